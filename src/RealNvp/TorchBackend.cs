@@ -1,0 +1,93 @@
+using System.Runtime.InteropServices;
+using TorchSharp;
+
+namespace RealNvp;
+
+/// <summary>The native libtorch that TorchSharp runs on. The application brings it, as a package of its choice.</summary>
+public static class TorchBackend
+{
+    private static readonly Lock Gate = new();
+    private static volatile bool available;
+
+    /// <summary>Makes sure that libtorch can be used, or says what is missing and what to do.</summary>
+    /// <remarks>
+    /// Models and layers call this before they make their first tensor; an application may call it at start-up, to fail
+    /// there and not at its first request. Thread safe. Once it has succeeded a call costs a field read.
+    /// </remarks>
+    /// <exception cref="DllNotFoundException">
+    /// No native libtorch package is referenced, this platform has none, or the system's C++ library is too old for it.
+    /// </exception>
+    public static void EnsureAvailable()
+    {
+        if (available) return;
+        lock (Gate)
+        {
+            if (available) return;
+            Load();
+            available = true;
+        }
+    }
+
+    // The library is loaded here, by the names that TorchSharp uses and before any of its code runs: its own loader
+    // would print a long trace to the console, copy half a gigabyte beside the application where the package cache
+    // happens to hold a libtorch, and leave a type initializer that stays broken for the rest of the process.
+    private static void Load()
+    {
+        var torchSharp = typeof(torch).Assembly;
+        NativeLibrary.TryLoad("torch_cpu", torchSharp, null, out _);
+        try
+        {
+            NativeLibrary.Load("LibTorchSharp", torchSharp, null);
+        }
+        catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
+        {
+            // A notebook or an F# script runs TorchSharp.dll from the package cache, where every package keeps its
+            // natives in a folder of its own. TorchSharp's loader gathers them, so it gets its turn.
+            if (RunsFromPackageCache(torchSharp.Location) && TorchSharpLoads()) return;
+            throw new DllNotFoundException(Explain(e.Message, RuntimeInformation.RuntimeIdentifier, RuntimeInformation.ProcessArchitecture), e);
+        }
+    }
+
+    private static bool RunsFromPackageCache(string assembly) =>
+        assembly.Replace('\\', '/').Contains("/torchsharp/", StringComparison.OrdinalIgnoreCase)
+        && assembly.Replace('\\', '/').Contains("/lib/net", StringComparison.OrdinalIgnoreCase);
+
+    private static bool TorchSharpLoads()
+    {
+        try
+        {
+            return torch.TryInitializeDeviceType(DeviceType.CPU);
+        }
+        catch (Exception e) when (e is TypeInitializationException or NotSupportedException or DllNotFoundException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>What to do about a libtorch that did not load, told from the loader's message.</summary>
+    internal static string Explain(string loaderMessage, string runtimeIdentifier, Architecture architecture)
+    {
+        if (loaderMessage.Contains("GLIBCXX_", StringComparison.Ordinal))
+            return $"""
+                libtorch is here, but TorchSharp's native library does not load: this system's libstdc++ is older than the one it was built with (GCC 13).
+                The RealNvp package mends that at build time, so this application was built without the package's targets, for another system, or with RealNvpMendLibstdcxx=false. Do one of these:
+                  - build or publish with -p:RealNvpMendLibstdcxx=true;
+                  - run on a newer system: Ubuntu 24.04, Debian 13, RHEL 10 or later.
+                """;
+
+        if (loaderMessage.Contains("GLIBC_", StringComparison.Ordinal) || runtimeIdentifier.Contains("musl", StringComparison.Ordinal))
+            return $"libtorch does not run on this system ({runtimeIdentifier}): it needs glibc 2.34 or later, which Ubuntu 22.04, Debian 12, RHEL 9 and later have, and Alpine has not.";
+
+        var supported = OperatingSystem.IsMacOS() ? architecture == Architecture.Arm64 : architecture == Architecture.X64;
+        if (!supported)
+            return $"TorchSharp has no native libtorch for this platform ({runtimeIdentifier}, process {architecture}): it runs on Windows and Linux on x64, and on macOS on Apple silicon.";
+
+        var version = typeof(torch).Assembly.GetName().Version!.ToString(3);
+        return $"""
+            No native libtorch was found: RealNvp runs on TorchSharp, and the application chooses its backend. Add one of these packages to the application's project:
+              <PackageReference Include="TorchSharp-cpu" Version="{version}" />            any system, on the CPU
+              <PackageReference Include="TorchSharp-cuda-windows" Version="{version}" />   Windows with an NVIDIA GPU
+              <PackageReference Include="TorchSharp-cuda-linux" Version="{version}" />     Linux with an NVIDIA GPU
+            """;
+    }
+}
