@@ -67,16 +67,19 @@ public static class TorchBackend
     /// <summary>What to do about a libtorch that did not load, told from the loader's message.</summary>
     internal static string Explain(string loaderMessage, string runtimeIdentifier, Architecture architecture)
     {
-        if (loaderMessage.Contains("GLIBCXX_", StringComparison.Ordinal))
-            return $"""
+        if (loaderMessage.Contains("GLIBCXX_3.4.32", StringComparison.Ordinal))
+            return """
                 libtorch is here, but TorchSharp's native library does not load: this system's libstdc++ is older than the one it was built with (GCC 13).
-                The RealNvp package mends that at build time, so this application was built without the package's targets, for another system, or with RealNvpMendLibstdcxx=false. Do one of these:
+                The RealNvp package mends that at build time, so this application was built without the package's targets, on a newer system, or with RealNvpMendLibstdcxx=false. Do one of these:
                   - build or publish with -p:RealNvpMendLibstdcxx=true;
-                  - run on a newer system: Ubuntu 24.04, Debian 13, RHEL 10 or later.
+                  - run on a newer system, such as Ubuntu 24.04, Debian 13 or RHEL 10.
                 """;
 
+        if (loaderMessage.Contains("GLIBCXX_", StringComparison.Ordinal))
+            return $"libtorch does not run on this system ({runtimeIdentifier}): its libstdc++ is older than GCC 12's, which Ubuntu 22.04, Debian 12 and RHEL 10 have.";
+
         if (loaderMessage.Contains("GLIBC_", StringComparison.Ordinal) || runtimeIdentifier.Contains("musl", StringComparison.Ordinal))
-            return $"libtorch does not run on this system ({runtimeIdentifier}): it needs glibc 2.34 or later, which Ubuntu 22.04, Debian 12, RHEL 9 and later have, and Alpine has not.";
+            return $"libtorch does not run on this system ({runtimeIdentifier}): it needs glibc 2.34 or later, which Ubuntu 22.04 and Debian 12 have, and Alpine has not.";
 
         var supported = OperatingSystem.IsMacOS() ? architecture == Architecture.Arm64 : architecture == Architecture.X64;
         if (!supported)

@@ -49,6 +49,7 @@ public sealed class TorchBackendTests
 
     [Theory]
     [InlineData("libstdc++.so.6: version `GLIBCXX_3.4.32' not found (required by libLibTorchSharp.so)", "linux-x64", Architecture.X64, "RealNvpMendLibstdcxx=true")]
+    [InlineData("libstdc++.so.6: version `GLIBCXX_3.4.30' not found (required by libLibTorchSharp.so)", "linux-x64", Architecture.X64, "older than GCC 12's")]
     [InlineData("libc.so.6: version `GLIBC_2.34' not found", "linux-x64", Architecture.X64, "glibc 2.34")]
     [InlineData("Error loading shared library", "linux-musl-x64", Architecture.X64, "Alpine")]
     [InlineData("cannot open shared object file", "plan9-mips", (Architecture)(-1), "no native libtorch for this platform (plan9-mips")]
