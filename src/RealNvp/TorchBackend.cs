@@ -1,0 +1,2 @@
+namespace RealNvp;
+internal static class TorchBackend { public static string Checked(string name) => name; }
