@@ -28,6 +28,13 @@ public static class TorchBackend
         }
     }
 
+    /// <summary>Passes a name on once libtorch is there: for <c>base(...)</c>, since a module's base constructor already needs it.</summary>
+    internal static string Checked(string name)
+    {
+        EnsureAvailable();
+        return name;
+    }
+
     // The library is loaded here, by the names that TorchSharp uses and before any of its code runs: its own loader
     // would print a long trace to the console, copy half a gigabyte beside the application where the package cache
     // happens to hold a libtorch, and leave a type initializer that stays broken for the rest of the process.

@@ -1,0 +1,142 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// An invertible map with a known log-determinant. <see cref="Forward"/> maps data x to latent z, as f: X → Z in the
+/// Real NVP paper; <see cref="Inverse"/> maps z back to x.
+/// </summary>
+/// <remarks>
+/// <para>Both methods return log|det J| of the map that they applied, one number an example, so the log-determinant of
+/// Inverse at z is minus that of Forward at x.</para>
+/// <para>To write a layer, derive from this class, implement <see cref="ForwardCore"/> and <see cref="InverseCore"/>, and
+/// call <c>RegisterComponents()</c> last in the constructor. Shapes, dtypes, devices and memory are dealt with here.</para>
+/// <para>Thread safety: in evaluation mode both methods may be called from several threads at once. Training is for one thread.</para>
+/// </remarks>
+public abstract class Bijection : nn.Module
+{
+    [ThreadStatic] private static Action<Bijection, Tensor, Tensor, Tensor?>? observer;
+
+    private readonly List<Constant> constants = [];
+
+    /// <summary>Makes a bijection for examples of one shape.</summary>
+    /// <param name="name">The name that errors show, usually the class name.</param>
+    /// <param name="inputShape">The shape of x without the batch; null where any shape will do.</param>
+    protected Bijection(string name, EventShape? inputShape = null) : base(TorchBackend.Checked(name)) => InputShape = inputShape;
+
+    /// <summary>The shape of one example x, a size of -1 standing for any size; null where any shape will do.</summary>
+    public EventShape? InputShape { get; }
+
+    /// <summary>The number of context features C that this map needs, 0 where it takes no context.</summary>
+    public virtual long ContextSize => 0;
+
+    /// <summary>The shape of z for an x of shape <paramref name="input"/>; the same shape unless a layer says otherwise.</summary>
+    public virtual EventShape OutputShapeOf(EventShape input) => input;
+
+    /// <summary>The shape of x for a z of shape <paramref name="output"/>; the same shape unless a layer says otherwise.</summary>
+    public virtual EventShape InputShapeOf(EventShape output) => output;
+
+    /// <summary>Maps data x to latent z.</summary>
+    /// <param name="x">A batch of shape (N, ...) with the dtype and on the device of the weights. N may be 0.</param>
+    /// <param name="context">(N, C) where <see cref="ContextSize"/> is C; null where that is 0.</param>
+    /// <returns>z, and log|det ∂z/∂x| of shape (N). The caller disposes both; x and the context stay as they are.</returns>
+    /// <exception cref="ArgumentException">A shape, dtype or device does not fit; the message says what was expected.</exception>
+    public (Tensor Value, Tensor LogDet) Forward(Tensor x, Tensor? context = null)
+    {
+        CheckArguments(x, nameof(x), InputShape, context, nameof(Forward));
+        return Apply(x, context, inverse: false);
+    }
+
+    /// <summary>Maps latent z back to data x.</summary>
+    /// <param name="z">A batch of latents of shape (N, ...) with the dtype and on the device of the weights. N may be 0.</param>
+    /// <param name="context">(N, C) where <see cref="ContextSize"/> is C; null where that is 0.</param>
+    /// <returns>x, and log|det ∂x/∂z| of shape (N). The caller disposes both; z and the context stay as they are.</returns>
+    /// <exception cref="ArgumentException">A shape, dtype or device does not fit; the message says what was expected.</exception>
+    public (Tensor Value, Tensor LogDet) Inverse(Tensor z, Tensor? context = null)
+    {
+        CheckArguments(z, nameof(z), InputShape is { } s ? OutputShapeOf(s) : (EventShape?)null, context, nameof(Inverse));
+        return Apply(z, context, inverse: true);
+    }
+
+    /// <summary>The map x → z and its log|det| of shape (N), or null where it is 0 for every x. Runs inside a dispose scope; arguments are checked.</summary>
+    protected abstract (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context);
+
+    /// <summary>The map z → x and its log|det| of shape (N), or null where it is 0 for every z. Runs inside a dispose scope; arguments are checked.</summary>
+    protected abstract (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context);
+
+    /// <summary>The generator that a random layer draws from in this call; null is torch's default generator.</summary>
+    protected static Generator? RandomGenerator => RandomSource.Current;
+
+    /// <summary>Sums an elementwise log-derivative (N, ...) over all but the batch: the log-determinant (N) of an elementwise map.</summary>
+    protected static Tensor SumExamples(Tensor logDerivative)
+    {
+        ArgumentNullException.ThrowIfNull(logDerivative);
+        return logDerivative.dim() <= 1 ? logDerivative.alias() : logDerivative.flatten(1).sum(1);
+    }
+
+    /// <summary>Applies the map without checks, for layers made of other layers. Null log-det: volume preserving.</summary>
+    internal (Tensor Value, Tensor? LogDet) Run(Tensor input, Tensor? context, bool inverse)
+    {
+        using var scope = NewDisposeScope();
+        var (value, logDet) = inverse ? InverseCore(input, context) : ForwardCore(input, context);
+        observer?.Invoke(this, input, value, logDet);
+        if (!ReferenceEquals(value, input)) scope.MoveToOuter(value);
+        if (logDet is not null) scope.MoveToOuter(logDet);
+        return (value, logDet);
+    }
+
+    /// <summary>Calls <paramref name="action"/> after every layer's run on this thread, with input, value and log-det, until disposed.</summary>
+    internal static ObserverScope Observe(Action<Bijection, Tensor, Tensor, Tensor?> action)
+    {
+        var scope = new ObserverScope(observer);
+        observer = action;
+        return scope;
+    }
+
+    internal readonly struct ObserverScope(Action<Bijection, Tensor, Tensor, Tensor?>? previous) : IDisposable
+    {
+        public void Dispose() => observer = previous;
+    }
+
+    /// <summary>Adds a tensor that follows the module's dtype and device but is no part of its state.</summary>
+    private protected Constant AddConstant(Tensor value)
+    {
+        var constant = new Constant(value);
+        constants.Add(constant);
+        return constant;
+    }
+
+    /// <inheritdoc/>
+    protected override void _toEpilog(ScalarType? dtype, Device? device, bool non_blocking)
+    {
+        base._toEpilog(dtype, device, non_blocking);
+        foreach (var constant in constants) constant.To(dtype, device);
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) foreach (var constant in constants) constant.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private (Tensor, Tensor) Apply(Tensor input, Tensor? context, bool inverse)
+    {
+        using var scope = NewDisposeScope();
+        var (value, logDet) = Run(input, context, inverse);
+        if (ReferenceEquals(value, input)) value = input.alias();
+        logDet ??= zeros(input.shape[0], dtype: value.dtype, device: value.device);
+        return (scope.MoveToOuter(value), scope.MoveToOuter(logDet));
+    }
+
+    private void CheckArguments(Tensor input, string parameter, EventShape? expected, Tensor? context, string method)
+    {
+        var owner = $"{GetName()}.{method}";
+        Check.Batch(input, parameter, owner, expected);
+        var weight = parameters().FirstOrDefault();
+        Check.Like(input, parameter, owner, weight);
+        Check.Context(context, ContextSize, input.shape[0], owner, weight);
+    }
+}

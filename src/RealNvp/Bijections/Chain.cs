@@ -1,0 +1,95 @@
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>Bijections one after the other: z = fₖ(...f₂(f₁(x))). The log-determinants add up; the inverse runs backwards.</summary>
+/// <remarks>The chain owns its layers: disposing the chain disposes them.</remarks>
+public sealed class Chain : Bijection
+{
+    private readonly TorchSharp.Modules.ModuleList<Bijection> layers;
+    private readonly Bijection[] forward_order, inverse_order;
+
+    /// <summary>Makes a chain of layers, the first being the one that meets the data.</summary>
+    /// <param name="layers">At least one layer. Shapes are checked here: each layer must accept what the one before it gives.</param>
+    /// <exception cref="ArgumentException">No layer, a layer twice, shapes that do not fit, or two different context sizes.</exception>
+    public Chain(params IReadOnlyList<Bijection> layers) : base(nameof(Chain), FirstShape(layers))
+    {
+        ContextSize = CommonContext(layers, nameof(Chain));
+        forward_order = [.. layers];
+        inverse_order = [.. layers.Reverse()];
+        this.layers = new TorchSharp.Modules.ModuleList<Bijection>(forward_order);
+        RegisterComponents();
+    }
+
+    /// <summary>The layers in the order of <see cref="Bijection.Forward"/>.</summary>
+    public IReadOnlyList<Bijection> Layers => forward_order;
+
+    /// <inheritdoc/>
+    public override long ContextSize { get; }
+
+    /// <inheritdoc/>
+    public override EventShape OutputShapeOf(EventShape input) => forward_order.Aggregate(input, (shape, layer) => layer.OutputShapeOf(shape));
+
+    /// <inheritdoc/>
+    public override EventShape InputShapeOf(EventShape output) => inverse_order.Aggregate(output, (shape, layer) => layer.InputShapeOf(shape));
+
+    /// <inheritdoc/>
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => RunAll(forward_order, x, context, inverse: false);
+
+    /// <inheritdoc/>
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => RunAll(inverse_order, z, context, inverse: true);
+
+    /// <summary>Runs layers in the given order, frees each value as soon as the next one is there, and sums the log-determinants.</summary>
+    internal static (Tensor Value, Tensor? LogDet) RunAll(Bijection[] layers, Tensor input, Tensor? context, bool inverse)
+    {
+        var value = input;
+        Tensor? total = null;
+        foreach (var layer in layers)
+        {
+            var (next, logDet) = layer.Run(value, context, inverse);
+            if (!ReferenceEquals(value, input) && !ReferenceEquals(value, next)) value.Dispose();
+            value = next;
+            total = Add(total, logDet);
+        }
+        return (value, total);
+    }
+
+    internal static Tensor? Add(Tensor? total, Tensor? logDet)
+    {
+        if (total is null || logDet is null) return total ?? logDet;
+        using (total)
+        using (logDet)
+            return total.add(logDet, Internal.Scalars.One);
+    }
+
+    /// <summary>The one context size that all conditional layers share; 0 where none is conditional.</summary>
+    internal static long CommonContext(IEnumerable<Bijection> layers, string owner)
+    {
+        var sizes = layers.Select(l => l.ContextSize).Where(c => c > 0).Distinct().ToArray();
+        return sizes.Length <= 1
+            ? sizes.FirstOrDefault()
+            : throw new ArgumentException($"All conditional layers of a {owner} take the same context; got context sizes {string.Join(" and ", sizes)}.", nameof(layers));
+    }
+
+    private static EventShape? FirstShape(IReadOnlyList<Bijection> layers)
+    {
+        ArgumentNullException.ThrowIfNull(layers);
+        if (layers.Count == 0) throw new ArgumentException("A chain needs at least one layer; got none.", nameof(layers));
+        if (layers.Distinct(ReferenceEqualityComparer.Instance).Count() != layers.Count)
+            throw new ArgumentException("A chain holds each layer once; the same object came twice. Make a second layer instead.", nameof(layers));
+        EventShape? first = null, current = null;
+        for (var i = 0; i < layers.Count; i++)
+        {
+            var wanted = layers[i].InputShape;
+            if (current is { } c && wanted is { } w && !Compatible(w, c))
+                throw new ArgumentException($"Layer {i} ({layers[i].GetName()}) takes examples of shape {w}, but layer {i - 1} ({layers[i - 1].GetName()}) gives {c}.", nameof(layers));
+            if (current is null || (wanted is { } fix && fix.IsFixed)) current = wanted;
+            if (first is null && current is { } f) first = layers.Take(i).Reverse().Aggregate(f, (shape, layer) => layer.InputShapeOf(shape));
+            if (current is { } known) current = layers[i].OutputShapeOf(known);
+        }
+        return first;
+    }
+
+    private static bool Compatible(EventShape a, EventShape b) =>
+        a.Count == b.Count && a.Zip(b).All(p => p.First == p.Second || p.First == -1 || p.Second == -1);
+}

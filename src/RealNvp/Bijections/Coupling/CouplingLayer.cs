@@ -1,0 +1,105 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// The general coupling layer: the variables that the mask keeps pass unchanged and feed a conditioner, whose output is the
+/// parameters θ of an elementwise map of the others: y = b ⊙ x + (1 - b) ⊙ τ(x; θ(b ⊙ x, context)); log|det| = Σ log|τ'|.
+/// </summary>
+/// <remarks>
+/// <para>Real NVP, arXiv 1605.08803, equations 4 to 9; NICE, arXiv 1410.8516, section 3.2. Forward and Inverse cost the same.</para>
+/// <para>A mask that differs along the first dimension only (channels, features) is applied as a split: the conditioner sees and
+/// gives only what is used. Any other mask is dense: the conditioner sees the whole example, with zeros where it is transformed.</para>
+/// <para>State-dict keys: <c>conditioner.*</c> and <c>transformer.*</c>. The layer owns both.</para>
+/// </remarks>
+public class CouplingLayer : Bijection
+{
+    private readonly nn.Module conditioner;
+    private readonly ScalarTransformer transformer;
+    private readonly Partition partition;
+    private readonly Constant? mask_channel;
+
+    /// <summary>Makes a coupling with a conditional network.</summary>
+    /// <param name="inputShape">The shape of one example, such as [C, H, W] or [D].</param>
+    /// <param name="mask">Which variables are kept; it broadcasts to the shape.</param>
+    /// <param name="transformer">The elementwise map.</param>
+    /// <param name="conditioner">Maps the kept part (N, K, ...) to parameters (N, P·C, ...), see <see cref="ConditionerInputShape"/> and <see cref="ConditionerOutputShape"/>.</param>
+    /// <param name="maskAsInput">Adds the mask to the conditioner's input as one more channel; for dense masks of images.</param>
+    /// <exception cref="ArgumentException">The mask does not fit the shape, or keeps all or nothing.</exception>
+    public CouplingLayer(EventShape inputShape, Mask mask, ScalarTransformer transformer, Conditioner conditioner, bool maskAsInput = false)
+        : this(nameof(CouplingLayer), inputShape, mask, transformer, conditioner, maskAsInput) { }
+
+    /// <summary>Makes a coupling with any network that takes one tensor and gives one; it then takes no context.</summary>
+    /// <inheritdoc cref="CouplingLayer(EventShape, Mask, ScalarTransformer, Conditioner, bool)"/>
+    public CouplingLayer(EventShape inputShape, Mask mask, ScalarTransformer transformer, nn.Module<Tensor, Tensor> conditioner, bool maskAsInput = false)
+        : this(nameof(CouplingLayer), inputShape, mask, transformer, conditioner, maskAsInput) { }
+
+    private protected CouplingLayer(string name, EventShape inputShape, Mask mask, ScalarTransformer transformer, nn.Module conditioner, bool maskAsInput)
+        : base(name, inputShape)
+    {
+        ArgumentNullException.ThrowIfNull(mask);
+        ArgumentNullException.ThrowIfNull(transformer);
+        ArgumentNullException.ThrowIfNull(conditioner);
+        Mask = mask;
+        partition = Partition.Of(inputShape, mask, AddConstant);
+        if (maskAsInput) mask_channel = AddConstant(MaskChannel(inputShape, mask, partition));
+        ContextSize = (conditioner as Conditioner)?.ContextSize ?? 0;
+        this.transformer = transformer;
+        this.conditioner = conditioner;
+        RegisterComponents();
+    }
+
+    /// <summary>Which variables are kept.</summary>
+    public Mask Mask { get; }
+
+    /// <inheritdoc/>
+    public override long ContextSize { get; }
+
+    /// <summary>The shape of the conditioner's input for one example: the kept part, or the whole example for a dense mask.</summary>
+    public EventShape ConditionerInputShape => mask_channel is null ? partition.KeptShape : EventShape.Create([partition.KeptShape[0] + 1, .. partition.KeptShape.Skip(1)]);
+
+    /// <summary>The shape that the conditioner must return for one example: P times the channels or features of the transformed part.</summary>
+    public EventShape ConditionerOutputShape => EventShape.Create([partition.ChangedShape[0] * transformer.ParametersPerElement, .. partition.ChangedShape.Skip(1)]);
+
+    /// <inheritdoc/>
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => Transform(x, context, inverse: false);
+
+    /// <inheritdoc/>
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => Transform(z, context, inverse: true);
+
+    /// <summary>The shapes of a conditioner's input and of the transformed part, for a mask on examples of a shape.</summary>
+    internal static (EventShape Kept, EventShape Changed) PartShapes(EventShape shape, Mask mask)
+    {
+        var constants = new List<Constant>();
+        var partition = Partition.Of(shape, mask, t => { var c = new Constant(t); constants.Add(c); return c; });
+        constants.ForEach(c => c.Dispose());
+        return (partition.KeptShape, partition.ChangedShape);
+    }
+
+    private (Tensor, Tensor?) Transform(Tensor input, Tensor? context, bool inverse)
+    {
+        var parameters = partition.Restrict(Parameters(partition.Kept(input), context));
+        var changed = partition.Changed(input);
+        var (output, logDerivative) = inverse ? transformer.Inverse(changed, parameters) : transformer.Forward(changed, parameters);
+        return (partition.Merge(input, output), logDerivative is null ? null : SumExamples(logDerivative));
+    }
+
+    private Tensor Parameters(Tensor kept, Tensor? context)
+    {
+        if (mask_channel is not null) kept = cat([kept, mask_channel.Value.expand([kept.shape[0], .. mask_channel.Value.shape.AsSpan(1)])], 1);
+        var parameters = conditioner is nn.Module<Tensor, Tensor?, Tensor> conditional ? conditional.call(kept, context) : ((nn.Module<Tensor, Tensor>)conditioner).call(kept);
+        var expected = ConditionerOutputShape;
+        if (parameters.dim() < 1 || parameters.shape[0] != kept.shape[0] || !expected.Matches(parameters.shape.AsSpan(1)))
+            throw new InvalidOperationException($"The conditioner of {GetName()} returned {EventShape.Format(parameters.shape)}; it must return (N, ...) with N = {kept.shape[0]} and ... = {expected}: {transformer.ParametersPerElement} parameter(s) for each transformed channel or feature.");
+        return parameters;
+    }
+
+    private static Tensor MaskChannel(EventShape shape, Mask mask, Partition partition)
+    {
+        if (partition is not DensePartition || shape.Count != 3 || (mask.Shape.Count == 3 && mask.Shape[0] != 1))
+            throw new ArgumentException($"The mask can be an input channel only for a mask (H, W) of an image (C, H, W); got a mask of shape {mask.Shape} for {shape}.", nameof(mask));
+        return mask.ToTensor(get_default_dtype()).reshape([1, 1, .. mask.Shape.TakeLast(2)]);
+    }
+}

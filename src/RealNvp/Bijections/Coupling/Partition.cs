@@ -1,0 +1,137 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// How a mask parts an example into the variables that are kept and those that are transformed. A mask that differs along the
+/// first dimension only is a real split, so nothing is computed for what it throws away; any other mask stays dense.
+/// </summary>
+internal abstract class Partition
+{
+    /// <summary>The shape of what a conditioner sees.</summary>
+    public abstract EventShape KeptShape { get; }
+
+    /// <summary>The shape of what is transformed.</summary>
+    public abstract EventShape ChangedShape { get; }
+
+    /// <summary>The number of elements of one example that really change.</summary>
+    public abstract long ChangedElements { get; }
+
+    /// <summary>1 where an element changes, 0 where it is kept; null where all of the changed part changes.</summary>
+    public virtual Tensor? Changes => null;
+
+    public abstract Tensor Kept(Tensor x);
+
+    public abstract Tensor Changed(Tensor x);
+
+    /// <summary>Sets parameters (N, P·C, ...) to 0 where a variable is kept, which makes the transformer the identity there.</summary>
+    public virtual Tensor Restrict(Tensor parameters) => parameters;
+
+    /// <summary>Puts the transformed part back beside the kept part of <paramref name="x"/>.</summary>
+    public abstract Tensor Merge(Tensor x, Tensor changed);
+
+    /// <summary>Chooses the cheapest partition for a mask; <paramref name="constant"/> registers a tensor that follows the layer.</summary>
+    public static Partition Of(EventShape shape, Mask mask, Func<Tensor, Constant> constant)
+    {
+        if (shape.Count == 0) throw new ArgumentException("A coupling needs examples with at least one dimension.", nameof(shape));
+        // only the sizes that the mask names must be known: a channel mask fits images of any size
+        var known = new long[shape.Count];
+        for (var d = 0; d < known.Length; d++)
+        {
+            var fromEnd = known.Length - d;
+            known[d] = shape[d] != -1 ? shape[d] : fromEnd <= mask.Shape.Count ? mask.Shape[^fromEnd] : 1;
+        }
+        var kept = mask.BroadcastTo(known);
+        if (!kept.Contains(true) || !kept.Contains(false))
+            throw new ArgumentException($"A coupling needs a mask that keeps some variables and transforms others; this one {(kept[0] ? "keeps" : "transforms")} all {kept.Length}.", nameof(mask));
+
+        var inner = kept.Length / (int)known[0];
+        var rows = Enumerable.Range(0, (int)known[0]).Select(i => kept.AsSpan(i * inner, inner).ToArray()).ToArray();
+        if (!rows.All(row => row.All(k => k == row[0]))) return new DensePartition(shape, mask, kept, constant);
+        return new SplitPartition(shape, [.. rows.Select(row => row[0])], constant);
+    }
+}
+
+/// <summary>Any mask: everything is computed, and zero parameters keep what the mask keeps.</summary>
+internal sealed class DensePartition(EventShape shape, Mask mask, bool[] kept, Func<Tensor, Constant> constant) : Partition
+{
+    private readonly Constant keeps = constant(mask.ToTensor(get_default_dtype()).unsqueeze(0));
+    private readonly Constant changes = constant((!mask).ToTensor(get_default_dtype()).unsqueeze(0));
+    private readonly bool per_channel = mask.Shape.Count == shape.Count && mask.Shape[0] > 1;
+
+    public override EventShape KeptShape => shape;
+
+    public override EventShape ChangedShape => shape;
+
+    public override long ChangedElements { get; } = kept.Count(k => !k);
+
+    public override Tensor Changes => changes.Value;
+
+    public override Tensor Kept(Tensor x) => x.mul(keeps.Value);
+
+    public override Tensor Changed(Tensor x) => x;
+
+    public override Tensor Restrict(Tensor parameters)
+    {
+        if (!per_channel) return parameters.mul(changes.Value);
+        // the mask has channels of its own: repeat it for each of the P parameters
+        var channels = shape[0];
+        var repeats = parameters.shape[1] / channels;
+        return parameters.unflatten(1, [repeats, channels]).mul(changes.Value.unsqueeze(1)).flatten(1, 2);
+    }
+
+    public override Tensor Merge(Tensor x, Tensor changed) => changed;
+}
+
+/// <summary>A mask along the first dimension (channels or features): views where the parts lie together, gathers otherwise.</summary>
+internal sealed class SplitPartition : Partition
+{
+    private readonly Constant? kept_index, changed_index, merge_index;
+    private readonly (long Start, long Length)? kept_run, changed_run;
+    private readonly EventShape shape;
+    private readonly int kept_count, changed_count;
+
+    public SplitPartition(EventShape shape, bool[] kept, Func<Tensor, Constant> constant)
+    {
+        this.shape = shape;
+        var keptAt = Indices(kept, true);
+        var changedAt = Indices(kept, false);
+        (kept_count, changed_count) = (keptAt.Length, changedAt.Length);
+        (kept_run, changed_run) = (Run(keptAt), Run(changedAt));
+        if (kept_run is not null && changed_run is not null) return;
+        kept_index = constant(tensor(keptAt, device: CPU));
+        changed_index = constant(tensor(changedAt, device: CPU));
+        var merged = new long[kept.Length];
+        for (var i = 0; i < keptAt.Length; i++) merged[keptAt[i]] = i;
+        for (var i = 0; i < changedAt.Length; i++) merged[changedAt[i]] = keptAt.Length + i;
+        merge_index = constant(tensor(merged, device: CPU));
+    }
+
+    public override EventShape KeptShape => With(kept_count);
+
+    public override EventShape ChangedShape => With(changed_count);
+
+    public override long ChangedElements => ChangedShape.IsFixed ? ChangedShape.NumElements : -1;
+
+    public override Tensor Kept(Tensor x) => Take(x, kept_run, kept_index);
+
+    public override Tensor Changed(Tensor x) => Take(x, changed_run, changed_index);
+
+    public override Tensor Merge(Tensor x, Tensor changed)
+    {
+        var kept = Kept(x);
+        if (merge_index is not null) return cat([kept, changed], 1).index_select(1, merge_index.Value);
+        return kept_run!.Value.Start == 0 ? cat([kept, changed], 1) : cat([changed, kept], 1);
+    }
+
+    private static Tensor Take(Tensor x, (long Start, long Length)? run, Constant? index) =>
+        index is null ? x.narrow(1, run!.Value.Start, run.Value.Length) : x.index_select(1, index.Value);
+
+    private EventShape With(long first) => EventShape.Create([first, .. shape.Skip(1)]);
+
+    private static long[] Indices(bool[] kept, bool value) => [.. Enumerable.Range(0, kept.Length).Where(i => kept[i] == value).Select(i => (long)i)];
+
+    private static (long, long)? Run(long[] indices) => indices[^1] - indices[0] + 1 == indices.Length ? (indices[0], indices.Length) : null;
+}

@@ -1,0 +1,33 @@
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>A bijection turned round: its Forward is the other's Inverse.</summary>
+/// <remarks>It owns the bijection that it turns round.</remarks>
+public sealed class Inverted : Bijection
+{
+    private readonly Bijection bijection;
+
+    /// <summary>Turns <paramref name="bijection"/> round.</summary>
+    public Inverted(Bijection bijection)
+        : base(nameof(Inverted), (bijection ?? throw new ArgumentNullException(nameof(bijection))).InputShape is { } s ? bijection.OutputShapeOf(s) : (EventShape?)null)
+    {
+        this.bijection = bijection;
+        RegisterComponents();
+    }
+
+    /// <inheritdoc/>
+    public override long ContextSize => bijection.ContextSize;
+
+    /// <inheritdoc/>
+    public override EventShape OutputShapeOf(EventShape input) => bijection.InputShapeOf(input);
+
+    /// <inheritdoc/>
+    public override EventShape InputShapeOf(EventShape output) => bijection.OutputShapeOf(output);
+
+    /// <inheritdoc/>
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => bijection.Run(x, context, inverse: true);
+
+    /// <inheritdoc/>
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => bijection.Run(z, context, inverse: false);
+}

@@ -1,0 +1,96 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// Batch normalization as a bijection: z = (x - μ)/√(σ² + ε) for each channel or feature; log|det| = -½ Σ log(σ² + ε) over the
+/// elements that it normalizes (Real NVP, arXiv 1605.08803, section 3.7 and appendix E).
+/// </summary>
+/// <remarks>
+/// <para>In training, μ and σ² are running averages that already contain the current batch; gradients flow through the batch's
+/// share of them (appendix E). In evaluation they are constants, and no example sees another one.</para>
+/// <para>The inverse uses the running averages in both modes, and never changes them: after a training pass it inverts that pass.
+/// In training the examples of a batch influence each other; in evaluation they do not.</para>
+/// <para>State-dict keys: <c>running_mean</c>, <c>running_var</c> (C), <c>num_batches_tracked</c>. A new layer has mean 0 and variance 1.</para>
+/// </remarks>
+public sealed class FlowBatchNorm : Bijection
+{
+    private readonly Tensor running_mean, running_var, num_batches_tracked;
+    private readonly Partition? partition;
+    private readonly Constant? elements;
+    private readonly Scalar epsilon;
+
+    /// <summary>Makes the layer.</summary>
+    /// <param name="inputShape">[C, H, W] or [D]; sizes may be -1 except the first.</param>
+    /// <param name="mask">The mask of the coupling before this layer: what it keeps is neither counted nor changed. Null normalizes all.</param>
+    /// <param name="momentum">ρ, the weight of the past in the running averages, in [0, 1). 0 uses the current batch alone.</param>
+    /// <param name="eps">ε, added to the variance; positive.</param>
+    public FlowBatchNorm(EventShape inputShape, Mask? mask = null, double momentum = 0.9, double eps = 1e-5) : base(nameof(FlowBatchNorm), inputShape)
+    {
+        if (inputShape.Count == 0 || inputShape[0] == -1) throw new ArgumentException($"Batch normalization needs the number of channels or features; got {inputShape}.", nameof(inputShape));
+        if (momentum is not (>= 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(momentum), momentum, "The momentum must be in [0, 1).");
+        if (!(eps > 0)) throw new ArgumentOutOfRangeException(nameof(eps), eps, "Epsilon must be positive.");
+        (Momentum, Eps) = (momentum, eps);
+        partition = mask is null ? null : Partition.Of(inputShape, mask, AddConstant);
+        var channels = partition?.ChangedShape[0] ?? inputShape[0];
+        epsilon = eps;
+        if (partition?.Changes is { } changes)
+        {
+            // the elements of each channel that change; spatial sizes that the mask leaves open count below
+            using var all = changes.expand([1, .. inputShape.Select((s, i) => s == -1 ? changes.shape[^(inputShape.Count - i)] : s)]);
+            elements = AddConstant(all.flatten(2).sum([0, 2]));
+        }
+        running_mean = Weights.Buffer(zeros(channels));
+        running_var = Weights.Buffer(ones(channels));
+        num_batches_tracked = Weights.Buffer(zeros([], ScalarType.Int64));
+        RegisterComponents();
+    }
+
+    /// <summary>ρ, the weight of the past in the running averages.</summary>
+    public double Momentum { get; }
+
+    /// <summary>ε, added to the variance.</summary>
+    public double Eps { get; }
+
+    /// <inheritdoc/>
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    {
+        var part = partition?.Changed(x) ?? x;
+        var (mean, variance) = training && x.shape[0] > 0 ? Track(part) : (running_mean, running_var);
+        var logScale = variance.add(epsilon).log().mul(Scalars.MinusHalf);
+        var scale = logScale.exp();
+        return Finish(x, part, scale, mean.neg().mul(scale), logScale);
+    }
+
+    /// <inheritdoc/>
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    {
+        var logScale = running_var.add(epsilon).log().mul(Scalars.Half);
+        return Finish(z, partition?.Changed(z) ?? z, logScale.exp(), running_mean, logScale);
+    }
+
+    private (Tensor Mean, Tensor Variance) Track(Tensor part)
+    {
+        var several = part.numel() / part.shape[1] > 1;
+        return RunningMoments.Update(RunningMoments.Of(part, partition?.Changes), running_mean, running_var, num_batches_tracked, Momentum, several);
+    }
+
+    private (Tensor, Tensor?) Finish(Tensor input, Tensor part, Tensor scale, Tensor shift, Tensor logScale)
+    {
+        var dimensions = input.dim();
+        var (a, b) = (RunningMoments.PerChannel(scale, dimensions), RunningMoments.PerChannel(shift, dimensions));
+        if (partition?.Changes is { } changes)
+        {
+            // kept elements: factor 1 and shift 0
+            a = a.sub(Scalars.One).mul(changes).add(Scalars.One);
+            b = b.mul(changes);
+        }
+        var value = part.mul(a).add(b, Scalars.One);
+        var count = elements is not null ? logScale.mul(elements.Value).sum() : logScale.sum();
+        var perChannel = elements is not null ? 1 : part.shape.Skip(2).Aggregate(1L, (n, s) => n * s);
+        var logDet = (perChannel == 1 ? count : count.mul(Scalars.Of(perChannel))).repeat(input.shape[0]);
+        return (partition?.Merge(input, value) ?? value, logDet);
+    }
+}

@@ -1,0 +1,34 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>In training, mirrors each image left to right with probability p; in evaluation, the identity. log|det| = 0.</summary>
+/// <remarks>Real NVP trains on flipped images too (arXiv 1605.08803, section 4.1). The inverse is the identity. It has no weights.</remarks>
+public sealed class RandomHorizontalFlip : Bijection
+{
+    /// <summary>Makes the layer.</summary>
+    /// <param name="probability">p in [0, 1].</param>
+    /// <param name="inputShape">[C, H, W]; null for images of any size.</param>
+    public RandomHorizontalFlip(double probability = 0.5, EventShape? inputShape = null) : base(nameof(RandomHorizontalFlip), inputShape ?? [-1, -1, -1])
+    {
+        if (probability is not (>= 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(probability), probability, "A probability must be in [0, 1].");
+        Probability = probability;
+        RegisterComponents();
+    }
+
+    /// <summary>p, the probability of a flip.</summary>
+    public double Probability { get; }
+
+    /// <inheritdoc/>
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    {
+        if (!training) return (x, null);
+        var chosen = rand([x.shape[0], 1, 1, 1], dtype: x.dtype, device: x.device, generator: RandomGenerator).lt(Scalars.Of(Probability));
+        return (where(chosen, x.flip(3), x), null);
+    }
+
+    /// <inheritdoc/>
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (z, null);
+}

@@ -1,0 +1,51 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// Turns integers k = 0 ... K - 1 into continuous values in [0, 1): z = (k + u)/K with u uniform in [0, 1); log|det| = -D log K.
+/// </summary>
+/// <remarks>
+/// <para>With it, the log-likelihood of a flow is that of the integers: a bound that is exact in expectation over u if the density
+/// is constant in each cell (Uria et al., arXiv 1306.0186; Theis et al., arXiv 1511.01844). The noise is new at each call; pass a
+/// seed to the flow's methods to repeat it. The inverse gives integers, limited to 0 ... K - 1.</para>
+/// <para>It has no weights.</para>
+/// </remarks>
+public sealed class UniformDequantization : Bijection
+{
+    private readonly Scalar levels, top, reciprocal;
+    private readonly double log_levels;
+
+    /// <summary>Makes the layer.</summary>
+    /// <param name="levels">K, the number of values, at least 2: 256 for bytes.</param>
+    /// <param name="inputShape">The shape of one example; null for any.</param>
+    public UniformDequantization(int levels = 256, EventShape? inputShape = null) : base(nameof(UniformDequantization), inputShape)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(levels, 2);
+        Levels = levels;
+        (this.levels, top, reciprocal, log_levels) = ((double)levels, levels - 1.0, 1.0 / levels, Math.Log(levels));
+        RegisterComponents();
+    }
+
+    /// <summary>K, the number of values.</summary>
+    public int Levels { get; }
+
+    /// <inheritdoc/>
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    {
+        var noise = rand(x.shape, dtype: x.dtype, device: x.device, generator: RandomGenerator);
+        return (x.add(noise, Scalars.One).mul(reciprocal), PerExample(x, -log_levels));
+    }
+
+    /// <inheritdoc/>
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) =>
+        (z.mul(levels).floor().clamp(Scalars.Zero, top), PerExample(z, log_levels));
+
+    private static Tensor PerExample(Tensor x, double logDerivative)
+    {
+        var elements = x.shape.Skip(1).Aggregate(1L, (n, s) => n * s);
+        return full(x.shape[0], Scalars.Of(elements * logDerivative), dtype: x.dtype, device: x.device);
+    }
+}

@@ -1,0 +1,69 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// Batch normalization of a conditioner's activations: y = γ (x - μ)/√(σ² + ε) + β for each channel, with the paper's choice of
+/// statistics in training (Real NVP, appendix E) or the ordinary one.
+/// </summary>
+/// <remarks>
+/// State-dict keys as in PyTorch's BatchNorm2d: <c>weight</c>, <c>bias</c>, <c>running_mean</c>, <c>running_var</c>,
+/// <c>num_batches_tracked</c>.
+/// </remarks>
+public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>
+{
+    private readonly TorchSharp.Modules.Parameter weight, bias;
+    private readonly Tensor running_mean, running_var, num_batches_tracked;
+    private readonly Scalar epsilon;
+
+    /// <summary>Makes the layer.</summary>
+    /// <param name="channels">C.</param>
+    /// <param name="statistics">What training divides by.</param>
+    /// <param name="momentum">The weight of the past in the running averages, in [0, 1); PyTorch's momentum of 0.1 is 0.9 here.</param>
+    /// <param name="eps">ε, added to the variance; positive.</param>
+    public ChannelBatchNorm(long channels, BatchStatistics statistics = BatchStatistics.Running, double momentum = 0.9, double eps = 1e-5) : base(nameof(ChannelBatchNorm))
+    {
+        Check.Positive(channels, nameof(channels), "The number of channels");
+        if (momentum is not (>= 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(momentum), momentum, "The momentum must be in [0, 1).");
+        if (!(eps > 0)) throw new ArgumentOutOfRangeException(nameof(eps), eps, "Epsilon must be positive.");
+        Weights.Pay(4 * channels);
+        (Statistics, Momentum, Eps, epsilon) = (statistics, momentum, eps, eps);
+        weight = Weights.Parameter(ones(channels));
+        bias = Weights.Parameter(zeros(channels));
+        running_mean = Weights.Buffer(zeros(channels));
+        running_var = Weights.Buffer(ones(channels));
+        num_batches_tracked = Weights.Buffer(zeros([], ScalarType.Int64));
+        RegisterComponents();
+    }
+
+    /// <summary>What training divides by.</summary>
+    public BatchStatistics Statistics { get; }
+
+    /// <summary>The weight of the past in the running averages.</summary>
+    public double Momentum { get; }
+
+    /// <summary>ε, added to the variance.</summary>
+    public double Eps { get; }
+
+    /// <summary>Normalizes (N, C, ...). The caller disposes the result.</summary>
+    public override Tensor forward(Tensor input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        if (!training || input.shape[0] == 0)
+            return nn.functional.batch_norm(input, running_mean, running_var, weight, bias, training: false, 1 - Momentum, Eps);
+        if (Statistics == BatchStatistics.Current)
+        {
+            using (no_grad()) num_batches_tracked.add_(Scalars.IntegerOne).Dispose();
+            return nn.functional.batch_norm(input, running_mean, running_var, weight, bias, training: true, 1 - Momentum, Eps);
+        }
+        using var scope = NewDisposeScope();
+        var several = input.numel() / input.shape[1] > 1;
+        var (mean, variance) = RunningMoments.Update(RunningMoments.Of(input, null), running_mean, running_var, num_batches_tracked, Momentum, several);
+        var scale = variance.add(epsilon).rsqrt().mul(weight);
+        var shift = bias.sub(mean.mul(scale));
+        var y = input.mul(RunningMoments.PerChannel(scale, input.dim())).add(RunningMoments.PerChannel(shift, input.dim()), Scalars.One);
+        return scope.MoveToOuter(y);
+    }
+}

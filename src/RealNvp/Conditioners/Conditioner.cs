@@ -1,0 +1,23 @@
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>A network that gives a bijection its parameters: θ = g(kept part of x, context).</summary>
+/// <remarks>
+/// Derive from this class for a conditional network; any <c>nn.Module&lt;Tensor, Tensor&gt;</c> serves where no context is used.
+/// Let the last layer start at zero, so that a new flow starts as the identity.
+/// </remarks>
+public abstract class Conditioner : nn.Module<Tensor, Tensor?, Tensor>
+{
+    /// <summary>Makes a conditioner.</summary>
+    /// <param name="name">The name that errors show.</param>
+    /// <param name="contextSize">The number of context features C; 0 for none.</param>
+    protected Conditioner(string name, long contextSize) : base(TorchBackend.Checked(name))
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(contextSize);
+        ContextSize = contextSize;
+    }
+
+    /// <summary>The number of context features C that it needs; 0 where it takes none.</summary>
+    public long ContextSize { get; }
+}

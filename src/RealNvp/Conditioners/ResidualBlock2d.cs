@@ -1,0 +1,28 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>A residual block h + conv(relu(norm(conv(relu(norm(h)))))), the norms being left out where wanted.</summary>
+internal sealed class ResidualBlock2d : nn.Module<Tensor, Tensor>
+{
+    private readonly ChannelBatchNorm? in_norm, out_norm;
+    private readonly WeightNormConv2d in_conv, out_conv;
+
+    public ResidualBlock2d(long channels, Func<long, ChannelBatchNorm?> norm) : base(nameof(ResidualBlock2d))
+    {
+        in_norm = norm(channels);
+        in_conv = new WeightNormConv2d(channels, channels, 3, bias: in_norm is null);
+        out_norm = norm(channels);
+        out_conv = new WeightNormConv2d(channels, channels, 3);
+        RegisterComponents();
+    }
+
+    public override Tensor forward(Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        var h = in_conv.call(ResidualConvNet.NormRelu(in_norm, input));
+        h = out_conv.call(ResidualConvNet.NormRelu(out_norm, h));
+        return scope.MoveToOuter(h.add(input, Internal.Scalars.One));
+    }
+}

@@ -1,0 +1,75 @@
+using RealNvp.Internal;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// The residual convolution network of Real NVP: 3×3 convolutions with weight normalization, batch normalization, residual blocks, and
+/// the sum of a 1×1 skip connection from every block as the output (arXiv 1605.08803, section 3.7 and 4.1).
+/// </summary>
+/// <remarks>
+/// <para>Maps (N, I, H, W) to (N, O, H, W). The last convolution starts at zero, so a new coupling is the identity.</para>
+/// <para>A context (N, C) enters as a linear map of it, added to the channels after the first convolution.</para>
+/// <para>State-dict keys: <c>in_norm</c>, <c>in_conv</c>, <c>in_skip</c>, <c>blocks.i.{in_norm, in_conv, out_norm, out_conv}</c>,
+/// <c>skips.i</c>, <c>out_norm</c>, <c>out_conv</c>, <c>context</c>.</para>
+/// </remarks>
+public sealed class ResidualConvNet : Conditioner
+{
+    private readonly ChannelBatchNorm? in_norm, out_norm;
+    private readonly WeightNormConv2d in_conv, in_skip, out_conv;
+    private readonly ModuleList<ResidualBlock2d> blocks;
+    private readonly ModuleList<WeightNormConv2d> skips;
+    private readonly Linear? context;
+    private readonly bool concatenated, doubled;
+
+    /// <summary>Makes the network.</summary>
+    /// <param name="inputs">I, the number of input channels.</param>
+    /// <param name="outputs">O, the number of output channels.</param>
+    /// <param name="options">The form of the network; null for the defaults.</param>
+    public ResidualConvNet(long inputs, long outputs, ResidualConvNetOptions? options = null) : base(nameof(ResidualConvNet), (options ??= new()).ContextSize)
+    {
+        Check.Positive(inputs, nameof(inputs), "The number of input channels");
+        Check.Positive(outputs, nameof(outputs), "The number of output channels");
+        var hidden = Check.Positive(options.HiddenChannels, nameof(options), "The number of hidden channels");
+        ArgumentOutOfRangeException.ThrowIfNegative(options.Blocks, nameof(options));
+        ChannelBatchNorm? Norm(long channels) => options.BatchNorm ? new ChannelBatchNorm(channels, options.Statistics, options.Momentum) : null;
+
+        (concatenated, doubled) = (options.ConcatenatedRelu, options.DoubleInput);
+        in_norm = Norm(inputs);
+        in_conv = new WeightNormConv2d(concatenated ? 2 * inputs : inputs, hidden, 3);
+        in_skip = new WeightNormConv2d(hidden, hidden, 1);
+        if (ContextSize > 0) context = Weights.Linear(ContextSize, hidden, bias: false);
+        blocks = [];
+        skips = [];
+        for (var i = 0; i < options.Blocks; i++)
+        {
+            blocks.Add(new ResidualBlock2d(hidden, Norm));
+            skips.Add(new WeightNormConv2d(hidden, hidden, 1));
+        }
+        out_norm = Norm(hidden);
+        out_conv = new WeightNormConv2d(hidden, outputs, 1, zero: true);
+        RegisterComponents();
+    }
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor input, Tensor? context)
+    {
+        using var scope = NewDisposeScope();
+        var h = in_norm is null ? input : in_norm.call(input);
+        if (doubled) h = h.mul(Scalars.Two);
+        if (concatenated) h = cat([h, h.neg()], 1).relu();
+        h = in_conv.call(h);
+        if (this.context is not null && context is not null) h = h.add(this.context.call(context).unsqueeze(-1).unsqueeze(-1), Scalars.One);
+        var skip = in_skip.call(h);
+        for (var i = 0; i < blocks.Count; i++)
+        {
+            h = blocks[i].call(h);
+            skip = skip.add(skips[i].call(h), Scalars.One);
+        }
+        return scope.MoveToOuter(out_conv.call(NormRelu(out_norm, skip)));
+    }
+
+    internal static Tensor NormRelu(ChannelBatchNorm? norm, Tensor input) => norm is null ? input.relu() : norm.call(input).relu_();
+}

@@ -1,0 +1,60 @@
+using RealNvp.Internal;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// A residual network for vectors: h = W x + U c; then h ← h + B relu(A relu(h)) for each block; then a linear layer of relu(h).
+/// </summary>
+/// <remarks>
+/// Maps (N, I) and a context (N, C) to (N, O). The last layer starts at zero, so a new coupling is the identity. State-dict keys:
+/// <c>first</c>, <c>context</c>, <c>inner.i</c>, <c>outer.i</c>, <c>last</c>.
+/// </remarks>
+public sealed class ResidualMlp : Conditioner
+{
+    private readonly Linear first, last;
+    private readonly Linear? context;
+    private readonly ModuleList<Linear> inner, outer;
+
+    /// <summary>Makes the network.</summary>
+    /// <param name="inputs">I, the number of input features.</param>
+    /// <param name="outputs">O, the number of output features.</param>
+    /// <param name="hidden">The number of hidden features.</param>
+    /// <param name="blocks">The number of residual blocks; 0 gives one hidden layer.</param>
+    /// <param name="contextSize">C, the number of context features; 0 for none.</param>
+    public ResidualMlp(long inputs, long outputs, long hidden = 64, int blocks = 2, long contextSize = 0) : base(nameof(ResidualMlp), contextSize)
+    {
+        Check.Positive(inputs, nameof(inputs), "The number of input features");
+        Check.Positive(outputs, nameof(outputs), "The number of output features");
+        Check.Positive(hidden, nameof(hidden), "The number of hidden features");
+        ArgumentOutOfRangeException.ThrowIfNegative(blocks);
+        first = Weights.Linear(inputs, hidden);
+        if (contextSize > 0) context = Weights.Linear(contextSize, hidden, bias: false);
+        inner = [];
+        outer = [];
+        for (var i = 0; i < blocks; i++)
+        {
+            inner.Add(Weights.Linear(hidden, hidden));
+            outer.Add(Weights.Linear(hidden, hidden));
+        }
+        last = Weights.Linear(hidden, outputs);
+        using (no_grad())
+        {
+            last.weight!.zero_().Dispose();
+            last.bias!.zero_().Dispose();
+        }
+        RegisterComponents();
+    }
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor input, Tensor? context)
+    {
+        using var scope = NewDisposeScope();
+        var h = first.call(input);
+        if (this.context is not null && context is not null) h = h.add(this.context.call(context), Scalars.One);
+        for (var i = 0; i < inner.Count; i++) h = h.add(outer[i].call(inner[i].call(h.relu()).relu_()), Scalars.One);
+        return scope.MoveToOuter(last.call(h.relu()));
+    }
+}

@@ -1,0 +1,52 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// A 2-D convolution with weight normalization, w = g · v/‖v‖ for each output channel, stride 1 and padding that keeps the size
+/// (Salimans and Kingma, arXiv 1602.07868; Real NVP, section 3.7).
+/// </summary>
+/// <remarks>State-dict keys as in PyTorch: <c>weight_g</c> (O, 1, 1, 1), <c>weight_v</c> (O, I, k, k), <c>bias</c> (O) where there is one.</remarks>
+public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>
+{
+    private readonly TorchSharp.Modules.Parameter weight_g, weight_v;
+    private readonly TorchSharp.Modules.Parameter? bias;
+    private readonly long padding;
+
+    /// <summary>Makes the convolution.</summary>
+    /// <param name="inputs">I, the number of input channels.</param>
+    /// <param name="outputs">O, the number of output channels.</param>
+    /// <param name="kernelSize">k, odd.</param>
+    /// <param name="bias">Adds a bias for each output channel.</param>
+    /// <param name="zero">Starts with g = 0 and bias = 0: the output is 0.</param>
+    public WeightNormConv2d(long inputs, long outputs, long kernelSize, bool bias = true, bool zero = false) : base(nameof(WeightNormConv2d))
+    {
+        Check.Positive(inputs, nameof(inputs), "The number of input channels");
+        Check.Positive(outputs, nameof(outputs), "The number of output channels");
+        if (kernelSize < 1 || kernelSize % 2 == 0) throw new ArgumentOutOfRangeException(nameof(kernelSize), kernelSize, "The kernel size must be odd, so that padding keeps the image size.");
+        Weights.Pay(checked(outputs * inputs * kernelSize * kernelSize + 2 * outputs));
+        padding = kernelSize / 2;
+        using var scope = NewDisposeScope();
+        // PyTorch's default for convolutions: uniform in ±1/√(fan in)
+        var bound = 1 / Math.Sqrt(inputs * kernelSize * kernelSize);
+        var v = empty(outputs, inputs, kernelSize, kernelSize).uniform_(-bound, bound);
+        var g = zero ? zeros(outputs, 1, 1, 1) : Norm(v);
+        if (bias) this.bias = Weights.Parameter(zero ? zeros(outputs) : empty(outputs).uniform_(-bound, bound));
+        weight_g = Weights.Parameter(g);
+        weight_v = Weights.Parameter(v);
+        RegisterComponents();
+    }
+
+    /// <summary>Convolves (N, I, H, W) to (N, O, H, W). The caller disposes the result.</summary>
+    public override Tensor forward(Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        var weight = weight_v.mul(weight_g.div(Norm(weight_v)));
+        return scope.MoveToOuter(nn.functional.conv2d(input, weight, bias, padding: [padding, padding]));
+    }
+
+    // a direction of length 0 has no norm to divide by; the small floor keeps it and its gradient finite
+    private static Tensor Norm(Tensor v) => v.mul(v).sum([1, 2, 3], keepdim: true).clamp_min(Scalars.Of(1e-30)).sqrt();
+}

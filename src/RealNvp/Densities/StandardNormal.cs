@@ -1,0 +1,35 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>Independent standard normals: log p(z) = -½ Σ z² - D/2 log 2π.</summary>
+public sealed class StandardNormal : Density
+{
+    private readonly Scalar log_normalizer;
+
+    /// <summary>Makes the density for latents of one shape.</summary>
+    public StandardNormal(EventShape shape) : base(nameof(StandardNormal), shape)
+    {
+        log_normalizer = 0.5 * shape.NumElements * Math.Log(2 * Math.PI);
+        RegisterComponents();
+    }
+
+    /// <inheritdoc/>
+    public override Tensor LogProb(Tensor z)
+    {
+        Check.Batch(z, nameof(z), $"{nameof(StandardNormal)}.{nameof(LogProb)}", Shape);
+        using var scope = NewDisposeScope();
+        var flat = z.flatten(1);
+        return scope.MoveToOuter(flat.mul(flat).sum(1).mul(Scalars.MinusHalf).sub(log_normalizer));
+    }
+
+    /// <inheritdoc/>
+    public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator)
+    {
+        using var scope = NewDisposeScope();
+        var z = randn(Shape.WithBatch(count), dtype: dtype, device: device, generator: generator);
+        return scope.MoveToOuter(temperature == 1 ? z : z.mul(Scalars.Of(temperature)));
+    }
+}

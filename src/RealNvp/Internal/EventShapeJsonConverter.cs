@@ -1,0 +1,28 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace RealNvp.Internal;
+
+/// <summary>Writes a shape as a JSON array of its sizes.</summary>
+internal sealed class EventShapeJsonConverter : JsonConverter<EventShape>
+{
+    public override EventShape Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        if (reader.TokenType != JsonTokenType.StartArray) throw new JsonException("A shape is an array of sizes.");
+        var sizes = new List<long>(4);
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            if (sizes.Count == 8) throw new JsonException("A shape has at most 8 sizes.");
+            if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var size) || size is 0 or < -1) throw new JsonException("A size is a whole number of at least 1.");
+            sizes.Add(size);
+        }
+        return sizes.ToArray();
+    }
+
+    public override void Write(Utf8JsonWriter writer, EventShape value, JsonSerializerOptions options)
+    {
+        writer.WriteStartArray();
+        foreach (var size in value) writer.WriteNumberValue(size);
+        writer.WriteEndArray();
+    }
+}

@@ -1,0 +1,98 @@
+namespace RealNvp;
+
+/// <summary>Builds the bijection of a <see cref="RealNvpModel"/> from its options.</summary>
+internal sealed class RealNvpBuilder
+{
+    private readonly RealNvpOptions options;
+
+    private RealNvpBuilder(RealNvpOptions options) => this.options = options;
+
+    public static Chain Build(RealNvpOptions options) => new([.. new RealNvpBuilder(options).Layers()]);
+
+    public static Density Base(RealNvpOptions options)
+    {
+        EventShape latent = options.IsImage ? [options.Shape.NumElements] : options.Shape;
+        return options.Base == BaseDensityKind.StandardNormal ? new StandardNormal(latent) : new StandardLogistic(latent);
+    }
+
+    private IEnumerable<Bijection> Layers()
+    {
+        if (options.HorizontalFlips) yield return new RandomHorizontalFlip(0.5, options.Shape);
+        if (options.Levels > 0) yield return new UniformDequantization(options.Levels, options.Shape);
+        if (options.LogitAlpha is { } alpha) yield return new LogitTransform(alpha, options.Shape);
+        if (options.Standardize) yield return new Standardization(options.Shape);
+        if (options.IsImage) yield return new MultiScale(options.Shape, [.. Scales()]);
+        else foreach (var layer in VectorCouplings()) yield return layer;
+        if (options.DiagonalScaling) yield return new DiagonalScaling(options.IsImage ? [options.Shape.NumElements] : options.Shape);
+    }
+
+    private IEnumerable<Bijection> VectorCouplings()
+    {
+        var features = options.Shape[0];
+        var first = options.VectorMask == VectorMask.Alternating ? Mask.Alternating(features) : Mask.FirstHalf(features);
+        for (var i = 0; i < options.Couplings; i++)
+        {
+            var mask = i % 2 == 0 ? first : !first;
+            var (kept, changed) = CouplingLayer.PartShapes(options.Shape, mask);
+            var net = new ResidualMlp(kept[0], changed[0] * Parameters, options.Hidden, options.Blocks, options.ContextSize);
+            yield return Coupling(options.Shape, mask, net, maskAsInput: false);
+            if (options.FlowBatchNorm) yield return new FlowBatchNorm(options.Shape, mask, options.Momentum);
+        }
+    }
+
+    private IEnumerable<Bijection> Scales()
+    {
+        var shape = options.Shape;
+        var hidden = options.Hidden;
+        for (var scale = 0; scale < options.Scales; scale++)
+        {
+            if (scale == options.Scales - 1)
+            {
+                yield return new Chain([.. ImageCouplings(shape, hidden, Mask.Checkerboard(shape[1], shape[2]), 4)]);
+                yield break;
+            }
+            var squeeze = new Squeeze(shape);
+            var squeezed = squeeze.OutputShapeOf(shape);
+            yield return new Chain([
+                .. ImageCouplings(shape, hidden, Mask.Checkerboard(shape[1], shape[2]), 3),
+                squeeze,
+                // the original code transforms the first half of the channels first
+                .. ImageCouplings(squeezed, 2 * hidden, !Mask.ChannelWise(squeezed[0]), 3),
+                new Inverted(new Squeeze(shape)),
+                new Squeeze(shape, SqueezeOrder.Checkerboard),
+            ]);
+            shape = [squeezed[0] / 2, squeezed[1], squeezed[2]];
+            hidden *= 2;
+        }
+    }
+
+    private IEnumerable<Bijection> ImageCouplings(EventShape shape, long hidden, Mask first, int count)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            var mask = i % 2 == 0 ? first : !first;
+            var (kept, changed) = CouplingLayer.PartShapes(shape, mask);
+            var dense = kept == shape;
+            var maskAsInput = dense && options.MaskAsInput;
+            var net = new ResidualConvNet(kept[0] + (maskAsInput ? 1 : 0), changed[0] * Parameters, new ResidualConvNetOptions
+            {
+                HiddenChannels = hidden,
+                Blocks = options.Blocks,
+                BatchNorm = options.NetworkBatchNorm,
+                Statistics = options.Statistics,
+                Momentum = options.Momentum,
+                ConcatenatedRelu = options.ConcatenatedRelu,
+                DoubleInput = dense && options.ConcatenatedRelu,
+                ContextSize = options.ContextSize,
+            });
+            yield return Coupling(shape, mask, net, maskAsInput);
+            if (options.FlowBatchNorm) yield return new FlowBatchNorm(shape, mask, options.Momentum);
+        }
+    }
+
+    private int Parameters => options.Coupling == CouplingKind.Affine ? 2 : 1;
+
+    private CouplingLayer Coupling(EventShape shape, Mask mask, Conditioner net, bool maskAsInput) => options.Coupling == CouplingKind.Affine
+        ? new AffineCouplingLayer(shape, mask, net, options.Order, maskAsInput)
+        : new AdditiveCouplingLayer(shape, mask, net, maskAsInput);
+}

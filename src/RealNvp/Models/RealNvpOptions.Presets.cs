@@ -1,0 +1,55 @@
+namespace RealNvp;
+
+public sealed partial record RealNvpOptions
+{
+    /// <summary>2-D toy densities: 8 affine couplings with an MLP of 64 hidden features.</summary>
+    public static RealNvpOptions Toy2D { get; } = new() { Shape = [2], Couplings = 8, Hidden = 64, Blocks = 1 };
+
+    /// <summary>Tables of continuous features: standardization, 10 affine couplings with residual MLPs of 128 hidden features.</summary>
+    /// <param name="features">D, at least 2.</param>
+    public static RealNvpOptions Tabular(long features) => new() { Shape = [features], Couplings = 10, Hidden = 128, Blocks = 2, Standardize = true };
+
+    /// <summary>NICE (arXiv 1410.8516, section 5.1): 4 additive couplings with 5 hidden layers of 1000, diagonal scaling, logistic latents.</summary>
+    /// <param name="features">D, at least 2; an image is flattened to a vector.</param>
+    public static RealNvpOptions Nice(long features) => new()
+    {
+        Shape = [features],
+        Coupling = CouplingKind.Additive,
+        Couplings = 4,
+        Hidden = 1000,
+        Blocks = 2,
+        DiagonalScaling = true,
+        Base = BaseDensityKind.StandardLogistic,
+    };
+
+    /// <summary>8×8 grey digits with 17 grey levels, as in the UCI set: 2 scales, 2 blocks, 24 channels.</summary>
+    public static RealNvpOptions Digits8x8 { get; } = Image([1, 8, 8], scales: 2, blocks: 2, hidden: 24) with { Levels = 17 };
+
+    /// <summary>28×28 grey images of bytes, such as MNIST: 3 scales, 2 blocks, 32 channels.</summary>
+    public static RealNvpOptions Grey28x28 { get; } = Image([1, 28, 28], scales: 3, blocks: 2, hidden: 32);
+
+    /// <summary>CIFAR-10 as in the paper (arXiv 1605.08803, section 4.1): 2 scales, 8 residual blocks, 64 channels, flipped images.</summary>
+    public static RealNvpOptions Cifar10 { get; } = Image([3, 32, 32], scales: 2, blocks: 8, hidden: 64) with { HorizontalFlips = true };
+
+    /// <summary>32×32 colour images as in the paper (section 4.1): 4 residual blocks, 32 channels; the last scale is 4×4.</summary>
+    public static RealNvpOptions Image32x32 { get; } = Image([3, 32, 32], scales: 4, blocks: 4, hidden: 32) with { HorizontalFlips = true };
+
+    /// <summary>64×64 colour images as in the paper (section 4.1): 2 residual blocks, 32 channels; the last scale is 4×4.</summary>
+    public static RealNvpOptions Image64x64 { get; } = Image([3, 64, 64], scales: 5, blocks: 2, hidden: 32) with { HorizontalFlips = true };
+
+    /// <summary>The paper's architecture for images of bytes in any size: multi-scale, batch normalization, logit with α = 0.05.</summary>
+    /// <param name="shape">[C, H, W]; H and W divisible by 2 to the power of scales - 1.</param>
+    /// <param name="scales">The number of scales.</param>
+    /// <param name="blocks">The residual blocks of each network.</param>
+    /// <param name="hidden">The channels of the networks at the first scale.</param>
+    public static RealNvpOptions Image(EventShape shape, int scales = 2, int blocks = 2, long hidden = 32) => new()
+    {
+        Shape = shape,
+        Levels = 256,
+        LogitAlpha = 0.05,
+        Scales = scales,
+        Blocks = blocks,
+        Hidden = hidden,
+        FlowBatchNorm = true,
+    };
+}

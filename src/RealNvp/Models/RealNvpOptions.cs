@@ -1,0 +1,138 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using RealNvp.Internal;
+
+namespace RealNvp;
+
+/// <summary>Everything that describes a <see cref="RealNvpModel"/>. A checkpoint carries this record as JSON.</summary>
+/// <remarks>
+/// Start from a preset and change what you need: <c>RealNvpOptions.Tabular(features: 12) with { Couplings = 6 }</c>. A shape of one size
+/// gives a model for vectors, one of three sizes a multi-scale model for images.
+/// </remarks>
+public sealed partial record RealNvpOptions
+{
+    private static readonly JsonSerializerOptions json = new()
+    {
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        Converters = { new JsonStringEnumConverter(allowIntegerValues: false) },
+        MaxDepth = 8,
+    };
+
+    /// <summary>The shape of one example: [D] or [C, H, W].</summary>
+    public required EventShape Shape { get; init; }
+
+    /// <summary>The number of context features; 0 for a model without context.</summary>
+    public long ContextSize { get; init; }
+
+    /// <summary>Affine couplings (Real NVP) or additive ones (NICE).</summary>
+    public CouplingKind Coupling { get; init; } = CouplingKind.Affine;
+
+    /// <summary>The order of scale and shift in affine couplings.</summary>
+    public AffineOrder Order { get; init; } = AffineOrder.ScaleThenShift;
+
+    /// <summary>The number of values of an integer in the data, 256 for bytes, which are then dequantized; 0 for continuous data.</summary>
+    public int Levels { get; init; }
+
+    /// <summary>α of the logit transform for data in [0, 1] or for integers; null for none.</summary>
+    public double? LogitAlpha { get; init; }
+
+    /// <summary>Mirrors images at random while training.</summary>
+    public bool HorizontalFlips { get; init; }
+
+    /// <summary>Starts with a <see cref="Standardization"/>, which the trainer fits to the training data.</summary>
+    public bool Standardize { get; init; }
+
+    /// <summary>Vectors: the number of couplings; at least 2, so that each feature is transformed.</summary>
+    public int Couplings { get; init; } = 8;
+
+    /// <summary>Vectors: how the features are parted.</summary>
+    public VectorMask VectorMask { get; init; } = VectorMask.Alternating;
+
+    /// <summary>Images: the number of scales; H and W must be divisible by 2 to the power of one less.</summary>
+    public int Scales { get; init; } = 2;
+
+    /// <summary>The hidden features of an MLP, or the hidden channels of a network at the first scale; each further scale doubles them.</summary>
+    public long Hidden { get; init; } = 64;
+
+    /// <summary>The residual blocks of each network.</summary>
+    public int Blocks { get; init; } = 2;
+
+    /// <summary>A <see cref="FlowBatchNorm"/> after each coupling.</summary>
+    public bool FlowBatchNorm { get; init; }
+
+    /// <summary>Images: batch normalization inside the networks.</summary>
+    public bool NetworkBatchNorm { get; init; } = true;
+
+    /// <summary>Images: what the networks' batch normalization divides by in training.</summary>
+    public BatchStatistics Statistics { get; init; } = BatchStatistics.Running;
+
+    /// <summary>The weight of the past in the running averages of batch normalization, in [0, 1).</summary>
+    public double Momentum { get; init; } = 0.9;
+
+    /// <summary>Images: feeds the checkerboard mask to its networks as one more channel.</summary>
+    public bool MaskAsInput { get; init; } = true;
+
+    /// <summary>Images: feeds relu(h) and relu(-h) to the first convolution, as the original code does.</summary>
+    public bool ConcatenatedRelu { get; init; }
+
+    /// <summary>Ends with a learned scale for each variable, as NICE does.</summary>
+    public bool DiagonalScaling { get; init; }
+
+    /// <summary>The density of the latents.</summary>
+    public BaseDensityKind Base { get; init; } = BaseDensityKind.StandardNormal;
+
+    /// <summary>True for a model of images (C, H, W), false for one of vectors (D).</summary>
+    [JsonIgnore]
+    public bool IsImage => Shape.Count == 3;
+
+    /// <summary>The record as JSON.</summary>
+    public string ToJson() => JsonSerializer.Serialize(this, json);
+
+    /// <summary>Reads a record that <see cref="ToJson"/> wrote, and validates it.</summary>
+    /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
+    public static RealNvpOptions FromJson(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        try
+        {
+            var options = JsonSerializer.Deserialize<RealNvpOptions>(text, json) ?? throw new JsonException("The JSON value is null.");
+            options.Validate();
+            return options;
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException or OverflowException)
+        {
+            throw new InvalidDataException($"This is no valid record of {nameof(RealNvpOptions)}: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Throws where a value is out of range or two values do not go together.</summary>
+    /// <exception cref="ArgumentException">The message names the property, its value and what is allowed.</exception>
+    public void Validate()
+    {
+        Require(Shape.Count is 1 or 3 && Shape.IsFixed, nameof(Shape), Shape, "must be [D] or [C, H, W] with all sizes known");
+        Require(Shape.All(s => s <= 1 << 20) && Shape.NumElements <= 1 << 22, nameof(Shape), Shape, "must have at most 4,194,304 elements");
+        Require(IsImage || Shape[0] >= 2, nameof(Shape), Shape, "must have at least 2 features: a coupling keeps one and transforms another");
+        Range(ContextSize, 0, 1 << 20, nameof(ContextSize));
+        Require(Levels == 0 || Levels is >= 2 and <= 1 << 24, nameof(Levels), Levels, "must be 0 (continuous data) or in 2 ... 16,777,216");
+        Require(LogitAlpha is null or (> 0 and < 0.5), nameof(LogitAlpha), LogitAlpha, "must be null or in (0, 0.5)");
+        Require(!HorizontalFlips || IsImage, nameof(HorizontalFlips), HorizontalFlips, "is for images only");
+        Require(!Standardize || (Levels == 0 && LogitAlpha is null), nameof(Standardize), Standardize, "does not go together with Levels or LogitAlpha");
+        Range(Couplings, 2, 4096, nameof(Couplings));
+        Range(Scales, 1, 16, nameof(Scales));
+        Range(Hidden, 1, 1 << 16, nameof(Hidden));
+        Range(Blocks, 0, 1024, nameof(Blocks));
+        Require(Momentum is >= 0 and < 1, nameof(Momentum), Momentum, "must be in [0, 1)");
+        Require(Enum.IsDefined(Coupling) && Enum.IsDefined(Order) && Enum.IsDefined(VectorMask) && Enum.IsDefined(Statistics) && Enum.IsDefined(Base), "Enums", "", "must have defined values");
+        if (!IsImage) return;
+        var unit = 1L << (Scales - 1);
+        Require(Shape[1] % unit == 0 && Shape[2] % unit == 0, nameof(Scales), Scales, $"is too large for images of {Shape[1]}×{Shape[2]}: height and width must be divisible by {unit}");
+        Require(Shape[1] / unit * (Shape[2] / unit) >= 2, nameof(Scales), Scales, $"is too large for images of {Shape[1]}×{Shape[2]}: the last scale needs at least 2 pixels");
+    }
+
+    private static void Range(long value, long least, long most, string name) => Require(value >= least && value <= most, name, value, $"must be in {least} ... {most}");
+
+    private static void Require(bool holds, string name, object? value, string rule)
+    {
+        if (!holds) throw new ArgumentException($"{nameof(RealNvpOptions)}.{name} {rule}; got {value ?? "null"}.", name);
+    }
+}

@@ -1,0 +1,65 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// The affine map y = x ⊙ exp(s) + t with s = a ⊙ tanh(r); log|dy/dx| = s. Two parameters an element: all r first, then all t
+/// (Real NVP, arXiv 1605.08803, section 3.2 and 4.1).
+/// </summary>
+/// <remarks>
+/// The scale a is learned, one a channel or feature, and starts at 1. Its magnitude is limited to <see cref="MaxLogScale"/>, so
+/// exp(s) and exp(-s) are finite in float32 for every finite r. The state dict has one key: <c>scale</c>.
+/// </remarks>
+public sealed class AffineTransformer : ScalarTransformer
+{
+    /// <summary>The largest |s|: exp(16) ≈ 8.9·10⁶. A learned scale beyond it acts as if it were at it.</summary>
+    public const double MaxLogScale = 16;
+
+    private static readonly Scalar limit = MaxLogScale, minus_limit = -MaxLogScale;
+    private readonly TorchSharp.Modules.Parameter scale;
+
+    /// <summary>Makes the transformer with a learned scale of a given shape.</summary>
+    /// <param name="scaleShape">The shape of a, which broadcasts to one example: [C, 1, 1] for one a channel, [D] for one a feature, [1] for one in all.</param>
+    /// <param name="order">Scale first, as in the paper, or shift first, as in the original code.</param>
+    public AffineTransformer(EventShape scaleShape, AffineOrder order = AffineOrder.ScaleThenShift) : base(nameof(AffineTransformer))
+    {
+        Order = order;
+        scale = Weights.Parameter(ones(scaleShape.ToArray()));
+        RegisterComponents();
+    }
+
+    /// <summary>The order of scale and shift.</summary>
+    public AffineOrder Order { get; }
+
+    /// <inheritdoc/>
+    public override int ParametersPerElement => 2;
+
+    /// <inheritdoc/>
+    public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        var (s, t) = ScaleAndShift(parameters);
+        var y = Order == AffineOrder.ScaleThenShift ? x.mul(s.exp()).add(t, Scalars.One) : x.add(t, Scalars.One).mul(s.exp());
+        return (y, s);
+    }
+
+    /// <inheritdoc/>
+    public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters)
+    {
+        ArgumentNullException.ThrowIfNull(y);
+        var (s, t) = ScaleAndShift(parameters);
+        var minus = s.neg();
+        var x = Order == AffineOrder.ScaleThenShift ? y.sub(t).mul(minus.exp()) : y.mul(minus.exp()).sub(t);
+        return (x, minus);
+    }
+
+    private (Tensor S, Tensor T) ScaleAndShift(Tensor parameters)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        var half = parameters.shape[1] / 2;
+        var s = scale.clamp(minus_limit, limit).mul(parameters.narrow(1, 0, half).tanh());
+        return (s, parameters.narrow(1, half, half));
+    }
+}

@@ -1,0 +1,33 @@
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// An elementwise invertible map y = τ(x; θ) whose parameters θ come from a conditioner. Coupling layers apply one to the
+/// variables that their mask transforms.
+/// </summary>
+/// <remarks>
+/// The parameters of a batch x of shape (N, C, ...) have shape (N, P·C, ...), where P is <see cref="ParametersPerElement"/>.
+/// Parameters that are all 0 give the identity, exactly: a coupling whose conditioner ends in zeros starts as the identity, and a
+/// dense mask keeps a variable by setting its parameters to 0.
+/// </remarks>
+public abstract class ScalarTransformer : nn.Module
+{
+    /// <summary>Names the transformer for errors.</summary>
+    protected ScalarTransformer(string name) : base(TorchBackend.Checked(name)) { }
+
+    /// <summary>P, the number of parameters of one element.</summary>
+    public abstract int ParametersPerElement { get; }
+
+    /// <summary>Computes y = τ(x; θ) and log|dy/dx| of every element, or null where that is 0 everywhere.</summary>
+    /// <param name="x">(N, C, ...).</param>
+    /// <param name="parameters">(N, P·C, ...).</param>
+    /// <returns>Two tensors of the shape of x. The caller disposes them.</returns>
+    public abstract (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters);
+
+    /// <summary>Computes x = τ⁻¹(y; θ) and log|dx/dy| of every element, or null where that is 0 everywhere.</summary>
+    /// <param name="y">(N, C, ...).</param>
+    /// <param name="parameters">(N, P·C, ...).</param>
+    /// <returns>Two tensors of the shape of y. The caller disposes them.</returns>
+    public abstract (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters);
+}

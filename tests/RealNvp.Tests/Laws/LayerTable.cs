@@ -1,0 +1,83 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Tests.Laws;
+
+/// <summary>The table of layers. Every public bijection has at least one row here; the laws run over all rows.</summary>
+public static class LayerTable
+{
+    public static IReadOnlyList<LayerCase> All { get; } =
+    [
+        new("affine, alternating vector mask", () => Affine([5], Mask.Alternating(5)), [5]),
+        new("affine, halves, context", () => Affine([6], Mask.FirstHalf(6), context: 3), [6]),
+        new("affine, arbitrary vector mask", () => Affine([5], new Mask([5], [true, false, false, true, false])), [5]),
+        new("affine, shift first", () => Affine([4], !Mask.FirstHalf(4), order: AffineOrder.ShiftThenScale), [4]),
+        new("affine, any module as conditioner", () => new AffineCouplingLayer([4], Mask.FirstHalf(4), nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 4))), [4]),
+        new("affine, checkerboard, mask as input", () => AffineImage([2, 4, 4], Mask.Checkerboard(4, 4), maskAsInput: true), [2, 4, 4]),
+        new("affine, checkerboard, context", () => AffineImage([1, 4, 4], !Mask.Checkerboard(4, 4), context: 2), [1, 4, 4]),
+        new("affine, checkerboard, odd size", () => AffineImage([1, 3, 5], Mask.Checkerboard(3, 5)), [1, 3, 5]),
+        new("affine, channel-wise", () => AffineImage([4, 2, 2], Mask.ChannelWise(4), order: AffineOrder.ShiftThenScale), [4, 2, 2]),
+        new("affine, channel-wise complement, three channels", () => AffineImage([3, 2, 4], !Mask.ChannelWise(3)), [3, 2, 4]),
+        new("affine, arbitrary channels", () => AffineImage([4, 2, 2], new Mask([4, 1, 1], [true, false, true, false])), [4, 2, 2]),
+        new("affine, arbitrary image mask", () => AffineImage([2, 3, 3], RandomMask([2, 3, 3])), [2, 3, 3]),
+        new("additive, vector", () => new AdditiveCouplingLayer([5], Mask.Alternating(5), new ResidualMlp(2, 3, 8, 1)), [5]),
+        new("additive, checkerboard", () => new AdditiveCouplingLayer([1, 4, 4], Mask.Checkerboard(4, 4), Net(1, 1)), [1, 4, 4]),
+        new("general coupling, affine with one scale in all", () => new CouplingLayer([4], Mask.FirstHalf(4), new AffineTransformer([1]), new ResidualMlp(2, 4, 8, 0)), [4]),
+        new("diagonal scaling", () => new DiagonalScaling([2, 3]), [2, 3]),
+        new("flow batch norm, vector", () => new FlowBatchNorm([4]), [4]) { MixesBatchInTraining = true },
+        new("flow batch norm, image", () => new FlowBatchNorm([2, 3, 3]), [2, 3, 3]) { MixesBatchInTraining = true },
+        new("flow batch norm, after a checkerboard", () => new FlowBatchNorm([2, 3, 3], Mask.Checkerboard(3, 3)), [2, 3, 3]) { MixesBatchInTraining = true },
+        new("flow batch norm, after a channel mask", () => new FlowBatchNorm([4, 2, 2], Mask.ChannelWise(4)), [4, 2, 2]) { MixesBatchInTraining = true },
+        new("flow batch norm, after a vector mask", () => new FlowBatchNorm([5], Mask.Alternating(5), momentum: 0), [5]) { MixesBatchInTraining = true },
+        new("squeeze, plain", () => new Squeeze([2, 4, 6]), [2, 4, 6]),
+        new("squeeze, checkerboard order", () => new Squeeze([3, 4, 2], SqueezeOrder.Checkerboard), [3, 4, 2]),
+        new("unsqueeze", () => new Inverted(new Squeeze([2, 4, 4], SqueezeOrder.Checkerboard)), [8, 2, 2]),
+        new("inverted coupling", () => new Inverted(Affine([4], Mask.Alternating(4), context: 2)), [4]),
+        new("chain", () => new Chain(Affine([4], Mask.Alternating(4)), new FlowBatchNorm([4]), Affine([4], !Mask.Alternating(4), context: 2), new DiagonalScaling([4])), [4]) { MixesBatchInTraining = true },
+        new("multi-scale", MultiScaleLayer, [1, 4, 4]),
+        new("logit", () => new LogitTransform(0.05), [2, 3, 3]) { Inputs = Uniform },
+        new("dequantization", () => new UniformDequantization(8), [1, 3, 3]) { Inputs = (size, g) => randint(8, size, dtype: float64, generator: g), IsRandom = true },
+        new("horizontal flip", () => new RandomHorizontalFlip(), [2, 3, 4]) { IsRandom = true },
+        new("standardization", Standardized, [5]),
+    ];
+
+    public static TheoryData<string> Names => [.. All.Select(c => c.Name)];
+
+    public static LayerCase Find(string name) => All.Single(c => c.Name == name);
+
+    private static Tensor Uniform(long[] size, Generator generator) => rand(size, dtype: float64, generator: generator);
+
+    private static AffineCouplingLayer Affine(EventShape shape, Mask mask, long context = 0, AffineOrder order = AffineOrder.ScaleThenShift)
+    {
+        var kept = mask.Kept.ToArray().Count(k => k);
+        return new(shape, mask, new ResidualMlp(kept, 2 * (shape[0] - kept), 8, 1, context), order);
+    }
+
+    private static AffineCouplingLayer AffineImage(EventShape shape, Mask mask, long context = 0, bool maskAsInput = false, AffineOrder order = AffineOrder.ScaleThenShift)
+    {
+        var (kept, changed) = CouplingLayer.PartShapes(shape, mask);
+        return new(shape, mask, Net(kept[0] + (maskAsInput ? 1 : 0), 2 * changed[0], context), order, maskAsInput);
+    }
+
+    private static ResidualConvNet Net(long inputs, long outputs, long context = 0) =>
+        new(inputs, outputs, new() { HiddenChannels = 4, Blocks = 1, ContextSize = context, ConcatenatedRelu = context > 0, DoubleInput = context > 0 });
+
+    private static Mask RandomMask(EventShape shape)
+    {
+        var random = new Random(5);
+        return new Mask(shape, [.. Enumerable.Range(0, (int)shape.NumElements).Select(_ => random.Next(2) == 0)]);
+    }
+
+    private static MultiScale MultiScaleLayer() => new([1, 4, 4],
+        new Chain(AffineImage([1, 4, 4], Mask.Checkerboard(4, 4)), new Squeeze([1, 4, 4], SqueezeOrder.Checkerboard), AffineImage([4, 2, 2], Mask.ChannelWise(4))),
+        AffineImage([2, 2, 2], Mask.Checkerboard(2, 2)));
+
+    private static Standardization Standardized()
+    {
+        var layer = new Standardization([5]);
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(4);
+        layer.Fit(randn([50, 5], dtype: float64, generator: generator).mul(tensor([1.0, 10, 0.1, 1e3, 1e-3])));
+        return layer;
+    }
+}
