@@ -211,6 +211,7 @@ public class Flow : nn.Module
         var owner = $"{GetName()}.{method}";
         var input = Input(x, method);
         Check.Finite(input, nameof(x), owner);
+        bijection.CheckData(input, owner);
         if (context is not null) Check.Finite(context, nameof(context), owner);
         return input;
     }
@@ -221,6 +222,26 @@ public class Flow : nn.Module
         Check.Batch(x, nameof(x), owner, InputShape);
         if (!x.is_floating_point() && !x.is_complex() && x.dtype != ScalarType.Bool && TakesIntegers(bijection)) return x.to(Weight?.dtype ?? get_default_dtype());
         return x;
+    }
+
+    /// <summary>Checks a whole data set before training: shapes, finite values, whole numbers where the flow dequantizes.</summary>
+    internal void CheckData(Tensor x, Tensor? context, string owner)
+    {
+        using var scope = NewDisposeScope();
+        Check.Batch(x, nameof(x), owner, InputShape);
+        if (x.is_floating_point()) Check.Finite(x, nameof(x), owner);
+        else if (!TakesIntegers(bijection)) throw new ArgumentException($"{owner} expects {nameof(x)} with a floating-point dtype; got {x.dtype}. Convert it, or build the flow with Levels.", nameof(x));
+        bijection.CheckData(x, owner);
+        if (context is null == ContextSize > 0 || (context is not null && context.shape[1] != ContextSize))
+            throw new ArgumentException($"{owner} expects {(ContextSize == 0 ? "no context" : $"a context of shape (N, {ContextSize})")}; got {(context is null ? "none" : EventShape.Format(context.shape))}.", nameof(context));
+        if (context is not null) Check.Finite(context, nameof(context), owner);
+    }
+
+    /// <summary>A batch on the device and in the dtype of the weights, as training needs it; integers stay.</summary>
+    internal Tensor ToWeights(Tensor tensor)
+    {
+        if (Weight is not { } weight) return tensor;
+        return tensor.is_floating_point() ? tensor.to(weight.dtype, weight.device) : tensor.to(weight.device);
     }
 
     private Tensor? OnDevice(Tensor? tensor) =>

@@ -76,6 +76,9 @@ public abstract class Bijection : nn.Module
         return logDerivative.dim() <= 1 ? logDerivative.alias() : logDerivative.flatten(1).sum(1);
     }
 
+    /// <summary>Throws where the values of x are outside of what the map is for, such as pixels that are no whole numbers. One pass over x.</summary>
+    internal virtual void CheckData(Tensor x, string owner) { }
+
     /// <summary>Applies the map without checks, for layers made of other layers. Null log-det: volume preserving.</summary>
     internal (Tensor Value, Tensor? LogDet) Run(Tensor input, Tensor? context, bool inverse)
     {

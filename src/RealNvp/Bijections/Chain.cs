@@ -39,6 +39,16 @@ public sealed class Chain : Bijection
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => RunAll(inverse_order, z, context, inverse: true);
 
+    internal override void CheckData(Tensor x, string owner)
+    {
+        // a flip leaves the values as they are, so the layer after it meets them too
+        foreach (var layer in forward_order)
+        {
+            layer.CheckData(x, owner);
+            if (layer is not RandomHorizontalFlip) return;
+        }
+    }
+
     /// <summary>Runs layers in the given order, frees each value as soon as the next one is there, and sums the log-determinants.</summary>
     internal static (Tensor Value, Tensor? LogDet) RunAll(Bijection[] layers, Tensor input, Tensor? context, bool inverse)
     {

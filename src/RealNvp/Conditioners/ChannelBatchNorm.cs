@@ -55,7 +55,7 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>
             return nn.functional.batch_norm(input, running_mean, running_var, weight, bias, training: false, 1 - Momentum, Eps);
         if (Statistics == BatchStatistics.Current)
         {
-            using (no_grad()) num_batches_tracked.add_(Scalars.IntegerOne).Dispose();
+            using (no_grad()) num_batches_tracked.add_(Scalars.IntegerOne);
             return nn.functional.batch_norm(input, running_mean, running_var, weight, bias, training: true, 1 - Momentum, Eps);
         }
         using var scope = NewDisposeScope();

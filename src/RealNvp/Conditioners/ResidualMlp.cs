@@ -42,8 +42,8 @@ public sealed class ResidualMlp : Conditioner
         last = Weights.Linear(hidden, outputs);
         using (no_grad())
         {
-            last.weight!.zero_().Dispose();
-            last.bias!.zero_().Dispose();
+            last.weight!.fill_(Scalars.Zero);
+            last.bias!.fill_(Scalars.Zero);
         }
         RegisterComponents();
     }

@@ -13,7 +13,7 @@ namespace RealNvp;
 /// checkerboard couplings. Latents are vectors (N, D); <see cref="SplitLatent"/> parts them by scale. Vectors: a chain of couplings.</para>
 /// <para>A new model is the identity but for its preprocessing. It is in training mode; <c>eval()</c> makes it safe for several threads.</para>
 /// </remarks>
-public sealed class RealNvpModel : Flow
+public sealed partial class RealNvpModel : Flow
 {
     /// <summary>Builds a model with new weights, on torch's default device and in its default dtype.</summary>
     /// <param name="options">What to build; presets are static members of <see cref="RealNvpOptions"/>.</param>

@@ -44,6 +44,15 @@ public sealed class LogitTransform : Bijection
         return (log_p.sub(log_q), SumExamples(log_p.add(log_q, Scalars.One).neg().add(log_factor)));
     }
 
+    internal override void CheckData(Tensor x, string owner)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        if (x.numel() == 0) return;
+        var (least, most) = (x.min().to(float64).item<double>(), x.max().to(float64).item<double>());
+        if (least < 0 || most > 1) throw new ArgumentException($"{owner} expects values in [0, 1], because the flow starts with a logit; got values in [{least:G6}, {most:G6}]. Scale the data.", nameof(x));
+    }
+
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
     {

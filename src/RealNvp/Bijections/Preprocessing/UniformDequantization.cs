@@ -43,6 +43,18 @@ public sealed class UniformDequantization : Bijection
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) =>
         (z.mul(levels).floor().clamp(Scalars.Zero, top), PerExample(z, log_levels));
 
+    internal override void CheckData(Tensor x, string owner)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        if (x.numel() == 0) return;
+        var whole = x.is_floating_point() ? x.eq(x.floor()) : ones(1, ScalarType.Bool, x.device);
+        var (least, most) = (x.min().to(float64).item<double>(), x.max().to(float64).item<double>());
+        if (whole.all().item<bool>() && least >= 0 && most < Levels) return;
+        var advice = least >= 0 && most <= 1 ? $" Data in [0, 1] must be turned back into whole numbers first: (x * {Levels - 1}).round()." : "";
+        throw new ArgumentException($"{owner} expects whole numbers in 0 ... {Levels - 1}, because the flow dequantizes {Levels} levels; got values in [{least:G6}, {most:G6}]{(least >= 0 && most < Levels ? " with fractions" : "")}.{advice}", nameof(x));
+    }
+
     private static Tensor PerExample(Tensor x, double logDerivative)
     {
         var elements = x.shape.Skip(1).Aggregate(1L, (n, s) => n * s);

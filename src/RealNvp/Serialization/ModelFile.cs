@@ -1,0 +1,103 @@
+using System.Globalization;
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// The layout of our checkpoint files: safetensors with the keys <c>model/...</c>, and for training <c>best/...</c>, <c>average/...</c>,
+/// <c>optimizer/...</c> and <c>random/...</c>; options and counters are JSON in the metadata.
+/// </summary>
+internal static class ModelFile
+{
+    public const string ModelPrefix = "model/", BestPrefix = "best/", AveragePrefix = "average/", OptimizerPrefix = "optimizer/", RandomPrefix = "random/";
+    public const string OptionsKey = "options", TrainingKey = "training", StateKey = "state";
+    private const string FormatKey = "format", VersionKey = "version", KindKey = "kind", Format = "RealNvp", Version = "1";
+
+    public static Dictionary<string, string> Metadata(Flow flow)
+    {
+        var metadata = new Dictionary<string, string> { [FormatKey] = Format, [VersionKey] = Version, [KindKey] = flow.GetName() };
+        if (flow is RealNvpModel model) metadata[OptionsKey] = model.Options.ToJson();
+        return metadata;
+    }
+
+    public static IEnumerable<KeyValuePair<string, Tensor>> Prefixed(string prefix, IEnumerable<KeyValuePair<string, Tensor>> tensors) =>
+        tensors.Select(t => KeyValuePair.Create(prefix + t.Key, t.Value));
+
+    /// <summary>Reads a model that describes itself. A training checkpoint gives its best weights, else the averaged ones, else the last ones.</summary>
+    public static RealNvpModel LoadModel(string path, Device? device)
+    {
+        CheckHeader(SafeTensors.ReadHeader(path), path);
+        using var file = SafeTensors.Load(path);
+        var model = Build(path, file);
+        try
+        {
+            var source = file.Tensors.Keys.Any(k => k.StartsWith(BestPrefix, StringComparison.Ordinal)) ? BestPrefix : ModelPrefix;
+            LoadState(model, file, source, path);
+            if (source == ModelPrefix && file.Tensors.Keys.Any(k => k.StartsWith(AveragePrefix, StringComparison.Ordinal)))
+            {
+                using var average = new WeightAverage(model);
+                average.LoadStateDict(Section(file, AveragePrefix));
+                StateSnapshot averaged;
+                using (average.Apply()) averaged = new StateSnapshot(model.state_dict());
+                using (averaged) averaged.CopyTo(model);
+            }
+            if (device is not null) model.to(device);
+            model.eval();
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Builds the model that a file describes, in the dtype of the file's weights, without spending more memory than the file has.</summary>
+    public static RealNvpModel Build(string path, SafeTensorsFile file)
+    {
+        if (!file.Metadata.TryGetValue(OptionsKey, out var json)) throw new InvalidDataException($"{path} holds weights without the options of a {nameof(RealNvpModel)}. Load it into a flow that you build yourself.");
+        var options = RealNvpOptions.FromJson(json);
+        var weights = file.Tensors.Where(t => t.Key.StartsWith(ModelPrefix, StringComparison.Ordinal)).Select(t => t.Value).ToArray();
+        using var budget = Weights.Limit(weights.Sum(w => w.numel()));
+        var model = new RealNvpModel(options);
+        var dtype = weights.FirstOrDefault(w => w.is_floating_point())?.dtype ?? float32;
+        if (dtype != get_default_dtype()) model.to(dtype);
+        return model;
+    }
+
+    /// <summary>Copies a section of a file into a module, after checking that names, shapes and dtypes agree, all of them.</summary>
+    public static void LoadState(nn.Module module, SafeTensorsFile file, string prefix, string path)
+    {
+        var source = Section(file, prefix);
+        var target = module.state_dict();
+        var missing = target.Keys.Except(source.Keys).Order().ToArray();
+        var unknown = source.Keys.Except(target.Keys).Order().ToArray();
+        if (missing.Length + unknown.Length > 0)
+            throw new InvalidDataException($"{path} does not fit the model: {missing.Length} weight(s) missing{First(missing)}, {unknown.Length} unknown{First(unknown)}.");
+        foreach (var (name, tensor) in target)
+        {
+            var given = source[name];
+            if (!given.shape.AsSpan().SequenceEqual(tensor.shape) || given.is_floating_point() != tensor.is_floating_point())
+                throw new InvalidDataException($"{path} does not fit the model: weight {name} is {given.dtype} {EventShape.Format(given.shape)}; the model has {tensor.dtype} {EventShape.Format(tensor.shape)}.");
+        }
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        foreach (var (name, tensor) in target) tensor.copy_(source[name]);
+    }
+
+    public static Dictionary<string, Tensor> Section(SafeTensorsFile file, string prefix) =>
+        file.Tensors.Where(t => t.Key.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(t => t.Key[prefix.Length..], t => t.Value);
+
+    public static void CheckHeader(SafeTensorsHeader header, string path)
+    {
+        if (!header.Metadata.TryGetValue(FormatKey, out var format) || format != Format)
+            throw new InvalidDataException($"{path} is no RealNvp checkpoint: its metadata lack \"{FormatKey}\": \"{Format}\". Read other safetensors files with {nameof(SafeTensors)}.{nameof(SafeTensors.Load)}.");
+        var version = header.Metadata.GetValueOrDefault(VersionKey, "none");
+        if (!int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number is < 1 or > 1)
+            throw new InvalidDataException($"{path} has format version {version}; this library reads version {Version}. Update the library.");
+    }
+
+    private static string First(string[] names) => names.Length == 0 ? "" : $" (such as {names[0]})";
+}

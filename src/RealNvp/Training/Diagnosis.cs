@@ -1,0 +1,37 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>Finds the first layer or parameter that gives NaN or infinity.</summary>
+internal static class Diagnosis
+{
+    /// <summary>The name of the first layer whose value or log-det is not finite for these examples, and what of it; null where all are finite.</summary>
+    public static (string Layer, string What)? FirstLayer(Flow flow, Tensor x, Tensor? context, long seed)
+    {
+        var names = flow.named_modules().Where(m => m.module is Bijection).ToDictionary(m => m.module, m => m.name, (IEqualityComparer<nn.Module>)ReferenceEqualityComparer.Instance);
+        (string, string)? found = null;
+        using var scope = NewDisposeScope();
+        using var gradients = no_grad();
+        using (Bijection.Observe((layer, input, value, logDet) =>
+        {
+            if (found is not null) return;
+            using var inner = NewDisposeScope();
+            var what = !IsFinite(value) ? "value" : logDet is not null && !IsFinite(logDet) ? "log-determinant" : null;
+            if (what is not null && IsFinite(input)) found = ($"{names.GetValueOrDefault(layer, "bijection")} ({layer.GetName()})", what);
+        }))
+            flow.NegativeLogLikelihood(x, context, seed);
+        return found;
+    }
+
+    /// <summary>The name of the first parameter whose value or gradient is not finite; null where all are finite.</summary>
+    public static string? FirstParameter(nn.Module module, bool gradients)
+    {
+        using var scope = NewDisposeScope();
+        foreach (var (name, parameter) in module.named_parameters())
+            if ((gradients ? parameter.grad : parameter) is { } tensor && !IsFinite(tensor)) return name;
+        return null;
+    }
+
+    private static bool IsFinite(Tensor tensor) => tensor.isfinite().all().item<bool>();
+}

@@ -1,0 +1,13 @@
+namespace RealNvp;
+
+/// <summary>A loss or a gradient became NaN or infinite. The weights are those before the step.</summary>
+public sealed class NonFiniteException : ArithmeticException
+{
+    /// <summary>Makes the exception.</summary>
+    /// <param name="message">What happened and what to do.</param>
+    /// <param name="layer">The first layer or parameter at fault.</param>
+    public NonFiniteException(string message, string layer) : base(message) => Layer = layer;
+
+    /// <summary>The name of the first layer or parameter at fault, as <c>named_modules()</c> gives it.</summary>
+    public string Layer { get; }
+}

@@ -1,0 +1,28 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>A copy of a module's whole state: weights and buffers.</summary>
+internal sealed class StateSnapshot : IDisposable
+{
+    public StateSnapshot(IEnumerable<KeyValuePair<string, Tensor>> state)
+    {
+        using var _ = no_grad();
+        Tensors = state.ToDictionary(e => e.Key, e => e.Value.detach().clone().DetachFromDisposeScope());
+    }
+
+    public IReadOnlyDictionary<string, Tensor> Tensors { get; }
+
+    public void CopyTo(nn.Module module)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        foreach (var (name, tensor) in module.state_dict()) tensor.copy_(Tensors[name]);
+    }
+
+    public void Dispose()
+    {
+        foreach (var tensor in Tensors.Values) tensor.Dispose();
+    }
+}

@@ -1,0 +1,101 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+public sealed partial class Trainer
+{
+    /// <summary>Writes weights, options, optimizer, averages, counters and torch's random state to one file, replaced in one step.</summary>
+    /// <param name="path">The file, usually <c>*.safetensors</c>.</param>
+    public void SaveCheckpoint(string path)
+    {
+        if (finished) throw new InvalidOperationException("This training has ended, so its checkpoint would hold other weights than the optimizer's. Save the model instead.");
+        using var scope = NewDisposeScope();
+        var tensors = new Dictionary<string, Tensor>(ModelFile.Prefixed(ModelFile.ModelPrefix, flow.state_dict()));
+        void Add(string prefix, IEnumerable<KeyValuePair<string, Tensor>> section)
+        {
+            foreach (var (name, tensor) in ModelFile.Prefixed(prefix, section)) tensors.Add(name, tensor);
+        }
+        Add(ModelFile.OptimizerPrefix, optimizer.StateDict());
+        if (average is not null) Add(ModelFile.AveragePrefix, average.StateDict());
+        if (best is not null) Add(ModelFile.BestPrefix, best.Tensors);
+        Add(ModelFile.RandomPrefix, [KeyValuePair.Create("default", get_rng_state())]);
+        var metadata = ModelFile.Metadata(flow);
+        metadata[ModelFile.TrainingKey] = TrainerState.Write(Options);
+        metadata[ModelFile.StateKey] = state.ToJson();
+        SafeTensors.Save(path, tensors, metadata);
+    }
+
+    /// <summary>Goes on with a training from its checkpoint: builds the model, and continues to the same losses as if it had never stopped.</summary>
+    /// <remarks>Torch's default random state is put back too, for networks of your own that draw from it.</remarks>
+    /// <param name="path">A file that <see cref="SaveCheckpoint"/> wrote for a <see cref="RealNvpModel"/>.</param>
+    /// <param name="device">Where to train; null for the CPU.</param>
+    /// <param name="change">Changes the options of the training, for example to add epochs; null keeps them.</param>
+    /// <exception cref="InvalidDataException">The file is damaged, or is no checkpoint of a training.</exception>
+    public static Trainer Resume(string path, Device? device = null, Func<TrainingOptions, TrainingOptions>? change = null)
+    {
+        ModelFile.CheckHeader(SafeTensors.ReadHeader(path), path);
+        using var file = SafeTensors.Load(path);
+        var model = ModelFile.Build(path, file);
+        if (device is not null) model.to(device);
+        return Resume(path, file, model, change);
+    }
+
+    /// <summary>Goes on with a training of a flow that you built yourself.</summary>
+    /// <param name="path">A file that <see cref="SaveCheckpoint"/> wrote for a flow with the same weights.</param>
+    /// <param name="flow">The flow; its weights are replaced by those in the file.</param>
+    /// <param name="change">Changes the options of the training; null keeps them.</param>
+    /// <exception cref="InvalidDataException">The file is damaged, is no checkpoint of a training, or does not fit the flow.</exception>
+    public static Trainer Resume(string path, Flow flow, Func<TrainingOptions, TrainingOptions>? change = null)
+    {
+        ArgumentNullException.ThrowIfNull(flow);
+        ModelFile.CheckHeader(SafeTensors.ReadHeader(path), path);
+        using var file = SafeTensors.Load(path);
+        return Resume(path, file, flow, change);
+    }
+
+    private static Trainer Resume(string path, SafeTensorsFile file, Flow flow, Func<TrainingOptions, TrainingOptions>? change)
+    {
+        if (!file.Metadata.TryGetValue(ModelFile.TrainingKey, out var training) || !file.Metadata.TryGetValue(ModelFile.StateKey, out var state))
+            throw new InvalidDataException($"{path} holds a model but no state of a training. Load it with {nameof(RealNvpModel)}.{nameof(RealNvpModel.Load)} and make a new trainer.");
+        var options = TrainerState.Read<TrainingOptions>(training);
+        ModelFile.LoadState(flow, file, ModelFile.ModelPrefix, path);
+        Trainer trainer;
+        try { trainer = new Trainer(flow, change is null ? options : change(options)); }
+        catch (ArgumentException e) { throw new InvalidDataException($"The training options in {path} are not valid: {e.Message}", e); }
+        try
+        {
+            trainer.state = TrainerState.FromJson(state);
+            trainer.optimizer.LoadStateDict(ModelFile.Section(file, ModelFile.OptimizerPrefix));
+            trainer.average?.LoadStateDict(ModelFile.Section(file, ModelFile.AveragePrefix));
+            var best = ModelFile.Section(file, ModelFile.BestPrefix);
+            if (best.Count > 0)
+            {
+                var expected = flow.state_dict();
+                if (!best.Keys.ToHashSet().SetEquals(expected.Keys) || best.Any(b => !b.Value.shape.AsSpan().SequenceEqual(expected[b.Key].shape)))
+                    throw new InvalidDataException($"{path} is damaged: its best weights do not fit the model.");
+                trainer.best = new StateSnapshot(best);
+            }
+            if (file.Tensors.TryGetValue(ModelFile.RandomPrefix + "default", out var random)) RestoreRandomState(random, path);
+            return trainer;
+        }
+        catch (ArgumentException e)
+        {
+            trainer.Dispose();
+            throw new InvalidDataException($"{path} is damaged: {e.Message}", e);
+        }
+        catch
+        {
+            trainer.Dispose();
+            throw;
+        }
+    }
+
+    private static void RestoreRandomState(Tensor random, string path)
+    {
+        using var current = get_rng_state();
+        if (random.dtype != current.dtype || !random.shape.AsSpan().SequenceEqual(current.shape))
+            throw new InvalidDataException($"{path} is damaged: its random state is {random.dtype} {EventShape.Format(random.shape)}; expected {current.dtype} {EventShape.Format(current.shape)}.");
+        set_rng_state(random);
+    }
+}

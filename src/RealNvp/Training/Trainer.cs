@@ -1,0 +1,276 @@
+using System.Diagnostics;
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>Trains a flow by maximum likelihood: mini-batches, Adam, validation, early stopping, averaged weights, checkpoints.</summary>
+/// <remarks>
+/// <para>All randomness comes from the seed and the number of the step, so the same seed gives the same losses, and a resumed training
+/// goes on as if it had never stopped.</para>
+/// <para>The flow stays the caller's. Train it on one thread, and use it for nothing else meanwhile.</para>
+/// </remarks>
+public sealed partial class Trainer : IDisposable
+{
+    // TorchSharp's small native objects are freed by finalizers only; a young collection now and then keeps memory flat
+    private const int CollectEvery = 10;
+
+    private readonly Flow flow;
+    private readonly AdamOptimizer optimizer;
+    private readonly WeightAverage? average;
+    private readonly TorchSharp.Modules.Parameter[] parameters;
+    private TrainerState state = new();
+    private StateSnapshot? best;
+    private bool finished;
+
+    /// <summary>Makes a trainer for a flow on the device and in the dtype that it will keep: move the flow before.</summary>
+    /// <param name="flow">The flow to train.</param>
+    /// <param name="options">How to train; null for the defaults of the flow's preset.</param>
+    /// <exception cref="ArgumentException">An option is out of range, or the flow has no weights.</exception>
+    public Trainer(Flow flow, TrainingOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(flow);
+        Options = options ?? (flow is RealNvpModel model ? TrainingOptions.For(model.Options) : new TrainingOptions());
+        Options.Validate();
+        this.flow = flow;
+        parameters = [.. flow.parameters().Where(p => p.requires_grad)];
+        if (parameters.Length == 0) throw new ArgumentException("The flow has no weights to train.", nameof(flow));
+        optimizer = new AdamOptimizer(Groups(flow, Options.WeightNormDecay), Options.Adam);
+        if (Options.AverageDecay is { } decay) average = new WeightAverage(flow, decay);
+    }
+
+    /// <summary>How the flow is trained.</summary>
+    public TrainingOptions Options { get; }
+
+    /// <summary>The flow that is trained.</summary>
+    public Flow Flow => flow;
+
+    /// <summary>The number of optimizer steps so far.</summary>
+    public long Step => state.Step;
+
+    /// <summary>Trains to the end, and leaves the flow in evaluation mode with its best weights.</summary>
+    /// <param name="data">The examples.</param>
+    /// <param name="validation">Examples for validation; null takes <see cref="TrainingOptions.ValidationFraction"/> of the data.</param>
+    /// <param name="progress">Hears after every batch.</param>
+    /// <param name="cancellationToken">Stops after the current step. The flow is usable then, and the result says that it was cancelled.</param>
+    /// <returns>The history of the epochs and why training ended.</returns>
+    /// <exception cref="NonFiniteException">The loss or a gradient became NaN or infinite; it names the first layer at fault. The weights are those before the step.</exception>
+    /// <exception cref="ArgumentException">The data do not fit the flow; nothing has been changed.</exception>
+    public TrainingResult Fit(TrainingData data, TrainingData? validation = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        if (finished) throw new InvalidOperationException("This training has ended. Make a new trainer to train on, or resume one from a checkpoint.");
+        var (train, held) = validation is null ? data.Split(Options.ValidationFraction, Mix(Options.Seed, -1)) : (data, validation);
+        CheckData(train, nameof(data));
+        if (held is not null) CheckData(held, nameof(validation));
+        if (state.Step == 0) FitStandardization(train);
+
+        using var statistics = new BufferSnapshot(flow);
+        var run = new Run(train, held, progress, statistics, Batches(train));
+        var reason = StopReason.Finished;
+        flow.train();
+        try
+        {
+            while (state.Epoch < Options.Epochs && !StepsDone && reason == StopReason.Finished)
+                if (!RunEpoch(run, cancellationToken)) reason = StopReason.Cancelled;
+                else if (EndEpoch(run)) reason = StopReason.EarlyStopped;
+            if (reason == StopReason.Cancelled && Options.CheckpointPath is { } path) SaveCheckpoint(path);
+        }
+        finally
+        {
+            foreach (var parameter in parameters) parameter.grad = null;
+            flow.eval();
+        }
+        Finish();
+        return new TrainingResult([.. state.History], state.Step, state.BestEpoch, reason);
+    }
+
+    /// <summary>As <see cref="Fit"/>, on a thread of the pool.</summary>
+    /// <inheritdoc cref="Fit"/>
+    public Task<TrainingResult> FitAsync(TrainingData data, TrainingData? validation = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        Task.Run(() => Fit(data, validation, progress, cancellationToken), CancellationToken.None);
+
+    /// <summary>Frees the optimizer's and the average's tensors; the flow stays.</summary>
+    public void Dispose()
+    {
+        optimizer.Dispose();
+        average?.Dispose();
+        best?.Dispose();
+    }
+
+    private sealed record Run(TrainingData Train, TrainingData? Validation, IProgress<TrainingProgress>? Progress, BufferSnapshot Statistics, long Batches);
+
+    private bool StepsDone => Options.MaxSteps is { } most && state.Step >= most;
+
+    // false: cancelled
+    private bool RunEpoch(Run run, CancellationToken cancellationToken)
+    {
+        var before = state.Seconds;
+        var watch = Stopwatch.StartNew();
+        var total = run.Batches * Options.Epochs;
+        if (Options.MaxSteps is { } most) total = total == 0 ? most : Math.Min(total, most);
+        foreach (var (x, context) in run.Train.Batches(Options.BatchSize, Mix(Options.Seed, 2L * state.Epoch), state.Batch))
+        {
+            using (x)
+            using (context)
+            {
+                if (cancellationToken.IsCancellationRequested) return false;
+                var rate = Options.LearningRate * Options.Schedule.At(state.Step, total);
+                var (loss, norm) = TrainStep(x, context, rate, run.Statistics);
+                state.LossSum += loss * x.shape[0];
+                state.Examples += x.shape[0];
+                state.Batch++;
+                state.Seconds = before + watch.Elapsed.TotalSeconds;
+                run.Progress?.Report(Progress(run.Batches, total, rate, norm));
+            }
+            if (StepsDone) break;
+        }
+        if (state.Examples == 0) throw new ArgumentException("The data loader gave no batch in this epoch. Pass a sequence that can be enumerated again for each epoch.");
+        return true;
+    }
+
+    private (double Loss, double Norm) TrainStep(Tensor x, Tensor? context, double rate, BufferSnapshot statistics)
+    {
+        statistics.Save();
+        double loss, norm;
+        var seed = Mix(Options.Seed, (2 * state.Step) + 1);
+        using (NewDisposeScope())
+        {
+            var input = flow.ToWeights(x);
+            var given = context is null ? null : flow.ToWeights(context);
+            foreach (var parameter in parameters) parameter.grad = null;
+            var nll = flow.NegativeLogLikelihood(input, given, seed);
+            loss = nll.to(float64).item<double>();
+            if (!double.IsFinite(loss)) throw NonFiniteLoss(input, given, seed, statistics, loss);
+            nll.backward();
+            norm = optimizer.Step(rate, Options.MaxGradientNorm);
+            if (!double.IsFinite(norm)) throw NonFiniteGradient(statistics, norm);
+        }
+        average?.Update();
+        state.Step++;
+        if (state.Step % CollectEvery == 0)
+        {
+            GC.Collect(0);
+            GC.WaitForPendingFinalizers();
+        }
+        return (loss, norm);
+    }
+
+    private NonFiniteException NonFiniteLoss(Tensor x, Tensor? context, long seed, BufferSnapshot statistics, double loss)
+    {
+        statistics.Restore();
+        var fault = Diagnosis.FirstLayer(flow, x, context, seed);
+        statistics.Restore();
+        var parameter = Diagnosis.FirstParameter(flow, gradients: false);
+        var layer = parameter ?? fault?.Layer ?? "base_density";
+        var what = parameter is not null ? $"The weight {parameter} is not finite" : fault is { } f ? $"The first layer at fault is {f.Layer}: its {f.What} is not finite" : "The log-probability of the latents is not finite";
+        return new NonFiniteException($"The loss became {loss} in epoch {state.Epoch + 1}, step {state.Step + 1}. {what}. The weights are those before the step. Use a smaller learning rate, a smaller {nameof(TrainingOptions.MaxGradientNorm)}, or look for extreme values in the data.", layer);
+    }
+
+    private NonFiniteException NonFiniteGradient(BufferSnapshot statistics, double norm)
+    {
+        statistics.Restore();
+        var parameter = Diagnosis.FirstParameter(flow, gradients: true) ?? "unknown";
+        return new NonFiniteException($"The gradient's norm became {norm} in epoch {state.Epoch + 1}, step {state.Step + 1}; the first weight at fault is {parameter}. The weights are those before the step. Use a smaller learning rate, or look for extreme values in the data.", parameter);
+    }
+
+    // true: stop early
+    private bool EndEpoch(Run run)
+    {
+        var loss = state.LossSum / state.Examples;
+        var evaluation = run.Validation is null ? null : Validate(run.Validation);
+        state.Epoch++;
+        var bits = 1 / (flow.InputShape.NumElements * Math.Log(2));
+        state.History.Add(new EpochRecord(state.Epoch, state.Step, loss, loss * bits, -evaluation?.MeanLogProb, evaluation?.BitsPerDim, state.Seconds));
+        (state.Batch, state.LossSum, state.Examples, state.Seconds) = (0, 0, 0, 0);
+        if (evaluation is not null && -evaluation.MeanLogProb < state.Best)
+        {
+            (state.Best, state.BestEpoch, state.EpochsWithoutGain) = (-evaluation.MeanLogProb, state.Epoch, 0);
+            if (Options.RestoreBest) KeepBest();
+        }
+        else if (evaluation is not null) state.EpochsWithoutGain++;
+        if (Options.CheckpointPath is { } path && (state.Epoch % Options.CheckpointEvery == 0 || state.Epoch == Options.Epochs)) SaveCheckpoint(path);
+        return Options.Patience is { } patience && state.EpochsWithoutGain >= patience;
+    }
+
+    private Evaluation Validate(TrainingData validation)
+    {
+        using var averaged = average?.Apply();
+        if (validation is TensorData tensors)
+        {
+            var (x, context) = tensors.All();
+            using (x)
+            using (context)
+                return flow.Evaluate(x, context, Math.Max(Options.BatchSize, 256), Options.Seed);
+        }
+        double sum = 0;
+        long count = 0;
+        foreach (var (x, context) in validation.Batches(Options.BatchSize, 0, 0))
+            using (x)
+            using (context)
+            {
+                var part = flow.Evaluate(x, context, Options.BatchSize, Options.Seed);
+                sum += part.MeanLogProb * part.Count;
+                count += part.Count;
+            }
+        if (count == 0) throw new ArgumentException("The validation data gave no batch in this epoch. Pass a sequence that can be enumerated again for each epoch.");
+        return new Evaluation(count, sum / count, double.NaN, -sum / count / (flow.InputShape.NumElements * Math.Log(2)));
+    }
+
+    private void KeepBest()
+    {
+        best?.Dispose();
+        using var averaged = average?.Apply();
+        best = new StateSnapshot(flow.state_dict());
+    }
+
+    private void Finish()
+    {
+        finished = true;
+        if (best is null && average is not null) KeepBest();
+        best?.CopyTo(flow);
+    }
+
+    private TrainingProgress Progress(long batches, long total, double rate, double norm)
+    {
+        var loss = state.LossSum / state.Examples;
+        var perStep = state.Seconds / state.Batch;
+        return new TrainingProgress(state.Epoch + 1, Options.Epochs, state.Batch, batches, state.Step, loss, loss / (flow.InputShape.NumElements * Math.Log(2)),
+            state.History.Count > 0 ? state.History[^1].ValidationBitsPerDim : null, rate, norm, state.Examples / state.Seconds,
+            total > 0 ? TimeSpan.FromSeconds(perStep * Math.Max(0, total - state.Step)) : null);
+    }
+
+    private long Batches(TrainingData train) => train.Count is { } count ? (count + Options.BatchSize - 1) / Options.BatchSize : 0;
+
+    private void CheckData(TrainingData data, string parameter)
+    {
+        if (data is TensorData tensors) flow.CheckData(tensors.X, tensors.Context, $"{nameof(Trainer)}.{nameof(Fit)} ({parameter})");
+    }
+
+    private void FitStandardization(TrainingData train)
+    {
+        if ((flow as RealNvpModel)?.Standardization is not { } standardization) return;
+        if (train is not TensorData tensors)
+            throw new ArgumentException("The model standardizes its data, but a data loader cannot be read twice. Call model.Standardization.Fit with a tensor of examples, and build the model with Standardize = false or train from a tensor.", nameof(train));
+        var (x, context) = tensors.All();
+        context?.Dispose();
+        using (x) standardization.Fit(x);
+    }
+
+    private static ParameterGroup[] Groups(Flow flow, double decay)
+    {
+        static bool IsScale(string name) => name.EndsWith("weight_g", StringComparison.Ordinal) || name.EndsWith("transformer.scale", StringComparison.Ordinal);
+        var named = flow.named_parameters().Where(p => p.parameter.requires_grad).ToLookup(p => decay > 0 && IsScale(p.name));
+        return [.. new[] { new ParameterGroup(named[false]), new ParameterGroup(named[true]) { WeightDecay = decay } }.Where(g => g.Parameters.Count > 0)];
+    }
+
+    // splitmix64: neighbouring steps get unrelated seeds
+    private static long Mix(long seed, long number)
+    {
+        var z = unchecked((ulong)seed + (0x9E3779B97F4A7C15UL * (ulong)(number + 2)));
+        z = unchecked((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9UL);
+        z = unchecked((z ^ (z >> 27)) * 0x94D049BB133111EBUL);
+        return unchecked((long)(z ^ (z >> 31)));
+    }
+}

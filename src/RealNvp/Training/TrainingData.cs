@@ -1,0 +1,151 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>Examples to train on, with contexts where the flow is conditional: a tensor, an array, or batches from a data loader.</summary>
+/// <remarks>Tensors stay the caller's: they must live as long as the training, and are never changed.</remarks>
+public abstract class TrainingData
+{
+    private protected TrainingData() { }
+
+    /// <summary>The number of examples; null where a data loader does not tell.</summary>
+    public abstract long? Count { get; }
+
+    /// <summary>Examples in one tensor, shuffled anew in each epoch.</summary>
+    /// <param name="x">(N, ...) with N of at least 1, on any device; integers for a flow that dequantizes.</param>
+    /// <param name="context">(N, C), or null.</param>
+    public static TrainingData From(Tensor x, Tensor? context = null) => new TensorData(x, context);
+
+    /// <summary>Rows of an array: (N, D) examples of D features. The array is copied.</summary>
+    /// <param name="rows">N rows of D values.</param>
+    /// <param name="context">N rows of C values, or null.</param>
+    public static TrainingData From(float[,] rows, float[,]? context = null)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        return new TensorData(Copy(rows), context is null ? null : Copy(context));
+    }
+
+    /// <summary>Batches that come ready made, in the order in which they come; enumerated once an epoch.</summary>
+    /// <param name="batches">Batches of shape (N, ...), for example a TorchSharp data loader. Each is disposed after its step.</param>
+    public static TrainingData FromBatches(IEnumerable<Tensor> batches)
+    {
+        ArgumentNullException.ThrowIfNull(batches);
+        return new BatchData(batches.Select(x => (x, (Tensor?)null)));
+    }
+
+    /// <summary>Batches with contexts that come ready made; enumerated once an epoch.</summary>
+    /// <param name="batches">Pairs of (N, ...) and (N, C). Each is disposed after its step.</param>
+    public static TrainingData FromBatches(IEnumerable<(Tensor X, Tensor Context)> batches)
+    {
+        ArgumentNullException.ThrowIfNull(batches);
+        return new BatchData(batches.Select(b => (b.X, (Tensor?)b.Context)));
+    }
+
+    /// <summary>The batches of one epoch from batch <paramref name="skip"/> on. The caller disposes each.</summary>
+    internal abstract IEnumerable<(Tensor X, Tensor? Context)> Batches(int batchSize, long seed, long skip);
+
+    /// <summary>Parts off the last examples of a seeded permutation for validation; null where nothing is parted off.</summary>
+    internal abstract (TrainingData Train, TrainingData? Validation) Split(double fraction, long seed);
+
+    private static Tensor Copy(float[,] rows)
+    {
+        var result = tensor(rows, device: CPU);
+        return result.DetachFromDisposeScope();
+    }
+}
+
+internal sealed class TensorData : TrainingData
+{
+    private readonly Tensor? rows;
+
+    public TensorData(Tensor x, Tensor? context, Tensor? rows = null)
+    {
+        Check.Tensor(x, nameof(x));
+        if (x.dim() == 0 || x.shape[0] == 0) throw new ArgumentException($"Training needs at least one example; got a tensor of shape {EventShape.Format(x.shape)}.", nameof(x));
+        if (context is not null)
+        {
+            Check.Tensor(context, nameof(context));
+            if (context.dim() != 2 || context.shape[0] != x.shape[0])
+                throw new ArgumentException($"Expected a context of shape ({x.shape[0]}, C), one row an example; got {EventShape.Format(context.shape)}.", nameof(context));
+        }
+        (X, Context, this.rows) = (x, context, rows);
+    }
+
+    public Tensor X { get; }
+
+    public Tensor? Context { get; }
+
+    public override long? Count => rows?.shape[0] ?? X.shape[0];
+
+    internal override IEnumerable<(Tensor X, Tensor? Context)> Batches(int batchSize, long seed, long skip)
+    {
+        var count = Count!.Value;
+        var order = Permutation(count, seed);
+        try
+        {
+            for (var start = skip * batchSize; start < count; start += batchSize) yield return Gather(order, start, Math.Min(batchSize, count - start));
+        }
+        finally { order.Dispose(); }
+    }
+
+    // no scope may stay open over a yield: it would catch the tensors of the caller
+    private (Tensor X, Tensor? Context) Gather(Tensor order, long start, long size)
+    {
+        using var scope = NewDisposeScope();
+        var index = order.narrow(0, start, size);
+        if (rows is not null) index = rows.index_select(0, index);
+        return (scope.Detach(X.index_select(0, index.to(X.device))), Context is null ? null : scope.Detach(Context.index_select(0, index.to(Context.device))));
+    }
+
+    /// <summary>All examples in their order, as two tensors that the caller disposes.</summary>
+    public (Tensor X, Tensor? Context) All()
+    {
+        using var scope = NewDisposeScope();
+        if (rows is null) return (scope.Detach(X.alias()), Context is null ? null : scope.Detach(Context.alias()));
+        var index = rows.to(X.device);
+        return (scope.Detach(X.index_select(0, index)), Context is null ? null : scope.Detach(Context.index_select(0, rows.to(Context.device))));
+    }
+
+    internal override (TrainingData Train, TrainingData? Validation) Split(double fraction, long seed)
+    {
+        var held = (long)Math.Round(Count!.Value * fraction);
+        if (held == 0) return (this, null);
+        if (held == Count) throw new ArgumentException($"A validation fraction of {fraction} leaves none of the {Count} examples to train on.", nameof(fraction));
+        using var scope = NewDisposeScope();
+        var order = Permutation(Count.Value, seed);
+        return (new TensorData(X, Context, scope.Detach(order.narrow(0, 0, Count.Value - held).clone())),
+            new TensorData(X, Context, scope.Detach(order.narrow(0, Count.Value - held, held).clone())));
+    }
+
+    private static Tensor Permutation(long count, long seed)
+    {
+        using var generator = new Generator(unchecked((ulong)seed), CPU);
+        return randperm(count, generator: generator, dtype: ScalarType.Int64, device: CPU).DetachFromDisposeScope();
+    }
+}
+
+internal sealed class BatchData(IEnumerable<(Tensor X, Tensor? Context)> batches) : TrainingData
+{
+    public override long? Count => null;
+
+    internal override IEnumerable<(Tensor X, Tensor? Context)> Batches(int batchSize, long seed, long skip)
+    {
+        var index = 0L;
+        foreach (var batch in batches)
+        {
+            if (index++ >= skip)
+            {
+                yield return batch;
+                continue;
+            }
+            batch.X.Dispose();
+            batch.Context?.Dispose();
+        }
+    }
+
+    internal override (TrainingData Train, TrainingData? Validation) Split(double fraction, long seed) => fraction == 0
+        ? (this, null)
+        : throw new ArgumentException("A validation fraction needs data in a tensor or an array; give validation data beside a data loader instead.", nameof(fraction));
+}

@@ -1,0 +1,80 @@
+namespace RealNvp;
+
+/// <summary>How to train a flow. The defaults are those of the Real NVP paper (arXiv 1605.08803, section 4.1): Adam, batches of 64, L2 5e-5 on the weight-norm scales.</summary>
+public sealed record TrainingOptions
+{
+    /// <summary>The number of passes over the data; at least 1.</summary>
+    public int Epochs { get; init; } = 100;
+
+    /// <summary>Stops after this many steps, however many epochs are left; null for no limit.</summary>
+    public long? MaxSteps { get; init; }
+
+    /// <summary>The number of examples of a batch; at least 1. The last batch of an epoch may be smaller.</summary>
+    public int BatchSize { get; init; } = 64;
+
+    /// <summary>Adam's learning rate, before the schedule; positive.</summary>
+    public double LearningRate { get; init; } = 1e-3;
+
+    /// <summary>How the learning rate changes with the steps.</summary>
+    public LearningRateSchedule Schedule { get; init; } = new ConstantSchedule();
+
+    /// <summary>Adam's β₁, β₂ and ε.</summary>
+    public AdamOptions Adam { get; init; } = new();
+
+    /// <summary>L2 penalty on the scales of weight normalization and of affine couplings alone; 0 for none.</summary>
+    public double WeightNormDecay { get; init; } = 5e-5;
+
+    /// <summary>Scales gradients down to this total norm where it is larger; null for no limit.</summary>
+    public double? MaxGradientNorm { get; init; } = 100;
+
+    /// <summary>Decay of the exponential moving average of weights and statistics, in [0, 1); null for none. Validation and the result use the average.</summary>
+    public double? AverageDecay { get; init; }
+
+    /// <summary>The part of the data that is held out for validation where no validation data are given, in [0, 1).</summary>
+    public double ValidationFraction { get; init; }
+
+    /// <summary>Stops when so many epochs in a row did not improve validation; null to train to the end.</summary>
+    public int? Patience { get; init; }
+
+    /// <summary>Ends with the weights that validated best, rather than the last ones. Without validation data it has no effect.</summary>
+    public bool RestoreBest { get; init; } = true;
+
+    /// <summary>Seeds the order of the examples and all noise. The same seed gives the same losses on the same machine.</summary>
+    public long Seed { get; init; }
+
+    /// <summary>A file that is written at the end of epochs and on cancellation, so that training can be resumed; null for none.</summary>
+    public string? CheckpointPath { get; init; }
+
+    /// <summary>The number of epochs between two checkpoints; at least 1.</summary>
+    public int CheckpointEvery { get; init; } = 1;
+
+    /// <summary>Settings that suit a model: those of the paper for images, larger batches and a cosine schedule for vectors.</summary>
+    public static TrainingOptions For(RealNvpOptions model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return model.IsImage
+            ? new TrainingOptions()
+            : new TrainingOptions { BatchSize = 256, WeightNormDecay = 0, Schedule = new CosineSchedule { WarmUpSteps = 100 }, MaxGradientNorm = 10 };
+    }
+
+    internal void Validate()
+    {
+        Require(Epochs >= 1, nameof(Epochs), Epochs, "must be at least 1");
+        Require(MaxSteps is null or >= 1, nameof(MaxSteps), MaxSteps, "must be null or at least 1");
+        Require(BatchSize >= 1, nameof(BatchSize), BatchSize, "must be at least 1");
+        Require(LearningRate > 0 && double.IsFinite(LearningRate), nameof(LearningRate), LearningRate, "must be positive");
+        Require(Schedule is not null, nameof(Schedule), Schedule, "must not be null");
+        Require(Adam is not null, nameof(Adam), Adam, "must not be null");
+        Require(WeightNormDecay >= 0 && double.IsFinite(WeightNormDecay), nameof(WeightNormDecay), WeightNormDecay, "must not be negative");
+        Require(MaxGradientNorm is null or > 0, nameof(MaxGradientNorm), MaxGradientNorm, "must be null or positive");
+        Require(AverageDecay is null or (>= 0 and < 1), nameof(AverageDecay), AverageDecay, "must be null or in [0, 1)");
+        Require(ValidationFraction is >= 0 and < 1, nameof(ValidationFraction), ValidationFraction, "must be in [0, 1)");
+        Require(Patience is null or >= 1, nameof(Patience), Patience, "must be null or at least 1");
+        Require(CheckpointEvery >= 1, nameof(CheckpointEvery), CheckpointEvery, "must be at least 1");
+    }
+
+    private static void Require(bool holds, string name, object? value, string rule)
+    {
+        if (!holds) throw new ArgumentException($"{nameof(TrainingOptions)}.{name} {rule}; got {value ?? "null"}.", name);
+    }
+}
