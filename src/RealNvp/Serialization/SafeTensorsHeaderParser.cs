@@ -1,0 +1,119 @@
+using System.Text.Json;
+
+namespace RealNvp;
+
+/// <summary>Parses the JSON of a header. Throws <see cref="JsonException"/> or <see cref="FormatException"/> on anything unexpected.</summary>
+internal static class SafeTensorsHeaderParser
+{
+    private const int MaxDimensions = 64; // libtorch's own limit
+
+    public static SafeTensorsHeader Parse(ReadOnlySpan<byte> json)
+    {
+        // A header is an object of objects with arrays; one level more gives a clear message instead of "too deep".
+        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = 4 });
+        var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
+        var entries = new Dictionary<string, SafeTensorsEntry>(StringComparer.Ordinal);
+        var hasMetadata = false;
+        Expect(ref reader, JsonTokenType.StartObject, "the header");
+        while (NextName(ref reader, "the header") is { } name)
+        {
+            if (name == SafeTensorsHeaderReader.MetadataName)
+            {
+                if (hasMetadata) throw new FormatException("its header has '__metadata__' twice");
+                hasMetadata = true;
+                ReadMetadata(ref reader, metadata);
+            }
+            else if (!entries.TryAdd(name, ReadEntry(ref reader, name)))
+                throw new FormatException($"its header has the tensor '{name}' twice");
+        }
+        if (reader.Read()) throw new FormatException($"its header has {reader.TokenType} after its end");
+        return new SafeTensorsHeader(metadata, entries);
+    }
+
+    private static void ReadMetadata(ref Utf8JsonReader reader, Dictionary<string, string> metadata)
+    {
+        Expect(ref reader, JsonTokenType.StartObject, "'__metadata__'");
+        while (NextName(ref reader, "'__metadata__'") is { } name)
+        {
+            Expect(ref reader, JsonTokenType.String, $"metadata '{name}'");
+            if (!metadata.TryAdd(name, reader.GetString()!)) throw new FormatException($"its metadata has '{name}' twice");
+        }
+    }
+
+    private static SafeTensorsEntry ReadEntry(ref Utf8JsonReader reader, string name)
+    {
+        string? dtype = null;
+        List<long>? shape = null, offsets = null;
+        Expect(ref reader, JsonTokenType.StartObject, $"tensor '{name}'");
+        while (NextName(ref reader, $"tensor '{name}'") is { } field)
+        {
+            var twice = false;
+            switch (field)
+            {
+                case "dtype":
+                    Expect(ref reader, JsonTokenType.String, $"the dtype of tensor '{name}'");
+                    twice = dtype is not null;
+                    dtype = reader.GetString();
+                    break;
+                case "shape":
+                    twice = shape is not null;
+                    shape = ReadNumbers(ref reader, MaxDimensions, $"the shape of tensor '{name}'");
+                    break;
+                case "data_offsets":
+                    twice = offsets is not null;
+                    offsets = ReadNumbers(ref reader, 2, $"the data_offsets of tensor '{name}'");
+                    break;
+                default:
+                    throw new FormatException($"tensor '{name}' has an unknown field '{field}'; dtype, shape and data_offsets were expected");
+            }
+            if (twice) throw new FormatException($"tensor '{name}' has the field '{field}' twice");
+        }
+        if (dtype is null || shape is null || offsets is not { Count: 2 })
+            throw new FormatException($"tensor '{name}' needs dtype, shape and two data_offsets");
+        return Check(name, dtype, shape, offsets[0], offsets[1]);
+    }
+
+    private static SafeTensorsEntry Check(string name, string dtype, List<long> shape, long begin, long end)
+    {
+        var (type, size) = SafeTensorsTypes.Find(dtype)
+            ?? throw new FormatException($"tensor '{name}' has the dtype '{dtype}', which is not supported; supported are {SafeTensorsTypes.Names}");
+        // libtorch multiplies sizes for strides with 0 taken as 1, so that product must fit as well.
+        UInt128 bytes = (UInt128)size, strides = (UInt128)size;
+        foreach (var length in shape)
+        {
+            bytes *= (UInt128)length;
+            strides *= (UInt128)Math.Max(length, 1);
+            if (strides > long.MaxValue) throw new FormatException($"the shape [{string.Join(", ", shape)}] of tensor '{name}' is too large for 64 bits");
+        }
+        if (end < begin || (UInt128)(end - begin) != bytes)
+            throw new FormatException($"tensor '{name}' of dtype {dtype} and shape [{string.Join(", ", shape)}] needs {bytes} bytes, but its data_offsets are [{begin}, {end}]");
+        return new SafeTensorsEntry(name, type, shape.AsReadOnly(), begin, end);
+    }
+
+    private static List<long> ReadNumbers(ref Utf8JsonReader reader, int most, string what)
+    {
+        var numbers = new List<long>();
+        Expect(ref reader, JsonTokenType.StartArray, what);
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var number) || number < 0)
+                throw new FormatException($"{what} has an entry that is no whole number from 0 to {long.MaxValue}");
+            if (numbers.Count == most) throw new FormatException($"{what} has more than {most} entries");
+            numbers.Add(number);
+        }
+        return numbers;
+    }
+
+    /// <summary>The next member's name, or null at the end of the object.</summary>
+    private static string? NextName(ref Utf8JsonReader reader, string what)
+    {
+        if (!reader.Read()) throw new FormatException($"{what} has no end");
+        return reader.TokenType == JsonTokenType.EndObject ? null : reader.GetString();
+    }
+
+    private static void Expect(ref Utf8JsonReader reader, JsonTokenType type, string what)
+    {
+        if (!reader.Read() || reader.TokenType != type)
+            throw new FormatException($"{what} was expected to be {type}, but is {reader.TokenType}");
+    }
+}

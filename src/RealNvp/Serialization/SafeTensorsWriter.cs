@@ -1,0 +1,100 @@
+using System.Buffers.Binary;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>Checks everything first, so that a mistake of the caller costs no file; then writes header and data.</summary>
+internal sealed class SafeTensorsWriter
+{
+    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private readonly List<(string Name, Tensor Tensor, string Type, int Size)> entries = [];
+    private readonly List<KeyValuePair<string, string>> metadata = [];
+
+    public SafeTensorsWriter(IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata)
+    {
+        foreach (var (name, tensor) in tensors)
+        {
+            CheckText(name, nameof(tensors));
+            if (name == SafeTensorsHeaderReader.MetadataName)
+                throw new ArgumentException($"'{name}' is the name of the metadata in this format. Give the tensor another name.", nameof(tensors));
+            if (tensor is null || tensor.IsInvalid)
+                throw new ArgumentException($"The tensor '{name}' is null or disposed. Pass a live tensor.", nameof(tensors));
+            var (type, size) = SafeTensorsTypes.Find(tensor.dtype)
+                ?? throw new ArgumentException($"The tensor '{name}' has dtype {tensor.dtype}, which the format lacks. Convert it to one of {SafeTensorsTypes.Names}.", nameof(tensors));
+            if (tensor.is_sparse || tensor.device_type == DeviceType.META)
+                throw new ArgumentException($"The tensor '{name}' is {(tensor.is_sparse ? "sparse" : "on the meta device and has no data")}. Pass a dense tensor.", nameof(tensors));
+            entries.Add((name, tensor, type, size));
+        }
+        // Large elements first keeps every tensor aligned to its element size, as in Python's files.
+        entries.Sort((a, b) => a.Size != b.Size ? b.Size.CompareTo(a.Size) : string.CompareOrdinal(a.Name, b.Name));
+
+        foreach (var (name, text) in metadata ?? new Dictionary<string, string>())
+        {
+            CheckText(name, nameof(metadata));
+            CheckText(text, nameof(metadata));
+            this.metadata.Add(new(name, text));
+        }
+        this.metadata.Sort((a, b) => string.CompareOrdinal(a.Key, b.Key));
+    }
+
+    public void WriteTo(Stream stream)
+    {
+        var header = Header();
+        Span<byte> length = stackalloc byte[8];
+        BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
+        stream.Write(length);
+        stream.Write(header);
+        foreach (var entry in entries)
+        {
+            using var scope = NewDisposeScope();
+            using var noGrad = no_grad();
+            SafeTensorsData.ForEachPiece(entry.Tensor.detach().cpu().contiguous(), (bytes, _) => stream.Write(bytes));
+        }
+    }
+
+    private byte[] Header()
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer, new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            json.WriteStartObject();
+            if (metadata.Count > 0)
+            {
+                json.WriteStartObject(SafeTensorsHeaderReader.MetadataName);
+                foreach (var (name, text) in metadata) json.WriteString(name, text);
+                json.WriteEndObject();
+            }
+            long offset = 0;
+            foreach (var entry in entries)
+            {
+                json.WriteStartObject(entry.Name);
+                json.WriteString("dtype", entry.Type);
+                json.WriteStartArray("shape");
+                foreach (var size in entry.Tensor.shape) json.WriteNumberValue(size);
+                json.WriteEndArray();
+                json.WriteStartArray("data_offsets");
+                json.WriteNumberValue(offset);
+                json.WriteNumberValue(offset += checked(entry.Tensor.numel() * entry.Size));
+                json.WriteEndArray();
+                json.WriteEndObject();
+            }
+            json.WriteEndObject();
+        }
+        // The format allows spaces after the header; they align the data to 8 bytes.
+        while (buffer.Length % 8 != 0) buffer.WriteByte((byte)' ');
+        if (buffer.Length > SafeTensorsHeaderReader.MaxHeaderBytes)
+            throw new ArgumentException($"The header would have {buffer.Length} bytes; the format allows {SafeTensorsHeaderReader.MaxHeaderBytes}. Use fewer or shorter names and metadata.");
+        return buffer.ToArray();
+    }
+
+    private static void CheckText(string? text, string parameter)
+    {
+        ArgumentNullException.ThrowIfNull(text, parameter);
+        try { StrictUtf8.GetByteCount(text); }
+        catch (EncoderFallbackException e) { throw new ArgumentException("A name or text has half of a surrogate pair and cannot be written as UTF-8. Correct the text.", parameter, e); }
+    }
+}
