@@ -8,7 +8,8 @@ internal static class AtomicFile
     {
         var target = Path.GetFullPath(path);
         // A rename over a symbolic link would replace the link; what the user wants replaced is the file behind it.
-        target = File.ResolveLinkTarget(target, returnFinalTarget: true)?.FullName ?? target;
+        if (new FileInfo(target).LinkTarget is not null)
+            target = File.ResolveLinkTarget(target, returnFinalTarget: true)?.FullName ?? target;
         var temporary = Path.Combine(Path.GetDirectoryName(target) ?? ".", $".{Guid.NewGuid():N}.tmp");
         try
         {

@@ -9,8 +9,8 @@ internal static class SafeTensorsHeaderParser
 
     public static SafeTensorsHeader Parse(ReadOnlySpan<byte> json)
     {
-        // A header is an object of objects with arrays; one level more gives a clear message instead of "too deep".
-        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = 4 });
+        // Each level is expected by name, so nothing recurses and deep nesting ends at the first level that is too many.
+        var reader = new Utf8JsonReader(json);
         var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
         var entries = new Dictionary<string, SafeTensorsEntry>(StringComparer.Ordinal);
         var hasMetadata = false;

@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -7,7 +8,6 @@ namespace RealNvp;
 /// <summary>One parameter of an <see cref="AdamOptimizer"/> with its state; it owns the state, not the parameter.</summary>
 internal sealed class AdamSlot : IDisposable
 {
-    private static readonly Scalar One = 1;
 
     public AdamSlot(string name, Parameter parameter, ParameterGroup group, bool allowFused)
     {
@@ -92,7 +92,7 @@ internal sealed class AdamSlot : IDisposable
         Parameter.addcdiv_(Average, Square.sqrt().mul_(correction).add_(scalars.Epsilon), size);
     }
 
-    public static void Accumulate(Tensor total, Tensor part) => total.add_(part.to(total.device), One);
+    public static void Accumulate(Tensor total, Tensor part) => total.add_(part.to(total.device), Scalars.One);
 
     public void Dispose()
     {

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -8,7 +9,6 @@ namespace RealNvp;
 /// <summary>One tensor of a module and its average; it owns the average. The caller has grad mode off.</summary>
 internal sealed class AverageSlot : IDisposable
 {
-    private static readonly Scalar MinusOne = -1;
     private readonly bool fused;
     private Tensor? raw;
 
@@ -44,7 +44,7 @@ internal sealed class AverageSlot : IDisposable
         }
         using var scope = NewDisposeScope();
         using Scalar share = weight;
-        Average.add_(Value.to(Average.dtype).add(Average, MinusOne), share);
+        Average.add_(Value.to(Average.dtype).add(Average, Scalars.MinusOne), share);
     }
 
     /// <summary>Puts the average into the module. Fused: the two swap places, so no third copy is needed.</summary>
