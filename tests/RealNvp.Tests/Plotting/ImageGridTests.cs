@@ -1,4 +1,5 @@
 using RealNvp.Plotting;
+using RealNvp.Tests.Infrastructure;
 using SkiaSharp;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -162,12 +163,9 @@ public class ImageGridTests
         using var points = randn(50, 2);
         using var density = zeros(4, 4);
         using var scores = randn(10);
-        // the count of this thread: the process-wide one also falls when a finalizer runs
-        var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
-        new ImageGrid(images, new() { Range = (0, 1) }).ToPng();
-        new DensityPanels(points, density, points).ToPng();
-        new DensityPanels(points, p => p.sum(1), options: new() { Resolution = 10 }).ToPng();
-        new ScoreHistogram(scores, scores).ToPng();
-        DisposeScopeManager.Statistics.ThreadTotalLiveCount.Should().Be(before);
+        LiveTensors.ChangeOver(() => new ImageGrid(images, new() { Range = (0, 1) }).ToPng()).Should().Be(0);
+        LiveTensors.ChangeOver(() => new DensityPanels(points, density, points).ToPng()).Should().Be(0);
+        LiveTensors.ChangeOver(() => new DensityPanels(points, p => p.sum(1), options: new() { Resolution = 10 }).ToPng()).Should().Be(0);
+        LiveTensors.ChangeOver(() => new ScoreHistogram(scores, scores).ToPng()).Should().Be(0);
     }
 }
