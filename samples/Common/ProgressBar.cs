@@ -74,9 +74,11 @@ public sealed class ProgressBar : IDisposable
 
     private void Redraw()
     {
-        var filled = (int)((Int128)done * BarWidth / total);
-        var line = $"{label} [{new string('#', filled)}{new string('.', BarWidth - filled)}] {State()}";
-        var room = Room();
+        var (state, room) = (State(), Room());
+        // on a narrow terminal the bar gives way to the numbers
+        var length = Math.Clamp(room - label.Length - state.Length - 4, 0, BarWidth);
+        var filled = (int)((Int128)done * length / total);
+        var line = $"{label} [{new string('#', filled)}{new string('.', length - filled)}] {state}";
         if (line.Length > room) line = line[..room];
         output.Write('\r' + line.PadRight(width));
         output.Flush();

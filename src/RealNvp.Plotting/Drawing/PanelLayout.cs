@@ -7,7 +7,7 @@ namespace RealNvp.Plotting;
 /// <summary>Where the panels of a density picture go. Each shows the same box with the same unit in both directions.</summary>
 internal sealed class PanelLayout
 {
-    private const int Left = 44, Right = 14, Top = 36, Bottom = 34, Title = 40;
+    private const int Left = 44, Right = 14, Top = 36, Bottom = 34, Title = 46;
 
     private readonly int planeWidth, planeHeight, title;
 
@@ -35,7 +35,7 @@ internal sealed class PanelLayout
 
     public void DrawTitle(SKCanvas canvas, Text text, string? line)
     {
-        if (title > 0) text.Draw(canvas, line!, Width / 2f, title / 2f + 4, Charts.TitleSize + 1, SKTextAlign.Center);
+        if (title > 0) text.Draw(canvas, line!, Width / 2f, title / 2f + 2, Charts.TitleSize + 1, SKTextAlign.Center);
     }
 
     public static Plot NewPanel(string panelTitle, PlotBox box)
