@@ -13,7 +13,7 @@ public sealed record ResidualConvNetOptions
     public bool BatchNorm { get; init; } = true;
 
     /// <summary>What batch normalization divides by in training.</summary>
-    public BatchStatistics Statistics { get; init; } = BatchStatistics.Running;
+    public BatchStatistics Statistics { get; init; } = BatchStatistics.Current;
 
     /// <summary>The weight of the past in the running averages of batch normalization, in [0, 1).</summary>
     public double Momentum { get; init; } = 0.9;

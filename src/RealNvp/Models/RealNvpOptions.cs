@@ -64,7 +64,7 @@ public sealed partial record RealNvpOptions
     public bool NetworkBatchNorm { get; init; } = true;
 
     /// <summary>Images: what the networks' batch normalization divides by in training.</summary>
-    public BatchStatistics Statistics { get; init; } = BatchStatistics.Running;
+    public BatchStatistics Statistics { get; init; } = BatchStatistics.Current;
 
     /// <summary>The weight of the past in the running averages of batch normalization, in [0, 1).</summary>
     public double Momentum { get; init; } = 0.9;

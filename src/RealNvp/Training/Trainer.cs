@@ -64,6 +64,10 @@ public sealed partial class Trainer : IDisposable
         var (train, held) = validation is null ? data.Split(Options.ValidationFraction, Mix(Options.Seed, -1)) : (data, validation);
         CheckData(train, nameof(data));
         if (held is not null) CheckData(held, nameof(validation));
+        if (Options.CheckpointPath is { } file && Path.GetDirectoryName(Path.GetFullPath(file)) is { } folder && !Directory.Exists(folder))
+            throw new DirectoryNotFoundException($"The folder of {nameof(TrainingOptions.CheckpointPath)}, {folder}, does not exist. Create it before training.");
+        if (Batches(train) == 0 && Options.MaxSteps is null && Options.Schedule is CosineSchedule)
+            throw new ArgumentException($"The cosine schedule needs the number of steps, but the data loader does not tell how many batches it has. Pass it to {nameof(TrainingData)}.{nameof(TrainingData.FromBatches)}, or set {nameof(TrainingOptions.MaxSteps)}.", nameof(data));
         if (state.Step == 0) FitStandardization(train);
 
         using var statistics = new BufferSnapshot(flow);
@@ -116,7 +120,7 @@ public sealed partial class Trainer : IDisposable
             using (context)
             {
                 if (cancellationToken.IsCancellationRequested) return false;
-                var rate = Options.LearningRate * Options.Schedule.At(state.Step, total);
+                var rate = Options.LearningRate * Options.Schedule.At(state.Step, Math.Max(1, total));
                 var (loss, norm) = TrainStep(x, context, rate, run.Statistics);
                 state.LossSum += loss * x.shape[0];
                 state.Examples += x.shape[0];
@@ -241,7 +245,7 @@ public sealed partial class Trainer : IDisposable
             total > 0 ? TimeSpan.FromSeconds(perStep * Math.Max(0, total - state.Step)) : null);
     }
 
-    private long Batches(TrainingData train) => train.Count is { } count ? (count + Options.BatchSize - 1) / Options.BatchSize : 0;
+    private long Batches(TrainingData train) => train.BatchesPerEpoch(Options.BatchSize) ?? 0;
 
     private void CheckData(TrainingData data, string parameter)
     {

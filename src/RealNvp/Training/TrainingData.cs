@@ -29,19 +29,24 @@ public abstract class TrainingData
 
     /// <summary>Batches that come ready made, in the order in which they come; enumerated once an epoch.</summary>
     /// <param name="batches">Batches of shape (N, ...), for example a TorchSharp data loader. Each is disposed after its step.</param>
-    public static TrainingData FromBatches(IEnumerable<Tensor> batches)
+    /// <param name="batchesPerEpoch">How many there are in an epoch, where known: schedules and estimates of time need it.</param>
+    public static TrainingData FromBatches(IEnumerable<Tensor> batches, long? batchesPerEpoch = null)
     {
         ArgumentNullException.ThrowIfNull(batches);
-        return new BatchData(batches.Select(x => (x, (Tensor?)null)));
+        return new BatchData(batches.Select(x => (x, (Tensor?)null)), batchesPerEpoch);
     }
 
     /// <summary>Batches with contexts that come ready made; enumerated once an epoch.</summary>
     /// <param name="batches">Pairs of (N, ...) and (N, C). Each is disposed after its step.</param>
-    public static TrainingData FromBatches(IEnumerable<(Tensor X, Tensor Context)> batches)
+    /// <param name="batchesPerEpoch">How many there are in an epoch, where known: schedules and estimates of time need it.</param>
+    public static TrainingData FromBatches(IEnumerable<(Tensor X, Tensor Context)> batches, long? batchesPerEpoch = null)
     {
         ArgumentNullException.ThrowIfNull(batches);
-        return new BatchData(batches.Select(b => (b.X, (Tensor?)b.Context)));
+        return new BatchData(batches.Select(b => (b.X, (Tensor?)b.Context)), batchesPerEpoch);
     }
+
+    /// <summary>The number of batches of an epoch; null where it is not known.</summary>
+    internal abstract long? BatchesPerEpoch(int batchSize);
 
     /// <summary>The batches of one epoch from batch <paramref name="skip"/> on. The caller disposes each.</summary>
     internal abstract IEnumerable<(Tensor X, Tensor? Context)> Batches(int batchSize, long seed, long skip);
@@ -78,6 +83,8 @@ internal sealed class TensorData : TrainingData
     public Tensor? Context { get; }
 
     public override long? Count => rows?.shape[0] ?? X.shape[0];
+
+    internal override long? BatchesPerEpoch(int batchSize) => (Count + batchSize - 1) / batchSize;
 
     internal override IEnumerable<(Tensor X, Tensor? Context)> Batches(int batchSize, long seed, long skip)
     {
@@ -126,9 +133,11 @@ internal sealed class TensorData : TrainingData
     }
 }
 
-internal sealed class BatchData(IEnumerable<(Tensor X, Tensor? Context)> batches) : TrainingData
+internal sealed class BatchData(IEnumerable<(Tensor X, Tensor? Context)> batches, long? batchesPerEpoch) : TrainingData
 {
     public override long? Count => null;
+
+    internal override long? BatchesPerEpoch(int batchSize) => batchesPerEpoch;
 
     internal override IEnumerable<(Tensor X, Tensor? Context)> Batches(int batchSize, long seed, long skip)
     {

@@ -48,12 +48,13 @@ public sealed record TrainingOptions
     /// <summary>The number of epochs between two checkpoints; at least 1.</summary>
     public int CheckpointEvery { get; init; } = 1;
 
-    /// <summary>Settings that suit a model: those of the paper for images, larger batches and a cosine schedule for vectors.</summary>
+    /// <summary>Settings that suit a model: those of the paper for images, larger batches for vectors, and for both a cosine schedule.</summary>
+    /// <remarks>The paper names no schedule. As the learning rate falls, running statistics settle on the final weights.</remarks>
     public static TrainingOptions For(RealNvpOptions model)
     {
         ArgumentNullException.ThrowIfNull(model);
         return model.IsImage
-            ? new TrainingOptions()
+            ? new TrainingOptions { Schedule = new CosineSchedule() }
             : new TrainingOptions { BatchSize = 256, WeightNormDecay = 0, Schedule = new CosineSchedule { WarmUpSteps = 100 }, MaxGradientNorm = 10 };
     }
 

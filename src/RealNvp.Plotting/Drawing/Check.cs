@@ -1,0 +1,60 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Plotting;
+
+/// <summary>Checks of arguments, and the way from a tensor to numbers.</summary>
+internal static class Check
+{
+    private const int MaxSide = 32_767;
+    private const long MaxPixels = 200_000_000;
+
+    public static void PictureSize(long width, long height, string advice = "Ask for a smaller picture.")
+    {
+        if (width is < 1 or > MaxSide || height is < 1 or > MaxSide || width * height > MaxPixels)
+            throw new ArgumentException(
+                $"The picture would be {width} x {height} pixels; expected sides of 1 to {MaxSide} and at most {MaxPixels:N0} pixels. {advice}");
+    }
+
+    public static void ChartSize(int width, int height)
+    {
+        if (width < 200 || height < 150)
+            throw new ArgumentException($"The picture would be {width} x {height} pixels; expected at least 200 x 150, so that axes and text have room.");
+    }
+
+    public static string Shape(Tensor tensor) => $"({string.Join(", ", tensor.shape)}{(tensor.Dimensions == 1 ? "," : "")})";
+
+    /// <summary>Throws unless the shape is <paramref name="expected"/>, where -1 is any size of at least 1.</summary>
+    public static void Shape(Tensor tensor, long[] expected, string letters, string name)
+    {
+        ArgumentNullException.ThrowIfNull(tensor, name);
+        var actual = tensor.shape;
+        var fits = actual.Length == expected.Length;
+        for (var i = 0; fits && i < actual.Length; i++) fits = expected[i] == -1 ? actual[i] >= 1 : actual[i] == expected[i];
+        if (!fits) throw new ArgumentException($"{name} has shape {Shape(tensor)}; expected {letters}, with no size of 0.", name);
+    }
+
+    /// <summary>The elements as doubles, from any device and any real dtype, in row-major order. The tensor stays as it is.</summary>
+    public static double[] Numbers(Tensor tensor, string name)
+    {
+        if (tensor.is_complex())
+            throw new ArgumentException($"{name} has dtype {tensor.dtype}; expected real numbers. Plot the real or the imaginary part.", name);
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        return tensor.detach().to(ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
+    }
+
+    /// <summary>Throws where a number is NaN, or infinite unless <paramref name="infinite"/> allows it.</summary>
+    public static void Finite(double[] numbers, string name, Func<double, bool>? infinite = null)
+    {
+        var (count, first) = (0L, -1L);
+        for (var i = 0L; i < numbers.LongLength; i++)
+            if (!double.IsFinite(numbers[i]) && (infinite is null || !infinite(numbers[i])))
+            {
+                if (count++ == 0) first = i;
+            }
+        if (count > 0)
+            throw new ArgumentException(
+                $"{name} holds {count} of {numbers.LongLength} numbers that cannot be drawn; the first is {numbers[first]} at flat index {first}. Remove them, or find out where they come from.", name);
+    }
+}

@@ -1,0 +1,65 @@
+using ScottPlot;
+
+namespace RealNvp.Plotting;
+
+/// <summary>What the panels of a density picture hold.</summary>
+internal static class Panels
+{
+    private const int MaxPoints = 20_000;
+
+    /// <summary>Adds points (x, y, x, y, ...), fainter where they are many; more than 20,000 are thinned evenly.</summary>
+    public static void AddPoints(Plot plot, double[] points, Color color)
+    {
+        var count = points.Length / 2;
+        var shown = Math.Min(count, MaxPoints);
+        List<Coordinates> coordinates = new(shown);
+        for (var i = 0; i < shown; i++)
+        {
+            var k = (int)((long)i * count / shown);
+            if (double.IsFinite(points[2 * k]) && double.IsFinite(points[2 * k + 1])) coordinates.Add(new(points[2 * k], points[2 * k + 1]));
+        }
+        if (coordinates.Count == 0) return;
+        var alpha = Math.Clamp(26 / Math.Sqrt(shown), 0.25, 0.9);
+        plot.Add.Markers(coordinates, MarkerShape.FilledCircle, shown > 5000 ? 2.5f : shown > 1000 ? 3 : 4.5f, color.WithAlpha(alpha));
+    }
+
+    public static void AddDensity(Plot plot, double[,] density, PlotBox box)
+    {
+        var map = plot.Add.Heatmap(density);
+        map.Colormap = new ScottPlot.Colormaps.Inferno();
+        map.ManualRange = new(0, 1);
+        map.Rectangle = new CoordinateRect(box.XMin, box.XMax, box.YMin, box.YMax);
+        map.FlipVertically = true;
+        map.Smooth = true;
+    }
+
+    /// <summary>Adds lines of points (x, y, x, y, ...); the first half in one colour, the second in another.</summary>
+    public static void AddLines(Plot plot, double[] points, int pointsPerLine, PlotBox box)
+    {
+        var lines = points.Length / 2 / pointsPerLine;
+        // far outside the box Skia's float coordinates lose their precision, and nobody sees it
+        var (reachX, reachY) = (20 * (box.XMax - box.XMin), 20 * (box.YMax - box.YMin));
+        for (var line = 0; line < lines; line++)
+        {
+            List<Coordinates> run = [];
+            for (var i = 0; i <= pointsPerLine; i++)
+            {
+                var k = 2 * (line * pointsPerLine + i);
+                if (i < pointsPerLine && points[k] - box.XMin > -reachX && points[k] - box.XMax < reachX
+                    && points[k + 1] - box.YMin > -reachY && points[k + 1] - box.YMax < reachY)
+                {
+                    run.Add(new(points[k], points[k + 1]));
+                    continue;
+                }
+                if (run.Count > 1) AddLine(plot, run, line < lines / 2 ? Palette.First : Palette.Third);
+                run = [];
+            }
+        }
+    }
+
+    private static void AddLine(Plot plot, List<Coordinates> points, Color color)
+    {
+        var line = plot.Add.ScatterLine(points, color);
+        line.LineWidth = 1.2f;
+    }
+}

@@ -1,0 +1,144 @@
+using System.Globalization;
+using ScottPlot;
+using SkiaSharp;
+
+namespace RealNvp.Plotting;
+
+/// <summary>The loss of a training, and of its validation, against the epoch or the step; the best value is marked.</summary>
+/// <remarks>
+/// A value that is NaN or infinite leaves a gap. The y axis shows the bulk of the values: where a few lie far away, as at
+/// the start of a training, they are cut off and a note in the picture says how many.
+/// </remarks>
+public sealed class TrainingCurve : Picture
+{
+    // wide, so that the steep start of an ordinary training stays in the picture
+    private const double Fence = 10;
+
+    private readonly (double X, double Y)[] training, validation;
+    private readonly TrainingCurveOptions options;
+
+    /// <summary>Makes the picture of one value for each epoch; the first value is epoch 1.</summary>
+    /// <param name="training">The training values.</param>
+    /// <param name="validation">The validation values, or null.</param>
+    /// <param name="options">Texts and size; null takes the defaults.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="training"/> is null.</exception>
+    /// <exception cref="ArgumentException">No value is finite, or the size is out of range.</exception>
+    public TrainingCurve(IReadOnlyList<double> training, IReadOnlyList<double>? validation = null, TrainingCurveOptions? options = null)
+        : this(Numbered(training), validation is null ? null : Numbered(validation), options) { }
+
+    /// <summary>Makes the picture of two series that each have their own x, such as steps and epochs.</summary>
+    /// <param name="training">The training values: x is the epoch or the step, y the value. Any order; they are sorted by x.</param>
+    /// <param name="validation">The validation values, or null.</param>
+    /// <param name="options">Texts and size; null takes the defaults.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="training"/> is null.</exception>
+    /// <exception cref="ArgumentException">No value is finite, an x is NaN or infinite, or the size is out of range.</exception>
+    public TrainingCurve(IEnumerable<(double X, double Y)> training, IEnumerable<(double X, double Y)>? validation = null, TrainingCurveOptions? options = null)
+        : base((options ??= new()).Width, options.Height)
+    {
+        ArgumentNullException.ThrowIfNull(training);
+        Check.ChartSize(options.Width, options.Height);
+        this.options = options;
+        this.training = Sorted(training, nameof(training));
+        this.validation = Sorted(validation ?? [], nameof(validation));
+        if (!this.training.Concat(this.validation).Any(p => double.IsFinite(p.Y)))
+            throw new ArgumentException(
+                $"None of the {this.training.Length} training and {this.validation.Length} validation values is finite; expected at least one number to draw.", nameof(training));
+        (BestX, BestY) = Best();
+    }
+
+    /// <summary>The x of the best value: of the validation where it has a finite value, else of the training. The first of equal ones.</summary>
+    public double BestX { get; }
+
+    /// <summary>The best value: the lowest, or the highest where <see cref="TrainingCurveOptions.LowerIsBetter"/> is false.</summary>
+    public double BestY { get; }
+
+    private protected override void Draw(SKCanvas canvas)
+    {
+        using var plot = Charts.New(options.Title, options.XLabel, options.YLabel);
+        AddSeries(plot, training, options.TrainingLabel, Palette.First);
+        AddSeries(plot, validation, options.ValidationLabel, Palette.Second);
+        var best = plot.Add.Marker(BestX, BestY, MarkerShape.OpenCircle, 12, Palette.Third);
+        best.MarkerLineWidth = 2.5f;
+        best.LegendText = $"best {Format(BestY)} at {options.XLabel} {BestX.ToString("G6", CultureInfo.InvariantCulture)}";
+        SetLimits(plot);
+        plot.ShowLegend(options.LowerIsBetter ? Alignment.UpperRight : Alignment.LowerRight);
+        Charts.Draw(canvas, plot, Width, Height);
+    }
+
+    private static void AddSeries(Plot plot, (double X, double Y)[] points, string label, Color color)
+    {
+        var runs = FiniteRuns(points).ToList();
+        foreach (var run in runs)
+        {
+            var line = plot.Add.Scatter(run.Select(p => new Coordinates(p.X, p.Y)).ToArray(), color);
+            line.LineWidth = 2;
+            // a point without neighbours has no line, so it needs a marker to be seen
+            line.MarkerSize = points.Length <= 60 || run.Count == 1 ? 5 : 0;
+            if (ReferenceEquals(run, runs[0])) line.LegendText = label;
+        }
+    }
+
+    private static IEnumerable<List<(double X, double Y)>> FiniteRuns((double X, double Y)[] points)
+    {
+        List<(double, double)> run = [];
+        foreach (var point in points)
+        {
+            if (double.IsFinite(point.Y)) run.Add(point);
+            else if (run.Count > 0)
+            {
+                yield return run;
+                run = [];
+            }
+        }
+        if (run.Count > 0) yield return run;
+    }
+
+    private void SetLimits(Plot plot)
+    {
+        var all = training.Concat(validation).Where(p => double.IsFinite(p.Y)).ToArray();
+        var (low, high) = RobustRange.Of([.. all.Select(p => p.Y)], Fence);
+        (low, high) = (Math.Min(low, BestY), Math.Max(high, BestY));
+        AddNote(plot, all, low, high);
+        var (left, right) = (all.Min(p => p.X), all.Max(p => p.X));
+        (left, right) = RobustRange.Pad(left, right, 0.03);
+        (low, high) = RobustRange.Pad(low, high, 0.08);
+        plot.Axes.SetLimits(left, right, low, high);
+    }
+
+    /// <summary>Says how many values the y axis leaves out, where the curves usually are not.</summary>
+    private void AddNote(Plot plot, (double X, double Y)[] points, double low, double high)
+    {
+        List<string> lines = [];
+        if (points.Count(p => p.Y > high) is > 0 and var above) lines.Add($"not shown: {above} above, up to {Format(points.Max(p => p.Y))}");
+        if (points.Count(p => p.Y < low) is > 0 and var below) lines.Add($"not shown: {below} below, down to {Format(points.Min(p => p.Y))}");
+        if (lines.Count == 0) return;
+        var note = plot.Add.Annotation(string.Join("\n", lines), options.LowerIsBetter ? Alignment.LowerLeft : Alignment.UpperLeft);
+        note.LabelStyle.FontSize = Charts.TextSize - 2;
+        note.LabelStyle.BackgroundColor = Colors.White.WithAlpha(0.85);
+        note.LabelStyle.BorderColor = note.LabelStyle.ShadowColor = Colors.Transparent;
+        Charts.Style(note.LabelStyle);
+    }
+
+    private (double X, double Y) Best()
+    {
+        var points = validation.Any(p => double.IsFinite(p.Y)) ? validation : training;
+        var finite = points.Where(p => double.IsFinite(p.Y));
+        return options.LowerIsBetter ? finite.MinBy(p => p.Y) : finite.MaxBy(p => p.Y);
+    }
+
+    private static (double X, double Y)[] Sorted(IEnumerable<(double X, double Y)> points, string name)
+    {
+        var sorted = points.OrderBy(p => p.X).ToArray();
+        foreach (var (x, y) in sorted)
+            if (!double.IsFinite(x)) throw new ArgumentException($"{name} holds the point ({x}, {y}); expected a finite x.", name);
+        return sorted;
+    }
+
+    private static IEnumerable<(double X, double Y)> Numbered(IReadOnlyList<double> values)
+    {
+        ArgumentNullException.ThrowIfNull(values, "training");
+        return values.Select((y, i) => (i + 1.0, y));
+    }
+
+    private static string Format(double value) => value.ToString("G5", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,157 @@
+using System.Reflection;
+using RealNvp.Tests.Infrastructure;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Tests.Laws;
+
+/// <summary>The laws that whole models obey.</summary>
+public class PresetLaws
+{
+    public static TheoryData<string> Presets => PresetTable.Names;
+
+    [Fact]
+    public void Every_preset_is_in_the_table()
+    {
+        var presets = typeof(RealNvpOptions).GetMembers(BindingFlags.Public | BindingFlags.Static)
+            .Where(m => m is PropertyInfo { PropertyType: var p } && p == typeof(RealNvpOptions) || m is MethodInfo { ReturnType: var r, IsSpecialName: false, Name: not "FromJson" } && r == typeof(RealNvpOptions))
+            .Select(m => m.Name);
+        presets.Should().OnlyContain(p => PresetTable.All.Keys.Any(k => k.StartsWith(p, StringComparison.Ordinal)));
+    }
+
+    [Theory, MemberData(nameof(Presets))]
+    public void Log_det_is_that_of_the_jacobian_and_the_inverse_undoes_it(string name)
+    {
+        using var scope = NewDisposeScope();
+        var options = PresetTable.All[name];
+        using var model = PresetTable.Create(name);
+        using var single = PresetTable.Create(name);
+        single.to(float32);
+        // the integers' noise is fixed, so the map from x to z is one smooth map
+        (Tensor Value, Tensor LogDet) Forward(Flow flow, Tensor batch, Tensor? given)
+        {
+            var value = options.Levels > 0 ? batch.add(0.375).div(options.Levels) : batch;
+            Tensor? total = null;
+            foreach (var layer in ((Chain)flow.Bijection).Layers)
+            {
+                if (layer is UniformDequantization or RandomHorizontalFlip) continue;
+                (value, var logDet) = layer.Forward(value, given is not null && layer.ContextSize > 0 ? given : null);
+                total = total is null ? logDet : total.add(logDet);
+            }
+            return (value, total!.sub(options.Levels > 0 ? model.InputShape.NumElements * Math.Log(options.Levels) : 0));
+        }
+        var x = PresetTable.Examples(options, 2);
+        var context = PresetTable.Context(options, 2);
+        var (z, logDet) = Forward(model, x, context);
+        var logDet32 = Forward(single, x.to(float32), context?.to(float32)).LogDet;
+        var tolerance32 = 1e-4 * Math.Max(1, Math.Abs(logDet[0].item<double>()) / 100);   // float32 carries 7 digits of the sum
+        Tensor Map(Tensor batch) => Forward(model, batch, context?[0].unsqueeze(0).expand(batch.shape[0], -1)).Value;
+        var autograd = Jacobians.Autograd(Map, x[0]);
+        logDet[0].item<double>().Should().BeApproximately(autograd, 1e-9);
+        logDet[0].item<double>().Should().BeApproximately(Jacobians.Numerical(Map, x[0]), 1e-7);
+        ((double)logDet32[0].item<float>()).Should().BeApproximately(autograd, tolerance32);
+
+        foreach (var (flow, dtype, tolerance) in new[] { (model, float64, 1e-10), (single, float32, 1e-4) })
+        {
+            var given = context?.to(dtype);
+            var data = x.to(dtype);
+            var latent = flow.Encode(data, given, seed: 3);
+            var back = flow.Decode(latent, given);
+            back.sub(data).abs().max().to(float64).item<double>().Should().BeLessThanOrEqualTo(tolerance);
+            // and without the rounding to integers, which could hide an error
+            var layers = ((Chain)flow.Bijection).Layers.Where(l => l is not UniformDequantization and not RandomHorizontalFlip).ToArray();
+            var value = latent;
+            foreach (var layer in layers.Reverse()) value = layer.Inverse(value, layer.ContextSize > 0 ? given : null).Value;
+            foreach (var layer in layers) value = layer.Forward(value, layer.ContextSize > 0 ? given : null).Value;
+            value.sub(latent).abs().max().to(float64).item<double>().Should().BeLessThanOrEqualTo(tolerance);
+        }
+    }
+
+    [Theory, MemberData(nameof(Presets))]
+    public void Shapes_are_what_one_would_guess(string name)
+    {
+        using var scope = NewDisposeScope();
+        var options = PresetTable.All[name];
+        using var model = PresetTable.Create(name);
+        var x = PresetTable.Examples(options, 3);
+        var context = PresetTable.Context(options, 3);
+        model.LogProb(x, context).shape.Should().Equal(3);
+        model.BitsPerDim(x, context).shape.Should().Equal(3);
+        var z = model.Encode(x, context);
+        z.shape.Should().Equal(model.LatentShape.WithBatch(3));
+        model.Decode(z, context).shape.Should().Equal(options.Shape.WithBatch(3));
+        long[] front = context is null ? [4] : [3, 4];
+        model.Sample(4, context).shape.Should().Equal(options.Shape.WithBatch(front));
+        model.SampleAndLogProb(4, context).LogProb.shape.Should().Equal(front);
+        model.Sample(0, context).numel().Should().Be(0);
+        model.LogProb(x[..0], context?[..0]).shape.Should().Equal(0);
+        model.Interpolate(PresetTable.Examples(options, 4), 3, context: context?[..1]).shape.Should().Equal(options.Shape.WithBatch(3, 3));
+        var parts = model.SplitLatent(z);
+        parts.Sum(p => p.numel()).Should().Be(z.numel());
+        model.JoinLatent(parts).equal(z).all().item<bool>().Should().BeTrue();
+    }
+
+    [Theory, MemberData(nameof(Presets))]
+    public void Log_prob_of_samples_agrees_with_log_prob(string name)
+    {
+        using var scope = NewDisposeScope();
+        var options = PresetTable.All[name];
+        if (options.Levels > 0) return;   // a sample is rounded to integers there
+        using var model = PresetTable.Create(name);
+        var context = PresetTable.Context(options, 2);
+        var (x, logProb) = model.SampleAndLogProb(5, context, seed: 1);
+        var flat = x.reshape(options.Shape.WithBatch(x.numel() / options.Shape.NumElements));
+        model.LogProb(flat, context?.repeat_interleave(5, 0)).sub(logProb.flatten()).abs().max().item<double>().Should().BeLessThan(1e-8);
+    }
+
+    [Theory, MemberData(nameof(Presets))]
+    public void The_same_seed_gives_the_same_and_the_mode_does_not_matter(string name)
+    {
+        using var scope = NewDisposeScope();
+        var options = PresetTable.All[name];
+        using var model = PresetTable.Create(name);
+        var x = PresetTable.Examples(options, 3);
+        var context = PresetTable.Context(options, 3);
+        var before = model.state_dict().ToDictionary(e => e.Key, e => e.Value.clone());
+        var logProb = model.LogProb(x, context, seed: 4);
+        var samples = model.Sample(3, context, seed: 4);
+        model.train();
+        model.LogProb(x, context, seed: 4).equal(logProb).all().item<bool>().Should().BeTrue();
+        model.Sample(3, context, seed: 4).equal(samples).all().item<bool>().Should().BeTrue();
+        model.Encode(x, context, seed: 4).Dispose();
+        model.modules().Should().OnlyContain(m => m.training, "the mode is put back");
+        foreach (var (key, tensor) in model.state_dict()) tensor.equal(before[key]).all().item<bool>().Should().BeTrue("{0} did not change", key);
+    }
+
+    [Theory, MemberData(nameof(Presets))]
+    public void No_public_method_leaves_a_tensor_or_makes_one_on_the_default_device(string name)
+    {
+        var options = PresetTable.All[name];
+        using var outer = NewDisposeScope();
+        using var model = PresetTable.Create(name);
+        var x = PresetTable.Examples(options, 4);
+        var context = PresetTable.Context(options, 4);
+        var z = model.Encode(x, context);
+        var calls = new (string Name, Action Run)[]
+        {
+            ("LogProb", () => model.LogProb(x, context, 1).Dispose()),
+            ("BitsPerDim", () => model.BitsPerDim(x, context).Dispose()),
+            ("Encode", () => model.Encode(x, context, 1).Dispose()),
+            ("Decode", () => model.Decode(z, context).Dispose()),
+            ("Sample", () => model.Sample(3, context, 0.7, 1).Dispose()),
+            ("SampleAndLogProb", () => { var (s, l) = model.SampleAndLogProb(3, context); s.Dispose(); l.Dispose(); }),
+            ("Interpolate", () => model.Interpolate(x, 2, context: context?[..1]).Dispose()),
+            ("Evaluate", () => model.Evaluate(x, context, 3)),
+            ("SplitLatent", () => { foreach (var part in model.SplitLatent(z)) part.Dispose(); }),
+            ("NegativeLogLikelihood", () => model.NegativeLogLikelihood(x, context, 1).Dispose()),
+            ("a training step", () => { model.train(); using var loss = model.NegativeLogLikelihood(x, context, 1); loss.backward(); model.eval(); }),
+        };
+        foreach (var (method, run) in calls)
+        {
+            // the slice of the context that a call above makes belongs to the test
+            using var inner = NewDisposeScope();
+            LiveTensors.ChangeOver(() => { using var own = NewDisposeScope(); run(); }).Should().Be(0, "{0} leaves nothing", method);
+            MetaDevice.Run(run);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+using RealNvp.Plotting;
+using SkiaSharp;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Tests.Plotting;
+
+public class DensityPanelsTests
+{
+    // the plane of a panel starts 44 pixels from its left and 36 from its top, and has 100 x 100 pixels
+    private const int Left = 44, Top = 36, Panel = 44 + 100 + 14;
+    private static readonly DensityPanelsOptions Small = new() { PanelWidth = 100, Box = new(0, 4, 0, 4) };
+
+    [Fact]
+    public void Each_part_adds_a_panel()
+    {
+        using var points = rand(20, 2);
+        using var density = zeros(3, 3);
+        using var lines = Small.Box.GridLines(3, 5);
+        new DensityPanels(points, density, options: Small).Width.Should().Be(2 * Panel);
+        new DensityPanels(points, density, points, options: Small).Width.Should().Be(3 * Panel);
+        new DensityPanels(points, density, points, lines, Small).Width.Should().Be(4 * Panel);
+    }
+
+    [Fact]
+    public void The_first_row_of_the_density_is_the_lowest_and_the_first_column_the_left_one()
+    {
+        using var points = full(new long[] { 1, 2 }, 0.5f);
+        using var density = full(new long[] { 4, 4 }, double.NegativeInfinity);
+        using (no_grad()) density[0, 3] = 0;
+        using var png = Png.Decode(new DensityPanels(points, density, options: Small));
+        Brightness(png.GetPixel(Panel + Left + 87, Top + 87)).Should().BeGreaterThan(500, "the lower right cell");
+        Brightness(png.GetPixel(Panel + Left + 12, Top + 87)).Should().BeLessThan(60);
+        Brightness(png.GetPixel(Panel + Left + 87, Top + 12)).Should().BeLessThan(60);
+        Brightness(png.GetPixel(Panel + Left + 12, Top + 12)).Should().BeLessThan(60);
+        png.Count(Left + 5, Top + 80, Left + 20, Top + 95, c => c.Blue > c.Red + 50).Should().BeGreaterThan(5, "the data point at (0.5, 0.5)");
+    }
+
+    [Fact]
+    public void A_function_gives_the_picture_of_its_values_on_the_cell_centres()
+    {
+        using var points = rand(20, 2, dtype: float64);
+        static Tensor Log(Tensor x) => -(x - 1).pow(2).sum(1);
+        var options = Small with { Resolution = 150 };
+        using var scope = NewDisposeScope();
+        var grid = Log(options.Box.CellCentres(150, 150).to(float64)).reshape(150, 150);
+        List<(long, ScalarType)> calls = [];
+        var picture = new DensityPanels(points, x =>
+        {
+            calls.Add((x.size(0), x.dtype));
+            return Log(x);
+        }, options: options);
+        picture.ToPng().Should().Equal(new DensityPanels(points, grid, options: options).ToPng());
+        calls.Should().Equal((16_384, ScalarType.Float64), (150 * 150 - 16_384, ScalarType.Float64));
+    }
+
+    [Fact]
+    public void Both_axes_have_the_same_unit()
+    {
+        using var points = rand(5, 2);
+        using var density = zeros(2, 2);
+        var tall = new DensityPanels(points, density, options: new() { PanelWidth = 100, Box = new(0, 1, 0, 3) });
+        var square = new DensityPanels(points, density, options: Small);
+        (tall.Height - square.Height).Should().Be(200);
+    }
+
+    [Fact]
+    public void Samples_and_lines_that_leave_the_plane_are_drawn_as_far_as_they_go()
+    {
+        using var points = rand(20, 2);
+        using var density = zeros(2, 2);
+        using var samples = tensor(new[] { 1f, 1, float.NaN, 2, 1e30f, 1e30f }).reshape(3, 2);
+        using var lines = tensor(new[] { 0f, 2, 2, 2, float.NaN, 2, 1e30f, -1e30f, 2, 0, 2, 4 }).reshape(1, 6, 2);
+        using var png = Png.Decode(new DensityPanels(points, density, samples, lines, Small));
+        png.Count(3 * Panel + Left + 2, Top + 45, 3 * Panel + Left + 48, Top + 55, c => c.Red < 150).Should().BeGreaterThan(30, "the level line up to the gap");
+        png.Count(3 * Panel + Left + 45, Top + 2, 3 * Panel + Left + 55, Top + 98, c => c.Red < 150).Should().BeGreaterThan(60, "the upright line after it");
+    }
+
+    [Fact]
+    public void Wrong_arguments_are_refused()
+    {
+        using var points = rand(20, 2);
+        using var density = zeros(2, 2);
+        using var three = rand(20, 3);
+        using var nan = full(new long[] { 2, 2 }, float.NaN);
+        FluentActions.Invoking(() => new DensityPanels(three, density)).Should().Throw<ArgumentException>().WithMessage("data has shape (20, 3)*(N, 2)*");
+        FluentActions.Invoking(() => new DensityPanels(points, points[0])).Should().Throw<ArgumentException>().WithMessage("logDensity has shape (2,)*");
+        FluentActions.Invoking(() => new DensityPanels(points, nan)).Should().Throw<ArgumentException>().WithMessage("logDensity holds 4 of 4*NaN*");
+        FluentActions.Invoking(() => new DensityPanels(points, x => x.alias())).Should().Throw<ArgumentException>().WithMessage("logDensity returned shape (16384, 2)*");
+        FluentActions.Invoking(() => new DensityPanels(points, density, three)).Should().Throw<ArgumentException>().WithMessage("samples has shape*");
+        FluentActions.Invoking(() => new DensityPanels(points, density, points, points)).Should().Throw<ArgumentException>().WithMessage("gridLines has shape*(lines, points, 2)*");
+        FluentActions.Invoking(() => new DensityPanels(points, density, options: new() { Box = new(1, 0, 0, 1) })).Should().Throw<ArgumentException>().WithMessage("Box is x 1 to 0*");
+    }
+
+    [Fact]
+    public void Grid_lines_run_across_the_box_first_upright_then_level()
+    {
+        using var lines = new PlotBox(0, 2, 10, 14).GridLines(3, 5);
+        lines.shape.Should().Equal(6, 5, 2);
+        lines[1, 4].data<float>().ToArray().Should().Equal(1, 14);
+        lines[3, 4].data<float>().ToArray().Should().Equal(2, 10);
+        using var centres = new PlotBox(0, 2, 10, 14).CellCentres(2, 4);
+        centres.shape.Should().Equal(8, 2);
+        centres[0].data<float>().ToArray().Should().Equal(0.25f, 11);
+        centres[5].data<float>().ToArray().Should().Equal(0.75f, 13);
+    }
+
+    private static int Brightness(SKColor c) => c.Red + c.Green + c.Blue;
+}

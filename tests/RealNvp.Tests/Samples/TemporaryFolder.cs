@@ -1,0 +1,42 @@
+using System.Buffers.Binary;
+using System.IO.Compression;
+
+namespace RealNvp.Tests.Samples;
+
+/// <summary>A folder of small made-up files, deleted at the end.</summary>
+internal sealed class TemporaryFolder : IDisposable
+{
+    public string Path { get; } = Directory.CreateTempSubdirectory().FullName;
+
+    public string Write(string name, params byte[] bytes)
+    {
+        var path = System.IO.Path.Combine(Path, name);
+        using var file = File.Create(path);
+        using Stream stream = System.IO.Path.GetExtension(name) switch
+        {
+            ".gz" => new GZipStream(file, CompressionLevel.Fastest),
+            ".br" => new BrotliStream(file, CompressionLevel.Fastest),
+            _ => file,
+        };
+        stream.Write(bytes);
+        return path;
+    }
+
+    public string Write(string name, string text)
+    {
+        var path = System.IO.Path.Combine(Path, name);
+        File.WriteAllText(path, text);
+        return path;
+    }
+
+    /// <summary>The bytes of an idx file; the data may be more or fewer than the sizes say.</summary>
+    public static byte[] Idx(uint[] sizes, byte[] data)
+    {
+        var header = new byte[4 + 4 * sizes.Length];
+        (header[2], header[3]) = (8, (byte)sizes.Length);
+        for (var i = 0; i < sizes.Length; i++) BinaryPrimitives.WriteUInt32BigEndian(header.AsSpan(4 + 4 * i), sizes[i]);
+        return [.. header, .. data];
+    }
+
+    public void Dispose() => Directory.Delete(Path, recursive: true);
+}
