@@ -24,6 +24,19 @@ public class TrainerTests
         result.Step.Should().Be(18);
         result.History[^1].Loss.Should().BeLessThan(result.History[0].Loss);
         model.training.Should().BeFalse();
+        foreach (var (dtype, tolerance) in new[] { (float32, 1e-4), (float64, 1e-10) })
+        {
+            model.to(dtype);
+            using var gradients = no_grad();
+            var given = context?.to(dtype);
+            // without the rounding to integers, which could hide an error
+            var layers = ((Chain)model.Bijection).Layers.Where(l => l is not UniformDequantization and not RandomHorizontalFlip).ToArray();
+            var first = options.Levels > 0 ? x.to(dtype).add(0.25).div(options.Levels) : x.to(dtype);
+            var value = first;
+            foreach (var layer in layers) value = layer.Forward(value, layer.ContextSize > 0 ? given : null).Value;
+            foreach (var layer in layers.Reverse()) value = layer.Inverse(value, layer.ContextSize > 0 ? given : null).Value;
+            value.sub(first).abs().max().to(float64).item<double>().Should().BeLessThanOrEqualTo(tolerance, "a trained model is as invertible in {0}", dtype);
+        }
     }
 
     [Fact]
