@@ -82,10 +82,11 @@ internal sealed class ImageTraining
         model.to(device);
         return new Trainer(model, TrainingOptions.For(options) with
         {
-            Epochs = Epochs ?? (Data is null ? 40 : 20),
+            Epochs = Epochs ?? (Data is null ? 30 : 20),
             BatchSize = Batch,
             LearningRate = LearningRate,
             ValidationFraction = 0.1,
+            AverageDecay = 0.99,
             Seed = Seed,
             Schedule = new CosineSchedule { WarmUpSteps = 20 },
             CheckpointPath = checkpoint,

@@ -10,7 +10,7 @@ public static class Program
     private static readonly Option<string> device = new("--device") { Description = "cpu or cuda.", DefaultValueFactory = _ => "cpu" };
     private static readonly Option<int> seed = new("--seed") { Description = "Seed of weights, noise and samples.", DefaultValueFactory = _ => 1 };
     private static readonly Option<string?> model = new("--model") { Description = "Model file. Default: model.safetensors in --out." };
-    private static readonly Option<int?> epochs = new("--epochs") { Description = "Passes over the training data. Default: 40 for the digits, 20 otherwise." };
+    private static readonly Option<int?> epochs = new("--epochs") { Description = "Passes over the training data. Default: 30 for the digits, 20 otherwise." };
     private static readonly Option<int> batch = new("--batch") { Description = "Examples of a batch.", DefaultValueFactory = _ => 64 };
     private static readonly Option<double> rate = new("--learning-rate") { Description = "Adam's learning rate.", DefaultValueFactory = _ => 2e-3 };
     private static readonly Option<int?> limit = new("--limit") { Description = "Use only so many training images." };

@@ -31,14 +31,23 @@ public sealed partial class Trainer
     /// <param name="path">A file that <see cref="SaveCheckpoint"/> wrote for a <see cref="RealNvpModel"/>.</param>
     /// <param name="device">Where to train; null for the CPU.</param>
     /// <param name="change">Changes the options of the training, for example to add epochs; null keeps them.</param>
+    /// <returns>The trainer, and with it, as <see cref="Flow"/>, the model. The caller disposes both.</returns>
     /// <exception cref="InvalidDataException">The file is damaged, or is no checkpoint of a training.</exception>
     public static Trainer Resume(string path, Device? device = null, Func<TrainingOptions, TrainingOptions>? change = null)
     {
         ModelFile.CheckHeader(SafeTensors.ReadHeader(path), path);
         using var file = SafeTensors.Load(path);
         var model = ModelFile.Build(path, file);
-        if (device is not null) model.to(device);
-        return Resume(path, file, model, change);
+        try
+        {
+            if (device is not null) model.to(device);
+            return Resume(path, file, model, change);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Goes on with a training of a flow that you built yourself.</summary>

@@ -85,6 +85,8 @@ public sealed partial class Trainer : IDisposable
         {
             foreach (var parameter in parameters) parameter.grad = null;
             flow.eval();
+            if (!ReferenceEquals(train, data)) (train as IDisposable)?.Dispose();
+            if (validation is null) (held as IDisposable)?.Dispose();
         }
         Finish();
         return new TrainingResult([.. state.History], state.Step, state.BestEpoch, reason);

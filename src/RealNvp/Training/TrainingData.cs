@@ -18,7 +18,7 @@ public abstract class TrainingData
     /// <param name="context">(N, C), or null.</param>
     public static TrainingData From(Tensor x, Tensor? context = null) => new TensorData(x, context);
 
-    /// <summary>Rows of an array: (N, D) examples of D features. The array is copied.</summary>
+    /// <summary>Rows of an array: (N, D) examples of D features. The array is copied; the garbage collector frees the copy.</summary>
     /// <param name="rows">N rows of D values.</param>
     /// <param name="context">N rows of C values, or null.</param>
     public static TrainingData From(float[,] rows, float[,]? context = null)
@@ -61,7 +61,7 @@ public abstract class TrainingData
     }
 }
 
-internal sealed class TensorData : TrainingData
+internal sealed class TensorData : TrainingData, IDisposable
 {
     private readonly Tensor? rows;
 
@@ -81,6 +81,9 @@ internal sealed class TensorData : TrainingData
     public Tensor X { get; }
 
     public Tensor? Context { get; }
+
+    /// <summary>Frees the choice of rows that a split made; the examples are the caller's.</summary>
+    public void Dispose() => rows?.Dispose();
 
     public override long? Count => rows?.shape[0] ?? X.shape[0];
 

@@ -20,9 +20,9 @@ public partial class ReadmeTests
     public void The_code_of_the_readme_learns_the_circle()
     {
         using var scope = NewDisposeScope();
-        using var folder = new Training.TemporaryFolder();
+        using var folder = new TemporaryFolder();
         var before = Directory.GetCurrentDirectory();
-        Directory.SetCurrentDirectory(Path.GetDirectoryName(folder.File("x"))!);
+        Directory.SetCurrentDirectory(Path.GetDirectoryName(folder.At("x"))!);
         try { Quickstart().Should().BeGreaterThan(-1.3, "a Gaussian of the same spread reaches -2.1 nats"); }
         finally { Directory.SetCurrentDirectory(before); }
     }

@@ -1,4 +1,5 @@
 using RealNvp.Samples.Common;
+using RealNvp.Tests.Infrastructure;
 using TorchSharp;
 
 namespace RealNvp.Tests.Samples;

@@ -56,7 +56,7 @@ public sealed class HostileSafeTensorsTests : IDisposable
     [MemberData(nameof(Headers))]
     public void A_bad_header_is_refused_with_its_reason(string header, int dataBytes, string message)
     {
-        var path = folder.File("bad.safetensors");
+        var path = folder.At("bad.safetensors");
         // 7 is no bool, and any other number
         File.WriteAllBytes(path, [.. Prefix(Encoding.UTF8.GetByteCount(header)), .. Encoding.UTF8.GetBytes(header), .. Enumerable.Repeat((byte)7, dataBytes)]);
         LiveTensors.ChangeOver(() =>
@@ -80,7 +80,7 @@ public sealed class HostileSafeTensorsTests : IDisposable
     [Fact]
     public void A_header_above_the_limit_of_the_format_is_refused_without_reading_it()
     {
-        var path = folder.File("large.safetensors");
+        var path = folder.At("large.safetensors");
         using (var stream = File.Create(path))
         {
             stream.Write(Prefix(150_000_000));
@@ -96,7 +96,7 @@ public sealed class HostileSafeTensorsTests : IDisposable
     public void A_long_name_does_not_make_a_long_message()
     {
         var header = $"{{\"{new string('n', 100_000)}\":[]}}";
-        var path = folder.File("bad");
+        var path = folder.At("bad");
         File.WriteAllBytes(path, [.. Prefix(header.Length), .. Encoding.UTF8.GetBytes(header)]);
         var load = () => SafeTensors.Load(path);
         load.Should().Throw<InvalidDataException>().Which.Message.Length.Should().BeLessThan(2000);
@@ -105,7 +105,7 @@ public sealed class HostileSafeTensorsTests : IDisposable
     [Fact]
     public void A_damaged_file_loads_or_is_refused_and_leaves_no_tensor()
     {
-        var path = folder.File("good.safetensors");
+        var path = folder.At("good.safetensors");
         using (NewDisposeScope())
             SafeTensors.Save(path, new Dictionary<string, Tensor> { ["weight"] = randn(3, 4), ["mask"] = ones(5, ScalarType.Bool), ["n"] = tensor(3L) },
                 new Dictionary<string, string> { ["options"] = "{\"Shape\":[3]}" });
@@ -133,7 +133,7 @@ public sealed class HostileSafeTensorsTests : IDisposable
 
     private void Refused(byte[] bytes, string message)
     {
-        var path = folder.File("bad.safetensors");
+        var path = folder.At("bad.safetensors");
         File.WriteAllBytes(path, bytes);
         var header = () => SafeTensors.ReadHeader(path);
         header.Should().Throw<InvalidDataException>().WithMessage(message);

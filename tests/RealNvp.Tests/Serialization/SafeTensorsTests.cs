@@ -27,7 +27,7 @@ public sealed class SafeTensorsTests : IDisposable
     {
         using var scope = NewDisposeScope();
         var value = arange(0, 24, ScalarType.Float32, CPU).sub(5).abs().reshape(2, 3, 4).to(type);
-        var path = folder.File("a.safetensors");
+        var path = folder.At("a.safetensors");
         SafeTensors.Save(path, new Dictionary<string, Tensor> { ["value"] = value });
         using var file = SafeTensors.Load(path);
         file["value"].dtype.Should().Be(type);
@@ -40,7 +40,7 @@ public sealed class SafeTensorsTests : IDisposable
     {
         using var scope = NewDisposeScope();
         var matrix = randn(5, 3);
-        var path = folder.File("a.safetensors");
+        var path = folder.At("a.safetensors");
         SafeTensors.Save(path, new Dictionary<string, Tensor>
         {
             ["transposed"] = matrix.t(), ["part"] = matrix.narrow(0, 1, 2), ["expanded"] = matrix.narrow(1, 0, 1).expand(5, 4),
@@ -74,7 +74,7 @@ public sealed class SafeTensorsTests : IDisposable
     public void The_bytes_are_those_of_the_format()
     {
         using var scope = NewDisposeScope();
-        var path = folder.File("a.safetensors");
+        var path = folder.At("a.safetensors");
         SafeTensors.Save(path, new Dictionary<string, Tensor> { ["b"] = tensor(new byte[] { 7 }), ["a"] = tensor(new[] { 1f, 2f }) }, new Dictionary<string, string> { ["é"] = "ü" });
         var bytes = File.ReadAllBytes(path);
         var length = (int)BinaryPrimitives.ReadInt64LittleEndian(bytes);
@@ -89,16 +89,16 @@ public sealed class SafeTensorsTests : IDisposable
     {
         using var scope = NewDisposeScope();
         Tensor a = randn(3), b = arange(4), c = randn(2);
-        SafeTensors.Save(folder.File("1"), new Dictionary<string, Tensor> { ["a"] = a, ["b"] = b, ["c"] = c }, new Dictionary<string, string> { ["x"] = "1", ["y"] = "2" });
-        SafeTensors.Save(folder.File("2"), new Dictionary<string, Tensor> { ["c"] = c, ["b"] = b, ["a"] = a }, new Dictionary<string, string> { ["y"] = "2", ["x"] = "1" });
-        File.ReadAllBytes(folder.File("1")).Should().Equal(File.ReadAllBytes(folder.File("2")));
+        SafeTensors.Save(folder.At("1"), new Dictionary<string, Tensor> { ["a"] = a, ["b"] = b, ["c"] = c }, new Dictionary<string, string> { ["x"] = "1", ["y"] = "2" });
+        SafeTensors.Save(folder.At("2"), new Dictionary<string, Tensor> { ["c"] = c, ["b"] = b, ["a"] = a }, new Dictionary<string, string> { ["y"] = "2", ["x"] = "1" });
+        File.ReadAllBytes(folder.At("1")).Should().Equal(File.ReadAllBytes(folder.At("2")));
     }
 
     [Fact]
     public void The_header_is_read_without_a_tensor()
     {
         using var scope = NewDisposeScope();
-        var path = folder.File("a.safetensors");
+        var path = folder.At("a.safetensors");
         SafeTensors.Save(path, new Dictionary<string, Tensor> { ["w"] = randn(2, 3) }, new Dictionary<string, string> { ["options"] = "{}" });
         var before = DisposeScopeManager.Statistics.CreatedInScopeCount;
         var header = SafeTensors.ReadHeader(path);
@@ -112,15 +112,15 @@ public sealed class SafeTensorsTests : IDisposable
     [Fact]
     public void A_save_that_fails_keeps_the_old_file_and_leaves_no_other()
     {
-        var path = folder.File("a.safetensors");
+        var path = folder.At("a.safetensors");
         File.WriteAllText(path, "old");
         var save = () => AtomicFile.Write(path, stream => { stream.WriteByte(1); throw new IOException("disk full"); });
         save.Should().Throw<IOException>().WithMessage("disk full");
         File.ReadAllText(path).Should().Be("old");
         folder.Names.Should().Equal("a.safetensors");
 
-        Directory.CreateDirectory(folder.File("folder"));
-        var onFolder = () => AtomicFile.Write(folder.File("folder"), stream => stream.WriteByte(1));
+        Directory.CreateDirectory(folder.At("folder"));
+        var onFolder = () => AtomicFile.Write(folder.At("folder"), stream => stream.WriteByte(1));
         onFolder.Should().Throw<Exception>();
         folder.Names.Should().Equal("a.safetensors", "folder");
     }
@@ -129,10 +129,10 @@ public sealed class SafeTensorsTests : IDisposable
     public void A_save_replaces_the_file_behind_a_link()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows asks for a privilege to make a link");
-        File.WriteAllText(folder.File("real"), "old");
-        File.CreateSymbolicLink(folder.File("link"), folder.File("real"));
-        AtomicFile.Write(folder.File("link"), stream => stream.WriteByte((byte)'n'));
-        File.ReadAllText(folder.File("real")).Should().Be("n");
+        File.WriteAllText(folder.At("real"), "old");
+        File.CreateSymbolicLink(folder.At("link"), folder.At("real"));
+        AtomicFile.Write(folder.At("link"), stream => stream.WriteByte((byte)'n'));
+        File.ReadAllText(folder.At("real")).Should().Be("n");
         folder.Names.Should().Equal("link", "real");
     }
 
@@ -149,7 +149,7 @@ public sealed class SafeTensorsTests : IDisposable
         };
         foreach (var (name, value) in wrong)
         {
-            var save = () => SafeTensors.Save(folder.File("a"), new Dictionary<string, Tensor> { ["good"] = zeros(1), [name] = value });
+            var save = () => SafeTensors.Save(folder.At("a"), new Dictionary<string, Tensor> { ["good"] = zeros(1), [name] = value });
             save.Should().Throw<ArgumentException>(name);
         }
         folder.Names.Should().BeEmpty();
@@ -159,7 +159,7 @@ public sealed class SafeTensorsTests : IDisposable
     public void Saving_and_loading_leave_no_tensor()
     {
         using var value = randn(4, 3);
-        var path = folder.File("a.safetensors");
+        var path = folder.At("a.safetensors");
         LiveTensors.ChangeOver(() =>
         {
             SafeTensors.Save(path, new Dictionary<string, Tensor> { ["w"] = value, ["n"] = value });

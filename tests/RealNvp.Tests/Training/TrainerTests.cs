@@ -1,3 +1,4 @@
+using RealNvp.Tests.Infrastructure;
 using RealNvp.Tests.Laws;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -46,7 +47,7 @@ public class TrainerTests
         using var folder = new TemporaryFolder();
         var x = Integers(PresetTable.All["Grey28x28"]);
         var data = TrainingData.From(x);
-        var path = folder.File("training.safetensors");
+        var path = folder.At("training.safetensors");
 
         using var whole = new RealNvpModel(PresetTable.All["Grey28x28"], seed: 5);
         using var trainer = new Trainer(whole, few);
@@ -229,13 +230,4 @@ public class TrainerTests
 
         protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => ForwardCore(z, context);
     }
-}
-
-internal sealed class TemporaryFolder : IDisposable
-{
-    private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("realnvp");
-
-    public string File(string name) => Path.Combine(folder.FullName, name);
-
-    public void Dispose() => folder.Delete(recursive: true);
 }

@@ -1,16 +1,22 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 
-namespace RealNvp.Tests.Samples;
+namespace RealNvp.Tests.Infrastructure;
 
-/// <summary>A folder of small made-up files, deleted at the end.</summary>
+/// <summary>An empty folder, for small made-up files, deleted at the end.</summary>
 internal sealed class TemporaryFolder : IDisposable
 {
-    public string Path { get; } = Directory.CreateTempSubdirectory().FullName;
+    public string Path { get; } = Directory.CreateTempSubdirectory("realnvp-test-").FullName;
+
+    /// <summary>The path of a file of this name in the folder.</summary>
+    public string At(string name) => System.IO.Path.Combine(Path, name);
+
+    /// <summary>The names of what lies in the folder, in order.</summary>
+    public string[] Names => [.. Directory.GetFileSystemEntries(Path).Select(p => System.IO.Path.GetFileName(p)).Order(StringComparer.Ordinal)];
 
     public string Write(string name, params byte[] bytes)
     {
-        var path = System.IO.Path.Combine(Path, name);
+        var path = At(name);
         using var file = File.Create(path);
         using Stream stream = System.IO.Path.GetExtension(name) switch
         {
@@ -24,7 +30,7 @@ internal sealed class TemporaryFolder : IDisposable
 
     public string Write(string name, string text)
     {
-        var path = System.IO.Path.Combine(Path, name);
+        var path = At(name);
         File.WriteAllText(path, text);
         return path;
     }
