@@ -47,10 +47,20 @@ internal abstract class Partition
         if (!kept.Contains(true) || !kept.Contains(false))
             throw new ArgumentException($"A coupling needs a mask that keeps some variables and transforms others; this one {(kept[0] ? "keeps" : "transforms")} all {kept.Length}.", nameof(mask));
 
-        var inner = kept.Length / (int)known[0];
-        var rows = Enumerable.Range(0, (int)known[0]).Select(i => kept.AsSpan(i * inner, inner).ToArray()).ToArray();
-        if (!rows.All(row => row.All(k => k == row[0]))) return new DensePartition(shape, mask, kept, constant);
-        return new SplitPartition(shape, [.. rows.Select(row => row[0])], constant);
+        return Rows(kept, (int)known[0]) is { } rows ? new SplitPartition(shape, rows, constant) : new DensePartition(shape, mask, kept, constant);
+    }
+
+    // the one value of each slice along the first dimension; null where a slice has both
+    private static bool[]? Rows(bool[] kept, int count)
+    {
+        var inner = kept.Length / count;
+        var rows = new bool[count];
+        for (var i = 0; i < count; i++)
+        {
+            rows[i] = kept[i * inner];
+            if (kept.AsSpan(i * inner, inner).Contains(!rows[i])) return null;
+        }
+        return rows;
     }
 }
 
@@ -65,7 +75,7 @@ internal sealed class DensePartition(EventShape shape, Mask mask, bool[] kept, F
 
     public override EventShape ChangedShape => shape;
 
-    public override long ChangedElements { get; } = kept.Count(k => !k);
+    public override long ChangedElements { get; } = kept.AsSpan().Count(false);
 
     public override Tensor Changes => changes.Value;
 
