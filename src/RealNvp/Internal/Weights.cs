@@ -12,21 +12,29 @@ namespace RealNvp.Internal;
 /// </remarks>
 internal static class Weights
 {
+    [ThreadStatic] private static List<IDisposable>? made;
     [ThreadStatic] private static (long Elements, long Tensors)? budget;
 
     public static Parameter Parameter(Tensor value)
     {
         var parameter = new Parameter(value);
         parameter.DetachFromDisposeScope();
+        made?.Add(parameter);
         return parameter;
     }
 
-    public static Tensor Buffer(Tensor value) => value.DetachFromDisposeScope();
+    public static Tensor Buffer(Tensor value)
+    {
+        made?.Add(value);
+        return value.DetachFromDisposeScope();
+    }
 
     public static Linear Linear(long inputs, long outputs, bool bias = true)
     {
         Pay(checked((inputs * outputs) + (bias ? outputs : 0)), bias ? 2 : 1);
-        return nn.Linear(inputs, outputs, bias);
+        var linear = nn.Linear(inputs, outputs, bias);
+        made?.Add(linear);
+        return linear;
     }
 
     /// <summary>Takes the elements of some weights from the budget before they are allocated.</summary>
@@ -41,13 +49,19 @@ internal static class Weights
 
     public static BudgetScope Limit(long elements, long tensors)
     {
-        var scope = new BudgetScope(budget);
-        budget = (elements, tensors);
+        var scope = new BudgetScope(budget, made);
+        (budget, made) = ((elements, tensors), []);
         return scope;
     }
 
-    public readonly struct BudgetScope((long Elements, long Tensors)? previous) : IDisposable
+    /// <summary>A constant of a layer, which lives as long as the weights do.</summary>
+    public static void Made(IDisposable constant) => made?.Add(constant);
+
+    /// <summary>Frees all that was made within the current limit, because the model did not come to be.</summary>
+    public static void Abandon() => made?.ForEach(m => m.Dispose());
+
+    public readonly struct BudgetScope((long Elements, long Tensors)? previous, List<IDisposable>? previouslyMade) : IDisposable
     {
-        public void Dispose() => budget = previous;
+        public void Dispose() => (budget, made) = (previous, previouslyMade);
     }
 }

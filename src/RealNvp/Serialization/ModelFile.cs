@@ -63,7 +63,13 @@ internal static class ModelFile
         var weights = file.Tensors.Where(t => t.Key.StartsWith(ModelPrefix, StringComparison.Ordinal)).Select(t => t.Value).ToArray();
         // a little more than the file has, so that a small model is built and the message below can name the weights that lack
         using var budget = Weights.Limit(weights.Sum(w => w.numel()) + SpareElements, weights.Length + SpareTensors);
-        var model = new RealNvpModel(options);
+        RealNvpModel model;
+        try { model = new RealNvpModel(options); }
+        catch
+        {
+            Weights.Abandon();
+            throw;
+        }
         var dtype = weights.FirstOrDefault(w => w.is_floating_point())?.dtype ?? float32;
         if (dtype != get_default_dtype()) model.to(dtype);
         return model;

@@ -67,8 +67,8 @@ internal abstract class Partition
 /// <summary>Any mask: everything is computed, and zero parameters keep what the mask keeps.</summary>
 internal sealed class DensePartition(EventShape shape, Mask mask, bool[] kept, Func<Tensor, Constant> constant) : Partition
 {
-    private readonly Constant keeps = constant(mask.ToTensor(get_default_dtype()).unsqueeze(0));
-    private readonly Constant changes = constant((!mask).ToTensor(get_default_dtype()).unsqueeze(0));
+    private readonly Constant keeps = constant(Batched(mask));
+    private readonly Constant changes = constant(Batched(!mask));
     private readonly bool per_channel = mask.Shape.Count == shape.Count && mask.Shape[0] > 1;
 
     public override EventShape KeptShape => shape;
@@ -78,6 +78,9 @@ internal sealed class DensePartition(EventShape shape, Mask mask, bool[] kept, F
     public override long ChangedElements { get; } = kept.AsSpan().Count(false);
 
     public override Tensor Changes => changes.Value;
+
+    /// <summary>1 where an element is kept, 0 where it changes, with a batch dimension of 1.</summary>
+    public Tensor Keeps => keeps.Value;
 
     public override Tensor Kept(Tensor x) => x.mul(keeps.Value);
 
@@ -93,6 +96,12 @@ internal sealed class DensePartition(EventShape shape, Mask mask, bool[] kept, F
     }
 
     public override Tensor Merge(Tensor x, Tensor changed) => changed;
+
+    private static Tensor Batched(Mask mask)
+    {
+        using var values = mask.ToTensor(get_default_dtype());
+        return values.unsqueeze(0);
+    }
 }
 
 /// <summary>A mask along the first dimension (channels or features): views where the parts lie together, gathers otherwise.</summary>
