@@ -127,8 +127,8 @@ public sealed class ModelFileTests : IDisposable
     public void A_small_file_that_describes_the_largest_images_costs_no_more_than_their_masks()
     {
         // A genuine model of such images has few weights, so the file's size cannot refuse it before the masks are made. The limit of
-        // 4,194,304 elements of a shape bounds them: at most 5 float tensors of that size for each of the 3 couplings before the weights
-        // of the first squeeze, a third as much at all smaller scales together.
+        // 4,194,304 elements of a shape bounds them: 2 float tensors of that size for each of the first scale's 3 checkerboards, 2 for the
+        // batch norm after it, and 1 in the making; a third as much at all smaller scales together.
         var (_, growth) = CostOfRefusing(RealNvpOptions.Image([1, 2048, 2048], scales: 11, blocks: 0, hidden: 1));
         growth.Should().BeLessThan(3 * 5 * 4 * 4_194_304L * 4 / 3 + 100_000_000);
     }
@@ -261,6 +261,15 @@ public sealed class ModelFileTests : IDisposable
     {
         var load = () => RealNvpModel.Load(path);
         load.Should().Throw<InvalidDataException>().WithMessage(message);
+    }
+
+    [Fact]
+    public void A_refused_load_leaves_no_tensor()
+    {
+        var path = Changed((tensors, _) => tensors.Remove("model/bijection.layers.0.conditioner.first.weight"));
+        LiveTensors.ChangeOver(() => Refused(path, "*1 weight(s) missing*")).Should().Be(0);
+        path = Changed((_, metadata) => metadata["options"] = (small with { Couplings = 9, Hidden = 1024 }).ToJson());
+        LiveTensors.ChangeOver(() => Refused(path, "*more weights than the file holds*")).Should().Be(0, "what was built before the model turned out to be too large is gone");
     }
 
     private static void Same(Tensor actual, Tensor expected)

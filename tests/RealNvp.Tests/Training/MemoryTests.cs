@@ -29,6 +29,30 @@ public class MemoryTests
         (most - start).Should().BeLessThan(allowed);
     }
 
+    [Theory, InlineData(false), InlineData(true)]
+    public void A_training_leaves_no_tensor_but_those_of_the_model(bool withAll)
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        var path = folder.File("training.safetensors");
+        var x = randn(200, 2);
+        var model = RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 8, FlowBatchNorm = true, Standardize = true };
+        var options = new TrainingOptions { Epochs = 2, BatchSize = 50, ValidationFraction = withAll ? 0.2 : 0, AverageDecay = withAll ? 0.9 : null, CheckpointPath = withAll ? path : null };
+        LiveTensors.ChangeOver(() =>
+        {
+            using var flow = new RealNvpModel(model, seed: 0);
+            using var trainer = new Trainer(flow, options);
+            trainer.Fit(TrainingData.From(x));
+        }).Should().Be(0);
+        if (!withAll) return;
+        LiveTensors.ChangeOver(() =>
+        {
+            using var trainer = Trainer.Resume(path, change: o => o with { Epochs = 3, CheckpointPath = null });
+            trainer.Fit(TrainingData.From(x));
+            trainer.Flow.Dispose();
+        }).Should().Be(0, "a resumed training leaves none either");
+    }
+
     private sealed class Watch(Action<long> then) : IProgress<TrainingProgress>
     {
         public void Report(TrainingProgress value) => then(value.Step);
