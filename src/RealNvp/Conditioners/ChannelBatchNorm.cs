@@ -28,7 +28,7 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>
         Check.Positive(channels, nameof(channels), "The number of channels");
         if (momentum is not (>= 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(momentum), momentum, "The momentum must be in [0, 1).");
         if (!(eps > 0)) throw new ArgumentOutOfRangeException(nameof(eps), eps, "Epsilon must be positive.");
-        Weights.Pay(4 * channels);
+        Weights.Pay((4 * channels) + 1, 5);
         (Statistics, Momentum, Eps, epsilon) = (statistics, momentum, eps, eps);
         weight = Weights.Parameter(ones(channels));
         bias = Weights.Parameter(zeros(channels));

@@ -26,7 +26,7 @@ public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>
         Check.Positive(inputs, nameof(inputs), "The number of input channels");
         Check.Positive(outputs, nameof(outputs), "The number of output channels");
         if (kernelSize < 1 || kernelSize % 2 == 0) throw new ArgumentOutOfRangeException(nameof(kernelSize), kernelSize, "The kernel size must be odd, so that padding keeps the image size.");
-        Weights.Pay(checked(outputs * inputs * kernelSize * kernelSize + 2 * outputs));
+        Weights.Pay(checked((outputs * inputs * kernelSize * kernelSize) + ((bias ? 2 : 1) * outputs)), bias ? 3 : 2);
         padding = kernelSize / 2;
         using var scope = NewDisposeScope();
         // PyTorch's default for convolutions: uniform in ±1/√(fan in)

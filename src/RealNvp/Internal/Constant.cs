@@ -14,6 +14,7 @@ internal sealed class Constant : IDisposable
         // constants are made on the CPU, weights on the default device
         var device = get_default_device();
         Value = (device.type == DeviceType.CPU ? value : value.to(device)).DetachFromDisposeScope();
+        Weights.Made(this);
     }
 
     public Tensor Value { get; private set; }

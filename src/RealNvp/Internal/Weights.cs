@@ -7,46 +7,61 @@ namespace RealNvp.Internal;
 /// <summary>Makes weights that outlive a dispose scope, and counts them against the budget of a model that is being loaded.</summary>
 /// <remarks>
 /// A checkpoint carries options, and options say how large a model is. A hostile file must not make us allocate more than it
-/// holds itself, so loading sets a budget of elements, and every weight is paid for before it is made.
+/// holds itself, so loading sets a budget of elements and of tensors (a tensor of one element costs a kilobyte of objects), and every
+/// weight is paid for before it is made, exactly: a model that was saved can always pay.
 /// </remarks>
 internal static class Weights
 {
-    [ThreadStatic] private static long? budget;
+    [ThreadStatic] private static List<IDisposable>? made;
+    [ThreadStatic] private static (long Elements, long Tensors)? budget;
 
     public static Parameter Parameter(Tensor value)
     {
         var parameter = new Parameter(value);
         parameter.DetachFromDisposeScope();
+        made?.Add(parameter);
         return parameter;
     }
 
-    public static Tensor Buffer(Tensor value) => value.DetachFromDisposeScope();
+    public static Tensor Buffer(Tensor value)
+    {
+        made?.Add(value);
+        return value.DetachFromDisposeScope();
+    }
 
     public static Linear Linear(long inputs, long outputs, bool bias = true)
     {
-        Pay(checked(inputs * outputs + outputs));
-        return nn.Linear(inputs, outputs, bias);
+        Pay(checked((inputs * outputs) + (bias ? outputs : 0)), bias ? 2 : 1);
+        var linear = nn.Linear(inputs, outputs, bias);
+        made?.Add(linear);
+        return linear;
     }
 
-    /// <summary>Takes <paramref name="elements"/> from the budget before they are allocated.</summary>
+    /// <summary>Takes the elements of some weights from the budget before they are allocated.</summary>
     /// <exception cref="InvalidDataException">The model is larger than the file that describes it.</exception>
-    public static void Pay(long elements)
+    public static void Pay(long elements, int tensors)
     {
         if (budget is not { } left) return;
-        if (elements > left)
-            throw new InvalidDataException($"The options in the checkpoint describe a model with more weights than the file holds (a weight of {elements} elements, {left} left). The file is damaged or was made by hand.");
-        budget = left - elements;
+        if (elements > left.Elements || tensors > left.Tensors)
+            throw new InvalidDataException($"The options in the checkpoint describe a model with more weights than the file holds (the next needs {elements} elements, {left.Elements} are left, and {tensors} tensor(s), {left.Tensors} are left). The file is damaged or was made by hand.");
+        budget = (left.Elements - elements, left.Tensors - tensors);
     }
 
-    public static BudgetScope Limit(long elements)
+    public static BudgetScope Limit(long elements, long tensors)
     {
-        var scope = new BudgetScope(budget);
-        budget = elements;
+        var scope = new BudgetScope(budget, made);
+        (budget, made) = ((elements, tensors), []);
         return scope;
     }
 
-    public readonly struct BudgetScope(long? previous) : IDisposable
+    /// <summary>A constant of a layer, which lives as long as the weights do.</summary>
+    public static void Made(IDisposable constant) => made?.Add(constant);
+
+    /// <summary>Frees all that was made within the current limit, because the model did not come to be.</summary>
+    public static void Abandon() => made?.ForEach(m => m.Dispose());
+
+    public readonly struct BudgetScope((long Elements, long Tensors)? previous, List<IDisposable>? previouslyMade) : IDisposable
     {
-        public void Dispose() => budget = previous;
+        public void Dispose() => (budget, made) = (previous, previouslyMade);
     }
 }

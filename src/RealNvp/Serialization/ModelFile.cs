@@ -14,6 +14,7 @@ internal static class ModelFile
     public const string ModelPrefix = "model/", BestPrefix = "best/", AveragePrefix = "average/", OptimizerPrefix = "optimizer/", RandomPrefix = "random/";
     public const string OptionsKey = "options", TrainingKey = "training", StateKey = "state";
     private const string FormatKey = "format", VersionKey = "version", KindKey = "kind", Format = "RealNvp", Version = "1";
+    private const long SpareElements = 1 << 20, SpareTensors = 1 << 10;
 
     public static Dictionary<string, string> Metadata(Flow flow)
     {
@@ -60,8 +61,15 @@ internal static class ModelFile
         if (!file.Metadata.TryGetValue(OptionsKey, out var json)) throw new InvalidDataException($"{path} holds weights without the options of a {nameof(RealNvpModel)}. Load it into a flow that you build yourself.");
         var options = RealNvpOptions.FromJson(json);
         var weights = file.Tensors.Where(t => t.Key.StartsWith(ModelPrefix, StringComparison.Ordinal)).Select(t => t.Value).ToArray();
-        using var budget = Weights.Limit(weights.Sum(w => w.numel()));
-        var model = new RealNvpModel(options);
+        // a little more than the file has, so that a small model is built and the message below can name the weights that lack
+        using var budget = Weights.Limit(weights.Sum(w => w.numel()) + SpareElements, weights.Length + SpareTensors);
+        RealNvpModel model;
+        try { model = new RealNvpModel(options); }
+        catch
+        {
+            Weights.Abandon();
+            throw;
+        }
         var dtype = weights.FirstOrDefault(w => w.is_floating_point())?.dtype ?? float32;
         if (dtype != get_default_dtype()) model.to(dtype);
         return model;

@@ -8,8 +8,10 @@ internal sealed class StateSnapshot : IDisposable
 {
     public StateSnapshot(IEnumerable<KeyValuePair<string, Tensor>> state)
     {
+        using var scope = NewDisposeScope();
         using var _ = no_grad();
-        Tensors = state.ToDictionary(e => e.Key, e => e.Value.detach().clone().DetachFromDisposeScope());
+        // a clone without gradients is a leaf of its own, so nothing else is made that would stay alive
+        Tensors = state.ToDictionary(e => e.Key, e => scope.Detach(e.Value.clone()));
     }
 
     public IReadOnlyDictionary<string, Tensor> Tensors { get; }

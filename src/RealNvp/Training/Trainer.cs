@@ -62,6 +62,20 @@ public sealed partial class Trainer : IDisposable
         ArgumentNullException.ThrowIfNull(data);
         if (finished) throw new InvalidOperationException("This training has ended. Make a new trainer to train on, or resume one from a checkpoint.");
         var (train, held) = validation is null ? data.Split(Options.ValidationFraction, Mix(Options.Seed, -1)) : (data, validation);
+        try { return FitParts(train, held, progress, cancellationToken); }
+        finally
+        {
+            if (!ReferenceEquals(train, data))
+            {
+                train.ReleaseSplit();
+                held?.ReleaseSplit();
+            }
+        }
+    }
+
+    private TrainingResult FitParts(TrainingData data, TrainingData? validation, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    {
+        var (train, held) = (data, validation);
         CheckData(train, nameof(data));
         if (held is not null) CheckData(held, nameof(validation));
         if (Options.CheckpointPath is { } file && Path.GetDirectoryName(Path.GetFullPath(file)) is { } folder && !Directory.Exists(folder))

@@ -54,6 +54,9 @@ public abstract class TrainingData
     /// <summary>Parts off the last examples of a seeded permutation for validation; null where nothing is parted off.</summary>
     internal abstract (TrainingData Train, TrainingData? Validation) Split(double fraction, long seed);
 
+    /// <summary>Frees what <see cref="Split"/> made for its parts; the examples stay.</summary>
+    internal virtual void ReleaseSplit() { }
+
     private static Tensor Copy(float[,] rows)
     {
         var result = tensor(rows, device: CPU);
@@ -124,10 +127,12 @@ internal sealed class TensorData : TrainingData, IDisposable
         if (held == 0) return (this, null);
         if (held == Count) throw new ArgumentException($"A validation fraction of {fraction} leaves none of the {Count} examples to train on.", nameof(fraction));
         using var scope = NewDisposeScope();
-        var order = Permutation(Count.Value, seed);
+        using var order = Permutation(Count.Value, seed);
         return (new TensorData(X, Context, scope.Detach(order.narrow(0, 0, Count.Value - held).clone())),
             new TensorData(X, Context, scope.Detach(order.narrow(0, Count.Value - held, held).clone())));
     }
+
+    internal override void ReleaseSplit() => rows?.Dispose();
 
     private static Tensor Permutation(long count, long seed)
     {

@@ -26,6 +26,7 @@ public sealed class AffineTransformer : ScalarTransformer
     public AffineTransformer(EventShape scaleShape, AffineOrder order = AffineOrder.ScaleThenShift) : base(nameof(AffineTransformer))
     {
         Order = order;
+        Weights.Pay(scaleShape.NumElements, 1);
         scale = Weights.Parameter(ones(scaleShape.ToArray()));
         RegisterComponents();
     }

@@ -19,7 +19,7 @@ public class CouplingLayer : Bijection
     private readonly nn.Module conditioner;
     private readonly ScalarTransformer transformer;
     private readonly Partition partition;
-    private readonly Constant? mask_channel;
+    private readonly bool mask_as_input;
 
     /// <summary>Makes a coupling with a conditional network.</summary>
     /// <param name="inputShape">The shape of one example, such as [C, H, W] or [D].</param>
@@ -44,7 +44,8 @@ public class CouplingLayer : Bijection
         ArgumentNullException.ThrowIfNull(conditioner);
         Mask = mask;
         partition = Partition.Of(inputShape, mask, AddConstant);
-        if (maskAsInput) mask_channel = AddConstant(MaskChannel(inputShape, mask, partition));
+        if (maskAsInput) CheckMaskChannel(inputShape, mask, partition);
+        mask_as_input = maskAsInput;
         ContextSize = (conditioner as Conditioner)?.ContextSize ?? 0;
         this.transformer = transformer;
         this.conditioner = conditioner;
@@ -58,7 +59,7 @@ public class CouplingLayer : Bijection
     public override long ContextSize { get; }
 
     /// <summary>The shape of the conditioner's input for one example: the kept part, or the whole example for a dense mask.</summary>
-    public EventShape ConditionerInputShape => mask_channel is null ? partition.KeptShape : EventShape.Create([partition.KeptShape[0] + 1, .. partition.KeptShape.Skip(1)]);
+    public EventShape ConditionerInputShape => !mask_as_input ? partition.KeptShape : EventShape.Create([partition.KeptShape[0] + 1, .. partition.KeptShape.Skip(1)]);
 
     /// <summary>The shape that the conditioner must return for one example: P times the channels or features of the transformed part.</summary>
     public EventShape ConditionerOutputShape => EventShape.Create([partition.ChangedShape[0] * transformer.ParametersPerElement, .. partition.ChangedShape.Skip(1)]);
@@ -88,7 +89,11 @@ public class CouplingLayer : Bijection
 
     private Tensor Parameters(Tensor kept, Tensor? context)
     {
-        if (mask_channel is not null) kept = cat([kept, mask_channel.Value.expand([kept.shape[0], .. mask_channel.Value.shape.AsSpan(1)])], 1);
+        if (mask_as_input)
+        {
+            var mask = ((DensePartition)partition).Keeps;
+            kept = cat([kept, mask.reshape([1, 1, .. mask.shape[^2..]]).expand([kept.shape[0], 1, .. mask.shape[^2..]])], 1);
+        }
         var parameters = conditioner is nn.Module<Tensor, Tensor?, Tensor> conditional ? conditional.call(kept, context) : ((nn.Module<Tensor, Tensor>)conditioner).call(kept);
         var expected = ConditionerOutputShape;
         if (parameters.dim() < 1 || parameters.shape[0] != kept.shape[0] || !expected.Matches(parameters.shape.AsSpan(1)))
@@ -96,10 +101,9 @@ public class CouplingLayer : Bijection
         return parameters;
     }
 
-    private static Tensor MaskChannel(EventShape shape, Mask mask, Partition partition)
+    private static void CheckMaskChannel(EventShape shape, Mask mask, Partition partition)
     {
         if (partition is not DensePartition || shape.Count != 3 || (mask.Shape.Count == 3 && mask.Shape[0] != 1))
             throw new ArgumentException($"The mask can be an input channel only for a mask (H, W) of an image (C, H, W); got a mask of shape {mask.Shape} for {shape}.", nameof(mask));
-        return mask.ToTensor(get_default_dtype()).reshape([1, 1, .. mask.Shape.TakeLast(2)]);
     }
 }

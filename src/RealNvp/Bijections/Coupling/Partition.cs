@@ -47,27 +47,40 @@ internal abstract class Partition
         if (!kept.Contains(true) || !kept.Contains(false))
             throw new ArgumentException($"A coupling needs a mask that keeps some variables and transforms others; this one {(kept[0] ? "keeps" : "transforms")} all {kept.Length}.", nameof(mask));
 
-        var inner = kept.Length / (int)known[0];
-        var rows = Enumerable.Range(0, (int)known[0]).Select(i => kept.AsSpan(i * inner, inner).ToArray()).ToArray();
-        if (!rows.All(row => row.All(k => k == row[0]))) return new DensePartition(shape, mask, kept, constant);
-        return new SplitPartition(shape, [.. rows.Select(row => row[0])], constant);
+        return Rows(kept, (int)known[0]) is { } rows ? new SplitPartition(shape, rows, constant) : new DensePartition(shape, mask, kept, constant);
+    }
+
+    // the one value of each slice along the first dimension; null where a slice has both
+    private static bool[]? Rows(bool[] kept, int count)
+    {
+        var inner = kept.Length / count;
+        var rows = new bool[count];
+        for (var i = 0; i < count; i++)
+        {
+            rows[i] = kept[i * inner];
+            if (kept.AsSpan(i * inner, inner).Contains(!rows[i])) return null;
+        }
+        return rows;
     }
 }
 
 /// <summary>Any mask: everything is computed, and zero parameters keep what the mask keeps.</summary>
 internal sealed class DensePartition(EventShape shape, Mask mask, bool[] kept, Func<Tensor, Constant> constant) : Partition
 {
-    private readonly Constant keeps = constant(mask.ToTensor(get_default_dtype()).unsqueeze(0));
-    private readonly Constant changes = constant((!mask).ToTensor(get_default_dtype()).unsqueeze(0));
+    private readonly Constant keeps = constant(Batched(mask));
+    private readonly Constant changes = constant(Batched(!mask));
     private readonly bool per_channel = mask.Shape.Count == shape.Count && mask.Shape[0] > 1;
 
     public override EventShape KeptShape => shape;
 
     public override EventShape ChangedShape => shape;
 
-    public override long ChangedElements { get; } = kept.Count(k => !k);
+    public override long ChangedElements { get; } = kept.AsSpan().Count(false);
 
     public override Tensor Changes => changes.Value;
+
+    /// <summary>1 where an element is kept, 0 where it changes, with a batch dimension of 1.</summary>
+    public Tensor Keeps => keeps.Value;
 
     public override Tensor Kept(Tensor x) => x.mul(keeps.Value);
 
@@ -83,6 +96,12 @@ internal sealed class DensePartition(EventShape shape, Mask mask, bool[] kept, F
     }
 
     public override Tensor Merge(Tensor x, Tensor changed) => changed;
+
+    private static Tensor Batched(Mask mask)
+    {
+        using var values = mask.ToTensor(get_default_dtype());
+        return values.unsqueeze(0);
+    }
 }
 
 /// <summary>A mask along the first dimension (channels or features): views where the parts lie together, gathers otherwise.</summary>

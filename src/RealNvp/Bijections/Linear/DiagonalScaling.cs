@@ -16,7 +16,7 @@ public sealed class DiagonalScaling : Bijection
     /// <summary>Makes the layer for examples of one shape.</summary>
     public DiagonalScaling(EventShape inputShape) : base(nameof(DiagonalScaling), inputShape)
     {
-        Weights.Pay(inputShape.NumElements);
+        Weights.Pay(inputShape.NumElements, 1);
         log_scale = Weights.Parameter(zeros(inputShape.ToArray()));
         RegisterComponents();
     }

@@ -81,8 +81,15 @@ public sealed class Mask : IEquatable<Mask>
         var fits = Shape.Count <= shape.Count;
         for (var d = 1; fits && d <= Shape.Count; d++) fits = Shape[^d] == 1 || Shape[^d] == shape[^d];
         if (!fits) throw new ArgumentException($"A mask of shape {Shape} does not fit examples of shape {shape}: sizes, aligned at the right, must be equal or 1.");
-        using var scope = NewDisposeScope();
-        return ToTensor(ScalarType.Bool).expand(shape.ToArray()).contiguous().data<bool>().ToArray();
+        // repeats from the last dimension to the first; each pass leaves all that is to its right at its full size
+        var (values, inner) = (kept, 1);
+        for (var d = 1; d <= shape.Count; d++)
+        {
+            var size = d <= Shape.Count ? (int)Shape[^d] : 1;
+            if (size != shape[^d]) values = Repeat(values, inner, checked((int)shape[^d]));
+            inner *= (int)shape[^d];
+        }
+        return values;
     }
 
     /// <inheritdoc/>
@@ -106,6 +113,15 @@ public sealed class Mask : IEquatable<Mask>
             text.Append(kept[i] ? '1' : '0');
         }
         return text.ToString();
+    }
+
+    // each block of `length` values, `times` times
+    private static bool[] Repeat(bool[] values, int length, int times)
+    {
+        var result = new bool[checked(values.Length * times)];
+        for (var block = 0; block < values.Length / length; block++)
+            for (var i = 0; i < times; i++) values.AsSpan(block * length, length).CopyTo(result.AsSpan(((block * times) + i) * length));
+        return result;
     }
 
     private static long AtLeastTwo(long size, string parameter) =>

@@ -42,6 +42,7 @@ public sealed class FlowBatchNorm : Bijection
             using var all = changes.expand([1, .. inputShape.Select((s, i) => s == -1 ? changes.shape[^(inputShape.Count - i)] : s)]);
             elements = AddConstant(all.flatten(2).sum([0, 2]));
         }
+        Weights.Pay((2 * channels) + 1, 3);
         running_mean = Weights.Buffer(zeros(channels));
         running_var = Weights.Buffer(ones(channels));
         num_batches_tracked = Weights.Buffer(zeros([], ScalarType.Int64));

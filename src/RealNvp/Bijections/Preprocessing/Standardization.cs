@@ -19,7 +19,7 @@ public sealed class Standardization : Bijection
     /// <summary>Makes the layer for examples of one shape.</summary>
     public Standardization(EventShape inputShape) : base(nameof(Standardization), inputShape)
     {
-        Weights.Pay(2 * inputShape.NumElements);
+        Weights.Pay(2 * inputShape.NumElements, 2);
         mean = Weights.Buffer(zeros(inputShape.ToArray()));
         log_std = Weights.Buffer(zeros(inputShape.ToArray()));
         RegisterComponents();

@@ -1,0 +1,81 @@
+using RealNvp.Tests.Infrastructure;
+using RealNvp.Tests.Laws;
+using RealNvp.Tests.Serialization;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Tests.Models;
+
+/// <summary>A model on a GPU is the model on the CPU.</summary>
+public class CudaTests
+{
+    public static TheoryData<string> Presets => PresetTable.Names;
+
+    [CudaTheory, MemberData(nameof(Presets)), LeavesNoTensors]
+    public void Both_directions_and_samples_agree_with_the_cpu(string name)
+    {
+        using var scope = NewDisposeScope();
+        var options = PresetTable.All[name];
+        using var cpu = PresetTable.Create(name);
+        using var gpu = PresetTable.Create(name);
+        gpu.to(CUDA);
+        gpu.parameters().Should().OnlyContain(p => p.device_type == DeviceType.CUDA);
+        var (x, context) = (PresetTable.Examples(options, 6), PresetTable.Context(options, 6));
+        var (there, contextThere) = (x.cuda(), context?.cuda());
+        // the noise of a dequantization comes from the device's own generator, so latents are what both can start from
+        var z = cpu.Encode(x, context, seed: 1);
+        Near(gpu.Decode(z.cuda(), contextThere), cpu.Decode(z, context));
+        if (options.Levels == 0)
+        {
+            Near(gpu.Encode(there, contextThere), z);
+            Near(gpu.LogProb(there, contextThere), cpu.LogProb(x, context));
+        }
+        else Near(gpu.Decode(gpu.Encode(there, contextThere, seed: 1), contextThere), x);
+        var (samples, logProb) = gpu.SampleAndLogProb(4, contextThere, seed: 2);
+        samples.device_type.Should().Be(DeviceType.CUDA);
+        logProb.isfinite().all().item<bool>().Should().BeTrue();
+        Near(gpu.Sample(4, contextThere, seed: 2), samples, 0);
+        gpu.Evaluate(x, context, batchSize: 4).Count.Should().Be(6, "evaluation takes data from any device");
+    }
+
+    [CudaFact]
+    public void A_training_on_the_gpu_gives_the_losses_of_the_cpu()
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(1);
+        var x = randn([256, 5], dtype: float64, generator: generator);
+        double[] Train(Device device)
+        {
+            using var model = PresetTable.Create("Tabular");
+            model.to(device);
+            using var trainer = new Trainer(model, new TrainingOptions { Epochs = 3, BatchSize = 64, Seed = 2, AverageDecay = 0.9 });
+            return [.. trainer.Fit(TrainingData.From(x)).History.Select(h => h.Loss)];
+        }
+        var (expected, actual) = (Train(CPU), Train(CUDA));
+        for (var i = 0; i < expected.Length; i++) actual[i].Should().BeApproximately(expected[i], 1e-4);
+    }
+
+    [CudaFact]
+    public void A_file_written_on_one_device_loads_on_the_other()
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TemporaryFolder();
+        using var model = PresetTable.Create("Tabular");
+        var x = PresetTable.Examples(model.Options, 5);
+        var expected = model.LogProb(x);
+        model.to(CUDA);
+        var path = folder.File("model.safetensors");
+        model.Save(path);
+        using var back = RealNvpModel.Load(path);
+        Near(back.LogProb(x), expected, 0);
+        using var there = RealNvpModel.Load(path, CUDA);
+        there.parameters().Should().OnlyContain(p => p.device_type == DeviceType.CUDA);
+        Near(there.LogProb(x.cuda()), expected);
+    }
+
+    private static void Near(Tensor actual, Tensor expected, double tolerance = 1e-4)
+    {
+        actual.shape.Should().Equal(expected.shape);
+        actual.cpu().sub(expected.cpu()).abs().max().to(float64).item<double>().Should().BeLessThanOrEqualTo(tolerance);
+    }
+}

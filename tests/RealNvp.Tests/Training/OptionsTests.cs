@@ -1,0 +1,129 @@
+using RealNvp.Tests.Laws;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Tests.Training;
+
+public class OptionsTests
+{
+    public static TheoryData<string> Presets => PresetTable.Names;
+
+    [Theory, MemberData(nameof(Presets))]
+    public void Options_of_a_model_come_back_from_json(string name)
+    {
+        var options = PresetTable.All[name];
+        var back = RealNvpOptions.FromJson(options.ToJson());
+        back.Should().Be(options);
+        back.ToJson().Should().Be(options.ToJson());
+        options.ToJson().Should().NotContain("IsImage").And.MatchRegex("\"Coupling\":\"(Affine|Additive)\"");
+    }
+
+    [Fact]
+    public void The_presets_themselves_are_valid_and_come_back()
+    {
+        RealNvpOptions[] presets =
+        [
+            RealNvpOptions.Toy2D, RealNvpOptions.Tabular(30), RealNvpOptions.Nice(784), RealNvpOptions.Digits8x8, RealNvpOptions.Grey28x28,
+            RealNvpOptions.Cifar10, RealNvpOptions.Image32x32, RealNvpOptions.Image64x64, RealNvpOptions.Image([3, 16, 24]),
+        ];
+        foreach (var options in presets) RealNvpOptions.FromJson(options.ToJson()).Should().Be(options);
+        presets.Should().OnlyHaveUniqueItems();
+    }
+
+    public static TheoryData<string> BadModels => [.. bad.Keys];
+
+    private static readonly Dictionary<string, RealNvpOptions> bad = new()
+    {
+        ["Shape must be [D] or [C, H, W] with all sizes known; got (2, 3)."] = vector with { Shape = [2, 3] },
+        ["Shape must be [D] or [C, H, W] with all sizes known; got (*,)."] = vector with { Shape = [-1] },
+        ["Shape must have at least 2 features: a coupling keeps one and transforms another; got (1,)."] = vector with { Shape = [1] },
+        ["Shape must have at most 4,194,304 elements; got (3, 2048, 2048)."] = image with { Shape = [3, 2048, 2048] },
+        ["ContextSize must be in 0 ... 1048576; got -1."] = vector with { ContextSize = -1 },
+        ["Levels must be 0 (continuous data) or in 2 ... 16,777,216; got 1."] = vector with { Levels = 1 },
+        ["LogitAlpha must be null or in (0, 0.5); got 0.5."] = vector with { LogitAlpha = 0.5 },
+        ["LogitAlpha must be null or in (0, 0.5); got NaN."] = vector with { LogitAlpha = double.NaN },
+        ["HorizontalFlips is for images only; got True."] = vector with { HorizontalFlips = true },
+        ["Standardize does not go together with Levels or LogitAlpha; got True."] = image with { Standardize = true },
+        ["Couplings must be in 2 ... 4096; got 1."] = vector with { Couplings = 1 },
+        ["Scales must be in 1 ... 16; got 0."] = image with { Scales = 0 },
+        ["Scales is too large for images of 6×8: height and width must be divisible by 4; got 3."] = image with { Shape = [1, 6, 8], Scales = 3 },
+        ["Scales is too large for images of 4×4: the last scale needs at least 2 pixels; got 3."] = image with { Shape = [1, 4, 4], Scales = 3 },
+        ["Hidden must be in 1 ... 65536; got 0."] = vector with { Hidden = 0 },
+        ["Blocks must be in 0 ... 1024; got -1."] = vector with { Blocks = -1 },
+        ["Momentum must be in [0, 1); got 1."] = vector with { Momentum = 1 },
+    };
+
+    [Theory, MemberData(nameof(BadModels))]
+    public void A_bad_option_of_a_model_is_named_with_its_value_and_range(string message)
+    {
+        var validate = bad[message].Validate;
+        validate.Should().Throw<ArgumentException>().Which.Message.Should().StartWith("RealNvpOptions." + message);
+        var build = () => _ = new RealNvpModel(bad[message]);
+        build.Should().Throw<ArgumentException>();
+    }
+
+    [Fact]
+    public void Options_of_a_training_come_back_from_json()
+    {
+        var options = new TrainingOptions
+        {
+            Epochs = 3, MaxSteps = 17, BatchSize = 5, LearningRate = 1.0 / 3, Schedule = new CosineSchedule { WarmUpSteps = 4 }, Adam = new AdamOptions { Beta2 = 0.99, Epsilon = 1e-7 },
+            WeightNormDecay = 0.1, MaxGradientNorm = null, AverageDecay = 0.9, ValidationFraction = 0.1, Patience = 2, RestoreBest = false, Seed = long.MinValue, CheckpointPath = "a/ü.safetensors", CheckpointEvery = 2,
+        };
+        TrainerState.Read<TrainingOptions>(TrainerState.Write(options)).Should().Be(options);
+        foreach (var schedule in new LearningRateSchedule[] { new ConstantSchedule(), new CosineSchedule(), new ExponentialSchedule(), new StepSchedule() })
+            TrainerState.Read<TrainingOptions>(TrainerState.Write(new TrainingOptions { Schedule = schedule })).Schedule.Should().Be(schedule);
+        foreach (var name in PresetTable.All.Values) TrainerState.Read<TrainingOptions>(TrainerState.Write(TrainingOptions.For(name))).Should().Be(TrainingOptions.For(name));
+    }
+
+    public static TheoryData<string> BadTrainings => [.. badTrainings.Keys];
+
+    private static readonly Dictionary<string, TrainingOptions> badTrainings = new()
+    {
+        ["Epochs must be at least 1; got 0."] = new() { Epochs = 0 },
+        ["MaxSteps must be null or at least 1; got 0."] = new() { MaxSteps = 0 },
+        ["BatchSize must be at least 1; got -4."] = new() { BatchSize = -4 },
+        ["LearningRate must be positive; got NaN."] = new() { LearningRate = double.NaN },
+        ["Schedule must not be null; got null."] = new() { Schedule = null! },
+        ["Adam must not be null; got null."] = new() { Adam = null! },
+        ["WeightNormDecay must not be negative; got -1."] = new() { WeightNormDecay = -1 },
+        ["MaxGradientNorm must be null or positive; got 0."] = new() { MaxGradientNorm = 0 },
+        ["AverageDecay must be null or in [0, 1); got 1."] = new() { AverageDecay = 1 },
+        ["ValidationFraction must be in [0, 1); got 1."] = new() { ValidationFraction = 1 },
+        ["Patience must be null or at least 1; got 0."] = new() { Patience = 0 },
+        ["CheckpointEvery must be at least 1; got 0."] = new() { CheckpointEvery = 0 },
+    };
+
+    [Theory, MemberData(nameof(BadTrainings))]
+    public void A_bad_option_of_a_training_is_named_with_its_value_and_range(string message)
+    {
+        using var model = new RealNvpModel(vector, seed: 0);
+        var make = () => _ = new Trainer(model, badTrainings[message]);
+        make.Should().Throw<ArgumentException>().Which.Message.Should().StartWith("TrainingOptions." + message);
+    }
+
+    [Theory, MemberData(nameof(Presets))]
+    public void Extreme_inputs_have_a_finite_likelihood_in_single_precision(string name)
+    {
+        using var scope = NewDisposeScope();
+        var options = PresetTable.All[name];
+        using var model = PresetTable.Create(name, spread: 0.05);
+        model.to(float32);
+        var size = options.Shape.WithBatch(1);
+        var context = PresetTable.Context(options, 1)?.to(float32);
+        float[] values = options.Levels > 0 ? [0, options.Levels - 1] : [0, 1e4f, -1e4f, 1e6f, -1e6f];
+        foreach (var value in values)
+        {
+            model.LogProb(full(size, value), context, seed: 1).isfinite().all().item<bool>().Should().BeTrue("x is {0}", value);
+            var mixed = full(size, value);
+            mixed.flatten()[0] = 0;
+            model.LogProb(mixed, context, seed: 1).isfinite().all().item<bool>().Should().BeTrue("x is 0 and {0}", value);
+        }
+        foreach (var value in new[] { 0f, 50f, -50f })
+            model.Decode(full(model.LatentShape.WithBatch(1), value), context).isfinite().all().item<bool>().Should().BeTrue("z is {0}", value);
+    }
+
+    private static RealNvpOptions vector => RealNvpOptions.Toy2D;
+
+    private static RealNvpOptions image => RealNvpOptions.Digits8x8;
+}
