@@ -35,7 +35,7 @@ internal sealed class ImageTraining
 
     public void Run(CancellationToken cancellationToken)
     {
-        var device = DeviceOf(Device);
+        var device = SampleProgram.DeviceOf(Device);
         using var split = Open(Data);
         using var scope = torch.NewDisposeScope();
         Directory.CreateDirectory(Output);
@@ -65,14 +65,6 @@ internal sealed class ImageTraining
     }
 
     public static ImageSplit Open(string? folder) => ImageFolder.Open(folder ?? SampleData.Digits);
-
-    public static torch.Device DeviceOf(string name) => name switch
-    {
-        "cpu" => torch.CPU,
-        "cuda" when torch.cuda.is_available() => torch.CUDA,
-        "cuda" => throw new ArgumentException("--device cuda: no CUDA device is available. Build with -p:TorchBackend=cuda-windows or cuda-linux, or use --device cpu."),
-        _ => throw new ArgumentException($"--device must be cpu or cuda; got {name}."),
-    };
 
     private Trainer Start(ImageDataset train, string checkpoint, torch.Device device)
     {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using RealNvp.Samples.Common;
 
 namespace RealNvp.Samples.Images;
 
@@ -7,7 +8,7 @@ public static class Program
 {
     private static readonly Option<string?> data = new("--data") { Description = "Folder with MNIST, Fashion-MNIST (idx) or CIFAR-10 (binary), plain, .gz or .br. Default: the 8x8 digits that ship with the sample." };
     private static readonly Option<string> output = new("--out") { Description = "Folder for pictures, reports and the model.", DefaultValueFactory = _ => Path.Combine("out", "images") };
-    private static readonly Option<string> device = new("--device") { Description = "cpu or cuda.", DefaultValueFactory = _ => "cpu" };
+    private static readonly Option<string> device = SampleProgram.DeviceOption();
     private static readonly Option<int> seed = new("--seed") { Description = "Seed of weights, noise and samples.", DefaultValueFactory = _ => 1 };
     private static readonly Option<string?> model = new("--model") { Description = "Model file. Default: model.safetensors in --out." };
     private static readonly Option<int?> epochs = new("--epochs") { Description = "Passes over the training data. Default: 30 for the digits, 20 otherwise." };
@@ -26,7 +27,7 @@ public static class Program
     public static int Main(string[] args)
     {
         var train = new Command("train", "Train a Real NVP, then write samples, reconstructions, interpolations and bits/dim.") { data, epochs, batch, rate, limit, scales, blocks, hidden, resume, device, output, seed };
-        train.SetAction((parsed, cancel) => Task.FromResult(Guard(() => new ImageTraining
+        train.SetAction((parsed, cancel) => Task.FromResult(Done(() => new ImageTraining
         {
             Data = parsed.GetValue(data),
             Epochs = parsed.GetValue(epochs),
@@ -43,18 +44,18 @@ public static class Program
         }.Run(cancel))));
 
         var sample = new Command("sample", "Draw images from a trained model.") { model, count, temperature, device, output, seed };
-        sample.SetAction(parsed => Guard(() => Trained(parsed, (m, folder) =>
+        sample.SetAction(parsed => Done(() => Trained(parsed, (m, folder) =>
             ImageReport.Samples(m, parsed.GetValue(count), parsed.GetValue(temperature), parsed.GetValue(seed), folder))));
 
         var evaluate = new Command("evaluate", "Measure bits/dim of a trained model on the test images.") { model, data, device, output, seed };
-        evaluate.SetAction(parsed => Guard(() => Trained(parsed, (m, folder) =>
+        evaluate.SetAction(parsed => Done(() => Trained(parsed, (m, folder) =>
         {
             using var split = ImageTraining.Open(parsed.GetValue(data));
             ImageReport.Evaluate(m, split.Test, parsed.GetValue(seed), folder);
         })));
 
         var interpolate = new Command("interpolate", "Draw the interpolation between four test images.") { model, data, steps, device, output, seed };
-        interpolate.SetAction(parsed => Guard(() => Trained(parsed, (m, folder) =>
+        interpolate.SetAction(parsed => Done(() => Trained(parsed, (m, folder) =>
         {
             using var split = ImageTraining.Open(parsed.GetValue(data));
             ImageReport.Interpolation(m, split.Test, parsed.GetValue(steps), parsed.GetValue(seed), folder);
@@ -64,7 +65,7 @@ public static class Program
         // without a command: train, so that 'dotnet run' alone shows what the library does
         var known = new[] { "train", "sample", "evaluate", "interpolate", "-h", "--help", "-?", "--version" };
         if (args.Length == 0 || !known.Contains(args[0])) args = args.Length == 0 || args[0].StartsWith('-') ? ["train", .. args] : args;
-        return root.Parse(args).Invoke();
+        return SampleProgram.Run(root, args);
     }
 
     private static void Trained(ParseResult parsed, Action<RealNvpModel, string> use)
@@ -72,24 +73,15 @@ public static class Program
         var folder = parsed.GetValue(output)!;
         var path = parsed.GetValue(model) ?? Path.Combine(folder, ImageTraining.ModelFile);
         if (!File.Exists(path)) throw new FileNotFoundException($"There is no model {path}. Train one first, or name another with --model.");
-        using var trained = RealNvpModel.Load(path, ImageTraining.DeviceOf(parsed.GetValue(device)!));
+        using var trained = RealNvpModel.Load(path, SampleProgram.DeviceOf(parsed.GetValue(device)!));
         if (!trained.Options.IsImage) throw new ArgumentException($"{path} is a model of vectors of shape {trained.InputShape}, not of images.");
         Directory.CreateDirectory(folder);
         use(trained, folder);
     }
 
-    // what a user can mend is one line, not a stack trace
-    private static int Guard(Action action)
+    private static int Done(Action action)
     {
-        try
-        {
-            action();
-            return 0;
-        }
-        catch (Exception e) when (e is IOException or ArgumentException or InvalidDataException or UnauthorizedAccessException or NonFiniteException or DllNotFoundException)
-        {
-            Console.Error.WriteLine($"error: {e.Message}");
-            return 1;
-        }
+        action();
+        return 0;
     }
 }

@@ -75,17 +75,16 @@ public sealed partial class Trainer : IDisposable
 
     private TrainingResult FitParts(TrainingData data, TrainingData? validation, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
-        var (train, held) = (data, validation);
-        CheckData(train, nameof(data));
-        if (held is not null) CheckData(held, nameof(validation));
+        CheckData(data, nameof(data));
+        if (validation is not null) CheckData(validation, nameof(validation));
         if (Options.CheckpointPath is { } file && Path.GetDirectoryName(Path.GetFullPath(file)) is { } folder && !Directory.Exists(folder))
             throw new DirectoryNotFoundException($"The folder of {nameof(TrainingOptions.CheckpointPath)}, {folder}, does not exist. Create it before training.");
-        if (Batches(train) == 0 && Options.MaxSteps is null && Options.Schedule is CosineSchedule)
+        if (Batches(data) == 0 && Options.MaxSteps is null && Options.Schedule is CosineSchedule)
             throw new ArgumentException($"The cosine schedule needs the number of steps, but the data loader does not tell how many batches it has. Pass it to {nameof(TrainingData)}.{nameof(TrainingData.FromBatches)}, or set {nameof(TrainingOptions.MaxSteps)}.", nameof(data));
-        if (state.Step == 0) FitStandardization(train);
+        if (state.Step == 0) FitStandardization(data);
 
         using var statistics = new BufferSnapshot(flow);
-        var run = new Run(train, held, progress, statistics, Batches(train));
+        var run = new Run(data, validation, progress, statistics, Batches(data));
         var reason = StopReason.Finished;
         flow.train();
         try
@@ -99,8 +98,6 @@ public sealed partial class Trainer : IDisposable
         {
             foreach (var parameter in parameters) parameter.grad = null;
             flow.eval();
-            if (!ReferenceEquals(train, data)) (train as IDisposable)?.Dispose();
-            if (validation is null) (held as IDisposable)?.Dispose();
         }
         Finish();
         return new TrainingResult([.. state.History], state.Step, state.BestEpoch, reason);

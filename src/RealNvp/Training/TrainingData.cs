@@ -64,7 +64,7 @@ public abstract class TrainingData
     }
 }
 
-internal sealed class TensorData : TrainingData, IDisposable
+internal sealed class TensorData : TrainingData
 {
     private readonly Tensor? rows;
 
@@ -84,9 +84,6 @@ internal sealed class TensorData : TrainingData, IDisposable
     public Tensor X { get; }
 
     public Tensor? Context { get; }
-
-    /// <summary>Frees the choice of rows that a split made; the examples are the caller's.</summary>
-    public void Dispose() => rows?.Dispose();
 
     public override long? Count => rows?.shape[0] ?? X.shape[0];
 

@@ -64,7 +64,7 @@ public class CudaTests
         var x = PresetTable.Examples(model.Options, 5);
         var expected = model.LogProb(x);
         model.to(CUDA);
-        var path = folder.File("model.safetensors");
+        var path = folder.At("model.safetensors");
         model.Save(path);
         using var back = RealNvpModel.Load(path);
         Near(back.LogProb(x), expected, 0);

@@ -3,6 +3,7 @@ using RealNvp.Tests.Infrastructure;
 
 namespace RealNvp.Tests.Samples;
 
+[Collection("Console")]
 public class ImagesSampleTests
 {
     [Fact]
@@ -23,7 +24,7 @@ public class ImagesSampleTests
     [Theory]
     [InlineData("There is no model", "sample", "--out")]
     [InlineData("There is no folder", "train", "--data")]
-    [InlineData("--device must be cpu or cuda", "train", "--device")]
+    [InlineData("expected cpu or cuda", "train", "--device")]
     [InlineData("checkpoint.safetensors", "train", "--resume", "--out")]
     public void What_a_user_can_mend_is_one_line(string message, params string[] command)
     {

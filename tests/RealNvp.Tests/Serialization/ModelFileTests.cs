@@ -21,7 +21,7 @@ public sealed class ModelFileTests : IDisposable
             using var scope = NewDisposeScope();
             using var model = PresetTable.Create(name);
             model.to(dtype);
-            var path = folder.File("model.safetensors");
+            var path = folder.At("model.safetensors");
             model.Save(path);
             using var loaded = RealNvpModel.Load(path);
             loaded.Options.ToJson().Should().Be(model.Options.ToJson());
@@ -155,7 +155,7 @@ public sealed class ModelFileTests : IDisposable
     [Fact]
     public void A_truncated_or_foreign_file_is_refused()
     {
-        var path = folder.File("model.safetensors");
+        var path = folder.At("model.safetensors");
         using (var model = Model()) model.Save(path);
         var bytes = File.ReadAllBytes(path);
         foreach (var length in new[] { 0, 5, 8, 100, bytes.Length / 2, bytes.Length - 1 })
@@ -170,7 +170,7 @@ public sealed class ModelFileTests : IDisposable
         using var scope = NewDisposeScope();
         SafeTensors.Save(path, new Dictionary<string, Tensor> { ["transformer.h.0.weight"] = zeros(3) }, new Dictionary<string, string> { ["format"] = "pt" });
         Refused(path, "*is no RealNvp checkpoint*Read other safetensors files with SafeTensors.Load*");
-        var missing = () => RealNvpModel.Load(folder.File("missing"));
+        var missing = () => RealNvpModel.Load(folder.At("missing"));
         missing.Should().Throw<FileNotFoundException>();
     }
 
@@ -181,7 +181,7 @@ public sealed class ModelFileTests : IDisposable
         using var generator = new Generator(6);
         var x = randn([96, 2], generator: generator).mul(tensor([2f, 0.3f])).add(1);
         using var model = new RealNvpModel(small with { FlowBatchNorm = true, Standardize = true }, seed: 3);
-        var path = folder.File("training.safetensors");
+        var path = folder.At("training.safetensors");
         // a rate so high that the last epoch is not the best one
         using var trainer = new Trainer(model, new TrainingOptions { Epochs = 8, BatchSize = 16, LearningRate = 0.03, ValidationFraction = validation, AverageDecay = average, CheckpointPath = path });
         var result = trainer.Fit(TrainingData.From(x));
@@ -193,10 +193,10 @@ public sealed class ModelFileTests : IDisposable
         if (validation > 0) result.BestEpoch.Should().BeLessThan(8, "else this proves less");
         using var loaded = RealNvpModel.Load(path);
         Same(loaded.LogProb(x), model.LogProb(x));
-        loaded.Save(folder.File("model.safetensors"));
-        using var again = RealNvpModel.Load(folder.File("model.safetensors"));
+        loaded.Save(folder.At("model.safetensors"));
+        using var again = RealNvpModel.Load(folder.At("model.safetensors"));
         Same(again.LogProb(x), model.LogProb(x));
-        var resume = () => Trainer.Resume(folder.File("model.safetensors"));
+        var resume = () => Trainer.Resume(folder.At("model.safetensors"));
         resume.Should().Throw<InvalidDataException>().WithMessage("*holds a model but no state of a training*");
     }
 
@@ -204,7 +204,7 @@ public sealed class ModelFileTests : IDisposable
     public void A_save_that_fails_leaves_the_old_file()
     {
         using var scope = NewDisposeScope();
-        var path = folder.File("model.safetensors");
+        var path = folder.At("model.safetensors");
         using var model = Model();
         var x = zeros(4, 2);
         var expected = model.LogProb(x);
@@ -226,7 +226,7 @@ public sealed class ModelFileTests : IDisposable
         using var loaded = RealNvpModel.Load(path);
         Same(loaded.LogProb(x), expected);
 
-        var nowhere = () => model.Save(folder.File("missing/model.safetensors"));
+        var nowhere = () => model.Save(folder.At("missing/model.safetensors"));
         nowhere.Should().Throw<DirectoryNotFoundException>();
         using var third = new RealNvpModel(small with { Couplings = 3 }, seed: 9);
         third.Save(path);
@@ -247,12 +247,12 @@ public sealed class ModelFileTests : IDisposable
     private string Changed(Action<Dictionary<string, Tensor>, Dictionary<string, string>> change)
     {
         using var scope = NewDisposeScope();
-        var path = folder.File("model.safetensors");
+        var path = folder.At("model.safetensors");
         using (var model = Model()) model.Save(path);
         using var file = SafeTensors.Load(path);
         var (tensors, metadata) = (new Dictionary<string, Tensor>(file.Tensors), new Dictionary<string, string>(file.Metadata));
         change(tensors, metadata);
-        var bad = folder.File("changed.safetensors");
+        var bad = folder.At("changed.safetensors");
         SafeTensors.Save(bad, tensors, metadata);
         return bad;
     }

@@ -34,7 +34,7 @@ public class MemoryTests
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
-        var path = folder.File("training.safetensors");
+        var path = folder.At("training.safetensors");
         var x = randn(200, 2);
         var model = RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 8, FlowBatchNorm = true, Standardize = true };
         var options = new TrainingOptions { Epochs = 2, BatchSize = 50, ValidationFraction = withAll ? 0.2 : 0, AverageDecay = withAll ? 0.9 : null, CheckpointPath = withAll ? path : null };

@@ -16,9 +16,6 @@ internal abstract class Partition
     /// <summary>The shape of what is transformed.</summary>
     public abstract EventShape ChangedShape { get; }
 
-    /// <summary>The number of elements of one example that really change.</summary>
-    public abstract long ChangedElements { get; }
-
     /// <summary>1 where an element changes, 0 where it is kept; null where all of the changed part changes.</summary>
     public virtual Tensor? Changes => null;
 
@@ -47,7 +44,7 @@ internal abstract class Partition
         if (!kept.Contains(true) || !kept.Contains(false))
             throw new ArgumentException($"A coupling needs a mask that keeps some variables and transforms others; this one {(kept[0] ? "keeps" : "transforms")} all {kept.Length}.", nameof(mask));
 
-        return Rows(kept, (int)known[0]) is { } rows ? new SplitPartition(shape, rows, constant) : new DensePartition(shape, mask, kept, constant);
+        return Rows(kept, (int)known[0]) is { } rows ? new SplitPartition(shape, rows, constant) : new DensePartition(shape, mask, constant);
     }
 
     // the one value of each slice along the first dimension; null where a slice has both
@@ -65,7 +62,7 @@ internal abstract class Partition
 }
 
 /// <summary>Any mask: everything is computed, and zero parameters keep what the mask keeps.</summary>
-internal sealed class DensePartition(EventShape shape, Mask mask, bool[] kept, Func<Tensor, Constant> constant) : Partition
+internal sealed class DensePartition(EventShape shape, Mask mask, Func<Tensor, Constant> constant) : Partition
 {
     private readonly Constant keeps = constant(Batched(mask));
     private readonly Constant changes = constant(Batched(!mask));
@@ -74,8 +71,6 @@ internal sealed class DensePartition(EventShape shape, Mask mask, bool[] kept, F
     public override EventShape KeptShape => shape;
 
     public override EventShape ChangedShape => shape;
-
-    public override long ChangedElements { get; } = kept.AsSpan().Count(false);
 
     public override Tensor Changes => changes.Value;
 
@@ -131,8 +126,6 @@ internal sealed class SplitPartition : Partition
     public override EventShape KeptShape => With(kept_count);
 
     public override EventShape ChangedShape => With(changed_count);
-
-    public override long ChangedElements => ChangedShape.IsFixed ? ChangedShape.NumElements : -1;
 
     public override Tensor Kept(Tensor x) => Take(x, kept_run, kept_index);
 
