@@ -27,6 +27,9 @@ internal sealed class ImageTraining
 
     public bool Resume { get; init; }
 
+    /// <summary>Learn p(image | label); null does for the digits that ship with the sample.</summary>
+    public bool? Conditional { get; init; }
+
     public required string Device { get; init; }
 
     public required string Output { get; init; }
@@ -45,15 +48,18 @@ internal sealed class ImageTraining
             if (limit < 1) throw new ArgumentException($"--limit must be at least 1; got {limit}.");
             images = images.narrow(0, 0, Math.Min(limit, images.shape[0]));
         }
+        var conditional = Conditional ?? Data is null;
+        if (conditional && split.Train.Labels is null) throw new ArgumentException($"--conditional needs labels, but {split.Train.Name} has none.");
+        var classes = conditional ? split.Train.Labels!.max().ToInt64() + 1 : 0;
 
         var checkpoint = Path.Combine(Output, CheckpointFile);
-        using var trainer = Resume ? Trainer.Resume(checkpoint, device) : Start(split.Train, checkpoint, device);
+        using var trainer = Resume ? Trainer.Resume(checkpoint, device) : Start(split.Train, classes, checkpoint, device);
         var model = (RealNvpModel)trainer.Flow;
         Console.WriteLine($"{split.Train.Name}: {images.shape[0]:N0} training and {split.Test.Count:N0} test images {model.InputShape}, {model.Options.Levels} levels");
-        Console.WriteLine($"Real NVP: {model.Options.Scales} scales, {model.Options.Blocks} residual blocks, {model.Options.Hidden} channels, {model.parameters().Sum(p => p.numel()):N0} weights, on {Device}");
+        Console.WriteLine($"Real NVP: {model.Options.Scales} scales, {model.Options.Blocks} residual blocks, {model.Options.Hidden} channels, {(model.ContextSize > 0 ? $"{model.ContextSize} classes, " : "")}{model.parameters().Sum(p => p.numel()):N0} weights, on {Device}");
 
         TrainingResult result;
-        using (var progress = new TrainingBar()) result = trainer.Fit(TrainingData.From(images), progress: progress, cancellationToken: cancellationToken);
+        using (var progress = new TrainingBar()) result = trainer.Fit(TrainingData.From(images, Classes.OneHot(model, split.Train.Labels?.narrow(0, 0, images.shape[0]), images.shape[0])), progress: progress, cancellationToken: cancellationToken);
         if (result.Reason == StopReason.Cancelled) Console.WriteLine($"Cancelled after {result.Step} steps. Go on with: train --resume --out {Output}");
 
         model.Save(Path.Combine(Output, ModelFile));
@@ -66,10 +72,10 @@ internal sealed class ImageTraining
 
     public static ImageSplit Open(string? folder) => ImageFolder.Open(folder ?? SampleData.Digits);
 
-    private Trainer Start(ImageDataset train, string checkpoint, torch.Device device)
+    private Trainer Start(ImageDataset train, long classes, string checkpoint, torch.Device device)
     {
         var preset = Preset(train);
-        var options = preset with { Scales = Scales ?? preset.Scales, Blocks = Blocks ?? preset.Blocks, Hidden = Hidden ?? preset.Hidden };
+        var options = preset with { Scales = Scales ?? preset.Scales, Blocks = Blocks ?? preset.Blocks, Hidden = Hidden ?? preset.Hidden, ContextSize = classes };
         var model = new RealNvpModel(options, Seed);
         model.to(device);
         return new Trainer(model, TrainingOptions.For(options) with

@@ -19,14 +19,15 @@ public static class Program
     private static readonly Option<int?> blocks = new("--blocks") { Description = "Residual blocks of each network. Default: as in the preset." };
     private static readonly Option<int?> hidden = new("--hidden") { Description = "Channels of the networks at the first scale. Default: as in the preset." };
     private static readonly Option<bool> resume = new("--resume") { Description = "Go on with the training whose checkpoint is in --out." };
-    private static readonly Option<int> count = new("--count") { Description = "Number of samples.", DefaultValueFactory = _ => 64 };
+    private static readonly Option<bool?> conditional = new("--conditional") { Description = "Learn the density of an image given its label: true or false. Default: true for the digits, false otherwise." };
+    private static readonly Option<int?> count = new("--count") { Description = "Number of samples. Default: 64, or 10 of each class." };
     private static readonly Option<double> temperature = new("--temperature") { Description = "Scale of the latents; smaller gives more typical images.", DefaultValueFactory = _ => 1.0 };
     private static readonly Option<int> steps = new("--steps") { Description = "Rows and columns of the grid.", DefaultValueFactory = _ => 8 };
 
     /// <summary>Runs the command; 0 is success, 1 an error that was explained on the error stream.</summary>
     public static int Main(string[] args)
     {
-        var train = new Command("train", "Train a Real NVP, then write samples, reconstructions, interpolations and bits/dim.") { data, epochs, batch, rate, limit, scales, blocks, hidden, resume, device, output, seed };
+        var train = new Command("train", "Train a Real NVP, then write samples, reconstructions, interpolations and bits/dim.") { data, epochs, batch, rate, limit, scales, blocks, hidden, conditional, resume, device, output, seed };
         train.SetAction((parsed, cancel) => Task.FromResult(Done(() => new ImageTraining
         {
             Data = parsed.GetValue(data),
@@ -37,6 +38,7 @@ public static class Program
             Scales = parsed.GetValue(scales),
             Blocks = parsed.GetValue(blocks),
             Hidden = parsed.GetValue(hidden),
+            Conditional = parsed.GetValue(conditional),
             Resume = parsed.GetValue(resume),
             Device = parsed.GetValue(device)!,
             Output = parsed.GetValue(output)!,

@@ -18,11 +18,14 @@ internal static class TableFiles
         var labelled = split.Anomalies.Length > 0;
         using var first = tensor(Array.ConvertAll(labelled ? split.Test : split.Training, r => scores[r]));
         using var second = tensor(Array.ConvertAll(labelled ? split.Anomalies : split.Test, r => scores[r]));
+        // anomalies may score a million; the picture shows where the normal rows end, and counts what lies far beyond
+        var (least, most) = (first.min().item<double>(), first.max().item<double>());
         new ScoreHistogram(first, second, new()
         {
             Title = labelled ? $"held-out rows with {split.Label} = 0, and rows with {split.Label} = 1" : "rows of the training and held-out rows",
             FirstLabel = labelled ? "normal, held out" : "training",
             SecondLabel = labelled ? "anomaly" : "held out",
+            Largest = most + Math.Max(1, 2 * (most - least)),
         }).Save(Path.Combine(folder, "scores.png"));
     }
 }

@@ -29,6 +29,7 @@ public sealed class ScoreHistogram : Picture
         Check.ChartSize(options.Width, options.Height);
         if (options.Bins is < 1 or > 1000) throw new ArgumentException($"Bins is {options.Bins}; expected 1 to 1000.", nameof(options));
         if (options.Threshold is { } t && !double.IsFinite(t)) throw new ArgumentException($"Threshold is {t}; expected a finite number.", nameof(options));
+        if (options.Largest is { } m && !double.IsFinite(m)) throw new ArgumentException($"Largest is {m}; expected a finite number.", nameof(options));
         this.options = options;
         this.first = Scores(first, nameof(first));
         this.second = Scores(second, nameof(second));
@@ -59,7 +60,8 @@ public sealed class ScoreHistogram : Picture
     private (double Low, double High) Range()
     {
         var (a, b) = (RobustRange.Of(first, Fence), RobustRange.Of(second, Fence));
-        return (Math.Min(a.Low, b.Low), Math.Max(a.High, b.High));
+        var (low, high) = (Math.Min(a.Low, b.Low), Math.Max(a.High, b.High));
+        return options.Largest is { } largest ? (Math.Min(low, largest), largest) : (low, high);
     }
 
     private double AddBars(Plot plot, double[] scores, double low, double high, string label, Color color)

@@ -54,7 +54,10 @@ public sealed partial class RealNvpModel : Flow
     /// <param name="x">(4, ...): the corners top left, top right, bottom left, bottom right of the grid.</param>
     /// <param name="steps">The number K of rows and of columns; at least 2.</param>
     /// <param name="maxAngle">φ and φ' go from 0 to this; π/2 has the four examples in the corners.</param>
-    /// <param name="context">(1, C): one context for all, for a conditional model.</param>
+    /// <param name="context">
+    /// For a conditional model: (1, C), one context for all, or (4, C), one of each example. Four are mixed with the squares of the
+    /// weights above, which sum to 1.
+    /// </param>
     /// <param name="seed">Fixes the noise of a dequantization.</param>
     /// <returns>(K, K, ...): φ by row, φ' by column. The caller disposes it. Without gradients.</returns>
     public Tensor Interpolate(Tensor x, int steps = 8, double maxAngle = Math.PI / 2, Tensor? context = null, long? seed = null)
@@ -62,19 +65,17 @@ public sealed partial class RealNvpModel : Flow
         Check.Batch(x, nameof(x), $"{GetName()}.{nameof(Interpolate)}", InputShape);
         if (x.shape[0] != 4) throw new ArgumentException($"{nameof(Interpolate)} takes 4 examples; got {x.shape[0]}.", nameof(x));
         ArgumentOutOfRangeException.ThrowIfLessThan(steps, 2);
-        Check.Context(context, ContextSize, 1, $"{GetName()}.{nameof(Interpolate)}", Weight);
+        Check.Context(context, ContextSize, context is { } c && c.dim() == 2 && c.shape[0] == 4 ? 4 : 1, $"{GetName()}.{nameof(Interpolate)}", Weight);
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         var z = Encode(x, context?.expand(4, -1), seed);
         var angles = linspace(0, maxAngle, steps, dtype: z.dtype, device: z.device);
         var (cos, sin) = (angles.cos(), angles.sin());
-        var (rowCos, rowSin) = (cos.reshape(steps, 1, 1), sin.reshape(steps, 1, 1));
-        var (columnCos, columnSin) = (cos.reshape(1, steps, 1), sin.reshape(1, steps, 1));
-        var flat = z.flatten(1);
-        Tensor Corner(int i, Tensor row, Tensor column) => flat[i].mul(row.mul(column));
-        var grid = Corner(0, rowCos, columnCos).add(Corner(1, rowCos, columnSin), Scalars.One)
-            .add(Corner(2, rowSin, columnCos), Scalars.One).add(Corner(3, rowSin, columnSin), Scalars.One);
-        var images = Decode(grid.reshape(LatentShape.WithBatch(steps * steps)), context?.expand(steps * steps, -1));
+        var (rowCos, rowSin) = (cos.reshape(steps, 1).expand(-1, steps), sin.reshape(steps, 1).expand(-1, steps));
+        var (columnCos, columnSin) = (cos.reshape(1, steps).expand(steps, -1), sin.reshape(1, steps).expand(steps, -1));
+        var weights = stack([rowCos.mul(columnCos), rowCos.mul(columnSin), rowSin.mul(columnCos), rowSin.mul(columnSin)], 2).reshape(-1, 4);
+        var contexts = context?.shape[0] == 4 ? weights.square().matmul(context) : context?.expand(steps * steps, -1);
+        var images = Decode(weights.matmul(z.flatten(1)).reshape(LatentShape.WithBatch(steps * steps)), contexts);
         return scope.MoveToOuter(images.reshape(InputShape.WithBatch(steps, steps)));
     }
 

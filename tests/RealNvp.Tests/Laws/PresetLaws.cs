@@ -86,6 +86,13 @@ public class PresetLaws
         model.Sample(0, context).numel().Should().Be(0);
         model.LogProb(x[..0], context?[..0]).shape.Should().Equal(0);
         model.Interpolate(PresetTable.Examples(options, 4), 3, context: context?[..1]).shape.Should().Equal(options.Shape.WithBatch(3, 3));
+        if (context is null) return;
+        var corners = PresetTable.Examples(options, 4);
+        var contexts = randn(4, options.ContextSize, dtype: context.dtype);
+        var (images, latents) = (model.Interpolate(corners, 3, context: contexts, seed: 7), model.Encode(corners, contexts, seed: 7));
+        var expected = model.Decode(latents, contexts);
+        (images[0, 0] - expected[0]).abs().max().item<float>().Should().BeLessThan(2e-3f, "corners keep their own context");
+        (images[2, 2] - expected[3]).abs().max().item<float>().Should().BeLessThan(2e-3f, "corners keep their own context");
         var parts = model.SplitLatent(z);
         parts.Sum(p => p.numel()).Should().Be(z.numel());
         model.JoinLatent(parts).equal(z).all().item<bool>().Should().BeTrue();

@@ -103,5 +103,6 @@ public class ChartTests
         FluentActions.Invoking(() => new ScoreHistogram(good, broken)).Should().Throw<ArgumentException>().WithMessage("second holds 1 of 2*");
         FluentActions.Invoking(() => new ScoreHistogram(good, none)).Should().Throw<ArgumentException>().WithMessage("second has shape (0,)*");
         FluentActions.Invoking(() => new ScoreHistogram(good, good, new() { Bins = 0 })).Should().Throw<ArgumentException>().WithMessage("Bins is 0*");
+        FluentActions.Invoking(() => new ScoreHistogram(good, good, new() { Largest = double.NaN })).Should().Throw<ArgumentException>().WithMessage("Largest is NaN*");
     }
 }
