@@ -51,7 +51,7 @@ public sealed class ScoreHistogram : Picture
         }
         if (outside > 0) plot.XLabel($"{options.XLabel}   (beyond the ends, counted in the end bins: {outside})", Charts.TextSize);
         var x = RobustRange.Pad(bottom, top, 0.02);
-        plot.Axes.SetLimits(x.Low, x.High, 0, 1.1 * highest);
+        plot.Axes.SetLimits(x.Low, x.High, 0, 1.25 * highest);
         plot.ShowLegend(Alignment.UpperRight);
         Charts.Draw(canvas, plot, Width, Height);
     }
