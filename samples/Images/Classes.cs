@@ -15,7 +15,8 @@ internal static class Classes
     {
         if (model.ContextSize == 0) return null;
         if (labels is null || labels.shape[0] != count) throw new ArgumentException("The model is conditional on labels, but the images have none.");
-        if (labels.max().ToInt64() >= model.ContextSize) throw new ArgumentException($"A label is {labels.max().ToInt64()}, but the model knows {model.ContextSize} classes.");
+        var largest = labels.max().ToInt64();
+        if (largest >= model.ContextSize) throw new ArgumentException($"A label is {largest}, but the model knows {model.ContextSize} classes.");
         return All(model).index_select(0, labels.to(ScalarType.Int64).to(DeviceOf(model)));
     }
 

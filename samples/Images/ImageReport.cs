@@ -23,7 +23,7 @@ internal static class ImageReport
     /// <summary>A grid of samples; a conditional model has a row for each class.</summary>
     public static void Samples(RealNvpModel model, int? count, double temperature, int seed, string folder)
     {
-        if (count < 1) throw new ArgumentException($"--count must be at least 1; got {count}.");
+        SampleProgram.AtLeast("--count", count ?? 1, 1);
         using var scope = NewDisposeScope();
         var classes = model.ContextSize;
         var options = new ImageGridOptions { Levels = model.Options.Levels };
@@ -69,7 +69,7 @@ internal static class ImageReport
 
     public static void Interpolation(RealNvpModel model, ImageDataset test, int steps, int seed, string folder)
     {
-        if (steps < 2) throw new ArgumentException($"--steps must be at least 2; got {steps}.");
+        SampleProgram.AtLeast("--steps", steps, 2);
         using var scope = NewDisposeScope();
         var (x, context) = Pick(model, test, 4, seed);
         var grid = model.Interpolate(x, steps, context: context, seed: seed).flatten(0, 1);

@@ -45,7 +45,7 @@ internal sealed class ImageTraining
         var images = split.Train.Images;
         if (Limit is { } limit)
         {
-            if (limit < 1) throw new ArgumentException($"--limit must be at least 1; got {limit}.");
+            SampleProgram.AtLeast("--limit", limit, 1);
             images = images.narrow(0, 0, Math.Min(limit, images.shape[0]));
         }
         var conditional = Conditional ?? Data is null;

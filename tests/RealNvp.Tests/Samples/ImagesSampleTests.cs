@@ -29,11 +29,8 @@ public class ImagesSampleTests
     public void What_a_user_can_mend_is_one_line(string message, params string[] command)
     {
         using var folder = new TemporaryFolder();
-        using var errors = new StringWriter();
-        var before = Console.Error;
-        Console.SetError(errors);
-        try { Program.Main([.. command, folder.At("missing")]).Should().Be(1); }
-        finally { Console.SetError(before); }
-        errors.ToString().Should().Contain(message).And.StartWith("error: ").And.NotContain(" at RealNvp.");
+        var (code, errors) = SampleProgramTests.Run(Program.Main, [.. command, folder.At("missing")]);
+        code.Should().Be(1);
+        errors.Should().Contain(message).And.StartWith("error: ").And.NotContain(" at RealNvp.");
     }
 }

@@ -45,7 +45,7 @@ public class SampleProgramTests
         errors.Should().Match("error: *line 3, column 'b': the value is missing*").And.NotContain("   at ");
     }
 
-    private static (int Code, string Errors) Run(Func<string[], int> main, params string[] args)
+    internal static (int Code, string Errors) Run(Func<string[], int> main, params string[] args)
     {
         // the programs choose one thread for their small networks, for the whole process
         var (output, errors, threads) = (Console.Out, Console.Error, torch.get_num_threads());
