@@ -32,6 +32,16 @@ public abstract class Bijection : nn.Module
     /// <summary>The number of context features C that this map needs, 0 where it takes no context.</summary>
     public virtual long ContextSize => 0;
 
+    /// <summary>True where the examples of a batch influence each other in training, as with batch normalization. In evaluation they never do.</summary>
+    /// <remarks>True by itself where a part of the layer is a batch normalization or such a bijection; any other layer says it.</remarks>
+    public virtual bool MixesBatchInTraining => modules().Any(m => m is ChannelBatchNorm or TorchSharp.Modules.BatchNorm || (m is Bijection b && !ReferenceEquals(b, this) && b.MixesBatchInTraining));
+
+    /// <summary>
+    /// True where Forward draws random numbers in evaluation too, as dequantization does: Inverse then gives back x, but Forward of
+    /// Inverse(z) is another draw. True by itself where a part of the layer is such a bijection.
+    /// </summary>
+    public virtual bool IsStochastic => modules().Any(m => m is Bijection b && !ReferenceEquals(b, this) && b.IsStochastic);
+
     /// <summary>The shape of z for an x of shape <paramref name="input"/>; the same shape unless a layer says otherwise.</summary>
     public virtual EventShape OutputShapeOf(EventShape input) => input;
 
@@ -89,6 +99,10 @@ public abstract class Bijection : nn.Module
         if (logDet is not null) scope.MoveToOuter(logDet);
         return (value, logDet);
     }
+
+    /// <summary>The floating-point dtype of the constants of this map and its parts; null where there are none.</summary>
+    internal ScalarType? ConstantDtype => modules().OfType<Bijection>().Append(this)
+        .SelectMany(b => b.constants).Select(c => c.Value).Where(v => v.is_floating_point()).Select(v => (ScalarType?)v.dtype).FirstOrDefault();
 
     /// <summary>Calls <paramref name="action"/> after every layer's run on this thread, with input, value and log-det, until disposed.</summary>
     internal static ObserverScope Observe(Action<Bijection, Tensor, Tensor, Tensor?> action)

@@ -24,20 +24,20 @@ public static class LayerTable
         new("additive, checkerboard", () => new AdditiveCouplingLayer([1, 4, 4], Mask.Checkerboard(4, 4), Net(1, 1)), [1, 4, 4]),
         new("general coupling, affine with one scale in all", () => new CouplingLayer([4], Mask.FirstHalf(4), new AffineTransformer([1]), new ResidualMlp(2, 4, 8, 0)), [4]),
         new("diagonal scaling", () => new DiagonalScaling([2, 3]), [2, 3]),
-        new("flow batch norm, vector", () => new FlowBatchNorm([4]), [4]) { MixesBatchInTraining = true },
-        new("flow batch norm, image", () => new FlowBatchNorm([2, 3, 3]), [2, 3, 3]) { MixesBatchInTraining = true },
-        new("flow batch norm, after a checkerboard", () => new FlowBatchNorm([2, 3, 3], Mask.Checkerboard(3, 3)), [2, 3, 3]) { MixesBatchInTraining = true },
-        new("flow batch norm, after a channel mask", () => new FlowBatchNorm([4, 2, 2], Mask.ChannelWise(4)), [4, 2, 2]) { MixesBatchInTraining = true },
-        new("flow batch norm, after a vector mask", () => new FlowBatchNorm([5], Mask.Alternating(5), momentum: 0), [5]) { MixesBatchInTraining = true },
+        new("flow batch norm, vector", () => new FlowBatchNorm([4]), [4]),
+        new("flow batch norm, image", () => new FlowBatchNorm([2, 3, 3]), [2, 3, 3]),
+        new("flow batch norm, after a checkerboard", () => new FlowBatchNorm([2, 3, 3], Mask.Checkerboard(3, 3)), [2, 3, 3]),
+        new("flow batch norm, after a channel mask", () => new FlowBatchNorm([4, 2, 2], Mask.ChannelWise(4)), [4, 2, 2]),
+        new("flow batch norm, after a vector mask", () => new FlowBatchNorm([5], Mask.Alternating(5), momentum: 0), [5]),
         new("squeeze, plain", () => new Squeeze([2, 4, 6]), [2, 4, 6]),
         new("squeeze, checkerboard order", () => new Squeeze([3, 4, 2], SqueezeOrder.Checkerboard), [3, 4, 2]),
         new("unsqueeze", () => new Inverted(new Squeeze([2, 4, 4], SqueezeOrder.Checkerboard)), [8, 2, 2]),
         new("inverted coupling", () => new Inverted(Affine([4], Mask.Alternating(4), context: 2)), [4]),
-        new("chain", () => new Chain(Affine([4], Mask.Alternating(4)), new FlowBatchNorm([4]), Affine([4], !Mask.Alternating(4), context: 2), new DiagonalScaling([4])), [4]) { MixesBatchInTraining = true },
+        new("chain", () => new Chain(Affine([4], Mask.Alternating(4)), new FlowBatchNorm([4]), Affine([4], !Mask.Alternating(4), context: 2), new DiagonalScaling([4])), [4]),
         new("multi-scale", MultiScaleLayer, [1, 4, 4]),
-        new("logit", () => new LogitTransform(0.05), [2, 3, 3]) { Inputs = Uniform },
-        new("dequantization", () => new UniformDequantization(8), [1, 3, 3]) { Inputs = (size, g) => randint(8, size, dtype: float64, generator: g), IsRandom = true },
-        new("horizontal flip", () => new RandomHorizontalFlip(), [2, 3, 4]) { IsRandom = true },
+        new("logit", () => new LogitTransform(0.05), [2, 3, 3]) { Options = new() { Minimum = 0, Maximum = 1, DrawLatents = false, Float64Tolerance = 1e-9 } },
+        new("dequantization", () => new UniformDequantization(8), [1, 3, 3]) { Options = new() { Minimum = 0, Maximum = 7, Float64Tolerance = 1e-9 }, Sample = () => Integers(8, [4, 1, 3, 3]) },
+        new("horizontal flip", () => new RandomHorizontalFlip(), [2, 3, 4]),
         new("standardization", Standardized, [5]),
     ];
 
@@ -45,7 +45,11 @@ public static class LayerTable
 
     public static LayerCase Find(string name) => All.Single(c => c.Name == name);
 
-    private static Tensor Uniform(long[] size, Generator generator) => rand(size, dtype: float64, generator: generator);
+    private static Tensor Integers(int levels, long[] size)
+    {
+        using var generator = new Generator(7);
+        return randint(levels, size, dtype: float64, generator: generator);
+    }
 
     private static AffineCouplingLayer Affine(EventShape shape, Mask mask, long context = 0, AffineOrder order = AffineOrder.ScaleThenShift)
     {

@@ -26,7 +26,7 @@ public static class PresetTable
     public static RealNvpModel Create(string name, double spread = 0.05)
     {
         var model = new RealNvpModel(All[name], seed: 1);
-        LayerCase.Randomize(model, 2, spread);
+        RandomWeights.Draw(model, 2, spread);
         model.to(float64);
         model.eval();
         return model;

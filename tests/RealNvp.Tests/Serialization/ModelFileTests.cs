@@ -239,7 +239,7 @@ public sealed class ModelFileTests : IDisposable
     private static RealNvpModel Model()
     {
         var model = new RealNvpModel(small, seed: 1);
-        LayerCase.Randomize(model, 2, 0.1);
+        RandomWeights.Draw(model, 2, 0.1);
         model.eval();
         return model;
     }

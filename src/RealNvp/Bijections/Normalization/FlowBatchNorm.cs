@@ -56,6 +56,9 @@ public sealed class FlowBatchNorm : Bijection
     public double Eps { get; }
 
     /// <inheritdoc/>
+    public override bool MixesBatchInTraining => true;
+
+    /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
         var part = partition?.Changed(x) ?? x;

@@ -35,10 +35,14 @@ public sealed class UniformDequantization : Bijection
     public int Levels { get; }
 
     /// <inheritdoc/>
+    public override bool IsStochastic => true;
+
+    /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
         var margin = Margin(x.dtype);
-        var noise = empty_like(x).uniform_(margin, 1 - margin, RandomGenerator);
+        // laid out as the shape says, so that a seed gives the same noise whatever the strides of x are
+        var noise = empty(x.shape, dtype: x.dtype, device: x.device).uniform_(margin, 1 - margin, RandomGenerator);
         return (x.add(noise, Scalars.One).mul(reciprocal), PerExample(x, -log_levels));
     }
 

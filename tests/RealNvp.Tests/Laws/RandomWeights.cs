@@ -1,0 +1,23 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Tests.Laws;
+
+internal static class RandomWeights
+{
+    /// <summary>Takes parameters and statistics far from their initial values.</summary>
+    public static void Draw(nn.Module module, int seed, double spread = 0.3)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using var generator = new Generator((ulong)seed);
+        foreach (var parameter in module.parameters())
+            parameter.add_(randn(parameter.shape, generator: generator).mul(spread).to(parameter.dtype));
+        foreach (var (name, buffer) in module.named_buffers())
+        {
+            if (!buffer.is_floating_point()) continue;
+            var noise = rand(buffer.shape, generator: generator).to(buffer.dtype);
+            buffer.copy_(name.EndsWith("var", StringComparison.Ordinal) ? noise.mul(1.5).add(0.5) : noise.sub(0.5));
+        }
+    }
+}
