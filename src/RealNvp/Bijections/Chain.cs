@@ -94,7 +94,8 @@ public sealed class Chain : Bijection
             if (current is { } c && wanted is { } w && !Compatible(w, c))
                 throw new ArgumentException($"Layer {i} ({layers[i].GetName()}) takes examples of shape {w}, but layer {i - 1} ({layers[i - 1].GetName()}) gives {c}.", nameof(layers));
             if (current is null || (wanted is { } fix && fix.IsFixed)) current = wanted;
-            if (first is null && current is { } f) first = layers.Take(i).Reverse().Aggregate(f, (shape, layer) => layer.InputShapeOf(shape));
+            // a layer that fixes the sizes fixes them for the layers before it too
+            if (current is { } f && (first is null || (!first.Value.IsFixed && f.IsFixed))) first = layers.Take(i).Reverse().Aggregate(f, (shape, layer) => layer.InputShapeOf(shape));
             if (current is { } known) current = layers[i].OutputShapeOf(known);
         }
         return first;

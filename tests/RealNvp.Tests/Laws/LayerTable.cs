@@ -35,6 +35,7 @@ public static class LayerTable
         new("inverted coupling", () => new Inverted(Affine([4], Mask.Alternating(4), context: 2)), [4]),
         new("chain", () => new Chain(Affine([4], Mask.Alternating(4)), new FlowBatchNorm([4]), Affine([4], !Mask.Alternating(4), context: 2), new DiagonalScaling([4])), [4]),
         new("multi-scale", MultiScaleLayer, [1, 4, 4]),
+        new("multi-scale behind a layer for any size", () => new Chain(new RandomHorizontalFlip(), MultiScaleLayer()), [1, 4, 4]),
         new("logit", () => new LogitTransform(0.05), [2, 3, 3]) { Options = new() { Minimum = 0, Maximum = 1, DrawLatents = false, Float64Tolerance = 1e-9 } },
         new("dequantization", () => new UniformDequantization(8), [1, 3, 3]) { Options = new() { Minimum = 0, Maximum = 7, Float64Tolerance = 1e-9 }, Sample = () => Integers(8, [4, 1, 3, 3]) },
         new("horizontal flip", () => new RandomHorizontalFlip(), [2, 3, 4]),

@@ -1,0 +1,163 @@
+using System.Globalization;
+using CsCheck;
+
+namespace RealNvp.Tests.Laws;
+
+/// <summary>A random layer or chain, with the C# expression that makes it.</summary>
+/// <param name="Code">What to paste into a test.</param>
+/// <param name="Make">Makes the same.</param>
+/// <param name="Out">The shape of z.</param>
+public sealed record GeneratedLayer(string Code, Func<Bijection> Make, EventShape Out);
+
+/// <summary>Random layers with random shapes, masks and options, as CsCheck generators, so that a failing case shrinks.</summary>
+public static class LayerGenerator
+{
+    /// <summary>Every kind of layer that can stand in a chain, by name.</summary>
+    public static IReadOnlyDictionary<string, Func<EventShape, long, Gen<GeneratedLayer>?>> Kinds { get; } = new Dictionary<string, Func<EventShape, long, Gen<GeneratedLayer>?>>
+    {
+        ["affine"] = (shape, context) => Coupling(shape, context, "AffineCouplingLayer"),
+        ["additive"] = (shape, context) => Coupling(shape, context, "AdditiveCouplingLayer"),
+        ["general"] = (shape, context) => Coupling(shape, context, "CouplingLayer"),
+        ["scaling"] = (shape, _) => Gen.Const(new GeneratedLayer($"new DiagonalScaling({Text(shape)})", () => new DiagonalScaling(shape), shape)),
+        ["batch norm"] = (shape, _) => BatchNorm(shape),
+        ["standardization"] = (shape, _) => Gen.Const(new GeneratedLayer($"new Standardization({Text(shape)})", () => new Standardization(shape), shape)),
+        ["squeeze"] = (shape, _) => shape.Count == 3 && shape[1] % 2 == 0 && shape[2] % 2 == 0 ? Squeeze(shape) : null,
+        ["unsqueeze"] = (shape, _) => shape.Count == 3 && shape[0] % 4 == 0 ? Unsqueeze(shape) : null,
+        ["flip"] = (shape, _) => shape.Count == 3 ? Gen.Const(new GeneratedLayer("new RandomHorizontalFlip()", () => new RandomHorizontalFlip(), shape)) : null,
+        ["inverted"] = (shape, context) => Coupling(shape, context, "AffineCouplingLayer")?.Select(l => new GeneratedLayer($"new Inverted({l.Code})", () => new Inverted(l.Make()), l.Out)),
+        ["multi-scale"] = MultiScale,
+    };
+
+    /// <summary>Vectors of 1 to 6 features and images of up to 36 elements.</summary>
+    public static Gen<EventShape> Shapes { get; } = Gen.OneOf(
+        Gen.Long[1, 6].Select(d => EventShape.Create(d)),
+        Gen.Select(Gen.Long[1, 4], Gen.Long[1, 4], Gen.Long[1, 4], (c, h, w) => EventShape.Create(c, h, w)).Where(s => s.NumElements <= 36),
+        Gen.Select(Gen.Long[1, 2], OneOf(2L, 4L), OneOf(2L, 4L), (c, h, w) => EventShape.Create(c, h, w)));
+
+    /// <summary>One layer of a kind, on a shape that it fits; with the shape.</summary>
+    public static Gen<(EventShape Shape, GeneratedLayer Layer)> Layer(string kind) =>
+        from at in Gen.Select(Shapes, Gen.Long[0, 2]).Where(at => Kinds[kind](at.Item1, at.Item2) is not null)
+        from layer in Kinds[kind](at.Item1, at.Item2)!
+        select (at.Item1, layer);
+
+    /// <summary>Chains of 1 to 4 layers.</summary>
+    public static Gen<(EventShape Shape, GeneratedLayer Layer)> Chains { get; } =
+        from at in Gen.Select(Shapes, Gen.Long[0, 2], Gen.Int[1, 4])
+        from layers in Several(at.Item1, at.Item2, at.Item3)
+        select (at.Item1, Join(layers));
+
+    public static string Text(EventShape shape) => $"[{string.Join(", ", shape)}]";
+
+    private static Gen<GeneratedLayer[]> Several(EventShape shape, long context, int count) =>
+        count == 0 ? Gen.Const(Array.Empty<GeneratedLayer>()) :
+        from first in Any(shape, context)
+        from rest in Several(first.Out, context, count - 1)
+        select (GeneratedLayer[])[first, .. rest];
+
+    private static Gen<GeneratedLayer> Any(EventShape shape, long context) => Gen.OneOf([.. Kinds.Values.Select(k => k(shape, context)).OfType<Gen<GeneratedLayer>>()]);
+
+    private static GeneratedLayer Join(GeneratedLayer[] layers) =>
+        new($"new Chain({string.Join(", ", layers.Select(l => l.Code))})", () => new Chain([.. layers.Select(l => l.Make())]), layers[^1].Out);
+
+    private static Gen<GeneratedLayer>? Coupling(EventShape shape, long context, string type)
+    {
+        if (Masks(shape) is not { } masks) return null;
+        return from mask in masks
+               from options in Gen.Select(Gen.Bool, Gen.Bool, Gen.Bool, Gen.Int[0, 2])
+               let parts = CouplingLayer.PartShapes(shape, mask.Make())
+               let asInput = shape.Count == 3 && mask.OfPixels && options.Item1
+               let order = options.Item2 ? AffineOrder.ShiftThenScale : AffineOrder.ScaleThenShift
+               from net in Network(shape.Count == 3, parts.Kept[0] + (asInput ? 1 : 0), parts.Changed[0] * (type == "AdditiveCouplingLayer" ? 1 : 2), context)
+               select Couple(shape, type, mask, net, order, asInput, options.Item3, parts.Changed);
+    }
+
+    private static GeneratedLayer Couple(EventShape shape, string type, GeneratedMask mask, GeneratedNetwork net, AffineOrder order, bool asInput, bool oneScale, EventShape changed)
+    {
+        var tail = asInput ? ", maskAsInput: true" : "";
+        EventShape scale = oneScale ? [1] : EventShape.Create([changed[0], .. changed.Skip(1).Select(_ => 1L)]);
+        return type switch
+        {
+            "AffineCouplingLayer" => new($"new {type}({Text(shape)}, {mask.Code}, {net.Code}, AffineOrder.{order}{tail})", () => new AffineCouplingLayer(shape, mask.Make(), net.Make(), order, asInput), shape),
+            "AdditiveCouplingLayer" => new($"new {type}({Text(shape)}, {mask.Code}, {net.Code}{tail})", () => new AdditiveCouplingLayer(shape, mask.Make(), net.Make(), asInput), shape),
+            _ => new($"new {type}({Text(shape)}, {mask.Code}, new AffineTransformer({Text(scale)}, AffineOrder.{order}), {net.Code}{tail})", () => new CouplingLayer(shape, mask.Make(), new AffineTransformer(scale, order), net.Make(), asInput), shape),
+        };
+    }
+
+    private static Gen<GeneratedNetwork> Network(bool image, long inputs, long outputs, long context)
+    {
+        if (!image)
+            return Gen.Select(Gen.Long[1, 8], Gen.Int[0, 2], (hidden, blocks) => new GeneratedNetwork($"new ResidualMlp({inputs}, {outputs}, {hidden}, {blocks}, {context})", () => new ResidualMlp(inputs, outputs, hidden, blocks, context)));
+        return from sizes in Gen.Select(Gen.Long[1, 4], Gen.Int[0, 1])
+               from flags in Gen.Select(Gen.Bool, Gen.Bool, Gen.Bool, OneOf(BatchStatistics.Current, BatchStatistics.Running))
+               let options = new ResidualConvNetOptions { HiddenChannels = sizes.Item1, Blocks = sizes.Item2, BatchNorm = flags.Item1, ConcatenatedRelu = flags.Item2, DoubleInput = flags.Item3, Statistics = flags.Item4, ContextSize = context }
+               select new GeneratedNetwork($"new ResidualConvNet({inputs}, {outputs}, new() {{ HiddenChannels = {options.HiddenChannels}, Blocks = {options.Blocks}, BatchNorm = {Bool(options.BatchNorm)}, ConcatenatedRelu = {Bool(options.ConcatenatedRelu)}, DoubleInput = {Bool(options.DoubleInput)}, Statistics = BatchStatistics.{options.Statistics}, ContextSize = {context} }})", () => new ResidualConvNet(inputs, outputs, options));
+    }
+
+    private static Gen<GeneratedMask>? Masks(EventShape shape)
+    {
+        var elements = shape.NumElements;
+        if (elements < 2) return null;
+        List<Gen<GeneratedMask>> masks = [Boolean(shape)];
+        if (shape.Count == 1)
+        {
+            masks.Add(Gen.Const(new GeneratedMask($"Mask.Alternating({shape[0]})", () => Mask.Alternating(shape[0]))));
+            masks.Add(Gen.Const(new GeneratedMask($"Mask.FirstHalf({shape[0]})", () => Mask.FirstHalf(shape[0]))));
+        }
+        else
+        {
+            var (c, h, w) = (shape[0], shape[1], shape[2]);
+            if (h * w > 1)
+            {
+                masks.Add(Gen.Const(new GeneratedMask($"Mask.Checkerboard({h}, {w})", () => Mask.Checkerboard(h, w), true)));
+                masks.Add(Boolean([h, w]));
+            }
+            if (c > 1)
+            {
+                masks.Add(Gen.Const(new GeneratedMask($"Mask.ChannelWise({c})", () => Mask.ChannelWise(c))));
+                masks.Add(Boolean([c, 1, 1]));
+            }
+        }
+        return from mask in Gen.OneOf([.. masks])
+               from complement in Gen.Bool
+               select complement ? mask with { Code = "!" + mask.Code, Make = () => !mask.Make() } : mask;
+    }
+
+    private static Gen<GeneratedMask> Boolean(EventShape shape) =>
+        from kept in Gen.Bool.Array[(int)shape.NumElements].Where(k => k.Any(b => b) && !k.All(b => b))
+        select new GeneratedMask($"new Mask({Text(shape)}, [{string.Join(", ", kept.Select(Bool))}])", () => new Mask(shape, kept), shape.Count == 2);
+
+    private static Gen<GeneratedLayer> BatchNorm(EventShape shape) =>
+        from mask in Masks(shape) is { } masks ? Gen.OneOf(Gen.Const(() => (GeneratedMask?)null), masks.Select(m => (GeneratedMask?)m)) : Gen.Const(() => (GeneratedMask?)null)
+        from momentum in OneOf(0.0, 0.5, 0.9)
+        let code = $"new FlowBatchNorm({Text(shape)}, {mask?.Code ?? "null"}, {momentum.ToString(CultureInfo.InvariantCulture)})"
+        select new GeneratedLayer(code, () => new FlowBatchNorm(shape, mask?.Make(), momentum), shape);
+
+    private static Gen<GeneratedLayer> Squeeze(EventShape shape) =>
+        from order in OneOf(SqueezeOrder.Plain, SqueezeOrder.Checkerboard)
+        select new GeneratedLayer($"new Squeeze({Text(shape)}, SqueezeOrder.{order})", () => new Squeeze(shape, order), [4 * shape[0], shape[1] / 2, shape[2] / 2]);
+
+    private static Gen<GeneratedLayer> Unsqueeze(EventShape shape)
+    {
+        EventShape large = [shape[0] / 4, 2 * shape[1], 2 * shape[2]];
+        return Squeeze(large).Select(l => new GeneratedLayer($"new Inverted({l.Code})", () => new Inverted(l.Make()), large));
+    }
+
+    private static Gen<GeneratedLayer>? MultiScale(EventShape shape, long context)
+    {
+        if (shape.Count != 3 || shape[1] % 2 != 0 || shape[2] % 2 != 0) return null;
+        EventShape half = [2 * shape[0], shape[1] / 2, shape[2] / 2];
+        if (Coupling(shape, context, "AffineCouplingLayer") is not { } fine || Coupling(half, context, "AffineCouplingLayer") is not { } coarse) return null;
+        return from one in fine
+               from squeeze in Squeeze(shape)
+               from two in coarse
+               select new GeneratedLayer($"new MultiScale({Text(shape)}, new Chain({one.Code}, {squeeze.Code}), {two.Code})", () => new MultiScale(shape, new Chain(one.Make(), squeeze.Make()), two.Make()), [shape.NumElements]);
+    }
+
+    private static Gen<T> OneOf<T>(params T[] values) => Gen.Int[0, values.Length - 1].Select(i => values[i]);
+
+    private static string Bool(bool value) => value ? "true" : "false";
+
+    private sealed record GeneratedMask(string Code, Func<Mask> Make, bool OfPixels = false);
+
+    private sealed record GeneratedNetwork(string Code, Func<Conditioner> Make);
+}

@@ -1,0 +1,75 @@
+using CsCheck;
+using RealNvp.Checking;
+using RealNvp.Tests.Infrastructure;
+
+namespace RealNvp.Tests.Laws;
+
+/// <summary>Layers and chains with random shapes, masks, options and inputs. A failure prints the smallest case found, to paste into a test.</summary>
+public class RandomLayerTests
+{
+    // a plain run draws the same cases each time; the slow one draws new ones, and prints the seed of a failure
+    private const string Seed = "0N0XIzNsQ0O2";
+
+    public static TheoryData<string> Kinds => [.. LayerGenerator.Kinds.Keys];
+
+    [Theory, MemberData(nameof(Kinds))]
+    public void A_random_layer_passes_FlowCheck(string kind) => Sample(LayerGenerator.Layer(kind), Seed, 12);
+
+    [Fact]
+    public void A_random_chain_passes_FlowCheck() => Sample(LayerGenerator.Chains, Seed, 40);
+
+    [SlowTheory, MemberData(nameof(Kinds))]
+    public void Many_random_layers_pass_FlowCheck(string kind) => Sample(LayerGenerator.Layer(kind), null, 100);
+
+    [SlowFact]
+    public void Many_random_chains_pass_FlowCheck() => Sample(LayerGenerator.Chains, null, 300);
+
+    [Fact]
+    public void A_failure_prints_a_case_that_can_be_pasted_into_a_test()
+    {
+        // every chain fails here, so the smallest one is found
+        var failing = () => LayerGenerator.Chains.Sample(c => Assert.Fail("always"), seed: Seed, iter: 200, threads: 1, print: c => Code(c.Shape, c.Layer, 1));
+        failing.Should().Throw<CsCheckException>().WithMessage("*FlowCheck.Verify(() => new Chain(new *), [*], new() { Seed = 1 }).ThrowIfFailed();*");
+    }
+
+    [SlowFact]
+    public void What_is_printed_compiles()
+    {
+        using var project = new GeneratedProject();
+        var lines = new List<string>();
+        // all kinds, and some chains
+        foreach (var kind in LayerGenerator.Kinds.Keys) LayerGenerator.Layer(kind).Sample(c => lines.Add(Code(c.Shape, c.Layer, 1)), seed: Seed, iter: 8, threads: 1);
+        LayerGenerator.Chains.Sample(c => lines.Add(Code(c.Shape, c.Layer, 1)), seed: Seed, iter: 20, threads: 1);
+        project.Write("Directory.Build.props", "<Project/>");
+        project.Write("Cases.csproj", $"""
+            <Project Sdk="Microsoft.NET.Sdk">
+              <PropertyGroup><TargetFramework>net10.0</TargetFramework><ImplicitUsings>enable</ImplicitUsings></PropertyGroup>
+              <ItemGroup>
+                <Reference Include="{Path.Combine(AppContext.BaseDirectory, "RealNvp.dll")}" />
+                <Reference Include="{Path.Combine(AppContext.BaseDirectory, "TorchSharp.dll")}" />
+              </ItemGroup>
+            </Project>
+            """);
+        project.Write("Cases.cs", $$"""
+            using RealNvp;
+            using RealNvp.Checking;
+            public static class Cases
+            {
+                public static void Run()
+                {
+                    {{string.Join("\n        ", lines)}}
+                }
+            }
+            """);
+        project.DotNet("build", "--nologo");
+    }
+
+    private static void Sample(Gen<(EventShape Shape, GeneratedLayer Layer)> layers, string? seed, int count) =>
+        Gen.Select(layers, Gen.Long[1, 1000]).Sample(
+            c => Verify(c.Item1.Shape, c.Item1.Layer, c.Item2), seed: seed, iter: count, threads: 1, print: c => Code(c.Item1.Shape, c.Item1.Layer, c.Item2));
+
+    private static void Verify(EventShape shape, GeneratedLayer layer, long seed) => FlowCheck.Verify(layer.Make, shape, new() { Seed = seed }).ThrowIfFailed();
+
+    private static string Code(EventShape shape, GeneratedLayer layer, long seed) =>
+        $"FlowCheck.Verify(() => {layer.Code}, {LayerGenerator.Text(shape)}, new() {{ Seed = {seed} }}).ThrowIfFailed();";
+}
