@@ -116,8 +116,8 @@ internal sealed class BatchLaws(Subject subject, Recorder recorder, Probes probe
         var change = 0.0;
         var matters = Anywhere(true, () =>
         {
-            // the caller's contexts in another order, or steps both ways
-            var others = Subject.Options.Context is null ? new[] { 1.0, -1 }.Select(step => context!.add(step)) : Enumerable.Range(1, Examples - 1).Select(n => context!.roll([n], [0L]));
+            // the caller's contexts in another order, or steps both ways: long ones open a unit that short ones leave off
+            var others = Subject.Options.Context is null ? new[] { 1.0, -1, 10, -10 }.Select(step => context!.add(step)) : Enumerable.Range(1, Examples - 1).Select(n => context!.roll([n], [0L]));
             var one = Subject.Run(input, context, probe.Inverse);
             change = others.Select(other => Subject.Run(input, other, probe.Inverse)).Max(two => Math.Max(Difference(one.Value, two.Value), Difference(one.LogDet, two.LogDet)));
             return change > Tolerance * Scale(one.Value, one.LogDet);
