@@ -1,0 +1,166 @@
+using System.Runtime.InteropServices;
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// A learned invertible matrix over channels or features, a permutation that learns: z = W·x at each pixel; log|det| = H·W·log|det W|.
+/// For images this is Glow's invertible 1×1 convolution (arXiv 1807.03039, section 3.2).
+/// </summary>
+/// <remarks>
+/// <para>A new layer is a random rotation, so log|det| = 0. The inverse matrix is computed in float64 at each call, whatever the dtype of the layer.</para>
+/// <para>State-dict keys by form: <c>lu</c> (C, C: L below the diagonal, U above it, log|diagonal of U| on it), <c>permutation</c> and
+/// <c>sign</c> (C); <c>weight</c> (C, C); <c>reflections</c> (K, C); <c>reflections</c> and <c>upper</c> (C, C: the logarithm of the
+/// diagonal on it, nothing that counts below it).</para>
+/// </remarks>
+public sealed class InvertibleLinear : Bijection
+{
+    private readonly TorchSharp.Modules.Parameter? weight, lu, reflections, upper;
+    private readonly Tensor? permutation, sign;
+
+    /// <summary>Makes the layer.</summary>
+    /// <param name="inputShape">[D], or [C, H, W] where H and W may be -1.</param>
+    /// <param name="form">How the matrix is stored.</param>
+    /// <param name="numReflections">K, the number of Householder reflections of the forms that have them; null for one a channel.</param>
+    /// <exception cref="ArgumentException">The shape is neither a vector nor an image, or its number of channels is open.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="numReflections"/> is not positive.</exception>
+    public InvertibleLinear(EventShape inputShape, LinearForm form = LinearForm.Lu, int? numReflections = null) : base(nameof(InvertibleLinear), inputShape)
+    {
+        if (inputShape.Count is not (1 or 3) || inputShape[0] < 1)
+            throw new ArgumentException($"An invertible linear layer needs a vector [D] or an image [C, H, W] with a known number of channels; got {inputShape}.", nameof(inputShape));
+        if (!Enum.IsDefined(form)) throw new ArgumentOutOfRangeException(nameof(form), form, "Unknown form.");
+        var c = inputShape[0];
+        Form = form;
+        if (form is LinearForm.Orthogonal or LinearForm.Qr)
+        {
+            var count = Check.Positive(numReflections ?? c, nameof(numReflections), "The number of reflections");
+            Weights.Pay(checked(count * c), 1);
+            reflections = Weights.Parameter(randn(count, c));
+            if (form == LinearForm.Qr)
+            {
+                Weights.Pay(checked(c * c), 1);
+                upper = Weights.Parameter(zeros(c, c));
+            }
+        }
+        else if (form == LinearForm.Plain)
+        {
+            Weights.Pay(checked(c * c), 1);
+            using var scope = NewDisposeScope();
+            weight = Weights.Parameter(Rotation(c).to(float32));
+        }
+        else
+        {
+            Weights.Pay(checked((c * c) + (2 * c)), 3);
+            using var scope = NewDisposeScope();
+            var (p, l, u) = linalg.lu(Rotation(c));
+            var diagonal = u.diagonal();
+            lu = Weights.Parameter(l.tril(-1).add(u.triu(1)).add(diagonal.abs().log().diag()).to(float32));
+            permutation = Weights.Buffer(p.argmax(1).contiguous());
+            sign = Weights.Buffer(diagonal.sign().to(float32));
+        }
+        RegisterComponents();
+    }
+
+    /// <summary>How the matrix is stored.</summary>
+    public LinearForm Form { get; }
+
+    /// <summary>The matrix W (C, C) of <c>Forward</c>; a new tensor that the caller disposes, with gradients to the weights.</summary>
+    public Tensor Matrix()
+    {
+        using var scope = NewDisposeScope();
+        return scope.MoveToOuter(Form switch
+        {
+            LinearForm.Lu => Triangles(lu!).Lower.matmul(Triangles(lu!).Upper).index_select(0, permutation!),
+            LinearForm.Plain => weight!.alias(),
+            LinearForm.Orthogonal => Orthogonal(reflections!),
+            _ => Orthogonal(reflections!).matmul(UpperOf(upper!)),
+        });
+    }
+
+    /// <inheritdoc/>
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (Apply(Matrix(), x), LogDet(x));
+
+    /// <inheritdoc/>
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (Apply(InverseMatrix().to(z.dtype), z), LogDet(z)?.neg());
+
+    private Tensor? LogDet(Tensor input)
+    {
+        var sum = Form switch
+        {
+            LinearForm.Lu => lu!.diagonal().sum(),
+            LinearForm.Plain => LogAbsDet(weight!),
+            LinearForm.Orthogonal => null,
+            _ => upper!.diagonal().sum(),
+        };
+        return sum?.mul(Scalars.Of(input.shape.Skip(2).Aggregate(1L, (n, s) => n * s))).repeat(input.shape[0]);
+    }
+
+    private Tensor InverseMatrix()
+    {
+        try
+        {
+            switch (Form)
+            {
+                case LinearForm.Orthogonal:
+                    return Orthogonal(reflections!).t();
+                case LinearForm.Plain:
+                    return linalg.inv(weight!.to(float64));
+                case LinearForm.Qr:
+                    return Solve(UpperOf(upper!.to(float64)), Orthogonal(reflections!.to(float64)).t());
+                default:
+                    var (_, u) = Triangles(lu!.to(float64));
+                    // both factors in one matrix, as the solver wants them; the ones on L's diagonal are understood
+                    return Solve(lu!.to(float64).tril(-1).add(u, Scalars.One), eye(lu!.shape[0], dtype: float64, device: lu.device).index_select(0, permutation!).t());
+            }
+        }
+        catch (ExternalException error)
+        {
+            throw new InvalidOperationException($"The matrix of {nameof(InvertibleLinear)} ({Form}) has no inverse. Train with the form {nameof(LinearForm.Lu)}, which is never singular, or with a smaller learning rate. {error.Message}", error);
+        }
+    }
+
+    /// <summary>Solves L·U·X = right, with both triangles in one matrix.</summary>
+    private static Tensor Solve(Tensor triangles, Tensor right) =>
+        linalg.lu_solve(triangles, arange(1, triangles.shape[0] + 1, dtype: ScalarType.Int32, device: triangles.device), right.contiguous());
+
+    private (Tensor Lower, Tensor Upper) Triangles(Tensor packed)
+    {
+        var u = packed.triu(1).add(packed.diagonal().exp().mul(sign!.to(packed.dtype)).diag(), Scalars.One);
+        return (packed.tril(-1).add(eye(packed.shape[0], dtype: packed.dtype, device: packed.device), Scalars.One), u);
+    }
+
+    private static Tensor UpperOf(Tensor packed) => packed.triu(1).add(packed.diagonal().exp().diag(), Scalars.One);
+
+    /// <summary>(I - 2 v₁v₁ᵀ/|v₁|²) ··· (I - 2 vₖvₖᵀ/|vₖ|²); a vector of zeros stands for the identity.</summary>
+    private static Tensor Orthogonal(Tensor vectors)
+    {
+        // first by the largest element, so that no square underflows or overflows
+        var scaled = vectors.div(vectors.detach().abs().amax([1L], keepdim: true).clamp_min(Scalars.Of(1e-30)));
+        var length = scaled.mul(scaled).sum([1L], keepdim: true).clamp_min(Scalars.Of(1e-30)).sqrt();
+        var unit = scaled.div(length);
+        var q = eye(vectors.shape[1], dtype: vectors.dtype, device: vectors.device);
+        for (var k = 0L; k < vectors.shape[0]; k++)
+        {
+            var v = unit.narrow(0, k, 1);
+            q = q.sub(q.matmul(v.t()).matmul(v).mul(Scalars.Two));
+        }
+        return q;
+    }
+
+    private static Tensor LogAbsDet(Tensor matrix)
+    {
+        var (_, logAbsDet) = linalg.slogdet(matrix);
+        return logAbsDet;
+    }
+
+    private static Tensor Apply(Tensor matrix, Tensor x) =>
+        x.dim() == 2 ? x.matmul(matrix.t()) : nn.functional.conv2d(x, matrix.unsqueeze(-1).unsqueeze(-1));
+
+    private static Tensor Rotation(long size)
+    {
+        var (q, _) = linalg.qr(randn(size, size, dtype: float64));
+        return q;
+    }
+}

@@ -1,0 +1,75 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// A learned scale and shift for each channel or feature, set from the first batch so that its outputs have mean 0 and variance 1:
+/// z = x ⊙ exp(s) + b; log|det| = H·W·Σ s (Glow, arXiv 1807.03039, section 3.1).
+/// </summary>
+/// <remarks>
+/// <para>The first Forward in training mode sets s and b from its batch; until then the layer is the identity. Evaluation and Inverse
+/// never set them. A batch that cannot say how wide a channel is, because each channel has one element in it (one vector), leaves the
+/// layer as it is, and the next batch is asked. A channel that is constant in the batch keeps s = 0 and only gets its shift.</para>
+/// <para>State-dict keys: <c>log_scale</c>, <c>shift</c> (C), <c>initialized</c> (a bool). A loaded state whose
+/// <c>initialized</c> is true counts as the first batch; a layer that is initialized stays so, whatever it loads. After the first batch no
+/// example sees another one, and no call waits for the device.</para>
+/// </remarks>
+public sealed class ActNorm : Bijection
+{
+    private readonly TorchSharp.Modules.Parameter log_scale, shift;
+    private readonly Tensor initialized;
+    private bool known;
+
+    /// <summary>Makes the layer.</summary>
+    /// <param name="inputShape">[C, H, W] or [D]; sizes may be -1 except the first.</param>
+    public ActNorm(EventShape inputShape) : base(nameof(ActNorm), inputShape)
+    {
+        if (inputShape.Count == 0 || inputShape[0] == -1) throw new ArgumentException($"ActNorm needs the number of channels or features; got {inputShape}.", nameof(inputShape));
+        Weights.Pay((2 * inputShape[0]) + 1, 3);
+        log_scale = Weights.Parameter(zeros(inputShape[0]));
+        shift = Weights.Parameter(zeros(inputShape[0]));
+        initialized = Weights.Buffer(zeros([], ScalarType.Bool));
+        RegisterComponents();
+    }
+
+    /// <summary>Whether s and b were set from a batch, in this run or in the one whose state was loaded.</summary>
+    public bool IsInitialized => known || (known = initialized.item<bool>());
+
+    /// <summary>True until the first batch of training: that one sets the scale and the shift of all its examples.</summary>
+    public override bool MixesBatchInTraining => !IsInitialized;
+
+    /// <inheritdoc/>
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    {
+        if (training && !IsInitialized) Initialize(x);
+        var (s, b) = (RunningMoments.PerChannel(log_scale, x.dim()), RunningMoments.PerChannel(shift, x.dim()));
+        return (x.mul(s.exp()).add(b, Scalars.One), LogDet(x));
+    }
+
+    /// <inheritdoc/>
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    {
+        var (s, b) = (RunningMoments.PerChannel(log_scale, z.dim()), RunningMoments.PerChannel(shift, z.dim()));
+        return (z.sub(b).mul(s.neg().exp()), LogDet(z).neg());
+    }
+
+    private Tensor LogDet(Tensor input) =>
+        log_scale.sum().mul(Scalars.Of(input.shape.Skip(2).Aggregate(1L, (n, s) => n * s))).repeat(input.shape[0]);
+
+    private void Initialize(Tensor x)
+    {
+        using var _ = no_grad();
+        if (x.shape[0] == 0 || x.numel() / x.shape[1] < 2) return;
+        var (mean, variance) = RunningMoments.Of(x.detach(), null);
+        var deviation = variance.sqrt();
+        // a constant channel has no width but for the rounding of its mean
+        var usable = deviation.gt(mean.abs().mul(Scalars.Of(1e-6))).logical_and(deviation.isfinite());
+        var s = deviation.log().neg().where(usable, zeros_like(deviation));
+        log_scale.copy_(s);
+        shift.copy_(mean.neg().mul(s.exp()).nan_to_num(0, 0, 0));
+        initialized.fill_(Scalars.IntegerOne);
+        known = true;
+    }
+}
