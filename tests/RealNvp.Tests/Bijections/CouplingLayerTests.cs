@@ -1,0 +1,48 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Tests.Bijections;
+
+public class CouplingLayerTests
+{
+    private static ResidualConvNet Net(long inputs, long outputs) => new(inputs, outputs, new() { HiddenChannels = 4, Blocks = 0 });
+
+    [Fact]
+    public void The_mask_is_no_input_unless_it_is_asked_for()
+    {
+        using var affine = new AffineCouplingLayer([2, 4, 4], Mask.Checkerboard(4, 4), Net(2, 4));
+        affine.ConditionerInputShape.Should().Equal(2, 4, 4);
+        using var any = new AffineCouplingLayer([2, 4, 4], Mask.Checkerboard(4, 4), nn.Conv2d(2, 4, 1));
+        any.ConditionerInputShape.Should().Equal(2, 4, 4);
+        using var general = new CouplingLayer([2, 4, 4], Mask.Checkerboard(4, 4), new AdditiveTransformer(), Net(2, 2));
+        general.ConditionerInputShape.Should().Equal(2, 4, 4);
+        using var generalAny = new CouplingLayer([2, 4, 4], Mask.Checkerboard(4, 4), new AdditiveTransformer(), nn.Conv2d(2, 2, 1));
+        generalAny.ConditionerInputShape.Should().Equal(2, 4, 4);
+        using var additive = new AdditiveCouplingLayer([2, 4, 4], Mask.Checkerboard(4, 4), Net(2, 2));
+        additive.ConditionerInputShape.Should().Equal(2, 4, 4);
+    }
+
+    [Fact]
+    public void The_mask_is_an_input_where_it_has_one_channel_and_is_refused_where_it_has_more()
+    {
+        using var scope = NewDisposeScope();
+        bool[] pattern = [true, false, false, true, false, true];
+        using var layer = new AffineCouplingLayer([2, 2, 3], new Mask([1, 2, 3], pattern), Net(3, 4), maskAsInput: true);
+        layer.Forward(randn(2, 2, 2, 3)).Value.shape.Should().Equal(2, 2, 2, 3);
+        FluentActions.Invoking(() => new AffineCouplingLayer([2, 1, 3], new Mask([2, 1, 3], pattern), Net(3, 4), maskAsInput: true))
+            .Should().Throw<ArgumentException>().WithMessage("*(H, W)*");
+    }
+
+    [Fact]
+    public void A_conditioner_that_loses_examples_is_an_error()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new AffineCouplingLayer([4], Mask.FirstHalf(4), new FirstExample());
+        FluentActions.Invoking(() => layer.Forward(randn(3, 4))).Should().Throw<InvalidOperationException>().WithMessage("*returned (1, 4)*N = 3*");
+    }
+
+    private sealed class FirstExample() : nn.Module<Tensor, Tensor>(nameof(FirstExample))
+    {
+        public override Tensor forward(Tensor input) => zeros(1, 4);
+    }
+}
