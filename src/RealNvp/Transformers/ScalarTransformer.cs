@@ -8,8 +8,8 @@ namespace RealNvp;
 /// </summary>
 /// <remarks>
 /// The parameters of a batch x of shape (N, C, ...) have shape (N, P·C, ...), where P is <see cref="ParametersPerElement"/>.
-/// Parameters that are all 0 give the identity, exactly: a coupling whose conditioner ends in zeros starts as the identity, and a
-/// dense mask keeps a variable by setting its parameters to 0.
+/// Parameters that are all 0 give the identity: a coupling whose conditioner ends in zeros starts as the identity, and a dense mask
+/// keeps a variable by setting its parameters to 0.
 /// </remarks>
 public abstract class ScalarTransformer : nn.Module
 {
@@ -18,6 +18,12 @@ public abstract class ScalarTransformer : nn.Module
 
     /// <summary>P, the number of parameters of one element.</summary>
     public abstract int ParametersPerElement { get; }
+
+    /// <summary>
+    /// Whether parameters that are all 0 give x and 0 to the last bit. Where it is false, a coupling with a dense mask puts back what the
+    /// mask keeps, which costs it a pass over memory.
+    /// </summary>
+    public virtual bool IsIdentityAtZeroExactly => true;
 
     /// <summary>Computes y = τ(x; θ) and log|dy/dx| of every element, or null where that is 0 everywhere.</summary>
     /// <param name="x">(N, C, ...).</param>

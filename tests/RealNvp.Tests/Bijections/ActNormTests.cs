@@ -59,6 +59,17 @@ public class ActNormTests
         layer.state_dict()["log_scale"][0].item<float>().Should().Be(0);
     }
 
+    [Theory, InlineData(double.NaN), InlineData(double.PositiveInfinity)]
+    public void A_channel_that_is_not_finite_does_not_spoil_the_weights(double value)
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new ActNorm([2]);
+        layer.Forward(cat([full([50, 1], value, float32), randn(50, 1)], 1));
+        layer.state_dict()["shift"][0].item<float>().Should().Be(0);
+        layer.state_dict()["log_scale"][0].item<float>().Should().Be(0);
+        layer.state_dict()["log_scale"][1].item<float>().Should().NotBe(0);
+    }
+
     [Fact]
     public void A_narrow_channel_far_below_one_is_still_normalized()
     {

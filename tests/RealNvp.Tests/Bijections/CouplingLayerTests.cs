@@ -34,6 +34,18 @@ public class CouplingLayerTests
     }
 
     [Fact]
+    public void Masks_fit_images_of_any_size_where_they_name_channels_alone()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new AdditiveCouplingLayer([4, -1, -1], Mask.ChannelWise(4), Net(2, 2));
+        layer.Forward(randn(2, 4, 3, 5)).Value.shape.Should().Equal(2, 4, 3, 5);
+        layer.Forward(randn(2, 4, 6, 2)).Value.shape.Should().Equal(2, 4, 6, 2);
+        // a mask of rows and columns says the sizes that the shape leaves open
+        using var checkerboard = new AdditiveCouplingLayer([1, -1, -1], Mask.Checkerboard(2, 4), Net(1, 1));
+        checkerboard.Forward(randn(2, 1, 2, 4)).Value.shape.Should().Equal(2, 1, 2, 4);
+    }
+
+    [Fact]
     public void A_conditioner_that_loses_examples_is_an_error()
     {
         using var scope = NewDisposeScope();

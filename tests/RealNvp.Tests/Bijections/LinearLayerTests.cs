@@ -91,6 +91,7 @@ public class LinearLayerTests
     {
         FluentActions.Invoking(() => new Permutation([3], [0, 1])).Should().Throw<ArgumentException>().WithMessage("*3 numbers*got 2*");
         FluentActions.Invoking(() => new Permutation([3], [0, 1, 1])).Should().Throw<ArgumentException>().WithMessage("*once; got 1 at position 2*");
+        FluentActions.Invoking(() => new Permutation([3], [2, 2, 1])).Should().Throw<ArgumentException>().WithMessage("*once; got 2 at position 1*");
         FluentActions.Invoking(() => new Permutation([3], [0, 1, 3])).Should().Throw<ArgumentException>().WithMessage("*got 3 at position 2*");
         FluentActions.Invoking(() => Permutation.Reversal([-1, 2, 2])).Should().Throw<ArgumentException>().WithMessage("*number of channels*");
     }

@@ -98,4 +98,12 @@ public class MaskTests
     }
 
     private static void Refused<T>(Action action, string message) where T : Exception => action.Should().Throw<T>().WithMessage(message);
+
+    [Fact]
+    public void A_mask_of_fewer_dimensions_covers_examples_of_more()
+    {
+        // 0 is no size of a mask, so a missing dimension repeats also where the example's size is 0 or 1
+        new Mask([2], [true, false]).BroadcastTo([1, 3, 2]).Should().Equal(true, false, true, false, true, false);
+        new Mask([2], [true, false]).BroadcastTo([2, 1, 2]).Should().Equal(true, false, true, false);
+    }
 }

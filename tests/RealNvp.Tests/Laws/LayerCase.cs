@@ -10,6 +10,9 @@ public sealed record LayerCase(string Name, Func<Bijection> Make, EventShape Sha
     /// <summary>Settings of the check; ours are held to 1e-9 in float64.</summary>
     public FlowCheckOptions Options { get; init; } = new() { Float64Tolerance = 1e-9 };
 
+    /// <summary>The spread of the parameters that stands for "far from the initialization".</summary>
+    public double FarSpread { get; init; } = 1;
+
     /// <summary>Makes examples that the layer accepts; normal numbers where null.</summary>
     public Func<Tensor>? Sample { get; init; }
 

@@ -18,6 +18,7 @@ public static class LayerGenerator
         ["affine"] = (shape, context) => Coupling(shape, context, "AffineCouplingLayer"),
         ["additive"] = (shape, context) => Coupling(shape, context, "AdditiveCouplingLayer"),
         ["general"] = (shape, context) => Coupling(shape, context, "CouplingLayer"),
+        ["spline"] = Spline,
         ["scaling"] = (shape, _) => Gen.Const(new GeneratedLayer($"new DiagonalScaling({Text(shape)})", () => new DiagonalScaling(shape), shape)),
         ["permutation"] = (shape, _) => Gen.Int[0, 1000].Select(seed => new GeneratedLayer($"Permutation.Random({Text(shape)}, {seed})", () => Permutation.Random(shape, seed), shape)),
         ["linear"] = (shape, _) => OneOf(Enum.GetValues<LinearForm>()).Select(form => new GeneratedLayer($"new InvertibleLinear({Text(shape)}, LinearForm.{form})", () => new InvertibleLinear(shape, form), shape)),
@@ -85,6 +86,20 @@ public static class LayerGenerator
             _ => new($"new {type}({Text(shape)}, {mask.Code}, new AffineTransformer({Text(scale)}, AffineOrder.{order}), {net.Code}{tail})", () => new CouplingLayer(shape, mask.Make(), new AffineTransformer(scale, order), net.Make(), asInput), shape),
         };
     }
+
+    private static Gen<GeneratedLayer>? Spline(EventShape shape, long context)
+    {
+        if (Masks(shape) is not { } masks) return null;
+        return from mask in masks
+               from options in Gen.Select(Gen.Int[1, 6], OneOf(0.5, 3.0, 10.0), OneOf(Enum.GetValues<SplineTails>()))
+               let parts = CouplingLayer.PartShapes(shape, mask.Make())
+               let text = $"new SplineTransformer({options.Item1}, {options.Item2.ToString(CultureInfo.InvariantCulture)}, SplineTails.{options.Item3})"
+               let make = new Func<SplineTransformer>(() => new SplineTransformer(options.Item1, options.Item2, options.Item3))
+               from net in Network(shape.Count == 3, parts.Kept[0], parts.Changed[0] * PerElement(options.Item1, options.Item3), context)
+               select new GeneratedLayer($"new CouplingLayer({Text(shape)}, {mask.Code}, {text}, {net.Code})", () => new CouplingLayer(shape, mask.Make(), make(), net.Make()), shape);
+    }
+
+    private static long PerElement(int bins, SplineTails tails) => (2 * bins) + tails switch { SplineTails.Linear => bins - 1, SplineTails.Box => bins + 1, _ => bins };
 
     private static Gen<GeneratedNetwork> Network(bool image, long inputs, long outputs, long context)
     {

@@ -21,7 +21,7 @@ public class LayerLaws
 
     [Theory, MemberData(nameof(Layers))]
     public void Every_layer_passes_FlowCheck_far_from_its_initialization(string name) =>
-        LayerTable.Find(name).Verify(o => o with { ParameterSpread = 1, Float64Tolerance = 1e-8, Float32Tolerance = 1e-3, Seed = 2 }).ThrowIfFailed();
+        LayerTable.Find(name).Verify(o => o with { ParameterSpread = LayerTable.Find(name).FarSpread, Float64Tolerance = 1e-8, Float32Tolerance = 1e-3, Seed = 2 }).ThrowIfFailed();
 
     [Theory, MemberData(nameof(Layers))]
     public void A_new_layer_with_zero_ended_networks_is_the_identity_or_a_fixed_map(string name)
@@ -30,12 +30,39 @@ public class LayerLaws
         using var _ = no_grad();
         var row = LayerTable.Find(name);
         using var layer = row.Make();
-        if (layer is not CouplingLayer || name.Contains("any module", StringComparison.Ordinal)) return;
+        if (layer is not CouplingLayer coupling || name.Contains("any module", StringComparison.Ordinal)) return;
         layer.eval();
         var x = randn(row.Shape.WithBatch(2));
         var (z, logDet) = layer.Forward(x, layer.ContextSize > 0 ? randn(2, layer.ContextSize) : null);
-        z.sub(x).abs().max().item<float>().Should().Be(0);
-        logDet.abs().max().item<float>().Should().Be(0);
+        // a spline of straight lines rounds
+        var rounding = coupling.Transformer.IsIdentityAtZeroExactly ? 0 : 1e-6f * (float)row.Shape.NumElements;
+        z.sub(x).abs().max().item<float>().Should().BeLessThanOrEqualTo(rounding);
+        logDet.abs().max().item<float>().Should().BeLessThanOrEqualTo(rounding);
     }
 
+    [Theory, MemberData(nameof(Layers))]
+    public void Every_layer_pays_for_its_weights_exactly_so_that_a_hostile_file_can_claim_none(string name)
+    {
+        var row = LayerTable.Find(name);
+        // a module of TorchSharp, and what a fitted layer learned, are not made by a checkpoint's options
+        if (name is "affine, any module as conditioner" or "standardization") return;
+        long elements, tensors;
+        using (var layer = row.Make())
+        {
+            var state = layer.state_dict().Values;
+            (elements, tensors) = (state.Sum(t => t.numel()), state.Count);
+        }
+        if (tensors == 0) return;
+        var make = () => { using var layer = row.Make(); };
+        Within(elements, tensors).Should().NotThrow();
+        Within(elements - 1, tensors).Should().Throw<InvalidDataException>();
+        Within(elements, tensors - 1).Should().Throw<InvalidDataException>();
+
+        Action Within(long e, long t) => () =>
+        {
+            using var budget = Internal.Weights.Limit(e, t);
+            try { make(); }
+            catch { Internal.Weights.Abandon(); throw; }
+        };
+    }
 }

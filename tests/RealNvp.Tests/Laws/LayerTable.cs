@@ -23,6 +23,14 @@ public static class LayerTable
         new("additive, vector", () => new AdditiveCouplingLayer([5], Mask.Alternating(5), new ResidualMlp(2, 3, 8, 1)), [5]),
         new("additive, checkerboard", () => new AdditiveCouplingLayer([1, 4, 4], Mask.Checkerboard(4, 4), Net(1, 1)), [1, 4, 4]),
         new("general coupling, affine with one scale in all", () => new CouplingLayer([4], Mask.FirstHalf(4), new AffineTransformer([1]), new ResidualMlp(2, 4, 8, 0)), [4]),
+        new("spline, linear tails", () => Spline([4], Mask.Alternating(4), new SplineTransformer(4, 2)), [4]) { Options = new() { Points = [-2, 2, 0, -1, 1] } },
+        // outside of a box there is no data; with a spread of 1 its derivatives reach e^19, where finite differences have no digits left
+        new("spline, box", () => Spline([4], Mask.Alternating(4), new SplineTransformer(4, 2, SplineTails.Box)), [4]) { Options = new() { Minimum = -2, Maximum = 2, DrawLatents = false, Points = [-2, 2, 0, -1, 1] }, FarSpread = 0.6 },
+        // an angle that is many turns away has lost its digits
+        new("spline, circular", () => Spline([4], Mask.Alternating(4), new SplineTransformer(4, Math.PI, SplineTails.Circular)), [4]) { Options = new() { Extreme = 20, Points = [-Math.PI, Math.PI, 0, 3 * Math.PI, 1] }, FarSpread = 0.6 },
+        new("spline, one bin, context", () => Spline([3], Mask.FirstHalf(3), new SplineTransformer(1, 0, 1, SplineTails.Box), 2), [3]) { Options = new() { Minimum = 0, Maximum = 1, DrawLatents = false } },
+        new("spline, dense mask", () => new CouplingLayer([1, 3, 3], Mask.Checkerboard(3, 3), new SplineTransformer(3), Net(1, 8)), [1, 3, 3]),
+        new("spline, channel-wise", () => new CouplingLayer([3, 2, 2], Mask.ChannelWise(3), new SplineTransformer(5), Net(1, 28)), [3, 2, 2]),
         new("diagonal scaling", () => new DiagonalScaling([2, 3]), [2, 3]),
         new("permutation, vector", () => new Permutation([4], [2, 0, 3, 1]), [4]),
         new("permutation, image", () => Permutation.Random([5, 2, 3], 3), [5, 2, 3]),
@@ -63,6 +71,12 @@ public static class LayerTable
     {
         var kept = mask.Kept.ToArray().Count(k => k);
         return new(shape, mask, new ResidualMlp(kept, 2 * (shape[0] - kept), 8, 1, context), order);
+    }
+
+    private static CouplingLayer Spline(EventShape shape, Mask mask, SplineTransformer transformer, long context = 0)
+    {
+        var kept = mask.Kept.ToArray().Count(k => k);
+        return new(shape, mask, transformer, new ResidualMlp(kept, transformer.ParametersPerElement * (shape[0] - kept), 8, 1, context));
     }
 
     private static AffineCouplingLayer AffineImage(EventShape shape, Mask mask, long context = 0, bool maskAsInput = false, AffineOrder order = AffineOrder.ScaleThenShift)

@@ -58,6 +58,9 @@ public class CouplingLayer : Bijection
     /// <inheritdoc/>
     public override long ContextSize { get; }
 
+    /// <summary>The elementwise map; the layer owns it.</summary>
+    public ScalarTransformer Transformer => transformer;
+
     /// <summary>The shape of the conditioner's input for one example: the kept part, or the whole example for a dense mask.</summary>
     public EventShape ConditionerInputShape => !mask_as_input ? partition.KeptShape : EventShape.Create([partition.KeptShape[0] + 1, .. partition.KeptShape.Skip(1)]);
 
@@ -84,6 +87,12 @@ public class CouplingLayer : Bijection
         var parameters = partition.Restrict(Parameters(partition.Kept(input), context));
         var changed = partition.Changed(input);
         var (output, logDerivative) = inverse ? transformer.Inverse(changed, parameters) : transformer.Forward(changed, parameters);
+        if (!transformer.IsIdentityAtZeroExactly && partition.Changes is { } changes)
+        {
+            var moves = changes.to(ScalarType.Bool);
+            output = output.where(moves, input);
+            logDerivative = logDerivative?.where(moves, zeros_like(logDerivative));
+        }
         return (partition.Merge(input, output), logDerivative is null ? null : SumExamples(logDerivative));
     }
 
