@@ -17,6 +17,9 @@ internal sealed record Probe(string Name, bool Inverse, Tensor Input, Tensor? Co
     /// <summary>log|det| of the numerical Jacobian and its error, by row; computed once, in float64.</summary>
     public Dictionary<int, (double LogDet, double Error)> Numerical { get; } = [];
 
+    /// <summary>The log-determinants of autograd's Jacobians in float64, by example.</summary>
+    public Dictionary<int, double> Autograd { get; } = [];
+
     /// <summary>How much relative errors of inputs and weights move the log-determinant; computed once, in float64.</summary>
     public double? Sensitivity { get; set; }
 

@@ -87,19 +87,16 @@ public static class LayerGenerator
         };
     }
 
+    // with linear tails: a box and a circle are made for data of a range, which a random chain does not know; the table of layers has them
     private static Gen<GeneratedLayer>? Spline(EventShape shape, long context)
     {
         if (Masks(shape) is not { } masks) return null;
         return from mask in masks
-               from options in Gen.Select(Gen.Int[1, 6], OneOf(0.5, 3.0, 10.0), OneOf(Enum.GetValues<SplineTails>()))
+               from options in Gen.Select(Gen.Int[1, 6], OneOf(0.5, 3.0, 10.0))
                let parts = CouplingLayer.PartShapes(shape, mask.Make())
-               let text = $"new SplineTransformer({options.Item1}, {options.Item2.ToString(CultureInfo.InvariantCulture)}, SplineTails.{options.Item3})"
-               let make = new Func<SplineTransformer>(() => new SplineTransformer(options.Item1, options.Item2, options.Item3))
-               from net in Network(shape.Count == 3, parts.Kept[0], parts.Changed[0] * PerElement(options.Item1, options.Item3), context)
-               select new GeneratedLayer($"new CouplingLayer({Text(shape)}, {mask.Code}, {text}, {net.Code})", () => new CouplingLayer(shape, mask.Make(), make(), net.Make()), shape);
+               from net in Network(shape.Count == 3, parts.Kept[0], parts.Changed[0] * ((3 * options.Item1) - 1), context)
+               select new GeneratedLayer($"new CouplingLayer({Text(shape)}, {mask.Code}, new SplineTransformer({options.Item1}, {options.Item2.ToString(CultureInfo.InvariantCulture)}), {net.Code})", () => new CouplingLayer(shape, mask.Make(), new SplineTransformer(options.Item1, options.Item2), net.Make()), shape);
     }
-
-    private static long PerElement(int bins, SplineTails tails) => (2 * bins) + tails switch { SplineTails.Linear => bins - 1, SplineTails.Box => bins + 1, _ => bins };
 
     private static Gen<GeneratedNetwork> Network(bool image, long inputs, long outputs, long context)
     {
