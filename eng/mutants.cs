@@ -29,10 +29,8 @@ var results = Path.GetFullPath(options["results"]);
     (@"\.logical_not\(\)", ""), (@"\btraining\b", "!training"), (@" \?\? ", " is null ? null! : "), (@"\.Aggregate\(1L", ".Aggregate(2L"),
 ];
 
-string[] folders = ["Bijections", "Transformers"];
-var files = folders
-    .SelectMany(f => Directory.EnumerateFiles(Path.Combine(root, "src", "RealNvp", f), "*.cs", SearchOption.AllDirectories))
-    .Where(f => f.Contains(options["files"], StringComparison.OrdinalIgnoreCase)).Order(StringComparer.Ordinal).ToArray();
+var tracked = Run(root, "git", 60, "ls-files").Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(f => File.Exists(Path.Combine(root, f))).ToArray();
+var files = tracked.Where(f => Regex.IsMatch(f, @"^src/RealNvp/(Bijections|Transformers)/.*\.cs$") && f.Contains(options["files"], StringComparison.OrdinalIgnoreCase)).Order(StringComparer.Ordinal).Select(f => Path.Combine(root, f)).ToArray();
 var mutants = files.SelectMany(f => MutantsOf(root, f)).ToArray();
 var (every, offset) = (int.Parse(options["every"], CultureInfo.InvariantCulture), int.Parse(options["offset"], CultureInfo.InvariantCulture));
 var done = File.Exists(results) ? File.ReadAllLines(results).Select(l => l.Split('\t')).Where(p => p.Length == 5).ToDictionary(p => string.Join('\t', p[1..]), p => p[0]) : [];
@@ -44,11 +42,11 @@ var copy = Directory.CreateTempSubdirectory("realnvp-mutants-").FullName;
 var clock = Stopwatch.StartNew();
 try
 {
-    foreach (var tracked in Run(root, "git", 60, "ls-files").Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+    foreach (var file in tracked)
     {
-        var to = Path.Combine(copy, tracked);
+        var to = Path.Combine(copy, file);
         Directory.CreateDirectory(Path.GetDirectoryName(to)!);
-        if (File.Exists(Path.Combine(root, tracked))) File.Copy(Path.Combine(root, tracked), to);
+        File.Copy(Path.Combine(root, file), to);
     }
     var project = Path.Combine(copy, "tests", "RealNvp.Tests", "RealNvp.Tests.csproj");
     var first = Run(copy, "dotnet", 600, "build", project, "-v", "q", "--nologo");
