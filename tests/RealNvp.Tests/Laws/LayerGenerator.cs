@@ -7,7 +7,11 @@ namespace RealNvp.Tests.Laws;
 /// <param name="Code">What to paste into a test.</param>
 /// <param name="Make">Makes the same.</param>
 /// <param name="Out">The shape of z.</param>
-public sealed record GeneratedLayer(string Code, Func<Bijection> Make, EventShape Out);
+public sealed record GeneratedLayer(string Code, Func<Bijection> Make, EventShape Out)
+{
+    /// <summary>The largest input that the layer can invert: some parameters that extremes give have no inverse in any dtype.</summary>
+    public double Extreme { get; init; } = 1e4;
+}
 
 /// <summary>Random layers with random shapes, masks and options, as CsCheck generators, so that a failing case shrinks.</summary>
 public static class LayerGenerator
@@ -19,6 +23,8 @@ public static class LayerGenerator
         ["additive"] = (shape, context) => Coupling(shape, context, "AdditiveCouplingLayer"),
         ["general"] = (shape, context) => Coupling(shape, context, "CouplingLayer"),
         ["spline"] = Spline,
+        ["mixture"] = Mixture,
+        ["autoregressive"] = Autoregressive,
         ["scaling"] = (shape, _) => Gen.Const(new GeneratedLayer($"new DiagonalScaling({Text(shape)})", () => new DiagonalScaling(shape), shape)),
         ["permutation"] = (shape, _) => Gen.Int[0, 1000].Select(seed => new GeneratedLayer($"Permutation.Random({Text(shape)}, {seed})", () => Permutation.Random(shape, seed), shape)),
         ["linear"] = (shape, _) => OneOf(Enum.GetValues<LinearForm>()).Select(form => new GeneratedLayer($"new InvertibleLinear({Text(shape)}, LinearForm.{form})", () => new InvertibleLinear(shape, form), shape)),
@@ -61,7 +67,7 @@ public static class LayerGenerator
     private static Gen<GeneratedLayer> Any(EventShape shape, long context) => Gen.OneOf([.. Kinds.Values.Select(k => k(shape, context)).OfType<Gen<GeneratedLayer>>()]);
 
     private static GeneratedLayer Join(GeneratedLayer[] layers) =>
-        new($"new Chain({string.Join(", ", layers.Select(l => l.Code))})", () => new Chain([.. layers.Select(l => l.Make())]), layers[^1].Out);
+        new($"new Chain({string.Join(", ", layers.Select(l => l.Code))})", () => new Chain([.. layers.Select(l => l.Make())]), layers[^1].Out) { Extreme = layers.Min(l => l.Extreme) };
 
     private static Gen<GeneratedLayer>? Coupling(EventShape shape, long context, string type)
     {
@@ -96,6 +102,39 @@ public static class LayerGenerator
                let parts = CouplingLayer.PartShapes(shape, mask.Make())
                from net in Network(shape.Count == 3, parts.Kept[0], parts.Changed[0] * ((3 * options.Item1) - 1), context)
                select new GeneratedLayer($"new CouplingLayer({Text(shape)}, {mask.Code}, new SplineTransformer({options.Item1}, {options.Item2.ToString(CultureInfo.InvariantCulture)}), {net.Code})", () => new CouplingLayer(shape, mask.Make(), new SplineTransformer(options.Item1, options.Item2), net.Make()), shape);
+    }
+
+    // between means that are far apart, a mixture is flat: its derivative is too small for any dtype
+    private const double MixtureExtreme = 10;
+
+    private static Gen<GeneratedLayer>? Mixture(EventShape shape, long context)
+    {
+        if (Masks(shape) is not { } masks) return null;
+        return from mask in masks
+               from components in Gen.Int[1, 4]
+               let parts = CouplingLayer.PartShapes(shape, mask.Make())
+               from net in Network(shape.Count == 3, parts.Kept[0], parts.Changed[0] * ((3 * components) + 2), context)
+               select new GeneratedLayer($"new CouplingLayer({Text(shape)}, {mask.Code}, new MixtureCdfTransformer({components}), {net.Code})", () => new CouplingLayer(shape, mask.Make(), new MixtureCdfTransformer(components), net.Make()), shape) { Extreme = MixtureExtreme };
+    }
+
+    private static Gen<GeneratedLayer>? Autoregressive(EventShape shape, long context)
+    {
+        if (shape.Count != 1) return null;
+        var features = shape[0];
+        return from sizes in Gen.Select(Gen.Long[1, 10], Gen.Int[0, 2], Gen.Bool)
+               from order in Gen.Shuffle(Enumerable.Range(0, (int)features).Select(i => (long)i).ToArray())
+               from transformer in OneOf<(string Code, Func<ScalarTransformer> Make)>(("new AffineTransformer([1])", () => new AffineTransformer([1])), ("new AdditiveTransformer()", () => new AdditiveTransformer()), ("new SplineTransformer(3)", () => new SplineTransformer(3)), ("new MixtureCdfTransformer(2)", () => new MixtureCdfTransformer(2)))
+               let options = new MadeOptions { Hidden = sizes.Item1, Blocks = sizes.Item2, Residual = sizes.Item3, Order = order, ContextSize = context }
+               let parameters = ParametersOf(transformer.Make)
+               select new GeneratedLayer(
+                   $"new AutoregressiveLayer({transformer.Code}, new Made({features}, {parameters}, new() {{ Hidden = {options.Hidden}, Blocks = {options.Blocks}, Residual = {Bool(options.Residual)}, Order = [{string.Join(", ", order)}], ContextSize = {context} }}))",
+                   () => new AutoregressiveLayer(transformer.Make(), new Made(features, parameters, options)), shape) { Extreme = transformer.Code.Contains("Mixture", StringComparison.Ordinal) ? MixtureExtreme : 1e4 };
+    }
+
+    private static long ParametersOf(Func<ScalarTransformer> make)
+    {
+        using var transformer = make();
+        return transformer.ParametersPerElement;
     }
 
     private static Gen<GeneratedNetwork> Network(bool image, long inputs, long outputs, long context)

@@ -31,6 +31,18 @@ public static class LayerTable
         new("spline, one bin, context", () => Spline([3], Mask.FirstHalf(3), new SplineTransformer(1, 0, 1, SplineTails.Box), 2), [3]) { Options = new() { Minimum = 0, Maximum = 1, DrawLatents = false } },
         new("spline, dense mask", () => new CouplingLayer([1, 3, 3], Mask.Checkerboard(3, 3), new SplineTransformer(3), Net(1, 8)), [1, 3, 3]),
         new("spline, channel-wise", () => new CouplingLayer([3, 2, 2], Mask.ChannelWise(3), new SplineTransformer(5), Net(1, 28)), [3, 2, 2]),
+        // extremes that reach the network put means so far apart that the map between them is flat in any dtype
+        new("mixture of logistics, vector", () => new CouplingLayer([4], Mask.Alternating(4), new MixtureCdfTransformer(3), new ResidualMlp(2, 22, 8, 1)), [4]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
+        new("mixture of logistics, context, one component", () => new CouplingLayer([3], Mask.FirstHalf(3), new MixtureCdfTransformer(1), new ResidualMlp(1, 10, 8, 1, 2)), [3]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
+        new("mixture of logistics, dense mask", () => new CouplingLayer([1, 3, 3], Mask.Checkerboard(3, 3), new MixtureCdfTransformer(2), Net(1, 8)), [1, 3, 3]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
+        new("autoregressive, affine", () => Autoregressive(5, new AffineTransformer([1]), new() { Hidden = 12, Blocks = 1 }), [5]),
+        new("autoregressive, affine, plain blocks, random order, context", () => Autoregressive(4, new AffineTransformer([1]), new() { Hidden = 9, Blocks = 2, Residual = false, Order = [2, 0, 3, 1], ContextSize = 2 }), [4]),
+        new("autoregressive, additive, no block", () => Autoregressive(3, new AdditiveTransformer(), new() { Hidden = 2, Blocks = 0 }), [3]),
+        // features one after the other multiply what the derivatives of a spline reach: less spread, as for the box
+        new("autoregressive, spline", () => Autoregressive(4, new SplineTransformer(3, 2), new() { Hidden = 8, Blocks = 1, Order = [3, 2, 1, 0] }), [4]) { FarSpread = 0.6 },
+        new("autoregressive, mixture of logistics, context", () => Autoregressive(3, new MixtureCdfTransformer(2), new() { Hidden = 8, Blocks = 1, ContextSize = 1 }), [3]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
+        new("autoregressive, one feature, context", () => Autoregressive(1, new AffineTransformer([1]), new() { Hidden = 4, Blocks = 1, ContextSize = 2 }), [1]),
+        new("inverse autoregressive", () => new Inverted(Autoregressive(4, new AffineTransformer([1]), new() { Hidden = 12, Blocks = 1, ContextSize = 2 })), [4]),
         new("diagonal scaling", () => new DiagonalScaling([2, 3]), [2, 3]),
         new("permutation, vector", () => new Permutation([4], [2, 0, 3, 1]), [4]),
         new("permutation, image", () => Permutation.Random([5, 2, 3], 3), [5, 2, 3]),
@@ -78,6 +90,8 @@ public static class LayerTable
         var kept = mask.Kept.ToArray().Count(k => k);
         return new(shape, mask, transformer, new ResidualMlp(kept, transformer.ParametersPerElement * (shape[0] - kept), 8, 1, context));
     }
+
+    private static AutoregressiveLayer Autoregressive(long features, ScalarTransformer transformer, MadeOptions options) => new(transformer, new Made(features, transformer.ParametersPerElement, options));
 
     private static AffineCouplingLayer AffineImage(EventShape shape, Mask mask, long context = 0, bool maskAsInput = false, AffineOrder order = AffineOrder.ScaleThenShift)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using CsCheck;
 using RealNvp.Checking;
 using RealNvp.Tests.Infrastructure;
@@ -29,7 +30,7 @@ public class RandomLayerTests
     {
         // every chain fails here, so the smallest one is found
         var failing = () => LayerGenerator.Chains.Sample(c => Assert.Fail("always"), iter: 200, threads: 1, print: c => Code(c.Shape, c.Layer, 1));
-        failing.Should().Throw<CsCheckException>().WithMessage("*FlowCheck.Verify(() => new Chain(*), [*], new() { Seed = 1 }).ThrowIfFailed();*");
+        failing.Should().Throw<CsCheckException>().WithMessage("*FlowCheck.Verify(() => new Chain(*), [*], new() { Seed = 1, Extreme = * }).ThrowIfFailed();*");
     }
 
     [SlowFact]
@@ -74,8 +75,8 @@ public class RandomLayerTests
         Gen.Select(layers, Gen.Long[1, 1000]).Sample(
             c => Verify(c.Item1.Shape, c.Item1.Layer, c.Item2), seed: seed, iter: count, threads: 1, print: c => Code(c.Item1.Shape, c.Item1.Layer, c.Item2));
 
-    private static void Verify(EventShape shape, GeneratedLayer layer, long seed) => FlowCheck.Verify(layer.Make, shape, new() { Seed = seed }).ThrowIfFailed();
+    private static void Verify(EventShape shape, GeneratedLayer layer, long seed) => FlowCheck.Verify(layer.Make, shape, new() { Seed = seed, Extreme = layer.Extreme }).ThrowIfFailed();
 
     private static string Code(EventShape shape, GeneratedLayer layer, long seed) =>
-        $"FlowCheck.Verify(() => {layer.Code}, {LayerGenerator.Text(shape)}, new() {{ Seed = {seed} }}).ThrowIfFailed();";
+        $"FlowCheck.Verify(() => {layer.Code}, {LayerGenerator.Text(shape)}, new() {{ Seed = {seed}, Extreme = {layer.Extreme.ToString(CultureInfo.InvariantCulture)} }}).ThrowIfFailed();";
 }

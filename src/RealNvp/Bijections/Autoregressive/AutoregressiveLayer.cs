@@ -1,0 +1,54 @@
+using RealNvp.Internal;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// Each feature is mapped by an elementwise map whose parameters depend on the features before it: zᵢ = τ(xᵢ; θ(x before i, context));
+/// log|det| = Σ log|τ'| (MAF, arXiv 1705.07057, section 3.1).
+/// </summary>
+/// <remarks>
+/// <para>Forward, and so the density, takes one pass of the network. Inverse, and so sampling, goes from feature to feature, and computes
+/// each hidden unit once: about the arithmetic of one pass, in D steps. <c>new Inverted(layer)</c> samples in one pass instead: the inverse
+/// autoregressive flow (IAF, arXiv 1606.04934).</para>
+/// <para>State-dict keys: <c>made.*</c> and <c>transformer.*</c>. The layer owns both.</para>
+/// </remarks>
+public sealed class AutoregressiveLayer : Bijection
+{
+    private readonly Made made;
+    private readonly ScalarTransformer transformer;
+
+    /// <summary>Makes the layer.</summary>
+    /// <param name="transformer">The elementwise map, the same for all features but for its parameters: of an <see cref="AffineTransformer"/> that with one scale in all, [1].</param>
+    /// <param name="made">Gives the parameters; with as many a feature as the transformer takes. Its context is the layer's.</param>
+    /// <exception cref="ArgumentException">The two do not fit, or the transformer has weights for each feature.</exception>
+    public AutoregressiveLayer(ScalarTransformer transformer, Made made) : base(nameof(AutoregressiveLayer), made is null ? null : [made.Features])
+    {
+        ArgumentNullException.ThrowIfNull(transformer);
+        ArgumentNullException.ThrowIfNull(made);
+        if (made.ParametersPerFeature != transformer.ParametersPerElement)
+            throw new ArgumentException($"{transformer.GetName()} takes {transformer.ParametersPerElement} parameters a feature; the network gives {made.ParametersPerFeature}. Make it with new Made({made.Features}, {transformer.ParametersPerElement}, ...).", nameof(made));
+        if (made.Features > 1 && transformer.parameters().Any(p => p.numel() > 1))
+            throw new ArgumentException($"{transformer.GetName()} has weights of its own for each feature, but this layer applies it to one feature at a time. Use one weight for all, such as new AffineTransformer([1]).", nameof(transformer));
+        this.transformer = transformer;
+        this.made = made;
+        RegisterComponents();
+    }
+
+    /// <summary>The elementwise map; the layer owns it.</summary>
+    public ScalarTransformer Transformer => transformer;
+
+    /// <inheritdoc/>
+    public override long ContextSize => made.ContextSize;
+
+    /// <inheritdoc/>
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    {
+        var (value, logDerivative) = transformer.Forward(x, made.call(x, context));
+        return (value, logDerivative is null ? null : SumExamples(logDerivative));
+    }
+
+    /// <inheritdoc/>
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) =>
+        made.Sequential(z.shape[0], context, (feature, parameters) => transformer.Inverse(z.narrow(1, feature, 1), parameters));
+}

@@ -1,0 +1,241 @@
+using RealNvp.Internal;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// A masked network for autoregressive flows: the parameters of a feature depend on the features before it in the order, and on the
+/// context (MADE, arXiv 1502.03509, section 4; residual blocks as in arXiv 1705.07057).
+/// </summary>
+/// <remarks>
+/// <para>Maps (N, D) and a context (N, C) to (N, P·D), all first parameters before all second ones. The last layer starts at zero.</para>
+/// <para>Hidden unit j has a degree, how many features it sees, and the degrees ascend with j. So the parameters of one feature after the
+/// other can be computed with each hidden unit computed once (<see cref="Sequential"/>): the price of one pass, and not of D.
+/// With a context, the first feature's parameters depend on it too, through units of degree 0.</para>
+/// <para>State-dict keys: <c>first</c>, <c>context</c>, <c>inner.i</c>, <c>outer.i</c> (residual blocks only), <c>last</c>. Masked weights
+/// are in the state and have no effect.</para>
+/// </remarks>
+public sealed class Made : Conditioner
+{
+    private readonly Linear first, last;
+    private readonly Linear? context;
+    private readonly ModuleList<Linear> inner, outer;
+    private readonly Constant firstMask, hiddenMask, lastMask, order;
+    private readonly long[] positions, ends;
+
+    /// <summary>Makes the network.</summary>
+    /// <param name="features">D, the number of features.</param>
+    /// <param name="parametersPerFeature">P, the number of outputs of a feature.</param>
+    /// <param name="options">Width, depth, order and context; null for the defaults.</param>
+    /// <exception cref="ArgumentException">An order that is no permutation of the features.</exception>
+    public Made(long features, long parametersPerFeature, MadeOptions? options = null) : base(nameof(Made), options?.ContextSize ?? 0)
+    {
+        options ??= new();
+        Features = Check.Positive(features, nameof(features), "The number of features");
+        ParametersPerFeature = Check.Positive(parametersPerFeature, nameof(parametersPerFeature), "The number of parameters of a feature");
+        var hidden = Check.Positive(options.Hidden, nameof(options), "The number of hidden units");
+        if (options.Blocks < 0) throw new ArgumentOutOfRangeException(nameof(options), options.Blocks, "The number of blocks must not be negative.");
+        Residual = options.Residual;
+        positions = PositionsOf(options.Order, features);
+        // degree d: the unit sees the first d features of the order
+        var least = ContextSize > 0 || features == 1 ? 0 : 1;
+        var degrees = new long[hidden];
+        for (long j = 0; j < hidden; j++) degrees[j] = least + (j * (features - least) / hidden);
+        ends = [.. Enumerable.Range(0, checked((int)features)).Select(d => degrees.LongCount(degree => degree <= d))];
+
+        first = Weights.Linear(features, hidden);
+        if (ContextSize > 0) context = Weights.Linear(ContextSize, hidden, bias: false);
+        (inner, outer) = ([], []);
+        for (var i = 0; i < options.Blocks; i++)
+        {
+            inner.Add(Weights.Linear(hidden, hidden));
+            if (Residual) outer.Add(Weights.Linear(hidden, hidden));
+        }
+        last = Weights.Linear(hidden, checked(features * parametersPerFeature));
+        using (no_grad())
+        {
+            last.weight!.fill_(Scalars.Zero);
+            last.bias!.fill_(Scalars.Zero);
+        }
+        using (NewDisposeScope())
+        {
+            var (unit, feature) = (tensor(degrees), tensor(positions));
+            order = new Constant(tensor(OrderOf(positions)));
+            firstMask = new Constant(unit.unsqueeze(1).gt(feature.unsqueeze(0)).to(float32));
+            hiddenMask = new Constant(unit.unsqueeze(1).ge(unit.unsqueeze(0)).to(float32));
+            lastMask = new Constant(feature.unsqueeze(1).ge(unit.unsqueeze(0)).to(float32).repeat(parametersPerFeature, 1));
+        }
+        RegisterComponents();
+    }
+
+    /// <summary>D, the number of features.</summary>
+    public long Features { get; }
+
+    /// <summary>P, the number of outputs of a feature.</summary>
+    public long ParametersPerFeature { get; }
+
+    /// <summary>Whether the blocks are residual.</summary>
+    public bool Residual { get; }
+
+    /// <summary>For each feature its position in the order, 0 to D − 1.</summary>
+    internal IReadOnlyList<long> Positions => positions;
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor input, Tensor? context)
+    {
+        using var scope = NewDisposeScope();
+        var hidden = hiddenMask.Value;
+        var h = Masked(first, firstMask.Value, input);
+        if (this.context is not null && context is not null) h = h.add(this.context.call(context), Scalars.One);
+        for (var i = 0; i < inner.Count; i++)
+        {
+            var a = Masked(inner[i], hidden, h.relu());
+            h = Residual ? h.add(Masked(outer[i], hidden, a.relu()), Scalars.One) : a;
+        }
+        return scope.MoveToOuter(Masked(last, lastMask.Value, h.relu()));
+    }
+
+    /// <summary>
+    /// Computes features one after the other, in the order. <paramref name="next"/> gets the feature's index and its parameters (N, P), and
+    /// returns the feature (N, 1), on which later parameters depend, and its log-derivative or null where that is 0. Each hidden unit is
+    /// computed once, from the units that it sees.
+    /// </summary>
+    /// <returns>All features (N, D), each at its own index, and the sum of the log-derivatives (N) or null. The caller disposes both.</returns>
+    internal (Tensor Value, Tensor? LogDet) Sequential(long examples, Tensor? context, Func<long, Tensor, (Tensor Value, Tensor? LogDerivative)> next)
+    {
+        using var scope = NewDisposeScope();
+        var like = last.weight!;
+        var width = first.weight!.shape[0];
+        var rows = OrderOf(positions);
+        // columns in the order of the features; rows of the last layer by feature
+        var inputs = first.weight!.index_select(1, order.Value);
+        var outputs = last.weight!.view(ParametersPerFeature, Features, width).transpose(0, 1);
+        var biases = last.bias!.view(ParametersPerFeature, Features).t();
+        var given = this.context is not null && context is not null ? this.context.call(context) : null;
+
+        var known = new Columns(examples, Features, like);
+        // what enters each linear layer: relu(h) before each block, relu(A relu(h)) within a residual one, relu(h) before the last layer
+        var entering = Enumerable.Range(0, inner.Count + outer.Count + 1).Select(_ => new Columns(examples, width, like)).ToArray();
+        Tensor? total = null;
+        for (var step = 0; step < Features; step++)
+        {
+            using var inside = NewDisposeScope();
+            var (start, end) = (step == 0 ? 0 : ends[step - 1], ends[step]);
+            if (end > start)
+            {
+                var h = Rows(first, inputs, known, start, end);
+                if (given is not null) h = h.add(given.narrow(1, start, end - start), Scalars.One);
+                var layer = 0;
+                for (var i = 0; i < inner.Count; i++)
+                {
+                    entering[layer].Add(h.relu());
+                    var a = Rows(inner[i], inner[i].weight!, entering[layer++], start, end);
+                    if (!Residual) { h = a; continue; }
+                    entering[layer].Add(a.relu());
+                    h = h.add(Rows(outer[i], outer[i].weight!, entering[layer++], start, end), Scalars.One);
+                }
+                entering[layer].Add(h.relu());
+            }
+            var feature = rows[step];
+            var parameters = nn.functional.linear(entering[^1].Known, outputs[feature].narrow(1, 0, entering[^1].Count), biases[feature]);
+            var (value, logDerivative) = next(feature, parameters);
+            known.Add(value);
+            if (logDerivative is not null)
+            {
+                var term = logDerivative.squeeze(1);
+                total = inside.MoveToOuter(total is null ? term : total.add(term, Scalars.One));
+            }
+            known.Keep(inside);
+            foreach (var columns in entering) columns.Keep(inside);
+        }
+        if (total is not null) scope.MoveToOuter(total);
+        return (scope.MoveToOuter(known.Known.index_select(1, tensor(positions, device: like.device))), total);
+    }
+
+    /// <inheritdoc/>
+    protected override void _toEpilog(ScalarType? dtype, Device? device, bool non_blocking)
+    {
+        base._toEpilog(dtype, device, non_blocking);
+        foreach (var constant in Constants) constant.To(dtype, device);
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) foreach (var constant in Constants) constant.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private Constant[] Constants => [firstMask, hiddenMask, lastMask, order];
+
+    private static Tensor Masked(Linear layer, Tensor mask, Tensor input) => nn.functional.linear(input, layer.weight!.mul(mask), layer.bias);
+
+    // the units start to end of a layer, from the columns that are known by now: all of them are unmasked
+    private static Tensor Rows(Linear layer, Tensor weight, Columns from, long start, long end) =>
+        nn.functional.linear(from.Known, weight.narrow(0, start, end - start).narrow(1, 0, from.Count), layer.bias!.narrow(0, start, end - start));
+
+    private static long[] OrderOf(long[] positions)
+    {
+        var order = new long[positions.Length];
+        for (var i = 0; i < order.Length; i++) order[positions[i]] = i;
+        return order;
+    }
+
+    private static long[] PositionsOf(IReadOnlyList<long>? order, long features)
+    {
+        var positions = new long[features];
+        if (order is null)
+        {
+            for (var i = 0; i < features; i++) positions[i] = i;
+            return positions;
+        }
+        if (order.Count != features) throw new ArgumentException($"The order must have {features} numbers, one a feature; got {order.Count}.", nameof(order));
+        Array.Fill(positions, -1);
+        for (var i = 0; i < features; i++)
+        {
+            if (order[i] < 0 || order[i] >= features || positions[order[i]] >= 0)
+                throw new ArgumentException($"The order must hold each of 0 to {features - 1} once; got {order[i]} at position {i}.", nameof(order));
+            positions[order[i]] = i;
+        }
+        return positions;
+    }
+
+    /// <summary>A matrix that grows by columns: in place where no gradient is wanted, a new one each time where it is.</summary>
+    private sealed class Columns
+    {
+        private readonly Tensor? buffer;
+        private bool grown;
+
+        public Columns(long examples, long most, Tensor like)
+        {
+            if (!is_grad_enabled()) buffer = empty([examples, most], dtype: like.dtype, device: like.device);
+            Known = buffer?.narrow(1, 0, 0) ?? empty([examples, 0], dtype: like.dtype, device: like.device);
+        }
+
+        public Tensor Known { get; private set; }
+
+        public long Count { get; private set; }
+
+        public void Add(Tensor columns)
+        {
+            var more = columns.shape[1];
+            if (buffer is not null)
+            {
+                buffer.narrow(1, Count, more).copy_(columns);
+                Known = buffer.narrow(1, 0, Count + more);
+            }
+            else Known = cat([Known, columns], 1);
+            Count += more;
+            grown = true;
+        }
+
+        /// <summary>Lets what is known outlive the scope of a step.</summary>
+        public void Keep(DisposeScope step)
+        {
+            if (grown) step.MoveToOuter(Known);
+            grown = false;
+        }
+    }
+}
