@@ -15,7 +15,7 @@ namespace RealNvp;
 /// statistics never leak into a result. Thread safety: after <c>eval()</c> they may be called from several threads at once.</para>
 /// <para>Results are differentiable with respect to weights and inputs except those of the Sample methods.</para>
 /// </remarks>
-public class Flow : nn.Module
+public partial class Flow : nn.Module
 {
     private readonly Bijection bijection;
     private readonly Density base_density;
@@ -63,11 +63,13 @@ public class Flow : nn.Module
     /// <param name="context">(N, C) for a conditional flow.</param>
     /// <param name="seed">Fixes the noise of a dequantization; null draws from torch's generator.</param>
     /// <returns>(N).</returns>
+    /// <exception cref="NonFiniteException">A layer gave NaN or infinity, as where values pass the largest number of the dtype; it names the layer. float64 reaches further.</exception>
     public Tensor LogProb(Tensor x, Tensor? context = null, long? seed = null)
     {
         using var mode = EvaluationMode.Enter(this);
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(LogProbOf(CheckedInput(x, context, nameof(LogProb)), context, seed));
+        var input = CheckedInput(x, context, nameof(LogProb));
+        return scope.MoveToOuter(Finite(LogProbOf(input, context, seed), nameof(LogProb), () => LogProbOf(input, context, seed)));
     }
 
     /// <summary>-log₂ p(x | context) / D for each example: bits per dimension. With dequantized integers it compares with the papers.</summary>
@@ -87,13 +89,14 @@ public class Flow : nn.Module
         using var scope = NewDisposeScope();
         var input = CheckedInput(x, context, nameof(Encode));
         using var random = RandomSource.Use(seed, input.device);
-        return scope.MoveToOuter(bijection.Forward(input, context).Value);
+        return scope.MoveToOuter(Finite(bijection.Forward(input, context).Value, nameof(Encode), () => bijection.Forward(input, context)));
     }
 
     /// <summary>Maps latents to data: x = f⁻¹(z).</summary>
     /// <param name="z">(N, ...) in the shape of <see cref="LatentShape"/>. All values finite.</param>
     /// <param name="context">(N, C) for a conditional flow.</param>
     /// <returns>(N, ...) in the shape of <see cref="InputShape"/>.</returns>
+    /// <exception cref="NonFiniteException">A layer gave NaN or infinity; it names the layer.</exception>
     public Tensor Decode(Tensor z, Tensor? context = null)
     {
         using var _ = EvaluationMode.Enter(this);
@@ -101,7 +104,7 @@ public class Flow : nn.Module
         var owner = $"{GetName()}.{nameof(Decode)}";
         Check.Batch(z, nameof(z), owner, LatentShape);
         Check.Finite(z, nameof(z), owner);
-        return scope.MoveToOuter(bijection.Inverse(z, context).Value);
+        return scope.MoveToOuter(Finite(bijection.Inverse(z, context).Value, nameof(Decode), () => bijection.Inverse(z, context)));
     }
 
     /// <summary>Draws examples: z from the base density, x = f⁻¹(z). Without gradients.</summary>
@@ -139,8 +142,10 @@ public class Flow : nn.Module
         using var random = RandomSource.Use(seed, device);
         var contexts = context?.shape[0] ?? 1;
         var z = base_density.Sample(contexts * count, temperature, weight?.dtype ?? get_default_dtype(), device, RandomSource.Current);
-        var (x, logDet) = bijection.Inverse(z, context?.repeat_interleave(count, 0));
-        var logProb = base_density.LogProb(z).sub(logDet);
+        var each = context?.repeat_interleave(count, 0);
+        var (x, logDet) = bijection.Inverse(z, each);
+        var logProb = Finite(base_density.LogProb(z).sub(logDet), nameof(Sample), () => bijection.Inverse(z, each));
+        Finite(x, nameof(Sample), () => bijection.Inverse(z, each));
         if (context is not null)
         {
             x = x.reshape(InputShape.WithBatch(contexts, count));

@@ -9,19 +9,6 @@ public sealed partial record RealNvpOptions
     /// <param name="features">D, at least 2.</param>
     public static RealNvpOptions Tabular(long features) => new() { Shape = [features], Couplings = 10, Hidden = 128, Blocks = 2, Standardize = true };
 
-    /// <summary>NICE (arXiv 1410.8516, section 5.1): 4 additive couplings with 5 hidden layers of 1000, diagonal scaling, logistic latents.</summary>
-    /// <param name="features">D, at least 2; an image is flattened to a vector.</param>
-    public static RealNvpOptions Nice(long features) => new()
-    {
-        Shape = [features],
-        Coupling = CouplingKind.Additive,
-        Couplings = 4,
-        Hidden = 1000,
-        Blocks = 2,
-        DiagonalScaling = true,
-        Base = BaseDensityKind.StandardLogistic,
-    };
-
     /// <summary>8×8 grey digits with 17 grey levels, as in the UCI set: 2 scales, 2 blocks, 24 channels.</summary>
     public static RealNvpOptions Digits8x8 { get; } = Image([1, 8, 8], scales: 2, blocks: 2, hidden: 24) with { Levels = 17 };
 

@@ -1,7 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Serialization;
-using RealNvp.Internal;
-
 namespace RealNvp;
 
 /// <summary>Everything that describes a <see cref="RealNvpModel"/>. A checkpoint carries this record as JSON.</summary>
@@ -9,29 +5,13 @@ namespace RealNvp;
 /// Start from a preset and change what you need: <c>RealNvpOptions.Tabular(features: 12) with { Couplings = 6 }</c>. A shape of one size
 /// gives a model for vectors, one of three sizes a multi-scale model for images.
 /// </remarks>
-public sealed partial record RealNvpOptions
+public sealed partial record RealNvpOptions : ModelOptions
 {
-    private static readonly JsonSerializerOptions json = new()
-    {
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        Converters = { new JsonStringEnumConverter(allowIntegerValues: false) },
-        MaxDepth = 8,
-    };
-
-    /// <summary>The shape of one example: [D] or [C, H, W].</summary>
-    public required EventShape Shape { get; init; }
-
-    /// <summary>The number of context features; 0 for a model without context.</summary>
-    public long ContextSize { get; init; }
-
     /// <summary>Affine couplings (Real NVP) or additive ones (NICE).</summary>
     public CouplingKind Coupling { get; init; } = CouplingKind.Affine;
 
     /// <summary>The order of scale and shift in affine couplings.</summary>
     public AffineOrder Order { get; init; } = AffineOrder.ScaleThenShift;
-
-    /// <summary>The number of values of an integer in the data, 256 for bytes, which are then dequantized; 0 for continuous data.</summary>
-    public int Levels { get; init; }
 
     /// <summary>α of the logit transform for data in [0, 1] or for integers; null for none.</summary>
     public double? LogitAlpha { get; init; }
@@ -81,39 +61,15 @@ public sealed partial record RealNvpOptions
     /// <summary>The density of the latents.</summary>
     public BaseDensityKind Base { get; init; } = BaseDensityKind.StandardNormal;
 
-    /// <summary>True for a model of images (C, H, W), false for one of vectors (D).</summary>
-    [JsonIgnore]
-    public bool IsImage => Shape.Count == 3;
-
-    /// <summary>The record as JSON.</summary>
-    public string ToJson() => JsonSerializer.Serialize(this, json);
-
-    /// <summary>Reads a record that <see cref="ToJson"/> wrote, and validates it.</summary>
+    /// <summary>Reads a record that <see cref="ModelOptions.ToJson"/> wrote, and validates it.</summary>
     /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
-    public static RealNvpOptions FromJson(string text)
-    {
-        ArgumentNullException.ThrowIfNull(text);
-        try
-        {
-            var options = JsonSerializer.Deserialize<RealNvpOptions>(text, json) ?? throw new JsonException("The JSON value is null.");
-            options.Validate();
-            return options;
-        }
-        catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException or OverflowException)
-        {
-            throw new InvalidDataException($"This is no valid record of {nameof(RealNvpOptions)}: {e.Message}", e);
-        }
-    }
+    public static RealNvpOptions FromJson(string text) => Parse<RealNvpOptions>(text);
 
-    /// <summary>Throws where a value is out of range or two values do not go together.</summary>
-    /// <exception cref="ArgumentException">The message names the property, its value and what is allowed.</exception>
-    public void Validate()
+    /// <inheritdoc/>
+    public override void Validate()
     {
-        Require(Shape.Count is 1 or 3 && Shape.IsFixed, nameof(Shape), Shape, "must be [D] or [C, H, W] with all sizes known");
-        Require(Shape.All(s => s <= 1 << 20) && Shape.NumElements <= 1 << 22, nameof(Shape), Shape, "must have at most 4,194,304 elements");
+        base.Validate();
         Require(IsImage || Shape[0] >= 2, nameof(Shape), Shape, "must have at least 2 features: a coupling keeps one and transforms another");
-        Range(ContextSize, 0, 1 << 20, nameof(ContextSize));
-        Require(Levels == 0 || Levels is >= 2 and <= 1 << 24, nameof(Levels), Levels, "must be 0 (continuous data) or in 2 ... 16,777,216");
         Require(LogitAlpha is null or (> 0 and < 0.5), nameof(LogitAlpha), LogitAlpha, "must be null or in (0, 0.5)");
         Require(!HorizontalFlips || IsImage, nameof(HorizontalFlips), HorizontalFlips, "is for images only");
         Require(!Standardize || (Levels == 0 && LogitAlpha is null), nameof(Standardize), Standardize, "does not go together with Levels or LogitAlpha");
@@ -129,10 +85,5 @@ public sealed partial record RealNvpOptions
         Require(Shape[1] / unit * (Shape[2] / unit) >= 2, nameof(Scales), Scales, $"is too large for images of {Shape[1]}×{Shape[2]}: the last scale needs at least 2 pixels");
     }
 
-    private static void Range(long value, long least, long most, string name) => Require(value >= least && value <= most, name, value, $"must be in {least} ... {most}");
-
-    private static void Require(bool holds, string name, object? value, string rule)
-    {
-        if (!holds) throw new ArgumentException($"{nameof(RealNvpOptions)}.{name} {rule}; got {value ?? "null"}.", name);
-    }
+    internal override FlowModel Build() => new RealNvpModel(this);
 }

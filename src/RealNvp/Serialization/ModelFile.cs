@@ -14,12 +14,24 @@ internal static class ModelFile
     public const string ModelPrefix = "model/", BestPrefix = "best/", AveragePrefix = "average/", OptimizerPrefix = "optimizer/", RandomPrefix = "random/";
     public const string OptionsKey = "options", TrainingKey = "training", StateKey = "state";
     private const string FormatKey = "format", VersionKey = "version", KindKey = "kind", Format = "RealNvp", Version = "1";
+
+    // a file names its kind; nothing else is ever built from one
+    private static readonly Dictionary<string, Func<string, ModelOptions>> kinds = new()
+    {
+        [nameof(GlowModel)] = GlowOptions.FromJson,
+        [nameof(IafModel)] = IafOptions.FromJson,
+        [nameof(MafModel)] = MafOptions.FromJson,
+        [nameof(NiceModel)] = NiceOptions.FromJson,
+        [nameof(RealNvpModel)] = RealNvpOptions.FromJson,
+        [nameof(SplineFlow)] = SplineFlowOptions.FromJson,
+    };
+
     private const long SpareElements = 1 << 20, SpareTensors = 1 << 10;
 
     public static Dictionary<string, string> Metadata(Flow flow)
     {
         var metadata = new Dictionary<string, string> { [FormatKey] = Format, [VersionKey] = Version, [KindKey] = flow.GetName() };
-        if (flow is RealNvpModel model) metadata[OptionsKey] = model.Options.ToJson();
+        if (flow is FlowModel model) metadata[OptionsKey] = model.ModelOptions.ToJson();
         return metadata;
     }
 
@@ -27,11 +39,14 @@ internal static class ModelFile
         tensors.Select(t => KeyValuePair.Create(prefix + t.Key, t.Value));
 
     /// <summary>Reads a model that describes itself. A training checkpoint gives its best weights, else the averaged ones, else the last ones.</summary>
-    public static RealNvpModel LoadModel(string path, Device? device)
+    public static T LoadModel<T>(string path, Device? device) where T : FlowModel
     {
-        CheckHeader(SafeTensors.ReadHeader(path), path);
+        var header = SafeTensors.ReadHeader(path);
+        CheckHeader(header, path);
+        if (typeof(T) != typeof(FlowModel) && header.Metadata.TryGetValue(KindKey, out var kind) && kind != typeof(T).Name && kinds.ContainsKey(kind))
+            throw new InvalidDataException($"{path} holds a {kind}, no {typeof(T).Name}. Load it with {kind}.{nameof(FlowModel.Load)} or {nameof(FlowModel)}.{nameof(FlowModel.Load)}.");
         using var file = SafeTensors.Load(path);
-        var model = Build(path, file);
+        var model = (T)Build(path, file);
         try
         {
             var source = file.Tensors.Keys.Any(k => k.StartsWith(BestPrefix, StringComparison.Ordinal)) ? BestPrefix : ModelPrefix;
@@ -56,15 +71,17 @@ internal static class ModelFile
     }
 
     /// <summary>Builds the model that a file describes, in the dtype of the file's weights, without spending more memory than the file has.</summary>
-    public static RealNvpModel Build(string path, SafeTensorsFile file)
+    public static FlowModel Build(string path, SafeTensorsFile file)
     {
-        if (!file.Metadata.TryGetValue(OptionsKey, out var json)) throw new InvalidDataException($"{path} holds weights without the options of a {nameof(RealNvpModel)}. Load it into a flow that you build yourself.");
-        var options = RealNvpOptions.FromJson(json);
+        if (!file.Metadata.TryGetValue(OptionsKey, out var json)) throw new InvalidDataException($"{path} holds weights without the options of a model. Load it into a flow that you build yourself.");
+        var kind = file.Metadata.GetValueOrDefault(KindKey, "none");
+        if (!kinds.TryGetValue(kind, out var parse)) throw new InvalidDataException($"{path} holds a model of kind {kind}, which this library does not know. It knows {string.Join(", ", kinds.Keys.Order())}.");
+        var options = parse(json);
         var weights = file.Tensors.Where(t => t.Key.StartsWith(ModelPrefix, StringComparison.Ordinal)).Select(t => t.Value).ToArray();
         // a little more than the file has, so that a small model is built and the message below can name the weights that lack
         using var budget = Weights.Limit(weights.Sum(w => w.numel()) + SpareElements, weights.Length + SpareTensors);
-        RealNvpModel model;
-        try { model = new RealNvpModel(options); }
+        FlowModel model;
+        try { model = options.Build(); }
         catch
         {
             Weights.Abandon();

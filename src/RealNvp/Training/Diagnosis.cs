@@ -6,8 +6,8 @@ namespace RealNvp;
 /// <summary>Finds the first layer or parameter that gives NaN or infinity.</summary>
 internal static class Diagnosis
 {
-    /// <summary>The name of the first layer whose value or log-det is not finite for these examples, and what of it; null where all are finite.</summary>
-    public static (string Layer, string What)? FirstLayer(Flow flow, Tensor x, Tensor? context, long seed)
+    /// <summary>The name of the first layer whose value or log-det is not finite while <paramref name="run"/> runs, and what of it; null where all are finite.</summary>
+    public static (string Layer, string What)? FirstLayer(Flow flow, Action run)
     {
         var names = flow.named_modules().Where(m => m.module is Bijection).ToDictionary(m => m.module, m => m.name, (IEqualityComparer<nn.Module>)ReferenceEqualityComparer.Instance);
         (string, string)? found = null;
@@ -20,7 +20,7 @@ internal static class Diagnosis
             var what = !IsFinite(value) ? "value" : logDet is not null && !IsFinite(logDet) ? "log-determinant" : null;
             if (what is not null && IsFinite(input)) found = ($"{names.GetValueOrDefault(layer, "bijection")} ({layer.GetName()})", what);
         }))
-            flow.NegativeLogLikelihood(x, context, seed);
+            run();
         return found;
     }
 

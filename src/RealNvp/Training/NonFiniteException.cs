@@ -1,6 +1,6 @@
 namespace RealNvp;
 
-/// <summary>A loss or a gradient became NaN or infinite. The weights are those before the step.</summary>
+/// <summary>A loss, a gradient or a result became NaN or infinite. In training, the weights are those before the step.</summary>
 public sealed class NonFiniteException : ArithmeticException
 {
     /// <summary>Makes the exception.</summary>

@@ -28,7 +28,7 @@ public sealed partial class Trainer
 
     /// <summary>Goes on with a training from its checkpoint: builds the model, and continues to the same losses as if it had never stopped.</summary>
     /// <remarks>Torch's default random state is put back too, for networks of your own that draw from it.</remarks>
-    /// <param name="path">A file that <see cref="SaveCheckpoint"/> wrote for a <see cref="RealNvpModel"/>.</param>
+    /// <param name="path">A file that <see cref="SaveCheckpoint"/> wrote for a <see cref="FlowModel"/>.</param>
     /// <param name="device">Where to train; null for the CPU.</param>
     /// <param name="change">Changes the options of the training, for example to add epochs; null keeps them.</param>
     /// <returns>The trainer, and with it, as <see cref="Flow"/>, the model. The caller disposes both.</returns>
@@ -66,7 +66,7 @@ public sealed partial class Trainer
     private static Trainer Resume(string path, SafeTensorsFile file, Flow flow, Func<TrainingOptions, TrainingOptions>? change)
     {
         if (!file.Metadata.TryGetValue(ModelFile.TrainingKey, out var training) || !file.Metadata.TryGetValue(ModelFile.StateKey, out var state))
-            throw new InvalidDataException($"{path} holds a model but no state of a training. Load it with {nameof(RealNvpModel)}.{nameof(RealNvpModel.Load)} and make a new trainer.");
+            throw new InvalidDataException($"{path} holds a model but no state of a training. Load it with {nameof(FlowModel)}.{nameof(FlowModel.Load)} and make a new trainer.");
         var options = TrainerState.Read<TrainingOptions>(training);
         ModelFile.LoadState(flow, file, ModelFile.ModelPrefix, path);
         Trainer trainer;

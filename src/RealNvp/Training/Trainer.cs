@@ -31,7 +31,7 @@ public sealed partial class Trainer : IDisposable
     public Trainer(Flow flow, TrainingOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(flow);
-        Options = options ?? (flow is RealNvpModel model ? TrainingOptions.For(model.Options) : new TrainingOptions());
+        Options = options ?? (flow is FlowModel model ? TrainingOptions.For(model.ModelOptions) : new TrainingOptions());
         Options.Validate();
         this.flow = flow;
         parameters = [.. flow.parameters().Where(p => p.requires_grad)];
@@ -177,7 +177,7 @@ public sealed partial class Trainer : IDisposable
     private NonFiniteException NonFiniteLoss(Tensor x, Tensor? context, long seed, BufferSnapshot statistics, double loss)
     {
         statistics.Restore();
-        var fault = Diagnosis.FirstLayer(flow, x, context, seed);
+        var fault = Diagnosis.FirstLayer(flow, () => flow.NegativeLogLikelihood(x, context, seed));
         statistics.Restore();
         var parameter = Diagnosis.FirstParameter(flow, gradients: false);
         var layer = parameter ?? fault?.Layer ?? "base_density";
@@ -267,7 +267,7 @@ public sealed partial class Trainer : IDisposable
 
     private void FitStandardization(TrainingData train)
     {
-        if ((flow as RealNvpModel)?.Standardization is not { } standardization) return;
+        if ((flow as FlowModel)?.Standardization is not { } standardization) return;
         if (train is not TensorData tensors)
             throw new ArgumentException("The model standardizes its data, but a data loader cannot be read twice. Call model.Standardization.Fit with a tensor of examples, and build the model with Standardize = false or train from a tensor.", nameof(train));
         var (x, context) = tensors.All();

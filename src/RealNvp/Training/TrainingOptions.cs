@@ -50,7 +50,7 @@ public sealed record TrainingOptions
 
     /// <summary>Settings that suit a model: those of the paper for images, larger batches for vectors, and for both a cosine schedule.</summary>
     /// <remarks>The paper names no schedule. As the learning rate falls, running statistics settle on the final weights.</remarks>
-    public static TrainingOptions For(RealNvpOptions model)
+    public static TrainingOptions For(ModelOptions model)
     {
         ArgumentNullException.ThrowIfNull(model);
         return model.IsImage

@@ -6,6 +6,14 @@ namespace RealNvp.Tests.Bijections;
 public class ChainTests
 {
     [Fact]
+    public void Shapes_follow_the_order_of_the_layers()
+    {
+        using var chain = new Chain(new Squeeze([1, 4, 2]), new MultiScale([4, 2, 1], new ActNorm([4, 2, 1]), new ActNorm([2, 2, 1])));
+        chain.OutputShapeOf([1, 4, 2]).Should().Equal([8L]);
+        chain.InputShapeOf([8]).Should().Equal([1L, 4, 2]);
+    }
+
+    [Fact]
     public void The_input_shape_is_found_back_through_layers_for_any_size_from_the_last_to_the_first()
     {
         using var chain = new Chain(new Squeeze([-1, -1, -1]), new Inverted(new Squeeze([-1, -1, -1])), new DiagonalScaling([1, 6, 2]));

@@ -15,7 +15,8 @@ internal static class RandomWeights
             parameter.add_(randn(parameter.shape, generator: generator).mul(spread).to(parameter.dtype));
         foreach (var (name, buffer) in module.named_buffers())
         {
-            if (!buffer.is_floating_point()) continue;
+            // the signs of a triangular matrix are no statistics
+            if (!buffer.is_floating_point() || name.EndsWith("sign", StringComparison.Ordinal)) continue;
             var noise = rand(buffer.shape, generator: generator).to(buffer.dtype);
             buffer.copy_(name.EndsWith("var", StringComparison.Ordinal) ? noise.mul(1.5).add(0.5) : noise.sub(0.5));
         }

@@ -61,7 +61,7 @@ public class CudaTests
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
         using var model = PresetTable.Create("Tabular");
-        var x = PresetTable.Examples(model.Options, 5);
+        var x = PresetTable.Examples(model.ModelOptions, 5);
         var expected = model.LogProb(x);
         model.to(CUDA);
         var path = folder.At("model.safetensors");

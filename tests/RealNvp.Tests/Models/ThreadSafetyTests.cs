@@ -42,7 +42,7 @@ public class ThreadSafetyTests
     }
 
     // an example on its own has no other thread's batch, noise or scope in it
-    private static double[][] Results(RealNvpModel model, Tensor x, Tensor? context, int seed)
+    private static double[][] Results(FlowModel model, Tensor x, Tensor? context, int seed)
     {
         using var scope = NewDisposeScope();
         var z = model.Encode(x, context, seed);

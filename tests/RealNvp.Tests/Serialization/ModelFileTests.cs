@@ -23,12 +23,13 @@ public sealed class ModelFileTests : IDisposable
             model.to(dtype);
             var path = folder.At("model.safetensors");
             model.Save(path);
-            using var loaded = RealNvpModel.Load(path);
-            loaded.Options.ToJson().Should().Be(model.Options.ToJson());
+            using var loaded = FlowModel.Load(path);
+            loaded.Should().BeOfType(model.GetType());
+            loaded.ModelOptions.ToJson().Should().Be(model.ModelOptions.ToJson());
             loaded.training.Should().BeFalse();
             loaded.parameters().Should().OnlyContain(p => p.dtype == dtype && p.requires_grad);
-            var x = PresetTable.Examples(model.Options, 3).to(dtype);
-            var context = PresetTable.Context(model.Options, 3)?.to(dtype);
+            var x = PresetTable.Examples(model.ModelOptions, 3).to(dtype);
+            var context = PresetTable.Context(model.ModelOptions, 3)?.to(dtype);
             Same(loaded.LogProb(x, context, seed: 4), model.LogProb(x, context, seed: 4));
             Same(loaded.Sample(2, context, seed: 4), model.Sample(2, context, seed: 4));
             var state = model.state_dict();
@@ -46,6 +47,8 @@ public sealed class ModelFileTests : IDisposable
     [InlineData("version", "one", "*format version one*")]
     [InlineData("version", null, "*format version none*")]
     [InlineData("options", null, "*holds weights without the options*")]
+    [InlineData("kind", "Flow", "*a model of kind Flow, which this library does not know. It knows GlowModel, IafModel, MafModel, NiceModel, RealNvpModel, SplineFlow*")]
+    [InlineData("kind", null, "*a model of kind none*")]
     public void Unknown_formats_and_versions_are_refused(string key, string? value, string message)
     {
         var path = Changed((_, metadata) => { if (value is null) metadata.Remove(key); else metadata[key] = value; });
@@ -75,6 +78,16 @@ public sealed class ModelFileTests : IDisposable
     [InlineData("{\"Shape\":[2],\"Couplings\":4097}", "*Couplings must be in 2 ... 4096; got 4097*")]
     public void Options_that_cannot_be_read_are_refused(string json, string message) =>
         Refused(Changed((_, metadata) => metadata["options"] = json), message.Replace("[[]", "[", StringComparison.Ordinal));
+
+    [Fact]
+    public void A_model_of_another_kind_is_refused_by_its_name()
+    {
+        using var model = new MafModel(MafOptions.Toy2D);
+        var path = folder.At("maf.safetensors");
+        model.Save(path);
+        FluentActions.Invoking(() => RealNvpModel.Load(path)).Should().Throw<InvalidDataException>().WithMessage("*holds a MafModel, no RealNvpModel. Load it with MafModel.Load or FlowModel.Load*");
+        MafModel.Load(path).Dispose();
+    }
 
     [Fact]
     public void Options_nested_too_deep_are_refused()

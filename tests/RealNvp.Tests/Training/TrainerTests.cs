@@ -16,8 +16,9 @@ public class TrainerTests
     {
         using var scope = NewDisposeScope();
         var options = PresetTable.All[name];
-        using var model = new RealNvpModel(options, seed: 1);
-        var x = options.Levels > 0 ? Integers(options) : Moons(96, options.Shape[0]);
+        manual_seed(1);
+        using var model = options.Build();
+        var x = options.Levels > 0 ? Integers(options) : options.IsImage ? randn(options.Shape.WithBatch(96)) : Moons(96, options.Shape[0]);
         var context = options.ContextSize > 0 ? randn(96, options.ContextSize) : null;
         using var trainer = new Trainer(model, TrainingOptions.For(options) with { Epochs = 6, BatchSize = 32, Schedule = new ConstantSchedule() });
         var result = trainer.Fit(TrainingData.From(x, context));
@@ -45,16 +46,16 @@ public class TrainerTests
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
-        var x = Integers(PresetTable.All["Grey28x28"]);
+        var x = Integers(PresetTable.RealNvp("Grey28x28"));
         var data = TrainingData.From(x);
         var path = folder.At("training.safetensors");
 
-        using var whole = new RealNvpModel(PresetTable.All["Grey28x28"], seed: 5);
+        using var whole = new RealNvpModel(PresetTable.RealNvp("Grey28x28"), seed: 5);
         using var trainer = new Trainer(whole, few);
         var expected = new Losses();
         var full = trainer.Fit(data, progress: expected);
 
-        using var model = new RealNvpModel(PresetTable.All["Grey28x28"], seed: 5);
+        using var model = new RealNvpModel(PresetTable.RealNvp("Grey28x28"), seed: 5);
         using var first = new Trainer(model, few with { CheckpointPath = path });
         using var stop = new CancellationTokenSource();
         var losses = new Losses { After = 5, Then = stop.Cancel };
@@ -90,7 +91,7 @@ public class TrainerTests
     public void A_loss_that_is_not_finite_names_the_layer_and_leaves_the_weights_as_they_were()
     {
         using var scope = NewDisposeScope();
-        var options = PresetTable.All["Grey28x28"];
+        var options = PresetTable.RealNvp("Grey28x28");
         using var model = new RealNvpModel(options, seed: 0);
         var poisoned = ((Chain)((MultiScale)((Chain)model.Bijection).Layers[^1]).Scales[0]).Layers[2];
         poisoned.Should().BeOfType<AffineCouplingLayer>();
@@ -176,7 +177,7 @@ public class TrainerTests
     public void Training_and_evaluation_agree_on_the_same_data(bool networkBatchNorm, BatchStatistics statistics)
     {
         using var scope = NewDisposeScope();
-        var options = PresetTable.All["Digits8x8"] with { Hidden = 8, NetworkBatchNorm = networkBatchNorm, Statistics = statistics };
+        var options = PresetTable.RealNvp("Digits8x8") with { Hidden = 8, NetworkBatchNorm = networkBatchNorm, Statistics = statistics };
         using var model = new RealNvpModel(options, seed: 1);
         var x = Integers(options, 512);
         using var trainer = new Trainer(model, TrainingOptions.For(options) with { Epochs = 12 });
@@ -199,10 +200,11 @@ public class TrainerTests
         return noise;
     }
 
-    private static Tensor Integers(RealNvpOptions options, long count = 96)
+    private static Tensor Integers(ModelOptions options, long count = 96)
     {
         // smooth images: something to learn
         using var generator = new Generator(2);
+        if (!options.IsImage) return rand([count, 1], generator: generator).mul(options.Levels / 2).add(arange(options.Shape[0])).floor().to(ScalarType.Byte);
         var coarse = rand([count, options.Shape[0], options.Shape[1] / 2, options.Shape[2] / 2], generator: generator);
         return coarse.repeat_interleave(2, 2).repeat_interleave(2, 3).mul(0.8 * (options.Levels - 1)).round().to(ScalarType.Byte);
     }

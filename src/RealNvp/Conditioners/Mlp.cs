@@ -1,0 +1,52 @@
+using RealNvp.Internal;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>A plain network for vectors: linear layers with relu between them, as NICE has (arXiv 1410.8516, section 5.1).</summary>
+/// <remarks>
+/// Maps (N, I) and a context (N, C) to (N, O); the context enters the first layer. The last layer starts at zero, so a new coupling is the
+/// identity. State-dict keys: <c>layers.i</c>, <c>context</c>, <c>last</c>.
+/// </remarks>
+public sealed class Mlp : Conditioner
+{
+    private readonly ModuleList<Linear> layers;
+    private readonly Linear? context;
+    private readonly Linear last;
+
+    /// <summary>Makes the network.</summary>
+    /// <param name="inputs">I, the number of input features.</param>
+    /// <param name="outputs">O, the number of output features.</param>
+    /// <param name="hidden">The number of features of each hidden layer.</param>
+    /// <param name="hiddenLayers">The number of hidden layers, at least 1.</param>
+    /// <param name="contextSize">C, the number of context features; 0 for none.</param>
+    public Mlp(long inputs, long outputs, long hidden = 64, int hiddenLayers = 2, long contextSize = 0) : base(nameof(Mlp), contextSize)
+    {
+        Check.Positive(inputs, nameof(inputs), "The number of input features");
+        Check.Positive(outputs, nameof(outputs), "The number of output features");
+        Check.Positive(hidden, nameof(hidden), "The number of hidden features");
+        Check.Positive(hiddenLayers, nameof(hiddenLayers), "The number of hidden layers");
+        layers = [];
+        for (var i = 0; i < hiddenLayers; i++) layers.Add(Weights.Linear(i == 0 ? inputs : hidden, hidden));
+        if (contextSize > 0) context = Weights.Linear(contextSize, hidden, bias: false);
+        last = Weights.Linear(hidden, outputs);
+        using (no_grad())
+        {
+            last.weight!.fill_(Scalars.Zero);
+            last.bias!.fill_(Scalars.Zero);
+        }
+        RegisterComponents();
+    }
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor input, Tensor? context)
+    {
+        using var scope = NewDisposeScope();
+        var h = layers[0].call(input);
+        if (this.context is not null && context is not null) h = h.add(this.context.call(context), Scalars.One);
+        for (var i = 1; i < layers.Count; i++) h = layers[i].call(h.relu());
+        return scope.MoveToOuter(last.call(h.relu()));
+    }
+}

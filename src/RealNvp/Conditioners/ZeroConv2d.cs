@@ -1,0 +1,39 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// Glow's last convolution: 3×3 on an image that is padded with ones, times exp(3·scale) of each output channel. It starts with zeros (Glow,
+/// arXiv 1807.03039, section 3.3).
+/// </summary>
+/// <remarks>
+/// The ones at the border let the network see where the image ends. State-dict keys: <c>conv.weight</c> (O, I, 3, 3), <c>conv.bias</c> (O),
+/// <c>scale</c> (1, O, 1, 1), limited to ±5 in its effect.
+/// </remarks>
+public sealed class ZeroConv2d : nn.Module<Tensor, Tensor>
+{
+    private static readonly Scalar three = 3, limit = 5, minus_limit = -5;
+    private readonly PlainConv2d conv;
+    private readonly TorchSharp.Modules.Parameter scale;
+
+    /// <summary>Makes the convolution.</summary>
+    /// <param name="inputs">I, the number of input channels.</param>
+    /// <param name="outputs">O, the number of output channels.</param>
+    public ZeroConv2d(long inputs, long outputs) : base(nameof(ZeroConv2d))
+    {
+        conv = new PlainConv2d(inputs, outputs, 3, padding: 0, spread: 0);
+        Weights.Pay(outputs, 1);
+        scale = Weights.Parameter(zeros(1, outputs, 1, 1));
+        RegisterComponents();
+    }
+
+    /// <summary>Convolves (N, I, H, W) to (N, O, H, W). The caller disposes the result.</summary>
+    public override Tensor forward(Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        var padded = nn.functional.pad(input, [1, 1, 1, 1], PaddingModes.Constant, 1);
+        return scope.MoveToOuter(conv.call(padded).mul(scale.clamp(minus_limit, limit).mul(three).exp()));
+    }
+}

@@ -1,0 +1,76 @@
+namespace RealNvp;
+
+/// <summary>What <see cref="MafOptions"/> and <see cref="IafOptions"/> have in common.</summary>
+public abstract record AutoregressiveOptions : ModelOptions
+{
+    /// <summary>Starts with a <see cref="Standardization"/>, which the trainer fits to the training data.</summary>
+    public bool Standardize { get; init; }
+
+    /// <summary>The number of autoregressive layers. The order of the features turns round from one to the next.</summary>
+    public int Layers { get; init; } = 5;
+
+    /// <summary>The hidden units of each network.</summary>
+    public long Hidden { get; init; } = 128;
+
+    /// <summary>The blocks of each network; each has two layers where they are residual, and one where not.</summary>
+    public int Blocks { get; init; } = 2;
+
+    /// <summary>Residual blocks; false for the plain layers of the MADE paper.</summary>
+    public bool Residual { get; init; } = true;
+
+    /// <summary>The elementwise map.</summary>
+    public AutoregressiveKind Transformer { get; init; } = AutoregressiveKind.Affine;
+
+    /// <summary>Splines: the number of bins, 1 to 64.</summary>
+    public int Bins { get; init; } = 8;
+
+    /// <summary>Splines: they bend within ± this.</summary>
+    public double Bound { get; init; } = 3;
+
+    /// <summary>Mixtures: the number of logistics, 1 to 64.</summary>
+    public int Components { get; init; } = 8;
+
+    /// <summary>A <see cref="FlowBatchNorm"/> after each layer, as in the MAF paper.</summary>
+    public bool FlowBatchNorm { get; init; }
+
+    /// <inheritdoc/>
+    public override void Validate()
+    {
+        base.Validate();
+        RequireVector();
+        Require(!Standardize || Levels == 0, nameof(Standardize), Standardize, "does not go together with Levels");
+        Range(Layers, 1, 4096, nameof(Layers));
+        Range(Hidden, 1, 1 << 16, nameof(Hidden));
+        Range(Blocks, 0, 1024, nameof(Blocks));
+        Range(Bins, 1, 64, nameof(Bins));
+        Range(Components, 1, 64, nameof(Components));
+        Require(Bound > 0 && double.IsFinite(Bound), nameof(Bound), Bound, "must be positive");
+        Require(Enum.IsDefined(Transformer), nameof(Transformer), Transformer, "must be a defined value");
+    }
+
+    /// <summary>The layers of the model, each from data to latents in one pass, or the other way round.</summary>
+    internal Chain Chain(bool inverted)
+    {
+        var layers = new List<Bijection>();
+        if (Levels > 0) layers.Add(new UniformDequantization(Levels, Shape));
+        if (Standardize) layers.Add(new Standardization(Shape));
+        var features = Shape[0];
+        for (var i = 0; i < Layers; i++)
+        {
+            var transformer = NewTransformer();
+            long[]? reversed = i % 2 == 0 ? null : [.. Enumerable.Range(0, checked((int)features)).Select(f => features - 1 - f)];
+            var made = new Made(features, transformer.ParametersPerElement, new() { Hidden = Hidden, Blocks = Blocks, Residual = Residual, Order = reversed, ContextSize = ContextSize });
+            var layer = new AutoregressiveLayer(transformer, made);
+            layers.Add(inverted ? new Inverted(layer) : layer);
+            if (FlowBatchNorm) layers.Add(new FlowBatchNorm(Shape));
+        }
+        return new Chain([.. layers]);
+    }
+
+    private ScalarTransformer NewTransformer() => Transformer switch
+    {
+        AutoregressiveKind.Affine => new AffineTransformer([1]),
+        AutoregressiveKind.Spline => new SplineTransformer(Bins, Bound),
+        _ => new MixtureCdfTransformer(Components),
+    };
+}

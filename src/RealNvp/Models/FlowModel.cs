@@ -1,0 +1,98 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>A flow that was built from a record of options, so that a file can hold all of it: <see cref="Save"/> and <see cref="Load"/>.</summary>
+/// <remarks>A model is in training mode when it is new; <c>eval()</c> makes it safe for several threads. One from a file is in evaluation mode.</remarks>
+public abstract class FlowModel : Flow
+{
+    private protected FlowModel(string name, ModelOptions options, Bijection bijection, Density? baseDensity = null) : base(name, options.Shape, bijection, baseDensity) { }
+
+    /// <summary>What the model was built from; each class also has it as <c>Options</c>, in its own type.</summary>
+    public abstract ModelOptions ModelOptions { get; }
+
+    /// <summary>The standardization at the start of the model, or null where there is none. The trainer fits it.</summary>
+    public Standardization? Standardization => (Bijection as Chain)?.Layers.OfType<Standardization>().FirstOrDefault();
+
+    /// <summary>Writes the model to one self-describing file: options and weights, as safetensors. The file is replaced in one step.</summary>
+    /// <param name="path">The file, usually <c>*.safetensors</c>. An older one stays whole until the new one is complete.</param>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public void Save(string path)
+    {
+        using var scope = NewDisposeScope();
+        SafeTensors.Save(path, new Dictionary<string, Tensor>(ModelFile.Prefixed(ModelFile.ModelPrefix, state_dict())), ModelFile.Metadata(this));
+    }
+
+    /// <summary>Reads a model of any kind that <see cref="Save"/> or a <see cref="Trainer"/> wrote; nothing else is needed. It comes in evaluation mode.</summary>
+    /// <remarks>A training checkpoint gives the weights that validated best, else the averaged ones, else the last ones.</remarks>
+    /// <param name="path">The file.</param>
+    /// <param name="device">Where to put the model; null for the CPU.</param>
+    /// <returns>The model, whose class the file names. The caller disposes it.</returns>
+    /// <exception cref="InvalidDataException">The file is damaged, or describes a model that does not fit its weights. Nothing large was allocated.</exception>
+    public static FlowModel Load(string path, Device? device = null) => ModelFile.LoadModel<FlowModel>(path, device);
+
+    /// <summary>The shapes of the parts of a latent: one a scale for images, one in all for vectors.</summary>
+    public IReadOnlyList<EventShape> LatentShapes => Scales?.LatentShapes ?? [LatentShape];
+
+    /// <summary>Parts a latent (N, D) by scale, coarse parts last. The caller disposes the parts; the latent stays.</summary>
+    public Tensor[] SplitLatent(Tensor z)
+    {
+        if (Scales is { } scales) return scales.Split(z);
+        Check.Batch(z, nameof(z), $"{GetName()}.{nameof(SplitLatent)}", LatentShape);
+        return [z.alias()];
+    }
+
+    /// <summary>Joins the parts of a latent into one (N, D). The caller disposes it; the parts stay.</summary>
+    public Tensor JoinLatent(params IReadOnlyList<Tensor> parts)
+    {
+        if (Scales is { } scales) return scales.Join(parts);
+        ArgumentNullException.ThrowIfNull(parts);
+        return parts.Count == 1 ? parts[0].alias() : throw new ArgumentException($"The latent of a vector has 1 part; got {parts.Count}.", nameof(parts));
+    }
+
+    /// <summary>
+    /// Interpolates between four examples on the sphere of their latents (Real NVP, section 4.1, equation 19):
+    /// z = cos φ (cos φ' z₁ + sin φ' z₂) + sin φ (cos φ' z₃ + sin φ' z₄).
+    /// </summary>
+    /// <param name="x">(4, ...): the corners top left, top right, bottom left, bottom right of the grid.</param>
+    /// <param name="steps">The number K of rows and of columns; at least 2.</param>
+    /// <param name="maxAngle">φ and φ' go from 0 to this; π/2 has the four examples in the corners.</param>
+    /// <param name="context">
+    /// For a conditional model: (1, C), one context for all, or (4, C), one of each example. Four are mixed with the squares of the
+    /// weights above, which sum to 1.
+    /// </param>
+    /// <param name="seed">Fixes the noise of a dequantization.</param>
+    /// <returns>(K, K, ...): φ by row, φ' by column. The caller disposes it. Without gradients.</returns>
+    public Tensor Interpolate(Tensor x, int steps = 8, double maxAngle = Math.PI / 2, Tensor? context = null, long? seed = null)
+    {
+        Check.Batch(x, nameof(x), $"{GetName()}.{nameof(Interpolate)}", InputShape);
+        if (x.shape[0] != 4) throw new ArgumentException($"{nameof(Interpolate)} takes 4 examples; got {x.shape[0]}.", nameof(x));
+        ArgumentOutOfRangeException.ThrowIfLessThan(steps, 2);
+        Check.Context(context, ContextSize, context is { } c && c.dim() == 2 && c.shape[0] == 4 ? 4 : 1, $"{GetName()}.{nameof(Interpolate)}", Weight);
+        using var scope = NewDisposeScope();
+        using var gradients = no_grad();
+        var z = Encode(x, context?.expand(4, -1), seed);
+        var angles = linspace(0, maxAngle, steps, dtype: z.dtype, device: z.device);
+        var (cos, sin) = (angles.cos(), angles.sin());
+        var (rowCos, rowSin) = (cos.reshape(steps, 1).expand(-1, steps), sin.reshape(steps, 1).expand(-1, steps));
+        var (columnCos, columnSin) = (cos.reshape(1, steps).expand(steps, -1), sin.reshape(1, steps).expand(steps, -1));
+        var weights = stack([rowCos.mul(columnCos), rowCos.mul(columnSin), rowSin.mul(columnCos), rowSin.mul(columnSin)], 2).reshape(-1, 4);
+        var contexts = context?.shape[0] == 4 ? weights.square().matmul(context) : context?.expand(steps * steps, -1);
+        var images = Decode(weights.matmul(z.flatten(1)).reshape(LatentShape.WithBatch(steps * steps)), contexts);
+        return scope.MoveToOuter(images.reshape(InputShape.WithBatch(steps, steps)));
+    }
+
+    /// <summary>Validates the options of a model before any of it is made, and seeds its weights.</summary>
+    private protected static T Checked<T>(T options, long? seed, string name) where T : ModelOptions
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        TorchBackend.Checked(name);
+        if (seed is { } s) manual_seed(s);
+        return options;
+    }
+
+    private MultiScale? Scales => (Bijection as Chain)?.Layers.OfType<MultiScale>().FirstOrDefault();
+}

@@ -1,0 +1,70 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace RealNvp;
+
+/// <summary>What all records that describe a <see cref="FlowModel"/> have. A checkpoint carries the record as JSON.</summary>
+public abstract record ModelOptions
+{
+    private static readonly JsonSerializerOptions json = new()
+    {
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        Converters = { new JsonStringEnumConverter(allowIntegerValues: false) },
+        MaxDepth = 8,
+    };
+
+    /// <summary>The shape of one example: [D] or [C, H, W].</summary>
+    public required EventShape Shape { get; init; }
+
+    /// <summary>The number of context features; 0 for a model without context.</summary>
+    public long ContextSize { get; init; }
+
+    /// <summary>The number of values of an integer in the data, 256 for bytes, which are then dequantized to [0, 1); 0 for continuous data.</summary>
+    public int Levels { get; init; }
+
+    /// <summary>True for a model of images (C, H, W), false for one of vectors (D).</summary>
+    [JsonIgnore]
+    public bool IsImage => Shape.Count == 3;
+
+    /// <summary>The record as JSON.</summary>
+    public string ToJson() => JsonSerializer.Serialize(this, GetType(), json);
+
+    /// <summary>Throws where a value is out of range or two values do not go together.</summary>
+    /// <exception cref="ArgumentException">The message names the property, its value and what is allowed.</exception>
+    public virtual void Validate()
+    {
+        Require(Shape.Count is 1 or 3 && Shape.IsFixed, nameof(Shape), Shape, "must be [D] or [C, H, W] with all sizes known");
+        Require(Shape.All(s => s <= 1 << 20) && Shape.NumElements <= 1 << 22, nameof(Shape), Shape, "must have at most 4,194,304 elements");
+        Range(ContextSize, 0, 1 << 20, nameof(ContextSize));
+        Require(Levels == 0 || Levels is >= 2 and <= 1 << 24, nameof(Levels), Levels, "must be 0 (continuous data) or in 2 ... 16,777,216");
+    }
+
+    /// <summary>Makes the model with new weights.</summary>
+    internal abstract FlowModel Build();
+
+    private protected static T Parse<T>(string text) where T : ModelOptions
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        try
+        {
+            var options = JsonSerializer.Deserialize<T>(text, json) ?? throw new JsonException("The JSON value is null.");
+            options.Validate();
+            return options;
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException or OverflowException)
+        {
+            throw new InvalidDataException($"This is no valid record of {typeof(T).Name}: {e.Message}", e);
+        }
+    }
+
+    private protected void Range(long value, long least, long most, string name) => Require(value >= least && value <= most, name, value, $"must be in {least} ... {most}");
+
+    private protected void RequireVector() => Require(!IsImage && Shape[0] >= 1, nameof(Shape), Shape, "must be [D]: this model is for vectors");
+
+    private protected void RequireImage() => Require(IsImage, nameof(Shape), Shape, "must be [C, H, W]: this model is for images");
+
+    private protected void Require(bool holds, string name, object? value, string rule)
+    {
+        if (!holds) throw new ArgumentException($"{GetType().Name}.{name} {rule}; got {value ?? "null"}.", name);
+    }
+}

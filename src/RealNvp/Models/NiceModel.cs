@@ -1,0 +1,42 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>NICE (Dinh, Krueger, Bengio, arXiv 1410.8516): additive couplings, a learned scale of each variable, logistic latents.</summary>
+/// <remarks>
+/// The volume changes in the diagonal scaling only. A new model is the identity but for its preprocessing. An image is a vector here: flatten it.
+/// </remarks>
+public sealed class NiceModel : FlowModel
+{
+    /// <summary>Builds a model with new weights, on torch's default device and in its default dtype.</summary>
+    /// <param name="options">What to build; presets are static members of <see cref="NiceOptions"/>.</param>
+    /// <param name="seed">Makes the initial weights repeatable: it seeds torch's default generator. Null leaves the generator alone.</param>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    public NiceModel(NiceOptions options, long? seed = null)
+        : base(nameof(NiceModel), Checked(options, seed, nameof(NiceModel)), Build(options), new StandardLogistic(options.Shape)) => Options = options;
+
+    /// <summary>What the model was built from.</summary>
+    public NiceOptions Options { get; }
+
+    /// <inheritdoc/>
+    public override ModelOptions ModelOptions => Options;
+
+    /// <inheritdoc cref="FlowModel.Load"/>
+    public static new NiceModel Load(string path, Device? device = null) => ModelFile.LoadModel<NiceModel>(path, device);
+
+    private static Chain Build(NiceOptions options)
+    {
+        var layers = new List<Bijection>();
+        if (options.Levels > 0) layers.Add(new UniformDequantization(options.Levels, options.Shape));
+        if (options.Standardize) layers.Add(new Standardization(options.Shape));
+        for (var i = 0; i < options.Couplings; i++)
+        {
+            var mask = i % 2 == 0 ? Mask.Alternating(options.Shape[0]) : !Mask.Alternating(options.Shape[0]);
+            var (kept, changed) = CouplingLayer.PartShapes(options.Shape, mask);
+            layers.Add(new AdditiveCouplingLayer(options.Shape, mask, new Mlp(kept[0], changed[0], options.Hidden, options.HiddenLayers, options.ContextSize)));
+        }
+        layers.Add(new DiagonalScaling(options.Shape));
+        return new Chain([.. layers]);
+    }
+}

@@ -1,0 +1,42 @@
+namespace RealNvp;
+
+/// <summary>Everything that describes a <see cref="NiceModel"/>. A checkpoint carries this record as JSON.</summary>
+public sealed record NiceOptions : ModelOptions
+{
+    /// <summary>Starts with a <see cref="Standardization"/>, which the trainer fits to the training data.</summary>
+    public bool Standardize { get; init; }
+
+    /// <summary>The number of couplings; at least 2, so that each feature is transformed. The paper has 4.</summary>
+    public int Couplings { get; init; } = 4;
+
+    /// <summary>The features of each hidden layer.</summary>
+    public long Hidden { get; init; } = 1000;
+
+    /// <summary>The hidden layers of each network.</summary>
+    public int HiddenLayers { get; init; } = 5;
+
+    /// <summary>28×28 bytes as vectors of 784, as in the paper (section 5.1): 4 couplings with 5 hidden layers of 1000.</summary>
+    public static NiceOptions Mnist { get; } = new() { Shape = [784], Levels = 256 };
+
+    /// <summary>Tables of continuous features: standardization, 6 couplings with 3 hidden layers of 128.</summary>
+    /// <param name="features">D, at least 2.</param>
+    public static NiceOptions Tabular(long features) => new() { Shape = [features], Standardize = true, Couplings = 6, Hidden = 128, HiddenLayers = 3 };
+
+    /// <summary>Reads a record that <see cref="ModelOptions.ToJson"/> wrote, and validates it.</summary>
+    /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
+    public static NiceOptions FromJson(string text) => Parse<NiceOptions>(text);
+
+    /// <inheritdoc/>
+    public override void Validate()
+    {
+        base.Validate();
+        RequireVector();
+        Require(Shape[0] >= 2, nameof(Shape), Shape, "must have at least 2 features: a coupling keeps one and transforms another");
+        Require(!Standardize || Levels == 0, nameof(Standardize), Standardize, "does not go together with Levels");
+        Range(Couplings, 2, 4096, nameof(Couplings));
+        Range(Hidden, 1, 1 << 16, nameof(Hidden));
+        Range(HiddenLayers, 1, 1024, nameof(HiddenLayers));
+    }
+
+    internal override FlowModel Build() => new NiceModel(this);
+}

@@ -1,0 +1,45 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>Neural spline flow with coupling layers, RQ-NSF (C) (Durkan et al., arXiv 1906.04032, section 5.1), for vectors.</summary>
+/// <remarks>
+/// Each step is a linear layer in LU form and a coupling of rational-quadratic splines with linear tails; a linear layer ends it. A new model is
+/// a rotation. Both directions take one pass.
+/// </remarks>
+public sealed class SplineFlow : FlowModel
+{
+    /// <summary>Builds a model with new weights, on torch's default device and in its default dtype.</summary>
+    /// <param name="options">What to build; presets are static members of <see cref="SplineFlowOptions"/>.</param>
+    /// <param name="seed">Makes the initial weights repeatable: it seeds torch's default generator. Null leaves the generator alone.</param>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    public SplineFlow(SplineFlowOptions options, long? seed = null)
+        : base(nameof(SplineFlow), Checked(options, seed, nameof(SplineFlow)), Build(options)) => Options = options;
+
+    /// <summary>What the model was built from.</summary>
+    public SplineFlowOptions Options { get; }
+
+    /// <inheritdoc/>
+    public override ModelOptions ModelOptions => Options;
+
+    /// <inheritdoc cref="FlowModel.Load"/>
+    public static new SplineFlow Load(string path, Device? device = null) => ModelFile.LoadModel<SplineFlow>(path, device);
+
+    private static Chain Build(SplineFlowOptions options)
+    {
+        var layers = new List<Bijection>();
+        if (options.Levels > 0) layers.Add(new UniformDequantization(options.Levels, options.Shape));
+        if (options.Standardize) layers.Add(new Standardization(options.Shape));
+        for (var i = 0; i < options.Couplings; i++)
+        {
+            if (options.Linear) layers.Add(new InvertibleLinear(options.Shape));
+            var mask = i % 2 == 0 ? Mask.Alternating(options.Shape[0]) : !Mask.Alternating(options.Shape[0]);
+            var (kept, changed) = CouplingLayer.PartShapes(options.Shape, mask);
+            var spline = new SplineTransformer(options.Bins, options.Bound);
+            layers.Add(new CouplingLayer(options.Shape, mask, spline, new ResidualMlp(kept[0], changed[0] * spline.ParametersPerElement, options.Hidden, options.Blocks, options.ContextSize)));
+        }
+        if (options.Linear) layers.Add(new InvertibleLinear(options.Shape));
+        return new Chain([.. layers]);
+    }
+}

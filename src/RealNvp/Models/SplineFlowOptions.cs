@@ -1,0 +1,64 @@
+namespace RealNvp;
+
+/// <summary>Everything that describes a <see cref="SplineFlow"/>. A checkpoint carries this record as JSON.</summary>
+public sealed record SplineFlowOptions : ModelOptions
+{
+    /// <summary>Starts with a <see cref="Standardization"/>, which the trainer fits to the training data. The splines bend within ±<see cref="Bound"/> only.</summary>
+    public bool Standardize { get; init; }
+
+    /// <summary>The number of couplings; at least 2, so that each feature is transformed.</summary>
+    public int Couplings { get; init; } = 10;
+
+    /// <summary>The hidden features of each network.</summary>
+    public long Hidden { get; init; } = 256;
+
+    /// <summary>The residual blocks of each network.</summary>
+    public int Blocks { get; init; } = 2;
+
+    /// <summary>The bins of each spline, 1 to 64.</summary>
+    public int Bins { get; init; } = 8;
+
+    /// <summary>The splines bend within ± this, and are the identity outside.</summary>
+    public double Bound { get; init; } = 3;
+
+    /// <summary>An <see cref="InvertibleLinear"/> before each coupling and at the end, as in the paper; false for couplings alone.</summary>
+    public bool Linear { get; init; } = true;
+
+    /// <summary>2-D toy densities: 4 couplings with an MLP of 64 hidden features.</summary>
+    public static SplineFlowOptions Toy2D { get; } = new() { Shape = [2], Couplings = 4, Hidden = 64, Blocks = 1, Linear = false };
+
+    /// <summary>Tables of continuous features: standardization, and the paper's settings for few features.</summary>
+    /// <param name="features">D, at least 2.</param>
+    public static SplineFlowOptions Tabular(long features) => new() { Shape = [features], Standardize = true };
+
+    /// <summary>The paper's settings for POWER and for GAS (appendix B.1): 10 couplings, 2 blocks of 256, 8 bins. Without dropout, which the paper has for GAS (0.1).</summary>
+    /// <param name="features">6 for POWER, 8 for GAS.</param>
+    public static SplineFlowOptions PowerOrGas(long features = 6) => new() { Shape = [features] };
+
+    /// <summary>The paper's settings for HEPMASS and for BSDS300 (appendix B.1): 20 couplings, 1 block of 128, 8 bins. Without the paper's dropout of 0.2.</summary>
+    /// <param name="features">21 for HEPMASS, 63 for BSDS300.</param>
+    public static SplineFlowOptions HepmassOrBsds300(long features = 21) => new() { Shape = [features], Couplings = 20, Hidden = 128, Blocks = 1 };
+
+    /// <summary>The paper's settings for MINIBOONE (appendix B.1): 43 features, 10 couplings, 1 block of 32, 4 bins. Without the paper's dropout of 0.2.</summary>
+    public static SplineFlowOptions Miniboone { get; } = new() { Shape = [43], Hidden = 32, Blocks = 1, Bins = 4 };
+
+    /// <summary>Reads a record that <see cref="ModelOptions.ToJson"/> wrote, and validates it.</summary>
+    /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
+    public static SplineFlowOptions FromJson(string text) => Parse<SplineFlowOptions>(text);
+
+    /// <inheritdoc/>
+    public override void Validate()
+    {
+        base.Validate();
+        RequireVector();
+        Require(Shape[0] >= 2, nameof(Shape), Shape, "must have at least 2 features: a coupling keeps one and transforms another");
+        Require(!Standardize || Levels == 0, nameof(Standardize), Standardize, "does not go together with Levels");
+        Range(Couplings, 2, 4096, nameof(Couplings));
+        Range(Hidden, 1, 1 << 16, nameof(Hidden));
+        Range(Blocks, 0, 1024, nameof(Blocks));
+        Range(Bins, 1, 64, nameof(Bins));
+        Require(Bound > 0 && double.IsFinite(Bound), nameof(Bound), Bound, "must be positive");
+    }
+
+    internal override FlowModel Build() => new SplineFlow(this);
+}

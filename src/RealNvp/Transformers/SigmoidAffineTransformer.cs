@@ -1,0 +1,56 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// The affine map of Glow's code: y = (x + t) ⊙ s with s = σ(r + 2), a scale between 0 and 1; log|dy/dx| = log s. Two parameters an
+/// element: all r first, then all t (Glow, arXiv 1807.03039, section 3.3, and its code).
+/// </summary>
+/// <remarks>
+/// Parameters of 0 give a scale of 0.88, and not the identity. r below <see cref="MinLogit"/> acts as if it were there, so that 1/s is finite
+/// in float32. It has no weights of its own.
+/// </remarks>
+public sealed class SigmoidAffineTransformer : ScalarTransformer
+{
+    /// <summary>The smallest r + 2: the scale is e⁻¹⁶ there, as small as that of an <see cref="AffineTransformer"/> can be.</summary>
+    public const double MinLogit = -16;
+
+    private static readonly Scalar least = MinLogit;
+
+    /// <summary>Makes the transformer.</summary>
+    public SigmoidAffineTransformer() : base(nameof(SigmoidAffineTransformer)) => RegisterComponents();
+
+    /// <inheritdoc/>
+    public override int ParametersPerElement => 2;
+
+    /// <inheritdoc/>
+    public override bool IsIdentityAtZeroExactly => false;
+
+    /// <inheritdoc/>
+    public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        using var scope = NewDisposeScope();
+        var (logScale, shift) = Split(parameters);
+        return (scope.MoveToOuter(x.add(shift, Scalars.One).mul(logScale.exp())), scope.MoveToOuter(logScale));
+    }
+
+    /// <inheritdoc/>
+    public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters)
+    {
+        ArgumentNullException.ThrowIfNull(y);
+        using var scope = NewDisposeScope();
+        var (logScale, shift) = Split(parameters);
+        var minus = logScale.neg();
+        return (scope.MoveToOuter(y.mul(minus.exp()).sub(shift)), scope.MoveToOuter(minus));
+    }
+
+    private static (Tensor LogScale, Tensor Shift) Split(Tensor parameters)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        var half = parameters.shape[1] / 2;
+        return (nn.functional.logsigmoid(parameters.narrow(1, 0, half).add(Scalars.Two).clamp_min(least)), parameters.narrow(1, half, half));
+    }
+}
