@@ -59,7 +59,7 @@ public class ActNormTests
         layer.state_dict()["log_scale"][0].item<float>().Should().Be(0);
     }
 
-    [Theory, InlineData(double.NaN), InlineData(double.PositiveInfinity)]
+    [Theory, InlineData(double.NaN), InlineData(double.PositiveInfinity), InlineData(double.NegativeInfinity)]
     public void A_channel_that_is_not_finite_does_not_spoil_the_weights(double value)
     {
         using var scope = NewDisposeScope();

@@ -139,6 +139,9 @@ public class CouplingErrorsTests
         Refused<ArgumentException>(() => _ = new Squeeze([4]), "A squeeze takes images of shape (C, H, W); got (4,).*");
         using var any = new Squeeze([-1, -1, -1]);
         Refused<ArgumentException>(() => any.Forward(zeros(1, 1, 4, 5)), "*even height and width; got an image of 4×5. Pad or crop it.*");
+        Refused<ArgumentException>(() => any.InputShapeOf([6, -1, -1]), "The output of a squeeze has shape (4*C, H/2, W/2); got (6, *, *).*");
+        Refused<ArgumentException>(() => any.InputShapeOf([6, 2, 2]), "*got (6, 2, 2).*");
+        any.InputShapeOf([-1, 2, 3]).Should().Equal([-1L, 4, 6]);
         any.Forward(zeros(1, 1, 4, 6)).Value.shape.Should().Equal(1, 4, 2, 3);
     }
 

@@ -223,6 +223,16 @@ public class PreprocessingTests
     }
 
     [Fact]
+    public void Data_that_are_no_levels_are_refused()
+    {
+        using var scope = NewDisposeScope();
+        using var flow = new Flow([2], new UniformDequantization(4));
+        foreach (var bad in new[] { 0.5, 4, -1, 1e9 })
+            FluentActions.Invoking(() => flow.LogProb(tensor(new[,] { { 1, bad } }))).Should().Throw<ArgumentException>().WithMessage("*expects whole numbers in 0 ... 3*");
+        flow.LogProb(tensor(new[,] { { 3.0, 0 } })).shape.Should().Equal(1);
+    }
+
+    [Fact]
     public void Options_out_of_range_are_refused()
     {
         foreach (var alpha in new[] { 0, 0.5, -1, double.NaN })

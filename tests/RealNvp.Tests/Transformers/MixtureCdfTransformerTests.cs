@@ -99,6 +99,16 @@ public class MixtureCdfTransformerTests
         FluentActions.Invoking(() => new MixtureCdfTransformer(65)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*1 to 64*");
     }
 
+    [Fact]
+    public void A_root_that_the_dtype_cannot_resolve_is_an_error_and_not_a_wrong_number()
+    {
+        using var scope = NewDisposeScope();
+        using var mixture = new MixtureCdfTransformer(1);
+        // numbers near 10¹⁵ are 0.125 apart, and a size of e⁻⁷ makes 137 of that
+        var parameters = tensor(new[] { 0, 1e15, -100, 0, 0 }).unsqueeze(0);
+        FluentActions.Invoking(() => mixture.Inverse(full(1, 1, 3.7, dtype: float64), parameters)).Should().Throw<InvalidOperationException>().WithMessage("*found no root*");
+    }
+
     private static Tensor Parameters(MixtureCdfTransformer mixture, long count, double spread, ScalarType dtype)
     {
         using var generator = new Generator(11);

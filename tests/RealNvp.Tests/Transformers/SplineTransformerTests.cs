@@ -134,6 +134,7 @@ public class SplineTransformerTests
         FluentActions.Invoking(() => new SplineTransformer(4, 3, (SplineTails)7)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*tails*");
         using var scope = NewDisposeScope();
         using var spline = new SplineTransformer(4);
+        FluentActions.Invoking(() => spline.Forward(zeros(3), zeros(33))).Should().Throw<ArgumentException>().WithMessage("*11 parameters*(N, 11*");
         FluentActions.Invoking(() => spline.Forward(zeros(2, 3), zeros(2, 12))).Should().Throw<ArgumentException>().WithMessage("*11 parameters*(N, 11*");
     }
 
