@@ -13,7 +13,8 @@ namespace RealNvp;
 /// disposes it; no argument is changed or disposed.</para>
 /// <para>All methods but <see cref="NegativeLogLikelihood"/> compute in evaluation mode, whatever the mode of the module is, so batch
 /// statistics never leak into a result. Thread safety: after <c>eval()</c> they may be called from several threads at once.</para>
-/// <para>Results are differentiable with respect to weights and inputs except those of the Sample methods.</para>
+/// <para>Results are differentiable with respect to weights and inputs except those of the Sample methods; <see cref="RSampleAndLogProb"/>
+/// is their differentiable twin.</para>
 /// </remarks>
 public partial class Flow : nn.Module
 {
@@ -40,6 +41,7 @@ public partial class Flow : nn.Module
             throw new ArgumentException($"The base density has shape {baseDensity.Shape}; the bijection gives latents of shape {LatentShape}.", nameof(baseDensity));
         this.bijection = bijection;
         base_density = baseDensity;
+        IsStochastic = bijection.IsStochastic;
         RegisterComponents();
     }
 
@@ -128,29 +130,14 @@ public partial class Flow : nn.Module
     /// <returns>The samples, and (N) or (M, N) log-probabilities in nats.</returns>
     public (Tensor Samples, Tensor LogProb) SampleAndLogProb(long count, Tensor? context = null, double temperature = 1, long? seed = null)
     {
-        var owner = $"{GetName()}.{nameof(Sample)}";
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         if (!(temperature >= 0 && double.IsFinite(temperature))) throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "The temperature must be finite and not negative.");
-        var weight = Weight;
-        if (context is not null && context.dim() != 2) throw new ArgumentException($"{owner} expects a context of shape (M, {ContextSize}); got {EventShape.Format(context.shape)}.", nameof(context));
-        Check.Context(context, ContextSize, context?.shape[0] ?? 0, owner, weight);
-
-        using var mode = EvaluationMode.Enter(this);
+        CheckContexts(context, $"{GetName()}.{nameof(Sample)}");
         using var gradients = no_grad();
         using var scope = NewDisposeScope();
-        var device = weight?.device ?? get_default_device();
-        using var random = RandomSource.Use(seed, device);
-        var contexts = context?.shape[0] ?? 1;
-        var z = base_density.Sample(contexts * count, temperature, weight?.dtype ?? get_default_dtype(), device, RandomSource.Current);
-        var each = context?.repeat_interleave(count, 0);
-        var (x, logDet) = bijection.Inverse(z, each);
-        var logProb = Finite(base_density.LogProb(z).sub(logDet), nameof(Sample), () => bijection.Inverse(z, each));
-        Finite(x, nameof(Sample), () => bijection.Inverse(z, each));
-        if (context is not null)
-        {
-            x = x.reshape(InputShape.WithBatch(contexts, count));
-            logProb = logProb.reshape(contexts, count);
-        }
+        var (x, logProb) = ByContext(Draw(count, context, temperature, seed), count, context);
+        Finite(x, nameof(Sample), () => Draw(count, context, temperature, seed));
+        Finite(logProb, nameof(Sample), () => Draw(count, context, temperature, seed));
         return (scope.MoveToOuter(x), scope.MoveToOuter(logProb));
     }
 
