@@ -11,7 +11,8 @@ public partial class Flow
         bool finite;
         using (NewDisposeScope())
         using (no_grad())
-            finite = result.isfinite().all().item<bool>();
+            // outside of a box, minus infinity is the log-density
+            finite = (base_density.HasBoundedSupport ? result.isfinite().logical_or(result.isneginf()) : result.isfinite()).all().item<bool>();
         if (finite) return result;
         var owner = $"{GetName()}.{method}";
         if (Diagnosis.FirstParameter(this, gradients: false) is { } weight)

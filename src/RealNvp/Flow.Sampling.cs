@@ -46,6 +46,11 @@ public partial class Flow
     /// <summary>Checks contexts (M, C) of which each is to have its own samples.</summary>
     internal void CheckContexts(Tensor? context, string owner)
     {
+        if (context_encoder is { } encoder)
+        {
+            encoder.CheckContext(context, null, owner, values: true);
+            return;
+        }
         if (context is not null && context.dim() != 2) throw new ArgumentException($"{owner} expects a context of shape (M, {ContextSize}); got {EventShape.Format(context.shape)}.", nameof(context));
         Check.Context(context, ContextSize, context?.shape[0] ?? 0, owner, Weight);
     }
@@ -59,11 +64,13 @@ public partial class Flow
         using var mode = EvaluationMode.Enter(this);
         var device = SamplingDevice;
         using var random = RandomSource.Use(seed, device);
-        var z = base_density.Sample((context?.shape[0] ?? 1) * count, temperature, Weight?.dtype ?? get_default_dtype(), device, RandomSource.Current);
+        var contexts = context?.shape[0] ?? 1;
+        var features = Features(context, contexts, nameof(Sample))?.repeat_interleave(count, 0);
+        var z = base_density.Sample(contexts * count, temperature, Weight?.dtype ?? get_default_dtype(), device, RandomSource.Current, ForBase(features));
         if (is_grad_enabled() && !z.requires_grad && base_density.parameters().Any(p => p.requires_grad))
             throw new InvalidOperationException($"{base_density.GetName()} has weights that are trained, but draws its samples without gradients, so theirs would be wrong. Freeze them: set requires_grad to false.");
-        var (x, logDet) = bijection.Inverse(z, context?.repeat_interleave(count, 0));
-        return (x, base_density.LogProb(z).sub(logDet));
+        var (x, logDet) = bijection.Inverse(z, ForBijection(features));
+        return (x, base_density.LogProb(z, ForBase(features)).sub(logDet));
     }
 
     /// <summary>∂ log p(x | context)/∂x in evaluation mode, of the shape of x, with weights and context held constant. The caller disposes it.</summary>

@@ -20,15 +20,18 @@ public partial class Flow : nn.Module
 {
     private readonly Bijection bijection;
     private readonly Density base_density;
+    private readonly ContextEncoder? context_encoder;
 
     /// <summary>Makes a flow, which owns the bijection and the density.</summary>
     /// <param name="inputShape">The shape of one example x, all sizes known.</param>
     /// <param name="bijection">The map from data to latents.</param>
     /// <param name="baseDensity">The density of the latents; null for a standard normal.</param>
-    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
-    public Flow(EventShape inputShape, Bijection bijection, Density? baseDensity = null) : this(nameof(Flow), inputShape, bijection, baseDensity) { }
+    /// <param name="contextEncoder">Turns contexts of another form than (N, C), such as labels, into vectors; null where they are vectors.</param>
+    /// <exception cref="ArgumentException">The shapes or the context sizes do not fit.</exception>
+    public Flow(EventShape inputShape, Bijection bijection, Density? baseDensity = null, ContextEncoder? contextEncoder = null)
+        : this(nameof(Flow), inputShape, bijection, baseDensity, contextEncoder) { }
 
-    private protected Flow(string name, EventShape inputShape, Bijection bijection, Density? baseDensity) : base(TorchBackend.Checked(name))
+    private protected Flow(string name, EventShape inputShape, Bijection bijection, Density? baseDensity, ContextEncoder? contextEncoder = null) : base(TorchBackend.Checked(name))
     {
         ArgumentNullException.ThrowIfNull(bijection);
         if (!inputShape.IsFixed) throw new ArgumentException($"A flow needs a shape with all sizes known; got {inputShape}.", nameof(inputShape));
@@ -39,6 +42,12 @@ public partial class Flow : nn.Module
         baseDensity ??= new StandardNormal(LatentShape);
         if (baseDensity.Shape != LatentShape)
             throw new ArgumentException($"The base density has shape {baseDensity.Shape}; the bijection gives latents of shape {LatentShape}.", nameof(baseDensity));
+        if (bijection.ContextSize > 0 && baseDensity.ContextSize > 0 && bijection.ContextSize != baseDensity.ContextSize)
+            throw new ArgumentException($"The bijection and the base density take the same context; got context sizes {bijection.ContextSize} and {baseDensity.ContextSize}.", nameof(baseDensity));
+        ContextSize = Math.Max(bijection.ContextSize, baseDensity.ContextSize);
+        if (contextEncoder is not null && contextEncoder.Size != ContextSize)
+            throw new ArgumentException($"The encoder gives {contextEncoder.Size} context features; the flow takes {ContextSize}.", nameof(contextEncoder));
+        context_encoder = contextEncoder;
         this.bijection = bijection;
         base_density = baseDensity;
         IsStochastic = bijection.IsStochastic;
@@ -57,8 +66,14 @@ public partial class Flow : nn.Module
     /// <summary>The shape of one latent z.</summary>
     public EventShape LatentShape { get; }
 
-    /// <summary>The number of context features C; 0 where the flow is not conditional.</summary>
-    public long ContextSize => bijection.ContextSize;
+    /// <summary>The number of context features C that bijection and base density take; 0 where the flow is not conditional.</summary>
+    public long ContextSize { get; }
+
+    /// <summary>The shape of one context: [C], or what the encoder takes, such as [] for a label; null where the flow is not conditional.</summary>
+    public EventShape? ContextShape => context_encoder?.ContextShape ?? (ContextSize > 0 ? (EventShape?)EventShape.Create(ContextSize) : null);
+
+    /// <summary>What turns contexts into vectors (N, C); null where they are vectors.</summary>
+    public ContextEncoder? ContextEncoder => context_encoder;
 
     /// <summary>log p(x | context) in nats.</summary>
     /// <param name="x">(N, ...) in the shape of <see cref="InputShape"/>; integers are allowed where the flow dequantizes. All values finite.</param>
@@ -91,7 +106,8 @@ public partial class Flow : nn.Module
         using var scope = NewDisposeScope();
         var input = CheckedInput(x, context, nameof(Encode));
         using var random = RandomSource.Use(seed, input.device);
-        return scope.MoveToOuter(Finite(bijection.Forward(input, context).Value, nameof(Encode), () => bijection.Forward(input, context)));
+        var features = Features(context, input.shape[0], nameof(Encode));
+        return scope.MoveToOuter(Finite(bijection.Forward(input, ForBijection(features)).Value, nameof(Encode), () => bijection.Forward(input, ForBijection(features))));
     }
 
     /// <summary>Maps latents to data: x = f⁻¹(z).</summary>
@@ -106,7 +122,8 @@ public partial class Flow : nn.Module
         var owner = $"{GetName()}.{nameof(Decode)}";
         Check.Batch(z, nameof(z), owner, LatentShape);
         Check.Finite(z, nameof(z), owner);
-        return scope.MoveToOuter(Finite(bijection.Inverse(z, context).Value, nameof(Decode), () => bijection.Inverse(z, context)));
+        var features = Features(context, z.shape[0], nameof(Decode));
+        return scope.MoveToOuter(Finite(bijection.Inverse(z, ForBijection(features)).Value, nameof(Decode), () => bijection.Inverse(z, ForBijection(features))));
     }
 
     /// <summary>Draws examples: z from the base density, x = f⁻¹(z). Without gradients.</summary>
@@ -194,8 +211,9 @@ public partial class Flow : nn.Module
     private Tensor LogProbOf(Tensor input, Tensor? context, long? seed)
     {
         using var random = RandomSource.Use(seed, input.device);
-        var (z, logDet) = bijection.Forward(input, context);
-        return base_density.LogProb(z).add(logDet, Scalars.One);
+        var features = Features(context, input.shape[0], nameof(LogProb));
+        var (z, logDet) = bijection.Forward(input, ForBijection(features));
+        return base_density.LogProb(z, ForBase(features)).add(logDet, Scalars.One);
     }
 
     private Tensor CheckedInput(Tensor x, Tensor? context, string method)
@@ -204,7 +222,8 @@ public partial class Flow : nn.Module
         var input = Input(x, method);
         Check.Finite(input, nameof(x), owner);
         bijection.CheckData(input, owner);
-        if (context is not null) Check.Finite(context, nameof(context), owner);
+        if (context_encoder is { } encoder) encoder.CheckContext(context, input.shape[0], owner, values: true);
+        else if (context is not null) Check.Finite(context, nameof(context), owner);
         return input;
     }
 
@@ -224,7 +243,12 @@ public partial class Flow : nn.Module
         if (x.is_floating_point()) Check.Finite(x, nameof(x), owner);
         else if (!TakesIntegers(bijection)) throw new ArgumentException($"{owner} expects {nameof(x)} with a floating-point dtype; got {x.dtype}. Convert it, or build the flow with Levels.", nameof(x));
         bijection.CheckData(x, owner);
-        if (context is null == ContextSize > 0 || (context is not null && context.shape[1] != ContextSize))
+        if (context_encoder is { } encoder)
+        {
+            encoder.CheckContext(context, x.shape[0], owner, values: true);
+            return;
+        }
+        if (context is null == ContextSize > 0 || (context is not null && (context.dim() != 2 || context.shape[1] != ContextSize)))
             throw new ArgumentException($"{owner} expects {(ContextSize == 0 ? "no context" : $"a context of shape (N, {ContextSize})")}; got {(context is null ? "none" : EventShape.Format(context.shape))}.", nameof(context));
         if (context is not null) Check.Finite(context, nameof(context), owner);
     }

@@ -1,9 +1,11 @@
+using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>A density on latents: log-probability and sampling. It is the base of a flow.</summary>
+/// <summary>A density on latents, which may depend on a context: log-probability and sampling. It is the base of a flow.</summary>
+/// <remarks>Letters: N latents, D elements of a latent, C context features.</remarks>
 public abstract class Density : nn.Module
 {
     /// <summary>Makes a density for latents of one shape.</summary>
@@ -18,8 +20,16 @@ public abstract class Density : nn.Module
     /// <summary>The shape of one latent.</summary>
     public EventShape Shape { get; }
 
-    /// <summary>log p(z) of latents of shape (N, ...): shape (N), in nats. The caller disposes it.</summary>
-    public abstract Tensor LogProb(Tensor z);
+    /// <summary>The number of context features C; 0 where the density does not depend on a context.</summary>
+    public virtual long ContextSize => 0;
+
+    /// <summary>Whether log p(z) may be minus infinity for a finite z, as outside of a box.</summary>
+    public virtual bool HasBoundedSupport => false;
+
+    /// <summary>log p(z | context) of latents of shape (N, ...): shape (N), in nats. The caller disposes it.</summary>
+    /// <param name="z">(N, ...).</param>
+    /// <param name="context">(N, C) for a conditional density; null for any other.</param>
+    public abstract Tensor LogProb(Tensor z, Tensor? context = null);
 
     /// <summary>Draws <paramref name="count"/> latents of shape (N, ...). The caller disposes them.</summary>
     /// <param name="count">N.</param>
@@ -27,5 +37,28 @@ public abstract class Density : nn.Module
     /// <param name="dtype">The dtype of the latents.</param>
     /// <param name="device">The device of the latents.</param>
     /// <param name="generator">The source of randomness; null is torch's default generator.</param>
-    public abstract Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator);
+    /// <param name="context">(N, C) for a conditional density, one row for each latent; null for any other.</param>
+    public abstract Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null);
+
+    /// <summary>Checks the arguments of <see cref="LogProb"/>.</summary>
+    private protected void CheckLatents(Tensor z, Tensor? context)
+    {
+        var owner = $"{GetName()}.{nameof(LogProb)}";
+        Check.Batch(z, nameof(z), owner, Shape);
+        Check.Context(context, ContextSize, z.shape[0], owner, z);
+    }
+
+    /// <summary>Checks the arguments of <see cref="Sample"/>.</summary>
+    private protected void CheckCount(long count, Tensor? context)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        Check.Context(context, ContextSize, count, $"{GetName()}.{nameof(Sample)}", null);
+    }
+
+    /// <summary>Standard normals (N, D), scaled by a temperature.</summary>
+    private protected Tensor Noise(long count, double temperature, ScalarType dtype, Device device, Generator? generator)
+    {
+        var noise = randn([count, Shape.NumElements], dtype: dtype, device: device, generator: generator);
+        return temperature == 1 ? noise : noise.mul(Scalars.Of(temperature));
+    }
 }

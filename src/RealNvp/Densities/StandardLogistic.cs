@@ -14,9 +14,9 @@ public sealed class StandardLogistic : Density
     public StandardLogistic(EventShape shape) : base(nameof(StandardLogistic), shape) => RegisterComponents();
 
     /// <inheritdoc/>
-    public override Tensor LogProb(Tensor z)
+    public override Tensor LogProb(Tensor z, Tensor? context = null)
     {
-        Check.Batch(z, nameof(z), $"{nameof(StandardLogistic)}.{nameof(LogProb)}", Shape);
+        CheckLatents(z, context);
         using var scope = NewDisposeScope();
         // -|z| - 2 log(1 + exp(-|z|)), finite for every z
         var size = z.flatten(1).abs();
@@ -24,8 +24,9 @@ public sealed class StandardLogistic : Density
     }
 
     /// <inheritdoc/>
-    public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator)
+    public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
     {
+        CheckCount(count, context);
         using var scope = NewDisposeScope();
         // 0 and 1 have no logit; the smallest step of the dtype's uniform numbers is far below this
         var u = rand(Shape.WithBatch(count), dtype: dtype, device: device, generator: generator).clamp(Scalars.Of(1e-7), Scalars.Of(1 - 1e-7));

@@ -17,17 +17,18 @@ public sealed class StandardNormal : Density
     }
 
     /// <inheritdoc/>
-    public override Tensor LogProb(Tensor z)
+    public override Tensor LogProb(Tensor z, Tensor? context = null)
     {
-        Check.Batch(z, nameof(z), $"{nameof(StandardNormal)}.{nameof(LogProb)}", Shape);
+        CheckLatents(z, context);
         using var scope = NewDisposeScope();
         var flat = z.flatten(1);
         return scope.MoveToOuter(flat.mul(flat).sum(1).mul(Scalars.MinusHalf).sub(log_normalizer));
     }
 
     /// <inheritdoc/>
-    public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator)
+    public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
     {
+        CheckCount(count, context);
         using var scope = NewDisposeScope();
         var z = randn(Shape.WithBatch(count), dtype: dtype, device: device, generator: generator);
         return scope.MoveToOuter(temperature == 1 ? z : z.mul(Scalars.Of(temperature)));

@@ -15,7 +15,7 @@ public abstract class TrainingData
 
     /// <summary>Examples in one tensor, shuffled anew in each epoch.</summary>
     /// <param name="x">(N, ...) with N of at least 1, on any device; integers for a flow that dequantizes.</param>
-    /// <param name="context">(N, C), or null.</param>
+    /// <param name="context">(N, C), or (N, ...) for a flow with a <see cref="ContextEncoder"/>, such as labels (N); or null.</param>
     public static TrainingData From(Tensor x, Tensor? context = null) => new TensorData(x, context);
 
     /// <summary>Rows of an array: (N, D) examples of D features. The array is copied; the garbage collector frees the copy.</summary>
@@ -75,8 +75,8 @@ internal sealed class TensorData : TrainingData
         if (context is not null)
         {
             Check.Tensor(context, nameof(context));
-            if (context.dim() != 2 || context.shape[0] != x.shape[0])
-                throw new ArgumentException($"Expected a context of shape ({x.shape[0]}, C), one row an example; got {EventShape.Format(context.shape)}.", nameof(context));
+            if (context.dim() == 0 || context.shape[0] != x.shape[0])
+                throw new ArgumentException($"Expected a context of shape ({x.shape[0]}, C), or ({x.shape[0]}, ...) for a flow with an encoder, one row an example; got {EventShape.Format(context.shape)}.", nameof(context));
         }
         (X, Context, this.rows) = (x, context, rows);
     }

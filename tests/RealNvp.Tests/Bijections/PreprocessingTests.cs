@@ -229,6 +229,8 @@ public class PreprocessingTests
         using var flow = new Flow([2], new UniformDequantization(4));
         foreach (var bad in new[] { 0.5, 4, -1, 1e9 })
             FluentActions.Invoking(() => flow.LogProb(tensor(new[,] { { 1, bad } }))).Should().Throw<ArgumentException>().WithMessage("*expects whole numbers in 0 ... 3*");
+        FluentActions.Invoking(() => flow.LogProb(tensor(new[,] { { 0, 0.5 } }))).Should().Throw<ArgumentException>().WithMessage("*with fractions. Data in [[]0, 1] must be turned back into whole numbers first: (x * 3).round().*".Replace("[[]", "[", StringComparison.Ordinal));
+        FluentActions.Invoking(() => flow.LogProb(tensor(new[,] { { 1.5, 2 } }))).Should().Throw<ArgumentException>().Which.Message.Should().NotContain("turned back");
         flow.LogProb(tensor(new[,] { { 3.0, 0 } })).shape.Should().Equal(1);
     }
 

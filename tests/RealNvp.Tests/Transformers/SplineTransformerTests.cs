@@ -124,6 +124,22 @@ public class SplineTransformerTests
     }
 
     [Fact]
+    public void A_circle_that_does_not_begin_at_minus_its_end_turns_by_its_own_period()
+    {
+        using var scope = NewDisposeScope();
+        using var spline = new SplineTransformer(4, 0.5, 2, SplineTails.Circular);
+        var x = tensor(new[] { 0.6, 1.1, 1.9 }).unsqueeze(1);
+        var parameters = randn([1, spline.ParametersPerElement], dtype: float64).expand(3, -1);
+        var once = spline.Forward(x, parameters);
+        foreach (var turns in new[] { -2, 1, 3 })
+        {
+            var again = spline.Forward(x.add(1.5 * turns), parameters);
+            again.Value.sub(once.Value).sub(1.5 * turns).abs().max().item<double>().Should().BeLessThan(1e-12);
+            again.LogDerivative!.sub(once.LogDerivative!).abs().max().item<double>().Should().BeLessThan(1e-12);
+        }
+    }
+
+    [Fact]
     public void Wrong_options_and_parameters_are_refused()
     {
         FluentActions.Invoking(() => new SplineTransformer(0)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*1 to 64*");

@@ -1,0 +1,39 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>Turns contexts of any shape, such as images or series, into vectors (N, C) with a network of yours.</summary>
+/// <remarks>State-dict keys: <c>network.*</c>. It owns the network.</remarks>
+public sealed class NetworkEncoder : ContextEncoder
+{
+    private readonly nn.Module<Tensor, Tensor> network;
+
+    /// <summary>Makes an encoder with a network.</summary>
+    /// <param name="contextShape">The shape of one context; sizes may be -1.</param>
+    /// <param name="size">C, the number of features that the network gives.</param>
+    /// <param name="network">Maps contexts (N, ...) to (N, C).</param>
+    public NetworkEncoder(EventShape contextShape, long size, nn.Module<Tensor, Tensor> network) : base(nameof(NetworkEncoder), contextShape, size)
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        this.network = network;
+        RegisterComponents();
+    }
+
+    /// <summary>Turns contexts (N, ...) into vectors (N, C). The caller disposes them.</summary>
+    /// <exception cref="InvalidOperationException">The network gives another shape.</exception>
+    public override Tensor forward(Tensor input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        var features = network.call(input);
+        if (features.dim() == 2 && features.shape[0] == input.shape[0] && features.shape[1] == Size) return features;
+        using (features) throw new InvalidOperationException($"The network of a {nameof(NetworkEncoder)} must give ({input.shape[0]}, {Size}); it gave {EventShape.Format(features.shape)}.");
+    }
+
+    /// <inheritdoc/>
+    protected override void CheckValues(Tensor context, string owner)
+    {
+        if (context is { } c && c.is_floating_point()) Check.Finite(c, nameof(context), owner);
+    }
+}

@@ -1,0 +1,118 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// A standard normal whose draws are accepted with a learned probability a(z), at most T of them: a base that can have holes and several modes
+/// (Bauer and Mnih, arXiv 1810.11428; Stimper, Schölkopf and Hernández-Lobato, arXiv 2110.15828):
+/// p(z) = N(z) [(1 − α) a(z)/Z + α] with α = (1 − Z)^(T−1) and Z = E_N[a(z)].
+/// </summary>
+/// <remarks>
+/// <para>Z is estimated: in training from <see cref="NormalizerSamples"/> normal draws in each step, as a running average that stays in the state;
+/// in evaluation that number is used. Call <see cref="EstimateNormalizer"/> after training: the log-density is as exact as Z is.</para>
+/// <para>a(z) = σ(network(z)); a new one has a = ½ everywhere and so is the standard normal. Samples have no gradients. State-dict keys:
+/// <c>network.*</c>, <c>normalizer</c>, a number.</para>
+/// </remarks>
+public sealed class ResampledNormal : Density
+{
+    private static readonly Scalar least = 1e-6, most = 1 - 1e-6, past = 0.95, present = 0.05;
+    private readonly nn.Module<Tensor, Tensor?, Tensor> network;
+    private readonly Tensor normalizer;
+    private readonly Scalar half_log_two_pi_d, tries_less_one;
+
+    /// <summary>Makes the density.</summary>
+    /// <param name="shape">The shape of one latent.</param>
+    /// <param name="hidden">The hidden features of the network of a(z).</param>
+    /// <param name="blocks">Its residual blocks.</param>
+    /// <param name="tries">T, the largest number of draws for one latent, at least 1; the last is taken in any case.</param>
+    /// <param name="normalizerSamples">The normal draws for Z in each training step, at least 1.</param>
+    public ResampledNormal(EventShape shape, long hidden = 128, int blocks = 1, int tries = 100, int normalizerSamples = 1024) : base(nameof(ResampledNormal), shape)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(tries, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(normalizerSamples, 1);
+        (Tries, NormalizerSamples) = (tries, normalizerSamples);
+        (half_log_two_pi_d, tries_less_one) = (0.5 * shape.NumElements * Math.Log(2 * Math.PI), tries - 1.0);
+        network = new ResidualMlp(shape.NumElements, 1, hidden, blocks);
+        Weights.Pay(1, 1);
+        using var scope = NewDisposeScope();
+        normalizer = Weights.Buffer(full([], 0.5f));
+        RegisterComponents();
+    }
+
+    /// <summary>T, the largest number of draws for one latent.</summary>
+    public int Tries { get; }
+
+    /// <summary>The normal draws for Z in each training step.</summary>
+    public int NormalizerSamples { get; }
+
+    /// <summary>Z, the mean probability of acceptance, as estimated last.</summary>
+    public double Normalizer => normalizer.to(float64).item<double>();
+
+    /// <summary>Estimates Z from fresh draws, and keeps it in the state.</summary>
+    /// <param name="samples">The number of normal draws; the standard error of Z is below ½/√samples.</param>
+    /// <param name="seed">Makes the estimate repeatable; null draws from torch's generator.</param>
+    /// <returns>Z.</returns>
+    public double EstimateNormalizer(long samples = 200_000, long? seed = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(samples, 1);
+        const long most = 16384;
+        using var gradients = no_grad();
+        using var random = RandomSource.Use(seed, normalizer.device);
+        double sum = 0;
+        for (long done = 0; done < samples; done += most)
+        {
+            using var scope = NewDisposeScope();
+            sum += Acceptance(Math.Min(most, samples - done)).to(float64).sum().item<double>();
+        }
+        using (NewDisposeScope()) normalizer.fill_(Scalars.Of(sum / samples));
+        return sum / samples;
+    }
+
+    /// <inheritdoc/>
+    public override Tensor LogProb(Tensor z, Tensor? context = null)
+    {
+        CheckLatents(z, context);
+        using var scope = NewDisposeScope();
+        var flat = z.flatten(1);
+        var normal = flat.mul(flat).sum(1).mul(Scalars.MinusHalf).sub(half_log_two_pi_d);
+        if (Tries == 1) return scope.MoveToOuter(normal);
+        var total = (training ? TrainingNormalizer() : normalizer.detach()).clamp(least, most);
+        var logAlpha = total.neg().log1p().mul(tries_less_one);
+        var accepted = nn.functional.logsigmoid(network.call(flat, null).squeeze(1)).add(logAlpha.exp().neg().log1p(), Scalars.One).sub(total.log());
+        return scope.MoveToOuter(normal.add(accepted.logaddexp(logAlpha), Scalars.One));
+    }
+
+    /// <inheritdoc/>
+    public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
+    {
+        CheckCount(count, context);
+        using var scope = NewDisposeScope();
+        using var gradients = no_grad();
+        var z = Noise(count, 1, dtype, device, generator);
+        var open = arange(count, device: device);
+        for (var t = 1; t < Tries && open.numel() > 0; t++)
+        {
+            using var step = NewDisposeScope();
+            var chance = network.call(z.index_select(0, open), null).squeeze(1).sigmoid();
+            var rejected = rand([open.shape[0]], dtype: dtype, device: device, generator: generator).ge(chance);
+            var next = open.masked_select(rejected);
+            if (next.numel() > 0) z.index_copy_(0, next, Noise(next.shape[0], 1, dtype, device, generator));
+            open = step.MoveToOuter(next);
+        }
+        if (temperature != 1) z = z.mul(Scalars.Of(temperature));
+        return scope.MoveToOuter(z.reshape(Shape.WithBatch(count)));
+    }
+
+    // the value of the running average, with the gradient of this step's estimate
+    private Tensor TrainingNormalizer()
+    {
+        var now = Acceptance(NormalizerSamples).mean();
+        using (no_grad()) normalizer.copy_(normalizer.mul(past).add(now.detach().mul(present), Scalars.One));
+        return normalizer.clone().add(now.sub(now.detach()), Scalars.One);
+    }
+
+    private Tensor Acceptance(long count) =>
+        network.call(Noise(count, 1, normalizer.dtype, normalizer.device, RandomSource.Current), null).squeeze(1).sigmoid();
+}

@@ -1,0 +1,54 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>The uniform density on a box: log p(z) = −D log(high − low) within, and minus infinity outside.</summary>
+/// <remarks>For bijections onto a box, such as splines with <see cref="SplineTails.Box"/> or <see cref="SplineTails.Circular"/>. It has no weights.</remarks>
+public sealed class UniformBox : Density
+{
+    private readonly Scalar low, high, width, log_density, minus_infinity = double.NegativeInfinity;
+
+    /// <summary>Makes the density.</summary>
+    /// <param name="shape">The shape of one latent.</param>
+    /// <param name="low">The lower edge of every element.</param>
+    /// <param name="high">The upper edge; both edges belong to the box.</param>
+    public UniformBox(EventShape shape, double low = 0, double high = 1) : base(nameof(UniformBox), shape)
+    {
+        if (!(low < high) || !double.IsFinite(high - low)) throw new ArgumentOutOfRangeException(nameof(high), high, FormattableString.Invariant($"A box needs finite edges with low < high; got {low} and {high}."));
+        (Low, High) = (low, high);
+        (this.low, this.high, width, log_density) = (low, high, high - low, -shape.NumElements * Math.Log(high - low));
+        RegisterComponents();
+    }
+
+    /// <summary>The lower edge.</summary>
+    public double Low { get; }
+
+    /// <summary>The upper edge.</summary>
+    public double High { get; }
+
+    /// <inheritdoc/>
+    public override bool HasBoundedSupport => true;
+
+    /// <inheritdoc/>
+    public override Tensor LogProb(Tensor z, Tensor? context = null)
+    {
+        CheckLatents(z, context);
+        using var scope = NewDisposeScope();
+        var flat = z.flatten(1);
+        var inside = flat.ge(low).logical_and(flat.le(high)).all(1);
+        return scope.MoveToOuter(zeros(z.shape[0], dtype: z.dtype, device: z.device).add(log_density).masked_fill(inside.logical_not(), minus_infinity));
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>A temperature below 1 draws from the inner part of the box, about its center; one above 1 stays in the box.</remarks>
+    public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
+    {
+        CheckCount(count, context);
+        using var scope = NewDisposeScope();
+        var u = rand(Shape.WithBatch(count), dtype: dtype, device: device, generator: generator);
+        if (temperature < 1) u = u.sub(Scalars.Half).mul(Scalars.Of(temperature)).add(Scalars.Half);
+        return scope.MoveToOuter(u.mul(width).add(low).clamp(low, high));
+    }
+}
