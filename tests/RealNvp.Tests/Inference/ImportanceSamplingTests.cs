@@ -23,7 +23,7 @@ public class ImportanceSamplingTests
         estimate.LogZ.Should().BeApproximately(logZ, 4 * estimate.StandardError);
         estimate.LowerBound.Should().BeApproximately(logZ - divergence, 0.02);
         // the largest weight is that of a sample next to 0: 1/s² over N
-        estimate.LargestShare.Should().BeApproximately(1 / (deviation * deviation) / 200_000, 1e-8);
+        estimate.LargestShare.Should().BeApproximately(1 / (deviation * deviation) / 200_000, 1e-7);
     }
 
     [Theory, InlineData(ScalarType.Float64, 1e-9), InlineData(ScalarType.Float32, 1e-3)]
@@ -194,7 +194,7 @@ public class ImportanceSamplingTests
     {
         using var scope = NewDisposeScope();
         var samples = zeros(3, 2);
-        FluentActions.Invoking(() => ImportanceSampling.Resample(samples, zeros(2), 1)).Should().Throw<ArgumentException>().WithMessage("*of shape (3)*got (2)*");
+        FluentActions.Invoking(() => ImportanceSampling.Resample(samples, zeros(2), 1)).Should().Throw<ArgumentException>().WithMessage("*of shape (3,)*got (2,)*");
         FluentActions.Invoking(() => ImportanceSampling.Resample(samples, zeros(3, 1), 1)).Should().Throw<ArgumentException>();
         FluentActions.Invoking(() => ImportanceSampling.Resample(zeros(0, 2), zeros(0), 1)).Should().Throw<ArgumentException>().WithMessage("*at least one*");
         FluentActions.Invoking(() => ImportanceSampling.Resample(samples, zeros(3), -1)).Should().Throw<ArgumentOutOfRangeException>();

@@ -186,11 +186,11 @@ public class ReverseKlTests
         using var flow = Flows.Random(4);
         using var wide = Flows.Random(4, features: 9);
         static Func<Tensor, Tensor> Holding(double value) => x => where(arange(x.shape[0]).eq(3), value, Flows.LogNormal(x, 0, 1));
-        Calling(() => VariationalInference.ReverseKl(flow, x => Flows.LogNormal(x, 0, 1).unsqueeze(1), 5)).Should().Throw<ArgumentException>().WithMessage("*to give shape (5)*got (5, 1)*");
-        Calling(() => VariationalInference.ReverseKl(flow, x => x.sum(), 5)).Should().Throw<ArgumentException>().WithMessage("*to give shape (5)*");
+        Calling(() => VariationalInference.ReverseKl(flow, x => Flows.LogNormal(x, 0, 1).unsqueeze(1), 5)).Should().Throw<ArgumentException>().WithMessage("*to give shape (5,)*got (5, 1)*");
+        Calling(() => VariationalInference.ReverseKl(flow, x => x.sum(), 5)).Should().Throw<ArgumentException>().WithMessage("*to give shape (5,)*");
         Calling(() => VariationalInference.ReverseKl(flow, x => zeros(5, int64), 5)).Should().Throw<ArgumentException>().WithMessage("*floating-point*Int64*");
         Calling(() => VariationalInference.ReverseKl(flow, x => null!, 5)).Should().Throw<ArgumentException>().WithMessage("*gave null*");
-        Calling(() => VariationalInference.ReverseKl(flow, Holding(double.NaN), 5)).Should().Throw<ArgumentException>().WithMessage("*is NaN for sample 3, x = [[]*,*]*");
+        Calling(() => VariationalInference.ReverseKl(flow, Holding(double.NaN), 5)).Should().Throw<ArgumentException>().WithMessage("*is NaN for sample 3, x = *, *. Check the function there*");
         Calling(() => VariationalInference.ReverseKl(flow, Holding(double.PositiveInfinity), 5)).Should().Throw<ArgumentException>().WithMessage("*is Infinity for sample 3*");
         Calling(() => VariationalInference.ReverseKl(flow, Holding(double.NegativeInfinity), 5)).Should().Throw<ArgumentException>().WithMessage("*is -Infinity for sample 3*low but finite*");
         Calling(() => VariationalInference.ReverseKl(wide, Holding(double.NaN), 5)).Should().Throw<ArgumentException>().WithMessage("*is NaN for sample 3. *");
