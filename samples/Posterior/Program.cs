@@ -36,7 +36,7 @@ public static class Program
         // on networks this small, several threads mostly wait for each other
         set_num_threads(1);
         Directory.CreateDirectory(folder);
-        var fit = quick ? new VariationalFit(60, 64, 5_000, gradient, seed) : new VariationalFit(1500, 256, 100_000, gradient, seed);
+        var fit = quick ? new VariationalFit(250, 64, 10_000, gradient, seed) : new VariationalFit(1500, 256, 100_000, gradient, seed);
 
         using var scope = NewDisposeScope();
         Solve(new Regression(seed, device), "regression", fit, device, null);
@@ -61,10 +61,10 @@ public static class Program
         var exact = posterior.Exact;
         Line($"{posterior.Title}");
         Line($"  {"",-14} {"exact",20} {"estimated",20}");
-        Line($"  {"log evidence",-14} {exact.LogEvidence,20:F4} {evidence.LogZ,11:F4} ± {evidence.StandardError:F4}");
+        Line($"  {"log evidence",-14} {exact.LogEvidence,20:F5} {evidence.LogZ,11:F5} ± {evidence.StandardError:F5}");
         for (var i = 0; i < posterior.Names.Count; i++)
             Line($"  {posterior.Names[i],-14} {exact.Means[i],11:F3} ± {exact.Deviations[i],6:F3} {found.Means[i],11:F3} ± {found.Deviations[i],6:F3}");
-        Line($"  KL(flow||exact) {exact.LogEvidence - evidence.LowerBound:F4} nats; effective samples {evidence.EffectiveShare:P1} of {evidence.Count:N0}; {seconds:F1} s");
+        Line($"  KL(flow||exact) {exact.LogEvidence - evidence.LowerBound:F5} nats; effective samples {evidence.EffectiveShare:P1} of {evidence.Count:N0}; {seconds:F1} s");
 
         static void Line(FormattableString text) => Console.WriteLine(text.ToString(CultureInfo.InvariantCulture));
     }
@@ -72,11 +72,11 @@ public static class Program
     private static void Draw(IPosterior posterior, Flow flow, Tensor samples, string path)
     {
         using var scope = NewDisposeScope();
-        var grid = PlotBox.Square(3).GridLines();
+        var grid = PlotBox.Square(2.5).GridLines();
         new DensityPanels(
             flow.Sample(DrawnPoints, seed: 1),
             points => posterior.LogDensity(points),
-            samples[randperm(samples.shape[0], device: samples.device).narrow(0, 0, Math.Min(DrawnPoints, samples.shape[0]))],
+            samples.narrow(0, 0, DrawnPoints),
             flow.Decode(grid.reshape(-1, 2).to(samples.device)).reshape(grid.shape).detach(),
             new()
             {
@@ -84,7 +84,7 @@ public static class Program
                 DataTitle = "samples of the flow",
                 DensityTitle = "exact posterior",
                 SamplesTitle = "samples, resampled by weight",
-                Box = new PlotBox(-1.5, 2.5, -1.25, 2.75),
+                Box = new PlotBox(-1.25, 2.25, -1.25, 2.25),
             }).Save(path);
     }
 }
