@@ -74,7 +74,7 @@ public static class ImportanceSampling
         Check.Tensor(logWeights, nameof(logWeights));
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         if (logWeights.dim() != 1 || logWeights.shape[0] != samples.shape[0] || logWeights.shape[0] == 0)
-            throw new ArgumentException($"{owner} expects {nameof(logWeights)} of shape ({samples.shape[0]}), one number a sample and at least one; got {EventShape.Format(logWeights.shape)}.", nameof(logWeights));
+            throw new ArgumentException($"{owner} expects {nameof(logWeights)} of shape {EventShape.Format([samples.shape[0]])}, one number a sample and at least one; got {EventShape.Format(logWeights.shape)}.", nameof(logWeights));
 
         using var gradients = no_grad();
         using var scope = NewDisposeScope();

@@ -22,7 +22,7 @@ internal static class LogWeights
         var logTarget = logDensity(x);
         if (logTarget is null || logTarget.IsInvalid) throw new ArgumentException($"{owner}: {nameof(logDensity)} gave {(logTarget is null ? "null" : "a disposed tensor")}; expected a log-density for each of the {x.shape[0]} points.", nameof(logDensity));
         if (logTarget.dim() != 1 || logTarget.shape[0] != x.shape[0])
-            throw new ArgumentException($"{owner} expects {nameof(logDensity)} to give shape ({x.shape[0]}), one number a point; got {EventShape.Format(logTarget.shape)}. Sum over all dimensions but the first.", nameof(logDensity));
+            throw new ArgumentException($"{owner} expects {nameof(logDensity)} to give shape {EventShape.Format([x.shape[0]])}, one number a point; got {EventShape.Format(logTarget.shape)}. Sum over all dimensions but the first.", nameof(logDensity));
         if (!logTarget.is_floating_point()) throw new ArgumentException($"{owner} expects {nameof(logDensity)} to give a floating-point dtype; got {logTarget.dtype}.", nameof(logDensity));
         if (logTarget.device_type != x.device_type || logTarget.device_index != x.device_index)
             throw new ArgumentException($"{owner}: the points are on {x.device}, but {nameof(logDensity)} gave a tensor on {logTarget.device}. Move what it computes with to {x.device}.", nameof(logDensity));

@@ -1,0 +1,73 @@
+using System.Globalization;
+using RealNvp.Samples.Common;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Samples.Posterior;
+
+/// <summary>Fits a flow to a posterior by the reverse divergence, and reads the answers off its samples.</summary>
+/// <param name="Steps">The number of training steps.</param>
+/// <param name="BatchSize">The samples of the flow in each step.</param>
+/// <param name="Draws">The samples for evidence, means and deviations.</param>
+/// <param name="Gradient">How gradients are estimated.</param>
+/// <param name="Seed">Seeds weights and noise.</param>
+public sealed record VariationalFit(int Steps, int BatchSize, int Draws, GradientEstimator Gradient, int Seed)
+{
+    /// <summary>Trains a new flow. The caller disposes it.</summary>
+    /// <param name="posterior">The posterior.</param>
+    /// <param name="label">What the progress bar shows.</param>
+    /// <param name="device">Where the flow lives.</param>
+    public RealNvpModel Train(IPosterior posterior, string label, Device device)
+    {
+        const double learningRate = 5e-3;
+        var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Shape = [posterior.Names.Count], Couplings = 6, Hidden = 32 }, Seed);
+        flow.to(device);
+        flow.eval();
+        using var optimizer = new AdamOptimizer(flow);
+        using var bar = new ProgressBar(label, Steps, "steps");
+        var schedule = new CosineSchedule { WarmUpSteps = Math.Min(20, Steps / 4), Floor = 0.01 };
+        for (var step = 0; step < Steps; step++)
+        {
+            using (NewDisposeScope())
+            {
+                optimizer.ZeroGradients();
+                var loss = VariationalInference.ReverseKl(flow, posterior.LogDensity, BatchSize, estimator: Gradient, seed: Stream(step));
+                loss.backward();
+                var norm = optimizer.Step(learningRate * schedule.At(step, Steps), maxGradientNorm: 20);
+                if (!double.IsFinite(norm)) throw new ArithmeticException($"The gradient became {norm} in step {step + 1}.");
+                bar.Report(step + 1, string.Create(CultureInfo.InvariantCulture, $"log evidence >= {-loss.item<float>():F3}"));
+            }
+            // TorchSharp's small native objects are freed by finalizers only
+            if (step % 10 != 0) continue;
+            GC.Collect(0);
+            GC.WaitForPendingFinalizers();
+        }
+        return flow;
+    }
+
+    /// <summary>Estimates the evidence by importance sampling.</summary>
+    public ImportanceEstimate Estimate(Flow flow, IPosterior posterior) => ImportanceSampling.Estimate(flow, posterior.LogDensity, Draws, seed: Stream(Steps));
+
+    /// <summary>Samples of the posterior in prior units, (Draws, D), of equal weight. The caller disposes them.</summary>
+    public Tensor Samples(Flow flow, IPosterior posterior)
+    {
+        using var scope = NewDisposeScope();
+        using var gradients = no_grad();
+        var (u, logProb) = flow.SampleAndLogProb(Draws, seed: Stream(Steps + 1));
+        return scope.MoveToOuter(ImportanceSampling.Resample(u, posterior.LogDensity(u).sub(logProb), Draws, seed: Stream(Steps + 2)));
+    }
+
+    /// <summary>Posterior means and standard deviations in the parameters' own units.</summary>
+    public static Answers Summarize(Tensor samples, IPosterior posterior, double logEvidence)
+    {
+        using var scope = NewDisposeScope();
+        var u = samples.to(float64).cpu();
+        var (means, deviations) = (u.mean([0]).data<double>().ToArray(), u.std(0).data<double>().ToArray());
+        return new Answers(logEvidence,
+            [.. posterior.Prior.Select((p, i) => p.Mean + (p.Deviation * means[i]))],
+            [.. posterior.Prior.Select((p, i) => p.Deviation * deviations[i])]);
+    }
+
+    // a seed of its own for every step of every run
+    private long Stream(int number) => ((long)Seed << 32) + number;
+}
