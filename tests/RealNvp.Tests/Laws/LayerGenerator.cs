@@ -31,6 +31,7 @@ public static class LayerGenerator
         ["act norm"] = (shape, _) => Gen.Const(new GeneratedLayer($"new ActNorm({Text(shape)})", () => new ActNorm(shape), shape)),
         ["batch norm"] = (shape, _) => BatchNorm(shape),
         ["standardization"] = (shape, _) => Gen.Const(new GeneratedLayer($"new Standardization({Text(shape)})", () => new Standardization(shape), shape)),
+        ["planar"] = (shape, _) => shape.Count == 1 ? OneOf(Enum.GetValues<PlanarActivation>()).Select(h => new GeneratedLayer($"new PlanarLayer({Text(shape)}, PlanarActivation.{h})", () => new PlanarLayer(shape, h), shape)) : null,
         ["squeeze"] = (shape, _) => shape.Count == 3 && shape[1] % 2 == 0 && shape[2] % 2 == 0 ? Squeeze(shape) : null,
         ["unsqueeze"] = (shape, _) => shape.Count == 3 && shape[0] % 4 == 0 ? Unsqueeze(shape) : null,
         ["flip"] = (shape, _) => shape.Count == 3 ? Gen.Const(new GeneratedLayer("new RandomHorizontalFlip()", () => new RandomHorizontalFlip(), shape)) : null,

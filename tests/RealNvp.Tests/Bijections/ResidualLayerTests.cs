@@ -1,0 +1,132 @@
+using RealNvp.Tests.Infrastructure;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Tests.Bijections;
+
+/// <summary>Planar, radial and Sylvester layers: what the laws over all layers cannot say.</summary>
+[LeavesNoTensors]
+public class ResidualLayerTests
+{
+    public static TheoryData<string> Names => [.. Layers.Keys];
+
+    private static readonly EventShape shape = [4];
+
+    private static readonly Dictionary<string, Func<Bijection>> Layers = new()
+    {
+        ["planar, tanh"] = () => new PlanarLayer(shape),
+        ["planar, leaky ReLU"] = () => new PlanarLayer(shape, PlanarActivation.LeakyRelu),
+    };
+
+    [Theory, MemberData(nameof(Names))]
+    public void A_new_layer_is_the_identity(string name)
+    {
+        using var scope = NewDisposeScope();
+        using var layer = Layers[name]();
+        var x = randn(50, 4);
+        var (z, logDet) = layer.Forward(x);
+        z.sub(x).abs().max().item<float>().Should().BeLessThan(1e-5f);
+        logDet.abs().max().item<float>().Should().BeLessThan(1e-5f);
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void Wild_weights_give_finite_values_and_gradients_in_float32(string name)
+    {
+        for (var seed = 0; seed < 40; seed++)
+        {
+            using var scope = NewDisposeScope();
+            using var layer = Layers[name]();
+            Draw(layer, seed, 10);
+            foreach (var inverse in new[] { false, true })
+            {
+                var x = cat([randn(6, 4), zeros(1, 4), full([1, 4], 1e4f)]).requires_grad_();
+                var (value, logDet) = inverse ? layer.Inverse(x) : layer.Forward(x);
+                value.sum().add(logDet.sum()).backward();
+                foreach (var tensor in layer.parameters().Select(p => p.grad!).Concat([value, logDet, x.grad!]))
+                    tensor.isfinite().all().item<bool>().Should().BeTrue("{0}, seed {1}, inverse {2}", name, seed, inverse);
+                layer.zero_grad();
+            }
+        }
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void The_inverse_of_wild_weights_is_found(string name)
+    {
+        for (var seed = 0; seed < 40; seed++)
+        {
+            using var scope = NewDisposeScope();
+            using var _ = no_grad();
+            using var layer = Layers[name]();
+            Draw(layer, seed, 10);
+            layer.to(float64);
+            var z = cat([randn(20, 4, dtype: float64), randn(20, 4, dtype: float64).mul(100)]);
+            var (x, logDet) = layer.Inverse(z);
+            var (back, forward) = layer.Forward(x);
+            // where a weight makes the map nearly flat, x is large and has coarse neighbours
+            var scale = Math.Max(1, x.abs().max().item<double>());
+            back.sub(z).abs().max().item<double>().Should().BeLessThan(1e-11 * scale, "{0}, seed {1}", name, seed);
+            // steep or flat places lose digits of the log-determinant, not of the value
+            forward.add(logDet).abs().max().item<double>().Should().BeLessThan(1e-5, "{0}, seed {1}", name, seed);
+        }
+    }
+
+    [Theory, InlineData(PlanarActivation.Tanh), InlineData(PlanarActivation.LeakyRelu)]
+    public void A_planar_layer_without_direction_is_a_shift_of_nothing(PlanarActivation activation)
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new PlanarLayer([3], activation);
+        using (no_grad())
+        {
+            layer.state_dict()["w"].zero_();
+            layer.state_dict()["u"].fill_(1e6);
+            layer.state_dict()["b"].fill_(1);
+        }
+        var x = randn(5, 3);
+        var (z, logDet) = layer.Forward(x);
+        z.sub(x).abs().max().item<float>().Should().Be(0);
+        logDet.abs().max().item<float>().Should().Be(0);
+        z.sum().add(logDet.sum()).backward();
+        foreach (var p in layer.parameters()) p.grad!.isfinite().all().item<bool>().Should().BeTrue();
+    }
+
+    [Fact]
+    public void The_flattest_planar_layer_still_has_an_inverse()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new PlanarLayer([1]);
+        layer.to(float64);
+        using (no_grad())
+        {
+            layer.state_dict()["w"].fill_(1);
+            layer.state_dict()["u"].fill_(-1000);
+        }
+        var x = linspace(-3, 3, 101, dtype: float64).unsqueeze(1);
+        var (z, logDet) = layer.Forward(x);
+        logDet.min().item<double>().Should().BeApproximately(Math.Log(1e-6), 1e-9);
+        layer.Inverse(z).Value.sub(x).abs().max().item<double>().Should().BeLessThan(1e-9);
+    }
+
+    [Fact]
+    public void Values_without_a_root_are_an_error_that_names_the_layer()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new PlanarLayer([2]);
+        var act = () => layer.Inverse(full([1, 2], float.NaN));
+        act.Should().Throw<InvalidOperationException>().WithMessage("PlanarLayer.Inverse found no root*");
+    }
+
+    [Fact]
+    public void Bad_arguments_are_refused()
+    {
+        FluentActions.Invoking(() => new PlanarLayer([2, 3, 3])).Should().Throw<ArgumentException>().WithMessage("A planar layer needs a vector [D]*(2, 3, 3)*");
+        FluentActions.Invoking(() => new PlanarLayer([-1])).Should().Throw<ArgumentException>().WithMessage("*known size*");
+        FluentActions.Invoking(() => new PlanarLayer([2], (PlanarActivation)7)).Should().Throw<ArgumentOutOfRangeException>();
+    }
+
+    private static void Draw(nn.Module layer, int seed, double spread)
+    {
+        manual_seed(seed).Dispose();
+        using var _ = no_grad();
+        foreach (var p in layer.parameters()) p.normal_(0, spread);
+    }
+}
