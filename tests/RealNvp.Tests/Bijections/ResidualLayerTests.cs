@@ -16,6 +16,7 @@ public class ResidualLayerTests
     {
         ["planar, tanh"] = () => new PlanarLayer(shape),
         ["planar, leaky ReLU"] = () => new PlanarLayer(shape, PlanarActivation.LeakyRelu),
+        ["radial"] = () => new RadialLayer(shape),
     };
 
     [Theory, MemberData(nameof(Names))]
@@ -107,6 +108,45 @@ public class ResidualLayerTests
     }
 
     [Fact]
+    public void At_the_center_of_a_radial_layer_values_and_gradients_are_finite()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new RadialLayer([3]);
+        Draw(layer, 4, 1);
+        var center = layer.state_dict()["center"].detach().clone();
+        foreach (var inverse in new[] { false, true })
+        {
+            var x = center.unsqueeze(0).requires_grad_();
+            var (value, logDet) = inverse ? layer.Inverse(x) : layer.Forward(x);
+            value.sub(center).abs().max().item<float>().Should().Be(0);
+            value.sum().add(logDet.sum()).backward();
+            foreach (var gradient in layer.parameters().Select(p => p.grad!).Append(x.grad!))
+                gradient.isfinite().all().item<bool>().Should().BeTrue();
+        }
+    }
+
+    [Fact]
+    public void A_radial_layer_is_the_formula_of_the_paper()
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using var layer = new RadialLayer([5]);
+        Draw(layer, 3, 1);
+        layer.to(float64);
+        var state = layer.state_dict();
+        var a = nn.functional.softplus(state["alpha"]).add(1e-6);
+        var b = nn.functional.softplus(state["beta"]).add(1e-6).sub(a);
+        var x = randn(7, 5, dtype: float64);
+        var offset = x.sub(state["center"]);
+        var r = offset.square().sum(1).sqrt();
+        var h = r.add(a).reciprocal();
+        var (z, logDet) = layer.Forward(x);
+        z.sub(x.add(offset.mul(b.mul(h).unsqueeze(1)))).abs().max().item<double>().Should().BeLessThan(1e-13);
+        var expected = b.mul(h).add(1).log().mul(4).add(b.mul(h).sub(b.mul(h.square()).mul(r)).add(1).log());
+        logDet.sub(expected).abs().max().item<double>().Should().BeLessThan(1e-12);
+    }
+
+    [Fact]
     public void Values_without_a_root_are_an_error_that_names_the_layer()
     {
         using var scope = NewDisposeScope();
@@ -120,6 +160,7 @@ public class ResidualLayerTests
     {
         FluentActions.Invoking(() => new PlanarLayer([2, 3, 3])).Should().Throw<ArgumentException>().WithMessage("A planar layer needs a vector [D]*(2, 3, 3)*");
         FluentActions.Invoking(() => new PlanarLayer([-1])).Should().Throw<ArgumentException>().WithMessage("*known size*");
+        FluentActions.Invoking(() => new RadialLayer([2, 3, 3])).Should().Throw<ArgumentException>().WithMessage("A radial layer needs a vector [D]*(2, 3, 3)*");
         FluentActions.Invoking(() => new PlanarLayer([2], (PlanarActivation)7)).Should().Throw<ArgumentOutOfRangeException>();
     }
 

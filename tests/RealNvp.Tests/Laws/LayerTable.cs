@@ -60,6 +60,8 @@ public static class LayerTable
         new("planar, tanh, one feature", () => new PlanarLayer([1]), [1]),
         new("planar, leaky ReLU", () => new PlanarLayer([3], PlanarActivation.LeakyRelu), [3]),
         new("inverse planar", () => new Inverted(new PlanarLayer([3])), [3]),
+        new("radial", () => new RadialLayer([4]), [4]),
+        new("radial, one feature", () => new RadialLayer([1]), [1]),
         new("squeeze, plain", () => new Squeeze([2, 4, 6]), [2, 4, 6]),
         new("squeeze, checkerboard order", () => new Squeeze([3, 4, 2], SqueezeOrder.Checkerboard), [3, 4, 2]),
         new("unsqueeze", () => new Inverted(new Squeeze([2, 4, 4], SqueezeOrder.Checkerboard)), [8, 2, 2]),
