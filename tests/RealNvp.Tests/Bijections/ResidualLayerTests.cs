@@ -17,6 +17,8 @@ public class ResidualLayerTests
         ["planar, tanh"] = () => new PlanarLayer(shape),
         ["planar, leaky ReLU"] = () => new PlanarLayer(shape, PlanarActivation.LeakyRelu),
         ["radial"] = () => new RadialLayer(shape),
+        ["Sylvester"] = () => new SylvesterLayer(shape),
+        ["Sylvester, two directions"] = () => new SylvesterLayer(shape, 2),
     };
 
     [Theory, MemberData(nameof(Names))]
@@ -147,6 +149,42 @@ public class ResidualLayerTests
     }
 
     [Fact]
+    public void A_Sylvester_layer_is_the_formula_of_the_paper()
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using var layer = new SylvesterLayer([5], 3);
+        Draw(layer, 6, 1);
+        layer.to(float64);
+        var state = layer.state_dict();
+        var q = eye(5, dtype: float64);
+        for (var k = 0; k < 3; k++)
+        {
+            var v = state["reflections"][k];
+            q = q.matmul(eye(5, dtype: float64).sub(v.outer(v).mul(2).div(v.dot(v))));
+        }
+        q = q.narrow(1, 0, 3);
+        q.t().matmul(q).sub(eye(3, dtype: float64)).abs().max().item<double>().Should().BeLessThan(1e-14);
+        var (outer, inner) = (Triangle(state["r"]), Triangle(state["r_tilde"]));
+        var x = randn(7, 5, dtype: float64);
+        var a = x.matmul(q).matmul(inner.t()).add(state["b"]);
+        var (z, logDet) = layer.Forward(x);
+        z.sub(x.add(a.tanh().matmul(outer.t()).matmul(q.t()))).abs().max().item<double>().Should().BeLessThan(1e-13);
+        // Sylvester's identity: the determinant of M×M stands for that of D×D
+        for (var n = 0; n < 7; n++)
+        {
+            var (_, expected) = linalg.slogdet(eye(3, dtype: float64).add(a[n].cosh().square().reciprocal().diag().matmul(inner).matmul(outer)));
+            logDet[n].item<double>().Should().BeApproximately(expected.item<double>(), 1e-12);
+        }
+
+        static Tensor Triangle(Tensor packed) => packed.triu(1).add(packed.diagonal().tanh().mul(0.999).diag());
+    }
+
+    [Theory, InlineData(0), InlineData(6)]
+    public void A_Sylvester_layer_has_1_to_D_directions(long directions) =>
+        FluentActions.Invoking(() => new SylvesterLayer([5], directions)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*1 to 5*");
+
+    [Fact]
     public void Values_without_a_root_are_an_error_that_names_the_layer()
     {
         using var scope = NewDisposeScope();
@@ -161,6 +199,7 @@ public class ResidualLayerTests
         FluentActions.Invoking(() => new PlanarLayer([2, 3, 3])).Should().Throw<ArgumentException>().WithMessage("A planar layer needs a vector [D]*(2, 3, 3)*");
         FluentActions.Invoking(() => new PlanarLayer([-1])).Should().Throw<ArgumentException>().WithMessage("*known size*");
         FluentActions.Invoking(() => new RadialLayer([2, 3, 3])).Should().Throw<ArgumentException>().WithMessage("A radial layer needs a vector [D]*(2, 3, 3)*");
+        FluentActions.Invoking(() => new SylvesterLayer([2, 3, 3])).Should().Throw<ArgumentException>().WithMessage("A Sylvester layer needs a vector [D]*(2, 3, 3)*");
         FluentActions.Invoking(() => new PlanarLayer([2], (PlanarActivation)7)).Should().Throw<ArgumentOutOfRangeException>();
     }
 

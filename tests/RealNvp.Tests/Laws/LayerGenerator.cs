@@ -33,6 +33,7 @@ public static class LayerGenerator
         ["standardization"] = (shape, _) => Gen.Const(new GeneratedLayer($"new Standardization({Text(shape)})", () => new Standardization(shape), shape)),
         ["planar"] = (shape, _) => shape.Count == 1 ? OneOf(Enum.GetValues<PlanarActivation>()).Select(h => new GeneratedLayer($"new PlanarLayer({Text(shape)}, PlanarActivation.{h})", () => new PlanarLayer(shape, h), shape)) : null,
         ["radial"] = (shape, _) => shape.Count == 1 ? Gen.Const(new GeneratedLayer($"new RadialLayer({Text(shape)})", () => new RadialLayer(shape), shape)) : null,
+        ["Sylvester"] = (shape, _) => shape.Count == 1 ? Gen.Long[1, shape[0]].Select(m => new GeneratedLayer($"new SylvesterLayer({Text(shape)}, {m})", () => new SylvesterLayer(shape, m), shape)) : null,
         ["squeeze"] = (shape, _) => shape.Count == 3 && shape[1] % 2 == 0 && shape[2] % 2 == 0 ? Squeeze(shape) : null,
         ["unsqueeze"] = (shape, _) => shape.Count == 3 && shape[0] % 4 == 0 ? Unsqueeze(shape) : null,
         ["flip"] = (shape, _) => shape.Count == 3 ? Gen.Const(new GeneratedLayer("new RandomHorizontalFlip()", () => new RandomHorizontalFlip(), shape)) : null,
