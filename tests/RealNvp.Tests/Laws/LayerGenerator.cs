@@ -35,6 +35,7 @@ public static class LayerGenerator
         ["radial"] = (shape, _) => shape.Count == 1 ? Gen.Const(new GeneratedLayer($"new RadialLayer({Text(shape)})", () => new RadialLayer(shape), shape)) : null,
         ["Sylvester"] = (shape, _) => shape.Count == 1 ? Gen.Long[1, shape[0]].Select(m => new GeneratedLayer($"new SylvesterLayer({Text(shape)}, {m})", () => new SylvesterLayer(shape, m), shape)) : null,
         ["squeeze"] = (shape, _) => shape.Count == 3 && shape[1] % 2 == 0 && shape[2] % 2 == 0 ? Squeeze(shape) : null,
+        ["Haar squeeze"] = (shape, _) => shape.Count == 3 && shape[1] % 2 == 0 && shape[2] % 2 == 0 ? Gen.Const(new GeneratedLayer($"new HaarSqueeze({Text(shape)})", () => new HaarSqueeze(shape), [4 * shape[0], shape[1] / 2, shape[2] / 2])) : null,
         ["unsqueeze"] = (shape, _) => shape.Count == 3 && shape[0] % 4 == 0 ? Unsqueeze(shape) : null,
         ["flip"] = (shape, _) => shape.Count == 3 ? Gen.Const(new GeneratedLayer("new RandomHorizontalFlip()", () => new RandomHorizontalFlip(), shape)) : null,
         ["inverted"] = (shape, context) => Coupling(shape, context, "AffineCouplingLayer")?.Select(l => new GeneratedLayer($"new Inverted({l.Code})", () => new Inverted(l.Make()), l.Out)),

@@ -68,6 +68,8 @@ public static class LayerTable
         new("squeeze, plain", () => new Squeeze([2, 4, 6]), [2, 4, 6]),
         new("squeeze, checkerboard order", () => new Squeeze([3, 4, 2], SqueezeOrder.Checkerboard), [3, 4, 2]),
         new("unsqueeze", () => new Inverted(new Squeeze([2, 4, 4], SqueezeOrder.Checkerboard)), [8, 2, 2]),
+        new("Haar squeeze", () => new HaarSqueeze([2, 4, 6]), [2, 4, 6]),
+        new("Haar unsqueeze", () => new Inverted(new HaarSqueeze([1, 4, 2])), [4, 2, 1]),
         new("inverted coupling", () => new Inverted(Affine([4], Mask.Alternating(4), context: 2)), [4]),
         new("chain", () => new Chain(Affine([4], Mask.Alternating(4)), new FlowBatchNorm([4]), Affine([4], !Mask.Alternating(4), context: 2), new DiagonalScaling([4])), [4]),
         new("multi-scale", MultiScaleLayer, [1, 4, 4]),
