@@ -28,6 +28,7 @@ public static class LayerGenerator
         ["scaling"] = (shape, _) => Gen.Const(new GeneratedLayer($"new DiagonalScaling({Text(shape)})", () => new DiagonalScaling(shape), shape)),
         ["permutation"] = (shape, _) => Gen.Int[0, 1000].Select(seed => new GeneratedLayer($"Permutation.Random({Text(shape)}, {seed})", () => Permutation.Random(shape, seed), shape)),
         ["linear"] = (shape, _) => OneOf(Enum.GetValues<LinearForm>()).Select(form => new GeneratedLayer($"new InvertibleLinear({Text(shape)}, LinearForm.{form})", () => new InvertibleLinear(shape, form), shape)),
+        ["periodic convolution"] = (shape, _) => shape.Count == 3 ? Gen.Long[1, Math.Min(shape[1], shape[2])].Select(d => new GeneratedLayer($"new PeriodicConv2d({Text(shape)}, {d})", () => new PeriodicConv2d(shape, d), shape)) : null,
         ["act norm"] = (shape, _) => Gen.Const(new GeneratedLayer($"new ActNorm({Text(shape)})", () => new ActNorm(shape), shape)),
         ["batch norm"] = (shape, _) => BatchNorm(shape),
         ["standardization"] = (shape, _) => Gen.Const(new GeneratedLayer($"new Standardization({Text(shape)})", () => new Standardization(shape), shape)),

@@ -49,6 +49,8 @@ public static class LayerTable
         .. Enum.GetValues<LinearForm>().Select(f => new LayerCase($"linear, {f}, vector", () => new InvertibleLinear([4], f), [4])),
         .. Enum.GetValues<LinearForm>().Select(f => new LayerCase($"linear, {f}, image", () => new InvertibleLinear([3, 2, 3], f), [3, 2, 3])),
         new("linear, two reflections", () => new InvertibleLinear([5], LinearForm.Orthogonal, 2), [5]),
+        new("periodic convolution", () => new PeriodicConv2d([2, 3, 4]), [2, 3, 4]),
+        new("periodic convolution, even kernel, odd width", () => new PeriodicConv2d([2, 4, 3], 2), [2, 4, 3]),
         new("act norm, vector", () => new ActNorm([4]), [4]),
         new("act norm, image", () => new ActNorm([2, 3, 3]), [2, 3, 3]),
         new("flow batch norm, vector", () => new FlowBatchNorm([4]), [4]),
