@@ -70,6 +70,10 @@ internal static class Check
     public static long Positive(long value, string parameter, string what) =>
         value >= 1 ? value : throw new ArgumentOutOfRangeException(parameter, value, $"{what} must be at least 1.");
 
+    /// <summary>The size D of a shape [D].</summary>
+    public static long Vector(EventShape shape, string parameter, string what) =>
+        shape.Count == 1 && shape[0] >= 1 ? shape[0] : throw new ArgumentException($"{what} needs a vector [D] of a known size; got {shape}.", parameter);
+
     private static string Batched(EventShape shape) => $"(N, {string.Join(", ", shape.Select(s => s == -1 ? "*" : s.ToString(System.Globalization.CultureInfo.InvariantCulture)))})";
 
     private static string Name(ScalarType dtype) => "torch." + dtype.ToString().ToLowerInvariant();

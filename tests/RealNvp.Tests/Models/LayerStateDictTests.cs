@@ -148,9 +148,40 @@ public class LayerStateDictTests
     }
 
     [Fact]
+    public void Of_planar_radial_and_Sylvester_layers()
+    {
+        using var planar = new PlanarLayer([3], PlanarActivation.LeakyRelu);
+        Holds(planar, """
+            w (3,)
+            u (3,)
+            b (1,)
+            """);
+        using var radial = new RadialLayer([3]);
+        Holds(radial, """
+            center (3,)
+            alpha (1,)
+            beta (1,)
+            """);
+        using var sylvester = new SylvesterLayer([3], 2);
+        Holds(sylvester, """
+            reflections (2, 3)
+            r (2, 2)
+            r_tilde (2, 2)
+            b (2,)
+            """);
+    }
+
+    [Fact]
+    public void Of_a_periodic_convolution()
+    {
+        using var layer = new PeriodicConv2d([2, 4, 5]);
+        Holds(layer, "weight (2, 2, 3, 3)");
+    }
+
+    [Fact]
     public void What_has_no_weights_has_no_keys()
     {
-        nn.Module[] modules = [new Squeeze([1, 4, 4]), new LogitTransform(), new UniformDequantization(), new RandomHorizontalFlip(), new StandardNormal([2]), new StandardLogistic([2]), new AdditiveTransformer()];
+        nn.Module[] modules = [new Squeeze([1, 4, 4]), new HaarSqueeze([1, 4, 4]), new LogitTransform(), new UniformDequantization(), new RandomHorizontalFlip(), new StandardNormal([2]), new StandardLogistic([2]), new AdditiveTransformer()];
         foreach (var module in modules)
             using (module) module.state_dict().Should().BeEmpty("{0} has nothing to save", module.GetName());
     }

@@ -133,21 +133,7 @@ public sealed class InvertibleLinear : Bijection
 
     private static Tensor UpperOf(Tensor packed) => packed.triu(1).add(packed.diagonal().exp().diag(), Scalars.One);
 
-    /// <summary>(I - 2 v₁v₁ᵀ/|v₁|²) ··· (I - 2 vₖvₖᵀ/|vₖ|²); a vector of zeros stands for the identity.</summary>
-    private static Tensor Orthogonal(Tensor vectors)
-    {
-        // first by the largest element, so that no square underflows or overflows
-        var scaled = vectors.div(vectors.detach().abs().amax([1L], keepdim: true).clamp_min(Scalars.Of(1e-30)));
-        var length = scaled.mul(scaled).sum([1L], keepdim: true).clamp_min(Scalars.Of(1e-30)).sqrt();
-        var unit = scaled.div(length);
-        var q = eye(vectors.shape[1], dtype: vectors.dtype, device: vectors.device);
-        for (var k = 0L; k < vectors.shape[0]; k++)
-        {
-            var v = unit.narrow(0, k, 1);
-            q = q.sub(q.matmul(v.t()).matmul(v).mul(Scalars.Two));
-        }
-        return q;
-    }
+    private static Tensor Orthogonal(Tensor vectors) => Householder.Columns(vectors, vectors.shape[1]);
 
     private static Tensor LogAbsDet(Tensor matrix)
     {

@@ -14,7 +14,7 @@ public sealed class Squeeze : Bijection
     /// <param name="inputShape">[C, H, W] with even H and W; -1 for any size.</param>
     /// <param name="order">The order of the pixels among the channels.</param>
     /// <exception cref="ArgumentException">The shape is no image, or H or W is odd.</exception>
-    public Squeeze(EventShape inputShape, SqueezeOrder order = SqueezeOrder.Plain) : base(nameof(Squeeze), Checked(inputShape))
+    public Squeeze(EventShape inputShape, SqueezeOrder order = SqueezeOrder.Plain) : base(nameof(Squeeze), BlockShapes.Checked(inputShape))
     {
         Order = order;
         RegisterComponents();
@@ -24,26 +24,16 @@ public sealed class Squeeze : Bijection
     public SqueezeOrder Order { get; }
 
     /// <inheritdoc/>
-    public override EventShape OutputShapeOf(EventShape input)
-    {
-        Checked(input);
-        return [Times(input[0], 4), Half(input[1]), Half(input[2])];
-    }
+    public override EventShape OutputShapeOf(EventShape input) => BlockShapes.Squeezed(input);
 
     /// <inheritdoc/>
-    public override EventShape InputShapeOf(EventShape output)
-    {
-        if (output.Count != 3 || (output[0] != -1 && output[0] % 4 != 0))
-            throw new ArgumentException($"The output of a squeeze has shape (4*C, H/2, W/2); got {output}.", nameof(output));
-        return [output[0] == -1 ? -1 : output[0] / 4, Times(output[1], 2), Times(output[2], 2)];
-    }
+    public override EventShape InputShapeOf(EventShape output) => BlockShapes.Unsqueezed(output);
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
         var s = x.shape;
-        if (s[2] % 2 != 0 || s[3] % 2 != 0)
-            throw new ArgumentException($"Squeeze needs an even height and width; got an image of {s[2]}×{s[3]}. Pad or crop it.", nameof(x));
+        BlockShapes.CheckBatch(s, GetName(), nameof(x));
         if (Order == SqueezeOrder.Plain)
             return (x.reshape(s[0], s[1], s[2] / 2, 2, s[3] / 2, 2).permute(0, 1, 3, 5, 2, 4).reshape(s[0], 4 * s[1], s[2] / 2, s[3] / 2), null);
         Tensor Pixel(long dy, long dx) => x.slice(2, dy, s[2], 2).slice(3, dx, s[3], 2);
@@ -61,17 +51,5 @@ public sealed class Squeeze : Bijection
         // stacked in the order (0,0), (0,1), (1,0), (1,1), so that the stack is dy and dx
         var blocks = stack([Pixel(0), Pixel(2), Pixel(3), Pixel(1)], 1).reshape(s[0], 2, 2, c, s[2], s[3]);
         return (blocks.permute(0, 3, 4, 1, 5, 2).reshape(s[0], c, 2 * s[2], 2 * s[3]), null);
-    }
-
-    private static long Times(long size, long factor) => size == -1 ? -1 : size * factor;
-
-    private static long Half(long size) => size == -1 ? -1 : size / 2;
-
-    private static EventShape Checked(EventShape shape)
-    {
-        if (shape.Count != 3) throw new ArgumentException($"A squeeze takes images of shape (C, H, W); got {shape}.", nameof(shape));
-        if ((shape[1] != -1 && shape[1] % 2 != 0) || (shape[2] != -1 && shape[2] % 2 != 0))
-            throw new ArgumentException($"A squeeze needs an even height and width; got {shape[1]}×{shape[2]}. Pad or crop the images, or use fewer scales.", nameof(shape));
-        return shape;
     }
 }
