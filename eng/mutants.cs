@@ -1,7 +1,7 @@
 // Mutation testing of the bijections and transformers: breaks one place at a time in a copy of the checkout, and runs the laws on it.
-//   dotnet run eng/mutants.cs -- [--files PART] [--every N] [--offset K] [--limit-minutes M] [--results FILE]
+//   dotnet run eng/mutants.cs -- [--files PART] [--every N] [--offset K] [--limit-minutes M] [--results FILE] [--retry true]
 // A mutant is killed where a test fails, survives where all pass; what does not compile does not count. Results are appended to a file,
-// and a later run skips what is there. Nothing outside of the copy is changed.
+// and a later run skips what is there; --retry runs those that survived again. --every 6 takes a sixth of them, always the same. Nothing outside of the copy is changed.
 #:property ImportDirectoryBuildTargets=false
 using System.Diagnostics;
 using System.Globalization;
@@ -9,7 +9,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
 
-var options = new Dictionary<string, string> { ["files"] = "", ["every"] = "1", ["offset"] = "0", ["limit-minutes"] = "600", ["results"] = "mutants.tsv" };
+var options = new Dictionary<string, string> { ["files"] = "", ["every"] = "1", ["offset"] = "0", ["limit-minutes"] = "600", ["results"] = "mutants.tsv", ["retry"] = "false" };
 for (var i = 0; i + 1 < args.Length; i += 2) options[args[i].TrimStart('-')] = args[i + 1];
 var root = Directory.GetCurrentDirectory();
 if (!File.Exists(Path.Combine(root, "RealNvp.sln"))) return Fail("Run this in the root of the repository.");
@@ -33,9 +33,12 @@ var tracked = Run(root, "git", 60, "ls-files").Output.Split('\n', StringSplitOpt
 var files = tracked.Where(f => Regex.IsMatch(f, @"^src/RealNvp/(Bijections|Transformers)/.*\.cs$") && f.Contains(options["files"], StringComparison.OrdinalIgnoreCase)).Order(StringComparer.Ordinal).Select(f => Path.Combine(root, f)).ToArray();
 var mutants = files.SelectMany(f => MutantsOf(root, f)).ToArray();
 var (every, offset) = (int.Parse(options["every"], CultureInfo.InvariantCulture), int.Parse(options["offset"], CultureInfo.InvariantCulture));
-var done = File.Exists(results) ? File.ReadAllLines(results).Select(l => l.Split('\t')).Where(p => p.Length == 5).ToDictionary(p => string.Join('\t', p[1..]), p => p[0]) : [];
+// the last word on a mutant counts
+var done = new Dictionary<string, string>();
+foreach (var parts in (File.Exists(results) ? File.ReadAllLines(results) : []).Select(l => l.Split('\t')).Where(p => p.Length == 5)) done[string.Join('\t', parts[1..])] = parts[0];
+static uint Hash(Mutant m) => BitConverter.ToUInt32(SHA256.HashData(Encoding.UTF8.GetBytes(m.Key)));
 // spread over the files, so that a run that its limit ends has seen them all; the same order each time
-var todo = mutants.Where((m, i) => i % every == offset && !done.ContainsKey(m.Key)).OrderBy(m => BitConverter.ToUInt32(SHA256.HashData(Encoding.UTF8.GetBytes(m.Key)))).ToArray();
+var todo = (options["retry"] == "true" ? mutants.Where(m => done.GetValueOrDefault(m.Key) == "survived") : mutants.Where(m => Hash(m) % every == offset && !done.ContainsKey(m.Key))).OrderBy(Hash).ToArray();
 Console.WriteLine($"{mutants.Length} mutants in {files.Length} files; {todo.Length} to run now.");
 
 var copy = Directory.CreateTempSubdirectory("realnvp-mutants-").FullName;
