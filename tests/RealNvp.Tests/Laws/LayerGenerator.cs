@@ -101,15 +101,19 @@ public static class LayerGenerator
         };
     }
 
+    // extremes that reach the network leave bins so flat, log-dets of -40 and less, that float64 cannot tell their values apart
+    private const double SplineExtreme = 10;
+
     // with linear tails: a box and a circle are made for data of a range, which a random chain does not know; the table of layers has them
     private static Gen<GeneratedLayer>? Spline(EventShape shape, long context)
     {
         if (Masks(shape) is not { } masks) return null;
         return from mask in masks
-               from options in Gen.Select(Gen.Int[1, 6], OneOf(0.5, 3.0, 10.0))
+               // one bin with linear tails is the identity, and one much narrower than the data sees too few values to depend on its network
+               from options in Gen.Select(Gen.Int[2, 6], OneOf(1.5, 3.0, 10.0))
                let parts = CouplingLayer.PartShapes(shape, mask.Make())
                from net in Network(shape.Count == 3, parts.Kept[0], parts.Changed[0] * ((3 * options.Item1) - 1), context)
-               select new GeneratedLayer($"new CouplingLayer({Text(shape)}, {mask.Code}, new SplineTransformer({options.Item1}, {options.Item2.ToString(CultureInfo.InvariantCulture)}), {net.Code})", () => new CouplingLayer(shape, mask.Make(), new SplineTransformer(options.Item1, options.Item2), net.Make()), shape);
+               select new GeneratedLayer($"new CouplingLayer({Text(shape)}, {mask.Code}, new SplineTransformer({options.Item1}, {options.Item2.ToString(CultureInfo.InvariantCulture)}), {net.Code})", () => new CouplingLayer(shape, mask.Make(), new SplineTransformer(options.Item1, options.Item2), net.Make()), shape) { Extreme = SplineExtreme };
     }
 
     // between means that are far apart, a mixture is flat: its derivative is too small for any dtype
@@ -136,7 +140,7 @@ public static class LayerGenerator
                let parameters = ParametersOf(transformer.Make)
                select new GeneratedLayer(
                    $"new AutoregressiveLayer({transformer.Code}, new Made({features}, {parameters}, new() {{ Hidden = {options.Hidden}, Blocks = {options.Blocks}, Residual = {Bool(options.Residual)}, Order = [{string.Join(", ", order)}], ContextSize = {context} }}))",
-                   () => new AutoregressiveLayer(transformer.Make(), new Made(features, parameters, options)), shape) { Extreme = transformer.Code.Contains("Mixture", StringComparison.Ordinal) ? MixtureExtreme : 1e4 };
+                   () => new AutoregressiveLayer(transformer.Make(), new Made(features, parameters, options)), shape) { Extreme = transformer.Code.Contains("Mixture", StringComparison.Ordinal) ? MixtureExtreme : transformer.Code.Contains("Spline", StringComparison.Ordinal) ? SplineExtreme : 1e4 };
     }
 
     private static long ParametersOf(Func<ScalarTransformer> make)
