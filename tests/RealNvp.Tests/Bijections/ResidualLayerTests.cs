@@ -42,7 +42,7 @@ public class ResidualLayerTests
             Draw(layer, seed, 10);
             foreach (var inverse in new[] { false, true })
             {
-                var x = cat([randn(6, 4), zeros(1, 4), full([1, 4], 1e4f)]).requires_grad_();
+                var x = cat([randn(6, 4), zeros(1, 4), full([1, 4], 1e4f), full([1, 4], -1e20f)]).requires_grad_();
                 var (value, logDet) = inverse ? layer.Inverse(x) : layer.Forward(x);
                 value.sum().add(logDet.sum()).backward();
                 foreach (var tensor in layer.parameters().Select(p => p.grad!).Concat([value, logDet, x.grad!]))
