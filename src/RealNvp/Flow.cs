@@ -51,6 +51,7 @@ public partial class Flow : nn.Module
         this.bijection = bijection;
         base_density = baseDensity;
         IsStochastic = bijection.IsStochastic;
+        IsBound = bijection.GivesBound;
         RegisterComponents();
     }
 
@@ -71,6 +72,12 @@ public partial class Flow : nn.Module
 
     /// <summary>The shape of one context: [C], or what the encoder takes, such as [] for a label; null where the flow is not conditional.</summary>
     public EventShape? ContextShape => context_encoder?.ContextShape ?? (ContextSize > 0 ? (EventShape?)EventShape.Create(ContextSize) : null);
+
+    /// <summary>
+    /// True where the flow dequantizes integers: LogProb then is, on average over the noise, a lower bound of log P(x), and BitsPerDim an upper bound.
+    /// False where they are exact.
+    /// </summary>
+    public bool IsBound { get; }
 
     /// <summary>What turns contexts into vectors (N, C); null where they are vectors.</summary>
     public ContextEncoder? ContextEncoder => context_encoder;
@@ -202,7 +209,7 @@ public partial class Flow : nn.Module
         }
         var mean = sum / count;
         var variance = count > 1 ? Math.Max(0, squares - count * mean * mean) / (count - 1) : double.NaN;
-        return new Evaluation(count, mean, Math.Sqrt(variance / count), -mean / (InputShape.NumElements * Math.Log(2)));
+        return new Evaluation(count, mean, Math.Sqrt(variance / count), -mean / (InputShape.NumElements * Math.Log(2)), IsBound);
     }
 
     /// <summary>The first weight, which tells dtype and device; null for a flow without weights.</summary>
@@ -265,7 +272,7 @@ public partial class Flow : nn.Module
 
     private static bool TakesIntegers(Bijection bijection) => bijection switch
     {
-        UniformDequantization => true,
+        UniformDequantization or VariationalDequantization => true,
         RandomHorizontalFlip => false,
         Chain chain => TakesIntegers(chain.Layers[0]) || (chain.Layers[0] is RandomHorizontalFlip && chain.Layers.Count > 1 && TakesIntegers(chain.Layers[1])),
         _ => false,

@@ -42,6 +42,12 @@ public abstract class Bijection : nn.Module
     /// </summary>
     public virtual bool IsStochastic => modules().Any(m => m is Bijection b && !ReferenceEquals(b, this) && b.IsStochastic);
 
+    /// <summary>
+    /// Whether the log-determinant makes of a log-density only a lower bound, on average over noise, as that of a dequantization does for the
+    /// probability of integers.
+    /// </summary>
+    public virtual bool GivesBound => modules().Any(m => m is Bijection b && !ReferenceEquals(b, this) && b.GivesBound);
+
     /// <summary>The shape of z for an x of shape <paramref name="input"/>; the same shape unless a layer says otherwise.</summary>
     public virtual EventShape OutputShapeOf(EventShape input) => input;
 

@@ -232,7 +232,7 @@ public sealed partial class Trainer : IDisposable
                 count += part.Count;
             }
         if (count == 0) throw new ArgumentException("The validation data gave no batch in this epoch. Pass a sequence that can be enumerated again for each epoch.");
-        return new Evaluation(count, sum / count, double.NaN, -sum / count / (flow.InputShape.NumElements * Math.Log(2)));
+        return new Evaluation(count, sum / count, double.NaN, -sum / count / (flow.InputShape.NumElements * Math.Log(2)), flow.IsBound);
     }
 
     private void KeepBest()

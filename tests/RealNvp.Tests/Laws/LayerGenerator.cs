@@ -72,10 +72,7 @@ public static class LayerGenerator
     private static Gen<GeneratedLayer> Any(EventShape shape, long context) => Gen.OneOf([.. Kinds.Values.Select(k => k(shape, context)).OfType<Gen<GeneratedLayer>>()]);
 
     private static GeneratedLayer Join(GeneratedLayer[] layers) =>
-        new($"new Chain({string.Join(", ", layers.Select(l => l.Code))})", () => new Chain([.. layers.Select(l => l.Make())]), layers[^1].Out) { Extreme = Math.Min(layers.Min(l => l.Extreme), SplinesInChain(layers) ? 100 : 1e4) };
-
-    // one spline takes any extreme; behind it, a network multiplies what the roundings of its steep and flat bins have become
-    private static bool SplinesInChain(GeneratedLayer[] layers) => layers.Length > 1 && layers.Any(l => l.Code.Contains("SplineTransformer", StringComparison.Ordinal));
+        new($"new Chain({string.Join(", ", layers.Select(l => l.Code))})", () => new Chain([.. layers.Select(l => l.Make())]), layers[^1].Out) { Extreme = layers.Min(l => l.Extreme) };
 
     private static Gen<GeneratedLayer>? Coupling(EventShape shape, long context, string type)
     {

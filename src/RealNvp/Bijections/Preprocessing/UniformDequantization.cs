@@ -38,9 +38,12 @@ public sealed class UniformDequantization : Bijection
     public override bool IsStochastic => true;
 
     /// <inheritdoc/>
+    public override bool GivesBound => true;
+
+    /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
-        var margin = Margin(x.dtype);
+        var margin = Margin(Levels, x.dtype);
         // laid out as the shape says, so that a seed gives the same noise whatever the strides of x are
         var noise = empty(x.shape, dtype: x.dtype, device: x.device).uniform_(margin, 1 - margin, RandomGenerator);
         return (x.add(noise, Scalars.One).mul(reciprocal), PerExample(x, -log_levels));
@@ -50,21 +53,23 @@ public sealed class UniformDequantization : Bijection
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) =>
         (z.mul(levels).floor().clamp(Scalars.Zero, top), PerExample(z, log_levels));
 
-    internal override void CheckData(Tensor x, string owner)
+    internal override void CheckData(Tensor x, string owner) => CheckLevels(x, Levels, owner);
+
+    internal static void CheckLevels(Tensor x, int levels, string owner)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         if (x.numel() == 0) return;
         var whole = x.is_floating_point() ? x.eq(x.floor()) : ones(1, ScalarType.Bool, x.device);
         var (least, most) = (x.min().to(float64).item<double>(), x.max().to(float64).item<double>());
-        if (whole.all().item<bool>() && least >= 0 && most < Levels) return;
-        var advice = least >= 0 && most <= 1 ? $" Data in [0, 1] must be turned back into whole numbers first: (x * {Levels - 1}).round()." : "";
-        throw new ArgumentException($"{owner} expects whole numbers in 0 ... {Levels - 1}, because the flow dequantizes {Levels} levels; got values in [{least:G6}, {most:G6}]{(least >= 0 && most < Levels ? " with fractions" : "")}.{advice}", nameof(x));
+        if (whole.all().item<bool>() && least >= 0 && most < levels) return;
+        var advice = least >= 0 && most <= 1 ? $" Data in [0, 1] must be turned back into whole numbers first: (x * {levels - 1}).round()." : "";
+        throw new ArgumentException($"{owner} expects whole numbers in 0 ... {levels - 1}, because the flow dequantizes {levels} levels; got values in [{least:G6}, {most:G6}]{(least >= 0 && most < levels ? " with fractions" : "")}.{advice}", nameof(x));
     }
 
     // k + u, times 1/K and times K again, is rounded four times, by less than 2 ε K in all: noise nearer to 0 or 1 could come back as
     // another integer, and z could be 1
-    private double Margin(ScalarType dtype) => Math.Min(0.25, 2 * Levels * finfo(dtype).eps);
+    internal static double Margin(int levels, ScalarType dtype) => Math.Min(0.25, 2 * levels * finfo(dtype).eps);
 
     private static Tensor PerExample(Tensor x, double logDerivative)
     {
