@@ -87,7 +87,7 @@ internal static class ImageReport
 
     private static string Report(Evaluation result) => FormattableString.Invariant($"""
         test images        {result.Count}
-        bits/dim           {result.BitsPerDim:F4}
+        bits/dim           {result.BitsPerDim:F4}{(result.IsBound ? " (an upper bound: the pixels are dequantized)" : "")}
         log-likelihood     {result.MeanLogProb:F2} ± {result.StandardError:F2} nats an image
         """);
 

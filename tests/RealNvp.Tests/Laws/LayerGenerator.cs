@@ -11,6 +11,9 @@ public sealed record GeneratedLayer(string Code, Func<Bijection> Make, EventShap
 {
     /// <summary>The largest input that the layer can invert: some parameters that extremes give have no inverse in any dtype.</summary>
     public double Extreme { get; init; } = 1e4;
+
+    /// <summary>How far from their initial values the weights are drawn.</summary>
+    public double Spread { get; init; } = 0.3;
 }
 
 /// <summary>Random layers with random shapes, masks and options, as CsCheck generators, so that a failing case shrinks.</summary>
@@ -72,7 +75,7 @@ public static class LayerGenerator
     private static Gen<GeneratedLayer> Any(EventShape shape, long context) => Gen.OneOf([.. Kinds.Values.Select(k => k(shape, context)).OfType<Gen<GeneratedLayer>>()]);
 
     private static GeneratedLayer Join(GeneratedLayer[] layers) =>
-        new($"new Chain({string.Join(", ", layers.Select(l => l.Code))})", () => new Chain([.. layers.Select(l => l.Make())]), layers[^1].Out) { Extreme = layers.Min(l => l.Extreme) };
+        new($"new Chain({string.Join(", ", layers.Select(l => l.Code))})", () => new Chain([.. layers.Select(l => l.Make())]), layers[^1].Out) { Extreme = layers.Min(l => l.Extreme), Spread = layers.Min(l => l.Spread) };
 
     private static Gen<GeneratedLayer>? Coupling(EventShape shape, long context, string type)
     {
@@ -101,6 +104,9 @@ public static class LayerGenerator
     // extremes that reach the network leave bins so flat, log-dets of -40 and less, that float64 cannot tell their values apart
     private const double SplineExtreme = 10;
 
+    // and with weights far out some draws have derivatives of e^20 and more, where float64 proves nothing; the table of layers goes further with known ones
+    private const double SteepSpread = 0.15;
+
     // with linear tails: a box and a circle are made for data of a range, which a random chain does not know; the table of layers has them
     private static Gen<GeneratedLayer>? Spline(EventShape shape, long context)
     {
@@ -110,7 +116,7 @@ public static class LayerGenerator
                from options in Gen.Select(Gen.Int[2, 6], OneOf(1.5, 3.0, 10.0))
                let parts = CouplingLayer.PartShapes(shape, mask.Make())
                from net in Network(shape.Count == 3, parts.Kept[0], parts.Changed[0] * ((3 * options.Item1) - 1), context)
-               select new GeneratedLayer($"new CouplingLayer({Text(shape)}, {mask.Code}, new SplineTransformer({options.Item1}, {options.Item2.ToString(CultureInfo.InvariantCulture)}), {net.Code})", () => new CouplingLayer(shape, mask.Make(), new SplineTransformer(options.Item1, options.Item2), net.Make()), shape) { Extreme = SplineExtreme };
+               select new GeneratedLayer($"new CouplingLayer({Text(shape)}, {mask.Code}, new SplineTransformer({options.Item1}, {options.Item2.ToString(CultureInfo.InvariantCulture)}), {net.Code})", () => new CouplingLayer(shape, mask.Make(), new SplineTransformer(options.Item1, options.Item2), net.Make()), shape) { Extreme = SplineExtreme, Spread = SteepSpread };
     }
 
     // between means that are far apart, a mixture is flat: its derivative is too small for any dtype
@@ -123,21 +129,21 @@ public static class LayerGenerator
                from components in Gen.Int[1, 4]
                let parts = CouplingLayer.PartShapes(shape, mask.Make())
                from net in Network(shape.Count == 3, parts.Kept[0], parts.Changed[0] * ((3 * components) + 2), context)
-               select new GeneratedLayer($"new CouplingLayer({Text(shape)}, {mask.Code}, new MixtureCdfTransformer({components}), {net.Code})", () => new CouplingLayer(shape, mask.Make(), new MixtureCdfTransformer(components), net.Make()), shape) { Extreme = MixtureExtreme };
+               select new GeneratedLayer($"new CouplingLayer({Text(shape)}, {mask.Code}, new MixtureCdfTransformer({components}), {net.Code})", () => new CouplingLayer(shape, mask.Make(), new MixtureCdfTransformer(components), net.Make()), shape) { Extreme = MixtureExtreme, Spread = SteepSpread };
     }
 
     private static Gen<GeneratedLayer>? Autoregressive(EventShape shape, long context)
     {
         if (shape.Count != 1) return null;
         var features = shape[0];
-        return from sizes in Gen.Select(Gen.Long[1, 10], Gen.Int[0, 2], Gen.Bool)
+        return from sizes in Gen.Select(Gen.Long[4, 12], Gen.Int[0, 2], Gen.Bool)
                from order in Gen.Shuffle(Enumerable.Range(0, (int)features).Select(i => (long)i).ToArray())
                from transformer in OneOf<(string Code, Func<ScalarTransformer> Make)>(("new AffineTransformer([1])", () => new AffineTransformer([1])), ("new AdditiveTransformer()", () => new AdditiveTransformer()), ("new SplineTransformer(3)", () => new SplineTransformer(3)), ("new MixtureCdfTransformer(2)", () => new MixtureCdfTransformer(2)))
                let options = new MadeOptions { Hidden = sizes.Item1, Blocks = sizes.Item2, Residual = sizes.Item3, Order = order, ContextSize = context }
                let parameters = ParametersOf(transformer.Make)
                select new GeneratedLayer(
                    $"new AutoregressiveLayer({transformer.Code}, new Made({features}, {parameters}, new() {{ Hidden = {options.Hidden}, Blocks = {options.Blocks}, Residual = {Bool(options.Residual)}, Order = [{string.Join(", ", order)}], ContextSize = {context} }}))",
-                   () => new AutoregressiveLayer(transformer.Make(), new Made(features, parameters, options)), shape) { Extreme = transformer.Code.Contains("Mixture", StringComparison.Ordinal) ? MixtureExtreme : transformer.Code.Contains("Spline", StringComparison.Ordinal) ? SplineExtreme : 1e4 };
+                   () => new AutoregressiveLayer(transformer.Make(), new Made(features, parameters, options)), shape) { Extreme = transformer.Code.Contains("Mixture", StringComparison.Ordinal) ? MixtureExtreme : transformer.Code.Contains("Spline", StringComparison.Ordinal) ? SplineExtreme : 1e4, Spread = transformer.Code.Contains("Affine", StringComparison.Ordinal) || transformer.Code.Contains("Additive", StringComparison.Ordinal) ? 0.3 : SteepSpread };
     }
 
     private static long ParametersOf(Func<ScalarTransformer> make)
@@ -149,8 +155,8 @@ public static class LayerGenerator
     private static Gen<GeneratedNetwork> Network(bool image, long inputs, long outputs, long context)
     {
         if (!image)
-            return Gen.Select(Gen.Long[1, 8], Gen.Int[0, 2], (hidden, blocks) => new GeneratedNetwork($"new ResidualMlp({inputs}, {outputs}, {hidden}, {blocks}, {context})", () => new ResidualMlp(inputs, outputs, hidden, blocks, context)));
-        return from sizes in Gen.Select(Gen.Long[1, 4], Gen.Int[0, 1])
+            return Gen.Select(Gen.Long[3, 8], Gen.Int[0, 2], (hidden, blocks) => new GeneratedNetwork($"new ResidualMlp({inputs}, {outputs}, {hidden}, {blocks}, {context})", () => new ResidualMlp(inputs, outputs, hidden, blocks, context)));
+        return from sizes in Gen.Select(Gen.Long[2, 5], Gen.Int[0, 1])
                from flags in Gen.Select(Gen.Bool, Gen.Bool, Gen.Bool, OneOf(BatchStatistics.Current, BatchStatistics.Running))
                let options = new ResidualConvNetOptions { HiddenChannels = sizes.Item1, Blocks = sizes.Item2, BatchNorm = flags.Item1, ConcatenatedRelu = flags.Item2, DoubleInput = flags.Item3, Statistics = flags.Item4, ContextSize = context }
                select new GeneratedNetwork($"new ResidualConvNet({inputs}, {outputs}, new() {{ HiddenChannels = {options.HiddenChannels}, Blocks = {options.Blocks}, BatchNorm = {Bool(options.BatchNorm)}, ConcatenatedRelu = {Bool(options.ConcatenatedRelu)}, DoubleInput = {Bool(options.DoubleInput)}, Statistics = BatchStatistics.{options.Statistics}, ContextSize = {context} }})", () => new ResidualConvNet(inputs, outputs, options));

@@ -30,7 +30,7 @@ public class RandomLayerTests
     {
         // every chain fails here, so the smallest one is found
         var failing = () => LayerGenerator.Chains.Sample(c => Assert.Fail("always"), iter: 200, threads: 1, print: c => Code(c.Shape, c.Layer, 1));
-        failing.Should().Throw<CsCheckException>().WithMessage("*FlowCheck.Verify(() => new Chain(*), [*], new() { Seed = 1, Extreme = * }).ThrowIfFailed();*");
+        failing.Should().Throw<CsCheckException>().WithMessage("*FlowCheck.Verify(() => new Chain(*), [*], new() { Seed = 1, Extreme = *, ParameterSpread = * }).ThrowIfFailed();*");
     }
 
     [SlowFact]
@@ -75,8 +75,8 @@ public class RandomLayerTests
         Gen.Select(layers, Gen.Long[1, 1000]).Sample(
             c => Verify(c.Item1.Shape, c.Item1.Layer, c.Item2), seed: seed, iter: count, threads: 1, print: c => Code(c.Item1.Shape, c.Item1.Layer, c.Item2));
 
-    private static void Verify(EventShape shape, GeneratedLayer layer, long seed) => FlowCheck.Verify(layer.Make, shape, new() { Seed = seed, Extreme = layer.Extreme }).ThrowIfFailed();
+    private static void Verify(EventShape shape, GeneratedLayer layer, long seed) => FlowCheck.Verify(layer.Make, shape, new() { Seed = seed, Extreme = layer.Extreme, ParameterSpread = layer.Spread }).ThrowIfFailed();
 
     private static string Code(EventShape shape, GeneratedLayer layer, long seed) =>
-        $"FlowCheck.Verify(() => {layer.Code}, {LayerGenerator.Text(shape)}, new() {{ Seed = {seed}, Extreme = {layer.Extreme.ToString(CultureInfo.InvariantCulture)} }}).ThrowIfFailed();";
+        $"FlowCheck.Verify(() => {layer.Code}, {LayerGenerator.Text(shape)}, new() {{ Seed = {seed}, Extreme = {layer.Extreme.ToString(CultureInfo.InvariantCulture)}, ParameterSpread = {layer.Spread.ToString(CultureInfo.InvariantCulture)} }}).ThrowIfFailed();";
 }
