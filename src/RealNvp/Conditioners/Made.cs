@@ -53,12 +53,7 @@ public sealed class Made : Conditioner
             inner.Add(Weights.Linear(hidden, hidden));
             if (Residual) outer.Add(Weights.Linear(hidden, hidden));
         }
-        last = Weights.Linear(hidden, checked(features * parametersPerFeature));
-        using (no_grad())
-        {
-            last.weight!.fill_(Scalars.Zero);
-            last.bias!.fill_(Scalars.Zero);
-        }
+        last = Weights.ZeroLinear(hidden, checked(features * parametersPerFeature));
         using (NewDisposeScope())
         {
             var (unit, feature) = (tensor(degrees), tensor(positions));

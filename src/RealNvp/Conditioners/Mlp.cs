@@ -31,12 +31,7 @@ public sealed class Mlp : Conditioner
         layers = [];
         for (var i = 0; i < hiddenLayers; i++) layers.Add(Weights.Linear(i == 0 ? inputs : hidden, hidden));
         if (contextSize > 0) context = Weights.Linear(contextSize, hidden, bias: false);
-        last = Weights.Linear(hidden, outputs);
-        using (no_grad())
-        {
-            last.weight!.fill_(Scalars.Zero);
-            last.bias!.fill_(Scalars.Zero);
-        }
+        last = Weights.ZeroLinear(hidden, outputs);
         RegisterComponents();
     }
 

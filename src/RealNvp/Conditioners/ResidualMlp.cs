@@ -39,12 +39,7 @@ public sealed class ResidualMlp : Conditioner
             inner.Add(Weights.Linear(hidden, hidden));
             outer.Add(Weights.Linear(hidden, hidden));
         }
-        last = Weights.Linear(hidden, outputs);
-        using (no_grad())
-        {
-            last.weight!.fill_(Scalars.Zero);
-            last.bias!.fill_(Scalars.Zero);
-        }
+        last = Weights.ZeroLinear(hidden, outputs);
         RegisterComponents();
     }
 

@@ -37,6 +37,18 @@ internal static class Weights
         return linear;
     }
 
+    /// <summary>A linear layer that gives zeros until it is trained: the last one of a network, so that a new flow starts as the identity.</summary>
+    public static Linear ZeroLinear(long inputs, long outputs)
+    {
+        var linear = Linear(inputs, outputs);
+        using (no_grad())
+        {
+            linear.weight!.fill_(Scalars.Zero);
+            linear.bias!.fill_(Scalars.Zero);
+        }
+        return linear;
+    }
+
     /// <summary>Takes the elements of some weights from the budget before they are allocated.</summary>
     /// <exception cref="InvalidDataException">The model is larger than the file that describes it.</exception>
     public static void Pay(long elements, int tensors)
