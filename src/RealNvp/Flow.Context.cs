@@ -6,18 +6,18 @@ namespace RealNvp;
 
 public partial class Flow
 {
-    // the context as vectors (N, C), in the dtype of the weights; null where the flow is not conditional
-    private Tensor? Features(Tensor? context, long examples, string method)
+    // the context as vectors (N, C), in the dtype of the examples; null where the flow is not conditional. Bijection and density check dtype and device
+    private Tensor? Features(Tensor? context, long examples, ScalarType dtype, string method)
     {
         var owner = $"{GetName()}.{method}";
         if (context_encoder is not { } encoder)
         {
-            Check.Context(context, ContextSize, examples, owner, Weight);
+            Check.Context(context, ContextSize, examples, owner, null);
             return context;
         }
         encoder.CheckContext(context, examples, owner, values: false);
         var features = encoder.call(context!);
-        return Weight is { } weight && features.dtype != weight.dtype ? features.to(weight.dtype) : features;
+        return features.dtype == dtype ? features : features.to(dtype);
     }
 
     private Tensor? ForBijection(Tensor? features) => bijection.ContextSize > 0 ? features : null;

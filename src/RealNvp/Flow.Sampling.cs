@@ -62,11 +62,12 @@ public partial class Flow
     internal (Tensor X, Tensor LogProb) Draw(long count, Tensor? context, double temperature, long? seed)
     {
         using var mode = EvaluationMode.Enter(this);
-        var device = SamplingDevice;
+        var weight = Weight;
+        var (device, dtype) = (weight?.device ?? get_default_device(), weight?.dtype ?? get_default_dtype());
         using var random = RandomSource.Use(seed, device);
         var contexts = context?.shape[0] ?? 1;
-        var features = Features(context, contexts, nameof(Sample))?.repeat_interleave(count, 0);
-        var z = base_density.Sample(contexts * count, temperature, Weight?.dtype ?? get_default_dtype(), device, RandomSource.Current, ForBase(features));
+        var features = Features(context, contexts, dtype, nameof(Sample))?.repeat_interleave(count, 0);
+        var z = base_density.Sample(contexts * count, temperature, dtype, device, RandomSource.Current, ForBase(features));
         if (is_grad_enabled() && !z.requires_grad && base_density.parameters().Any(p => p.requires_grad))
             throw new InvalidOperationException($"{base_density.GetName()} has weights that are trained, but draws its samples without gradients, so theirs would be wrong. Freeze them: set requires_grad to false.");
         var (x, logDet) = bijection.Inverse(z, ForBijection(features));

@@ -113,7 +113,7 @@ public partial class Flow : nn.Module
         using var scope = NewDisposeScope();
         var input = CheckedInput(x, context, nameof(Encode));
         using var random = RandomSource.Use(seed, input.device);
-        var features = Features(context, input.shape[0], nameof(Encode));
+        var features = Features(context, input.shape[0], input.dtype, nameof(Encode));
         return scope.MoveToOuter(Finite(bijection.Forward(input, ForBijection(features)).Value, nameof(Encode), () => bijection.Forward(input, ForBijection(features))));
     }
 
@@ -129,7 +129,7 @@ public partial class Flow : nn.Module
         var owner = $"{GetName()}.{nameof(Decode)}";
         Check.Batch(z, nameof(z), owner, LatentShape);
         Check.Finite(z, nameof(z), owner);
-        var features = Features(context, z.shape[0], nameof(Decode));
+        var features = Features(context, z.shape[0], z.dtype, nameof(Decode));
         return scope.MoveToOuter(Finite(bijection.Inverse(z, ForBijection(features)).Value, nameof(Decode), () => bijection.Inverse(z, ForBijection(features))));
     }
 
@@ -218,7 +218,7 @@ public partial class Flow : nn.Module
     private Tensor LogProbOf(Tensor input, Tensor? context, long? seed)
     {
         using var random = RandomSource.Use(seed, input.device);
-        var features = Features(context, input.shape[0], nameof(LogProb));
+        var features = Features(context, input.shape[0], input.dtype, nameof(LogProb));
         var (z, logDet) = bijection.Forward(input, ForBijection(features));
         return base_density.LogProb(z, ForBase(features)).add(logDet, Scalars.One);
     }

@@ -38,7 +38,7 @@ public abstract record AutoregressiveOptions : ModelOptions
     {
         base.Validate();
         RequireVector();
-        Require(!Standardize || Levels == 0, nameof(Standardize), Standardize, "does not go together with Levels");
+        RequireContinuous(Standardize);
         Range(Layers, 1, 4096, nameof(Layers));
         Range(Hidden, 1, 1 << 16, nameof(Hidden));
         Range(Blocks, 0, 1024, nameof(Blocks));
@@ -51,9 +51,7 @@ public abstract record AutoregressiveOptions : ModelOptions
     /// <summary>The layers of the model, each from data to latents in one pass, or the other way round.</summary>
     internal Chain Chain(bool inverted)
     {
-        var layers = new List<Bijection>();
-        if (Levels > 0) layers.Add(new UniformDequantization(Levels, Shape));
-        if (Standardize) layers.Add(new Standardization(Shape));
+        var layers = Preprocessing(Standardize);
         var features = Shape[0];
         for (var i = 0; i < Layers; i++)
         {

@@ -61,6 +61,24 @@ public abstract record ModelOptions
 
     private protected void RequireVector() => Require(!IsImage && Shape[0] >= 1, nameof(Shape), Shape, "must be [D]: this model is for vectors");
 
+    /// <summary>What couplings of vectors need.</summary>
+    private protected void RequirePair()
+    {
+        RequireVector();
+        Require(Shape[0] >= 2, nameof(Shape), Shape, "must have at least 2 features: a coupling keeps one and transforms another");
+    }
+
+    private protected void RequireContinuous(bool standardize) => Require(!standardize || Levels == 0, "Standardize", standardize, "does not go together with Levels");
+
+    /// <summary>The layers that a model of vectors begins with.</summary>
+    internal List<Bijection> Preprocessing(bool standardize)
+    {
+        var layers = new List<Bijection>();
+        if (Levels > 0) layers.Add(new UniformDequantization(Levels, Shape));
+        if (standardize) layers.Add(new Standardization(Shape));
+        return layers;
+    }
+
     private protected void RequireImage() => Require(IsImage, nameof(Shape), Shape, "must be [C, H, W]: this model is for images");
 
     private protected void Require(bool holds, string name, object? value, string rule)

@@ -27,9 +27,7 @@ public sealed class NiceModel : FlowModel
 
     private static Chain Build(NiceOptions options)
     {
-        var layers = new List<Bijection>();
-        if (options.Levels > 0) layers.Add(new UniformDequantization(options.Levels, options.Shape));
-        if (options.Standardize) layers.Add(new Standardization(options.Shape));
+        var layers = options.Preprocessing(options.Standardize);
         for (var i = 0; i < options.Couplings; i++)
         {
             var mask = i % 2 == 0 ? Mask.Alternating(options.Shape[0]) : !Mask.Alternating(options.Shape[0]);

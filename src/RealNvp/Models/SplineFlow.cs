@@ -28,9 +28,7 @@ public sealed class SplineFlow : FlowModel
 
     private static Chain Build(SplineFlowOptions options)
     {
-        var layers = new List<Bijection>();
-        if (options.Levels > 0) layers.Add(new UniformDequantization(options.Levels, options.Shape));
-        if (options.Standardize) layers.Add(new Standardization(options.Shape));
+        var layers = options.Preprocessing(options.Standardize);
         for (var i = 0; i < options.Couplings; i++)
         {
             if (options.Linear) layers.Add(new InvertibleLinear(options.Shape));

@@ -50,9 +50,8 @@ public sealed record SplineFlowOptions : ModelOptions
     public override void Validate()
     {
         base.Validate();
-        RequireVector();
-        Require(Shape[0] >= 2, nameof(Shape), Shape, "must have at least 2 features: a coupling keeps one and transforms another");
-        Require(!Standardize || Levels == 0, nameof(Standardize), Standardize, "does not go together with Levels");
+        RequirePair();
+        RequireContinuous(Standardize);
         Range(Couplings, 2, 4096, nameof(Couplings));
         Range(Hidden, 1, 1 << 16, nameof(Hidden));
         Range(Blocks, 0, 1024, nameof(Blocks));

@@ -51,7 +51,7 @@ public sealed class MixtureCdfTransformer : ScalarTransformer
     /// <inheritdoc/>
     public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters)
     {
-        Check(x, parameters);
+        CheckParameters(x, parameters);
         using var scope = NewDisposeScope();
         var p = Split(x, parameters);
         var (value, logDerivative) = Logit(x, p);
@@ -62,7 +62,7 @@ public sealed class MixtureCdfTransformer : ScalarTransformer
     /// <exception cref="InvalidOperationException">A root was not found to <see cref="MaxResidual"/>, as for values or parameters that are NaN or infinite.</exception>
     public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters)
     {
-        Check(y, parameters);
+        CheckParameters(y, parameters);
         using var scope = NewDisposeScope();
         var p = Split(y, parameters);
         Tensor root;
@@ -77,14 +77,6 @@ public sealed class MixtureCdfTransformer : ScalarTransformer
         }
         var logDerivative = Logit(root, p).LogDerivative.add(p.LogScale, Scalars.One).neg();
         return (scope.MoveToOuter(root), scope.MoveToOuter(logDerivative));
-    }
-
-    private void Check(Tensor input, Tensor parameters)
-    {
-        ArgumentNullException.ThrowIfNull(input);
-        ArgumentNullException.ThrowIfNull(parameters);
-        if (input.dim() < 2 || parameters.dim() != input.dim() || parameters.shape[1] != ParametersPerElement * input.shape[1])
-            throw new ArgumentException($"The mixture needs {ParametersPerElement} parameters for each channel or feature of {EventShape.Format(input.shape)}, in a tensor (N, {ParametersPerElement}·C, ...); got {EventShape.Format(parameters.shape)}.", nameof(parameters));
     }
 
     private (Tensor LogWeights, Tensor Means, Tensor LogSizes, Tensor LogScale, Tensor Shift) Split(Tensor x, Tensor parameters)

@@ -36,4 +36,13 @@ public abstract class ScalarTransformer : nn.Module
     /// <param name="parameters">(N, P·C, ...).</param>
     /// <returns>Two tensors of the shape of y. The caller disposes them.</returns>
     public abstract (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters);
+
+    /// <summary>Checks that there are P parameters for each channel or feature.</summary>
+    private protected void CheckParameters(Tensor input, Tensor parameters)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        ArgumentNullException.ThrowIfNull(parameters);
+        if (input.dim() < 2 || parameters.dim() != input.dim() || parameters.shape[1] != ParametersPerElement * input.shape[1])
+            throw new ArgumentException($"{GetName()} needs {ParametersPerElement} parameters for each channel or feature of {EventShape.Format(input.shape)}, in a tensor (N, {ParametersPerElement}·C, ...); got {EventShape.Format(parameters.shape)}.", nameof(parameters));
+    }
 }

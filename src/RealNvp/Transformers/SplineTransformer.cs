@@ -80,10 +80,7 @@ public sealed class SplineTransformer : ScalarTransformer
 
     private (Tensor, Tensor?) Apply(Tensor input, Tensor parameters, bool inverse)
     {
-        ArgumentNullException.ThrowIfNull(input);
-        ArgumentNullException.ThrowIfNull(parameters);
-        if (input.dim() < 2 || parameters.dim() != input.dim() || parameters.shape[1] != ParametersPerElement * input.shape[1])
-            throw new ArgumentException($"The spline needs {ParametersPerElement} parameters for each channel or feature of {EventShape.Format(input.shape)}, in a tensor (N, {ParametersPerElement}·C, ...); got {EventShape.Format(parameters.shape)}.", nameof(parameters));
+        CheckParameters(input, parameters);
         using var scope = NewDisposeScope();
         var inside = Tails == SplineTails.Circular ? OnCircle(input) : input.clamp(low, high);
         var bin = Bin(inside, parameters, inverse);

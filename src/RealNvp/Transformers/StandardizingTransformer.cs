@@ -1,5 +1,4 @@
 using RealNvp.Internal;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace RealNvp;
@@ -12,9 +11,7 @@ namespace RealNvp;
 public sealed class StandardizingTransformer : ScalarTransformer
 {
     /// <summary>The largest |log σ|, as of an <see cref="AffineTransformer"/>.</summary>
-    public const double MaxLogScale = AffineTransformer.MaxLogScale;
-
-    private static readonly Scalar limit = MaxLogScale, minus_limit = -MaxLogScale;
+    public const double MaxLogScale = Gaussian.MaxLogScale;
 
     /// <summary>Makes the transformer.</summary>
     public StandardizingTransformer() : base(nameof(StandardizingTransformer)) => RegisterComponents();
@@ -45,6 +42,6 @@ public sealed class StandardizingTransformer : ScalarTransformer
     {
         ArgumentNullException.ThrowIfNull(parameters);
         var half = parameters.shape[1] / 2;
-        return (parameters.narrow(1, 0, half), parameters.narrow(1, half, half).clamp(minus_limit, limit));
+        return (parameters.narrow(1, 0, half), Gaussian.Limited(parameters.narrow(1, half, half)));
     }
 }

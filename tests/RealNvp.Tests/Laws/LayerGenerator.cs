@@ -101,8 +101,8 @@ public static class LayerGenerator
         };
     }
 
-    // extremes that reach the network leave bins so flat, log-dets of -40 and less, that float64 cannot tell their values apart
-    private const double SplineExtreme = 10;
+    // extremes that reach the network leave bins, and gaps between the parts of a mixture, so flat, log-dets of -40 and less, that float64 cannot tell their values apart
+    private const double SteepExtreme = 10;
 
     // and with weights far out some draws have derivatives of e^20 and more, where float64 proves nothing; the table of layers goes further with known ones
     private const double SteepSpread = 0.15;
@@ -116,11 +116,8 @@ public static class LayerGenerator
                from options in Gen.Select(Gen.Int[2, 6], OneOf(1.5, 3.0, 10.0))
                let parts = CouplingLayer.PartShapes(shape, mask.Make())
                from net in Network(shape.Count == 3, parts.Kept[0], parts.Changed[0] * ((3 * options.Item1) - 1), context)
-               select new GeneratedLayer($"new CouplingLayer({Text(shape)}, {mask.Code}, new SplineTransformer({options.Item1}, {options.Item2.ToString(CultureInfo.InvariantCulture)}), {net.Code})", () => new CouplingLayer(shape, mask.Make(), new SplineTransformer(options.Item1, options.Item2), net.Make()), shape) { Extreme = SplineExtreme, Spread = SteepSpread };
+               select new GeneratedLayer($"new CouplingLayer({Text(shape)}, {mask.Code}, new SplineTransformer({options.Item1}, {options.Item2.ToString(CultureInfo.InvariantCulture)}), {net.Code})", () => new CouplingLayer(shape, mask.Make(), new SplineTransformer(options.Item1, options.Item2), net.Make()), shape) { Extreme = SteepExtreme, Spread = SteepSpread };
     }
-
-    // between means that are far apart, a mixture is flat: its derivative is too small for any dtype
-    private const double MixtureExtreme = 10;
 
     private static Gen<GeneratedLayer>? Mixture(EventShape shape, long context)
     {
@@ -129,7 +126,7 @@ public static class LayerGenerator
                from components in Gen.Int[1, 4]
                let parts = CouplingLayer.PartShapes(shape, mask.Make())
                from net in Network(shape.Count == 3, parts.Kept[0], parts.Changed[0] * ((3 * components) + 2), context)
-               select new GeneratedLayer($"new CouplingLayer({Text(shape)}, {mask.Code}, new MixtureCdfTransformer({components}), {net.Code})", () => new CouplingLayer(shape, mask.Make(), new MixtureCdfTransformer(components), net.Make()), shape) { Extreme = MixtureExtreme, Spread = SteepSpread };
+               select new GeneratedLayer($"new CouplingLayer({Text(shape)}, {mask.Code}, new MixtureCdfTransformer({components}), {net.Code})", () => new CouplingLayer(shape, mask.Make(), new MixtureCdfTransformer(components), net.Make()), shape) { Extreme = SteepExtreme, Spread = SteepSpread };
     }
 
     private static Gen<GeneratedLayer>? Autoregressive(EventShape shape, long context)
@@ -141,9 +138,10 @@ public static class LayerGenerator
                from transformer in OneOf<(string Code, Func<ScalarTransformer> Make)>(("new AffineTransformer([1])", () => new AffineTransformer([1])), ("new AdditiveTransformer()", () => new AdditiveTransformer()), ("new SplineTransformer(3)", () => new SplineTransformer(3)), ("new MixtureCdfTransformer(2)", () => new MixtureCdfTransformer(2)))
                let options = new MadeOptions { Hidden = sizes.Item1, Blocks = sizes.Item2, Residual = sizes.Item3, Order = order, ContextSize = context }
                let parameters = ParametersOf(transformer.Make)
+               let steep = transformer.Code.Contains("Spline", StringComparison.Ordinal) || transformer.Code.Contains("Mixture", StringComparison.Ordinal)
                select new GeneratedLayer(
                    $"new AutoregressiveLayer({transformer.Code}, new Made({features}, {parameters}, new() {{ Hidden = {options.Hidden}, Blocks = {options.Blocks}, Residual = {Bool(options.Residual)}, Order = [{string.Join(", ", order)}], ContextSize = {context} }}))",
-                   () => new AutoregressiveLayer(transformer.Make(), new Made(features, parameters, options)), shape) { Extreme = transformer.Code.Contains("Mixture", StringComparison.Ordinal) ? MixtureExtreme : transformer.Code.Contains("Spline", StringComparison.Ordinal) ? SplineExtreme : 1e4, Spread = transformer.Code.Contains("Affine", StringComparison.Ordinal) || transformer.Code.Contains("Additive", StringComparison.Ordinal) ? 0.3 : SteepSpread };
+                   () => new AutoregressiveLayer(transformer.Make(), new Made(features, parameters, options)), shape) { Extreme = steep ? SteepExtreme : 1e4, Spread = steep ? SteepSpread : 0.3 };
     }
 
     private static long ParametersOf(Func<ScalarTransformer> make)

@@ -21,8 +21,7 @@ namespace RealNvp;
 public sealed class VariationalDequantization : Bijection
 {
     private readonly Bijection noise;
-    private readonly Scalar levels, reciprocal, top, to_unit;
-    private readonly double log_levels;
+    private readonly Scalar levels, reciprocal, top, to_unit, log_cells;
 
     /// <summary>Makes the layer with a noise flow of affine couplings, each of which sees the integers; it starts as uniform noise but for the edges.</summary>
     /// <param name="inputShape">[D] with D of at least 2, or [C, H, W] of at least 2 pixels.</param>
@@ -45,7 +44,7 @@ public sealed class VariationalDequantization : Bijection
             throw new ArgumentException($"The noise flow must take integers and noise side by side, {joint}; it takes {wanted}.", nameof(noise));
         if (noise.OutputShapeOf(joint) != joint) throw new ArgumentException($"The noise flow must keep the shape {joint}; it gives {noise.OutputShapeOf(joint)}.", nameof(noise));
         Levels = levels;
-        (this.levels, reciprocal, top, to_unit, log_levels) = ((double)levels, 1.0 / levels, levels - 1.0, 2.0 / (levels - 1), Math.Log(levels));
+        (this.levels, reciprocal, top, to_unit, log_cells) = ((double)levels, 1.0 / levels, levels - 1.0, 2.0 / (levels - 1), inputShape.NumElements * Math.Log(levels));
         this.noise = noise;
         RegisterComponents();
     }
@@ -73,7 +72,7 @@ public sealed class VariationalDequantization : Bijection
         var log = LogSlope(v, v.mul(bound));
         var z = x.add(v.mul(bound).sigmoid(), Scalars.One).mul(reciprocal);
         // −log q(u | k) = log|du/dε| − log p(ε)
-        var total = SumExamples(log.sub(LogLogistic(epsilon))).sub(Scalars.Of(Elements(x) * log_levels));
+        var total = SumExamples(log.sub(LogLogistic(epsilon))).sub(log_cells);
         return (z, logDet is null ? total : total.add(logDet, Scalars.One));
     }
 
@@ -89,7 +88,7 @@ public sealed class VariationalDequantization : Bijection
         var log = LogSlope(v, v.mul(bound));
         var (joint, logDet) = noise.Run(cat([Unit(x), v.atanh().mul(bound)], 1), context, inverse: true);
         var epsilon = joint.narrow(1, x.shape[1], x.shape[1]);
-        var total = SumExamples(log.sub(LogLogistic(epsilon))).neg().add(Scalars.Of(Elements(x) * log_levels));
+        var total = SumExamples(log.sub(LogLogistic(epsilon))).neg().add(log_cells);
         return (x, logDet is null ? total : total.add(logDet, Scalars.One));
     }
 
@@ -110,8 +109,6 @@ public sealed class VariationalDequantization : Bijection
         var margin = UniformDequantization.Margin(Levels, dtype);
         return Scalars.Of(Math.Log((1 - margin) / margin));
     }
-
-    private static long Elements(Tensor x) => x.shape.Skip(1).Aggregate(1L, (n, s) => n * s);
 
     private static EventShape Joint(EventShape shape) => shape.IsFixed && shape.Count > 0
         ? EventShape.Create([2 * shape[0], .. shape.Skip(1)])
