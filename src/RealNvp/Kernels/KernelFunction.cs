@@ -1,0 +1,60 @@
+using System.Runtime.ExceptionServices;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Kernels;
+
+/// <summary>A custom autograd function on the CPU whose backward cannot end the process.</summary>
+/// <remarks>
+/// <para>An exception that leaves a custom backward ends the process without a word. Here it is kept: the gradients of that call are NaN, so
+/// that nobody trains on wrong ones, and <see cref="KernelFault.Throw"/> throws it on the same thread, at the trainer's next line or at the next kernel.</para>
+/// <para>On the CPU autograd runs a backward on the thread that calls it, so one fault a thread is enough.</para>
+/// </remarks>
+internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> where T : KernelFunction<T>, new()
+{
+    /// <inheritdoc/>
+    public override string Name => typeof(T).Name;
+
+    /// <summary>The outputs. Runs without gradients; save what <see cref="Differentiate"/> needs in the context.</summary>
+    protected abstract List<Tensor> Compute(autograd.AutogradContext context, object[] arguments);
+
+    /// <summary>
+    /// The gradients, one for each argument of <see cref="Compute"/>, null where there is none. Gradients are on exactly where the caller
+    /// asked for a graph of the gradients: compute them with plain tensors then.
+    /// </summary>
+    protected abstract List<Tensor?> Differentiate(autograd.AutogradContext context, List<Tensor> gradients);
+
+    /// <inheritdoc/>
+    public sealed override List<Tensor> forward(autograd.AutogradContext ctx, params object[] vars)
+    {
+        KernelFault.Throw();
+        return Compute(ctx, vars);
+    }
+
+    /// <inheritdoc/>
+    public sealed override List<Tensor> backward(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
+    {
+        try { return Differentiate(ctx, grad_outputs)!; }
+        catch (Exception error)
+        {
+            KernelFault.Keep(error);
+            return [.. ctx.get_saved_variables().Select(v => v.is_floating_point() ? full_like(v, float.NaN) : null!)];
+        }
+    }
+}
+
+/// <summary>What a backward could not throw.</summary>
+internal static class KernelFault
+{
+    [ThreadStatic] private static ExceptionDispatchInfo? kept;
+
+    public static void Keep(Exception error) => kept ??= ExceptionDispatchInfo.Capture(error);
+
+    /// <summary>Throws what a backward on this thread has kept, once.</summary>
+    public static void Throw()
+    {
+        if (kept is not { } fault) return;
+        kept = null;
+        fault.Throw();
+    }
+}
