@@ -12,10 +12,15 @@ namespace RealNvp.Kernels;
 /// </remarks>
 internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> where T : KernelFunction<T>, new()
 {
+    private const string ArgumentCountKey = "arguments", TensorCountKey = "tensors";
+
     /// <inheritdoc/>
     public override string Name => typeof(T).Name;
 
-    /// <summary>The outputs. Runs without gradients; save what <see cref="Differentiate"/> needs in the context.</summary>
+    /// <summary>
+    /// The outputs. Runs without gradients. Save the tensor arguments in the context, first and in their order, then what else
+    /// <see cref="Differentiate"/> needs; arguments that are no tensors come last, and go through <c>save_data</c>.
+    /// </summary>
     protected abstract List<Tensor> Compute(autograd.AutogradContext context, object[] arguments);
 
     /// <summary>
@@ -28,6 +33,8 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     public sealed override List<Tensor> forward(autograd.AutogradContext ctx, params object[] vars)
     {
         KernelFault.Throw();
+        ctx.save_data(ArgumentCountKey, vars.Length);
+        ctx.save_data(TensorCountKey, vars.Count(v => v is Tensor));
         return Compute(ctx, vars);
     }
 
@@ -38,7 +45,9 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
         catch (Exception error)
         {
             KernelFault.Keep(error);
-            return [.. ctx.get_saved_variables().Select(v => v.is_floating_point() ? full_like(v, float.NaN) : null!)];
+            var arguments = (int)ctx.get_data(ArgumentCountKey);
+            var tensors = ctx.get_saved_variables().Take((int)ctx.get_data(TensorCountKey)).Select(v => full_like(v, float.NaN));
+            return [.. tensors, .. Enumerable.Repeat<Tensor>(null!, arguments - (int)ctx.get_data(TensorCountKey))];
         }
     }
 }
