@@ -1,45 +1,94 @@
 using TorchSharp;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace RealNvp.Benchmarks;
 
-/// <summary>One workload: a flow, its data, and the arithmetic of one log-probability in GFLOP.</summary>
-internal sealed record Case(string Name, int Batch, double GigaFlop, Func<Flow> Make, Func<Tensor> Data);
-
-/// <summary>The workloads. Sizes are those at which the Python libraries are timed, so that tables compare.</summary>
-internal static class Cases
+/// <summary>The workloads.</summary>
+public static class Cases
 {
-    public static IReadOnlyList<Case> All { get; } =
+    /// <summary>All of them, small ones first.</summary>
+    public static IReadOnlyList<BenchmarkCase> All { get; } =
     [
-        new("toy2d", 256, 256 * 2e-9 * 8 * ((1 * 64) + (64 * 64) + (64 * 2)), () => Vector(2, 8, 64), () => randn(256, 2)),
-        new("tab_affine", 512, Tabular(512), () => Vector(43, 10, 256), () => randn(512, 43)),
-        new("tab_affine", 4096, Tabular(4096), () => Vector(43, 10, 256), () => randn(4096, 43)),
-        new("img_realnvp", 16, 26.47, Image, () => randint(256, [16, 3, 32, 32], dtype: float32)),
+        Vector("toy2d_affine", 2, 8, 64, 256, (kept, changed) => Affine(2, kept, changed, 64)),
+        Vector("tab_affine", 43, 10, 256, 512, (kept, changed) => Affine(43, kept, changed, 256)),
+        Vector("tab_affine", 43, 10, 256, 4096, (kept, changed) => Affine(43, kept, changed, 256)),
+        Vector("tab_rqs", 43, 10, 256, 512, (kept, changed) => Spline(43, kept, changed, 256), parameters: 23),
+        Vector("tab_rqs", 43, 10, 256, 4096, (kept, changed) => Spline(43, kept, changed, 256), parameters: 23),
+        new("maf_b512", 512, Made(512), () => Autoregressive(inverse: false), () => randn(512, 43)),
+        new("iaf_b512", 512, Made(512), () => Autoregressive(inverse: true), () => randn(512, 43)),
+        new("img_realnvp_b16", 16, 26.4684, ImageRealNvp, () => randint(256, [16, 3, 32, 32], dtype: float32)),
+        Glow("glow32_b16", 8),
+        Glow("glow32_k32_b16", 32) with { Phases = ["train"] },
     ];
 
-    private static double Tabular(int batch) => batch * 2e-9 * 10 * ((21.5 * 256) + (256 * 256) + (256 * 43));
+    private delegate Bijection MakeCoupling(Mask mask, long changed);
 
-    /// <summary>Affine couplings with plain networks of two hidden layers, as nflows and its kin are timed.</summary>
-    private static Flow Vector(long features, int couplings, long hidden)
+    /// <summary>Couplings between alternating masks, each with a network of two hidden layers, as nflows and its kin are timed.</summary>
+    private static BenchmarkCase Vector(string name, long features, int couplings, long hidden, int batch, MakeCoupling coupling, int parameters = 2)
+    {
+        var half = features / 2.0;
+        return new($"{name}_b{batch}", batch, batch * 2e-9 * couplings * ((half * hidden) + (hidden * hidden) + (hidden * half * parameters)), () =>
+        {
+            var layers = new List<Bijection>();
+            for (var i = 0; i < couplings; i++)
+            {
+                var mask = i % 2 == 0 ? Mask.Alternating(features) : !Mask.Alternating(features);
+                layers.Add(coupling(mask, mask.Kept.ToArray().Count(k => !k)));
+            }
+            return Awake(new Flow([features], new Chain([.. layers])));
+        }, () => randn(batch, features));
+    }
+
+    private static AffineCouplingLayer Affine(long features, Mask mask, long changed, long hidden) =>
+        new([features], mask, new Mlp(features - changed, 2 * changed, hidden));
+
+    private static CouplingLayer Spline(long features, Mask mask, long changed, long hidden)
+    {
+        var spline = new SplineTransformer(bins: 8, bound: 3);
+        return new([features], mask, spline, new Mlp(features - changed, spline.ParametersPerElement * changed, hidden));
+    }
+
+    /// <summary>The masked network of 43 features, two hidden layers of 256 and two parameters, five times.</summary>
+    private static double Made(int batch) => batch * 2e-9 * 5 * ((43 * 256) + (256 * 256) + (256 * 86));
+
+    private static Flow Autoregressive(bool inverse)
     {
         var layers = new List<Bijection>();
-        for (var i = 0; i < couplings; i++)
+        for (var i = 0; i < 5; i++)
         {
-            var mask = i % 2 == 0 ? Mask.Alternating(features) : !Mask.Alternating(features);
-            var kept = mask.Kept.ToArray().Count(k => k);
-            Sequential net = nn.Sequential(nn.Linear(kept, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 2 * (features - kept)));
-            layers.Add(new AffineCouplingLayer([features], mask, net));
+            var layer = new AutoregressiveLayer(new AffineTransformer([1]), new Made(43, 2, new MadeOptions { Hidden = 256, Blocks = 1, Residual = false }));
+            layers.Add(inverse ? new Inverted(layer) : layer);
+            layers.Add(new Permutation([43], [.. Enumerable.Range(0, 43).Reverse().Select(i => (long)i)]));
         }
-        return new Flow([features], new Chain([.. layers]));
+        return Awake(new Flow([43], new Chain([.. layers])));
     }
 
     /// <summary>The multi-scale model of chrischute/real-nvp: 2 scales, 4 blocks, 32 channels, without flow batch normalization.</summary>
-    private static RealNvpModel Image() => new(RealNvpOptions.Image([3, 32, 32], scales: 2, blocks: 4, hidden: 32) with
+    private static Flow ImageRealNvp() => Awake(new RealNvpModel(RealNvpOptions.Image([3, 32, 32], scales: 2, blocks: 4, hidden: 32) with
     {
         FlowBatchNorm = false,
         MaskAsInput = false,
         ConcatenatedRelu = true,
         Order = AffineOrder.ShiftThenScale,
-    });
+        Statistics = BatchStatistics.Current,
+    }));
+
+    /// <summary>Glow as rosinality's: 3 scales of K steps, 128 channels, on images that need no dequantization.</summary>
+    private static BenchmarkCase Glow(string name, int steps) => new(name, 16, 3.8517 * steps / 8, () =>
+    {
+        var flow = Awake(new GlowModel(new GlowOptions { Shape = [3, 32, 32], Levels = 0, Scales = 3, Steps = steps, Hidden = 128 }));
+        // the first batch sets each ActNorm; it is no part of a step
+        using (no_grad()) using (NewDisposeScope()) flow.NegativeLogLikelihood(rand(16, 3, 32, 32) - 0.5);
+        return flow;
+    }, () => rand(16, 3, 32, 32) - 0.5);
+
+    /// <summary>New networks end in zeros, and a flow is the identity; with small random numbers instead it computes what a trained one does.</summary>
+    private static Flow Awake(Flow flow)
+    {
+        using var scope = NewDisposeScope();
+        using (no_grad())
+            foreach (var parameter in flow.parameters())
+                if (parameter.dim() > 1 && parameter.count_nonzero().item<long>() == 0) parameter.normal_(0, 0.01);
+        return flow;
+    }
 }

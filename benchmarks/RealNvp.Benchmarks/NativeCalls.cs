@@ -1,0 +1,71 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace RealNvp.Benchmarks;
+
+/// <summary>Counts the operations that pass libtorch's dispatcher on one thread: those that a program asks for, and those that these ask for in turn.</summary>
+/// <remarks>
+/// It hangs on libtorch's own hook for profilers, <c>at::addThreadLocalCallback</c>, by its name in the Linux build of libtorch 2.x. Elsewhere
+/// there is no such name, and <see cref="Start"/> returns null. On the CPU a backward pass runs on the thread that asks for it, so it counts too.
+/// </remarks>
+public sealed unsafe partial class NativeCalls : IDisposable
+{
+    [ThreadStatic] private static long outer, all, depth;
+
+    private readonly ulong handle;
+    private readonly (long Outer, long All) before;
+
+    private NativeCalls(ulong handle)
+    {
+        this.handle = handle;
+        before = (outer, all);
+    }
+
+    /// <summary>Operations that were asked for from outside of another one.</summary>
+    public long Outer => outer - before.Outer;
+
+    /// <summary>All operations, also those inside of others.</summary>
+    public long All => all - before.All;
+
+    /// <summary>Counts from here on, until disposed; null where this libtorch has no such hook.</summary>
+    public static NativeCalls? Start()
+    {
+        var callback = new Callback { Start = &Enter, End = &Leave, SamplingProbability = 1 };
+        callback.Scopes[0] = 1;   // RecordScope::FUNCTION: operations
+        try { return new NativeCalls(AddThreadLocalCallback(callback)); }
+        catch (Exception e) when (e is EntryPointNotFoundException or DllNotFoundException) { return null; }
+    }
+
+    /// <summary>Stops counting.</summary>
+    public void Dispose() => RemoveCallback(handle);
+
+    // std::unique_ptr<ObserverContext>(const RecordFunction&): a result that is returned through a hidden first argument
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void** Enter(void** result, void* function)
+    {
+        *result = null;
+        all++;
+        if (depth++ == 0) outer++;
+        return result;
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void Leave(void* function, void* context) => depth--;
+
+    [LibraryImport("torch_cpu", EntryPoint = "_ZN2at22addThreadLocalCallbackENS_22RecordFunctionCallbackE")]
+    private static partial ulong AddThreadLocalCallback(Callback callback);
+
+    [LibraryImport("torch_cpu", EntryPoint = "_ZN2at14removeCallbackEm")]
+    private static partial void RemoveCallback(ulong handle);
+
+    /// <summary>at::RecordFunctionCallback.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Callback
+    {
+        public delegate* unmanaged[Cdecl]<void**, void*, void**> Start;
+        public delegate* unmanaged[Cdecl]<void*, void*, void> End;
+        public double SamplingProbability;
+        public fixed byte Scopes[10];
+        public byte NeedsInputs, NeedsOutputs, NeedsIds;
+    }
+}

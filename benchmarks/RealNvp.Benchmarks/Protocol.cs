@@ -1,0 +1,38 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace RealNvp.Benchmarks;
+
+/// <summary>What a worker says when its case is built: one line of JSON. The Python script says the same.</summary>
+internal sealed record Ready(string Peer, string Case, IReadOnlyList<string> Phases, long Params, string Torch, bool Tuned)
+{
+    /// <summary>Why the case cannot be run; null where it can.</summary>
+    public string? Error { get; init; }
+}
+
+/// <summary>The answer to "time PHASE ROUNDS".</summary>
+internal sealed record Timed(string Phase, IReadOnlyList<double> Times, double PeakRssMb, double RssBeforeMb)
+{
+    /// <summary>Operations that the phase asks libtorch for; null where they were not counted.</summary>
+    public long? NativeCalls { get; init; }
+
+    /// <summary>Operations in all, also those inside of others.</summary>
+    public long? NestedCalls { get; init; }
+
+    /// <summary>Bytes of managed memory that the phase allocates.</summary>
+    public long? ManagedBytes { get; init; }
+}
+
+/// <summary>How the lines are written.</summary>
+internal static class Protocol
+{
+    private static readonly JsonSerializerOptions json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    };
+
+    public static string Write<T>(T value) => JsonSerializer.Serialize(value, json);
+
+    public static T Read<T>(string line) => JsonSerializer.Deserialize<T>(line, json) ?? throw new JsonException($"No {typeof(T).Name}: {line}");
+}

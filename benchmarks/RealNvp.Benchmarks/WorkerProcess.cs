@@ -1,0 +1,49 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace RealNvp.Benchmarks;
+
+/// <summary>A worker, ours or the Python script's, in a process of its own.</summary>
+internal sealed class WorkerProcess : IDisposable
+{
+    private readonly Process process;
+
+    private WorkerProcess(Process process, Ready ready) => (this.process, Ready) = (process, ready);
+
+    /// <summary>What it said when its case was built.</summary>
+    public Ready Ready { get; }
+
+    /// <summary>Starts a worker and waits until its case is built; null where it cannot run this case.</summary>
+    public static WorkerProcess? Start(IReadOnlyList<string> command)
+    {
+        var info = new ProcessStartInfo(command[0], command.Skip(1)) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        var process = Process.Start(info) ?? throw new InvalidOperationException($"{command[0]} did not start.");
+        while (process.StandardOutput.ReadLine() is { } line)
+            if (line.StartsWith('{'))
+            {
+                var ready = Protocol.Read<Ready>(line);
+                if (ready.Error is null) return new WorkerProcess(process, ready);
+                Console.Error.WriteLine($"{ready.Peer} cannot run {ready.Case}: {ready.Error}");
+                break;
+            }
+        process.WaitForExit();
+        process.Dispose();
+        return null;
+    }
+
+    /// <summary>Lets it run a phase a number of times; null where it does not know the phase.</summary>
+    public Timed? Time(string phase, int rounds)
+    {
+        if (!Ready.Phases.Contains(phase)) return null;
+        process.StandardInput.WriteLine(string.Create(CultureInfo.InvariantCulture, $"time {phase} {rounds}"));
+        process.StandardInput.Flush();
+        return Protocol.Read<Timed>(process.StandardOutput.ReadLine() ?? throw new InvalidOperationException($"{Ready.Peer} ended while it ran {Ready.Case}, {phase}."));
+    }
+
+    public void Dispose()
+    {
+        process.StandardInput.Close();   // the end of its input ends it
+        process.WaitForExit();
+        process.Dispose();
+    }
+}
