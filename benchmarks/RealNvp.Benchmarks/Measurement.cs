@@ -14,16 +14,16 @@ internal sealed record Measurement(string Peer, string Case, string Phase, int T
 
     public string? Runtime { get; init; }
 
-    public static Measurement Of(Ready ready, string name, int threads, IReadOnlyList<Timed> parts)
+    public static Measurement Of(Ready ready, string name, int threads, Timed first, IReadOnlyList<Timed> parts)
     {
         var times = parts.SelectMany(p => p.Times).Order().ToArray();
         var middle = times.Length / 2;
         var median = times.Length % 2 == 1 ? times[middle] : (times[middle - 1] + times[middle]) / 2;
-        return new(ready.Peer, name, parts[0].Phase, threads, median, times[0], times[^1], times.Length, parts.Max(p => p.PeakRssMb), parts[0].RssBeforeMb, ready.Torch, ready.Tuned, ready.Params)
+        return new(ready.Peer, name, parts[0].Phase, threads, median, times[0], times[^1], times.Length, parts.Append(first).Max(p => p.PeakRssMb), first.RssBeforeMb, ready.Torch, ready.Tuned, ready.Params)
         {
-            NativeCalls = parts[0].NativeCalls,
-            NestedCalls = parts[0].NestedCalls,
-            ManagedBytes = parts[0].ManagedBytes,
+            NativeCalls = first.NativeCalls,
+            NestedCalls = first.NestedCalls,
+            ManagedBytes = first.ManagedBytes,
         };
     }
 }

@@ -13,6 +13,9 @@ internal sealed record Ready(string Peer, string Case, IReadOnlyList<string> Pha
 /// <summary>The answer to "time PHASE ROUNDS".</summary>
 internal sealed record Timed(string Phase, IReadOnlyList<double> Times, double PeakRssMb, double RssBeforeMb)
 {
+    /// <summary>What went wrong; null where nothing did.</summary>
+    public string? Error { get; init; }
+
     /// <summary>Operations that the phase asks libtorch for; null where they were not counted.</summary>
     public long? NativeCalls { get; init; }
 

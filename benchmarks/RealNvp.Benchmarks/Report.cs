@@ -7,6 +7,8 @@ namespace RealNvp.Benchmarks;
 /// <summary>The table on the console.</summary>
 internal static class Report
 {
+    public const string Ours = "RealNvp";
+
     public const string Head = "case               phase        median      min      max ms   floor     calls (nested)   managed B   peak MB (growth)";
 
     public static string Row(Measurement m) => string.Create(CultureInfo.InvariantCulture,

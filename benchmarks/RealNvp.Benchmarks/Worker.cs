@@ -17,7 +17,7 @@ internal static class Worker
         torch.set_num_threads(threads);
         using var workload = new Workload(row, cuda ? torch.CUDA : torch.CPU);
         var version = typeof(torch).Assembly.GetName().Version!.ToString(3);
-        output.WriteLine(Protocol.Write(new Ready("RealNvp", row.Name, row.Phases, workload.Parameters, "TorchSharp " + version, report is not null)));
+        output.WriteLine(Protocol.Write(new Ready(Report.Ours, row.Name, row.Phases, workload.Parameters, "TorchSharp " + version, report is not null)));
         output.Flush();
         var warm = new HashSet<string>();
         while (input.ReadLine()?.Split(' ', StringSplitOptions.RemoveEmptyEntries) is { } words)

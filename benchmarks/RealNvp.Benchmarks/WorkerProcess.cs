@@ -23,7 +23,7 @@ internal sealed class WorkerProcess : IDisposable
             {
                 var ready = Protocol.Read<Ready>(line);
                 if (ready.Error is null) return new WorkerProcess(process, ready);
-                Console.Error.WriteLine($"{ready.Peer} cannot run {ready.Case}: {ready.Error}");
+                Console.Error.WriteLine($"{string.Join(' ', command)}: {ready.Error}");
                 break;
             }
         process.WaitForExit();
@@ -37,7 +37,10 @@ internal sealed class WorkerProcess : IDisposable
         if (!Ready.Phases.Contains(phase)) return null;
         process.StandardInput.WriteLine(string.Create(CultureInfo.InvariantCulture, $"time {phase} {rounds}"));
         process.StandardInput.Flush();
-        return Protocol.Read<Timed>(process.StandardOutput.ReadLine() ?? throw new InvalidOperationException($"{Ready.Peer} ended while it ran {Ready.Case}, {phase}."));
+        var timed = Protocol.Read<Timed>(process.StandardOutput.ReadLine() ?? throw new InvalidOperationException($"{Ready.Peer} ended while it ran {Ready.Case}, {phase}."));
+        if (timed.Error is null) return timed;
+        Console.Error.WriteLine($"{Ready.Peer} failed at {Ready.Case}, {phase}: {timed.Error}");
+        return null;
     }
 
     public void Dispose()
