@@ -1,3 +1,4 @@
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -18,9 +19,11 @@ public sealed class AdamOptimizer : IDisposable
 {
     private const string StepCountKey = "step";
     private readonly List<AdamSlot> slots = [];
+    private readonly AdamPass pass;
     private readonly AdamOptions options;
     private readonly AdamScalars scalars;
     private readonly bool allFused;
+    private WeightAverage? average;
     private bool disposed;
 
     /// <summary>An optimizer of all parameters of <paramref name="module"/>, without weight decay.</summary>
@@ -47,6 +50,7 @@ public sealed class AdamOptimizer : IDisposable
             foreach (var (name, parameter) in group.Parameters)
                 slots.Add(new AdamSlot(name, parameter, group, allowFused));
         allFused = slots.TrueForAll(slot => slot.Fused);
+        pass = new AdamPass(slots.Where(slot => slot.Fused).Select(slot => slot.Length));
     }
 
     /// <summary>The number of steps that were applied; steps refused for a non-finite gradient do not count.</summary>
@@ -70,23 +74,32 @@ public sealed class AdamOptimizer : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
     /// <exception cref="InvalidOperationException">The module was moved or disposed after this was made, or a gradient is sparse.</exception>
     /// <exception cref="ObjectDisposedException">This optimizer is disposed.</exception>
-    public double Step(double learningRate, double? maxGradientNorm = null)
+    public double Step(double learningRate, double? maxGradientNorm = null) => StepAndAverage(learningRate, maxGradientNorm, null);
+
+    /// <summary>
+    /// As <see cref="Step"/>, with the update of a moving average of the weights. Parameters that the fused pass changes are averaged in it;
+    /// the average does the rest. A refused step does not change the average.
+    /// </summary>
+    internal double StepAndAverage(double learningRate, double? maxGradientNorm, WeightAverage? weights)
     {
         ObjectDisposedException.ThrowIf(disposed, this);
         Require.NotNegative(learningRate, nameof(learningRate));
         if (maxGradientNorm is { } limit) Require.Positive(limit, nameof(maxGradientNorm));
-        using var noGrad = no_grad();
+        var share = weights?.BeginUpdate() ?? 0;
+        if (!ReferenceEquals(average, weights)) Average(weights);
+        // Fused slots call no tensor operation, so they need neither; with the two a step would allocate.
+        using var noGrad = allFused ? null : no_grad();
         using var scope = allFused ? null : NewDisposeScope();
+        pass.Clear();
         try
         {
-            foreach (var slot in slots) slot.TakeGradient();
+            foreach (var slot in slots) slot.TakeGradient(pass);
             var norm = Math.Sqrt(SumOfSquares());
             if (!double.IsFinite(norm)) return norm;
             // 1e-6 as in PyTorch's clip_grad_norm_.
-            var scale = maxGradientNorm is { } most ? Math.Min(1, most / (norm + 1e-6)) : 1;
-            foreach (var slot in slots)
-                if (slot.Gradient is not null) slot.Apply(options, scalars, learningRate, scale);
+            Apply(learningRate, maxGradientNorm is { } most ? Math.Min(1, most / (norm + 1e-6)) : 1, share);
             StepCount++;
+            weights?.EndUpdate(share);
             return norm;
         }
         finally
@@ -101,7 +114,7 @@ public sealed class AdamOptimizer : IDisposable
     {
         ObjectDisposedException.ThrowIf(disposed, this);
         foreach (var slot in slots)
-            if (!slot.Parameter.IsInvalid) slot.Parameter.grad = null;
+            if (!slot.Parameter.IsInvalid) KernelGradients.Clear(slot.Parameter.Handle);
     }
 
     /// <summary>A copy of the state, for a checkpoint.</summary>
@@ -165,18 +178,51 @@ public sealed class AdamOptimizer : IDisposable
 
     private double SumOfSquares()
     {
-        double sum = 0;
+        var sum = pass.SumOfSquares();
+        if (allFused) return sum;
         Tensor? total = null;
         foreach (var slot in slots)
         {
-            if (slot.Gradient is null) continue;
-            if (slot.Fused) sum += slot.SumOfSquares();
-            else if (total is null) total = slot.SumOfSquaresTensor();
+            if (slot.Fused || !slot.HasGradient) continue;
+            if (total is null) total = slot.SumOfSquaresTensor();
             else AdamSlot.Accumulate(total, slot.SumOfSquaresTensor());
         }
         if (total is null) return sum;
         using var scalar = total.ToScalar();
         return sum + scalar.ToDouble();
+    }
+
+    private void Apply(double learningRate, double gradientScale, double share)
+    {
+        // Nearly always all parameters have taken the same number of steps: two powers for all of them.
+        long steps = 0;
+        double correction1 = 1, rootCorrection2 = 1;
+        foreach (var slot in slots)
+        {
+            if (!slot.HasGradient) continue;
+            if (++slot.Steps != steps)
+            {
+                steps = slot.Steps;
+                correction1 = 1 - Math.Pow(options.Beta1, steps);
+                rootCorrection2 = Math.Sqrt(1 - Math.Pow(options.Beta2, steps));
+            }
+            var step = new AdamStep(options.Beta1, options.Beta2, options.Epsilon, slot.Group.WeightDecay, gradientScale,
+                learningRate * slot.Group.LearningRateFactor / correction1, rootCorrection2);
+            if (!slot.Fused)
+            {
+                slot.ApplyTensors(scalars, step);
+                continue;
+            }
+            pass.SetStep(slot.Block, step, slot.WeightAverage, share);
+        }
+        pass.Apply();
+    }
+
+    // Which parameters the average holds, found once: their tensors do not change while both live.
+    private void Average(WeightAverage? weights)
+    {
+        average = weights;
+        foreach (var slot in slots) slot.WeightAverage = slot.Fused ? weights?.FusedSlot(slot.Parameter) : null;
     }
 
     private static void Check(List<ParameterGroup> groups)

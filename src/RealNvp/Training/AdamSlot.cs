@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -6,82 +7,97 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>One parameter of an <see cref="AdamOptimizer"/> with its state; it owns the state, not the parameter.</summary>
-internal sealed class AdamSlot : IDisposable
+internal sealed unsafe class AdamSlot : IDisposable
 {
+    private readonly ScalarType type;
+    private readonly int length;
+    private readonly void* average, square;
+    private IntPtr handle;
 
     public AdamSlot(string name, Parameter parameter, ParameterGroup group, bool allowFused)
     {
         (Name, Parameter, Group) = (name, parameter, group);
-        var type = parameter.dtype;
+        type = parameter.dtype;
         Fused = allowFused && (type is ScalarType.Float32 or ScalarType.Float64) && TensorMemory.IsPlain(parameter);
         // In half precision the square of a gradient and 1 - β2 would round to 0.
         var stateType = type is ScalarType.Float16 or ScalarType.BFloat16 ? ScalarType.Float32 : type;
         Average = zeros(parameter.shape, stateType, parameter.device).DetachFromDisposeScope();
         Square = zeros(parameter.shape, stateType, parameter.device).DetachFromDisposeScope();
         WeightDecay = group.WeightDecay;
+        if (!Fused) return;
+        length = (int)parameter.numel();
+        KernelGradients.TryGetMemory(Average.Handle, type, length, out average);
+        KernelGradients.TryGetMemory(Square.Handle, type, length, out square);
     }
 
     public string Name { get; }
     public Parameter Parameter { get; }
     public ParameterGroup Group { get; }
     public bool Fused { get; }
+    public int Length => length;
+
+    /// <summary>The state. Its memory never moves: nobody else gets these tensors.</summary>
     public Tensor Average { get; }
+
+    /// <inheritdoc cref="Average"/>
     public Tensor Square { get; }
     public long Steps { get; set; }
 
-    /// <summary>The gradient of this step; set and disposed by the optimizer within one step.</summary>
-    public Tensor? Gradient { get; set; }
+    /// <summary>The place in the moving average of the weights that a fused step updates too, or null.</summary>
+    public AverageSlot? WeightAverage { get; set; }
 
+    /// <summary>True between <see cref="TakeGradient"/> and <see cref="ReleaseGradient"/> where the parameter has a gradient.</summary>
+    public bool HasGradient => handle != 0 || Gradient is not null;
+
+    /// <summary>The number that <see cref="AdamPass.Add"/> gave in this step.</summary>
+    public int Block { get; private set; }
+
+    // On the tensor path, and where the fused pass needs a contiguous copy.
+    private Tensor? Gradient { get; set; }
     private Scalar WeightDecay { get; }
 
-    /// <summary>Takes the parameter's gradient, contiguous where the fused kernel needs it.</summary>
-    public void TakeGradient()
+    /// <summary>Takes the parameter's gradient; a fused slot enters it into the pass. The caller calls <see cref="ReleaseGradient"/> in any case.</summary>
+    public void TakeGradient(AdamPass pass)
     {
         if (Parameter.IsInvalid)
             throw new InvalidOperationException(
                 $"The parameter '{Name}' was disposed after this optimizer was made. Module.to() and cuda() replace every parameter by a new one: "
                 + "move the module first, then make the optimizer (and load its state).");
-        Gradient = Parameter.grad;
-        if (Gradient is null) return;
-        if (Gradient.is_sparse)
-            throw new InvalidOperationException($"The parameter '{Name}' has a sparse gradient. Make its layer give dense gradients (sparse: false).");
-        if (!Fused || Gradient.is_contiguous()) return;
-        var strided = Gradient;
-        Gradient = strided.contiguous();
-        strided.Dispose();
+        if (!Fused)
+        {
+            Gradient = Parameter.grad;
+            if (Gradient is not null) CheckDense(Gradient);
+            return;
+        }
+        handle = KernelGradients.Take(Parameter.Handle);
+        if (handle == 0) return;
+        if (!KernelGradients.TryGetMemory(Parameter.Handle, type, length, out var values))
+            throw new InvalidOperationException($"The parameter '{Name}' has other memory than when this optimizer was made. Make the optimizer again.");
+        if (!KernelGradients.TryGetMemory(handle, type, length, out var gradient)) gradient = ContiguousGradient();
+        Block = pass.Add(new AdamBlock
+        {
+            IsDouble = type == ScalarType.Float64, Length = length,
+            Parameter = values, Gradient = gradient, Average = average, Square = square,
+        });
     }
 
     public void ReleaseGradient()
     {
+        if (handle != 0) KernelGradients.Release(handle);
+        handle = 0;
         Gradient?.Dispose();
         Gradient = null;
     }
 
-    /// <summary>The sum of squares of the gradient, for a fused slot.</summary>
-    public double SumOfSquares() => Parameter.dtype == ScalarType.Float32
-        ? AdamKernel.SumOfSquares(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(Gradient!.bytes))
-        : AdamKernel.SumOfSquares(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, double>(Gradient!.bytes));
-
-    /// <summary>The same as a 0-dim tensor on the parameter's device, in its dtype (float32 for half precision).</summary>
+    /// <summary>The sum of squares of the gradient as a 0-dim tensor on the parameter's device, in its dtype (float32 for half precision).</summary>
     public Tensor SumOfSquaresTensor()
     {
         var gradient = Gradient!.to(Average.dtype);
         return gradient.mul(gradient).sum();
     }
 
-    /// <summary>Updates the state and the parameter.</summary>
-    public void Apply(AdamOptions options, AdamScalars scalars, double learningRate, double gradientScale)
-    {
-        Steps++;
-        var step = new AdamStep(options.Beta1, options.Beta2, options.Epsilon, Group.WeightDecay, gradientScale,
-            learningRate * Group.LearningRateFactor / (1 - Math.Pow(options.Beta1, Steps)), Math.Sqrt(1 - Math.Pow(options.Beta2, Steps)));
-        if (!Fused) ApplyTensors(scalars, step);
-        else if (Parameter.dtype == ScalarType.Float32) AdamKernel.Apply<float>(Parameter.bytes, Gradient!.bytes, Average.bytes, Square.bytes, step);
-        else AdamKernel.Apply<double>(Parameter.bytes, Gradient!.bytes, Average.bytes, Square.bytes, step);
-    }
-
     /// <summary>The twin of <see cref="AdamKernel.Apply"/> for any device and dtype; the caller has a dispose scope and no_grad.</summary>
-    private void ApplyTensors(AdamScalars scalars, in AdamStep step)
+    public void ApplyTensors(AdamScalars scalars, in AdamStep step)
     {
         using Scalar scale = step.GradientScale, correction = 1 / step.RootCorrection2, size = -step.StepSize;
         var gradient = Gradient!.to(Average.dtype);
@@ -100,5 +116,23 @@ internal sealed class AdamSlot : IDisposable
         Average.Dispose();
         Square.Dispose();
         WeightDecay.Dispose();
+    }
+
+    // Strides of a gradient that a user has set, or that create_graph: true gave.
+    private void* ContiguousGradient()
+    {
+        using var noGrad = no_grad();
+        using var strided = Parameter.grad!;
+        CheckDense(strided);
+        Gradient = strided.contiguous().DetachFromDisposeScope();
+        return KernelGradients.TryGetMemory(Gradient.Handle, type, length, out var memory) ? memory : throw new InvalidOperationException(
+            $"The gradient of '{Name}' is {Gradient.dtype} {EventShape.Format(Gradient.shape)} on {Gradient.device}; "
+            + $"{type} {EventShape.Format(Parameter.shape)} on the CPU was expected. Leave gradients to backward().");
+    }
+
+    private void CheckDense(Tensor gradient)
+    {
+        if (gradient.is_sparse)
+            throw new InvalidOperationException($"The parameter '{Name}' has a sparse gradient. Make its layer give dense gradients (sparse: false).");
     }
 }

@@ -1,29 +1,38 @@
-using System.Numerics;
-using System.Runtime.InteropServices;
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>One tensor of a module and its average; it owns the average. The caller has grad mode off.</summary>
-internal sealed class AverageSlot : IDisposable
+/// <summary>One tensor of a module and its average; it owns the average. The caller of Apply and Restore has grad mode off.</summary>
+internal sealed unsafe class AverageSlot : IDisposable
 {
-    private readonly bool fused;
+    private readonly ScalarType type;
+    private readonly int length;
+    private readonly void* average;
+    private bool updated;
     private Tensor? raw;
 
     public AverageSlot(string name, Tensor value, bool allowFused)
     {
         (Name, Value) = (name, value);
-        var half = value.dtype is ScalarType.Float16 or ScalarType.BFloat16;
-        fused = allowFused && !half && TensorMemory.IsPlain(value);
+        type = value.dtype;
+        var half = type is ScalarType.Float16 or ScalarType.BFloat16;
+        Fused = allowFused && !half && TensorMemory.IsPlain(value);
         using var plain = value.detach();
-        Average = plain.to(half ? ScalarType.Float32 : value.dtype, copy: true).DetachFromDisposeScope();
+        Average = plain.to(half ? ScalarType.Float32 : type, copy: true).DetachFromDisposeScope();
+        if (!Fused) return;
+        length = (int)value.numel();
+        KernelGradients.TryGetMemory(Average.Handle, type, length, out average);
     }
 
     public string Name { get; }
     public Tensor Value { get; }
     public Tensor Average { get; }
+
+    /// <summary>True where the average is updated in one pass over memory.</summary>
+    public bool Fused { get; }
 
     public void CheckAlive()
     {
@@ -33,24 +42,28 @@ internal sealed class AverageSlot : IDisposable
                 + "move the module first, then make the average (and load its state).");
     }
 
-    /// <summary>average += weight (value - average)</summary>
-    public void Update(double weight)
+    /// <summary>The memory of the average for a pass that updates it instead of the next <see cref="Update"/>.</summary>
+    public void* TakeUpdate()
     {
-        if (fused)
-        {
-            if (Value.dtype == ScalarType.Float32) Move<float>(Average.bytes, Value.bytes, weight);
-            else Move<double>(Average.bytes, Value.bytes, weight);
-            return;
-        }
-        using var scope = NewDisposeScope();
-        using Scalar share = weight;
-        Average.add_(Value.to(Average.dtype).add(Average, Scalars.MinusOne), share);
+        updated = true;
+        return average;
+    }
+
+    /// <summary>average += share (value - average), unless another pass has done it.</summary>
+    public void Update(double share)
+    {
+        if (updated) updated = false;
+        else if (!Fused) UpdateTensors(share);
+        else if (!KernelGradients.TryGetMemory(Value.Handle, type, length, out var values))
+            throw new InvalidOperationException($"'{Name}' has other memory than when this average was made. Make the average again.");
+        else if (type == ScalarType.Float32) AdamKernel.Average((float*)average, (float*)values, length, share);
+        else AdamKernel.Average((double*)average, (double*)values, length, share);
     }
 
     /// <summary>Puts the average into the module. Fused: the two swap places, so no third copy is needed.</summary>
     public void Apply()
     {
-        if (fused) Swap(Value.bytes, Average.bytes);
+        if (Fused) Swap(Value.bytes, Average.bytes);
         else
         {
             using var plain = Value.detach();
@@ -62,7 +75,7 @@ internal sealed class AverageSlot : IDisposable
     /// <summary>Undoes <see cref="Apply"/>.</summary>
     public void Restore()
     {
-        if (fused) Swap(Value.bytes, Average.bytes);
+        if (Fused) Swap(Value.bytes, Average.bytes);
         else if (raw is not null)
         {
             Value.copy_(raw);
@@ -77,22 +90,12 @@ internal sealed class AverageSlot : IDisposable
         raw?.Dispose();
     }
 
-    private static void Move<T>(Span<byte> average, ReadOnlySpan<byte> value, double weight) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    private void UpdateTensors(double weight)
     {
-        Span<T> a = MemoryMarshal.Cast<byte, T>(average);
-        var v = MemoryMarshal.Cast<byte, T>(value);
-        if (a.Length != v.Length) throw new InvalidOperationException($"The average has {a.Length} elements, the value {v.Length}.");
-        var share = T.CreateChecked(weight);
-        var shares = new Vector<T>(share);
-        ref T a0 = ref MemoryMarshal.GetReference(a);
-        ref readonly T v0 = ref MemoryMarshal.GetReference(v);
-        var i = 0;
-        for (; i <= a.Length - Vector<T>.Count; i += Vector<T>.Count)
-        {
-            var old = Vector.LoadUnsafe(ref a0, (nuint)i);
-            (old + (Vector.LoadUnsafe(in v0, (nuint)i) - old) * shares).StoreUnsafe(ref a0, (nuint)i);
-        }
-        for (; i < a.Length; i++) a[i] += (v[i] - a[i]) * share;
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        using Scalar share = weight;
+        Average.add_(Value.to(Average.dtype).add(Average, Scalars.MinusOne), share);
     }
 
     private static void Swap(Span<byte> left, Span<byte> right)

@@ -1,3 +1,4 @@
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -33,6 +34,14 @@ internal static class TensorMemory
                     $"The tensor '{name}' of the state is {tensor.dtype} {EventShape.Format(tensor.shape)}; {wanted.Type} {EventShape.Format(wanted.Shape)} was expected. "
                     + $"Load a state that was saved from {owner} of the same model.", nameof(state));
         }
+    }
+
+    /// <summary>The value of a tensor of one number, on any device.</summary>
+    public static unsafe double ToDouble(Tensor tensor)
+    {
+        if (KernelGradients.TryGetMemory(tensor.Handle, ScalarType.Float32, 1, out var memory)) return *(float*)memory;
+        using var scalar = tensor.ToScalar();
+        return scalar.ToDouble();
     }
 
     /// <summary>The value of a 0-dim int64 state tensor, on any device.</summary>

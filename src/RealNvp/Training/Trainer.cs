@@ -135,8 +135,9 @@ public sealed partial class Trainer : IDisposable
                 if (cancellationToken.IsCancellationRequested) return false;
                 var rate = Options.LearningRate * Options.Schedule.At(state.Step, Math.Max(1, total));
                 var (loss, norm) = TrainStep(x, context, rate, run.Statistics);
-                state.LossSum += loss * x.shape[0];
-                state.Examples += x.shape[0];
+                var examples = x.size(0);
+                state.LossSum += loss * examples;
+                state.Examples += examples;
                 state.Batch++;
                 state.Seconds = before + watch.Elapsed.TotalSeconds;
                 run.Progress?.Report(Progress(run.Batches, total, rate, norm));
@@ -156,15 +157,14 @@ public sealed partial class Trainer : IDisposable
         {
             var input = flow.ToWeights(x);
             var given = context is null ? null : flow.ToWeights(context);
-            foreach (var parameter in parameters) parameter.grad = null;
+            optimizer.ZeroGradients();
             var nll = flow.NegativeLogLikelihood(input, given, seed);
-            loss = nll.to(float64).item<double>();
+            loss = TensorMemory.ToDouble(nll);
             if (!double.IsFinite(loss)) throw NonFiniteLoss(input, given, seed, statistics, loss);
             nll.backward();
-            norm = optimizer.Step(rate, Options.MaxGradientNorm);
+            norm = optimizer.StepAndAverage(rate, Options.MaxGradientNorm, average);
             if (!double.IsFinite(norm)) throw NonFiniteGradient(statistics, norm);
         }
-        average?.Update();
         state.Step++;
         if (state.Step % CollectEvery == 0)
         {

@@ -54,15 +54,25 @@ public sealed class WeightAverage : IDisposable
     /// <summary>Takes the module's present values into the average.</summary>
     /// <exception cref="InvalidOperationException">The average is applied, or the module was moved or disposed.</exception>
     /// <exception cref="ObjectDisposedException">This average is disposed.</exception>
-    public void Update()
+    public void Update() => EndUpdate(BeginUpdate());
+
+    /// <summary>Checks what <see cref="Update"/> checks; the share of the new values in this update. Follow it by <see cref="EndUpdate"/>.</summary>
+    internal double BeginUpdate()
     {
         CheckNotApplied("update the average");
         foreach (var slot in slots) slot.CheckAlive();
-        var keep = WarmUp ? Math.Min(Decay, (1.0 + Updates) / (10.0 + Updates)) : Decay;
-        using var noGrad = no_grad();
-        foreach (var slot in slots) slot.Update(1 - keep);
+        return 1 - (WarmUp ? Math.Min(Decay, (1.0 + Updates) / (10.0 + Updates)) : Decay);
+    }
+
+    /// <summary>Updates the slots that nobody else has updated since <see cref="BeginUpdate"/>, and counts the update.</summary>
+    internal void EndUpdate(double share)
+    {
+        foreach (var slot in slots) slot.Update(share);
         Updates++;
     }
+
+    /// <summary>The slot of a parameter where a fused pass can update it, else null.</summary>
+    internal AverageSlot? FusedSlot(Tensor parameter) => slots.Find(slot => slot.Fused && slot.Value.Handle == parameter.Handle);
 
     /// <summary>Puts the averaged values into the module until the result is disposed, which puts the raw values back bit for bit.</summary>
     /// <returns>An object whose <c>Dispose</c> undoes this: <c>using (average.Apply()) { ... }</c>.</returns>
