@@ -48,6 +48,16 @@ public abstract class Bijection : nn.Module
     /// </summary>
     public virtual bool GivesBound => modules().Any(m => m is Bijection b && !ReferenceEquals(b, this) && b.GivesBound);
 
+    /// <summary>
+    /// Whether Forward, run again on the same x in training, gives the same z, which reversible training needs (<see cref="Flow.ReversibleTraining"/>).
+    /// </summary>
+    /// <remarks>
+    /// False by itself where the layer is stochastic or a part of it is a dropout; a layer that draws random numbers in training alone says it. What
+    /// networks keep from pass to pass, in buffers, does no harm. Layers that are not repeatable are trained the ordinary way.
+    /// </remarks>
+    public virtual bool IsRepeatable => !IsStochastic && !modules().Any(m => m is TorchSharp.Modules.Dropout or TorchSharp.Modules.Dropout1d or TorchSharp.Modules.Dropout2d
+        or TorchSharp.Modules.Dropout3d or TorchSharp.Modules.AlphaDropout or TorchSharp.Modules.FeatureAlphaDropout || (m is Bijection b && !ReferenceEquals(b, this) && !b.IsRepeatable));
+
     /// <summary>The shape of z for an x of shape <paramref name="input"/>; the same shape unless a layer says otherwise.</summary>
     public virtual EventShape OutputShapeOf(EventShape input) => input;
 
@@ -95,11 +105,30 @@ public abstract class Bijection : nn.Module
     /// <summary>Throws where the values of x are outside of what the map is for, such as pixels that are no whole numbers. One pass over x.</summary>
     internal virtual void CheckData(Tensor x, string owner) { }
 
+    /// <summary>True for a layer that only applies other layers, which reversible training then takes one by one.</summary>
+    internal virtual bool IsComposite => false;
+
+    /// <summary>
+    /// Whether reversible training keeps the input of this layer rather than to rebuild it from the output: where that would be slow or
+    /// inexact. <paramref name="inverse"/> is the direction in which the layer is applied.
+    /// </summary>
+    internal virtual bool KeepsInput(bool inverse) => MixesBatchInTraining;
+
+    /// <summary>
+    /// One step of a backward pass that has only the output of this layer: its input, and the gradient of the loss with respect to that. Runs
+    /// in a dispose scope, without gradients. A layer overrides it where it can do with less work than its inverse and itself.
+    /// </summary>
+    internal virtual (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse) => walk.Rebuild(this, output, gradient, inverse);
+
     /// <summary>Applies the map without checks, for layers made of other layers. Null log-det: volume preserving.</summary>
     internal (Tensor Value, Tensor? LogDet) Run(Tensor input, Tensor? context, bool inverse)
     {
+        if (ReversibleSession.Current is { } session && session.Takes(this)) return ReversibleRun.Apply(session, [this], input, context, inverse);
         using var scope = NewDisposeScope();
+        var tape = IsComposite ? null : LayerTape.Current;
+        var opened = tape?.Begin(this, input, inverse) ?? false;
         var (value, logDet) = inverse ? InverseCore(input, context) : ForwardCore(input, context);
+        if (opened) tape!.End();
         observer?.Invoke(this, input, value, logDet);
         if (!ReferenceEquals(value, input)) scope.MoveToOuter(value);
         if (logDet is not null) scope.MoveToOuter(logDet);

@@ -39,6 +39,14 @@ public sealed class Chain : Bijection
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => RunAll(inverse_order, z, context, inverse: true);
 
+    /// <inheritdoc/>
+    public override bool IsRepeatable => forward_order.All(l => l.IsRepeatable);
+
+    internal override bool IsComposite => true;
+
+    internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse) =>
+        walk.Through(inverse ? inverse_order : forward_order, output, gradient, inverse);
+
     internal override void CheckData(Tensor x, string owner)
     {
         // a flip leaves the values as they are, so the layer after it meets them too
@@ -52,6 +60,7 @@ public sealed class Chain : Bijection
     /// <summary>Runs layers in the given order, frees each value as soon as the next one is there, and sums the log-determinants.</summary>
     internal static (Tensor Value, Tensor? LogDet) RunAll(Bijection[] layers, Tensor input, Tensor? context, bool inverse)
     {
+        if (ReversibleSession.Current is { } session) return session.RunAll(layers, input, context, inverse);
         var value = input;
         Tensor? total = null;
         foreach (var layer in layers)

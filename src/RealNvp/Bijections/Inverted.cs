@@ -20,6 +20,14 @@ public sealed class Inverted : Bijection
     public override long ContextSize => bijection.ContextSize;
 
     /// <inheritdoc/>
+    public override bool IsRepeatable => bijection.IsRepeatable;
+
+    internal override bool IsComposite => true;
+
+    internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse) =>
+        walk.Through(bijection, output, gradient, !inverse);
+
+    /// <inheritdoc/>
     public override EventShape OutputShapeOf(EventShape input) => bijection.InputShapeOf(input);
 
     /// <inheritdoc/>

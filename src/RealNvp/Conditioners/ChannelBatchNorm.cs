@@ -53,14 +53,20 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>
         ArgumentNullException.ThrowIfNull(input);
         if (!training || input.shape[0] == 0)
             return nn.functional.batch_norm(input, running_mean, running_var, weight, bias, training: false, 1 - Momentum, Eps);
+        var tape = LayerTape.Current;
+        var again = tape is { IsReplaying: true };
         if (Statistics == BatchStatistics.Current)
         {
+            if (again) return nn.functional.batch_norm(input, null, null, weight, bias, training: true, 1 - Momentum, Eps);
             using (no_grad()) num_batches_tracked.add_(Scalars.IntegerOne);
             return nn.functional.batch_norm(input, running_mean, running_var, weight, bias, training: true, 1 - Momentum, Eps);
         }
         using var scope = NewDisposeScope();
         var several = input.numel() / input.shape[1] > 1;
-        var (mean, variance) = RunningMoments.Update(RunningMoments.Of(input, null), running_mean, running_var, num_batches_tracked, Momentum, several);
+        // computed again, a batch counts no second time: the averages are those from before it, and are not kept
+        if (!again) tape?.Write(this, running_mean.clone(), running_var.clone(), num_batches_tracked.clone());
+        var averages = again ? [.. tape!.Read(this, 3).Select(t => t.clone())] : new[] { running_mean, running_var, num_batches_tracked };
+        var (mean, variance) = RunningMoments.Update(RunningMoments.Of(input, null), averages[0], averages[1], averages[2], Momentum, several);
         var scale = variance.add(epsilon).rsqrt().mul(weight);
         var shift = bias.sub(mean.mul(scale));
         var y = input.mul(RunningMoments.PerChannel(scale, input.dim())).add(RunningMoments.PerChannel(shift, input.dim()), Scalars.One);

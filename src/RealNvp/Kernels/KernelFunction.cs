@@ -46,8 +46,13 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
         {
             KernelFault.Keep(error);
             var arguments = (int)ctx.get_data(ArgumentCountKey);
-            var tensors = ctx.get_saved_variables().Take((int)ctx.get_data(TensorCountKey)).Select(v => full_like(v, float.NaN));
-            return [.. tensors, .. Enumerable.Repeat<Tensor>(null!, arguments - (int)ctx.get_data(TensorCountKey))];
+            try
+            {
+                var tensors = ctx.get_saved_variables().Take((int)ctx.get_data(TensorCountKey)).Select(v => full_like(v, float.NaN, requires_grad: false));
+                return [.. tensors, .. Enumerable.Repeat<Tensor>(null!, arguments - (int)ctx.get_data(TensorCountKey))];
+            }
+            // a saved tensor was changed in place: then there is not even a shape
+            catch (Exception) { return [.. Enumerable.Repeat<Tensor>(null!, arguments)]; }
         }
     }
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -87,8 +88,10 @@ public sealed partial class Trainer : IDisposable
         var run = new Run(data, validation, progress, statistics, Batches(data));
         var reason = StopReason.Finished;
         flow.train();
+        var reversible = flow.ReversibleTraining;
         try
         {
+            if (Options.Reversible) flow.ReversibleTraining = true;
             while (state.Epoch < Options.Epochs && !StepsDone && reason == StopReason.Finished)
                 if (!RunEpoch(run, cancellationToken)) reason = StopReason.Cancelled;
                 else if (EndEpoch(run)) reason = StopReason.EarlyStopped;
@@ -97,6 +100,7 @@ public sealed partial class Trainer : IDisposable
         finally
         {
             foreach (var parameter in parameters) parameter.grad = null;
+            flow.ReversibleTraining = reversible;
             flow.eval();
         }
         Finish();
@@ -162,6 +166,7 @@ public sealed partial class Trainer : IDisposable
             loss = TensorMemory.ToDouble(nll);
             if (!double.IsFinite(loss)) throw NonFiniteLoss(input, given, seed, statistics, loss);
             nll.backward();
+            KernelFault.Throw();
             norm = optimizer.StepAndAverage(rate, Options.MaxGradientNorm, average);
             if (!double.IsFinite(norm)) throw NonFiniteGradient(statistics, norm);
         }
@@ -255,7 +260,8 @@ public sealed partial class Trainer : IDisposable
         var perStep = state.Seconds / state.Batch;
         return new TrainingProgress(state.Epoch + 1, Options.Epochs, state.Batch, batches, state.Step, loss, loss / (flow.InputShape.NumElements * Math.Log(2)),
             state.History.Count > 0 ? state.History[^1].ValidationBitsPerDim : null, rate, norm, state.Examples / state.Seconds,
-            total > 0 ? TimeSpan.FromSeconds(perStep * Math.Max(0, total - state.Step)) : null);
+            total > 0 ? TimeSpan.FromSeconds(perStep * Math.Max(0, total - state.Step)) : null,
+            flow.ReversibleTraining ? flow.ReversibleDrift : null);
     }
 
     private long Batches(TrainingData train) => train.BatchesPerEpoch(Options.BatchSize) ?? 0;

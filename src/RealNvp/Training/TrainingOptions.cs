@@ -42,6 +42,12 @@ public sealed record TrainingOptions
     /// <summary>Seeds the order of the examples and all noise. The same seed gives the same losses on the same machine.</summary>
     public long Seed { get; init; }
 
+    /// <summary>
+    /// Trains in memory that does not grow with the number of layers but for their weights, in about a third more time: see
+    /// <see cref="Flow.ReversibleTraining"/>, which it turns on for the training.
+    /// </summary>
+    public bool Reversible { get; init; }
+
     /// <summary>A file that is written at the end of epochs and on cancellation, so that training can be resumed; null for none.</summary>
     public string? CheckpointPath { get; init; }
 

@@ -13,6 +13,7 @@ namespace RealNvp;
 /// <param name="GradientNorm">The total norm of the gradients before they were limited.</param>
 /// <param name="ExamplesPerSecond">The speed of training, averaged over this epoch.</param>
 /// <param name="TimeLeft">An estimate of the time to the last epoch; null while there is none.</param>
+/// <param name="ReversibleDrift">How exactly this step's inputs were rebuilt (<see cref="Flow.ReversibleDrift"/>); null in ordinary training.</param>
 public sealed record TrainingProgress(
     int Epoch,
     int Epochs,
@@ -25,4 +26,5 @@ public sealed record TrainingProgress(
     double LearningRate,
     double GradientNorm,
     double ExamplesPerSecond,
-    TimeSpan? TimeLeft);
+    TimeSpan? TimeLeft,
+    double? ReversibleDrift = null);

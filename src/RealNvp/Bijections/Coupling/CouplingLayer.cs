@@ -73,6 +73,28 @@ public class CouplingLayer : Bijection
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => Transform(z, context, inverse: true);
 
+    // the network sees the same in both directions, so what it keeps of a batch does no harm; the inverse of a mixture is a search
+    internal override bool KeepsInput(bool inverse) => !inverse && transformer is MixtureCdfTransformer;
+
+    // the kept part of x is that of z: one pass of the network gives x, and the gradients
+    internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse)
+    {
+        var kept = partition.Kept(output).detach().requires_grad_(true);
+        Tensor parameters;
+        using (enable_grad())
+        using (walk.Restore())
+            parameters = partition.Restrict(Parameters(kept, walk.Context));
+        var changed = Map(partition.Changed(output), parameters.detach(), !inverse).Value.detach();
+        var input = partition.Merge(output, changed);
+        changed.requires_grad_(true);
+        using (enable_grad())
+        {
+            var (value, logDerivative) = Map(changed, parameters, inverse);
+            walk.Backward(this, value, partition.Changed(gradient), logDerivative is null ? null : SumExamples(logDerivative), kept, changed);
+        }
+        return (input, partition.MergeGradients(gradient, kept.grad ?? zeros_like(kept, requires_grad: false), changed.grad ?? zeros_like(changed, requires_grad: false)));
+    }
+
     /// <summary>The shapes of a conditioner's input and of the transformed part, for a mask on examples of a shape.</summary>
     internal static (EventShape Kept, EventShape Changed) PartShapes(EventShape shape, Mask mask)
     {
@@ -85,15 +107,20 @@ public class CouplingLayer : Bijection
     private (Tensor, Tensor?) Transform(Tensor input, Tensor? context, bool inverse)
     {
         var parameters = partition.Restrict(Parameters(partition.Kept(input), context));
-        var changed = partition.Changed(input);
+        var (output, logDerivative) = Map(partition.Changed(input), parameters, inverse);
+        return (partition.Merge(input, output), logDerivative is null ? null : SumExamples(logDerivative));
+    }
+
+    private (Tensor Value, Tensor? LogDerivative) Map(Tensor changed, Tensor parameters, bool inverse)
+    {
         var (output, logDerivative) = inverse ? transformer.Inverse(changed, parameters) : transformer.Forward(changed, parameters);
         if (!transformer.IsIdentityAtZeroExactly && partition.Changes is { } changes)
         {
             var moves = changes.to(ScalarType.Bool);
-            output = output.where(moves, input);
+            output = output.where(moves, changed);
             logDerivative = logDerivative?.where(moves, zeros_like(logDerivative));
         }
-        return (partition.Merge(input, output), logDerivative is null ? null : SumExamples(logDerivative));
+        return (output, logDerivative);
     }
 
     private Tensor Parameters(Tensor kept, Tensor? context)

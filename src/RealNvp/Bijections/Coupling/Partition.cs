@@ -29,6 +29,12 @@ internal abstract class Partition
     /// <summary>Puts the transformed part back beside the kept part of <paramref name="x"/>.</summary>
     public abstract Tensor Merge(Tensor x, Tensor changed);
 
+    /// <summary>
+    /// The gradient with respect to the example, from that with respect to the merged result, and from those that came through the
+    /// conditioner to the kept part and through the transformer to the changed one.
+    /// </summary>
+    public abstract Tensor MergeGradients(Tensor result, Tensor kept, Tensor changed);
+
     /// <summary>Chooses the cheapest partition for a mask; <paramref name="constant"/> registers a tensor that follows the layer.</summary>
     public static Partition Of(EventShape shape, Mask mask, Func<Tensor, Constant> constant)
     {
@@ -92,6 +98,9 @@ internal sealed class DensePartition(EventShape shape, Mask mask, Func<Tensor, C
 
     public override Tensor Merge(Tensor x, Tensor changed) => changed;
 
+    // all of the example went through the transformer, the kept part as it was
+    public override Tensor MergeGradients(Tensor result, Tensor kept, Tensor changed) => changed.addcmul(kept, keeps.Value, Scalars.One);
+
     private static Tensor Batched(Mask mask)
     {
         using var values = mask.ToTensor(get_default_dtype());
@@ -133,7 +142,13 @@ internal sealed class SplitPartition : Partition
 
     public override Tensor Merge(Tensor x, Tensor changed)
     {
-        var kept = Kept(x);
+        return Join(Kept(x), changed);
+    }
+
+    public override Tensor MergeGradients(Tensor result, Tensor kept, Tensor changed) => Join(Kept(result).add(kept, Scalars.One), changed);
+
+    private Tensor Join(Tensor kept, Tensor changed)
+    {
         if (merge_index is not null) return cat([kept, changed], 1).index_select(1, merge_index.Value);
         return kept_run!.Value.Start == 0 ? cat([kept, changed], 1) : cat([changed, kept], 1);
     }

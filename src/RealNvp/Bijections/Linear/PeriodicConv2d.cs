@@ -48,6 +48,9 @@ public sealed class PeriodicConv2d : Bijection
     /// <summary>d, the height and width of the kernel.</summary>
     public long KernelSize { get; }
 
+    // the inverse takes Fourier transforms in float64
+    internal override bool KeepsInput(bool inverse) => !inverse;
+
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {

@@ -17,6 +17,9 @@ namespace RealNvp;
 /// </remarks>
 public sealed class FlowBatchNorm : Bijection
 {
+    // statistics before and after a pass, for reversible training
+    private const int OnTape = 5;
+
     private readonly Tensor running_mean, running_var, num_batches_tracked;
     private readonly Partition? partition;
     private readonly Constant? elements;
@@ -58,6 +61,9 @@ public sealed class FlowBatchNorm : Bijection
     /// <inheritdoc/>
     public override bool MixesBatchInTraining => true;
 
+    // forward, the statistics after the pass undo it; in the other direction, Forward would take those of another batch
+    internal override bool KeepsInput(bool inverse) => inverse;
+
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
@@ -71,14 +77,34 @@ public sealed class FlowBatchNorm : Bijection
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
     {
-        var logScale = running_var.add(epsilon).log().mul(Scalars.Half);
-        return Finish(z, partition?.Changed(z) ?? z, logScale.exp(), running_mean, logScale);
+        var (mean, variance) = training ? Tracked() : (running_mean, running_var);
+        var logScale = variance.add(epsilon).log().mul(Scalars.Half);
+        return Finish(z, partition?.Changed(z) ?? z, logScale.exp(), mean, logScale);
     }
 
     private (Tensor Mean, Tensor Variance) Track(Tensor part)
     {
         var several = part.numel() / part.shape[1] > 1;
-        return RunningMoments.Update(RunningMoments.Of(part, partition?.Changes), running_mean, running_var, num_batches_tracked, Momentum, several);
+        var moments = RunningMoments.Of(part, partition?.Changes);
+        var tape = LayerTape.Current;
+        if (tape is { IsReplaying: true })
+        {
+            var before = tape.Read(this, OnTape);
+            return RunningMoments.Update(moments, before[0].clone(), before[1].clone(), before[2].clone(), Momentum, several);
+        }
+        var (mean, variance, batches) = tape is null ? default : (running_mean.clone(), running_var.clone(), num_batches_tracked.clone());
+        var result = RunningMoments.Update(moments, running_mean, running_var, num_batches_tracked, Momentum, several);
+        tape?.Write(this, mean!, variance!, batches!, running_mean.clone(), running_var.clone());
+        return result;
+    }
+
+    // what the inverse of a training pass uses
+    private (Tensor Mean, Tensor Variance) Tracked()
+    {
+        var tape = LayerTape.Current;
+        if (tape is { IsReplaying: true } && tape.Read(this, OnTape, fromEnd: true) is [_, _, _, var mean, var variance]) return (mean, variance);
+        tape?.Write(this, running_mean.clone(), running_var.clone(), num_batches_tracked.clone(), running_mean.clone(), running_var.clone());
+        return (running_mean, running_var);
     }
 
     private (Tensor, Tensor?) Finish(Tensor input, Tensor part, Tensor scale, Tensor shift, Tensor logScale)

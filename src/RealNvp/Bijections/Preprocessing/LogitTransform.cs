@@ -33,6 +33,9 @@ public sealed class LogitTransform : Bijection
     /// <summary>α: how far the values stay from 0 and 1.</summary>
     public double Alpha { get; }
 
+    // near 0 and 1, the digits of x are not in z
+    internal override bool KeepsInput(bool inverse) => !inverse;
+
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {

@@ -22,6 +22,9 @@ public sealed class RandomHorizontalFlip : Bijection
     public double Probability { get; }
 
     /// <inheritdoc/>
+    public override bool IsRepeatable => false;
+
+    /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
         if (!training) return (x, null);

@@ -42,6 +42,11 @@ public sealed class MultiScale : Bijection
     public override long ContextSize { get; }
 
     /// <inheritdoc/>
+    public override bool IsRepeatable => steps.All(s => s.IsRepeatable);
+
+    internal override bool IsComposite => true;
+
+    /// <inheritdoc/>
     public override EventShape OutputShapeOf(EventShape input) => [input.NumElements];
 
     /// <inheritdoc/>
@@ -104,6 +109,33 @@ public sealed class MultiScale : Bijection
             total = Chain.Add(total, logDet);
         }
         return (current, total);
+    }
+
+    internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse)
+    {
+        if (inverse)
+        {
+            // the map was z → x: from x, the scales give the parts of z one after the other
+            var (current, slope) = (output, gradient);
+            var (parts, slopes) = (new List<Tensor>(steps.Length), new List<Tensor>(steps.Length));
+            for (var i = 0; i < steps.Length; i++)
+            {
+                var (h, g) = walk.Through(steps[i], current, slope, inverse: true);
+                var leaving = i == steps.Length - 1 ? 0 : h.shape[1] / 2;
+                parts.Add(h.narrow(1, leaving, h.shape[1] - leaving).flatten(1));
+                slopes.Add(g.narrow(1, leaving, h.shape[1] - leaving).flatten(1));
+                if (leaving > 0) (current, slope) = (h.narrow(1, 0, leaving), g.narrow(1, 0, leaving));
+            }
+            return (cat(parts, 1), cat(slopes, 1));
+        }
+        var (left, leftSlopes) = (Split(output), Split(gradient));
+        var (value, valueSlope) = (left[^1], leftSlopes[^1]);
+        for (var i = steps.Length - 1; i >= 0; i--)
+        {
+            var last = i == steps.Length - 1;
+            (value, valueSlope) = walk.Through(steps[i], last ? value : cat([value, left[i]], 1), last ? valueSlope : cat([valueSlope, leftSlopes[i]], 1), inverse: false);
+        }
+        return (value, valueSlope);
     }
 
     private static EventShape[] Parts(EventShape inputShape, IReadOnlyList<Bijection> scales)

@@ -47,6 +47,9 @@ public sealed class PlanarLayer : Bijection
     /// <summary>The function h.</summary>
     public PlanarActivation Activation { get; }
 
+    // the inverse solves an equation
+    internal override bool KeepsInput(bool inverse) => !inverse;
+
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {

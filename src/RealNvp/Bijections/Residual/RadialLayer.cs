@@ -39,6 +39,9 @@ public sealed class RadialLayer : Bijection
         RegisterComponents();
     }
 
+    // the inverse solves an equation
+    internal override bool KeepsInput(bool inverse) => !inverse;
+
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {

@@ -47,6 +47,9 @@ public sealed class SylvesterLayer : Bijection
     /// <summary>M, the number of directions along which the space is bent.</summary>
     public long Directions { get; }
 
+    // the inverse solves an equation
+    internal override bool KeepsInput(bool inverse) => !inverse;
+
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {

@@ -1,0 +1,132 @@
+using RealNvp.Internal;
+using RealNvp.Kernels;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// The backward pass of a run: from its output to its input, layer by layer. Each layer's input is rebuilt, the layer computed again with
+/// gradients, and all that was made for it freed before the next.
+/// </summary>
+internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor logDetGradient, DisposeScope home)
+{
+    /// <summary>The context as a leaf that gathers gradients; null where there is none.</summary>
+    public Tensor? Context => context;
+
+    /// <summary>The largest relative distance of what was rebuilt from what was kept.</summary>
+    public double Drift { get; private set; }
+
+    /// <summary>Walks back through layers that were applied in the given order.</summary>
+    /// <returns>Their input, and the gradient of the loss with respect to it.</returns>
+    public (Tensor Input, Tensor Gradient) Through(Bijection[] layers, Tensor output, Tensor gradient, bool inverse)
+    {
+        var (value, slope) = (output, gradient);
+        for (var i = layers.Length - 1; i >= 0; i--)
+        {
+            var (before, beforeSlope) = Through(layers[i], value, slope, inverse);
+            if (i < layers.Length - 1)
+            {
+                value.Dispose();
+                slope.Dispose();
+            }
+            (value, slope) = (before, beforeSlope);
+        }
+        return (value, slope);
+    }
+
+    /// <summary>Walks back through one layer.</summary>
+    public (Tensor Input, Tensor Gradient) Through(Bijection layer, Tensor output, Tensor gradient, bool inverse)
+    {
+        using var scope = NewDisposeScope();
+        var (input, slope) = layer.IsComposite ? layer.WalkBack(this, output, gradient, inverse) : ThroughLeaf(layer, output, gradient, inverse);
+        return (scope.MoveToOuter(input), scope.MoveToOuter(slope));
+    }
+
+    /// <summary>Rebuilds the input with the inverse, and computes the layer again: what any layer can do.</summary>
+    public (Tensor Input, Tensor Gradient) Rebuild(Bijection layer, Tensor output, Tensor gradient, bool inverse)
+    {
+        Tensor input;
+        using (Restore()) input = layer.Run(output, context, !inverse).Value;
+        run.Tape.Rewind();
+        var (_, slope) = Again(layer, input, gradient, inverse);
+        return (input, slope);
+    }
+
+    /// <summary>Puts the state that the layer's networks had before the pass back, until disposed.</summary>
+    public LayerTape.StateScope Restore() => run.Tape.Restore();
+
+    /// <summary>
+    /// Takes gradients from the value and the log-determinant of a layer to leaves, to the context and to its weights. The gradients of leaves
+    /// are in their <c>grad</c>; null where the leaf had no part in it.
+    /// </summary>
+    public void Backward(Bijection layer, Tensor value, Tensor gradient, Tensor? logDet, params Tensor[] leaves)
+    {
+        var (roots, gradients) = (new List<Tensor>(2), new List<Tensor>(2));
+        if (value.requires_grad)
+        {
+            roots.Add(value);
+            gradients.Add(gradient);
+        }
+        if (logDet is { requires_grad: true })
+        {
+            roots.Add(logDet);
+            gradients.Add(logDetGradient);
+        }
+        if (roots.Count == 0) return;
+        var weights = run.ParametersOf(layer).ToArray();
+        // autograd.grad would end the process on an error, so the gradients go through grad, whose own values are put back
+        var before = weights.Select(w => w.Parameter.grad).ToArray();
+        for (var i = 0; i < weights.Length; i++)
+            if (before[i] is not null) weights[i].Parameter.grad = null;
+        try
+        {
+            List<Tensor> inputs = [.. leaves, .. weights.Select(w => w.Parameter)];
+            if (context is { requires_grad: true }) inputs.Add(context);
+            autograd.backward(roots, gradients, false, false, inputs);
+            foreach (var (parameter, place) in weights) run.AddGradient(place, parameter.grad, home);
+        }
+        finally
+        {
+            for (var i = 0; i < weights.Length; i++) weights[i].Parameter.grad = before[i];
+        }
+        KernelFault.Throw();
+    }
+
+    /// <summary>max |a - b| / max |b|.</summary>
+    public static double Distance(Tensor a, Tensor b)
+    {
+        using var scope = NewDisposeScope();
+        if (b.numel() == 0) return 0;
+        var difference = a.detach().sub(b).abs().max().to(float64).item<double>();
+        var size = b.detach().abs().max().to(float64).item<double>();
+        return difference == 0 ? 0 : difference / Math.Max(size, double.Epsilon);
+    }
+
+    private (Tensor Input, Tensor Gradient) ThroughLeaf(Bijection layer, Tensor output, Tensor gradient, bool inverse)
+    {
+        var (known, kept) = run.Tape.Back(layer);
+        try
+        {
+            if (known is null) return layer.WalkBack(this, output, gradient, inverse);
+            var (value, slope) = Again(layer, known, gradient, inverse);
+            // where the input was kept, what the walk has brought so far can be compared with the truth
+            if (kept) Drift = Larger(Drift, Distance(output, value));
+            return (known.alias(), slope);
+        }
+        finally { run.Tape.End(); }
+    }
+
+    public static double Larger(double a, double b) => double.IsNaN(b) ? double.PositiveInfinity : Math.Max(a, b);
+
+    private (Tensor Value, Tensor Gradient) Again(Bijection layer, Tensor input, Tensor gradient, bool inverse)
+    {
+        using var gradients = enable_grad();
+        var leaf = input.detach().requires_grad_(true);
+        Tensor value;
+        Tensor? logDet;
+        using (Restore()) (value, logDet) = layer.Run(leaf, context, inverse);
+        Backward(layer, value, gradient, logDet, leaf);
+        return (value.detach(), leaf.grad ?? zeros_like(leaf, requires_grad: false));
+    }
+}
