@@ -1,0 +1,64 @@
+using System.Runtime.Intrinsics;
+
+namespace RealNvp.Kernels;
+
+/// <summary>Several numbers side by side: what a kernel's body is written over, once for all vector widths and both dtypes.</summary>
+/// <remarks>
+/// The implementations are structs, so the JIT makes code for each of them with everything inlined. All operations act on each lane
+/// alone: an element's result does not depend on its place. A mask is the result of a comparison, for <see cref="Select"/> only.
+/// </remarks>
+internal unsafe interface ILanes<TSelf, T> where TSelf : struct, ILanes<TSelf, T> where T : unmanaged
+{
+    static abstract int Count { get; }
+
+    static abstract TSelf Create(T value);
+
+    static abstract TSelf Load(T* from);
+
+    static abstract void Store(TSelf value, T* to);
+
+    static abstract TSelf operator +(TSelf a, TSelf b);
+
+    static abstract TSelf operator -(TSelf a, TSelf b);
+
+    static abstract TSelf operator *(TSelf a, TSelf b);
+
+    static abstract TSelf operator /(TSelf a, TSelf b);
+
+    static abstract TSelf operator -(TSelf a);
+
+    /// <summary>a b + c, with one rounding where the hardware has that.</summary>
+    static abstract TSelf MultiplyAdd(TSelf a, TSelf b, TSelf c);
+
+    static abstract TSelf Sqrt(TSelf a);
+
+    static abstract TSelf Abs(TSelf a);
+
+    /// <summary>The larger one. A NaN in <paramref name="b"/> stays, so the constant goes first.</summary>
+    static abstract TSelf Max(TSelf a, TSelf b);
+
+    /// <summary>The smaller one. A NaN in <paramref name="b"/> stays, so the constant goes first.</summary>
+    static abstract TSelf Min(TSelf a, TSelf b);
+
+    static abstract TSelf AtLeast(TSelf a, TSelf b);
+
+    static abstract TSelf Above(TSelf a, TSelf b);
+
+    static abstract TSelf Same(TSelf a, TSelf b);
+
+    static abstract TSelf Select(TSelf mask, TSelf yes, TSelf no);
+
+    /// <summary>log(a) for a > 0.</summary>
+    static abstract TSelf Log(TSelf a);
+
+    /// <summary>value 2ⁿ, for n in the low bits of <paramref name="shifted"/> and a result that is a normal number.</summary>
+    static abstract TSelf Scale(TSelf value, TSelf shifted);
+}
+
+/// <summary>How wide the vectors are that kernels use.</summary>
+internal static class LaneWidth
+{
+    /// <summary>512, 256, 128, or 0 for one number at a time. Tests set it; what the hardware lacks is slow but right.</summary>
+    public static int Bits { get; set; } =
+        Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : Vector128.IsHardwareAccelerated ? 128 : 0;
+}

@@ -1,0 +1,126 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
+namespace RealNvp.Kernels;
+
+/// <summary>
+/// The curve in the bins of a vector of values (Neural Spline Flows, arXiv 1906.04032, equations 4 to 8) at t = θ and u = 1 − θ:
+/// y = Y + h A/D, y' = s² P/D² with A = s t² + l t u, D = s (t² + u²) + (l + r) t u, P = r t² + 2 s t u + l u², and the slope s = h/w.
+/// </summary>
+/// <remarks>
+/// All sums but differences that the mathematics has are of terms of one sign, so that nothing cancels in steep or flat bins; derivatives
+/// are written with quotients by D, so that squares of large numbers don't overflow.
+/// </remarks>
+internal struct SplineCurve<TLanes, T> where TLanes : struct, ILanes<TLanes, T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+{
+    /// <summary>θ and 1 − θ.</summary>
+    public TLanes At, Rest;
+
+    /// <summary>The slope of the bin's diagonal, and the derivatives at its knots.</summary>
+    public TLanes Slope, Left, Right;
+
+    /// <summary>The derivatives of <see cref="Left"/> and <see cref="Right"/> by their parameters.</summary>
+    public TLanes LeftRate, RightRate;
+
+    /// <summary>D and P.</summary>
+    public TLanes Below, Steepness;
+
+    /// <summary>Lanes whose bin is the last one: it is measured from the upper edge, which has no rounding.</summary>
+    public TLanes IsLast;
+
+    /// <summary>The place in the bin of x = <paramref name="value"/>, or of the x with y = <paramref name="value"/>.</summary>
+    /// <param name="value">Values inside of the interval.</param>
+    /// <param name="inverse">Whether they are on the axis of heights.</param>
+    /// <param name="bin">Their bins.</param>
+    /// <param name="high">The upper edge.</param>
+    /// <param name="linear">Whether the tails are linear, so that the derivative at both edges is 1.</param>
+    /// <param name="last">The number of the last bin.</param>
+    /// <param name="curve">The result.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Locate(TLanes value, bool inverse, in SplineBin<TLanes> bin, T high, bool linear, T last, out SplineCurve<TLanes, T> curve)
+    {
+        var one = LaneMath<TLanes, T>.Number(1);
+        Derivative(bin.Left, out curve.Left, out curve.LeftRate);
+        Derivative(bin.Right, out curve.Right, out curve.RightRate);
+        curve.IsLast = TLanes.Same(bin.Index, TLanes.Create(last));
+        if (linear)
+        {
+            curve.Left = TLanes.Select(TLanes.Same(bin.Index, TLanes.Create(T.Zero)), one, curve.Left);
+            curve.Right = TLanes.Select(curve.IsLast, one, curve.Right);
+        }
+        curve.Slope = bin.Y.Size / bin.X.Size;
+        var below = LaneMath<TLanes, T>.Unit(((inverse ? value - bin.Y.Knot - bin.Y.KnotRest : value - bin.X.Knot - bin.X.KnotRest)) / (inverse ? bin.Y.Size : bin.X.Size));
+        var above = TLanes.Select(curve.IsLast, LaneMath<TLanes, T>.Unit((TLanes.Create(high) - value) / (inverse ? bin.Y.Size : bin.X.Size)), one - below);
+        if (!inverse)
+        {
+            (curve.At, curve.Rest) = (below, above);
+        }
+        else
+        {
+            // a θ² + b θ − s η = 0 with b = q + 2 s η: its discriminant as a sum of squares, and the root whose terms have one sign,
+            // from the left or from the right
+            var q = (curve.Left * above) - (curve.Right * below);
+            var twice = curve.Slope + curve.Slope;
+            var root = TLanes.Sqrt(TLanes.MultiplyAdd(q, q, twice * twice * below * above));
+            var fromLeft = TLanes.AtLeast(q, TLanes.Create(T.Zero));
+            var part = twice * TLanes.Select(fromLeft, below, above);
+            var near = TLanes.Min(one, part / (TLanes.Abs(q) + part + root));
+            var far = one - near;
+            curve.At = TLanes.Select(fromLeft, near, far);
+            curve.Rest = TLanes.Select(fromLeft, far, near);
+        }
+        var (t, u) = (curve.At, curve.Rest);
+        var both = t * u;
+        curve.Below = TLanes.MultiplyAdd(curve.Slope, TLanes.MultiplyAdd(t, t, u * u), (curve.Left + curve.Right) * both);
+        curve.Steepness = (curve.Right * t * t) + ((curve.Slope + curve.Slope) * both) + (curve.Left * u * u);
+    }
+
+    /// <summary>y.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly TLanes Y(in SplineAxis<TLanes> axis, T high)
+    {
+        // the part of the bin's height that is below, or of the last one that is above
+        var lower = TLanes.MultiplyAdd(Slope, At, Left * Rest) * At;
+        var upper = TLanes.MultiplyAdd(Slope, Rest, Right * At) * Rest;
+        return From(axis, high, TLanes.Select(IsLast, upper, lower) / Below);
+    }
+
+    /// <summary>x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly TLanes X(in SplineAxis<TLanes> axis, T high) => From(axis, high, TLanes.Select(IsLast, Rest, At));
+
+    private readonly TLanes From(in SplineAxis<TLanes> axis, T high, TLanes part) =>
+        TLanes.Select(IsLast, TLanes.MultiplyAdd(-axis.Size, part, TLanes.Create(high)), axis.Knot + TLanes.MultiplyAdd(axis.Size, part, axis.KnotRest));
+
+    /// <summary>log y'.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly TLanes LogDerivative()
+    {
+        // each logarithm on its own: the product can be too small for its dtype
+        var quotient = TLanes.Log(TLanes.Max(Smallest, Slope / Below));
+        return TLanes.Log(Steepness) + (quotient + quotient);
+    }
+
+    /// <summary>y'.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly TLanes Derivative()
+    {
+        var quotient = TLanes.Max(Smallest, Slope / Below);
+        return Steepness * quotient * quotient;
+    }
+
+    private static TLanes Smallest => LaneMath<TLanes, T>.Number(typeof(T) == typeof(float) ? 1.1754944e-38 : 2.2250738585072014e-308);
+
+    /// <summary>The derivative of a parameter, a softplus, and its rate.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Derivative(TLanes raw, out TLanes value, out TLanes rate)
+    {
+        var zero = TLanes.Create(T.Zero);
+        var one = LaneMath<TLanes, T>.Number(1);
+        var x = raw * LaneMath<TLanes, T>.Number(SplineTransformer.Steepness);
+        var e = LaneMath<TLanes, T>.ExpOfNegative(-TLanes.Abs(x));
+        var softplus = TLanes.Max(zero, x) + LaneMath<TLanes, T>.LogOnePlus(e);
+        value = TLanes.MultiplyAdd(softplus, LaneMath<TLanes, T>.Number(1 / SplineTransformer.Steepness), LaneMath<TLanes, T>.Number(SplineTransformer.MinDerivative));
+        rate = TLanes.Select(TLanes.AtLeast(x, zero), one, e) / (one + e);
+    }
+}

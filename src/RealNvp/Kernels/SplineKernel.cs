@@ -1,0 +1,78 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
+namespace RealNvp.Kernels;
+
+/// <summary>Value and log-derivative of a vector of elements in one pass. Streams: input, parameters; value, log-derivative.</summary>
+internal readonly unsafe struct SplineKernel<TLanes, T>(SplineShape shape, bool inverse) : IElementKernel<T>
+    where TLanes : struct, ILanes<TLanes, T>
+    where T : unmanaged, IBinaryFloatingPointIeee754<T>
+{
+    private readonly SplineSearch<TLanes, T> search = new(shape);
+    private readonly int bins = shape.Bins;
+    private readonly SplineTails tails = shape.Tails;
+
+    /// <inheritdoc/>
+    public int Scratch => search.Scratch;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Run(T** at, nint* steps, T* scratch)
+    {
+        var input = TLanes.Load(at[0]);
+        var inside = Inside(input, at[0], search.Low, search.High, tails, scratch);
+        search.Run(inside, inverse, at[1], steps[1], scratch, out var bin);
+        SplineCurve<TLanes, T>.Locate(inside, inverse, bin, search.High, tails == SplineTails.Linear, T.CreateTruncating(bins - 1), out var curve);
+        var logDerivative = curve.LogDerivative();
+        var value = inverse ? curve.X(bin.X, search.High) : curve.Y(bin.Y, search.High);
+        if (inverse) logDerivative = -logDerivative;
+        if (tails == SplineTails.Linear)
+        {
+            var within = Within(input, search.Low, search.High);
+            value = TLanes.Select(within, value, input);
+            logDerivative = TLanes.Select(within, logDerivative, TLanes.Create(T.Zero));
+        }
+        else
+        {
+            var beyond = input - inside;
+            if (tails == SplineTails.Box)
+            {
+                var derivative = curve.Derivative();
+                beyond = inverse ? beyond / derivative : beyond * derivative;
+            }
+            // inside there is nothing to add, not even 0 times a derivative that overflows
+            value = TLanes.Select(TLanes.Same(input, inside), value, value + beyond);
+        }
+        TLanes.Store(value, at[2]);
+        TLanes.Store(logDerivative, at[3]);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static TLanes Within(TLanes input, T low, T high)
+    {
+        var above = TLanes.AtLeast(input, TLanes.Create(low));
+        return TLanes.Select(above, TLanes.AtLeast(TLanes.Create(high), input), above);
+    }
+
+    /// <summary>The value in the interval that stands for the input: the nearest one, or the one at the same angle.</summary>
+    internal static TLanes Inside(TLanes input, T* from, T low, T high, SplineTails tails, T* scratch)
+    {
+        if (tails != SplineTails.Circular) return TLanes.Min(TLanes.Create(high), TLanes.Max(TLanes.Create(low), input));
+        var period = high - low;
+        var turned = false;
+        for (var i = 0; i < TLanes.Count; i++)
+        {
+            var value = from[i];
+            if (!(value >= low && value <= high))
+            {
+                // the remainder of C# has the sign of the left side and is exact
+                value = (value - low) % period;
+                if (value < T.Zero) value += period;
+                value += low;
+                turned = true;
+            }
+            scratch[i] = value;
+        }
+        return turned ? TLanes.Load(scratch) : input;
+    }
+}

@@ -1,0 +1,111 @@
+using System.Numerics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Kernels;
+
+/// <summary>Splines of tensors: by kernels where those can, by the twin otherwise.</summary>
+internal static class SplineOperation
+{
+    // nanoseconds of a thread for one of the 2 K exponentials of an element, with what surrounds it
+    private const double ForwardCost = 0.5, BackwardCost = 0.8, Grain = 50_000;
+
+    /// <summary>Value and log-derivative of each element. The caller disposes them.</summary>
+    public static (Tensor Value, Tensor LogDerivative) Apply(SplineTwin twin, Tensor input, Tensor parameters, bool inverse)
+    {
+        if (!KernelSwitches.Spline || !ElementTensor.CanTake(input, parameters)) return twin.Apply(input, parameters, inverse);
+        if (!is_grad_enabled() || !(input.requires_grad || parameters.requires_grad)) return Run(twin.Shape, input, parameters, inverse);
+        using var scope = NewDisposeScope();
+        var results = SplineFunction.apply(input, parameters, twin, inverse);
+        return (scope.MoveToOuter(results[0]), scope.MoveToOuter(results[1]));
+    }
+
+    /// <summary>Value and log-derivative, without gradients.</summary>
+    public static (Tensor Value, Tensor LogDerivative) Run(SplineShape shape, Tensor input, Tensor parameters, bool inverse)
+    {
+        var value = empty(input.shape, dtype: input.dtype, device: input.device);
+        var logDerivative = empty(input.shape, dtype: input.dtype, device: input.device);
+        ElementTensor[] tensors = [ElementTensor.In(input, 1), ElementTensor.In(parameters, shape.Parameters), ElementTensor.Out(value, 1), ElementTensor.Out(logDerivative, 1)];
+        Launch(shape, inverse, gradient: false, input, tensors);
+        return (value, logDerivative);
+    }
+
+    /// <summary>The gradients of input and parameters; an upstream gradient that is null is 0.</summary>
+    public static (Tensor OfInput, Tensor OfParameters) Gradients(SplineShape shape, Tensor input, Tensor parameters, bool inverse, Tensor? ofValue, Tensor? ofLogDerivative)
+    {
+        var ofInput = empty(input.shape, dtype: input.dtype, device: input.device);
+        var ofParameters = empty(parameters.shape, dtype: input.dtype, device: input.device);
+        using var scope = NewDisposeScope();
+        ElementTensor[] tensors =
+        [
+            ElementTensor.In(input, 1), ElementTensor.In(parameters, shape.Parameters), ElementTensor.Upstream(ofValue, input), ElementTensor.Upstream(ofLogDerivative, input),
+            ElementTensor.Out(ofInput, 1), ElementTensor.Out(ofParameters, shape.Parameters),
+        ];
+        Launch(shape, inverse, gradient: true, input, tensors);
+        return (ofInput, ofParameters);
+    }
+
+    private static void Launch(SplineShape shape, bool inverse, bool gradient, Tensor input, ElementTensor[] tensors)
+    {
+        if (input.dtype == ScalarType.Float32) Launch<float>(shape, inverse, gradient, input, tensors);
+        else Launch<double>(shape, inverse, gradient, input, tensors);
+    }
+
+    private static void Launch<T>(SplineShape shape, bool inverse, bool gradient, Tensor input, ElementTensor[] tensors) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        switch (LaneWidth.Bits)
+        {
+            case 512: Launch<Lanes512<T>, T>(shape, inverse, gradient, input, tensors); break;
+            case 256: Launch<Lanes256<T>, T>(shape, inverse, gradient, input, tensors); break;
+            case 128: Launch<Lanes128<T>, T>(shape, inverse, gradient, input, tensors); break;
+            default: Launch<Lanes1<T>, T>(shape, inverse, gradient, input, tensors); break;
+        }
+    }
+
+    private static void Launch<TLanes, T>(SplineShape shape, bool inverse, bool gradient, Tensor input, ElementTensor[] tensors)
+        where TLanes : struct, ILanes<TLanes, T>
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        var work = input.numel() * shape.Bins * 2 * (gradient ? BackwardCost : ForwardCost);
+        if (gradient) ElementKernels<TLanes, T, SplineGradient<TLanes, T>>.Run(new SplineGradient<TLanes, T>(shape, inverse), input, tensors, work, Grain);
+        else ElementKernels<TLanes, T, SplineKernel<TLanes, T>>.Run(new SplineKernel<TLanes, T>(shape, inverse), input, tensors, work, Grain);
+    }
+}
+
+/// <summary>The autograd node of a spline. Arguments: input, parameters, the <see cref="SplineTwin"/>, whether it is the inverse.</summary>
+internal sealed class SplineFunction : KernelFunction<SplineFunction>
+{
+    private const string TwinKey = "twin", InverseKey = "inverse";
+
+    /// <inheritdoc/>
+    protected override List<Tensor> Compute(autograd.AutogradContext context, object[] arguments)
+    {
+        var (input, parameters, twin, inverse) = ((Tensor)arguments[0], (Tensor)arguments[1], (SplineTwin)arguments[2], (bool)arguments[3]);
+        context.save_for_backward([input, parameters]);
+        context.save_data(TwinKey, twin);
+        context.save_data(InverseKey, inverse);
+        // TorchSharp would make zeros from tensors that the caller's dispose scope has freed by then
+        context.set_materialize_grads(false);
+        var (value, logDerivative) = SplineOperation.Run(twin.Shape, input, parameters, inverse);
+        return [value, logDerivative];
+    }
+
+    /// <inheritdoc/>
+    protected override List<Tensor?> Differentiate(autograd.AutogradContext context, List<Tensor> gradients)
+    {
+        using var scope = NewDisposeScope();
+        var saved = context.get_saved_variables();
+        var (twin, inverse) = ((SplineTwin)context.get_data(TwinKey), (bool)context.get_data(InverseKey));
+        var (ofValue, ofLogDerivative) = (Given(gradients[0]), Given(gradients[1]));
+        if (is_grad_enabled())
+        {
+            var found = twin.Gradients(saved[0], saved[1], inverse, ofValue, ofLogDerivative);
+            foreach (var gradient in found) if (gradient is not null) scope.MoveToOuter(gradient);
+            return [.. found, null, null];
+        }
+        var (ofInput, ofParameters) = SplineOperation.Gradients(twin.Shape, saved[0], saved[1], inverse, ofValue, ofLogDerivative);
+        return [scope.MoveToOuter(ofInput), scope.MoveToOuter(ofParameters), null, null];
+    }
+
+    private static Tensor? Given(Tensor gradient) => gradient.IsInvalid ? null : gradient;
+}
