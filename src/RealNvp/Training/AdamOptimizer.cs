@@ -86,7 +86,7 @@ public sealed class AdamOptimizer : IDisposable
         Require.NotNegative(learningRate, nameof(learningRate));
         if (maxGradientNorm is { } limit) Require.Positive(limit, nameof(maxGradientNorm));
         var share = weights?.BeginUpdate() ?? 0;
-        if (!ReferenceEquals(average, weights)) Average(weights);
+        if (weights is not null && !ReferenceEquals(average, weights)) Average(weights);
         // Fused slots call no tensor operation, so they need neither; with the two a step would allocate.
         using var noGrad = allFused ? null : no_grad();
         using var scope = allFused ? null : NewDisposeScope();
@@ -97,7 +97,7 @@ public sealed class AdamOptimizer : IDisposable
             var norm = Math.Sqrt(SumOfSquares());
             if (!double.IsFinite(norm)) return norm;
             // 1e-6 as in PyTorch's clip_grad_norm_.
-            Apply(learningRate, maxGradientNorm is { } most ? Math.Min(1, most / (norm + 1e-6)) : 1, share);
+            Apply(learningRate, maxGradientNorm is { } most ? Math.Min(1, most / (norm + 1e-6)) : 1, weights is null ? null : share);
             StepCount++;
             weights?.EndUpdate(share);
             return norm;
@@ -192,7 +192,7 @@ public sealed class AdamOptimizer : IDisposable
         return sum + scalar.ToDouble();
     }
 
-    private void Apply(double learningRate, double gradientScale, double share)
+    private void Apply(double learningRate, double gradientScale, double? share)
     {
         // Nearly always all parameters have taken the same number of steps: two powers for all of them.
         long steps = 0;
@@ -213,16 +213,16 @@ public sealed class AdamOptimizer : IDisposable
                 slot.ApplyTensors(scalars, step);
                 continue;
             }
-            pass.SetStep(slot.Block, step, slot.WeightAverage, share);
+            pass.SetStep(slot.Block, step, share is null ? null : slot.WeightAverage, share ?? 0);
         }
         pass.Apply();
     }
 
     // Which parameters the average holds, found once: their tensors do not change while both live.
-    private void Average(WeightAverage? weights)
+    private void Average(WeightAverage weights)
     {
         average = weights;
-        foreach (var slot in slots) slot.WeightAverage = slot.Fused ? weights?.FusedSlot(slot.Parameter) : null;
+        foreach (var slot in slots) slot.WeightAverage = slot.Fused ? weights.FusedSlot(slot.Parameter) : null;
     }
 
     private static void Check(List<ParameterGroup> groups)
