@@ -1,12 +1,11 @@
 using System.Numerics;
-using System.Runtime.CompilerServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace RealNvp.Kernels;
 
 /// <summary>A tensor (N, ...) that an elementwise kernel reads or writes; see <see cref="Stream{T}"/>.</summary>
-internal readonly record struct ElementTensor(Tensor? Tensor, long Row, int Blocks, bool Output)
+internal readonly record struct ElementTensor(Tensor Tensor, long Row, int Blocks, bool Output)
 {
     /// <summary>An input, of <paramref name="blocks"/> parameters an element, whose rows are contiguous.</summary>
     public static ElementTensor In(Tensor tensor, int blocks) => new(tensor, RowOf(tensor) ?? throw new InvalidOperationException("A kernel got a tensor that it cannot read."), blocks, false);
@@ -14,10 +13,9 @@ internal readonly record struct ElementTensor(Tensor? Tensor, long Row, int Bloc
     /// <summary>An output: a new contiguous tensor.</summary>
     public static ElementTensor Out(Tensor tensor, int blocks) => new(tensor, RowOf(tensor)!.Value, blocks, true);
 
-    /// <summary>An upstream gradient of the shape of <paramref name="like"/>, 0 where it is null. Makes a copy in the current scope where its layout needs one.</summary>
-    public static ElementTensor Upstream(Tensor? gradient, Tensor like)
+    /// <summary>An upstream gradient of the shape of <paramref name="like"/>. Makes a copy in the current scope where its layout needs one.</summary>
+    public static ElementTensor Upstream(Tensor gradient, Tensor like)
     {
-        if (gradient is null) return new(null, 0, 0, false);
         // a sum over the elements of an example has one gradient for all of them
         var strides = gradient.stride();
         var shape = gradient.shape;
@@ -55,9 +53,6 @@ internal static class ElementKernels<TLanes, T, TKernel>
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
     where TKernel : struct, IElementKernel<T>
 {
-    // what a missing gradient is
-    private static readonly nint zero = RuntimeHelpers.AllocateTypeAssociatedMemory(typeof(ElementTensor), sizeof(double));
-
     /// <summary>Runs it.</summary>
     /// <param name="kernel">The kernel.</param>
     /// <param name="like">A tensor (N, ...) with one element for each.</param>
@@ -71,7 +66,7 @@ internal static class ElementKernels<TLanes, T, TKernel>
         var inner = like.numel() / count;
         var streams = new Stream<T>[tensors.Length];
         for (var i = 0; i < streams.Length; i++)
-            streams[i] = new(tensors[i].Tensor is { } tensor ? (nint)KernelMemory.Pointer<T>(tensor) : zero, tensors[i].Row, tensors[i].Blocks, tensors[i].Output);
+            streams[i] = new((nint)KernelMemory.Pointer<T>(tensors[i].Tensor), tensors[i].Row, tensors[i].Blocks, tensors[i].Output);
         KernelThreads.For(count, work, grain, (start, end) => ElementTiles<TLanes, T, TKernel>.Run(kernel, streams, inner, start, end));
         // they are in use until here, whatever scope they are in
         foreach (var tensor in tensors) GC.KeepAlive(tensor.Tensor);

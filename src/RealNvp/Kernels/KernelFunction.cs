@@ -29,13 +29,32 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     /// </summary>
     protected abstract List<Tensor?> Differentiate(autograd.AutogradContext context, List<Tensor> gradients);
 
+    /// <summary>Runs the function and makes its node; the outputs are the caller's.</summary>
+    public static List<Tensor> Apply(params object[] arguments)
+    {
+        using var scope = NewDisposeScope();
+        var results = apply(arguments);
+        // the node owns a tensor like each output, for the gradients that it may not get: it must outlive this scope, and not only this one
+        foreach (var owned in scope.DisposablesView)
+            if (owned is Tensor tensor && !made!.Contains(tensor, ReferenceEqualityComparer.Instance) && !results.Contains(tensor, ReferenceEqualityComparer.Instance)) scope.Detach(tensor);
+        made = null;
+        foreach (var result in results) scope.MoveToOuter(result);
+        return results;
+    }
+
+    // what the forward on this thread made last
+    [ThreadStatic] private static List<Tensor>? made;
+
     /// <inheritdoc/>
     public sealed override List<Tensor> forward(autograd.AutogradContext ctx, params object[] vars)
     {
         KernelFault.Throw();
         ctx.save_data(ArgumentCountKey, vars.Length);
         ctx.save_data(TensorCountKey, vars.Count(v => v is Tensor));
-        return Compute(ctx, vars);
+        using var scope = NewDisposeScope();
+        made = Compute(ctx, vars);
+        foreach (var tensor in made) scope.MoveToOuter(tensor);
+        return made;
     }
 
     /// <inheritdoc/>

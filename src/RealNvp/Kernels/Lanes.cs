@@ -13,6 +13,9 @@ internal unsafe interface ILanes<TSelf, T> where TSelf : struct, ILanes<TSelf, T
 
     static abstract TSelf Create(T value);
 
+    /// <summary>A constant of the code.</summary>
+    static abstract TSelf Number(double value);
+
     static abstract TSelf Load(T* from);
 
     static abstract void Store(TSelf value, T* to);

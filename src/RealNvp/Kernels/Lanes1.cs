@@ -14,6 +14,9 @@ internal readonly unsafe struct Lanes1<T>(T value) : ILanes<Lanes1<T>, T> where 
     public static Lanes1<T> Create(T value) => new(value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes1<T> Number(double value) => new(T.CreateTruncating(value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes1<T> Load(T* from) => new(*from);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

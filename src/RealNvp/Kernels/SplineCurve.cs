@@ -39,36 +39,46 @@ internal struct SplineCurve<TLanes, T> where TLanes : struct, ILanes<TLanes, T> 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Locate(TLanes value, bool inverse, in SplineBin<TLanes> bin, T high, bool linear, T last, out SplineCurve<TLanes, T> curve)
     {
-        var one = LaneMath<TLanes, T>.Number(1);
+        Unsafe.SkipInit(out curve);
+        var one = TLanes.Number(1);
         Derivative(bin.Left, out curve.Left, out curve.LeftRate);
         Derivative(bin.Right, out curve.Right, out curve.RightRate);
         curve.IsLast = TLanes.Same(bin.Index, TLanes.Create(last));
         if (linear)
         {
-            curve.Left = TLanes.Select(TLanes.Same(bin.Index, TLanes.Create(T.Zero)), one, curve.Left);
+            curve.Left = TLanes.Select(TLanes.Same(bin.Index, TLanes.Number(0)), one, curve.Left);
             curve.Right = TLanes.Select(curve.IsLast, one, curve.Right);
         }
         curve.Slope = bin.Y.Size / bin.X.Size;
-        var below = LaneMath<TLanes, T>.Unit(((inverse ? value - bin.Y.Knot - bin.Y.KnotRest : value - bin.X.Knot - bin.X.KnotRest)) / (inverse ? bin.Y.Size : bin.X.Size));
-        var above = TLanes.Select(curve.IsLast, LaneMath<TLanes, T>.Unit((TLanes.Create(high) - value) / (inverse ? bin.Y.Size : bin.X.Size)), one - below);
-        if (!inverse)
-        {
-            (curve.At, curve.Rest) = (below, above);
-        }
-        else
-        {
-            // a θ² + b θ − s η = 0 with b = q + 2 s η: its discriminant as a sum of squares, and the root whose terms have one sign,
-            // from the left or from the right
-            var q = (curve.Left * above) - (curve.Right * below);
-            var twice = curve.Slope + curve.Slope;
-            var root = TLanes.Sqrt(TLanes.MultiplyAdd(q, q, twice * twice * below * above));
-            var fromLeft = TLanes.AtLeast(q, TLanes.Create(T.Zero));
-            var part = twice * TLanes.Select(fromLeft, below, above);
-            var near = TLanes.Min(one, part / (TLanes.Abs(q) + part + root));
-            var far = one - near;
-            curve.At = TLanes.Select(fromLeft, near, far);
-            curve.Rest = TLanes.Select(fromLeft, far, near);
-        }
+        ref readonly var axis = ref inverse ? ref bin.Y : ref bin.X;
+        var below = LaneMath<TLanes, T>.Unit((value - axis.Knot - axis.KnotRest) / axis.Size);
+        var above = TLanes.Select(curve.IsLast, LaneMath<TLanes, T>.Unit((TLanes.Create(high) - value) / axis.Size), one - below);
+        (curve.At, curve.Rest) = (below, above);
+        if (inverse) Root(below, above, ref curve);
+        Sums(ref curve);
+    }
+
+    /// <summary>θ of η and 1 − η.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Root(in TLanes below, in TLanes above, ref SplineCurve<TLanes, T> curve)
+    {
+        // a θ² + b θ − s η = 0 with b = q + 2 s η: its discriminant as a sum of squares, and the root whose terms have one sign,
+        // from the left or from the right
+        var one = TLanes.Number(1);
+        var q = (curve.Left * above) - (curve.Right * below);
+        var twice = curve.Slope + curve.Slope;
+        var root = TLanes.Sqrt(TLanes.MultiplyAdd(q, q, twice * twice * below * above));
+        var fromLeft = TLanes.AtLeast(q, TLanes.Number(0));
+        var part = twice * TLanes.Select(fromLeft, below, above);
+        var near = TLanes.Min(one, part / (TLanes.Abs(q) + part + root));
+        var far = one - near;
+        curve.At = TLanes.Select(fromLeft, near, far);
+        curve.Rest = TLanes.Select(fromLeft, far, near);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Sums(ref SplineCurve<TLanes, T> curve)
+    {
         var (t, u) = (curve.At, curve.Rest);
         var both = t * u;
         curve.Below = TLanes.MultiplyAdd(curve.Slope, TLanes.MultiplyAdd(t, t, u * u), (curve.Left + curve.Right) * both);
@@ -109,18 +119,18 @@ internal struct SplineCurve<TLanes, T> where TLanes : struct, ILanes<TLanes, T> 
         return Steepness * quotient * quotient;
     }
 
-    private static TLanes Smallest => LaneMath<TLanes, T>.Number(typeof(T) == typeof(float) ? 1.1754944e-38 : 2.2250738585072014e-308);
+    private static TLanes Smallest => TLanes.Number(typeof(T) == typeof(float) ? 1.1754944e-38 : 2.2250738585072014e-308);
 
     /// <summary>The derivative of a parameter, a softplus, and its rate.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Derivative(TLanes raw, out TLanes value, out TLanes rate)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Derivative(in TLanes raw, out TLanes value, out TLanes rate)
     {
-        var zero = TLanes.Create(T.Zero);
-        var one = LaneMath<TLanes, T>.Number(1);
-        var x = raw * LaneMath<TLanes, T>.Number(SplineTransformer.Steepness);
+        var zero = TLanes.Number(0);
+        var one = TLanes.Number(1);
+        var x = raw * TLanes.Number(SplineTransformer.Steepness);
         var e = LaneMath<TLanes, T>.ExpOfNegative(-TLanes.Abs(x));
         var softplus = TLanes.Max(zero, x) + LaneMath<TLanes, T>.LogOnePlus(e);
-        value = TLanes.MultiplyAdd(softplus, LaneMath<TLanes, T>.Number(1 / SplineTransformer.Steepness), LaneMath<TLanes, T>.Number(SplineTransformer.MinDerivative));
+        value = TLanes.MultiplyAdd(softplus, TLanes.Number(1 / SplineTransformer.Steepness), TLanes.Number(SplineTransformer.MinDerivative));
         rate = TLanes.Select(TLanes.AtLeast(x, zero), one, e) / (one + e);
     }
 }

@@ -31,14 +31,14 @@ internal readonly unsafe struct SplineGradient<TLanes, T>(SplineShape shape, boo
         search.Run(inside, inverse, at[1], steps[1], scratch, out var bin);
         SplineCurve<TLanes, T>.Locate(inside, inverse, bin, search.High, tails == SplineTails.Linear, T.CreateTruncating(bins - 1), out var curve);
         var (ofValue, ofLog) = (TLanes.Load(at[2]), TLanes.Load(at[3]));
-        var zero = TLanes.Create(T.Zero);
+        var zero = TLanes.Number(0);
         var within = tails == SplineTails.Circular ? TLanes.Same(zero, zero) : SplineKernel<TLanes, T>.Within(input, search.Low, search.High);
         var ofTail = ofValue;
         if (tails == SplineTails.Box)
         {
             // beyond the edge the value is that of the edge and the distance times the derivative there
             var derivative = curve.Derivative();
-            if (inverse) derivative = LaneMath<TLanes, T>.Number(1) / derivative;
+            if (inverse) derivative = TLanes.Number(1) / derivative;
             ofTail = ofValue * derivative;
             ofLog = TLanes.Select(within, ofLog, TLanes.MultiplyAdd(input - inside, ofTail, ofLog));
         }
@@ -49,7 +49,7 @@ internal readonly unsafe struct SplineGradient<TLanes, T>(SplineShape shape, boo
         var outputStep = steps[5];
         WriteSizes(scratch, 0, bin.X, bin.Index, slopes.WidthBefore, slopes.WidthHere, slopes.WidthChange, output, outputStep);
         WriteSizes(scratch, 1, bin.Y, bin.Index, slopes.HeightBefore, slopes.HeightHere, slopes.HeightChange, output + (bins * outputStep), outputStep);
-        WriteDerivatives(bin.Index, slopes.Left * curve.LeftRate, slopes.Right * curve.RightRate, output + (2 * bins * outputStep), outputStep);
+        WriteDerivatives(bin.Index, slopes.Left, slopes.Right, output + (2 * bins * outputStep), outputStep);
     }
 
     /// <summary>
@@ -68,16 +68,16 @@ internal readonly unsafe struct SplineGradient<TLanes, T>(SplineShape shape, boo
     private void WriteSizes(T* scratch, int number, in SplineAxis<TLanes> axis, TLanes index, TLanes before, TLanes here, TLanes change, T* output, nint step)
     {
         // the parts of the softmax before the bin, in it and after it
-        var part = LaneMath<TLanes, T>.Number(1) / axis.Sum;
+        var part = TLanes.Number(1) / axis.Sum;
         var (first, own) = (axis.Before * part, axis.Own * part);
-        var last = TLanes.Max(TLanes.Create(T.Zero), (axis.Sum - axis.Before - axis.Own + (axis.SumRest - axis.BeforeRest)) * part);
+        var last = TLanes.Max(TLanes.Number(0), (axis.Sum - axis.Before - axis.Own + (axis.SumRest - axis.BeforeRest)) * part);
         var scale = axis.Scale;
         // gₖ − Σ pⱼ gⱼ, by 1 = first + own + last without the cancellation
         var ofFirst = scale * TLanes.MultiplyAdd(change, own, before * last);
         var ofOwn = scale * ((here * last) - (change * first));
         var ofLast = -(scale * TLanes.MultiplyAdd(before, first, here * own));
-        var k = TLanes.Create(T.Zero);
-        var one = TLanes.Create(T.One);
+        var k = TLanes.Number(0);
+        var one = TLanes.Number(1);
         for (var i = 0; i < bins; i++, k += one, output += step)
         {
             var factor = TLanes.Select(TLanes.Above(index, k), ofFirst, TLanes.Select(TLanes.Same(index, k), ofOwn, ofLast));
@@ -88,14 +88,14 @@ internal readonly unsafe struct SplineGradient<TLanes, T>(SplineShape shape, boo
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void WriteDerivatives(TLanes index, TLanes left, TLanes right, T* output, nint step)
     {
-        var zero = TLanes.Create(T.Zero);
+        var zero = TLanes.Number(0);
         for (var i = 0; i < derivatives; i++)
         {
             var knot = tails == SplineTails.Linear ? i + 1 : i;
             var before = tails == SplineTails.Circular && knot == 0 ? bins - 1 : knot - 1;
             // one bin on a circle has one knot on both sides
-            var sum = TLanes.Select(TLanes.Same(index, LaneMath<TLanes, T>.Number(knot)), left, zero)
-                + TLanes.Select(TLanes.Same(index, LaneMath<TLanes, T>.Number(before)), right, zero);
+            var sum = TLanes.Select(TLanes.Same(index, TLanes.Number(knot)), left, zero)
+                + TLanes.Select(TLanes.Same(index, TLanes.Number(before)), right, zero);
             TLanes.Store(sum, output + (i * step));
         }
     }

@@ -30,7 +30,7 @@ internal readonly unsafe struct SplineKernel<TLanes, T>(SplineShape shape, bool 
         {
             var within = Within(input, search.Low, search.High);
             value = TLanes.Select(within, value, input);
-            logDerivative = TLanes.Select(within, logDerivative, TLanes.Create(T.Zero));
+            logDerivative = TLanes.Select(within, logDerivative, TLanes.Number(0));
         }
         else
         {
@@ -55,9 +55,17 @@ internal readonly unsafe struct SplineKernel<TLanes, T>(SplineShape shape, bool 
     }
 
     /// <summary>The value in the interval that stands for the input: the nearest one, or the one at the same angle.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static TLanes Inside(TLanes input, T* from, T low, T high, SplineTails tails, T* scratch)
     {
         if (tails != SplineTails.Circular) return TLanes.Min(TLanes.Create(high), TLanes.Max(TLanes.Create(low), input));
+        return Turn(from, low, high, scratch) ? TLanes.Load(scratch) : input;
+    }
+
+    /// <summary>Takes angles back to the circle; false where all are there.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static bool Turn(T* from, T low, T high, T* to)
+    {
         var period = high - low;
         var turned = false;
         for (var i = 0; i < TLanes.Count; i++)
@@ -71,8 +79,8 @@ internal readonly unsafe struct SplineKernel<TLanes, T>(SplineShape shape, bool 
                 value += low;
                 turned = true;
             }
-            scratch[i] = value;
+            to[i] = value;
         }
-        return turned ? TLanes.Load(scratch) : input;
+        return turned;
     }
 }

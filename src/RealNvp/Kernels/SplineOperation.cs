@@ -15,9 +15,8 @@ internal static class SplineOperation
     {
         if (!KernelSwitches.Spline || !ElementTensor.CanTake(input, parameters)) return twin.Apply(input, parameters, inverse);
         if (!is_grad_enabled() || !(input.requires_grad || parameters.requires_grad)) return Run(twin.Shape, input, parameters, inverse);
-        using var scope = NewDisposeScope();
-        var results = SplineFunction.apply(input, parameters, twin, inverse);
-        return (scope.MoveToOuter(results[0]), scope.MoveToOuter(results[1]));
+        var results = SplineFunction.Apply(input, parameters, twin, inverse);
+        return (results[0], results[1]);
     }
 
     /// <summary>Value and log-derivative, without gradients.</summary>
@@ -30,8 +29,8 @@ internal static class SplineOperation
         return (value, logDerivative);
     }
 
-    /// <summary>The gradients of input and parameters; an upstream gradient that is null is 0.</summary>
-    public static (Tensor OfInput, Tensor OfParameters) Gradients(SplineShape shape, Tensor input, Tensor parameters, bool inverse, Tensor? ofValue, Tensor? ofLogDerivative)
+    /// <summary>The gradients of input and parameters.</summary>
+    public static (Tensor OfInput, Tensor OfParameters) Gradients(SplineShape shape, Tensor input, Tensor parameters, bool inverse, Tensor ofValue, Tensor ofLogDerivative)
     {
         var ofInput = empty(input.shape, dtype: input.dtype, device: input.device);
         var ofParameters = empty(parameters.shape, dtype: input.dtype, device: input.device);
@@ -84,8 +83,6 @@ internal sealed class SplineFunction : KernelFunction<SplineFunction>
         context.save_for_backward([input, parameters]);
         context.save_data(TwinKey, twin);
         context.save_data(InverseKey, inverse);
-        // TorchSharp would make zeros from tensors that the caller's dispose scope has freed by then
-        context.set_materialize_grads(false);
         var (value, logDerivative) = SplineOperation.Run(twin.Shape, input, parameters, inverse);
         return [value, logDerivative];
     }
@@ -96,16 +93,13 @@ internal sealed class SplineFunction : KernelFunction<SplineFunction>
         using var scope = NewDisposeScope();
         var saved = context.get_saved_variables();
         var (twin, inverse) = ((SplineTwin)context.get_data(TwinKey), (bool)context.get_data(InverseKey));
-        var (ofValue, ofLogDerivative) = (Given(gradients[0]), Given(gradients[1]));
         if (is_grad_enabled())
         {
-            var found = twin.Gradients(saved[0], saved[1], inverse, ofValue, ofLogDerivative);
+            var found = twin.Gradients(saved[0], saved[1], inverse, gradients[0], gradients[1]);
             foreach (var gradient in found) if (gradient is not null) scope.MoveToOuter(gradient);
             return [.. found, null, null];
         }
-        var (ofInput, ofParameters) = SplineOperation.Gradients(twin.Shape, saved[0], saved[1], inverse, ofValue, ofLogDerivative);
+        var (ofInput, ofParameters) = SplineOperation.Gradients(twin.Shape, saved[0], saved[1], inverse, gradients[0], gradients[1]);
         return [scope.MoveToOuter(ofInput), scope.MoveToOuter(ofParameters), null, null];
     }
-
-    private static Tensor? Given(Tensor gradient) => gradient.IsInvalid ? null : gradient;
 }

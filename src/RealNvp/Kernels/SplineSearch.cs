@@ -38,6 +38,7 @@ internal readonly unsafe struct SplineSearch<TLanes, T> where TLanes : struct, I
     /// <param name="step">From one to the next.</param>
     /// <param name="scratch">Memory, where the exponentials stay: those of the widths and then those of the heights, see <see cref="Exponential"/>.</param>
     /// <param name="bin">The result.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Run(TLanes value, bool inverse, T* parameters, nint step, T* scratch, out SplineBin<TLanes> bin)
     {
         Unsafe.SkipInit(out bin);
@@ -57,7 +58,7 @@ internal readonly unsafe struct SplineSearch<TLanes, T> where TLanes : struct, I
     {
         var largest = TLanes.Load(weights);
         for (var k = 1; k < bins; k++) largest = TLanes.Max(largest, TLanes.Load(weights + (k * step)));
-        var sum = TLanes.Create(T.Zero);
+        var sum = TLanes.Number(0);
         var rest = sum;
         for (var k = 0; k < bins; k++, weights += step, scratch += 3 * TLanes.Count)
         {
@@ -82,7 +83,7 @@ internal readonly unsafe struct SplineSearch<TLanes, T> where TLanes : struct, I
         var y = scratch + (3 * bins * TLanes.Count);
         var own = inverse ? y : x;
         var scale = inverse ? bin.Y.Scale : bin.X.Scale;
-        TLanes low = TLanes.Create(Low), least = TLanes.Create(floor), zero = TLanes.Create(T.Zero), one = TLanes.Create(T.One);
+        TLanes low = TLanes.Create(Low), least = TLanes.Create(floor), zero = TLanes.Number(0), one = TLanes.Number(1);
         var (index, number) = (zero, zero);
         var (ownX, beforeX, restX, ownY, beforeY, restY) = (TLanes.Load(x), zero, zero, TLanes.Load(y), zero, zero);
         // linear tails have no parameter at their edges, a circle has one for both
@@ -116,7 +117,7 @@ internal readonly unsafe struct SplineSearch<TLanes, T> where TLanes : struct, I
     }
 
     /// <summary>The knot before the bin, low + index · floor + before · scale, and the bin's size.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Finish(TLanes index, ref SplineAxis<TLanes> axis)
     {
         var least = TLanes.Create(floor);

@@ -16,77 +16,96 @@ internal struct SplineSlopes<TLanes, T> where TLanes : struct, ILanes<TLanes, T>
     /// <summary>Of the lower knot, of the bin's height, and their difference.</summary>
     public TLanes HeightBefore, HeightHere, HeightChange;
 
-    /// <summary>Of the derivatives at the knots.</summary>
+    /// <summary>Of the parameters of the derivatives at the knots.</summary>
     public TLanes Left, Right;
 
+    /// <summary>Computes all of them.</summary>
+    /// <param name="curve">The place in the bin.</param>
+    /// <param name="bin">The bin.</param>
+    /// <param name="ofValue">The gradient of y; of x for the inverse.</param>
+    /// <param name="ofLog">The gradient of log y'; of its opposite for the inverse.</param>
+    /// <param name="inverse">Whether the map is the inverse.</param>
+    /// <param name="slopes">The result.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Compute(in SplineCurve<TLanes, T> curve, in SplineBin<TLanes> bin, TLanes ofValue, TLanes ofLog, bool inverse, out SplineSlopes<TLanes, T> slopes)
+    public static void Compute(in SplineCurve<TLanes, T> curve, in SplineBin<TLanes> bin, in TLanes ofValue, in TLanes ofLog, bool inverse, out SplineSlopes<TLanes, T> slopes)
     {
-        var one = LaneMath<TLanes, T>.Number(1);
-        var (t, u, s, l, r) = (curve.At, curve.Rest, curve.Slope, curve.Left, curve.Right);
-        var inverseBelow = one / curve.Below;
-        var inverseSteepness = one / curve.Steepness;
-        var inverseWidth = one / bin.X.Size;
-        // all by D
-        var (slope, left, right) = (s * inverseBelow, l * inverseBelow, r * inverseBelow);
-        var (tt, uu, tu) = (t * t, u * u, t * u);
-        var knots = left + right;
-        var (twiceSlope, twiceS) = (slope + slope, s + s);
-        var steepness = curve.Steepness * inverseBelow;
-
-        // −∂y/∂w = s (s/D) t² (r t (1 + u) + 2 s u + l u²)/D, and with the sides exchanged what is left of ∂y/∂x
-        var steep = s * slope;
-        var nearWidth = steep * tt * TLanes.MultiplyAdd(right * t, one + u, TLanes.MultiplyAdd(twiceSlope, u, left * uu));
-        var farWidth = steep * uu * TLanes.MultiplyAdd(left * u, one + t, TLanes.MultiplyAdd(twiceSlope, t, right * tt));
-        // ∂ log y'/∂w and ∂ log y'/∂x in the same two parts
-        var nearLog = t * inverseWidth * (TLanes.MultiplyAdd(u, twiceS - l, t * (r - s)) * inverseSteepness + TLanes.MultiplyAdd(knots, t, twiceSlope * (u - t)));
-        var farLog = -(u * inverseWidth * (TLanes.MultiplyAdd(t, twiceS - r, u * (l - s)) * inverseSteepness + TLanes.MultiplyAdd(knots, u, twiceSlope * (t - u))));
-        (nearLog, farLog) = (nearLog + nearLog, farLog + farLog);
-
+        Unsafe.SkipInit(out slopes);
+        // upstream gradients of y and of log y' at a fixed x
+        var (upstream, upstreamLog) = (ofValue, inverse ? -ofLog : ofLog);
+        var inverseBelow = TLanes.Number(1) / curve.Below;
+        var inverseSteepness = TLanes.Number(1) / curve.Steepness;
+        Logs(curve, inverseBelow, inverseSteepness, bin.X.Size, out var nearLog, out var farLog);
         if (inverse)
         {
-            var derivative = steep * steepness;
-            ofLog = -ofLog;
-            var input = (ofValue + (ofLog * (nearLog + farLog))) / derivative;
-            slopes.Input = input;
-            // the root moves with its bin, and the derivative stays
-            slopes.WidthBefore = ofValue;
-            ofValue = -input;
+            var derivative = curve.Slope * (curve.Slope * inverseBelow) * (curve.Steepness * inverseBelow);
+            slopes.Input = TLanes.MultiplyAdd(upstreamLog, nearLog + farLog, ofValue) / derivative;
+            upstream = -slopes.Input;
         }
-        else
-        {
-            slopes.Input = slopes.WidthBefore = default;
-        }
-        var near = TLanes.MultiplyAdd(ofValue, nearWidth, ofLog * nearLog);
-        var far = TLanes.MultiplyAdd(ofValue, farWidth, ofLog * farLog);
-        if (!inverse)
-        {
-            slopes.Input = near + far;
-            slopes.WidthBefore = -slopes.Input;
-        }
+        Widths(curve, inverseBelow, upstream, upstreamLog * nearLog, upstreamLog * farLog, ref slopes);
+        // the root moves with its bin, and the derivative stays
+        if (inverse) slopes.WidthBefore = ofValue;
+        else slopes.Input = -slopes.WidthBefore;
+        Heights(curve, inverseBelow, inverseSteepness, bin, upstream, upstreamLog, ref slopes);
+    }
+
+    /// <summary>∂ log y'/∂w = near and ∂ log y'/∂x = near + far.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Logs(in SplineCurve<TLanes, T> curve, in TLanes inverseBelow, in TLanes inverseSteepness, in TLanes width, out TLanes near, out TLanes far)
+    {
+        var (t, u, s, l, r) = (curve.At, curve.Rest, curve.Slope, curve.Left, curve.Right);
+        var knots = (l + r) * inverseBelow;
+        var twice = s + s;
+        var bend = twice * inverseBelow * (u - t);
+        var ofNear = TLanes.MultiplyAdd(TLanes.MultiplyAdd(u, twice - l, t * (r - s)), inverseSteepness, TLanes.MultiplyAdd(knots, t, bend));
+        var ofFar = TLanes.MultiplyAdd(TLanes.MultiplyAdd(t, twice - r, u * (l - s)), inverseSteepness, TLanes.MultiplyAdd(knots, u, -bend));
+        var scale = TLanes.Number(2) / width;
+        near = scale * t * ofNear;
+        far = -(scale * u * ofFar);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Widths(in SplineCurve<TLanes, T> curve, in TLanes inverseBelow, in TLanes ofValue, in TLanes nearLog, in TLanes farLog, ref SplineSlopes<TLanes, T> slopes)
+    {
+        var one = TLanes.Number(1);
+        var (t, u) = (curve.At, curve.Rest);
+        // −∂y/∂w = s (s/D) t² (r t (1 + u) + 2 s u + l u²)/D, and with the sides exchanged what is left of ∂y/∂x
+        var (slope, left, right) = (curve.Slope * inverseBelow, curve.Left * inverseBelow, curve.Right * inverseBelow);
+        var (tt, uu, twice, steep) = (t * t, u * u, slope + slope, curve.Slope * slope * ofValue);
+        var near = TLanes.MultiplyAdd(steep * tt, TLanes.MultiplyAdd(right * t, one + u, TLanes.MultiplyAdd(twice, u, left * uu)), nearLog);
+        var far = TLanes.MultiplyAdd(steep * uu, TLanes.MultiplyAdd(left * u, one + t, TLanes.MultiplyAdd(twice, t, right * tt)), farLog);
+        slopes.WidthBefore = -(near + far);
         slopes.WidthHere = -near;
         slopes.WidthChange = -far;
+    }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Heights(in SplineCurve<TLanes, T> curve, in TLanes inverseBelow, in TLanes inverseSteepness, in SplineBin<TLanes> bin, in TLanes ofValue, in TLanes ofLog, ref SplineSlopes<TLanes, T> slopes)
+    {
+        var (t, u) = (curve.At, curve.Rest);
+        var (slope, left, right) = (curve.Slope * inverseBelow, curve.Left * inverseBelow, curve.Right * inverseBelow);
+        var (tt, uu, tu) = (t * t, u * u, t * u);
+        var (knots, twice) = (left + right, tu + tu);
         // ∂y/∂h at a fixed w, and 1 − ∂y/∂h
-        var square = slope * (tt + uu);
-        var nearHeight = TLanes.MultiplyAdd(slope * tt, square + (tu + tu) * knots, left * tu * (knots * tu));
-        var farHeight = TLanes.MultiplyAdd(slope * uu, square + (tu + tu) * knots, right * tu * (knots * tu));
-        var logHeight = ofLog * (inverseWidth * (tu + tu) * (inverseSteepness + (knots / s)));
+        var middle = TLanes.MultiplyAdd(slope, tt + uu, twice * knots);
+        var product = tu * tu * knots;
+        var near = TLanes.MultiplyAdd(slope * tt, middle, left * product);
+        var far = TLanes.MultiplyAdd(slope * uu, middle, right * product);
+        var log = ofLog * twice * (inverseSteepness + (knots / curve.Slope)) / bin.X.Size;
         slopes.HeightBefore = ofValue;
-        slopes.HeightHere = TLanes.MultiplyAdd(ofValue, nearHeight, logHeight);
-        slopes.HeightChange = TLanes.MultiplyAdd(ofValue, farHeight, -logHeight);
+        slopes.HeightHere = TLanes.MultiplyAdd(ofValue, near, log);
+        slopes.HeightChange = TLanes.MultiplyAdd(ofValue, far, -log);
 
         var move = ofValue * bin.Y.Size * (tu * inverseBelow);
-        var twice = (tu + tu) * inverseBelow;
-        slopes.Left = TLanes.MultiplyAdd(move, TLanes.MultiplyAdd(slope, uu, right * tu), ofLog * ((uu * inverseSteepness) - twice));
-        slopes.Right = TLanes.MultiplyAdd(-move, TLanes.MultiplyAdd(slope, tt, left * tu), ofLog * ((tt * inverseSteepness) - twice));
+        var less = twice * inverseBelow;
+        slopes.Left = TLanes.MultiplyAdd(move, TLanes.MultiplyAdd(slope, uu, right * tu), ofLog * TLanes.MultiplyAdd(uu, inverseSteepness, -less)) * curve.LeftRate;
+        slopes.Right = TLanes.MultiplyAdd(-move, TLanes.MultiplyAdd(slope, tt, left * tu), ofLog * TLanes.MultiplyAdd(tt, inverseSteepness, -less)) * curve.RightRate;
     }
 
     /// <summary>Sets the gradients of parameters to 0 in lanes outside.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Keep(TLanes inside)
     {
-        var zero = TLanes.Create(T.Zero);
+        var zero = TLanes.Number(0);
         WidthBefore = TLanes.Select(inside, WidthBefore, zero);
         WidthHere = TLanes.Select(inside, WidthHere, zero);
         WidthChange = TLanes.Select(inside, WidthChange, zero);

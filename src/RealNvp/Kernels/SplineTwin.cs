@@ -16,20 +16,12 @@ internal sealed class SplineTwin(SplineShape shape)
     public SplineShape Shape => shape;
 
     /// <summary>The gradients of input and parameters as tensors that have gradients themselves; null where none is asked for.</summary>
-    public List<Tensor?> Gradients(Tensor input, Tensor parameters, bool inverse, Tensor? ofValue, Tensor? ofLogDerivative)
+    public List<Tensor?> Gradients(Tensor input, Tensor parameters, bool inverse, Tensor ofValue, Tensor ofLogDerivative)
     {
         using var scope = NewDisposeScope();
         var (value, logDerivative) = Apply(input, parameters, inverse);
-        List<Tensor> outputs = [], upstream = [], inputs = [];
-        if (ofValue is not null) (outputs, upstream) = ([value], [ofValue]);
-        if (ofLogDerivative is not null)
-        {
-            outputs.Add(logDerivative);
-            upstream.Add(ofLogDerivative);
-        }
-        if (input.requires_grad) inputs.Add(input);
-        if (parameters.requires_grad) inputs.Add(parameters);
-        var found = outputs.Count > 0 && inputs.Count > 0 ? autograd.grad(outputs, inputs, upstream, retain_graph: true, create_graph: true, allow_unused: true) : [];
+        List<Tensor> inputs = [.. new[] { input, parameters }.Where(t => t.requires_grad)];
+        var found = inputs.Count > 0 ? autograd.grad([value, logDerivative], inputs, [ofValue, ofLogDerivative], retain_graph: true, create_graph: true, allow_unused: true) : [];
         var next = 0;
         Tensor? Of(Tensor argument) => found.Count > 0 && argument.requires_grad && found[next++] is { IsInvalid: false } gradient ? scope.MoveToOuter(gradient) : null;
         return [Of(input), Of(parameters)];
