@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -24,6 +25,7 @@ public sealed class Made : Conditioner
     private readonly ModuleList<Linear> inner, outer;
     private readonly Constant firstMask, hiddenMask, lastMask, order;
     private readonly long[] positions, ends;
+    private readonly DenseProgram program;
 
     /// <summary>Makes the network.</summary>
     /// <param name="features">D, the number of features.</param>
@@ -62,6 +64,7 @@ public sealed class Made : Conditioner
             hiddenMask = new Constant(unit.unsqueeze(1).ge(unit.unsqueeze(0)).to(float32));
             lastMask = new Constant(feature.unsqueeze(1).ge(unit.unsqueeze(0)).to(float32).repeat(parametersPerFeature, 1));
         }
+        program = new DenseProgram(features, [.. Enumerable.Repeat(hidden, 1 + inner.Count + outer.Count), features * parametersPerFeature], ContextSize, Residual);
         RegisterComponents();
     }
 
@@ -80,16 +83,9 @@ public sealed class Made : Conditioner
     /// <inheritdoc/>
     public override Tensor forward(Tensor input, Tensor? context)
     {
-        using var scope = NewDisposeScope();
-        var hidden = hiddenMask.Value;
-        var h = Masked(first, firstMask.Value, input);
-        if (this.context is not null && context is not null) h = h.add(this.context.call(context), Scalars.One);
-        for (var i = 0; i < inner.Count; i++)
-        {
-            var a = Masked(inner[i], hidden, h.relu());
-            h = Residual ? h.add(Masked(outer[i], hidden, a.relu()), Scalars.One) : a;
-        }
-        return scope.MoveToOuter(Masked(last, lastMask.Value, h.relu()));
+        var layers = Layers;
+        Tensor[] masks = [firstMask.Value, .. Enumerable.Repeat(hiddenMask.Value, layers.Length - 2), lastMask.Value];
+        return DenseNetwork.Run(program, input, context, this.context, layers, masks);
     }
 
     /// <summary>
@@ -163,9 +159,9 @@ public sealed class Made : Conditioner
         base.Dispose(disposing);
     }
 
-    private Constant[] Constants => [firstMask, hiddenMask, lastMask, order];
+    private Linear[] Layers => Residual ? [first, .. inner.Zip(outer).SelectMany(block => new[] { block.First, block.Second }), last] : [first, .. inner, last];
 
-    private static Tensor Masked(Linear layer, Tensor mask, Tensor input) => nn.functional.linear(input, layer.weight!.mul(mask), layer.bias);
+    private Constant[] Constants => [firstMask, hiddenMask, lastMask, order];
 
     // the units start to end of a layer, from the columns that are known by now: all of them are unmasked
     private static Tensor Rows(Linear layer, Tensor weight, Columns from, long start, long end) =>

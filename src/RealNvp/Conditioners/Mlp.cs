@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -15,6 +16,7 @@ public sealed class Mlp : Conditioner
     private readonly ModuleList<Linear> layers;
     private readonly Linear? context;
     private readonly Linear last;
+    private readonly DenseProgram program;
 
     /// <summary>Makes the network.</summary>
     /// <param name="inputs">I, the number of input features.</param>
@@ -32,16 +34,10 @@ public sealed class Mlp : Conditioner
         for (var i = 0; i < hiddenLayers; i++) layers.Add(Weights.Linear(i == 0 ? inputs : hidden, hidden));
         if (contextSize > 0) context = Weights.Linear(contextSize, hidden, bias: false);
         last = Weights.ZeroLinear(hidden, outputs);
+        program = new DenseProgram(inputs, [.. Enumerable.Repeat(hidden, hiddenLayers), outputs], contextSize);
         RegisterComponents();
     }
 
     /// <inheritdoc/>
-    public override Tensor forward(Tensor input, Tensor? context)
-    {
-        using var scope = NewDisposeScope();
-        var h = layers[0].call(input);
-        if (this.context is not null && context is not null) h = h.add(this.context.call(context), Scalars.One);
-        for (var i = 1; i < layers.Count; i++) h = layers[i].call(h.relu());
-        return scope.MoveToOuter(last.call(h.relu()));
-    }
+    public override Tensor forward(Tensor input, Tensor? context) => DenseNetwork.Run(program, input, context, this.context, [.. layers, last], []);
 }

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -17,6 +18,7 @@ public sealed class ResidualMlp : Conditioner
     private readonly Linear first, last;
     private readonly Linear? context;
     private readonly ModuleList<Linear> inner, outer;
+    private readonly DenseProgram program;
 
     /// <summary>Makes the network.</summary>
     /// <param name="inputs">I, the number of input features.</param>
@@ -40,16 +42,11 @@ public sealed class ResidualMlp : Conditioner
             outer.Add(Weights.Linear(hidden, hidden));
         }
         last = Weights.ZeroLinear(hidden, outputs);
+        program = new DenseProgram(inputs, [.. Enumerable.Repeat(hidden, 1 + (2 * blocks)), outputs], contextSize, residual: true);
         RegisterComponents();
     }
 
     /// <inheritdoc/>
-    public override Tensor forward(Tensor input, Tensor? context)
-    {
-        using var scope = NewDisposeScope();
-        var h = first.call(input);
-        if (this.context is not null && context is not null) h = h.add(this.context.call(context), Scalars.One);
-        for (var i = 0; i < inner.Count; i++) h = h.add(outer[i].call(inner[i].call(h.relu()).relu_()), Scalars.One);
-        return scope.MoveToOuter(last.call(h.relu()));
-    }
+    public override Tensor forward(Tensor input, Tensor? context) =>
+        DenseNetwork.Run(program, input, context, this.context, [first, .. inner.Zip(outer).SelectMany(block => new[] { block.First, block.Second }), last], []);
 }

@@ -1,0 +1,136 @@
+using System.Runtime.Intrinsics;
+
+namespace RealNvp.Kernels;
+
+/// <summary>Where the gradients of a network go; null where one is not wanted.</summary>
+internal sealed unsafe class DenseGradients(int layers)
+{
+    /// <summary>(rows, inputs), contiguous.</summary>
+    public float* X;
+
+    /// <summary>(rows, context), contiguous.</summary>
+    public float* Context;
+
+    public float* ContextWeight;
+
+    public float*[] Weights { get; } = new float*[layers];
+
+    public float*[] Biases { get; } = new float*[layers];
+}
+
+/// <summary>The gradients of a network, a block of rows after the other, from what <see cref="DenseForward"/> wrote down.</summary>
+/// <remarks>
+/// The gradients of weights are sums over rows. The rows are parted in shares by their number alone, each share is summed by one thread, and the
+/// shares are added in their order: the result is the same for every number of threads.
+/// </remarks>
+internal static unsafe class DenseBackward
+{
+    private const int ShareRows = 128, MostShares = 16;
+
+    /// <param name="call">The network and its input.</param>
+    /// <param name="tape">What the forward pass wrote down.</param>
+    /// <param name="gradient">The gradient of the output, (rows, outputs), contiguous.</param>
+    /// <param name="to">Gets the gradients.</param>
+    public static void Run(DenseCall call, float* tape, float* gradient, DenseGradients to)
+    {
+        var shares = (int)Math.Min(MostShares, System.Numerics.BitOperations.RoundUpToPowerOf2((uint)((call.Rows + ShareRows) / ShareRows)) / 2);
+        shares = Math.Max(1, shares);
+        var layout = new DenseSums(call.Program, to);
+        var packed = call.PackedSize();
+        var memory = DenseScratch.Shared(packed + (shares * layout.Size));
+        var sums = memory + packed;
+        call.PackBackward(memory);
+        var work = 2.0 * call.Rows * call.Program.Weights;
+        KernelThreads.For(shares, work, DenseCall.Grain, (start, end) =>
+        {
+            for (var share = start; share < end; share++)
+            {
+                var (first, last) = ((int)(call.Rows * share / shares), (int)(call.Rows * (share + 1) / shares));
+                var at = sums + (share * layout.Size);
+                if (DenseCall.Lanes == 16) Rows<DenseLanes512, Vector512<float>>(call, tape, gradient, to, layout, at, first, last);
+                else Rows<DenseLanes256, Vector256<float>>(call, tape, gradient, to, layout, at, first, last);
+            }
+        });
+        layout.Add(call, sums, shares);
+    }
+
+    private static void Rows<L, V>(DenseCall call, float* tape, float* gradient, DenseGradients to, DenseSums layout, float* sums, int start, int end)
+        where L : struct, IDenseLanes<V>
+        where V : struct
+    {
+        var program = call.Program;
+        var size = (long)DenseCall.Block * DenseProduct.Stride(Math.Max(program.Widest, program.Context));
+        // the input as a matrix of our own, and the gradients of the results by turns
+        var scratch = DenseScratch.Own(3 * size);
+        for (var row = start; row < end; row += DenseCall.Block)
+        {
+            var rows = Math.Min(DenseCall.Block, end - row);
+            var add = row > start;
+            float* here = scratch, next = scratch + size, input = scratch + (2 * size);
+            DenseForward.Copy(gradient + ((nint)row * program.Outputs), program.Outputs, here, DenseProduct.Stride(program.Outputs), rows, program.Outputs);
+            for (var i = program.Layers.Count - 1; i >= 0; i--)
+            {
+                var layer = program.Layers[i];
+                var stride = DenseProduct.Stride(layer.Outputs);
+                var width = DenseProduct.Stride(layer.Inputs);
+                var from = i == 0 ? input : tape + DenseForward.TapeAt(program, call.Rows, i - 1) + ((nint)row * width);
+                if (i == 0) DenseForward.Copy(call.X + (row * call.XStride), call.XStride, input, width, rows, layer.Inputs);
+                if (to.Weights[i] != null) Weight<L, V>(here, stride, from, width, sums + layout.Weight(i), rows, layer.Outputs, layer.Inputs, add);
+                if (to.Biases[i] != null) Columns<L, V>(here, stride, sums + layout.Bias(i), rows, layer.Outputs, add);
+                if (i == 0) break;
+                // where the result before this one is added later, the gradient from there is what `next` holds still
+                var finish = new DenseFinish { Gate = from, Addend = program.IsAddedLater(i - 1) ? next : null, Result = next, Stride = width };
+                DenseProduct.Multiply<L, V>(here, stride, 1, call.Panels(i), 0, rows, layer.Inputs, layer.Outputs, finish);
+                var swap = here;
+                here = next;
+                next = swap;
+            }
+            var outputs = program.Layers[0].Outputs;
+            if (to.X != null) Input<L, V>(here, DenseProduct.Stride(outputs), call.Panels(0), next, to.X, row, rows, program.Inputs, outputs);
+            if (call.Context == null) continue;
+            var features = DenseProduct.Stride(program.Context);
+            if (to.ContextWeight != null)
+            {
+                DenseForward.Copy(call.Context + (row * call.ContextStride), call.ContextStride, input, features, rows, program.Context);
+                Weight<L, V>(here, DenseProduct.Stride(outputs), input, features, sums + layout.ContextWeight, rows, outputs, program.Context, add);
+            }
+            if (to.Context != null) Input<L, V>(here, DenseProduct.Stride(outputs), call.ContextPanels, next, to.Context, row, rows, program.Context, outputs);
+        }
+    }
+
+    // gᵀ·h: rows are outputs, columns are inputs, steps are the examples
+    private static void Weight<L, V>(float* gradient, nint stride, float* input, nint width, float* sum, int rows, int outputs, int inputs, bool add)
+        where L : struct, IDenseLanes<V>
+        where V : struct =>
+        DenseProduct.Multiply<L, V>(gradient, 1, stride, input, width, outputs, inputs, rows, new DenseFinish { Addend = add ? sum : null, Result = sum, Stride = width });
+
+    private static void Input<L, V>(float* gradient, nint stride, float* panels, float* scratch, float* to, int row, int rows, int inputs, int outputs)
+        where L : struct, IDenseLanes<V>
+        where V : struct
+    {
+        var width = DenseProduct.Stride(inputs);
+        DenseProduct.Multiply<L, V>(gradient, stride, 1, panels, 0, rows, inputs, outputs, new DenseFinish { Result = scratch, Stride = width });
+        DenseForward.Copy(scratch, width, to + ((nint)row * inputs), inputs, rows, inputs);
+    }
+
+    // four sums a column, so that an addition need not wait for the one before
+    private static void Columns<L, V>(float* matrix, nint stride, float* sum, int rows, int columns, bool add) where L : struct, IDenseLanes<V> where V : struct
+    {
+        for (var column = 0; column < columns; column += L.Count)
+        {
+            V s0 = L.Zero, s1 = L.Zero, s2 = L.Zero, s3 = L.Zero;
+            var from = matrix + column;
+            var row = 0;
+            for (; row <= rows - 4; row += 4, from += 4 * stride)
+            {
+                s0 = L.Add(s0, L.Load(from));
+                s1 = L.Add(s1, L.Load(from + stride));
+                s2 = L.Add(s2, L.Load(from + (2 * stride)));
+                s3 = L.Add(s3, L.Load(from + (3 * stride)));
+            }
+            for (; row < rows; row++, from += stride) s0 = L.Add(s0, L.Load(from));
+            s0 = L.Add(L.Add(s0, s1), L.Add(s2, s3));
+            L.Store(add ? L.Add(s0, L.Load(sum + column)) : s0, sum + column);
+        }
+    }
+}

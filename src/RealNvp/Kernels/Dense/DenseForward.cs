@@ -1,0 +1,77 @@
+using System.Runtime.Intrinsics;
+
+namespace RealNvp.Kernels;
+
+/// <summary>A network from its input to its output, a block of rows after the other.</summary>
+internal static unsafe class DenseForward
+{
+    /// <summary>The elements of what <see cref="Run"/> writes down for the gradients of so many rows: relu of each result but the last.</summary>
+    public static long TapeSize(DenseProgram program, long rows) => rows * TapeWidth(program, program.Layers.Count - 1);
+
+    /// <summary>Where the activations of a layer begin on the tape of so many rows.</summary>
+    public static long TapeAt(DenseProgram program, long rows, int layer) => rows * TapeWidth(program, layer);
+
+    /// <summary>Runs the network.</summary>
+    /// <param name="call">The network and its input.</param>
+    /// <param name="tape">Gets what the gradients need; null where none is wanted.</param>
+    /// <param name="output">(rows, outputs), contiguous.</param>
+    public static void Run(DenseCall call, float* tape, float* output)
+    {
+        call.PackForward(DenseScratch.Shared(call.PackedSize()));
+        KernelThreads.For(call.Rows, (double)call.Rows * call.Program.Weights, DenseCall.Grain, (start, end) =>
+        {
+            if (DenseCall.Lanes == 16) Rows<DenseLanes512, Vector512<float>>(call, tape, output, (int)start, (int)end);
+            else Rows<DenseLanes256, Vector256<float>>(call, tape, output, (int)start, (int)end);
+        });
+    }
+
+    private static long TapeWidth(DenseProgram program, int layers)
+    {
+        var width = 0L;
+        for (var i = 0; i < layers; i++) width += DenseProduct.Stride(program.Layers[i].Outputs);
+        return width;
+    }
+
+    private static void Rows<L, V>(DenseCall call, float* tape, float* output, int start, int end) where L : struct, IDenseLanes<V> where V : struct
+    {
+        var program = call.Program;
+        var size = (long)DenseCall.Block * DenseProduct.Stride(program.Widest);
+        var scratch = DenseScratch.Own(4 * size);
+        // results that are added later, the output, and activations by turns
+        float* sum = scratch, last = scratch + size;
+        for (var row = start; row < end; row += DenseCall.Block)
+        {
+            var rows = Math.Min(DenseCall.Block, end - row);
+            float* from = call.X + (row * call.XStride);
+            var stride = call.XStride;
+            for (var i = 0; i < program.Layers.Count; i++)
+            {
+                var layer = program.Layers[i];
+                var finish = new DenseFinish { Bias = call.Bias(i), Stride = DenseProduct.Stride(layer.Outputs) };
+                if (i == 0 && call.Context != null)
+                {
+                    var given = new DenseFinish { Result = sum, Stride = finish.Stride };
+                    DenseProduct.Multiply<L, V>(call.Context + (row * call.ContextStride), call.ContextStride, 1, call.ContextPanels, 0, rows, layer.Outputs, program.Context, given);
+                    finish.Addend = sum;
+                }
+                if (layer.AddsSkip) finish.Addend = sum;
+                if (i == program.Layers.Count - 1) finish.Result = last;
+                else
+                {
+                    if (program.IsAddedLater(i)) finish.Result = sum;
+                    finish.Relu = tape == null ? scratch + ((2 + (i % 2)) * size) : tape + TapeAt(program, call.Rows, i) + (row * finish.Stride);
+                }
+                DenseProduct.Multiply<L, V>(from, stride, 1, call.Panels(i), 0, rows, layer.Outputs, layer.Inputs, finish);
+                from = finish.Relu;
+                stride = finish.Stride;
+            }
+            Copy(last, DenseProduct.Stride(program.Outputs), output + ((nint)row * program.Outputs), program.Outputs, rows, program.Outputs);
+        }
+    }
+
+    /// <summary>Copies rows between matrices of different strides.</summary>
+    public static void Copy(float* from, nint fromStride, float* to, nint toStride, int rows, int columns)
+    {
+        for (var row = 0; row < rows; row++) new ReadOnlySpan<float>(from + (row * fromStride), columns).CopyTo(new Span<float>(to + (row * toStride), columns));
+    }
+}

@@ -1,0 +1,53 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace RealNvp.Kernels;
+
+/// <summary>A network of linear layers: the kernel where it serves, and else plain operations, which give the same up to rounding.</summary>
+internal static class DenseNetwork
+{
+    /// <summary>The widest layer that the kernel takes. A wider one has panels that no first-level cache holds, and libraries that part the inner dimension too are faster.</summary>
+    public const int Widest = 640;
+
+    /// <summary>Runs a network on (N, inputs); the caller disposes the result (N, outputs).</summary>
+    /// <param name="program">The network.</param>
+    /// <param name="input">(N, inputs).</param>
+    /// <param name="context">(N, context), or null.</param>
+    /// <param name="contextLayer">What brings the context in, without a bias; null where there is none.</param>
+    /// <param name="layers">The layers, each with a bias.</param>
+    /// <param name="masks">The mask of each layer's weight, or null.</param>
+    public static Tensor Run(DenseProgram program, Tensor input, Tensor? context, Linear? contextLayer, ReadOnlySpan<Linear> layers, ReadOnlySpan<Tensor> masks)
+    {
+        using var scope = NewDisposeScope();
+        var all = new List<Tensor>(3 + (3 * layers.Length)) { input };
+        var hasContext = contextLayer is not null && context is not null;
+        if (hasContext) all.AddRange([context!, contextLayer!.weight!]);
+        foreach (var layer in layers) all.AddRange([layer.weight!, layer.bias!]);
+        all.AddRange(masks);
+        if (!Serves(program, all, hasContext)) return scope.MoveToOuter(DenseTwin.Forward(program, new DenseTensors(program, all, hasContext)));
+        all[0] = Rows(all[0]);
+        if (hasContext) all[1] = Rows(all[1]);
+        var differentiable = is_grad_enabled() && all.Exists(t => t.requires_grad);
+        return scope.MoveToOuter(differentiable
+            ? DenseFunction.apply([.. all, program, hasContext])[0]
+            : DenseFunction.Forward(program, new DenseTensors(program, all, hasContext), null));
+    }
+
+    /// <summary>Whether the kernel takes these tensors; they are those of <see cref="DenseTensors"/>.</summary>
+    internal static bool Serves(DenseProgram program, List<Tensor> all, bool hasContext)
+    {
+        if (!KernelSwitches.Dense || DenseCall.Lanes == 0) return false;
+        if (!Fits(all[0], program.Inputs) || all[0].shape[0] is 0 or > int.MaxValue || program.Widest > Widest) return false;
+        if (hasContext && !(Fits(all[1], program.Context) && all[1].shape[0] == all[0].shape[0])) return false;
+        for (var i = hasContext ? 2 : 1; i < all.Count; i++)
+            if (all[i].dtype != ScalarType.Float32 || !KernelMemory.IsPlain(all[i])) return false;
+        return true;
+    }
+
+    private static bool Fits(Tensor matrix, long columns) =>
+        matrix.dtype == ScalarType.Float32 && matrix.device_type == DeviceType.CPU && !matrix.is_sparse && matrix.dim() == 2 && matrix.shape[1] == columns;
+
+    // a kernel takes any distance between rows, but the numbers of a row must lie together
+    private static Tensor Rows(Tensor matrix) => matrix.stride(1) == 1 ? matrix : matrix.contiguous();
+}

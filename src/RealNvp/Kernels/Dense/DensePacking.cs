@@ -1,0 +1,79 @@
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace RealNvp.Kernels;
+
+/// <summary>
+/// Copies a weight (outputs, inputs) into panels of as many columns as a tile has, one step after the other, so that a tile reads it in one
+/// stream. Columns that are missing in the last panel are zeros.
+/// </summary>
+internal static unsafe class DensePacking
+{
+    /// <summary>The elements of a packed matrix.</summary>
+    public static int Size(int columns, int steps, int lanes) => (columns + lanes - 1) / lanes * lanes * steps;
+
+    /// <summary>The width of the panel that begins at a column.</summary>
+    private static int Width(int column, int columns, int lanes) => columns - column > lanes ? 2 * lanes : lanes;
+
+    /// <summary>One panel for x·Wᵀ: columns are outputs, steps are inputs.</summary>
+    public static void Forward(float* weight, float* mask, int outputs, int inputs, int column, int lanes, float* to)
+    {
+        var width = Width(column, outputs, lanes);
+        var present = Math.Min(width, outputs - column);
+        to += (nint)column * inputs;
+        for (var j = 0; j < width; j += 8)
+        {
+            var full = Avx.IsSupported && j + 8 <= present;
+            var step = 0;
+            if (full)
+                for (; step + 8 <= inputs; step += 8)
+                {
+                    var at = (((nint)column + j) * inputs) + step;
+                    Transpose(weight + at, mask == null ? null : mask + at, inputs, to + ((nint)step * width) + j, width);
+                }
+            for (; step < inputs; step++)
+                for (var i = j; i < j + 8; i++)
+                {
+                    var at = (((nint)column + i) * inputs) + step;
+                    to[((nint)step * width) + i] = i >= present ? 0 : mask == null ? weight[at] : weight[at] * mask[at];
+                }
+        }
+    }
+
+    /// <summary>One panel for g·W: columns are inputs, steps are outputs.</summary>
+    public static void Backward(float* weight, float* mask, int outputs, int inputs, int column, int lanes, float* to)
+    {
+        var width = Width(column, inputs, lanes);
+        var present = Math.Min(width, inputs - column);
+        to += (nint)column * outputs;
+        for (var step = 0; step < outputs; step++)
+        {
+            var from = weight + ((nint)step * inputs) + column;
+            var by = mask == null ? null : mask + ((nint)step * inputs) + column;
+            var i = 0;
+            for (; i + 8 <= present; i += 8) (by == null ? Vector256.Load(from + i) : Vector256.Load(from + i) * Vector256.Load(by + i)).Store(to + i);
+            for (; i < present; i++) to[i] = by == null ? from[i] : from[i] * by[i];
+            for (; i < width; i++) to[i] = 0;
+            to += width;
+        }
+    }
+
+    // 8 by 8: pairs, then quarters, then halves change places
+    private static void Transpose(float* from, float* mask, nint stride, float* to, nint width)
+    {
+        Vector256<float> Row(int row) => mask == null ? Vector256.Load(from + (row * stride)) : Vector256.Load(from + (row * stride)) * Vector256.Load(mask + (row * stride));
+        Vector256<float> r0 = Row(0), r1 = Row(1), r2 = Row(2), r3 = Row(3), r4 = Row(4), r5 = Row(5), r6 = Row(6), r7 = Row(7);
+        Vector256<float> a0 = Avx.UnpackLow(r0, r1), a1 = Avx.UnpackHigh(r0, r1), a2 = Avx.UnpackLow(r2, r3), a3 = Avx.UnpackHigh(r2, r3);
+        Vector256<float> a4 = Avx.UnpackLow(r4, r5), a5 = Avx.UnpackHigh(r4, r5), a6 = Avx.UnpackLow(r6, r7), a7 = Avx.UnpackHigh(r6, r7);
+        Vector256<float> b0 = Avx.Shuffle(a0, a2, 0x44), b1 = Avx.Shuffle(a0, a2, 0xEE), b2 = Avx.Shuffle(a1, a3, 0x44), b3 = Avx.Shuffle(a1, a3, 0xEE);
+        Vector256<float> b4 = Avx.Shuffle(a4, a6, 0x44), b5 = Avx.Shuffle(a4, a6, 0xEE), b6 = Avx.Shuffle(a5, a7, 0x44), b7 = Avx.Shuffle(a5, a7, 0xEE);
+        Avx.Permute2x128(b0, b4, 0x20).Store(to);
+        Avx.Permute2x128(b1, b5, 0x20).Store(to + width);
+        Avx.Permute2x128(b2, b6, 0x20).Store(to + (2 * width));
+        Avx.Permute2x128(b3, b7, 0x20).Store(to + (3 * width));
+        Avx.Permute2x128(b0, b4, 0x31).Store(to + (4 * width));
+        Avx.Permute2x128(b1, b5, 0x31).Store(to + (5 * width));
+        Avx.Permute2x128(b2, b6, 0x31).Store(to + (6 * width));
+        Avx.Permute2x128(b3, b7, 0x31).Store(to + (7 * width));
+    }
+}

@@ -1,0 +1,88 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Kernels;
+
+/// <summary>A linear layer of a network.</summary>
+/// <param name="Inputs">The number of inputs.</param>
+/// <param name="Outputs">The number of outputs.</param>
+/// <param name="AddsSkip">Adds the result of the layer before the one before, as the end of a residual block does.</param>
+internal readonly record struct DenseLayer(int Inputs, int Outputs, bool AddsSkip);
+
+/// <summary>
+/// What a kernel has to know of a network: linear layers, each of relu of the result before it, h₀ = W₀ x + b₀ (+ U c) and
+/// hᵢ = Wᵢ relu(hᵢ₋₁) + bᵢ (+ hᵢ₋₂). The last result is the network's. Weights may have masks.
+/// </summary>
+internal sealed class DenseProgram
+{
+    /// <summary>Describes a network.</summary>
+    /// <param name="inputs">I, the number of inputs.</param>
+    /// <param name="outputs">The number of outputs of each layer.</param>
+    /// <param name="context">C, the number of context features; 0 for none.</param>
+    /// <param name="residual">Whether layers 2, 4, ... end residual blocks; the last layer never does.</param>
+    public DenseProgram(long inputs, IReadOnlyList<long> outputs, long context, bool residual = false)
+    {
+        Context = checked((int)context);
+        Layers = [.. outputs.Select((n, i) => new DenseLayer(checked((int)(i == 0 ? inputs : outputs[i - 1])), checked((int)n), residual && i > 0 && i % 2 == 0 && i < outputs.Count - 1))];
+        Widest = Layers.Max(l => Math.Max(l.Inputs, l.Outputs));
+        Weights = Layers.Sum(l => (long)l.Inputs * l.Outputs) + ((long)Context * Layers[0].Outputs);
+    }
+
+    /// <summary>The layers in their order; at least one.</summary>
+    public IReadOnlyList<DenseLayer> Layers { get; }
+
+    /// <summary>The number of context features; 0 for none.</summary>
+    public int Context { get; }
+
+    /// <summary>The most inputs or outputs that a layer has.</summary>
+    public int Widest { get; }
+
+    /// <summary>The elements of all weights, biases left out: the multiply-adds of one example.</summary>
+    public long Weights { get; }
+
+    public int Inputs => Layers[0].Inputs;
+
+    public int Outputs => Layers[^1].Outputs;
+
+    /// <summary>Whether a later layer adds the result of this one.</summary>
+    public bool IsAddedLater(int layer) => layer + 2 < Layers.Count && Layers[layer + 2].AddsSkip;
+}
+
+/// <summary>The tensors of one call of a network, in the order in which autograd gets them.</summary>
+internal sealed class DenseTensors
+{
+    private readonly IReadOnlyList<Tensor> all;
+
+    /// <param name="program">The network.</param>
+    /// <param name="all">x; context and its weight, where there is one; weight and bias of each layer; mask of each layer, where there are masks.</param>
+    /// <param name="hasContext">Whether there is a context.</param>
+    public DenseTensors(DenseProgram program, IReadOnlyList<Tensor> all, bool hasContext)
+    {
+        (this.all, HasContext) = (all, hasContext);
+        First = hasContext ? 3 : 1;
+        HasMasks = all.Count > First + (2 * program.Layers.Count);
+        Masks = First + (2 * program.Layers.Count);
+    }
+
+    public bool HasContext { get; }
+
+    public bool HasMasks { get; }
+
+    /// <summary>The index of the first weight.</summary>
+    public int First { get; }
+
+    /// <summary>The index of the first mask.</summary>
+    public int Masks { get; }
+
+    public Tensor X => all[0];
+
+    public Tensor? Context => HasContext ? all[1] : null;
+
+    public Tensor? ContextWeight => HasContext ? all[2] : null;
+
+    public Tensor Weight(int layer) => all[First + (2 * layer)];
+
+    public Tensor Bias(int layer) => all[First + (2 * layer) + 1];
+
+    public Tensor? Mask(int layer) => HasMasks ? all[Masks + layer] : null;
+}

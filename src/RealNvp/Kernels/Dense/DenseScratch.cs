@@ -1,0 +1,31 @@
+using System.Runtime.InteropServices;
+
+namespace RealNvp.Kernels;
+
+/// <summary>Memory that a thread keeps for its kernels, so that none is asked for, and touched for the first time, in each call.</summary>
+internal sealed unsafe class DenseScratch
+{
+    [ThreadStatic] private static DenseScratch? shared, own;
+    private const nuint Alignment = 64;
+    private float* memory;
+    private long size;
+
+    /// <summary>What the calling thread shares with its helpers during a call: packed weights, sums.</summary>
+    public static float* Shared(long elements) => (shared ??= new()).Rent(elements);
+
+    /// <summary>What a thread needs for its rows.</summary>
+    public static float* Own(long elements) => (own ??= new()).Rent(elements);
+
+    ~DenseScratch() => NativeMemory.AlignedFree(memory);
+
+    private float* Rent(long elements)
+    {
+        if (elements <= size) return memory;
+        NativeMemory.AlignedFree(memory);
+        memory = null;
+        size = 0;
+        memory = (float*)NativeMemory.AlignedAlloc(checked((nuint)elements * sizeof(float)), Alignment);
+        size = elements;
+        return memory;
+    }
+}
