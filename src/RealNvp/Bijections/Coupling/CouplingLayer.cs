@@ -86,13 +86,15 @@ public class CouplingLayer : Bijection
     {
         var parameters = partition.Restrict(Parameters(partition.Kept(input), context));
         var changed = partition.Changed(input);
-        var (output, logDerivative) = inverse ? transformer.Inverse(changed, parameters) : transformer.Forward(changed, parameters);
-        if (!transformer.IsIdentityAtZeroExactly && partition.Changes is { } changes)
+        if (transformer.IsIdentityAtZeroExactly || partition.Changes is not { } changes)
         {
-            var moves = changes.to(ScalarType.Bool);
-            output = output.where(moves, input);
-            logDerivative = logDerivative?.where(moves, zeros_like(logDerivative));
+            var (all, logDet) = transformer.Transform(changed, parameters, inverse);
+            return (partition.Merge(input, all), logDet);
         }
+        var (output, logDerivative) = inverse ? transformer.Inverse(changed, parameters) : transformer.Forward(changed, parameters);
+        var moves = changes.to(ScalarType.Bool);
+        output = output.where(moves, input);
+        logDerivative = logDerivative?.where(moves, zeros_like(logDerivative));
         return (partition.Merge(input, output), logDerivative is null ? null : SumExamples(logDerivative));
     }
 
