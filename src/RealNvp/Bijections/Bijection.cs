@@ -99,8 +99,10 @@ public abstract class Bijection : nn.Module
     protected static Tensor SumExamples(Tensor logDerivative)
     {
         ArgumentNullException.ThrowIfNull(logDerivative);
-        return logDerivative.dim() <= 1 ? logDerivative.alias() : logDerivative.flatten(1).sum(1);
+        return SumOfExamples(logDerivative);
     }
+
+    internal static Tensor SumOfExamples(Tensor logDerivative) => logDerivative.dim() <= 1 ? logDerivative.alias() : logDerivative.flatten(1).sum(1);
 
     /// <summary>Throws where the values of x are outside of what the map is for, such as pixels that are no whole numbers. One pass over x.</summary>
     internal virtual void CheckData(Tensor x, string owner) { }

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -71,5 +72,24 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>
         var shift = bias.sub(mean.mul(scale));
         var y = input.mul(RunningMoments.PerChannel(scale, input.dim())).add(RunningMoments.PerChannel(shift, input.dim()), Scalars.One);
         return scope.MoveToOuter(y);
+    }
+
+    /// <summary>relu of <see cref="forward"/>, as one kernel where there is one for the input.</summary>
+    internal Tensor Relu(Tensor input)
+    {
+        var current = training && input.shape[0] > 0;
+        var differentiable = is_grad_enabled() && (input.requires_grad || weight.requires_grad || bias.requires_grad);
+        if (!NormRelu.Takes(input, weight) || (current ? Statistics != BatchStatistics.Current || input.numel() == input.shape[1] : differentiable)) return call(input).relu_();
+        using var scope = NewDisposeScope();
+        if (!current) return scope.MoveToOuter(NormRelu.Known(input, running_mean, running_var, weight, bias, Eps));
+        var result = differentiable ? NormReluFunction.apply(input, weight, bias, Eps) : NormRelu.Batch(input, weight, bias, Eps);
+        using (no_grad())
+        {
+            num_batches_tracked.add_(Scalars.IntegerOne);
+            double elements = input.numel() / input.shape[1];
+            running_mean.mul_(Scalars.Of(Momentum)).add_(result[1], Scalars.Of(1 - Momentum));
+            running_var.mul_(Scalars.Of(Momentum)).add_(result[2], Scalars.Of((1 - Momentum) * elements / (elements - 1)));
+        }
+        return scope.MoveToOuter(result[0]);
     }
 }

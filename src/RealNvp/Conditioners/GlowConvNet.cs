@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -38,8 +39,8 @@ public sealed class GlowConvNet : Conditioner
     public override Tensor forward(Tensor input, Tensor? context)
     {
         using var scope = NewDisposeScope();
-        var h = first.call(input);
+        var h = first.call(ChannelsLast.Wanted(input) ? ChannelsLast.Of(input) : input);
         if (this.context is not null && context is not null) h = h.add(this.context.call(context).unsqueeze(2).unsqueeze(3), Scalars.One);
-        return scope.MoveToOuter(last.call(second.call(h.relu()).relu_()));
+        return scope.MoveToOuter(last.call(second.call(h.relu_()).relu_()));
     }
 }

@@ -23,6 +23,6 @@ internal sealed class ResidualBlock2d : nn.Module<Tensor, Tensor>
         using var scope = NewDisposeScope();
         var h = in_conv.call(ResidualConvNet.NormRelu(in_norm, input));
         h = out_conv.call(ResidualConvNet.NormRelu(out_norm, h));
-        return scope.MoveToOuter(h.add(input, Internal.Scalars.One));
+        return scope.MoveToOuter(h.add_(input));
     }
 }

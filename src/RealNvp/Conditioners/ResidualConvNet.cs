@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -60,16 +61,17 @@ public sealed class ResidualConvNet : Conditioner
         var h = in_norm is null ? input : in_norm.call(input);
         if (doubled) h = h.mul(Scalars.Two);
         if (concatenated) h = cat([h, h.neg()], 1).relu();
+        if (ChannelsLast.Wanted(h)) h = ChannelsLast.Of(h);
         h = in_conv.call(h);
         if (this.context is not null && context is not null) h = h.add(this.context.call(context).unsqueeze(-1).unsqueeze(-1), Scalars.One);
         var skip = in_skip.call(h);
         for (var i = 0; i < blocks.Count; i++)
         {
             h = blocks[i].call(h);
-            skip = skip.add(skips[i].call(h), Scalars.One);
+            skip = skips[i].call(h).add_(skip);
         }
         return scope.MoveToOuter(out_conv.call(NormRelu(out_norm, skip)));
     }
 
-    internal static Tensor NormRelu(ChannelBatchNorm? norm, Tensor input) => norm is null ? input.relu() : norm.call(input).relu_();
+    internal static Tensor NormRelu(ChannelBatchNorm? norm, Tensor input) => norm is null ? input.relu() : norm.Relu(input);
 }

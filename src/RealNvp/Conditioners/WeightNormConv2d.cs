@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -32,7 +33,7 @@ public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>
         // PyTorch's default for convolutions: uniform in ±1/√(fan in)
         var bound = 1 / Math.Sqrt(inputs * kernelSize * kernelSize);
         var v = empty(outputs, inputs, kernelSize, kernelSize).uniform_(-bound, bound);
-        var g = zero ? zeros(outputs, 1, 1, 1) : Norm(v);
+        var g = zero ? zeros(outputs, 1, 1, 1) : WeightNorm.Norm(v);
         if (bias) this.bias = Weights.Parameter(zero ? zeros(outputs) : empty(outputs).uniform_(-bound, bound));
         weight_g = Weights.Parameter(g);
         weight_v = Weights.Parameter(v);
@@ -43,10 +44,7 @@ public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
-        var weight = weight_v.mul(weight_g.div(Norm(weight_v)));
+        var weight = WeightNorm.Of(weight_v, weight_g, fused: ChannelsLast.Wanted(input));
         return scope.MoveToOuter(nn.functional.conv2d(input, weight, bias, padding: [padding, padding]));
     }
-
-    // a direction of length 0 has no norm to divide by; the small floor keeps it and its gradient finite
-    private static Tensor Norm(Tensor v) => v.mul(v).sum([1, 2, 3], keepdim: true).clamp_min(Scalars.Of(1e-30)).sqrt();
 }

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -41,22 +42,42 @@ public sealed class AffineTransformer : ScalarTransformer
     public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters)
     {
         ArgumentNullException.ThrowIfNull(x);
-        var (s, t) = ScaleAndShift(parameters);
-        var y = Order == AffineOrder.ScaleThenShift ? x.mul(s.exp()).add(t, Scalars.One) : x.add(t, Scalars.One).mul(s.exp());
-        return (y, s);
+        var (s, t) = ScaleAndShift(parameters, scale);
+        return Forward(x, s, t);
     }
 
     /// <inheritdoc/>
     public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters)
     {
         ArgumentNullException.ThrowIfNull(y);
-        var (s, t) = ScaleAndShift(parameters);
-        var minus = s.neg();
-        var x = Order == AffineOrder.ScaleThenShift ? y.sub(t).mul(minus.exp()) : y.mul(minus.exp()).sub(t);
-        return (x, minus);
+        var (s, t) = ScaleAndShift(parameters, scale);
+        return Inverse(y, s, t);
     }
 
-    private (Tensor S, Tensor T) ScaleAndShift(Tensor parameters)
+    internal override (Tensor Value, Tensor? LogDet) Transform(Tensor input, Tensor parameters, bool inverse)
+    {
+        if (!AffineKernel.Takes(input, parameters, scale) || (scale.dim() != input.dim() - 1 && scale.numel() != 1)) return base.Transform(input, parameters, inverse);
+        return AffineKernel.Run(AffineForm.Of(sigmoid: false, Order, inverse), input, parameters, scale, (x, p, a) => Plain(x, p, a!, inverse));
+    }
+
+    // the kernel's twin: with a scale that is an input
+    private (Tensor, Tensor) Plain(Tensor x, Tensor parameters, Tensor a, bool inverse)
+    {
+        var (s, t) = ScaleAndShift(parameters, a);
+        var (y, logDerivative) = inverse ? Inverse(x, s, t) : Forward(x, s, t);
+        return (y, Bijection.SumOfExamples(logDerivative));
+    }
+
+    private (Tensor, Tensor) Forward(Tensor x, Tensor s, Tensor t) =>
+        (Order == AffineOrder.ScaleThenShift ? x.mul(s.exp()).add(t, Scalars.One) : x.add(t, Scalars.One).mul(s.exp()), s);
+
+    private (Tensor, Tensor) Inverse(Tensor y, Tensor s, Tensor t)
+    {
+        var minus = s.neg();
+        return (Order == AffineOrder.ScaleThenShift ? y.sub(t).mul(minus.exp()) : y.mul(minus.exp()).sub(t), minus);
+    }
+
+    private static (Tensor S, Tensor T) ScaleAndShift(Tensor parameters, Tensor scale)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         var half = parameters.shape[1] / 2;

@@ -37,6 +37,13 @@ public abstract class ScalarTransformer : nn.Module
     /// <returns>Two tensors of the shape of y. The caller disposes them.</returns>
     public abstract (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters);
 
+    /// <summary>One of the maps with its log-determinant (N), the sum of log-derivatives over an example; null where that is 0. Runs inside a dispose scope.</summary>
+    internal virtual (Tensor Value, Tensor? LogDet) Transform(Tensor input, Tensor parameters, bool inverse)
+    {
+        var (value, logDerivative) = inverse ? Inverse(input, parameters) : Forward(input, parameters);
+        return (value, logDerivative is null ? null : Bijection.SumOfExamples(logDerivative));
+    }
+
     /// <summary>Checks that there are P parameters for each channel or feature.</summary>
     private protected void CheckParameters(Tensor input, Tensor parameters)
     {

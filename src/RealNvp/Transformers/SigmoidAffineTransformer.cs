@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -45,6 +46,16 @@ public sealed class SigmoidAffineTransformer : ScalarTransformer
         var (logScale, shift) = Split(parameters);
         var minus = logScale.neg();
         return (scope.MoveToOuter(y.mul(minus.exp()).sub(shift)), scope.MoveToOuter(minus));
+    }
+
+    internal override (Tensor Value, Tensor? LogDet) Transform(Tensor input, Tensor parameters, bool inverse) => AffineKernel.Takes(input, parameters, null)
+        ? AffineKernel.Run(AffineForm.Of(sigmoid: true, AffineOrder.ShiftThenScale, inverse), input, parameters, null, (x, p, _) => Plain(x, p, inverse))
+        : base.Transform(input, parameters, inverse);
+
+    private (Tensor, Tensor) Plain(Tensor x, Tensor parameters, bool inverse)
+    {
+        var (y, logDerivative) = inverse ? Inverse(x, parameters) : Forward(x, parameters);
+        return (y, Bijection.SumOfExamples(logDerivative!));
     }
 
     private static (Tensor LogScale, Tensor Shift) Split(Tensor parameters)

@@ -89,8 +89,8 @@ public class CouplingLayer : Bijection
         changed.requires_grad_(true);
         using (enable_grad())
         {
-            var (value, logDerivative) = Map(changed, parameters, inverse);
-            walk.Backward(this, value, partition.Changed(gradient), logDerivative is null ? null : SumExamples(logDerivative), kept, changed);
+            var (value, logDet) = Map(changed, parameters, inverse);
+            walk.Backward(this, value, partition.Changed(gradient), logDet, kept, changed);
         }
         return (input, partition.MergeGradients(gradient, kept.grad ?? zeros_like(kept, requires_grad: false), changed.grad ?? zeros_like(changed, requires_grad: false)));
     }
@@ -107,20 +107,18 @@ public class CouplingLayer : Bijection
     private (Tensor, Tensor?) Transform(Tensor input, Tensor? context, bool inverse)
     {
         var parameters = partition.Restrict(Parameters(partition.Kept(input), context));
-        var (output, logDerivative) = Map(partition.Changed(input), parameters, inverse);
-        return (partition.Merge(input, output), logDerivative is null ? null : SumExamples(logDerivative));
+        var (output, logDet) = Map(partition.Changed(input), parameters, inverse);
+        return (partition.Merge(input, output), logDet);
     }
 
-    private (Tensor Value, Tensor? LogDerivative) Map(Tensor changed, Tensor parameters, bool inverse)
+    private (Tensor Value, Tensor? LogDet) Map(Tensor changed, Tensor parameters, bool inverse)
     {
+        if (transformer.IsIdentityAtZeroExactly || partition.Changes is not { } changes) return transformer.Transform(changed, parameters, inverse);
         var (output, logDerivative) = inverse ? transformer.Inverse(changed, parameters) : transformer.Forward(changed, parameters);
-        if (!transformer.IsIdentityAtZeroExactly && partition.Changes is { } changes)
-        {
-            var moves = changes.to(ScalarType.Bool);
-            output = output.where(moves, changed);
-            logDerivative = logDerivative?.where(moves, zeros_like(logDerivative));
-        }
-        return (output, logDerivative);
+        var moves = changes.to(ScalarType.Bool);
+        output = output.where(moves, changed);
+        logDerivative = logDerivative?.where(moves, zeros_like(logDerivative));
+        return (output, logDerivative is null ? null : SumExamples(logDerivative));
     }
 
     private Tensor Parameters(Tensor kept, Tensor? context)
