@@ -33,7 +33,7 @@ internal static class DenseNetwork
         if (hasContext) all[1] = Rows(all[1]);
         var differentiable = is_grad_enabled() && all.Exists(t => t.requires_grad);
         return scope.MoveToOuter(differentiable
-            ? DenseFunction.apply([.. all, program, hasContext])[0]
+            ? DenseFunction.Apply([.. all, program, hasContext])[0]
             : DenseFunction.Forward(program, new DenseTensors(program, all, hasContext), null));
     }
 
