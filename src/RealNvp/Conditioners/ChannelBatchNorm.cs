@@ -83,6 +83,8 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>
         using var scope = NewDisposeScope();
         if (!current) return scope.MoveToOuter(NormRelu.Known(input, running_mean, running_var, weight, bias, Eps));
         var result = differentiable ? NormReluFunction.Apply(input, weight, bias, Eps) : NormRelu.Batch(input, weight, bias, Eps);
+        // computed again, a batch counts no second time
+        if (LayerTape.Current is { IsReplaying: true }) return scope.MoveToOuter(result[0]);
         using (no_grad())
         {
             num_batches_tracked.add_(Scalars.IntegerOne);
