@@ -196,7 +196,7 @@ public partial class ReversibleTests
         flow.eval();
         loss.backward();
         flow.parameters().Should().OnlyContain(p => IsNaN(p), "nobody trains on wrong gradients");
-        var next = Kernels.KernelFault.Throw;
+        var next = RealNvp.Kernels.KernelFault.Throw;
         next.Should().Throw<InvalidOperationException>().WithMessage("*call backward() before eval()*");
     }
 
