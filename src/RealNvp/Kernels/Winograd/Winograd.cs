@@ -7,7 +7,7 @@ namespace RealNvp.Kernels;
 /// <summary>3×3 convolutions of stride 1 that keep the size, on tensors, with 2.25 times fewer multiplications than a direct one.</summary>
 /// <remarks>
 /// Images lie <see cref="ChannelsLast"/>. Sums of products in the transformed domain are up to about 10 times as large as their result, so they overflow as
-/// much earlier; the rounding error is no larger than that of a direct convolution.
+/// much earlier; the rounding error is about that of a direct convolution or smaller.
 /// </remarks>
 internal static unsafe class Winograd
 {
