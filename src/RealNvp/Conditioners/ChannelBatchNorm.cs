@@ -82,7 +82,9 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>
         if (!NormRelu.Takes(input, weight) || (current ? Statistics != BatchStatistics.Current || input.numel() == input.shape[1] : differentiable)) return call(input).relu_();
         using var scope = NewDisposeScope();
         if (!current) return scope.MoveToOuter(NormRelu.Known(input, running_mean, running_var, weight, bias, Eps));
-        var result = differentiable ? NormReluFunction.apply(input, weight, bias, Eps) : NormRelu.Batch(input, weight, bias, Eps);
+        var result = differentiable ? NormReluFunction.Apply(input, weight, bias, Eps) : NormRelu.Batch(input, weight, bias, Eps);
+        // computed again, a batch counts no second time
+        if (LayerTape.Current is { IsReplaying: true }) return scope.MoveToOuter(result[0]);
         using (no_grad())
         {
             num_batches_tracked.add_(Scalars.IntegerOne);

@@ -28,9 +28,9 @@ public sealed class GlowConvNet : Conditioner
     public GlowConvNet(long inputs, long outputs, long hidden = 512, long contextSize = 0) : base(nameof(GlowConvNet), contextSize)
     {
         Check.Positive(hidden, nameof(hidden), "The number of hidden channels");
-        first = new PlainConv2d(inputs, hidden, 3, padding: 1, Spread);
+        first = new PlainConv2d(inputs, hidden, 3, Spread);
         if (contextSize > 0) context = Weights.Linear(contextSize, hidden, bias: false);
-        second = new PlainConv2d(hidden, hidden, 1, padding: 0, Spread);
+        second = new PlainConv2d(hidden, hidden, 1, Spread);
         last = new ZeroConv2d(hidden, outputs);
         RegisterComponents();
     }

@@ -97,6 +97,12 @@ public sealed class Made : Conditioner
     internal (Tensor Value, Tensor? LogDet) Sequential(long examples, Tensor? context, Func<long, Tensor, (Tensor Value, Tensor? LogDerivative)> next)
     {
         using var scope = NewDisposeScope();
+        if (Sequence(examples, context) is { } sequence)
+        {
+            var (all, sum) = sequence.Run(next);
+            if (sum is not null) scope.MoveToOuter(sum);
+            return (scope.MoveToOuter(all), sum);
+        }
         var like = last.weight!;
         var width = first.weight!.shape[0];
         var rows = OrderOf(positions);
@@ -143,6 +149,26 @@ public sealed class Made : Conditioner
         }
         if (total is not null) scope.MoveToOuter(total);
         return (scope.MoveToOuter(known.Known.index_select(1, tensor(positions, device: like.device))), total);
+    }
+
+    /// <summary>The inverse of an affine map of all features, one after the other, in a kernel; null where none serves. The caller disposes both.</summary>
+    internal (Tensor Value, Tensor? LogDet)? InverseAffine(Tensor z, Tensor? context, AffineTransformer affine)
+    {
+        using var scope = NewDisposeScope();
+        if (Sequence(z.shape[0], context) is not { } sequence || !DenseNetwork.Fits(z, Features) || affine.Scale.numel() != 1) return null;
+        var (value, logDet) = sequence.InverseAffine(z.contiguous(), affine);
+        return (scope.MoveToOuter(value), scope.MoveToOuter(logDet));
+    }
+
+    // the kernel for features one after the other, which keeps nothing for gradients
+    private DenseSequence? Sequence(long examples, Tensor? context)
+    {
+        if (is_grad_enabled()) return null;
+        List<Tensor> all = [first.weight!.narrow(1, 0, 0).new_empty([examples, Features])];
+        foreach (var layer in Layers) all.AddRange([layer.weight!, layer.bias!]);
+        if (!DenseNetwork.Serves(program, all, false)) return null;
+        var given = this.context is not null && context is not null ? this.context.call(context) : null;
+        return new DenseSequence(program, new DenseTensors(program, all, false), given, OrderOf(positions), ends, ParametersPerFeature);
     }
 
     /// <inheritdoc/>

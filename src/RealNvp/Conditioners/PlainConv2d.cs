@@ -1,21 +1,28 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>A 2-D convolution of stride 1 with normal initial weights of a given spread, and a bias of 0.</summary>
+/// <summary>A 2-D convolution of stride 1 that keeps the size of the image, with normal initial weights of a given spread, and a bias of 0.</summary>
 internal sealed class PlainConv2d : nn.Module<Tensor, Tensor>
 {
     private readonly TorchSharp.Modules.Parameter weight, bias;
     private readonly long padding;
+    private readonly float border;
 
-    public PlainConv2d(long inputs, long outputs, long kernelSize, long padding, double spread) : base(nameof(PlainConv2d))
+    /// <param name="inputs">The number of input channels.</param>
+    /// <param name="outputs">The number of output channels.</param>
+    /// <param name="kernelSize">1 or 3.</param>
+    /// <param name="spread">The standard deviation of the initial weights.</param>
+    /// <param name="border">What a 3×3 convolution sees around the image.</param>
+    public PlainConv2d(long inputs, long outputs, long kernelSize, double spread, float border = 0) : base(nameof(PlainConv2d))
     {
         Check.Positive(inputs, nameof(inputs), "The number of input channels");
         Check.Positive(outputs, nameof(outputs), "The number of output channels");
         Weights.Pay(checked((outputs * inputs * kernelSize * kernelSize) + outputs), 2);
-        this.padding = padding;
+        (padding, this.border) = (kernelSize / 2, border);
         using var scope = NewDisposeScope();
         var initial = zeros(outputs, inputs, kernelSize, kernelSize);
         weight = Weights.Parameter(spread > 0 ? initial.normal_(0, spread) : initial);
@@ -23,5 +30,6 @@ internal sealed class PlainConv2d : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    public override Tensor forward(Tensor input) => nn.functional.conv2d(input, weight, bias, padding: [padding, padding]);
+    public override Tensor forward(Tensor input) =>
+        padding == 1 ? ImageConvolution.Apply(input, weight, bias, border) : nn.functional.conv2d(input, weight, bias);
 }

@@ -45,6 +45,6 @@ public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
         var weight = WeightNorm.Of(weight_v, weight_g, fused: ChannelsLast.Wanted(input));
-        return scope.MoveToOuter(nn.functional.conv2d(input, weight, bias, padding: [padding, padding]));
+        return scope.MoveToOuter(padding == 1 ? ImageConvolution.Apply(input, weight, bias) : nn.functional.conv2d(input, weight, bias, padding: [padding, padding]));
     }
 }

@@ -23,7 +23,7 @@ public sealed class ZeroConv2d : nn.Module<Tensor, Tensor>
     /// <param name="outputs">O, the number of output channels.</param>
     public ZeroConv2d(long inputs, long outputs) : base(nameof(ZeroConv2d))
     {
-        conv = new PlainConv2d(inputs, outputs, 3, padding: 0, spread: 0);
+        conv = new PlainConv2d(inputs, outputs, 3, spread: 0, border: 1);
         Weights.Pay(outputs, 1);
         scale = Weights.Parameter(zeros(1, outputs, 1, 1));
         RegisterComponents();
@@ -33,7 +33,6 @@ public sealed class ZeroConv2d : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
-        var padded = nn.functional.pad(input, [1, 1, 1, 1], PaddingModes.Constant, 1);
-        return scope.MoveToOuter(conv.call(padded).mul(scale.clamp(minus_limit, limit).mul(three).exp()));
+        return scope.MoveToOuter(conv.call(input).mul(scale.clamp(minus_limit, limit).mul(three).exp()));
     }
 }

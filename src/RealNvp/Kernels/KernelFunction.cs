@@ -34,16 +34,16 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     {
         using var scope = NewDisposeScope();
         var results = apply(arguments);
-        // the node owns a tensor like each output, for the gradients that it may not get: it must outlive this scope, and not only this one
-        foreach (var owned in scope.DisposablesView)
-            if (owned is Tensor tensor && !made!.Contains(tensor, ReferenceEqualityComparer.Instance) && !results.Contains(tensor, ReferenceEqualityComparer.Instance)) scope.Detach(tensor);
-        made = null;
         foreach (var result in results) scope.MoveToOuter(result);
+        // the node owns a tensor like each output, for the gradients that it may not get: it must outlive this scope, and not only this one
+        foreach (var owned in scope.DisposablesView.ToArray())
+            if (owned is Tensor tensor && !made!.Contains(tensor)) scope.Detach(tensor);
+        made = null;
         return results;
     }
 
-    // what the forward on this thread made last
-    [ThreadStatic] private static List<Tensor>? made;
+    // what the forward on this thread made last: outputs, and what it saved, which the node takes over when forward has returned
+    [ThreadStatic] private static HashSet<object>? made;
 
     /// <inheritdoc/>
     public sealed override List<Tensor> forward(autograd.AutogradContext ctx, params object[] vars)
@@ -52,9 +52,12 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
         ctx.save_data(ArgumentCountKey, vars.Length);
         ctx.save_data(TensorCountKey, vars.Count(v => v is Tensor));
         using var scope = NewDisposeScope();
-        made = Compute(ctx, vars);
-        foreach (var tensor in made) scope.MoveToOuter(tensor);
-        return made;
+        var outputs = Compute(ctx, vars);
+        var all = scope.DisposablesView.ToArray();
+        made = new HashSet<object>(all, ReferenceEqualityComparer.Instance);
+        foreach (var one in all)
+            if (one is Tensor tensor) scope.MoveToOuter(tensor);
+        return outputs;
     }
 
     /// <inheritdoc/>

@@ -22,5 +22,8 @@ internal static class KernelSwitches
     /// <summary>RealNvp.Kernels.Image: what surrounds convolutions.</summary>
     public static bool Image { get; set; } = IsOn(nameof(Image));
 
+    /// <summary>RealNvp.Kernels.Winograd: 3×3 convolutions with fewer multiplications. Needs <see cref="Image"/> too.</summary>
+    public static bool Winograd { get; set; } = IsOn(nameof(Winograd));
+
     private static bool IsOn(string name) => !AppContext.TryGetSwitch("RealNvp.Kernels." + name, out var on) || on;
 }

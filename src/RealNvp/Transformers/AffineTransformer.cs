@@ -35,6 +35,9 @@ public sealed class AffineTransformer : ScalarTransformer
     /// <summary>The order of scale and shift.</summary>
     public AffineOrder Order { get; }
 
+    /// <summary>The learned scale a.</summary>
+    internal Tensor Scale => scale;
+
     /// <inheritdoc/>
     public override int ParametersPerElement => 2;
 

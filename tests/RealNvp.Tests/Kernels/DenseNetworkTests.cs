@@ -192,7 +192,7 @@ public class DenseNetworkTests
         all = All(ScalarType.Float32);
         all[0] = zeros(5, 3);
         Serves().Should().BeFalse("the input is too wide");
-        DenseNetwork.Serves(new DenseProgram(2, [DenseNetwork.Widest + 1, 3], 0), All(ScalarType.Float32), false).Should().BeFalse("the network is too wide");
+        DenseNetwork.Serves(new DenseProgram(2, [DenseNetwork.MostInputs + 1, 3], 0), All(ScalarType.Float32), false).Should().BeFalse("the network is too wide");
     }
 
     public static TheoryData<string> Kinds() => [.. DenseNets.Kinds];

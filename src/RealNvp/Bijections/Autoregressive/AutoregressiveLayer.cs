@@ -53,5 +53,6 @@ public sealed class AutoregressiveLayer : Bijection
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) =>
-        made.Sequential(z.shape[0], context, (feature, parameters) => transformer.Inverse(z.narrow(1, feature, 1), parameters));
+        (transformer is AffineTransformer affine ? made.InverseAffine(z, context, affine) : null)
+        ?? made.Sequential(z.shape[0], context, (feature, parameters) => transformer.Inverse(z.narrow(1, feature, 1), parameters));
 }

@@ -80,9 +80,9 @@ public class CouplingLayer : Bijection
     internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse)
     {
         var kept = partition.Kept(output).detach().requires_grad_(true);
+        using var state = walk.Restore();
         Tensor parameters;
         using (enable_grad())
-        using (walk.Restore())
             parameters = partition.Restrict(Parameters(kept, walk.Context));
         var changed = Map(partition.Changed(output), parameters.detach(), !inverse).Value.detach();
         var input = partition.Merge(output, changed);

@@ -107,6 +107,21 @@ public sealed class InvertibleLinear : Bijection
     private (Tensor Value, Tensor? LogDet)? Fused(ActNorm? before, Tensor input, bool inverse) =>
         Form == LinearForm.Lu && ScaledLinear.Of(input, lu!, permutation!, sign!, before, inverse) is { } fused ? fused.Run(input, lu!, before, inverse) : null;
 
+    // only the matrix needs a graph: with z = W·x, the gradients are Wᵀ·g for x and g·xᵀ for W
+    internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse)
+    {
+        if (inverse) return base.WalkBack(walk, output, gradient, inverse);
+        var input = Apply(InverseMatrix().to(output.dtype), output);
+        var slope = ByChannel(gradient).matmul(ByChannel(input).t());
+        using var gradients = enable_grad();
+        var matrix = Matrix();
+        walk.Backward(this, matrix, slope, LogDet(input));
+        return (input, Apply(matrix.detach().t(), gradient));
+    }
+
+    // (C, N) or (C, N·H·W)
+    private static Tensor ByChannel(Tensor x) => x.dim() == 2 ? x.t() : x.transpose(0, 1).flatten(1);
+
     private Tensor? LogDet(Tensor input)
     {
         var sum = Form switch

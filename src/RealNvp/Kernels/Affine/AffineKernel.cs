@@ -21,7 +21,7 @@ internal static unsafe class AffineKernel
     public static (Tensor Y, Tensor LogDet) Run(AffineForm form, Tensor x, Tensor parameters, Tensor? scale, Func<Tensor, Tensor, Tensor?, (Tensor, Tensor)> twin)
     {
         if (!is_grad_enabled() || !(x.requires_grad || parameters.requires_grad || scale is { requires_grad: true })) return Forward(form, x, parameters, scale);
-        var outputs = scale is null ? AffineFunction.apply(x, parameters, form, twin) : AffineFunction.apply(x, parameters, scale, form, twin);
+        var outputs = scale is null ? AffineFunction.Apply(x, parameters, form, twin) : AffineFunction.Apply(x, parameters, scale, form, twin);
         return (outputs[0], outputs[1]);
     }
 
@@ -177,7 +177,6 @@ internal sealed class AffineFunction : KernelFunction<AffineFunction>
         context.save_data(TwinKey, arguments[^1]);
         context.save_for_backward(tensors);
         // one output may be all that is used
-        context.set_materialize_grads(false);
         return [y, logDet];
     }
 

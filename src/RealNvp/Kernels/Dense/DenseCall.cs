@@ -84,7 +84,7 @@ internal sealed unsafe class DenseCall
             new ReadOnlySpan<float>(biases[i], outputs).CopyTo(new Span<float>(padded[i], outputs));
             new Span<float>(padded[i] + outputs, DenseProduct.Stride(outputs) - outputs).Clear();
         }
-        Pack(layer => layer.Outputs, (weight, mask, outputs, inputs, column, to) => DensePacking.Forward((float*)weight, (float*)mask, outputs, inputs, column, Lanes, (float*)to));
+        Pack(layer => layer.Outputs, (weight, mask, outputs, inputs, column, to) => DensePacking.Forward((float*)weight, (float*)mask, inputs, outputs, inputs, column, Lanes, (float*)to));
     }
 
     /// <summary>Packs all weights for g·W.</summary>

@@ -13,6 +13,7 @@ internal unsafe interface IDenseLanes<V> where V : struct
     static abstract void Store(V value, float* to);
     static abstract V Broadcast(float value);
     static abstract V Add(V a, V b);
+    static abstract V Subtract(V a, V b);
     static abstract V Multiply(V a, V b);
     static abstract V MultiplyAdd(V a, V b, V c);
 
@@ -39,6 +40,9 @@ internal readonly unsafe struct DenseLanes256 : IDenseLanes<Vector256<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Add(Vector256<float> a, Vector256<float> b) => a + b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Subtract(Vector256<float> a, Vector256<float> b) => a - b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Multiply(Vector256<float> a, Vector256<float> b) => a * b;
@@ -71,6 +75,9 @@ internal readonly unsafe struct DenseLanes512 : IDenseLanes<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Add(Vector512<float> a, Vector512<float> b) => a + b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Subtract(Vector512<float> a, Vector512<float> b) => a - b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Multiply(Vector512<float> a, Vector512<float> b) => a * b;

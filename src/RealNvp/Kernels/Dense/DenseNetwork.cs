@@ -7,8 +7,11 @@ namespace RealNvp.Kernels;
 /// <summary>A network of linear layers: the kernel where it serves, and else plain operations, which give the same up to rounding.</summary>
 internal static class DenseNetwork
 {
-    /// <summary>The widest layer that the kernel takes. A wider one has panels that no first-level cache holds, and libraries that part the inner dimension too are faster.</summary>
-    public const int Widest = 640;
+    /// <summary>The most inputs of a layer that the kernel takes. With more, panels leave the first-level cache, and a library that parts the inner dimension too is faster.</summary>
+    public const int MostInputs = 640;
+
+    /// <summary>The most outputs of a network that the kernel takes.</summary>
+    public const int MostOutputs = 2048;
 
     /// <summary>Runs a network on (N, inputs); the caller disposes the result (N, outputs).</summary>
     /// <param name="program">The network.</param>
@@ -30,7 +33,7 @@ internal static class DenseNetwork
         if (hasContext) all[1] = Rows(all[1]);
         var differentiable = is_grad_enabled() && all.Exists(t => t.requires_grad);
         return scope.MoveToOuter(differentiable
-            ? DenseFunction.apply([.. all, program, hasContext])[0]
+            ? DenseFunction.Apply([.. all, program, hasContext])[0]
             : DenseFunction.Forward(program, new DenseTensors(program, all, hasContext), null));
     }
 
@@ -38,14 +41,16 @@ internal static class DenseNetwork
     internal static bool Serves(DenseProgram program, List<Tensor> all, bool hasContext)
     {
         if (!KernelSwitches.Dense || DenseCall.Lanes == 0) return false;
-        if (!Fits(all[0], program.Inputs) || all[0].shape[0] is 0 or > int.MaxValue || program.Widest > Widest) return false;
+        if (!Fits(all[0], program.Inputs) || all[0].shape[0] is 0 or > int.MaxValue) return false;
+        if (program.Layers.Any(l => l.Inputs > MostInputs) || program.Outputs > MostOutputs) return false;
         if (hasContext && !(Fits(all[1], program.Context) && all[1].shape[0] == all[0].shape[0])) return false;
         for (var i = hasContext ? 2 : 1; i < all.Count; i++)
             if (all[i].dtype != ScalarType.Float32 || !KernelMemory.IsPlain(all[i])) return false;
         return true;
     }
 
-    private static bool Fits(Tensor matrix, long columns) =>
+    /// <summary>Whether a matrix is one of float32 numbers on the CPU, with so many columns.</summary>
+    internal static bool Fits(Tensor matrix, long columns) =>
         matrix.dtype == ScalarType.Float32 && matrix.device_type == DeviceType.CPU && !matrix.is_sparse && matrix.dim() == 2 && matrix.shape[1] == columns;
 
     // a kernel takes any distance between rows, but the numbers of a row must lie together

@@ -15,8 +15,8 @@ internal static unsafe class DensePacking
     /// <summary>The width of the panel that begins at a column.</summary>
     private static int Width(int column, int columns, int lanes) => columns - column > lanes ? 2 * lanes : lanes;
 
-    /// <summary>One panel for x·Wᵀ: columns are outputs, steps are inputs.</summary>
-    public static void Forward(float* weight, float* mask, int outputs, int inputs, int column, int lanes, float* to)
+    /// <summary>One panel for x·Wᵀ: columns are outputs, steps are inputs. The rows of the weight lie <paramref name="stride"/> apart.</summary>
+    public static void Forward(float* weight, float* mask, nint stride, int outputs, int inputs, int column, int lanes, float* to)
     {
         var width = Width(column, outputs, lanes);
         var present = Math.Min(width, outputs - column);
@@ -28,13 +28,13 @@ internal static unsafe class DensePacking
             if (full)
                 for (; step + 8 <= inputs; step += 8)
                 {
-                    var at = (((nint)column + j) * inputs) + step;
-                    Transpose(weight + at, mask == null ? null : mask + at, inputs, to + ((nint)step * width) + j, width);
+                    var at = ((column + j) * stride) + step;
+                    Transpose(weight + at, mask == null ? null : mask + at, stride, to + ((nint)step * width) + j, width);
                 }
             for (; step < inputs; step++)
                 for (var i = j; i < j + 8; i++)
                 {
-                    var at = (((nint)column + i) * inputs) + step;
+                    var at = ((column + i) * stride) + step;
                     to[((nint)step * width) + i] = i >= present ? 0 : mask == null ? weight[at] : weight[at] * mask[at];
                 }
         }

@@ -127,7 +127,6 @@ internal sealed class NormReluFunction : KernelFunction<NormReluFunction>
         var outputs = NormRelu.Batch(x, weight, bias, eps);
         context.save_data(EpsKey, eps);
         context.save_for_backward([x, weight, bias, outputs[1], outputs[2]]);
-        context.set_materialize_grads(false);
         context.mark_non_differentiable([outputs[1], outputs[2]]);
         return outputs;
     }

@@ -17,7 +17,7 @@ internal static class WeightNorm
     public static Tensor Of(Tensor v, Tensor g, bool fused)
     {
         if (!fused || v.dtype != ScalarType.Float32 || g.dtype != ScalarType.Float32 || !KernelMemory.IsPlain(v) || !KernelMemory.IsPlain(g)) return Plain(v, g);
-        return is_grad_enabled() && (v.requires_grad || g.requires_grad) ? WeightNormFunction.apply(v, g)[0] : Forward(v, g);
+        return is_grad_enabled() && (v.requires_grad || g.requires_grad) ? WeightNormFunction.Apply(v, g)[0] : Forward(v, g);
     }
 
     public static Tensor Norm(Tensor v) => v.mul(v).sum([1, 2, 3], keepdim: true).clamp_min(Scalars.Of(SmallestSquare)).sqrt();

@@ -123,9 +123,9 @@ internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor log
     {
         using var gradients = enable_grad();
         var leaf = input.detach().requires_grad_(true);
-        Tensor value;
-        Tensor? logDet;
-        using (Restore()) (value, logDet) = layer.Run(leaf, context, inverse);
+        // until the graph is used: it may hold the state of networks
+        using var state = Restore();
+        var (value, logDet) = layer.Run(leaf, context, inverse);
         Backward(layer, value, gradient, logDet, leaf);
         return (value.detach(), leaf.grad ?? zeros_like(leaf, requires_grad: false));
     }

@@ -59,7 +59,7 @@ internal sealed class ReversibleRun
         using var scope = NewDisposeScope();
         var run = new ReversibleRun(session, layers, inverse, parameters) { HasContext = context is not null };
         var noise = NoiseState();
-        var outputs = ReversibleFunction.apply([input, .. context is null ? (object[])[] : [context], .. run.MakeTokens(), run]);
+        var outputs = ReversibleFunction.Apply([input, .. context is null ? (object[])[] : [context], .. run.MakeTokens(), run]);
         if (NoiseState().Zip(noise).Any(n => !n.First.equal(n.Second).all().item<bool>()))
             throw new InvalidOperationException($"A layer of {string.Join(", ", layers.Select(l => l.GetName()).Distinct())} drew random numbers, so it cannot be computed again in the backward pass. Let its {nameof(Bijection.IsRepeatable)} be false, or train without {nameof(Flow.ReversibleTraining)}.");
         return (scope.MoveToOuter(outputs[0]), scope.MoveToOuter(outputs[1]));
@@ -112,7 +112,7 @@ internal sealed class ReversibleRun
             var end = start;
             for (long size = 0; end < parameters.Length && size <= share; end++) size += parameters[end].numel();
             Tokens++;
-            yield return WeightsFunction.apply([.. parameters[start..end], this, start])[0];
+            yield return WeightsFunction.Apply([.. parameters[start..end], this, start])[0];
             start = end;
         }
     }

@@ -1,0 +1,51 @@
+namespace RealNvp.Kernels;
+
+/// <summary>The convolution: images that lie channels last to such images. The gradient of its input is a convolution too.</summary>
+internal static unsafe class WinogradForward
+{
+    /// <summary>Runs the convolution.</summary>
+    /// <param name="shape">Its sizes; C is one vector at least.</param>
+    /// <param name="input">(N, H, W, C).</param>
+    /// <param name="border">What is around the input.</param>
+    /// <param name="weight">(K, C, 3, 3).</param>
+    /// <param name="bias">(K), or null.</param>
+    /// <param name="output">(N, H, W, K).</param>
+    public static void Run<L, V>(WinogradShape shape, float* input, float border, WinogradWeight weight, float* bias, float* output) where L : struct, IDenseLanes<V> where V : struct
+    {
+        var panels = DenseScratch.Shared(WinogradWeights.Size(shape, L.Count));
+        WinogradWeights.Transform<L, V>(shape, weight, panels);
+        KernelThreads.For(shape.Blocks, shape.Work, DenseCall.Grain, (start, end) => Blocks<L, V>(shape, input, border, panels, bias, output, (int)start, (int)end));
+    }
+
+    private static void Blocks<L, V>(WinogradShape shape, float* input, float border, float* panels, float* bias, float* output, int start, int end) where L : struct, IDenseLanes<V> where V : struct
+    {
+        var stride = WinogradShape.Stride(shape.C);
+        var (plane, largest) = (WinogradShape.Plane(stride), WinogradShape.Plane(DenseTile.Vectors * L.Count));
+        var patches = DenseScratch.Own((WinogradShape.Positions * (plane + largest)) + stride + WinogradShape.Stride(shape.K));
+        var products = patches + (WinogradShape.Positions * plane);
+        var outside = products + (WinogradShape.Positions * largest);
+        new Span<float>(outside, shape.C).Fill(border);
+        var added = outside + stride;
+        new Span<float>(added, WinogradShape.Stride(shape.K)).Clear();
+        if (bias != null) new ReadOnlySpan<float>(bias, shape.K).CopyTo(new Span<float>(added, shape.K));
+        for (var block = start; block < end; block++)
+        {
+            var first = block * WinogradShape.Block;
+            var tiles = Math.Min(WinogradShape.Block, shape.Tiles - first);
+            WinogradTiles.Patches<L, V>(shape, input, outside, first, tiles, patches);
+            // a panel's products are transformed back while they are in the first-level cache
+            for (var column = 0; column < shape.K; column += DenseTile.Vectors * L.Count)
+            {
+                var width = WinogradShape.PanelWidth(column, shape.K, L.Count);
+                var apart = WinogradShape.Plane(width);
+                var panel = panels + WinogradWeights.PanelAt(shape, column);
+                for (var position = 0; position < WinogradShape.Positions; position++)
+                {
+                    var finish = new DenseFinish { Result = products + (position * apart), Stride = width };
+                    DenseProduct.Multiply<L, V>(patches + (position * plane), stride, 1, panel + ((nint)position * shape.C * width), 0, tiles, width, shape.C, finish);
+                }
+                WinogradTiles.Outputs<L, V>(shape, products, width, added + column, column, first, tiles, output);
+            }
+        }
+    }
+}
