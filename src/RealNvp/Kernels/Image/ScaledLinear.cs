@@ -76,7 +76,7 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
     }
 
     /// <summary>The gradients of x, lu, s and b; the last two null where there are none.</summary>
-    internal unsafe (Tensor X, Tensor Lu, Tensor? Scale, Tensor? Shift) Differentiate(Tensor x, Tensor lu, Tensor? scale, Tensor? shift, Tensor gradient, Tensor? logDetGradient)
+    internal unsafe (Tensor X, Tensor Lu, Tensor? Scale, Tensor? Shift) Differentiate(Tensor x, Tensor lu, Tensor? scale, Tensor? shift, Tensor gradient, Tensor logDetGradient)
     {
         var size = x.shape;
         var (count, channels, pixels) = (size[0], Rows.Length, checked((int)(size[2] * size[3])));
@@ -108,7 +108,7 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         });
         GC.KeepAlive(values);
         GC.KeepAlive(slopes);
-        var logDet = logDetGradient is null ? 0 : pixels * logDetGradient.sum(ScalarType.Float64).item<double>();
+        var logDet = pixels * logDetGradient.sum(ScalarType.Float64).item<double>();
         return Weights(matrix, lu, scale, shift, sums, (int)parts, width, logDet, dx);
     }
 
@@ -209,8 +209,6 @@ internal sealed class ScaledLinearFunction : KernelFunction<ScaledLinearFunction
         var (tensors, form) = (arguments[..^1].Cast<Tensor>().ToList(), (ScaledLinear)arguments[^1]);
         context.save_data(FormKey, form);
         context.save_for_backward(tensors);
-        // one output may be all that is used
-        context.set_materialize_grads(false);
         var (value, logDet) = form.Compute(tensors[0], tensors[1], tensors.ElementAtOrDefault(2), tensors.ElementAtOrDefault(3), inverse: false);
         return [value, logDet];
     }
@@ -219,11 +217,9 @@ internal sealed class ScaledLinearFunction : KernelFunction<ScaledLinearFunction
     {
         var saved = context.get_saved_variables();
         var form = (ScaledLinear)context.get_data(FormKey);
-        var gradient = gradients[0].IsInvalid ? zeros_like(saved[0]) : gradients[0];
-        var logDet = gradients[1].IsInvalid ? null : gradients[1];
         if (is_grad_enabled())
-            return [.. KernelTwin.Differentiate(i => { var (z, l) = form.Plain(i[0], i[1], i.ElementAtOrDefault(2), i.ElementAtOrDefault(3)); return [z, l]; }, saved, [gradient, logDet ?? zeros(saved[0].shape[0], dtype: ScalarType.Float32, device: CPU)]), null];
-        var (x, lu, scale, shift) = form.Differentiate(saved[0], saved[1], saved.ElementAtOrDefault(2), saved.ElementAtOrDefault(3), gradient, logDet);
+            return [.. KernelTwin.Differentiate(i => { var (z, l) = form.Plain(i[0], i[1], i.ElementAtOrDefault(2), i.ElementAtOrDefault(3)); return [z, l]; }, saved, gradients), null];
+        var (x, lu, scale, shift) = form.Differentiate(saved[0], saved[1], saved.ElementAtOrDefault(2), saved.ElementAtOrDefault(3), gradients[0], gradients[1]);
         return saved.Count == 2 ? [x, lu, null] : [x, lu, scale, shift, null];
     }
 }
