@@ -137,6 +137,23 @@ public abstract class Bijection : nn.Module
         return (value, logDet);
     }
 
+    /// <summary>
+    /// Applies this layer and the one before it in Forward's order together, for a <see cref="Chain"/>; null where that saves nothing, or where
+    /// somebody looks at each layer. The log-determinant is that of both.
+    /// </summary>
+    internal (Tensor Value, Tensor? LogDet)? RunWith(Bijection before, Tensor input, bool inverse)
+    {
+        if (observer is not null || LayerTape.Current is not null) return null;
+        using var scope = NewDisposeScope();
+        if (WithCore(before, input, inverse) is not { } result) return null;
+        scope.MoveToOuter(result.Value);
+        if (result.LogDet is not null) scope.MoveToOuter(result.LogDet);
+        return result;
+    }
+
+    /// <summary>What <see cref="RunWith"/> does; null where the two layers are better run alone.</summary>
+    internal virtual (Tensor Value, Tensor? LogDet)? WithCore(Bijection before, Tensor input, bool inverse) => null;
+
     /// <summary>The floating-point dtype of the constants of this map and its parts; null where there are none.</summary>
     internal ScalarType? ConstantDtype => modules().OfType<Bijection>().Append(this)
         .SelectMany(b => b.constants).Select(c => c.Value).Where(v => v.is_floating_point()).Select(v => (ScalarType?)v.dtype).FirstOrDefault();

@@ -63,9 +63,11 @@ public sealed class Chain : Bijection
         if (ReversibleSession.Current is { } session) return session.RunAll(layers, input, context, inverse);
         var value = input;
         Tensor? total = null;
-        foreach (var layer in layers)
+        for (var i = 0; i < layers.Length; i++)
         {
-            var (next, logDet) = layer.Run(value, context, inverse);
+            var pair = i == layers.Length - 1 ? null : inverse ? layers[i].RunWith(layers[i + 1], value, inverse) : layers[i + 1].RunWith(layers[i], value, inverse);
+            var (next, logDet) = pair ?? layers[i].Run(value, context, inverse);
+            if (pair is not null) i++;
             if (!ReferenceEquals(value, input) && !ReferenceEquals(value, next)) value.Dispose();
             value = next;
             total = Add(total, logDet);

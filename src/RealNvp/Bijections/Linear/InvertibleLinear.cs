@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -72,7 +73,7 @@ public sealed class InvertibleLinear : Bijection
         using var scope = NewDisposeScope();
         return scope.MoveToOuter(Form switch
         {
-            LinearForm.Lu => Triangles(lu!).Lower.matmul(Triangles(lu!).Upper).index_select(0, permutation!),
+            LinearForm.Lu => FromLu(lu!, permutation!, sign!),
             LinearForm.Plain => weight!.alias(),
             LinearForm.Orthogonal => Orthogonal(reflections!),
             _ => Orthogonal(reflections!).matmul(UpperOf(upper!)),
@@ -80,10 +81,31 @@ public sealed class InvertibleLinear : Bijection
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (Apply(Matrix(), x), LogDet(x));
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => Fused(null, x, inverse: false) ?? (Apply(Matrix(), x), LogDet(x));
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (Apply(InverseMatrix().to(z.dtype), z), LogDet(z)?.neg());
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => Fused(null, z, inverse: true) ?? (Apply(InverseMatrix().to(z.dtype), z), LogDet(z)?.neg());
+
+    // a scale and a shift of each channel go into the matrix
+    internal override (Tensor Value, Tensor? LogDet)? WithCore(Bijection before, Tensor input, bool inverse) =>
+        before is ActNorm { WantsBatch: false } norm ? Fused(norm, input, inverse) : null;
+
+    /// <summary>P·L·U from the packed form (C, C), the rows of L·U in their order (C), and the signs of U's diagonal (C).</summary>
+    internal static Tensor FromLu(Tensor lu, Tensor permutation, Tensor sign)
+    {
+        var (lower, upper) = Triangles(lu, sign);
+        return lower.matmul(upper).index_select(0, permutation);
+    }
+
+    /// <summary>The product at each pixel, or of each vector.</summary>
+    internal static Tensor Apply(Tensor matrix, Tensor x) =>
+        x.dim() == 2 ? x.matmul(matrix.t()) : nn.functional.conv2d(x, matrix.unsqueeze(-1).unsqueeze(-1));
+
+    /// <summary>The log-determinant (N) of a batch, from that of one pixel.</summary>
+    internal static Tensor ByExample(Tensor logDet, Tensor x) => logDet.mul(Scalars.Of(x.shape.Skip(2).Aggregate(1L, (n, s) => n * s))).repeat(x.shape[0]);
+
+    private (Tensor Value, Tensor? LogDet)? Fused(ActNorm? before, Tensor input, bool inverse) =>
+        Form == LinearForm.Lu && ScaledLinear.Of(input, lu!, permutation!, sign!, before, inverse) is { } fused ? fused.Run(input, lu!, before, inverse) : null;
 
     // only the matrix needs a graph: with z = W·x, the gradients are Wᵀ·g for x and g·xᵀ for W
     internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse)
@@ -109,7 +131,7 @@ public sealed class InvertibleLinear : Bijection
             LinearForm.Orthogonal => null,
             _ => upper!.diagonal().sum(),
         };
-        return sum?.mul(Scalars.Of(input.shape.Skip(2).Aggregate(1L, (n, s) => n * s))).repeat(input.shape[0]);
+        return sum is null ? null : ByExample(sum, input);
     }
 
     private Tensor InverseMatrix()
@@ -125,7 +147,7 @@ public sealed class InvertibleLinear : Bijection
                 case LinearForm.Qr:
                     return Solve(UpperOf(upper!.to(float64)), Orthogonal(reflections!.to(float64)).t());
                 default:
-                    var (_, u) = Triangles(lu!.to(float64));
+                    var (_, u) = Triangles(lu!.to(float64), sign!);
                     // both factors in one matrix, as the solver wants them; the ones on L's diagonal are understood
                     return Solve(lu!.to(float64).tril(-1).add(u, Scalars.One), eye(lu!.shape[0], dtype: float64, device: lu.device).index_select(0, permutation!).t());
             }
@@ -140,9 +162,9 @@ public sealed class InvertibleLinear : Bijection
     private static Tensor Solve(Tensor triangles, Tensor right) =>
         linalg.lu_solve(triangles, arange(1, triangles.shape[0] + 1, dtype: ScalarType.Int32, device: triangles.device), right.contiguous());
 
-    private (Tensor Lower, Tensor Upper) Triangles(Tensor packed)
+    private static (Tensor Lower, Tensor Upper) Triangles(Tensor packed, Tensor sign)
     {
-        var u = packed.triu(1).add(packed.diagonal().exp().mul(sign!.to(packed.dtype)).diag(), Scalars.One);
+        var u = packed.triu(1).add(packed.diagonal().exp().mul(sign.to(packed.dtype)).diag(), Scalars.One);
         return (packed.tril(-1).add(eye(packed.shape[0], dtype: packed.dtype, device: packed.device), Scalars.One), u);
     }
 
@@ -155,9 +177,6 @@ public sealed class InvertibleLinear : Bijection
         var (_, logAbsDet) = linalg.slogdet(matrix);
         return logAbsDet;
     }
-
-    private static Tensor Apply(Tensor matrix, Tensor x) =>
-        x.dim() == 2 ? x.matmul(matrix.t()) : nn.functional.conv2d(x, matrix.unsqueeze(-1).unsqueeze(-1));
 
     private static Tensor Rotation(long size)
     {

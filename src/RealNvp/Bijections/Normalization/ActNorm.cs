@@ -40,12 +40,21 @@ public sealed class ActNorm : Bijection
     /// <summary>True until the first batch of training: that one sets the scale and the shift of all its examples.</summary>
     public override bool MixesBatchInTraining => !IsInitialized;
 
+    /// <summary>Whether the next Forward will set s and b.</summary>
+    internal bool WantsBatch => training && !IsInitialized;
+
+    /// <summary>s, of shape (C).</summary>
+    internal Tensor Scale => log_scale;
+
+    /// <summary>b, of shape (C).</summary>
+    internal Tensor Shift => shift;
+
     internal override bool KeepsInput(bool inverse) => false;
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
-        if (training && !IsInitialized && LayerTape.Current is not { IsReplaying: true }) Initialize(x);
+        if (WantsBatch && LayerTape.Current is not { IsReplaying: true }) Initialize(x);
         var (s, b) = (RunningMoments.PerChannel(log_scale, x.dim()), RunningMoments.PerChannel(shift, x.dim()));
         return (x.mul(s.exp()).add(b, Scalars.One), LogDet(x));
     }
