@@ -10,8 +10,9 @@ internal static class LaneMath<TLanes, T> where TLanes : struct, ILanes<TLanes, 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes ExpOfNegative(TLanes a)
     {
-        a = TLanes.Max(TLanes.Number(-Furthest), a);
-        var shifted = TLanes.MultiplyAdd(a, TLanes.Number(1.4426950408889634), TLanes.Number(Magic));
+        a = TLanes.Max(TLanes.Number(typeof(T) == typeof(float) ? -86 : -700), a);
+        // a sum this large is rounded to a whole number, which stands in its low bits
+        var shifted = TLanes.MultiplyAdd(a, TLanes.Number(1.4426950408889634), TLanes.Number(typeof(T) == typeof(float) ? 12582912.0 : 6755399441055744.0));
         return TLanes.Scale(ExpPart(a, shifted) + TLanes.Number(1), shifted);
     }
 
@@ -19,8 +20,8 @@ internal static class LaneMath<TLanes, T> where TLanes : struct, ILanes<TLanes, 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes ExpMinusOneOfNegative(TLanes a, out TLanes exp)
     {
-        a = TLanes.Max(TLanes.Number(-Furthest), a);
-        var shifted = TLanes.MultiplyAdd(a, TLanes.Number(1.4426950408889634), TLanes.Number(Magic));
+        a = TLanes.Max(TLanes.Number(typeof(T) == typeof(float) ? -86 : -700), a);
+        var shifted = TLanes.MultiplyAdd(a, TLanes.Number(1.4426950408889634), TLanes.Number(typeof(T) == typeof(float) ? 12582912.0 : 6755399441055744.0));
         var power = TLanes.Scale(TLanes.Number(1), shifted);
         var part = ExpPart(a, shifted);
         exp = TLanes.MultiplyAdd(power, part, power);
@@ -29,18 +30,13 @@ internal static class LaneMath<TLanes, T> where TLanes : struct, ILanes<TLanes, 
 
     /// <summary>exp(a) for a of both signs; what is beyond ±86 (float) or ±700 (double) counts as that. NaN stays.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TLanes Exp(TLanes a) => ExpOfNegative(TLanes.Min(TLanes.Number(Furthest), a));
-
-    private static double Furthest => typeof(T) == typeof(float) ? 86 : 700;
-
-    // a sum this large is rounded to a whole number, which stands in its low bits
-    private static double Magic => typeof(T) == typeof(float) ? 12582912.0 : 6755399441055744.0;
+    public static TLanes Exp(TLanes a) => ExpOfNegative(TLanes.Min(TLanes.Number(typeof(T) == typeof(float) ? 86 : 700), a));
 
     /// <summary>exp(r) − 1 for the r that is left of <paramref name="a"/> when a whole number of log 2 is taken away.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TLanes ExpPart(TLanes a, TLanes shifted)
     {
-        var n = shifted - TLanes.Number(Magic);
+        var n = shifted - TLanes.Number(typeof(T) == typeof(float) ? 12582912.0 : 6755399441055744.0);
         // log 2 in two parts, the first with zeros at its end, so that its product with n is exact
         var r = TLanes.MultiplyAdd(n, TLanes.Number(typeof(T) == typeof(float) ? -0.693145751953125 : -6.93147180369123816490e-01), a);
         r = TLanes.MultiplyAdd(n, TLanes.Number(typeof(T) == typeof(float) ? -1.428606820309417e-06 : -1.90821492927058770002e-10), r);

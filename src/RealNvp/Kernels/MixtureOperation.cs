@@ -8,7 +8,7 @@ namespace RealNvp.Kernels;
 internal static class MixtureOperation
 {
     // nanoseconds of a thread for one component of an element in float32; the search takes some eight steps in float64
-    private const double ForwardCost = 6, BackwardCost = 8, RootCost = 80, Grain = 50_000;
+    private const double ForwardCost = 10, BackwardCost = 14, RootCost = 100, Grain = 50_000;
 
     /// <summary>Value and log-derivative of each element. The caller disposes them.</summary>
     public static (Tensor Value, Tensor LogDerivative) Forward(MixtureTwin twin, Tensor x, Tensor parameters)
