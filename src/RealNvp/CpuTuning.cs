@@ -17,10 +17,8 @@ public static class CpuTuning
     public static CpuTuningReport Apply(CpuTuningOptions? options = null)
     {
         options ??= new();
-        // the spin count is read when libtorch is loaded, so it comes first
-        var spin = options.ShortSpin ? NativeTuning.ShortenSpin() : CpuSetting.NotAsked;
         var memory = options.KeepFreedMemory ? NativeTuning.KeepFreedMemory() : CpuSetting.NotAsked;
         var matmul = NativeTuning.UseOneDnnMatmul(options.OneDnnMatmul);
-        return new CpuTuningReport(memory, matmul, spin);
+        return new CpuTuningReport(memory, matmul);
     }
 }

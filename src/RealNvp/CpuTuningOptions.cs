@@ -21,10 +21,4 @@ public sealed record CpuTuningOptions
     /// vectors have a kernel of their own and gain nothing; networks of yours may.
     /// </remarks>
     public bool OneDnnMatmul { get; init; }
-
-    /// <summary>
-    /// Threads of OpenMP that have nothing to do wait for less than a millisecond before they sleep, so that they do not take the processor from
-    /// this library's own kernels. Linux, and only before libtorch is loaded.
-    /// </summary>
-    public bool ShortSpin { get; init; } = true;
 }

@@ -1,15 +1,18 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using static TorchSharp.torch;
 
 namespace RealNvp.Kernels;
 
-/// <summary>A job of numbered parts that threads of the pool share with the caller, without an allocation in any run.</summary>
+/// <summary>A job of numbered parts that torch's threads, or those of the pool, share with the caller, without an allocation in any run.</summary>
 /// <remarks>
 /// The caller takes parts itself until none is left, so that a pool that is busy costs time and nothing else. A helper that comes late
 /// finds no part, or helps with the next job. One caller at a time. What a part does must not depend on the thread.
 /// </remarks>
-internal abstract class KernelTeam : IThreadPoolWorkItem
+internal abstract unsafe class KernelTeam : IThreadPoolWorkItem
 {
     private int left, open;
+    private GCHandle self;
 
     /// <summary>Does one part. It must not throw.</summary>
     protected abstract void Run(int part);
@@ -26,6 +29,13 @@ internal abstract class KernelTeam : IThreadPoolWorkItem
         open = count;
         // The last write before helpers can take a part: from here on they see the job.
         Volatile.Write(ref left, count);
+        // rooted during the run alone
+        self = GCHandle.Alloc(this);
+        try
+        {
+            if (KernelThreads.TryBorrow(&Borrowed, self, threads)) return;
+        }
+        finally { self.Free(); }
         for (var helper = 1; helper < threads; helper++) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
         TakeParts();
         var wait = new SpinWait();
@@ -36,6 +46,9 @@ internal abstract class KernelTeam : IThreadPoolWorkItem
     protected static int Threads => Math.Min(get_num_threads(), Environment.ProcessorCount);
 
     void IThreadPoolWorkItem.Execute() => TakeParts();
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void Borrowed(void* team) => ((KernelTeam)GCHandle.FromIntPtr((IntPtr)team).Target!).TakeParts();
 
     private void TakeParts()
     {

@@ -39,6 +39,14 @@ internal static unsafe class KernelThreads
         job.Fault?.Throw();
     }
 
+    /// <summary>Runs <paramref name="action"/> on so many threads of torch's own at once, with no allocation; false where there are none to borrow.</summary>
+    public static bool TryBorrow(delegate* unmanaged[Cdecl]<void*, void> action, GCHandle argument, int threads)
+    {
+        if (team == null) return false;
+        team(action, (void*)GCHandle.ToIntPtr(argument), (uint)threads, 0);
+        return true;
+    }
+
     // however many threads the team has, each takes parts until none is left
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void TakeParts(void* job) => ((Job)GCHandle.FromIntPtr((IntPtr)job).Target!).TakeParts();

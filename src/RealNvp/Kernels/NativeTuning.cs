@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -27,17 +26,6 @@ internal static partial class NativeTuning
             return done ? CpuSetting.On : CpuSetting.Off("The C library refused the thresholds.");
         }
         catch (EntryPointNotFoundException) { return CpuSetting.Off("This system's C library has no mallopt: it is not glibc."); }
-    }
-
-    /// <summary>Sets GOMP_SPINCOUNT, which OpenMP reads when it is loaded; a value that is set already stays.</summary>
-    public static CpuSetting ShortenSpin()
-    {
-        if (!OperatingSystem.IsLinux()) return CpuSetting.Off("It is for Linux.");
-        using var process = Process.GetCurrentProcess();
-        if (process.Modules.Cast<ProcessModule>().Any(m => m.ModuleName.StartsWith("libgomp", StringComparison.Ordinal)))
-            return CpuSetting.Off("libtorch is loaded already: call CpuTuning.Apply before anything else of torch.");
-        // libtorch reads the environment of the C library, which .NET's own copy does not change
-        return setenv("GOMP_SPINCOUNT", "2000", 0) == 0 ? CpuSetting.On : CpuSetting.Off("The environment could not be set.");
     }
 
     /// <summary>Sends float32 products to oneDNN where that keeps the accuracy of float32, or back to MKL.</summary>
@@ -79,9 +67,6 @@ internal static partial class NativeTuning
 
     [LibraryImport("libc")]
     private static partial int mallopt(int parameter, int value);
-
-    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int setenv(string name, string value, int overwrite);
 
     [LibraryImport("torch_cpu", EntryPoint = "_ZN2at13globalContextEv")]
     private static partial IntPtr GlobalContext();

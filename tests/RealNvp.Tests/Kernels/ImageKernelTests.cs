@@ -29,7 +29,8 @@ public class ImageKernelTests
         }
     }
 
-    [Theory, InlineData(4, 32, 8, 8), InlineData(1, 8, 1, 2), InlineData(3, 21, 5, 7), InlineData(16, 64, 16, 16), LeavesNoTensors]
+    // with two elements a channel the normalized ones are -1 and 1 whatever they were, and the gradient is what rounding leaves of 0: three are the least
+    [Theory, InlineData(4, 32, 8, 8), InlineData(1, 8, 1, 3), InlineData(3, 21, 5, 7), InlineData(16, 64, 16, 16), LeavesNoTensors]
     public void Batch_norm_with_relu_agrees_with_plain_tensors_in_both_modes(long n, long c, long h, long w)
     {
         using var scope = NewDisposeScope();
@@ -106,8 +107,11 @@ public class ImageKernelTests
                 return all;
             }
             var plain = Gradients(false, x);
+            // a bias before a batch normalization has no effect: its gradient is rounding, and small beside those of the others
+            var largest = plain.Values.Max(v => v.abs().max().item<float>());
             foreach (var layout in new[] { x, ChannelsLast.Of(x), x.transpose(2, 3).contiguous().transpose(2, 3) })
-                foreach (var (name, value) in Gradients(true, layout)) Apart(value, plain[name]).Should().BeLessThan(5e-4, "of {0}", name);
+                foreach (var (name, value) in Gradients(true, layout))
+                    (value.sub(plain[name]).abs().max().item<float>() / largest).Should().BeLessThan(2e-5f, "of {0}", name);
         }
     }
 

@@ -5,14 +5,14 @@ namespace RealNvp.Tests.Performance;
 
 public class CpuTuningTests
 {
-    private static readonly CpuTuningOptions nothing = new() { KeepFreedMemory = false, ShortSpin = false };
+    private static readonly CpuTuningOptions nothing = new() { KeepFreedMemory = false };
 
     [Fact]
     [LeavesNoTensors]
     public void Nothing_is_set_that_was_not_asked_for()
     {
         var report = CpuTuning.Apply(nothing);
-        new[] { report.KeepFreedMemory, report.OneDnnMatmul, report.ShortSpin }.Should().OnlyContain(s => !s.IsOn && s.ToString() == "off: It was not asked for.");
+        new[] { report.KeepFreedMemory, report.OneDnnMatmul }.Should().OnlyContain(s => !s.IsOn && s.ToString() == "off: It was not asked for.");
     }
 
     [Fact]
@@ -28,8 +28,4 @@ public class CpuTuningTests
         finally { CpuTuning.Apply(nothing); }
         NativeTuning.MatmulError().Should().BeLessThan(1e-4);
     }
-
-    [Fact]
-    public void The_spin_count_comes_too_late_once_libtorch_is_loaded() =>
-        CpuTuning.Apply(nothing with { ShortSpin = true }).ShortSpin.Reason.Should().Contain(OperatingSystem.IsLinux() ? "before anything else of torch" : "for Linux");
 }

@@ -16,7 +16,7 @@ public partial class HostDeviceTests
         ["Bijections/Preprocessing/Standardization.cs"] = "Fit looks for constant features, once",
         ["Bijections/Preprocessing/UniformDequantization.cs"] = "checks the range of data, in LogProb and before training",
         ["Bijections/Residual/TanhEquation.cs"] = "a root is searched until it is found",
-        ["Transformers/MixtureCdfTransformer.cs"] = "a root is searched until it is found",
+        ["Kernels/MixtureTwin.cs"] = "a root is searched until it is found",
         ["Densities/ResampledNormal.cs"] = "the normalizer is estimated when it is asked for",
     };
 
@@ -24,8 +24,10 @@ public partial class HostDeviceTests
     public void Layers_networks_and_densities_fetch_no_number_but_for_a_known_reason()
     {
         var source = Path.Combine(Repository.Root, "src", "RealNvp");
-        var found = new[] { "Bijections", "Transformers", "Conditioners", "Densities" }
+        var found = new[] { "Bijections", "Transformers", "Conditioners", "Densities", "Kernels" }
             .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(source, folder), "*.cs", SearchOption.AllDirectories))
+            // other kernels have the memory of the CPU before them
+            .Where(file => !file.Contains("Kernels", StringComparison.Ordinal) || file.EndsWith("Twin.cs", StringComparison.Ordinal))
             .Where(file => Fetch().IsMatch(File.ReadAllText(file)))
             .Select(file => Path.GetRelativePath(source, file).Replace('\\', '/'));
         found.Should().BeEquivalentTo(allowed.Keys);

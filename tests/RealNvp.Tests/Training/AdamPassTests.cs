@@ -22,15 +22,18 @@ public sealed class AdamPassTests
             adam.StepAndAverage(1e-3, 1, average);
             average.Update();
         }
-        for (var i = 0; i < 100; i++) Step();
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 100; i++) Step();
-        (GC.GetAllocatedBytesForCurrentThread() - before).Should().Be(0);
+        Least(Step).Should().Be(0);
         adam.ZeroGradients();
-        before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 100; i++) adam.ZeroGradients();
-        (GC.GetAllocatedBytesForCurrentThread() - before).Should().Be(0);
+        Least(adam.ZeroGradients).Should().Be(0);
     }
+
+    // the least of five hundreds: the runtime itself allocates a little, once, when it compiles a method again
+    private static long Least(Action action) => Enumerable.Range(0, 5).Min(_ =>
+    {
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 100; i++) action();
+        return GC.GetAllocatedBytesForCurrentThread() - before;
+    });
 
     [Theory, InlineData(ScalarType.Float32), InlineData(ScalarType.Float64)]
     public void Results_are_the_same_bit_for_bit_for_any_number_of_threads(ScalarType type)

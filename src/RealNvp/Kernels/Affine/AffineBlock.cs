@@ -20,7 +20,7 @@ internal static unsafe class AffineBlock
         {
             var (s, _) = LogScale(form.Sigmoid, Vector512.Load(r + i), a, i);
             var shift = Vector512.Load(t + i);
-            var scaled = Vector512.FusedMultiplyAdd(before, shift, Vector512.Load(x + i)) * Vector512.Exp(direction * s);
+            var scaled = Vector512.FusedMultiplyAdd(before, shift, Vector512.Load(x + i)) * Exp(direction * s);
             Vector512.FusedMultiplyAdd(after, shift, scaled).Store(x + i);
             sum += count - i >= 16 ? s : s & First(count - i);
         }
@@ -36,7 +36,7 @@ internal static unsafe class AffineBlock
         {
             var raw = Vector512.Load(r + i);
             var (s, tanh) = LogScale(form.Sigmoid, raw, a, i);
-            var scale = Vector512.Exp(direction * s);
+            var scale = Exp(direction * s);
             var g = Vector512.Load(gy + i);
             var gx = g * scale;
             var gs = direction * Vector512.FusedMultiplyAdd(gx, Vector512.FusedMultiplyAdd(before, Vector512.Load(t + i), Vector512.Load(x + i)), logDet);
@@ -46,7 +46,7 @@ internal static unsafe class AffineBlock
             {
                 var v = raw + Vector512.Create(2f);
                 // 1 − σ(v)
-                var slope = Vector512<float>.One / (Vector512<float>.One + Vector512.Exp(v));
+                var slope = Vector512<float>.One / (Vector512<float>.One + Exp(v));
                 (gs * slope & ~Vector512.LessThan(v, Vector512.Create(Least))).Store(r + i);
                 continue;
             }
@@ -60,7 +60,7 @@ internal static unsafe class AffineBlock
     public static Vector512<float> Tanh(Vector512<float> x)
     {
         var size = Vector512.Abs(x);
-        var far = Vector512<float>.One - (Vector512.Create(2f) / (Vector512.Exp(size + size) + Vector512<float>.One));
+        var far = Vector512<float>.One - (Vector512.Create(2f) / (Exp(size + size) + Vector512<float>.One));
         far = Vector512.CopySign(far, x);
         // Cephes' polynomial for |x| < 0.625
         var z = x * x;
@@ -71,6 +71,11 @@ internal static unsafe class AffineBlock
         var near = Vector512.FusedMultiplyAdd(p * z, x, x);
         return Vector512.ConditionalSelect(Vector512.LessThan(size, Vector512.Create(0.625f)), near, far);
     }
+
+    // exactly 1 at 0, which .NET's own is not: a map whose parameters are 0 is the identity
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Exp(Vector512<float> x) =>
+        Unsafe.BitCast<Lanes512<float>, Vector512<float>>(LaneMath<Lanes512<float>, float>.Exp(Unsafe.BitCast<Vector512<float>, Lanes512<float>>(x)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static (Vector512<float> S, Vector512<float> Tanh) LogScale(bool sigmoid, Vector512<float> r, float* a, int i)
@@ -84,7 +89,7 @@ internal static unsafe class AffineBlock
         var v = r + Vector512.Create(2f);
         v = Vector512.ConditionalSelect(Vector512.LessThan(v, Vector512.Create(Least)), Vector512.Create(Least), v);
         var low = Vector512.ConditionalSelect(Vector512.GreaterThan(v, Vector512<float>.Zero), Vector512<float>.Zero, v);
-        return (low - LogOnePlus(Vector512.Exp(-Vector512.Abs(v))), default);
+        return (low - LogOnePlus(Exp(-Vector512.Abs(v))), default);
     }
 
     /// <summary>log(1 + u) for u in [0, 1], exact for small u too: the rounding of 1 + u is made up for.</summary>
