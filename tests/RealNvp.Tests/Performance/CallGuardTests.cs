@@ -1,0 +1,50 @@
+using RealNvp.Benchmarks;
+using RealNvp.Tests.Infrastructure;
+using TorchSharp;
+
+namespace RealNvp.Tests.Performance;
+
+/// <summary>
+/// What the main cases ask libtorch for, and what they allocate. These numbers do not depend on the machine's speed: where one grows, a step has
+/// become slower, whatever a clock says. Where one shrinks, write the smaller one here.
+/// </summary>
+public class CallGuardTests
+{
+    // operations asked for from outside, and managed kilobytes, of a training step, a log-probability and a sample
+    private static readonly Dictionary<string, (int Calls, int Kilobytes)[]> limits = new()
+    {
+        ["toy2d_affine_b256"] = [(219, 230), (73, 65), (74, 72)],
+        ["tab_affine_b512"] = [(291, 310), (99, 95), (100, 102)],
+        ["tab_rqs_b512"] = [(311, 345), (119, 115), (120, 122)],
+        ["maf_b512"] = [(184, 112), (74, 40), (45, 40)],
+        ["glow32_b16"] = [(1554, 3700), (620, 1090), (618, 1310)],
+    };
+
+    public static TheoryData<string> Names => [.. limits.Keys];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_phase_makes_no_more_calls_and_allocates_no_more_than_before(string name)
+    {
+        Assert.SkipUnless(Kernels(), "the numbers are those of the kernels for x64 with AVX2");
+        using var scope = torch.NewDisposeScope();
+        using var workload = new Workload(Cases.All.First(c => c.Name == name), torch.CPU);
+        foreach (var (phase, limit) in new[] { "train", "logprob", "sample" }.Zip(limits[name]))
+        {
+            for (var i = 0; i < 2; i++) workload.Run(phase);
+            var bytes = Enumerable.Range(0, 3).Min(_ =>
+            {
+                var before = GC.GetAllocatedBytesForCurrentThread();
+                workload.Run(phase);
+                return GC.GetAllocatedBytesForCurrentThread() - before;
+            });
+            bytes.Should().BeLessThanOrEqualTo(limit.Kilobytes * 1024L, "of what {0} of {1} allocates", phase, name);
+            using var calls = NativeCalls.Start();
+            Assert.SkipWhen(calls is null, "this libtorch has no hook that counts its operations");
+            workload.Run(phase);
+            calls.Outer.Should().BeLessThanOrEqualTo(limit.Calls, "of the operations of {0} of {1}", phase, name);
+        }
+    }
+
+    private static bool Kernels() => OperatingSystem.IsLinux() && System.Runtime.Intrinsics.X86.Fma.IsSupported;
+}
