@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using static TorchSharp.torch;
 
 namespace RealNvp.Kernels;
 
@@ -41,9 +40,6 @@ internal abstract unsafe class KernelTeam : IThreadPoolWorkItem
         var wait = new SpinWait();
         while (Volatile.Read(ref open) > 0) wait.SpinOnce(sleep1Threshold: -1);
     }
-
-    /// <summary>As many threads as torch uses, and not more than there are processors.</summary>
-    protected static int Threads => Math.Min(get_num_threads(), Environment.ProcessorCount);
 
     void IThreadPoolWorkItem.Execute() => TakeParts();
 

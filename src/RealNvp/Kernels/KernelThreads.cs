@@ -14,6 +14,9 @@ internal static unsafe class KernelThreads
 {
     private static readonly delegate* unmanaged[Cdecl]<delegate* unmanaged[Cdecl]<void*, void>, void*, uint, uint, void> team = FindTeam();
 
+    /// <summary>As many threads as torch uses, and not more than there are processors.</summary>
+    public static int Count => Math.Min(get_num_threads(), Environment.ProcessorCount);
+
     /// <summary>Calls <paramref name="rows"/>(start, end) for parts of 0 ... count. Below <paramref name="grain"/> units of work there is one part, on the calling thread.</summary>
     /// <param name="count">The number of rows.</param>
     /// <param name="work">What all rows cost, in the same unit as <paramref name="grain"/>.</param>
@@ -21,7 +24,7 @@ internal static unsafe class KernelThreads
     /// <param name="rows">The kernel; an exception in a part is thrown here.</param>
     public static void For(long count, double work, double grain, Action<long, long> rows)
     {
-        var parts = (int)Math.Min(Math.Min(get_num_threads(), Environment.ProcessorCount), Math.Min(count, (long)(work / grain)));
+        var parts = (int)Math.Min(Count, Math.Min(count, (long)(work / grain)));
         if (parts <= 1)
         {
             rows(0, count);

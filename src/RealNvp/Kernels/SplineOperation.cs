@@ -95,7 +95,7 @@ internal sealed class SplineFunction : KernelFunction<SplineFunction>
         var (twin, inverse) = ((SplineTwin)context.get_data(TwinKey), (bool)context.get_data(InverseKey));
         if (is_grad_enabled())
         {
-            var found = twin.Gradients(saved[0], saved[1], inverse, gradients[0], gradients[1]);
+            var found = KernelTwin.Differentiate(i => { var (v, l) = twin.Apply(i[0], i[1], inverse); return [v, l]; }, saved, gradients);
             foreach (var gradient in found) if (gradient is not null) scope.MoveToOuter(gradient);
             return [.. found, null, null];
         }

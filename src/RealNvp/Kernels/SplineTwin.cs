@@ -15,18 +15,6 @@ internal sealed class SplineTwin(SplineShape shape)
 
     public SplineShape Shape => shape;
 
-    /// <summary>The gradients of input and parameters as tensors that have gradients themselves; null where none is asked for.</summary>
-    public List<Tensor?> Gradients(Tensor input, Tensor parameters, bool inverse, Tensor ofValue, Tensor ofLogDerivative)
-    {
-        using var scope = NewDisposeScope();
-        var (value, logDerivative) = Apply(input, parameters, inverse);
-        List<Tensor> inputs = [.. new[] { input, parameters }.Where(t => t.requires_grad)];
-        var found = inputs.Count > 0 ? autograd.grad([value, logDerivative], inputs, [ofValue, ofLogDerivative], retain_graph: true, create_graph: true, allow_unused: true) : [];
-        var next = 0;
-        Tensor? Of(Tensor argument) => found.Count > 0 && argument.requires_grad && found[next++] is { IsInvalid: false } gradient ? scope.MoveToOuter(gradient) : null;
-        return [Of(input), Of(parameters)];
-    }
-
     /// <summary>Value and log-derivative of each element.</summary>
     public (Tensor Value, Tensor LogDerivative) Apply(Tensor input, Tensor parameters, bool inverse)
     {

@@ -100,6 +100,6 @@ internal sealed unsafe class AdamPass : KernelTeam
     private void RunPass(bool apply)
     {
         applying = apply;
-        RunAll(partCount, length >= ThreadLength ? Threads : 1);
+        RunAll(partCount, length >= ThreadLength ? KernelThreads.Count : 1);
     }
 }

@@ -1,6 +1,7 @@
 using RealNvp.Kernels;
 using RealNvp.Tests.Infrastructure;
 using TorchSharp;
+using static RealNvp.Tests.Kernels.TransformerData;
 using static TorchSharp.torch;
 
 namespace RealNvp.Tests.Kernels;
@@ -37,7 +38,7 @@ public sealed class MixtureKernelTests : IDisposable
         using var mixture = new MixtureCdfTransformer(components);
         foreach (var spread in new[] { 0.5, 2 })
         {
-            var data = Data.Make(mixture, [37, 5], float64, spread);
+            var data = Make(mixture, [37, 5], float64, spread);
             Agree(data.Run(mixture, inverse, kernel: true), data.Run(mixture, inverse, kernel: false), 1e-10);
         }
     }
@@ -48,7 +49,7 @@ public sealed class MixtureKernelTests : IDisposable
         using var scope = NewDisposeScope();
         LaneWidth.Bits = bits;
         using var mixture = new MixtureCdfTransformer(components);
-        var data = Data.Make(mixture, [37, 5], float32, spread: 0.5);
+        var data = Make(mixture, [37, 5], float32, spread: 0.5);
         var (kernel, twin) = (data.Run(mixture, inverse, kernel: true), data.Run(mixture, inverse, kernel: false));
         Agree([.. kernel.Take(2)], [.. twin.Take(2)], 1e-6);
         Agree([.. kernel.Skip(2)], [.. twin.Skip(2)], 2e-6);
@@ -62,14 +63,14 @@ public sealed class MixtureKernelTests : IDisposable
         var ratios = new List<double>();
         foreach (var spread in new[] { 0.5, 2.0, 8.0 })
         {
-            var data = Data.Make(mixture, [8000 / Math.Max(8, components), 7], float32, spread);
+            var data = Make(mixture, [8000 / Math.Max(8, components), 7], float32, spread);
             var exact = data.To(float64).Run(mixture, inverse, kernel: false);
             var (kernel, twin) = (data.Run(mixture, inverse, kernel: true), data.Run(mixture, inverse, kernel: false));
             for (var i = 0; i < exact.Length; i++)
             {
                 ratios.Add(MeanError(kernel[i], exact[i]) / MeanError(twin[i], exact[i]));
                 // a few elements in steep places have most of the error of a result
-                ratios[^1].Should().BeLessThan(1.5, "that is the error of the kernel as a part of the twin's, in result {0} of {1} at a spread of {2}", i, Data.Names[i], spread);
+                ratios[^1].Should().BeLessThan(1.5, "that is the error of the kernel as a part of the twin's, in result {0} of {1} at a spread of {2}", i, TransformerData.Names[i], spread);
             }
         }
         Math.Exp(ratios.Average(Math.Log)).Should().BeLessThan(1);
@@ -80,7 +81,7 @@ public sealed class MixtureKernelTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var mixture = new MixtureCdfTransformer(5);
-        var data = Data.Make(mixture, [rows, features], float64, spread: 1);
+        var data = Make(mixture, [rows, features], float64, spread: 1);
         foreach (var bits in new[] { 512, 256, 128, 0 })
         {
             LaneWidth.Bits = bits;
@@ -93,8 +94,8 @@ public sealed class MixtureKernelTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var mixture = new MixtureCdfTransformer(4);
-        var image = Data.Make(mixture, [3, 2, 5, 3], float64, spread: 1);
-        var wide = Data.Make(mixture, [6, 9], float64, spread: 1);
+        var image = Make(mixture, [3, 2, 5, 3], float64, spread: 1);
+        var wide = Make(mixture, [6, 9], float64, spread: 1);
         var part = wide with { X = wide.X.narrow(1, 2, 4), Parameters = wide.Parameters.narrow(1, 5, 4 * mixture.ParametersPerElement), OfValue = wide.OfValue.narrow(1, 1, 4), OfLog = wide.OfLog.narrow(1, 0, 1).expand(6, 4) };
         var turned = wide with { X = wide.X.t().contiguous().t() };
         ElementTensor.CanTake(part.X, part.Parameters).Should().BeTrue();
@@ -115,14 +116,14 @@ public sealed class MixtureKernelTests : IDisposable
         foreach (var dtype in new[] { float32, float64 })
             foreach (var spread in new[] { 0, 1, 10, 100, 1e4 })
             {
-                var data = Data.Make(mixture, [600, 3], dtype, spread);
+                var data = Make(mixture, [600, 3], dtype, spread);
                 var far = tensor([0, 1e4, -1e4, 1e30, -1e30, float.Epsilon], dtype: dtype).unsqueeze(1).repeat(100, 3);
                 foreach (var x in new[] { data.X, far })
                 {
                     var wild = data with { X = x };
                     var (kernel, twin) = (wild.Run(mixture, inverse, kernel: true), wild.Run(mixture, inverse, kernel: false));
                     for (var i = 0; i < twin.Length; i++)
-                        kernel[i].isfinite().logical_or(twin[i].isfinite().logical_not()).all().item<bool>().Should().BeTrue("{0} at a spread of {1} in {2}", Data.Names[i], spread, dtype);
+                        kernel[i].isfinite().logical_or(twin[i].isfinite().logical_not()).all().item<bool>().Should().BeTrue("{0} at a spread of {1} in {2}", TransformerData.Names[i], spread, dtype);
                     kernel[0].isfinite().logical_and(kernel[1].isfinite()).all().item<bool>().Should().BeTrue();
                 }
             }
@@ -149,7 +150,7 @@ public sealed class MixtureKernelTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var mixture = new MixtureCdfTransformer(8);
-        var data = Data.Make(mixture, [701, 21], float32, spread: 2);
+        var data = Make(mixture, [701, 21], float32, spread: 2);
         var one = data.Run(mixture, inverse, kernel: true);
         set_num_threads(2);
         var two = data.Run(mixture, inverse, kernel: true);
@@ -161,7 +162,7 @@ public sealed class MixtureKernelTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var mixture = new MixtureCdfTransformer(components);
-        var data = Data.Make(mixture, [9, 3], float64, spread: 0.5);
+        var data = Make(mixture, [9, 3], float64, spread: 0.5);
         Agree(data.Second(mixture, inverse, kernel: true), data.Second(mixture, inverse, kernel: false), 1e-9);
     }
 
@@ -171,7 +172,7 @@ public sealed class MixtureKernelTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var mixture = new MixtureCdfTransformer(6);
-        var data = Data.Make(mixture, [9, 3], float64, spread: 1);
+        var data = Make(mixture, [9, 3], float64, spread: 1);
         var found = new[] { true, false }.Select(kernel =>
         {
             KernelSwitches.Mixture = kernel;
@@ -211,7 +212,7 @@ public sealed class MixtureKernelTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var mixture = new MixtureCdfTransformer(8);
-        var data = Data.Make(mixture, [50, 4], float32, spread: 1);
+        var data = Make(mixture, [50, 4], float32, spread: 1);
         var expected = data.Run(mixture, true, kernel: true)[3];
         var wrong = 0;
         var threads = Enumerable.Range(0, 4).Select(_ => new Thread(() =>
@@ -227,59 +228,11 @@ public sealed class MixtureKernelTests : IDisposable
         wrong.Should().Be(0);
     }
 
-    private static void Agree(Tensor[] found, Tensor[] expected, double relative)
+    private static TransformerData Make(MixtureCdfTransformer mixture, long[] shape, ScalarType dtype, double spread)
     {
-        for (var i = 0; i < expected.Length; i++)
-        {
-            found[i].shape.Should().Equal(expected[i].shape);
-            if (expected[i].numel() == 0) continue;
-            var scale = Math.Max(1, expected[i].abs().max().to(float64).item<double>());
-            found[i].sub(expected[i]).abs().max().to(float64).item<double>().Should().BeLessThanOrEqualTo(relative * scale, "result {0}", i);
-        }
-    }
-
-    private static double MeanError(Tensor found, Tensor exact) => found.to(float64).sub(exact).abs().mean().item<double>();
-
-    /// <summary>Inputs of a mixture and gradients of its results.</summary>
-    private sealed record Data(Tensor X, Tensor Parameters, Tensor OfValue, Tensor OfLog)
-    {
-        public static readonly string[] Names = ["value", "log-derivative", "gradient of the input", "gradient of the parameters"];
-
-        public static Data Make(MixtureCdfTransformer mixture, long[] shape, ScalarType dtype, double spread)
-        {
-            using var generator = new Generator(7);
-            long[] all = [shape[0], shape[1] * mixture.ParametersPerElement, .. shape[2..]];
-            return new(randn(shape, dtype: dtype, generator: generator).mul(3), randn(all, dtype: dtype, generator: generator).mul(spread),
-                randn(shape, dtype: dtype, generator: generator), randn(shape, dtype: dtype, generator: generator));
-        }
-
-        public Data To(ScalarType dtype) => new(X.to(dtype), Parameters.to(dtype), OfValue.to(dtype), OfLog.to(dtype));
-
-        /// <summary>Value, log-derivative and the gradients of input and parameters.</summary>
-        public Tensor[] Run(MixtureCdfTransformer mixture, bool inverse, bool kernel)
-        {
-            var (x, parameters, value, logDerivative) = Apply(mixture, inverse, kernel);
-            autograd.backward([value, logDerivative], [OfValue, OfLog]);
-            return [value.detach(), logDerivative.detach(), x.grad!, parameters.grad!];
-        }
-
-        /// <summary>The gradients of a function of the gradients.</summary>
-        public Tensor[] Second(MixtureCdfTransformer mixture, bool inverse, bool kernel)
-        {
-            var (x, parameters, value, logDerivative) = Apply(mixture, inverse, kernel);
-            var upstream = OfValue.clone().requires_grad_();
-            var first = autograd.grad([value, logDerivative], [x, parameters], [upstream, OfLog], retain_graph: true, create_graph: true);
-            first[0].mul(OfLog).sum().add(first[1].pow(2).sum()).backward();
-            return [first[0].detach(), first[1].detach(), x.grad!, parameters.grad!, upstream.grad!];
-        }
-
-        private (Tensor X, Tensor Parameters, Tensor Value, Tensor LogDerivative) Apply(MixtureCdfTransformer mixture, bool inverse, bool kernel)
-        {
-            KernelSwitches.Mixture = kernel;
-            // views keep their strides and have gradients of their own
-            var (x, parameters) = (X.detach().requires_grad_(), Parameters.detach().requires_grad_());
-            var (value, logDerivative) = inverse ? mixture.Inverse(x, parameters) : mixture.Forward(x, parameters);
-            return (x, parameters, value, logDerivative!);
-        }
+        using var generator = new Generator(7);
+        long[] all = [shape[0], shape[1] * mixture.ParametersPerElement, .. shape[2..]];
+        return new(randn(shape, dtype: dtype, generator: generator).mul(3), randn(all, dtype: dtype, generator: generator).mul(spread),
+            randn(shape, dtype: dtype, generator: generator), randn(shape, dtype: dtype, generator: generator), on => KernelSwitches.Mixture = on);
     }
 }

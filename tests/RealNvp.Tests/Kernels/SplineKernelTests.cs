@@ -1,6 +1,7 @@
 using RealNvp.Kernels;
 using RealNvp.Tests.Infrastructure;
 using TorchSharp;
+using static RealNvp.Tests.Kernels.TransformerData;
 using static TorchSharp.torch;
 
 namespace RealNvp.Tests.Kernels;
@@ -37,7 +38,7 @@ public sealed class SplineKernelTests : IDisposable
         using var scope = NewDisposeScope();
         LaneWidth.Bits = bits;
         using var spline = new SplineTransformer(bins, -1, 4, tails);
-        var data = Data.Make(spline, [37, 5], float64, spread: 1);
+        var data = Make(spline, [37, 5], float64, spread: 1);
         Agree(data.Run(spline, inverse, kernel: true), data.Run(spline, inverse, kernel: false), 1e-10);
     }
 
@@ -48,7 +49,7 @@ public sealed class SplineKernelTests : IDisposable
         LaneWidth.Bits = bits;
         using var spline = new SplineTransformer(bins, -1, 4, tails);
         // bins of much the same size: where they differ a thousandfold, so do the roundings of the twin
-        var data = Data.Make(spline, [37, 5], float32, spread: 0.1);
+        var data = Make(spline, [37, 5], float32, spread: 0.1);
         var (kernel, twin) = (data.Run(spline, inverse, kernel: true), data.Run(spline, inverse, kernel: false));
         Agree([.. kernel.Take(1)], [.. twin.Take(1)], 1e-6);
         // in a bin of 1/64 the place is known to 64 ε
@@ -62,11 +63,11 @@ public sealed class SplineKernelTests : IDisposable
         using var spline = new SplineTransformer(bins, 3, tails);
         foreach (var spread in new[] { 1.0, 4.0 })
         {
-            var data = Data.Make(spline, [1000, 7], float32, spread);
+            var data = Make(spline, [1000, 7], float32, spread);
             var exact = data.To(float64).Run(spline, inverse, kernel: false);
             var (kernel, twin) = (data.Run(spline, inverse, kernel: true), data.Run(spline, inverse, kernel: false));
             for (var i = 0; i < exact.Length; i++)
-                MeanError(kernel[i], exact[i]).Should().BeLessThan(MeanError(twin[i], exact[i]), "result {0} of {1} at a spread of {2}", i, Data.Names[i], spread);
+                MeanError(kernel[i], exact[i]).Should().BeLessThan(MeanError(twin[i], exact[i]), "result {0} of {1} at a spread of {2}", i, TransformerData.Names[i], spread);
         }
     }
 
@@ -75,7 +76,7 @@ public sealed class SplineKernelTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var spline = new SplineTransformer(5, 2);
-        var data = Data.Make(spline, [rows, features], float64, spread: 1);
+        var data = Make(spline, [rows, features], float64, spread: 1);
         foreach (var bits in new[] { 512, 256, 128, 0 })
         {
             LaneWidth.Bits = bits;
@@ -88,10 +89,10 @@ public sealed class SplineKernelTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var spline = new SplineTransformer(4, 2, SplineTails.Box);
-        var image = Data.Make(spline, [3, 2, 5, 3], float64, spread: 1);
+        var image = Make(spline, [3, 2, 5, 3], float64, spread: 1);
         Agree(image.Run(spline, false, kernel: true), image.Run(spline, false, kernel: false), 1e-10);
 
-        var wide = Data.Make(spline, [6, 9], float64, spread: 1);
+        var wide = Make(spline, [6, 9], float64, spread: 1);
         var part = wide with { X = wide.X.narrow(1, 2, 4), Parameters = wide.Parameters.narrow(1, 5, 4 * spline.ParametersPerElement), OfValue = wide.OfValue.narrow(1, 1, 4), OfLog = wide.OfLog.narrow(1, 0, 1).expand(6, 4) };
         ElementTensor.CanTake(part.X, part.Parameters).Should().BeTrue();
         Agree(part.Run(spline, true, kernel: true), part.Run(spline, true, kernel: false), 1e-10);
@@ -106,7 +107,7 @@ public sealed class SplineKernelTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var spline = new SplineTransformer(8, 2);
-        var data = Data.Make(spline, [701, 21], float32, spread: 2);
+        var data = Make(spline, [701, 21], float32, spread: 2);
         var one = data.Run(spline, inverse, kernel: true);
         set_num_threads(2);
         var two = data.Run(spline, inverse, kernel: true);
@@ -118,7 +119,7 @@ public sealed class SplineKernelTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var spline = new SplineTransformer(bins, 3, tails);
-        var data = Data.Make(spline, [9, 3], float64, spread: 0.5);
+        var data = Make(spline, [9, 3], float64, spread: 0.5);
         Agree(data.Second(spline, inverse, kernel: true), data.Second(spline, inverse, kernel: false), 1e-9);
     }
 
@@ -127,7 +128,7 @@ public sealed class SplineKernelTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var spline = new SplineTransformer(6, 3);
-        var data = Data.Make(spline, [9, 3], float64, spread: 1);
+        var data = Make(spline, [9, 3], float64, spread: 1);
         var found = new[] { true, false }.Select(kernel =>
         {
             KernelSwitches.Spline = kernel;
@@ -177,7 +178,7 @@ public sealed class SplineKernelTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var spline = new SplineTransformer(8, 3);
-        var data = Data.Make(spline, [50, 4], float32, spread: 1);
+        var data = Make(spline, [50, 4], float32, spread: 1);
         var expected = data.Run(spline, false, kernel: true)[3];
         var wrong = 0;
         var threads = Enumerable.Range(0, 4).Select(_ => new Thread(() =>
@@ -193,60 +194,12 @@ public sealed class SplineKernelTests : IDisposable
         wrong.Should().Be(0);
     }
 
-    private static void Agree(Tensor[] found, Tensor[] expected, double relative)
+    private static TransformerData Make(SplineTransformer spline, long[] shape, ScalarType dtype, double spread)
     {
-        for (var i = 0; i < expected.Length; i++)
-        {
-            found[i].shape.Should().Equal(expected[i].shape);
-            if (expected[i].numel() == 0) continue;
-            var scale = Math.Max(1, expected[i].abs().max().to(float64).item<double>());
-            found[i].sub(expected[i]).abs().max().to(float64).item<double>().Should().BeLessThanOrEqualTo(relative * scale, "result {0}", i);
-        }
-    }
-
-    private static double MeanError(Tensor found, Tensor exact) => found.to(float64).sub(exact).abs().mean().item<double>();
-
-    /// <summary>Inputs of a spline, on both sides of its edges, and gradients of its results.</summary>
-    private sealed record Data(Tensor X, Tensor Parameters, Tensor OfValue, Tensor OfLog)
-    {
-        public static readonly string[] Names = ["value", "log-derivative", "gradient of the input", "gradient of the parameters"];
-
-        public static Data Make(SplineTransformer spline, long[] shape, ScalarType dtype, double spread)
-        {
-            using var generator = new Generator(7);
-            long[] all = [shape[0], shape[1] * spline.ParametersPerElement, .. shape[2..]];
-            var middle = (spline.Low + spline.High) / 2;
-            return new(randn(shape, dtype: dtype, generator: generator).mul((spline.High - spline.Low) / 4).add(middle), randn(all, dtype: dtype, generator: generator).mul(spread),
-                randn(shape, dtype: dtype, generator: generator), randn(shape, dtype: dtype, generator: generator));
-        }
-
-        public Data To(ScalarType dtype) => new(X.to(dtype), Parameters.to(dtype), OfValue.to(dtype), OfLog.to(dtype));
-
-        /// <summary>Value, log-derivative and the gradients of input and parameters.</summary>
-        public Tensor[] Run(SplineTransformer spline, bool inverse, bool kernel)
-        {
-            var (x, parameters, value, logDerivative) = Apply(spline, inverse, kernel);
-            autograd.backward([value, logDerivative], [OfValue, OfLog]);
-            return [value.detach(), logDerivative.detach(), x.grad!, parameters.grad!];
-        }
-
-        /// <summary>The gradients of a function of the gradients.</summary>
-        public Tensor[] Second(SplineTransformer spline, bool inverse, bool kernel)
-        {
-            var (x, parameters, value, logDerivative) = Apply(spline, inverse, kernel);
-            var upstream = OfValue.clone().requires_grad_();
-            var first = autograd.grad([value, logDerivative], [x, parameters], [upstream, OfLog], retain_graph: true, create_graph: true);
-            first[0].mul(OfLog).sum().add(first[1].pow(2).sum()).backward();
-            return [first[0].detach(), first[1].detach(), x.grad!, parameters.grad!, upstream.grad!];
-        }
-
-        private (Tensor X, Tensor Parameters, Tensor Value, Tensor LogDerivative) Apply(SplineTransformer spline, bool inverse, bool kernel)
-        {
-            KernelSwitches.Spline = kernel;
-            // views keep their strides and have gradients of their own
-            var (x, parameters) = (X.detach().requires_grad_(), Parameters.detach().requires_grad_());
-            var (value, logDerivative) = inverse ? spline.Inverse(x, parameters) : spline.Forward(x, parameters);
-            return (x, parameters, value, logDerivative!);
-        }
+        using var generator = new Generator(7);
+        long[] all = [shape[0], shape[1] * spline.ParametersPerElement, .. shape[2..]];
+        var middle = (spline.Low + spline.High) / 2;
+        return new(randn(shape, dtype: dtype, generator: generator).mul((spline.High - spline.Low) / 4).add(middle), randn(all, dtype: dtype, generator: generator).mul(spread),
+            randn(shape, dtype: dtype, generator: generator), randn(shape, dtype: dtype, generator: generator), on => KernelSwitches.Spline = on);
     }
 }

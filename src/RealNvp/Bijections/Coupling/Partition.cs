@@ -140,10 +140,7 @@ internal sealed class SplitPartition : Partition
 
     public override Tensor Changed(Tensor x) => Take(x, changed_run, changed_index);
 
-    public override Tensor Merge(Tensor x, Tensor changed)
-    {
-        return Join(Kept(x), changed);
-    }
+    public override Tensor Merge(Tensor x, Tensor changed) => Join(Kept(x), changed);
 
     public override Tensor MergeGradients(Tensor result, Tensor kept, Tensor changed) => Join(Kept(result).add(kept, Scalars.One), changed);
 

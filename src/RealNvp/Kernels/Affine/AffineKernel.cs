@@ -54,16 +54,16 @@ internal static unsafe class AffineKernel
     }
 
     /// <summary>The gradients of x, parameters and, by example, of a: (N, 1), (N, C) or (N, D); that one null where there is no a.</summary>
-    internal static (Tensor X, Tensor Parameters, Tensor? Scale) Backward(AffineForm form, Tensor x, Tensor parameters, Tensor? scale, Tensor gradient, Tensor? logDetGradient)
+    internal static (Tensor X, Tensor Parameters, Tensor? Scale) Backward(AffineForm form, Tensor x, Tensor parameters, Tensor? scale, Tensor gradient, Tensor logDetGradient)
     {
         var job = new Job(x, parameters, scale);
         var g = gradient.contiguous();
-        var gl = logDetGradient?.contiguous();
+        var gl = logDetGradient.contiguous();
         Tensor dx = empty(x.shape, dtype: ScalarType.Float32, device: CPU), dp = ChannelsLast.Is(parameters) ? empty_like(parameters) : empty(parameters.shape, dtype: ScalarType.Float32, device: CPU);
         var width = job.ScaleCount;
         var da = scale is null ? null : zeros([job.Examples, width], dtype: ScalarType.Float32, device: CPU);
         float* pdx = KernelMemory.Pointer<float>(dx), pdp = KernelMemory.Pointer<float>(dp), pg = KernelMemory.Pointer<float>(g);
-        float* pl = gl is null ? null : KernelMemory.Pointer<float>(gl), pda = da is null ? null : KernelMemory.Pointer<float>(da);
+        float* pl = KernelMemory.Pointer<float>(gl), pda = da is null ? null : KernelMemory.Pointer<float>(da);
         var to = AffineLayout.Of(dp)!.Value;
         var half = x.dim() == 2 ? x.shape[1] * to.Step : x.shape[1] * to.Channel;
         KernelThreads.For(job.Examples, (double)job.Examples * job.Channels * job.Length, 1 << 12, (start, end) =>
@@ -78,7 +78,7 @@ internal static unsafe class AffineKernel
                         var at = (((n * job.Channels) + c) * job.Length) + i;
                         job.Load(n, c, i, count, bx, br, bt, ba);
                         AffineLayout.Load(pg + at, 1, bg, count);
-                        AffineBlock.Backward(form, bx, br, bt, ba, bg, pl == null ? 0 : pl[n], count);
+                        AffineBlock.Backward(form, bx, br, bt, ba, bg, pl[n], count);
                         Buffer.MemoryCopy(bx, pdx + at, count * sizeof(float), count * sizeof(float));
                         var p = pdp + (n * to.Batch) + (c * to.Channel) + (i * to.Step);
                         AffineLayout.Store(br, p, to.Step, count);
@@ -176,7 +176,6 @@ internal sealed class AffineFunction : KernelFunction<AffineFunction>
         context.save_data(FormKey, form);
         context.save_data(TwinKey, arguments[^1]);
         context.save_for_backward(tensors);
-        // one output may be all that is used
         return [y, logDet];
     }
 
@@ -185,14 +184,12 @@ internal sealed class AffineFunction : KernelFunction<AffineFunction>
         var saved = context.get_saved_variables();
         var form = (AffineForm)context.get_data(FormKey);
         var scale = saved.ElementAtOrDefault(2);
-        var gradient = gradients[0].IsInvalid ? zeros_like(saved[0]) : gradients[0];
         if (is_grad_enabled())
         {
             var twin = (Func<Tensor, Tensor, Tensor?, (Tensor, Tensor)>)context.get_data(TwinKey);
-            var logDet = gradients[1].IsInvalid ? zeros(saved[0].shape[0], dtype: ScalarType.Float32, device: CPU) : gradients[1];
-            return [.. KernelTwin.Differentiate(i => { var (y, l) = twin(i[0], i[1], i.ElementAtOrDefault(2)); return [y, l]; }, saved, [gradient, logDet]), null, null];
+            return [.. KernelTwin.Differentiate(i => { var (y, l) = twin(i[0], i[1], i.ElementAtOrDefault(2)); return [y, l]; }, saved, gradients), null, null];
         }
-        var (x, parameters, byExample) = AffineKernel.Backward(form, saved[0], saved[1], scale, gradient, gradients[1].IsInvalid ? null : gradients[1]);
+        var (x, parameters, byExample) = AffineKernel.Backward(form, saved[0], saved[1], scale, gradients[0], gradients[1]);
         if (scale is null) return [x, parameters, null, null];
         // a scale beyond its limit acts as if it were at it, so nothing moves it
         var inside = scale.abs().le(Internal.Scalars.Of(AffineTransformer.MaxLogScale)).to(scale.dtype);

@@ -16,7 +16,7 @@ internal sealed unsafe class DenseSequence
     private readonly DenseProgram program;
     private readonly long[] order, ends;
     private readonly int rows, features, perFeature, stride, knownStride;
-    private readonly long biases, known, sums, added, entering;
+    private readonly long step_size, biases, known, sums, added, entering;
     private readonly float* memory;
     private readonly bool has_context;
 
@@ -34,7 +34,8 @@ internal sealed unsafe class DenseSequence
         var hidden = program.Layers[0].Outputs;
         // what a tile writes beyond its columns must stay in the row
         (stride, knownStride) = (DenseProduct.Stride(hidden + Spare), DenseProduct.Stride(features));
-        biases = features * StepSize(hidden);
+        step_size = StepSize(hidden);
+        biases = features * step_size;
         known = biases + (program.Layers.Count * DenseProduct.Stride(Math.Max(hidden, program.Outputs) + Spare)) + (features * DenseProduct.Stride((int)perFeature));
         sums = known + ((long)rows * knownStride);
         // apart from the sums: a tile of those writes over the columns of later steps
@@ -53,7 +54,7 @@ internal sealed unsafe class DenseSequence
             for (var p = 0; p < perFeature; p++) LastBias(step)[p] = last[(p * features) + order[step]];
         if (given is not null) DenseForward.Copy(KernelMemory.Pointer<float>(given.contiguous()), hidden, memory + added, stride, rows, hidden);
         has_context = given is not null;
-        KernelThreads.For(features, 8.0 * features * StepSize(hidden), DenseCall.Grain, (first, end) =>
+        KernelThreads.For(features, 8.0 * features * step_size, DenseCall.Grain, (first, end) =>
         {
             for (var step = (int)first; step < end; step++) Pack(weights, step);
         });
@@ -130,7 +131,7 @@ internal sealed unsafe class DenseSequence
     private void Step(int step, int row, int count, float* parameters)
     {
         var (start, end) = (step == 0 ? 0 : (int)ends[step - 1], (int)ends[step]);
-        var panel = memory + (step * StepSize(program.Layers[0].Outputs));
+        var panel = memory + (step * step_size);
         var at = ((long)row * stride) + start;
         for (var i = 0; i < program.Layers.Count - 1 && end > start; i++)
         {
@@ -150,7 +151,7 @@ internal sealed unsafe class DenseSequence
     private void Pack(nint[] weights, int step)
     {
         var (start, end) = (step == 0 ? 0 : (int)ends[step - 1], (int)ends[step]);
-        var to = memory + (step * StepSize(program.Layers[0].Outputs));
+        var to = memory + (step * step_size);
         for (var i = 0; i < weights.Length - 1 && end > start; i++)
         {
             var steps = i == 0 ? step : end;
