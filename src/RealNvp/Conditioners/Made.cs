@@ -18,14 +18,14 @@ namespace RealNvp;
 /// <para>State-dict keys: <c>first</c>, <c>context</c>, <c>inner.i</c>, <c>outer.i</c> (residual blocks only), <c>last</c>. Masked weights
 /// are in the state and have no effect.</para>
 /// </remarks>
-public sealed class Made : Conditioner
+public sealed class Made : Conditioner, IDenseNetwork
 {
     private readonly Linear first, last;
     private readonly Linear? context;
     private readonly ModuleList<Linear> inner, outer;
     private readonly Constant firstMask, hiddenMask, lastMask, order;
     private readonly long[] positions, ends;
-    private readonly DenseProgram program;
+    private readonly DenseModules dense;
 
     /// <summary>Makes the network.</summary>
     /// <param name="features">D, the number of features.</param>
@@ -64,7 +64,9 @@ public sealed class Made : Conditioner
             hiddenMask = new Constant(unit.unsqueeze(1).ge(unit.unsqueeze(0)).to(float32));
             lastMask = new Constant(feature.unsqueeze(1).ge(unit.unsqueeze(0)).to(float32).repeat(parametersPerFeature, 1));
         }
-        program = new DenseProgram(features, [.. Enumerable.Repeat(hidden, 1 + inner.Count + outer.Count), features * parametersPerFeature], ContextSize, Residual);
+        var program = new DenseProgram(features, [.. Enumerable.Repeat(hidden, 1 + inner.Count + outer.Count), features * parametersPerFeature], ContextSize, Residual);
+        var layers = Layers;
+        dense = new DenseModules(program, context, layers, [firstMask, .. Enumerable.Repeat(hiddenMask, layers.Length - 2), lastMask]);
         RegisterComponents();
     }
 
@@ -80,13 +82,10 @@ public sealed class Made : Conditioner
     /// <summary>For each feature its position in the order, 0 to D − 1.</summary>
     internal IReadOnlyList<long> Positions => positions;
 
+    DenseModules IDenseNetwork.Modules => dense;
+
     /// <inheritdoc/>
-    public override Tensor forward(Tensor input, Tensor? context)
-    {
-        var layers = Layers;
-        Tensor[] masks = [firstMask.Value, .. Enumerable.Repeat(hiddenMask.Value, layers.Length - 2), lastMask.Value];
-        return DenseNetwork.Run(program, input, context, this.context, layers, masks);
-    }
+    public override Tensor forward(Tensor input, Tensor? context) => DenseNetwork.Run(dense, input, context);
 
     /// <summary>
     /// Computes features one after the other, in the order. <paramref name="next"/> gets the feature's index and its parameters (N, P), and
@@ -166,9 +165,9 @@ public sealed class Made : Conditioner
         if (is_grad_enabled()) return null;
         List<Tensor> all = [first.weight!.narrow(1, 0, 0).new_empty([examples, Features])];
         foreach (var layer in Layers) all.AddRange([layer.weight!, layer.bias!]);
-        if (!DenseNetwork.Serves(program, all, false)) return null;
+        if (!DenseNetwork.Serves(dense.Program, all, false)) return null;
         var given = this.context is not null && context is not null ? this.context.call(context) : null;
-        return new DenseSequence(program, new DenseTensors(program, all, false), given, OrderOf(positions), ends, ParametersPerFeature);
+        return new DenseSequence(dense.Program, new DenseTensors(dense.Program, all, false), given, OrderOf(positions), ends, ParametersPerFeature);
     }
 
     /// <inheritdoc/>

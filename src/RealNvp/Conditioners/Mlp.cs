@@ -11,12 +11,12 @@ namespace RealNvp;
 /// Maps (N, I) and a context (N, C) to (N, O); the context enters the first layer. The last layer starts at zero, so a new coupling is the
 /// identity. State-dict keys: <c>layers.i</c>, <c>context</c>, <c>last</c>.
 /// </remarks>
-public sealed class Mlp : Conditioner
+public sealed class Mlp : Conditioner, IDenseNetwork
 {
     private readonly ModuleList<Linear> layers;
     private readonly Linear? context;
     private readonly Linear last;
-    private readonly DenseProgram program;
+    private readonly DenseModules dense;
 
     /// <summary>Makes the network.</summary>
     /// <param name="inputs">I, the number of input features.</param>
@@ -34,10 +34,12 @@ public sealed class Mlp : Conditioner
         for (var i = 0; i < hiddenLayers; i++) layers.Add(Weights.Linear(i == 0 ? inputs : hidden, hidden));
         if (contextSize > 0) context = Weights.Linear(contextSize, hidden, bias: false);
         last = Weights.ZeroLinear(hidden, outputs);
-        program = new DenseProgram(inputs, [.. Enumerable.Repeat(hidden, hiddenLayers), outputs], contextSize);
+        dense = new DenseModules(new DenseProgram(inputs, [.. Enumerable.Repeat(hidden, hiddenLayers), outputs], contextSize), context, [.. layers, last], []);
         RegisterComponents();
     }
 
+    DenseModules IDenseNetwork.Modules => dense;
+
     /// <inheritdoc/>
-    public override Tensor forward(Tensor input, Tensor? context) => DenseNetwork.Run(program, input, context, this.context, [.. layers, last], []);
+    public override Tensor forward(Tensor input, Tensor? context) => DenseNetwork.Run(dense, input, context);
 }

@@ -13,12 +13,12 @@ namespace RealNvp;
 /// Maps (N, I) and a context (N, C) to (N, O). The last layer starts at zero, so a new coupling is the identity. State-dict keys:
 /// <c>first</c>, <c>context</c>, <c>inner.i</c>, <c>outer.i</c>, <c>last</c>.
 /// </remarks>
-public sealed class ResidualMlp : Conditioner
+public sealed class ResidualMlp : Conditioner, IDenseNetwork
 {
     private readonly Linear first, last;
     private readonly Linear? context;
     private readonly ModuleList<Linear> inner, outer;
-    private readonly DenseProgram program;
+    private readonly DenseModules dense;
 
     /// <summary>Makes the network.</summary>
     /// <param name="inputs">I, the number of input features.</param>
@@ -42,11 +42,13 @@ public sealed class ResidualMlp : Conditioner
             outer.Add(Weights.Linear(hidden, hidden));
         }
         last = Weights.ZeroLinear(hidden, outputs);
-        program = new DenseProgram(inputs, [.. Enumerable.Repeat(hidden, 1 + (2 * blocks)), outputs], contextSize, residual: true);
+        var program = new DenseProgram(inputs, [.. Enumerable.Repeat(hidden, 1 + (2 * blocks)), outputs], contextSize, residual: true);
+        dense = new DenseModules(program, context, [first, .. inner.Zip(outer).SelectMany(block => new[] { block.First, block.Second }), last], []);
         RegisterComponents();
     }
 
+    DenseModules IDenseNetwork.Modules => dense;
+
     /// <inheritdoc/>
-    public override Tensor forward(Tensor input, Tensor? context) =>
-        DenseNetwork.Run(program, input, context, this.context, [first, .. inner.Zip(outer).SelectMany(block => new[] { block.First, block.Second }), last], []);
+    public override Tensor forward(Tensor input, Tensor? context) => DenseNetwork.Run(dense, input, context);
 }

@@ -19,6 +19,9 @@ internal static class KernelSwitches
     /// <summary>RealNvp.Kernels.Dense: networks of linear layers.</summary>
     public static bool Dense { get; set; } = IsOn(nameof(Dense));
 
+    /// <summary>RealNvp.Kernels.Coupling: whole couplings and autoregressive layers of vectors. Needs <see cref="Dense"/> and the switch of the map too.</summary>
+    public static bool Coupling { get; set; } = IsOn(nameof(Coupling));
+
     /// <summary>RealNvp.Kernels.Image: what surrounds convolutions.</summary>
     public static bool Image { get; set; } = IsOn(nameof(Image));
 

@@ -57,6 +57,8 @@ public sealed class AffineTransformer : ScalarTransformer
         return Inverse(y, s, t);
     }
 
+    internal override CouplingMap? Fused => scale.numel() == 1 || scale.dim() == 1 ? new AffineCouplingMap(Order, () => scale, (x, p, a, inverse) => Plain(x, p, a!, inverse)) : null;
+
     internal override (Tensor Value, Tensor? LogDet) Transform(Tensor input, Tensor parameters, bool inverse)
     {
         if (!AffineKernel.Takes(input, parameters, scale) || (scale.dim() != input.dim() - 1 && scale.numel() != 1)) return base.Transform(input, parameters, inverse);

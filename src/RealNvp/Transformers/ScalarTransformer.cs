@@ -1,3 +1,4 @@
+using RealNvp.Kernels;
 using static TorchSharp.torch;
 
 namespace RealNvp;
@@ -36,6 +37,9 @@ public abstract class ScalarTransformer : nn.Module
     /// <param name="parameters">(N, P·C, ...).</param>
     /// <returns>Two tensors of the shape of y. The caller disposes them.</returns>
     public abstract (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters);
+
+    /// <summary>The map as a part of a kernel for a whole layer of vectors; null where there is none.</summary>
+    internal virtual CouplingMap? Fused => null;
 
     /// <summary>One of the maps with its log-determinant (N), the sum of log-derivatives over an example; null where that is 0. Runs inside a dispose scope.</summary>
     internal virtual (Tensor Value, Tensor? LogDet) Transform(Tensor input, Tensor parameters, bool inverse)

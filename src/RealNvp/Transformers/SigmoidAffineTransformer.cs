@@ -48,6 +48,8 @@ public sealed class SigmoidAffineTransformer : ScalarTransformer
         return (scope.MoveToOuter(y.mul(minus.exp()).sub(shift)), scope.MoveToOuter(minus));
     }
 
+    internal override CouplingMap? Fused => new AffineCouplingMap(AffineOrder.ShiftThenScale, null, (x, p, _, inverse) => Plain(x, p, inverse));
+
     internal override (Tensor Value, Tensor? LogDet) Transform(Tensor input, Tensor parameters, bool inverse) => AffineKernel.Takes(input, parameters, null)
         ? AffineKernel.Run(AffineForm.Of(sigmoid: true, AffineOrder.ShiftThenScale, inverse), input, parameters, null, (x, p, _) => Plain(x, p, inverse))
         : base.Transform(input, parameters, inverse);

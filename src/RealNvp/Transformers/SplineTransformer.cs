@@ -74,6 +74,8 @@ public sealed class SplineTransformer : ScalarTransformer
     /// <inheritdoc/>
     public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters) => Apply(y, parameters, inverse: true);
 
+    internal override CouplingMap? Fused => new SplineCouplingMap(twin);
+
     private (Tensor, Tensor?) Apply(Tensor input, Tensor parameters, bool inverse)
     {
         CheckParameters(input, parameters);

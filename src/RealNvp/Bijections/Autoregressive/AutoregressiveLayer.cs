@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using static TorchSharp.torch;
 
 namespace RealNvp;
@@ -17,6 +18,7 @@ public sealed class AutoregressiveLayer : Bijection
 {
     private readonly Made made;
     private readonly ScalarTransformer transformer;
+    private readonly CouplingPlan? plan;
 
     /// <summary>Makes the layer.</summary>
     /// <param name="transformer">The elementwise map, the same for all features but for its parameters: of an <see cref="AffineTransformer"/> that with one scale in all, [1].</param>
@@ -32,6 +34,8 @@ public sealed class AutoregressiveLayer : Bijection
             throw new ArgumentException($"{transformer.GetName()} has weights of its own for each feature, but this layer applies it to one feature at a time. Use one weight for all, such as new AffineTransformer([1]).", nameof(transformer));
         this.transformer = transformer;
         this.made = made;
+        int[] all = [.. Enumerable.Range(0, checked((int)made.Features))];
+        plan = CouplingPlan.Of(all, all, made, transformer, x => x, x => x, (_, value) => value);
         RegisterComponents();
     }
 
@@ -47,6 +51,7 @@ public sealed class AutoregressiveLayer : Bijection
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
+        if (plan?.TryRun(x, context, inverse: false) is { } fused) return fused;
         var (value, logDerivative) = transformer.Forward(x, made.call(x, context));
         return (value, logDerivative is null ? null : SumExamples(logDerivative));
     }

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -20,6 +21,7 @@ public class CouplingLayer : Bijection
     private readonly ScalarTransformer transformer;
     private readonly Partition partition;
     private readonly bool mask_as_input;
+    private readonly CouplingPlan? plan;
 
     /// <summary>Makes a coupling with a conditional network.</summary>
     /// <param name="inputShape">The shape of one example, such as [C, H, W] or [D].</param>
@@ -49,6 +51,8 @@ public class CouplingLayer : Bijection
         ContextSize = (conditioner as Conditioner)?.ContextSize ?? 0;
         this.transformer = transformer;
         this.conditioner = conditioner;
+        if (partition is SplitPartition split && inputShape.Count == 1 && conditioner is IDenseNetwork network)
+            plan = CouplingPlan.Of(split.KeptAt, split.ChangedAt, network, transformer, partition.Kept, partition.Changed, partition.Merge);
         RegisterComponents();
     }
 
@@ -106,6 +110,7 @@ public class CouplingLayer : Bijection
 
     private (Tensor, Tensor?) Transform(Tensor input, Tensor? context, bool inverse)
     {
+        if (plan?.TryRun(input, context, inverse) is { } fused) return fused;
         var parameters = partition.Restrict(Parameters(partition.Kept(input), context));
         var (output, logDet) = Map(partition.Changed(input), parameters, inverse);
         return (partition.Merge(input, output), logDet);

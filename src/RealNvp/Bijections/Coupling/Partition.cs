@@ -122,6 +122,7 @@ internal sealed class SplitPartition : Partition
         var keptAt = Indices(kept, true);
         var changedAt = Indices(kept, false);
         (kept_count, changed_count) = (keptAt.Length, changedAt.Length);
+        (KeptAt, ChangedAt) = ([.. keptAt.Select(i => (int)i)], [.. changedAt.Select(i => (int)i)]);
         (kept_run, changed_run) = (Run(keptAt), Run(changedAt));
         if (kept_run is not null && changed_run is not null) return;
         kept_index = constant(tensor(keptAt, device: CPU));
@@ -131,6 +132,12 @@ internal sealed class SplitPartition : Partition
         for (var i = 0; i < changedAt.Length; i++) merged[changedAt[i]] = keptAt.Length + i;
         merge_index = constant(tensor(merged, device: CPU));
     }
+
+    /// <summary>The channels or features that are kept.</summary>
+    public int[] KeptAt { get; }
+
+    /// <summary>The channels or features that change.</summary>
+    public int[] ChangedAt { get; }
 
     public override EventShape KeptShape => With(kept_count);
 

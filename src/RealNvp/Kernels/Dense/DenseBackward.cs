@@ -16,6 +16,12 @@ internal sealed unsafe class DenseGradients(int layers)
     public float*[] Weights { get; } = new float*[layers];
 
     public float*[] Biases { get; } = new float*[layers];
+
+    /// <summary>A row of numbers that come after the network.</summary>
+    public float* After;
+
+    /// <summary>How many they are.</summary>
+    public int AfterCount;
 }
 
 /// <summary>The gradients of a network, a block of rows after the other, from what <see cref="DenseForward"/> wrote down.</summary>
@@ -31,7 +37,14 @@ internal static unsafe class DenseBackward
     /// <param name="tape">What the forward pass wrote down.</param>
     /// <param name="gradient">The gradient of the output, (rows, outputs), contiguous.</param>
     /// <param name="to">Gets the gradients.</param>
-    public static void Run(DenseCall call, float* tape, float* gradient, DenseGradients to)
+    public static void Run(DenseCall call, float* tape, float* gradient, DenseGradients to) => Run(call, to, (layout, sums, start, end) =>
+    {
+        if (DenseCall.Lanes == 16) Rows<DenseLanes512, Vector512<float>>(call, tape, gradient, to, layout, (float*)sums, start, end);
+        else Rows<DenseLanes256, Vector256<float>>(call, tape, gradient, to, layout, (float*)sums, start, end);
+    });
+
+    /// <summary>Parts the rows in shares, lets <paramref name="share"/> (layout, its sums, first row, end) compute each, and adds them.</summary>
+    public static void Run(DenseCall call, DenseGradients to, Action<DenseSums, nint, int, int> share)
     {
         var shares = (int)Math.Min(MostShares, System.Numerics.BitOperations.RoundUpToPowerOf2((uint)((call.Rows + ShareRows) / ShareRows)) / 2);
         shares = Math.Max(1, shares);
@@ -40,16 +53,10 @@ internal static unsafe class DenseBackward
         var memory = DenseScratch.Shared(packed + (shares * layout.Size));
         var sums = memory + packed;
         call.PackBackward(memory);
-        var work = 2.0 * call.Rows * call.Program.Weights;
-        KernelThreads.For(shares, work, DenseCall.Grain, (start, end) =>
+        KernelThreads.For(shares, 2.0 * call.Rows * call.Program.Weights, DenseCall.Grain, (start, end) =>
         {
-            for (var share = start; share < end; share++)
-            {
-                var (first, last) = ((int)(call.Rows * share / shares), (int)(call.Rows * (share + 1) / shares));
-                var at = sums + (share * layout.Size);
-                if (DenseCall.Lanes == 16) Rows<DenseLanes512, Vector512<float>>(call, tape, gradient, to, layout, at, first, last);
-                else Rows<DenseLanes256, Vector256<float>>(call, tape, gradient, to, layout, at, first, last);
-            }
+            for (var i = start; i < end; i++)
+                share(layout, (nint)(sums + (i * layout.Size)), (int)(call.Rows * i / shares), (int)(call.Rows * (i + 1) / shares));
         });
         layout.Add(call, sums, shares);
     }
@@ -59,43 +66,74 @@ internal static unsafe class DenseBackward
         where V : struct
     {
         var program = call.Program;
-        var size = (long)DenseCall.Block * DenseProduct.Stride(Math.Max(program.Widest, program.Context));
-        // the input as a matrix of our own, and the gradients of the results by turns
+        var size = BufferSize(program);
         var scratch = DenseScratch.Own(3 * size);
         for (var row = start; row < end; row += DenseCall.Block)
         {
             var rows = Math.Min(DenseCall.Block, end - row);
-            var add = row > start;
             float* here = scratch, next = scratch + size, input = scratch + (2 * size);
             DenseForward.Copy(gradient + ((nint)row * program.Outputs), program.Outputs, here, DenseProduct.Stride(program.Outputs), rows, program.Outputs);
-            for (var i = program.Layers.Count - 1; i >= 0; i--)
-            {
-                var layer = program.Layers[i];
-                var stride = DenseProduct.Stride(layer.Outputs);
-                var width = DenseProduct.Stride(layer.Inputs);
-                var from = i == 0 ? input : tape + DenseForward.TapeAt(program, call.Rows, i - 1) + ((nint)row * width);
-                if (i == 0) DenseForward.Copy(call.X + (row * call.XStride), call.XStride, input, width, rows, layer.Inputs);
-                if (to.Weights[i] != null) Weight<L, V>(here, stride, from, width, sums + layout.Weight(i), rows, layer.Outputs, layer.Inputs, add);
-                if (to.Biases[i] != null) Columns<L, V>(here, stride, sums + layout.Bias(i), rows, layer.Outputs, add);
-                if (i == 0) break;
-                // where the result before this one is added later, the gradient from there is what `next` holds still
-                var finish = new DenseFinish { Gate = from, Addend = program.IsAddedLater(i - 1) ? next : null, Result = next, Stride = width };
-                DenseProduct.Multiply<L, V>(here, stride, 1, call.Panels(i), 0, rows, layer.Inputs, layer.Outputs, finish);
-                var swap = here;
-                here = next;
-                next = swap;
-            }
-            var outputs = program.Layers[0].Outputs;
-            if (to.X != null) Input<L, V>(here, DenseProduct.Stride(outputs), call.Panels(0), next, to.X, row, rows, program.Inputs, outputs);
-            if (call.Context == null) continue;
+            DenseForward.Copy(call.X + (row * call.XStride), call.XStride, input, DenseProduct.Stride(program.Inputs), rows, program.Inputs);
+            var ofInput = Block<L, V>(call, tape, to, layout, sums, row > start, row, rows, here, next, input, to.X != null);
+            if (to.X != null) DenseForward.Copy(ofInput, DenseProduct.Stride(program.Inputs), to.X + ((nint)row * program.Inputs), program.Inputs, rows, program.Inputs);
+        }
+    }
+
+    /// <summary>Elements of each of the three buffers of <see cref="Block"/>.</summary>
+    public static long BufferSize(DenseProgram program) => (long)DenseCall.Block * DenseProduct.Stride(Math.Max(program.Widest, program.Context));
+
+    /// <summary>The gradients of at most <see cref="DenseCall.Block"/> rows.</summary>
+    /// <param name="call">The network.</param>
+    /// <param name="tape">What the forward pass wrote down, of all rows.</param>
+    /// <param name="to">Which gradients are wanted. That of the context is written here.</param>
+    /// <param name="layout">Where those of weights are in the sums.</param>
+    /// <param name="sums">The sums of this share.</param>
+    /// <param name="add">Whether there is something in the sums.</param>
+    /// <param name="row">The first row.</param>
+    /// <param name="rows">Their number.</param>
+    /// <param name="here">The gradient of the output of these rows, a matrix of our own; it is written over, as all buffers are.</param>
+    /// <param name="next">A buffer.</param>
+    /// <param name="input">The input of these rows, a matrix of our own.</param>
+    /// <param name="ofInput">Whether the gradient of the input is wanted.</param>
+    /// <returns>The gradient of the input, a matrix of our own in one of the buffers, where it is wanted.</returns>
+    public static float* Block<L, V>(DenseCall call, float* tape, DenseGradients to, DenseSums layout, float* sums, bool add, int row, int rows, float* here, float* next, float* input, bool ofInput)
+        where L : struct, IDenseLanes<V>
+        where V : struct
+    {
+        var program = call.Program;
+        for (var i = program.Layers.Count - 1; i >= 0; i--)
+        {
+            var layer = program.Layers[i];
+            var stride = DenseProduct.Stride(layer.Outputs);
+            var width = DenseProduct.Stride(layer.Inputs);
+            var from = i == 0 ? input : tape + DenseForward.TapeAt(program, call.Rows, i - 1) + ((nint)row * width);
+            if (to.Weights[i] != null) Weight<L, V>(here, stride, from, width, sums + layout.Weight(i), rows, layer.Outputs, layer.Inputs, add);
+            if (to.Biases[i] != null) Columns<L, V>(here, stride, sums + layout.Bias(i), rows, layer.Outputs, add);
+            if (i == 0) break;
+            // where the result before this one is added later, the gradient from there is what `next` holds still
+            var finish = new DenseFinish { Gate = from, Addend = program.IsAddedLater(i - 1) ? next : null, Result = next, Stride = width };
+            DenseProduct.Multiply<L, V>(here, stride, 1, call.Panels(i), 0, rows, layer.Inputs, layer.Outputs, finish);
+            var swap = here;
+            here = next;
+            next = swap;
+        }
+        var outputs = program.Layers[0].Outputs;
+        if (call.Context != null)
+        {
             var features = DenseProduct.Stride(program.Context);
             if (to.ContextWeight != null)
             {
                 DenseForward.Copy(call.Context + (row * call.ContextStride), call.ContextStride, input, features, rows, program.Context);
                 Weight<L, V>(here, DenseProduct.Stride(outputs), input, features, sums + layout.ContextWeight, rows, outputs, program.Context, add);
             }
-            if (to.Context != null) Input<L, V>(here, DenseProduct.Stride(outputs), call.ContextPanels, next, to.Context, row, rows, program.Context, outputs);
+            if (to.Context != null)
+            {
+                DenseProduct.Multiply<L, V>(here, DenseProduct.Stride(outputs), 1, call.ContextPanels, 0, rows, program.Context, outputs, new DenseFinish { Result = next, Stride = features });
+                DenseForward.Copy(next, features, to.Context + ((nint)row * program.Context), program.Context, rows, program.Context);
+            }
         }
+        if (ofInput) DenseProduct.Multiply<L, V>(here, DenseProduct.Stride(outputs), 1, call.Panels(0), 0, rows, program.Inputs, outputs, new DenseFinish { Result = next, Stride = DenseProduct.Stride(program.Inputs) });
+        return next;
     }
 
     // gᵀ·h: rows are outputs, columns are inputs, steps are the examples
@@ -104,17 +142,8 @@ internal static unsafe class DenseBackward
         where V : struct =>
         DenseProduct.Multiply<L, V>(gradient, 1, stride, input, width, outputs, inputs, rows, new DenseFinish { Addend = add ? sum : null, Result = sum, Stride = width });
 
-    private static void Input<L, V>(float* gradient, nint stride, float* panels, float* scratch, float* to, int row, int rows, int inputs, int outputs)
-        where L : struct, IDenseLanes<V>
-        where V : struct
-    {
-        var width = DenseProduct.Stride(inputs);
-        DenseProduct.Multiply<L, V>(gradient, stride, 1, panels, 0, rows, inputs, outputs, new DenseFinish { Result = scratch, Stride = width });
-        DenseForward.Copy(scratch, width, to + ((nint)row * inputs), inputs, rows, inputs);
-    }
-
-    // four sums a column, so that an addition need not wait for the one before
-    private static void Columns<L, V>(float* matrix, nint stride, float* sum, int rows, int columns, bool add) where L : struct, IDenseLanes<V> where V : struct
+    /// <summary>Σ over rows of each column; four sums a column, so that an addition need not wait for the one before.</summary>
+    public static void Columns<L, V>(float* matrix, nint stride, float* sum, int rows, int columns, bool add) where L : struct, IDenseLanes<V> where V : struct
     {
         for (var column = 0; column < columns; column += L.Count)
         {

@@ -34,38 +34,57 @@ internal static unsafe class DenseForward
 
     private static void Rows<L, V>(DenseCall call, float* tape, float* output, int start, int end) where L : struct, IDenseLanes<V> where V : struct
     {
-        var program = call.Program;
-        var size = (long)DenseCall.Block * DenseProduct.Stride(program.Widest);
-        var scratch = DenseScratch.Own(4 * size);
-        // results that are added later, the output, and activations by turns
-        float* sum = scratch, last = scratch + size;
+        var outputs = call.Program.Outputs;
+        var scratch = DenseScratch.Own(ScratchSize(call.Program) + ((long)DenseCall.Block * DenseProduct.Stride(outputs)));
+        var last = scratch + ScratchSize(call.Program);
         for (var row = start; row < end; row += DenseCall.Block)
         {
             var rows = Math.Min(DenseCall.Block, end - row);
-            float* from = call.X + (row * call.XStride);
-            var stride = call.XStride;
-            for (var i = 0; i < program.Layers.Count; i++)
+            Block<L, V>(call, call.X + (row * call.XStride), call.XStride, row, rows, tape, scratch, last);
+            Copy(last, DenseProduct.Stride(outputs), output + ((nint)row * outputs), outputs, rows, outputs);
+        }
+    }
+
+    /// <summary>Elements of memory that <see cref="Block"/> needs.</summary>
+    public static long ScratchSize(DenseProgram program) => 3L * DenseCall.Block * DenseProduct.Stride(program.Widest);
+
+    /// <summary>Runs at most <see cref="DenseCall.Block"/> rows through all layers.</summary>
+    /// <param name="call">The network; its context is read at these rows.</param>
+    /// <param name="x">The input of the first of them.</param>
+    /// <param name="xStride">From one row of it to the next.</param>
+    /// <param name="row">The first row.</param>
+    /// <param name="rows">Their number.</param>
+    /// <param name="tape">The tape of all rows, or null.</param>
+    /// <param name="scratch">Memory.</param>
+    /// <param name="last">Gets the output of these rows: a matrix of our own.</param>
+    public static void Block<L, V>(DenseCall call, float* x, nint xStride, int row, int rows, float* tape, float* scratch, float* last)
+        where L : struct, IDenseLanes<V>
+        where V : struct
+    {
+        var program = call.Program;
+        var size = (long)DenseCall.Block * DenseProduct.Stride(program.Widest);
+        // results that are added later, and activations by turns
+        var sum = scratch;
+        for (var i = 0; i < program.Layers.Count; i++)
+        {
+            var layer = program.Layers[i];
+            var finish = new DenseFinish { Bias = call.Bias(i), Stride = DenseProduct.Stride(layer.Outputs) };
+            if (i == 0 && call.Context != null)
             {
-                var layer = program.Layers[i];
-                var finish = new DenseFinish { Bias = call.Bias(i), Stride = DenseProduct.Stride(layer.Outputs) };
-                if (i == 0 && call.Context != null)
-                {
-                    var given = new DenseFinish { Result = sum, Stride = finish.Stride };
-                    DenseProduct.Multiply<L, V>(call.Context + (row * call.ContextStride), call.ContextStride, 1, call.ContextPanels, 0, rows, layer.Outputs, program.Context, given);
-                    finish.Addend = sum;
-                }
-                if (layer.AddsSkip) finish.Addend = sum;
-                if (i == program.Layers.Count - 1) finish.Result = last;
-                else
-                {
-                    if (program.IsAddedLater(i)) finish.Result = sum;
-                    finish.Relu = tape == null ? scratch + ((2 + (i % 2)) * size) : tape + TapeAt(program, call.Rows, i) + (row * finish.Stride);
-                }
-                DenseProduct.Multiply<L, V>(from, stride, 1, call.Panels(i), 0, rows, layer.Outputs, layer.Inputs, finish);
-                from = finish.Relu;
-                stride = finish.Stride;
+                var given = new DenseFinish { Result = sum, Stride = finish.Stride };
+                DenseProduct.Multiply<L, V>(call.Context + (row * call.ContextStride), call.ContextStride, 1, call.ContextPanels, 0, rows, layer.Outputs, program.Context, given);
+                finish.Addend = sum;
             }
-            Copy(last, DenseProduct.Stride(program.Outputs), output + ((nint)row * program.Outputs), program.Outputs, rows, program.Outputs);
+            if (layer.AddsSkip) finish.Addend = sum;
+            if (i == program.Layers.Count - 1) finish.Result = last;
+            else
+            {
+                if (program.IsAddedLater(i)) finish.Result = sum;
+                finish.Relu = tape == null ? scratch + ((1 + (i % 2)) * size) : tape + TapeAt(program, call.Rows, i) + (row * finish.Stride);
+            }
+            DenseProduct.Multiply<L, V>(x, xStride, 1, call.Panels(i), 0, rows, layer.Outputs, layer.Inputs, finish);
+            x = finish.Relu;
+            xStride = finish.Stride;
         }
     }
 

@@ -1,5 +1,4 @@
 using TorchSharp;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace RealNvp.Kernels;
@@ -14,20 +13,15 @@ internal static class DenseNetwork
     public const int MostOutputs = 2048;
 
     /// <summary>Runs a network on (N, inputs); the caller disposes the result (N, outputs).</summary>
-    /// <param name="program">The network.</param>
+    /// <param name="modules">The network.</param>
     /// <param name="input">(N, inputs).</param>
     /// <param name="context">(N, context), or null.</param>
-    /// <param name="contextLayer">What brings the context in, without a bias; null where there is none.</param>
-    /// <param name="layers">The layers, each with a bias.</param>
-    /// <param name="masks">The mask of each layer's weight, or null.</param>
-    public static Tensor Run(DenseProgram program, Tensor input, Tensor? context, Linear? contextLayer, ReadOnlySpan<Linear> layers, ReadOnlySpan<Tensor> masks)
+    public static Tensor Run(DenseModules modules, Tensor input, Tensor? context)
     {
         using var scope = NewDisposeScope();
-        var all = new List<Tensor>(3 + (3 * layers.Length)) { input };
-        var hasContext = contextLayer is not null && context is not null;
-        if (hasContext) all.AddRange([context!, contextLayer!.weight!]);
-        foreach (var layer in layers) all.AddRange([layer.weight!, layer.bias!]);
-        all.AddRange(masks);
+        var program = modules.Program;
+        var hasContext = modules.Uses(context);
+        var all = modules.Tensors(input, context);
         if (!Serves(program, all, hasContext)) return scope.MoveToOuter(DenseTwin.Forward(program, new DenseTensors(program, all, hasContext)));
         all[0] = Rows(all[0]);
         if (hasContext) all[1] = Rows(all[1]);
@@ -38,10 +32,14 @@ internal static class DenseNetwork
     }
 
     /// <summary>Whether the kernel takes these tensors; they are those of <see cref="DenseTensors"/>.</summary>
-    internal static bool Serves(DenseProgram program, List<Tensor> all, bool hasContext)
+    /// <param name="program">The network.</param>
+    /// <param name="all">The tensors.</param>
+    /// <param name="hasContext">Whether there is a context among them.</param>
+    /// <param name="columns">Those of the input, where it is more than what the network reads; 0 where it is just that.</param>
+    internal static bool Serves(DenseProgram program, List<Tensor> all, bool hasContext, int columns = 0)
     {
         if (!KernelSwitches.Dense || DenseCall.Lanes == 0) return false;
-        if (!Fits(all[0], program.Inputs) || all[0].shape[0] is 0 or > int.MaxValue) return false;
+        if (!Fits(all[0], columns > 0 ? columns : program.Inputs) || all[0].shape[0] is 0 or > int.MaxValue) return false;
         if (program.Layers.Any(l => l.Inputs > MostInputs) || program.Outputs > MostOutputs) return false;
         if (hasContext && !(Fits(all[1], program.Context) && all[1].shape[0] == all[0].shape[0])) return false;
         for (var i = hasContext ? 2 : 1; i < all.Count; i++)
@@ -54,5 +52,5 @@ internal static class DenseNetwork
         matrix.dtype == ScalarType.Float32 && matrix.device_type == DeviceType.CPU && !matrix.is_sparse && matrix.dim() == 2 && matrix.shape[1] == columns;
 
     // a kernel takes any distance between rows, but the numbers of a row must lie together
-    private static Tensor Rows(Tensor matrix) => matrix.stride(1) == 1 ? matrix : matrix.contiguous();
+    internal static Tensor Rows(Tensor matrix) => matrix.stride(1) == 1 ? matrix : matrix.contiguous();
 }

@@ -19,12 +19,15 @@ internal sealed unsafe class DenseSums
             biases[i] = Place(to.Biases[i], 1, layer.Outputs, -1);
         }
         ContextWeight = Place(to.ContextWeight, program.Layers[0].Outputs, program.Context, -1);
+        After = Place(to.After, 1, to.AfterCount, -1);
     }
 
     /// <summary>The elements of a share.</summary>
     public long Size { get; private set; }
 
     public long ContextWeight { get; }
+
+    public long After { get; }
 
     public long Weight(int layer) => weights[layer];
 

@@ -1,0 +1,75 @@
+using System.Runtime.Intrinsics;
+
+namespace RealNvp.Kernels;
+
+/// <summary>The gradients of a fused layer, a block of rows after the other.</summary>
+internal static unsafe class CouplingBackward
+{
+    /// <param name="call">The layer and its input.</param>
+    /// <param name="tape">What <see cref="CouplingForward"/> wrote down.</param>
+    /// <param name="ofValue">The gradient of the value, (N, D), contiguous.</param>
+    /// <param name="ofLogDet">The gradient of the log-determinant.</param>
+    /// <param name="ofLogDetStep">From one of those to the next.</param>
+    /// <param name="to">Gets the gradients; that of the input is (N, D), contiguous.</param>
+    public static void Run(CouplingCall call, float* tape, float* ofValue, float* ofLogDet, nint ofLogDetStep, DenseGradients to) => DenseBackward.Run(call.Net, to, (layout, sums, start, end) =>
+    {
+        var given = new CouplingBlock { OfValue = ofValue, OfLogDet = ofLogDet, OfLogDetRow = ofLogDetStep };
+        if (DenseCall.Lanes == 16) Rows<DenseLanes512, Vector512<float>>(call, tape, given, to, layout, (float*)sums, start, end);
+        else Rows<DenseLanes256, Vector256<float>>(call, tape, given, to, layout, (float*)sums, start, end);
+    });
+
+    private static void Rows<L, V>(CouplingCall call, float* tape, CouplingBlock given, DenseGradients to, DenseSums layout, float* sums, int start, int end)
+        where L : struct, IDenseLanes<V>
+        where V : struct
+    {
+        var (net, plan, program) = (call.Net, call.Plan, call.Net.Program);
+        var (columns, features, inputs) = (call.Columns, plan.Features, DenseProduct.Stride(program.Inputs));
+        var (outputs, width) = (DenseProduct.Stride(program.Outputs), DenseProduct.Stride(columns));
+        var (size, part) = (DenseBackward.BufferSize(program), (long)DenseCall.Block * width);
+        var scratch = DenseScratch.Own((3 * size) + (4 * part) + (2 * width));
+        float* read = scratch + (2 * size), changed = scratch + (3 * size), weight = changed + (4 * part);
+        call.Weight.CopyTo(new Span<float>(weight, columns));
+        var block = new CouplingBlock
+        {
+            Columns = columns, Input = changed, RawRow = outputs, Weight = weight, OfValue = changed + part, OfLogDetRow = given.OfLogDetRow,
+            OfInput = changed + (2 * part), OfRaw = scratch, OfWeight = changed + (3 * part),
+        };
+        for (var row = start; row < end; row += DenseCall.Block)
+        {
+            var x = net.X + (row * net.XStride);
+            var gradient = given.OfValue + ((nint)row * features);
+            block.Rows = Math.Min(DenseCall.Block, end - row);
+            block.Raw = tape + DenseForward.TapeAt(program, net.Rows, program.Layers.Count - 1) + ((nint)row * outputs);
+            block.OfLogDet = given.OfLogDet + (row * given.OfLogDetRow);
+            CouplingCall.Gather(x, net.XStride, plan.ChangedAt, changed, columns, block.Rows);
+            CouplingCall.Gather(gradient, features, plan.ChangedAt, block.OfValue, columns, block.Rows);
+            plan.Map.Run(block, call.Inverse, gradient: true);
+            if (to.After != null) AddWeight(block, sums + layout.After, row > start);
+            CouplingCall.Gather(x, net.XStride, plan.ReadAt, read, inputs, block.Rows);
+            var ofRead = DenseBackward.Block<L, V>(net, tape, to, layout, sums, row > start, row, block.Rows, scratch, scratch + size, read, to.X != null);
+            if (to.X != null) Write(plan, gradient, block, ofRead, inputs, to.X + ((nint)row * features));
+        }
+    }
+
+    private static void AddWeight(in CouplingBlock block, float* sum, bool add)
+    {
+        for (var i = 0; i < block.Columns; i++)
+        {
+            double column = add ? sum[i] : 0;
+            for (var row = 0; row < block.Rows; row++) column += block.OfWeight[((nint)row * block.Columns) + i];
+            sum[i] = (float)column;
+        }
+    }
+
+    private static void Write(CouplingPlan plan, float* gradient, in CouplingBlock block, float* ofRead, nint stride, float* to)
+    {
+        var (features, readAt, changedAt) = (plan.Features, plan.ReadAt, plan.ChangedAt);
+        var ofInput = block.OfInput;
+        for (var row = 0; row < block.Rows; row++, gradient += features, to += features, ofRead += stride)
+        {
+            if (changedAt.Length < features) new ReadOnlySpan<float>(gradient, features).CopyTo(new Span<float>(to, features));
+            for (var i = 0; i < changedAt.Length; i++) to[changedAt[i]] = *ofInput++;
+            for (var i = 0; i < readAt.Length; i++) to[readAt[i]] += ofRead[i];
+        }
+    }
+}

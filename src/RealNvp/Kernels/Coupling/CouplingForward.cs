@@ -1,0 +1,69 @@
+using System.Runtime.Intrinsics;
+using static TorchSharp.torch;
+
+namespace RealNvp.Kernels;
+
+/// <summary>A fused layer, a block of rows after the other: what the network reads, the network, the map and the log-determinant.</summary>
+internal static unsafe class CouplingForward
+{
+    /// <summary>The elements of what the gradients need of so many rows: the activations of the network and the parameters that it gave.</summary>
+    public static long TapeSize(DenseProgram program, long rows) => DenseForward.TapeAt(program, rows, program.Layers.Count);
+
+    /// <summary>Runs the layer; the caller disposes value (N, D) and log-determinant (N).</summary>
+    /// <param name="call">The layer and its input.</param>
+    /// <param name="tape">Gets what the gradients need; null where none is wanted.</param>
+    public static (Tensor Value, Tensor LogDet) Run(CouplingCall call, Tensor? tape)
+    {
+        var net = call.Net;
+        Tensor value = empty([net.Rows, call.Plan.Features], ScalarType.Float32, CPU), logDet = empty([net.Rows], ScalarType.Float32, CPU);
+        float* y = KernelMemory.Pointer<float>(value), sums = KernelMemory.Pointer<float>(logDet), to = tape is null ? null : KernelMemory.Pointer<float>(tape);
+        net.PackForward(DenseScratch.Shared(net.PackedSize()));
+        KernelThreads.For(net.Rows, call.Work, DenseCall.Grain, (start, end) =>
+        {
+            if (DenseCall.Lanes == 16) Rows<DenseLanes512, Vector512<float>>(call, to, y, sums, (int)start, (int)end);
+            else Rows<DenseLanes256, Vector256<float>>(call, to, y, sums, (int)start, (int)end);
+        });
+        return (value, logDet);
+    }
+
+    private static void Rows<L, V>(CouplingCall call, float* tape, float* y, float* logDet, int start, int end) where L : struct, IDenseLanes<V> where V : struct
+    {
+        var (net, plan, program) = (call.Net, call.Plan, call.Net.Program);
+        var (columns, features, inputs) = (call.Columns, plan.Features, DenseProduct.Stride(program.Inputs));
+        var (outputs, part) = (DenseProduct.Stride(program.Outputs), (long)DenseCall.Block * DenseProduct.Stride(columns));
+        var scratch = DenseScratch.Own(DenseForward.ScratchSize(program) + ((long)DenseCall.Block * (inputs + outputs)) + (3 * part) + DenseProduct.Stride(columns));
+        var read = scratch + DenseForward.ScratchSize(program);
+        var last = read + ((long)DenseCall.Block * inputs);
+        var changed = last + ((long)DenseCall.Block * outputs);
+        var weight = changed + (3 * part);
+        call.Weight.CopyTo(new Span<float>(weight, columns));
+        var block = new CouplingBlock { Columns = columns, Input = changed, RawRow = outputs, Weight = weight, Value = changed + part, LogDerivative = changed + (2 * part) };
+        for (var row = start; row < end; row += DenseCall.Block)
+        {
+            var x = net.X + (row * net.XStride);
+            block.Rows = Math.Min(DenseCall.Block, end - row);
+            block.Raw = tape == null ? last : tape + DenseForward.TapeAt(program, net.Rows, program.Layers.Count - 1) + ((nint)row * outputs);
+            if (plan.ReadRun < 0) CouplingCall.Gather(x, net.XStride, plan.ReadAt, read, inputs, block.Rows);
+            DenseForward.Block<L, V>(net, plan.ReadRun < 0 ? read : x + plan.ReadRun, plan.ReadRun < 0 ? inputs : net.XStride, row, block.Rows, tape, scratch, block.Raw);
+            CouplingCall.Gather(x, net.XStride, plan.ChangedAt, changed, columns, block.Rows);
+            plan.Map.Run(block, call.Inverse, gradient: false);
+            Write(plan.ChangedAt, x, net.XStride, block, y + ((nint)row * features), features, logDet + row);
+        }
+    }
+
+    private static void Write(int[] at, float* x, nint stride, in CouplingBlock block, float* y, int features, float* logDet)
+    {
+        float* value = block.Value, logDerivative = block.LogDerivative;
+        for (var row = 0; row < block.Rows; row++, x += stride, y += features)
+        {
+            if (at.Length < features) new ReadOnlySpan<float>(x, features).CopyTo(new Span<float>(y, features));
+            double sum = 0;
+            for (var i = 0; i < at.Length; i++)
+            {
+                y[at[i]] = *value++;
+                sum += *logDerivative++;
+            }
+            logDet[row] = (float)sum;
+        }
+    }
+}

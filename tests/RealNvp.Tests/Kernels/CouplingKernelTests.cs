@@ -1,0 +1,275 @@
+using RealNvp.Kernels;
+using RealNvp.Tests.Infrastructure;
+using RealNvp.Tests.Laws;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Tests.Kernels;
+
+[LeavesNoTensors]
+public class CouplingKernelTests
+{
+    private static readonly string[] Maps = ["affine", "shift first", "sigmoid", "spline", "box spline", "circular spline"];
+    private static readonly string[] Layers = ["alternating", "half", "one of two", "residual with context", "autoregressive", "autoregressive with context"];
+
+    public static TheoryData<string, string, bool> All()
+    {
+        var data = new TheoryData<string, string, bool>();
+        foreach (var map in Maps)
+            foreach (var layer in Layers)
+                foreach (var inverse in new[] { false, true })
+                    if (!(inverse && layer.StartsWith("auto", StringComparison.Ordinal))) data.Add(map, layer, inverse);
+        return data;
+    }
+
+    [Theory, MemberData(nameof(All))]
+    public void The_kernel_gives_what_separate_kernels_and_plain_operations_give(string map, string kind, bool inverse)
+    {
+        using var scope = NewDisposeScope();
+        foreach (var rows in new[] { 1, 7, 130 })
+        {
+            using var layer = Make(map, kind);
+            var (x, context) = Inputs(layer, rows);
+            var fused = Results(layer, x, context, inverse, Kernels.Fused);
+            var separate = Results(layer, x, context, inverse, Kernels.Separate);
+            var plain = Results(layer, x, context, inverse, Kernels.None);
+            for (var i = 0; i < fused.Length; i++)
+            {
+                fused[i].shape.Should().Equal(plain[i].shape);
+                // a gradient is a sum, and its parts come in another order
+                Apart(fused[i], separate[i]).Should().BeLessThan(i < 2 ? 1e-6 : 3e-6, "of result {0} with {1} rows", i, rows);
+                // a spline magnifies the rounding of the network, which is that of its kernel; its own tests compare it with plain operations
+                if (!map.Contains("spline", StringComparison.Ordinal))
+                    Apart(fused[i], plain[i]).Should().BeLessThan(i < 2 ? 1e-6 : 5e-6, "of result {0} with {1} rows and plain operations", i, rows);
+            }
+        }
+    }
+
+    [Theory, InlineData("affine", 1e30f), InlineData("affine", -1e4f), InlineData("sigmoid", 1e30f), InlineData("sigmoid", -1e30f), InlineData("spline", 1e30f), InlineData("spline", -1e4f)]
+    public void Extreme_parameters_give_what_separate_kernels_give(string map, float size)
+    {
+        using var scope = NewDisposeScope();
+        using var layer = Make(map, "alternating");
+        using (no_grad()) layer.get_parameter("conditioner.last.bias")!.fill_(size);
+        var (x, _) = Inputs(layer, 40);
+        foreach (var inverse in new[] { false, true })
+        {
+            var (fused, separate) = (Results(layer, x, null, inverse, Kernels.Fused), Results(layer, x, null, inverse, Kernels.Separate));
+            for (var i = 0; i < fused.Length; i++)
+            {
+                if (fused[i].numel() == 0) continue;
+                var largest = separate[i].nan_to_num(0, 0, 0).abs().max().item<float>();
+                fused[i].allclose(separate[i], rtol: 1e-6, atol: 1e-6 * largest, equal_nan: true).Should().BeTrue("of result {0}", i);
+            }
+        }
+    }
+
+    [Theory, MemberData(nameof(Kinds))]
+    public void The_bits_do_not_depend_on_threads_gradients_or_other_rows(string map, string kind)
+    {
+        using var scope = NewDisposeScope();
+        using var layer = Make(map, kind, hidden: 96);
+        var (x, context) = Inputs(layer, 900);
+        var before = get_num_threads();
+        var results = new List<float[][]>();
+        try
+        {
+            foreach (var threads in new[] { 1, 2 })
+            {
+                set_num_threads(threads);
+                results.Add([.. Results(layer, x, context, inverse: false, Kernels.Fused).Select(t => t.contiguous().data<float>().ToArray())]);
+            }
+        }
+        finally { set_num_threads(before); }
+        for (var i = 0; i < results[0].Length; i++) results[1][i].Should().Equal(results[0][i]);
+
+        using var _ = no_grad();
+        var (value, logDet) = layer.Forward(x, context);
+        value.data<float>().ToArray().Should().Equal(results[0][0]);
+        foreach (var row in new[] { 0, 95, 96, 899 })
+        {
+            var (one, itsLogDet) = layer.Forward(x.narrow(0, row, 1), context?.narrow(0, row, 1));
+            one.data<float>().ToArray().Should().Equal(value[row].data<float>().ToArray());
+            itsLogDet.item<float>().Should().Be(logDet[row].item<float>());
+        }
+    }
+
+    [Theory, MemberData(nameof(Kinds))]
+    public void Gradients_have_gradients(string map, string kind)
+    {
+        using var scope = NewDisposeScope();
+        using var layer = Make(map, kind);
+        var (x, context) = Inputs(layer, 5);
+        Tensor[] Second(Kernels kernel)
+        {
+            using var _ = Switch(kernel);
+            layer.zero_grad();
+            var leaf = x.detach().requires_grad_(true);
+            var (value, logDet) = layer.Forward(leaf, context);
+            var first = autograd.grad([value.mul(value).sum().add(logDet.mul(logDet).sum())], [leaf], retain_graph: true, create_graph: true)[0];
+            first.mul(first).sum().backward();
+            return [leaf.grad!.clone(), .. layer.parameters().Where(p => p.grad is not null).Select(p => p.grad!.clone())];
+        }
+        var (fused, plain) = (Second(Kernels.Fused), Second(Kernels.None));
+        fused.Length.Should().Be(plain.Length);
+        for (var i = 0; i < fused.Length; i++) Apart(fused[i], plain[i]).Should().BeLessThan(1e-4);
+    }
+
+    [Theory, MemberData(nameof(Kinds))]
+    public void Only_wanted_gradients_are_computed_and_one_output_is_enough(string map, string kind)
+    {
+        using var scope = NewDisposeScope();
+        using var layer = Make(map, kind);
+        var (x, context) = Inputs(layer, 9);
+        var frozen = layer.named_parameters().Where((_, i) => i % 2 == 0).Select(p => p.parameter).ToArray();
+        foreach (var parameter in frozen) parameter.requires_grad_(false);
+        Tensor[] Gradients(Kernels kernel)
+        {
+            using var _ = Switch(kernel);
+            layer.zero_grad();
+            layer.Forward(x, context).LogDet.sum().backward();
+            return [.. layer.parameters().Where(p => p.requires_grad && p.grad is not null).Select(p => p.grad!.clone())];
+        }
+        var (fused, plain) = (Gradients(Kernels.Fused), Gradients(Kernels.Separate));
+        fused.Length.Should().Be(plain.Length).And.BePositive();
+        for (var i = 0; i < fused.Length; i++) Apart(fused[i], plain[i]).Should().BeLessThan(1e-5);
+        frozen.Count(p => p.grad is not null).Should().Be(0);
+    }
+
+    [Fact]
+    public void Strided_inputs_and_nan_and_no_rows_are_as_with_plain_operations()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = Make("affine", "alternating");
+        using var _ = no_grad();
+        var x = randn(11, 12);
+        foreach (var input in new[] { x.narrow(1, 3, 7), x.t().narrow(1, 0, 7).contiguous(), randn(7, 6).t(), zeros(0, 7) })
+        {
+            var (value, logDet) = Run(layer, input, null, inverse: false, Kernels.Fused);
+            var (plain, plainLogDet) = Run(layer, input, null, inverse: false, Kernels.None);
+            Apart(value, plain).Should().BeLessThan(1e-6);
+            Apart(logDet, plainLogDet).Should().BeLessThan(1e-6);
+        }
+        var broken = randn(3, 7);
+        broken[1, 1] = float.NaN;
+        var (_, sums) = layer.Forward(broken);
+        sums.isnan().data<bool>().ToArray().Should().Equal(false, true, false);
+    }
+
+    [Fact]
+    public void A_hook_on_the_network_of_a_coupling_runs()
+    {
+        using var scope = NewDisposeScope();
+        var network = new Mlp(3, 8, 16);
+        using var layer = new AffineCouplingLayer([7], Mask.Alternating(7), network);
+        var calls = 0;
+        var hook = network.register_forward_hook((_, _, _, output) => { calls++; return output; });
+        layer.Forward(randn(2, 7));
+        calls.Should().Be(1);
+        hook.remove();
+        layer.Forward(randn(2, 7));
+        calls.Should().Be(1);
+    }
+
+    [Fact]
+    public void A_scale_beyond_its_limit_acts_as_if_at_it_and_gets_no_gradient()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = Make("affine", "alternating");
+        var scale = layer.get_parameter("transformer.scale")!;
+        using (no_grad()) scale[0] = 20;
+        var (x, _) = Inputs(layer, 6);
+        var (fused, plain) = (Results(layer, x, null, inverse: false, Kernels.Fused), Results(layer, x, null, inverse: false, Kernels.Separate));
+        for (var i = 0; i < fused.Length; i++) Apart(fused[i], plain[i]).Should().BeLessThan(1e-5);
+        scale.grad![0].item<float>().Should().Be(0);
+    }
+
+    public static TheoryData<string, string> Kinds() => new()
+    {
+        { "affine", "alternating" }, { "sigmoid", "half" }, { "spline", "residual with context" }, { "affine", "autoregressive with context" }, { "spline", "autoregressive" },
+    };
+
+    private static Bijection Make(string map, string kind, int hidden = 24)
+    {
+        manual_seed(11);
+        ScalarTransformer Map(long columns) => map switch
+        {
+            "affine" => new AffineTransformer([columns]),
+            "shift first" => new AffineTransformer([columns], AffineOrder.ShiftThenScale),
+            "sigmoid" => new SigmoidAffineTransformer(),
+            "spline" => new SplineTransformer(8, 3),
+            "box spline" => new SplineTransformer(5, 3, SplineTails.Box),
+            _ => new SplineTransformer(4, Math.PI, SplineTails.Circular),
+        };
+        Bijection layer;
+        if (kind.StartsWith("auto", StringComparison.Ordinal))
+        {
+            var transformer = Map(1);
+            layer = new AutoregressiveLayer(transformer, new Made(6, transformer.ParametersPerElement, new MadeOptions { Hidden = hidden, ContextSize = kind.EndsWith("context", StringComparison.Ordinal) ? 3 : 0, Order = [2, 0, 5, 1, 4, 3] }));
+        }
+        else
+        {
+            var (features, mask) = kind switch { "alternating" => (7, Mask.Alternating(7)), "one of two" => (2, Mask.Alternating(2)), _ => (21, Mask.FirstHalf(21)) };
+            var kept = mask.Kept.ToArray().Count(k => k);
+            var transformer = Map(features - kept);
+            var outputs = transformer.ParametersPerElement * (features - kept);
+            Conditioner network = kind.StartsWith("residual", StringComparison.Ordinal) ? new ResidualMlp(kept, outputs, hidden, 2, 3) : new Mlp(kept, outputs, hidden);
+            layer = new CouplingLayer([features], mask, transformer, network);
+        }
+        // a spline with steep bins would magnify the rounding of the network
+        RandomWeights.Draw(layer, seed: 5, spread: 0.1);
+        return layer;
+    }
+
+    private static (Tensor X, Tensor? Context) Inputs(Bijection layer, int rows)
+    {
+        using var generator = new Generator(3);
+        return (randn([rows, layer.InputShape!.Value[0]], generator: generator), layer.ContextSize > 0 ? randn([rows, layer.ContextSize], generator: generator) : null);
+    }
+
+    private static (Tensor Value, Tensor LogDet) Run(Bijection layer, Tensor x, Tensor? context, bool inverse, Kernels kernels)
+    {
+        using var _ = Switch(kernels);
+        return inverse ? layer.Inverse(x, context) : layer.Forward(x, context);
+    }
+
+    /// <summary>Value and log-determinant, then the gradients of input, context and parameters.</summary>
+    private static Tensor[] Results(Bijection layer, Tensor x, Tensor? context, bool inverse, Kernels kernels)
+    {
+        layer.zero_grad();
+        var (leaf, given) = (x.detach().requires_grad_(), context?.detach().requires_grad_());
+        var (value, logDet) = Run(layer, leaf, given, inverse, kernels);
+        using var generator = new Generator(9);
+        var (g, l) = (randn(value.shape, generator: generator).to(x.dtype), randn(logDet.shape, generator: generator).to(x.dtype));
+        value.mul(g).sum().add(logDet.mul(l).sum()).backward();
+        return [value.detach(), logDet.detach(), leaf.grad!, given?.grad ?? zeros(0), .. layer.parameters().Select(p => p.grad!.clone())];
+    }
+
+    private static double Apart(Tensor a, Tensor b)
+    {
+        if (a.numel() == 0) return 0;
+        using var scope = NewDisposeScope();
+        var (p, q) = (a.to(float64), b.to(float64));
+        return p.sub(q).abs().max().item<double>() / Math.Max(1e-30, q.abs().max().item<double>());
+    }
+
+    private enum Kernels
+    {
+        None,
+        Separate,
+        Fused,
+    }
+
+    private static Restore Switch(Kernels kernels)
+    {
+        var restore = new Restore(KernelSwitches.Coupling, KernelSwitches.Dense, KernelSwitches.Affine, KernelSwitches.Spline);
+        var some = kernels != Kernels.None;
+        (KernelSwitches.Coupling, KernelSwitches.Dense, KernelSwitches.Affine, KernelSwitches.Spline) = (kernels == Kernels.Fused, some, some, some);
+        return restore;
+    }
+
+    private sealed class Restore(bool coupling, bool dense, bool affine, bool spline) : IDisposable
+    {
+        public void Dispose() => (KernelSwitches.Coupling, KernelSwitches.Dense, KernelSwitches.Affine, KernelSwitches.Spline) = (coupling, dense, affine, spline);
+    }
+}
