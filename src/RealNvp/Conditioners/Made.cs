@@ -64,8 +64,15 @@ public sealed class Made : Conditioner, IDenseNetwork
             hiddenMask = new Constant(unit.unsqueeze(1).ge(unit.unsqueeze(0)).to(float32));
             lastMask = new Constant(feature.unsqueeze(1).ge(unit.unsqueeze(0)).to(float32).repeat(parametersPerFeature, 1));
         }
-        var program = new DenseProgram(features, [.. Enumerable.Repeat(hidden, 1 + inner.Count + outer.Count), features * parametersPerFeature], ContextSize, Residual);
         var layers = Layers;
+        var hiddenBand = new DenseBand(hidden, hidden, (unit, from) => degrees[unit] >= degrees[from]);
+        DenseBand[] bands =
+        [
+            new(hidden, features, (unit, feature) => degrees[unit] > positions[feature]),
+            .. Enumerable.Repeat(hiddenBand, layers.Length - 2),
+            new(features * parametersPerFeature, hidden, (output, unit) => positions[output % features] >= degrees[unit]),
+        ];
+        var program = new DenseProgram(features, [.. Enumerable.Repeat(hidden, layers.Length - 1), features * parametersPerFeature], ContextSize, Residual, bands);
         dense = new DenseModules(program, context, layers, [firstMask, .. Enumerable.Repeat(hiddenMask, layers.Length - 2), lastMask]);
         RegisterComponents();
     }

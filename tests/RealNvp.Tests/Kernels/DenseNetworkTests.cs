@@ -97,10 +97,16 @@ public class DenseNetworkTests
         for (var i = 0; i < plain.Length; i++)
         {
             var expected = plain[i].isfinite().data<bool>().ToArray();
-            kernel[i].isfinite().data<bool>().ToArray().Should().Equal(expected);
-            wide[i].isfinite().data<bool>().ToArray().Should().Equal(expected);
+            foreach (var found in new[] { kernel[i], wide[i] })
+            {
+                // a masked weight of 0 makes NaN of what it must not see in plain operations; the kernel passes most of those by
+                var finite = found.isfinite().data<bool>().ToArray();
+                if (net is Made) finite.Zip(expected).Should().OnlyContain(p => p.First || !p.Second);
+                else finite.Should().Equal(expected);
+            }
         }
-        plain[0].isnan().any().item<bool>().Should().BeTrue();
+        foreach (var found in new[] { kernel[0], wide[0], plain[0] })
+            foreach (var row in new[] { 1, 2, 3, 5 }) found[row].isfinite().all().item<bool>().Should().BeFalse();
     }
 
     [Theory, MemberData(nameof(Kinds))]

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace RealNvp.Kernels;
@@ -107,12 +108,12 @@ internal static unsafe class DenseBackward
             var stride = DenseProduct.Stride(layer.Outputs);
             var width = DenseProduct.Stride(layer.Inputs);
             var from = i == 0 ? input : tape + DenseForward.TapeAt(program, call.Rows, i - 1) + ((nint)row * width);
-            if (to.Weights[i] != null) Weight<L, V>(here, stride, from, width, sums + layout.Weight(i), rows, layer.Outputs, layer.Inputs, add);
+            if (to.Weights[i] != null) Weight<L, V>(here, stride, from, width, sums + layout.Weight(i), rows, layer.Outputs, layer.Inputs, add, program.Bands?[i]);
             if (to.Biases[i] != null) Columns<L, V>(here, stride, sums + layout.Bias(i), rows, layer.Outputs, add);
             if (i == 0) break;
             // where the result before this one is added later, the gradient from there is what `next` holds still
             var finish = new DenseFinish { Gate = from, Addend = program.IsAddedLater(i - 1) ? next : null, Result = next, Stride = width };
-            DenseProduct.Multiply<L, V>(here, stride, 1, call.Panels(i), 0, rows, layer.Inputs, layer.Outputs, finish);
+            DenseProduct.Multiply<L, V>(here, stride, 1, call.Panels(i), 0, rows, layer.Inputs, layer.Outputs, finish, program.Bands?[i].OutputsOf);
             var swap = here;
             here = next;
             next = swap;
@@ -137,12 +138,17 @@ internal static unsafe class DenseBackward
     }
 
     // gᵀ·h: rows are outputs, columns are inputs, steps are the examples
-    private static void Weight<L, V>(float* gradient, nint stride, float* input, nint width, float* sum, int rows, int outputs, int inputs, bool add)
+    private static void Weight<L, V>(float* gradient, nint stride, float* input, nint width, float* sum, int rows, int outputs, int inputs, bool add, DenseBand? band = null)
         where L : struct, IDenseLanes<V>
-        where V : struct =>
-        DenseProduct.Multiply<L, V>(gradient, 1, stride, input, width, outputs, inputs, rows, new DenseFinish { Addend = add ? sum : null, Result = sum, Stride = width });
+        where V : struct
+    {
+        var finish = new DenseFinish { Addend = add ? sum : null, Result = sum, Stride = width };
+        if (band is null) DenseProduct.Multiply<L, V>(gradient, 1, stride, input, width, outputs, inputs, rows, finish);
+        else DenseProduct.MultiplyRows<L, V>(gradient, 1, stride, input, width, outputs, inputs, rows, finish, band.OutputsOf);
+    }
 
     /// <summary>Σ over rows of each column; four sums a column, so that an addition need not wait for the one before.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Columns<L, V>(float* matrix, nint stride, float* sum, int rows, int columns, bool add) where L : struct, IDenseLanes<V> where V : struct
     {
         for (var column = 0; column < columns; column += L.Count)

@@ -82,7 +82,7 @@ internal static unsafe class DenseForward
                 if (program.IsAddedLater(i)) finish.Result = sum;
                 finish.Relu = tape == null ? scratch + ((1 + (i % 2)) * size) : tape + TapeAt(program, call.Rows, i) + (row * finish.Stride);
             }
-            DenseProduct.Multiply<L, V>(x, xStride, 1, call.Panels(i), 0, rows, layer.Outputs, layer.Inputs, finish);
+            DenseProduct.Multiply<L, V>(x, xStride, 1, call.Panels(i), 0, rows, layer.Outputs, layer.Inputs, finish, program.Bands?[i].InputsOf);
             x = finish.Relu;
             xStride = finish.Stride;
         }

@@ -20,8 +20,10 @@ internal sealed class DenseProgram
     /// <param name="outputs">The number of outputs of each layer.</param>
     /// <param name="context">C, the number of context features; 0 for none.</param>
     /// <param name="residual">Whether layers 2, 4, ... end residual blocks; the last layer never does.</param>
-    public DenseProgram(long inputs, IReadOnlyList<long> outputs, long context, bool residual = false)
+    /// <param name="bands">Where the masked weight of each layer has anything; null where weights have no masks.</param>
+    public DenseProgram(long inputs, IReadOnlyList<long> outputs, long context, bool residual = false, IReadOnlyList<DenseBand>? bands = null)
     {
+        Bands = bands;
         Context = checked((int)context);
         Layers = [.. outputs.Select((n, i) => new DenseLayer(checked((int)(i == 0 ? inputs : outputs[i - 1])), checked((int)n), residual && i > 0 && i % 2 == 0 && i < outputs.Count - 1))];
         Widest = Layers.Max(l => Math.Max(l.Inputs, l.Outputs));
@@ -39,6 +41,9 @@ internal sealed class DenseProgram
 
     /// <summary>The elements of all weights, biases left out: the multiply-adds of one example.</summary>
     public long Weights { get; }
+
+    /// <summary>Where the weight of each layer has anything; null where that is everywhere.</summary>
+    public IReadOnlyList<DenseBand>? Bands { get; }
 
     public int Inputs => Layers[0].Inputs;
 

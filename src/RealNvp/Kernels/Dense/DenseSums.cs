@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace RealNvp.Kernels;
@@ -57,6 +58,7 @@ internal sealed unsafe class DenseSums
         });
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Row(float* from, int shares, float* to, float* mask, int columns)
     {
         var i = 0;
