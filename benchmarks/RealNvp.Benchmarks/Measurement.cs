@@ -10,6 +10,12 @@ internal sealed record Measurement(string Peer, string Case, string Phase, int T
     /// <summary>The time that its matrix products and convolutions need at the rate of <c>--gigaflops</c>, in ms.</summary>
     public double? Floor { get; init; }
 
+    /// <summary>How often it was its turn.</summary>
+    public int? Turns { get; init; }
+
+    /// <summary>The turns in which the machine was at its full speed, which alone count; where there are none, all do.</summary>
+    public int? SteadyTurns { get; init; }
+
     public string? Machine { get; init; }
 
     public string? Runtime { get; init; }

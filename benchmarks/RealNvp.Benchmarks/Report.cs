@@ -9,14 +9,14 @@ internal static class Report
 {
     public const string Ours = "RealNvp";
 
-    public const string Head = "case               phase        median      min      max ms   floor     calls (nested)   managed B   peak MB (growth)";
+    public const string Head = "case               phase        median      min      max ms   floor     calls (nested)   managed B   peak MB (growth)  steady turns";
 
     public static string Row(Measurement m) => string.Create(CultureInfo.InvariantCulture,
-        $"{m.Case,-18} {m.Phase,-8} {m.Median,10:F3} {m.Min,8:F3} {m.Max,8:F3}   {(m.Floor is { } floor ? floor / m.Median : 0),6:P0} {(m.NativeCalls is { } calls ? $"{calls} ({m.NestedCalls})" : "n/a"),17} {m.ManagedBytes,11} {m.PeakRssMb,7:F0} (+{Math.Max(0, m.PeakRssMb - m.RssBeforeMb):F0})");
+        $"{m.Case,-18} {m.Phase,-8} {m.Median,10:F3} {m.Min,8:F3} {m.Max,8:F3}   {(m.Floor is { } floor ? floor / m.Median : 0),6:P0} {(m.NativeCalls is { } calls ? $"{calls} ({m.NestedCalls})" : "n/a"),17} {m.ManagedBytes,11} {m.PeakRssMb,7:F0} (+{Math.Max(0, m.PeakRssMb - m.RssBeforeMb):F0})  {m.SteadyTurns} of {m.Turns}");
 
     /// <summary>One line a peer: how many times longer it took than we did.</summary>
     public static string Ratio(Measurement peer, Measurement ours) => string.Create(CultureInfo.InvariantCulture,
-        $"{"",18} {peer.Peer + (peer.Tuned ? ", tuned" : ""),-34} {peer.Median,10:F3} {peer.Min,8:F3} {peer.Max,8:F3}   {peer.Median / ours.Median,6:F2} times ours");
+        $"{"",18} {peer.Peer + (peer.Tuned ? ", tuned" : ""),-34} {peer.Median,10:F3} {peer.Min,8:F3} {peer.Max,8:F3}   {peer.Median / ours.Median,6:F2} times ours  ({peer.SteadyTurns} of {peer.Turns} turns)");
 
     public static string Machine()
     {
