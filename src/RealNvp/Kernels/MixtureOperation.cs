@@ -1,4 +1,5 @@
 using System.Numerics;
+using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -79,7 +80,7 @@ internal static class MixtureOperation
             case 128: Search<Lanes128<double>>(components, target, tensors); break;
             default: Search<Lanes1<double>>(components, target, tensors); break;
         }
-        if (residual.numel() > 0) MixtureTwin.CheckResidual(residual.max().item<double>());
+        if (residual.numel() > 0) MixtureTwin.CheckResidual(residual.max().Fetch<double>());
         return scope.MoveToOuter(root.to(y.dtype));
     }
 
