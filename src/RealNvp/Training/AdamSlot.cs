@@ -108,6 +108,24 @@ internal sealed unsafe class AdamSlot : IDisposable
         Parameter.addcdiv_(Average, Square.sqrt().mul_(correction).add_(scalars.Epsilon), size);
     }
 
+    /// <summary>The norm of the gradient as a 0-dim tensor on the parameter's device, in the dtype of the state.</summary>
+    public Tensor NormTensor() => linalg.vector_norm(Gradient!.to(Average.dtype));
+
+    /// <summary>As <see cref="ApplyTensors(AdamScalars, in AdamStep)"/>, clipped and let through by a gate: while it is closed nothing changes.</summary>
+    public void ApplyTensors(AdamScalars scalars, in AdamStep step, StepGate gate)
+    {
+        var type = Average.dtype;
+        using Scalar correction = 1 / step.RootCorrection2, size = -step.StepSize;
+        var gradient = Gradient!.to(type);
+        if (gate.Scale is { } scale) gradient = gradient.mul(scale);
+        if (step.WeightDecay != 0) gradient = gradient.add(Parameter, WeightDecay);
+        // no number is infinite from here on, so that factors of 1 and 0 leave all as it is
+        gradient = gate.Select(gradient);
+        Average.mul_(gate.Factor(type, step.Beta1, 1)).add_(gradient, scalars.Rest1);
+        Square.mul_(gate.Factor(type, step.Beta2, 1)).addcmul_(gradient, gradient, scalars.Rest2);
+        Parameter.addcdiv_(Average.mul(gate.Factor(type, 1, 0)), Square.sqrt().mul_(correction).add_(scalars.Epsilon), size);
+    }
+
     public static void Accumulate(Tensor total, Tensor part) => total.add_(part.to(total.device), Scalars.One);
 
     public void Dispose()
