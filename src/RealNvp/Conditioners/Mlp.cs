@@ -11,12 +11,13 @@ namespace RealNvp;
 /// Maps (N, I) and a context (N, C) to (N, O); the context enters the first layer. The last layer starts at zero, so a new coupling is the
 /// identity. State-dict keys: <c>layers.i</c>, <c>context</c>, <c>last</c>.
 /// </remarks>
-public sealed class Mlp : Conditioner
+public sealed class Mlp : Conditioner, IHasComputeDtype
 {
     private readonly ModuleList<Linear> layers;
     private readonly Linear? context;
     private readonly Linear last;
     private readonly DenseProgram program;
+    private ScalarType? compute;
 
     /// <summary>Makes the network.</summary>
     /// <param name="inputs">I, the number of input features.</param>
@@ -38,6 +39,8 @@ public sealed class Mlp : Conditioner
         RegisterComponents();
     }
 
+    ScalarType? IHasComputeDtype.ComputeDtype { get => compute; set => compute = value; }
+
     /// <inheritdoc/>
-    public override Tensor forward(Tensor input, Tensor? context) => DenseNetwork.Run(program, input, context, this.context, [.. layers, last], []);
+    public override Tensor forward(Tensor input, Tensor? context) => ConditionerMath.Dense(compute, program, input, context, this.context, [.. layers, last], []);
 }

@@ -13,12 +13,13 @@ namespace RealNvp;
 /// Maps (N, I) and a context (N, C) to (N, O). The last layer starts at zero, so a new coupling is the identity. State-dict keys:
 /// <c>first</c>, <c>context</c>, <c>inner.i</c>, <c>outer.i</c>, <c>last</c>.
 /// </remarks>
-public sealed class ResidualMlp : Conditioner
+public sealed class ResidualMlp : Conditioner, IHasComputeDtype
 {
     private readonly Linear first, last;
     private readonly Linear? context;
     private readonly ModuleList<Linear> inner, outer;
     private readonly DenseProgram program;
+    private ScalarType? compute;
 
     /// <summary>Makes the network.</summary>
     /// <param name="inputs">I, the number of input features.</param>
@@ -46,7 +47,9 @@ public sealed class ResidualMlp : Conditioner
         RegisterComponents();
     }
 
+    ScalarType? IHasComputeDtype.ComputeDtype { get => compute; set => compute = value; }
+
     /// <inheritdoc/>
     public override Tensor forward(Tensor input, Tensor? context) =>
-        DenseNetwork.Run(program, input, context, this.context, [first, .. inner.Zip(outer).SelectMany(block => new[] { block.First, block.Second }), last], []);
+        ConditionerMath.Dense(compute, program, input, context, this.context, [first, .. inner.Zip(outer).SelectMany(block => new[] { block.First, block.Second }), last], []);
 }
