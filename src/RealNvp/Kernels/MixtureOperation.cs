@@ -73,19 +73,10 @@ internal static class MixtureOperation
         var root = empty(y.shape, dtype: ScalarType.Float64, device: y.device);
         var residual = empty(y.shape, dtype: ScalarType.Float64, device: y.device);
         ElementTensor[] tensors = [ElementTensor.In(target, 1), ElementTensor.In(wide, (3 * components) + 2), ElementTensor.Out(root, 1), ElementTensor.Out(residual, 1)];
-        switch (LaneWidth.Bits)
-        {
-            case 512: Search<Lanes512<double>>(components, target, tensors); break;
-            case 256: Search<Lanes256<double>>(components, target, tensors); break;
-            case 128: Search<Lanes128<double>>(components, target, tensors); break;
-            default: Search<Lanes1<double>>(components, target, tensors); break;
-        }
+        LaneWidth.Run<Search, double>(new Search(components, target, tensors));
         if (residual.numel() > 0) MixtureTwin.CheckResidual(residual.max().Fetch<double>());
         return scope.MoveToOuter(root.to(y.dtype));
     }
-
-    private static void Search<TLanes>(int components, Tensor like, ElementTensor[] tensors) where TLanes : struct, ILanes<TLanes, double> =>
-        ElementKernels<TLanes, double, MixtureRoot<TLanes>>.Run(new MixtureRoot<TLanes>(components), like, tensors, like.numel() * components * RootCost, Grain);
 
     private static void Launch(int components, bool inverse, bool gradient, Tensor input, ElementTensor[] tensors)
     {
@@ -93,24 +84,24 @@ internal static class MixtureOperation
         else Launch<double>(components, inverse, gradient, input, tensors);
     }
 
-    private static void Launch<T>(int components, bool inverse, bool gradient, Tensor input, ElementTensor[] tensors) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    private static void Launch<T>(int components, bool inverse, bool gradient, Tensor input, ElementTensor[] tensors) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+        LaneWidth.Run<Launcher<T>, T>(new Launcher<T>(components, inverse, gradient, input, tensors));
+
+    private readonly record struct Search(int Components, Tensor Like, ElementTensor[] Tensors) : ILaneCode<double>
     {
-        switch (LaneWidth.Bits)
-        {
-            case 512: Launch<Lanes512<T>, T>(components, inverse, gradient, input, tensors); break;
-            case 256: Launch<Lanes256<T>, T>(components, inverse, gradient, input, tensors); break;
-            case 128: Launch<Lanes128<T>, T>(components, inverse, gradient, input, tensors); break;
-            default: Launch<Lanes1<T>, T>(components, inverse, gradient, input, tensors); break;
-        }
+        public void Run<TLanes>() where TLanes : struct, ILanes<TLanes, double> =>
+            ElementKernels<TLanes, double, MixtureRoot<TLanes>>.Run(new MixtureRoot<TLanes>(Components), Like, Tensors, Like.numel() * Components * RootCost, Grain);
     }
 
-    private static void Launch<TLanes, T>(int components, bool inverse, bool gradient, Tensor input, ElementTensor[] tensors)
-        where TLanes : struct, ILanes<TLanes, T>
+    private readonly record struct Launcher<T>(int Components, bool Inverse, bool Gradient, Tensor Input, ElementTensor[] Tensors) : ILaneCode<T>
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        var work = input.numel() * components * (gradient ? BackwardCost : ForwardCost);
-        if (gradient) ElementKernels<TLanes, T, MixtureGradient<TLanes, T>>.Run(new MixtureGradient<TLanes, T>(components, inverse), input, tensors, work, Grain);
-        else ElementKernels<TLanes, T, MixtureKernel<TLanes, T>>.Run(new MixtureKernel<TLanes, T>(components, inverse), input, tensors, work, Grain);
+        public void Run<TLanes>() where TLanes : struct, ILanes<TLanes, T>
+        {
+            var work = Input.numel() * Components * (Gradient ? BackwardCost : ForwardCost);
+            if (Gradient) ElementKernels<TLanes, T, MixtureGradient<TLanes, T>>.Run(new MixtureGradient<TLanes, T>(Components, Inverse), Input, Tensors, work, Grain);
+            else ElementKernels<TLanes, T, MixtureKernel<TLanes, T>>.Run(new MixtureKernel<TLanes, T>(Components, Inverse), Input, Tensors, work, Grain);
+        }
     }
 }
 
