@@ -42,28 +42,12 @@ internal static class MixtureOperation
     private static bool NeedsGraph(Tensor input, Tensor parameters) => is_grad_enabled() && (input.requires_grad || parameters.requires_grad);
 
     /// <summary>Value and log-derivative, without gradients; for the inverse <paramref name="x"/> is the root.</summary>
-    public static (Tensor Value, Tensor LogDerivative) Run(int components, Tensor x, Tensor parameters, bool inverse)
-    {
-        var value = empty(x.shape, dtype: x.dtype, device: x.device);
-        var logDerivative = empty(x.shape, dtype: x.dtype, device: x.device);
-        Launch(components, inverse, gradient: false, x, [ElementTensor.In(x, 1), ElementTensor.In(parameters, (3 * components) + 2), ElementTensor.Out(value, 1), ElementTensor.Out(logDerivative, 1)]);
-        return (value, logDerivative);
-    }
+    public static (Tensor Value, Tensor LogDerivative) Run(int components, Tensor x, Tensor parameters, bool inverse) =>
+        ElementMap.Run(x, parameters, (3 * components) + 2, tensors => Launch(components, inverse, gradient: false, x, tensors));
 
     /// <summary>The gradients of input and parameters; for the inverse <paramref name="x"/> is the root.</summary>
-    public static (Tensor OfInput, Tensor OfParameters) Gradients(int components, Tensor x, Tensor parameters, bool inverse, Tensor ofValue, Tensor ofLogDerivative)
-    {
-        var ofInput = empty(x.shape, dtype: x.dtype, device: x.device);
-        var ofParameters = empty(parameters.shape, dtype: x.dtype, device: x.device);
-        using var scope = NewDisposeScope();
-        ElementTensor[] tensors =
-        [
-            ElementTensor.In(x, 1), ElementTensor.In(parameters, (3 * components) + 2), ElementTensor.Upstream(ofValue, x), ElementTensor.Upstream(ofLogDerivative, x),
-            ElementTensor.Out(ofInput, 1), ElementTensor.Out(ofParameters, (3 * components) + 2),
-        ];
-        Launch(components, inverse, gradient: true, x, tensors);
-        return (ofInput, ofParameters);
-    }
+    public static (Tensor OfInput, Tensor OfParameters) Gradients(int components, Tensor x, Tensor parameters, bool inverse, Tensor ofValue, Tensor ofLogDerivative) =>
+        ElementMap.Gradients(x, parameters, (3 * components) + 2, ofValue, ofLogDerivative, tensors => Launch(components, inverse, gradient: true, x, tensors));
 
     /// <summary>The x with τ(x) = y, found in float64 and rounded to the dtype of y.</summary>
     private static Tensor Root(int components, Tensor y, Tensor parameters)

@@ -20,29 +20,12 @@ internal static class SplineOperation
     }
 
     /// <summary>Value and log-derivative, without gradients.</summary>
-    public static (Tensor Value, Tensor LogDerivative) Run(SplineShape shape, Tensor input, Tensor parameters, bool inverse)
-    {
-        var value = empty(input.shape, dtype: input.dtype, device: input.device);
-        var logDerivative = empty(input.shape, dtype: input.dtype, device: input.device);
-        ElementTensor[] tensors = [ElementTensor.In(input, 1), ElementTensor.In(parameters, shape.Parameters), ElementTensor.Out(value, 1), ElementTensor.Out(logDerivative, 1)];
-        Launch(shape, inverse, gradient: false, input, tensors);
-        return (value, logDerivative);
-    }
+    public static (Tensor Value, Tensor LogDerivative) Run(SplineShape shape, Tensor input, Tensor parameters, bool inverse) =>
+        ElementMap.Run(input, parameters, shape.Parameters, tensors => Launch(shape, inverse, gradient: false, input, tensors));
 
     /// <summary>The gradients of input and parameters.</summary>
-    public static (Tensor OfInput, Tensor OfParameters) Gradients(SplineShape shape, Tensor input, Tensor parameters, bool inverse, Tensor ofValue, Tensor ofLogDerivative)
-    {
-        var ofInput = empty(input.shape, dtype: input.dtype, device: input.device);
-        var ofParameters = empty(parameters.shape, dtype: input.dtype, device: input.device);
-        using var scope = NewDisposeScope();
-        ElementTensor[] tensors =
-        [
-            ElementTensor.In(input, 1), ElementTensor.In(parameters, shape.Parameters), ElementTensor.Upstream(ofValue, input), ElementTensor.Upstream(ofLogDerivative, input),
-            ElementTensor.Out(ofInput, 1), ElementTensor.Out(ofParameters, shape.Parameters),
-        ];
-        Launch(shape, inverse, gradient: true, input, tensors);
-        return (ofInput, ofParameters);
-    }
+    public static (Tensor OfInput, Tensor OfParameters) Gradients(SplineShape shape, Tensor input, Tensor parameters, bool inverse, Tensor ofValue, Tensor ofLogDerivative) =>
+        ElementMap.Gradients(input, parameters, shape.Parameters, ofValue, ofLogDerivative, tensors => Launch(shape, inverse, gradient: true, input, tensors));
 
     private static void Launch(SplineShape shape, bool inverse, bool gradient, Tensor input, ElementTensor[] tensors)
     {
