@@ -8,7 +8,8 @@ namespace RealNvp;
 /// <summary>When a trainer asks a device for the losses of its last steps: the first limit that is reached counts.</summary>
 /// <param name="Steps">The most steps.</param>
 /// <param name="Time">The most time since it asked last.</param>
-internal readonly record struct PendingLimits(int Steps, TimeSpan Time)
+/// <param name="UsesLists">Whether the optimizer may work on lists of tensors.</param>
+internal readonly record struct PendingLimits(int Steps, TimeSpan Time, bool UsesLists = true)
 {
     /// <summary>The limits of a training on a GPU: a progress bar still moves, and a wait for the device is a small part of the time between two.</summary>
     public static PendingLimits Default { get; } = new(32, TimeSpan.FromMilliseconds(100));

@@ -25,8 +25,8 @@ internal sealed class StepGate : IDisposable
     /// <summary>True without dimensions, or false after a step that was not finite.</summary>
     public Tensor Open => open;
 
-    /// <summary>What clips the gradients of this step, without dimensions; null for no clipping.</summary>
-    public Tensor? Scale { get; private set; }
+    /// <summary>What clips the gradients of this step, without dimensions: 1, or more where they are too large. The end of the caller's scope ends it.</summary>
+    public Tensor Divisor { get; private set; } = null!;
 
     /// <summary>Begins a step: closes for good where the loss or the norm is not finite, and computes what depends on the norm.</summary>
     /// <param name="loss">Without dimensions.</param>
@@ -36,7 +36,7 @@ internal sealed class StepGate : IDisposable
     {
         open.logical_and_(loss.isfinite()).logical_and_(norm.isfinite());
         factors.Clear();
-        Scale = maxNorm is { } most ? norm.add(small).reciprocal().mul(Scalars.Of(most)).clamp_max(Scalars.One) : null;
+        Divisor = maxNorm is { } most ? norm.to(ScalarType.Float32).add(small).mul(Scalars.Of(1 / most)).clamp_min(Scalars.One) : Constant(ScalarType.Float32, 1);
     }
 
     /// <summary>One number or the other, without dimensions; made once a step. It holds to the end of the caller's scope.</summary>

@@ -40,7 +40,7 @@ public sealed partial class Trainer : IDisposable
         if (parameters.Length == 0) throw new ArgumentException("The flow has no weights to train.", nameof(flow));
         this.limits = limits ?? (IsOnOneDevice(flow) ? PendingLimits.Default : null);
         var fused = this.limits is null;
-        optimizer = new AdamOptimizer(Groups(flow, Options.WeightNormDecay), Options.Adam, fused);
+        optimizer = new AdamOptimizer(Groups(flow, Options.WeightNormDecay), Options.Adam, fused) { UsesLists = this.limits?.UsesLists ?? false };
         if (Options.AverageDecay is { } decay) average = new WeightAverage(flow, decay, warmUp: true, fused);
     }
 

@@ -36,27 +36,29 @@ public class PendingStepsTests
         }
         var expected = Train(null);
         expected.Heard.Norms.Should().Contain(n => n > 20).And.Contain(n => n < 20, "some steps are clipped, else the test proves less");
-        foreach (var steps in new[] { 1, 4, 100 })
+        foreach (var limits in new[] { Every(1), Every(4) with { UsesLists = false }, Every(100) })
         {
-            var (heard, state) = Train(Every(steps));
+            var (heard, state) = Train(limits);
             heard.Steps.Should().Equal(expected.Heard.Steps);
             for (var i = 0; i < heard.Losses.Count; i++)
             {
-                heard.Losses[i].Should().BeApproximately(expected.Heard.Losses[i], 1e-10);
-                heard.Norms[i].Should().BeApproximately(expected.Heard.Norms[i], 1e-8 * expected.Heard.Norms[i]);
+                // what clips is a float32 number on the device
+                heard.Losses[i].Should().BeApproximately(expected.Heard.Losses[i], 1e-7);
+                heard.Norms[i].Should().BeApproximately(expected.Heard.Norms[i], 1e-6 * expected.Heard.Norms[i]);
             }
             heard.Rates.Should().Equal(expected.Heard.Rates);
-            foreach (var (name, tensor) in state) tensor.allclose(expected.State[name], 1e-8, 1e-10).Should().BeTrue(name);
+            foreach (var (name, tensor) in state) tensor.allclose(expected.State[name], 1e-6, 1e-7).Should().BeTrue(name);
         }
     }
 
     [Theory]
-    [InlineData(Fault.Loss, 1)]
-    [InlineData(Fault.Loss, 6)]
-    [InlineData(Fault.Gradient, 5)]
-    [InlineData(Fault.Gradient, 8)]
-    public void A_step_that_is_not_finite_changes_nothing_and_is_named_as_without_delay(Fault fault, int bad)
+    [InlineData(Fault.Loss, 1, true)]
+    [InlineData(Fault.Loss, 6, false)]
+    [InlineData(Fault.Gradient, 5, true)]
+    [InlineData(Fault.Gradient, 8, false)]
+    public void A_step_that_is_not_finite_changes_nothing_and_is_named_as_without_delay(Fault fault, int bad, bool lists)
     {
+        var limits = Every(4) with { UsesLists = lists };
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
         var batches = Batches(11).Select((x, i) => i == bad - 1 ? Poisoned(x, fault) : x).ToArray();
@@ -64,14 +66,14 @@ public class PendingStepsTests
         // with and without delay: the same words, but for the last digits
         var expected = Train(batches, null, null, out _);
         var path = folder.At("failed.safetensors");
-        var error = Train(batches, Every(4), path, out var heard);
+        var error = Train(batches, limits, path, out var heard);
         error!.Message.Should().Be(expected!.Message).And.Contain($"epoch 1, step {bad}");
         error.Layer.Should().Be(expected.Layer);
         heard.Steps.Should().Equal(Enumerable.Range(1, bad - 1).Select(s => (long)s), "every good step is reported");
 
         // all that a checkpoint holds is that of a training of the good steps alone
         var goodPath = folder.At("good.safetensors");
-        Train(batches[..(bad - 1)], Every(4), goodPath, out _).Should().BeNull();
+        Train(batches[..(bad - 1)], limits, goodPath, out _).Should().BeNull();
         using var failed = SafeTensors.Load(path);
         using var good = SafeTensors.Load(goodPath);
         failed.Tensors.Keys.Should().BeEquivalentTo(good.Tensors.Keys);
@@ -132,6 +134,7 @@ public class PendingStepsTests
         var recipe = PresetTable.All[name];
         using var model = PresetTable.Create(name);
         var (x, context) = (PresetTable.Examples(recipe, 4), PresetTable.Context(recipe, 4));
+        // the CPU's form of Adam on lists reads its count of steps, which a GPU's does in its kernel
         NativeCalls? calls = null;
         IEnumerable<(Tensor, Tensor)> Watching()
         {
@@ -143,7 +146,7 @@ public class PendingStepsTests
             }
             calls?.Dispose();
         }
-        using var trainer = new Trainer(Unprepared(model), options with { MaxGradientNorm = 1 }, Every(100));
+        using var trainer = new Trainer(Unprepared(model), options with { MaxGradientNorm = 1 }, Every(100) with { UsesLists = false });
         trainer.Fit(TrainingData.FromBatches(Watching(), 5)).Step.Should().Be(5);
         Assert.SkipWhen(calls is null, "this libtorch has no hook that counts its operations");
         calls.Names.Keys.Should().Contain("aten::isfinite").And.Contain("aten::addcdiv_", "the steps were watched");
