@@ -56,8 +56,8 @@ public sealed partial class Trainer : IDisposable
     /// <summary>Trains to the end, and leaves the flow in evaluation mode with its best weights.</summary>
     /// <param name="data">The examples.</param>
     /// <param name="validation">Examples for validation; null takes <see cref="TrainingOptions.ValidationFraction"/> of the data.</param>
-    /// <param name="progress">Hears after every batch.</param>
-    /// <param name="cancellationToken">Stops after the current step. The flow is usable then, and the result says that it was cancelled.</param>
+    /// <param name="progress">Hears of every batch; on a GPU of several together.</param>
+    /// <param name="cancellationToken">Stops after the current step, on a GPU after those that were launched. The flow is usable then, and the result says that it was cancelled.</param>
     /// <returns>The history of the epochs and why training ended.</returns>
     /// <exception cref="NonFiniteException">The loss or a gradient became NaN or infinite; it names the first layer at fault. The weights are those before the step.</exception>
     /// <exception cref="ArgumentException">The data do not fit the flow; nothing has been changed.</exception>
