@@ -11,6 +11,7 @@ namespace RealNvp.Benchmarks;
 public sealed unsafe partial class NativeCalls : IDisposable
 {
     [ThreadStatic] private static long outer, all, depth;
+    [ThreadStatic] private static Dictionary<string, long>? names;
 
     private readonly ulong handle;
     private readonly (long Outer, long All) before;
@@ -27,17 +28,26 @@ public sealed unsafe partial class NativeCalls : IDisposable
     /// <summary>All operations, also those inside of others.</summary>
     public long All => all - before.All;
 
+    /// <summary>How often each operation ran, also inside of others, by its name such as <c>aten::item</c>; empty without names.</summary>
+    public IReadOnlyDictionary<string, long> Names { get; private init; } = new Dictionary<string, long>();
+
     /// <summary>Counts from here on, until disposed; null where this libtorch has no such hook.</summary>
-    public static NativeCalls? Start()
+    /// <param name="byName">Counts each operation for itself too.</param>
+    public static NativeCalls? Start(bool byName = false)
     {
         var callback = new Callback { Start = &Enter, End = &Leave, SamplingProbability = 1 };
         callback.Scopes[0] = 1;   // RecordScope::FUNCTION: operations
-        try { return new NativeCalls(AddThreadLocalCallback(callback)); }
+        names = byName ? [] : null;
+        try { return new NativeCalls(AddThreadLocalCallback(callback)) { Names = names ?? [] }; }
         catch (Exception e) when (e is EntryPointNotFoundException or DllNotFoundException) { return null; }
     }
 
     /// <summary>Stops counting.</summary>
-    public void Dispose() => RemoveCallback(handle);
+    public void Dispose()
+    {
+        RemoveCallback(handle);
+        names = null;
+    }
 
     // std::unique_ptr<ObserverContext>(const RecordFunction&): a result that is returned through a hidden first argument
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
@@ -46,6 +56,7 @@ public sealed unsafe partial class NativeCalls : IDisposable
         *result = null;
         all++;
         if (depth++ == 0) outer++;
+        if (names is { } counts && Marshal.PtrToStringUTF8((nint)NameOf(function)) is { } name) counts[name] = counts.GetValueOrDefault(name) + 1;
         return result;
     }
 
@@ -54,6 +65,10 @@ public sealed unsafe partial class NativeCalls : IDisposable
 
     [LibraryImport("torch_cpu", EntryPoint = "_ZN2at22addThreadLocalCallbackENS_22RecordFunctionCallbackE")]
     private static partial ulong AddThreadLocalCallback(Callback callback);
+
+    // const char* at::RecordFunction::name() const
+    [LibraryImport("torch_cpu", EntryPoint = "_ZNK2at14RecordFunction4nameEv")]
+    private static partial byte* NameOf(void* function);
 
     [LibraryImport("torch_cpu", EntryPoint = "_ZN2at14removeCallbackEm")]
     private static partial void RemoveCallback(ulong handle);

@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -12,7 +13,7 @@ public partial class Flow
         using (NewDisposeScope())
         using (no_grad())
             // outside of a box, minus infinity is the log-density
-            finite = (base_density.HasBoundedSupport ? result.isfinite().logical_or(result.isneginf()) : result.isfinite()).all().item<bool>();
+            finite = (base_density.HasBoundedSupport ? result.isfinite().logical_or(result.isneginf()) : result.isfinite()).all().Fetch<bool>();
         if (finite) return result;
         var owner = $"{GetName()}.{method}";
         if (Diagnosis.FirstParameter(this, gradients: false) is { } weight)

@@ -202,7 +202,7 @@ public partial class Flow : nn.Module
             using var scope = NewDisposeScope();
             var size = Math.Min(batchSize, count - start);
             var logProb = LogProb(OnDevice(x.narrow(0, start, size))!, OnDevice(context?.narrow(0, start, size)), seed + start);
-            foreach (var value in logProb.to(float64).cpu().data<double>())
+            foreach (var value in logProb.FetchDoubles())
             {
                 sum += value;
                 squares += value * value;
@@ -265,6 +265,9 @@ public partial class Flow : nn.Module
     internal Tensor ToWeights(Tensor tensor)
     {
         if (Weight is not { } weight) return tensor;
+        // from memory that is not pinned, a copy waits for all work of the device before it
+        if (weight.device_type == DeviceType.CUDA && tensor.device_type == DeviceType.CPU)
+            tensor = tensor.pin_memory().to(weight.device, non_blocking: true);
         return tensor.is_floating_point() ? tensor.to(weight.dtype, weight.device) : tensor.to(weight.device);
     }
 

@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -76,7 +77,7 @@ internal sealed class BatchLaws(Subject subject, Recorder recorder, Probes probe
         if (!shapes || size == 0) return;
         if (Layer.training)
         {
-            Recorder.Require(FlowLaw.BatchSizes, where, value.isfinite().all().item<bool>() && logDet.isfinite().all().item<bool>(), "The result has values that are NaN or infinite.");
+            Recorder.Require(FlowLaw.BatchSizes, where, value.isfinite().all().Fetch<bool>() && logDet.isfinite().all().Fetch<bool>(), "The result has values that are NaN or infinite.");
             return;
         }
         if (Layer.IsStochastic) return;

@@ -101,21 +101,21 @@ internal static class Derivatives
     {
         using var scope = NewDisposeScope();
         var (_, logDet) = linalg.slogdet(jacobian.to(float64));
-        return logDet.item<double>();
+        return logDet.Fetch<double>();
     }
 
     /// <summary>How much relative errors of 1 in a regular matrix's entries move its log|det|: Σ |J⁻¹|ᵀ ⊙ |J|.</summary>
     public static double LogDetCondition(Tensor jacobian)
     {
         using var scope = NewDisposeScope();
-        return linalg.inv(jacobian.to(float64)).abs().t().mul(jacobian.abs()).sum().item<double>();
+        return linalg.inv(jacobian.to(float64)).abs().t().mul(jacobian.abs()).sum().Fetch<double>();
     }
 
     /// <summary>How much independent errors e in a regular matrix's entries move its log|det|: the root of Σ (J⁻¹ᵀ ⊙ e)².</summary>
     private static double Moves(Tensor jacobian, Tensor errors)
     {
         using var scope = NewDisposeScope();
-        return linalg.inv(jacobian).t().mul(errors).square().sum().sqrt().item<double>();
+        return linalg.inv(jacobian).t().mul(errors).square().sum().sqrt().Fetch<double>();
     }
 
     private static (Tensor Fourth, Tensor Second, Tensor Noise) Jacobians(Func<Tensor, Tensor> map, Tensor example, long most, int exponent)

@@ -111,7 +111,7 @@ public static class FlowCheck
             if (sample.shape[0] < 2) throw new ArgumentException($"FlowCheck needs a sample of at least 2 examples; got {sample.shape[0]}.", nameof(sample));
             Check.Finite(sample, nameof(sample), nameof(FlowCheck));
             using var scope = NewDisposeScope();
-            var (least, most) = (sample.min().to(float64).item<double>(), sample.max().to(float64).item<double>());
+            var (least, most) = (sample.min().to(float64).Fetch<double>(), sample.max().to(float64).Fetch<double>());
             if (least < options.Minimum || most > options.Maximum)
                 throw new ArgumentException($"The sample has values in [{least:G6}, {most:G6}], beyond the limits [{options.Minimum:G6}, {options.Maximum:G6}] of the options.", nameof(sample));
         }

@@ -69,7 +69,7 @@ internal sealed class GradientLaws(Subject subject, Recorder recorder) : Laws(su
         using var generator = new Generator(unchecked((ulong)Subject.Options.Seed));
         var direction = randn(tensor.shape, dtype: float64, device: CPU, generator: generator).to(tensor.device);
         var original = tensor.detach().clone();
-        var found = gradient.mul(direction).sum().item<double>();
+        var found = gradient.mul(direction).sum().Fetch<double>();
         double expected, error;
         try
         {
@@ -98,7 +98,7 @@ internal sealed class GradientLaws(Subject subject, Recorder recorder) : Laws(su
     private bool RequireFinite(FlowLaw law, string where, string name, Tensor gradient)
     {
         using var scope = NewDisposeScope();
-        var finite = gradient.isfinite().all().item<bool>();
+        var finite = gradient.isfinite().all().Fetch<bool>();
         Recorder.Require(law, $"{where}, {name}", finite, $"The gradient of {name} has values that are NaN or infinite.");
         return finite;
     }
@@ -106,7 +106,7 @@ internal sealed class GradientLaws(Subject subject, Recorder recorder) : Laws(su
     private static double[] Numbers(Tensor tensor)
     {
         using var scope = NewDisposeScope();
-        return tensor.detach().to(float64).cpu().flatten().contiguous().data<double>().ToArray();
+        return tensor.FetchDoubles();
     }
 
     /// <summary>The loss Σ w ⊙ value + Σ v ⊙ log-det with random w and v, of one probe, always from the same buffers.</summary>
@@ -141,7 +141,7 @@ internal sealed class GradientLaws(Subject subject, Recorder recorder) : Laws(su
         {
             laws.Layer.zero_grad();
             var (value, logDet) = Run();
-            Scale = Math.Max(1, value.detach().mul(w).abs().sum().add(logDet.detach().mul(v).abs().sum()).to(float64).item<double>());
+            Scale = Math.Max(1, value.detach().mul(w).abs().sum().add(logDet.detach().mul(v).abs().sum()).to(float64).Fetch<double>());
             var loss = value.mul(w).sum().add(logDet.mul(v).sum());
             if (loss.requires_grad) loss.backward();
         }
@@ -150,7 +150,7 @@ internal sealed class GradientLaws(Subject subject, Recorder recorder) : Laws(su
         {
             using var scope = NewDisposeScope();
             var (value, logDet) = Run();
-            return value.mul(w).sum().add(logDet.mul(v).sum()).item<double>();
+            return value.mul(w).sum().add(logDet.mul(v).sum()).Fetch<double>();
         }
 
         public void Keep()

@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -39,7 +40,7 @@ internal abstract class Laws(Subject subject, Recorder recorder)
         if (!a.shape.AsSpan().SequenceEqual(b.shape)) return double.NaN;
         if (a.numel() == 0) return 0;
         using var scope = NewDisposeScope();
-        return a.detach().to(float64).sub(b.detach().to(float64)).abs().max().item<double>();
+        return a.detach().to(float64).sub(b.detach().to(float64)).abs().max().Fetch<double>();
     }
 
     /// <summary>The largest magnitude, at least 1: what a relative tolerance multiplies.</summary>
@@ -48,14 +49,14 @@ internal abstract class Laws(Subject subject, Recorder recorder)
         using var scope = NewDisposeScope();
         var scale = 1.0;
         foreach (var tensor in tensors)
-            if (tensor.numel() > 0) scale = Math.Max(scale, tensor.detach().abs().max().to(float64).item<double>());
+            if (tensor.numel() > 0) scale = Math.Max(scale, tensor.detach().abs().max().to(float64).Fetch<double>());
         return scale;
     }
 
     protected static double Item(Tensor value, int row)
     {
         using var scope = NewDisposeScope();
-        return value.detach()[row].to(float64).item<double>();
+        return value.detach()[row].to(float64).Fetch<double>();
     }
 
     protected static string Shape(Tensor tensor) => EventShape.Format(tensor.shape);

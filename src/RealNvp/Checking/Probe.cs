@@ -84,9 +84,9 @@ internal sealed class Probes(Subject subject, EventShape shape, Tensor? sample) 
             using var _ = no_grad();
             Tensor z;
             // a layer that throws here fails the laws, which run Forward again and report it
-            try { z = Rounded(subject.Run(x.to(float64, subject.Device), c?.to(subject.Device), inverse: false).Value.cpu()); }
+            try { z = Rounded(subject.Run(x.to(float64, subject.Device), c?.to(subject.Device), inverse: false).Value.FetchTensor()); }
             catch (Exception e) when (e is not OutOfMemoryException) { return; }
-            if (z.isfinite().all().item<bool>()) probes.Add(new($"z of x: {name}", true, z, c, ordinary, latentRows));
+            if (z.isfinite().all().Fetch<bool>()) probes.Add(new($"z of x: {name}", true, z, c, ordinary, latentRows));
         }
 
         void AddLatents()
@@ -116,10 +116,10 @@ internal sealed class Probes(Subject subject, EventShape shape, Tensor? sample) 
         return where(draw.lt(0.25), full_like(ordinary, a), where(draw.lt(0.5), full_like(ordinary, b), ordinary));
     }
 
-    private bool AtEdge(Tensor x) => x.le(options.Minimum).logical_or(x.ge(options.Maximum)).any().item<bool>();
+    private bool AtEdge(Tensor x) => x.le(options.Minimum).logical_or(x.ge(options.Maximum)).any().Fetch<bool>();
 
     private static Tensor Rows(Tensor source, long count) =>
-        Rounded(source.detach().cpu().index_select(0, arange(count, dtype: int64, device: CPU).remainder(source.shape[0])));
+        Rounded(source.detach().FetchTensor().index_select(0, arange(count, dtype: int64, device: CPU).remainder(source.shape[0])));
 
     private static Tensor Rounded(Tensor x) => x.to(float32).to(float64);
 }

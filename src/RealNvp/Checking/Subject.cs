@@ -113,7 +113,7 @@ internal sealed class Subject : IDisposable
         using var scope = NewDisposeScope();
         var same = a.eq(b);
         if (a.is_floating_point()) same = same.logical_or(a.isnan().logical_and(b.isnan()));
-        return same.all().item<bool>();
+        return same.all().Fetch<bool>();
     }
 
     public void Dispose()

@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -44,7 +45,7 @@ internal sealed class ValueLaws(Subject subject, Recorder recorder, EventShape s
         {
             var scale = Scale(there.LogDet);
             var error = Difference(there.LogDet, back.LogDet.neg());
-            var row = (int)there.LogDet.add(back.LogDet).abs().argmax().item<long>();
+            var row = (int)there.LogDet.add(back.LogDet).abs().argmax().Fetch<long>();
             Judge(FlowLaw.OppositeLogDets, probe, probe.Name, error, scale, Roundings * Epsilon * (sensitivity + amplification.LogDet),
                 FormattableString.Invariant($"In example {row}, {Direction(probe.Inverse)} gives log-det {Item(there.LogDet, row):G9} and {Direction(!probe.Inverse)} {Item(back.LogDet, row):G9}; they should be opposite."));
         });
@@ -74,7 +75,7 @@ internal sealed class ValueLaws(Subject subject, Recorder recorder, EventShape s
             [$"value of {Direction(!probe.Inverse)} at its result"] = back.Value,
             [$"log-det of {Direction(!probe.Inverse)} at its result"] = back.LogDet,
         };
-        var bad = results.FirstOrDefault(r => !r.Value.isfinite().all().item<bool>()).Key;
+        var bad = results.FirstOrDefault(r => !r.Value.isfinite().all().Fetch<bool>()).Key;
         Recorder.Require(FlowLaw.FiniteValues, probe.Name, bad is null, $"The {bad} is NaN or infinite.");
         return bad is null;
     }
@@ -85,7 +86,7 @@ internal sealed class ValueLaws(Subject subject, Recorder recorder, EventShape s
         Recorder.Run(law, probe.Name, () =>
         {
             var error = Difference(back, input);
-            var worst = (int)back.sub(input).abs().flatten(1).amax([1L]).argmax().item<long>();
+            var worst = (int)back.sub(input).abs().flatten(1).amax([1L]).argmax().Fetch<long>();
             Judge(law, probe, probe.Name, error, Scale(input, value), allowance,
                 $"{Direction(!probe.Inverse)}({Direction(probe.Inverse)}({(probe.Inverse ? "z" : "x")})) differs most in example {worst}.");
         });
@@ -164,9 +165,9 @@ internal sealed class ValueLaws(Subject subject, Recorder recorder, EventShape s
             var logDet = Subject.Run(x, context, inverse).LogDet;
             if (!logDet.requires_grad) return 0;
             logDet.sum().backward();
-            var total = x.grad is { } g ? g.mul(x).abs().flatten(1).sum(1).max().to(float64).item<double>() : 0;
+            var total = x.grad is { } g ? g.mul(x).abs().flatten(1).sum(1).max().to(float64).Fetch<double>() : 0;
             foreach (var parameter in Layer.parameters())
-                if (parameter.grad is { } gradient) total += gradient.mul(parameter).abs().sum().to(float64).item<double>();
+                if (parameter.grad is { } gradient) total += gradient.mul(parameter).abs().sum().to(float64).Fetch<double>();
             return double.IsFinite(total) ? total : 0;
         }
         catch (Exception e) when (e is not OutOfMemoryException) { return 0; }   // the law of gradients reports it

@@ -18,12 +18,12 @@ namespace RealNvp;
 /// <para>State-dict keys: <c>first</c>, <c>context</c>, <c>inner.i</c>, <c>outer.i</c> (residual blocks only), <c>last</c>. Masked weights
 /// are in the state and have no effect.</para>
 /// </remarks>
-public sealed class Made : Conditioner, IDenseNetwork
+public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
 {
     private readonly Linear first, last;
     private readonly Linear? context;
     private readonly ModuleList<Linear> inner, outer;
-    private readonly Constant firstMask, hiddenMask, lastMask, order;
+    private readonly Constant firstMask, hiddenMask, lastMask, order, sorted;
     private readonly long[] positions, ends;
     private readonly DenseModules dense;
 
@@ -60,6 +60,7 @@ public sealed class Made : Conditioner, IDenseNetwork
         {
             var (unit, feature) = (tensor(degrees), tensor(positions));
             order = new Constant(tensor(OrderOf(positions)));
+            sorted = new Constant(feature);
             firstMask = new Constant(unit.unsqueeze(1).gt(feature.unsqueeze(0)).to(float32));
             hiddenMask = new Constant(unit.unsqueeze(1).ge(unit.unsqueeze(0)).to(float32));
             lastMask = new Constant(feature.unsqueeze(1).ge(unit.unsqueeze(0)).to(float32).repeat(parametersPerFeature, 1));
@@ -86,41 +87,46 @@ public sealed class Made : Conditioner, IDenseNetwork
     /// <summary>Whether the blocks are residual.</summary>
     public bool Residual { get; }
 
+    ScalarType? IHasComputeDtype.ComputeDtype { get => dense.ComputeDtype; set => dense.ComputeDtype = value; }
+
     /// <summary>For each feature its position in the order, 0 to D − 1.</summary>
     internal IReadOnlyList<long> Positions => positions;
 
     DenseModules IDenseNetwork.Modules => dense;
 
     /// <inheritdoc/>
-    public override Tensor forward(Tensor input, Tensor? context) => DenseNetwork.Run(dense, input, context);
+    public override Tensor forward(Tensor input, Tensor? context) => ConditionerMath.Dense(dense, input, context);
 
     /// <summary>
-    /// Computes features one after the other, in the order. <paramref name="next"/> gets the feature's index and its parameters (N, P), and
+    /// Computes features one after the other, in the order, for the rows of <paramref name="like"/> (N, D). <paramref name="next"/> gets the feature's index and its parameters (N, P), and
     /// returns the feature (N, 1), on which later parameters depend, and its log-derivative or null where that is 0. Each hidden unit is
     /// computed once, from the units that it sees.
     /// </summary>
     /// <returns>All features (N, D), each at its own index, and the sum of the log-derivatives (N) or null. The caller disposes both.</returns>
-    internal (Tensor Value, Tensor? LogDet) Sequential(long examples, Tensor? context, Func<long, Tensor, (Tensor Value, Tensor? LogDerivative)> next)
+    internal (Tensor Value, Tensor? LogDet) Sequential(Tensor like, Tensor? context, Func<long, Tensor, (Tensor Value, Tensor? LogDerivative)> next)
     {
         using var scope = NewDisposeScope();
-        if (Sequence(examples, context) is { } sequence)
+        if (Sequence(like, context) is { } sequence)
         {
             var (all, sum) = sequence.Run(next);
             if (sum is not null) scope.MoveToOuter(sum);
             return (scope.MoveToOuter(all), sum);
         }
-        var like = last.weight!;
         var width = first.weight!.shape[0];
         var rows = OrderOf(positions);
+        // a pass of the whole network rounds at the same places
+        var type = ConditionerMath.IsReduced(dense.ComputeDtype, like) ? dense.ComputeDtype!.Value : like.dtype;
+        var layers = Array.ConvertAll(Layers, layer => (Weight: layer.weight!.to(type), Bias: layer.bias!.to(type)));
         // columns in the order of the features; rows of the last layer by feature
-        var inputs = first.weight!.index_select(1, order.Value);
-        var outputs = last.weight!.view(ParametersPerFeature, Features, width).transpose(0, 1);
-        var biases = last.bias!.view(ParametersPerFeature, Features).t();
-        var given = this.context is not null && context is not null ? this.context.call(context) : null;
+        layers[0].Weight = layers[0].Weight.index_select(1, order.Value);
+        var outputs = layers[^1].Weight.view(ParametersPerFeature, Features, width).transpose(0, 1);
+        var biases = layers[^1].Bias.view(ParametersPerFeature, Features).t();
+        var given = this.context is not null && context is not null ? nn.functional.linear(context.to(type), this.context.weight!.to(type)) : null;
 
-        var known = new Columns(examples, Features, like);
+        var examples = like.shape[0];
+        var known = new Columns(examples, Features, like.dtype, like.device);
         // what enters each linear layer: relu(h) before each block, relu(A relu(h)) within a residual one, relu(h) before the last layer
-        var entering = Enumerable.Range(0, inner.Count + outer.Count + 1).Select(_ => new Columns(examples, width, like)).ToArray();
+        var entering = Enumerable.Range(0, inner.Count + outer.Count + 1).Select(_ => new Columns(examples, width, type, like.device)).ToArray();
         Tensor? total = null;
         for (var step = 0; step < Features; step++)
         {
@@ -128,21 +134,21 @@ public sealed class Made : Conditioner, IDenseNetwork
             var (start, end) = (step == 0 ? 0 : ends[step - 1], ends[step]);
             if (end > start)
             {
-                var h = Rows(first, inputs, known, start, end);
+                var h = Rows(layers[0], known.Known.to(type), start, end);
                 if (given is not null) h = h.add(given.narrow(1, start, end - start), Scalars.One);
                 var layer = 0;
                 for (var i = 0; i < inner.Count; i++)
                 {
                     entering[layer].Add(h.relu());
-                    var a = Rows(inner[i], inner[i].weight!, entering[layer++], start, end);
+                    var a = Rows(layers[layer + 1], entering[layer++].Known, start, end);
                     if (!Residual) { h = a; continue; }
                     entering[layer].Add(a.relu());
-                    h = h.add(Rows(outer[i], outer[i].weight!, entering[layer++], start, end), Scalars.One);
+                    h = h.add(Rows(layers[layer + 1], entering[layer++].Known, start, end), Scalars.One);
                 }
                 entering[layer].Add(h.relu());
             }
             var feature = rows[step];
-            var parameters = nn.functional.linear(entering[^1].Known, outputs[feature].narrow(1, 0, entering[^1].Count), biases[feature]);
+            var parameters = nn.functional.linear(entering[^1].Known, outputs[feature].narrow(1, 0, entering[^1].Count), biases[feature]).to(like.dtype);
             var (value, logDerivative) = next(feature, parameters);
             known.Add(value);
             if (logDerivative is not null)
@@ -154,23 +160,23 @@ public sealed class Made : Conditioner, IDenseNetwork
             foreach (var columns in entering) columns.Keep(inside);
         }
         if (total is not null) scope.MoveToOuter(total);
-        return (scope.MoveToOuter(known.Known.index_select(1, tensor(positions, device: like.device))), total);
+        return (scope.MoveToOuter(known.Known.index_select(1, sorted.Value)), total);
     }
 
     /// <summary>The inverse of an affine map of all features, one after the other, in a kernel; null where none serves. The caller disposes both.</summary>
     internal (Tensor Value, Tensor? LogDet)? InverseAffine(Tensor z, Tensor? context, AffineTransformer affine)
     {
         using var scope = NewDisposeScope();
-        if (Sequence(z.shape[0], context) is not { } sequence || !DenseNetwork.Fits(z, Features) || affine.Scale.numel() != 1) return null;
+        if (Sequence(z, context) is not { } sequence || affine.Scale.numel() != 1) return null;
         var (value, logDet) = sequence.InverseAffine(z.contiguous(), affine);
         return (scope.MoveToOuter(value), scope.MoveToOuter(logDet));
     }
 
     // the kernel for features one after the other, which keeps nothing for gradients
-    private DenseSequence? Sequence(long examples, Tensor? context)
+    private DenseSequence? Sequence(Tensor like, Tensor? context)
     {
-        if (is_grad_enabled()) return null;
-        List<Tensor> all = [first.weight!.narrow(1, 0, 0).new_empty([examples, Features])];
+        if (is_grad_enabled() || ConditionerMath.IsReduced(dense.ComputeDtype, like)) return null;
+        List<Tensor> all = [like];
         foreach (var layer in Layers) all.AddRange([layer.weight!, layer.bias!]);
         if (!DenseNetwork.Serves(dense.Program, all, false)) return null;
         var given = this.context is not null && context is not null ? this.context.call(context) : null;
@@ -193,11 +199,11 @@ public sealed class Made : Conditioner, IDenseNetwork
 
     private Linear[] Layers => Residual ? [first, .. inner.Zip(outer).SelectMany(block => new[] { block.First, block.Second }), last] : [first, .. inner, last];
 
-    private Constant[] Constants => [firstMask, hiddenMask, lastMask, order];
+    private Constant[] Constants => [firstMask, hiddenMask, lastMask, order, sorted];
 
     // the units start to end of a layer, from the columns that are known by now: all of them are unmasked
-    private static Tensor Rows(Linear layer, Tensor weight, Columns from, long start, long end) =>
-        nn.functional.linear(from.Known, weight.narrow(0, start, end - start).narrow(1, 0, from.Count), layer.bias!.narrow(0, start, end - start));
+    private static Tensor Rows((Tensor Weight, Tensor Bias) layer, Tensor from, long start, long end) =>
+        nn.functional.linear(from, layer.Weight.narrow(0, start, end - start).narrow(1, 0, from.shape[1]), layer.Bias.narrow(0, start, end - start));
 
     private static long[] OrderOf(long[] positions)
     {
@@ -231,10 +237,10 @@ public sealed class Made : Conditioner, IDenseNetwork
         private readonly Tensor? buffer;
         private bool grown;
 
-        public Columns(long examples, long most, Tensor like)
+        public Columns(long examples, long most, ScalarType type, Device device)
         {
-            if (!is_grad_enabled()) buffer = empty([examples, most], dtype: like.dtype, device: like.device);
-            Known = buffer?.narrow(1, 0, 0) ?? empty([examples, 0], dtype: like.dtype, device: like.device);
+            if (!is_grad_enabled()) buffer = empty([examples, most], dtype: type, device: device);
+            Known = buffer?.narrow(1, 0, 0) ?? empty([examples, 0], dtype: type, device: device);
         }
 
         public Tensor Known { get; private set; }

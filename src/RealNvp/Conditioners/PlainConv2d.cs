@@ -1,15 +1,13 @@
 using RealNvp.Internal;
-using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace RealNvp;
 
 /// <summary>A 2-D convolution of stride 1 that keeps the size of the image, with normal initial weights of a given spread, and a bias of 0.</summary>
-internal sealed class PlainConv2d : nn.Module<Tensor, Tensor>
+internal sealed class PlainConv2d : nn.Module<Tensor, Tensor>, IHasComputeDtype
 {
     private readonly TorchSharp.Modules.Parameter weight, bias;
-    private readonly long padding;
     private readonly float border;
 
     /// <param name="inputs">The number of input channels.</param>
@@ -22,7 +20,7 @@ internal sealed class PlainConv2d : nn.Module<Tensor, Tensor>
         Check.Positive(inputs, nameof(inputs), "The number of input channels");
         Check.Positive(outputs, nameof(outputs), "The number of output channels");
         Weights.Pay(checked((outputs * inputs * kernelSize * kernelSize) + outputs), 2);
-        (padding, this.border) = (kernelSize / 2, border);
+        this.border = border;
         using var scope = NewDisposeScope();
         var initial = zeros(outputs, inputs, kernelSize, kernelSize);
         weight = Weights.Parameter(spread > 0 ? initial.normal_(0, spread) : initial);
@@ -30,6 +28,8 @@ internal sealed class PlainConv2d : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    public override Tensor forward(Tensor input) =>
-        padding == 1 ? ImageConvolution.Apply(input, weight, bias, border) : nn.functional.conv2d(input, weight, bias);
+    /// <inheritdoc/>
+    public ScalarType? ComputeDtype { get; set; }
+
+    public override Tensor forward(Tensor input) => ConditionerMath.Conv2d(ComputeDtype, input, weight, bias, border);
 }

@@ -10,11 +10,11 @@ namespace RealNvp;
 /// (Salimans and Kingma, arXiv 1602.07868; Real NVP, section 3.7).
 /// </summary>
 /// <remarks>State-dict keys as in PyTorch: <c>weight_g</c> (O, 1, 1, 1), <c>weight_v</c> (O, I, k, k), <c>bias</c> (O) where there is one.</remarks>
-public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>
+public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>, IHasComputeDtype
 {
     private readonly TorchSharp.Modules.Parameter weight_g, weight_v;
     private readonly TorchSharp.Modules.Parameter? bias;
-    private readonly long padding;
+    private ScalarType? compute;
 
     /// <summary>Makes the convolution.</summary>
     /// <param name="inputs">I, the number of input channels.</param>
@@ -28,7 +28,6 @@ public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>
         Check.Positive(outputs, nameof(outputs), "The number of output channels");
         if (kernelSize < 1 || kernelSize % 2 == 0) throw new ArgumentOutOfRangeException(nameof(kernelSize), kernelSize, "The kernel size must be odd, so that padding keeps the image size.");
         Weights.Pay(checked((outputs * inputs * kernelSize * kernelSize) + ((bias ? 2 : 1) * outputs)), bias ? 3 : 2);
-        padding = kernelSize / 2;
         using var scope = NewDisposeScope();
         // PyTorch's default for convolutions: uniform in ±1/√(fan in)
         var bound = 1 / Math.Sqrt(inputs * kernelSize * kernelSize);
@@ -40,11 +39,13 @@ public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    ScalarType? IHasComputeDtype.ComputeDtype { get => compute; set => compute = value; }
+
     /// <summary>Convolves (N, I, H, W) to (N, O, H, W). The caller disposes the result.</summary>
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
         var weight = WeightNorm.Of(weight_v, weight_g, fused: ChannelsLast.Wanted(input));
-        return scope.MoveToOuter(padding == 1 ? ImageConvolution.Apply(input, weight, bias) : nn.functional.conv2d(input, weight, bias, padding: [padding, padding]));
+        return scope.MoveToOuter(ConditionerMath.Conv2d(compute, input, weight, bias));
     }
 }

@@ -43,7 +43,7 @@ public sealed class LabelEncoder : ContextEncoder
             throw new ArgumentException($"{owner} expects labels of an integer dtype; got {context.dtype}. Convert them: context.to(torch.int64).", nameof(context));
         using var scope = NewDisposeScope();
         if (context.numel() == 0) return;
-        var (least, most) = (context.min().to(int64).item<long>(), context.max().to(int64).item<long>());
+        var (least, most) = (context.min().to(int64).Fetch<long>(), context.max().to(int64).Fetch<long>());
         if (least < 0 || most >= Classes) throw new ArgumentException($"{owner} expects labels in 0 ... {Classes - 1}; got values in {least} ... {most}.", nameof(context));
     }
 }

@@ -48,7 +48,7 @@ public sealed class ResampledNormal : Density
     public int NormalizerSamples { get; }
 
     /// <summary>Z, the mean probability of acceptance, as estimated last.</summary>
-    public double Normalizer => normalizer.to(float64).item<double>();
+    public double Normalizer => normalizer.to(float64).Fetch<double>();
 
     /// <summary>Estimates Z from fresh draws, and keeps it in the state.</summary>
     /// <param name="samples">The number of normal draws; the standard error of Z is below ½/√samples.</param>
@@ -64,7 +64,7 @@ public sealed class ResampledNormal : Density
         for (long done = 0; done < samples; done += most)
         {
             using var scope = NewDisposeScope();
-            sum += Acceptance(Math.Min(most, samples - done)).to(float64).sum().item<double>();
+            sum += Acceptance(Math.Min(most, samples - done)).to(float64).sum().Fetch<double>();
         }
         using (NewDisposeScope()) normalizer.fill_(Scalars.Of(sum / samples));
         return sum / samples;

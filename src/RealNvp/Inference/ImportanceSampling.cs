@@ -48,7 +48,7 @@ public static class ImportanceSampling
         {
             using var scope = NewDisposeScope();
             var (x, logProb) = flow.Draw(Math.Min(batchSize, samples - start), context, 1, seed: null);
-            foreach (var logWeight in LogWeights.Of(logDensity, x, logProb, zeroAllowed: true, start, owner).to(float64).cpu().data<double>()) sums.Add(logWeight);
+            foreach (var logWeight in LogWeights.Of(logDensity, x, logProb, zeroAllowed: true, start, owner).FetchDoubles()) sums.Add(logWeight);
         }
         return sums.Estimate();
     }
@@ -78,9 +78,9 @@ public static class ImportanceSampling
 
         using var gradients = no_grad();
         using var scope = NewDisposeScope();
-        var weights = Normalized(logWeights.to(float64).cpu().data<double>().ToArray(), owner);
+        var weights = Normalized(logWeights.FetchDoubles(), owner);
         using var random = RandomSource.Use(seed, CPU);
-        var offset = rand([1], dtype: float64, device: CPU, generator: RandomSource.Current).item<double>();
+        var offset = rand([1], dtype: float64, device: CPU, generator: RandomSource.Current).Fetch<double>();
         var chosen = new long[count];
         var last = Array.FindLastIndex(weights, w => w > 0);
         var (at, reached) = (0, weights[0]);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -38,11 +39,11 @@ internal static class LogWeights
         using var gradients = no_grad();
         var good = logWeight.isfinite();
         if (zeroAllowed) good = good.logical_or(logTarget.isneginf().logical_and(logProb.isfinite()));
-        if (good.all().item<bool>()) return null;
-        var at = good.logical_not().nonzero()[0].item<long>();
-        if (!x[at].isfinite().all().item<bool>() || !logProb[at].isfinite().item<bool>())
+        if (good.all().Fetch<bool>()) return null;
+        var at = good.logical_not().nonzero()[0].Fetch<long>();
+        if (!x[at].isfinite().all().Fetch<bool>() || !logProb[at].isfinite().Fetch<bool>())
             throw new InvalidOperationException($"Sample {first + at} of the flow, or its log-probability, is not finite. Train with a smaller learning rate or a limit on the gradient's norm.");
-        var value = logTarget[at].to(float64).item<double>();
+        var value = logTarget[at].to(float64).Fetch<double>();
         var hint = double.IsNegativeInfinity(value)
             ? "A point of q where p is 0 makes the divergence infinite: map the flow's output into the support of p, or give such points a low but finite log-density."
             : "Check the function there; only finite values have a meaning" + (zeroAllowed ? ", and -∞ for a density of 0." : ".");
@@ -51,7 +52,7 @@ internal static class LogWeights
 
     private static string Example(Tensor example) => example.numel() > MostValues
         ? ""
-        : $", x = [{string.Join(", ", example.flatten().to(float64).cpu().data<double>().Select(Text))}]";
+        : $", x = [{string.Join(", ", example.flatten().FetchDoubles().Select(Text))}]";
 
     private static string Text(double value) => value.ToString("G6", CultureInfo.InvariantCulture);
 }

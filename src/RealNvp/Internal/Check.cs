@@ -61,9 +61,9 @@ internal static class Check
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var good = tensor.isfinite();
-        if (good.all().item<bool>()) return;
+        if (good.all().Fetch<bool>()) return;
         var bad = good.logical_not().nonzero();
-        var at = EventShape.Format(bad[0].cpu().data<long>().ToArray());
+        var at = EventShape.Format(bad[0].FetchInt64s());
         throw new ArgumentException($"{owner} expects finite values; {parameter} holds {bad.shape[0]} value(s) that are NaN or infinite, the first at index {at}. Remove or replace them.", parameter);
     }
 

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.Intrinsics;
 
 namespace RealNvp.Kernels;
@@ -64,4 +65,25 @@ internal static class LaneWidth
     /// <summary>512, 256, 128, or 0 for one number at a time. Tests set it; what the hardware lacks is slow but right.</summary>
     public static int Bits { get; set; } =
         Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : Vector128.IsHardwareAccelerated ? 128 : 0;
+
+    /// <summary>The float32 numbers of such a vector.</summary>
+    public static int Floats => Math.Max(1, Bits / 32);
+
+    /// <summary>Runs code with lanes of that width.</summary>
+    public static void Run<TCode, T>(in TCode code) where TCode : struct, ILaneCode<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        switch (Bits)
+        {
+            case 512: code.Run<Lanes512<T>>(); break;
+            case 256: code.Run<Lanes256<T>>(); break;
+            case 128: code.Run<Lanes128<T>>(); break;
+            default: code.Run<Lanes1<T>>(); break;
+        }
+    }
+}
+
+/// <summary>Code that is the same for any width of vectors: a struct with its arguments, so that the JIT makes code of its own for each width.</summary>
+internal interface ILaneCode<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+{
+    void Run<TLanes>() where TLanes : struct, ILanes<TLanes, T>;
 }

@@ -1,4 +1,5 @@
 using System.Numerics;
+using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -41,28 +42,12 @@ internal static class MixtureOperation
     private static bool NeedsGraph(Tensor input, Tensor parameters) => is_grad_enabled() && (input.requires_grad || parameters.requires_grad);
 
     /// <summary>Value and log-derivative, without gradients; for the inverse <paramref name="x"/> is the root.</summary>
-    public static (Tensor Value, Tensor LogDerivative) Run(int components, Tensor x, Tensor parameters, bool inverse)
-    {
-        var value = empty(x.shape, dtype: x.dtype, device: x.device);
-        var logDerivative = empty(x.shape, dtype: x.dtype, device: x.device);
-        Launch(components, inverse, gradient: false, x, [ElementTensor.In(x, 1), ElementTensor.In(parameters, (3 * components) + 2), ElementTensor.Out(value, 1), ElementTensor.Out(logDerivative, 1)]);
-        return (value, logDerivative);
-    }
+    public static (Tensor Value, Tensor LogDerivative) Run(int components, Tensor x, Tensor parameters, bool inverse) =>
+        ElementMap.Run(x, parameters, (3 * components) + 2, tensors => Launch(components, inverse, gradient: false, x, tensors));
 
     /// <summary>The gradients of input and parameters; for the inverse <paramref name="x"/> is the root.</summary>
-    public static (Tensor OfInput, Tensor OfParameters) Gradients(int components, Tensor x, Tensor parameters, bool inverse, Tensor ofValue, Tensor ofLogDerivative)
-    {
-        var ofInput = empty(x.shape, dtype: x.dtype, device: x.device);
-        var ofParameters = empty(parameters.shape, dtype: x.dtype, device: x.device);
-        using var scope = NewDisposeScope();
-        ElementTensor[] tensors =
-        [
-            ElementTensor.In(x, 1), ElementTensor.In(parameters, (3 * components) + 2), ElementTensor.Upstream(ofValue, x), ElementTensor.Upstream(ofLogDerivative, x),
-            ElementTensor.Out(ofInput, 1), ElementTensor.Out(ofParameters, (3 * components) + 2),
-        ];
-        Launch(components, inverse, gradient: true, x, tensors);
-        return (ofInput, ofParameters);
-    }
+    public static (Tensor OfInput, Tensor OfParameters) Gradients(int components, Tensor x, Tensor parameters, bool inverse, Tensor ofValue, Tensor ofLogDerivative) =>
+        ElementMap.Gradients(x, parameters, (3 * components) + 2, ofValue, ofLogDerivative, tensors => Launch(components, inverse, gradient: true, x, tensors));
 
     /// <summary>The x with τ(x) = y, found in float64 and rounded to the dtype of y.</summary>
     private static Tensor Root(int components, Tensor y, Tensor parameters)
@@ -72,19 +57,10 @@ internal static class MixtureOperation
         var root = empty(y.shape, dtype: ScalarType.Float64, device: y.device);
         var residual = empty(y.shape, dtype: ScalarType.Float64, device: y.device);
         ElementTensor[] tensors = [ElementTensor.In(target, 1), ElementTensor.In(wide, (3 * components) + 2), ElementTensor.Out(root, 1), ElementTensor.Out(residual, 1)];
-        switch (LaneWidth.Bits)
-        {
-            case 512: Search<Lanes512<double>>(components, target, tensors); break;
-            case 256: Search<Lanes256<double>>(components, target, tensors); break;
-            case 128: Search<Lanes128<double>>(components, target, tensors); break;
-            default: Search<Lanes1<double>>(components, target, tensors); break;
-        }
-        if (residual.numel() > 0) MixtureTwin.CheckResidual(residual.max().item<double>());
+        LaneWidth.Run<Search, double>(new Search(components, target, tensors));
+        if (residual.numel() > 0) MixtureTwin.CheckResidual(residual.max().Fetch<double>());
         return scope.MoveToOuter(root.to(y.dtype));
     }
-
-    private static void Search<TLanes>(int components, Tensor like, ElementTensor[] tensors) where TLanes : struct, ILanes<TLanes, double> =>
-        ElementKernels<TLanes, double, MixtureRoot<TLanes>>.Run(new MixtureRoot<TLanes>(components), like, tensors, like.numel() * components * RootCost, Grain);
 
     private static void Launch(int components, bool inverse, bool gradient, Tensor input, ElementTensor[] tensors)
     {
@@ -92,24 +68,24 @@ internal static class MixtureOperation
         else Launch<double>(components, inverse, gradient, input, tensors);
     }
 
-    private static void Launch<T>(int components, bool inverse, bool gradient, Tensor input, ElementTensor[] tensors) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    private static void Launch<T>(int components, bool inverse, bool gradient, Tensor input, ElementTensor[] tensors) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+        LaneWidth.Run<Launcher<T>, T>(new Launcher<T>(components, inverse, gradient, input, tensors));
+
+    private readonly record struct Search(int Components, Tensor Like, ElementTensor[] Tensors) : ILaneCode<double>
     {
-        switch (LaneWidth.Bits)
-        {
-            case 512: Launch<Lanes512<T>, T>(components, inverse, gradient, input, tensors); break;
-            case 256: Launch<Lanes256<T>, T>(components, inverse, gradient, input, tensors); break;
-            case 128: Launch<Lanes128<T>, T>(components, inverse, gradient, input, tensors); break;
-            default: Launch<Lanes1<T>, T>(components, inverse, gradient, input, tensors); break;
-        }
+        public void Run<TLanes>() where TLanes : struct, ILanes<TLanes, double> =>
+            ElementKernels<TLanes, double, MixtureRoot<TLanes>>.Run(new MixtureRoot<TLanes>(Components), Like, Tensors, Like.numel() * Components * RootCost, Grain);
     }
 
-    private static void Launch<TLanes, T>(int components, bool inverse, bool gradient, Tensor input, ElementTensor[] tensors)
-        where TLanes : struct, ILanes<TLanes, T>
+    private readonly record struct Launcher<T>(int Components, bool Inverse, bool Gradient, Tensor Input, ElementTensor[] Tensors) : ILaneCode<T>
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        var work = input.numel() * components * (gradient ? BackwardCost : ForwardCost);
-        if (gradient) ElementKernels<TLanes, T, MixtureGradient<TLanes, T>>.Run(new MixtureGradient<TLanes, T>(components, inverse), input, tensors, work, Grain);
-        else ElementKernels<TLanes, T, MixtureKernel<TLanes, T>>.Run(new MixtureKernel<TLanes, T>(components, inverse), input, tensors, work, Grain);
+        public void Run<TLanes>() where TLanes : struct, ILanes<TLanes, T>
+        {
+            var work = Input.numel() * Components * (Gradient ? BackwardCost : ForwardCost);
+            if (Gradient) ElementKernels<TLanes, T, MixtureGradient<TLanes, T>>.Run(new MixtureGradient<TLanes, T>(Components, Inverse), Input, Tensors, work, Grain);
+            else ElementKernels<TLanes, T, MixtureKernel<TLanes, T>>.Run(new MixtureKernel<TLanes, T>(Components, Inverse), Input, Tensors, work, Grain);
+        }
     }
 }
 

@@ -20,29 +20,12 @@ internal static class SplineOperation
     }
 
     /// <summary>Value and log-derivative, without gradients.</summary>
-    public static (Tensor Value, Tensor LogDerivative) Run(SplineShape shape, Tensor input, Tensor parameters, bool inverse)
-    {
-        var value = empty(input.shape, dtype: input.dtype, device: input.device);
-        var logDerivative = empty(input.shape, dtype: input.dtype, device: input.device);
-        ElementTensor[] tensors = [ElementTensor.In(input, 1), ElementTensor.In(parameters, shape.Parameters), ElementTensor.Out(value, 1), ElementTensor.Out(logDerivative, 1)];
-        Launch(shape, inverse, gradient: false, input, tensors);
-        return (value, logDerivative);
-    }
+    public static (Tensor Value, Tensor LogDerivative) Run(SplineShape shape, Tensor input, Tensor parameters, bool inverse) =>
+        ElementMap.Run(input, parameters, shape.Parameters, tensors => Launch(shape, inverse, gradient: false, input, tensors));
 
     /// <summary>The gradients of input and parameters.</summary>
-    public static (Tensor OfInput, Tensor OfParameters) Gradients(SplineShape shape, Tensor input, Tensor parameters, bool inverse, Tensor ofValue, Tensor ofLogDerivative)
-    {
-        var ofInput = empty(input.shape, dtype: input.dtype, device: input.device);
-        var ofParameters = empty(parameters.shape, dtype: input.dtype, device: input.device);
-        using var scope = NewDisposeScope();
-        ElementTensor[] tensors =
-        [
-            ElementTensor.In(input, 1), ElementTensor.In(parameters, shape.Parameters), ElementTensor.Upstream(ofValue, input), ElementTensor.Upstream(ofLogDerivative, input),
-            ElementTensor.Out(ofInput, 1), ElementTensor.Out(ofParameters, shape.Parameters),
-        ];
-        Launch(shape, inverse, gradient: true, input, tensors);
-        return (ofInput, ofParameters);
-    }
+    public static (Tensor OfInput, Tensor OfParameters) Gradients(SplineShape shape, Tensor input, Tensor parameters, bool inverse, Tensor ofValue, Tensor ofLogDerivative) =>
+        ElementMap.Gradients(input, parameters, shape.Parameters, ofValue, ofLogDerivative, tensors => Launch(shape, inverse, gradient: true, input, tensors));
 
     private static void Launch(SplineShape shape, bool inverse, bool gradient, Tensor input, ElementTensor[] tensors)
     {
@@ -50,24 +33,18 @@ internal static class SplineOperation
         else Launch<double>(shape, inverse, gradient, input, tensors);
     }
 
-    private static void Launch<T>(SplineShape shape, bool inverse, bool gradient, Tensor input, ElementTensor[] tensors) where T : unmanaged, IBinaryFloatingPointIeee754<T>
-    {
-        switch (LaneWidth.Bits)
-        {
-            case 512: Launch<Lanes512<T>, T>(shape, inverse, gradient, input, tensors); break;
-            case 256: Launch<Lanes256<T>, T>(shape, inverse, gradient, input, tensors); break;
-            case 128: Launch<Lanes128<T>, T>(shape, inverse, gradient, input, tensors); break;
-            default: Launch<Lanes1<T>, T>(shape, inverse, gradient, input, tensors); break;
-        }
-    }
+    private static void Launch<T>(SplineShape shape, bool inverse, bool gradient, Tensor input, ElementTensor[] tensors) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+        LaneWidth.Run<Launcher<T>, T>(new Launcher<T>(shape, inverse, gradient, input, tensors));
 
-    private static void Launch<TLanes, T>(SplineShape shape, bool inverse, bool gradient, Tensor input, ElementTensor[] tensors)
-        where TLanes : struct, ILanes<TLanes, T>
+    private readonly record struct Launcher<T>(SplineShape Shape, bool Inverse, bool Gradient, Tensor Input, ElementTensor[] Tensors) : ILaneCode<T>
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        var work = input.numel() * shape.Bins * 2 * (gradient ? BackwardCost : ForwardCost);
-        if (gradient) ElementKernels<TLanes, T, SplineGradient<TLanes, T>>.Run(new SplineGradient<TLanes, T>(shape, inverse), input, tensors, work, Grain);
-        else ElementKernels<TLanes, T, SplineKernel<TLanes, T>>.Run(new SplineKernel<TLanes, T>(shape, inverse), input, tensors, work, Grain);
+        public void Run<TLanes>() where TLanes : struct, ILanes<TLanes, T>
+        {
+            var work = Input.numel() * Shape.Bins * 2 * (Gradient ? BackwardCost : ForwardCost);
+            if (Gradient) ElementKernels<TLanes, T, SplineGradient<TLanes, T>>.Run(new SplineGradient<TLanes, T>(Shape, Inverse), Input, Tensors, work, Grain);
+            else ElementKernels<TLanes, T, SplineKernel<TLanes, T>>.Run(new SplineKernel<TLanes, T>(Shape, Inverse), Input, Tensors, work, Grain);
+        }
     }
 }
 

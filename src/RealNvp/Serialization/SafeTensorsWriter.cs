@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -52,7 +53,7 @@ internal sealed class SafeTensorsWriter
         {
             using var scope = NewDisposeScope();
             using var noGrad = no_grad();
-            SafeTensorsData.ForEachPiece(entry.Tensor.detach().cpu().contiguous(), (bytes, _) => stream.Write(bytes));
+            SafeTensorsData.ForEachPiece(entry.Tensor.detach().FetchTensor().contiguous(), (bytes, _) => stream.Write(bytes));
         }
     }
 

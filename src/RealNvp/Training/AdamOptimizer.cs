@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -15,7 +16,7 @@ namespace RealNvp;
 /// <para>Move the module to its device and dtype first. Module.to() replaces the parameters, and <see cref="Step"/> then throws.</para>
 /// <para>Not safe for concurrent use. The caller disposes it; the parameters stay the module's.</para>
 /// </remarks>
-public sealed class AdamOptimizer : IDisposable
+public sealed partial class AdamOptimizer : IDisposable
 {
     private const string StepCountKey = "step";
     private readonly List<AdamSlot> slots = [];
@@ -162,7 +163,7 @@ public sealed class AdamOptimizer : IDisposable
             slots[i].Steps = counts[i];
         }
 
-        long Count(string name) => TensorMemory.ToInt64(state[name]) is >= 0 and var value
+        long Count(string name) => state[name].FetchInt64() is >= 0 and var value
             ? value
             : throw new ArgumentException($"The step count '{name}' of the state is negative. Load a state that was saved from {nameof(AdamOptimizer)}.", nameof(state));
     }
@@ -188,11 +189,10 @@ public sealed class AdamOptimizer : IDisposable
             else AdamSlot.Accumulate(total, slot.SumOfSquaresTensor());
         }
         if (total is null) return sum;
-        using var scalar = total.ToScalar();
-        return sum + scalar.ToDouble();
+        return sum + total.FetchDouble();
     }
 
-    private void Apply(double learningRate, double gradientScale, double? share)
+    private void Apply(double learningRate, double gradientScale, double? share, StepGate? gate = null)
     {
         // Nearly always all parameters have taken the same number of steps: two powers for all of them.
         long steps = 0;
@@ -208,12 +208,9 @@ public sealed class AdamOptimizer : IDisposable
             }
             var step = new AdamStep(options.Beta1, options.Beta2, options.Epsilon, slot.Group.WeightDecay, gradientScale,
                 learningRate * slot.Group.LearningRateFactor / correction1, rootCorrection2);
-            if (!slot.Fused)
-            {
-                slot.ApplyTensors(scalars, step);
-                continue;
-            }
-            pass.SetStep(slot.Block, step, share is null ? null : slot.WeightAverage, share ?? 0);
+            if (gate is not null) slot.ApplyTensors(scalars, step, gate);
+            else if (!slot.Fused) slot.ApplyTensors(scalars, step);
+            else pass.SetStep(slot.Block, step, share is null ? null : slot.WeightAverage, share ?? 0);
         }
         pass.Apply();
     }

@@ -14,6 +14,10 @@ internal sealed unsafe class AdamSlot : IDisposable
     private readonly void* average, square;
     private IntPtr handle;
 
+    // the steps as a script counts them, and what they were here when it did
+    private Tensor? deviceSteps;
+    private long countedSteps;
+
     public AdamSlot(string name, Parameter parameter, ParameterGroup group, bool allowFused)
     {
         (Name, Parameter, Group) = (name, parameter, group);
@@ -24,6 +28,7 @@ internal sealed unsafe class AdamSlot : IDisposable
         Average = zeros(parameter.shape, stateType, parameter.device).DetachFromDisposeScope();
         Square = zeros(parameter.shape, stateType, parameter.device).DetachFromDisposeScope();
         WeightDecay = group.WeightDecay;
+        CanScript = !Fused && stateType == type && parameter.is_contiguous() && (parameter.device_type is DeviceType.CPU or DeviceType.CUDA);
         if (!Fused) return;
         length = (int)parameter.numel();
         KernelGradients.TryGetMemory(Average.Handle, type, length, out average);
@@ -108,6 +113,42 @@ internal sealed unsafe class AdamSlot : IDisposable
         Parameter.addcdiv_(Average, Square.sqrt().mul_(correction).add_(scalars.Epsilon), size);
     }
 
+    /// <summary>The norm of the gradient as a 0-dim tensor on the parameter's device, in the dtype of the state.</summary>
+    public Tensor NormTensor() => linalg.vector_norm(Gradient!.to(Average.dtype));
+
+    /// <summary>As <see cref="ApplyTensors(AdamScalars, in AdamStep)"/>, clipped and let through by a gate: while it is closed nothing changes.</summary>
+    public void ApplyTensors(AdamScalars scalars, in AdamStep step, StepGate gate)
+    {
+        var type = Average.dtype;
+        using Scalar correction = 1 / step.RootCorrection2, size = -step.StepSize;
+        var gradient = Gradient!.to(type).div(gate.Divisor);
+        if (step.WeightDecay != 0) gradient = gradient.add(Parameter, WeightDecay);
+        // no number is infinite from here on, so that factors of 1 and 0 leave all as it is
+        gradient = gate.Select(gradient);
+        Average.mul_(gate.Factor(type, step.Beta1, 1)).add_(gradient, scalars.Rest1);
+        Square.mul_(gate.Factor(type, step.Beta2, 1)).addcmul_(gradient, gradient, scalars.Rest2);
+        Parameter.addcdiv_(Average.mul(gate.Factor(type, 1, 0)), Square.sqrt().mul_(correction).add_(scalars.Epsilon), size);
+    }
+
+    /// <summary>Whether <see cref="AdamScript"/> takes the parameter.</summary>
+    public bool CanScript { get; }
+
+    /// <summary>The number of steps on the device, to be raised by one; counts the step here.</summary>
+    public Tensor NextStep()
+    {
+        deviceSteps ??= zeros([], ScalarType.Float32, Parameter.device).DetachFromDisposeScope();
+        if (Steps != countedSteps)
+        {
+            using Scalar steps = Steps;
+            deviceSteps.fill_(steps);
+        }
+        countedSteps = ++Steps;
+        return deviceSteps;
+    }
+
+    /// <summary>The gradient in the layout of the parameter.</summary>
+    public Tensor PlainGradient() => Gradient!.is_contiguous() ? Gradient : Gradient.contiguous();
+
     public static void Accumulate(Tensor total, Tensor part) => total.add_(part.to(total.device), Scalars.One);
 
     public void Dispose()
@@ -115,6 +156,7 @@ internal sealed unsafe class AdamSlot : IDisposable
         ReleaseGradient();
         Average.Dispose();
         Square.Dispose();
+        deviceSteps?.Dispose();
         WeightDecay.Dispose();
     }
 

@@ -49,11 +49,11 @@ internal sealed unsafe class AverageSlot : IDisposable
         return average;
     }
 
-    /// <summary>average += share (value - average), unless another pass has done it.</summary>
-    public void Update(double share)
+    /// <summary>average += share (value - average), unless another pass has done it, or a gate is closed.</summary>
+    public void Update(double share, StepGate? gate = null)
     {
         if (updated) updated = false;
-        else if (!Fused) UpdateTensors(share);
+        else if (!Fused) UpdateTensors(share, gate);
         else if (!KernelGradients.TryGetMemory(Value.Handle, type, length, out var values))
             throw new InvalidOperationException($"'{Name}' has other memory than when this average was made. Make the average again.");
         else if (type == ScalarType.Float32) AdamKernel.Average((float*)average, (float*)values, length, share);
@@ -90,12 +90,13 @@ internal sealed unsafe class AverageSlot : IDisposable
         raw?.Dispose();
     }
 
-    private void UpdateTensors(double weight)
+    private void UpdateTensors(double weight, StepGate? gate)
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         using Scalar share = weight;
-        Average.add_(Value.to(Average.dtype).add(Average, Scalars.MinusOne), share);
+        var difference = Value.to(Average.dtype).add(Average, Scalars.MinusOne);
+        Average.add_(gate?.Select(difference) ?? difference, share);
     }
 
     private static void Swap(Span<byte> left, Span<byte> right)

@@ -26,6 +26,17 @@ internal sealed class BufferSnapshot : IDisposable
         foreach (var (live, copy) in buffers) Copy(copy, live);
     }
 
+    /// <summary>As <see cref="Restore"/> where a gate is closed; else nothing changes. No number leaves the device.</summary>
+    public void RestoreUnlessOpen(StepGate gate)
+    {
+        using var _ = no_grad();
+        foreach (var (live, copy) in buffers)
+        {
+            using var scope = NewDisposeScope();
+            gate.Keep(live, copy);
+        }
+    }
+
     public void Dispose()
     {
         foreach (var (_, copy) in buffers) copy.Dispose();

@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -33,5 +34,5 @@ internal static class Diagnosis
         return null;
     }
 
-    private static bool IsFinite(Tensor tensor) => tensor.isfinite().all().item<bool>();
+    private static bool IsFinite(Tensor tensor) => tensor.isfinite().all().Fetch<bool>();
 }

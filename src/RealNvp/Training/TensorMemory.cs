@@ -35,19 +35,4 @@ internal static class TensorMemory
                     + $"Load a state that was saved from {owner} of the same model.", nameof(state));
         }
     }
-
-    /// <summary>The value of a tensor of one number, on any device.</summary>
-    public static unsafe double ToDouble(Tensor tensor)
-    {
-        if (KernelGradients.TryGetMemory(tensor.Handle, ScalarType.Float32, 1, out var memory)) return *(float*)memory;
-        using var scalar = tensor.ToScalar();
-        return scalar.ToDouble();
-    }
-
-    /// <summary>The value of a 0-dim int64 state tensor, on any device.</summary>
-    public static long ToInt64(Tensor tensor)
-    {
-        using var scalar = tensor.ToScalar();
-        return scalar.ToInt64();
-    }
 }

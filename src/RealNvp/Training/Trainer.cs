@@ -1,6 +1,3 @@
-using System.Diagnostics;
-using RealNvp.Internal;
-using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -10,17 +7,18 @@ namespace RealNvp;
 /// <remarks>
 /// <para>All randomness comes from the seed and the number of the step, so the same seed gives the same losses, and a resumed training
 /// goes on as if it had never stopped.</para>
+/// <para>On a GPU nothing waits for the device in a step: the losses of up to 32 steps, or of a tenth of a second, are fetched together. Progress is
+/// reported then, once for each step, and cancellation and errors come so much later. A step that is not finite is held back on the device, and so are
+/// those after it, so the weights are those before it all the same.</para>
 /// <para>The flow stays the caller's. Train it on one thread, and use it for nothing else meanwhile.</para>
 /// </remarks>
 public sealed partial class Trainer : IDisposable
 {
-    // TorchSharp's small native objects are freed by finalizers only; a young collection now and then keeps memory flat
-    private const int CollectEvery = 10;
-
     private readonly Flow flow;
     private readonly AdamOptimizer optimizer;
     private readonly WeightAverage? average;
     private readonly TorchSharp.Modules.Parameter[] parameters;
+    private readonly PendingLimits? limits;
     private TrainerState state = new();
     private StateSnapshot? best;
     private bool finished;
@@ -29,7 +27,10 @@ public sealed partial class Trainer : IDisposable
     /// <param name="flow">The flow to train.</param>
     /// <param name="options">How to train; null for the defaults of the flow's preset.</param>
     /// <exception cref="ArgumentException">An option is out of range, or the flow has no weights.</exception>
-    public Trainer(Flow flow, TrainingOptions? options = null)
+    public Trainer(Flow flow, TrainingOptions? options = null) : this(flow, options, null) { }
+
+    /// <summary>As the public one, with the limits of a device where the flow is on the CPU too; null leaves it to the device.</summary>
+    internal Trainer(Flow flow, TrainingOptions? options, PendingLimits? limits)
     {
         ArgumentNullException.ThrowIfNull(flow);
         Options = options ?? (flow is FlowModel model ? TrainingOptions.For(model.ModelOptions) : new TrainingOptions());
@@ -37,8 +38,10 @@ public sealed partial class Trainer : IDisposable
         this.flow = flow;
         parameters = [.. flow.parameters().Where(p => p.requires_grad)];
         if (parameters.Length == 0) throw new ArgumentException("The flow has no weights to train.", nameof(flow));
-        optimizer = new AdamOptimizer(Groups(flow, Options.WeightNormDecay), Options.Adam);
-        if (Options.AverageDecay is { } decay) average = new WeightAverage(flow, decay);
+        this.limits = limits ?? (IsOnOneDevice(flow) ? PendingLimits.Default : null);
+        var fused = this.limits is null;
+        optimizer = new AdamOptimizer(Groups(flow, Options.WeightNormDecay), Options.Adam, fused) { UsesLists = this.limits?.UsesLists ?? false };
+        if (Options.AverageDecay is { } decay) average = new WeightAverage(flow, decay, warmUp: true, fused);
     }
 
     /// <summary>How the flow is trained.</summary>
@@ -47,14 +50,14 @@ public sealed partial class Trainer : IDisposable
     /// <summary>The flow that is trained.</summary>
     public Flow Flow => flow;
 
-    /// <summary>The number of optimizer steps so far.</summary>
+    /// <summary>The number of optimizer steps so far; on a GPU of those whose loss is known.</summary>
     public long Step => state.Step;
 
     /// <summary>Trains to the end, and leaves the flow in evaluation mode with its best weights.</summary>
     /// <param name="data">The examples.</param>
     /// <param name="validation">Examples for validation; null takes <see cref="TrainingOptions.ValidationFraction"/> of the data.</param>
-    /// <param name="progress">Hears after every batch.</param>
-    /// <param name="cancellationToken">Stops after the current step. The flow is usable then, and the result says that it was cancelled.</param>
+    /// <param name="progress">Hears of every batch; on a GPU of several together.</param>
+    /// <param name="cancellationToken">Stops after the current step, on a GPU after those that were launched. The flow is usable then, and the result says that it was cancelled.</param>
     /// <returns>The history of the epochs and why training ended.</returns>
     /// <exception cref="NonFiniteException">The loss or a gradient became NaN or infinite; it names the first layer at fault. The weights are those before the step.</exception>
     /// <exception cref="ArgumentException">The data do not fit the flow; nothing has been changed.</exception>
@@ -85,7 +88,9 @@ public sealed partial class Trainer : IDisposable
         if (state.Step == 0) FitStandardization(data);
 
         using var statistics = new BufferSnapshot(flow);
-        var run = new Run(data, validation, progress, statistics, Batches(data));
+        var run = new Run(data, validation, progress, statistics, Batches(data), TotalSteps(data));
+        using var waiting = limits is { } l ? new PendingSteps(l, parameters[0].device) : null;
+        pending = waiting;
         var reason = StopReason.Finished;
         flow.train();
         var reversible = flow.ReversibleTraining;
@@ -99,6 +104,8 @@ public sealed partial class Trainer : IDisposable
         }
         finally
         {
+            SettleQuietly(run);
+            pending = null;
             foreach (var parameter in parameters) parameter.grad = null;
             flow.ReversibleTraining = reversible;
             flow.eval();
@@ -120,81 +127,29 @@ public sealed partial class Trainer : IDisposable
         best?.Dispose();
     }
 
-    private sealed record Run(TrainingData Train, TrainingData? Validation, IProgress<TrainingProgress>? Progress, BufferSnapshot Statistics, long Batches);
-
-    private bool StepsDone => Options.MaxSteps is { } most && state.Step >= most;
+    private bool StepsDone => Options.MaxSteps is { } most && StepsTaken >= most;
 
     // false: cancelled
     private bool RunEpoch(Run run, CancellationToken cancellationToken)
     {
-        var before = state.Seconds;
-        var watch = Stopwatch.StartNew();
-        var total = run.Batches * Options.Epochs;
-        if (Options.MaxSteps is { } most) total = total == 0 ? most : Math.Min(total, most);
+        run.Start(state.Seconds);
         foreach (var (x, context) in run.Train.Batches(Options.BatchSize, Mix(Options.Seed, 2L * state.Epoch), state.Batch))
         {
             using (x)
             using (context)
             {
-                if (cancellationToken.IsCancellationRequested) return false;
-                var rate = Options.LearningRate * Options.Schedule.At(state.Step, Math.Max(1, total));
-                var (loss, norm) = TrainStep(x, context, rate, run.Statistics);
-                var examples = x.size(0);
-                state.LossSum += loss * examples;
-                state.Examples += examples;
-                state.Batch++;
-                state.Seconds = before + watch.Elapsed.TotalSeconds;
-                run.Progress?.Report(Progress(run.Batches, total, rate, norm));
+                if (cancellationToken.IsCancellationRequested)
+                {
+                    Settle(run);
+                    return false;
+                }
+                TakeStep(x, context, run);
             }
             if (StepsDone) break;
         }
+        Settle(run);
         if (state.Examples == 0) throw new ArgumentException("The data loader gave no batch in this epoch. Pass a sequence that can be enumerated again for each epoch.");
         return true;
-    }
-
-    private (double Loss, double Norm) TrainStep(Tensor x, Tensor? context, double rate, BufferSnapshot statistics)
-    {
-        statistics.Save();
-        double loss, norm;
-        var seed = Mix(Options.Seed, (2 * state.Step) + 1);
-        using (NewDisposeScope())
-        {
-            var input = flow.ToWeights(x);
-            var given = context is null ? null : flow.ToWeights(context);
-            optimizer.ZeroGradients();
-            var nll = flow.NegativeLogLikelihood(input, given, seed);
-            loss = TensorMemory.ToDouble(nll);
-            if (!double.IsFinite(loss)) throw NonFiniteLoss(input, given, seed, statistics, loss);
-            nll.backward();
-            KernelFault.Throw();
-            norm = optimizer.StepAndAverage(rate, Options.MaxGradientNorm, average);
-            if (!double.IsFinite(norm)) throw NonFiniteGradient(statistics, norm);
-        }
-        state.Step++;
-        if (state.Step % CollectEvery == 0)
-        {
-            GC.Collect(0);
-            GC.WaitForPendingFinalizers();
-        }
-        return (loss, norm);
-    }
-
-    private NonFiniteException NonFiniteLoss(Tensor x, Tensor? context, long seed, BufferSnapshot statistics, double loss)
-    {
-        statistics.Restore();
-        var fault = Diagnosis.FirstLayer(flow, () => flow.NegativeLogLikelihood(x, context, seed));
-        statistics.Restore();
-        var parameter = Diagnosis.FirstParameter(flow, gradients: false);
-        var layer = parameter ?? fault?.Layer ?? "base_density";
-        var what = parameter is not null ? $"The weight {parameter} is not finite" : fault is { } f ? $"The first layer at fault is {f.Layer}: its {f.What} is not finite" : "The log-probability of the latents is not finite";
-        return new NonFiniteException($"The loss became {loss} in epoch {state.Epoch + 1}, step {state.Step + 1}. {what}. The weights are those before the step. Use a smaller learning rate, a smaller {nameof(TrainingOptions.MaxGradientNorm)}, or look for extreme values in the data.", layer);
-    }
-
-    private NonFiniteException NonFiniteGradient(BufferSnapshot statistics, double norm)
-    {
-        statistics.Restore();
-        var parameter = Diagnosis.FirstParameter(flow, gradients: true) ?? "unknown";
-        return new NonFiniteException($"The gradient's norm became {norm} in epoch {state.Epoch + 1}, step {state.Step + 1}; the first weight at fault is {parameter}. The weights are those before the step. Use a smaller learning rate, or look for extreme values in the data.", parameter);
     }
 
     // true: stop early
@@ -254,17 +209,20 @@ public sealed partial class Trainer : IDisposable
         best?.CopyTo(flow);
     }
 
-    private TrainingProgress Progress(long batches, long total, double rate, double norm)
+    private long Batches(TrainingData train) => train.BatchesPerEpoch(Options.BatchSize) ?? 0;
+
+    // 0 where a data loader does not tell
+    private long TotalSteps(TrainingData train)
     {
-        var loss = state.LossSum / state.Examples;
-        var perStep = state.Seconds / state.Batch;
-        return new TrainingProgress(state.Epoch + 1, Options.Epochs, state.Batch, batches, state.Step, loss, loss / (flow.InputShape.NumElements * Math.Log(2)),
-            state.History.Count > 0 ? state.History[^1].ValidationBitsPerDim : null, rate, norm, state.Examples / state.Seconds,
-            total > 0 ? TimeSpan.FromSeconds(perStep * Math.Max(0, total - state.Step)) : null,
-            flow.ReversibleTraining ? flow.ReversibleDrift : null);
+        var total = Batches(train) * Options.Epochs;
+        return Options.MaxSteps is not { } most ? total : total == 0 ? most : Math.Min(total, most);
     }
 
-    private long Batches(TrainingData train) => train.BatchesPerEpoch(Options.BatchSize) ?? 0;
+    private static bool IsOnOneDevice(Flow flow)
+    {
+        var tensors = flow.parameters().Concat(flow.buffers()).ToArray();
+        return tensors.All(t => t.device_type != DeviceType.CPU && t.device_type == tensors[0].device_type && t.device_index == tensors[0].device_index);
+    }
 
     private void CheckData(TrainingData data, string parameter)
     {

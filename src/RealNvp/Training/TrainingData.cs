@@ -92,21 +92,36 @@ internal sealed class TensorData : TrainingData
     internal override IEnumerable<(Tensor X, Tensor? Context)> Batches(int batchSize, long seed, long skip)
     {
         var count = Count!.Value;
-        var order = Permutation(count, seed);
+        var (order, contextOrder) = Order(count, seed);
         try
         {
-            for (var start = skip * batchSize; start < count; start += batchSize) yield return Gather(order, start, Math.Min(batchSize, count - start));
+            for (var start = skip * batchSize; start < count; start += batchSize)
+            {
+                var size = Math.Min(batchSize, count - start);
+                yield return (Gather(X, order, start, size), Context is null ? null : Gather(Context, contextOrder!, start, size));
+            }
         }
-        finally { order.Dispose(); }
+        finally
+        {
+            order.Dispose();
+            contextOrder?.Dispose();
+        }
+    }
+
+    // the rows of an epoch, where the examples are: an index that is sent to a device for each batch would wait for the device each time
+    private (Tensor Order, Tensor? ContextOrder) Order(long count, long seed)
+    {
+        using var scope = NewDisposeScope();
+        using var shuffled = Permutation(count, seed);
+        var order = rows is null ? shuffled : rows.index_select(0, shuffled);
+        return (scope.Detach(order.to(X.device, copy: true)), Context is null ? null : scope.Detach(order.to(Context.device, copy: true)));
     }
 
     // no scope may stay open over a yield: it would catch the tensors of the caller
-    private (Tensor X, Tensor? Context) Gather(Tensor order, long start, long size)
+    private static Tensor Gather(Tensor tensor, Tensor order, long start, long size)
     {
         using var scope = NewDisposeScope();
-        var index = order.narrow(0, start, size);
-        if (rows is not null) index = rows.index_select(0, index);
-        return (scope.Detach(X.index_select(0, index.to(X.device))), Context is null ? null : scope.Detach(Context.index_select(0, index.to(Context.device))));
+        return scope.Detach(tensor.index_select(0, order.narrow(0, start, size)));
     }
 
     /// <summary>All examples in their order, as two tensors that the caller disposes.</summary>

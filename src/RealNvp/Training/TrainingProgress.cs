@@ -1,6 +1,6 @@
 namespace RealNvp;
 
-/// <summary>Where training stands; reported after every batch.</summary>
+/// <summary>Where training stands; reported after every batch, on a GPU for several batches together.</summary>
 /// <param name="Epoch">The current epoch, from 1.</param>
 /// <param name="Epochs">The number of epochs that were asked for.</param>
 /// <param name="Batch">The batch of the epoch, from 1.</param>

@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -65,11 +66,14 @@ public sealed class WeightAverage : IDisposable
     }
 
     /// <summary>Updates the slots that nobody else has updated since <see cref="BeginUpdate"/>, and counts the update.</summary>
-    internal void EndUpdate(double share)
+    internal void EndUpdate(double share, StepGate? gate = null)
     {
-        foreach (var slot in slots) slot.Update(share);
+        foreach (var slot in slots) slot.Update(share, gate);
         Updates++;
     }
+
+    /// <summary>Forgets updates that a closed gate did not let through.</summary>
+    internal void TakeBack(long updates) => Updates = updates;
 
     /// <summary>The slot of a parameter where a fused pass can update it, else null.</summary>
     internal AverageSlot? FusedSlot(Tensor parameter) => slots.Find(slot => slot.Fused && slot.Value.Handle == parameter.Handle);
@@ -117,7 +121,7 @@ public sealed class WeightAverage : IDisposable
         var expected = slots.ToDictionary(slot => Prefix + slot.Name, slot => (slot.Average.shape, slot.Average.dtype), StringComparer.Ordinal);
         expected[UpdatesKey] = ([], ScalarType.Int64);
         TensorMemory.CheckState(state, expected, nameof(WeightAverage));
-        var updates = TensorMemory.ToInt64(state[UpdatesKey]);
+        var updates = state[UpdatesKey].FetchInt64();
         if (updates < 0) throw new ArgumentException($"The count '{UpdatesKey}' of the state is {updates}. Load a state that was saved from {nameof(WeightAverage)}.", nameof(state));
         using var noGrad = no_grad();
         foreach (var slot in slots) slot.Average.copy_(state[Prefix + slot.Name]);

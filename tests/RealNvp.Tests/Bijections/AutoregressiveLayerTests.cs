@@ -46,7 +46,7 @@ public class AutoregressiveLayerTests
             var (x, context) = (randn(5, 7, dtype: float64), randn(5, 2, dtype: float64));
             using var mode = set_grad_enabled(grad);
             var seen = new Dictionary<long, Tensor>();
-            var (same, none) = made.Sequential(5, context, (feature, parameters) =>
+            var (same, none) = made.Sequential(x, context, (feature, parameters) =>
             {
                 seen.Add(feature, parameters.detach().clone().MoveToOuterDisposeScope().MoveToOuterDisposeScope());
                 return (x.narrow(1, feature, 1), null);

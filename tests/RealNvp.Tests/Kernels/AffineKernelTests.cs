@@ -123,7 +123,7 @@ public class AffineKernelTests
         var (x, parameters) = (randn(4, 6), randn(4, 12));
         Tensor Second(bool kernel)
         {
-            using var _ = Switch(kernel);
+            using var _ = KernelSwitch.Set(kernel, nameof(KernelSwitches.Affine));
             var leaf = parameters.detach().requires_grad_(true);
             var (y, logDet) = map.Transform(x, leaf, inverse: false);
             var first = autograd.grad([y.mul(y).sum().add(logDet!.mul(logDet).sum())], [leaf], retain_graph: true, create_graph: true)[0];
@@ -165,7 +165,7 @@ public class AffineKernelTests
 
     private static Dictionary<string, Tensor> Results(ScalarTransformer map, Tensor x, Tensor parameters, bool inverse, bool kernel, ScalarType dtype)
     {
-        using var _ = Switch(kernel);
+        using var _ = KernelSwitch.Set(kernel, nameof(KernelSwitches.Affine));
         map.to(dtype);
         map.zero_grad();
         var (leaf, raw) = (x.to(dtype).detach().requires_grad_(true), parameters.to(dtype).detach().requires_grad_(true));
@@ -188,13 +188,6 @@ public class AffineKernelTests
         return map;
     }
 
-    private static Restore Switch(bool on)
-    {
-        var restore = new Restore(KernelSwitches.Affine);
-        KernelSwitches.Affine = on;
-        return restore;
-    }
-
     /// <summary>The largest difference, relative to the largest value.</summary>
     private static double Apart(Tensor a, Tensor b)
     {
@@ -202,10 +195,5 @@ public class AffineKernelTests
         using var scope = NewDisposeScope();
         var (p, q) = (a.to(float64), b.to(float64));
         return p.sub(q).abs().max().item<double>() / Math.Max(1e-30, q.abs().max().item<double>());
-    }
-
-    private sealed class Restore(bool before) : IDisposable
-    {
-        public void Dispose() => KernelSwitches.Affine = before;
     }
 }

@@ -260,16 +260,10 @@ public class CouplingKernelTests
         Fused,
     }
 
-    private static Restore Switch(Kernels kernels)
+    private static IDisposable Switch(Kernels kernels) => kernels switch
     {
-        var restore = new Restore(KernelSwitches.Coupling, KernelSwitches.Dense, KernelSwitches.Affine, KernelSwitches.Spline);
-        var some = kernels != Kernels.None;
-        (KernelSwitches.Coupling, KernelSwitches.Dense, KernelSwitches.Affine, KernelSwitches.Spline) = (kernels == Kernels.Fused, some, some, some);
-        return restore;
-    }
-
-    private sealed class Restore(bool coupling, bool dense, bool affine, bool spline) : IDisposable
-    {
-        public void Dispose() => (KernelSwitches.Coupling, KernelSwitches.Dense, KernelSwitches.Affine, KernelSwitches.Spline) = (coupling, dense, affine, spline);
-    }
+        Kernels.None => KernelSwitch.AllOff(),
+        Kernels.Separate => KernelSwitch.Set(false, nameof(KernelSwitches.Coupling)),
+        _ => KernelSwitch.Set(true, nameof(KernelSwitches.Coupling)),
+    };
 }

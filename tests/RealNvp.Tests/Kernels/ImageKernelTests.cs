@@ -76,7 +76,7 @@ public class ImageKernelTests
         var x = randn(2, 3, 4, 4);
         double Second(bool kernel)
         {
-            using var _ = Switch(kernel);
+            using var _ = KernelSwitch.Set(kernel, nameof(KernelSwitches.Image));
             var leaf = x.detach().requires_grad_(true);
             var first = autograd.grad([net.call(leaf, null).pow(2).sum()], [leaf], retain_graph: true, create_graph: true)[0];
             var second = autograd.grad([first.mul(first).sum()], [leaf])[0];
@@ -98,7 +98,7 @@ public class ImageKernelTests
             var x = randn(4, 3, 8, 8);
             Dictionary<string, Tensor> Gradients(bool kernel, Tensor input)
             {
-                using var _ = Switch(kernel);
+                using var _ = KernelSwitch.Set(kernel, nameof(KernelSwitches.Image));
                 net.zero_grad();
                 var y = net.call(input, null);
                 y.mul(y).sum().backward();
@@ -133,7 +133,7 @@ public class ImageKernelTests
 
     private static Dictionary<string, Tensor> Run(Tensor x, Tensor upstream, bool train, bool kernel, ScalarType dtype)
     {
-        using var _ = Switch(kernel);
+        using var _ = KernelSwitch.Set(kernel, nameof(KernelSwitches.Image));
         using var norm = new ChannelBatchNorm(x.shape[1], BatchStatistics.Current);
         using (no_grad())
         {
@@ -154,22 +154,10 @@ public class ImageKernelTests
         return results;
     }
 
-    private static Restore Switch(bool on)
-    {
-        var restore = new Restore(KernelSwitches.Image);
-        KernelSwitches.Image = on;
-        return restore;
-    }
-
     private static double Apart(Tensor a, Tensor b)
     {
         using var scope = NewDisposeScope();
         var (p, q) = (a.to(float64), b.to(float64));
         return p.sub(q).abs().max().item<double>() / Math.Max(1e-6, q.abs().max().item<double>());
-    }
-
-    private sealed class Restore(bool before) : IDisposable
-    {
-        public void Dispose() => KernelSwitches.Image = before;
     }
 }

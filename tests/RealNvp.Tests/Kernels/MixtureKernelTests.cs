@@ -212,27 +212,9 @@ public sealed class MixtureKernelTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var mixture = new MixtureCdfTransformer(8);
-        var data = Make(mixture, [50, 4], float32, spread: 1);
-        var expected = data.Run(mixture, true, kernel: true)[3];
-        var wrong = 0;
-        var threads = Enumerable.Range(0, 4).Select(_ => new Thread(() =>
-        {
-            for (var i = 0; i < 50; i++)
-            {
-                using var own = NewDisposeScope();
-                if (!data.Run(mixture, true, kernel: true)[3].eq(expected).all().item<bool>()) Interlocked.Increment(ref wrong);
-            }
-        })).ToArray();
-        foreach (var thread in threads) thread.Start();
-        foreach (var thread in threads) thread.Join();
-        wrong.Should().Be(0);
+        Make(mixture, [50, 4], float32, spread: 1).HoldsOnThreads(mixture, inverse: true);
     }
 
-    private static TransformerData Make(MixtureCdfTransformer mixture, long[] shape, ScalarType dtype, double spread)
-    {
-        using var generator = new Generator(7);
-        long[] all = [shape[0], shape[1] * mixture.ParametersPerElement, .. shape[2..]];
-        return new(randn(shape, dtype: dtype, generator: generator).mul(3), randn(all, dtype: dtype, generator: generator).mul(spread),
-            randn(shape, dtype: dtype, generator: generator), randn(shape, dtype: dtype, generator: generator), on => KernelSwitches.Mixture = on);
-    }
+    private static TransformerData Make(MixtureCdfTransformer mixture, long[] shape, ScalarType dtype, double spread) =>
+        TransformerData.Make(mixture, shape, dtype, spread, centre: 0, width: 3, on => KernelSwitches.Mixture = on);
 }

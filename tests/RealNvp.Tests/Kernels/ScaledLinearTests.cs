@@ -161,7 +161,7 @@ public class ScaledLinearTests
 
     private static Dictionary<string, Tensor> Results(Chain chain, Tensor x, Tensor upstream, Tensor slopes, bool kernel, ScalarType dtype)
     {
-        using var _ = Switch(kernel);
+        using var _ = KernelSwitch.Set(kernel, nameof(KernelSwitches.Image));
         chain.to(dtype);
         chain.zero_grad();
         var input = x.to(dtype).detach().requires_grad_(true);
@@ -181,7 +181,7 @@ public class ScaledLinearTests
 
     private static T Plainly<T>(Func<T> run)
     {
-        using var _ = Switch(false);
+        using var _ = KernelSwitch.Set(false, nameof(KernelSwitches.Image));
         return run();
     }
 
@@ -190,17 +190,5 @@ public class ScaledLinearTests
         a.shape.Should().Equal(b.shape);
         var difference = a.to(float64).sub(b.to(float64)).abs().max().item<double>();
         return difference / Math.Max(1e-6, b.to(float64).abs().max().item<double>());
-    }
-
-    private static Restore Switch(bool on)
-    {
-        var scope = new Restore(KernelSwitches.Image);
-        KernelSwitches.Image = on;
-        return scope;
-    }
-
-    private sealed class Restore(bool before) : IDisposable
-    {
-        public void Dispose() => KernelSwitches.Image = before;
     }
 }

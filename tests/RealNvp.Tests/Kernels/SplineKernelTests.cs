@@ -178,28 +178,9 @@ public sealed class SplineKernelTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var spline = new SplineTransformer(8, 3);
-        var data = Make(spline, [50, 4], float32, spread: 1);
-        var expected = data.Run(spline, false, kernel: true)[3];
-        var wrong = 0;
-        var threads = Enumerable.Range(0, 4).Select(_ => new Thread(() =>
-        {
-            for (var i = 0; i < 50; i++)
-            {
-                using var own = NewDisposeScope();
-                if (!data.Run(spline, false, kernel: true)[3].eq(expected).all().item<bool>()) Interlocked.Increment(ref wrong);
-            }
-        })).ToArray();
-        foreach (var thread in threads) thread.Start();
-        foreach (var thread in threads) thread.Join();
-        wrong.Should().Be(0);
+        Make(spline, [50, 4], float32, spread: 1).HoldsOnThreads(spline, inverse: false);
     }
 
-    private static TransformerData Make(SplineTransformer spline, long[] shape, ScalarType dtype, double spread)
-    {
-        using var generator = new Generator(7);
-        long[] all = [shape[0], shape[1] * spline.ParametersPerElement, .. shape[2..]];
-        var middle = (spline.Low + spline.High) / 2;
-        return new(randn(shape, dtype: dtype, generator: generator).mul((spline.High - spline.Low) / 4).add(middle), randn(all, dtype: dtype, generator: generator).mul(spread),
-            randn(shape, dtype: dtype, generator: generator), randn(shape, dtype: dtype, generator: generator), on => KernelSwitches.Spline = on);
-    }
+    private static TransformerData Make(SplineTransformer spline, long[] shape, ScalarType dtype, double spread) =>
+        TransformerData.Make(spline, shape, dtype, spread, centre: (spline.Low + spline.High) / 2, width: (spline.High - spline.Low) / 4, on => KernelSwitches.Spline = on);
 }

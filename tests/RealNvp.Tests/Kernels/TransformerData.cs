@@ -37,6 +37,33 @@ internal sealed record TransformerData(Tensor X, Tensor Parameters, Tensor OfVal
         return (x, parameters, value, logDerivative!);
     }
 
+    /// <summary>Numbers of a shape, those of x normal around <paramref name="centre"/>.</summary>
+    public static TransformerData Make(ScalarTransformer transformer, long[] shape, ScalarType dtype, double spread, double centre, double width, Action<bool> kernels)
+    {
+        using var generator = new Generator(7);
+        long[] all = [shape[0], shape[1] * transformer.ParametersPerElement, .. shape[2..]];
+        return new(randn(shape, dtype: dtype, generator: generator).mul(width).add(centre), randn(all, dtype: dtype, generator: generator).mul(spread),
+            randn(shape, dtype: dtype, generator: generator), randn(shape, dtype: dtype, generator: generator), kernels);
+    }
+
+    /// <summary>Fails where threads that differentiate one map at once get other gradients than one alone.</summary>
+    public void HoldsOnThreads(ScalarTransformer transformer, bool inverse)
+    {
+        var expected = Run(transformer, inverse, kernel: true)[3];
+        var wrong = 0;
+        var threads = Enumerable.Range(0, 4).Select(_ => new Thread(() =>
+        {
+            for (var i = 0; i < 50; i++)
+            {
+                using var own = NewDisposeScope();
+                if (!Run(transformer, inverse, kernel: true)[3].eq(expected).all().item<bool>()) Interlocked.Increment(ref wrong);
+            }
+        })).ToArray();
+        foreach (var thread in threads) thread.Start();
+        foreach (var thread in threads) thread.Join();
+        wrong.Should().Be(0);
+    }
+
     public static void Agree(Tensor[] found, Tensor[] expected, double relative)
     {
         for (var i = 0; i < expected.Length; i++)

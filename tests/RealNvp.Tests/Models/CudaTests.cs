@@ -55,6 +55,40 @@ public class CudaTests
         for (var i = 0; i < expected.Length; i++) actual[i].Should().BeApproximately(expected[i], 1e-4);
     }
 
+    [CudaTheory, InlineData(true), InlineData(false)]
+    public void A_step_that_is_not_finite_changes_nothing_on_the_gpu(bool lists)
+    {
+        using var scope = NewDisposeScope();
+        using var flow = new Flow([4], new Chain(new FlowBatchNorm([4]), new AffineCouplingLayer([4], Mask.FirstHalf(4), new Mlp(2, 4, 8))));
+        flow.to(CUDA);
+        var limits = PendingLimits.Default with { UsesLists = lists };
+        var batches = Enumerable.Range(0, 6).Select(_ => randn(16, 4)).ToArray();
+        using (var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1, AverageDecay = 0.9 }, limits))
+            trainer.Fit(TrainingData.FromBatches(batches.Select(x => x.alias()), 6)).Step.Should().Be(6);
+        var before = flow.state_dict().ToDictionary(e => e.Key, e => e.Value.clone());
+        batches[0].fill_(float.NaN);
+        using var second = new Trainer(flow, new TrainingOptions { Epochs = 1 }, limits);
+        var fit = () => second.Fit(TrainingData.FromBatches(batches.Select(x => x.alias()), 6));
+        fit.Should().Throw<NonFiniteException>().WithMessage("*epoch 1, step 1.*");
+        foreach (var (name, tensor) in flow.state_dict()) tensor.equal(before[name]).all().item<bool>().Should().BeTrue(name);
+    }
+
+    [CudaFact]
+    public void Networks_in_bfloat16_are_near_and_one_coupling_is_invertible()
+    {
+        using var scope = NewDisposeScope();
+        using var flow = new Flow([2, 8, 8], new AffineCouplingLayer([2, 8, 8], Mask.Checkerboard(8, 8), new ResidualConvNet(2, 4, new() { HiddenChannels = 32, Blocks = 1 })));
+        RandomWeights.Draw(flow, 2, 0.05);
+        flow.to(CUDA);
+        var x = randn([16, 2, 8, 8], device: CUDA);
+        var expected = flow.Encode(x);
+        flow.ConditionerDtype = ScalarType.BFloat16;
+        var z = flow.Encode(x);
+        z.dtype.Should().Be(float32);
+        Near(z, expected, 0.05);
+        Near(flow.Decode(z), x);
+    }
+
     [CudaFact]
     public void A_file_written_on_one_device_loads_on_the_other()
     {

@@ -33,6 +33,29 @@ public partial class HostDeviceTests
         found.Should().BeEquivalentTo(allowed.Keys);
     }
 
-    [GeneratedRegex(@"\.item<|\.ToScalar\(|\.ToSingle\(|\.ToDouble\(|\.ToBoolean\(|\.cpu\(\)|\.nonzero\(|\.data<|\.bytes\b")]
+    // the memory of the CPU, and what is not the library's
+    private static readonly string[] direct =
+    [
+        "Internal/HostFetch.cs",
+        "Bijections/Masking/Mask.cs", "Kernels/Dense/DenseSequence.cs", "Kernels/Image/ScaledLinear.cs", "Serialization/SafeTensorsData.cs", "Training/AverageSlot.cs",
+        // reversible training asks after each step how far it has drifted
+        "Training/Reversible/ReversibleRun.cs", "Training/Reversible/ReverseWalk.cs",
+    ];
+
+    [Fact]
+    public void All_other_numbers_are_fetched_through_one_place()
+    {
+        var source = Path.Combine(Repository.Root, "src", "RealNvp");
+        var found = Directory.EnumerateFiles(source, "*.cs", SearchOption.AllDirectories)
+            .Where(file => Direct().IsMatch(File.ReadAllText(file)))
+            .Select(file => Path.GetRelativePath(source, file).Replace('\\', '/'))
+            .Where(file => !file.StartsWith("bin/", StringComparison.Ordinal) && !file.StartsWith("obj/", StringComparison.Ordinal));
+        found.Should().BeEquivalentTo(direct);
+    }
+
+    [GeneratedRegex(@"\.Fetch|\.nonzero\(|\.data<|\.bytes\b")]
     private static partial Regex Fetch();
+
+    [GeneratedRegex(@"\.item<|\.ToScalar\(|\.ToSingle\(|\.ToBoolean\(|\.cpu\(\)|\.data<|\.bytes\b(?!<)")]
+    private static partial Regex Direct();
 }

@@ -59,5 +59,5 @@ public sealed class AutoregressiveLayer : Bijection
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) =>
         (transformer is AffineTransformer affine ? made.InverseAffine(z, context, affine) : null)
-        ?? made.Sequential(z.shape[0], context, (feature, parameters) => transformer.Inverse(z.narrow(1, feature, 1), parameters));
+        ?? made.Sequential(z, context, (feature, parameters) => transformer.Inverse(z.narrow(1, feature, 1), parameters));
 }

@@ -136,7 +136,7 @@ public sealed class PeriodicConv2d : Bijection
         using (no_grad())
         {
             // of all frequencies together: a single one of one channel is but a number
-            var condition = blocks.square().sum([1L, 2L]).max().mul(inverse.square().sum([1L, 2L]).max()).sqrt().item<double>();
+            var condition = blocks.square().sum([1L, 2L]).max().mul(inverse.square().sum([1L, 2L]).max()).sqrt().Fetch<double>();
             // NaN is no small number
             if (!(condition <= LargestCondition)) throw new InvalidOperationException(FormattableString.Invariant($"{Singular()} The largest condition number is {condition:G3}."));
         }

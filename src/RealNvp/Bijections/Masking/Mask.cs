@@ -57,7 +57,7 @@ public sealed class Mask : IEquatable<Mask>
     public static Mask FromTensor(Tensor tensor)
     {
         Check.Tensor(tensor, nameof(tensor));
-        using var flags = tensor.to(ScalarType.Bool).cpu().contiguous();
+        using var flags = tensor.to(ScalarType.Bool).FetchTensor().contiguous();
         return new Mask(tensor.shape, flags.data<bool>().ToArray());
     }
 

@@ -35,7 +35,7 @@ public sealed class ActNorm : Bijection
     }
 
     /// <summary>Whether s and b were set from a batch, in this run or in the one whose state was loaded.</summary>
-    public bool IsInitialized => known || (known = initialized.item<bool>());
+    public bool IsInitialized => known || (known = initialized.Fetch<bool>());
 
     /// <summary>True until the first batch of training: that one sets the scale and the shift of all its examples.</summary>
     public override bool MixesBatchInTraining => !IsInitialized;

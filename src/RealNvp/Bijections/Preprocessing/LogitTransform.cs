@@ -52,7 +52,7 @@ public sealed class LogitTransform : Bijection
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         if (x.numel() == 0) return;
-        var (least, most) = (x.min().to(float64).item<double>(), x.max().to(float64).item<double>());
+        var (least, most) = (x.min().to(float64).Fetch<double>(), x.max().to(float64).Fetch<double>());
         if (least < 0 || most > 1) throw new ArgumentException($"{owner} expects values in [0, 1], because the flow starts with a logit; got values in [{least:G6}, {most:G6}]. Scale the data.", nameof(x));
     }
 

@@ -40,7 +40,7 @@ public sealed class Standardization : Bijection
         var (variance, average) = x.to(float64).var_mean([0L], unbiased: false);
         var constant = variance.flatten().le(Scalars.Zero).nonzero();
         if (constant.shape[0] > 0)
-            throw new ArgumentException($"{owner}: feature {constant[0, 0].item<long>()} is constant, so its density would be infinite. Remove the feature, or add noise to it.", nameof(x));
+            throw new ArgumentException($"{owner}: feature {constant[0, 0].Fetch<long>()} is constant, so its density would be infinite. Remove the feature, or add noise to it.", nameof(x));
         mean.copy_(average);
         log_std.copy_(variance.log().mul(Scalars.Half));
     }

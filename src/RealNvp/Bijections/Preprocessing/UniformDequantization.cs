@@ -61,8 +61,8 @@ public sealed class UniformDequantization : Bijection
         using var _ = no_grad();
         if (x.numel() == 0) return;
         var whole = x.is_floating_point() ? x.eq(x.floor()) : ones(1, ScalarType.Bool, x.device);
-        var (least, most) = (x.min().to(float64).item<double>(), x.max().to(float64).item<double>());
-        if (whole.all().item<bool>() && least >= 0 && most < levels) return;
+        var (least, most) = (x.min().to(float64).Fetch<double>(), x.max().to(float64).Fetch<double>());
+        if (whole.all().Fetch<bool>() && least >= 0 && most < levels) return;
         var advice = least >= 0 && most <= 1 ? $" Data in [0, 1] must be turned back into whole numbers first: (x * {levels - 1}).round()." : "";
         throw new ArgumentException($"{owner} expects whole numbers in 0 ... {levels - 1}, because the flow dequantizes {levels} levels; got values in [{least:G6}, {most:G6}]{(least >= 0 && most < levels ? " with fractions" : "")}.{advice}", nameof(x));
     }

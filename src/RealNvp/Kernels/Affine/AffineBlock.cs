@@ -74,8 +74,17 @@ internal static unsafe class AffineBlock
 
     // exactly 1 at 0, which .NET's own is not: a map whose parameters are 0 is the identity
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Exp(Vector512<float> x) =>
-        Unsafe.BitCast<Lanes512<float>, Vector512<float>>(LaneMath<Lanes512<float>, float>.Exp(Unsafe.BitCast<Vector512<float>, Lanes512<float>>(x)));
+    private static Vector512<float> Exp(Vector512<float> x) => Vector(LaneMath<Lanes512<float>, float>.Exp(Lanes(x)));
+
+    /// <summary>log(1 + u) for u in [0, 1].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> LogOnePlus(Vector512<float> u) => Vector(LaneMath<Lanes512<float>, float>.LogOnePlus(Lanes(u)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Lanes512<float> Lanes(Vector512<float> x) => Unsafe.BitCast<Vector512<float>, Lanes512<float>>(x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Vector(Lanes512<float> x) => Unsafe.BitCast<Lanes512<float>, Vector512<float>>(x);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static (Vector512<float> S, Vector512<float> Tanh) LogScale(bool sigmoid, Vector512<float> r, float* a, int i)
@@ -90,15 +99,6 @@ internal static unsafe class AffineBlock
         v = Vector512.ConditionalSelect(Vector512.LessThan(v, Vector512.Create(Least)), Vector512.Create(Least), v);
         var low = Vector512.ConditionalSelect(Vector512.GreaterThan(v, Vector512<float>.Zero), Vector512<float>.Zero, v);
         return (low - LogOnePlus(Exp(-Vector512.Abs(v))), default);
-    }
-
-    /// <summary>log(1 + u) for u in [0, 1], exact for small u too: the rounding of 1 + u is made up for.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> LogOnePlus(Vector512<float> u)
-    {
-        var sum = Vector512<float>.One + u;
-        var lost = u - (sum - Vector512<float>.One);
-        return Vector512.Log(sum) + (lost / sum);
     }
 
     private static Vector512<float> First(int count) =>

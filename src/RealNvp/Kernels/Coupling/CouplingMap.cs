@@ -18,22 +18,20 @@ internal abstract class CouplingMap
     public abstract double Cost { get; }
 
     /// <summary>Computes values and log-derivatives of a block, or its gradients.</summary>
-    public void Run(in CouplingBlock block, bool inverse, bool gradient)
-    {
-        switch (LaneWidth.Bits)
-        {
-            case 512: Run<Lanes512<float>>(block, inverse, gradient); break;
-            case 256: Run<Lanes256<float>>(block, inverse, gradient); break;
-            case 128: Run<Lanes128<float>>(block, inverse, gradient); break;
-            default: Run<Lanes1<float>>(block, inverse, gradient); break;
-        }
-    }
+    public void Run(in CouplingBlock block, bool inverse, bool gradient) => LaneWidth.Run<Code, float>(new Code(this, block, inverse, gradient));
 
     /// <summary>The same in plain operations, with the log-determinant. Runs in a dispose scope.</summary>
     public abstract (Tensor Value, Tensor LogDet) Plain(Tensor input, Tensor parameters, Tensor? weight, bool inverse);
 
     /// <summary><see cref="Run(in CouplingBlock, bool, bool)"/> with vectors of one width.</summary>
     protected abstract void Run<TLanes>(in CouplingBlock block, bool inverse, bool gradient) where TLanes : struct, ILanes<TLanes, float>;
+
+    private readonly struct Code(CouplingMap map, in CouplingBlock block, bool inverse, bool gradient) : ILaneCode<float>
+    {
+        private readonly CouplingBlock block = block;
+
+        public void Run<TLanes>() where TLanes : struct, ILanes<TLanes, float> => map.Run<TLanes>(block, inverse, gradient);
+    }
 }
 
 /// <summary>The affine maps.</summary>

@@ -19,6 +19,9 @@ internal sealed class DenseModules(DenseProgram program, Linear? context, Linear
 {
     public DenseProgram Program { get; } = program;
 
+    /// <summary>What the network computes in where inputs are float32; null for the dtype of the input, as kernels do.</summary>
+    public ScalarType? ComputeDtype { get; set; }
+
     /// <summary>Whether the network takes the context that is there.</summary>
     public bool Uses(Tensor? given) => context is not null && given is not null;
 

@@ -3,41 +3,27 @@ namespace RealNvp.Kernels;
 /// <summary><see cref="PixelProduct{TLanes}"/> in the width of the hardware's vectors.</summary>
 internal static unsafe class PixelLanes
 {
-    public static int Width(int channels) => LaneWidth.Bits switch
-    {
-        512 => PixelProduct<Lanes512<float>>.Width(channels),
-        256 => PixelProduct<Lanes256<float>>.Width(channels),
-        128 => PixelProduct<Lanes128<float>>.Width(channels),
-        _ => PixelProduct<Lanes1<float>>.Width(channels),
-    };
+    /// <inheritdoc cref="PixelProduct.Width"/>
+    public static int Width(int channels) => PixelProduct.Width(channels, LaneWidth.Floats);
 
-    public static int Scratch(int channels) => LaneWidth.Bits switch
-    {
-        512 => PixelProduct<Lanes512<float>>.Scratch(channels),
-        256 => PixelProduct<Lanes256<float>>.Scratch(channels),
-        128 => PixelProduct<Lanes128<float>>.Scratch(channels),
-        _ => PixelProduct<Lanes1<float>>.Scratch(channels),
-    };
+    /// <inheritdoc cref="PixelProduct.Scratch"/>
+    public static int Scratch(int channels) => PixelProduct.Scratch(channels, LaneWidth.Floats);
 
-    public static void Run(float* matrix, float* shift, float* x, float* y, int channels, int pixels, float* scratch)
+    /// <inheritdoc cref="PixelProduct{TLanes}.Run"/>
+    public static void Run(float* matrix, float* shift, float* x, float* y, int channels, int pixels, float* scratch) =>
+        LaneWidth.Run<Product, float>(new Product(matrix, shift, x, y, channels, pixels, scratch));
+
+    /// <inheritdoc cref="PixelProduct{TLanes}.AddGradient"/>
+    public static void AddGradient(float* x, float* g, int channels, int pixels, float* sums, float* scratch) =>
+        LaneWidth.Run<Gradient, float>(new Gradient(x, g, channels, pixels, sums, scratch));
+
+    private readonly struct Product(float* matrix, float* shift, float* x, float* y, int channels, int pixels, float* scratch) : ILaneCode<float>
     {
-        switch (LaneWidth.Bits)
-        {
-            case 512: PixelProduct<Lanes512<float>>.Run(matrix, shift, x, y, channels, pixels, scratch); break;
-            case 256: PixelProduct<Lanes256<float>>.Run(matrix, shift, x, y, channels, pixels, scratch); break;
-            case 128: PixelProduct<Lanes128<float>>.Run(matrix, shift, x, y, channels, pixels, scratch); break;
-            default: PixelProduct<Lanes1<float>>.Run(matrix, shift, x, y, channels, pixels, scratch); break;
-        }
+        public void Run<TLanes>() where TLanes : struct, ILanes<TLanes, float> => PixelProduct<TLanes>.Run(matrix, shift, x, y, channels, pixels, scratch);
     }
 
-    public static void AddGradient(float* x, float* g, int channels, int pixels, float* sums, float* scratch)
+    private readonly struct Gradient(float* x, float* g, int channels, int pixels, float* sums, float* scratch) : ILaneCode<float>
     {
-        switch (LaneWidth.Bits)
-        {
-            case 512: PixelProduct<Lanes512<float>>.AddGradient(x, g, channels, pixels, sums, scratch); break;
-            case 256: PixelProduct<Lanes256<float>>.AddGradient(x, g, channels, pixels, sums, scratch); break;
-            case 128: PixelProduct<Lanes128<float>>.AddGradient(x, g, channels, pixels, sums, scratch); break;
-            default: PixelProduct<Lanes1<float>>.AddGradient(x, g, channels, pixels, sums, scratch); break;
-        }
+        public void Run<TLanes>() where TLanes : struct, ILanes<TLanes, float> => PixelProduct<TLanes>.AddGradient(x, g, channels, pixels, sums, scratch);
     }
 }

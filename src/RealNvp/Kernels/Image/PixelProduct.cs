@@ -2,19 +2,25 @@ using System.Runtime.CompilerServices;
 
 namespace RealNvp.Kernels;
 
+/// <summary>The sizes of a <see cref="PixelProduct{TLanes}"/>, which takes two vectors at a time.</summary>
+internal static class PixelProduct
+{
+    /// <summary>Pixels that are turned over at a time for the gradient.</summary>
+    public const int Turned = 256;
+
+    /// <summary>The numbers of a row of a gradient: C, a sum, and what fills the last vector up.</summary>
+    public static int Width(int channels, int lanes) => (channels + (2 * lanes)) / (2 * lanes) * (2 * lanes);
+
+    /// <summary>Memory that the methods need, in numbers.</summary>
+    public static int Scratch(int channels, int lanes) => Math.Max(2 * channels * 2 * lanes, Turned * Width(channels, lanes));
+}
+
 /// <summary>A small matrix (C, C) times every pixel of an image that lies as C rows of pixels; and its gradient.</summary>
 internal static unsafe class PixelProduct<TLanes> where TLanes : struct, ILanes<TLanes, float>
 {
-    /// <summary>Pixels that are turned over at a time for <see cref="AddGradient"/>.</summary>
-    public const int Turned = 256;
+    private const int Turned = PixelProduct.Turned;
 
     private static int Block => 2 * TLanes.Count;
-
-    /// <summary>The numbers of a row of a gradient: C, a sum, and what fills the last vector up.</summary>
-    public static int Width(int channels) => (channels + Block) / Block * Block;
-
-    /// <summary>Memory that the methods need, in numbers.</summary>
-    public static int Scratch(int channels) => Math.Max(2 * channels * Block, Turned * Width(channels));
 
     /// <summary>y = M·x + c at each pixel.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -32,11 +38,11 @@ internal static unsafe class PixelProduct<TLanes> where TLanes : struct, ILanes<
             for (var i = 0; i < rest; i++) y[((long)c * pixels) + p + i] = to[(c * Block) + i];
     }
 
-    /// <summary>Adds Σ g·xᵀ over the pixels of an example to rows of <see cref="Width"/>, and behind the C of each row Σ g.</summary>
+    /// <summary>Adds Σ g·xᵀ over the pixels of an example to rows of <see cref="PixelProduct.Width"/>, and behind the C of each row Σ g.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddGradient(float* x, float* g, int channels, int pixels, float* sums, float* scratch)
     {
-        var width = Width(channels);
+        var width = PixelProduct.Width(channels, TLanes.Count);
         for (var start = 0; start < pixels; start += Turned)
         {
             var count = Math.Min(Turned, pixels - start);

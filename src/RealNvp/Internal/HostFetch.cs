@@ -1,0 +1,54 @@
+using RealNvp.Kernels;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Internal;
+
+/// <summary>Every number that the library takes out of a tensor, but for kernels, which have the memory of the CPU before them.</summary>
+/// <remarks>On a GPU each of these waits until all work before it is done, so they are counted, and a training step has none.</remarks>
+internal static class HostFetch
+{
+    private static long count;
+
+    /// <summary>The number of fetches of this process so far, by all threads and from any device.</summary>
+    public static long Count => Interlocked.Read(ref count);
+
+    /// <summary>The value of a tensor of one element in its own dtype.</summary>
+    public static T Fetch<T>(this Tensor tensor) where T : unmanaged
+    {
+        Interlocked.Increment(ref count);
+        return tensor.item<T>();
+    }
+
+    /// <summary>The value of a tensor of one number of any dtype.</summary>
+    public static unsafe double FetchDouble(this Tensor tensor)
+    {
+        Interlocked.Increment(ref count);
+        if (KernelGradients.TryGetMemory(tensor.Handle, ScalarType.Float32, 1, out var memory)) return *(float*)memory;
+        using var scalar = tensor.ToScalar();
+        return scalar.ToDouble();
+    }
+
+    /// <summary>The value of a tensor of one integer of any dtype.</summary>
+    public static long FetchInt64(this Tensor tensor)
+    {
+        Interlocked.Increment(ref count);
+        using var scalar = tensor.ToScalar();
+        return scalar.ToInt64();
+    }
+
+    /// <summary>All values of a tensor, in float64, in order. The caller has a dispose scope.</summary>
+    public static double[] FetchDoubles(this Tensor tensor) => tensor.FetchAll(ScalarType.Float64).data<double>().ToArray();
+
+    /// <summary>All values of an int64 tensor, in order. The caller has a dispose scope.</summary>
+    public static long[] FetchInt64s(this Tensor tensor) => tensor.FetchAll(ScalarType.Int64).data<long>().ToArray();
+
+    /// <summary>The tensor on the CPU, itself where it is there.</summary>
+    public static Tensor FetchTensor(this Tensor tensor)
+    {
+        Interlocked.Increment(ref count);
+        return tensor.cpu();
+    }
+
+    private static Tensor FetchAll(this Tensor tensor, ScalarType type) => tensor.FetchTensor().detach().to(type).contiguous();
+}

@@ -1,0 +1,79 @@
+using System.Runtime.InteropServices;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+public sealed partial class AdamOptimizer
+{
+    /// <summary>
+    /// As <see cref="StepAndAverage"/>, without a number that leaves the device: where loss or norm are not finite, the gate closes, and neither this
+    /// step nor a later one changes anything but counts, which <see cref="TakeBack"/> puts right.
+    /// </summary>
+    /// <remarks>Where <see cref="AdamScript"/> serves, it changes the gradients too.</remarks>
+    /// <returns>The norm of all gradients before clipping, without dimensions, in the caller's dispose scope.</returns>
+    internal Tensor StepThrough(StepGate gate, Tensor loss, double learningRate, double? maxGradientNorm, WeightAverage? weights)
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        if (slots.Exists(slot => slot.Fused)) throw new InvalidOperationException("A gate needs an optimizer without fused passes.");
+        Require.NotNegative(learningRate, nameof(learningRate));
+        if (maxGradientNorm is { } limit) Require.Positive(limit, nameof(maxGradientNorm));
+        var share = weights?.BeginUpdate() ?? 0;
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        try
+        {
+            foreach (var slot in slots) slot.TakeGradient(pass);
+            var given = slots.Where(slot => slot.HasGradient).ToArray();
+            var lists = UsesLists && given.Length > 0 && Array.TrueForAll(given, slot => slot.CanScript && slot.Average.dtype == given[0].Average.dtype);
+            var norm = Norm(given, loss, lists);
+            gate.Pass(loss, norm, maxGradientNorm);
+            if (!lists || !TryLists(given, learningRate, gate)) Apply(learningRate, 1, null, gate);
+            StepCount++;
+            weights?.EndUpdate(share, gate);
+            return scope.MoveToOuter(norm);
+        }
+        finally
+        {
+            foreach (var slot in slots) slot.ReleaseGradient();
+        }
+    }
+
+    /// <summary>Whether <see cref="AdamScript"/> may run.</summary>
+    internal bool UsesLists { get; set; } = true;
+
+    /// <summary>How many steps the optimizer and each parameter have taken.</summary>
+    internal long[] Counts() => [StepCount, .. slots.Select(slot => slot.Steps)];
+
+    /// <summary>Forgets steps that a closed gate did not let through.</summary>
+    internal void TakeBack(long[] counts)
+    {
+        StepCount = counts[0];
+        for (var i = 0; i < slots.Count; i++) slots[i].Steps = counts[i + 1];
+    }
+
+    private static Tensor Norm(AdamSlot[] slots, Tensor like, bool lists)
+    {
+        if (slots.Length == 0) return zeros_like(like);
+        if (lists) return AdamScript.Norm(Array.ConvertAll(slots, slot => slot.PlainGradient()));
+        var norms = Array.ConvertAll(slots, slot => slot.NormTensor());
+        return linalg.vector_norm(stack(Array.ConvertAll(norms, n => n.to(norms[0].dtype))));
+    }
+
+    // false where this build of libtorch refuses it, which it does before any change
+    private bool TryLists(AdamSlot[] given, double learningRate, StepGate gate)
+    {
+        foreach (var group in given.GroupBy(slot => slot.Group))
+        {
+            AdamSlot[] members = [.. group];
+            var counts = Array.ConvertAll(members, slot => slot.Steps);
+            try { AdamScript.Step(members, options, learningRate * group.Key.LearningRateFactor, group.Key.WeightDecay, gate); }
+            catch (ExternalException) when (UsesLists && ReferenceEquals(members[0], given[0]))
+            {
+                for (var i = 0; i < members.Length; i++) members[i].Steps = counts[i];
+                return UsesLists = false;
+            }
+        }
+        return true;
+    }
+}
