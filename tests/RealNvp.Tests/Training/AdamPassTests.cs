@@ -194,6 +194,37 @@ public sealed class AdamPassTests
         (ResidentMemory.Now - start).Should().BeLessThan(20_000_000);
     }
 
+    [Theory, InlineData(true), InlineData(false)]
+    public void Thousands_of_steps_through_a_gate_keep_memory_flat(bool lists)
+    {
+        using var scope = NewDisposeScope();
+        using var net = nn.Sequential(nn.Linear(64, 64), nn.Linear(64, 8));
+        var p = net.parameters().ToArray();
+        var gradients = p.Select(q => randn(q.shape)).ToArray();
+        using var adam = new AdamOptimizer([new ParameterGroup(net.named_parameters())], null, allowFused: false) { UsesLists = lists };
+        using var average = new WeightAverage(net, 0.9, true, allowFused: false);
+        using var gate = new StepGate(CPU);
+        var loss = ones([]);
+        void Run(int steps)
+        {
+            for (var step = 0; step < steps; step++)
+            {
+                for (var i = 0; i < p.Length; i++) p[i].grad = gradients[i];
+                adam.StepThrough(gate, loss, 1e-6, 100, average).Dispose();
+                adam.ZeroGradients();
+                // as the trainer does
+                if (step % 10 != 0) continue;
+                GC.Collect(0);
+                GC.WaitForPendingFinalizers();
+            }
+        }
+        Run(300);
+        var (start, live) = (ResidentMemory.Now, Tensor.TotalCount);
+        Run(3000);
+        Tensor.TotalCount.Should().Be(live);
+        (ResidentMemory.Now - start).Should().BeLessThan(20_000_000);
+    }
+
     private static bool Same(Tensor a, Tensor b) => a.dtype == b.dtype && a.contiguous().bytes.SequenceEqual(b.contiguous().bytes);
 
     private static ParameterGroup[] Trainable(nn.Module net) => [new ParameterGroup(net.named_parameters().Where(p => p.parameter.requires_grad))];
