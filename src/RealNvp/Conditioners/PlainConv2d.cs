@@ -30,6 +30,12 @@ internal sealed class PlainConv2d : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    /// <summary>(K, C, k, k).</summary>
+    public Tensor Weight => weight;
+
+    /// <summary>(K).</summary>
+    public Tensor Bias => bias;
+
     public override Tensor forward(Tensor input) =>
         padding == 1 ? ImageConvolution.Apply(input, weight, bias, border) : nn.functional.conv2d(input, weight, bias);
 }

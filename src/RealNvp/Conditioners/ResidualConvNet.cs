@@ -70,8 +70,6 @@ public sealed class ResidualConvNet : Conditioner
             h = blocks[i].call(h);
             skip = skips[i].call(h).add_(skip);
         }
-        return scope.MoveToOuter(out_conv.call(NormRelu(out_norm, skip)));
+        return scope.MoveToOuter(out_conv.AfterRelu(out_norm, skip));
     }
-
-    internal static Tensor NormRelu(ChannelBatchNorm? norm, Tensor input) => norm is null ? input.relu() : norm.Relu(input);
 }

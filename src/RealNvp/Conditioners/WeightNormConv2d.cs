@@ -40,11 +40,23 @@ public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    /// <summary>Convolves relu of what a normalization makes of (N, I, H, W), or of the input itself where it is null.</summary>
+    internal Tensor AfterRelu(ChannelBatchNorm? norm, Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        var weight = Weight(input);
+        return scope.MoveToOuter((padding == 1 ? norm?.ReluConvolution(input, weight, bias) : null) ?? Convolve(norm is null ? input.relu() : norm.Relu(input), weight));
+    }
+
     /// <summary>Convolves (N, I, H, W) to (N, O, H, W). The caller disposes the result.</summary>
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
-        var weight = WeightNorm.Of(weight_v, weight_g, fused: ChannelsLast.Wanted(input));
-        return scope.MoveToOuter(padding == 1 ? ImageConvolution.Apply(input, weight, bias) : nn.functional.conv2d(input, weight, bias, padding: [padding, padding]));
+        return scope.MoveToOuter(Convolve(input, Weight(input)));
     }
+
+    private Tensor Weight(Tensor input) => WeightNorm.Of(weight_v, weight_g, fused: ChannelsLast.Wanted(input));
+
+    private Tensor Convolve(Tensor input, Tensor weight) =>
+        padding == 1 ? ImageConvolution.Apply(input, weight, bias) : nn.functional.conv2d(input, weight, bias, padding: [padding, padding]);
 }

@@ -12,6 +12,7 @@ namespace RealNvp.Kernels;
 /// </remarks>
 internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> where T : KernelFunction<T>, new()
 {
+    private const int SmallOutput = 1 << 14;
     private const string ArgumentCountKey = "arguments", TensorCountKey = "tensors";
 
     /// <inheritdoc/>
@@ -37,9 +38,19 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
         foreach (var result in results) scope.MoveToOuter(result);
         // the node owns a tensor like each output, for the gradients that it may not get: it must outlive this scope, and not only this one
         foreach (var owned in scope.DisposablesView.ToArray())
-            if (owned is Tensor tensor && !made!.Contains(tensor)) scope.Detach(tensor);
+            if (owned is Tensor tensor && !made!.Contains(tensor)) scope.Detach(Shrink(tensor));
         made = null;
         return results;
+    }
+
+    // that tensor is only ever asked for its shape, and would hold as much memory as the output for as long as the graph lives
+    private static Tensor Shrink(Tensor like)
+    {
+        if (like.numel() < SmallOutput) return like;
+        using var one = zeros(1, dtype: like.dtype, device: like.device);
+        using var all = one.expand(like.shape);
+        using var same = like.set_(all);
+        return like;
     }
 
     // what the forward on this thread made last: outputs, and what it saved, which the node takes over when forward has returned
