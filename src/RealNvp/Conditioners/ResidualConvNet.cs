@@ -68,7 +68,8 @@ public sealed class ResidualConvNet : Conditioner
         for (var i = 0; i < blocks.Count; i++)
         {
             h = blocks[i].call(h);
-            skip = skips[i].call(h).add_(skip);
+            using var one = skips[i].call(h);
+            skip.add_(one);
         }
         return scope.MoveToOuter(out_conv.AfterRelu(out_norm, skip));
     }

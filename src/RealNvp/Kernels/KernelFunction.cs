@@ -12,7 +12,7 @@ namespace RealNvp.Kernels;
 /// </remarks>
 internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> where T : KernelFunction<T>, new()
 {
-    private const int SmallOutput = 1 << 14;
+    private const int SmallOutput = 1 << 18;
     private const string ArgumentCountKey = "arguments", TensorCountKey = "tensors";
 
     /// <inheritdoc/>
@@ -74,7 +74,29 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     /// <inheritdoc/>
     public sealed override List<Tensor> backward(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
     {
-        try { return Differentiate(ctx, grad_outputs)!; }
+        // autograd has taken over what the call before this one returned
+        foreach (var past in returned ??= []) past.Dispose();
+        returned.Clear();
+        using var scope = NewDisposeScope();
+        var results = Gradients(ctx, grad_outputs);
+        foreach (var result in results)
+        {
+            if (result is null) continue;
+            if (scope.Contains(result)) scope.MoveToOuter(result);
+            returned.Add(result);
+        }
+        foreach (var gradient in grad_outputs)
+            if (!results.Any(r => ReferenceEquals(r, gradient))) gradient.Dispose();   // Contains would compare their numbers
+        return results!;
+    }
+
+    // A gradient lives as long as its managed object, which the scope around a whole training step would keep to its end: all gradients of all
+    // layers at once.
+    [ThreadStatic] private static List<Tensor>? returned;
+
+    private List<Tensor?> Gradients(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
+    {
+        try { return Differentiate(ctx, grad_outputs); }
         catch (Exception error)
         {
             KernelFault.Keep(error);
@@ -82,10 +104,10 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
             try
             {
                 var tensors = ctx.get_saved_variables().Take((int)ctx.get_data(TensorCountKey)).Select(v => full_like(v, float.NaN, requires_grad: false));
-                return [.. tensors, .. Enumerable.Repeat<Tensor>(null!, arguments - (int)ctx.get_data(TensorCountKey))];
+                return [.. tensors, .. Enumerable.Repeat<Tensor?>(null, arguments - (int)ctx.get_data(TensorCountKey))];
             }
             // a saved tensor was changed in place: then there is not even a shape
-            catch (Exception) { return [.. Enumerable.Repeat<Tensor>(null!, arguments)]; }
+            catch (Exception) { return [.. Enumerable.Repeat<Tensor?>(null, arguments)]; }
         }
     }
 }

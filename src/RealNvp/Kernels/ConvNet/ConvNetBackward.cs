@@ -77,10 +77,10 @@ internal static unsafe class ConvNetBackward
     {
         for (nint c = 0; c < columns; c += L.Count)
         {
-            var sum = L.Load(sums + c);
+            var sum = L.Zero;
             var from = rows + c;
             for (var r = 0; r < count; r++, from += columns) sum = L.Add(sum, L.Load(from));
-            L.Store(sum, sums + c);
+            L.Store(L.Add(L.Load(sums + c), sum), sums + c);
         }
     }
 
