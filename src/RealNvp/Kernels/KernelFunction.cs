@@ -30,6 +30,9 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     /// </summary>
     protected abstract List<Tensor?> Differentiate(autograd.AutogradContext context, List<Tensor> gradients);
 
+    /// <summary>Whether <see cref="Differentiate"/> makes tensors that outlive it beside those that it returns; it then frees all others itself.</summary>
+    protected virtual bool KeepsTensors => false;
+
     /// <summary>Runs the function and makes its node; the outputs are the caller's.</summary>
     public static List<Tensor> Apply(params object[] arguments)
     {
@@ -77,12 +80,12 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
         // autograd has taken over what the call before this one returned
         foreach (var past in returned ??= []) past.Dispose();
         returned.Clear();
-        using var scope = NewDisposeScope();
+        using var scope = KeepsTensors ? null : NewDisposeScope();
         var results = Gradients(ctx, grad_outputs);
         foreach (var result in results)
         {
             if (result is null) continue;
-            if (scope.Contains(result)) scope.MoveToOuter(result);
+            if (scope?.Contains(result) == true) scope.MoveToOuter(result);
             returned.Add(result);
         }
         foreach (var gradient in grad_outputs)

@@ -11,7 +11,7 @@ public class NormConvolutionTests
     private const double Eps = 1e-5;
     private static readonly string[] names = ["output", "x", "scale", "shift", "weight", "bias"];
 
-    [Theory, InlineData(6, 32, 32, 9, 12, true), InlineData(3, 20, 17, 16, 16, false), InlineData(16, 8, 128, 8, 8, true)]
+    [Theory, InlineData(6, 32, 32, 9, 12, true), InlineData(3, 40, 33, 16, 16, false), InlineData(16, 8, 128, 8, 8, true)]
     public void Outputs_and_gradients_are_as_close_to_float64_as_those_of_plain_operations(int n, int c, int k, int h, int w, bool hasBias)
     {
         using var scope = NewDisposeScope();
@@ -74,21 +74,22 @@ public class NormConvolutionTests
         using (no_grad()) foreach (var p in net.parameters()) p.normal_(0.05, 0.2);
         var x = randn(16, 6, 8, 8);
         var start = net.state_dict().ToDictionary(p => p.Key, p => p.Value.clone());
-        Tensor[] Run(bool on)
+        Tensor[] Run(bool on, ScalarType dtype)
         {
             KernelSwitches.Image = on;
             try
             {
+                net.to(dtype);
                 using (no_grad()) foreach (var (name, value) in net.state_dict()) value.copy_(start[name]);
                 net.zero_grad();
-                var y = net.call(x, null);
+                var y = net.call(x.to(dtype), null);
                 y.square().sum().backward();
-                return [y.detach(), .. net.parameters().Select(p => p.grad!.clone()), .. net.buffers().Select(b => b.to(float32, copy: true))];
+                return [y.detach(), .. net.parameters().Select(p => p.grad!.clone()), .. net.buffers().Select(b => b.to(float64, copy: true))];
             }
             finally { KernelSwitches.Image = true; }
         }
-        var (fast, plain) = (Run(true), Run(false));
-        for (var i = 0; i < fast.Length; i++) Apart(fast[i], plain[i]).Should().BeLessThan(2e-4);
+        var (fast, plain, exact) = (Run(true, float32), Run(false, float32), Run(false, float64));
+        for (var i = 0; i < exact.Length; i++) Error(fast[i], exact[i]).Should().BeLessThan(Math.Max(3 * Error(plain[i], exact[i]), 1e-6), "of number {0}", i);
     }
 
     private static Tensor Fast(IReadOnlyList<Tensor> t) => NormConvolution.Apply(t[0], t[1], t[2], Eps, t[3], t.ElementAtOrDefault(4))[0];
@@ -118,6 +119,14 @@ public class NormConvolutionTests
         using var scope = NewDisposeScope();
         var (a, e) = (actual.to(float64), expected.to(float64));
         return a.sub(e).abs().max().item<double>() / Math.Max(e.square().mean().sqrt().item<double>(), 1e-30);
+    }
+
+    // in the root mean square: behind many layers, the largest of a few differences is a matter of luck
+    private static double Error(Tensor actual, Tensor expected)
+    {
+        using var scope = NewDisposeScope();
+        var e = expected.to(float64);
+        return Math.Sqrt(actual.to(float64).sub(e).square().mean().item<double>() / Math.Max(e.square().mean().item<double>(), 1e-60));
     }
 
     private static bool Same(Tensor a, Tensor b) => a.eq(b).all().item<bool>();
