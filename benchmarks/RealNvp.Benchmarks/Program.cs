@@ -13,7 +13,7 @@ internal static class Program
         var device = new Option<string>("--device") { Description = "cpu or cuda.", DefaultValueFactory = _ => "cpu" };
         var rounds = new Option<int>("--rounds") { Description = "Timed calls of each phase.", DefaultValueFactory = _ => 40 };
         var plain = new Option<bool>("--untuned") { Description = "Without CpuTuning.Apply(), as in a program that does not call it." };
-        var off = new Option<string[]>("--without") { Description = "Kernels that are switched off: Spline, Mixture, Affine, Dense, Coupling, Image, Winograd.", AllowMultipleArgumentsPerToken = true };
+        var off = new Option<string[]>("--without") { Description = "Kernels that are switched off: Spline, Mixture, Affine, Dense, Coupling, Image, Winograd, ConvNet.", AllowMultipleArgumentsPerToken = true };
         var peers = new Option<string[]>("--peer") { Description = "A command that times a peer in turn with us, such as \"python3 benchmarks/peers/peers.py --peer nflows\". Any number of them." };
         var compare = new Option<string?>("--compare") { Description = "A file of peers' results, one JSON object a line: prints ratios to them." };
         var json = new Option<string?>("--json") { Description = "Appends all results to this file, one JSON object a line." };

@@ -78,20 +78,37 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>
     internal Tensor Relu(Tensor input)
     {
         var current = training && input.shape[0] > 0;
-        var differentiable = is_grad_enabled() && (input.requires_grad || weight.requires_grad || bias.requires_grad);
-        if (!NormRelu.Takes(input, weight) || (current ? Statistics != BatchStatistics.Current || input.numel() == input.shape[1] : differentiable)) return call(input).relu_();
+        var differentiable = IsDifferentiable(input);
+        if (!NormRelu.Takes(input, weight) || (current ? !NormalizesBatch(input) : differentiable)) return call(input).relu_();
         using var scope = NewDisposeScope();
         if (!current) return scope.MoveToOuter(NormRelu.Known(input, running_mean, running_var, weight, bias, Eps));
         var result = differentiable ? NormReluFunction.Apply(input, weight, bias, Eps) : NormRelu.Batch(input, weight, bias, Eps);
-        // computed again, a batch counts no second time
-        if (LayerTape.Current is { IsReplaying: true }) return scope.MoveToOuter(result[0]);
-        using (no_grad())
-        {
-            num_batches_tracked.add_(Scalars.IntegerOne);
-            double elements = input.numel() / input.shape[1];
-            running_mean.mul_(Scalars.Of(Momentum)).add_(result[1], Scalars.Of(1 - Momentum));
-            running_var.mul_(Scalars.Of(Momentum)).add_(result[2], Scalars.Of((1 - Momentum) * elements / (elements - 1)));
-        }
+        Track(result[1], result[2], input);
         return scope.MoveToOuter(result[0]);
+    }
+
+    /// <summary>A 3×3 convolution of <see cref="Relu"/>, as one node of the graph; null where there is none for it.</summary>
+    internal Tensor? ReluConvolution(Tensor input, Tensor kernel, Tensor? kernelBias)
+    {
+        if (!training || input.shape[0] == 0 || !NormalizesBatch(input) || !IsDifferentiable(input) || !NormConvolution.Takes(input, weight, kernel, kernelBias)) return null;
+        using var scope = NewDisposeScope();
+        var result = NormConvolution.Apply(input, weight, bias, Eps, kernel, kernelBias);
+        Track(result[1], result[2], input);
+        return scope.MoveToOuter(result[0]);
+    }
+
+    private bool IsDifferentiable(Tensor input) => is_grad_enabled() && (input.requires_grad || weight.requires_grad || bias.requires_grad);
+
+    private bool NormalizesBatch(Tensor input) => Statistics == BatchStatistics.Current && input.numel() != input.shape[1];
+
+    // computed again, a batch counts no second time
+    private void Track(Tensor mean, Tensor variance, Tensor input)
+    {
+        if (LayerTape.Current is { IsReplaying: true }) return;
+        using var still = no_grad();
+        num_batches_tracked.add_(Scalars.IntegerOne);
+        double elements = input.numel() / input.shape[1];
+        running_mean.mul_(Scalars.Of(Momentum)).add_(mean, Scalars.Of(1 - Momentum));
+        running_var.mul_(Scalars.Of(Momentum)).add_(variance, Scalars.Of((1 - Momentum) * elements / (elements - 1)));
     }
 }

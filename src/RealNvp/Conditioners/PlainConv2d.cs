@@ -31,5 +31,11 @@ internal sealed class PlainConv2d : nn.Module<Tensor, Tensor>, IHasComputeDtype
     /// <inheritdoc/>
     public ScalarType? ComputeDtype { get; set; }
 
+    /// <summary>(K, C, k, k).</summary>
+    public Tensor Weight => weight;
+
+    /// <summary>(K).</summary>
+    public Tensor Bias => bias;
+
     public override Tensor forward(Tensor input) => ConditionerMath.Conv2d(ComputeDtype, input, weight, bias, border);
 }

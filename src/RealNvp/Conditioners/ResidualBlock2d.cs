@@ -21,8 +21,6 @@ internal sealed class ResidualBlock2d : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
-        var h = in_conv.call(ResidualConvNet.NormRelu(in_norm, input));
-        h = out_conv.call(ResidualConvNet.NormRelu(out_norm, h));
-        return scope.MoveToOuter(h.add_(input));
+        return scope.MoveToOuter(out_conv.AfterRelu(out_norm, in_conv.AfterRelu(in_norm, input)).add_(input));
     }
 }

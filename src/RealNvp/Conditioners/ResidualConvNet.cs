@@ -68,10 +68,9 @@ public sealed class ResidualConvNet : Conditioner
         for (var i = 0; i < blocks.Count; i++)
         {
             h = blocks[i].call(h);
-            skip = skips[i].call(h).add_(skip);
+            using var one = skips[i].call(h);
+            skip.add_(one);
         }
-        return scope.MoveToOuter(out_conv.call(NormRelu(out_norm, skip)));
+        return scope.MoveToOuter(out_conv.AfterRelu(out_norm, skip));
     }
-
-    internal static Tensor NormRelu(ChannelBatchNorm? norm, Tensor input) => norm is null ? input.relu() : norm.Relu(input);
 }

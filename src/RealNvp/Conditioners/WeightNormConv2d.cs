@@ -41,11 +41,23 @@ public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>, IHasComputeDty
 
     ScalarType? IHasComputeDtype.ComputeDtype { get => compute; set => compute = value; }
 
+    /// <summary>Convolves relu of what a normalization makes of (N, I, H, W), or of the input itself where it is null.</summary>
+    internal Tensor AfterRelu(ChannelBatchNorm? norm, Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        var weight = Weight(input);
+        var fuses = weight.shape[2] == 3 && !ConditionerMath.IsReduced(compute, input);
+        return scope.MoveToOuter((fuses ? norm?.ReluConvolution(input, weight, bias) : null) ?? Convolve(norm is null ? input.relu() : norm.Relu(input), weight));
+    }
+
     /// <summary>Convolves (N, I, H, W) to (N, O, H, W). The caller disposes the result.</summary>
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
-        var weight = WeightNorm.Of(weight_v, weight_g, fused: ChannelsLast.Wanted(input));
-        return scope.MoveToOuter(ConditionerMath.Conv2d(compute, input, weight, bias));
+        return scope.MoveToOuter(Convolve(input, Weight(input)));
     }
+
+    private Tensor Weight(Tensor input) => WeightNorm.Of(weight_v, weight_g, fused: ChannelsLast.Wanted(input));
+
+    private Tensor Convolve(Tensor input, Tensor weight) => ConditionerMath.Conv2d(compute, input, weight, bias);
 }

@@ -14,7 +14,13 @@ namespace RealNvp;
 /// </remarks>
 public sealed class ZeroConv2d : nn.Module<Tensor, Tensor>
 {
-    private static readonly Scalar three = 3, limit = 5, minus_limit = -5;
+    /// <summary>What the scale is multiplied by.</summary>
+    internal const float Speed = 3;
+
+    /// <summary>The largest scale that has an effect.</summary>
+    internal const float Limit = 5;
+
+    private static readonly Scalar speed = Speed, limit = Limit, minus_limit = -Limit;
     private readonly PlainConv2d conv;
     private readonly TorchSharp.Modules.Parameter scale;
 
@@ -29,10 +35,16 @@ public sealed class ZeroConv2d : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    /// <summary>The weight, the bias and the scale.</summary>
+    internal (Tensor Weight, Tensor Bias, Tensor Scale) Parts => (conv.Weight, conv.Bias, scale);
+
     /// <summary>Convolves (N, I, H, W) to (N, O, H, W). The caller disposes the result.</summary>
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(conv.call(input).mul(scale.clamp(minus_limit, limit).mul(three).exp()));
+        return scope.MoveToOuter(conv.call(input).mul(Factor(scale)));
     }
+
+    /// <summary>exp(3·scale), limited.</summary>
+    internal static Tensor Factor(Tensor scale) => scale.clamp(minus_limit, limit).mul(speed).exp();
 }

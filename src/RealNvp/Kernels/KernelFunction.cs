@@ -12,6 +12,7 @@ namespace RealNvp.Kernels;
 /// </remarks>
 internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> where T : KernelFunction<T>, new()
 {
+    private const int SmallOutput = 1 << 18;
     private const string ArgumentCountKey = "arguments", TensorCountKey = "tensors";
 
     /// <inheritdoc/>
@@ -29,6 +30,9 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     /// </summary>
     protected abstract List<Tensor?> Differentiate(autograd.AutogradContext context, List<Tensor> gradients);
 
+    /// <summary>Whether <see cref="Differentiate"/> makes tensors that outlive it beside those that it returns; it then frees all others itself.</summary>
+    protected virtual bool KeepsTensors => false;
+
     /// <summary>Runs the function and makes its node; the outputs are the caller's.</summary>
     public static List<Tensor> Apply(params object[] arguments)
     {
@@ -37,9 +41,19 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
         foreach (var result in results) scope.MoveToOuter(result);
         // the node owns a tensor like each output, for the gradients that it may not get: it must outlive this scope, and not only this one
         foreach (var owned in scope.DisposablesView.ToArray())
-            if (owned is Tensor tensor && !made!.Contains(tensor)) scope.Detach(tensor);
+            if (owned is Tensor tensor && !made!.Contains(tensor)) scope.Detach(Shrink(tensor));
         made = null;
         return results;
+    }
+
+    // that tensor is only ever asked for its shape, and would hold as much memory as the output for as long as the graph lives
+    private static Tensor Shrink(Tensor like)
+    {
+        if (like.numel() < SmallOutput) return like;
+        using var one = zeros(1, dtype: like.dtype, device: like.device);
+        using var all = one.expand(like.shape);
+        using var same = like.set_(all);
+        return like;
     }
 
     // what the forward on this thread made last: outputs, and what it saved, which the node takes over when forward has returned
@@ -63,7 +77,29 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     /// <inheritdoc/>
     public sealed override List<Tensor> backward(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
     {
-        try { return Differentiate(ctx, grad_outputs)!; }
+        // autograd has taken over what the call before this one returned
+        foreach (var past in returned ??= []) past.Dispose();
+        returned.Clear();
+        using var scope = KeepsTensors ? null : NewDisposeScope();
+        var results = Gradients(ctx, grad_outputs);
+        foreach (var result in results)
+        {
+            if (result is null) continue;
+            if (scope?.Contains(result) == true) scope.MoveToOuter(result);
+            returned.Add(result);
+        }
+        foreach (var gradient in grad_outputs)
+            if (!results.Any(r => ReferenceEquals(r, gradient))) gradient.Dispose();   // Contains would compare their numbers
+        return results!;
+    }
+
+    // A gradient lives as long as its managed object, which the scope around a whole training step would keep to its end: all gradients of all
+    // layers at once.
+    [ThreadStatic] private static List<Tensor>? returned;
+
+    private List<Tensor?> Gradients(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
+    {
+        try { return Differentiate(ctx, grad_outputs); }
         catch (Exception error)
         {
             KernelFault.Keep(error);
@@ -71,10 +107,10 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
             try
             {
                 var tensors = ctx.get_saved_variables().Take((int)ctx.get_data(TensorCountKey)).Select(v => full_like(v, float.NaN, requires_grad: false));
-                return [.. tensors, .. Enumerable.Repeat<Tensor>(null!, arguments - (int)ctx.get_data(TensorCountKey))];
+                return [.. tensors, .. Enumerable.Repeat<Tensor?>(null, arguments - (int)ctx.get_data(TensorCountKey))];
             }
             // a saved tensor was changed in place: then there is not even a shape
-            catch (Exception) { return [.. Enumerable.Repeat<Tensor>(null!, arguments)]; }
+            catch (Exception) { return [.. Enumerable.Repeat<Tensor?>(null, arguments)]; }
         }
     }
 }

@@ -28,5 +28,8 @@ internal static class KernelSwitches
     /// <summary>RealNvp.Kernels.Winograd: 3×3 convolutions with fewer multiplications. Needs <see cref="Image"/> too.</summary>
     public static bool Winograd { get; set; } = IsOn(nameof(Winograd));
 
+    /// <summary>RealNvp.Kernels.ConvNet: Glow's network of three convolutions. Needs <see cref="Image"/> too.</summary>
+    public static bool ConvNet { get; set; } = IsOn(nameof(ConvNet));
+
     private static bool IsOn(string name) => !AppContext.TryGetSwitch("RealNvp.Kernels." + name, out var on) || on;
 }

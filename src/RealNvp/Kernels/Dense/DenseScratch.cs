@@ -5,7 +5,7 @@ namespace RealNvp.Kernels;
 /// <summary>Memory that a thread keeps for its kernels, so that none is asked for, and touched for the first time, in each call.</summary>
 internal sealed unsafe class DenseScratch
 {
-    [ThreadStatic] private static DenseScratch? shared, own;
+    [ThreadStatic] private static DenseScratch? shared, own, held;
     private const nuint Alignment = 64;
     private float* memory;
     private long size;
@@ -15,6 +15,9 @@ internal sealed unsafe class DenseScratch
 
     /// <summary>What a thread needs for its rows.</summary>
     public static float* Own(long elements) => (own ??= new()).Rent(elements);
+
+    /// <summary>What the calling thread holds between calls of kernels that use the other two.</summary>
+    public static float* Held(long elements) => (held ??= new()).Rent(elements);
 
     ~DenseScratch() => NativeMemory.AlignedFree(memory);
 

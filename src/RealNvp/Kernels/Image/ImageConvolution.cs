@@ -13,7 +13,10 @@ internal static class ImageConvolution
     /// <param name="bias">(K), or null.</param>
     /// <param name="border">What is around the image.</param>
     public static Tensor Apply(Tensor input, Tensor weight, Tensor? bias, float border = 0) =>
-        Serves(input, weight, bias) && Pays(input.shape, weight.shape) ? Fast(input, weight, bias, border) : Plain(input, weight, bias, border);
+        Takes(input, weight, bias) ? Fast(input, weight, bias, border) : Plain(input, weight, bias, border);
+
+    /// <summary>Whether <see cref="Winograd"/> takes these tensors, and is faster.</summary>
+    public static bool Takes(Tensor input, Tensor weight, Tensor? bias) => Serves(input, weight, bias) && Pays(input.shape, weight.shape);
 
     /// <summary><see cref="Winograd"/> on tensors that <see cref="Serves"/> allows, however small they are.</summary>
     internal static Tensor Fast(Tensor input, Tensor weight, Tensor? bias, float border)

@@ -20,21 +20,32 @@ internal static unsafe class NormRelu
     /// <summary>y for statistics that are known; without gradients.</summary>
     public static Tensor Known(Tensor x, Tensor mean, Tensor variance, Tensor weight, Tensor bias, double eps)
     {
-        var size = x.shape;
-        var channels = (int)size[1];
-        var y = ChannelsLast.Empty(size[0], size[1], size[2], size[3]);
-        Scale(x, y, Coefficients(mean, variance, weight, bias, eps, channels), channels);
+        var y = Like(x);
+        Known(x, mean, variance, weight, bias, eps, KernelMemory.Pointer<float>(y));
         return y;
+    }
+
+    /// <summary>The same into memory for (N, H, W, C).</summary>
+    public static void Known(Tensor x, Tensor mean, Tensor variance, Tensor weight, Tensor bias, double eps, float* y)
+    {
+        var channels = (int)x.shape[1];
+        Scale(x, y, Coefficients(mean, variance, weight, bias, eps, channels), channels);
     }
 
     /// <summary>y with the statistics of the batch.</summary>
     /// <returns>y, and μ and the biased σ² of shape (C).</returns>
     public static List<Tensor> Batch(Tensor x, Tensor weight, Tensor bias, double eps)
     {
-        var size = x.shape;
-        var channels = (int)size[1];
+        var y = Like(x);
+        var (mean, variance) = Batch(x, weight, bias, eps, KernelMemory.Pointer<float>(y));
+        return [y, mean, variance];
+    }
+
+    /// <summary>The same into memory for (N, H, W, C).</summary>
+    public static (Tensor Mean, Tensor Variance) Batch(Tensor x, Tensor weight, Tensor bias, double eps, float* y)
+    {
+        var channels = (int)x.shape[1];
         var rows = x.numel() / channels;
-        var y = ChannelsLast.Empty(size[0], size[1], size[2], size[3]);
         Tensor mean = empty(channels, dtype: ScalarType.Float32, device: CPU), variance = empty(channels, dtype: ScalarType.Float32, device: CPU);
         float* px = KernelMemory.Pointer<float>(x), m = KernelMemory.Pointer<float>(mean), v = KernelMemory.Pointer<float>(variance);
         // sums of the distance from about the mean lose nothing where the mean is large against the spread
@@ -48,18 +59,25 @@ internal static unsafe class NormRelu
             v[c] = (float)Math.Max(0, (sums[channels + c] / rows) - (off * off));
         }
         Scale(x, y, Coefficients(mean, variance, weight, bias, eps, channels), channels);
-        return [y, mean, variance];
+        return (mean, variance);
     }
 
-    /// <summary>The gradients of x, weight and bias for <see cref="Batch"/>.</summary>
+    /// <summary>The gradients of x, weight and bias for <see cref="Batch(Tensor, Tensor, Tensor, double)"/>.</summary>
     public static (Tensor X, Tensor Weight, Tensor Bias) Backward(Tensor x, Tensor weight, Tensor bias, Tensor mean, Tensor variance, double eps, Tensor gradient)
     {
-        var size = x.shape;
-        var channels = (int)size[1];
+        var result = Backward(x, weight, bias, mean, variance, eps, KernelMemory.Pointer<float>(gradient));
+        GC.KeepAlive(gradient);
+        return result;
+    }
+
+    /// <summary>The same from a gradient (N, H, W, C) in memory.</summary>
+    public static (Tensor X, Tensor Weight, Tensor Bias) Backward(Tensor x, Tensor weight, Tensor bias, Tensor mean, Tensor variance, double eps, float* pg)
+    {
+        var channels = (int)x.shape[1];
         var rows = x.numel() / channels;
-        var dx = ChannelsLast.Empty(size[0], size[1], size[2], size[3]);
+        var dx = Like(x);
         Tensor dWeight = empty_like(weight), dBias = empty_like(bias);
-        float* px = KernelMemory.Pointer<float>(x), pg = KernelMemory.Pointer<float>(gradient), pdx = KernelMemory.Pointer<float>(dx);
+        float* px = KernelMemory.Pointer<float>(x), pdx = KernelMemory.Pointer<float>(dx);
         float* m = KernelMemory.Pointer<float>(mean), v = KernelMemory.Pointer<float>(variance), dw = KernelMemory.Pointer<float>(dWeight), db = KernelMemory.Pointer<float>(dBias);
         var line = Coefficients(mean, variance, weight, bias, eps, channels);
         var means = new ReadOnlySpan<float>(m, channels).ToArray();
@@ -78,7 +96,6 @@ internal static unsafe class NormRelu
         KernelThreads.For(rows, (double)rows * channels, 1 << 16, (start, end) =>
             ImageRows.InputGradient(px + (start * channels), pg + (start * channels), pdx + (start * channels), (int)(end - start), channels, line, terms));
         GC.KeepAlive(x);
-        GC.KeepAlive(gradient);
         return (dx, dWeight, dBias);
     }
 
@@ -106,9 +123,15 @@ internal static unsafe class NormRelu
         return line;
     }
 
-    private static void Scale(Tensor x, Tensor y, float[] line, int channels)
+    private static Tensor Like(Tensor x)
     {
-        float* px = KernelMemory.Pointer<float>(x), py = KernelMemory.Pointer<float>(y);
+        var size = x.shape;
+        return ChannelsLast.Empty(size[0], size[1], size[2], size[3]);
+    }
+
+    private static void Scale(Tensor x, float* py, float[] line, int channels)
+    {
+        var px = KernelMemory.Pointer<float>(x);
         var rows = x.numel() / channels;
         KernelThreads.For(rows, (double)rows * channels, 1 << 16, (start, end) =>
             ImageRows.ScaleRelu(px + (start * channels), py + (start * channels), (int)(end - start), channels, line));
@@ -116,7 +139,7 @@ internal static unsafe class NormRelu
     }
 }
 
-/// <summary><see cref="NormRelu.Batch"/> with its gradient: y, and the statistics without one.</summary>
+/// <summary><see cref="NormRelu.Batch(Tensor, Tensor, Tensor, double)"/> with its gradient: y, and the statistics without one.</summary>
 internal sealed class NormReluFunction : KernelFunction<NormReluFunction>
 {
     private const string EpsKey = "eps";

@@ -44,13 +44,19 @@ internal static unsafe class Winograd
     /// <summary>The gradient of the weight, in the layout of the weight, and that of the bias unless <paramref name="hasBias"/> is false.</summary>
     public static (Tensor Weight, Tensor? Bias) WeightGradient(Tensor input, Tensor weight, bool hasBias, float border, Tensor gradient)
     {
-        var shape = Shape(input, weight);
+        var result = WeightGradient(Shape(input, weight), KernelMemory.Pointer<float>(input), weight, hasBias, border, gradient);
+        GC.KeepAlive(input);
+        return result;
+    }
+
+    /// <summary>The same for an input (N, H, W, C) that is no tensor.</summary>
+    public static (Tensor Weight, Tensor? Bias) WeightGradient(WinogradShape shape, float* x, Tensor weight, bool hasBias, float border, Tensor gradient)
+    {
         var result = ChannelsLast.Is(weight) ? ChannelsLast.Empty(shape.K, shape.C, 3, 3) : empty([shape.K, shape.C, 3, 3], ScalarType.Float32, CPU);
         var bias = hasBias ? empty([shape.K], ScalarType.Float32, CPU) : null;
-        float* x = KernelMemory.Pointer<float>(input), g = KernelMemory.Pointer<float>(gradient), b = bias is null ? null : KernelMemory.Pointer<float>(bias);
+        float* g = KernelMemory.Pointer<float>(gradient), b = bias is null ? null : KernelMemory.Pointer<float>(bias);
         if (IsWide(shape)) WinogradBackward.Run<DenseLanes512, Vector512<float>>(shape, x, border, g, Weight(result), b);
         else WinogradBackward.Run<DenseLanes256, Vector256<float>>(shape, x, border, g, Weight(result), b);
-        GC.KeepAlive(input);
         GC.KeepAlive(gradient);
         return (result, bias);
     }
@@ -58,7 +64,8 @@ internal static unsafe class Winograd
     /// <summary>Whether all taps of a weight are as far apart as two of one row.</summary>
     public static bool HasEvenTaps(Tensor weight) => weight.stride(2) == 3 * weight.stride(3);
 
-    private static void Convolve(WinogradShape shape, float* input, float border, WinogradWeight weight, float* bias, float* output)
+    /// <summary>The convolution on memory: (N, H, W, C) to (N, H, W, K).</summary>
+    public static void Convolve(WinogradShape shape, float* input, float border, WinogradWeight weight, float* bias, float* output)
     {
         if (IsWide(shape)) WinogradForward.Run<DenseLanes512, Vector512<float>>(shape, input, border, weight, bias, output);
         else WinogradForward.Run<DenseLanes256, Vector256<float>>(shape, input, border, weight, bias, output);
@@ -67,13 +74,15 @@ internal static unsafe class Winograd
     // the channels of one side are the inputs of one of the three convolutions, and must be one vector
     private static bool IsWide(WinogradShape shape) => DenseCall.Lanes == 16 && Math.Min(shape.C, shape.K) >= 16;
 
-    private static WinogradShape Shape(Tensor input, Tensor weight)
+    /// <summary>The sizes for an input and a weight.</summary>
+    public static WinogradShape Shape(Tensor input, Tensor weight)
     {
         var size = input.shape;
         return new WinogradShape((int)size[0], (int)size[1], (int)weight.shape[0], (int)size[2], (int)size[3]);
     }
 
-    private static WinogradWeight Weight(Tensor weight)
+    /// <summary>Where a weight lies.</summary>
+    public static WinogradWeight Weight(Tensor weight)
     {
         var stride = weight.stride();
         return new((nint)KernelMemory.Pointer<float>(weight), (nint)stride[0], (nint)stride[1], (nint)stride[3]);

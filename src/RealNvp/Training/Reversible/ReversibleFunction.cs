@@ -30,6 +30,9 @@ internal sealed class ReversibleFunction : KernelFunction<ReversibleFunction>
         return [scope.MoveToOuter(value), scope.MoveToOuter(logDet)];
     }
 
+    // the gradients of weights
+    protected override bool KeepsTensors => true;
+
     /// <inheritdoc/>
     protected override List<Tensor?> Differentiate(autograd.AutogradContext context, List<Tensor> gradients)
     {

@@ -20,6 +20,9 @@ internal sealed class WeightsFunction : KernelFunction<WeightsFunction>
         return [zeros(1, dtype: first.dtype, device: first.device)];
     }
 
+    // the gradients of weights
+    protected override bool KeepsTensors => true;
+
     /// <inheritdoc/>
     protected override List<Tensor?> Differentiate(autograd.AutogradContext context, List<Tensor> gradients)
     {

@@ -1,0 +1,117 @@
+namespace RealNvp.Kernels;
+
+/// <summary>The gradients of the network's first two layers, from that of the second layer's relu.</summary>
+internal static unsafe class ConvNetBackward
+{
+    /// <summary>Computes the gradients; those that are null are left out.</summary>
+    /// <param name="shape">The sizes; M is whole vectors.</param>
+    /// <param name="padded">The images, as <see cref="ConvNetImages.Pad"/> gives them.</param>
+    /// <param name="weights">The weights.</param>
+    /// <param name="inner">Relu of the first layer.</param>
+    /// <param name="outer">Relu of the second layer.</param>
+    /// <param name="slopes">The gradient of <paramref name="outer"/>, which is written over.</param>
+    /// <param name="taps">Gets the gradients of the taps of each pixel.</param>
+    /// <param name="result">Get the gradients of the weights of both layers; its pointers are null together.</param>
+    public static void Run<L, V>(ConvNetShape shape, float* padded, ConvNetWeights weights, float* inner, float* outer, float* slopes, float* taps, ConvNetWeights result) where L : struct, IDenseLanes<V> where V : struct
+    {
+        int first = DensePacking.Size(shape.Taps, shape.M, L.Count), second = DensePacking.Size(shape.M, shape.M, L.Count);
+        var size = (nint)shape.M * (shape.M + shape.Taps + 2);
+        var panels = DenseScratch.Shared(first + second + (shape.M * (long)shape.Taps) + (shape.Shares * (long)size));
+        float* ordered = panels + first + second, shares = ordered + (shape.M * (nint)shape.Taps);
+        weights.OrderFirst(shape, ordered);
+        for (var column = 0; column < shape.Taps; column += DenseTile.Vectors * L.Count) DensePacking.Backward(ordered, null, shape.M, shape.Taps, column, L.Count, panels);
+        for (var column = 0; column < shape.M; column += DenseTile.Vectors * L.Count) DensePacking.Backward(weights.Second, null, shape.M, shape.M, column, L.Count, panels + first);
+        KernelThreads.For(shape.Shares, 2 * shape.Work, DenseCall.Grain, (start, end) =>
+        {
+            for (var i = start; i < end; i++)
+            {
+                var job = new Share { Shape = shape, Padded = padded, Inner = inner, Outer = outer, Slopes = slopes, Taps = taps, First = panels, Second = panels + first, Sums = result.First == null ? null : shares + ((nint)i * size) };
+                Blocks<L, V>(job, (int)(shape.Blocks * i / shape.Shares), (int)(shape.Blocks * (i + 1) / shape.Shares));
+            }
+        });
+        if (result.First != null) Add<L, V>(shape, shares, size, result);
+    }
+
+    // what one share of the pixels reads and writes; the sums are (M, M), (taps, M), (M) and (M)
+    private struct Share
+    {
+        public ConvNetShape Shape;
+        public float* Padded, Inner, Outer, Slopes, Taps, First, Second, Sums;
+    }
+
+    private static void Blocks<L, V>(Share job, int start, int end) where L : struct, IDenseLanes<V> where V : struct
+    {
+        var shape = job.Shape;
+        int m = shape.M, taps = shape.Taps;
+        var patches = DenseScratch.Own(ConvNetShape.Block * ((long)shape.Stride + m));
+        var gradients = patches + (ConvNetShape.Block * (nint)shape.Stride);
+        float* product = job.Sums, firstProduct = product + ((nint)m * m), bias = firstProduct + ((nint)taps * m), firstBias = bias + m;
+        if (product != null) new Span<float>(bias, 2 * m).Clear();
+        for (var block = start; block < end; block++)
+        {
+            var at = block * ConvNetShape.Block;
+            var count = Math.Min(ConvNetShape.Block, shape.Pixels - at);
+            float* slopes = job.Slopes + ((nint)at * m), inner = job.Inner + ((nint)at * m);
+            Gate<L, V>(slopes, job.Outer + ((nint)at * m), (nint)count * m);
+            DenseProduct.Multiply<L, V>(slopes, m, 1, job.Second, 0, count, m, m, new DenseFinish { Gate = inner, Result = gradients, Stride = m });
+            if (product != null)
+            {
+                var next = block > start;
+                AddRows<L, V>(slopes, count, m, bias);
+                AddRows<L, V>(gradients, count, m, firstBias);
+                DenseProduct.Multiply<L, V>(slopes, 1, m, inner, m, m, m, count, new DenseFinish { Addend = next ? product : null, Result = product, Stride = m });
+                ConvNetImages.Patches<L, V>(shape, job.Padded, at, count, patches);
+                DenseProduct.Multiply<L, V>(patches, 1, shape.Stride, gradients, m, taps, m, count, new DenseFinish { Addend = next ? firstProduct : null, Result = firstProduct, Stride = m });
+            }
+            if (job.Taps != null)
+                DenseProduct.Multiply<L, V>(gradients, m, 1, job.First, 0, count, taps, m, new DenseFinish { Result = job.Taps + ((nint)at * shape.Stride), Stride = shape.Stride });
+        }
+    }
+
+    private static void Gate<L, V>(float* gradient, float* result, nint count) where L : struct, IDenseLanes<V> where V : struct
+    {
+        for (nint i = 0; i < count; i += L.Count) L.Store(L.Gate(L.Load(gradient + i), L.Load(result + i)), gradient + i);
+    }
+
+    private static void AddRows<L, V>(float* rows, int count, int columns, float* sums) where L : struct, IDenseLanes<V> where V : struct
+    {
+        for (nint c = 0; c < columns; c += L.Count)
+        {
+            var sum = L.Zero;
+            var from = rows + c;
+            for (var r = 0; r < count; r++, from += columns) sum = L.Add(sum, L.Load(from));
+            L.Store(L.Add(L.Load(sums + c), sum), sums + c);
+        }
+    }
+
+    // shares are added in their order
+    private static void Add<L, V>(ConvNetShape shape, float* shares, nint size, ConvNetWeights result) where L : struct, IDenseLanes<V> where V : struct
+    {
+        int m = shape.M, rows = m + shape.Taps + 2;
+        KernelThreads.For(rows, 2.0 * shape.Shares * size, DenseCall.Grain, (start, end) =>
+        {
+            var sums = stackalloc float[m];
+            for (var row = start; row < end; row++)
+            {
+                for (nint c = 0; c < m; c += L.Count)
+                {
+                    var from = shares + ((nint)row * m) + c;
+                    var sum = L.Load(from);
+                    for (var i = 1; i < shape.Shares; i++) sum = L.Add(sum, L.Load(from + (i * size)));
+                    L.Store(sum, sums + c);
+                }
+                var tap = row - m;
+                if (tap < 0) Copy(sums, result.Second + ((nint)row * m), m);
+                else if (tap == shape.Taps) Copy(sums, result.SecondBias, m);
+                else if (tap > shape.Taps) Copy(sums, result.FirstBias, m);
+                else
+                {
+                    var to = result.First + ((nint)(tap % shape.I) * 9) + (nint)(tap / shape.I);
+                    for (var o = 0; o < m; o++, to += shape.Taps) *to = sums[o];
+                }
+            }
+        });
+    }
+
+    private static void Copy(float* from, float* to, int count) => new ReadOnlySpan<float>(from, count).CopyTo(new Span<float>(to, count));
+}

@@ -1,0 +1,42 @@
+namespace RealNvp.Kernels;
+
+/// <summary>The network from images to parameters: a block of pixels goes through both inner layers while it is in the caches.</summary>
+internal static unsafe class ConvNetForward
+{
+    /// <summary>Runs the network.</summary>
+    /// <param name="shape">The sizes; M is whole vectors.</param>
+    /// <param name="padded">The images, as <see cref="ConvNetImages.Pad"/> gives them.</param>
+    /// <param name="weights">The weights.</param>
+    /// <param name="last">The last weight and bias, scaled.</param>
+    /// <param name="inner">Gets relu of the first layer, (pixels, M), unless it is null.</param>
+    /// <param name="outer">Gets relu of the second layer.</param>
+    /// <param name="output">Gets (N, H, W, O).</param>
+    public static void Run<L, V>(ConvNetShape shape, float* padded, ConvNetWeights weights, float* last, float* inner, float* outer, float* output) where L : struct, IDenseLanes<V> where V : struct
+    {
+        int first = DensePacking.Size(shape.M, shape.Taps, L.Count), second = DensePacking.Size(shape.M, shape.M, L.Count);
+        var panels = DenseScratch.Shared((long)first + second + (shape.M * (long)shape.Taps));
+        var ordered = panels + first + second;
+        weights.OrderFirst(shape, ordered);
+        for (var column = 0; column < shape.M; column += DenseTile.Vectors * L.Count)
+        {
+            DensePacking.Forward(ordered, null, shape.Taps, shape.M, shape.Taps, column, L.Count, panels);
+            DensePacking.Forward(weights.Second, null, shape.M, shape.M, shape.M, column, L.Count, panels + first);
+        }
+        KernelThreads.For(shape.Blocks, shape.Work, DenseCall.Grain, (start, end) =>
+        {
+            // rows that do not push each other out of the cache
+            var apart = inner == null ? DenseProduct.Stride(shape.M) : shape.M;
+            var patches = DenseScratch.Own(ConvNetShape.Block * ((long)shape.Stride + apart));
+            for (var block = (int)start; block < end; block++)
+            {
+                var at = block * ConvNetShape.Block;
+                var count = Math.Min(ConvNetShape.Block, shape.Pixels - at);
+                var hidden = inner == null ? patches + (ConvNetShape.Block * (nint)shape.Stride) : inner + ((nint)at * shape.M);
+                ConvNetImages.Patches<L, V>(shape, padded, at, count, patches);
+                DenseProduct.Multiply<L, V>(patches, shape.Stride, 1, panels, 0, count, shape.M, shape.Taps, new DenseFinish { Bias = weights.FirstBias, Relu = hidden, Stride = apart });
+                DenseProduct.Multiply<L, V>(hidden, apart, 1, panels + first, 0, count, shape.M, shape.M, new DenseFinish { Bias = weights.SecondBias, Relu = outer + ((nint)at * shape.M), Stride = shape.M });
+            }
+        });
+        WinogradForward.Run<L, V>(shape.Last, outer, 1, ConvNetWeights.Taps(last, shape.M), last + (9 * (nint)shape.M * shape.O), output);
+    }
+}

@@ -1,0 +1,78 @@
+namespace RealNvp.Kernels;
+
+/// <summary>What the first convolution reads of images, and where the gradient of what it read goes.</summary>
+internal static unsafe class ConvNetImages
+{
+    /// <summary>Copies images with any distances between their numbers to (N, H + 2, W + 2, I), with zeros at the border.</summary>
+    public static void Pad(ConvNetShape shape, float* images, long[] strides, float* to)
+    {
+        var (across, each) = (shape.W + 2, (long)(shape.H + 2) * (shape.W + 2) * shape.I);
+        KernelThreads.For(shape.N, 4.0 * shape.N * each, DenseCall.Grain, (start, end) =>
+        {
+            for (var n = start; n < end; n++)
+            {
+                var padded = to + (n * each);
+                new Span<float>(padded, (int)each).Clear();
+                for (var y = 0; y < shape.H; y++)
+                    for (var c = 0; c < shape.I; c++)
+                    {
+                        var from = images + (n * strides[0]) + (c * strides[1]) + (y * strides[2]);
+                        var into = padded + ((((y + 1L) * across) + 1) * shape.I) + c;
+                        for (var x = 0; x < shape.W; x++, from += strides[3], into += shape.I) *into = *from;
+                    }
+            }
+        });
+    }
+
+    /// <summary>The taps under some pixels, a row each: by position in reading order, then by channel.</summary>
+    public static void Patches<L, V>(ConvNetShape shape, float* padded, int first, int count, float* to) where L : struct, IDenseLanes<V> where V : struct
+    {
+        nint three = 3 * shape.I, line = (nint)(shape.W + 2) * shape.I, stride = shape.Stride;
+        for (var p = first; p < first + count; p++, to += stride)
+        {
+            var row = p / shape.W;
+            var (image, y) = (row / shape.H, row % shape.H);
+            var from = padded + ((((nint)image * (shape.H + 2)) + y) * line) + ((nint)(p % shape.W) * shape.I);
+            for (nint down = 0; down < 3; down++)
+            {
+                float* source = from + (down * line), row3 = to + (down * three);
+                // what is written beyond a row of three is written over by the next, or lies beyond the taps
+                for (nint i = 0; i < three; i += L.Count) L.Store(L.Load(source + i), row3 + i);
+            }
+        }
+    }
+
+    /// <summary>Adds the gradients of taps up at the pixels that they were read from; the adjoint of <see cref="Patches"/>.</summary>
+    /// <param name="shape">The sizes.</param>
+    /// <param name="taps">A row for each pixel.</param>
+    /// <param name="to">Gets the gradient of the images (N, I, H, W).</param>
+    public static void Gather<L, V>(ConvNetShape shape, float* taps, float* to) where L : struct, IDenseLanes<V> where V : struct
+    {
+        KernelThreads.For((long)shape.N * shape.H, 8.0 * shape.Pixels * shape.Taps, DenseCall.Grain, (start, end) =>
+        {
+            for (var row = start; row < end; row++) Row<L, V>(shape, taps, to, row);
+        });
+    }
+
+    private static void Row<L, V>(ConvNetShape shape, float* taps, float* to, long row) where L : struct, IDenseLanes<V> where V : struct
+    {
+        nint channels = shape.I, stride = shape.Stride, plane = (nint)shape.H * shape.W;
+        var sums = stackalloc float[(shape.I + 15) / 16 * 16];
+        var (image, y) = ((nint)(row / shape.H), (int)(row % shape.H));
+        int top = y + 1 < shape.H ? 0 : 1, bottom = y > 0 ? 2 : 1;
+        var into = to + (image * channels * plane) + ((nint)y * shape.W);
+        for (var x = 0; x < shape.W; x++, into++)
+        {
+            int left = x + 1 < shape.W ? 0 : 1, right = x > 0 ? 2 : 1;
+            for (nint c = 0; c < channels; c += L.Count)
+            {
+                var sum = L.Zero;
+                for (var down = top; down <= bottom; down++)
+                    for (var across = left; across <= right; across++)
+                        sum = L.Add(sum, L.Load(taps + (((image * plane) + ((nint)(y + 1 - down) * shape.W) + x + 1 - across) * stride) + (((3 * down) + across) * channels) + c));
+                L.Store(sum, sums + c);
+            }
+            for (nint c = 0; c < channels; c++) into[c * plane] = sums[c];
+        }
+    }
+}
