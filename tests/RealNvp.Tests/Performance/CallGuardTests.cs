@@ -13,10 +13,10 @@ public class CallGuardTests
     // operations asked for from outside, and managed kilobytes, of a training step, a log-probability and a sample
     private static readonly Dictionary<string, (int Calls, int Kilobytes)[]> limits = new()
     {
-        ["toy2d_affine_b256"] = [(219, 230), (73, 65), (74, 72)],
-        ["tab_affine_b512"] = [(291, 310), (99, 95), (100, 102)],
-        ["tab_rqs_b512"] = [(311, 345), (119, 115), (120, 122)],
-        ["maf_b512"] = [(184, 112), (74, 40), (35, 40)],
+        ["toy2d_affine_b256"] = [(134, 155), (33, 40), (34, 46)],
+        ["tab_affine_b512"] = [(164, 210), (39, 55), (40, 62)],
+        ["tab_rqs_b512"] = [(154, 190), (39, 52), (40, 60)],
+        ["maf_b512"] = [(99, 118), (29, 36), (35, 40)],
         ["glow32_b16"] = [(1106, 3700), (420, 1040), (418, 1260)],
     };
 
