@@ -10,14 +10,16 @@ namespace RealNvp.Benchmarks;
 /// </remarks>
 public sealed unsafe partial class NativeCalls : IDisposable
 {
-    [ThreadStatic] private static long outer, all, depth;
+    [ThreadStatic] private static long outer, all, depth, peak;
+    [ThreadStatic] private static bool measures;
 
     private readonly ulong handle;
     private readonly (long Outer, long All) before;
+    private readonly long? heap;
 
-    private NativeCalls(ulong handle)
+    private NativeCalls(ulong handle, long? heap)
     {
-        this.handle = handle;
+        (this.handle, this.heap) = (handle, heap);
         before = (outer, all);
     }
 
@@ -27,12 +29,18 @@ public sealed unsafe partial class NativeCalls : IDisposable
     /// <summary>All operations, also those inside of others.</summary>
     public long All => all - before.All;
 
+    /// <summary>The most bytes that the C library's heap held at the end of an operation, beyond those at the start; null where that was not asked for, or is not known.</summary>
+    public long? PeakGrowth => peak - heap;
+
     /// <summary>Counts from here on, until disposed; null where this libtorch has no such hook.</summary>
-    public static NativeCalls? Start()
+    /// <param name="memory">Also measures <see cref="PeakGrowth"/>, which takes time.</param>
+    public static NativeCalls? Start(bool memory = false)
     {
+        var heap = memory ? NativeHeap.InUse : null;
+        (measures, peak) = (heap is not null, heap ?? 0);
         var callback = new Callback { Start = &Enter, End = &Leave, SamplingProbability = 1 };
         callback.Scopes[0] = 1;   // RecordScope::FUNCTION: operations
-        try { return new NativeCalls(AddThreadLocalCallback(callback)); }
+        try { return new NativeCalls(AddThreadLocalCallback(callback), heap); }
         catch (Exception e) when (e is EntryPointNotFoundException or DllNotFoundException) { return null; }
     }
 
@@ -50,7 +58,11 @@ public sealed unsafe partial class NativeCalls : IDisposable
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void Leave(void* function, void* context) => depth--;
+    private static void Leave(void* function, void* context)
+    {
+        depth--;
+        if (measures) peak = Math.Max(peak, NativeHeap.InUse ?? 0);
+    }
 
     [LibraryImport("torch_cpu", EntryPoint = "_ZN2at22addThreadLocalCallbackENS_22RecordFunctionCallbackE")]
     private static partial ulong AddThreadLocalCallback(Callback callback);
