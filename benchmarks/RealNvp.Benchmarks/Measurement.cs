@@ -7,6 +7,9 @@ internal sealed record Measurement(string Peer, string Case, string Phase, int T
     public long? NestedCalls { get; init; }
     public long? ManagedBytes { get; init; }
 
+    /// <summary>The most native memory in use during the phase beyond that before it, in MB.</summary>
+    public double? WorkingMb { get; init; }
+
     /// <summary>The time that its matrix products and convolutions need at the rate of <c>--gigaflops</c>, in ms.</summary>
     public double? Floor { get; init; }
 
@@ -30,6 +33,7 @@ internal sealed record Measurement(string Peer, string Case, string Phase, int T
             NativeCalls = first.NativeCalls,
             NestedCalls = first.NestedCalls,
             ManagedBytes = first.ManagedBytes,
+            WorkingMb = first.WorkingMb,
         };
     }
 }

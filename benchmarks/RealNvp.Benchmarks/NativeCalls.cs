@@ -10,15 +10,17 @@ namespace RealNvp.Benchmarks;
 /// </remarks>
 public sealed unsafe partial class NativeCalls : IDisposable
 {
-    [ThreadStatic] private static long outer, all, depth;
+    [ThreadStatic] private static long outer, all, depth, peak;
+    [ThreadStatic] private static bool measures;
     [ThreadStatic] private static Dictionary<string, long>? names;
 
     private readonly ulong handle;
     private readonly (long Outer, long All) before;
+    private readonly long? heap;
 
-    private NativeCalls(ulong handle)
+    private NativeCalls(ulong handle, long? heap)
     {
-        this.handle = handle;
+        (this.handle, this.heap) = (handle, heap);
         before = (outer, all);
     }
 
@@ -31,14 +33,20 @@ public sealed unsafe partial class NativeCalls : IDisposable
     /// <summary>How often each operation ran, also inside of others, by its name such as <c>aten::item</c>; empty without names.</summary>
     public IReadOnlyDictionary<string, long> Names { get; private init; } = new Dictionary<string, long>();
 
+    /// <summary>The most bytes that the C library's heap held at the end of an operation, beyond those at the start; null where that was not asked for, or is not known.</summary>
+    public long? PeakGrowth => peak - heap;
+
     /// <summary>Counts from here on, until disposed; null where this libtorch has no such hook.</summary>
     /// <param name="byName">Counts each operation for itself too.</param>
-    public static NativeCalls? Start(bool byName = false)
+    /// <param name="memory">Also measures <see cref="PeakGrowth"/>, which takes time.</param>
+    public static NativeCalls? Start(bool byName = false, bool memory = false)
     {
+        var heap = memory ? NativeHeap.InUse : null;
+        (measures, peak) = (heap is not null, heap ?? 0);
         var callback = new Callback { Start = &Enter, End = &Leave, SamplingProbability = 1 };
         callback.Scopes[0] = 1;   // RecordScope::FUNCTION: operations
         names = byName ? [] : null;
-        try { return new NativeCalls(AddThreadLocalCallback(callback)) { Names = names ?? [] }; }
+        try { return new NativeCalls(AddThreadLocalCallback(callback), heap) { Names = names ?? [] }; }
         catch (Exception e) when (e is EntryPointNotFoundException or DllNotFoundException) { return null; }
     }
 
@@ -61,7 +69,11 @@ public sealed unsafe partial class NativeCalls : IDisposable
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void Leave(void* function, void* context) => depth--;
+    private static void Leave(void* function, void* context)
+    {
+        depth--;
+        if (measures) peak = Math.Max(peak, NativeHeap.InUse ?? 0);
+    }
 
     [LibraryImport("torch_cpu", EntryPoint = "_ZN2at22addThreadLocalCallbackENS_22RecordFunctionCallbackE")]
     private static partial ulong AddThreadLocalCallback(Callback callback);

@@ -22,6 +22,9 @@ internal sealed record Timed(string Phase, IReadOnlyList<double> Times, double P
     /// <summary>Operations in all, also those inside of others.</summary>
     public long? NestedCalls { get; init; }
 
+    /// <summary>The most native memory in use during the phase beyond that before it, in MB; null where it was not measured.</summary>
+    public double? WorkingMb { get; init; }
+
     /// <summary>Bytes of managed memory that the phase allocates.</summary>
     public long? ManagedBytes { get; init; }
 }

@@ -9,6 +9,8 @@ internal static class Report
 {
     public const string Ours = "RealNvp";
 
+    public const string Reversible = "RealNvp, reversible";
+
     public const string Head = "case               phase        median      min      max ms   floor     calls (nested)   managed B   peak MB (growth)  steady turns";
 
     public static string Row(Measurement m) => string.Create(CultureInfo.InvariantCulture,
@@ -17,6 +19,10 @@ internal static class Report
     /// <summary>One line a peer: how many times longer it took than we did.</summary>
     public static string Ratio(Measurement peer, Measurement ours) => string.Create(CultureInfo.InvariantCulture,
         $"{"",18} {peer.Peer + (peer.Tuned ? ", tuned" : ""),-34} {peer.Median,10:F3} {peer.Min,8:F3} {peer.Max,8:F3}   {peer.Median / ours.Median,6:F2} times ours  ({peer.SteadyTurns} of {peer.Turns} turns)");
+
+    /// <summary>What a training step needs beside weights, gradients and the optimizer's state.</summary>
+    public static string Working(Measurement m) => string.Create(CultureInfo.InvariantCulture,
+        $"{"",18} {m.Peer,-34} {m.WorkingMb ?? double.NaN,10:F1} MB beside weights, gradients and Adam's state; {m.PeakRssMb:F0} MB resident; {m.NativeCalls} calls");
 
     public static string Machine()
     {

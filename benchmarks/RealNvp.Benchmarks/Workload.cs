@@ -16,18 +16,36 @@ public sealed class Workload : IDisposable
     private long steps;
 
     /// <summary>Makes the flow and its data on a device.</summary>
-    public Workload(BenchmarkCase made, Device device)
+    /// <param name="made">The case.</param>
+    /// <param name="device">Where it runs.</param>
+    /// <param name="reversible">Whether training rebuilds activations.</param>
+    public Workload(BenchmarkCase made, Device device, bool reversible = false)
     {
         this.made = made;
         random.manual_seed(0);
         flow = made.Make();
         flow.to(device);
+        flow.ReversibleTraining = reversible;
         using (var data = made.Data()) x = data.to(device, copy: true).DetachFromDisposeScope();
         adam = new AdamOptimizer(flow);
     }
 
     /// <summary>The number of weights.</summary>
     public long Parameters => flow.parameters().Sum(p => p.numel());
+
+    /// <summary>
+    /// The most bytes in use during a phase beyond those before it; null where the system does not say. In training, weights, their gradients and the optimizer's
+    /// state are there before, so the rest is what a step keeps for its backward pass and works with.
+    /// </summary>
+    public long? PeakOf(string phase)
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        using var calls = NativeCalls.Start(memory: true);
+        if (calls?.PeakGrowth is null) return null;
+        Run(phase);
+        return calls.PeakGrowth;
+    }
 
     /// <summary>The work of one phase, once.</summary>
     public void Run(string phase)

@@ -122,13 +122,23 @@ public abstract class Bijection : nn.Module
     /// </summary>
     internal virtual (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse) => walk.Rebuild(this, output, gradient, inverse);
 
+    /// <summary>
+    /// <see cref="WalkBack"/> of this layer and of the one before it, after Forward of both has run by <see cref="RunWith"/>: the input of the one
+    /// before, and its gradient.
+    /// </summary>
+    internal virtual (Tensor Input, Tensor Gradient) WalkBackWith(ReverseWalk walk, Bijection before, Tensor output, Tensor gradient)
+    {
+        var (between, slope) = WalkBack(walk, output, gradient, inverse: false);
+        return before.WalkBack(walk, between, slope, inverse: false);
+    }
+
     /// <summary>Applies the map without checks, for layers made of other layers. Null log-det: volume preserving.</summary>
     internal (Tensor Value, Tensor? LogDet) Run(Tensor input, Tensor? context, bool inverse)
     {
         if (ReversibleSession.Current is { } session && session.Takes(this)) return ReversibleRun.Apply(session, [this], input, context, inverse);
         using var scope = NewDisposeScope();
         var tape = IsComposite ? null : LayerTape.Current;
-        var opened = tape?.Begin(this, input, inverse) ?? false;
+        var opened = tape?.Begin(this, null, input, inverse) ?? false;
         var (value, logDet) = inverse ? InverseCore(input, context) : ForwardCore(input, context);
         if (opened) tape!.End();
         observer?.Invoke(this, input, value, logDet);
@@ -139,13 +149,16 @@ public abstract class Bijection : nn.Module
 
     /// <summary>
     /// Applies this layer and the one before it in Forward's order together, for a <see cref="Chain"/>; null where that saves nothing, or where
-    /// somebody looks at each layer. The log-determinant is that of both.
+    /// somebody looks at each layer. The log-determinant is that of both. On a tape the two are one.
     /// </summary>
     internal (Tensor Value, Tensor? LogDet)? RunWith(Bijection before, Tensor input, bool inverse)
     {
-        if (observer is not null || LayerTape.Current is not null) return null;
+        var tape = LayerTape.Current;
+        if (observer is not null || tape?.Joins(this, before, inverse) == false) return null;
         using var scope = NewDisposeScope();
         if (WithCore(before, input, inverse) is not { } result) return null;
+        // neither of them runs another layer, so the frame need not be open before
+        if (tape?.Begin(this, before, input, inverse) == true) tape.End();
         scope.MoveToOuter(result.Value);
         if (result.LogDet is not null) scope.MoveToOuter(result.LogDet);
         return result;

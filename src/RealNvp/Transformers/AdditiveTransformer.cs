@@ -25,4 +25,7 @@ public sealed class AdditiveTransformer : ScalarTransformer
         ArgumentNullException.ThrowIfNull(y);
         return (y.sub(parameters), null);
     }
+
+    internal override (Tensor Input, Tensor Gradient, Tensor Parameters)? WalkBack(ReverseWalk walk, Tensor output, Tensor parameters, Tensor gradient, bool inverse) =>
+        inverse ? (output.add(parameters, Scalars.One), gradient, gradient.neg()) : (output.sub(parameters), gradient, gradient);
 }

@@ -61,9 +61,22 @@ public sealed class AffineTransformer : ScalarTransformer
 
     internal override (Tensor Value, Tensor? LogDet) Transform(Tensor input, Tensor parameters, bool inverse)
     {
-        if (!AffineKernel.Takes(input, parameters, scale) || (scale.dim() != input.dim() - 1 && scale.numel() != 1)) return base.Transform(input, parameters, inverse);
+        if (!Fuses(input, parameters)) return base.Transform(input, parameters, inverse);
         return AffineKernel.Run(AffineForm.Of(sigmoid: false, Order, inverse), input, parameters, scale, (x, p, a) => Plain(x, p, a!, inverse));
     }
+
+    internal override (Tensor Input, Tensor Gradient, Tensor Parameters)? WalkBack(ReverseWalk walk, Tensor output, Tensor parameters, Tensor gradient, bool inverse)
+    {
+        if (!Fuses(output, parameters)) return null;
+        var (input, _) = AffineKernel.Forward(AffineForm.Of(sigmoid: false, Order, !inverse), output, parameters, scale);
+        var (slope, inParameters, byExample) = AffineKernel.Backward(AffineForm.Of(sigmoid: false, Order, inverse), input, parameters, scale, gradient, walk.LogDetGradient);
+        // a scale beyond its limit acts as if it were at it, so nothing moves it
+        var inside = scale.abs().le(limit).to(scale.dtype);
+        walk.AddGradient(scale, byExample!.sum([0L]).reshape(scale.shape).mul(inside));
+        return (input, slope, inParameters);
+    }
+
+    private bool Fuses(Tensor input, Tensor parameters) => AffineKernel.Takes(input, parameters, scale) && (scale.dim() == input.dim() - 1 || scale.numel() == 1);
 
     // the kernel's twin: with a scale that is an input
     private (Tensor, Tensor) Plain(Tensor x, Tensor parameters, Tensor a, bool inverse)

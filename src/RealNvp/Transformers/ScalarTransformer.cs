@@ -48,6 +48,12 @@ public abstract class ScalarTransformer : nn.Module
         return (value, logDerivative is null ? null : Bijection.SumOfExamples(logDerivative));
     }
 
+    /// <summary>
+    /// One step of a backward pass that has only the output of the map, or of its inverse: the input, and the gradients of input and parameters; null where
+    /// that takes a graph. Gradients of the transformer's own weights go to the walk. Runs without gradients.
+    /// </summary>
+    internal virtual (Tensor Input, Tensor Gradient, Tensor Parameters)? WalkBack(ReverseWalk walk, Tensor output, Tensor parameters, Tensor gradient, bool inverse) => null;
+
     /// <summary>Checks that there are P parameters for each channel or feature.</summary>
     private protected void CheckParameters(Tensor input, Tensor parameters)
     {

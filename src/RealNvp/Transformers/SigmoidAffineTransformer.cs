@@ -51,8 +51,18 @@ public sealed class SigmoidAffineTransformer : ScalarTransformer
     internal override CouplingMap? Fused => new AffineCouplingMap(AffineOrder.ShiftThenScale, null, (x, p, _, inverse) => Plain(x, p, inverse));
 
     internal override (Tensor Value, Tensor? LogDet) Transform(Tensor input, Tensor parameters, bool inverse) => AffineKernel.Takes(input, parameters, null)
-        ? AffineKernel.Run(AffineForm.Of(sigmoid: true, AffineOrder.ShiftThenScale, inverse), input, parameters, null, (x, p, _) => Plain(x, p, inverse))
+        ? AffineKernel.Run(Form(inverse), input, parameters, null, (x, p, _) => Plain(x, p, inverse))
         : base.Transform(input, parameters, inverse);
+
+    internal override (Tensor Input, Tensor Gradient, Tensor Parameters)? WalkBack(ReverseWalk walk, Tensor output, Tensor parameters, Tensor gradient, bool inverse)
+    {
+        if (!AffineKernel.Takes(output, parameters, null)) return null;
+        var (input, _) = AffineKernel.Forward(Form(!inverse), output, parameters, null);
+        var (slope, inParameters, _) = AffineKernel.Backward(Form(inverse), input, parameters, null, gradient, walk.LogDetGradient);
+        return (input, slope, inParameters);
+    }
+
+    private static AffineForm Form(bool inverse) => AffineForm.Of(sigmoid: true, AffineOrder.ShiftThenScale, inverse);
 
     private (Tensor, Tensor) Plain(Tensor x, Tensor parameters, bool inverse)
     {

@@ -88,13 +88,20 @@ public class CouplingLayer : Bijection
         Tensor parameters;
         using (enable_grad())
             parameters = partition.Restrict(Parameters(kept, walk.Context));
+        var closed = transformer.IsIdentityAtZeroExactly || partition.Changes is null
+            ? transformer.WalkBack(walk, partition.Changed(output), parameters.detach(), partition.Changed(gradient), inverse) : null;
+        if (closed is { } known)
+        {
+            walk.Backward([this], parameters, known.Parameters, null, kept);
+            return (partition.Merge(output, known.Input), partition.MergeGradients(gradient, kept.grad ?? zeros_like(kept, requires_grad: false), known.Gradient));
+        }
         var changed = Map(partition.Changed(output), parameters.detach(), !inverse).Value.detach();
         var input = partition.Merge(output, changed);
         changed.requires_grad_(true);
         using (enable_grad())
         {
             var (value, logDet) = Map(changed, parameters, inverse);
-            walk.Backward(this, value, partition.Changed(gradient), logDet, kept, changed);
+            walk.Backward([this], value, partition.Changed(gradient), logDet, kept, changed);
         }
         return (input, partition.MergeGradients(gradient, kept.grad ?? zeros_like(kept, requires_grad: false), changed.grad ?? zeros_like(changed, requires_grad: false)));
     }

@@ -111,12 +111,29 @@ public sealed class InvertibleLinear : Bijection
     internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse)
     {
         if (inverse) return base.WalkBack(walk, output, gradient, inverse);
+        if (FusedBack(walk, null, output, gradient) is { } fused) return fused;
         var input = Apply(InverseMatrix().to(output.dtype), output);
         var slope = ByChannel(gradient).matmul(ByChannel(input).t());
         using var gradients = enable_grad();
         var matrix = Matrix();
-        walk.Backward(this, matrix, slope, LogDet(input));
+        walk.Backward([this], matrix, slope, LogDet(input));
         return (input, Apply(matrix.detach().t(), gradient));
+    }
+
+    internal override (Tensor Input, Tensor Gradient) WalkBackWith(ReverseWalk walk, Bijection before, Tensor output, Tensor gradient) =>
+        FusedBack(walk, before as ActNorm, output, gradient) ?? base.WalkBackWith(walk, before, output, gradient);
+
+    private (Tensor Input, Tensor Gradient)? FusedBack(ReverseWalk walk, ActNorm? before, Tensor output, Tensor gradient)
+    {
+        if (Form != LinearForm.Lu || ScaledLinear.Of(output, lu!, permutation!, sign!, before, inverse: true) is not { } fused) return null;
+        var (input, slope, dlu, scale, shift) = fused.WalkBack(output, lu!, before?.Scale, before?.Shift, gradient, walk.LogDetGradient);
+        walk.AddGradient(lu!, dlu);
+        if (before is not null)
+        {
+            walk.AddGradient(before.Scale, scale!);
+            walk.AddGradient(before.Shift, shift!);
+        }
+        return (input, slope);
     }
 
     // (C, N) or (C, N·H·W)

@@ -66,8 +66,23 @@ public sealed class ActNorm : Bijection
         return (z.sub(b).mul(s.neg().exp()), LogDet(z).neg());
     }
 
-    private Tensor LogDet(Tensor input) =>
-        log_scale.sum().mul(Scalars.Of(input.shape.Skip(2).Aggregate(1L, (n, s) => n * s))).repeat(input.shape[0]);
+    // ∂b = Σ g and ∂s = Σ g ⊙ (z − b), plus what comes through the log-determinant; the other way round, −Σ h and −Σ g ⊙ x with the gradient h of z
+    internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse)
+    {
+        var (s, b) = (RunningMoments.PerChannel(log_scale, output.dim()), RunningMoments.PerChannel(shift, output.dim()));
+        var shifted = inverse ? output.mul(s.exp()) : output.sub(b);
+        var (input, slope) = inverse ? (shifted.add(b, Scalars.One), gradient.mul(s.neg().exp())) : (shifted.mul(s.neg().exp()), gradient.mul(s.exp()));
+        var all = Enumerable.Range(0, (int)output.dim()).Where(d => d != 1).Select(d => (long)d).ToArray();
+        var (along, down) = (gradient.mul(inverse ? output : shifted).sum(all), (inverse ? slope : gradient).sum(all));
+        var total = along.add(walk.LogDetGradient.sum().mul(Scalars.Of(Pixels(output))), Scalars.One);
+        walk.AddGradient(log_scale, inverse ? total.neg() : total);
+        walk.AddGradient(shift, inverse ? down.neg() : down);
+        return (input, slope);
+    }
+
+    private Tensor LogDet(Tensor input) => log_scale.sum().mul(Scalars.Of(Pixels(input))).repeat(input.shape[0]);
+
+    private static long Pixels(Tensor input) => input.shape.Skip(2).Aggregate(1L, (n, s) => n * s);
 
     private void Initialize(Tensor x)
     {

@@ -76,11 +76,24 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
     }
 
     /// <summary>The gradients of x, lu, s and b; the last two null where there are none.</summary>
-    internal unsafe (Tensor X, Tensor Lu, Tensor? Scale, Tensor? Shift) Differentiate(Tensor x, Tensor lu, Tensor? scale, Tensor? shift, Tensor gradient, Tensor logDetGradient)
+    internal (Tensor X, Tensor Lu, Tensor? Scale, Tensor? Shift) Differentiate(Tensor x, Tensor lu, Tensor? scale, Tensor? shift, Tensor gradient, Tensor logDetGradient) =>
+        Differentiate(new LuMatrix(Floats(lu), Rows, Sign), x, null, lu, scale, shift, gradient, logDetGradient);
+
+    /// <summary>From the value, x and the gradients of x, lu, s and b; the last two null where there are none.</summary>
+    internal (Tensor X, Tensor Gradient, Tensor Lu, Tensor? Scale, Tensor? Shift) WalkBack(Tensor value, Tensor lu, Tensor? scale, Tensor? shift, Tensor gradient, Tensor logDetGradient)
+    {
+        var x = empty(value.shape, dtype: ScalarType.Float32, device: CPU);
+        var (slope, dlu, ds, db) = Differentiate(new LuMatrix(Floats(lu), Rows, Sign), x, value, lu, scale, shift, gradient, logDetGradient);
+        return (x, slope, dlu, ds, db);
+    }
+
+    // where there is a value, x is written here, and is what the value comes from
+    private unsafe (Tensor X, Tensor Lu, Tensor? Scale, Tensor? Shift) Differentiate(LuMatrix matrix, Tensor x, Tensor? value, Tensor lu, Tensor? scale, Tensor? shift, Tensor gradient, Tensor logDetGradient)
     {
         var size = x.shape;
         var (count, channels, pixels) = (size[0], Rows.Length, checked((int)(size[2] * size[3])));
-        var matrix = new LuMatrix(Floats(lu), Rows, Sign);
+        var undo = value is null ? default : Factors(matrix, scale, shift, inverse: true);
+        var (given, givenBatch) = value is null ? (x, 0) : Lines(value);
         var factors = Factors(matrix, scale, shift, inverse: false);
         var turned = new float[channels * channels];
         for (var i = 0; i < channels; i++)
@@ -88,7 +101,7 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         var zeros = new float[channels];
         var ((values, batch), (slopes, slopeBatch)) = (Lines(x), Lines(gradient));
         var dx = empty(size, dtype: ScalarType.Float32, device: CPU);
-        float* px = KernelMemory.Pointer<float>(values), pg = KernelMemory.Pointer<float>(slopes), pdx = KernelMemory.Pointer<float>(dx);
+        float* px = KernelMemory.Pointer<float>(values), pg = KernelMemory.Pointer<float>(slopes), pdx = KernelMemory.Pointer<float>(dx), pz = KernelMemory.Pointer<float>(given);
         var each = channels * pixels;
         // parts of a fixed size, so that the sums do not depend on the number of threads
         var examples = Math.Clamp((count + 3) / 4, 1, MostExamples);
@@ -96,16 +109,18 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         var sums = new float[parts * channels * width];
         KernelThreads.For(parts, (double)count * each * channels, 1 << 18, (start, end) =>
         {
-            fixed (float* m = turned, c = zeros, all = sums)
+            fixed (float* m = turned, c = zeros, all = sums, back = undo.Matrix, origin = undo.Shift)
             {
                 using var room = new Room(PixelLanes.Scratch(channels));
                 for (var n = start * examples; n < Math.Min(end * examples, count); n++)
                 {
+                    if (back != null) PixelLanes.Run(back, origin, pz + (n * givenBatch), px + (n * batch), channels, pixels, room.Memory);
                     PixelLanes.Run(m, c, pg + (n * slopeBatch), pdx + (n * each), channels, pixels, room.Memory);
                     PixelLanes.AddGradient(px + (n * batch), pg + (n * slopeBatch), channels, pixels, all + (n / examples * channels * width), room.Memory);
                 }
             }
         });
+        GC.KeepAlive(given);
         GC.KeepAlive(values);
         GC.KeepAlive(slopes);
         var logDet = pixels * logDetGradient.sum(ScalarType.Float64).item<double>();

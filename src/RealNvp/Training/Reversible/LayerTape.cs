@@ -62,17 +62,22 @@ internal sealed class LayerTape(int? interval)
         open = null;
     }
 
-    /// <summary>Opens the frame of a layer that runs. False, and nothing to close, within another layer and in a backward pass.</summary>
-    public bool Begin(Bijection layer, Tensor input, bool inverse)
+    /// <summary>Whether two layers may run together: a run that is repeated does as it did, and a run of inverses takes layers one by one.</summary>
+    public bool Joins(Bijection layer, Bijection before, bool inverse) =>
+        open is not null || mode == Mode.Replaying || (mode == Mode.Recording ? !inverse : IsNext(next, layer, before));
+
+    /// <summary>Opens the frame of a layer that runs, and of the one that runs together with it. False, and nothing to close, within another layer and in a backward pass.</summary>
+    public bool Begin(Bijection layer, Bijection? before, Tensor input, bool inverse)
     {
         if (open is not null || mode == Mode.Replaying) return false;
         if (mode == Mode.Storing)
         {
+            if (!IsNext(next, layer, before)) throw Changed(layer);
             open = frames[next++];
             open.Rebuilt = input.detach().MoveToOtherDisposeScope(home!);
             return true;
         }
-        open = new TapeFrame(layer);
+        open = new TapeFrame(layer, before);
         frames.Add(open);
         if (layer.KeepsInput(inverse) || (interval is { } k && frames.Count % k == 0)) open.Input = Add(input.detach());
         open.State = [.. State(layer).Select(b => Add(b.clone()))];
@@ -87,13 +92,15 @@ internal sealed class LayerTape(int? interval)
 
     /// <summary>Opens the frames backwards, from the last layer of the run to the first.</summary>
     /// <returns>The input of the layer where it is known, and whether that was kept since the pass.</returns>
-    public (Tensor? Input, bool Kept) Back(Bijection layer)
+    public (Tensor? Input, bool Kept) Back(Bijection layer, Bijection? before)
     {
-        if (next == 0 || !ReferenceEquals(frames[next - 1].Layer, layer))
-            throw new InvalidOperationException($"{layer.GetName()} was not the layer that ran here before: a flow must not change between the loss and its backward pass.");
+        if (!IsNext(next - 1, layer, before)) throw Changed(layer);
         open = frames[--next];
         return open.Rebuilt is not null ? (open.Rebuilt, false) : open.Input is { } at ? (tensors[at], true) : (null, false);
     }
+
+    /// <summary>Whether the frame that <see cref="Back"/> opens next is that of two layers that ran together.</summary>
+    public bool Joined(Bijection layer, Bijection before) => IsNext(next - 1, layer, before);
 
     /// <summary>Keeps statistics of a part of the layer that runs; the tape takes the tensors over.</summary>
     public void Write(nn.Module part, params ReadOnlySpan<Tensor> values)
@@ -122,6 +129,12 @@ internal sealed class LayerTape(int? interval)
         for (var i = 0; i < live.Length; i++) live[i].copy_(tensors[frame.State[i]]);
         return new StateScope(live, now);
     }
+
+    private bool IsNext(int place, Bijection layer, Bijection? before) =>
+        place >= 0 && place < frames.Count && ReferenceEquals(frames[place].Layer, layer) && ReferenceEquals(frames[place].Before, before);
+
+    private static InvalidOperationException Changed(Bijection layer) =>
+        new($"{layer.GetName()} was not the layer that ran here before: a flow must not change between the loss and its backward pass.");
 
     private int Add(Tensor tensor)
     {

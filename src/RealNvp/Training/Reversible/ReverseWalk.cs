@@ -1,6 +1,7 @@
 using RealNvp.Internal;
 using RealNvp.Kernels;
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace RealNvp;
@@ -14,6 +15,9 @@ internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor log
     /// <summary>The context as a leaf that gathers gradients; null where there is none.</summary>
     public Tensor? Context => context;
 
+    /// <summary>The gradient of the loss with respect to the log-determinants (N), the same for all layers: they are added up.</summary>
+    public Tensor LogDetGradient => logDetGradient;
+
     /// <summary>The largest relative distance of what was rebuilt from what was kept.</summary>
     public double Drift { get; private set; }
 
@@ -24,22 +28,24 @@ internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor log
         var (value, slope) = (output, gradient);
         for (var i = layers.Length - 1; i >= 0; i--)
         {
-            var (before, beforeSlope) = Through(layers[i], value, slope, inverse);
+            var partner = i > 0 && run.Tape.Joined(layers[i], layers[i - 1]) ? layers[i - 1] : null;
+            var (before, beforeSlope) = Through(layers[i], value, slope, inverse, partner);
             if (i < layers.Length - 1)
             {
                 value.Dispose();
                 slope.Dispose();
             }
             (value, slope) = (before, beforeSlope);
+            if (partner is not null) i--;
         }
         return (value, slope);
     }
 
-    /// <summary>Walks back through one layer.</summary>
-    public (Tensor Input, Tensor Gradient) Through(Bijection layer, Tensor output, Tensor gradient, bool inverse)
+    /// <summary>Walks back through one layer, and through the one before it that ran together with it.</summary>
+    public (Tensor Input, Tensor Gradient) Through(Bijection layer, Tensor output, Tensor gradient, bool inverse, Bijection? before = null)
     {
         using var scope = NewDisposeScope();
-        var (input, slope) = layer.IsComposite ? layer.WalkBack(this, output, gradient, inverse) : ThroughLeaf(layer, output, gradient, inverse);
+        var (input, slope) = layer.IsComposite ? layer.WalkBack(this, output, gradient, inverse) : ThroughLeaf(layer, before, output, gradient, inverse);
         return (scope.MoveToOuter(input), scope.MoveToOuter(slope));
     }
 
@@ -49,7 +55,7 @@ internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor log
         Tensor input;
         using (Restore()) input = layer.Run(output, context, !inverse).Value;
         run.Tape.Rewind();
-        var (_, slope) = Again(layer, input, gradient, inverse);
+        var (_, slope) = Again([layer], input, gradient, inverse);
         return (input, slope);
     }
 
@@ -57,10 +63,10 @@ internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor log
     public LayerTape.StateScope Restore() => run.Tape.Restore();
 
     /// <summary>
-    /// Takes gradients from the value and the log-determinant of a layer to leaves, to the context and to its weights. The gradients of leaves
+    /// Takes gradients from the value and the log-determinant of layers to leaves, to the context and to their weights. The gradients of leaves
     /// are in their <c>grad</c>; null where the leaf had no part in it.
     /// </summary>
-    public void Backward(Bijection layer, Tensor value, Tensor gradient, Tensor? logDet, params Tensor[] leaves)
+    public void Backward(Bijection[] layers, Tensor value, Tensor gradient, Tensor? logDet, params Tensor[] leaves)
     {
         var (roots, gradients) = (new List<Tensor>(2), new List<Tensor>(2));
         if (value.requires_grad)
@@ -74,7 +80,7 @@ internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor log
             gradients.Add(logDetGradient);
         }
         if (roots.Count == 0) return;
-        var weights = run.ParametersOf(layer).ToArray();
+        var weights = layers.SelectMany(run.ParametersOf).ToArray();
         // autograd.grad would end the process on an error, so the gradients go through grad, whose own values are put back
         var before = weights.Select(w => w.Parameter.grad).ToArray();
         for (var i = 0; i < weights.Length; i++)
@@ -93,6 +99,12 @@ internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor log
         KernelFault.Throw();
     }
 
+    /// <summary>Adds to the gradient of a weight, where that takes part. The walk takes the tensor over.</summary>
+    public void AddGradient(Tensor weight, Tensor gradient)
+    {
+        if (weight is Parameter parameter && run.PlaceOf(parameter) is { } place) run.AddGradient(place, gradient, home);
+    }
+
     /// <summary>max |a - b| / max |b|.</summary>
     public static double Distance(Tensor a, Tensor b)
     {
@@ -103,13 +115,13 @@ internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor log
         return difference == 0 ? 0 : difference / Math.Max(size, double.Epsilon);
     }
 
-    private (Tensor Input, Tensor Gradient) ThroughLeaf(Bijection layer, Tensor output, Tensor gradient, bool inverse)
+    private (Tensor Input, Tensor Gradient) ThroughLeaf(Bijection layer, Bijection? before, Tensor output, Tensor gradient, bool inverse)
     {
-        var (known, kept) = run.Tape.Back(layer);
+        var (known, kept) = run.Tape.Back(layer, before);
         try
         {
-            if (known is null) return layer.WalkBack(this, output, gradient, inverse);
-            var (value, slope) = Again(layer, known, gradient, inverse);
+            if (known is null) return before is null ? layer.WalkBack(this, output, gradient, inverse) : layer.WalkBackWith(this, before, output, gradient);
+            var (value, slope) = Again(before is null ? [layer] : [before, layer], known, gradient, inverse);
             // where the input was kept, what the walk has brought so far can be compared with the truth
             if (kept) Drift = Larger(Drift, Distance(output, value));
             return (known.alias(), slope);
@@ -119,14 +131,14 @@ internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor log
 
     public static double Larger(double a, double b) => double.IsNaN(b) ? double.PositiveInfinity : Math.Max(a, b);
 
-    private (Tensor Value, Tensor Gradient) Again(Bijection layer, Tensor input, Tensor gradient, bool inverse)
+    private (Tensor Value, Tensor Gradient) Again(Bijection[] layers, Tensor input, Tensor gradient, bool inverse)
     {
         using var gradients = enable_grad();
         var leaf = input.detach().requires_grad_(true);
         // until the graph is used: it may hold the state of networks
         using var state = Restore();
-        var (value, logDet) = layer.Run(leaf, context, inverse);
-        Backward(layer, value, gradient, logDet, leaf);
+        var (value, logDet) = Chain.RunAll(layers, leaf, context, inverse);
+        Backward(layers, value, gradient, logDet, leaf);
         return (value.detach(), leaf.grad ?? zeros_like(leaf, requires_grad: false));
     }
 }

@@ -72,6 +72,9 @@ internal sealed class ReversibleRun
             if (places.TryGetValue(parameter, out var place)) yield return (parameter, place);
     }
 
+    /// <summary>The place of a parameter that takes part; else null.</summary>
+    public int? PlaceOf(Parameter parameter) => places.TryGetValue(parameter, out var place) ? place : null;
+
     /// <summary>The gradients of parameters, which autograd takes: those that the run has computed, NaN where it has failed.</summary>
     public Tensor?[] TakeGradients(int start, int end)
     {

@@ -3,13 +3,16 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>What one layer of a reversible run keeps: places on the tape.</summary>
-internal sealed class TapeFrame(Bijection layer)
+/// <summary>What one layer of a reversible run keeps, or two that ran together: places on the tape.</summary>
+internal sealed class TapeFrame(Bijection layer, Bijection? before)
 {
     private readonly Dictionary<nn.Module, List<int>> parts = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<(nn.Module, bool), int> visits = [];
 
     public Bijection Layer => layer;
+
+    /// <summary>The layer that ran together with <see cref="Layer"/>, before it; null where that ran alone.</summary>
+    public Bijection? Before => before;
 
     /// <summary>The layer's input, where it is kept.</summary>
     public int? Input { get; set; }
