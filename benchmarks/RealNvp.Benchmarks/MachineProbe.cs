@@ -10,13 +10,21 @@ namespace RealNvp.Benchmarks;
 /// </summary>
 internal sealed class MachineProbe(int threads)
 {
-    private const int Steps = 300_000, Chains = 10;
+    private const int Steps = 3_000_000, Chains = 10, Tries = 3;
 
     /// <summary>The best rate that any probe has found.</summary>
     public double Best { get; private set; }
 
-    /// <summary>The rate of all threads together, in GFLOP/s; takes some milliseconds.</summary>
+    /// <summary>The rate of all threads together, in GFLOP/s; takes some 20 ms.</summary>
     public double Measure()
+    {
+        // threads that have just started may share a processor for a moment: the best of a few tries counts
+        var rate = Enumerable.Range(0, Tries).Max(_ => MeasureOnce());
+        Best = Math.Max(Best, rate);
+        return rate;
+    }
+
+    private double MeasureOnce()
     {
         var rates = new double[threads];
         using var start = new Barrier(threads);
@@ -24,10 +32,8 @@ internal sealed class MachineProbe(int threads)
         foreach (var helper in helpers) helper.Start();
         rates[0] = Run(start);
         foreach (var helper in helpers) helper.Join();
-        // the slowest thread is what a kernel waits for
-        var rate = threads * rates.Min();
-        Best = Math.Max(Best, rate);
-        return rate;
+        // a kernel waits for its slowest thread
+        return threads * rates.Min();
     }
 
     private static double Run(Barrier start)
