@@ -9,7 +9,7 @@ public partial class Flow
     /// rebuilds those of one layer at a time with its inverse. Off by default; <see cref="TrainingOptions.Reversible"/> turns it on for a training.
     /// </summary>
     /// <remarks>
-    /// <para>Memory then grows with depth by the weights and their gradients only, and a step takes some 1.3 to 1.7 times the time. Loss, gradients and
+    /// <para>Memory then grows with depth by the weights and their gradients only, and a step takes some 1.3 to 1.5 times the time. Loss, gradients and
     /// running statistics are those of ordinary training, up to rounding: see <see cref="ReversibleDrift"/>.</para>
     /// <para>Couplings, linear layers, normalizations, squeezes, multi-scale architectures and chains of them are rebuilt. Layers whose inverse is slow
     /// or inexact (autoregressive and residual layers, periodic convolutions, mixtures of logistics, the logit) keep their input, and compute their

@@ -43,7 +43,7 @@ public sealed record TrainingOptions
     public long Seed { get; init; }
 
     /// <summary>
-    /// Trains in memory that does not grow with the number of layers but for their weights, in some 1.3 to 1.7 times the time: see
+    /// Trains in memory that does not grow with the number of layers but for their weights, in some 1.3 to 1.5 times the time: see
     /// <see cref="Flow.ReversibleTraining"/>, which it turns on for the training.
     /// </summary>
     public bool Reversible { get; init; }

@@ -8,22 +8,55 @@ namespace RealNvp.Tests.Training;
 /// <summary>What reversible training is for.</summary>
 public partial class ReversibleTests
 {
-    [Fact]
+    [SlowFact]
     public void Of_Glow_with_four_times_the_steps_only_weights_gradients_and_the_optimizer_take_more_memory()
     {
-        var (shallow, deep, plain) = (WorkingMemory("glow32_b16", true), WorkingMemory("glow32_k32_b16", true), WorkingMemory("glow32_k32_b16", false));
+        var (shallow, deep, plain) = (Working("glow32_b16", true), Working("glow32_k32_b16", true), Working("glow32_k32_b16", false));
         Assert.SkipWhen(shallow is null || deep is null || plain is null, "this system does not tell how much native memory is in use");
         TestContext.Current.TestOutputHelper?.WriteLine($"{shallow / 1e6:F2} MB for K = 8, {deep / 1e6:F2} for K = 32, {plain / 1e6:F2} in ordinary training");
         deep.Should().BeLessThanOrEqualTo((long)(1.1 * shallow!.Value));
         plain.Should().BeGreaterThan(10 * deep!.Value);
     }
 
-    private static long? WorkingMemory(string name, bool reversible)
+    // The gradients of weights come one by one, so they are not all there when the most is in use: what is measured beyond them is the least that it can be.
+    // Without them, it is what it is.
+    [SlowFact]
+    public void Activations_of_Glow_with_four_times_the_steps_take_no_more_memory()
+    {
+        var (shallow, deep) = (Activations("glow32_b16"), Activations("glow32_k32_b16"));
+        Assert.SkipWhen(shallow is null || deep is null, "this system does not tell how much native memory is in use");
+        TestContext.Current.TestOutputHelper?.WriteLine($"{shallow / 1e6:F2} MB for K = 8, {deep / 1e6:F2} for K = 32");
+        deep.Should().BeLessThanOrEqualTo((long)(1.1 * shallow!.Value));
+    }
+
+    private static long? Working(string name, bool reversible)
     {
         using var scope = NewDisposeScope();
         using var workload = new Workload(Cases.All.First(c => c.Name == name), CPU, reversible);
         for (var i = 0; i < 2; i++) workload.Run("train");
-        return workload.PeakOf("train");
+        // what finalizers have not freed yet counts, and there is less of it the second time
+        return Enumerable.Range(0, 2).Min(_ => workload.PeakOf("train"));
+    }
+
+    private static long? Activations(string name)
+    {
+        using var scope = NewDisposeScope();
+        var made = Cases.All.First(c => c.Name == name);
+        using var flow = made.Make();
+        var x = made.Data();
+        flow.ReversibleTraining = true;
+        foreach (var parameter in flow.parameters().Skip(1)) parameter.requires_grad = false;
+        void Step()
+        {
+            using var step = NewDisposeScope();
+            flow.zero_grad();
+            flow.NegativeLogLikelihood(x).backward();
+        }
+        Step();
+        using var calls = NativeCalls.Start(memory: true);
+        if (calls?.PeakGrowth is null) return null;
+        Step();
+        return calls.PeakGrowth;
     }
 
     [SlowFact]
