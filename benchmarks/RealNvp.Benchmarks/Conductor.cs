@@ -5,7 +5,7 @@ internal sealed class Conductor(int rounds, int threads, IReadOnlyList<string> o
 {
     // between two turns the threads of the one before fall asleep
     private static readonly TimeSpan pause = TimeSpan.FromMilliseconds(60);
-    private const int Turns = 8, MostTurns = 24, WarmUp = 3;
+    private const int Turns = 8, MostTurns = 16, WarmUp = 3;
 
     // a turn counts where the machine was this fast, as a part of its best, before and after it
     private const double Steady = 0.85;
@@ -34,11 +34,13 @@ internal sealed class Conductor(int rounds, int threads, IReadOnlyList<string> o
                         Thread.Sleep(pause);
                         parts[i].Add((timed, Math.Min(before, probe.Measure())));
                     }
+                // one rule for all: a ratio of a good minute to a bad one would mean nothing
+                var isSteady = parts.TrueForAll(p => p.Count == 0 || Good(p).Count >= Turns / 2);
                 for (var i = 0; i < workers.Count; i++)
                 {
                     if (warm[i] is not { } first || parts[i].Count == 0) continue;
                     var good = Good(parts[i]);
-                    yield return Measurement.Of(workers[i].Ready, row.Name, threads, first, good.Count > 0 ? good : parts[i].ConvertAll(p => p.Timed)) with { Turns = parts[i].Count, SteadyTurns = good.Count };
+                    yield return Measurement.Of(workers[i].Ready, row.Name, threads, first, isSteady ? good : parts[i].ConvertAll(p => p.Timed)) with { Turns = parts[i].Count, SteadyTurns = good.Count };
                 }
             }
         }

@@ -16,7 +16,7 @@ internal sealed record Measurement(string Peer, string Case, string Phase, int T
     /// <summary>How often it was its turn.</summary>
     public int? Turns { get; init; }
 
-    /// <summary>The turns in which the machine was at its full speed, which alone count; where there are none, all do.</summary>
+    /// <summary>The turns in which the machine was at its full speed, which alone count where each library had enough of them; else all do.</summary>
     public int? SteadyTurns { get; init; }
 
     public string? Machine { get; init; }
