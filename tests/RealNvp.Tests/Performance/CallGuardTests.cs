@@ -46,5 +46,18 @@ public class CallGuardTests
         }
     }
 
+    [Fact]
+    public void A_reversible_training_step_makes_no_more_calls_than_before()
+    {
+        Assert.SkipUnless(Kernels(), "the numbers are those of the kernels for x64 with AVX2");
+        using var scope = torch.NewDisposeScope();
+        using var workload = new Workload(Cases.All.First(c => c.Name == "glow32_b16"), torch.CPU, reversible: true);
+        for (var i = 0; i < 2; i++) workload.Run("train");
+        using var calls = NativeCalls.Start();
+        Assert.SkipWhen(calls is null, "this libtorch has no hook that counts its operations");
+        workload.Run("train");
+        calls.Outer.Should().BeLessThanOrEqualTo(929);
+    }
+
     private static bool Kernels() => OperatingSystem.IsLinux() && System.Runtime.Intrinsics.X86.Fma.IsSupported;
 }
