@@ -116,7 +116,7 @@ internal sealed class SplineTwin(SplineShape shape)
     private static Tensor Unit(Tensor theta)
     {
         var position = theta.detach();
-        return theta.add(position.clamp(0, 1).sub(position), Scalars.One);
+        return theta.add(position.clamp(Scalars.Zero, Scalars.One).sub(position), Scalars.One);
     }
 
     private static Tensor LogDerivative(Tensor theta, Tensor both, Tensor slope, Tensor below, Tensor left, Tensor right)
