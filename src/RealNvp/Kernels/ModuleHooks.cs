@@ -10,10 +10,9 @@ internal static class ModuleHooks
     // TorchSharp has no question for it; without these fields there is nothing to ask
     private static readonly FieldInfo[] fields = FindFields(typeof(nn.Module<Tensor, Tensor?, Tensor>));
 
-    /// <summary>Whether a conditional network itself has hooks; those of the modules inside of it do not count.</summary>
-    public static bool Any(nn.Module network)
+    /// <summary>Whether a network itself has hooks; those of the modules inside of it do not count.</summary>
+    public static bool Any(Conditioner network)
     {
-        if (network is not nn.Module<Tensor, Tensor?, Tensor>) return false;
         foreach (var field in fields)
             if (field.GetValue(network) is ICollection { Count: > 0 }) return true;
         return false;

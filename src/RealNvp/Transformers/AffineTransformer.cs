@@ -70,9 +70,7 @@ public sealed class AffineTransformer : ScalarTransformer
         if (!Fuses(output, parameters)) return null;
         var (input, _) = AffineKernel.Forward(AffineForm.Of(sigmoid: false, Order, !inverse), output, parameters, scale);
         var (slope, inParameters, byExample) = AffineKernel.Backward(AffineForm.Of(sigmoid: false, Order, inverse), input, parameters, scale, gradient, walk.LogDetGradient);
-        // a scale beyond its limit acts as if it were at it, so nothing moves it
-        var inside = scale.abs().le(limit).to(scale.dtype);
-        walk.AddGradient(scale, byExample!.sum([0L]).reshape(scale.shape).mul(inside));
+        walk.AddGradient(scale, AffineKernel.OfScale(byExample!, scale));
         return (input, slope, inParameters);
     }
 

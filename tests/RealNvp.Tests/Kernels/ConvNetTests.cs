@@ -36,12 +36,12 @@ public class ConvNetTests
             DenseCall.Lanes = lanes;
             var tensors = Draw(n, i, m, o, h, w);
             ConvNet.Takes(tensors[..^1]).Should().BeTrue();
-            var exact = Gradients(ConvNet.Plain, tensors, float64);
-            var plain = Gradients(ConvNet.Plain, tensors, float32);
-            var fast = Gradients(t => ConvNet.Run([.. t]), tensors, float32);
+            var exact = KernelResults.Gradients(ConvNet.Plain, tensors, float64);
+            var plain = KernelResults.Gradients(ConvNet.Plain, tensors, float32);
+            var fast = KernelResults.Gradients(t => ConvNet.Run([.. t]), tensors, float32);
             for (var k = 0; k < exact.Length; k++)
-                Apart(fast[k], exact[k]).Should().BeLessThan(Math.Max(2 * Apart(plain[k], exact[k]), 1e-6), "of {0}", names[k]);
-            using (no_grad()) Same(ConvNet.Run(tensors[..^1]), fast[0]).Should().BeTrue("an output does not depend on who wants gradients");
+                KernelResults.ApartOfMeanSquare(fast[k], exact[k]).Should().BeLessThan(Math.Max(2 * KernelResults.ApartOfMeanSquare(plain[k], exact[k]), 1e-6), "of {0}", names[k]);
+            using (no_grad()) KernelResults.Same(ConvNet.Run(tensors[..^1]), fast[0]).Should().BeTrue("an output does not depend on who wants gradients");
         }
         finally { DenseCall.Lanes = before; }
     }
@@ -55,10 +55,10 @@ public class ConvNetTests
         try
         {
             set_num_threads(1);
-            var one = Gradients(t => ConvNet.Run([.. t]), tensors, float32);
+            var one = KernelResults.Gradients(t => ConvNet.Run([.. t]), tensors, float32);
             set_num_threads(2);
-            var two = Gradients(t => ConvNet.Run([.. t]), tensors, float32);
-            for (var k = 0; k < one.Length; k++) Same(one[k], two[k]).Should().BeTrue("of {0}", names[k]);
+            var two = KernelResults.Gradients(t => ConvNet.Run([.. t]), tensors, float32);
+            for (var k = 0; k < one.Length; k++) KernelResults.Same(one[k], two[k]).Should().BeTrue("of {0}", names[k]);
         }
         finally { set_num_threads(before); }
     }
@@ -69,11 +69,11 @@ public class ConvNetTests
         using var scope = NewDisposeScope();
         var tensors = Draw(2, 4, 16, 8, 6, 6);
         tensors[7] = full_like(tensors[7], scale);
-        var exact = Gradients(ConvNet.Plain, tensors, float64);
-        var fast = Gradients(t => ConvNet.Run([.. t]), tensors, float32);
-        for (var k = 0; k < exact.Length - 1; k++) Apart(fast[k], exact[k]).Should().BeLessThan(1e-5, "of {0}", names[k]);
+        var exact = KernelResults.Gradients(ConvNet.Plain, tensors, float64);
+        var fast = KernelResults.Gradients(t => ConvNet.Run([.. t]), tensors, float32);
+        for (var k = 0; k < exact.Length - 1; k++) KernelResults.ApartOfMeanSquare(fast[k], exact[k]).Should().BeLessThan(1e-5, "of {0}", names[k]);
         if (Math.Abs(scale) > 5) fast[^1].count_nonzero().item<long>().Should().Be(0);
-        else Apart(fast[^1], exact[^1]).Should().BeLessThan(1e-5);
+        else KernelResults.ApartOfMeanSquare(fast[^1], exact[^1]).Should().BeLessThan(1e-5);
     }
 
     [Theory, InlineData(float.NaN), InlineData(float.PositiveInfinity)]
@@ -87,7 +87,7 @@ public class ConvNetTests
             var inputs = tensors[..^1];
             inputs[0] = inputs[0].clone();
             inputs[0][1, 3, at / 8, at % 8] = value;
-            Same(ConvNet.Run(inputs).isfinite(), ConvNet.Plain(inputs).isfinite()).Should().BeTrue();
+            KernelResults.Same(ConvNet.Run(inputs).isfinite(), ConvNet.Plain(inputs).isfinite()).Should().BeTrue();
         }
     }
 
@@ -96,15 +96,15 @@ public class ConvNetTests
     {
         using var scope = NewDisposeScope();
         var tensors = Draw(3, 6, 16, 12, 8, 10);
-        var expected = Gradients(t => ConvNet.Run([.. t]), tensors, float32);
+        var expected = KernelResults.Gradients(t => ConvNet.Run([.. t]), tensors, float32);
         var twice = cat([tensors[0], tensors[0]], 1);
         foreach (var image in new[] { twice.narrow(1, 6, 6), ChannelsLast.Of(tensors[0]), tensors[0].transpose(2, 3).contiguous().transpose(2, 3) })
         {
             var inputs = tensors.ToArray();
             inputs[0] = image;
             inputs[^1] = ChannelsLast.Of(inputs[^1]);
-            var actual = Gradients(t => ConvNet.Run([.. t]), inputs, float32);
-            for (var k = 0; k < expected.Length; k++) Same(actual[k], expected[k]).Should().BeTrue("of {0}", names[k]);
+            var actual = KernelResults.Gradients(t => ConvNet.Run([.. t]), inputs, float32);
+            for (var k = 0; k < expected.Length; k++) KernelResults.Same(actual[k], expected[k]).Should().BeTrue("of {0}", names[k]);
         }
     }
 
@@ -113,10 +113,10 @@ public class ConvNetTests
     {
         using var scope = NewDisposeScope();
         var tensors = Draw(2, 4, 16, 8, 6, 10);
-        var expected = Gradients(ConvNet.Plain, tensors, float64)[1 + wanted];
+        var expected = KernelResults.Gradients(ConvNet.Plain, tensors, float64)[1 + wanted];
         var leaves = tensors[..^1].Select((t, i) => t.detach().requires_grad_(i == wanted)).ToArray();
         autograd.backward([ConvNet.Run(leaves)], [tensors[^1]]);
-        Apart(leaves[wanted].grad!, expected).Should().BeLessThan(5e-6);
+        KernelResults.ApartOfMeanSquare(leaves[wanted].grad!, expected).Should().BeLessThan(5e-6);
         leaves.Count(l => l.grad is not null).Should().Be(1);
     }
 
@@ -132,7 +132,7 @@ public class ConvNetTests
             first.Select(g => g.square().sum()).Aggregate((a, b) => a.add(b)).backward();
             return [.. leaves.Select(l => l.grad!)];
         }
-        foreach (var (fast, plain) in Second(t => ConvNet.Run([.. t])).Zip(Second(ConvNet.Plain))) Apart(fast, plain).Should().BeLessThan(5e-5);
+        foreach (var (fast, plain) in Second(t => ConvNet.Run([.. t])).Zip(Second(ConvNet.Plain))) KernelResults.ApartOfMeanSquare(fast, plain).Should().BeLessThan(5e-5);
     }
 
     [Fact]
@@ -173,7 +173,7 @@ public class ConvNetTests
             finally { KernelSwitches.ConvNet = true; }
         }
         var (fast, direct, exact) = (Run(true, float32), Run(false, float32), Run(false, float64));
-        for (var i = 0; i < exact.Length; i++) Apart(fast[i], exact[i]).Should().BeLessThan(Math.Max(3 * Apart(direct[i], exact[i]), 1e-5));
+        for (var i = 0; i < exact.Length; i++) KernelResults.ApartOfMeanSquare(fast[i], exact[i]).Should().BeLessThan(Math.Max(3 * KernelResults.ApartOfMeanSquare(direct[i], exact[i]), 1e-5));
     }
 
     // x, the weights, and the gradient of the output
@@ -187,22 +187,4 @@ public class ConvNetTests
             Random(0.5 / Math.Sqrt(m), o, m, 3, 3), Random(0.5, o), Random(0.3, 1, o, 1, 1), Random(1, n, o, h, w),
         ];
     }
-
-    private static Tensor[] Gradients(Func<IReadOnlyList<Tensor>, Tensor> network, Tensor[] tensors, ScalarType dtype)
-    {
-        var leaves = tensors[..^1].Select(t => t.to(dtype).detach().requires_grad_(true)).ToArray();
-        var y = network(leaves);
-        autograd.backward([y], [tensors[^1].to(dtype)]);
-        return [y.detach(), .. leaves.Select(l => l.grad!)];
-    }
-
-    // the largest difference, as a part of the root mean square
-    private static double Apart(Tensor actual, Tensor expected)
-    {
-        using var scope = NewDisposeScope();
-        var (a, e) = (actual.to(float64), expected.to(float64));
-        return a.sub(e).abs().max().item<double>() / e.square().mean().sqrt().item<double>();
-    }
-
-    private static bool Same(Tensor a, Tensor b) => a.eq(b).all().item<bool>();
 }

@@ -17,9 +17,9 @@ public class NormConvolutionTests
         using var scope = NewDisposeScope();
         var tensors = Draw(n, c, k, h, w, hasBias);
         NormConvolution.Takes(tensors[0], tensors[1], tensors[3], hasBias ? tensors[4] : null).Should().BeTrue();
-        var exact = Gradients(Plain, tensors, float64);
-        var plain = Gradients(Plain, tensors, float32);
-        var fast = Gradients(Fast, tensors, float32);
+        var exact = KernelResults.Gradients(Plain, tensors, float64);
+        var plain = KernelResults.Gradients(Plain, tensors, float32);
+        var fast = KernelResults.Gradients(Fast, tensors, float32);
         for (var i = 0; i < exact.Length; i++) Apart(fast[i], exact[i]).Should().BeLessThan(Math.Max(2 * Apart(plain[i], exact[i]), 2e-6), "of {0}", names[i]);
     }
 
@@ -28,9 +28,9 @@ public class NormConvolutionTests
     {
         using var scope = NewDisposeScope();
         var tensors = Draw(6, 16, 24, 10, 10, true);
-        var one = Gradients(Fast, tensors, float32);
-        var two = Gradients(t => ImageConvolution.Fast(NormReluFunction.Apply(t[0], t[1], t[2], Eps)[0], t[3], t[4], 0), tensors, float32);
-        for (var i = 0; i < one.Length; i++) Same(one[i], two[i]).Should().BeTrue("of {0}", names[i]);
+        var one = KernelResults.Gradients(Fast, tensors, float32);
+        var two = KernelResults.Gradients(t => ImageConvolution.Fast(NormReluFunction.Apply(t[0], t[1], t[2], Eps)[0], t[3], t[4], 0), tensors, float32);
+        for (var i = 0; i < one.Length; i++) KernelResults.Same(one[i], two[i]).Should().BeTrue("of {0}", names[i]);
     }
 
     [Fact]
@@ -42,10 +42,10 @@ public class NormConvolutionTests
         try
         {
             set_num_threads(1);
-            var one = Gradients(Fast, tensors, float32);
+            var one = KernelResults.Gradients(Fast, tensors, float32);
             set_num_threads(2);
-            var two = Gradients(Fast, tensors, float32);
-            for (var i = 0; i < one.Length; i++) Same(one[i], two[i]).Should().BeTrue("of {0}", names[i]);
+            var two = KernelResults.Gradients(Fast, tensors, float32);
+            for (var i = 0; i < one.Length; i++) KernelResults.Same(one[i], two[i]).Should().BeTrue("of {0}", names[i]);
         }
         finally { set_num_threads(before); }
     }
@@ -105,21 +105,7 @@ public class NormConvolutionTests
         return [.. all, .. hasBias ? new[] { Random(k) } : [], Random(n, k, h, w)];
     }
 
-    private static Tensor[] Gradients(Func<IReadOnlyList<Tensor>, Tensor> map, Tensor[] tensors, ScalarType dtype)
-    {
-        var leaves = tensors[..^1].Select(t => t.to(dtype).detach().requires_grad_(true)).ToArray();
-        var y = map(leaves);
-        autograd.backward([y], [tensors[^1].to(dtype)]);
-        return [y.detach(), .. leaves.Select(l => l.grad!)];
-    }
-
-    // the largest difference, as a part of the root mean square
-    private static double Apart(Tensor actual, Tensor expected)
-    {
-        using var scope = NewDisposeScope();
-        var (a, e) = (actual.to(float64), expected.to(float64));
-        return a.sub(e).abs().max().item<double>() / Math.Max(e.square().mean().sqrt().item<double>(), 1e-30);
-    }
+    private static double Apart(Tensor actual, Tensor expected) => KernelResults.ApartOfMeanSquare(actual, expected, 1e-30);
 
     // in the root mean square: behind many layers, the largest of a few differences is a matter of luck
     private static double Error(Tensor actual, Tensor expected)
@@ -128,6 +114,4 @@ public class NormConvolutionTests
         var e = expected.to(float64);
         return Math.Sqrt(actual.to(float64).sub(e).square().mean().item<double>() / Math.Max(e.square().mean().item<double>(), 1e-60));
     }
-
-    private static bool Same(Tensor a, Tensor b) => a.eq(b).all().item<bool>();
 }

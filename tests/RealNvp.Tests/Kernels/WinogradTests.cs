@@ -22,7 +22,7 @@ public class WinogradTests
             var direct = Gradients(ImageConvolution.Plain, tensors, border, float32);
             var fast = Gradients(ImageConvolution.Fast, tensors, border, float32);
             for (var i = 0; i < exact.Length; i++)
-                Apart(fast[i], exact[i]).Should().BeLessThan(Math.Max(2 * Apart(direct[i], exact[i]), 1e-6), "of {0}, border {1}", names[i], border);
+                KernelResults.ApartOfMeanSquare(fast[i], exact[i]).Should().BeLessThan(Math.Max(2 * KernelResults.ApartOfMeanSquare(direct[i], exact[i]), 1e-6), "of {0}, border {1}", names[i], border);
         }
     }
 
@@ -57,7 +57,7 @@ public class WinogradTests
             var one = Gradients(ImageConvolution.Fast, tensors, 0, float32);
             set_num_threads(2);
             var two = Gradients(ImageConvolution.Fast, tensors, 0, float32);
-            for (var i = 0; i < one.Length; i++) Same(one[i], two[i]).Should().BeTrue("of {0}", names[i]);
+            for (var i = 0; i < one.Length; i++) KernelResults.Same(one[i], two[i]).Should().BeTrue("of {0}", names[i]);
         }
         finally { set_num_threads(before); }
     }
@@ -95,7 +95,7 @@ public class WinogradTests
             var input = tensors[0].clone();
             input[1, 3, at / 8, at % 8] = value;
             var fast = ImageConvolution.Fast(input, tensors[1], tensors[2], 0).isfinite();
-            Same(fast, ImageConvolution.Plain(input, tensors[1], tensors[2], 0).isfinite()).Should().BeTrue();
+            KernelResults.Same(fast, ImageConvolution.Plain(input, tensors[1], tensors[2], 0).isfinite()).Should().BeTrue();
         }
     }
 
@@ -107,7 +107,7 @@ public class WinogradTests
         tensors[0] = tensors[0].mul(1e29);
         var exact = Gradients(ImageConvolution.Plain, tensors, 0, float64);
         var fast = Gradients(ImageConvolution.Fast, tensors, 0, float32);
-        for (var i = 0; i < exact.Length; i++) Apart(fast[i], exact[i]).Should().BeLessThan(1e-5, "of {0}", names[i]);
+        for (var i = 0; i < exact.Length; i++) KernelResults.ApartOfMeanSquare(fast[i], exact[i]).Should().BeLessThan(1e-5, "of {0}", names[i]);
     }
 
     [Fact]
@@ -121,10 +121,10 @@ public class WinogradTests
             foreach (var kernel in layouts)
             {
                 var actual = Gradients(ImageConvolution.Fast, [image(tensors[0]), kernel(tensors[1]), tensors[2], image(tensors[3])], 0, float32);
-                for (var i = 0; i < expected.Length; i++) Apart(actual[i], expected[i]).Should().BeLessThan(5e-6, "of {0}", names[i]);
+                for (var i = 0; i < expected.Length; i++) KernelResults.ApartOfMeanSquare(actual[i], expected[i]).Should().BeLessThan(5e-6, "of {0}", names[i]);
             }
         var repeated = tensors[0].narrow(2, 0, 1).expand(2, 16, 6, 10);
-        Apart(ImageConvolution.Fast(repeated, tensors[1], null, 0), ImageConvolution.Plain(repeated, tensors[1], null, 0)).Should().BeLessThan(5e-6);
+        KernelResults.ApartOfMeanSquare(ImageConvolution.Fast(repeated, tensors[1], null, 0), ImageConvolution.Plain(repeated, tensors[1], null, 0)).Should().BeLessThan(5e-6);
     }
 
     [Theory, InlineData(0), InlineData(1), InlineData(2)]
@@ -135,7 +135,7 @@ public class WinogradTests
         var expected = Gradients(ImageConvolution.Plain, tensors, 1, float64)[1 + wanted];
         var leaves = tensors.Take(3).Select((t, i) => t.detach().requires_grad_(i == wanted)).ToArray();
         autograd.backward([ImageConvolution.Fast(leaves[0], leaves[1], leaves[2], 1)], [tensors[3]]);
-        Apart(leaves[wanted].grad!, expected).Should().BeLessThan(5e-6);
+        KernelResults.ApartOfMeanSquare(leaves[wanted].grad!, expected).Should().BeLessThan(5e-6);
         leaves.Count(l => l.grad is not null).Should().Be(1);
     }
 
@@ -152,7 +152,7 @@ public class WinogradTests
             first.Select(g => g.square().sum()).Aggregate((a, b) => a.add(b)).backward();
             return [.. leaves.Select(l => l.grad!)];
         }
-        foreach (var (fast, plain) in Second(ImageConvolution.Fast).Zip(Second(ImageConvolution.Plain))) Apart(fast, plain).Should().BeLessThan(2e-5);
+        foreach (var (fast, plain) in Second(ImageConvolution.Fast).Zip(Second(ImageConvolution.Plain))) KernelResults.ApartOfMeanSquare(fast, plain).Should().BeLessThan(2e-5);
     }
 
     [Fact]
@@ -162,7 +162,7 @@ public class WinogradTests
         var tensors = Draw(16, 32, 32, 16, 16);
         var (x, w, b) = (tensors[0], tensors[1], tensors[2]);
         ImageConvolution.Serves(x, w, b).Should().BeTrue();
-        Same(ImageConvolution.Apply(x, w, b), ImageConvolution.Fast(x, w, b, 0)).Should().BeTrue();
+        KernelResults.Same(ImageConvolution.Apply(x, w, b), ImageConvolution.Fast(x, w, b, 0)).Should().BeTrue();
 
         ImageConvolution.Serves(x.to(float64), w.to(float64), b.to(float64)).Should().BeFalse();
         ImageConvolution.Apply(x.narrow(0, 0, 0), w, b).shape.Should().Equal(0, 32, 16, 16);
@@ -170,7 +170,7 @@ public class WinogradTests
         var mismatch = () => ImageConvolution.Apply(x, w.narrow(1, 0, 16), b);
         mismatch.Should().Throw<System.Runtime.InteropServices.ExternalException>();
         KernelSwitches.Winograd = false;
-        try { Same(ImageConvolution.Apply(x, w, b), nn.functional.conv2d(x, w, b, padding: [1, 1])).Should().BeTrue(); }
+        try { KernelResults.Same(ImageConvolution.Apply(x, w, b), nn.functional.conv2d(x, w, b, padding: [1, 1])).Should().BeTrue(); }
         finally { KernelSwitches.Winograd = true; }
     }
 
@@ -197,7 +197,7 @@ public class WinogradTests
         }
         var (fast, direct) = (Run(true, float32), Run(false, float32));
         var exact = Run(false, float64);
-        for (var i = 0; i < exact.Length; i++) Apart(fast[i], exact[i]).Should().BeLessThan(Math.Max(3 * Apart(direct[i], exact[i]), 1e-5));
+        for (var i = 0; i < exact.Length; i++) KernelResults.ApartOfMeanSquare(fast[i], exact[i]).Should().BeLessThan(Math.Max(3 * KernelResults.ApartOfMeanSquare(direct[i], exact[i]), 1e-5));
     }
 
     // input, weight, bias, gradient of the output
@@ -214,16 +214,6 @@ public class WinogradTests
         autograd.backward([y], [tensors[3].to(dtype)]);
         return [y.detach(), .. leaves.Select(l => l.grad!)];
     }
-
-    // the largest difference, as a part of the root mean square
-    private static double Apart(Tensor actual, Tensor expected)
-    {
-        using var scope = NewDisposeScope();
-        var (a, e) = (actual.to(float64), expected.to(float64));
-        return a.sub(e).abs().max().item<double>() / e.square().mean().sqrt().item<double>();
-    }
-
-    private static bool Same(Tensor a, Tensor b) => a.eq(b).all().item<bool>();
 
     private static float[] Numbers(Tensor tensor) => tensor.contiguous().data<float>().ToArray();
 

@@ -25,17 +25,14 @@ internal static unsafe class AffineBlock
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<TLanes>() where TLanes : struct, ILanes<TLanes, float>
         {
-            TLanes before = TLanes.Create(form.Before), after = TLanes.Create(form.After), direction = TLanes.Create(form.Direction);
             // Σ s of whole vectors, then of what is left
             var all = TLanes.Number(0);
             var last = stackalloc float[TLanes.Count];
             float sum = 0;
             for (var i = 0; i < count; i += TLanes.Count)
             {
-                var s = form.Sigmoid ? AffineMath<TLanes>.LogSigmoid(AffineMath<TLanes>.Logit(TLanes.Load(r + i))) : TLanes.Load(a + i) * AffineMath<TLanes>.Tanh(TLanes.Load(r + i));
-                var shift = TLanes.Load(t + i);
-                var scaled = TLanes.MultiplyAdd(before, shift, TLanes.Load(x + i)) * LaneMath<TLanes, float>.Exp(direction * s);
-                TLanes.Store(TLanes.MultiplyAdd(after, shift, scaled), x + i);
+                var given = form.Sigmoid ? TLanes.Number(1) : TLanes.Load(a + i);
+                TLanes.Store(AffineMath<TLanes>.Map(form, TLanes.Load(x + i), TLanes.Load(r + i), TLanes.Load(t + i), given, out var s), x + i);
                 if (count - i >= TLanes.Count)
                 {
                     all += s;

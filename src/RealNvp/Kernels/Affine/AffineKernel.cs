@@ -93,6 +93,10 @@ internal static unsafe class AffineKernel
         return (dx, dp, da);
     }
 
+    /// <summary>The gradient of a from those by example. A scale beyond its limit acts as if it were at it, so nothing moves it.</summary>
+    internal static Tensor OfScale(Tensor byExample, Tensor scale) =>
+        byExample.sum([0L]).reshape(scale.shape).mul(scale.abs().le(Internal.Scalars.Of(AffineTransformer.MaxLogScale)).to(scale.dtype));
+
     /// <summary>The inputs: N examples of C runs of some length; a vector is one run.</summary>
     private sealed class Job
     {
@@ -190,9 +194,6 @@ internal sealed class AffineFunction : KernelFunction<AffineFunction>
             return [.. KernelTwin.Differentiate(i => { var (y, l) = twin(i[0], i[1], i.ElementAtOrDefault(2)); return [y, l]; }, saved, gradients), null, null];
         }
         var (x, parameters, byExample) = AffineKernel.Backward(form, saved[0], saved[1], scale, gradients[0], gradients[1]);
-        if (scale is null) return [x, parameters, null, null];
-        // a scale beyond its limit acts as if it were at it, so nothing moves it
-        var inside = scale.abs().le(Internal.Scalars.Of(AffineTransformer.MaxLogScale)).to(scale.dtype);
-        return [x, parameters, byExample!.sum([0L]).reshape(scale.shape).mul(inside), null, null];
+        return scale is null ? [x, parameters, null, null] : [x, parameters, AffineKernel.OfScale(byExample!, scale), null, null];
     }
 }

@@ -38,6 +38,21 @@ internal static class AffineMath<TLanes> where TLanes : struct, ILanes<TLanes, f
     public static TLanes LogSigmoid(TLanes v) =>
         TLanes.Min(TLanes.Number(0), v) - LaneMath<TLanes, float>.LogOnePlus(LaneMath<TLanes, float>.ExpOfNegative(-TLanes.Abs(v)));
 
+    /// <summary>y = (x + p·t)·exp(d·s) + q·t, and s.</summary>
+    /// <param name="form">p, q, d, and how s is made of r.</param>
+    /// <param name="x">The input.</param>
+    /// <param name="raw">r.</param>
+    /// <param name="shift">t.</param>
+    /// <param name="a">The scale of tanh; of no meaning with a sigmoid.</param>
+    /// <param name="s">The result: log|dy/dx| is d·s.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Map(in AffineForm form, TLanes x, TLanes raw, TLanes shift, TLanes a, out TLanes s)
+    {
+        s = form.Sigmoid ? LogSigmoid(Logit(raw)) : a * Tanh(raw);
+        var scaled = TLanes.MultiplyAdd(TLanes.Create(form.Before), shift, x) * LaneMath<TLanes, float>.Exp(TLanes.Create(form.Direction) * s);
+        return TLanes.MultiplyAdd(TLanes.Create(form.After), shift, scaled);
+    }
+
     /// <summary>All gradients of y = (x + p·t)·exp(d·s) + q·t and of its log-derivative d·s.</summary>
     /// <param name="form">p, q, d, and how s is made of r.</param>
     /// <param name="x">The input.</param>

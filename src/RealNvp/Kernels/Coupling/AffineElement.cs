@@ -14,16 +14,11 @@ internal readonly unsafe struct AffineElement<TLanes>(AffineForm form) : IElemen
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Run(float** at, nint* steps, float* scratch)
     {
-        var raw = TLanes.Load(at[1]);
-        var shift = TLanes.Load(at[1] + steps[1]);
-        TLanes s;
-        var output = 2;
-        if (form.Sigmoid) s = AffineMath<TLanes>.LogSigmoid(AffineMath<TLanes>.Logit(raw));
-        else s = TLanes.Load(at[output++]) * AffineMath<TLanes>.Tanh(raw);
-        s *= TLanes.Create(form.Direction);
-        var scaled = TLanes.MultiplyAdd(TLanes.Create(form.Before), shift, TLanes.Load(at[0])) * LaneMath<TLanes, float>.Exp(s);
-        TLanes.Store(TLanes.MultiplyAdd(TLanes.Create(form.After), shift, scaled), at[output]);
-        TLanes.Store(s, at[output + 1]);
+        var output = form.Sigmoid ? 2 : 3;
+        var a = form.Sigmoid ? TLanes.Number(1) : TLanes.Load(at[2]);
+        var value = AffineMath<TLanes>.Map(form, TLanes.Load(at[0]), TLanes.Load(at[1]), TLanes.Load(at[1] + steps[1]), a, out var s);
+        TLanes.Store(value, at[output]);
+        TLanes.Store(TLanes.Create(form.Direction) * s, at[output + 1]);
     }
 }
 

@@ -38,23 +38,7 @@ internal sealed class CouplingFunction : KernelFunction<CouplingFunction>
 
     private static unsafe List<Tensor?> Gradients(CouplingCall call, List<Tensor> saved, Tensor tape, List<Tensor> gradients)
     {
-        var results = new List<Tensor?>(saved.Count + 3);
-        foreach (var tensor in saved) results.Add(tensor.requires_grad ? empty(tensor.shape, ScalarType.Float32, CPU) : null);
-        float* To(int index) => results[index] is { } result ? KernelMemory.Pointer<float>(result) : null;
-
-        var tensors = call.Tensors;
-        var layers = call.Net.Program.Layers.Count;
-        var to = new DenseGradients(layers) { X = To(0) };
-        if (tensors.HasContext)
-        {
-            to.Context = To(1);
-            to.ContextWeight = To(2);
-        }
-        for (var i = 0; i < layers; i++)
-        {
-            to.Weights[i] = To(tensors.First + (2 * i));
-            to.Biases[i] = To(tensors.First + (2 * i) + 1);
-        }
+        var to = DenseGradients.Of(call.Net.Program, call.Tensors, saved, out var results);
         // one number a column, which become one in all where the weight is one
         var ofWeight = stackalloc float[call.Columns];
         if (call.HasWeight && results[^1] is not null)

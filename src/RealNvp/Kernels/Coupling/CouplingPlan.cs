@@ -54,7 +54,7 @@ internal sealed class CouplingPlan
     /// <summary>Value and log-determinant; null where the kernel does not take these tensors. The caller disposes both.</summary>
     public (Tensor Value, Tensor LogDet)? TryRun(Tensor input, Tensor? context, bool inverse)
     {
-        if (!KernelSwitches.Coupling || !Map.IsOn || !DenseNetwork.Fits(input, Features) || ConditionerMath.IsReduced(Modules.ComputeDtype, input) || ModuleHooks.Any((nn.Module)network)) return null;
+        if (!KernelSwitches.Coupling || !Map.IsOn || !DenseNetwork.Fits(input, Features) || ConditionerMath.IsReduced(Modules.ComputeDtype, input) || ModuleHooks.Any((Conditioner)network)) return null;
         using var scope = NewDisposeScope();
         var hasContext = Modules.Uses(context);
         var all = Modules.Tensors(input, context);

@@ -1,11 +1,38 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace RealNvp.Kernels;
 
 /// <summary>Where the gradients of a network go; null where one is not wanted.</summary>
 internal sealed unsafe class DenseGradients(int layers)
 {
+    /// <summary>Those of the tensors of a call that want one, written to new tensors.</summary>
+    /// <param name="program">The network.</param>
+    /// <param name="tensors">The call.</param>
+    /// <param name="all">Its tensors in their order, and what follows them.</param>
+    /// <param name="results">Gets a tensor for each of them, or null.</param>
+    public static DenseGradients Of(DenseProgram program, DenseTensors tensors, IReadOnlyList<Tensor> all, out List<Tensor?> results)
+    {
+        var made = all.Select(t => t.requires_grad ? empty(t.shape, ScalarType.Float32, t.device) : null).ToList();
+        float* To(int index) => made[index] is { } result ? KernelMemory.Pointer<float>(result) : null;
+
+        var to = new DenseGradients(program.Layers.Count) { X = To(0) };
+        if (tensors.HasContext)
+        {
+            to.Context = To(1);
+            to.ContextWeight = To(2);
+        }
+        for (var i = 0; i < program.Layers.Count; i++)
+        {
+            to.Weights[i] = To(tensors.First + (2 * i));
+            to.Biases[i] = To(tensors.First + (2 * i) + 1);
+        }
+        results = made;
+        return to;
+    }
+
     /// <summary>(rows, inputs), contiguous.</summary>
     public float* X;
 

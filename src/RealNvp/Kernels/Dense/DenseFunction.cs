@@ -41,22 +41,7 @@ internal sealed class DenseFunction : KernelFunction<DenseFunction>
 
     private static unsafe List<Tensor?> Gradients(DenseProgram program, DenseTensors tensors, List<Tensor> saved, Tensor gradient)
     {
-        var results = new List<Tensor?>(saved.Count + 1);
-        for (var i = 0; i < saved.Count - 1; i++)
-            results.Add(saved[i].requires_grad ? empty(saved[i].shape, ScalarType.Float32, saved[i].device) : null);
-        float* To(int index) => results[index] is { } result ? KernelMemory.Pointer<float>(result) : null;
-
-        var to = new DenseGradients(program.Layers.Count) { X = To(0) };
-        if (tensors.HasContext)
-        {
-            to.Context = To(1);
-            to.ContextWeight = To(2);
-        }
-        for (var i = 0; i < program.Layers.Count; i++)
-        {
-            to.Weights[i] = To(tensors.First + (2 * i));
-            to.Biases[i] = To(tensors.First + (2 * i) + 1);
-        }
+        var to = DenseGradients.Of(program, tensors, saved.GetRange(0, saved.Count - 1), out var results);
         using var dense = gradient.contiguous();
         DenseBackward.Run(new DenseCall(program, tensors), KernelMemory.Pointer<float>(saved[^1]), KernelMemory.Pointer<float>(dense), to);
         return results;

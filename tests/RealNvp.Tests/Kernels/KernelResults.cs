@@ -1,0 +1,37 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Tests.Kernels;
+
+/// <summary>What a kernel gives, and how far apart two results are.</summary>
+internal static class KernelResults
+{
+    /// <summary>The output of a map of all tensors but the last, which is the gradient of the output; then their gradients.</summary>
+    public static Tensor[] Gradients(Func<IReadOnlyList<Tensor>, Tensor> map, Tensor[] tensors, ScalarType dtype)
+    {
+        var leaves = tensors[..^1].Select(t => t.to(dtype).detach().requires_grad_(true)).ToArray();
+        var y = map(leaves);
+        autograd.backward([y], [tensors[^1].to(dtype)]);
+        return [y.detach(), .. leaves.Select(l => l.grad!)];
+    }
+
+    /// <summary>The largest difference, as a part of the root mean square of what was expected, or of <paramref name="least"/> where that is more.</summary>
+    public static double ApartOfMeanSquare(Tensor actual, Tensor expected, double least = 0)
+    {
+        using var scope = NewDisposeScope();
+        var (a, e) = (actual.to(float64), expected.to(float64));
+        return a.sub(e).abs().max().item<double>() / Math.Max(e.square().mean().sqrt().item<double>(), least);
+    }
+
+    /// <summary>The largest difference, as a part of the largest number that was expected; 0 where there are none.</summary>
+    public static double ApartOfLargest(Tensor actual, Tensor expected)
+    {
+        if (actual.numel() == 0) return 0;
+        using var scope = NewDisposeScope();
+        var (a, e) = (actual.to(float64), expected.to(float64));
+        return a.sub(e).abs().max().item<double>() / Math.Max(1e-30, e.abs().max().item<double>());
+    }
+
+    /// <summary>Whether all numbers are equal.</summary>
+    public static bool Same(Tensor a, Tensor b) => a.eq(b).all().item<bool>();
+}

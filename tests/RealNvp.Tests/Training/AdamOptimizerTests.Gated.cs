@@ -1,0 +1,52 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Tests.Training;
+
+public sealed partial class AdamOptimizerTests
+{
+    [Theory]
+    [InlineData(ScalarType.Float32, true, 2e-6)]
+    [InlineData(ScalarType.Float32, false, 2e-6)]
+    [InlineData(ScalarType.Float64, true, 1e-7)]
+    [InlineData(ScalarType.Float64, false, 1e-7)]
+    public void Steps_through_a_gate_are_the_same_and_stop_for_good_at_one_that_is_not_finite(ScalarType type, bool lists, double tolerance)
+    {
+        using var scope = NewDisposeScope();
+        var (gated, plain) = (Parameters(type), Parameters(type));
+        using var adam = new AdamOptimizer([Group(gated, 0.03)], null, allowFused: false) { UsesLists = lists };
+        using var expected = new AdamOptimizer([Group(plain, 0.03)], null, allowFused: false);
+        using var gate = new StepGate(CPU);
+        var loss = ones([], type);
+        for (var step = 0; step < 30; step++)
+        {
+            for (var i = 0; i < Shapes.Length; i++)
+            {
+                // one without a gradient now and then, one laid out otherwise, and in turn some that are clipped
+                plain[i].grad = i == 1 && step % 3 == 0 ? null : randn(Shapes[i], type).mul(step % 2 == 0 ? 3 : 0.01);
+                gated[i].grad = i == 0 ? plain[i].grad!.t().contiguous().t() : plain[i].grad?.clone();
+            }
+            using var norm = adam.StepThrough(gate, loss, 0.01, 1, null);
+            norm.to(float64).item<double>().Should().BeApproximately(expected.Step(0.01, 1), 1e-4);
+        }
+        for (var i = 0; i < Shapes.Length; i++) Distance(gated[i], plain[i]).Should().BeLessThan(tolerance);
+
+        var (counts, state) = (adam.Counts(), adam.StateDict());
+        var before = gated.Select(p => p.detach().clone()).ToArray();
+        foreach (var bad in new[] { float.NaN, 1, float.PositiveInfinity, 1 })
+        {
+            for (var i = 0; i < Shapes.Length; i++) gated[i].grad = full(Shapes[i], bad, type);
+            adam.StepThrough(gate, loss, 0.01, 1, null).Dispose();
+        }
+        adam.TakeBack(counts);
+        for (var i = 0; i < Shapes.Length; i++) gated[i].equal(before[i]).all().item<bool>().Should().BeTrue();
+        foreach (var (name, value) in adam.StateDict()) value.equal(state[name]).all().item<bool>().Should().BeTrue(name);
+
+        // once the host has seen it, steps go on as if nothing had been
+        gate.Reopen();
+        for (var i = 0; i < Shapes.Length; i++) (gated[i].grad, plain[i].grad) = (ones(Shapes[i], type), ones(Shapes[i], type));
+        adam.StepThrough(gate, loss, 0.01, null, null).Dispose();
+        expected.Step(0.01);
+        for (var i = 0; i < Shapes.Length; i++) Distance(gated[i], plain[i]).Should().BeLessThan(tolerance);
+    }
+}
