@@ -34,11 +34,12 @@ internal static unsafe class CouplingBackward
             Columns = columns, Input = changed, RawRow = outputs, Weight = weight, OfValue = changed + part, OfLogDetRow = given.OfLogDetRow,
             OfInput = changed + (2 * part), OfRaw = scratch, OfWeight = changed + (3 * part),
         };
-        for (var row = start; row < end; row += DenseCall.Block)
+        var most = DenseCall.BlockOf(end - start);
+        for (var row = start; row < end; row += most)
         {
             var x = net.X + (row * net.XStride);
             var gradient = given.OfValue + ((nint)row * features);
-            block.Rows = Math.Min(DenseCall.Block, end - row);
+            block.Rows = Math.Min(most, end - row);
             block.Raw = tape + DenseForward.TapeAt(program, net.Rows, program.Layers.Count - 1) + ((nint)row * outputs);
             block.OfLogDet = given.OfLogDet + (row * given.OfLogDetRow);
             CouplingCall.Gather(x, net.XStride, plan.ChangedAt, changed, columns, block.Rows);

@@ -38,10 +38,11 @@ internal static unsafe class CouplingForward
         var weight = changed + (3 * part);
         call.Weight.CopyTo(new Span<float>(weight, columns));
         var block = new CouplingBlock { Columns = columns, Input = changed, RawRow = outputs, Weight = weight, Value = changed + part, LogDerivative = changed + (2 * part) };
-        for (var row = start; row < end; row += DenseCall.Block)
+        var most = DenseCall.BlockOf(end - start);
+        for (var row = start; row < end; row += most)
         {
             var x = net.X + (row * net.XStride);
-            block.Rows = Math.Min(DenseCall.Block, end - row);
+            block.Rows = Math.Min(most, end - row);
             block.Raw = tape == null ? last : tape + DenseForward.TapeAt(program, net.Rows, program.Layers.Count - 1) + ((nint)row * outputs);
             if (plan.ReadRun < 0) CouplingCall.Gather(x, net.XStride, plan.ReadAt, read, inputs, block.Rows);
             DenseForward.Block<L, V>(net, plan.ReadRun < 0 ? read : x + plan.ReadRun, plan.ReadRun < 0 ? inputs : net.XStride, row, block.Rows, tape, scratch, block.Raw);

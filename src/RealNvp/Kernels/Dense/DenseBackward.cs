@@ -96,9 +96,10 @@ internal static unsafe class DenseBackward
         var program = call.Program;
         var size = BufferSize(program);
         var scratch = DenseScratch.Own(3 * size);
-        for (var row = start; row < end; row += DenseCall.Block)
+        var most = DenseCall.BlockOf(end - start);
+        for (var row = start; row < end; row += most)
         {
-            var rows = Math.Min(DenseCall.Block, end - row);
+            var rows = Math.Min(most, end - row);
             float* here = scratch, next = scratch + size, input = scratch + (2 * size);
             DenseForward.Copy(gradient + ((nint)row * program.Outputs), program.Outputs, here, DenseProduct.Stride(program.Outputs), rows, program.Outputs);
             DenseForward.Copy(call.X + (row * call.XStride), call.XStride, input, DenseProduct.Stride(program.Inputs), rows, program.Inputs);

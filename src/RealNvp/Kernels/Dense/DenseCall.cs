@@ -8,7 +8,7 @@ namespace RealNvp.Kernels;
 internal sealed unsafe class DenseCall
 {
     /// <summary>Multiply-adds that are worth a thread of their own.</summary>
-    public const double Grain = 1.5e6;
+    public const double Grain = 5e5;
 
     /// <summary>Rows that go through all layers before the next ones: their activations stay in the second-level cache. A multiple of the rows of a tile.</summary>
     public const int Block = 96;
@@ -64,6 +64,13 @@ internal sealed unsafe class DenseCall
 
     /// <summary>The packed weight of the context.</summary>
     public float* ContextPanels => context_panels;
+
+    /// <summary>The rows of a block where so many go through in blocks: as many in each, in whole tiles, so that the last one is not a small rest.</summary>
+    public static int BlockOf(int rows)
+    {
+        var blocks = Math.Max(1, (rows + Block - 1) / Block);
+        return Math.Min(Block, (rows + (blocks * DenseTile.Rows) - 1) / (blocks * DenseTile.Rows) * DenseTile.Rows);
+    }
 
     /// <summary>Elements that packing needs.</summary>
     public long PackedSize()

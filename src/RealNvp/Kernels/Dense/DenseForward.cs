@@ -37,9 +37,10 @@ internal static unsafe class DenseForward
         var outputs = call.Program.Outputs;
         var scratch = DenseScratch.Own(ScratchSize(call.Program) + ((long)DenseCall.Block * DenseProduct.Stride(outputs)));
         var last = scratch + ScratchSize(call.Program);
-        for (var row = start; row < end; row += DenseCall.Block)
+        var most = DenseCall.BlockOf(end - start);
+        for (var row = start; row < end; row += most)
         {
-            var rows = Math.Min(DenseCall.Block, end - row);
+            var rows = Math.Min(most, end - row);
             Block<L, V>(call, call.X + (row * call.XStride), call.XStride, row, rows, tape, scratch, last);
             Copy(last, DenseProduct.Stride(outputs), output + ((nint)row * outputs), outputs, rows, outputs);
         }
