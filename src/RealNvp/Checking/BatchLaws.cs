@@ -118,7 +118,7 @@ internal sealed class BatchLaws(Subject subject, Recorder recorder, Probes probe
         var matters = Anywhere(true, () =>
         {
             // the caller's contexts in another order, or steps both ways: long ones open a unit that short ones leave off
-            var others = Subject.Options.Context is null ? new[] { 1.0, -1, 10, -10 }.Select(step => context!.add(step)) : Enumerable.Range(1, Examples - 1).Select(n => context!.roll([n], [0L]));
+            var others = Subject.Options.Context is null ? new[] { 1.0, -1, 10, -10 }.Select(step => context!.add(Scalars.Of(step), Scalars.One)) : Enumerable.Range(1, Examples - 1).Select(n => context!.roll([n], [0L]));
             var one = Subject.Run(input, context, probe.Inverse);
             change = others.Select(other => Subject.Run(input, other, probe.Inverse)).Max(two => Math.Max(Difference(one.Value, two.Value), Difference(one.LogDet, two.LogDet)));
             return change > Tolerance * Scale(one.Value, one.LogDet);
@@ -151,7 +151,7 @@ internal sealed class BatchLaws(Subject subject, Recorder recorder, Probes probe
     private (Tensor Input, Tensor? Context) Batch(Probe probe)
     {
         using var scope = NewDisposeScope();
-        var rows = arange(Examples, dtype: int64, device: CPU).remainder(probe.Input.shape[0]);
+        var rows = Scalars.Range(Examples, CPU).remainder(Scalars.Integer(probe.Input.shape[0]));
         var input = Cast(probe.Input.index_select(0, rows)).MoveToOuterDisposeScope();
         return (input, probe.Context is null ? null : Cast(probe.Context.index_select(0, rows)).MoveToOuterDisposeScope());
     }

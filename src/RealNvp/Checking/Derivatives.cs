@@ -115,7 +115,7 @@ internal static class Derivatives
     private static double Moves(Tensor jacobian, Tensor errors)
     {
         using var scope = NewDisposeScope();
-        return linalg.inv(jacobian).t().mul(errors).square().sum().sqrt().Fetch<double>();
+        return linalg.inv(jacobian).t().mul(errors).pow(Scalars.Two).sum().sqrt().Fetch<double>();
     }
 
     private static (Tensor Fourth, Tensor Second, Tensor Noise) Jacobians(Func<Tensor, Tensor> map, Tensor example, long most, int exponent)
@@ -123,7 +123,7 @@ internal static class Derivatives
         var n = example.numel();
         var flat = example.flatten();
         // a larger value has coarser neighbours: the step follows it, in whole powers of two
-        var steps = flat.abs().clamp(1).log2().floor().exp2().mul(Math.ScaleB(1, exponent));
+        var steps = flat.abs().clamp(Scalars.Of(1)).log2().floor().exp2().mul(Scalars.Of(Math.ScaleB(1, exponent)));
         var chunk = Math.Min(most, Math.Clamp(BatchElements / n, 1, n));
         List<Tensor> fourth = [], second = [];
         Tensor? largest = null;
@@ -133,17 +133,17 @@ internal static class Derivatives
             var own = steps.narrow(0, start, count);
             var shifts = zeros(count, n, dtype: float64, device: example.device);
             shifts.diagonal(start).copy_(own);
-            Tensor At(double factor) => map(flat.add(shifts.mul(factor)).reshape([count, .. example.shape])).flatten(1);
+            Tensor At(double factor) => map(flat.add(shifts.mul(Scalars.Of(factor)), Scalars.One).reshape([count, .. example.shape])).flatten(1);
             var above = At(1);
             largest = largest is null ? above.abs().amax([0L]) : largest.maximum(above.abs().amax([0L]));
-            var near = above.sub(At(-1)).div(own.mul(2).unsqueeze(1));
-            var far = At(2).sub(At(-2)).div(own.mul(4).unsqueeze(1));
-            fourth.Add(near.mul(4).sub(far).div(3));
+            var near = above.sub(At(-1)).div(own.mul(Scalars.Of(2)).unsqueeze(1));
+            var far = At(2).sub(At(-2)).div(own.mul(Scalars.Of(4)).unsqueeze(1));
+            fourth.Add(near.mul(Scalars.Of(4)).sub(far).div(Scalars.Of(3)));
             second.Add(near);
         }
         // row j of these matrices is ∂z/∂x_j. A value z_i is known to ε times itself, or times the terms that it sums
         var derivatives = cat(fourth);
-        var terms = derivatives.abs().mul(flat.abs().unsqueeze(1)).sum(0, keepdim: false, type: float64).maximum(largest!).clamp(1e-3);
-        return (derivatives, cat(second), terms.unsqueeze(0).div(steps.unsqueeze(1)).mul(Rounding));
+        var terms = derivatives.abs().mul(flat.abs().unsqueeze(1)).sum(0, keepdim: false, type: float64).maximum(largest!).clamp(Scalars.Of(1e-3));
+        return (derivatives, cat(second), terms.unsqueeze(0).div(steps.unsqueeze(1)).mul(Scalars.Of(Rounding)));
     }
 }

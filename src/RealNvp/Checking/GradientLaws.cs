@@ -141,8 +141,8 @@ internal sealed class GradientLaws(Subject subject, Recorder recorder) : Laws(su
         {
             laws.Layer.zero_grad();
             var (value, logDet) = Run();
-            Scale = Math.Max(1, value.detach().mul(w).abs().sum().add(logDet.detach().mul(v).abs().sum()).to(float64).Fetch<double>());
-            var loss = value.mul(w).sum().add(logDet.mul(v).sum());
+            Scale = Math.Max(1, value.detach().mul(w).abs().sum().add(logDet.detach().mul(v).abs().sum(), Scalars.One).to(float64).Fetch<double>());
+            var loss = value.mul(w).sum().add(logDet.mul(v).sum(), Scalars.One);
             if (loss.requires_grad) loss.backward();
         }
 
@@ -150,7 +150,7 @@ internal sealed class GradientLaws(Subject subject, Recorder recorder) : Laws(su
         {
             using var scope = NewDisposeScope();
             var (value, logDet) = Run();
-            return value.mul(w).sum().add(logDet.mul(v).sum()).Fetch<double>();
+            return value.mul(w).sum().add(logDet.mul(v).sum(), Scalars.One).Fetch<double>();
         }
 
         public void Keep()

@@ -40,10 +40,10 @@ internal sealed class Probes(Subject subject, EventShape shape, Tensor? sample) 
         if (sample is not null) return Rows(sample, count);
         var (low, high) = (options.Minimum, options.Maximum);
         var size = shape.WithBatch(count);
-        if (double.IsFinite(low) && double.IsFinite(high)) return Rounded(rand(size, dtype: float64, device: CPU, generator: generator).mul(high - low).add(low).clamp(low, high));
+        if (double.IsFinite(low) && double.IsFinite(high)) return Rounded(rand(size, dtype: float64, device: CPU, generator: generator).mul(Scalars.Of(high - low)).add(Scalars.Of(low), Scalars.One).clamp(Scalars.Of(low), Scalars.Of(high)));
         var normal = randn(size, dtype: float64, device: CPU, generator: generator);
-        if (double.IsFinite(low)) return Rounded(normal.abs().add(low));
-        return Rounded(double.IsFinite(high) ? normal.abs().neg().add(high) : normal);
+        if (double.IsFinite(low)) return Rounded(normal.abs().add(Scalars.Of(low), Scalars.One));
+        return Rounded(double.IsFinite(high) ? normal.abs().neg().add(Scalars.Of(high), Scalars.One) : normal);
     }
 
     /// <summary>A context (n, C): the caller's rows in turn, or normal numbers; null where the layer takes none.</summary>
@@ -66,12 +66,12 @@ internal sealed class Probes(Subject subject, EventShape shape, Tensor? sample) 
             var (low, high) = (Math.Max(options.Minimum, -options.Extreme), Math.Min(options.Maximum, options.Extreme));
             var name = FormattableString.Invariant($"extremes ({low:G6} and {high:G6})");
             var all = Draw(4);
-            AddBoth(name, cat([full_like(all[..1], high), full_like(all[..1], low), Mixed(all[2..3], low, high), Mixed(all[3..], high, low)]), ordinary: false, [2], []);
+            AddBoth(name, cat([full_like(all[..1], Scalars.Of(high)), full_like(all[..1], Scalars.Of(low)), Mixed(all[2..3], low, high), Mixed(all[3..], high, low)]), ordinary: false, [2], []);
         }
         foreach (var point in options.Points.Where(p => p >= options.Minimum && p <= options.Maximum))
         {
             var all = Draw(2);
-            AddBoth(FormattableString.Invariant($"the point {point:G6}"), cat([full_like(all[..1], point), Mixed(all[1..], point, point)]), ordinary: false, [0, 1], []);
+            AddBoth(FormattableString.Invariant($"the point {point:G6}"), cat([full_like(all[..1], Scalars.Of(point)), Mixed(all[1..], point, point)]), ordinary: false, [0, 1], []);
         }
         if (drawn) AddLatents();
         return probes;
@@ -99,11 +99,11 @@ internal sealed class Probes(Subject subject, EventShape shape, Tensor? sample) 
             if (options.Extreme > 0)
             {
                 var (low, high) = (-options.Extreme, options.Extreme);
-                var extremes = cat([full_like(z[..1], high), full_like(z[..1], low), Mixed(z[2..3], low, high), Mixed(z[3..], high, low)]);
+                var extremes = cat([full_like(z[..1], Scalars.Of(high)), full_like(z[..1], Scalars.Of(low)), Mixed(z[2..3], low, high), Mixed(z[3..], high, low)]);
                 probes.Add(new(FormattableString.Invariant($"z: extremes (±{high:G6})"), true, extremes, c, Ordinary: false, [2]));
             }
             foreach (var point in options.Points)
-                probes.Add(new(FormattableString.Invariant($"z: the point {point:G6}"), true, cat([full_like(z[..1], point), Mixed(z[1..2], point, point)]), c?[..2], Ordinary: false, [0, 1]));
+                probes.Add(new(FormattableString.Invariant($"z: the point {point:G6}"), true, cat([full_like(z[..1], Scalars.Of(point)), Mixed(z[1..2], point, point)]), c?[..2], Ordinary: false, [0, 1]));
         }
     }
 
@@ -113,13 +113,13 @@ internal sealed class Probes(Subject subject, EventShape shape, Tensor? sample) 
     private Tensor Mixed(Tensor ordinary, double a, double b)
     {
         var draw = rand(ordinary.shape, dtype: float64, device: CPU, generator: generator);
-        return where(draw.lt(0.25), full_like(ordinary, a), where(draw.lt(0.5), full_like(ordinary, b), ordinary));
+        return where(draw.lt(Scalars.Of(0.25)), full_like(ordinary, Scalars.Of(a)), where(draw.lt(Scalars.Of(0.5)), full_like(ordinary, Scalars.Of(b)), ordinary));
     }
 
-    private bool AtEdge(Tensor x) => x.le(options.Minimum).logical_or(x.ge(options.Maximum)).any().Fetch<bool>();
+    private bool AtEdge(Tensor x) => x.le(Scalars.Of(options.Minimum)).logical_or(x.ge(Scalars.Of(options.Maximum))).any().Fetch<bool>();
 
     private static Tensor Rows(Tensor source, long count) =>
-        Rounded(source.detach().FetchTensor().index_select(0, arange(count, dtype: int64, device: CPU).remainder(source.shape[0])));
+        Rounded(source.detach().FetchTensor().index_select(0, Scalars.Range(count, CPU).remainder(Scalars.Integer(source.shape[0]))));
 
     private static Tensor Rounded(Tensor x) => x.to(float32).to(float64);
 }

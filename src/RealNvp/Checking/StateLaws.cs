@@ -103,7 +103,7 @@ internal sealed class StateLaws(Subject subject, Recorder recorder, Probes probe
         try
         {
             result = Subject.Run(input, context, probe.Inverse);
-            if (!probe.Inverse && result.Value.requires_grad && result.Value.device_type == input.device_type) result.Value.sum().add(result.LogDet.sum()).backward();
+            if (!probe.Inverse && result.Value.requires_grad && result.Value.device_type == input.device_type) result.Value.sum().add(result.LogDet.sum(), Scalars.One).backward();
         }
         finally { set_default_device(usual); }
         Layer.zero_grad();

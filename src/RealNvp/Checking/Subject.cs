@@ -73,7 +73,7 @@ internal sealed class Subject : IDisposable
             var fanIn = parameter.dim() < 2 ? 1 : parameter.numel() / parameter.shape[0];
             var noise = randn(parameter.shape, dtype: float64, device: CPU, generator: generator);
             var spread = Options.ParameterSpread * Math.Min(1, 3 / Math.Sqrt(fanIn));
-            parameter.add_(noise.mul(Scalars.Of(spread)).to(parameter.dtype, parameter.device));
+            parameter.add_(noise.mul(Scalars.Of(spread)).to(parameter.dtype, parameter.device), Scalars.One);
         }
         if (!Layer.MixesBatchInTraining) return;
         Layer.train();

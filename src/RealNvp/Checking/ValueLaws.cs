@@ -45,7 +45,7 @@ internal sealed class ValueLaws(Subject subject, Recorder recorder, EventShape s
         {
             var scale = Scale(there.LogDet);
             var error = Difference(there.LogDet, back.LogDet.neg());
-            var row = (int)there.LogDet.add(back.LogDet).abs().argmax().Fetch<long>();
+            var row = (int)there.LogDet.add(back.LogDet, Scalars.One).abs().argmax().Fetch<long>();
             Judge(FlowLaw.OppositeLogDets, probe, probe.Name, error, scale, Roundings * Epsilon * (sensitivity + amplification.LogDet),
                 FormattableString.Invariant($"In example {row}, {Direction(probe.Inverse)} gives log-det {Item(there.LogDet, row):G9} and {Direction(!probe.Inverse)} {Item(back.LogDet, row):G9}; they should be opposite."));
         });
@@ -185,10 +185,10 @@ internal sealed class ValueLaws(Subject subject, Recorder recorder, EventShape s
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         using var generator = new Generator(unchecked((ulong)Subject.Options.Seed));
-        var signs = rand(value.shape, dtype: float64, device: CPU, generator: generator).sub(0.5).sign().to(value.device);
+        var signs = rand(value.shape, dtype: float64, device: CPU, generator: generator).sub(Scalars.Of(0.5)).sign().to(value.device);
         try
         {
-            var moved = Subject.Run(value.add(signs.mul(value.abs().clamp(1)).mul(step)), context, inverse);
+            var moved = Subject.Run(value.add(signs.mul(value.abs().clamp(Scalars.Of(1))).mul(Scalars.Of(step)), Scalars.One), context, inverse);
             var (a, b) = (Difference(moved.Value, back.Value) / step, Difference(moved.LogDet, back.LogDet) / step);
             return (double.IsFinite(a) ? a : 0, double.IsFinite(b) ? b : 0);
         }

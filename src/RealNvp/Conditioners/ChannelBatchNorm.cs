@@ -30,7 +30,7 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>
         if (momentum is not (>= 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(momentum), momentum, "The momentum must be in [0, 1).");
         if (!(eps > 0)) throw new ArgumentOutOfRangeException(nameof(eps), eps, "Epsilon must be positive.");
         Weights.Pay((4 * channels) + 1, 5);
-        (Statistics, Momentum, Eps, epsilon) = (statistics, momentum, eps, eps);
+        (Statistics, Momentum, Eps, epsilon) = (statistics, momentum, eps, Scalars.Of(eps));
         weight = Weights.Parameter(ones(channels));
         bias = Weights.Parameter(zeros(channels));
         running_mean = Weights.Buffer(zeros(channels));
@@ -59,7 +59,7 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>
         if (Statistics == BatchStatistics.Current)
         {
             if (again) return nn.functional.batch_norm(input, null, null, weight, bias, training: true, 1 - Momentum, Eps);
-            using (no_grad()) num_batches_tracked.add_(Scalars.IntegerOne);
+            using (no_grad()) num_batches_tracked.add_(Scalars.IntegerOne, Scalars.IntegerOne);
             return nn.functional.batch_norm(input, running_mean, running_var, weight, bias, training: true, 1 - Momentum, Eps);
         }
         using var scope = NewDisposeScope();
@@ -68,7 +68,7 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>
         if (!again) tape?.Write(this, running_mean.clone(), running_var.clone(), num_batches_tracked.clone());
         var averages = again ? [.. tape!.Read(this, 3).Select(t => t.clone())] : new[] { running_mean, running_var, num_batches_tracked };
         var (mean, variance) = RunningMoments.Update(RunningMoments.Of(input, null), averages[0], averages[1], averages[2], Momentum, several);
-        var scale = variance.add(epsilon).rsqrt().mul(weight);
+        var scale = variance.add(epsilon, Scalars.One).rsqrt().mul(weight);
         var shift = bias.sub(mean.mul(scale));
         var y = input.mul(RunningMoments.PerChannel(scale, input.dim())).add(RunningMoments.PerChannel(shift, input.dim()), Scalars.One);
         return scope.MoveToOuter(y);
@@ -106,7 +106,7 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>
     {
         if (LayerTape.Current is { IsReplaying: true }) return;
         using var still = no_grad();
-        num_batches_tracked.add_(Scalars.IntegerOne);
+        num_batches_tracked.add_(Scalars.IntegerOne, Scalars.IntegerOne);
         double elements = input.numel() / input.shape[1];
         running_mean.mul_(Scalars.Of(Momentum)).add_(mean, Scalars.Of(1 - Momentum));
         running_var.mul_(Scalars.Of(Momentum)).add_(variance, Scalars.Of((1 - Momentum) * elements / (elements - 1)));

@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -21,6 +22,6 @@ internal sealed class ResidualBlock2d : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(out_conv.AfterRelu(out_norm, in_conv.AfterRelu(in_norm, input)).add_(input));
+        return scope.MoveToOuter(out_conv.AfterRelu(out_norm, in_conv.AfterRelu(in_norm, input)).add_(input, Scalars.One));
     }
 }

@@ -69,7 +69,7 @@ public sealed class ResidualConvNet : Conditioner
         {
             h = blocks[i].call(h);
             using var one = skips[i].call(h);
-            skip.add_(one);
+            skip.add_(one, Scalars.One);
         }
         return scope.MoveToOuter(out_conv.AfterRelu(out_norm, skip));
     }

@@ -20,7 +20,7 @@ public sealed class ZeroConv2d : nn.Module<Tensor, Tensor>
     /// <summary>The largest scale that has an effect.</summary>
     internal const float Limit = 5;
 
-    private static readonly Scalar speed = Speed, limit = Limit, minus_limit = -Limit;
+    private static readonly Scalar speed = Scalars.Of(Speed), limit = Scalars.Of(Limit), minus_limit = Scalars.Of(-Limit);
     private readonly PlainConv2d conv;
     private readonly TorchSharp.Modules.Parameter scale;
 

@@ -17,7 +17,7 @@ namespace RealNvp;
 /// </remarks>
 public sealed class ResampledNormal : Density
 {
-    private static readonly Scalar least = 1e-6, most = 1 - 1e-6, past = 0.95, present = 0.05;
+    private static readonly Scalar least = Scalars.Of(1e-6), most = Scalars.Of(1 - 1e-6), past = Scalars.Of(0.95), present = Scalars.Of(0.05);
     private readonly nn.Module<Tensor, Tensor?, Tensor> network;
     private readonly Tensor normalizer;
     private readonly Scalar half_log_two_pi_d, tries_less_one;
@@ -33,11 +33,11 @@ public sealed class ResampledNormal : Density
         ArgumentOutOfRangeException.ThrowIfLessThan(tries, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(normalizerSamples, 1);
         (Tries, NormalizerSamples) = (tries, normalizerSamples);
-        (half_log_two_pi_d, tries_less_one) = (0.5 * shape.NumElements * Math.Log(2 * Math.PI), tries - 1.0);
+        (half_log_two_pi_d, tries_less_one) = (Scalars.Of(0.5 * shape.NumElements * Math.Log(2 * Math.PI)), Scalars.Of(tries - 1.0));
         network = new ResidualMlp(shape.NumElements, 1, hidden, blocks);
         Weights.Pay(1, 1);
         using var scope = NewDisposeScope();
-        normalizer = Weights.Buffer(full([], 0.5f));
+        normalizer = Weights.Buffer(full([], Scalars.Of(0.5f)));
         RegisterComponents();
     }
 
@@ -91,7 +91,7 @@ public sealed class ResampledNormal : Density
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         var z = Noise(count, 1, dtype, device, generator);
-        var open = arange(count, device: device);
+        var open = Scalars.Range(count, device);
         for (var t = 1; t < Tries && open.numel() > 0; t++)
         {
             using var step = NewDisposeScope();

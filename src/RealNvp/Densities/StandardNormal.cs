@@ -12,7 +12,7 @@ public sealed class StandardNormal : Density
     /// <summary>Makes the density for latents of one shape.</summary>
     public StandardNormal(EventShape shape) : base(nameof(StandardNormal), shape)
     {
-        log_normalizer = 0.5 * shape.NumElements * Math.Log(2 * Math.PI);
+        log_normalizer = Scalars.Of(0.5 * shape.NumElements * Math.Log(2 * Math.PI));
         RegisterComponents();
     }
 

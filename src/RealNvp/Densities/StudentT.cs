@@ -14,7 +14,7 @@ namespace RealNvp;
 /// </remarks>
 public sealed class StudentT : Density
 {
-    private static readonly Scalar least = Math.Log(0.5), most = Math.Log(1e4), half_log_pi = 0.5 * Math.Log(Math.PI);
+    private static readonly Scalar least = Scalars.Of(Math.Log(0.5)), most = Scalars.Of(Math.Log(1e4)), half_log_pi = Scalars.Of(0.5 * Math.Log(Math.PI));
     private readonly Tensor log_degrees;
 
     /// <summary>Makes the density.</summary>
@@ -26,7 +26,7 @@ public sealed class StudentT : Density
         if (!(degreesOfFreedom is >= 0.5 and <= 1e4)) throw new ArgumentOutOfRangeException(nameof(degreesOfFreedom), degreesOfFreedom, "The degrees of freedom must be in 0.5 ... 10000.");
         Weights.Pay(shape.NumElements, 1);
         using var scope = NewDisposeScope();
-        var initial = full(shape.NumElements, Math.Log(degreesOfFreedom));
+        var initial = full(shape.NumElements, Scalars.Of(Math.Log(degreesOfFreedom)));
         if (learned) log_degrees = Weights.Parameter(initial);
         else log_degrees = Weights.Buffer(initial);
         RegisterComponents();
@@ -39,11 +39,11 @@ public sealed class StudentT : Density
         using var scope = NewDisposeScope();
         var nu = Degrees;
         var half = nu.mul(Scalars.Half);
-        var above = half.add(Scalars.Half);
+        var above = half.add(Scalars.Half, Scalars.One);
         // log(1 + z²/ν), for z whose square is no number of the dtype too
         var size = z.flatten(1).abs().mul(nu.sqrt().reciprocal());
         var large = size.clamp_min(Scalars.One);
-        var tail = size.clamp_max(Scalars.One).square().log1p().where(size.le(Scalars.One), large.reciprocal().square().log1p().add(large.log().mul(Scalars.Two), Scalars.One));
+        var tail = size.clamp_max(Scalars.One).pow(Scalars.Two).log1p().where(size.le(Scalars.One), large.reciprocal().pow(Scalars.Two).log1p().add(large.log().mul(Scalars.Two), Scalars.One));
         var constant = above.lgamma().sub(half.lgamma()).sub(nu.log().mul(Scalars.Half)).sub(half_log_pi);
         return scope.MoveToOuter(constant.sub(above.mul(tail)).sum(1));
     }

@@ -8,7 +8,7 @@ namespace RealNvp;
 /// <remarks>For bijections onto a box, such as splines with <see cref="SplineTails.Box"/> or <see cref="SplineTails.Circular"/>. It has no weights.</remarks>
 public sealed class UniformBox : Density
 {
-    private readonly Scalar low, high, width, log_density, minus_infinity = double.NegativeInfinity;
+    private readonly Scalar low, high, width, log_density, minus_infinity = Scalars.Of(double.NegativeInfinity);
 
     /// <summary>Makes the density.</summary>
     /// <param name="shape">The shape of one latent.</param>
@@ -18,7 +18,7 @@ public sealed class UniformBox : Density
     {
         if (!(low < high) || !double.IsFinite(high - low)) throw new ArgumentOutOfRangeException(nameof(high), high, FormattableString.Invariant($"A box needs finite edges with low < high; got {low} and {high}."));
         (Low, High) = (low, high);
-        (this.low, this.high, width, log_density) = (low, high, high - low, -shape.NumElements * Math.Log(high - low));
+        (this.low, this.high, width, log_density) = (Scalars.Of(low), Scalars.Of(high), Scalars.Of(high - low), Scalars.Of(-shape.NumElements * Math.Log(high - low)));
         RegisterComponents();
     }
 
@@ -38,7 +38,7 @@ public sealed class UniformBox : Density
         using var scope = NewDisposeScope();
         var flat = z.flatten(1);
         var inside = flat.ge(low).logical_and(flat.le(high)).all(1);
-        return scope.MoveToOuter(zeros(z.shape[0], dtype: z.dtype, device: z.device).add(log_density).masked_fill(inside.logical_not(), minus_infinity));
+        return scope.MoveToOuter(zeros(z.shape[0], dtype: z.dtype, device: z.device).add(log_density, Scalars.One).masked_fill(inside.logical_not(), minus_infinity));
     }
 
     /// <inheritdoc/>
@@ -48,7 +48,7 @@ public sealed class UniformBox : Density
         CheckCount(count, context);
         using var scope = NewDisposeScope();
         var u = rand(Shape.WithBatch(count), dtype: dtype, device: device, generator: generator);
-        if (temperature < 1) u = u.sub(Scalars.Half).mul(Scalars.Of(temperature)).add(Scalars.Half);
-        return scope.MoveToOuter(u.mul(width).add(low).clamp(low, high));
+        if (temperature < 1) u = u.sub(Scalars.Half).mul(Scalars.Of(temperature)).add(Scalars.Half, Scalars.One);
+        return scope.MoveToOuter(u.mul(width).add(low, Scalars.One).clamp(low, high));
     }
 }

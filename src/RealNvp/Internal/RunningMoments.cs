@@ -37,7 +37,7 @@ internal static class RunningMoments
         Tensor w;
         using (no_grad())
         {
-            batches.add_(Scalars.IntegerOne);
+            batches.add_(Scalars.IntegerOne, Scalars.IntegerOne);
             // (1 - ρ)/(1 - ρᵗ) on the device, so that nothing waits for it
             w = batches.to(runningMean.dtype).mul(Scalars.Of(Math.Log(decay))).expm1().reciprocal().mul(Scalars.Of(decay - 1));
         }

@@ -1,11 +1,15 @@
 using System.Collections.Concurrent;
 using TorchSharp;
+using static TorchSharp.torch;
 
 namespace RealNvp.Internal;
 
+#pragma warning disable RS0030 // this is the one place that makes Scalars
+
 /// <summary>
 /// Constants as rooted <see cref="Scalar"/>s. An implicit Scalar can be finalized while native code still reads it, and each
-/// one grows the native heap until a collection; a static one does neither.
+/// one grows the native heap until a collection; a static one does neither. So implicit ones are banned here (eng/BannedSymbols.txt), and the methods of
+/// TorchSharp that make one inside, such as <c>a.add(b)</c>.
 /// </summary>
 internal static class Scalars
 {
@@ -18,7 +22,21 @@ internal static class Scalars
     public static readonly Scalar MinusOne = -1.0;
 
     private static readonly ConcurrentDictionary<double, Scalar> cache = new();
+    private static readonly ConcurrentDictionary<long, Scalar> integers = new();
 
     /// <summary>A rooted Scalar for a number that a shape or an option gives; there are only a few different ones.</summary>
     public static Scalar Of(double value) => cache.GetOrAdd(value, static v => v);
+
+    /// <summary>As <see cref="Of"/>, an integer: with a tensor of integers the result is one of integers.</summary>
+    public static Scalar Integer(long value) => integers.GetOrAdd(value, static v => v);
+
+    /// <summary>A Scalar for a number that changes from step to step. The caller disposes it, after the operation that reads it.</summary>
+    public static Scalar New(double value) => value;
+
+    /// <summary>The integers from <paramref name="start"/> on, (count), int64 unless <paramref name="dtype"/> says otherwise. The caller disposes it.</summary>
+    public static Tensor Range(long count, Device device, long start = 0, ScalarType dtype = ScalarType.Int64)
+    {
+        using Scalar first = start, end = start + count;
+        return arange(first, end, IntegerOne, dtype, device);
+    }
 }

@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -106,7 +107,7 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
             var arguments = (int)ctx.get_data(ArgumentCountKey);
             try
             {
-                var tensors = ctx.get_saved_variables().Take((int)ctx.get_data(TensorCountKey)).Select(v => full_like(v, float.NaN, requires_grad: false));
+                var tensors = ctx.get_saved_variables().Take((int)ctx.get_data(TensorCountKey)).Select(v => full_like(v, Scalars.Of(float.NaN), requires_grad: false));
                 return [.. tensors, .. Enumerable.Repeat<Tensor?>(null, arguments - (int)ctx.get_data(TensorCountKey))];
             }
             // a saved tensor was changed in place: then there is not even a shape

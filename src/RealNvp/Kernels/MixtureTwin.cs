@@ -16,8 +16,8 @@ internal sealed class MixtureTwin(int components)
     /// <summary>The relative step, and the relative residual, that are as small as rounding lets them be.</summary>
     public const double SmallStep = 1e-14, SmallResidual = 4e-15;
 
-    private static readonly Scalar max_size = MaxLogSize, size_slope = 1 / MaxLogSize, max_scale = MaxLogScale, scale_slope = 1 / MaxLogScale;
-    private static readonly Scalar small_step = SmallStep, small_residual = SmallResidual;
+    private static readonly Scalar max_size = Scalars.Of(MaxLogSize), size_slope = Scalars.Of(1 / MaxLogSize), max_scale = Scalars.Of(MaxLogScale), scale_slope = Scalars.Of(1 / MaxLogScale);
+    private static readonly Scalar small_step = Scalars.Of(SmallStep), small_residual = Scalars.Of(SmallResidual);
 
     public int Components => components;
 

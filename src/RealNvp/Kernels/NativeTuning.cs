@@ -63,7 +63,7 @@ internal static partial class NativeTuning
         var a = randn([128, 512], dtype: float32, device: CPU, generator: generator);
         var b = randn([512, 128], dtype: float32, device: CPU, generator: generator);
         var exact = a.to(float64).matmul(b.to(float64));
-        return a.matmul(b).to(float64).sub(exact).abs().max().Fetch<double>() / exact.square().mean().sqrt().Fetch<double>();
+        return a.matmul(b).to(float64).sub(exact).abs().max().Fetch<double>() / exact.pow(Scalars.Two).mean().sqrt().Fetch<double>();
     }
 
     [LibraryImport("libc")]

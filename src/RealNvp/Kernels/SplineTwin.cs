@@ -7,11 +7,11 @@ namespace RealNvp.Kernels;
 /// <summary>Splines in plain tensor operations, for all devices and dtypes and for derivatives of gradients: the twin of the spline kernels.</summary>
 internal sealed class SplineTwin(SplineShape shape)
 {
-    private static readonly Scalar steepness = SplineTransformer.Steepness, flatness = 1 / SplineTransformer.Steepness, min_derivative = SplineTransformer.MinDerivative;
-    private static readonly Scalar smallest = 1e-30;
-    private readonly Scalar low = shape.Low, high = shape.High, period = shape.High - shape.Low;
-    private readonly Scalar bin_floor = (shape.High - shape.Low) * SplineTransformer.MinBinSize;
-    private readonly Scalar bin_share = (shape.High - shape.Low) * (1 - (SplineTransformer.MinBinSize * shape.Bins));
+    private static readonly Scalar steepness = Scalars.Of(SplineTransformer.Steepness), flatness = Scalars.Of(1 / SplineTransformer.Steepness), min_derivative = Scalars.Of(SplineTransformer.MinDerivative);
+    private static readonly Scalar smallest = Scalars.Of(1e-30);
+    private readonly Scalar low = Scalars.Of(shape.Low), high = Scalars.Of(shape.High), period = Scalars.Of(shape.High - shape.Low);
+    private readonly Scalar bin_floor = Scalars.Of((shape.High - shape.Low) * SplineTransformer.MinBinSize);
+    private readonly Scalar bin_share = Scalars.Of((shape.High - shape.Low) * (1 - (SplineTransformer.MinBinSize * shape.Bins)));
 
     public SplineShape Shape => shape;
 
@@ -44,7 +44,7 @@ internal sealed class SplineTwin(SplineShape shape)
     private Tensor OnCircle(Tensor input)
     {
         var within = input.ge(low).logical_and(input.le(high));
-        return input.where(within, input.sub(low).remainder(period).add(low));
+        return input.where(within, input.sub(low).remainder(period).add(low, Scalars.One));
     }
 
     /// <summary>The bin that each value lies in: its corner, its sizes and the derivatives at its two knots, each of the shape of the values.</summary>
@@ -65,17 +65,17 @@ internal sealed class SplineTwin(SplineShape shape)
     /// <summary>K + 1 knots from the lower edge to the upper one, and the K distances between them.</summary>
     private (Tensor Knots, Tensor Sizes) Knots(Tensor weights)
     {
-        var sizes = weights.softmax(1).mul(bin_share).add(bin_floor);
+        var sizes = weights.softmax(1).mul(bin_share).add(bin_floor, Scalars.One);
         var edge = zeros_like(sizes.narrow(1, 0, 1));
         // the upper edge is itself, and not a sum with its rounding
-        var knots = cat([edge.add(low), sizes.narrow(1, 0, shape.Bins - 1).cumsum(1).add(low), edge.add(high)], 1);
+        var knots = cat([edge.add(low, Scalars.One), sizes.narrow(1, 0, shape.Bins - 1).cumsum(1).add(low, Scalars.One), edge.add(high, Scalars.One)], 1);
         return (knots, knots.narrow(1, 1, shape.Bins).sub(knots.narrow(1, 0, shape.Bins)));
     }
 
     private Tensor DerivativesOf(Tensor all)
     {
         // log(1 + exp(x)) in the form that is exact on both sides
-        var free = nn.functional.logsigmoid(all.narrow(1, 2 * shape.Bins, shape.Derivatives).mul(steepness).neg()).neg().mul(flatness).add(min_derivative);
+        var free = nn.functional.logsigmoid(all.narrow(1, 2 * shape.Bins, shape.Derivatives).mul(steepness).neg()).neg().mul(flatness).add(min_derivative, Scalars.One);
         if (shape.Tails == SplineTails.Box) return free;
         if (shape.Tails == SplineTails.Circular) return cat([free, free.narrow(1, 0, 1)], 1);
         var one = ones_like(all.narrow(1, 0, 1));
@@ -87,7 +87,7 @@ internal sealed class SplineTwin(SplineShape shape)
     {
         var theta = Unit(x.sub(bin.X).div(bin.Width));
         var slope = bin.Height.div(bin.Width);
-        var both = theta.mul(theta.neg().add(Scalars.One));
+        var both = theta.mul(theta.neg().add(Scalars.One, Scalars.One));
         var below = slope.add(bin.Left.add(bin.Right, Scalars.One).sub(slope.mul(Scalars.Two)).mul(both), Scalars.One);
         var above = slope.mul(theta).mul(theta).add(bin.Left.mul(both), Scalars.One);
         return (bin.Y.add(bin.Height.mul(above).div(below), Scalars.One), LogDerivative(theta, both, slope, below, bin.Left, bin.Right));
@@ -107,7 +107,7 @@ internal sealed class SplineTwin(SplineShape shape)
         var positive = b.ge(Scalars.Zero);
         var one = ones_like(b);
         var theta = Unit(slope.mul(eta).mul(Scalars.Two).div(b.add(root, Scalars.One).where(positive, one)).where(positive, root.sub(b).div(a.mul(Scalars.Two).where(positive.logical_not(), one))));
-        var both = theta.mul(theta.neg().add(Scalars.One));
+        var both = theta.mul(theta.neg().add(Scalars.One, Scalars.One));
         var below = slope.add(bend.mul(both), Scalars.One);
         return (bin.X.add(bin.Width.mul(theta), Scalars.One), LogDerivative(theta, both, slope, below, bin.Left, bin.Right).neg());
     }
@@ -121,7 +121,7 @@ internal sealed class SplineTwin(SplineShape shape)
 
     private static Tensor LogDerivative(Tensor theta, Tensor both, Tensor slope, Tensor below, Tensor left, Tensor right)
     {
-        var rest = theta.neg().add(Scalars.One);
+        var rest = theta.neg().add(Scalars.One, Scalars.One);
         var above = right.mul(theta).mul(theta).add(slope.mul(both).mul(Scalars.Two), Scalars.One).add(left.mul(rest).mul(rest), Scalars.One);
         return above.log().add(slope.div(below).log().mul(Scalars.Two), Scalars.One);
     }

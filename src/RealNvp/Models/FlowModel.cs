@@ -79,7 +79,7 @@ public abstract class FlowModel : Flow
         var (rowCos, rowSin) = (cos.reshape(steps, 1).expand(-1, steps), sin.reshape(steps, 1).expand(-1, steps));
         var (columnCos, columnSin) = (cos.reshape(1, steps).expand(steps, -1), sin.reshape(1, steps).expand(steps, -1));
         var weights = stack([rowCos.mul(columnCos), rowCos.mul(columnSin), rowSin.mul(columnCos), rowSin.mul(columnSin)], 2).reshape(-1, 4);
-        var contexts = context?.shape[0] == 4 ? weights.square().matmul(context) : context?.expand(steps * steps, -1);
+        var contexts = context?.shape[0] == 4 ? weights.pow(Scalars.Two).matmul(context) : context?.expand(steps * steps, -1);
         var images = Decode(weights.matmul(z.flatten(1)).reshape(LatentShape.WithBatch(steps * steps)), contexts);
         return scope.MoveToOuter(images.reshape(InputShape.WithBatch(steps, steps)));
     }

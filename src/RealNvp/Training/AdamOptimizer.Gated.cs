@@ -57,7 +57,7 @@ public sealed partial class AdamOptimizer
         if (slots.Length == 0) return zeros_like(like);
         if (lists) return AdamScript.Norm(Array.ConvertAll(slots, slot => slot.PlainGradient()));
         var norms = Array.ConvertAll(slots, slot => slot.NormTensor());
-        return linalg.vector_norm(stack(Array.ConvertAll(norms, n => n.to(norms[0].dtype))));
+        return stack(Array.ConvertAll(norms, n => n.to(norms[0].dtype))).norm();
     }
 
     // false where this build of libtorch refuses it, which it does before any change

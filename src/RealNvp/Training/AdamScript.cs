@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -35,10 +36,12 @@ internal static class AdamScript
     public static void Step(AdamSlot[] slots, AdamOptions options, double rate, double decay, StepGate gate)
     {
         var steps = Array.ConvertAll(slots, slot => slot.NextStep());
+        // a number would become a Scalar that the call does not keep alive
+        using Scalar r = Scalars.New(rate), b1 = Scalars.New(options.Beta1), b2 = Scalars.New(options.Beta2), d = Scalars.New(decay), e = Scalars.New(options.Epsilon);
         unit.Value.invoke("step",
             Array.ConvertAll(slots, slot => (Tensor)slot.Parameter), Array.ConvertAll(slots, slot => slot.PlainGradient()),
             Array.ConvertAll(slots, slot => slot.Average), Array.ConvertAll(slots, slot => slot.Square), steps,
             gate.Factor(ScalarType.Float32, 1, 0), gate.Factor(ScalarType.Float32, 0, 1), gate.Divisor,
-            rate, options.Beta1, options.Beta2, decay, options.Epsilon);
+            r, b1, b2, d, e);
     }
 }

@@ -27,7 +27,7 @@ internal sealed unsafe class AdamSlot : IDisposable
         var stateType = type is ScalarType.Float16 or ScalarType.BFloat16 ? ScalarType.Float32 : type;
         Average = zeros(parameter.shape, stateType, parameter.device).DetachFromDisposeScope();
         Square = zeros(parameter.shape, stateType, parameter.device).DetachFromDisposeScope();
-        WeightDecay = group.WeightDecay;
+        WeightDecay = Scalars.New(group.WeightDecay);
         CanScript = !Fused && stateType == type && parameter.is_contiguous() && (parameter.device_type is DeviceType.CPU or DeviceType.CUDA);
         if (!Fused) return;
         length = (int)parameter.numel();
@@ -104,30 +104,30 @@ internal sealed unsafe class AdamSlot : IDisposable
     /// <summary>The twin of <see cref="AdamKernel.Apply"/> for any device and dtype; the caller has a dispose scope and no_grad.</summary>
     public void ApplyTensors(AdamScalars scalars, in AdamStep step)
     {
-        using Scalar scale = step.GradientScale, correction = 1 / step.RootCorrection2, size = -step.StepSize;
+        using Scalar scale = Scalars.New(step.GradientScale), correction = Scalars.New(1 / step.RootCorrection2), size = Scalars.New(-step.StepSize);
         var gradient = Gradient!.to(Average.dtype);
         if (step.GradientScale != 1) gradient = gradient.mul(scale);
         if (step.WeightDecay != 0) gradient = gradient.add(Parameter, WeightDecay);
         Average.mul_(scalars.Beta1).add_(gradient, scalars.Rest1);
         Square.mul_(scalars.Beta2).addcmul_(gradient, gradient, scalars.Rest2);
-        Parameter.addcdiv_(Average, Square.sqrt().mul_(correction).add_(scalars.Epsilon), size);
+        Parameter.addcdiv_(Average, Square.sqrt().mul_(correction).add_(scalars.Epsilon, Scalars.One), size);
     }
 
     /// <summary>The norm of the gradient as a 0-dim tensor on the parameter's device, in the dtype of the state.</summary>
-    public Tensor NormTensor() => linalg.vector_norm(Gradient!.to(Average.dtype));
+    public Tensor NormTensor() => Gradient!.to(Average.dtype).norm();
 
     /// <summary>As <see cref="ApplyTensors(AdamScalars, in AdamStep)"/>, clipped and let through by a gate: while it is closed nothing changes.</summary>
     public void ApplyTensors(AdamScalars scalars, in AdamStep step, StepGate gate)
     {
         var type = Average.dtype;
-        using Scalar correction = 1 / step.RootCorrection2, size = -step.StepSize;
+        using Scalar correction = Scalars.New(1 / step.RootCorrection2), size = Scalars.New(-step.StepSize);
         var gradient = Gradient!.to(type).div(gate.Divisor);
         if (step.WeightDecay != 0) gradient = gradient.add(Parameter, WeightDecay);
         // no number is infinite from here on, so that factors of 1 and 0 leave all as it is
         gradient = gate.Select(gradient);
         Average.mul_(gate.Factor(type, step.Beta1, 1)).add_(gradient, scalars.Rest1);
         Square.mul_(gate.Factor(type, step.Beta2, 1)).addcmul_(gradient, gradient, scalars.Rest2);
-        Parameter.addcdiv_(Average.mul(gate.Factor(type, 1, 0)), Square.sqrt().mul_(correction).add_(scalars.Epsilon), size);
+        Parameter.addcdiv_(Average.mul(gate.Factor(type, 1, 0)), Square.sqrt().mul_(correction).add_(scalars.Epsilon, Scalars.One), size);
     }
 
     /// <summary>Whether <see cref="AdamScript"/> takes the parameter.</summary>
@@ -139,7 +139,7 @@ internal sealed unsafe class AdamSlot : IDisposable
         deviceSteps ??= zeros([], ScalarType.Float32, Parameter.device).DetachFromDisposeScope();
         if (Steps != countedSteps)
         {
-            using Scalar steps = Steps;
+            using Scalar steps = Scalars.New(Steps);
             deviceSteps.fill_(steps);
         }
         countedSteps = ++Steps;

@@ -94,7 +94,7 @@ internal sealed unsafe class AverageSlot : IDisposable
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        using Scalar share = weight;
+        using Scalar share = Scalars.New(weight);
         var difference = Value.to(Average.dtype).add(Average, Scalars.MinusOne);
         Average.add_(gate?.Select(difference) ?? difference, share);
     }

@@ -12,7 +12,7 @@ namespace RealNvp;
 internal sealed class StepGate : IDisposable
 {
     // 1e-6 as in PyTorch's clip_grad_norm_
-    private static readonly Scalar small = 1e-6;
+    private static readonly Scalar small = Scalars.Of(1e-6);
     private readonly Dictionary<(ScalarType Type, double Open, double Closed), Tensor> factors = [];
     private readonly Dictionary<(ScalarType Type, double Value), Tensor> constants = [];
     private readonly Tensor open;
@@ -36,7 +36,7 @@ internal sealed class StepGate : IDisposable
     {
         open.logical_and_(loss.isfinite()).logical_and_(norm.isfinite());
         factors.Clear();
-        Divisor = maxNorm is { } most ? norm.to(ScalarType.Float32).add(small).mul(Scalars.Of(1 / most)).clamp_min(Scalars.One) : Constant(ScalarType.Float32, 1);
+        Divisor = maxNorm is { } most ? norm.to(ScalarType.Float32).add(small, Scalars.One).mul(Scalars.Of(1 / most)).clamp_min(Scalars.One) : Constant(ScalarType.Float32, 1);
     }
 
     /// <summary>One number or the other, without dimensions; made once a step. It holds to the end of the caller's scope.</summary>

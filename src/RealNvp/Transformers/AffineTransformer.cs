@@ -18,7 +18,7 @@ public sealed class AffineTransformer : ScalarTransformer
     /// <summary>The largest |s|: exp(16) ≈ 8.9·10⁶. A learned scale beyond it acts as if it were at it.</summary>
     public const double MaxLogScale = 16;
 
-    private static readonly Scalar limit = MaxLogScale, minus_limit = -MaxLogScale;
+    private static readonly Scalar limit = Scalars.Of(MaxLogScale), minus_limit = Scalars.Of(-MaxLogScale);
     private readonly TorchSharp.Modules.Parameter scale;
 
     /// <summary>Makes the transformer with a learned scale of a given shape.</summary>

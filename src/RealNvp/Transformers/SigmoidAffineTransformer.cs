@@ -18,7 +18,7 @@ public sealed class SigmoidAffineTransformer : ScalarTransformer
     /// <summary>The smallest r + 2: the scale is e⁻¹⁶ there, as small as that of an <see cref="AffineTransformer"/> can be.</summary>
     public const double MinLogit = -16;
 
-    private static readonly Scalar least = MinLogit;
+    private static readonly Scalar least = Scalars.Of(MinLogit);
 
     /// <summary>Makes the transformer.</summary>
     public SigmoidAffineTransformer() : base(nameof(SigmoidAffineTransformer)) => RegisterComponents();
@@ -74,6 +74,6 @@ public sealed class SigmoidAffineTransformer : ScalarTransformer
     {
         ArgumentNullException.ThrowIfNull(parameters);
         var half = parameters.shape[1] / 2;
-        return (nn.functional.logsigmoid(parameters.narrow(1, 0, half).add(Scalars.Two).clamp_min(least)), parameters.narrow(1, half, half));
+        return (nn.functional.logsigmoid(parameters.narrow(1, 0, half).add(Scalars.Two, Scalars.One).clamp_min(least)), parameters.narrow(1, half, half));
     }
 }

@@ -57,7 +57,7 @@ public sealed class InvertibleLinear : Bijection
             using var scope = NewDisposeScope();
             var (p, l, u) = linalg.lu(Rotation(c));
             var diagonal = u.diagonal();
-            lu = Weights.Parameter(l.tril(-1).add(u.triu(1)).add(diagonal.abs().log().diag()).to(float32));
+            lu = Weights.Parameter(l.tril(-1).add(u.triu(1), Scalars.One).add(diagonal.abs().log().diag(), Scalars.One).to(float32));
             permutation = Weights.Buffer(p.argmax(1).contiguous());
             sign = Weights.Buffer(diagonal.sign().to(float32));
         }
@@ -177,7 +177,7 @@ public sealed class InvertibleLinear : Bijection
 
     /// <summary>Solves L·U·X = right, with both triangles in one matrix.</summary>
     private static Tensor Solve(Tensor triangles, Tensor right) =>
-        linalg.lu_solve(triangles, arange(1, triangles.shape[0] + 1, dtype: ScalarType.Int32, device: triangles.device), right.contiguous());
+        linalg.lu_solve(triangles, Scalars.Range(triangles.shape[0], triangles.device, 1, ScalarType.Int32), right.contiguous());
 
     private static (Tensor Lower, Tensor Upper) Triangles(Tensor packed, Tensor sign)
     {

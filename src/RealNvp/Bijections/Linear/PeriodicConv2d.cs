@@ -107,9 +107,9 @@ public sealed class PeriodicConv2d : Bijection
     /// <summary>2π·u·(i − d/2)/size for the first frequencies u and all places i of the kernel: (count, d).</summary>
     private Tensor Angles(long size, long count)
     {
-        var places = arange(KernelSize, dtype: int64, device: weight.device).sub(Scalars.Of(KernelSize / 2));
+        var places = Scalars.Range(KernelSize, weight.device).sub(Scalars.Of(KernelSize / 2));
         // whole numbers wrap around without rounding
-        var turns = arange(count, dtype: int64, device: weight.device).unsqueeze(1).mul(places).remainder(Scalars.Of(size));
+        var turns = Scalars.Range(count, weight.device).unsqueeze(1).mul(places).remainder(Scalars.Of(size));
         return turns.to(float64).mul(Scalars.Of(2 * Math.PI / size));
     }
 
@@ -136,7 +136,7 @@ public sealed class PeriodicConv2d : Bijection
         using (no_grad())
         {
             // of all frequencies together: a single one of one channel is but a number
-            var condition = blocks.square().sum([1L, 2L]).max().mul(inverse.square().sum([1L, 2L]).max()).sqrt().Fetch<double>();
+            var condition = blocks.pow(Scalars.Two).sum([1L, 2L]).max().mul(inverse.pow(Scalars.Two).sum([1L, 2L]).max()).sqrt().Fetch<double>();
             // NaN is no small number
             if (!(condition <= LargestCondition)) throw new InvalidOperationException(FormattableString.Invariant($"{Singular()} The largest condition number is {condition:G3}."));
         }

@@ -38,7 +38,7 @@ public sealed class FlowBatchNorm : Bijection
         (Momentum, Eps) = (momentum, eps);
         partition = mask is null ? null : Partition.Of(inputShape, mask, AddConstant);
         var channels = partition?.ChangedShape[0] ?? inputShape[0];
-        epsilon = eps;
+        epsilon = Scalars.Of(eps);
         if (partition?.Changes is { } changes)
         {
             // the elements of each channel that change; spatial sizes that the mask leaves open count below
@@ -69,7 +69,7 @@ public sealed class FlowBatchNorm : Bijection
     {
         var part = partition?.Changed(x) ?? x;
         var (mean, variance) = training && x.shape[0] > 0 ? Track(part) : (running_mean, running_var);
-        var logScale = variance.add(epsilon).log().mul(Scalars.MinusHalf);
+        var logScale = variance.add(epsilon, Scalars.One).log().mul(Scalars.MinusHalf);
         var scale = logScale.exp();
         return Finish(x, part, scale, mean.neg().mul(scale), logScale);
     }
@@ -78,7 +78,7 @@ public sealed class FlowBatchNorm : Bijection
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
     {
         var (mean, variance) = training ? Tracked() : (running_mean, running_var);
-        var logScale = variance.add(epsilon).log().mul(Scalars.Half);
+        var logScale = variance.add(epsilon, Scalars.One).log().mul(Scalars.Half);
         return Finish(z, partition?.Changed(z) ?? z, logScale.exp(), mean, logScale);
     }
 
@@ -114,7 +114,7 @@ public sealed class FlowBatchNorm : Bijection
         if (partition?.Changes is { } changes)
         {
             // kept elements: factor 1 and shift 0
-            a = a.sub(Scalars.One).mul(changes).add(Scalars.One);
+            a = a.sub(Scalars.One).mul(changes).add(Scalars.One, Scalars.One);
             b = b.mul(changes);
         }
         var value = part.mul(a).add(b, Scalars.One);

@@ -24,9 +24,9 @@ public sealed class LogitTransform : Bijection
     {
         if (alpha is not (> 0 and < 0.5)) throw new ArgumentOutOfRangeException(nameof(alpha), alpha, "Alpha must be in (0, 0.5); the paper uses 0.05.");
         Alpha = alpha;
-        (this.alpha, factor, reciprocal) = (alpha, 1 - 2 * alpha, 1 / (1 - 2 * alpha));
-        (log_factor, minus_log_factor) = (Math.Log(1 - 2 * alpha), -Math.Log(1 - 2 * alpha));
-        (smallest, largest) = (1e-6, 1 - 1e-6);
+        (this.alpha, factor, reciprocal) = (Scalars.Of(alpha), Scalars.Of(1 - 2 * alpha), Scalars.Of(1 / (1 - 2 * alpha)));
+        (log_factor, minus_log_factor) = (Scalars.Of(Math.Log(1 - 2 * alpha)), Scalars.Of(-Math.Log(1 - 2 * alpha)));
+        (smallest, largest) = (Scalars.Of(1e-6), Scalars.Of(1 - 1e-6));
         RegisterComponents();
     }
 
@@ -39,12 +39,12 @@ public sealed class LogitTransform : Bijection
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
-        var p = x.mul(factor).add(alpha);
+        var p = x.mul(factor).add(alpha, Scalars.One);
         // data in [0, 1] is in [α, 1 - α]; anything else would be NaN, so it stops just short of 0 and 1
         p = p.clamp(smallest, largest);
         var log_p = p.log();
         var log_q = p.neg().log1p();
-        return (log_p.sub(log_q), SumExamples(log_p.add(log_q, Scalars.One).neg().add(log_factor)));
+        return (log_p.sub(log_q), SumExamples(log_p.add(log_q, Scalars.One).neg().add(log_factor, Scalars.One)));
     }
 
     internal override void CheckData(Tensor x, string owner)
@@ -63,6 +63,6 @@ public sealed class LogitTransform : Bijection
         // log p + log(1 - p) = -|z| - 2 log(1 + exp(-|z|)), finite for every z
         var size = z.abs();
         var log_pq = size.neg().exp().log1p().mul(Scalars.Two).add(size, Scalars.One).neg();
-        return (x, SumExamples(log_pq.add(minus_log_factor)));
+        return (x, SumExamples(log_pq.add(minus_log_factor, Scalars.One)));
     }
 }

@@ -27,7 +27,7 @@ public sealed class UniformDequantization : Bijection
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(levels, 2);
         Levels = levels;
-        (this.levels, top, reciprocal, log_levels) = ((double)levels, levels - 1.0, 1.0 / levels, Math.Log(levels));
+        (this.levels, top, reciprocal, log_levels) = (Scalars.Of(levels), Scalars.Of(levels - 1.0), Scalars.Of(1.0 / levels), Math.Log(levels));
         RegisterComponents();
     }
 

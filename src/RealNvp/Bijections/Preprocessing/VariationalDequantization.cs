@@ -44,7 +44,7 @@ public sealed class VariationalDequantization : Bijection
             throw new ArgumentException($"The noise flow must take integers and noise side by side, {joint}; it takes {wanted}.", nameof(noise));
         if (noise.OutputShapeOf(joint) != joint) throw new ArgumentException($"The noise flow must keep the shape {joint}; it gives {noise.OutputShapeOf(joint)}.", nameof(noise));
         Levels = levels;
-        (this.levels, reciprocal, top, to_unit, log_cells) = ((double)levels, 1.0 / levels, levels - 1.0, 2.0 / (levels - 1), inputShape.NumElements * Math.Log(levels));
+        (this.levels, reciprocal, top, to_unit, log_cells) = (Scalars.Of(levels), Scalars.Of(1.0 / levels), Scalars.Of(levels - 1.0), Scalars.Of(2.0 / (levels - 1)), Scalars.Of(inputShape.NumElements * Math.Log(levels)));
         this.noise = noise;
         RegisterComponents();
     }
@@ -88,7 +88,7 @@ public sealed class VariationalDequantization : Bijection
         var log = LogSlope(v, v.mul(bound));
         var (joint, logDet) = noise.Run(cat([Unit(x), v.atanh().mul(bound)], 1), context, inverse: true);
         var epsilon = joint.narrow(1, x.shape[1], x.shape[1]);
-        var total = SumExamples(log.sub(LogLogistic(epsilon))).neg().add(log_cells);
+        var total = SumExamples(log.sub(LogLogistic(epsilon))).neg().add(log_cells, Scalars.One);
         return (x, logDet is null ? total : total.add(logDet, Scalars.One));
     }
 

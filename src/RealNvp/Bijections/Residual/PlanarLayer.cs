@@ -19,7 +19,7 @@ public sealed class PlanarLayer : Bijection
 {
     private const double MinSlope = 1e-6, MinSquare = 1e-12, Leak = 0.2;
 
-    private static readonly Scalar min_slope = MinSlope, min_square = MinSquare, leak = Leak;
+    private static readonly Scalar min_slope = Scalars.Of(MinSlope), min_square = Scalars.Of(MinSquare), leak = Scalars.Of(Leak);
 
     private readonly TorchSharp.Modules.Parameter w, u, b;
 
@@ -37,7 +37,7 @@ public sealed class PlanarLayer : Bijection
         using var scope = NewDisposeScope();
         var direction = randn(d).div(Scalars.Of(Math.Sqrt(d)));
         // softplus(wᵀu) = 1, so that û = 0
-        u = Weights.Parameter(direction.mul(Scalars.Of(Math.Log(Math.E - 1))).div(direction.square().sum().clamp_min(min_square)));
+        u = Weights.Parameter(direction.mul(Scalars.Of(Math.Log(Math.E - 1))).div(direction.pow(Scalars.Two).sum().clamp_min(min_square)));
         // takes the tensor over
         w = Weights.Parameter(direction);
         b = Weights.Parameter(zeros(1));
@@ -76,15 +76,15 @@ public sealed class PlanarLayer : Bijection
         var bounded = square.clamp_min(min_square);
         // 1 but for a tiny w, where all of û fades: wᵀû is (p − 1)·share for any u
         var share = square.div(bounded);
-        var p = nn.functional.softplus(product).clamp_min(min_slope);
+        var p = nn.functional.logsigmoid(product.neg()).neg().clamp_min(min_slope);
         var direction = u.mul(share).add(w.mul(p.sub(Scalars.One).sub(product).div(bounded)), Scalars.One);
-        return (direction, p.mul(share).add(share.neg().add(Scalars.One), Scalars.One));
+        return (direction, p.mul(share).add(share.neg().add(Scalars.One, Scalars.One), Scalars.One));
     }
 
-    private Tensor Activate(Tensor a) => Activation == PlanarActivation.Tanh ? a.tanh() : nn.functional.leaky_relu(a, Leak);
+    private Tensor Activate(Tensor a) => Activation == PlanarActivation.Tanh ? a.tanh() : a.where(a.gt(Scalars.Zero), a.mul(leak));
 
     private Tensor LogSlope(Tensor a, Tensor slope) => Activation == PlanarActivation.Tanh ? TanhEquation.LogSlope(a, slope) : LeakySlope(a, slope).log();
 
     /// <summary>1 + (p − 1)·h′(a): p where a is positive, and 0.8 + 0.2·p elsewhere.</summary>
-    private static Tensor LeakySlope(Tensor a, Tensor p) => p.where(a.gt(Scalars.Zero), p.sub(Scalars.One).mul(leak).add(Scalars.One));
+    private static Tensor LeakySlope(Tensor a, Tensor p) => p.where(a.gt(Scalars.Zero), p.sub(Scalars.One).mul(leak).add(Scalars.One, Scalars.One));
 }

@@ -19,7 +19,7 @@ public sealed class RadialLayer : Bijection
 {
     private const double Floor = 1e-6, Tiny = 1e-30;
 
-    private static readonly Scalar floor = Floor, tiny = Tiny, four = 4.0;
+    private static readonly Scalar floor = Scalars.Of(Floor), tiny = Scalars.Of(Tiny), four = Scalars.Of(4.0);
 
     private readonly long size;
     private readonly TorchSharp.Modules.Parameter center, alpha, beta;
@@ -62,7 +62,7 @@ public sealed class RadialLayer : Bijection
         // |z − x₀| = r·(r + g)/(r + α) with g = α + β: a quadratic in r, the root without cancellation
         var (length, g) = (Length(offset), a.mul(ratio));
         var d = length.sub(g);
-        var sum = d.square().add(length.mul(a).mul(four), Scalars.One).sqrt().add(d.abs(), Scalars.One);
+        var sum = d.pow(Scalars.Two).add(length.mul(a).mul(four), Scalars.One).sqrt().add(d.abs(), Scalars.One);
         var r = length.mul(a).mul(Scalars.Two).div(sum).where(d.le(Scalars.Zero), sum.mul(Scalars.Half));
         var value = middle.add(offset.mul(r.add(a, Scalars.One).div(r.add(g, Scalars.One)).unsqueeze(1)), Scalars.One);
         return (value.to(z.dtype), LogDet(r, a, ratio).neg().to(z.dtype));
@@ -71,8 +71,8 @@ public sealed class RadialLayer : Bijection
     /// <summary>α, and 1 + β/α; both positive.</summary>
     private static (Tensor Alpha, Tensor Ratio) Scales(Tensor alpha, Tensor beta)
     {
-        var a = nn.functional.softplus(alpha).add(floor);
-        return (a, nn.functional.softplus(beta).add(floor).div(a));
+        var a = nn.functional.logsigmoid(alpha.neg()).neg().add(floor, Scalars.One);
+        return (a, nn.functional.logsigmoid(beta.neg()).neg().add(floor, Scalars.One).div(a));
     }
 
     /// <summary>With k = α/(α + r): (1 − k) + k·(1 + β/α) across the radius and (1 − k²) + k²·(1 + β/α) along it, sums of positive terms.</summary>
@@ -81,7 +81,7 @@ public sealed class RadialLayer : Bijection
         var sum = r.add(a, Scalars.One);
         var (near, far) = (a.div(sum), r.div(sum));
         var across = far.add(near.mul(ratio), Scalars.One);
-        var along = far.mul(near.add(Scalars.One)).add(near.square().mul(ratio), Scalars.One);
+        var along = far.mul(near.add(Scalars.One, Scalars.One)).add(near.pow(Scalars.Two).mul(ratio), Scalars.One);
         return across.log().mul(Scalars.Of(size - 1)).add(along.log(), Scalars.One);
     }
 
@@ -89,6 +89,6 @@ public sealed class RadialLayer : Bijection
     private static Tensor Length(Tensor rows)
     {
         var largest = rows.detach().abs().amax([1L]).clamp_min(tiny);
-        return rows.div(largest.unsqueeze(1)).square().sum([1L]).clamp_min(tiny).sqrt().mul(largest);
+        return rows.div(largest.unsqueeze(1)).pow(Scalars.Two).sum([1L]).clamp_min(tiny).sqrt().mul(largest);
     }
 }

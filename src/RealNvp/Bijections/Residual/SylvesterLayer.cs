@@ -20,7 +20,7 @@ public sealed class SylvesterLayer : Bijection
 {
     private const double LargestDiagonal = 0.999;
 
-    private static readonly Scalar largest_diagonal = LargestDiagonal;
+    private static readonly Scalar largest_diagonal = Scalars.Of(LargestDiagonal);
 
     private readonly TorchSharp.Modules.Parameter reflections, r, r_tilde, b;
 
@@ -91,7 +91,7 @@ public sealed class SylvesterLayer : Bijection
     private static Tensor Triangle(Tensor packed) => packed.triu(1).add(packed.diagonal().tanh().mul(largest_diagonal).diag(), Scalars.One);
 
     /// <summary>1 + Rᵢᵢ·R̃ᵢᵢ, at least 0.0019.</summary>
-    private static Tensor Slopes(Tensor outer, Tensor inner) => outer.diagonal().mul(inner.diagonal()).add(Scalars.One);
+    private static Tensor Slopes(Tensor outer, Tensor inner) => outer.diagonal().mul(inner.diagonal()).add(Scalars.One, Scalars.One);
 
     /// <summary>What row i of a triangle has right of the diagonal, as a column.</summary>
     private static Tensor Behind(Tensor triangle, long i) => triangle.narrow(0, i, 1).narrow(1, i + 1, triangle.shape[1] - i - 1).t();

@@ -102,7 +102,7 @@ internal static unsafe class NormRelu
     internal static (Tensor Y, Tensor Mean, Tensor Variance) Plain(Tensor x, Tensor weight, Tensor bias, double eps)
     {
         var (mean, variance) = RunningMoments.Of(x, null);
-        var a = variance.add(Scalars.Of(eps)).rsqrt().mul(weight);
+        var a = variance.add(Scalars.Of(eps), Scalars.One).rsqrt().mul(weight);
         var centred = x.sub(RunningMoments.PerChannel(mean, 4));
         return (centred.mul(RunningMoments.PerChannel(a, 4)).add(RunningMoments.PerChannel(bias, 4), Scalars.One).relu(), mean, variance);
     }

@@ -78,7 +78,7 @@ internal sealed class ReversibleRun
     /// <summary>The gradients of parameters, which autograd takes: those that the run has computed, NaN where it has failed.</summary>
     public Tensor?[] TakeGradients(int start, int end)
     {
-        if (Failed) return [.. parameters[start..end].Select(p => full_like(p, float.NaN, requires_grad: false))];
+        if (Failed) return [.. parameters[start..end].Select(p => full_like(p, Scalars.Of(float.NaN), requires_grad: false))];
         var taken = gradients[start..end];
         Array.Clear(gradients, start, end - start);
         return taken;
@@ -88,7 +88,7 @@ internal sealed class ReversibleRun
     public void AddGradient(int place, Tensor? gradient, DisposeScope home)
     {
         if (gradient is null) return;
-        if (gradients[place] is { } sum) sum.add_(gradient);
+        if (gradients[place] is { } sum) sum.add_(gradient, Scalars.One);
         else gradients[place] = gradient.MoveToOtherDisposeScope(home);
     }
 
