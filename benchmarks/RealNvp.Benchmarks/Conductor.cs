@@ -1,11 +1,11 @@
 namespace RealNvp.Benchmarks;
 
 /// <summary>Runs a case in our worker and in the peers' at the same time of day: a few rounds of one, a few of the next, and round again.</summary>
-internal sealed class Conductor(int rounds, int threads, IReadOnlyList<string> ours, IReadOnlyList<IReadOnlyList<string>> peers)
+internal sealed class Conductor(int rounds, int mostTurns, int threads, IReadOnlyList<string> ours, IReadOnlyList<IReadOnlyList<string>> peers)
 {
     // between two turns the threads of the one before fall asleep
     private static readonly TimeSpan pause = TimeSpan.FromMilliseconds(60);
-    private const int Turns = 8, MostTurns = 16, WarmUp = 3;
+    private const int Turns = 8, WarmUp = 3;
 
     // a turn counts where the machine was this fast, as a part of its best, before and after it
     private const double Steady = 0.85;
@@ -24,7 +24,7 @@ internal sealed class Conductor(int rounds, int threads, IReadOnlyList<string> o
             {
                 var warm = workers.ConvertAll(w => w.Time(phase, WarmUp));
                 var parts = workers.ConvertAll(_ => new List<(Timed Timed, double Rate)>());
-                for (var turn = 0; turn < MostTurns && (turn < Turns || parts.Exists(p => p.Count > 0 && Good(p).Count < Turns / 2)); turn++)
+                for (var turn = 0; turn < mostTurns && (turn < Turns || parts.Exists(p => p.Count > 0 && Good(p).Count < Turns / 2)); turn++)
                     for (var i = 0; i < workers.Count; i++)
                     {
                         if (warm[i] is null) continue;

@@ -12,6 +12,7 @@ internal static class Program
         var threads = new Option<int>("--threads") { Description = "Threads of torch and of our kernels.", DefaultValueFactory = _ => Environment.ProcessorCount };
         var device = new Option<string>("--device") { Description = "cpu or cuda.", DefaultValueFactory = _ => "cpu" };
         var rounds = new Option<int>("--rounds") { Description = "Timed calls of each phase.", DefaultValueFactory = _ => 40 };
+        var turns = new Option<int>("--turns") { Description = "The most turns of each library, until the machine was at its full speed in four of them.", DefaultValueFactory = _ => 16 };
         var plain = new Option<bool>("--untuned") { Description = "Without CpuTuning.Apply(), as in a program that does not call it." };
         var off = new Option<string[]>("--without") { Description = "Kernels that are switched off: Spline, Mixture, Affine, Dense, Coupling, Image, Winograd, ConvNet.", AllowMultipleArgumentsPerToken = true };
         var peers = new Option<string[]>("--peer") { Description = "A command that times a peer in turn with us, such as \"python3 benchmarks/peers/peers.py --peer nflows\". Any number of them." };
@@ -21,7 +22,7 @@ internal static class Program
         var gigaflops = new Option<double>("--gigaflops") { Description = "The rate of the machine that the floor assumes, in GFLOP/s.", DefaultValueFactory = _ => 400 };
         var table = new Option<string?>("--table") { Description = "Times nothing: prints the results in this file as a Markdown table." };
         var serve = new Option<bool>("--serve") { Description = "Builds one case, and times it at the commands on its input.", Hidden = true };
-        var root = new RootCommand("Times training steps, log-probabilities and samples. Run it while nothing else runs.") { name, phase, threads, device, rounds, plain, off, peers, compare, json, table, gigaflops, reversible, serve };
+        var root = new RootCommand("Times training steps, log-probabilities and samples. Run it while nothing else runs.") { name, phase, threads, device, rounds, turns, plain, off, peers, compare, json, table, gigaflops, reversible, serve };
 
         root.SetAction(parsed =>
         {
@@ -40,7 +41,7 @@ internal static class Program
             IReadOnlyList<string>[] others = [.. (parsed.GetValue(peers) ?? []).Select(p => (IReadOnlyList<string>)[.. p.Split(' ', StringSplitOptions.RemoveEmptyEntries), "--threads", $"{parsed.GetValue(threads)}"])];
             if (parsed.GetValue(reversible)) others = [[.. ours, "--reversible"], .. others];
             var known = parsed.GetValue(compare) is { } file ? File.ReadLines(file).Where(l => l.StartsWith('{')).Select(Protocol.Read<Measurement>).ToList() : [];
-            var conductor = new Conductor(parsed.GetValue(rounds), parsed.GetValue(threads), ours, others);
+            var conductor = new Conductor(parsed.GetValue(rounds), parsed.GetValue(turns), parsed.GetValue(threads), ours, others);
             Console.WriteLine($"{Report.Machine()}; {Report.Runtime()}; floor at {parsed.GetValue(gigaflops)} GFLOP/s");
             Console.WriteLine(Report.Head);
             foreach (var row in Cases.All.Where(c => wanted is null || c.Name.Contains(wanted, StringComparison.Ordinal)))
