@@ -84,31 +84,46 @@ internal static unsafe class DenseTile
             a += aStep;
             b += bStep;
         }
-        Row<L, V, TVectors>(s00, s01, finish, at, column);
-        if (TRows.Value > 1) Row<L, V, TVectors>(s10, s11, finish, at + finish->Stride, column);
-        if (TRows.Value > 2) Row<L, V, TVectors>(s20, s21, finish, at + (2 * finish->Stride), column);
-        if (TRows.Value > 3) Row<L, V, TVectors>(s30, s31, finish, at + (3 * finish->Stride), column);
-        if (TRows.Value > 4) Row<L, V, TVectors>(s40, s41, finish, at + (4 * finish->Stride), column);
-        if (TRows.Value > 5) Row<L, V, TVectors>(s50, s51, finish, at + (5 * finish->Stride), column);
+        // in registers: as far as the compiler knows, a result that is stored might change what `finish` points at
+        float* bias = finish->Bias, gate = finish->Gate, addend = finish->Addend, result = finish->Result, relu = finish->Relu;
+        var stride = finish->Stride;
+        at += column;
+        Row<L, V, TVectors>(s00, s01, bias, gate, addend, result, relu, at, column);
+        if (TRows.Value > 1) Row<L, V, TVectors>(s10, s11, bias, gate, addend, result, relu, at + stride, column);
+        if (TRows.Value > 2) Row<L, V, TVectors>(s20, s21, bias, gate, addend, result, relu, at + (2 * stride), column);
+        if (TRows.Value > 3) Row<L, V, TVectors>(s30, s31, bias, gate, addend, result, relu, at + (3 * stride), column);
+        if (TRows.Value > 4) Row<L, V, TVectors>(s40, s41, bias, gate, addend, result, relu, at + (4 * stride), column);
+        if (TRows.Value > 5) Row<L, V, TVectors>(s50, s51, bias, gate, addend, result, relu, at + (5 * stride), column);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Row<L, V, TVectors>(V first, V second, DenseFinish* finish, nint at, nint column)
+    private static void Row<L, V, TVectors>(V first, V second, float* bias, float* gate, float* addend, float* result, float* relu, nint at, nint column)
         where L : struct, IDenseLanes<V>
         where V : struct
         where TVectors : struct, IDenseNumber
     {
-        One<L, V>(first, finish, at + column, column);
-        if (TVectors.Value > 1) One<L, V>(second, finish, at + column + L.Count, column + L.Count);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void One<L, V>(V sum, DenseFinish* finish, nint at, nint column) where L : struct, IDenseLanes<V> where V : struct
-    {
-        if (finish->Bias != null) sum = L.Add(sum, L.Load(finish->Bias + column));
-        if (finish->Gate != null) sum = L.Gate(sum, L.Load(finish->Gate + at));
-        if (finish->Addend != null) sum = L.Add(sum, L.Load(finish->Addend + at));
-        if (finish->Result != null) L.Store(sum, finish->Result + at);
-        if (finish->Relu != null) L.Store(L.Relu(sum), finish->Relu + at);
+        if (bias != null)
+        {
+            first = L.Add(first, L.Load(bias + column));
+            if (TVectors.Value > 1) second = L.Add(second, L.Load(bias + column + L.Count));
+        }
+        if (gate != null)
+        {
+            first = L.Gate(first, L.Load(gate + at));
+            if (TVectors.Value > 1) second = L.Gate(second, L.Load(gate + at + L.Count));
+        }
+        if (addend != null)
+        {
+            first = L.Add(first, L.Load(addend + at));
+            if (TVectors.Value > 1) second = L.Add(second, L.Load(addend + at + L.Count));
+        }
+        if (result != null)
+        {
+            L.Store(first, result + at);
+            if (TVectors.Value > 1) L.Store(second, result + at + L.Count);
+        }
+        if (relu == null) return;
+        L.Store(L.Relu(first), relu + at);
+        if (TVectors.Value > 1) L.Store(L.Relu(second), relu + at + L.Count);
     }
 }
