@@ -28,8 +28,9 @@ internal unsafe interface IElementKernel<T> where T : unmanaged
 
 /// <summary>Cuts rows of elements into full vectors.</summary>
 /// <remarks>
-/// Elements of a row that fill vectors are used where they lie: each parameter of neighbours is one load. What is left of rows, or all of
-/// a row that is shorter than a vector, is gathered from as many rows as it takes to fill one.
+/// Elements of a row that fill vectors are used where they lie: each parameter of neighbours is one load. The last vector of a row takes some elements a
+/// second time, with the same result, where that adds less than a sixth to the work: so outputs must not lie where inputs do. Else what is left of rows, or all of a
+/// row that is shorter than a vector, is gathered from as many rows as it takes to fill one.
 /// </remarks>
 internal static unsafe class ElementTiles<TLanes, T, TKernel>
     where TLanes : struct, ILanes<TLanes, T>
@@ -63,11 +64,12 @@ internal static unsafe class ElementTiles<TLanes, T, TKernel>
         var columns = stackalloc long[width];
         var counts = stackalloc int[width];
         int pieces = 0, filled = 0;
-        var direct = inner / width * width;
+        var direct = inner > width && (width - (inner % width)) * 6 <= inner ? inner : inner / width * width;
         for (var row = start; row < end; row++)
         {
-            for (long column = 0; column < direct; column += width)
+            for (long first = 0; first < direct; first += width)
             {
+                var column = Math.Min(first, inner - width);
                 for (var s = 0; s < streams.Length; s++)
                 {
                     ref readonly var stream = ref streams[s];

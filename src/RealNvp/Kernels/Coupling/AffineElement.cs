@@ -11,7 +11,7 @@ internal readonly unsafe struct AffineElement<TLanes>(AffineForm form) : IElemen
     public int Scratch => 0;
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Run(float** at, nint* steps, float* scratch)
     {
         var output = form.Sigmoid ? 2 : 3;
@@ -32,7 +32,7 @@ internal readonly unsafe struct AffineElementGradient<TLanes>(AffineForm form) :
     public int Scratch => 0;
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Run(float** at, nint* steps, float* scratch)
     {
         var next = form.Sigmoid ? 2 : 3;
