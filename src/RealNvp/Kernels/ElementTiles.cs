@@ -52,10 +52,12 @@ internal static unsafe class ElementTiles<TLanes, T, TKernel>
         var at = stackalloc T*[streams.Length];
         var steps = stackalloc nint[streams.Length];
         var tileSteps = stackalloc nint[streams.Length];
+        // all bits where a stream moves on along a row
+        var moves = stackalloc long[streams.Length];
         for (var s = 0; s < streams.Length; s++)
         {
             tiles[s] = tile;
-            (tileSteps[s], steps[s]) = (width, (nint)inner);
+            (tileSteps[s], steps[s], moves[s]) = (width, (nint)inner, streams[s].Blocks == 0 ? 0 : -1);
             tile += Math.Max(streams[s].Blocks, 1) * width;
         }
         new Span<T>(tiles[0], total * width).Clear();
@@ -67,16 +69,13 @@ internal static unsafe class ElementTiles<TLanes, T, TKernel>
         var direct = inner > width && (width - (inner % width)) * 6 <= inner ? inner : inner / width * width;
         for (var row = start; row < end; row++)
         {
-            for (long first = 0; first < direct; first += width)
+            if (direct > 0) Begin(streams, row, tiles, at);
+            for (long column = 0; column < direct; column += width)
             {
-                var column = Math.Min(first, inner - width);
-                for (var s = 0; s < streams.Length; s++)
-                {
-                    ref readonly var stream = ref streams[s];
-                    at[s] = stream.Blocks == 0 ? tiles[s] : stream.At(row) + column;
-                    if (stream.Blocks == 0) TLanes.Store(TLanes.Create(*stream.At(row)), tiles[s]);
-                }
                 kernel.Run(at, steps, scratch);
+                // the last vector of a row ends with it
+                var step = Math.Min(width, inner - width - column);
+                for (var s = 0; s < streams.Length; s++) at[s] += step & moves[s];
             }
             for (var column = direct; column < inner;)
             {
@@ -91,6 +90,19 @@ internal static unsafe class ElementTiles<TLanes, T, TKernel>
             }
         }
         if (pieces > 0) Flush(ref kernel, streams, inner, tiles, tileSteps, scratch, rows, columns, counts, pieces);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Begin(ReadOnlySpan<Stream<T>> streams, long row, T** tiles, T** at)
+    {
+        for (var s = 0; s < streams.Length; s++)
+        {
+            ref readonly var stream = ref streams[s];
+            at[s] = stream.At(row);
+            if (stream.Blocks > 0) continue;
+            TLanes.Store(TLanes.Create(*at[s]), tiles[s]);
+            at[s] = tiles[s];
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
