@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -12,13 +13,13 @@ internal static class RandomWeights
         using var _ = no_grad();
         using var generator = new Generator((ulong)seed);
         foreach (var parameter in module.parameters())
-            parameter.add_(randn(parameter.shape, generator: generator).mul(spread).to(parameter.dtype));
+            parameter.add_(randn(parameter.shape, generator: generator).mul(Scalars.Of(spread)).to(parameter.dtype), Scalars.One);
         foreach (var (name, buffer) in module.named_buffers())
         {
             // the signs of a triangular matrix are no statistics
             if (!buffer.is_floating_point() || name.EndsWith("sign", StringComparison.Ordinal)) continue;
             var noise = rand(buffer.shape, generator: generator).to(buffer.dtype);
-            buffer.copy_(name.EndsWith("var", StringComparison.Ordinal) ? noise.mul(1.5).add(0.5) : noise.sub(0.5));
+            buffer.copy_(name.EndsWith("var", StringComparison.Ordinal) ? noise.mul(Scalars.Of(1.5)).add(Scalars.Half, Scalars.One) : noise.sub(Scalars.Half));
         }
     }
 }
