@@ -174,7 +174,6 @@ public sealed partial class AdamOptimizer : IDisposable
         if (disposed) return;
         disposed = true;
         foreach (var slot in slots) slot.Dispose();
-        scalars.Dispose();
     }
 
     private double SumOfSquares()

@@ -27,7 +27,7 @@ internal sealed unsafe class AdamSlot : IDisposable
         var stateType = type is ScalarType.Float16 or ScalarType.BFloat16 ? ScalarType.Float32 : type;
         Average = zeros(parameter.shape, stateType, parameter.device).DetachFromDisposeScope();
         Square = zeros(parameter.shape, stateType, parameter.device).DetachFromDisposeScope();
-        WeightDecay = Scalars.New(group.WeightDecay);
+        WeightDecay = Scalars.Of(group.WeightDecay);
         CanScript = !Fused && stateType == type && parameter.is_contiguous() && (parameter.device_type is DeviceType.CPU or DeviceType.CUDA);
         if (!Fused) return;
         length = (int)parameter.numel();
@@ -157,7 +157,6 @@ internal sealed unsafe class AdamSlot : IDisposable
         Average.Dispose();
         Square.Dispose();
         deviceSteps?.Dispose();
-        WeightDecay.Dispose();
     }
 
     // Strides of a gradient that a user has set, or that create_graph: true gave.
