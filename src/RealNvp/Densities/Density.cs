@@ -26,6 +26,9 @@ public abstract class Density : nn.Module
     /// <summary>Whether log p(z) may be minus infinity for a finite z, as outside of a box.</summary>
     public virtual bool HasBoundedSupport => false;
 
+    /// <summary>The elements of z whose density is one on a circle, the same at both edges; empty for a density of the line.</summary>
+    public virtual IReadOnlyList<Circle> CircularFeatures => [];
+
     /// <summary>log p(z | context) of latents of shape (N, ...): shape (N), in nats. The caller disposes it.</summary>
     /// <param name="z">(N, ...).</param>
     /// <param name="context">(N, C) for a conditional density; null for any other.</param>

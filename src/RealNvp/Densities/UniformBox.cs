@@ -8,6 +8,9 @@ namespace RealNvp;
 /// <remarks>For bijections onto a box, such as splines with <see cref="SplineTails.Box"/> or <see cref="SplineTails.Circular"/>. It has no weights.</remarks>
 public sealed class UniformBox : Density
 {
+    /// <summary>Roundings of the edges that count as within: a map onto the box may end on the other side of one.</summary>
+    private const double Slack = 4;
+
     private readonly Scalar low, high, width, log_density, minus_infinity = Scalars.Of(double.NegativeInfinity);
 
     /// <summary>Makes the density.</summary>
@@ -31,13 +34,17 @@ public sealed class UniformBox : Density
     /// <inheritdoc/>
     public override bool HasBoundedSupport => true;
 
+    /// <summary>Every element: the density is the same at both edges.</summary>
+    public override IReadOnlyList<Circle> CircularFeatures => [.. Enumerable.Range(0, checked((int)Shape.NumElements)).Select(i => new Circle(i, Low, High))];
+
     /// <inheritdoc/>
     public override Tensor LogProb(Tensor z, Tensor? context = null)
     {
         CheckLatents(z, context);
         using var scope = NewDisposeScope();
         var flat = z.flatten(1);
-        var inside = flat.ge(low).logical_and(flat.le(high)).all(1);
+        var slack = Slack * finfo(z.dtype).eps * Math.Max(Math.Abs(Low), Math.Abs(High));
+        var inside = flat.ge(Scalars.Of(Low - slack)).logical_and(flat.le(Scalars.Of(High + slack))).all(1);
         return scope.MoveToOuter(zeros(z.shape[0], dtype: z.dtype, device: z.device).add(log_density, Scalars.One).masked_fill(inside.logical_not(), minus_infinity));
     }
 
