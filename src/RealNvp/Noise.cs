@@ -69,7 +69,7 @@ public static class Noise
         // one that claims to be of another device is of the CPU all the same, until TorchSharp changes that
         return state.numel() == CpuStateBytes
             ? CPU
-            : throw new ArgumentException($"Numbers are drawn on the CPU and copied to {device}, so that a seed gives the same ones on every device; got a generator of {generator.device}. Make it with new Generator(seed).", nameof(generator));
+            : throw new ArgumentException($"Numbers are drawn on the CPU and copied to {device}, so that a seed gives the same ones on every device; got a generator of {generator.device}. Make it with new torch.Generator(seed).", nameof(generator));
     }
 
     private static Tensor Placed(Tensor drawn, Device device)
