@@ -13,6 +13,8 @@ public class DefaultDtypeTests
 
     public static TheoryData<string> Presets => PresetTable.Names;
 
+    public static TheoryData<string> OneOfEach => PresetTable.OneOfEach;
+
     public static TheoryData<string> Densities => DensityTests.Names;
 
     public static TheoryData<string> Parts => [.. PartTable.Keys];
@@ -71,8 +73,13 @@ public class DefaultDtypeTests
         run(part).dtype.Should().Be(float64);
     });
 
-    [Theory, MemberData(nameof(Presets))]
-    public void Every_preset_trains_saves_and_loads_in_it(string name) => InDouble(() =>
+    [Theory, MemberData(nameof(OneOfEach))]
+    public void Every_model_trains_saves_and_loads_in_it(string name) => TrainSaveAndLoad(name);
+
+    [SlowTheory, MemberData(nameof(Presets))]
+    public void Every_preset_trains_saves_and_loads_in_it(string name) => TrainSaveAndLoad(name);
+
+    private static void TrainSaveAndLoad(string name) => InDouble(() =>
     {
         var options = PresetTable.All[name];
         using var folder = new TemporaryFolder();
