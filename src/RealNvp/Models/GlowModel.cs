@@ -18,7 +18,7 @@ public sealed class GlowModel : FlowModel
     /// <param name="seed">Makes the initial weights repeatable: it seeds torch's default generator. Null leaves the generator alone.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public GlowModel(GlowOptions options, long? seed = null)
-        : base(nameof(GlowModel), Checked(options, seed, nameof(GlowModel)), Build(options)) => Options = options;
+        : base(nameof(GlowModel), Checked(options, seed, nameof(GlowModel)), Build(options), options.NewBase()) => Options = options;
 
     /// <summary>What the model was built from.</summary>
     public GlowOptions Options { get; }

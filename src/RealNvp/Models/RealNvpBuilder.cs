@@ -9,12 +9,6 @@ internal sealed class RealNvpBuilder
 
     public static Chain Build(RealNvpOptions options) => new([.. new RealNvpBuilder(options).Layers()]);
 
-    public static Density Base(RealNvpOptions options)
-    {
-        EventShape latent = options.IsImage ? [options.Shape.NumElements] : options.Shape;
-        return options.Base == BaseDensityKind.StandardNormal ? new StandardNormal(latent) : new StandardLogistic(latent);
-    }
-
     private IEnumerable<Bijection> Layers()
     {
         if (options.HorizontalFlips) yield return new RandomHorizontalFlip(0.5, options.Shape);
@@ -34,7 +28,7 @@ internal sealed class RealNvpBuilder
         {
             var mask = i % 2 == 0 ? first : !first;
             var (kept, changed) = CouplingLayer.PartShapes(options.Shape, mask);
-            var net = new ResidualMlp(kept[0], changed[0] * Parameters, options.Hidden, options.Blocks, options.ContextSize);
+            var net = new ResidualMlp(kept[0], changed[0] * Parameters, options.Hidden, options.Blocks, options.ContextSize, options.InputLimit);
             yield return Coupling(options.Shape, mask, net, maskAsInput: false);
             if (options.FlowBatchNorm) yield return new FlowBatchNorm(options.Shape, mask, options.Momentum);
         }

@@ -26,8 +26,10 @@ internal static unsafe class CouplingBackward
         var (columns, features, inputs) = (call.Columns, plan.Features, DenseProduct.Stride(program.Inputs));
         var (outputs, width) = (DenseProduct.Stride(program.Outputs), DenseProduct.Stride(columns));
         var (size, part) = (DenseBackward.BufferSize(program), (long)DenseCall.Block * width);
-        var scratch = DenseScratch.Own((3 * size) + (4 * part) + (2 * width));
-        float* read = scratch + (2 * size), changed = scratch + (3 * size), weight = changed + (4 * part);
+        var limit = plan.Limit;
+        var slopesSize = limit > 0 ? (long)DenseCall.Block * inputs : 0;
+        var scratch = DenseScratch.Own((3 * size) + (4 * part) + (2 * width) + slopesSize);
+        float* read = scratch + (2 * size), changed = scratch + (3 * size), weight = changed + (4 * part), slopes = weight + (2 * width);
         call.Weight.CopyTo(new Span<float>(weight, columns));
         var block = new CouplingBlock
         {
@@ -47,7 +49,13 @@ internal static unsafe class CouplingBackward
             plan.Map.Run(block, call.Inverse, gradient: true);
             if (to.After != null) AddWeight(block, sums + layout.After, row > start);
             CouplingCall.Gather(x, net.XStride, plan.ReadAt, read, inputs, block.Rows);
+            if (limit > 0)
+            {
+                InputLimit.Slopes(read, slopes, block.Rows * inputs, limit);
+                InputLimit.Apply(read, block.Rows * inputs, limit);
+            }
             var ofRead = DenseBackward.Block<L, V>(net, tape, to, layout, sums, row > start, row, block.Rows, scratch, scratch + size, read, to.X != null);
+            if (to.X != null && limit > 0) InputLimit.Multiply(ofRead, slopes, block.Rows * inputs);
             if (to.X != null) Write(plan, gradient, block, ofRead, inputs, to.X + ((nint)row * features));
         }
     }
