@@ -41,7 +41,7 @@ internal static unsafe class CouplingForward
         var limit = plan.Limit;
         var own = plan.ReadRun < 0 || limit > 0;
         // what lies between rows goes through the limit with them
-        if (limit > 0) new Span<float>(read, DenseCall.Block * (int)inputs).Clear();
+        if (limit > 0) new Span<float>(read, DenseCall.Block * inputs).Clear();
         var most = DenseCall.BlockOf(end - start);
         for (var row = start; row < end; row += most)
         {

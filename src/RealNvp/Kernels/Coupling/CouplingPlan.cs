@@ -50,7 +50,7 @@ internal sealed class CouplingPlan
     public DenseModules Modules => network.Modules;
 
     /// <summary>The limit of what the network sees; 0 for none.</summary>
-    public float Limit => (float)(network.Modules.Limit ?? 0);
+    public double Limit => network.Modules.Limit ?? 0;
 
     public DenseProgram Program => network.Modules.Program;
 

@@ -18,7 +18,7 @@ internal sealed unsafe class DenseSequence
     private readonly int rows, features, perFeature, stride, knownStride;
     private readonly long step_size, biases, known, sums, added, entering;
     private readonly float* memory;
-    private readonly float limit;
+    private readonly double limit;
     private readonly bool has_context;
 
     /// <summary>Packs the weights for all steps.</summary>
@@ -31,7 +31,7 @@ internal sealed unsafe class DenseSequence
     /// <param name="limit">What the network sees of the features: see <see cref="InputLimit"/>; null for all of them.</param>
     public DenseSequence(DenseProgram program, DenseTensors tensors, Tensor? given, long[] order, long[] ends, long perFeature, double? limit)
     {
-        this.limit = (float)(limit ?? 0);
+        this.limit = limit ?? 0;
         (this.program, this.order, this.ends) = (program, order, ends);
         (rows, features, this.perFeature) = ((int)tensors.X.shape[0], order.Length, (int)perFeature);
         var hidden = program.Layers[0].Outputs;
