@@ -24,7 +24,7 @@ internal static unsafe class InputLimit
         if (limit is not { } c) return x;
         using var scope = NewDisposeScope();
         var u = x.mul(Scalars.Of(1 / c)).clamp(minus_most, most);
-        return scope.MoveToOuter(u.div(u.mul(u).add(Scalars.One).sqrt()).mul(Scalars.Of(c)));
+        return scope.MoveToOuter(u.div(u.mul(u).add(Scalars.One, Scalars.One).sqrt()).mul(Scalars.Of(c)));
     }
 
     /// <summary>Of one number.</summary>
