@@ -84,6 +84,12 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
     /// <summary>P, the number of outputs of a feature.</summary>
     public long ParametersPerFeature { get; }
 
+    /// <inheritdoc/>
+    public override EventShape? InputShape => EventShape.Create(Features);
+
+    /// <inheritdoc/>
+    public override EventShape? OutputShape => EventShape.Create(checked(Features * ParametersPerFeature));
+
     /// <summary>Whether the blocks are residual.</summary>
     public bool Residual { get; }
 

@@ -28,6 +28,7 @@ public sealed class Mlp : Conditioner, IDenseNetwork, IHasComputeDtype
     {
         Check.Positive(inputs, nameof(inputs), "The number of input features");
         Check.Positive(outputs, nameof(outputs), "The number of output features");
+        (InputShape, OutputShape) = (EventShape.Create(inputs), EventShape.Create(outputs));
         Check.Positive(hidden, nameof(hidden), "The number of hidden features");
         Check.Positive(hiddenLayers, nameof(hiddenLayers), "The number of hidden layers");
         layers = [];
@@ -37,6 +38,12 @@ public sealed class Mlp : Conditioner, IDenseNetwork, IHasComputeDtype
         dense = new DenseModules(new DenseProgram(inputs, [.. Enumerable.Repeat(hidden, hiddenLayers), outputs], contextSize), context, [.. layers, last], []);
         RegisterComponents();
     }
+
+    /// <inheritdoc/>
+    public override EventShape? InputShape { get; }
+
+    /// <inheritdoc/>
+    public override EventShape? OutputShape { get; }
 
     ScalarType? IHasComputeDtype.ComputeDtype { get => dense.ComputeDtype; set => dense.ComputeDtype = value; }
 

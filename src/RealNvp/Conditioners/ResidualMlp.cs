@@ -30,6 +30,7 @@ public sealed class ResidualMlp : Conditioner, IDenseNetwork, IHasComputeDtype
     {
         Check.Positive(inputs, nameof(inputs), "The number of input features");
         Check.Positive(outputs, nameof(outputs), "The number of output features");
+        (InputShape, OutputShape) = (EventShape.Create(inputs), EventShape.Create(outputs));
         Check.Positive(hidden, nameof(hidden), "The number of hidden features");
         ArgumentOutOfRangeException.ThrowIfNegative(blocks);
         first = Weights.Linear(inputs, hidden);
@@ -46,6 +47,12 @@ public sealed class ResidualMlp : Conditioner, IDenseNetwork, IHasComputeDtype
         dense = new DenseModules(program, context, [first, .. inner.Zip(outer).SelectMany(block => new[] { block.First, block.Second }), last], []);
         RegisterComponents();
     }
+
+    /// <inheritdoc/>
+    public override EventShape? InputShape { get; }
+
+    /// <inheritdoc/>
+    public override EventShape? OutputShape { get; }
 
     ScalarType? IHasComputeDtype.ComputeDtype { get => dense.ComputeDtype; set => dense.ComputeDtype = value; }
 

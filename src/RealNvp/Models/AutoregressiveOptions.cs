@@ -57,8 +57,7 @@ public abstract record AutoregressiveOptions : ModelOptions
         {
             var transformer = NewTransformer();
             long[]? reversed = i % 2 == 0 ? null : [.. Enumerable.Range(0, checked((int)features)).Select(f => features - 1 - f)];
-            var made = new Made(features, transformer.ParametersPerElement, new() { Hidden = Hidden, Blocks = Blocks, Residual = Residual, Order = reversed, ContextSize = ContextSize });
-            var layer = new AutoregressiveLayer(transformer, made);
+            var layer = new AutoregressiveLayer(Shape, transformer, size => new Made(size.Inputs, size.ParametersPerElement, new() { Hidden = Hidden, Blocks = Blocks, Residual = Residual, Order = reversed, ContextSize = ContextSize }));
             layers.Add(inverted ? new Inverted(layer) : layer);
             if (FlowBatchNorm) layers.Add(new FlowBatchNorm(Shape));
         }

@@ -31,8 +31,7 @@ public sealed class NiceModel : FlowModel
         for (var i = 0; i < options.Couplings; i++)
         {
             var mask = i % 2 == 0 ? Mask.Alternating(options.Shape[0]) : !Mask.Alternating(options.Shape[0]);
-            var (kept, changed) = CouplingLayer.PartShapes(options.Shape, mask);
-            layers.Add(new AdditiveCouplingLayer(options.Shape, mask, new Mlp(kept[0], changed[0], options.Hidden, options.HiddenLayers, options.ContextSize)));
+            layers.Add(new AdditiveCouplingLayer(options.Shape, mask, size => new Mlp(size.Inputs, size.Outputs, options.Hidden, options.HiddenLayers, options.ContextSize)));
         }
         layers.Add(new DiagonalScaling(options.Shape));
         return new Chain([.. layers]);

@@ -33,9 +33,7 @@ public sealed class SplineFlow : FlowModel
         {
             if (options.Linear) layers.Add(new InvertibleLinear(options.Shape));
             var mask = i % 2 == 0 ? Mask.Alternating(options.Shape[0]) : !Mask.Alternating(options.Shape[0]);
-            var (kept, changed) = CouplingLayer.PartShapes(options.Shape, mask);
-            var spline = new SplineTransformer(options.Bins, options.Bound);
-            layers.Add(new CouplingLayer(options.Shape, mask, spline, new ResidualMlp(kept[0], changed[0] * spline.ParametersPerElement, options.Hidden, options.Blocks, options.ContextSize)));
+            layers.Add(new CouplingLayer(options.Shape, mask, new SplineTransformer(options.Bins, options.Bound), size => new ResidualMlp(size.Inputs, size.Outputs, options.Hidden, options.Blocks, options.ContextSize)));
         }
         if (options.Linear) layers.Add(new InvertibleLinear(options.Shape));
         return new Chain([.. layers]);
