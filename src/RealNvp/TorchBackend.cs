@@ -117,8 +117,9 @@ public static class TorchBackend
         return $"""
             No native libtorch was found: RealNvp runs on TorchSharp, and the application chooses its backend. Add one of these packages to the application's project:
               <PackageReference Include="TorchSharp-cpu" Version="{version}" />            any system, on the CPU
-              <PackageReference Include="TorchSharp-cuda-windows" Version="{version}" />   Windows with an NVIDIA GPU
-              <PackageReference Include="TorchSharp-cuda-linux" Version="{version}" />     Linux with an NVIDIA GPU
+              <PackageReference Include="TorchSharp-cuda-windows" Version="{version}" />   Windows with an NVIDIA GPU (driver 525 or later)
+              <PackageReference Include="TorchSharp-cuda-linux" Version="{version}" />     Linux with an NVIDIA GPU (driver 525 or later)
+            A <RuntimeIdentifier> such as linux-x64 in the project keeps the output to one system's libraries: those for a GPU are gigabytes.
             """;
     }
 }

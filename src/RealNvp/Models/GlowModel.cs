@@ -18,7 +18,7 @@ public sealed class GlowModel : FlowModel
     /// <param name="seed">Makes the initial weights repeatable, on any thread; torch's default generator is left alone. Null draws from that generator.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public GlowModel(GlowOptions options, long? seed = null)
-        : base(nameof(GlowModel), Checked(options, nameof(GlowModel)), Seeded(seed, () => Build(options))) => Options = options;
+        : base(nameof(GlowModel), Checked(options, nameof(GlowModel)), Seeded(seed, () => Build(options), options.NewBase)) => Options = options;
 
     /// <summary>What the model was built from.</summary>
     public GlowOptions Options { get; }

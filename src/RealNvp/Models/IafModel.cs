@@ -15,7 +15,7 @@ public sealed class IafModel : FlowModel
     /// <param name="seed">Makes the initial weights repeatable, on any thread; torch's default generator is left alone. Null draws from that generator.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public IafModel(IafOptions options, long? seed = null)
-        : base(nameof(IafModel), Checked(options, nameof(IafModel)), Seeded(seed, () => Build(options))) => Options = options;
+        : base(nameof(IafModel), Checked(options, nameof(IafModel)), Seeded(seed, () => Build(options), options.NewBase)) => Options = options;
 
     /// <summary>What the model was built from.</summary>
     public IafOptions Options { get; }
