@@ -45,8 +45,9 @@ public sealed class AutoregressiveLayer : Bijection
     /// <inheritdoc/>
     public override long ContextSize => made.ContextSize;
 
+    /// <inheritdoc/>
     // the inverse goes from feature to feature
-    internal override bool KeepsInput(bool inverse) => !inverse;
+    protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
