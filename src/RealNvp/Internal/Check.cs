@@ -96,6 +96,10 @@ internal static class Check
     public static long Positive(long value, string parameter, string what) =>
         value >= 1 ? value : throw new ArgumentOutOfRangeException(parameter, value, $"{what} must be at least 1.");
 
+    /// <summary>The limit of what a network sees, or null.</summary>
+    public static double? Limit(double? inputLimit) => inputLimit is null || (inputLimit > 0 && double.IsFinite(inputLimit.Value))
+        ? inputLimit : throw new ArgumentOutOfRangeException(nameof(inputLimit), inputLimit, "The limit of a network's inputs must be positive and finite, or null for none.");
+
     /// <summary>The size D of a shape [D].</summary>
     public static long Vector(EventShape shape, string parameter, string what) =>
         shape.Count == 1 && shape[0] >= 1 ? shape[0] : throw new ArgumentException($"{what} needs a vector [D] of a known size; got {shape}.", parameter);

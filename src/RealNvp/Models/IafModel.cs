@@ -15,7 +15,7 @@ public sealed class IafModel : FlowModel
     /// <param name="seed">Makes the initial weights repeatable: it seeds torch's default generator. Null leaves the generator alone.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public IafModel(IafOptions options, long? seed = null)
-        : base(nameof(IafModel), Checked(options, seed, nameof(IafModel)), Build(options)) => Options = options;
+        : base(nameof(IafModel), Checked(options, seed, nameof(IafModel)), Build(options), options.NewBase()) => Options = options;
 
     /// <summary>What the model was built from.</summary>
     public IafOptions Options { get; }

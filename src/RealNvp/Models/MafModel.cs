@@ -15,7 +15,7 @@ public sealed class MafModel : FlowModel
     /// <param name="seed">Makes the initial weights repeatable: it seeds torch's default generator. Null leaves the generator alone.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public MafModel(MafOptions options, long? seed = null)
-        : base(nameof(MafModel), Checked(options, seed, nameof(MafModel)), Build(options)) => Options = options;
+        : base(nameof(MafModel), Checked(options, seed, nameof(MafModel)), Build(options), options.NewBase()) => Options = options;
 
     /// <summary>What the model was built from.</summary>
     public MafOptions Options { get; }

@@ -14,7 +14,7 @@ public sealed class NiceModel : FlowModel
     /// <param name="seed">Makes the initial weights repeatable: it seeds torch's default generator. Null leaves the generator alone.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public NiceModel(NiceOptions options, long? seed = null)
-        : base(nameof(NiceModel), Checked(options, seed, nameof(NiceModel)), Build(options), new StandardLogistic(options.Shape)) => Options = options;
+        : base(nameof(NiceModel), Checked(options, seed, nameof(NiceModel)), Build(options), options.NewBase()) => Options = options;
 
     /// <summary>What the model was built from.</summary>
     public NiceOptions Options { get; }
@@ -31,8 +31,7 @@ public sealed class NiceModel : FlowModel
         for (var i = 0; i < options.Couplings; i++)
         {
             var mask = i % 2 == 0 ? Mask.Alternating(options.Shape[0]) : !Mask.Alternating(options.Shape[0]);
-            var (kept, changed) = CouplingLayer.PartShapes(options.Shape, mask);
-            layers.Add(new AdditiveCouplingLayer(options.Shape, mask, new Mlp(kept[0], changed[0], options.Hidden, options.HiddenLayers, options.ContextSize)));
+            layers.Add(new AdditiveCouplingLayer(options.Shape, mask, size => new Mlp(size.Inputs, size.Outputs, options.Hidden, options.HiddenLayers, options.ContextSize, options.InputLimit)));
         }
         layers.Add(new DiagonalScaling(options.Shape));
         return new Chain([.. layers]);

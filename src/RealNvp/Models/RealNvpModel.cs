@@ -19,7 +19,7 @@ public sealed class RealNvpModel : FlowModel
     /// <param name="seed">Makes the initial weights repeatable: it seeds torch's default generator. Null leaves the generator alone.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public RealNvpModel(RealNvpOptions options, long? seed = null)
-        : base(nameof(RealNvpModel), Checked(options, seed, nameof(RealNvpModel)), RealNvpBuilder.Build(options), RealNvpBuilder.Base(options)) => Options = options;
+        : base(nameof(RealNvpModel), Checked(options, seed, nameof(RealNvpModel)), RealNvpBuilder.Build(options), options.NewBase()) => Options = options;
 
     /// <summary>What the model was built from.</summary>
     public RealNvpOptions Options { get; }

@@ -128,13 +128,9 @@ public sealed class VariationalDequantization : Bijection
         return new Chain([.. Enumerable.Range(0, couplings).Select(Bijection (i) => Coupling(joint, KeepIntegers(shape, i % 2 == 0 ? half : !half), hidden))]);
     }
 
-    private static AffineCouplingLayer Coupling(EventShape joint, Mask mask, long hidden)
-    {
-        var (kept, changed) = CouplingLayer.PartShapes(joint, mask);
-        return joint.Count == 3
-            ? new(joint, mask, new ResidualConvNet(kept[0], 2 * changed[0], new() { HiddenChannels = hidden, Blocks = 1, BatchNorm = false }))
-            : new(joint, mask, new ResidualMlp(kept[0], 2 * changed[0], hidden, 1));
-    }
+    private static AffineCouplingLayer Coupling(EventShape joint, Mask mask, long hidden) => joint.Count == 3
+        ? new(joint, mask, size => new ResidualConvNet(size.Inputs, size.Outputs, new() { HiddenChannels = hidden, Blocks = 1, BatchNorm = false }))
+        : new(joint, mask, size => new ResidualMlp(size.Inputs, size.Outputs, hidden, 1));
 
     private static Mask KeepIntegers(EventShape shape, Mask noise)
     {
