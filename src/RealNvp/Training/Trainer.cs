@@ -111,7 +111,7 @@ public sealed partial class Trainer : IDisposable
             flow.eval();
         }
         Finish();
-        return new TrainingResult([.. state.History], state.Step, state.BestEpoch, reason);
+        return new TrainingResult { History = [.. state.History], Step = state.Step, BestEpoch = state.BestEpoch, Reason = reason, Warnings = [.. state.Warnings] };
     }
 
     /// <summary>As <see cref="Fit"/>, on a thread of the pool.</summary>
@@ -125,6 +125,12 @@ public sealed partial class Trainer : IDisposable
         optimizer.Dispose();
         average?.Dispose();
         best?.Dispose();
+    }
+
+    /// <summary>Adds what the user should know to the result, and to the progress from the next step on; once, however often it is found.</summary>
+    private void Warn(string sentence)
+    {
+        if (!state.Warnings.Contains(sentence)) state.Warnings = [.. state.Warnings, sentence];
     }
 
     private bool StepsDone => Options.MaxSteps is { } most && StepsTaken >= most;
@@ -159,7 +165,16 @@ public sealed partial class Trainer : IDisposable
         var evaluation = run.Validation is null ? null : Validate(run.Validation);
         state.Epoch++;
         var bits = 1 / (flow.InputShape.NumElements * Math.Log(2));
-        state.History.Add(new EpochRecord(state.Epoch, state.Step, loss, loss * bits, -evaluation?.MeanLogProb, evaluation?.BitsPerDim, state.Seconds));
+        state.History.Add(new EpochRecord
+        {
+            Epoch = state.Epoch,
+            Step = state.Step,
+            Loss = loss,
+            BitsPerDim = loss * bits,
+            ValidationLoss = -evaluation?.MeanLogProb,
+            ValidationBitsPerDim = evaluation?.BitsPerDim,
+            Seconds = state.Seconds,
+        });
         (state.Batch, state.LossSum, state.Examples, state.Seconds) = (0, 0, 0, 0);
         if (evaluation is not null && -evaluation.MeanLogProb < state.Best)
         {
@@ -192,7 +207,14 @@ public sealed partial class Trainer : IDisposable
                 count += part.Count;
             }
         if (count == 0) throw new ArgumentException("The validation data gave no batch in this epoch. Pass a sequence that can be enumerated again for each epoch.");
-        return new Evaluation(count, sum / count, double.NaN, -sum / count / (flow.InputShape.NumElements * Math.Log(2)), flow.IsBound);
+        return new Evaluation
+        {
+            Count = count,
+            MeanLogProb = sum / count,
+            StandardError = double.NaN,
+            BitsPerDim = -sum / count / (flow.InputShape.NumElements * Math.Log(2)),
+            IsBound = flow.IsBound,
+        };
     }
 
     private void KeepBest()
