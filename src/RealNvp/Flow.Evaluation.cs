@@ -32,7 +32,7 @@ public partial class Flow
         if (x.shape[0] == 0) throw new ArgumentException($"{owner} needs at least one example; got an empty batch.", nameof(x));
         CheckContext(context, x.shape[0], owner, mayWait: false);
         using var session = training ? reversible?.Start() ?? ReversibleSession.Suspend() : ReversibleSession.Suspend();
-        using var random = RandomSource.Use(seed, x.device);
+        using var random = RandomSource.Use(seed);
         var input = Prepared(x);
         return scope.MoveToOuter(LogProbOf(input, Features(context, input.dtype, owner, mayWait: false)));
     }
@@ -58,7 +58,7 @@ public partial class Flow
         CheckDataSet(x, context, owner);
         var count = x.shape[0];
         if (count == 0) throw new ArgumentException($"{owner} needs at least one example; got an empty batch.", nameof(x));
-        using var random = RandomSource.Use(seed, SamplingDevice);
+        using var random = RandomSource.Use(seed);
         double sum = 0, squares = 0;
         long finite = 0;
         passes.Each(count, (start, size) =>

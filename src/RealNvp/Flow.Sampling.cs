@@ -104,7 +104,7 @@ public partial class Flow
         using var mode = EvaluationGate.Evaluate(this);
         var weight = Weight;
         var (device, dtype) = (weight?.device ?? get_default_device(), weight?.dtype ?? get_default_dtype());
-        using var random = RandomSource.Use(seed, device);
+        using var random = RandomSource.Use(seed);
         var total = checked((context?.shape[0] ?? 1) * count);
         var features = Features(context, dtype, owner)?.repeat_interleave(count, 0);
         var z = Latents(total, temperature, dtype, device, ForBase(features));

@@ -61,7 +61,7 @@ public partial class Flow
         using var scope = NewDisposeScope();
         using var gradients = graph ? null : no_grad();
         CheckInput(x, context, owner);
-        using var random = RandomSource.Use(seed, x.device);
+        using var random = RandomSource.Use(seed);
         return scope.MoveToOuter((graph ? passes.AtOnce() : passes).Run(x.shape[0], (start, count) =>
         {
             var (part, given) = Rows(x, context, start, count);
@@ -76,7 +76,7 @@ public partial class Flow
         var graph = NeedsGraph(x, context);
         using var gradients = graph ? null : no_grad();
         CheckInput(x, context, owner);
-        using var random = RandomSource.Use(seed, x.device);
+        using var random = RandomSource.Use(seed);
         return scope.MoveToOuter((graph ? passes.AtOnce() : passes).Run(x.shape[0], (start, count) =>
         {
             var (part, given) = Rows(x, context, start, count);

@@ -61,9 +61,9 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
             var (unit, feature) = (tensor(degrees), tensor(positions));
             order = new Constant(tensor(OrderOf(positions)));
             sorted = new Constant(feature);
-            firstMask = new Constant(unit.unsqueeze(1).gt(feature.unsqueeze(0)).to(float32));
-            hiddenMask = new Constant(unit.unsqueeze(1).ge(unit.unsqueeze(0)).to(float32));
-            lastMask = new Constant(feature.unsqueeze(1).ge(unit.unsqueeze(0)).to(float32).repeat(parametersPerFeature, 1));
+            firstMask = new Constant(unit.unsqueeze(1).gt(feature.unsqueeze(0)).to(get_default_dtype()));
+            hiddenMask = new Constant(unit.unsqueeze(1).ge(unit.unsqueeze(0)).to(get_default_dtype()));
+            lastMask = new Constant(feature.unsqueeze(1).ge(unit.unsqueeze(0)).to(get_default_dtype()).repeat(parametersPerFeature, 1));
         }
         var layers = Layers;
         var hiddenBand = new DenseBand(hidden, hidden, (unit, from) => degrees[unit] >= degrees[from]);

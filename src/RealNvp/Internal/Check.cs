@@ -32,6 +32,8 @@ internal static class Check
     {
         if (!tensor.is_floating_point())
             throw new ArgumentException($"{owner} expects {parameter} with a floating-point dtype; got {tensor.dtype}. Convert it: {parameter}.to(torch.float32).", parameter);
+        if (!TorchBackend.IsPrecise(tensor.dtype))
+            throw new ArgumentException($"{owner} computes in float32 or float64; {parameter} has {tensor.dtype}, which has too few digits for log-determinants. Convert it, and the module where it is in that dtype too: {parameter}.to(torch.float32), module.to(torch.float32). Networks alone can compute in bfloat16: {nameof(Flow)}.{nameof(Flow.ConditionerDtype)}.", parameter);
         if (weight is null) return;
         if (tensor.dtype != weight.dtype)
             throw new ArgumentException($"{owner} has weights of dtype {weight.dtype}, but {parameter} has {tensor.dtype}. Convert one of them: {parameter}.to({Name(weight.dtype)}) or module.to({Name(tensor.dtype)}).", parameter);

@@ -19,7 +19,7 @@ internal static class Householder
         for (var k = vectors.shape[0] - 1; k >= 0; k--)
         {
             var v = unit.narrow(0, k, 1);
-            q = q.sub(v.t().matmul(v.matmul(q)).mul(Scalars.Two));
+            q = q.sub(v.t().mm(v.mm(q)).mul(Scalars.Two));
         }
         return q;
     }
