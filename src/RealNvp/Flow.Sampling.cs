@@ -64,7 +64,7 @@ public partial class Flow
         using var mode = EvaluationMode.Enter(this);
         var weight = Weight;
         var (device, dtype) = (weight?.device ?? get_default_device(), weight?.dtype ?? get_default_dtype());
-        using var random = RandomSource.Use(seed, device);
+        using var random = RandomSource.Use(seed);
         var contexts = context?.shape[0] ?? 1;
         var features = Features(context, contexts, dtype, nameof(Sample))?.repeat_interleave(count, 0);
         var z = base_density.Sample(contexts * count, temperature, dtype, device, RandomSource.Current, ForBase(features));

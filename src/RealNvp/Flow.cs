@@ -112,7 +112,7 @@ public partial class Flow : nn.Module
         using var mode = EvaluationMode.Enter(this);
         using var scope = NewDisposeScope();
         var input = CheckedInput(x, context, nameof(Encode));
-        using var random = RandomSource.Use(seed, input.device);
+        using var random = RandomSource.Use(seed);
         var features = Features(context, input.shape[0], input.dtype, nameof(Encode));
         return scope.MoveToOuter(Finite(bijection.Forward(input, ForBijection(features)).Value, nameof(Encode), () => bijection.Forward(input, ForBijection(features))));
     }
@@ -225,7 +225,7 @@ public partial class Flow : nn.Module
 
     private Tensor LogProbOf(Tensor input, Tensor? context, long? seed)
     {
-        using var random = RandomSource.Use(seed, input.device);
+        using var random = RandomSource.Use(seed);
         var features = Features(context, input.shape[0], input.dtype, nameof(LogProb));
         var (z, logDet) = bijection.Forward(input, ForBijection(features));
         return base_density.LogProb(z, ForBase(features)).add(logDet, Scalars.One);

@@ -56,9 +56,9 @@ public abstract class Density : nn.Module
     }
 
     /// <summary>Standard normals (N, D), scaled by a temperature.</summary>
-    private protected Tensor Noise(long count, double temperature, ScalarType dtype, Device device, Generator? generator)
+    private protected Tensor Normals(long count, double temperature, ScalarType dtype, Device device, Generator? generator)
     {
-        var noise = randn([count, Shape.NumElements], dtype: dtype, device: device, generator: generator);
+        var noise = Noise.Normal([count, Shape.NumElements], dtype, device, generator);
         return temperature == 1 ? noise : noise.mul(Scalars.Of(temperature));
     }
 }

@@ -47,7 +47,7 @@ public sealed class UniformBox : Density
     {
         CheckCount(count, context);
         using var scope = NewDisposeScope();
-        var u = rand(Shape.WithBatch(count), dtype: dtype, device: device, generator: generator);
+        var u = Noise.Uniform(Shape.WithBatch(count), dtype, device, generator);
         if (temperature < 1) u = u.sub(Scalars.Half).mul(Scalars.Of(temperature)).add(Scalars.Half, Scalars.One);
         return scope.MoveToOuter(u.mul(width).add(low, Scalars.One).clamp(low, high));
     }

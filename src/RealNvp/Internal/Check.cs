@@ -32,6 +32,8 @@ internal static class Check
     {
         if (!tensor.is_floating_point())
             throw new ArgumentException($"{owner} expects {parameter} with a floating-point dtype; got {tensor.dtype}. Convert it: {parameter}.to(torch.float32).", parameter);
+        if (!TorchBackend.IsPrecise(tensor.dtype))
+            throw new ArgumentException($"{owner} computes in float32 or float64; {parameter} has {tensor.dtype}, which has too few digits for log-determinants. Convert it, and the module where it is in that dtype too: {parameter}.to(torch.float32), module.to(torch.float32). Networks alone can compute in bfloat16: {nameof(Flow)}.{nameof(Flow.ConditionerDtype)}.", parameter);
         if (weight is null) return;
         if (tensor.dtype != weight.dtype)
             throw new ArgumentException($"{owner} has weights of dtype {weight.dtype}, but {parameter} has {tensor.dtype}. Convert one of them: {parameter}.to({Name(weight.dtype)}) or module.to({Name(tensor.dtype)}).", parameter);
@@ -69,6 +71,10 @@ internal static class Check
 
     public static long Positive(long value, string parameter, string what) =>
         value >= 1 ? value : throw new ArgumentOutOfRangeException(parameter, value, $"{what} must be at least 1.");
+
+    /// <summary>The limit of what a network sees, or null.</summary>
+    public static double? Limit(double? inputLimit) => inputLimit is null || (inputLimit > 0 && double.IsFinite(inputLimit.Value))
+        ? inputLimit : throw new ArgumentOutOfRangeException(nameof(inputLimit), inputLimit, "The limit of a network's inputs must be positive and finite, or null for none.");
 
     /// <summary>The size D of a shape [D].</summary>
     public static long Vector(EventShape shape, string parameter, string what) =>

@@ -8,7 +8,7 @@ namespace RealNvp;
 /// <remarks>A model is in training mode when it is new; <c>eval()</c> makes it safe for several threads. One from a file is in evaluation mode.</remarks>
 public abstract class FlowModel : Flow
 {
-    private protected FlowModel(string name, ModelOptions options, Bijection bijection, Density? baseDensity = null) : base(name, options.Shape, bijection, baseDensity) { }
+    private protected FlowModel(string name, ModelOptions options, (Bijection Bijection, Density? Base) parts) : base(name, options.Shape, parts.Bijection, parts.Base) { }
 
     /// <summary>What the model was built from; each class also has it as <c>Options</c>, in its own type.</summary>
     public abstract ModelOptions ModelOptions { get; }
@@ -79,19 +79,25 @@ public abstract class FlowModel : Flow
         var (rowCos, rowSin) = (cos.reshape(steps, 1).expand(-1, steps), sin.reshape(steps, 1).expand(-1, steps));
         var (columnCos, columnSin) = (cos.reshape(1, steps).expand(steps, -1), sin.reshape(1, steps).expand(steps, -1));
         var weights = stack([rowCos.mul(columnCos), rowCos.mul(columnSin), rowSin.mul(columnCos), rowSin.mul(columnSin)], 2).reshape(-1, 4);
-        var contexts = context?.shape[0] == 4 ? weights.pow(Scalars.Two).matmul(context) : context?.expand(steps * steps, -1);
-        var images = Decode(weights.matmul(z.flatten(1)).reshape(LatentShape.WithBatch(steps * steps)), contexts);
+        var contexts = context?.shape[0] == 4 ? weights.pow(Scalars.Two).mm(context) : context?.expand(steps * steps, -1);
+        var images = Decode(weights.mm(z.flatten(1)).reshape(LatentShape.WithBatch(steps * steps)), contexts);
         return scope.MoveToOuter(images.reshape(InputShape.WithBatch(steps, steps)));
     }
 
-    /// <summary>Validates the options of a model before any of it is made, and seeds its weights.</summary>
-    private protected static T Checked<T>(T options, long? seed, string name) where T : ModelOptions
+    /// <summary>Validates the options of a model before any of it is made.</summary>
+    private protected static T Checked<T>(T options, string name) where T : ModelOptions
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         TorchBackend.Checked(name);
-        if (seed is { } s) manual_seed(s);
         return options;
+    }
+
+    /// <summary>Makes the parts of a model, one after the other, with initial weights from a generator of their own if there is a seed.</summary>
+    private protected static (Bijection Bijection, Density? Base) Seeded(long? seed, Func<Bijection> bijection, Func<Density>? baseDensity = null)
+    {
+        using var _ = Weights.Seed(seed);
+        return (bijection(), baseDensity?.Invoke());
     }
 
     private MultiScale? Scales => (Bijection as Chain)?.Layers.OfType<MultiScale>().FirstOrDefault();

@@ -20,7 +20,7 @@ internal static class Householder
         var length = scaled.mul(scaled).sum([1L], keepdim: true).clamp_min(Scalars.Of(1e-30)).sqrt();
         var rows = scaled.div(length);
         var half = eye(vectors.shape[0], dtype: vectors.dtype, device: vectors.device).mul(Scalars.Half);
-        var inner = linalg.solve_triangular(rows.matmul(rows.t()).triu(1).add(half, Scalars.One), rows.narrow(1, 0, columns), upper: true);
-        return eye(vectors.shape[1], columns, dtype: vectors.dtype, device: vectors.device).sub(rows.t().matmul(inner));
+        var inner = linalg.solve_triangular(rows.mm(rows.t()).triu(1).add(half, Scalars.One), rows.narrow(1, 0, columns), upper: true);
+        return eye(vectors.shape[1], columns, dtype: vectors.dtype, device: vectors.device).sub(rows.t().mm(inner));
     }
 }

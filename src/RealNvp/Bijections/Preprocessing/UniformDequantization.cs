@@ -45,7 +45,7 @@ public sealed class UniformDequantization : Bijection
     {
         var margin = Margin(Levels, x.dtype);
         // laid out as the shape says, so that a seed gives the same noise whatever the strides of x are
-        var noise = empty(x.shape, dtype: x.dtype, device: x.device).uniform_(margin, 1 - margin, RandomGenerator);
+        var noise = Noise.Uniform(x.shape, x.dtype, x.device, RandomGenerator, margin, 1 - margin);
         return (x.add(noise, Scalars.One).mul(reciprocal), PerExample(x, -log_levels));
     }
 

@@ -65,7 +65,7 @@ public sealed class VariationalDequantization : Bijection
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
         var least = finfo(x.dtype).eps;
-        var epsilon = empty(x.shape, dtype: x.dtype, device: x.device).uniform_(least, 1 - least, RandomGenerator).logit();
+        var epsilon = Noise.Uniform(x.shape, x.dtype, x.device, RandomGenerator, least, 1 - least).logit();
         var (joint, logDet) = noise.Run(cat([Unit(x), epsilon], 1), context, inverse: false);
         var bound = Bound(x.dtype);
         var v = joint.narrow(1, x.shape[1], x.shape[1]).div(bound).tanh();
