@@ -77,8 +77,7 @@ public sealed partial class Trainer
         var nll = flow.NegativeLogLikelihood(input, given, seed);
         nll.backward();
         KernelFault.Throw();
-        var norm = optimizer.StepThrough(pending.Gate, nll, rate, Options.MaxGradientNorm, average);
-        statistics.RestoreUnlessOpen(pending.Gate);
+        var norm = optimizer.StepThrough(pending.Gate, nll, rate, Options.MaxGradientNorm, average, statistics.RestoreUnlessOpen);
         pending.Add(input, given, seed, rate, nll, norm, counts, updates);
     }
 
