@@ -19,6 +19,13 @@ internal static class FrozenMembers
     /// <summary>Member of a record, or of the records that derive from it; the version from which on files have it; its value before, as JSON.</summary>
     public static IReadOnlyList<(Type Record, string Member, int Since, string Before)> Added { get; } =
     [
+        (typeof(ModelOptions), nameof(ModelOptions.BaseComponents), 2, "8"),
+        (typeof(ModelOptions), nameof(ModelOptions.BaseDegreesOfFreedom), 2, "5"),
+        (typeof(ModelOptions), nameof(ModelOptions.InputLimit), 2, "null"),
+        (typeof(GlowOptions), nameof(ModelOptions.Base), 2, "\"StandardNormal\""),
+        (typeof(AutoregressiveOptions), nameof(ModelOptions.Base), 2, "\"StandardNormal\""),
+        (typeof(SplineFlowOptions), nameof(ModelOptions.Base), 2, "\"StandardNormal\""),
+        (typeof(NiceOptions), nameof(ModelOptions.Base), 2, "\"StandardLogistic\""),
         (typeof(TrainingOptions), nameof(TrainingOptions.Reversible), 2, "false"),
         (typeof(TrainerState), nameof(TrainerState.Warnings), 2, "[]"),
     ];
