@@ -13,11 +13,11 @@ public partial class Flow
         if (context_encoder is not { } encoder)
         {
             Check.Context(context, ContextSize, examples, owner, null);
-            return context;
+            return context is null ? null : InWeightDtype(context);
         }
         encoder.CheckContext(context, examples, owner, values: false);
         var features = encoder.call(context!);
-        return features.dtype == dtype ? features : features.to(dtype);
+        return features.dtype == WeightDtype(dtype) ? features : features.to(WeightDtype(dtype));
     }
 
     private Tensor? ForBijection(Tensor? features) => bijection.ContextSize > 0 ? features : null;

@@ -128,6 +128,7 @@ public partial class Flow : nn.Module
         using var scope = NewDisposeScope();
         var owner = $"{GetName()}.{nameof(Decode)}";
         Check.Batch(z, nameof(z), owner, LatentShape);
+        z = InWeightDtype(z);
         Check.Finite(z, nameof(z), owner);
         var features = Features(context, z.shape[0], z.dtype, nameof(Decode));
         return scope.MoveToOuter(Finite(bijection.Inverse(z, ForBijection(features)).Value, nameof(Decode), () => bijection.Inverse(z, ForBijection(features))));
@@ -240,7 +241,7 @@ public partial class Flow : nn.Module
         var owner = $"{GetName()}.{method}";
         Check.Batch(x, nameof(x), owner, InputShape);
         if (!x.is_floating_point() && !x.is_complex() && x.dtype != ScalarType.Bool && TakesIntegers(bijection)) return x.to(Weight?.dtype ?? get_default_dtype());
-        return x;
+        return InDtype(x);
     }
 
     /// <summary>Checks a whole data set before training: shapes, finite values, whole numbers where the flow dequantizes.</summary>
@@ -261,14 +262,16 @@ public partial class Flow : nn.Module
         if (context is not null) Check.Finite(context, nameof(context), owner);
     }
 
-    /// <summary>A batch on the device and in the dtype of the weights, as training needs it; integers stay.</summary>
+    /// <summary>A batch on the device of the weights, in its own dtype.</summary>
     internal Tensor ToWeights(Tensor tensor)
     {
         if (Weight is not { } weight) return tensor;
         // from memory that is not pinned, a copy waits for all work of the device before it
         if (weight.device_type == DeviceType.CUDA && tensor.device_type == DeviceType.CPU)
             tensor = tensor.pin_memory().to(weight.device, non_blocking: true);
-        return tensor.is_floating_point() ? tensor.to(weight.dtype, weight.device) : tensor.to(weight.device);
+        // that kind of device has no float64
+        if (weight.device_type == DeviceType.MPS && tensor.dtype == ScalarType.Float64) tensor = tensor.to(ScalarType.Float32);
+        return tensor.to(weight.device);
     }
 
     private Tensor? OnDevice(Tensor? tensor) =>

@@ -42,6 +42,9 @@ public sealed class Chain : Bijection
     /// <inheritdoc/>
     public override bool IsRepeatable => forward_order.All(l => l.IsRepeatable);
 
+    /// <inheritdoc/>
+    public override bool ConvertsDtype => forward_order[0].ConvertsDtype;
+
     internal override bool IsComposite => true;
 
     internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse) =>

@@ -27,13 +27,13 @@ internal static class Check
             throw new ArgumentException($"{owner} expects {parameter} with a batch dimension in front, (N, ...); got a tensor without dimensions. Use {parameter}.reshape(1, 1).", parameter);
     }
 
-    /// <summary>Checks that a tensor is floating point, and has the dtype and device of the module's weights, if it has any.</summary>
-    public static void Like(Tensor tensor, string parameter, string owner, Tensor? weight)
+    /// <summary>Checks that a tensor is floating point, and has the dtype (unless any will do) and the device of the module's weights, if it has any.</summary>
+    public static void Like(Tensor tensor, string parameter, string owner, Tensor? weight, bool anyDtype = false)
     {
         if (!tensor.is_floating_point())
             throw new ArgumentException($"{owner} expects {parameter} with a floating-point dtype; got {tensor.dtype}. Convert it: {parameter}.to(torch.float32).", parameter);
         if (weight is null) return;
-        if (tensor.dtype != weight.dtype)
+        if (!anyDtype && tensor.dtype != weight.dtype)
             throw new ArgumentException($"{owner} has weights of dtype {weight.dtype}, but {parameter} has {tensor.dtype}. Convert one of them: {parameter}.to({Name(weight.dtype)}) or module.to({Name(tensor.dtype)}).", parameter);
         if (tensor.device_type != weight.device_type || tensor.device_index != weight.device_index)
             throw new ArgumentException($"{owner} has weights on {weight.device}, but {parameter} is on {tensor.device}. Move one of them: {parameter}.to(\"{weight.device}\") or module.to(\"{tensor.device}\").", parameter);

@@ -140,7 +140,7 @@ public sealed partial class Trainer
         return new TrainingProgress(state.Epoch + 1, Options.Epochs, state.Batch, run.Batches, state.Step, mean, mean / (flow.InputShape.NumElements * Math.Log(2)),
             state.History.Count > 0 ? state.History[^1].ValidationBitsPerDim : null, rate, norm, state.Examples / state.Seconds,
             run.TotalSteps > 0 ? TimeSpan.FromSeconds(perStep * Math.Max(0, run.TotalSteps - state.Step)) : null,
-            flow.ReversibleTraining ? flow.ReversibleDrift : null);
+            flow.ReversibleTraining ? flow.ReversibleDrift : null) { Warnings = warnings };
     }
 
     private NonFiniteException Failure(PendingStep step, double loss, double norm, BufferSnapshot statistics)

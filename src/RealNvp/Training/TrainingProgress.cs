@@ -27,4 +27,8 @@ public sealed record TrainingProgress(
     double GradientNorm,
     double ExamplesPerSecond,
     TimeSpan? TimeLeft,
-    double? ReversibleDrift = null);
+    double? ReversibleDrift = null)
+{
+    /// <summary>What the user should know about the data and the flow, in words, so far; empty where there is nothing.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+}

@@ -44,6 +44,9 @@ public sealed class MultiScale : Bijection
     /// <inheritdoc/>
     public override bool IsRepeatable => steps.All(s => s.IsRepeatable);
 
+    /// <inheritdoc/>
+    public override bool ConvertsDtype => steps[0].ConvertsDtype;
+
     internal override bool IsComposite => true;
 
     /// <inheritdoc/>
