@@ -99,7 +99,7 @@ internal static class ImageReport
         var values = cat([.. parts.Select(p => p.LogProb)]).to(float64).cpu().data<double>().ToArray();
         var mean = values.Average();
         var error = Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / Math.Max(1, values.Length - 1) / values.Length);
-        var report = Report(new(values.Length, mean, error, -mean / (model.InputShape.NumElements * Math.Log(2)), model.IsBound)) +
+        var report = Report(new() { Count = values.Length, MeanLogProb = mean, StandardError = error, BitsPerDim = -mean / (model.InputShape.NumElements * Math.Log(2)), IsBound = model.IsBound }) +
             $"{Environment.NewLine}                   log p(x), exact: the sum over the {model.ContextSize} classes";
         if (test.Labels is not { } labels) return report;
         var right = cat([.. parts.Select(p => p.Best)]).cpu().eq(labels.to(ScalarType.Int64)).sum().ToInt64();

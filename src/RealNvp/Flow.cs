@@ -211,7 +211,14 @@ public partial class Flow : nn.Module
         }
         var mean = sum / count;
         var variance = count > 1 ? Math.Max(0, squares - count * mean * mean) / (count - 1) : double.NaN;
-        return new Evaluation(count, mean, Math.Sqrt(variance / count), -mean / (InputShape.NumElements * Math.Log(2)), IsBound);
+        return new Evaluation
+        {
+            Count = count,
+            MeanLogProb = mean,
+            StandardError = Math.Sqrt(variance / count),
+            BitsPerDim = -mean / (InputShape.NumElements * Math.Log(2)),
+            IsBound = IsBound,
+        };
     }
 
     /// <summary>The first weight, which tells dtype and device; null for a flow without weights.</summary>

@@ -41,7 +41,7 @@ public static class TorchBackend
     private static void Load()
     {
         var torchSharp = typeof(torch).Assembly;
-        NativeLibrary.TryLoad("torch_cpu", torchSharp, null, out _);
+        LoadParts((name, path) => NativeLibrary.TryLoad(name, torchSharp, path, out _));
         try
         {
             NativeLibrary.Load("LibTorchSharp", torchSharp, null);
@@ -50,7 +50,7 @@ public static class TorchBackend
         {
             // A notebook or an F# script runs TorchSharp.dll from the package cache, where every package keeps its
             // natives in a folder of its own. TorchSharp's loader gathers them, so it gets its turn.
-            if (RunsFromPackageCache(torchSharp.Location) && TorchSharpLoads()) return;
+            if (RunsFromPackageCache(torchSharp.Location) && LoadByTorchSharp(device => torch.TryInitializeDeviceType(device))) return;
             throw new DllNotFoundException(Explain(e.Message, RuntimeInformation.RuntimeIdentifier, RuntimeInformation.ProcessArchitecture), e);
         }
     }
@@ -59,16 +59,31 @@ public static class TorchBackend
         assembly.Replace('\\', '/').Contains("/torchsharp/", StringComparison.OrdinalIgnoreCase)
         && assembly.Replace('\\', '/').Contains("/lib/net", StringComparison.OrdinalIgnoreCase);
 
-    private static bool TorchSharpLoads()
+    /// <summary>Loads what the libraries of libtorch's own depend on, in the order in which they must come.</summary>
+    /// <remarks>
+    /// LibTorchSharp itself asks for the part of the CPU alone. Autograd settles at its first backward for which devices it runs threads, so the part for the
+    /// GPU must be there before; it brings all others. It is taken from beside the application only: one that the system has is of another version. Without its
+    /// package nothing is found, and nothing is lost.
+    /// </remarks>
+    internal static void LoadParts(Func<string, DllImportSearchPath?, bool> tryLoad)
     {
-        try
+        tryLoad("torch_cuda", DllImportSearchPath.AssemblyDirectory);
+        tryLoad("torch_cpu", null);
+    }
+
+    /// <summary>Lets TorchSharp gather the natives of the package for the CPU, or else for a GPU. That there is no GPU is no fault: the package also has the CPU.</summary>
+    internal static bool LoadByTorchSharp(Func<DeviceType, bool> initialize)
+    {
+        foreach (var device in new[] { DeviceType.CPU, DeviceType.CUDA })
         {
-            return torch.TryInitializeDeviceType(DeviceType.CPU);
+            try
+            {
+                initialize(device);
+                return true;
+            }
+            catch (Exception e) when (e is TypeInitializationException or NotSupportedException or DllNotFoundException) { }
         }
-        catch (Exception e) when (e is TypeInitializationException or NotSupportedException or DllNotFoundException)
-        {
-            return false;
-        }
+        return false;
     }
 
     /// <summary>What to do about a libtorch that did not load, told from the loader's message.</summary>

@@ -26,9 +26,9 @@ public sealed partial class AdamOptimizer
             foreach (var slot in slots) slot.TakeGradient(pass);
             var given = slots.Where(slot => slot.HasGradient).ToArray();
             var lists = UsesLists && given.Length > 0 && Array.TrueForAll(given, slot => slot.CanScript && slot.Average.dtype == given[0].Average.dtype);
-            var norm = Norm(given, loss, lists);
+            var norm = (lists ? ListNorm(given) : null) ?? Norm(given, loss);
             gate.Pass(loss, norm, maxGradientNorm);
-            if (!lists || !TryLists(given, learningRate, gate)) Apply(learningRate, 1, null, gate);
+            if (!lists || !UsesLists || !TryLists(given, learningRate, gate)) Apply(learningRate, 1, null, gate);
             StepCount++;
             weights?.EndUpdate(share, gate);
             return scope.MoveToOuter(norm);
@@ -42,6 +42,9 @@ public sealed partial class AdamOptimizer
     /// <summary>Whether <see cref="AdamScript"/> may run.</summary>
     internal bool UsesLists { get; set; } = true;
 
+    /// <summary>The norm of all gradients together by one call; a build of libtorch may refuse it.</summary>
+    internal Func<Tensor[], Tensor> NormOfList { get; init; } = AdamScript.Norm;
+
     /// <summary>How many steps the optimizer and each parameter have taken.</summary>
     internal long[] Counts() => [StepCount, .. slots.Select(slot => slot.Steps)];
 
@@ -52,12 +55,22 @@ public sealed partial class AdamOptimizer
         for (var i = 0; i < slots.Count; i++) slots[i].Steps = counts[i + 1];
     }
 
-    private static Tensor Norm(AdamSlot[] slots, Tensor like, bool lists)
+    private static Tensor Norm(AdamSlot[] slots, Tensor like)
     {
         if (slots.Length == 0) return zeros_like(like);
-        if (lists) return AdamScript.Norm(Array.ConvertAll(slots, slot => slot.PlainGradient()));
         var norms = Array.ConvertAll(slots, slot => slot.NormTensor());
         return stack(Array.ConvertAll(norms, n => n.to(norms[0].dtype))).norm();
+    }
+
+    // null, and lists are used no more, where this build of libtorch refuses it
+    private Tensor? ListNorm(AdamSlot[] slots)
+    {
+        try { return NormOfList(Array.ConvertAll(slots, slot => slot.PlainGradient())); }
+        catch (ExternalException)
+        {
+            UsesLists = false;
+            return null;
+        }
     }
 
     // false where this build of libtorch refuses it, which it does before any change

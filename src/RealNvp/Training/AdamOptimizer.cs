@@ -70,7 +70,7 @@ public sealed partial class AdamOptimizer : IDisposable
     /// <remarks>
     /// A parameter without a gradient is left out, as in PyTorch: neither its value nor its own step count changes.
     /// A parameter on a device costs one transfer of one number a step, for the norm.
-    /// Float32 gradients on the tensor path count as infinite when their sum of squares exceeds 3e38.
+    /// On a device without float64 (MPS), gradients count as infinite when their sum of squares exceeds 3e38.
     /// </remarks>
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
     /// <exception cref="InvalidOperationException">The module was moved or disposed after this was made, or a gradient is sparse.</exception>

@@ -11,10 +11,11 @@ namespace RealNvp;
 internal static class AdamScript
 {
     // the functions that PyTorch's own Adam(fused=True) calls; found_inf keeps all as it is, on the device
+    // dtype=7 is float64, which has no name in a script
     private static readonly Lazy<jit.CompilationUnit> unit = new(() => jit.compile(
         """
         def norm(gradients: List[Tensor]):
-            return torch.linalg_vector_norm(torch.stack(torch._foreach_norm(gradients)))
+            return torch.linalg_vector_norm(torch.stack(torch._foreach_norm(gradients, 2, dtype=7)))
 
         def step(parameters: List[Tensor], gradients: List[Tensor], averages: List[Tensor], squares: List[Tensor], steps: List[Tensor], opened: Tensor, closed: Tensor, divisor: Tensor, rate: float, beta1: float, beta2: float, decay: float, epsilon: float):
             torch._foreach_add_(steps, opened)
@@ -24,7 +25,7 @@ internal static class AdamScript
 
         """));
 
-    /// <summary>The norm of all tensors together, without dimensions.</summary>
+    /// <summary>The norm of all tensors together, without dimensions, in float64: squares of float32 would overflow from 1.8e19 on.</summary>
     public static Tensor Norm(Tensor[] gradients) => (Tensor)unit.Value.invoke("norm", [gradients]);
 
     /// <summary>One step for parameters of one group. Gradients are clipped in place.</summary>

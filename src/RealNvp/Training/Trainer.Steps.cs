@@ -137,10 +137,23 @@ public sealed partial class Trainer
         state.Seconds = run.Seconds;
         var mean = state.LossSum / state.Examples;
         var perStep = state.Seconds / state.Batch;
-        return new TrainingProgress(state.Epoch + 1, Options.Epochs, state.Batch, run.Batches, state.Step, mean, mean / (flow.InputShape.NumElements * Math.Log(2)),
-            state.History.Count > 0 ? state.History[^1].ValidationBitsPerDim : null, rate, norm, state.Examples / state.Seconds,
-            run.TotalSteps > 0 ? TimeSpan.FromSeconds(perStep * Math.Max(0, run.TotalSteps - state.Step)) : null,
-            flow.ReversibleTraining ? flow.ReversibleDrift : null) { Warnings = warnings };
+        return new TrainingProgress
+        {
+            Epoch = state.Epoch + 1,
+            Epochs = Options.Epochs,
+            Batch = state.Batch,
+            Batches = run.Batches,
+            Step = state.Step,
+            Loss = mean,
+            BitsPerDim = mean / (flow.InputShape.NumElements * Math.Log(2)),
+            ValidationBitsPerDim = state.History.Count > 0 ? state.History[^1].ValidationBitsPerDim : null,
+            LearningRate = rate,
+            GradientNorm = norm,
+            ExamplesPerSecond = state.Examples / state.Seconds,
+            TimeLeft = run.TotalSteps > 0 ? TimeSpan.FromSeconds(perStep * Math.Max(0, run.TotalSteps - state.Step)) : null,
+            ReversibleDrift = flow.ReversibleTraining ? flow.ReversibleDrift : null,
+            Warnings = state.Warnings,
+        };
     }
 
     private NonFiniteException Failure(PendingStep step, double loss, double norm, BufferSnapshot statistics)

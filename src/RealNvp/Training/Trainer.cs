@@ -21,7 +21,6 @@ public sealed partial class Trainer : IDisposable
     private readonly PendingLimits? limits;
     private TrainerState state = new();
     private StateSnapshot? best;
-    private readonly List<string> warnings = [];
     private bool finished;
 
     /// <summary>Makes a trainer for a flow on the device and in the dtype that it will keep: move the flow before.</summary>
@@ -92,10 +91,9 @@ public sealed partial class Trainer : IDisposable
             throw new DirectoryNotFoundException($"The folder of {nameof(TrainingOptions.CheckpointPath)}, {folder}, does not exist. Create it before training.");
         if (Batches(data) == 0 && Options.MaxSteps is null && Options.Schedule is CosineSchedule)
             throw new ArgumentException($"The cosine schedule needs the number of steps, but the data loader does not tell how many batches it has. Pass it to {nameof(TrainingData)}.{nameof(TrainingData.FromBatches)}, or set {nameof(TrainingOptions.MaxSteps)}.", nameof(data));
-        warnings.Clear();
         if (state.Step == 0)
         {
-            try { warnings.AddRange(LayerFitting.Fit(flow, data, again: false, $"{nameof(Trainer)}.{nameof(Fit)}", cancellationToken)); }
+            try { foreach (var warning in LayerFitting.Fit(flow, data, again: false, $"{nameof(Trainer)}.{nameof(Fit)}", cancellationToken)) Warn(warning); }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested) { return Result(StopReason.Cancelled); }
         }
 
@@ -139,7 +137,13 @@ public sealed partial class Trainer : IDisposable
         best?.Dispose();
     }
 
-    private TrainingResult Result(StopReason reason) => new([.. state.History], state.Step, state.BestEpoch, reason) { Warnings = [.. warnings] };
+    private TrainingResult Result(StopReason reason) => new() { History = [.. state.History], Step = state.Step, BestEpoch = state.BestEpoch, Reason = reason, Warnings = [.. state.Warnings] };
+
+    /// <summary>Adds what the user should know to the result, and to the progress from the next step on; once, however often it is found.</summary>
+    private void Warn(string sentence)
+    {
+        if (!state.Warnings.Contains(sentence)) state.Warnings = [.. state.Warnings, sentence];
+    }
 
     private bool StepsDone => Options.MaxSteps is { } most && StepsTaken >= most;
 
@@ -173,7 +177,16 @@ public sealed partial class Trainer : IDisposable
         var evaluation = run.Validation is null ? null : Validate(run.Validation);
         state.Epoch++;
         var bits = 1 / (flow.InputShape.NumElements * Math.Log(2));
-        state.History.Add(new EpochRecord(state.Epoch, state.Step, loss, loss * bits, -evaluation?.MeanLogProb, evaluation?.BitsPerDim, state.Seconds));
+        state.History.Add(new EpochRecord
+        {
+            Epoch = state.Epoch,
+            Step = state.Step,
+            Loss = loss,
+            BitsPerDim = loss * bits,
+            ValidationLoss = -evaluation?.MeanLogProb,
+            ValidationBitsPerDim = evaluation?.BitsPerDim,
+            Seconds = state.Seconds,
+        });
         (state.Batch, state.LossSum, state.Examples, state.Seconds) = (0, 0, 0, 0);
         if (evaluation is not null && -evaluation.MeanLogProb < state.Best)
         {
@@ -206,7 +219,14 @@ public sealed partial class Trainer : IDisposable
                 count += part.Count;
             }
         if (count == 0) throw new ArgumentException("The validation data gave no batch in this epoch. Pass a sequence that can be enumerated again for each epoch.");
-        return new Evaluation(count, sum / count, double.NaN, -sum / count / (flow.InputShape.NumElements * Math.Log(2)), flow.IsBound);
+        return new Evaluation
+        {
+            Count = count,
+            MeanLogProb = sum / count,
+            StandardError = double.NaN,
+            BitsPerDim = -sum / count / (flow.InputShape.NumElements * Math.Log(2)),
+            IsBound = flow.IsBound,
+        };
     }
 
     private void KeepBest()

@@ -39,6 +39,9 @@ internal sealed class TrainerState
 
     public List<EpochRecord> History { get; set; } = [];
 
+    /// <summary>What the user was warned of. Replaced, never changed: progress that was reported holds it.</summary>
+    public IReadOnlyList<string> Warnings { get; set; } = [];
+
     public string ToJson() => JsonSerializer.Serialize(this, json);
 
     public static TrainerState FromJson(string text) => Read<TrainerState>(text);

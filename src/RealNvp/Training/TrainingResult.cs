@@ -1,12 +1,21 @@
 namespace RealNvp;
 
 /// <summary>What training gave.</summary>
-/// <param name="History">One record an epoch, those of resumed runs included. A cancelled epoch has none.</param>
-/// <param name="Step">The number of optimizer steps.</param>
-/// <param name="BestEpoch">The epoch that validated best; null without validation.</param>
-/// <param name="Reason">Why training ended.</param>
-public sealed record TrainingResult(IReadOnlyList<EpochRecord> History, long Step, int? BestEpoch, StopReason Reason)
+public sealed record TrainingResult
 {
-    /// <summary>What the user should know about the data and the flow, in words; empty where there is nothing. <see cref="TrainingProgress.Warnings"/> has them while it trains.</summary>
+    /// <summary>One record an epoch, those of resumed runs included. A cancelled epoch has none.</summary>
+    public required IReadOnlyList<EpochRecord> History { get; init; }
+
+    /// <summary>The number of optimizer steps.</summary>
+    public required long Step { get; init; }
+
+    /// <summary>The epoch that validated best; null without validation.</summary>
+    public required int? BestEpoch { get; init; }
+
+    /// <summary>Why training ended.</summary>
+    public required StopReason Reason { get; init; }
+
+    /// <summary>What you should know about this training, one sentence each, in the order in which it was found; empty if there is nothing.</summary>
+    /// <remarks>While training runs, <see cref="TrainingProgress.Warnings"/> has those found so far.</remarks>
     public IReadOnlyList<string> Warnings { get; init; } = [];
 }

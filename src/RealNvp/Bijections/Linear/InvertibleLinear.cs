@@ -99,7 +99,7 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers
 
     /// <summary>The product at each pixel, or of each vector.</summary>
     internal static Tensor Apply(Tensor matrix, Tensor x) =>
-        x.dim() == 2 ? x.matmul(matrix.t()) : nn.functional.conv2d(x, matrix.unsqueeze(-1).unsqueeze(-1));
+        x.dim() == 2 ? x.matmul(matrix.t()) : ExactConvolution.Apply(x, matrix.unsqueeze(-1).unsqueeze(-1));
 
     /// <summary>The log-determinant (N) of a batch, from that of one pixel.</summary>
     internal static Tensor ByExample(Tensor logDet, Tensor x) => logDet.mul(Scalars.Of(x.shape.Skip(2).Aggregate(1L, (n, s) => n * s))).repeat(x.shape[0]);

@@ -57,7 +57,7 @@ public sealed class PeriodicConv2d : Bijection
         CheckSize(x, nameof(x));
         var (height, width) = (x.shape[2], x.shape[3]);
         var logDet = LogDet(Blocks(height, width), height, width).to(x.dtype).repeat(x.shape[0]);
-        return (nn.functional.conv2d(Wrapped(Wrapped(x, 2), 3), weight), logDet);
+        return (ExactConvolution.Apply(Wrapped(Wrapped(x, 2), 3), weight), logDet);
     }
 
     /// <inheritdoc/>
