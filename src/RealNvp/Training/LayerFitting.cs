@@ -36,10 +36,12 @@ internal sealed class LayerFitting
     private List<string> FitAll()
     {
         if (flow.ContextEncoder is IFitsData encoder && open.Remove(encoder)) Fit(encoder, Examples().Select(e => e.Context!));
-        while (open.Count > 0 && Next() is { } layer)
+        while (open.Count > 0)
         {
+            using var arrivals = new Arrivals(this);
+            if (arrivals.Target is not { } layer) break;
             open.Remove(layer);
-            Fit(layer, Arrivals(layer));
+            Fit(layer, arrivals);
             // a composite may have fitted its own parts
             open.RemoveWhere(l => l.IsFitted);
         }
@@ -51,28 +53,6 @@ internal sealed class LayerFitting
     {
         layer.Fit(batches);
         if (!layer.IsFitted) throw new InvalidOperationException($"{((nn.Module)layer).GetName()} says that it is not fitted after {nameof(IFitsData.Fit)}. Let {nameof(IFitsData.IsFitted)} be true from then on, also after loading: keep it in a buffer.");
-    }
-
-    /// <summary>The first layer that is not fitted, in the order of a pass; null where a pass meets none.</summary>
-    private IFitsData? Next()
-    {
-        foreach (var (x, context) in Examples())
-        {
-            var (layer, input) = Pass(x, context, open.Contains);
-            input?.Dispose();
-            return layer;
-        }
-        return null;
-    }
-
-    private IEnumerable<Tensor> Arrivals(IFitsData target)
-    {
-        foreach (var (x, context) in Examples())
-        {
-            var (_, input) = Pass(x, context, l => ReferenceEquals(l, target));
-            if (input is null) continue;
-            using (input) yield return input;
-        }
     }
 
     // the examples in their order, on the device of the weights; each is disposed when the next one is asked for
@@ -112,6 +92,49 @@ internal sealed class LayerFitting
         try { flow.PassForward(x, context); }
         catch (Arrival arrival) { return (arrival.Layer, arrival.Input); }
         return (null, null);
+    }
+
+    /// <summary>
+    /// What arrives at the first layer that is not fitted, in the order of a pass. To find it takes the first batch, with which the first enumeration
+    /// then begins: a data loader is asked no more often than the layer asks.
+    /// </summary>
+    private sealed class Arrivals : IEnumerable<Tensor>, IDisposable
+    {
+        private readonly LayerFitting fitting;
+        private IEnumerator<(Tensor X, Tensor? Context)>? begun;
+        private Tensor? first;
+
+        public Arrivals(LayerFitting fitting)
+        {
+            this.fitting = fitting;
+            begun = fitting.Examples().GetEnumerator();
+            if (begun.MoveNext()) (Target, first) = fitting.Pass(begun.Current.X, begun.Current.Context, fitting.open.Contains);
+        }
+
+        /// <summary>The layer; null where a pass meets none.</summary>
+        public IFitsData? Target { get; }
+
+        public IEnumerator<Tensor> GetEnumerator()
+        {
+            var (examples, input) = (begun ?? fitting.Examples().GetEnumerator(), first);
+            (begun, first) = (null, null);
+            using (examples)
+                while (input is not null || examples.MoveNext())
+                {
+                    input ??= fitting.Pass(examples.Current.X, examples.Current.Context, l => ReferenceEquals(l, Target)).Input;
+                    if (input is null) continue;
+                    using (input) yield return input;
+                    input = null;
+                }
+        }
+
+        System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
+
+        public void Dispose()
+        {
+            first?.Dispose();
+            begun?.Dispose();
+        }
     }
 
     // leaves the layers behind the one that is looked for alone: they may be slow, or not ready to run

@@ -36,6 +36,8 @@ public sealed partial class Trainer
         run.Statistics.Save();
         double loss = 0, norm = 0;
         using (NewDisposeScope())
+        // a data loader may have left this thread in another mode
+        using (GradientMode.Enter())
         {
             var input = flow.ToWeights(x);
             var given = context is null ? null : flow.ToWeights(context);
@@ -160,19 +162,22 @@ public sealed partial class Trainer
     {
         using var scope = NewDisposeScope();
         var (input, given) = step.Data;
+        statistics.Restore();
         if (!double.IsFinite(loss)) return NonFiniteLoss(input, given, step.Seed, statistics, loss);
         // the gradients of the step are gone, but the weights are those that it had
+        using var now = new BufferSnapshot(flow);
         optimizer.ZeroGradients();
         flow.NegativeLogLikelihood(input, given, step.Seed).backward();
         KernelFault.Throw();
-        return NonFiniteGradient(statistics, norm);
+        return NonFiniteGradient(now, norm);
     }
 
     private NonFiniteException NonFiniteLoss(Tensor x, Tensor? context, long seed, BufferSnapshot statistics, double loss)
     {
         statistics.Restore();
+        using var now = new BufferSnapshot(flow);
         var fault = Diagnosis.FirstLayer(flow, () => flow.NegativeLogLikelihood(x, context, seed));
-        statistics.Restore();
+        now.Restore();
         var parameter = Diagnosis.FirstParameter(flow, gradients: false);
         var layer = parameter ?? fault?.Layer ?? "base_density";
         var what = parameter is not null ? $"The weight {parameter} is not finite" : fault is { } f ? $"The first layer at fault is {f.Layer}: its {f.What} is not finite" : "The log-probability of the latents is not finite";

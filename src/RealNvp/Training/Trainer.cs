@@ -166,7 +166,7 @@ public sealed partial class Trainer : IDisposable
             if (StepsDone) break;
         }
         Settle(run);
-        if (state.Examples == 0) throw new ArgumentException("The data loader gave no batch in this epoch. Pass a sequence that can be enumerated again for each epoch.");
+        if (state.Examples == 0) throw new ArgumentException($"The data loader gave no batch in this epoch. Pass a sequence that can be enumerated again for each epoch, and for the pass before the first one that fits layers to the data, if there are any; or fit those first: {nameof(Trainer)}.{nameof(FitLayers)}.");
         return true;
     }
 

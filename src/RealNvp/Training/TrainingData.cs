@@ -223,6 +223,8 @@ internal sealed class BatchData(IEnumerable<(Tensor X, Tensor? Context)> batches
     private static Tensor Owned(Tensor batch)
     {
         if (!batch.requires_grad && !GradientMode.IsInference(batch)) return batch;
+        // the loader may have left this thread in inference mode
+        using var mode = GradientMode.Enter();
         using (batch) return batch.detach().clone().DetachFromDisposeScope();
     }
 
