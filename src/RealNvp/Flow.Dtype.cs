@@ -17,6 +17,17 @@ public partial class Flow
     private Tensor InWeightDtype(Tensor x) =>
         x.dtype != WeightDtype(x.dtype) && x.is_floating_point() ? x.to(WeightDtype(x.dtype)) : x;
 
+    // data that the flow made, in the dtype that the caller asked for
+    private static Tensor OutDtype(Tensor x, ScalarType? dtype) => dtype is { } wanted && x.dtype != wanted ? x.to(wanted) : x;
+
+    // x of the inverse pass comes in this dtype where the first layer converts; rounded only at the end otherwise
+    private DataDtype.Scope Wanted(ScalarType? dtype)
+    {
+        if (dtype is { } wanted && !TorchBackend.IsPrecise(wanted))
+            throw new ArgumentException($"{GetName()} gives data in float32 or float64; {nameof(dtype)} is {wanted}. Convert the result.", nameof(dtype));
+        return DataDtype.Use(bijection.ConvertsDtype ? dtype : null);
+    }
+
     private ScalarType WeightDtype(ScalarType otherwise) => KnownWeight?.dtype ?? otherwise;
 
     // to look for the first weight takes time in proportion to their number; to() disposes it, so that this is noticed

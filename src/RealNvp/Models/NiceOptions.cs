@@ -3,6 +3,9 @@ namespace RealNvp;
 /// <summary>Everything that describes a <see cref="NiceModel"/>. A checkpoint carries this record as JSON.</summary>
 public sealed record NiceOptions : ModelOptions
 {
+    /// <summary>Makes options with logistic latents, as in the paper.</summary>
+    public NiceOptions() => Base = BaseDensityKind.StandardLogistic;
+
     /// <summary>Starts with a <see cref="Standardization"/>, which the trainer fits to the training data.</summary>
     public bool Standardize { get; init; }
 

@@ -59,5 +59,7 @@ public sealed record SplineFlowOptions : ModelOptions
         Require(Bound > 0 && double.IsFinite(Bound), nameof(Bound), Bound, "must be positive");
     }
 
+    private protected override double? BoxBound => Standardize || Linear ? null : Bound;
+
     internal override FlowModel Build() => new SplineFlow(this);
 }

@@ -26,7 +26,7 @@ internal sealed class LayerFitting
         var open = new HashSet<IFitsData>(flow.modules().OfType<IFitsData>().Where(l => again || !l.IsFitted), ReferenceEqualityComparer.Instance);
         if (open.Count == 0) return [];
         using var before = new Rollback(open.Cast<nn.Module>());
-        using var mode = EvaluationMode.Enter(flow);
+        using var mode = EvaluationGate.Evaluate(flow);
         using var _ = no_grad();
         var result = new LayerFitting(flow, data, owner, open, cancellation).FitAll();
         before.Keep();
@@ -89,7 +89,7 @@ internal sealed class LayerFitting
         {
             if (!inverse && layer is IFitsData fits && wanted(fits)) throw new Arrival(fits, input.alias().DetachFromDisposeScope());
         });
-        try { flow.PassForward(x, context); }
+        try { flow.PassForward(x, context, owner); }
         catch (Arrival arrival) { return (arrival.Layer, arrival.Input); }
         return (null, null);
     }
