@@ -63,6 +63,16 @@ public abstract record ModelOptions
     /// <exception cref="InvalidDataException">It is no valid record of the type, or a member lacks that files of this version have.</exception>
     internal static ModelOptions FromFile(Type type, string text, int version) => Checked(type.Name, () => (ModelOptions)FileJson.Read(type, text, version));
 
+    /// <summary>What the presets of tables share: latents with heavy tails and networks that see no more than ±5 standard deviations. docs/presets.md shows why.</summary>
+    private protected static T ForTables<T>(T options) where T : ModelOptions => options with { Base = BaseDensityKind.StudentT, InputLimit = 5 };
+
+    /// <summary>The number of rows that a preset is for; where it is not known, one in the middle.</summary>
+    private protected static long RowsOf(long? rows)
+    {
+        if (rows < 1) throw new ArgumentOutOfRangeException(nameof(rows), rows, "The number of rows to train on must be at least 1, or null where it is not known.");
+        return rows ?? 20_000;
+    }
+
     /// <summary>The b where the bijection maps the box ±b onto itself, in each element; null where it maps no box.</summary>
     private protected virtual double? BoxBound => null;
 
