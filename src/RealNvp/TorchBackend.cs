@@ -29,11 +29,17 @@ public static class TorchBackend
     }
 
     /// <summary>Passes a name on once libtorch is there: for <c>base(...)</c>, since a module's base constructor already needs it.</summary>
+    /// <exception cref="InvalidOperationException">torch's default dtype, in which weights are made, has too few digits.</exception>
     internal static string Checked(string name)
     {
         EnsureAvailable();
+        if (torch.get_default_dtype() is var dtype && !IsPrecise(dtype))
+            throw new InvalidOperationException($"{name} computes in float32 or float64; torch's default dtype is {dtype}, which has too few digits for log-determinants. Call torch.set_default_dtype(torch.float32). Networks alone can compute in bfloat16: {nameof(Flow)}.{nameof(Flow.ConditionerDtype)}.");
         return name;
     }
+
+    /// <summary>Whether log-determinants and inverses can be computed in a dtype.</summary>
+    internal static bool IsPrecise(torch.ScalarType dtype) => dtype is torch.ScalarType.Float32 or torch.ScalarType.Float64;
 
     // The library is loaded here, by the names that TorchSharp uses and before any of its code runs: its own loader
     // would print a long trace to the console, copy half a gigabyte beside the application where the package cache
@@ -111,8 +117,9 @@ public static class TorchBackend
         return $"""
             No native libtorch was found: RealNvp runs on TorchSharp, and the application chooses its backend. Add one of these packages to the application's project:
               <PackageReference Include="TorchSharp-cpu" Version="{version}" />            any system, on the CPU
-              <PackageReference Include="TorchSharp-cuda-windows" Version="{version}" />   Windows with an NVIDIA GPU
-              <PackageReference Include="TorchSharp-cuda-linux" Version="{version}" />     Linux with an NVIDIA GPU
+              <PackageReference Include="TorchSharp-cuda-windows" Version="{version}" />   Windows with an NVIDIA GPU (driver 525 or later)
+              <PackageReference Include="TorchSharp-cuda-linux" Version="{version}" />     Linux with an NVIDIA GPU (driver 525 or later)
+            A <RuntimeIdentifier> such as linux-x64 in the project keeps the output to one system's libraries: those for a GPU are gigabytes.
             """;
     }
 }

@@ -18,6 +18,7 @@ namespace RealNvp;
 public abstract class Bijection : nn.Module
 {
     [ThreadStatic] private static Action<Bijection, Tensor, Tensor, Tensor?>? observer;
+    [ThreadStatic] private static Action<Bijection, Tensor, bool>? arrival;
 
     private readonly List<Constant> constants = [];
 
@@ -49,6 +50,22 @@ public abstract class Bijection : nn.Module
     public virtual bool GivesBound => modules().Any(m => m is Bijection b && !ReferenceEquals(b, this) && b.GivesBound);
 
     /// <summary>
+    /// Whether z is the integers x with noise on top, so that Inverse gives whole numbers. True by itself if a part of the layer is such a bijection.
+    /// </summary>
+    /// <remarks>Samples of a flow with such a layer are integers, and have neither a density nor gradients.</remarks>
+    public virtual bool Dequantizes => modules().Any(m => m is Bijection b && !ReferenceEquals(b, this) && b.Dequantizes);
+
+    /// <summary>
+    /// Whether x may be given to a flow in an integer dtype; the layer then gets it in the dtype of the weights. By itself what <see cref="Dequantizes"/> says.
+    /// </summary>
+    public virtual bool AcceptsIntegers => Dequantizes;
+
+    /// <summary>
+    /// Whether z holds the values of x in another order or another shape, so that what the layer behind this one says of its values holds here too, as for a permutation.
+    /// </summary>
+    public virtual bool MovesValues => false;
+
+    /// <summary>
     /// Whether Forward, run again on the same x in training, gives the same z, which reversible training needs (<see cref="Flow.ReversibleTraining"/>).
     /// </summary>
     /// <remarks>
@@ -73,6 +90,12 @@ public abstract class Bijection : nn.Module
     /// <param name="inverse">The direction.</param>
     public virtual IReadOnlyList<Circle> CirclesThrough(IReadOnlyList<Circle> circles, bool inverse = false) => [.. circles.Where(c => CircularFeatures.Contains(c))];
 
+    /// <summary>
+    /// True where Forward takes x of any floating-point dtype and gives z in the dtype of the weights, as a <see cref="Standardization"/> does with digits
+    /// that only the data's own dtype holds. Inverse gives x in <see cref="RequestedDtype"/> then. A <see cref="Flow"/> converts its data for any other layer.
+    /// </summary>
+    public virtual bool ConvertsDtype => false;
+
     /// <summary>The shape of z for an x of shape <paramref name="input"/>; the same shape unless a layer says otherwise.</summary>
     public virtual EventShape OutputShapeOf(EventShape input) => input;
 
@@ -86,7 +109,7 @@ public abstract class Bijection : nn.Module
     /// <exception cref="ArgumentException">A shape, dtype or device does not fit; the message says what was expected.</exception>
     public (Tensor Value, Tensor LogDet) Forward(Tensor x, Tensor? context = null)
     {
-        CheckArguments(x, nameof(x), InputShape, context, nameof(Forward));
+        CheckArguments(x, nameof(x), InputShape, context, nameof(Forward), ConvertsDtype);
         return Apply(x, context, inverse: false);
     }
 
@@ -110,6 +133,9 @@ public abstract class Bijection : nn.Module
     /// <summary>The generator that a random layer draws from in this call; null is torch's default generator.</summary>
     protected static Generator? RandomGenerator => RandomSource.Current;
 
+    /// <summary>The dtype in which the caller of this Inverse wants x, for a layer that <see cref="ConvertsDtype"/>; null is that of z.</summary>
+    protected static ScalarType? RequestedDtype => DataDtype.Current;
+
     /// <summary>Sums an elementwise log-derivative (N, ...) over all but the batch: the log-determinant (N) of an elementwise map.</summary>
     protected static Tensor SumExamples(Tensor logDerivative)
     {
@@ -119,8 +145,20 @@ public abstract class Bijection : nn.Module
 
     internal static Tensor SumOfExamples(Tensor logDerivative) => logDerivative.dim() <= 1 ? logDerivative.alias() : logDerivative.flatten(1).sum(1);
 
-    /// <summary>Throws where the values of x are outside of what the map is for, such as pixels that are no whole numbers. One pass over x.</summary>
-    internal virtual void CheckData(Tensor x, string owner) { }
+    /// <summary>
+    /// Throws <see cref="ArgumentException"/> if values of x are not what the layer is for, such as pixels that are no whole numbers. A flow asks its
+    /// first layer, and those behind layers that only move values (<see cref="MovesValues"/>), once for a call. By itself it accepts all.
+    /// </summary>
+    /// <param name="x">(N, ...), finite, in the dtype that the caller gave; behind layers that move values, in the shape from before them.</param>
+    /// <param name="owner">The method that was called, with which the message begins.</param>
+    protected internal virtual void CheckData(Tensor x, string owner) { }
+
+    /// <summary>
+    /// Which examples lie outside of the domain of Forward, (N) of dtype Bool, or null if the domain is everything. Forward gives them a log-determinant of
+    /// minus infinity, so that their log-probability is minus infinity, and any finite z. Runs in a dispose scope, without gradients.
+    /// </summary>
+    /// <param name="x">(N, ...), finite; behind layers that move values, in the shape from before them.</param>
+    protected internal virtual Tensor? OutsideDomain(Tensor x) => null;
 
     /// <summary>Goes on along the layers that circles meet; a layer that is made of others lets them do it.</summary>
     internal virtual void FollowCircles(CirclePath path, bool inverse) => path.Step(this, inverse);
@@ -129,10 +167,11 @@ public abstract class Bijection : nn.Module
     internal virtual bool IsComposite => false;
 
     /// <summary>
-    /// Whether reversible training keeps the input of this layer rather than to rebuild it from the output: where that would be slow or
-    /// inexact. <paramref name="inverse"/> is the direction in which the layer is applied.
+    /// Whether reversible training (<see cref="Flow.ReversibleTraining"/>) keeps the input of this layer, because it would be slow or inexact to rebuild it
+    /// from the output. By itself only a layer whose batch mixes keeps it.
     /// </summary>
-    internal virtual bool KeepsInput(bool inverse) => MixesBatchInTraining;
+    /// <param name="inverse">The direction in which the layer is applied: true if its Inverse gave the output, so that Forward would rebuild the input.</param>
+    protected internal virtual bool KeepsInput(bool inverse) => MixesBatchInTraining;
 
     /// <summary>
     /// One step of a backward pass that has only the output of this layer: its input, and the gradient of the loss with respect to that. Runs
@@ -153,6 +192,7 @@ public abstract class Bijection : nn.Module
     /// <summary>Applies the map without checks, for layers made of other layers. Null log-det: volume preserving.</summary>
     internal (Tensor Value, Tensor? LogDet) Run(Tensor input, Tensor? context, bool inverse)
     {
+        arrival?.Invoke(this, input, inverse);
         if (ReversibleSession.Current is { } session && session.Takes(this)) return ReversibleRun.Apply(session, [this], input, context, inverse);
         using var scope = NewDisposeScope();
         var tape = IsComposite ? null : LayerTape.Current;
@@ -172,7 +212,7 @@ public abstract class Bijection : nn.Module
     internal (Tensor Value, Tensor? LogDet)? RunWith(Bijection before, Tensor input, bool inverse)
     {
         var tape = LayerTape.Current;
-        if (observer is not null || tape?.Joins(this, before, inverse) == false) return null;
+        if (observer is not null || arrival is not null || tape?.Joins(this, before, inverse) == false) return null;
         using var scope = NewDisposeScope();
         if (WithCore(before, input, inverse) is not { } result) return null;
         // neither of them runs another layer, so the frame need not be open before
@@ -195,6 +235,19 @@ public abstract class Bijection : nn.Module
         var scope = new ObserverScope(observer);
         observer = action;
         return scope;
+    }
+
+    /// <summary>Calls <paramref name="action"/> before every layer's run on this thread, with input and direction, until disposed.</summary>
+    internal static ArrivalScope BeforeEach(Action<Bijection, Tensor, bool> action)
+    {
+        var scope = new ArrivalScope(arrival);
+        arrival = action;
+        return scope;
+    }
+
+    internal readonly struct ArrivalScope(Action<Bijection, Tensor, bool>? previous) : IDisposable
+    {
+        public void Dispose() => arrival = previous;
     }
 
     internal readonly struct ObserverScope(Action<Bijection, Tensor, Tensor, Tensor?>? previous) : IDisposable
@@ -233,12 +286,12 @@ public abstract class Bijection : nn.Module
         return (scope.MoveToOuter(value), scope.MoveToOuter(logDet));
     }
 
-    private void CheckArguments(Tensor input, string parameter, EventShape? expected, Tensor? context, string method)
+    private void CheckArguments(Tensor input, string parameter, EventShape? expected, Tensor? context, string method, bool anyDtype = false)
     {
         var owner = $"{GetName()}.{method}";
         Check.Batch(input, parameter, owner, expected);
         var weight = parameters().FirstOrDefault();
-        Check.Like(input, parameter, owner, weight);
+        Check.Like(input, parameter, owner, weight, anyDtype);
         Check.Context(context, ContextSize, input.shape[0], owner, weight);
     }
 }

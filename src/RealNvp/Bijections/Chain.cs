@@ -39,7 +39,16 @@ public sealed class Chain : Bijection
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => RunAll(forward_order, x, context, inverse: false);
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => RunAll(inverse_order, z, context, inverse: true);
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    {
+        if (RequestedDtype is null) return RunAll(inverse_order, z, context, inverse: true);
+        // the dtype that the caller wants is that of the data, which only the first layer gives
+        var (value, total) = (z, (Tensor?)null);
+        if (inverse_order.Length > 1)
+            using (Internal.DataDtype.Use(null)) (value, total) = RunAll(inverse_order[..^1], z, context, inverse: true);
+        var (x, logDet) = inverse_order[^1].Run(value, context, inverse: true);
+        return (x, Add(total, logDet));
+    }
 
     /// <inheritdoc/>
     public override bool IsRepeatable => forward_order.All(l => l.IsRepeatable);
@@ -51,6 +60,9 @@ public sealed class Chain : Bijection
     public override IReadOnlyList<Circle> CirclesThrough(IReadOnlyList<Circle> circles, bool inverse = false) =>
         (inverse ? inverse_order : forward_order).Aggregate(circles, (left, layer) => left.Count == 0 ? left : layer.CirclesThrough(left, inverse));
 
+    /// <inheritdoc/>
+    public override bool ConvertsDtype => forward_order[0].ConvertsDtype;
+
     internal override bool IsComposite => true;
 
     internal override void FollowCircles(CirclePath path, bool inverse)
@@ -61,13 +73,34 @@ public sealed class Chain : Bijection
     internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse) =>
         walk.Through(inverse ? inverse_order : forward_order, output, gradient, inverse);
 
-    internal override void CheckData(Tensor x, string owner)
+    /// <inheritdoc/>
+    public override bool AcceptsIntegers => Meeting(forward_order).Any(l => l.AcceptsIntegers);
+
+    /// <inheritdoc/>
+    public override bool MovesValues => forward_order.All(l => l.MovesValues);
+
+    /// <inheritdoc/>
+    protected internal override void CheckData(Tensor x, string owner)
     {
-        // a flip leaves the values as they are, so the layer after it meets them too
-        foreach (var layer in forward_order)
+        foreach (var layer in Meeting(forward_order)) layer.CheckData(x, owner);
+    }
+
+    /// <inheritdoc/>
+    protected internal override Tensor? OutsideDomain(Tensor x)
+    {
+        Tensor? outside = null;
+        foreach (var layer in Meeting(forward_order))
+            if (layer.OutsideDomain(x) is { } here) outside = outside?.logical_or(here) ?? here;
+        return outside;
+    }
+
+    /// <summary>The layers that meet the values of the data as they are: the first one, and as long as layers only move values, the ones behind.</summary>
+    internal static IEnumerable<Bijection> Meeting(IEnumerable<Bijection> layers)
+    {
+        foreach (var layer in layers)
         {
-            layer.CheckData(x, owner);
-            if (layer is not RandomHorizontalFlip) return;
+            yield return layer;
+            if (!layer.MovesValues) break;
         }
     }
 

@@ -52,7 +52,14 @@ public sealed class SubsetLayer : Bijection
     /// <inheritdoc/>
     public override IReadOnlyList<Circle> CircularFeatures => [.. bijection.CircularFeatures.Select(c => c.At(Features[c.Feature]))];
 
-    internal override bool KeepsInput(bool inverse) => bijection.KeepsInput(inverse);
+    /// <inheritdoc/>
+    protected internal override bool KeepsInput(bool inverse) => bijection.KeepsInput(inverse);
+
+    /// <inheritdoc/>
+    protected internal override void CheckData(Tensor x, string owner) => bijection.CheckData(Some(x), owner);
+
+    /// <inheritdoc/>
+    protected internal override Tensor? OutsideDomain(Tensor x) => bijection.OutsideDomain(Some(x));
 
     /// <inheritdoc/>
     public override IReadOnlyList<Circle> CirclesThrough(IReadOnlyList<Circle> circles, bool inverse = false)
@@ -69,10 +76,12 @@ public sealed class SubsetLayer : Bijection
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => Apply(z, context, inverse: true);
 
+    private Tensor Some(Tensor x) => some is null ? x : x.index_select(1, some.Value);
+
     private (Tensor, Tensor?) Apply(Tensor input, Tensor? context, bool inverse)
     {
-        if (some is null) return bijection.Run(input, context, inverse);
-        var (value, logDet) = bijection.Run(input.index_select(1, some.Value), context, inverse);
+        var (value, logDet) = bijection.Run(Some(input), context, inverse);
+        if (some is null) return (value, logDet);
         return (cat([value, input.index_select(1, rest!.Value)], 1).index_select(1, merge!.Value), logDet);
     }
 }

@@ -23,16 +23,17 @@ public sealed class GaussianMixture : Density
     /// <param name="components">K, the number of normals, at least 1.</param>
     /// <param name="contextSize">C, the number of context features; 0 for none.</param>
     /// <param name="hidden">The hidden features of the network of a context.</param>
-    public GaussianMixture(EventShape shape, long components, long contextSize = 0, long hidden = 64) : base(nameof(GaussianMixture), shape)
+    /// <param name="inputLimit">c &gt; 0: that network sees x / √(1 + (x/c)²), which stays within ±c, in place of each number x of the context; null for x itself.</param>
+    public GaussianMixture(EventShape shape, long components, long contextSize = 0, long hidden = 64, double? inputLimit = null) : base(nameof(GaussianMixture), shape)
     {
         Components = Check.Positive(components, nameof(components), "The number of components");
         ArgumentOutOfRangeException.ThrowIfNegative(contextSize);
         ContextSize = contextSize;
         var d = shape.NumElements;
-        if (contextSize > 0) network = new ResidualMlp(contextSize, checked(components * (1 + (2 * d))), hidden, 1);
+        if (contextSize > 0) network = new ResidualMlp(contextSize, checked(components * (1 + (2 * d))), hidden, 1, inputLimit: inputLimit);
         Weights.Pay(checked(components * (1 + (2 * d))), 3);
         logits = Weights.Parameter(zeros(components));
-        means = Weights.Parameter(randn(components, d));
+        means = Weights.Parameter(Weights.Normal(components, d));
         log_scales = Weights.Parameter(zeros(components, d));
         RegisterComponents();
     }
@@ -61,10 +62,10 @@ public sealed class GaussianMixture : Density
         var (w, m, s) = Parts(context);
         var d = Shape.NumElements;
         // Gumbel's trick picks a part by its weight; uniform numbers of float32 can be 0
-        var uniform = rand([count, Components], dtype: float64, device: device, generator: generator).clamp_min(Scalars.Of(1e-300));
+        var uniform = Noise.Uniform([count, Components], ScalarType.Float64, device, generator).clamp_min(Scalars.Of(1e-300));
         var part = uniform.log().neg().log().neg().add(w.to(float64), Scalars.One).argmax(1).reshape(count, 1, 1).expand(count, 1, d);
         var (mean, logScale) = (m.expand(count, Components, d).gather(1, part).squeeze(1), s.expand(count, Components, d).gather(1, part).squeeze(1));
-        var z = Noise(count, temperature, dtype, device, generator).mul(logScale.exp()).add(mean, Scalars.One);
+        var z = Normals(count, temperature, dtype, device, generator).mul(logScale.exp()).add(mean, Scalars.One);
         return scope.MoveToOuter(z.reshape(Shape.WithBatch(count)));
     }
 

@@ -93,6 +93,19 @@ public sealed class ProductDensity : Density
         base.Dispose(disposing);
     }
 
+    /// <inheritdoc/>
+    protected internal override Tensor? OutsideSupport(Tensor z)
+    {
+        var outside = new Tensor[indices.Length];
+        for (var i = 0; i < outside.Length; i++)
+        {
+            var own = z.index_select(1, On(indices[i], z.device));
+            if ((parts[i].HasBoundedSupport ? parts[i].OutsideSupport(own) : zeros_like(own, ScalarType.Bool)) is not { } some) return null;
+            outside[i] = some;
+        }
+        return cat(outside, 1).index_select(1, On(merge, z.device));
+    }
+
     private Tensor? For(int part, Tensor? context) => parts[part].ContextSize > 0 ? context : null;
 
     // a density without weights has no device of its own

@@ -12,7 +12,7 @@ namespace RealNvp;
 /// ν = exp(log_degrees) is learned for each element where asked for, and stays in 0.5 ... 10⁴. State-dict key: <c>log_degrees</c> (D), a weight or a buffer. Samples have gradients to ν.
 /// A temperature scales them.
 /// </remarks>
-public sealed class StudentT : Density
+public sealed class StudentT : Density, IConstantBuffers
 {
     private static readonly Scalar least = Scalars.Of(Math.Log(0.5)), most = Scalars.Of(Math.Log(1e4)), half_log_pi = Scalars.Of(0.5 * Math.Log(Math.PI));
     private readonly Tensor log_degrees;
@@ -55,8 +55,8 @@ public sealed class StudentT : Density
         using var scope = NewDisposeScope();
         long[] size = [count, Shape.NumElements];
         // polar: cos θ √(ν (w^(−2/ν) − 1)), exact for every ν (Bailey, Mathematics of Computation 62, 1994)
-        var angle = rand(size, dtype: float64, device: device, generator: generator).mul(Scalars.Of(2 * Math.PI));
-        var logUniform = rand(size, dtype: float64, device: device, generator: generator).clamp_min(Scalars.Of(1e-16)).log();
+        var angle = Noise.Uniform(size, ScalarType.Float64, device, generator).mul(Scalars.Of(2 * Math.PI));
+        var logUniform = Noise.Uniform(size, ScalarType.Float64, device, generator).clamp_min(Scalars.Of(1e-16)).log();
         var nu = Degrees.to(float64);
         var z = angle.cos().mul(logUniform.mul(nu.reciprocal()).mul(Scalars.Of(-2)).expm1().mul(nu).sqrt());
         if (temperature != 1) z = z.mul(Scalars.Of(temperature));

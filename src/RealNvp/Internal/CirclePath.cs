@@ -46,5 +46,5 @@ internal sealed class CirclePath
 
     private static ArgumentException Cut(Bijection cutting, Circle circle, Bijection owner, string where) => new(
         $"{cutting.GetName()} cuts a circle: {circle}, which {owner.GetName()} {where} takes onto itself, is a number of the line to it, so the density would jump where the circle is cut. Let networks see its cos and sin ({nameof(CircularInput)}), "
-        + $"apply the layer to the other features ({nameof(SubsetLayer)}), or override {nameof(Bijection.CirclesThrough)} in a layer of yours that keeps circles.", "bijection");
+        + $"apply the layer to the other features ({nameof(SubsetLayer)}), or override {nameof(Bijection.CirclesThrough)} in a layer of yours that keeps circles.");
 }

@@ -21,6 +21,6 @@ internal static class ExactConvolution
         Tensor[] shifted = [.. from i in Enumerable.Range(0, (int)height) from j in Enumerable.Range(0, (int)width) select x.narrow(2, i, rows).narrow(3, j, columns).flatten(2)];
         // places before channels, as in the list of shifted images
         var matrix = kernel.permute(0, 2, 3, 1).reshape(outputs, -1);
-        return matrix.matmul(shifted.Length == 1 ? shifted[0] : cat(shifted, 1)).reshape(x.shape[0], outputs, rows, columns);
+        return matrix.unsqueeze(0).expand(x.shape[0], -1, -1).bmm(shifted.Length == 1 ? shifted[0] : cat(shifted, 1)).reshape(x.shape[0], outputs, rows, columns);
     }
 }

@@ -30,7 +30,7 @@ internal static class CircularSplines
         var circle = new UniformBox([circular.Count], options.CircleLow, options.CircleHigh);
         if (circular.Count == count) return circle;
         var real = circular.Complement(count);
-        return new ProductDensity([count], (circular, circle), (real, new StandardNormal([real.Count])));
+        return new ProductDensity([count], (circular, circle), (real, options.NewBase([real.Count])));
     }
 
     private static CouplingLayer Coupling(SplineFlowOptions options, Mask mask)
@@ -40,7 +40,7 @@ internal static class CircularSplines
             ? circle ??= new SplineTransformer(options.Bins, options.CircleLow, options.CircleHigh, SplineTails.Circular)
             : line ??= new SplineTransformer(options.Bins, options.Bound));
         return new CouplingLayer(options.Shape, mask, splines, size => new CircularInput(size, options.CircularFeatures,
-            inner => new ResidualMlp(inner.Inputs, inner.Outputs, options.Hidden, options.Blocks, options.ContextSize), options.CircleLow, options.CircleHigh));
+            inner => new ResidualMlp(inner.Inputs, inner.Outputs, options.Hidden, options.Blocks, options.ContextSize, options.InputLimit), options.CircleLow, options.CircleHigh));
     }
 
     private static CircularShift Shift(SplineFlowOptions options, int layer)

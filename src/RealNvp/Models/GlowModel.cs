@@ -15,10 +15,10 @@ public sealed class GlowModel : FlowModel
 {
     /// <summary>Builds a model with new weights, on torch's default device and in its default dtype.</summary>
     /// <param name="options">What to build; presets are static members of <see cref="GlowOptions"/>.</param>
-    /// <param name="seed">Makes the initial weights repeatable: it seeds torch's default generator. Null leaves the generator alone.</param>
+    /// <param name="seed">Makes the initial weights repeatable, on any thread; torch's default generator is left alone. Null draws from that generator.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public GlowModel(GlowOptions options, long? seed = null)
-        : base(nameof(GlowModel), Checked(options, seed, nameof(GlowModel)), Build(options)) => Options = options;
+        : base(nameof(GlowModel), Checked(options, nameof(GlowModel)), Seeded(seed, () => Build(options), options.NewBase)) => Options = options;
 
     /// <summary>What the model was built from.</summary>
     public GlowOptions Options { get; }

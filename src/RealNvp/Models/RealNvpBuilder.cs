@@ -9,12 +9,6 @@ internal sealed class RealNvpBuilder
 
     public static Chain Build(RealNvpOptions options) => new([.. new RealNvpBuilder(options).Layers()]);
 
-    public static Density Base(RealNvpOptions options)
-    {
-        EventShape latent = options.IsImage ? [options.Shape.NumElements] : options.Shape;
-        return options.Base == BaseDensityKind.StandardNormal ? new StandardNormal(latent) : new StandardLogistic(latent);
-    }
-
     private IEnumerable<Bijection> Layers()
     {
         if (options.HorizontalFlips) yield return new RandomHorizontalFlip(0.5, options.Shape);
@@ -33,7 +27,7 @@ internal sealed class RealNvpBuilder
         for (var i = 0; i < options.Couplings; i++)
         {
             var mask = i % 2 == 0 ? first : !first;
-            yield return Coupling(options.Shape, mask, size => new ResidualMlp(size.Inputs, size.Outputs, options.Hidden, options.Blocks, size.ContextSize), maskAsInput: false);
+            yield return Coupling(options.Shape, mask, size => new ResidualMlp(size.Inputs, size.Outputs, options.Hidden, options.Blocks, size.ContextSize, options.InputLimit), maskAsInput: false);
             if (options.FlowBatchNorm) yield return new FlowBatchNorm(options.Shape, mask, options.Momentum);
         }
     }

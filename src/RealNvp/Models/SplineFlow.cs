@@ -14,10 +14,10 @@ public sealed class SplineFlow : FlowModel
 {
     /// <summary>Builds a model with new weights, on torch's default device and in its default dtype.</summary>
     /// <param name="options">What to build; presets are static members of <see cref="SplineFlowOptions"/>.</param>
-    /// <param name="seed">Makes the initial weights repeatable: it seeds torch's default generator. Null leaves the generator alone.</param>
+    /// <param name="seed">Makes the initial weights repeatable, on any thread; torch's default generator is left alone. Null draws from that generator.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public SplineFlow(SplineFlowOptions options, long? seed = null)
-        : base(nameof(SplineFlow), Checked(options, seed, nameof(SplineFlow)), Build(options), options.CircularFeatures.Count > 0 ? CircularSplines.Base(options) : null) => Options = options;
+        : base(nameof(SplineFlow), Checked(options, nameof(SplineFlow)), Seeded(seed, () => Build(options), () => options.CircularFeatures.Count > 0 ? CircularSplines.Base(options) : options.NewBase())) => Options = options;
 
     /// <summary>What the model was built from.</summary>
     public SplineFlowOptions Options { get; }
@@ -36,7 +36,7 @@ public sealed class SplineFlow : FlowModel
         {
             if (options.Linear) layers.Add(new InvertibleLinear(options.Shape));
             var mask = i % 2 == 0 ? Mask.Alternating(options.Shape[0]) : !Mask.Alternating(options.Shape[0]);
-            layers.Add(new CouplingLayer(options.Shape, mask, new SplineTransformer(options.Bins, options.Bound), size => new ResidualMlp(size.Inputs, size.Outputs, options.Hidden, options.Blocks, options.ContextSize)));
+            layers.Add(new CouplingLayer(options.Shape, mask, new SplineTransformer(options.Bins, options.Bound, options.Tails), size => new ResidualMlp(size.Inputs, size.Outputs, options.Hidden, options.Blocks, options.ContextSize, options.InputLimit)));
         }
         if (options.Linear) layers.Add(new InvertibleLinear(options.Shape));
         return new Chain([.. layers]);

@@ -83,8 +83,9 @@ public sealed class AutoregressiveLayer : Bijection
     /// <summary>The last feature of the order, if its map is that of a circle; the network sees the others as numbers of the line.</summary>
     public override IReadOnlyList<Circle> CircularFeatures { get; }
 
+    /// <inheritdoc/>
     // the inverse goes from feature to feature
-    internal override bool KeepsInput(bool inverse) => !inverse;
+    protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)

@@ -44,6 +44,21 @@ public sealed class MultiScale : Bijection
     /// <inheritdoc/>
     public override bool IsRepeatable => steps.All(s => s.IsRepeatable);
 
+    /// <inheritdoc/>
+    public override bool ConvertsDtype => steps[0].ConvertsDtype;
+
+    /// <inheritdoc/>
+    public override bool AcceptsIntegers => steps[0].AcceptsIntegers;
+
+    /// <inheritdoc/>
+    public override bool MovesValues => steps.All(s => s.MovesValues);
+
+    /// <inheritdoc/>
+    protected internal override void CheckData(Tensor x, string owner) => steps[0].CheckData(x, owner);
+
+    /// <inheritdoc/>
+    protected internal override Tensor? OutsideDomain(Tensor x) => steps[0].OutsideDomain(x);
+
     internal override bool IsComposite => true;
 
     /// <inheritdoc/>
@@ -105,6 +120,8 @@ public sealed class MultiScale : Bijection
         for (var i = steps.Length - 1; i >= 0; i--)
         {
             var h = i == steps.Length - 1 ? current : cat([current, parts[i]], 1);
+            // the dtype that the caller wants is that of the data, which only the first scale gives
+            using var wanted = Internal.DataDtype.Use(i == 0 ? RequestedDtype : null);
             (current, var logDet) = steps[i].Run(h, context, inverse: true);
             total = Chain.Add(total, logDet);
         }
