@@ -121,8 +121,9 @@ public class PendingStepsTests
                 yield return (randn([Size, 4], float64), randn([Size, 3], float64));
             }
         }
-        trainer.Fit(TrainingData.FromBatches(Counting(), 10), progress: new Heard()).Step.Should().Be(10);
-        counts.Add(HostFetch.Count);
+        // heard of the last steps, before the end of the epoch
+        trainer.Fit(TrainingData.FromBatches(Counting(), 10), progress: new Heard { After = 10, Then = () => counts.Add(HostFetch.Count) }).Step.Should().Be(10);
+        (HostFetch.Count - counts[^1]).Should().BeLessThanOrEqualTo(6, "the round trip at the end of an epoch waits a few times");
         counts.Zip(counts.Skip(1)).Select(c => c.Second - c.First).Should().Equal(0, 0, 0, 1, 0, 0, 0, 1, 0, 1);
     }
 

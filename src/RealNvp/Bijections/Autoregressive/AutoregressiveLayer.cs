@@ -46,6 +46,9 @@ public sealed class AutoregressiveLayer : Bijection
     public override long ContextSize => made.ContextSize;
 
     // the inverse goes from feature to feature
+    /// <inheritdoc/>
+    public override bool HasFastInverse => false;
+
     internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
