@@ -24,6 +24,7 @@ internal static class Program
         var serve = new Option<bool>("--serve") { Description = "Builds one case, and times it at the commands on its input.", Hidden = true };
         var root = new RootCommand("Times training steps, log-probabilities and samples. Run it while nothing else runs.") { name, phase, threads, device, rounds, turns, plain, off, peers, compare, json, table, gigaflops, reversible, serve };
 
+        root.Subcommands.Add(Presets.PresetStudy.Command());
         root.SetAction(parsed =>
         {
             if (parsed.GetValue(table) is { } results)

@@ -5,48 +5,58 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Samples.Table;
 
-/// <summary>Builds and trains the flow of a table.</summary>
+/// <summary>Trains the flow of a table, and scores rows with it.</summary>
 internal static class TableModel
 {
-    /// <summary>Trains with early stopping, and draws the training curve.</summary>
-    public static RealNvpModel Train(TableSplit split, int epochs, Device device, int seed, string folder)
+    private const int ScoredAtOnce = 8192;
+
+    /// <summary>Trains with early stopping within the time that there is, and draws the training curve.</summary>
+    public static FlowModel Train(TableSplit split, TableTraining wanted, Device device)
     {
         using var scope = NewDisposeScope();
         var training = split.Select(split.Training).to(float32);
         var validation = split.Select(split.Validation).to(float32);
-        var model = new RealNvpModel(Options(split), seed);
-        model.to(device);
-        var options = TrainingOptions.For(model.Options) with
+        var options = TableModels.Options(wanted.Model, split.Columns.Count, wanted.Hidden);
+        var batch = wanted.Batch ?? TrainingPlan.BatchSize(split.Training.Length);
+        var how = TrainingOptions.For(options) with
         {
-            Epochs = epochs,
-            BatchSize = 64,
+            BatchSize = batch,
             LearningRate = 1e-3,
             AverageDecay = 0.99,
-            Patience = 60,
-            Seed = seed,
+            Schedule = new CosineSchedule { WarmUpSteps = 100 },
+            Patience = wanted.Patience ?? TrainingPlan.Patience(split.Training.Length, batch),
+            Seed = wanted.Seed,
         };
-        using var bar = new ProgressBar("training", epochs, "epochs");
-        using var trainer = new Trainer(model, options);
+        var plan = TrainingPlan.Of(options, how, training, device, wanted.Epochs, wanted.Time);
+        var model = TableModels.Build(options, wanted.Seed);
+        model.to(device);
+        Console.WriteLine($"{model.GetName()} with {model.parameters().Sum(p => p.numel()):N0} weights, {batch} rows a step. {plan.Forecast(wanted.Time)}");
+
+        using var bar = new ProgressBar("training", plan.Epochs, "epochs");
+        using var trainer = new Trainer(model, how with { Epochs = plan.Epochs });
+        using var clock = new CancellationTokenSource(wanted.Time);
         var result = trainer.Fit(TrainingData.From(training), TrainingData.From(validation),
-            new Report<TrainingProgress>(p => { if (p.Batch == p.Batches) bar.Report(p.Epoch, $"loss {p.Loss:F2}"); }));
+            new Report<TrainingProgress>(p => { if (p.Batch == p.Batches) bar.Report(p.Epoch, $"loss {p.Loss:F2}"); }), clock.Token);
         bar.Dispose();
-        Console.WriteLine($"Best validation in epoch {result.BestEpoch} of {result.History.Count}{(result.Reason == StopReason.EarlyStopped ? ", stopped early" : "")}");
+        if (result.BestEpoch is not { } best)
+            throw new InvalidOperationException($"The time was too short for one pass over the {split.Training.Length} training rows. Use a larger --time, a larger --batch, or a smaller --hidden.");
+        Console.WriteLine($"Best validation in epoch {best} of {result.History.Count}{result.Reason switch { StopReason.EarlyStopped => ", stopped early", StopReason.Cancelled => ", stopped by --time", _ => "" }}");
         new TrainingCurve([.. result.History.Select(e => -e.Loss)], [.. result.History.Select(e => -e.ValidationLoss ?? double.NaN)],
-            new() { Title = "log-likelihood", YLabel = "log p(x), nats a row", LowerIsBetter = false }).Save(Path.Combine(folder, "training.png"));
+            new() { Title = "log-likelihood", YLabel = "log p(x), nats a row", LowerIsBetter = false }).Save(Path.Combine(wanted.Output, "training.png"));
         return model;
     }
 
     /// <summary>-log p(x) of each row in nats.</summary>
-    public static double[] Scores(RealNvpModel model, Tensor rows, Device device)
+    public static double[] Scores(FlowModel model, Tensor rows, Device device)
     {
-        using var scope = NewDisposeScope();
         using var gradients = no_grad();
-        return model.LogProb(rows.to(float32).to(device)).neg().to(float64).cpu().data<double>().ToArray();
-    }
-
-    private static RealNvpOptions Options(TableSplit split)
-    {
-        // smaller than the preset: a table of a few hundred rows is soon learned by heart
-        return RealNvpOptions.Tabular(split.Columns.Count) with { Couplings = 8, Hidden = 64, Blocks = 1 };
+        var scores = new double[rows.size(0)];
+        for (var at = 0L; at < scores.Length; at += ScoredAtOnce)
+        {
+            using var scope = NewDisposeScope();
+            var part = rows.narrow(0, at, Math.Min(ScoredAtOnce, scores.Length - at));
+            model.LogProb(part.to(float32).to(device)).neg().to(float64).cpu().data<double>().ToArray().CopyTo(scores, at);
+        }
+        return scores;
     }
 }

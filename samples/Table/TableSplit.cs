@@ -12,26 +12,13 @@ internal sealed class TableSplit : IDisposable
 
     private readonly double[,] deviations;
 
-    private TableSplit(CsvTable features, string? label, bool[] isAnomaly, int seed)
+    private TableSplit(CsvTable features, IReadOnlyList<int> lines, bool[] isAnomaly, int[][] parts)
     {
-        (Columns, Values, Label, IsAnomaly) = (features.Columns, features.Values, label, isAnomaly);
-        var normal = Enumerable.Range(0, Rows).Where(r => isAnomaly.Length == 0 || !isAnomaly[r]).ToArray();
-        Anomalies = [.. Enumerable.Range(0, Rows).Except(normal)];
-        if (normal.Length < FewestRows)
-            throw new DataFormatException($"The table has {normal.Length} rows to learn from{(isAnomaly.Length > 0 ? $" (those with {label} = 0)" : "")}; expected at least {FewestRows}.");
-        new Random(seed).Shuffle(normal);
-        var (test, validation) = ((int)Math.Ceiling(TestPart * normal.Length), (int)Math.Ceiling(ValidationPart * normal.Length));
-        Test = normal[..test];
-        Validation = normal[test..(test + validation)];
-        Training = normal[(test + validation)..];
-
+        (Columns, Values, Lines, IsAnomaly) = (features.Columns, features.Values, lines, isAnomaly);
+        (Training, Validation, Test, Anomalies) = (parts[0], parts[1], parts[2], parts[3]);
         using var scope = NewDisposeScope();
         var training = Select(Training);
-        var scale = training.std(0);
-        for (var i = 0; i < Columns.Count; i++)
-            if (scale[i].item<double>() is not > 0)
-                throw new DataFormatException($"The column '{Columns[i]}' has one value in all training rows, so it has no density. Remove the column, or name it with --label.");
-        deviations = (double[,])((Values - training.mean([0])) / scale).data<double>().ToNDArray();
+        deviations = (double[,])((Values - training.mean([0])) / training.std(0)).data<double>().ToNDArray();
     }
 
     public IReadOnlyList<string> Columns { get; }
@@ -41,9 +28,10 @@ internal sealed class TableSplit : IDisposable
 
     public int Rows => (int)Values.size(0);
 
-    public string? Label { get; }
+    /// <summary>The line of each row in the file.</summary>
+    public IReadOnlyList<int> Lines { get; }
 
-    /// <summary>One a row; empty where no label of 0 and 1 is known.</summary>
+    /// <summary>One a row; empty without a label.</summary>
     public bool[] IsAnomaly { get; }
 
     public int[] Training { get; }
@@ -54,21 +42,20 @@ internal sealed class TableSplit : IDisposable
 
     public int[] Anomalies { get; }
 
-    /// <summary>Reads a table and takes the label out of it.</summary>
-    public static TableSplit Read(string path, string? label, int seed)
+    /// <summary>Takes the label and what has no density out of a table, and parts the rest.</summary>
+    public static TableSplit Of(CsvFile file, string? label, IReadOnlyList<string> normalClasses, IReadOnlyList<string> ignore, int seed, Action<string> say)
     {
-        using var table = Csv.Read(path);
-        var features = label is null ? new CsvTable(table.Columns, table.Values.clone()) : table.Without(label);
-        try
-        {
-            if (features.Columns.Count < 2) throw new DataFormatException($"{path} has {features.Columns.Count} feature; a coupling needs at least 2.");
-            return new TableSplit(features, label, label is null ? [] : Anomaly(table, label), seed);
-        }
-        catch
-        {
-            features.Dispose();
-            throw;
-        }
+        var isAnomaly = label is null ? [] : Labels.Read(file, label, normalClasses, say);
+        var normal = Enumerable.Range(0, file.Lines.Count).Where(r => label is null || !isAnomaly[r]).ToArray();
+        if (normal.Length < FewestRows)
+            throw new DataFormatException($"{file.Path} has {normal.Length} {(label is null ? "" : "normal ")}rows to learn from; expected at least {FewestRows}.");
+        int[] anomalies = [.. Enumerable.Range(0, file.Lines.Count).Except(normal)];
+        new Random(seed).Shuffle(normal);
+        var (test, validation) = ((int)Math.Ceiling(TestPart * normal.Length), (int)Math.Ceiling(ValidationPart * normal.Length));
+        var training = normal[(test + validation)..];
+        string[] leftOut = label is null ? [.. ignore] : [label, .. ignore];
+        var features = file.ToTable(Features.Choose(file, leftOut, training, say));
+        return new TableSplit(features, file.Lines, isAnomaly, [training, normal[test..(test + validation)], normal[..test], anomalies]);
     }
 
     /// <summary>Copies rows: float64 (n, D), which the caller disposes.</summary>
@@ -82,11 +69,4 @@ internal sealed class TableSplit : IDisposable
     public IEnumerable<double> Deviations(int row) => Enumerable.Range(0, Columns.Count).Select(i => deviations[row, i]);
 
     public void Dispose() => Values.Dispose();
-
-    private static bool[] Anomaly(CsvTable table, string label)
-    {
-        using var column = table.Column(label);
-        var values = column.data<double>().ToArray();
-        return values.All(v => v is 0 or 1) && values.Contains(1) ? Array.ConvertAll(values, v => v == 1) : [];
-    }
 }

@@ -29,11 +29,17 @@ public static class TorchBackend
     }
 
     /// <summary>Passes a name on once libtorch is there: for <c>base(...)</c>, since a module's base constructor already needs it.</summary>
+    /// <exception cref="InvalidOperationException">torch's default dtype, in which weights are made, has too few digits.</exception>
     internal static string Checked(string name)
     {
         EnsureAvailable();
+        if (torch.get_default_dtype() is var dtype && !IsPrecise(dtype))
+            throw new InvalidOperationException($"{name} computes in float32 or float64; torch's default dtype is {dtype}, which has too few digits for log-determinants. Call torch.set_default_dtype(torch.float32). Networks alone can compute in bfloat16: {nameof(Flow)}.{nameof(Flow.ConditionerDtype)}.");
         return name;
     }
+
+    /// <summary>Whether log-determinants and inverses can be computed in a dtype.</summary>
+    internal static bool IsPrecise(torch.ScalarType dtype) => dtype is torch.ScalarType.Float32 or torch.ScalarType.Float64;
 
     // The library is loaded here, by the names that TorchSharp uses and before any of its code runs: its own loader
     // would print a long trace to the console, copy half a gigabyte beside the application where the package cache
@@ -41,7 +47,7 @@ public static class TorchBackend
     private static void Load()
     {
         var torchSharp = typeof(torch).Assembly;
-        NativeLibrary.TryLoad("torch_cpu", torchSharp, null, out _);
+        LoadParts((name, path) => NativeLibrary.TryLoad(name, torchSharp, path, out _));
         try
         {
             NativeLibrary.Load("LibTorchSharp", torchSharp, null);
@@ -50,7 +56,7 @@ public static class TorchBackend
         {
             // A notebook or an F# script runs TorchSharp.dll from the package cache, where every package keeps its
             // natives in a folder of its own. TorchSharp's loader gathers them, so it gets its turn.
-            if (RunsFromPackageCache(torchSharp.Location) && TorchSharpLoads()) return;
+            if (RunsFromPackageCache(torchSharp.Location) && LoadByTorchSharp(device => torch.TryInitializeDeviceType(device))) return;
             throw new DllNotFoundException(Explain(e.Message, RuntimeInformation.RuntimeIdentifier, RuntimeInformation.ProcessArchitecture), e);
         }
     }
@@ -59,16 +65,31 @@ public static class TorchBackend
         assembly.Replace('\\', '/').Contains("/torchsharp/", StringComparison.OrdinalIgnoreCase)
         && assembly.Replace('\\', '/').Contains("/lib/net", StringComparison.OrdinalIgnoreCase);
 
-    private static bool TorchSharpLoads()
+    /// <summary>Loads what the libraries of libtorch's own depend on, in the order in which they must come.</summary>
+    /// <remarks>
+    /// LibTorchSharp itself asks for the part of the CPU alone. Autograd settles at its first backward for which devices it runs threads, so the part for the
+    /// GPU must be there before; it brings all others. It is taken from beside the application only: one that the system has is of another version. Without its
+    /// package nothing is found, and nothing is lost.
+    /// </remarks>
+    internal static void LoadParts(Func<string, DllImportSearchPath?, bool> tryLoad)
     {
-        try
+        tryLoad("torch_cuda", DllImportSearchPath.AssemblyDirectory);
+        tryLoad("torch_cpu", null);
+    }
+
+    /// <summary>Lets TorchSharp gather the natives of the package for the CPU, or else for a GPU. That there is no GPU is no fault: the package also has the CPU.</summary>
+    internal static bool LoadByTorchSharp(Func<DeviceType, bool> initialize)
+    {
+        foreach (var device in new[] { DeviceType.CPU, DeviceType.CUDA })
         {
-            return torch.TryInitializeDeviceType(DeviceType.CPU);
+            try
+            {
+                initialize(device);
+                return true;
+            }
+            catch (Exception e) when (e is TypeInitializationException or NotSupportedException or DllNotFoundException) { }
         }
-        catch (Exception e) when (e is TypeInitializationException or NotSupportedException or DllNotFoundException)
-        {
-            return false;
-        }
+        return false;
     }
 
     /// <summary>What to do about a libtorch that did not load, told from the loader's message.</summary>
@@ -96,8 +117,9 @@ public static class TorchBackend
         return $"""
             No native libtorch was found: RealNvp runs on TorchSharp, and the application chooses its backend. Add one of these packages to the application's project:
               <PackageReference Include="TorchSharp-cpu" Version="{version}" />            any system, on the CPU
-              <PackageReference Include="TorchSharp-cuda-windows" Version="{version}" />   Windows with an NVIDIA GPU
-              <PackageReference Include="TorchSharp-cuda-linux" Version="{version}" />     Linux with an NVIDIA GPU
+              <PackageReference Include="TorchSharp-cuda-windows" Version="{version}" />   Windows with an NVIDIA GPU (driver 525 or later)
+              <PackageReference Include="TorchSharp-cuda-linux" Version="{version}" />     Linux with an NVIDIA GPU (driver 525 or later)
+            A <RuntimeIdentifier> such as linux-x64 in the project keeps the output to one system's libraries: those for a GPU are gigabytes.
             """;
     }
 }

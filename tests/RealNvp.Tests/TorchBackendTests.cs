@@ -55,6 +55,33 @@ public sealed class TorchBackendTests
             .And.Contain("TorchSharp-cuda-windows").And.Contain("TorchSharp-cuda-linux"));
     }
 
+    [Fact]
+    public void The_part_for_a_GPU_is_tried_before_all_others_and_beside_the_application_only()
+    {
+        var tried = new List<(string, DllImportSearchPath?)>();
+        TorchBackend.LoadParts((name, path) =>
+        {
+            tried.Add((name, path));
+            return false;
+        });
+        tried.Should().Equal(("torch_cuda", DllImportSearchPath.AssemblyDirectory), ("torch_cpu", null));
+    }
+
+    [Fact]
+    public void In_a_notebook_with_the_package_for_a_GPU_that_one_is_taken()
+    {
+        var tried = new List<TorchSharp.DeviceType>();
+        bool Initialize(TorchSharp.DeviceType device, bool cpu, bool cuda)
+        {
+            tried.Add(device);
+            return (device == TorchSharp.DeviceType.CUDA ? cuda : cpu) ? false : throw new NotSupportedException("The package is not restored.");
+        }
+        TorchBackend.LoadByTorchSharp(d => Initialize(d, cpu: false, cuda: true)).Should().BeTrue("a package for a GPU that is not there has the CPU too");
+        tried.Should().Equal(TorchSharp.DeviceType.CPU, TorchSharp.DeviceType.CUDA);
+        TorchBackend.LoadByTorchSharp(d => Initialize(d, cpu: true, cuda: true)).Should().BeTrue();
+        TorchBackend.LoadByTorchSharp(d => Initialize(d, cpu: false, cuda: false)).Should().BeFalse();
+    }
+
     [Theory]
     [InlineData("libstdc++.so.6: version `GLIBCXX_3.4.32' not found (required by libLibTorchSharp.so)", "linux-x64", Architecture.X64, "RealNvpMendLibstdcxx=true")]
     [InlineData("libstdc++.so.6: version `GLIBCXX_3.4.30' not found (required by libLibTorchSharp.so)", "linux-x64", Architecture.X64, "older than GCC 12's")]

@@ -66,8 +66,8 @@ internal sealed class GradientLaws(Subject subject, Recorder recorder) : Laws(su
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        using var generator = new Generator(unchecked((ulong)Subject.Options.Seed));
-        var direction = randn(tensor.shape, dtype: float64, device: CPU, generator: generator).to(tensor.device);
+        using var generator = RandomSource.New(Subject.Options.Seed);
+        var direction = Noise.Normal(tensor.shape, ScalarType.Float64, CPU, generator).to(tensor.device);
         var original = tensor.detach().clone();
         var found = gradient.mul(direction).sum().Fetch<double>();
         double expected, error;
@@ -124,10 +124,10 @@ internal sealed class GradientLaws(Subject subject, Recorder recorder) : Laws(su
             Input = laws.Cast(probe.Input).clone().requires_grad_(true);
             Context = probe.Context is { } c ? laws.Cast(c).clone().requires_grad_(true) : null;
             if (laws.Layer.training) state = laws.Subject.Snapshot();
-            using var generator = new Generator(unchecked((ulong)laws.Subject.Options.Seed));
+            using var generator = RandomSource.New(laws.Subject.Options.Seed);
             var value = Run().Value;
-            w = laws.Cast(randn(value.shape, dtype: float64, device: CPU, generator: generator));
-            v = laws.Cast(randn(value.shape[0], dtype: float64, device: CPU, generator: generator));
+            w = laws.Cast(Noise.Normal(value.shape, ScalarType.Float64, CPU, generator));
+            v = laws.Cast(Noise.Normal([value.shape[0]], ScalarType.Float64, CPU, generator));
         }
 
         public Tensor Input { get; }

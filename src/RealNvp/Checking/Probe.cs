@@ -31,7 +31,7 @@ internal sealed record Probe(string Name, bool Inverse, Tensor Input, Tensor? Co
 internal sealed class Probes(Subject subject, EventShape shape, Tensor? sample) : IDisposable
 {
     private const int Ordinary = 4;
-    private readonly Generator generator = new(unchecked((ulong)subject.Options.Seed));
+    private readonly Generator generator = RandomSource.New(subject.Options.Seed);
     private readonly FlowCheckOptions options = subject.Options;
 
     /// <summary>Ordinary inputs (n, ...): rows of the sample in turn, or draws within the limits.</summary>
@@ -40,8 +40,8 @@ internal sealed class Probes(Subject subject, EventShape shape, Tensor? sample) 
         if (sample is not null) return Rows(sample, count);
         var (low, high) = (options.Minimum, options.Maximum);
         var size = shape.WithBatch(count);
-        if (double.IsFinite(low) && double.IsFinite(high)) return Rounded(rand(size, dtype: float64, device: CPU, generator: generator).mul(Scalars.Of(high - low)).add(Scalars.Of(low), Scalars.One).clamp(Scalars.Of(low), Scalars.Of(high)));
-        var normal = randn(size, dtype: float64, device: CPU, generator: generator);
+        if (double.IsFinite(low) && double.IsFinite(high)) return Rounded(Noise.Uniform(size, ScalarType.Float64, CPU, generator).mul(Scalars.Of(high - low)).add(Scalars.Of(low), Scalars.One).clamp(Scalars.Of(low), Scalars.Of(high)));
+        var normal = Noise.Normal(size, ScalarType.Float64, CPU, generator);
         if (double.IsFinite(low)) return Rounded(normal.abs().add(Scalars.Of(low), Scalars.One));
         return Rounded(double.IsFinite(high) ? normal.abs().neg().add(Scalars.Of(high), Scalars.One) : normal);
     }
@@ -50,7 +50,7 @@ internal sealed class Probes(Subject subject, EventShape shape, Tensor? sample) 
     public Tensor? DrawContext(long count)
     {
         if (subject.Layer.ContextSize == 0) return null;
-        return options.Context is { } given ? Rows(given, count) : Rounded(randn([count, subject.Layer.ContextSize], dtype: float64, device: CPU, generator: generator));
+        return options.Context is { } given ? Rows(given, count) : Rounded(Noise.Normal([count, subject.Layer.ContextSize], ScalarType.Float64, CPU, generator));
     }
 
     public IReadOnlyList<Probe> Make()
@@ -92,7 +92,7 @@ internal sealed class Probes(Subject subject, EventShape shape, Tensor? sample) 
         void AddLatents()
         {
             var size = subject.Layer.OutputShapeOf(shape).WithBatch(Ordinary);
-            var z = Rounded(randn(size, dtype: float64, device: CPU, generator: generator));
+            var z = Rounded(Noise.Normal(size, ScalarType.Float64, CPU, generator));
             var c = context is null ? null : Rows(context, Ordinary);
             probes.Add(new("z: ordinary values", true, z, c, Ordinary: true, [0]));
             probes.Add(new("z: zeros", true, zeros_like(z[..1]), c?[..1], Ordinary: false, [0]));
@@ -112,7 +112,7 @@ internal sealed class Probes(Subject subject, EventShape shape, Tensor? sample) 
     /// <summary>Each element is a, b, or as it was, with probabilities ¼, ¼, ½.</summary>
     private Tensor Mixed(Tensor ordinary, double a, double b)
     {
-        var draw = rand(ordinary.shape, dtype: float64, device: CPU, generator: generator);
+        var draw = Noise.Uniform(ordinary.shape, ScalarType.Float64, CPU, generator);
         return where(draw.lt(Scalars.Of(0.25)), full_like(ordinary, Scalars.Of(a)), where(draw.lt(Scalars.Of(0.5)), full_like(ordinary, Scalars.Of(b)), ordinary));
     }
 

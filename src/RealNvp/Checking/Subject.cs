@@ -51,7 +51,7 @@ internal sealed class Subject : IDisposable
     public (Tensor Value, Tensor LogDet) Run(Tensor input, Tensor? context, bool inverse)
     {
         manual_seed(Options.Seed).Dispose();
-        using var source = RandomSource.Use(Options.Seed, Device);
+        using var source = RandomSource.Use(Options.Seed);
         return inverse ? Layer.Inverse(input, context) : Layer.Forward(input, context);
     }
 
@@ -66,12 +66,12 @@ internal sealed class Subject : IDisposable
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        using var generator = new Generator(unchecked((ulong)seed));
+        using var generator = RandomSource.New(seed);
         foreach (var parameter in Layer.parameters())
         {
             if (!parameter.is_floating_point()) continue;
             var fanIn = parameter.dim() < 2 ? 1 : parameter.numel() / parameter.shape[0];
-            var noise = randn(parameter.shape, dtype: float64, device: CPU, generator: generator);
+            var noise = Noise.Normal(parameter.shape, ScalarType.Float64, CPU, generator);
             var spread = Options.ParameterSpread * Math.Min(1, 3 / Math.Sqrt(fanIn));
             parameter.add_(noise.mul(Scalars.Of(spread)).to(parameter.dtype, parameter.device), Scalars.One);
         }

@@ -184,8 +184,8 @@ internal sealed class ValueLaws(Subject subject, Recorder recorder, EventShape s
         if (Subject.Dtype != float64) return default;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        using var generator = new Generator(unchecked((ulong)Subject.Options.Seed));
-        var signs = rand(value.shape, dtype: float64, device: CPU, generator: generator).sub(Scalars.Of(0.5)).sign().to(value.device);
+        using var generator = RandomSource.New(Subject.Options.Seed);
+        var signs = Noise.Uniform(value.shape, ScalarType.Float64, CPU, generator).sub(Scalars.Of(0.5)).sign().to(value.device);
         try
         {
             var moved = Subject.Run(value.add(signs.mul(value.abs().clamp(Scalars.Of(1))).mul(Scalars.Of(step)), Scalars.One), context, inverse);

@@ -7,7 +7,7 @@ namespace RealNvp;
 /// Derive from this class for a conditional network; any <c>nn.Module&lt;Tensor, Tensor&gt;</c> serves where no context is used.
 /// Let the last layer start at zero, so that a new flow starts as the identity.
 /// </remarks>
-public abstract class Conditioner : nn.Module<Tensor, Tensor?, Tensor>
+public abstract class Conditioner : nn.Module<Tensor, Tensor?, Tensor>, INetworkShapes
 {
     /// <summary>Makes a conditioner.</summary>
     /// <param name="name">The name that errors show.</param>
@@ -20,4 +20,11 @@ public abstract class Conditioner : nn.Module<Tensor, Tensor?, Tensor>
 
     /// <summary>The number of context features C that it needs; 0 where it takes none.</summary>
     public long ContextSize { get; }
+
+    /// <inheritdoc/>
+    /// <remarks>Override it together with <see cref="OutputShape"/>; a layer then checks the network without a call of it.</remarks>
+    public virtual EventShape? InputShape => null;
+
+    /// <inheritdoc/>
+    public virtual EventShape? OutputShape => null;
 }

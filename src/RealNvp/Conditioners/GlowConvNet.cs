@@ -32,8 +32,15 @@ public sealed class GlowConvNet : Conditioner
         if (contextSize > 0) context = Weights.Linear(contextSize, hidden, bias: false);
         second = new PlainConv2d(hidden, hidden, 1, Spread);
         last = new ZeroConv2d(hidden, outputs);
+        (InputShape, OutputShape) = (EventShape.Create(inputs, -1, -1), EventShape.Create(outputs, -1, -1));
         RegisterComponents();
     }
+
+    /// <inheritdoc/>
+    public override EventShape? InputShape { get; }
+
+    /// <inheritdoc/>
+    public override EventShape? OutputShape { get; }
 
     /// <inheritdoc/>
     public override Tensor forward(Tensor input, Tensor? context)

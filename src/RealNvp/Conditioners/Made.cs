@@ -61,9 +61,9 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
             var (unit, feature) = (tensor(degrees), tensor(positions));
             order = new Constant(tensor(OrderOf(positions)));
             sorted = new Constant(feature);
-            firstMask = new Constant(unit.unsqueeze(1).gt(feature.unsqueeze(0)).to(float32));
-            hiddenMask = new Constant(unit.unsqueeze(1).ge(unit.unsqueeze(0)).to(float32));
-            lastMask = new Constant(feature.unsqueeze(1).ge(unit.unsqueeze(0)).to(float32).repeat(parametersPerFeature, 1));
+            firstMask = new Constant(unit.unsqueeze(1).gt(feature.unsqueeze(0)).to(get_default_dtype()));
+            hiddenMask = new Constant(unit.unsqueeze(1).ge(unit.unsqueeze(0)).to(get_default_dtype()));
+            lastMask = new Constant(feature.unsqueeze(1).ge(unit.unsqueeze(0)).to(get_default_dtype()).repeat(parametersPerFeature, 1));
         }
         var layers = Layers;
         var hiddenBand = new DenseBand(hidden, hidden, (unit, from) => degrees[unit] >= degrees[from]);
@@ -74,7 +74,7 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
             new(features * parametersPerFeature, hidden, (output, unit) => positions[output % features] >= degrees[unit]),
         ];
         var program = new DenseProgram(features, [.. Enumerable.Repeat(hidden, layers.Length - 1), features * parametersPerFeature], ContextSize, Residual, bands);
-        dense = new DenseModules(program, context, layers, [firstMask, .. Enumerable.Repeat(hiddenMask, layers.Length - 2), lastMask]);
+        dense = new DenseModules(program, context, layers, [firstMask, .. Enumerable.Repeat(hiddenMask, layers.Length - 2), lastMask], Check.Limit(options.InputLimit));
         RegisterComponents();
     }
 
@@ -83,6 +83,12 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
 
     /// <summary>P, the number of outputs of a feature.</summary>
     public long ParametersPerFeature { get; }
+
+    /// <inheritdoc/>
+    public override EventShape? InputShape => EventShape.Create(Features);
+
+    /// <inheritdoc/>
+    public override EventShape? OutputShape => EventShape.Create(checked(Features * ParametersPerFeature));
 
     /// <summary>Whether the blocks are residual.</summary>
     public bool Residual { get; }
@@ -121,10 +127,12 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
         layers[0].Weight = layers[0].Weight.index_select(1, order.Value);
         var outputs = layers[^1].Weight.view(ParametersPerFeature, Features, width).transpose(0, 1);
         var biases = layers[^1].Bias.view(ParametersPerFeature, Features).t();
-        var given = this.context is not null && context is not null ? nn.functional.linear(context.to(type), this.context.weight!.to(type)) : null;
+        var given = this.context is not null && context is not null ? nn.functional.linear(InputLimit.Of(context, dense.Limit).to(type), this.context.weight!.to(type)) : null;
 
         var examples = like.shape[0];
         var known = new Columns(examples, Features, like.dtype, like.device);
+        // what the network sees of them
+        var seen = dense.Limit is null ? known : new Columns(examples, Features, like.dtype, like.device);
         // what enters each linear layer: relu(h) before each block, relu(A relu(h)) within a residual one, relu(h) before the last layer
         var entering = Enumerable.Range(0, inner.Count + outer.Count + 1).Select(_ => new Columns(examples, width, type, like.device)).ToArray();
         Tensor? total = null;
@@ -134,7 +142,7 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
             var (start, end) = (step == 0 ? 0 : ends[step - 1], ends[step]);
             if (end > start)
             {
-                var h = Rows(layers[0], known.Known.to(type), start, end);
+                var h = Rows(layers[0], seen.Known.to(type), start, end);
                 if (given is not null) h = h.add(given.narrow(1, start, end - start), Scalars.One);
                 var layer = 0;
                 for (var i = 0; i < inner.Count; i++)
@@ -151,12 +159,14 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
             var parameters = nn.functional.linear(entering[^1].Known, outputs[feature].narrow(1, 0, entering[^1].Count), biases[feature]).to(like.dtype);
             var (value, logDerivative) = next(feature, parameters);
             known.Add(value);
+            if (seen != known) seen.Add(InputLimit.Of(value, dense.Limit));
             if (logDerivative is not null)
             {
                 var term = logDerivative.squeeze(1);
                 total = inside.MoveToOuter(total is null ? term : total.add(term, Scalars.One));
             }
             known.Keep(inside);
+            seen.Keep(inside);
             foreach (var columns in entering) columns.Keep(inside);
         }
         if (total is not null) scope.MoveToOuter(total);
@@ -179,8 +189,8 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
         List<Tensor> all = [like];
         foreach (var layer in Layers) all.AddRange([layer.weight!, layer.bias!]);
         if (!DenseNetwork.Serves(dense.Program, all, false)) return null;
-        var given = this.context is not null && context is not null ? this.context.call(context) : null;
-        return new DenseSequence(dense.Program, new DenseTensors(dense.Program, all, false), given, OrderOf(positions), ends, ParametersPerFeature);
+        var given = this.context is not null && context is not null ? this.context.call(InputLimit.Of(context, dense.Limit)) : null;
+        return new DenseSequence(dense.Program, new DenseTensors(dense.Program, all, false), given, OrderOf(positions), ends, ParametersPerFeature, dense.Limit);
     }
 
     /// <inheritdoc/>

@@ -24,19 +24,27 @@ public sealed class Mlp : Conditioner, IDenseNetwork, IHasComputeDtype
     /// <param name="hidden">The number of features of each hidden layer.</param>
     /// <param name="hiddenLayers">The number of hidden layers, at least 1.</param>
     /// <param name="contextSize">C, the number of context features; 0 for none.</param>
-    public Mlp(long inputs, long outputs, long hidden = 64, int hiddenLayers = 2, long contextSize = 0) : base(nameof(Mlp), contextSize)
+    /// <param name="inputLimit">c > 0: the network sees x / √(1 + (x/c)²) in place of each number x of its input and context, which stays within ±c, so that its output stays within what it was for such inputs; null for x itself.</param>
+    public Mlp(long inputs, long outputs, long hidden = 64, int hiddenLayers = 2, long contextSize = 0, double? inputLimit = null) : base(nameof(Mlp), contextSize)
     {
         Check.Positive(inputs, nameof(inputs), "The number of input features");
         Check.Positive(outputs, nameof(outputs), "The number of output features");
+        (InputShape, OutputShape) = (EventShape.Create(inputs), EventShape.Create(outputs));
         Check.Positive(hidden, nameof(hidden), "The number of hidden features");
         Check.Positive(hiddenLayers, nameof(hiddenLayers), "The number of hidden layers");
         layers = [];
         for (var i = 0; i < hiddenLayers; i++) layers.Add(Weights.Linear(i == 0 ? inputs : hidden, hidden));
         if (contextSize > 0) context = Weights.Linear(contextSize, hidden, bias: false);
         last = Weights.ZeroLinear(hidden, outputs);
-        dense = new DenseModules(new DenseProgram(inputs, [.. Enumerable.Repeat(hidden, hiddenLayers), outputs], contextSize), context, [.. layers, last], []);
+        dense = new DenseModules(new DenseProgram(inputs, [.. Enumerable.Repeat(hidden, hiddenLayers), outputs], contextSize), context, [.. layers, last], [], Check.Limit(inputLimit));
         RegisterComponents();
     }
+
+    /// <inheritdoc/>
+    public override EventShape? InputShape { get; }
+
+    /// <inheritdoc/>
+    public override EventShape? OutputShape { get; }
 
     ScalarType? IHasComputeDtype.ComputeDtype { get => dense.ComputeDtype; set => dense.ComputeDtype = value; }
 

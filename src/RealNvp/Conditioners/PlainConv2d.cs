@@ -22,8 +22,8 @@ internal sealed class PlainConv2d : nn.Module<Tensor, Tensor>, IHasComputeDtype
         Weights.Pay(checked((outputs * inputs * kernelSize * kernelSize) + outputs), 2);
         this.border = border;
         using var scope = NewDisposeScope();
-        var initial = zeros(outputs, inputs, kernelSize, kernelSize);
-        weight = Weights.Parameter(spread > 0 ? initial.normal_(0, spread) : initial);
+        long[] size = [outputs, inputs, kernelSize, kernelSize];
+        weight = Weights.Parameter(spread > 0 ? Weights.Normal(spread, size) : zeros(size));
         bias = Weights.Parameter(zeros(outputs));
         RegisterComponents();
     }

@@ -35,6 +35,7 @@ public sealed class ResidualConvNet : Conditioner
         Check.Positive(outputs, nameof(outputs), "The number of output channels");
         var hidden = Check.Positive(options.HiddenChannels, nameof(options), "The number of hidden channels");
         ArgumentOutOfRangeException.ThrowIfNegative(options.Blocks, nameof(options));
+        (InputShape, OutputShape) = (EventShape.Create(inputs, -1, -1), EventShape.Create(outputs, -1, -1));
         ChannelBatchNorm? Norm(long channels) => options.BatchNorm ? new ChannelBatchNorm(channels, options.Statistics, options.Momentum) : null;
 
         (concatenated, doubled) = (options.ConcatenatedRelu, options.DoubleInput);
@@ -53,6 +54,12 @@ public sealed class ResidualConvNet : Conditioner
         out_conv = new WeightNormConv2d(hidden, outputs, 1, zero: true);
         RegisterComponents();
     }
+
+    /// <inheritdoc/>
+    public override EventShape? InputShape { get; }
+
+    /// <inheritdoc/>
+    public override EventShape? OutputShape { get; }
 
     /// <inheritdoc/>
     public override Tensor forward(Tensor input, Tensor? context)

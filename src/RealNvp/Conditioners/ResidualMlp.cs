@@ -26,10 +26,12 @@ public sealed class ResidualMlp : Conditioner, IDenseNetwork, IHasComputeDtype
     /// <param name="hidden">The number of hidden features.</param>
     /// <param name="blocks">The number of residual blocks; 0 gives one hidden layer.</param>
     /// <param name="contextSize">C, the number of context features; 0 for none.</param>
-    public ResidualMlp(long inputs, long outputs, long hidden = 64, int blocks = 2, long contextSize = 0) : base(nameof(ResidualMlp), contextSize)
+    /// <param name="inputLimit">c > 0: the network sees x / √(1 + (x/c)²) in place of each number x of its input and context, which stays within ±c, so that its output stays within what it was for such inputs; null for x itself.</param>
+    public ResidualMlp(long inputs, long outputs, long hidden = 64, int blocks = 2, long contextSize = 0, double? inputLimit = null) : base(nameof(ResidualMlp), contextSize)
     {
         Check.Positive(inputs, nameof(inputs), "The number of input features");
         Check.Positive(outputs, nameof(outputs), "The number of output features");
+        (InputShape, OutputShape) = (EventShape.Create(inputs), EventShape.Create(outputs));
         Check.Positive(hidden, nameof(hidden), "The number of hidden features");
         ArgumentOutOfRangeException.ThrowIfNegative(blocks);
         first = Weights.Linear(inputs, hidden);
@@ -43,9 +45,15 @@ public sealed class ResidualMlp : Conditioner, IDenseNetwork, IHasComputeDtype
         }
         last = Weights.ZeroLinear(hidden, outputs);
         var program = new DenseProgram(inputs, [.. Enumerable.Repeat(hidden, 1 + (2 * blocks)), outputs], contextSize, residual: true);
-        dense = new DenseModules(program, context, [first, .. inner.Zip(outer).SelectMany(block => new[] { block.First, block.Second }), last], []);
+        dense = new DenseModules(program, context, [first, .. inner.Zip(outer).SelectMany(block => new[] { block.First, block.Second }), last], [], Check.Limit(inputLimit));
         RegisterComponents();
     }
+
+    /// <inheritdoc/>
+    public override EventShape? InputShape { get; }
+
+    /// <inheritdoc/>
+    public override EventShape? OutputShape { get; }
 
     ScalarType? IHasComputeDtype.ComputeDtype { get => dense.ComputeDtype; set => dense.ComputeDtype = value; }
 

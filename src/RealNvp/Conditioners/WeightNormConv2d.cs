@@ -31,9 +31,9 @@ public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>, IHasComputeDty
         using var scope = NewDisposeScope();
         // PyTorch's default for convolutions: uniform in ±1/√(fan in)
         var bound = 1 / Math.Sqrt(inputs * kernelSize * kernelSize);
-        var v = empty(outputs, inputs, kernelSize, kernelSize).uniform_(-bound, bound);
+        var v = Weights.Uniform(bound, outputs, inputs, kernelSize, kernelSize);
         var g = zero ? zeros(outputs, 1, 1, 1) : WeightNorm.Norm(v);
-        if (bias) this.bias = Weights.Parameter(zero ? zeros(outputs) : empty(outputs).uniform_(-bound, bound));
+        if (bias) this.bias = Weights.Parameter(zero ? zeros(outputs) : Weights.Uniform(bound, outputs));
         weight_g = Weights.Parameter(g);
         weight_v = Weights.Parameter(v);
         RegisterComponents();

@@ -12,7 +12,7 @@ namespace RealNvp;
 /// The ones at the border let the network see where the image ends. State-dict keys: <c>conv.weight</c> (O, I, 3, 3), <c>conv.bias</c> (O),
 /// <c>scale</c> (1, O, 1, 1), limited to ±5 in its effect.
 /// </remarks>
-public sealed class ZeroConv2d : nn.Module<Tensor, Tensor>
+public sealed class ZeroConv2d : nn.Module<Tensor, Tensor>, INetworkShapes
 {
     /// <summary>What the scale is multiplied by.</summary>
     internal const float Speed = 3;
@@ -32,8 +32,15 @@ public sealed class ZeroConv2d : nn.Module<Tensor, Tensor>
         conv = new PlainConv2d(inputs, outputs, 3, spread: 0, border: 1);
         Weights.Pay(outputs, 1);
         scale = Weights.Parameter(zeros(1, outputs, 1, 1));
+        (InputShape, OutputShape) = (EventShape.Create(inputs, -1, -1), EventShape.Create(outputs, -1, -1));
         RegisterComponents();
     }
+
+    /// <inheritdoc/>
+    public EventShape? InputShape { get; }
+
+    /// <inheritdoc/>
+    public EventShape? OutputShape { get; }
 
     /// <summary>The weight, the bias and the scale.</summary>
     internal (Tensor Weight, Tensor Bias, Tensor Scale) Parts => (conv.Weight, conv.Bias, scale);

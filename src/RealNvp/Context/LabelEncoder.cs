@@ -19,7 +19,7 @@ public sealed class LabelEncoder : ContextEncoder
         if (size is { } c)
         {
             Weights.Pay(checked(classes * c), 1);
-            vectors = Weights.Parameter(randn(classes, c));
+            vectors = Weights.Parameter(Weights.Normal(classes, c));
         }
         RegisterComponents();
     }

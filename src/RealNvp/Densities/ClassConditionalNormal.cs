@@ -26,7 +26,7 @@ public sealed class ClassConditionalNormal : Density
         var size = checked(classes * shape.NumElements);
         Weights.Pay(2 * size, 2);
         using var scope = NewDisposeScope();
-        means = Weights.Parameter(randn(classes, shape.NumElements).mul(Scalars.Of(0.05)));
+        means = Weights.Parameter(Weights.Normal(classes, shape.NumElements).mul(Scalars.Of(0.05)));
         log_scales = Weights.Parameter(zeros(classes, shape.NumElements));
         RegisterComponents();
     }
@@ -42,7 +42,7 @@ public sealed class ClassConditionalNormal : Density
     {
         CheckLatents(z, context);
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(Gaussian.LogProb(z.flatten(1), context!.matmul(means), Gaussian.Limited(context.matmul(log_scales))));
+        return scope.MoveToOuter(Gaussian.LogProb(z.flatten(1), context!.mm(means), Gaussian.Limited(context.mm(log_scales))));
     }
 
     /// <inheritdoc/>
@@ -50,7 +50,7 @@ public sealed class ClassConditionalNormal : Density
     {
         CheckCount(count, context);
         using var scope = NewDisposeScope();
-        var scale = Gaussian.Limited(context!.matmul(log_scales)).exp();
-        return scope.MoveToOuter(Noise(count, temperature, dtype, device, generator).mul(scale).add(context!.matmul(means), Scalars.One).reshape(Shape.WithBatch(count)));
+        var scale = Gaussian.Limited(context!.mm(log_scales)).exp();
+        return scope.MoveToOuter(Normals(count, temperature, dtype, device, generator).mul(scale).add(context!.mm(means), Scalars.One).reshape(Shape.WithBatch(count)));
     }
 }

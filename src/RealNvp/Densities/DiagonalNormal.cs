@@ -53,7 +53,7 @@ public sealed class DiagonalNormal : Density
         CheckCount(count, context);
         using var scope = NewDisposeScope();
         var (m, s) = Moments(context);
-        var z = Noise(count, temperature, dtype, device, generator).mul(s.exp()).add(m, Scalars.One);
+        var z = Normals(count, temperature, dtype, device, generator).mul(s.exp()).add(m, Scalars.One);
         return scope.MoveToOuter(z.reshape(Shape.WithBatch(count)));
     }
 

@@ -32,7 +32,7 @@ public sealed class GaussianMixture : Density
         if (contextSize > 0) network = new ResidualMlp(contextSize, checked(components * (1 + (2 * d))), hidden, 1);
         Weights.Pay(checked(components * (1 + (2 * d))), 3);
         logits = Weights.Parameter(zeros(components));
-        means = Weights.Parameter(randn(components, d));
+        means = Weights.Parameter(Weights.Normal(components, d));
         log_scales = Weights.Parameter(zeros(components, d));
         RegisterComponents();
     }
@@ -61,10 +61,10 @@ public sealed class GaussianMixture : Density
         var (w, m, s) = Parts(context);
         var d = Shape.NumElements;
         // Gumbel's trick picks a part by its weight; uniform numbers of float32 can be 0
-        var uniform = rand([count, Components], dtype: float64, device: device, generator: generator).clamp_min(Scalars.Of(1e-300));
+        var uniform = Noise.Uniform([count, Components], ScalarType.Float64, device, generator).clamp_min(Scalars.Of(1e-300));
         var part = uniform.log().neg().log().neg().add(w.to(float64), Scalars.One).argmax(1).reshape(count, 1, 1).expand(count, 1, d);
         var (mean, logScale) = (m.expand(count, Components, d).gather(1, part).squeeze(1), s.expand(count, Components, d).gather(1, part).squeeze(1));
-        var z = Noise(count, temperature, dtype, device, generator).mul(logScale.exp()).add(mean, Scalars.One);
+        var z = Normals(count, temperature, dtype, device, generator).mul(logScale.exp()).add(mean, Scalars.One);
         return scope.MoveToOuter(z.reshape(Shape.WithBatch(count)));
     }
 

@@ -59,7 +59,7 @@ public sealed class ResampledNormal : Density
         ArgumentOutOfRangeException.ThrowIfLessThan(samples, 1);
         const long most = 16384;
         using var gradients = no_grad();
-        using var random = RandomSource.Use(seed, normalizer.device);
+        using var random = RandomSource.Use(seed);
         double sum = 0;
         for (long done = 0; done < samples; done += most)
         {
@@ -90,15 +90,15 @@ public sealed class ResampledNormal : Density
         CheckCount(count, context);
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
-        var z = Noise(count, 1, dtype, device, generator);
+        var z = Normals(count, 1, dtype, device, generator);
         var open = Scalars.Range(count, device);
         for (var t = 1; t < Tries && open.numel() > 0; t++)
         {
             using var step = NewDisposeScope();
             var chance = network.call(z.index_select(0, open), null).squeeze(1).sigmoid();
-            var rejected = rand([open.shape[0]], dtype: dtype, device: device, generator: generator).ge(chance);
+            var rejected = Noise.Uniform([open.shape[0]], dtype, device, generator).ge(chance);
             var next = open.masked_select(rejected);
-            if (next.numel() > 0) z.index_copy_(0, next, Noise(next.shape[0], 1, dtype, device, generator));
+            if (next.numel() > 0) z.index_copy_(0, next, Normals(next.shape[0], 1, dtype, device, generator));
             open = step.MoveToOuter(next);
         }
         if (temperature != 1) z = z.mul(Scalars.Of(temperature));
@@ -114,5 +114,5 @@ public sealed class ResampledNormal : Density
     }
 
     private Tensor Acceptance(long count) =>
-        network.call(Noise(count, 1, normalizer.dtype, normalizer.device, RandomSource.Current), null).squeeze(1).sigmoid();
+        network.call(Normals(count, 1, normalizer.dtype, normalizer.device, RandomSource.Current), null).squeeze(1).sigmoid();
 }

@@ -29,7 +29,7 @@ public sealed class StandardLogistic : Density
         CheckCount(count, context);
         using var scope = NewDisposeScope();
         // 0 and 1 have no logit; the smallest step of the dtype's uniform numbers is far below this
-        var u = rand(Shape.WithBatch(count), dtype: dtype, device: device, generator: generator).clamp(Scalars.Of(1e-7), Scalars.Of(1 - 1e-7));
+        var u = Noise.Uniform(Shape.WithBatch(count), dtype, device, generator).clamp(Scalars.Of(1e-7), Scalars.Of(1 - 1e-7));
         var z = u.log().sub(u.neg().log1p());
         return scope.MoveToOuter(temperature == 1 ? z : z.mul(Scalars.Of(temperature)));
     }

@@ -30,7 +30,7 @@ public sealed class StandardNormal : Density
     {
         CheckCount(count, context);
         using var scope = NewDisposeScope();
-        var z = randn(Shape.WithBatch(count), dtype: dtype, device: device, generator: generator);
+        var z = Noise.Normal(Shape.WithBatch(count), dtype, device, generator);
         return scope.MoveToOuter(temperature == 1 ? z : z.mul(Scalars.Of(temperature)));
     }
 }

@@ -55,8 +55,8 @@ public sealed class StudentT : Density
         using var scope = NewDisposeScope();
         long[] size = [count, Shape.NumElements];
         // polar: cos θ √(ν (w^(−2/ν) − 1)), exact for every ν (Bailey, Mathematics of Computation 62, 1994)
-        var angle = rand(size, dtype: float64, device: device, generator: generator).mul(Scalars.Of(2 * Math.PI));
-        var logUniform = rand(size, dtype: float64, device: device, generator: generator).clamp_min(Scalars.Of(1e-16)).log();
+        var angle = Noise.Uniform(size, ScalarType.Float64, device, generator).mul(Scalars.Of(2 * Math.PI));
+        var logUniform = Noise.Uniform(size, ScalarType.Float64, device, generator).clamp_min(Scalars.Of(1e-16)).log();
         var nu = Degrees.to(float64);
         var z = angle.cos().mul(logUniform.mul(nu.reciprocal()).mul(Scalars.Of(-2)).expm1().mul(nu).sqrt());
         if (temperature != 1) z = z.mul(Scalars.Of(temperature));

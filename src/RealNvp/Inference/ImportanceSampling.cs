@@ -36,18 +36,18 @@ public static class ImportanceSampling
         ArgumentNullException.ThrowIfNull(logDensity);
         ArgumentOutOfRangeException.ThrowIfLessThan(samples, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
-        if (flow.IsStochastic) throw new ArgumentException(Flow.Stochastic(owner), nameof(flow));
-        flow.CheckContexts(context, owner);
+        if (flow.IsStochastic) throw new ArgumentException(flow.Stochastic(owner), nameof(flow));
+        flow.CheckContext(context, null, owner);
         if (context is not null && context.shape[0] != 1)
             throw new ArgumentException($"{owner} expects one context, of shape (1, {flow.ContextSize}); got {EventShape.Format(context.shape)}. Call it once for each.", nameof(context));
 
         using var gradients = no_grad();
-        using var random = RandomSource.Use(seed, flow.SamplingDevice);
+        using var random = RandomSource.Use(seed);
         var sums = new WeightSums();
         for (long start = 0; start < samples; start += batchSize)
         {
             using var scope = NewDisposeScope();
-            var (x, logProb) = flow.Draw(Math.Min(batchSize, samples - start), context, 1, seed: null);
+            var (x, logProb) = flow.Draw(Math.Min(batchSize, samples - start), context, 1, seed: null, owner, Passes.One, check: false);
             foreach (var logWeight in LogWeights.Of(logDensity, x, logProb, zeroAllowed: true, start, owner).FetchDoubles()) sums.Add(logWeight);
         }
         return sums.Estimate();
@@ -79,8 +79,8 @@ public static class ImportanceSampling
         using var gradients = no_grad();
         using var scope = NewDisposeScope();
         var weights = Normalized(logWeights.FetchDoubles(), owner);
-        using var random = RandomSource.Use(seed, CPU);
-        var offset = rand([1], dtype: float64, device: CPU, generator: RandomSource.Current).Fetch<double>();
+        using var random = RandomSource.Use(seed);
+        var offset = Noise.Uniform([1], ScalarType.Float64, CPU, RandomSource.Current).Fetch<double>();
         var chosen = new long[count];
         var last = Array.FindLastIndex(weights, w => w > 0);
         var (at, reached) = (0, weights[0]);

@@ -9,7 +9,7 @@ namespace RealNvp.Internal;
 /// Errors are relative to the largest magnitude of each element over the examples. Where values are rounded on the way back, as behind a
 /// dequantization, the error is that of the continuous values before they are rounded.
 /// </remarks>
-/// <param name="Error">The largest error of x → z → x; infinite where the inverse fails or gives NaN.</param>
+/// <param name="Error">The largest error of x → z → x; infinite if the inverse fails or gives NaN, NaN if the examples have no latents.</param>
 /// <param name="Warning">What to tell the user; null where all is well.</param>
 internal sealed record RoundTrip(double Error, string? Warning)
 {
@@ -24,14 +24,18 @@ internal sealed record RoundTrip(double Error, string? Warning)
     /// <summary>Whether a sentence is the <see cref="Warning"/> of some round trip.</summary>
     public static bool IsWarning(string sentence) => sentence.StartsWith(Start, StringComparison.Ordinal);
 
-    /// <summary>Measures a flow in evaluation mode, without gradients. What it throws by itself, such as for data that do not fit, is thrown.</summary>
+    /// <summary>Measures a flow in evaluation mode, without gradients.</summary>
     public static RoundTrip Measure(Flow flow, Tensor x, Tensor? context, long seed)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        using var mode = EvaluationMode.Enter(flow);
+        using var mode = EvaluationGate.Evaluate(flow);
         var names = Diagnosis.LayerNames(flow);
-        var (there, z) = Watch(scope, () => flow.Encode(x, context, seed));
+        List<LayerRun> there;
+        Tensor z;
+        try { (there, z) = Watch(scope, () => flow.Encode(x, context, seed)); }
+        // rows outside of the domain have no latents, and whoever scores or trains on them hears so anyway
+        catch (Exception e) when (e is ArgumentException or NonFiniteException) { return new RoundTrip(double.NaN, null); }
         try
         {
             var back = Watch(scope, () => flow.Decode(z, context)).Calls;
@@ -55,9 +59,9 @@ internal sealed record RoundTrip(double Error, string? Warning)
     // NaN is the worst of all
     private static double Whole(List<LayerRun> there, List<LayerRun> back)
     {
-        var random = there.FindLastIndex(call => call.Layer.IsStochastic);
+        var random = there.FindLastIndex(call => call.Layer.Dequantizes);
         // a layer that rounds gives back what it was given or a whole number beside it, so it is tried alone
-        var error = there.Where(call => call.Layer.IsStochastic).Select(Own).DefaultIfEmpty(0).Max();
+        var error = there.Where(call => call.Layer.Dequantizes).Select(Own).DefaultIfEmpty(0).Max();
         if (random + 1 >= there.Count) return error;
         var first = there[random + 1];
         var last = back.FindLast(call => ReferenceEquals(call.Layer, first.Layer));

@@ -14,6 +14,24 @@ internal static class Weights
 {
     [ThreadStatic] private static List<IDisposable>? made;
     [ThreadStatic] private static (long Elements, long Tensors)? budget;
+    [ThreadStatic] private static Generator? generator;
+
+    /// <summary>Draws the initial weights of this thread from a new generator until disposed; a null seed changes nothing.</summary>
+    public static SeedScope Seed(long? seed)
+    {
+        var scope = new SeedScope(generator, seed is { } s ? RandomSource.New(s) : null);
+        generator = scope.Own ?? generator;
+        return scope;
+    }
+
+    /// <summary>Initial weights that are uniform in ±<paramref name="bound"/>, on the default device and in the default dtype.</summary>
+    public static Tensor Uniform(double bound, params ReadOnlySpan<long> size) => Noise.Uniform(size, get_default_dtype(), get_default_device(), generator, -bound, bound);
+
+    /// <summary>Initial weights that are normal with mean 0, on the default device and in the default dtype unless told otherwise.</summary>
+    public static Tensor Normal(double spread, ReadOnlySpan<long> size, ScalarType? dtype = null) => Noise.Normal(size, dtype ?? get_default_dtype(), get_default_device(), generator, spread);
+
+    /// <summary>Initial weights that are standard normal.</summary>
+    public static Tensor Normal(params ReadOnlySpan<long> size) => Normal(1, size);
 
     public static Parameter Parameter(Tensor value)
     {
@@ -32,7 +50,9 @@ internal static class Weights
     public static Linear Linear(long inputs, long outputs, bool bias = true)
     {
         Pay(checked((inputs * outputs) + (bias ? outputs : 0)), bias ? 2 : 1);
-        var linear = nn.Linear(inputs, outputs, bias);
+        // the numbers of nn.Linear, in its order, but from our generator
+        var weight = new Parameter(Uniform(KaimingBound(inputs), outputs, inputs));
+        var linear = nn.Linear(weight, bias ? new Parameter(Uniform(1 / Math.Sqrt(inputs), outputs)) : null);
         made?.Add(linear);
         return linear;
     }
@@ -48,6 +68,9 @@ internal static class Weights
         }
         return linear;
     }
+
+    // kaiming_uniform_ with a = √5, step by step as libtorch computes it: 1/√fan up to rounding
+    private static double KaimingBound(long fan) => Math.Sqrt(3) * (Math.Sqrt(2 / (1 + Math.Pow(Math.Sqrt(5), 2))) / Math.Sqrt(fan));
 
     /// <summary>Takes the elements of some weights from the budget before they are allocated.</summary>
     /// <exception cref="InvalidDataException">The model is larger than the file that describes it.</exception>
@@ -71,6 +94,17 @@ internal static class Weights
 
     /// <summary>Frees all that was made within the current limit, because the model did not come to be.</summary>
     public static void Abandon() => made?.ForEach(m => m.Dispose());
+
+    public readonly struct SeedScope(Generator? previous, Generator? own) : IDisposable
+    {
+        public Generator? Own => own;
+
+        public void Dispose()
+        {
+            generator = previous;
+            own?.Dispose();
+        }
+    }
 
     public readonly struct BudgetScope((long Elements, long Tensors)? previous, List<IDisposable>? previouslyMade) : IDisposable
     {

@@ -8,13 +8,14 @@ namespace RealNvp.Kernels;
 /// <summary>A custom autograd function on the CPU whose backward cannot end the process.</summary>
 /// <remarks>
 /// <para>An exception that leaves a custom backward ends the process without a word. Here it is kept: the gradients of that call are NaN, so
-/// that nobody trains on wrong ones, and <see cref="KernelFault.Throw"/> throws it on the same thread, at the trainer's next line or at the next kernel.</para>
-/// <para>On the CPU autograd runs a backward on the thread that calls it, so one fault a thread is enough.</para>
+/// that nobody trains on wrong ones, and <see cref="KernelFault.Throw"/> throws it at the trainer's next line or at the next kernel.</para>
+/// <para>On the CPU autograd runs a backward on the thread that calls it, for a GPU on a thread of its own. The fault is kept for both: the thread that
+/// made the graph, and the one that ran the backward.</para>
 /// </remarks>
 internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> where T : KernelFunction<T>, new()
 {
     private const int SmallOutput = 1 << 18;
-    private const string ArgumentCountKey = "arguments", TensorCountKey = "tensors";
+    private const string ArgumentCountKey = "arguments", TensorCountKey = "tensors", FaultsKey = "faults";
 
     /// <inheritdoc/>
     public override string Name => typeof(T).Name;
@@ -66,6 +67,7 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
         KernelFault.Throw();
         ctx.save_data(ArgumentCountKey, vars.Length);
         ctx.save_data(TensorCountKey, vars.Count(v => v is Tensor));
+        ctx.save_data(FaultsKey, KernelFault.Here);
         using var scope = NewDisposeScope();
         var outputs = Compute(ctx, vars);
         var all = scope.DisposablesView.ToArray();
@@ -103,7 +105,7 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
         try { return Differentiate(ctx, grad_outputs); }
         catch (Exception error)
         {
-            KernelFault.Keep(error);
+            KernelFault.Keep(error, (KernelFault)ctx.get_data(FaultsKey));
             var arguments = (int)ctx.get_data(ArgumentCountKey);
             try
             {
@@ -113,21 +115,5 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
             // a saved tensor was changed in place: then there is not even a shape
             catch (Exception) { return [.. Enumerable.Repeat<Tensor?>(null, arguments)]; }
         }
-    }
-}
-
-/// <summary>What a backward could not throw.</summary>
-internal static class KernelFault
-{
-    [ThreadStatic] private static ExceptionDispatchInfo? kept;
-
-    public static void Keep(Exception error) => kept ??= ExceptionDispatchInfo.Capture(error);
-
-    /// <summary>Throws what a backward on this thread has kept, once.</summary>
-    public static void Throw()
-    {
-        if (kept is not { } fault) return;
-        kept = null;
-        fault.Throw();
     }
 }

@@ -21,7 +21,9 @@ internal static class KernelTwin
         var result = new Tensor?[inputs.Count];
         if (outputs.Length == 0 || wanted.Length == 0) return [.. result];
         // a grad that fails ends the process: each input asks for a gradient, and one that has none may
+#pragma warning disable RS0030
         var found = autograd.grad([.. outputs.Select(o => o.First)], wanted, [.. outputs.Select(o => o.Second)], retain_graph: true, create_graph: true, allow_unused: true);
+#pragma warning restore RS0030
         for (int i = 0, next = 0; i < views.Length; i++)
         {
             if (!views[i].requires_grad) continue;

@@ -59,11 +59,11 @@ internal static partial class NativeTuning
     {
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
-        using var generator = new Generator(0, CPU);
-        var a = randn([128, 512], dtype: float32, device: CPU, generator: generator);
-        var b = randn([512, 128], dtype: float32, device: CPU, generator: generator);
-        var exact = a.to(float64).matmul(b.to(float64));
-        return a.matmul(b).to(float64).sub(exact).abs().max().Fetch<double>() / exact.pow(Scalars.Two).mean().sqrt().Fetch<double>();
+        using var generator = RandomSource.New(0);
+        var a = Noise.Normal([128, 512], ScalarType.Float32, CPU, generator);
+        var b = Noise.Normal([512, 128], ScalarType.Float32, CPU, generator);
+        var exact = a.to(float64).mm(b.to(float64));
+        return a.mm(b).to(float64).sub(exact).abs().max().Fetch<double>() / exact.pow(Scalars.Two).mean().sqrt().Fetch<double>();
     }
 
     [LibraryImport("libc")]

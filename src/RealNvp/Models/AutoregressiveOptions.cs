@@ -48,6 +48,8 @@ public abstract record AutoregressiveOptions : ModelOptions
         Require(Enum.IsDefined(Transformer), nameof(Transformer), Transformer, "must be a defined value");
     }
 
+    private protected override double? BoxBound => Transformer == AutoregressiveKind.Spline && !Standardize && !FlowBatchNorm ? Bound : null;
+
     /// <summary>The layers of the model, each from data to latents in one pass, or the other way round.</summary>
     internal Chain Chain(bool inverted)
     {
@@ -57,8 +59,7 @@ public abstract record AutoregressiveOptions : ModelOptions
         {
             var transformer = NewTransformer();
             long[]? reversed = i % 2 == 0 ? null : [.. Enumerable.Range(0, checked((int)features)).Select(f => features - 1 - f)];
-            var made = new Made(features, transformer.ParametersPerElement, new() { Hidden = Hidden, Blocks = Blocks, Residual = Residual, Order = reversed, ContextSize = ContextSize });
-            var layer = new AutoregressiveLayer(transformer, made);
+            var layer = new AutoregressiveLayer(Shape, transformer, size => new Made(size.Inputs, size.ParametersPerElement, new() { Hidden = Hidden, Blocks = Blocks, Residual = Residual, Order = reversed, ContextSize = ContextSize, InputLimit = InputLimit }));
             layers.Add(inverted ? new Inverted(layer) : layer);
             if (FlowBatchNorm) layers.Add(new FlowBatchNorm(Shape));
         }
@@ -68,7 +69,7 @@ public abstract record AutoregressiveOptions : ModelOptions
     private ScalarTransformer NewTransformer() => Transformer switch
     {
         AutoregressiveKind.Affine => new AffineTransformer([1]),
-        AutoregressiveKind.Spline => new SplineTransformer(Bins, Bound),
+        AutoregressiveKind.Spline => new SplineTransformer(Bins, Bound, Tails),
         _ => new MixtureCdfTransformer(Components),
     };
 }

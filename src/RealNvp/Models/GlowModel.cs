@@ -15,10 +15,10 @@ public sealed class GlowModel : FlowModel
 {
     /// <summary>Builds a model with new weights, on torch's default device and in its default dtype.</summary>
     /// <param name="options">What to build; presets are static members of <see cref="GlowOptions"/>.</param>
-    /// <param name="seed">Makes the initial weights repeatable: it seeds torch's default generator. Null leaves the generator alone.</param>
+    /// <param name="seed">Makes the initial weights repeatable, on any thread; torch's default generator is left alone. Null draws from that generator.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public GlowModel(GlowOptions options, long? seed = null)
-        : base(nameof(GlowModel), Checked(options, seed, nameof(GlowModel)), Build(options)) => Options = options;
+        : base(nameof(GlowModel), Checked(options, nameof(GlowModel)), Seeded(seed, () => Build(options), options.NewBase)) => Options = options;
 
     /// <summary>What the model was built from.</summary>
     public GlowOptions Options { get; }
@@ -56,8 +56,7 @@ public sealed class GlowModel : FlowModel
             var last = scale == options.Scales - 1;
             List<Bijection> steps = [squeeze];
             for (var i = 0; i < options.Steps; i++) steps.AddRange([new ActNorm(squeezed), new InvertibleLinear(squeezed, options.Linear), Coupling(options, squeezed, mask)]);
-            var (kept, changed) = CouplingLayer.PartShapes(squeezed, mask);
-            if (options.LearnedPriors) steps.Add(last ? new LearnedPrior(squeezed) : new CouplingLayer(squeezed, mask, new StandardizingTransformer(), new ZeroConv2d(kept[0], 2 * changed[0])));
+            if (options.LearnedPriors) steps.Add(last ? new LearnedPrior(squeezed) : new CouplingLayer(squeezed, mask, new StandardizingTransformer(), size => new ZeroConv2d(size.Inputs, size.Outputs)));
             scales.Add(new Chain([.. steps]));
             shape = [squeezed[0] / 2, squeezed[1], squeezed[2]];
         }
@@ -68,7 +67,6 @@ public sealed class GlowModel : FlowModel
     private static CouplingLayer Coupling(GlowOptions options, EventShape shape, Mask mask)
     {
         ScalarTransformer transformer = options.Coupling == CouplingKind.Affine ? new SigmoidAffineTransformer() : new AdditiveTransformer();
-        var (kept, changed) = CouplingLayer.PartShapes(shape, mask);
-        return new CouplingLayer(shape, mask, transformer, new GlowConvNet(kept[0], changed[0] * transformer.ParametersPerElement, options.Hidden, options.ContextSize));
+        return new CouplingLayer(shape, mask, transformer, size => new GlowConvNet(size.Inputs, size.Outputs, options.Hidden, options.ContextSize));
     }
 }

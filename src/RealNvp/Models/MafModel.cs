@@ -12,10 +12,10 @@ public sealed class MafModel : FlowModel
 {
     /// <summary>Builds a model with new weights, on torch's default device and in its default dtype.</summary>
     /// <param name="options">What to build; presets are static members of <see cref="MafOptions"/>.</param>
-    /// <param name="seed">Makes the initial weights repeatable: it seeds torch's default generator. Null leaves the generator alone.</param>
+    /// <param name="seed">Makes the initial weights repeatable, on any thread; torch's default generator is left alone. Null draws from that generator.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public MafModel(MafOptions options, long? seed = null)
-        : base(nameof(MafModel), Checked(options, seed, nameof(MafModel)), Build(options)) => Options = options;
+        : base(nameof(MafModel), Checked(options, nameof(MafModel)), Seeded(seed, () => Build(options), options.NewBase)) => Options = options;
 
     /// <summary>What the model was built from.</summary>
     public MafOptions Options { get; }

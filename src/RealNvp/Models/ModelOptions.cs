@@ -22,6 +22,23 @@ public abstract record ModelOptions
     /// <summary>The number of values of an integer in the data, 256 for bytes, which are then dequantized to [0, 1); 0 for continuous data.</summary>
     public int Levels { get; init; }
 
+    /// <summary>The density of the latents.</summary>
+    public BaseDensityKind Base { get; init; } = BaseDensityKind.StandardNormal;
+
+    /// <summary><see cref="BaseDensityKind.GaussianMixture"/>: the number of normals, 1 to 4096.</summary>
+    public int BaseComponents { get; init; } = 8;
+
+    /// <summary><see cref="BaseDensityKind.StudentT"/>: the degrees of freedom at first, in 0.5 ... 10⁴; they are learned.</summary>
+    public double BaseDegreesOfFreedom { get; init; } = 5;
+
+    /// <summary>
+    /// Vectors: c &gt; 0 lets the networks see x / √(1 + (x/c)²), which stays within ±c, in place of each number x, also of a context. So shifts
+    /// and log-scales far out stay what they are near the data, and the model is affine in a feature that goes to infinity; the layers are as
+    /// exact as without. In units of what the networks get: it goes together with <c>Standardize</c>, or with data that are
+    /// standardized already. Null lets them see x itself.
+    /// </summary>
+    public double? InputLimit { get; init; }
+
     /// <summary>True for a model of images (C, H, W), false for one of vectors (D).</summary>
     [JsonIgnore]
     public bool IsImage => Shape.Count == 3;
@@ -37,10 +54,49 @@ public abstract record ModelOptions
         Require(Shape.All(s => s <= 1 << 20) && Shape.NumElements <= 1 << 22, nameof(Shape), Shape, "must have at most 4,194,304 elements");
         Range(ContextSize, 0, 1 << 20, nameof(ContextSize));
         Require(Levels == 0 || Levels is >= 2 and <= 1 << 24, nameof(Levels), Levels, "must be 0 (continuous data) or in 2 ... 16,777,216");
+        Require(Enum.IsDefined(Base), nameof(Base), Base, "must be a defined value");
+        Range(BaseComponents, 1, 4096, nameof(BaseComponents));
+        Require(BaseDegreesOfFreedom is >= 0.5 and <= 1e4, nameof(BaseDegreesOfFreedom), BaseDegreesOfFreedom, "must be in 0.5 ... 10000");
+        Require(InputLimit is null || (InputLimit > 0 && double.IsFinite(InputLimit.Value)), nameof(InputLimit), InputLimit, "must be null or positive and finite");
+        Require(InputLimit is null || !IsImage, nameof(InputLimit), InputLimit, "is for vectors only");
+        Require(Base != BaseDensityKind.UniformBox || BoxBound is not null, nameof(Base), Base,
+            "needs a map of the box onto itself: splines without Standardize, Linear or FlowBatchNorm, in SplineFlow, MafModel or IafModel");
     }
 
     /// <summary>Makes the model with new weights.</summary>
     internal abstract FlowModel Build();
+
+    /// <summary>What the presets of tables share: latents with heavy tails and networks that see no more than ±5 standard deviations. docs/presets.md shows why.</summary>
+    private protected static T ForTables<T>(T options) where T : ModelOptions => options with { Base = BaseDensityKind.StudentT, InputLimit = 5 };
+
+    /// <summary>The number of rows that a preset is for; where it is not known, one in the middle.</summary>
+    private protected static long RowsOf(long? rows)
+    {
+        if (rows < 1) throw new ArgumentOutOfRangeException(nameof(rows), rows, "The number of rows to train on must be at least 1, or null where it is not known.");
+        return rows ?? 20_000;
+    }
+
+    /// <summary>The b where the bijection maps the box ±b onto itself, in each element; null where it maps no box.</summary>
+    private protected virtual double? BoxBound => null;
+
+    /// <summary>What splines do at their edges: with a box as base they map it onto itself.</summary>
+    internal SplineTails Tails => Base == BaseDensityKind.UniformBox ? SplineTails.Box : SplineTails.Linear;
+
+    /// <summary>Makes the density of the latents, with new weights.</summary>
+    internal Density NewBase()
+    {
+        EventShape latent = IsImage ? [Shape.NumElements] : Shape;
+        return Base switch
+        {
+            BaseDensityKind.StandardLogistic => new StandardLogistic(latent),
+            BaseDensityKind.StudentT => new StudentT(latent, BaseDegreesOfFreedom),
+            BaseDensityKind.DiagonalNormal => new DiagonalNormal(latent, ContextSize),
+            BaseDensityKind.GaussianMixture => new GaussianMixture(latent, BaseComponents, ContextSize),
+            BaseDensityKind.UniformBox => new UniformBox(latent, -BoxBound!.Value, BoxBound!.Value),
+            BaseDensityKind.ResampledNormal => new ResampledNormal(latent),
+            _ => new StandardNormal(latent),
+        };
+    }
 
     private protected static T Parse<T>(string text) where T : ModelOptions
     {

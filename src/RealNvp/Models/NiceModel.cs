@@ -11,10 +11,10 @@ public sealed class NiceModel : FlowModel
 {
     /// <summary>Builds a model with new weights, on torch's default device and in its default dtype.</summary>
     /// <param name="options">What to build; presets are static members of <see cref="NiceOptions"/>.</param>
-    /// <param name="seed">Makes the initial weights repeatable: it seeds torch's default generator. Null leaves the generator alone.</param>
+    /// <param name="seed">Makes the initial weights repeatable, on any thread; torch's default generator is left alone. Null draws from that generator.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public NiceModel(NiceOptions options, long? seed = null)
-        : base(nameof(NiceModel), Checked(options, seed, nameof(NiceModel)), Build(options), new StandardLogistic(options.Shape)) => Options = options;
+        : base(nameof(NiceModel), Checked(options, nameof(NiceModel)), Seeded(seed, () => Build(options), options.NewBase)) => Options = options;
 
     /// <summary>What the model was built from.</summary>
     public NiceOptions Options { get; }
@@ -31,8 +31,7 @@ public sealed class NiceModel : FlowModel
         for (var i = 0; i < options.Couplings; i++)
         {
             var mask = i % 2 == 0 ? Mask.Alternating(options.Shape[0]) : !Mask.Alternating(options.Shape[0]);
-            var (kept, changed) = CouplingLayer.PartShapes(options.Shape, mask);
-            layers.Add(new AdditiveCouplingLayer(options.Shape, mask, new Mlp(kept[0], changed[0], options.Hidden, options.HiddenLayers, options.ContextSize)));
+            layers.Add(new AdditiveCouplingLayer(options.Shape, mask, size => new Mlp(size.Inputs, size.Outputs, options.Hidden, options.HiddenLayers, options.ContextSize, options.InputLimit)));
         }
         layers.Add(new DiagonalScaling(options.Shape));
         return new Chain([.. layers]);

@@ -9,12 +9,6 @@ internal sealed class RealNvpBuilder
 
     public static Chain Build(RealNvpOptions options) => new([.. new RealNvpBuilder(options).Layers()]);
 
-    public static Density Base(RealNvpOptions options)
-    {
-        EventShape latent = options.IsImage ? [options.Shape.NumElements] : options.Shape;
-        return options.Base == BaseDensityKind.StandardNormal ? new StandardNormal(latent) : new StandardLogistic(latent);
-    }
-
     private IEnumerable<Bijection> Layers()
     {
         if (options.HorizontalFlips) yield return new RandomHorizontalFlip(0.5, options.Shape);
@@ -33,9 +27,7 @@ internal sealed class RealNvpBuilder
         for (var i = 0; i < options.Couplings; i++)
         {
             var mask = i % 2 == 0 ? first : !first;
-            var (kept, changed) = CouplingLayer.PartShapes(options.Shape, mask);
-            var net = new ResidualMlp(kept[0], changed[0] * Parameters, options.Hidden, options.Blocks, options.ContextSize);
-            yield return Coupling(options.Shape, mask, net, maskAsInput: false);
+            yield return Coupling(options.Shape, mask, size => new ResidualMlp(size.Inputs, size.Outputs, options.Hidden, options.Blocks, size.ContextSize, options.InputLimit), maskAsInput: false);
             if (options.FlowBatchNorm) yield return new FlowBatchNorm(options.Shape, mask, options.Momentum);
         }
     }
@@ -71,10 +63,9 @@ internal sealed class RealNvpBuilder
         for (var i = 0; i < count; i++)
         {
             var mask = i % 2 == 0 ? first : !first;
-            var (kept, changed) = CouplingLayer.PartShapes(shape, mask);
-            var dense = kept == shape;
-            var maskAsInput = dense && options.MaskAsInput;
-            var net = new ResidualConvNet(kept[0] + (maskAsInput ? 1 : 0), changed[0] * Parameters, new ResidualConvNetOptions
+            // a checkerboard: its networks see the whole image
+            var dense = mask.Shape.Count == 2;
+            yield return Coupling(shape, mask, size => new ResidualConvNet(size.Inputs, size.Outputs, new ResidualConvNetOptions
             {
                 HiddenChannels = hidden,
                 Blocks = options.Blocks,
@@ -83,16 +74,13 @@ internal sealed class RealNvpBuilder
                 Momentum = options.Momentum,
                 ConcatenatedRelu = options.ConcatenatedRelu,
                 DoubleInput = dense && options.ConcatenatedRelu,
-                ContextSize = options.ContextSize,
-            });
-            yield return Coupling(shape, mask, net, maskAsInput);
+                ContextSize = size.ContextSize,
+            }), dense && options.MaskAsInput);
             if (options.FlowBatchNorm) yield return new FlowBatchNorm(shape, mask, options.Momentum);
         }
     }
 
-    private int Parameters => options.Coupling == CouplingKind.Affine ? 2 : 1;
-
-    private CouplingLayer Coupling(EventShape shape, Mask mask, Conditioner net, bool maskAsInput) => options.Coupling == CouplingKind.Affine
-        ? new AffineCouplingLayer(shape, mask, net, options.Order, maskAsInput)
-        : new AdditiveCouplingLayer(shape, mask, net, maskAsInput);
+    private CouplingLayer Coupling(EventShape shape, Mask mask, Func<ConditionerSizes, Conditioner> network, bool maskAsInput) => options.Coupling == CouplingKind.Affine
+        ? new AffineCouplingLayer(shape, mask, network, options.Order, maskAsInput, options.ContextSize)
+        : new AdditiveCouplingLayer(shape, mask, network, maskAsInput, options.ContextSize);
 }

@@ -16,10 +16,10 @@ public sealed class RealNvpModel : FlowModel
 {
     /// <summary>Builds a model with new weights, on torch's default device and in its default dtype.</summary>
     /// <param name="options">What to build; presets are static members of <see cref="RealNvpOptions"/>.</param>
-    /// <param name="seed">Makes the initial weights repeatable: it seeds torch's default generator. Null leaves the generator alone.</param>
+    /// <param name="seed">Makes the initial weights repeatable, on any thread; torch's default generator is left alone. Null draws from that generator.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public RealNvpModel(RealNvpOptions options, long? seed = null)
-        : base(nameof(RealNvpModel), Checked(options, seed, nameof(RealNvpModel)), RealNvpBuilder.Build(options), RealNvpBuilder.Base(options)) => Options = options;
+        : base(nameof(RealNvpModel), Checked(options, nameof(RealNvpModel)), Seeded(seed, () => RealNvpBuilder.Build(options), options.NewBase)) => Options = options;
 
     /// <summary>What the model was built from.</summary>
     public RealNvpOptions Options { get; }

@@ -58,9 +58,6 @@ public sealed partial record RealNvpOptions : ModelOptions
     /// <summary>Ends with a learned scale for each variable, as NICE does.</summary>
     public bool DiagonalScaling { get; init; }
 
-    /// <summary>The density of the latents.</summary>
-    public BaseDensityKind Base { get; init; } = BaseDensityKind.StandardNormal;
-
     /// <summary>Reads a record that <see cref="ModelOptions.ToJson"/> wrote, and validates it.</summary>
     /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
     public static RealNvpOptions FromJson(string text) => Parse<RealNvpOptions>(text);
@@ -78,7 +75,7 @@ public sealed partial record RealNvpOptions : ModelOptions
         Range(Hidden, 1, 1 << 16, nameof(Hidden));
         Range(Blocks, 0, 1024, nameof(Blocks));
         Require(Momentum is >= 0 and < 1, nameof(Momentum), Momentum, "must be in [0, 1)");
-        Require(Enum.IsDefined(Coupling) && Enum.IsDefined(Order) && Enum.IsDefined(VectorMask) && Enum.IsDefined(Statistics) && Enum.IsDefined(Base), "Enums", "", "must have defined values");
+        Require(Enum.IsDefined(Coupling) && Enum.IsDefined(Order) && Enum.IsDefined(VectorMask) && Enum.IsDefined(Statistics), "Enums", "", "must have defined values");
         if (!IsImage) return;
         var unit = 1L << (Scales - 1);
         Require(Shape[1] % unit == 0 && Shape[2] % unit == 0, nameof(Scales), Scales, $"is too large for images of {Shape[1]}×{Shape[2]}: height and width must be divisible by {unit}");

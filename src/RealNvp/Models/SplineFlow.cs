@@ -12,10 +12,10 @@ public sealed class SplineFlow : FlowModel
 {
     /// <summary>Builds a model with new weights, on torch's default device and in its default dtype.</summary>
     /// <param name="options">What to build; presets are static members of <see cref="SplineFlowOptions"/>.</param>
-    /// <param name="seed">Makes the initial weights repeatable: it seeds torch's default generator. Null leaves the generator alone.</param>
+    /// <param name="seed">Makes the initial weights repeatable, on any thread; torch's default generator is left alone. Null draws from that generator.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public SplineFlow(SplineFlowOptions options, long? seed = null)
-        : base(nameof(SplineFlow), Checked(options, seed, nameof(SplineFlow)), Build(options)) => Options = options;
+        : base(nameof(SplineFlow), Checked(options, nameof(SplineFlow)), Seeded(seed, () => Build(options), options.NewBase)) => Options = options;
 
     /// <summary>What the model was built from.</summary>
     public SplineFlowOptions Options { get; }
@@ -33,9 +33,7 @@ public sealed class SplineFlow : FlowModel
         {
             if (options.Linear) layers.Add(new InvertibleLinear(options.Shape));
             var mask = i % 2 == 0 ? Mask.Alternating(options.Shape[0]) : !Mask.Alternating(options.Shape[0]);
-            var (kept, changed) = CouplingLayer.PartShapes(options.Shape, mask);
-            var spline = new SplineTransformer(options.Bins, options.Bound);
-            layers.Add(new CouplingLayer(options.Shape, mask, spline, new ResidualMlp(kept[0], changed[0] * spline.ParametersPerElement, options.Hidden, options.Blocks, options.ContextSize)));
+            layers.Add(new CouplingLayer(options.Shape, mask, new SplineTransformer(options.Bins, options.Bound, options.Tails), size => new ResidualMlp(size.Inputs, size.Outputs, options.Hidden, options.Blocks, options.ContextSize, options.InputLimit)));
         }
         if (options.Linear) layers.Add(new InvertibleLinear(options.Shape));
         return new Chain([.. layers]);

@@ -79,6 +79,8 @@ internal static class ModelFile
         var options = parse(json);
         var weights = file.Tensors.Where(t => t.Key.StartsWith(ModelPrefix, StringComparison.Ordinal)).Select(t => t.Value).ToArray();
         // a little more than the file has, so that a small model is built and the message below can name the weights that lack
+        // they are overwritten: drawn with a seed, they leave torch's generator alone
+        using var initial = Weights.Seed(0);
         using var budget = Weights.Limit(weights.Sum(w => w.numel()) + SpareElements, weights.Length + SpareTensors);
         FlowModel model;
         try { model = options.Build(); }

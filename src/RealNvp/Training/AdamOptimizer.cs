@@ -51,6 +51,7 @@ public sealed partial class AdamOptimizer : IDisposable
             foreach (var (name, parameter) in group.Parameters)
                 slots.Add(new AdamSlot(name, parameter, group, allowFused));
         allFused = slots.TrueForAll(slot => slot.Fused);
+        StepsByLists = slots.TrueForAll(slot => slot.CanScript && slot.Parameter.device_type == DeviceType.CUDA && slot.Parameter.device_index == slots[0].Parameter.device_index);
         pass = new AdamPass(slots.Where(slot => slot.Fused).Select(slot => slot.Length));
     }
 
@@ -70,7 +71,7 @@ public sealed partial class AdamOptimizer : IDisposable
     /// <remarks>
     /// A parameter without a gradient is left out, as in PyTorch: neither its value nor its own step count changes.
     /// A parameter on a device costs one transfer of one number a step, for the norm.
-    /// Float32 gradients on the tensor path count as infinite when their sum of squares exceeds 3e38.
+    /// On a device without float64 (MPS), gradients count as infinite when their sum of squares exceeds 3e38.
     /// </remarks>
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
     /// <exception cref="InvalidOperationException">The module was moved or disposed after this was made, or a gradient is sparse.</exception>
@@ -86,6 +87,7 @@ public sealed partial class AdamOptimizer : IDisposable
         ObjectDisposedException.ThrowIf(disposed, this);
         Require.NotNegative(learningRate, nameof(learningRate));
         if (maxGradientNorm is { } limit) Require.Positive(limit, nameof(maxGradientNorm));
+        if (StepsByLists) return StepByLists(learningRate, maxGradientNorm, weights);
         var share = weights?.BeginUpdate() ?? 0;
         if (weights is not null && !ReferenceEquals(average, weights)) Average(weights);
         // Fused slots call no tensor operation, so they need neither; with the two a step would allocate.

@@ -94,10 +94,10 @@ internal sealed unsafe class AdamSlot : IDisposable
         Gradient = null;
     }
 
-    /// <summary>The sum of squares of the gradient as a 0-dim tensor on the parameter's device, in its dtype (float32 for half precision).</summary>
+    /// <summary>The sum of squares of the gradient as a 0-dim tensor on the parameter's device, in float64 if the device has it.</summary>
     public Tensor SumOfSquaresTensor()
     {
-        var gradient = Gradient!.to(Average.dtype);
+        var gradient = Gradient!.to(Wide);
         return gradient.mul(gradient).sum();
     }
 
@@ -113,8 +113,11 @@ internal sealed unsafe class AdamSlot : IDisposable
         Parameter.addcdiv_(Average, Square.sqrt().mul_(correction).add_(scalars.Epsilon, Scalars.One), size);
     }
 
-    /// <summary>The norm of the gradient as a 0-dim tensor on the parameter's device, in the dtype of the state.</summary>
-    public Tensor NormTensor() => Gradient!.to(Average.dtype).norm();
+    /// <summary>The norm of the gradient as a 0-dim tensor on the parameter's device, in float64 if the device has it.</summary>
+    public Tensor NormTensor() => Gradient!.to(Wide).norm();
+
+    // squares of float32 overflow from 1.8e19 on
+    private ScalarType Wide => Parameter.device_type == DeviceType.MPS ? Average.dtype : ScalarType.Float64;
 
     /// <summary>As <see cref="ApplyTensors(AdamScalars, in AdamStep)"/>, clipped and let through by a gate: while it is closed nothing changes.</summary>
     public void ApplyTensors(AdamScalars scalars, in AdamStep step, StepGate gate)

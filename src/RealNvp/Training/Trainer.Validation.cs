@@ -87,7 +87,7 @@ public sealed partial class Trainer
     private bool Improves(Evaluation evaluation, int epoch)
     {
         if (!double.IsFinite(evaluation.MeanLogProb))
-            Warn($"Validation gave {-evaluation.MeanLogProb} in epoch {epoch}: such epochs count neither as a gain nor as none.");
+            Warn("Some validation examples have a log-probability of minus infinity: epochs after which it is so count neither as a gain nor as none. Flow.Evaluate tells how many.");
         if (!(-evaluation.MeanLogProb < state.Best)) return false;
         (state.Best, state.BestEpoch, state.EpochsWithoutGain) = (-evaluation.MeanLogProb, epoch, 0);
         if (Options.RestoreBest) KeepBest();
@@ -112,8 +112,8 @@ public sealed partial class Trainer
             using (context)
                 return flow.Evaluate(x, context, Math.Max(Options.BatchSize, 256), Options.Seed);
         }
-        double sum = 0;
-        long count = 0;
+        double sum = 0, finiteSum = 0;
+        long count = 0, finite = 0;
         foreach (var (x, context) in validation.Batches(Options.BatchSize, 0, 0))
             using (x)
             using (context)
@@ -121,6 +121,8 @@ public sealed partial class Trainer
                 var part = flow.Evaluate(x, context, Options.BatchSize, Options.Seed);
                 sum += part.MeanLogProb * part.Count;
                 count += part.Count;
+                if (part.FiniteCount > 0) finiteSum += part.FiniteMeanLogProb * part.FiniteCount;
+                finite += part.FiniteCount;
             }
         if (count == 0) throw new ArgumentException("The validation data gave no batch in this epoch. Pass a sequence that can be enumerated again for each epoch.");
         return new Evaluation
@@ -130,6 +132,8 @@ public sealed partial class Trainer
             StandardError = double.NaN,
             BitsPerDim = -sum / count / (flow.InputShape.NumElements * Math.Log(2)),
             IsBound = flow.IsBound,
+            FiniteCount = finite,
+            FiniteMeanLogProb = finiteSum / finite,
         };
     }
 

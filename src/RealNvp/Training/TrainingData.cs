@@ -153,8 +153,8 @@ internal sealed class TensorData : TrainingData
 
     private static Tensor Permutation(long count, long seed)
     {
-        using var generator = new Generator(unchecked((ulong)seed), CPU);
-        return randperm(count, generator: generator, dtype: ScalarType.Int64, device: CPU).DetachFromDisposeScope();
+        using var generator = RandomSource.New(seed);
+        return Noise.Permutation(count, generator).DetachFromDisposeScope();
     }
 }
 

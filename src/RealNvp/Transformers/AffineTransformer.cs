@@ -42,6 +42,16 @@ public sealed class AffineTransformer : ScalarTransformer
     public override int ParametersPerElement => 2;
 
     /// <inheritdoc/>
+    public override void CheckShape(EventShape shape)
+    {
+        var sizes = scale.shape;
+        var fits = sizes.Length <= shape.Count;
+        for (var d = 1; fits && d <= sizes.Length; d++) fits = sizes[^d] == 1 || shape[^d] == -1 || sizes[^d] == shape[^d];
+        if (!fits)
+            throw new ArgumentException($"{GetName()} has a scale of shape {EventShape.Format(sizes)}, but transforms {shape}: sizes, aligned at the right, must be equal or 1. Use [1] for one scale in all, or the shape of what is transformed.", nameof(shape));
+    }
+
+    /// <inheritdoc/>
     public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters)
     {
         ArgumentNullException.ThrowIfNull(x);

@@ -38,6 +38,11 @@ public abstract class ScalarTransformer : nn.Module
     /// <returns>Two tensors of the shape of y. The caller disposes them.</returns>
     public abstract (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters);
 
+    /// <summary>Throws if the map does not fit the elements of an example, as one with weights for three features does not fit two. Layers call it when they are built.</summary>
+    /// <param name="shape">The shape of what is transformed, [C, ...]; -1 is any size.</param>
+    /// <exception cref="ArgumentException">What the map is for, and what it got.</exception>
+    public virtual void CheckShape(EventShape shape) { }
+
     /// <summary>The map as a part of a kernel for a whole layer of vectors; null where there is none.</summary>
     internal virtual CouplingMap? Fused => null;
 

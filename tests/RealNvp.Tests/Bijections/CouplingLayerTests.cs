@@ -49,8 +49,8 @@ public class CouplingLayerTests
     public void A_conditioner_that_loses_examples_is_an_error()
     {
         using var scope = NewDisposeScope();
-        using var layer = new AffineCouplingLayer([4], Mask.FirstHalf(4), new FirstExample());
-        FluentActions.Invoking(() => layer.Forward(randn(3, 4))).Should().Throw<InvalidOperationException>().WithMessage("*returned (1, 4)*N = 3*");
+        using var net = new FirstExample();
+        FluentActions.Invoking(() => new AffineCouplingLayer([4], Mask.FirstHalf(4), net)).Should().Throw<ArgumentException>().WithMessage("*(FirstExample) maps (2, 2) to (1, 4); it must map (N, 2) to (N, 4)*");
     }
 
     private sealed class FirstExample() : nn.Module<Tensor, Tensor>(nameof(FirstExample))

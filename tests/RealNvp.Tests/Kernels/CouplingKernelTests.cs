@@ -10,7 +10,7 @@ namespace RealNvp.Tests.Kernels;
 public class CouplingKernelTests
 {
     private static readonly string[] Maps = ["affine", "shift first", "sigmoid", "spline", "box spline", "circular spline"];
-    private static readonly string[] Layers = ["alternating", "half", "one of two", "residual with context", "autoregressive", "autoregressive with context"];
+    private static readonly string[] Layers = ["alternating", "half", "one of two", "residual with context", "autoregressive", "autoregressive with context", "limited", "limited, of one run, with context", "autoregressive, limited, with context"];
 
     public static TheoryData<string, string, bool> All()
     {
@@ -18,7 +18,11 @@ public class CouplingKernelTests
         foreach (var map in Maps)
             foreach (var layer in Layers)
                 foreach (var inverse in new[] { false, true })
-                    if (!(inverse && layer.StartsWith("auto", StringComparison.Ordinal))) data.Add(map, layer, inverse);
+                {
+                    if (inverse && layer.StartsWith("auto", StringComparison.Ordinal)) continue;
+                    if (layer.Contains("limited", StringComparison.Ordinal) && map is not ("affine" or "spline")) continue;
+                    data.Add(map, layer, inverse);
+                }
         return data;
     }
 
@@ -186,12 +190,13 @@ public class CouplingKernelTests
 
     public static TheoryData<string, string> Kinds() => new()
     {
-        { "affine", "alternating" }, { "sigmoid", "half" }, { "spline", "residual with context" }, { "affine", "autoregressive with context" }, { "spline", "autoregressive" },
+        { "affine", "alternating" }, { "sigmoid", "half" }, { "spline", "residual with context" }, { "affine", "autoregressive with context" }, { "spline", "autoregressive" }, { "affine", "limited, of one run, with context" }, { "shift first", "autoregressive, limited, with context" },
     };
 
     private static Bijection Make(string map, string kind, int hidden = 24)
     {
         manual_seed(11);
+        double? limit = kind.Contains("limited", StringComparison.Ordinal) ? 1.5 : null;
         ScalarTransformer Map(long columns) => map switch
         {
             "affine" => new AffineTransformer([columns]),
@@ -205,15 +210,15 @@ public class CouplingKernelTests
         if (kind.StartsWith("auto", StringComparison.Ordinal))
         {
             var transformer = Map(1);
-            layer = new AutoregressiveLayer(transformer, new Made(6, transformer.ParametersPerElement, new MadeOptions { Hidden = hidden, ContextSize = kind.EndsWith("context", StringComparison.Ordinal) ? 3 : 0, Order = [2, 0, 5, 1, 4, 3] }));
+            layer = new AutoregressiveLayer(transformer, new Made(6, transformer.ParametersPerElement, new MadeOptions { Hidden = hidden, ContextSize = kind.EndsWith("context", StringComparison.Ordinal) ? 3 : 0, Order = [2, 0, 5, 1, 4, 3], InputLimit = limit }));
         }
         else
         {
-            var (features, mask) = kind switch { "alternating" => (7, Mask.Alternating(7)), "one of two" => (2, Mask.Alternating(2)), _ => (21, Mask.FirstHalf(21)) };
+            var (features, mask) = kind switch { "alternating" or "limited" => (7, Mask.Alternating(7)), "one of two" => (2, Mask.Alternating(2)), _ => (21, Mask.FirstHalf(21)) };
             var kept = mask.Kept.ToArray().Count(k => k);
             var transformer = Map(features - kept);
             var outputs = transformer.ParametersPerElement * (features - kept);
-            Conditioner network = kind.StartsWith("residual", StringComparison.Ordinal) ? new ResidualMlp(kept, outputs, hidden, 2, 3) : new Mlp(kept, outputs, hidden);
+            Conditioner network = kind.EndsWith("context", StringComparison.Ordinal) ? new ResidualMlp(kept, outputs, hidden, 2, 3, limit) : new Mlp(kept, outputs, hidden, inputLimit: limit);
             layer = new CouplingLayer([features], mask, transformer, network);
         }
         // a spline with steep bins would magnify the rounding of the network

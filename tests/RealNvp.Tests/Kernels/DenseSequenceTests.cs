@@ -88,7 +88,9 @@ public class DenseSequenceTests
             _ => new SplineTransformer(),
         };
         var order = Enumerable.Range(0, features).Select(i => (long)(features - 1 - i)).ToArray();
-        var made = new Made(features, map.ParametersPerElement, new MadeOptions { Hidden = hidden, ContextSize = context, Residual = residual, Order = order });
+        // some with a limit of what the network sees
+        double? limit = features >= 5 ? 1.5 : null;
+        var made = new Made(features, map.ParametersPerElement, new MadeOptions { Hidden = hidden, ContextSize = context, Residual = residual, Order = order, InputLimit = limit });
         var layer = new AutoregressiveLayer(map, made);
         RandomWeights.Draw(layer, seed: 5, spread: 0.1);
         return layer;

@@ -12,6 +12,7 @@ public static class LayerTable
         new("affine, halves, context", () => Affine([6], Mask.FirstHalf(6), context: 3), [6]),
         new("affine, arbitrary vector mask", () => Affine([5], new Mask([5], [true, false, false, true, false])), [5]),
         new("affine, shift first", () => Affine([4], !Mask.FirstHalf(4), order: AffineOrder.ShiftThenScale), [4]),
+        new("affine, input limit, context", () => new AffineCouplingLayer([5], Mask.Alternating(5), new ResidualMlp(2, 6, 8, 1, 2, inputLimit: 1.5)), [5]),
         new("affine, any module as conditioner", () => new AffineCouplingLayer([4], Mask.FirstHalf(4), nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 4))), [4]),
         new("affine, checkerboard, mask as input", () => AffineImage([2, 4, 4], Mask.Checkerboard(4, 4), maskAsInput: true), [2, 4, 4]),
         new("affine, checkerboard, context", () => AffineImage([1, 4, 4], !Mask.Checkerboard(4, 4), context: 2), [1, 4, 4]),
@@ -20,7 +21,7 @@ public static class LayerTable
         new("affine, channel-wise complement, three channels", () => AffineImage([3, 2, 4], !Mask.ChannelWise(3)), [3, 2, 4]),
         new("affine, arbitrary channels", () => AffineImage([4, 2, 2], new Mask([4, 1, 1], [true, false, true, false])), [4, 2, 2]),
         new("affine, arbitrary image mask", () => AffineImage([2, 3, 3], RandomMask([2, 3, 3])), [2, 3, 3]),
-        new("additive, vector", () => new AdditiveCouplingLayer([5], Mask.Alternating(5), new ResidualMlp(2, 3, 8, 1)), [5]),
+        new("additive, vector", () => new AdditiveCouplingLayer([5], Mask.Alternating(5), size => new ResidualMlp(size.Inputs, size.Outputs, 8, 1)), [5]),
         new("additive, checkerboard", () => new AdditiveCouplingLayer([1, 4, 4], Mask.Checkerboard(4, 4), Net(1, 1)), [1, 4, 4]),
         new("general coupling, affine with one scale in all", () => new CouplingLayer([4], Mask.FirstHalf(4), new AffineTransformer([1]), new ResidualMlp(2, 4, 8, 0)), [4]),
         new("spline, linear tails", () => Spline([4], Mask.Alternating(4), new SplineTransformer(4, 2)), [4]) { Options = new() { Points = [-2, 2, 0, -1, 1] } },
@@ -29,14 +30,16 @@ public static class LayerTable
         // an angle that is many turns away has lost its digits
         new("spline, circular", () => Spline([4], Mask.Alternating(4), new SplineTransformer(4, Math.PI, SplineTails.Circular)), [4]) { Options = new() { Extreme = 20, Points = [-Math.PI, Math.PI, 0, 3 * Math.PI, 1] }, FarSpread = 0.6 },
         new("spline, one bin, context", () => Spline([3], Mask.FirstHalf(3), new SplineTransformer(1, 0, 1, SplineTails.Box), 2), [3]) { Options = new() { Minimum = 0, Maximum = 1, DrawLatents = false } },
-        new("spline, dense mask", () => new CouplingLayer([1, 3, 3], Mask.Checkerboard(3, 3), new SplineTransformer(3), Net(1, 8)), [1, 3, 3]),
-        new("spline, channel-wise", () => new CouplingLayer([3, 2, 2], Mask.ChannelWise(3), new SplineTransformer(5), Net(1, 28)), [3, 2, 2]),
+        new("spline, dense mask", () => new CouplingLayer([1, 3, 3], Mask.Checkerboard(3, 3), new SplineTransformer(3), size => Net(size.Inputs, size.Outputs)), [1, 3, 3]),
+        new("spline, channel-wise", () => new CouplingLayer([3, 2, 2], Mask.ChannelWise(3), new SplineTransformer(5), size => Net(size.Inputs, size.Outputs)), [3, 2, 2]),
         // extremes that reach the network put means so far apart that the map between them is flat in any dtype
-        new("mixture of logistics, vector", () => new CouplingLayer([4], Mask.Alternating(4), new MixtureCdfTransformer(3), new ResidualMlp(2, 22, 8, 1)), [4]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
+        new("mixture of logistics, vector", () => new CouplingLayer([4], Mask.Alternating(4), new MixtureCdfTransformer(3), size => new ResidualMlp(size.Inputs, size.Outputs, 8, 1)), [4]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
         new("mixture of logistics, context, one component", () => new CouplingLayer([3], Mask.FirstHalf(3), new MixtureCdfTransformer(1), new ResidualMlp(1, 10, 8, 1, 2)), [3]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
-        new("mixture of logistics, dense mask", () => new CouplingLayer([1, 3, 3], Mask.Checkerboard(3, 3), new MixtureCdfTransformer(2), Net(1, 8)), [1, 3, 3]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
+        new("mixture of logistics, dense mask", () => new CouplingLayer([1, 3, 3], Mask.Checkerboard(3, 3), new MixtureCdfTransformer(2), size => Net(size.Inputs, size.Outputs)), [1, 3, 3]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
         new("autoregressive, affine", () => Autoregressive(5, new AffineTransformer([1]), new() { Hidden = 12, Blocks = 1 }), [5]),
         new("autoregressive, affine, plain blocks, random order, context", () => Autoregressive(4, new AffineTransformer([1]), new() { Hidden = 9, Blocks = 2, Residual = false, Order = [2, 0, 3, 1], ContextSize = 2 }), [4]),
+        new("autoregressive, affine, input limit, context", () => Autoregressive(4, new AffineTransformer([1]), new() { Hidden = 9, Blocks = 1, Order = [2, 0, 3, 1], ContextSize = 2, InputLimit = 2 }), [4]),
+        new("autoregressive, spline, input limit", () => Autoregressive(3, new SplineTransformer(3, 2), new() { Hidden = 8, Blocks = 1, InputLimit = 1 }), [3]) { FarSpread = 0.6 },
         new("autoregressive, additive, no block", () => Autoregressive(3, new AdditiveTransformer(), new() { Hidden = 2, Blocks = 0 }), [3]),
         // features one after the other multiply what the derivatives of a spline reach: less spread, as for the box
         new("autoregressive, spline", () => Autoregressive(4, new SplineTransformer(3, 2), new() { Hidden = 8, Blocks = 1, Order = [3, 2, 1, 0] }), [4]) { FarSpread = 0.6 },
@@ -56,9 +59,10 @@ public static class LayerTable
         new("flow batch norm, vector", () => new FlowBatchNorm([4]), [4]),
         new("glow coupling, context", () => new CouplingLayer([4, 3, 3], Mask.ChannelWise(4), new SigmoidAffineTransformer(), new GlowConvNet(2, 4, 5, 2)), [4, 3, 3]),
         new("glow coupling, dense mask", () => new CouplingLayer([1, 3, 4], Mask.Checkerboard(3, 4), new SigmoidAffineTransformer(), new GlowConvNet(1, 2, 5)), [1, 3, 4]) { FarSpread = 0.5 },
-        new("learned prior of a half", () => new CouplingLayer([4, 3, 3], Mask.ChannelWise(4), new StandardizingTransformer(), new ZeroConv2d(2, 4)), [4, 3, 3]) { FarSpread = 0.5 },
+        new("learned prior of a half", () => new CouplingLayer([4, 3, 3], Mask.ChannelWise(4), new StandardizingTransformer(), size => new ZeroConv2d(size.Inputs, size.Outputs)), [4, 3, 3]) { FarSpread = 0.5 },
         new("learned prior", () => new LearnedPrior([2, 3, 3]), [2, 3, 3]) { FarSpread = 0.5 },
         new("coupling with a plain network", () => new AdditiveCouplingLayer([5], Mask.Alternating(5), new Mlp(2, 3, 8, 3, 2)), [5]),
+        new("coupling with a plain network, input limit", () => new AdditiveCouplingLayer([4], Mask.FirstHalf(4), new Mlp(2, 2, 8, 2, inputLimit: 0.5)), [4]),
         new("flow batch norm, image", () => new FlowBatchNorm([2, 3, 3]), [2, 3, 3]),
         new("flow batch norm, after a checkerboard", () => new FlowBatchNorm([2, 3, 3], Mask.Checkerboard(3, 3)), [2, 3, 3]),
         new("flow batch norm, after a channel mask", () => new FlowBatchNorm([4, 2, 2], Mask.ChannelWise(4)), [4, 2, 2]),
@@ -97,25 +101,16 @@ public static class LayerTable
         return randint(levels, size, dtype: float64, generator: generator);
     }
 
-    private static AffineCouplingLayer Affine(EventShape shape, Mask mask, long context = 0, AffineOrder order = AffineOrder.ScaleThenShift)
-    {
-        var kept = mask.Kept.ToArray().Count(k => k);
-        return new(shape, mask, new ResidualMlp(kept, 2 * (shape[0] - kept), 8, 1, context), order);
-    }
+    private static AffineCouplingLayer Affine(EventShape shape, Mask mask, long context = 0, AffineOrder order = AffineOrder.ScaleThenShift) =>
+        new(shape, mask, size => new ResidualMlp(size.Inputs, size.Outputs, 8, 1, size.ContextSize), order, contextSize: context);
 
-    private static CouplingLayer Spline(EventShape shape, Mask mask, SplineTransformer transformer, long context = 0)
-    {
-        var kept = mask.Kept.ToArray().Count(k => k);
-        return new(shape, mask, transformer, new ResidualMlp(kept, transformer.ParametersPerElement * (shape[0] - kept), 8, 1, context));
-    }
+    private static CouplingLayer Spline(EventShape shape, Mask mask, SplineTransformer transformer, long context = 0) =>
+        new(shape, mask, transformer, size => new ResidualMlp(size.Inputs, size.Outputs, 8, 1, size.ContextSize), contextSize: context);
 
-    private static AutoregressiveLayer Autoregressive(long features, ScalarTransformer transformer, MadeOptions options) => new(transformer, new Made(features, transformer.ParametersPerElement, options));
+    private static AutoregressiveLayer Autoregressive(long features, ScalarTransformer transformer, MadeOptions options) => new([features], transformer, size => new Made(size.Inputs, size.ParametersPerElement, options));
 
-    private static AffineCouplingLayer AffineImage(EventShape shape, Mask mask, long context = 0, bool maskAsInput = false, AffineOrder order = AffineOrder.ScaleThenShift)
-    {
-        var (kept, changed) = CouplingLayer.PartShapes(shape, mask);
-        return new(shape, mask, Net(kept[0] + (maskAsInput ? 1 : 0), 2 * changed[0], context), order, maskAsInput);
-    }
+    private static AffineCouplingLayer AffineImage(EventShape shape, Mask mask, long context = 0, bool maskAsInput = false, AffineOrder order = AffineOrder.ScaleThenShift) =>
+        new(shape, mask, size => Net(size.Inputs, size.Outputs, size.ContextSize), order, maskAsInput, context);
 
     private static ResidualConvNet Net(long inputs, long outputs, long context = 0) =>
         new(inputs, outputs, new() { HiddenChannels = 4, Blocks = 1, ContextSize = context, ConcatenatedRelu = context > 0, DoubleInput = context > 0 });

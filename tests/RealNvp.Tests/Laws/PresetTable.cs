@@ -40,6 +40,9 @@ public static class PresetTable
 
     public static TheoryData<string> Names => [.. All.Keys];
 
+    /// <summary>A small preset of each model, for a theory that is too long for all in a plain run.</summary>
+    public static TheoryData<string> OneOfEach => ["Tabular, context", "Digits8x8", "NICE, Tabular", "Spline, Tabular", "MAF, SplineTabular", "MAF, mixture, plain blocks", "IAF, Tabular", "Glow, Digits8x8"];
+
     public static RealNvpOptions RealNvp(string name) => (RealNvpOptions)All[name];
 
     /// <summary>A model in evaluation mode and float64, with weights and statistics far from their initial values.</summary>

@@ -20,6 +20,15 @@ public sealed class AutoregressiveLayer : Bijection
     private readonly ScalarTransformer transformer;
     private readonly CouplingPlan? plan;
 
+    /// <summary>Makes the layer, and its network by a function of the sizes.</summary>
+    /// <param name="inputShape">[D].</param>
+    /// <param name="transformer">The elementwise map, the same for all features but for its parameters: of an <see cref="AffineTransformer"/> that with one scale in all, [1].</param>
+    /// <param name="network">Makes the network, such as <c>size =&gt; new Made(size.Inputs, size.ParametersPerElement, new() { Hidden = 256 })</c>; called once.</param>
+    /// <param name="contextSize">C, which the function finds in the sizes and the network must take; 0 leaves it to the network.</param>
+    /// <exception cref="ArgumentException">The shape is no vector, the network has another size, or the transformer has weights for each feature.</exception>
+    public AutoregressiveLayer(EventShape inputShape, ScalarTransformer transformer, Func<ConditionerSizes, Made> network, long contextSize = 0)
+        : this(transformer, Made(inputShape, transformer, network, contextSize)) { }
+
     /// <summary>Makes the layer.</summary>
     /// <param name="transformer">The elementwise map, the same for all features but for its parameters: of an <see cref="AffineTransformer"/> that with one scale in all, [1].</param>
     /// <param name="made">Gives the parameters; with as many a feature as the transformer takes. Its context is the layer's.</param>
@@ -42,14 +51,37 @@ public sealed class AutoregressiveLayer : Bijection
     /// <summary>The elementwise map; the layer owns it.</summary>
     public ScalarTransformer Transformer => transformer;
 
+    /// <summary>The network; the layer owns it.</summary>
+    public Made Conditioner => made;
+
+    /// <summary>What the network of an autoregressive layer must take and give.</summary>
+    /// <param name="inputShape">[D].</param>
+    /// <param name="transformer">The elementwise map.</param>
+    /// <param name="contextSize">C, the number of context features; 0 for none.</param>
+    /// <exception cref="ArgumentException">The shape is no vector.</exception>
+    public static ConditionerSizes SizesFor(EventShape inputShape, ScalarTransformer transformer, long contextSize = 0)
+    {
+        ArgumentNullException.ThrowIfNull(transformer);
+        ArgumentOutOfRangeException.ThrowIfNegative(contextSize);
+        int[] all = [.. Enumerable.Range(0, checked((int)Check.Vector(inputShape, nameof(inputShape), "An autoregressive layer")))];
+        return new ConditionerSizes(inputShape, inputShape, all, all, transformer.ParametersPerElement, false, contextSize);
+    }
+
     /// <inheritdoc/>
     public override long ContextSize => made.ContextSize;
 
-    // the inverse goes from feature to feature
+    private static Made Made(EventShape inputShape, ScalarTransformer transformer, Func<ConditionerSizes, Made> network, long contextSize)
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        return (Made)NetworkCheck.Network(null, network, SizesFor(inputShape, transformer, contextSize), nameof(AutoregressiveLayer)).Network;
+    }
+
     /// <inheritdoc/>
+    // the inverse goes from feature to feature
     public override bool HasFastInverse => false;
 
-    internal override bool KeepsInput(bool inverse) => !inverse;
+    /// <inheritdoc/>
+    protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)

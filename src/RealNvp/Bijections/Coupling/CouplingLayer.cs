@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using RealNvp.Internal;
 using RealNvp.Kernels;
 using TorchSharp;
@@ -20,16 +21,32 @@ public class CouplingLayer : Bijection
     private readonly nn.Module conditioner;
     private readonly ScalarTransformer transformer;
     private readonly Partition partition;
-    private readonly bool mask_as_input;
+    private readonly bool network_is_checked;
     private readonly CouplingPlan? plan;
+
+    /// <summary>Makes a coupling, and its network by a function of the sizes.</summary>
+    /// <param name="inputShape">The shape of one example, such as [C, H, W] or [D].</param>
+    /// <param name="mask">Which variables are kept; it broadcasts to the shape.</param>
+    /// <param name="transformer">The elementwise map.</param>
+    /// <param name="network">Makes the network, such as <c>size =&gt; new Mlp(size.Inputs, size.Outputs, 256)</c>; called once, before the layer is there.</param>
+    /// <param name="maskAsInput">Adds the mask to the network's input as one more channel; for dense masks of images.</param>
+    /// <param name="contextSize">C, which the function finds in the sizes and the network must take; 0 leaves it to the network.</param>
+    /// <exception cref="ArgumentException">The mask does not fit the shape, or keeps all or nothing, or the network has another size.</exception>
+    public CouplingLayer(EventShape inputShape, Mask mask, ScalarTransformer transformer, Func<ConditionerSizes, Conditioner> network, bool maskAsInput = false, long contextSize = 0)
+        : this(nameof(CouplingLayer), inputShape, mask, transformer, network, maskAsInput, contextSize) { }
+
+    /// <summary>Makes a coupling, and any network that takes one tensor and gives one by a function of the sizes; it then takes no context.</summary>
+    /// <inheritdoc cref="CouplingLayer(EventShape, Mask, ScalarTransformer, Func{ConditionerSizes, Conditioner}, bool, long)"/>
+    public CouplingLayer(EventShape inputShape, Mask mask, ScalarTransformer transformer, Func<ConditionerSizes, nn.Module<Tensor, Tensor>> network, bool maskAsInput = false)
+        : this(nameof(CouplingLayer), inputShape, mask, transformer, network, maskAsInput, 0) { }
 
     /// <summary>Makes a coupling with a conditional network.</summary>
     /// <param name="inputShape">The shape of one example, such as [C, H, W] or [D].</param>
     /// <param name="mask">Which variables are kept; it broadcasts to the shape.</param>
     /// <param name="transformer">The elementwise map.</param>
-    /// <param name="conditioner">Maps the kept part (N, K, ...) to parameters (N, P·C, ...), see <see cref="ConditionerInputShape"/> and <see cref="ConditionerOutputShape"/>.</param>
+    /// <param name="conditioner">Maps the kept part (N, K, ...) to parameters (N, P·C, ...), see <see cref="SizesFor"/>. It is owned by the layer from now on.</param>
     /// <param name="maskAsInput">Adds the mask to the conditioner's input as one more channel; for dense masks of images.</param>
-    /// <exception cref="ArgumentException">The mask does not fit the shape, or keeps all or nothing.</exception>
+    /// <exception cref="ArgumentException">The mask does not fit the shape, or keeps all or nothing, or the network has another size.</exception>
     public CouplingLayer(EventShape inputShape, Mask mask, ScalarTransformer transformer, Conditioner conditioner, bool maskAsInput = false)
         : this(nameof(CouplingLayer), inputShape, mask, transformer, conditioner, maskAsInput) { }
 
@@ -39,18 +56,21 @@ public class CouplingLayer : Bijection
         : this(nameof(CouplingLayer), inputShape, mask, transformer, conditioner, maskAsInput) { }
 
     private protected CouplingLayer(string name, EventShape inputShape, Mask mask, ScalarTransformer transformer, nn.Module conditioner, bool maskAsInput)
+        : this(name, inputShape, mask, transformer, conditioner ?? throw new ArgumentNullException(nameof(conditioner)), null, maskAsInput, 0) { }
+
+    private protected CouplingLayer(string name, EventShape inputShape, Mask mask, ScalarTransformer transformer, Func<ConditionerSizes, nn.Module> network, bool maskAsInput, long contextSize)
+        : this(name, inputShape, mask, transformer, null, network ?? throw new ArgumentNullException(nameof(network)), maskAsInput, contextSize) { }
+
+    private CouplingLayer(string name, EventShape inputShape, Mask mask, ScalarTransformer transformer, nn.Module? given, Func<ConditionerSizes, nn.Module>? make, bool maskAsInput, long contextSize)
         : base(name, inputShape)
     {
-        ArgumentNullException.ThrowIfNull(mask);
-        ArgumentNullException.ThrowIfNull(transformer);
-        ArgumentNullException.ThrowIfNull(conditioner);
+        Sizes = SizesFor(inputShape, mask, transformer, maskAsInput, contextSize);
+        transformer.CheckShape(Sizes.ChangedShape);
+        (conditioner, network_is_checked) = NetworkCheck.Network(given, make, Sizes, name);
         Mask = mask;
         partition = Partition.Of(inputShape, mask, AddConstant);
-        if (maskAsInput) CheckMaskChannel(inputShape, mask, partition);
-        mask_as_input = maskAsInput;
         ContextSize = (conditioner as Conditioner)?.ContextSize ?? 0;
         this.transformer = transformer;
-        this.conditioner = conditioner;
         if (partition is SplitPartition split && inputShape.Count == 1 && conditioner is IDenseNetwork network)
             plan = CouplingPlan.Of(split.KeptAt, split.ChangedAt, network, transformer, partition.Kept, partition.Changed, partition.Merge);
         RegisterComponents();
@@ -65,11 +85,34 @@ public class CouplingLayer : Bijection
     /// <summary>The elementwise map; the layer owns it.</summary>
     public ScalarTransformer Transformer => transformer;
 
+    /// <summary>The network, a <see cref="RealNvp.Conditioner"/> or a module from one tensor to one; the layer owns it.</summary>
+    public nn.Module Conditioner => conditioner;
+
+    /// <summary>What the network takes and gives.</summary>
+    public ConditionerSizes Sizes { get; }
+
     /// <summary>The shape of the conditioner's input for one example: the kept part, or the whole example for a dense mask.</summary>
-    public EventShape ConditionerInputShape => !mask_as_input ? partition.KeptShape : EventShape.Create([partition.KeptShape[0] + 1, .. partition.KeptShape.Skip(1)]);
+    public EventShape ConditionerInputShape => Sizes.InputShape;
 
     /// <summary>The shape that the conditioner must return for one example: P times the channels or features of the transformed part.</summary>
-    public EventShape ConditionerOutputShape => EventShape.Create([partition.ChangedShape[0] * transformer.ParametersPerElement, .. partition.ChangedShape.Skip(1)]);
+    public EventShape ConditionerOutputShape => Sizes.OutputShape;
+
+    /// <summary>What the network of a coupling must take and give.</summary>
+    /// <param name="inputShape">The shape of one example, such as [C, H, W] or [D].</param>
+    /// <param name="mask">Which variables are kept; it broadcasts to the shape.</param>
+    /// <param name="transformer">The elementwise map.</param>
+    /// <param name="maskAsInput">Whether the mask is one more input channel; for dense masks of images.</param>
+    /// <param name="contextSize">C, the number of context features; 0 for none.</param>
+    /// <exception cref="ArgumentException">The mask does not fit the shape, or keeps all or nothing.</exception>
+    public static ConditionerSizes SizesFor(EventShape inputShape, Mask mask, ScalarTransformer transformer, bool maskAsInput = false, long contextSize = 0)
+    {
+        ArgumentNullException.ThrowIfNull(mask);
+        ArgumentNullException.ThrowIfNull(transformer);
+        ArgumentOutOfRangeException.ThrowIfNegative(contextSize);
+        var (kept, changed, keptAt, changedAt) = Parts(inputShape, mask, out var dense);
+        if (maskAsInput) CheckMaskChannel(inputShape, mask, dense);
+        return new ConditionerSizes(kept, changed, keptAt, changedAt, transformer.ParametersPerElement, maskAsInput, contextSize);
+    }
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => Transform(x, context, inverse: false);
@@ -77,8 +120,9 @@ public class CouplingLayer : Bijection
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => Transform(z, context, inverse: true);
 
+    /// <inheritdoc/>
     // the network sees the same in both directions, so what it keeps of a batch does no harm; the inverse of a mixture is a search
-    internal override bool KeepsInput(bool inverse) => !inverse && transformer is MixtureCdfTransformer;
+    protected internal override bool KeepsInput(bool inverse) => !inverse && transformer is MixtureCdfTransformer;
 
     // the kept part of x is that of z: one pass of the network gives x, and the gradients
     internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse)
@@ -109,11 +153,25 @@ public class CouplingLayer : Bijection
     /// <summary>The shapes of a conditioner's input and of the transformed part, for a mask on examples of a shape.</summary>
     internal static (EventShape Kept, EventShape Changed) PartShapes(EventShape shape, Mask mask)
     {
-        var constants = new List<Constant>();
-        var partition = Partition.Of(shape, mask, t => { var c = new Constant(t); constants.Add(c); return c; });
-        constants.ForEach(c => c.Dispose());
-        return (partition.KeptShape, partition.ChangedShape);
+        var parts = Parts(shape, mask, out _);
+        return (parts.Kept, parts.Changed);
     }
+
+    private static (EventShape Kept, EventShape Changed, int[] KeptAt, int[] ChangedAt) Parts(EventShape shape, Mask mask, out bool dense)
+    {
+        var rows = Partition.KeptRows(shape, mask);
+        dense = rows is null;
+        if (rows is null)
+        {
+            int[] all = [.. Enumerable.Range(0, checked((int)Math.Max(shape[0], 0)))];
+            return (shape, shape, all, all);
+        }
+        int[] At(bool kept) => [.. Enumerable.Range(0, rows.Length).Where(i => rows[i] == kept)];
+        EventShape With(int[] at) => EventShape.Create([at.Length, .. shape.Skip(1)]);
+        var (keptAt, changedAt) = (At(true), At(false));
+        return (With(keptAt), With(changedAt), keptAt, changedAt);
+    }
+
 
     private (Tensor, Tensor?) Transform(Tensor input, Tensor? context, bool inverse)
     {
@@ -135,21 +193,23 @@ public class CouplingLayer : Bijection
 
     private Tensor Parameters(Tensor kept, Tensor? context)
     {
-        if (mask_as_input)
+        if (Sizes.MaskIsInput)
         {
             var mask = ((DensePartition)partition).Keeps;
             kept = cat([kept, mask.reshape([1, 1, .. mask.shape[^2..]]).expand([kept.shape[0], 1, .. mask.shape[^2..]])], 1);
         }
-        var parameters = conditioner is nn.Module<Tensor, Tensor?, Tensor> conditional ? conditional.call(kept, context) : ((nn.Module<Tensor, Tensor>)conditioner).call(kept);
-        var expected = ConditionerOutputShape;
+        Tensor parameters;
+        try { parameters = conditioner is nn.Module<Tensor, Tensor?, Tensor> conditional ? conditional.call(kept, context) : ((nn.Module<Tensor, Tensor>)conditioner).call(kept); }
+        catch (Exception e) when (!network_is_checked && e is (ExternalException or ArgumentException)) { throw new InvalidOperationException(NetworkCheck.Failure(conditioner, Sizes, GetName(), kept.shape, e), e); }
+        var expected = Sizes.OutputShape;
         if (parameters.dim() < 1 || parameters.shape[0] != kept.shape[0] || !expected.Matches(parameters.shape.AsSpan(1)))
             throw new InvalidOperationException($"The conditioner of {GetName()} returned {EventShape.Format(parameters.shape)}; it must return (N, ...) with N = {kept.shape[0]} and ... = {expected}: {transformer.ParametersPerElement} parameter(s) for each transformed channel or feature.");
         return parameters;
     }
 
-    private static void CheckMaskChannel(EventShape shape, Mask mask, Partition partition)
+    private static void CheckMaskChannel(EventShape shape, Mask mask, bool dense)
     {
-        if (partition is not DensePartition || shape.Count != 3 || (mask.Shape.Count == 3 && mask.Shape[0] != 1))
+        if (!dense || shape.Count != 3 || (mask.Shape.Count == 3 && mask.Shape[0] != 1))
             throw new ArgumentException($"The mask can be an input channel only for a mask (H, W) of an image (C, H, W); got a mask of shape {mask.Shape} for {shape}.", nameof(mask));
     }
 }

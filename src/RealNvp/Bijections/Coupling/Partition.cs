@@ -36,7 +36,11 @@ internal abstract class Partition
     public abstract Tensor MergeGradients(Tensor result, Tensor kept, Tensor changed);
 
     /// <summary>Chooses the cheapest partition for a mask; <paramref name="constant"/> registers a tensor that follows the layer.</summary>
-    public static Partition Of(EventShape shape, Mask mask, Func<Tensor, Constant> constant)
+    public static Partition Of(EventShape shape, Mask mask, Func<Tensor, Constant> constant) =>
+        KeptRows(shape, mask) is { } rows ? new SplitPartition(shape, rows, constant) : new DensePartition(shape, mask, constant);
+
+    /// <summary>For each channel or feature whether a mask keeps it; null for a mask that keeps a part of one. Throws if the mask does not fit.</summary>
+    public static bool[]? KeptRows(EventShape shape, Mask mask)
     {
         if (shape.Count == 0) throw new ArgumentException("A coupling needs examples with at least one dimension.", nameof(shape));
         // only the sizes that the mask names must be known: a channel mask fits images of any size
@@ -50,7 +54,7 @@ internal abstract class Partition
         if (!kept.Contains(true) || !kept.Contains(false))
             throw new ArgumentException($"A coupling needs a mask that keeps some variables and transforms others; this one {(kept[0] ? "keeps" : "transforms")} all {kept.Length}.", nameof(mask));
 
-        return Rows(kept, (int)known[0]) is { } rows ? new SplitPartition(shape, rows, constant) : new DensePartition(shape, mask, constant);
+        return Rows(kept, (int)known[0]);
     }
 
     // the one value of each slice along the first dimension; null where a slice has both

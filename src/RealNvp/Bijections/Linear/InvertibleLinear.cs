@@ -38,7 +38,7 @@ public sealed class InvertibleLinear : Bijection
         {
             var count = Check.Positive(numReflections ?? c, nameof(numReflections), "The number of reflections");
             Weights.Pay(checked(count * c), 1);
-            reflections = Weights.Parameter(randn(count, c));
+            reflections = Weights.Parameter(Weights.Normal(count, c));
             if (form == LinearForm.Qr)
             {
                 Weights.Pay(checked(c * c), 1);
@@ -49,7 +49,7 @@ public sealed class InvertibleLinear : Bijection
         {
             Weights.Pay(checked(c * c), 1);
             using var scope = NewDisposeScope();
-            weight = Weights.Parameter(Rotation(c).to(float32));
+            weight = Weights.Parameter(Rotation(c).to(get_default_dtype()));
         }
         else
         {
@@ -57,9 +57,9 @@ public sealed class InvertibleLinear : Bijection
             using var scope = NewDisposeScope();
             var (p, l, u) = linalg.lu(Rotation(c));
             var diagonal = u.diagonal();
-            lu = Weights.Parameter(l.tril(-1).add(u.triu(1), Scalars.One).add(diagonal.abs().log().diag(), Scalars.One).to(float32));
+            lu = Weights.Parameter(l.tril(-1).add(u.triu(1), Scalars.One).add(diagonal.abs().log().diag(), Scalars.One).to(get_default_dtype()));
             permutation = Weights.Buffer(p.argmax(1).contiguous());
-            sign = Weights.Buffer(diagonal.sign().to(float32));
+            sign = Weights.Buffer(diagonal.sign().to(get_default_dtype()));
         }
         RegisterComponents();
     }
@@ -76,7 +76,7 @@ public sealed class InvertibleLinear : Bijection
             LinearForm.Lu => FromLu(lu!, permutation!, sign!),
             LinearForm.Plain => weight!.alias(),
             LinearForm.Orthogonal => Orthogonal(reflections!),
-            _ => Orthogonal(reflections!).matmul(UpperOf(upper!)),
+            _ => Orthogonal(reflections!).mm(UpperOf(upper!)),
         });
     }
 
@@ -94,12 +94,12 @@ public sealed class InvertibleLinear : Bijection
     internal static Tensor FromLu(Tensor lu, Tensor permutation, Tensor sign)
     {
         var (lower, upper) = Triangles(lu, sign);
-        return lower.matmul(upper).index_select(0, permutation);
+        return lower.mm(upper).index_select(0, permutation);
     }
 
     /// <summary>The product at each pixel, or of each vector.</summary>
     internal static Tensor Apply(Tensor matrix, Tensor x) =>
-        x.dim() == 2 ? x.matmul(matrix.t()) : nn.functional.conv2d(x, matrix.unsqueeze(-1).unsqueeze(-1));
+        x.dim() == 2 ? x.mm(matrix.t()) : ExactConvolution.Apply(x, matrix.unsqueeze(-1).unsqueeze(-1));
 
     /// <summary>The log-determinant (N) of a batch, from that of one pixel.</summary>
     internal static Tensor ByExample(Tensor logDet, Tensor x) => logDet.mul(Scalars.Of(x.shape.Skip(2).Aggregate(1L, (n, s) => n * s))).repeat(x.shape[0]);
@@ -113,7 +113,7 @@ public sealed class InvertibleLinear : Bijection
         if (inverse) return base.WalkBack(walk, output, gradient, inverse);
         if (FusedBack(walk, null, output, gradient) is { } fused) return fused;
         var input = Apply(InverseMatrix().to(output.dtype), output);
-        var slope = ByChannel(gradient).matmul(ByChannel(input).t());
+        var slope = ByChannel(gradient).mm(ByChannel(input).t());
         using var gradients = enable_grad();
         var matrix = Matrix();
         walk.Backward([this], matrix, slope, LogDet(input));
@@ -197,7 +197,7 @@ public sealed class InvertibleLinear : Bijection
 
     private static Tensor Rotation(long size)
     {
-        var (q, _) = linalg.qr(randn(size, size, dtype: float64));
+        var (q, _) = linalg.qr(Weights.Normal(1, [size, size], ScalarType.Float64));
         return q;
     }
 }

@@ -48,8 +48,9 @@ public sealed class PeriodicConv2d : Bijection
     /// <summary>d, the height and width of the kernel.</summary>
     public long KernelSize { get; }
 
+    /// <inheritdoc/>
     // the inverse takes Fourier transforms in float64
-    internal override bool KeepsInput(bool inverse) => !inverse;
+    protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
@@ -57,7 +58,7 @@ public sealed class PeriodicConv2d : Bijection
         CheckSize(x, nameof(x));
         var (height, width) = (x.shape[2], x.shape[3]);
         var logDet = LogDet(Blocks(height, width), height, width).to(x.dtype).repeat(x.shape[0]);
-        return (nn.functional.conv2d(Wrapped(Wrapped(x, 2), 3), weight), logDet);
+        return (ExactConvolution.Apply(Wrapped(Wrapped(x, 2), 3), weight), logDet);
     }
 
     /// <inheritdoc/>
@@ -75,7 +76,7 @@ public sealed class PeriodicConv2d : Bijection
         // real above imaginary parts, for each frequency: (H·(W/2 + 1), 2·C, N)
         var image = fft.rfft2(z.to(float64));
         var spectrum = stack([image.real, image.imag]).permute(3, 4, 0, 2, 1).reshape(height * half, 2 * c, n);
-        var solved = inverse.matmul(spectrum).reshape(height, half, 2, c, n).permute(2, 4, 3, 0, 1);
+        var solved = inverse.bmm(spectrum).reshape(height, half, 2, c, n).permute(2, 4, 3, 0, 1);
         return (fft.irfft2(complex(solved[0], solved[1]), [height, width]).to(z.dtype), logDet);
     }
 
@@ -100,7 +101,7 @@ public sealed class PeriodicConv2d : Bijection
         var (c, d) = (weight.shape[0], KernelSize);
         var angles = Angles(height, height).reshape(height, 1, d, 1).add(Angles(width, (width / 2) + 1).reshape(1, -1, 1, d), Scalars.One).reshape(-1, d * d);
         var kernel = weight.to(float64).reshape(c * c, d * d).t();
-        var (a, b) = (angles.cos().matmul(kernel).reshape(-1, c, c), angles.sin().matmul(kernel).reshape(-1, c, c));
+        var (a, b) = (angles.cos().mm(kernel).reshape(-1, c, c), angles.sin().mm(kernel).reshape(-1, c, c));
         return cat([cat([a, b.neg()], 2), cat([b, a], 2)], 1);
     }
 

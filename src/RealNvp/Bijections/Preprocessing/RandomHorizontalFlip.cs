@@ -22,13 +22,16 @@ public sealed class RandomHorizontalFlip : Bijection
     public double Probability { get; }
 
     /// <inheritdoc/>
+    public override bool MovesValues => true;
+
+    /// <inheritdoc/>
     public override bool IsRepeatable => false;
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
         if (!training) return (x, null);
-        var chosen = rand([x.shape[0], 1, 1, 1], dtype: x.dtype, device: x.device, generator: RandomGenerator).lt(Scalars.Of(Probability));
+        var chosen = Noise.Uniform([x.shape[0], 1, 1, 1], x.dtype, x.device, RandomGenerator).lt(Scalars.Of(Probability));
         return (where(chosen, x.flip(3), x), null);
     }
 

@@ -41,11 +41,14 @@ public sealed class UniformDequantization : Bijection
     public override bool GivesBound => true;
 
     /// <inheritdoc/>
+    public override bool Dequantizes => true;
+
+    /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
         var margin = Margin(Levels, x.dtype);
         // laid out as the shape says, so that a seed gives the same noise whatever the strides of x are
-        var noise = empty(x.shape, dtype: x.dtype, device: x.device).uniform_(margin, 1 - margin, RandomGenerator);
+        var noise = Noise.Uniform(x.shape, x.dtype, x.device, RandomGenerator, margin, 1 - margin);
         return (x.add(noise, Scalars.One).mul(reciprocal), PerExample(x, -log_levels));
     }
 
@@ -53,7 +56,8 @@ public sealed class UniformDequantization : Bijection
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) =>
         (z.mul(levels).floor().clamp(Scalars.Zero, top), PerExample(z, log_levels));
 
-    internal override void CheckData(Tensor x, string owner) => CheckLevels(x, Levels, owner);
+    /// <inheritdoc/>
+    protected internal override void CheckData(Tensor x, string owner) => CheckLevels(x, Levels, owner);
 
     internal static void CheckLevels(Tensor x, int levels, string owner)
     {

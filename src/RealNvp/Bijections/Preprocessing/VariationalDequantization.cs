@@ -59,13 +59,16 @@ public sealed class VariationalDequantization : Bijection
     public override bool GivesBound => true;
 
     /// <inheritdoc/>
+    public override bool Dequantizes => true;
+
+    /// <inheritdoc/>
     public override long ContextSize => noise.ContextSize;
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
         var least = finfo(x.dtype).eps;
-        var epsilon = empty(x.shape, dtype: x.dtype, device: x.device).uniform_(least, 1 - least, RandomGenerator).logit();
+        var epsilon = Noise.Uniform(x.shape, x.dtype, x.device, RandomGenerator, least, 1 - least).logit();
         var (joint, logDet) = noise.Run(cat([Unit(x), epsilon], 1), context, inverse: false);
         var bound = Bound(x.dtype);
         var v = joint.narrow(1, x.shape[1], x.shape[1]).div(bound).tanh();
@@ -92,7 +95,8 @@ public sealed class VariationalDequantization : Bijection
         return (x, logDet is null ? total : total.add(logDet, Scalars.One));
     }
 
-    internal override void CheckData(Tensor x, string owner) => UniformDequantization.CheckLevels(x, Levels, owner);
+    /// <inheritdoc/>
+    protected internal override void CheckData(Tensor x, string owner) => UniformDequantization.CheckLevels(x, Levels, owner);
 
     private Tensor Unit(Tensor x) => x.mul(to_unit).sub(Scalars.One);
 
@@ -124,13 +128,9 @@ public sealed class VariationalDequantization : Bijection
         return new Chain([.. Enumerable.Range(0, couplings).Select(Bijection (i) => Coupling(joint, KeepIntegers(shape, i % 2 == 0 ? half : !half), hidden))]);
     }
 
-    private static AffineCouplingLayer Coupling(EventShape joint, Mask mask, long hidden)
-    {
-        var (kept, changed) = CouplingLayer.PartShapes(joint, mask);
-        return joint.Count == 3
-            ? new(joint, mask, new ResidualConvNet(kept[0], 2 * changed[0], new() { HiddenChannels = hidden, Blocks = 1, BatchNorm = false }))
-            : new(joint, mask, new ResidualMlp(kept[0], 2 * changed[0], hidden, 1));
-    }
+    private static AffineCouplingLayer Coupling(EventShape joint, Mask mask, long hidden) => joint.Count == 3
+        ? new(joint, mask, size => new ResidualConvNet(size.Inputs, size.Outputs, new() { HiddenChannels = hidden, Blocks = 1, BatchNorm = false }))
+        : new(joint, mask, size => new ResidualMlp(size.Inputs, size.Outputs, hidden, 1));
 
     private static Mask KeepIntegers(EventShape shape, Mask noise)
     {

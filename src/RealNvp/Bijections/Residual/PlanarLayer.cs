@@ -35,7 +35,7 @@ public sealed class PlanarLayer : Bijection
         Activation = activation;
         Weights.Pay(checked((2 * d) + 1), 3);
         using var scope = NewDisposeScope();
-        var direction = randn(d).div(Scalars.Of(Math.Sqrt(d)));
+        var direction = Weights.Normal(d).div(Scalars.Of(Math.Sqrt(d)));
         // softplus(wᵀu) = 1, so that û = 0
         u = Weights.Parameter(direction.mul(Scalars.Of(Math.Log(Math.E - 1))).div(direction.pow(Scalars.Two).sum().clamp_min(min_square)));
         // takes the tensor over
@@ -47,14 +47,15 @@ public sealed class PlanarLayer : Bijection
     /// <summary>The function h.</summary>
     public PlanarActivation Activation { get; }
 
+    /// <inheritdoc/>
     // the inverse solves an equation
-    internal override bool KeepsInput(bool inverse) => !inverse;
+    protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
         var (direction, slope) = Direction(w, u);
-        var a = x.matmul(w).add(b, Scalars.One);
+        var a = x.mv(w).add(b, Scalars.One);
         return (x.add(Activate(a).unsqueeze(1).mul(direction), Scalars.One), LogSlope(a, slope));
     }
 
@@ -64,7 +65,7 @@ public sealed class PlanarLayer : Bijection
         var (wide, normal) = (z.to(float64), w.to(float64));
         var (direction, slope) = Direction(normal, u.to(float64));
         // a + wᵀû·h(a): one equation in one unknown
-        var target = wide.matmul(normal).add(b.to(float64), Scalars.One);
+        var target = wide.mv(normal).add(b.to(float64), Scalars.One);
         var a = Activation == PlanarActivation.Tanh ? TanhEquation.Root(target, slope, GetName()) : target.div(LeakySlope(target, slope));
         return (wide.sub(Activate(a).unsqueeze(1).mul(direction)).to(z.dtype), LogSlope(a, slope).neg().to(z.dtype));
     }

@@ -31,7 +31,7 @@ public sealed class RadialLayer : Bijection
     {
         size = Check.Vector(inputShape, nameof(inputShape), "A radial layer");
         Weights.Pay(checked(size + 2), 3);
-        center = Weights.Parameter(randn(size));
+        center = Weights.Parameter(Weights.Normal(size));
         // the same for both, so that β = 0; softplus of it is 1
         var one = Scalars.Of(Math.Log(Math.E - 1));
         alpha = Weights.Parameter(full(1, one));
@@ -39,8 +39,9 @@ public sealed class RadialLayer : Bijection
         RegisterComponents();
     }
 
+    /// <inheritdoc/>
     // the inverse solves an equation
-    internal override bool KeepsInput(bool inverse) => !inverse;
+    protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)

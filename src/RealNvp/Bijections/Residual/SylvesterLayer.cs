@@ -37,7 +37,7 @@ public sealed class SylvesterLayer : Bijection
             throw new ArgumentOutOfRangeException(nameof(directions), directions, $"The number of directions must be 1 to {d}, the number of features.");
         var m = Directions;
         Weights.Pay(checked((m * d) + (2 * m * m) + m), 4);
-        reflections = Weights.Parameter(randn(m, d));
+        reflections = Weights.Parameter(Weights.Normal(m, d));
         r = Weights.Parameter(zeros(m, m));
         r_tilde = Weights.Parameter(eye(m));
         b = Weights.Parameter(zeros(m));
@@ -47,15 +47,16 @@ public sealed class SylvesterLayer : Bijection
     /// <summary>M, the number of directions along which the space is bent.</summary>
     public long Directions { get; }
 
+    /// <inheritdoc/>
     // the inverse solves an equation
-    internal override bool KeepsInput(bool inverse) => !inverse;
+    protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
         var (q, outer, inner) = (Householder.Columns(reflections, Directions), Triangle(r), Triangle(r_tilde));
-        var a = x.matmul(q).matmul(inner.t()).add(b, Scalars.One);
-        var value = x.add(a.tanh().matmul(outer.t()).matmul(q.t()), Scalars.One);
+        var a = x.mm(q).mm(inner.t()).add(b, Scalars.One);
+        var value = x.add(a.tanh().mm(outer.t()).mm(q.t()), Scalars.One);
         return (value, TanhEquation.LogSlope(a, Slopes(outer, inner)).sum(1));
     }
 
@@ -64,7 +65,7 @@ public sealed class SylvesterLayer : Bijection
     {
         var wide = z.to(float64);
         var (q, outer, inner, shift) = (Householder.Columns(reflections.to(float64), Directions), Triangle(r.to(float64)), Triangle(r_tilde.to(float64)), b.to(float64));
-        var (slopes, y) = (Slopes(outer, inner), wide.matmul(q));
+        var (slopes, y) = (Slopes(outer, inner), wide.mm(q));
         // y = v + R·tanh(a) and a = R̃·v + b: row i holds what later rows have found, and aᵢ alone
         Tensor? v = null, h = null, logDet = null;
         for (var i = Directions - 1; i >= 0; i--)
@@ -72,8 +73,8 @@ public sealed class SylvesterLayer : Bijection
             var (left, offset) = (y.narrow(1, i, 1), shift.narrow(0, i, 1));
             if (v is not null)
             {
-                left = left.sub(h!.matmul(Behind(outer, i)));
-                offset = v.matmul(Behind(inner, i)).add(offset, Scalars.One);
+                left = left.sub(h!.mm(Behind(outer, i)));
+                offset = v.mm(Behind(inner, i)).add(offset, Scalars.One);
             }
             var slope = slopes.narrow(0, i, 1);
             var a = TanhEquation.Root(left.mul(Diagonal(inner, i)).add(offset, Scalars.One), slope, GetName());
@@ -84,7 +85,7 @@ public sealed class SylvesterLayer : Bijection
             h = h is null ? bent : cat([bent, h], 1);
             logDet = logDet is null ? log : logDet.add(log, Scalars.One);
         }
-        var value = wide.sub(h!.matmul(outer.t()).matmul(q.t()));
+        var value = wide.sub(h!.mm(outer.t()).mm(q.t()));
         return (value.to(z.dtype), logDet!.squeeze(1).neg().to(z.dtype));
     }
 

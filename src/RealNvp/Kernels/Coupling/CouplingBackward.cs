@@ -26,8 +26,9 @@ internal static unsafe class CouplingBackward
         var (columns, features, inputs) = (call.Columns, plan.Features, DenseProduct.Stride(program.Inputs));
         var (outputs, width) = (DenseProduct.Stride(program.Outputs), DenseProduct.Stride(columns));
         var (size, part) = (DenseBackward.BufferSize(program), (long)DenseCall.Block * width);
-        var scratch = DenseScratch.Own((3 * size) + (4 * part) + (2 * width));
-        float* read = scratch + (2 * size), changed = scratch + (3 * size), weight = changed + (4 * part);
+        var limit = plan.Limit;
+        var scratch = DenseScratch.Own((3 * size) + (4 * part) + (2 * width) + ((long)DenseCall.Block * inputs));
+        float* read = scratch + (2 * size), changed = scratch + (3 * size), weight = changed + (4 * part), slopes = weight + (2 * width);
         call.Weight.CopyTo(new Span<float>(weight, columns));
         var block = new CouplingBlock
         {
@@ -47,8 +48,9 @@ internal static unsafe class CouplingBackward
             plan.Map.Run(block, call.Inverse, gradient: true);
             if (to.After != null) AddWeight(block, sums + layout.After, row > start);
             CouplingCall.Gather(x, net.XStride, plan.ReadAt, read, inputs, block.Rows);
+            if (limit > 0) InputLimit.Apply(read, slopes, block.Rows * inputs, limit);
             var ofRead = DenseBackward.Block<L, V>(net, tape, to, layout, sums, row > start, row, block.Rows, scratch, scratch + size, read, to.X != null);
-            if (to.X != null) Write(plan, gradient, block, ofRead, inputs, to.X + ((nint)row * features));
+            if (to.X != null) Write(plan, gradient, block, ofRead, limit > 0 ? slopes : null, inputs, to.X + ((nint)row * features));
         }
     }
 
@@ -62,7 +64,7 @@ internal static unsafe class CouplingBackward
         }
     }
 
-    private static void Write(CouplingPlan plan, float* gradient, in CouplingBlock block, float* ofRead, nint stride, float* to)
+    private static void Write(CouplingPlan plan, float* gradient, in CouplingBlock block, float* ofRead, float* slopes, nint stride, float* to)
     {
         var (features, readAt, changedAt) = (plan.Features, plan.ReadAt, plan.ChangedAt);
         var ofInput = block.OfInput;
@@ -70,7 +72,13 @@ internal static unsafe class CouplingBackward
         {
             if (changedAt.Length < features) new ReadOnlySpan<float>(gradient, features).CopyTo(new Span<float>(to, features));
             for (var i = 0; i < changedAt.Length; i++) to[changedAt[i]] = *ofInput++;
-            for (var i = 0; i < readAt.Length; i++) to[readAt[i]] += ofRead[i];
+            if (slopes == null)
+            {
+                for (var i = 0; i < readAt.Length; i++) to[readAt[i]] += ofRead[i];
+                continue;
+            }
+            for (var i = 0; i < readAt.Length; i++) to[readAt[i]] += ofRead[i] * slopes[i];
+            slopes += stride;
         }
     }
 }

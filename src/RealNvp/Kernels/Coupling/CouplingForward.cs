@@ -38,14 +38,19 @@ internal static unsafe class CouplingForward
         var weight = changed + (3 * part);
         call.Weight.CopyTo(new Span<float>(weight, columns));
         var block = new CouplingBlock { Columns = columns, Input = changed, RawRow = outputs, Weight = weight, Value = changed + part, LogDerivative = changed + (2 * part) };
+        var limit = plan.Limit;
+        var own = plan.ReadRun < 0 || limit > 0;
+        // what lies between rows goes through the limit with them
+        if (limit > 0) new Span<float>(read, DenseCall.Block * inputs).Clear();
         var most = DenseCall.BlockOf(end - start);
         for (var row = start; row < end; row += most)
         {
             var x = net.X + (row * net.XStride);
             block.Rows = Math.Min(most, end - row);
             block.Raw = tape == null ? last : tape + DenseForward.TapeAt(program, net.Rows, program.Layers.Count - 1) + ((nint)row * outputs);
-            if (plan.ReadRun < 0) CouplingCall.Gather(x, net.XStride, plan.ReadAt, read, inputs, block.Rows);
-            DenseForward.Block<L, V>(net, plan.ReadRun < 0 ? read : x + plan.ReadRun, plan.ReadRun < 0 ? inputs : net.XStride, row, block.Rows, tape, scratch, block.Raw);
+            if (own) CouplingCall.Gather(x, net.XStride, plan.ReadAt, read, inputs, block.Rows);
+            if (limit > 0) InputLimit.Apply(read, block.Rows * inputs, limit);
+            DenseForward.Block<L, V>(net, own ? read : x + plan.ReadRun, own ? inputs : net.XStride, row, block.Rows, tape, scratch, block.Raw);
             CouplingCall.Gather(x, net.XStride, plan.ChangedAt, changed, columns, block.Rows);
             plan.Map.Run(block, call.Inverse, gradient: false);
             Write(plan.ChangedAt, x, net.XStride, block, y + ((nint)row * features), features, logDet + row);

@@ -49,6 +49,9 @@ internal sealed class CouplingPlan
 
     public DenseModules Modules => network.Modules;
 
+    /// <summary>The limit of what the network sees; 0 for none.</summary>
+    public double Limit => network.Modules.Limit ?? 0;
+
     public DenseProgram Program => network.Modules.Program;
 
     /// <summary>Value and log-determinant; null where the kernel does not take these tensors. The caller disposes both.</summary>
@@ -57,6 +60,7 @@ internal sealed class CouplingPlan
         if (!KernelSwitches.Coupling || !Map.IsOn || !DenseNetwork.Fits(input, Features) || ConditionerMath.IsReduced(Modules.ComputeDtype, input) || ModuleHooks.Any((Conditioner)network)) return null;
         using var scope = NewDisposeScope();
         var hasContext = Modules.Uses(context);
+        if (hasContext) context = InputLimit.Of(context!, Modules.Limit);
         var all = Modules.Tensors(input, context);
         if (!DenseNetwork.Serves(Program, all, hasContext, Features)) return null;
         for (var i = 0; i < (hasContext ? 2 : 1); i++) all[i] = DenseNetwork.Rows(all[i]);
@@ -74,7 +78,7 @@ internal sealed class CouplingPlan
     {
         var input = all[0];
         var parts = all.Take(all.Count - (Map.Weight is null ? 0 : 1)).ToArray();
-        parts[0] = read(input);
+        parts[0] = InputLimit.Of(read(input), Modules.Limit);
         var parameters = DenseTwin.Forward(Program, new DenseTensors(Program, parts, hasContext));
         var (value, logDet) = Map.Plain(changed(input), parameters, parts.Length == all.Count ? null : all[^1], inverse);
         return (merge(input, value), logDet);

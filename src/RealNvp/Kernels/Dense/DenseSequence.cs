@@ -18,6 +18,7 @@ internal sealed unsafe class DenseSequence
     private readonly int rows, features, perFeature, stride, knownStride;
     private readonly long step_size, biases, known, sums, added, entering;
     private readonly float* memory;
+    private readonly double limit;
     private readonly bool has_context;
 
     /// <summary>Packs the weights for all steps.</summary>
@@ -27,8 +28,10 @@ internal sealed unsafe class DenseSequence
     /// <param name="order">The feature of each step.</param>
     /// <param name="ends">For each step how many hidden units are known after it.</param>
     /// <param name="perFeature">The number of parameters of a feature.</param>
-    public DenseSequence(DenseProgram program, DenseTensors tensors, Tensor? given, long[] order, long[] ends, long perFeature)
+    /// <param name="limit">What the network sees of the features: see <see cref="InputLimit"/>; null for all of them.</param>
+    public DenseSequence(DenseProgram program, DenseTensors tensors, Tensor? given, long[] order, long[] ends, long perFeature, double? limit)
     {
+        this.limit = limit ?? 0;
         (this.program, this.order, this.ends) = (program, order, ends);
         (rows, features, this.perFeature) = ((int)tensors.X.shape[0], order.Length, (int)perFeature);
         var hidden = program.Layers[0].Outputs;
@@ -119,7 +122,7 @@ internal sealed unsafe class DenseSequence
                         var shift = scratch[(r * Spare) + 1];
                         var x = shiftFirst ? (from[at] * MathF.Exp(minus)) - shift : (from[at] - shift) * MathF.Exp(minus);
                         (to[at], sum[row + r]) = (x, sum[row + r] + minus);
-                        memory[known + ((long)(row + r) * knownStride) + step] = x;
+                        memory[known + ((long)(row + r) * knownStride) + step] = Seen(x);
                     }
                 }
             }
@@ -188,8 +191,10 @@ internal sealed unsafe class DenseSequence
     private void Copy(Tensor all, long feature, int step)
     {
         var from = KernelMemory.Pointer<float>(all);
-        for (long row = 0; row < rows; row++) memory[known + (row * knownStride) + step] = from[(row * features) + feature];
+        for (long row = 0; row < rows; row++) memory[known + (row * knownStride) + step] = Seen(from[(row * features) + feature]);
     }
+
+    private float Seen(float x) => limit > 0 ? InputLimit.Of(x, limit) : x;
 
     // room for the panels of any step
     private long StepSize(int hidden)

@@ -1,8 +1,8 @@
 using static TorchSharp.torch;
 
-namespace RealNvp.Checking;
+namespace RealNvp.Internal;
 
-/// <summary>Keeps the state of torch's default generator, and puts it back on dispose.</summary>
+/// <summary>Keeps the state of torch's default generator, and puts it back on dispose if it has changed.</summary>
 internal readonly struct RandomState : IDisposable
 {
     private readonly Tensor state;
@@ -13,7 +13,8 @@ internal readonly struct RandomState : IDisposable
 
     public void Dispose()
     {
-        random.set_rng_state(state);
-        state.Dispose();
+        using (state)
+        using (var now = random.get_rng_state())
+            if (!now.bytes.SequenceEqual(state.bytes)) random.set_rng_state(state);
     }
 }

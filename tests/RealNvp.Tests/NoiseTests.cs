@@ -1,0 +1,125 @@
+using RealNvp.Tests.Densities;
+using RealNvp.Tests.Infrastructure;
+using RealNvp.Tests.Laws;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Tests;
+
+/// <summary>Every random number comes from <see cref="Noise"/>; without a GPU, the meta device stands in for one.</summary>
+public class NoiseTests
+{
+    // no machine has room for so many elements, and none tries to make it
+    private const long TooMany = 1L << 44;
+
+    public static TheoryData<string> Densities => DensityTests.Names;
+
+    public static TheoryData<string> Presets => PresetTable.Names;
+
+    public static TheoryData<string> OneOfEach => PresetTable.OneOfEach;
+
+    [Fact, LeavesNoTensors]
+    public void Seeded_noise_is_drawn_on_the_CPU_for_every_device()
+    {
+        using var scope = NewDisposeScope();
+        using Generator here = new(3), there = new(3);
+        foreach (var draw in new Func<Device, Generator, Tensor>[] { (d, g) => Noise.Uniform([5, 2], float32, d, g), (d, g) => Noise.Normal([33], float64, d, g), (d, g) => Noise.Uniform([7], float64, d, g, -2, 3) })
+        {
+            var drawn = draw(CPU, here);
+            draw(META, there).device_type.Should().Be(DeviceType.META);
+            drawn.requires_grad.Should().BeFalse();
+            here.get_state().equal(there.get_state()).all().item<bool>().Should().BeTrue("a device elsewhere takes the same numbers from the generator");
+        }
+    }
+
+    [Fact, LeavesNoTensors]
+    public void The_numbers_are_those_of_torch()
+    {
+        using var scope = NewDisposeScope();
+        using Generator ours = new(11), theirs = new(11);
+        Noise.Uniform([40], float32, CPU, ours).equal(rand([40], generator: theirs)).all().item<bool>().Should().BeTrue();
+        Noise.Normal([40], float32, CPU, ours).equal(randn([40], generator: theirs)).all().item<bool>().Should().BeTrue();
+        manual_seed(2);
+        var without = Noise.Normal([3], float64, CPU, null);
+        manual_seed(2);
+        randn([3], float64).equal(without).all().item<bool>().Should().BeTrue("without a generator it is torch's own");
+    }
+
+    [Fact, LeavesNoTensors]
+    public void A_generator_that_was_made_for_a_GPU_serves_since_it_is_one_of_the_CPU()
+    {
+        using var scope = NewDisposeScope();
+        using Generator claims = new(4, new Device("cuda:0")), plain = new(4);
+        Noise.Normal([4], float32, CPU, claims).equal(Noise.Normal([4], float32, CPU, plain)).all().item<bool>().Should().BeTrue();
+    }
+
+    [Theory, MemberData(nameof(Densities))]
+    public void A_density_draws_seeded_noise_for_a_device_elsewhere(string name)
+    {
+        using var scope = NewDisposeScope();
+        using var density = DensityTests.All[name]();
+        // meta tensors have no values, on which picking a part or drawing again depends
+        if (density is GaussianMixture or ResampledNormal) return;
+        // and relu has no kernel for them
+        if (density.modules().OfType<Conditioner>().Any()) return;
+        using Generator here = new(5), there = new(5);
+        var context = density.ContextSize > 0 ? ones(3, density.ContextSize) : null;
+        density.Sample(3, 1, float32, CPU, here, context);
+        density.to(META);
+        density.Sample(3, 1, float32, META, there, context?.to(META)).device_type.Should().Be(DeviceType.META);
+        here.get_state().equal(there.get_state()).all().item<bool>().Should().BeTrue();
+    }
+
+    [Fact]
+    public void Only_the_places_that_draw_lift_the_ban_on_drawing()
+    {
+        // the analyzer refuses rand, randn, normal_, new Generator ... everywhere else, and so a seeded draw that a GPU would refuse
+        var source = Path.Combine(Repository.Root, "src", "RealNvp");
+        Directory.GetFiles(source, "*.cs", SearchOption.AllDirectories).Where(f => !f.Contains("/obj/", StringComparison.Ordinal) && File.ReadAllText(f).Contains("disable RS0030", StringComparison.Ordinal))
+            .Select(Path.GetFileName).Should().BeEquivalentTo("Noise.cs", "RandomSource.cs", "Scalars.cs", "KernelTwin.cs");
+        var banned = File.ReadLines(Path.Combine(Repository.Root, "eng", "BannedSymbols.txt")).Select(line => line.Split('(', ';')[0]).ToHashSet();
+        foreach (var type in new[] { typeof(torch), typeof(Tensor) })
+            foreach (var method in type.GetMethods().Where(m => m.GetParameters().Any(p => p.ParameterType == typeof(Generator)) && m.DeclaringType == type))
+                banned.Contains($"M:TorchSharp.torch{(type == typeof(Tensor) ? ".Tensor" : "")}.{method.Name}").Should().BeTrue("{0} takes a generator", method);
+        foreach (var method in new[] { "torch.Generator.#ctor", "torch.matmul", "torch.Tensor.matmul", "torch.autograd.grad", "torch.nn.Linear", "torch.nn.Conv2d" }) banned.Contains($"M:TorchSharp.{method}").Should().BeTrue("{0} ends the process or draws", method);
+    }
+
+    [Theory, MemberData(nameof(Densities)), LeavesNoTensors]
+    public void More_samples_than_memory_holds_are_an_exception_of_a_density(string name)
+    {
+        using var scope = NewDisposeScope();
+        using var density = DensityTests.All[name]();
+        if (density.ContextSize > 0) return;   // one row of a context for each
+        using var generator = new Generator(1);
+        foreach (var given in new[] { generator, null })
+            density.Invoking(d => d.Sample(TooMany, 1, float32, CPU, given)).Should().Throw<Exception>();
+    }
+
+    [Theory, MemberData(nameof(OneOfEach)), LeavesNoTensors]
+    public void More_samples_than_memory_holds_are_an_exception_of_a_model(string name) => SampleTooMany(name);
+
+    [SlowTheory, MemberData(nameof(Presets)), LeavesNoTensors]
+    public void More_samples_than_memory_holds_are_an_exception_of_every_preset(string name) => SampleTooMany(name);
+
+    private static void SampleTooMany(string name)
+    {
+        using var scope = NewDisposeScope();
+        var options = PresetTable.All[name];
+        using var model = options.Build();
+        model.eval();
+        var context = PresetTable.Context(options, 1)?.to(float32);
+        model.Invoking(m => m.Sample(TooMany, context, seed: 1)).Should().Throw<Exception>();
+        model.Invoking(m => m.SampleAndLogProb(TooMany, context)).Should().Throw<Exception>();
+        if (options.Levels == 0) model.Invoking(m => m.RSampleAndLogProb(TooMany, context, seed: 1)).Should().Throw<Exception>();
+    }
+
+    [Fact, LeavesNoTensors]
+    public void A_layer_that_draws_throws_where_memory_does_not_suffice()
+    {
+        using var scope = NewDisposeScope();
+        // a batch without memory of its own: what the layer draws is what does not fit
+        var x = zeros(1, 1, 1, 1).expand(TooMany, 1, 2, 2);
+        foreach (var layer in new Bijection[] { new UniformDequantization(4), new RandomHorizontalFlip(), new VariationalDequantization([1, 2, 2], 4, 2, 4) })
+            using (layer) layer.Invoking(l => l.Forward(x)).Should().Throw<Exception>();
+    }
+}
