@@ -137,8 +137,10 @@ public sealed partial class Trainer
         };
     }
 
+    private static long HeldOut(ValidationSource source, TrainingData? validation) => source == ValidationSource.HeldOut ? validation!.Count ?? 0 : 0;
+
     /// <summary>What was done, for the caller, after the weights have come back.</summary>
-    private TrainingResult Result(Run run, StopReason reason)
+    private TrainingResult Result(ValidationSource source, long heldOut, StopReason reason)
     {
         var restored = Options.RestoreBest && state.BestEpoch is not null;
         var ended = restored ? state.BestEpoch : state.Batch > 0 ? null : state.Epoch;
@@ -149,8 +151,8 @@ public sealed partial class Trainer
             BestEpoch = state.BestEpoch,
             Reason = reason,
             WeightsEpoch = ended > state.Epoch ? null : ended,
-            Validation = run.Source,
-            HeldOut = run.HeldOut,
+            Validation = source,
+            HeldOut = heldOut,
             Warnings = [.. state.Warnings],
         };
     }

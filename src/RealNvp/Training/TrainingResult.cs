@@ -17,7 +17,7 @@ public sealed record TrainingResult
     /// <summary>Why training ended.</summary>
     public required StopReason Reason { get; init; }
 
-    /// <summary>The epoch whose weights the flow has now, as they were at its end; null if they are from the middle of an epoch.</summary>
+    /// <summary>The epoch whose weights the flow has now, as they were at its end; 0 for those from before training, null if they are from the middle of an epoch.</summary>
     /// <remarks>It is <see cref="BestEpoch"/> with <see cref="TrainingOptions.RestoreBest"/> and validation, else the last epoch.</remarks>
     public int? WeightsEpoch { get; init; }
 
