@@ -98,6 +98,7 @@ public sealed partial class Trainer : IDisposable
         {
             try { foreach (var warning in LayerFitting.Fit(flow, data, again: false, $"{nameof(Trainer)}.{nameof(Fit)}", cancellationToken)) Warn(warning); }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested) { return Result(source, HeldOut(source, validation), StopReason.Cancelled); }
+            average?.Restart();
         }
 
         FillIn(validation, source);
