@@ -13,8 +13,8 @@ public class EvaluationGateTests
     // what changes with the mode: batch statistics of ours and of TorchSharp's, dropout, flips, statistics of layers
     public static IReadOnlyDictionary<string, Func<Flow>> Flows { get; } = new Dictionary<string, Func<Flow>>
     {
-        ["images"] = () => PresetTable.Create("Digits8x8"),
-        ["Glow"] = () => PresetTable.Create("Glow, Digits8x8"),
+        ["images"] = () => Random(RealNvpOptions.Digits8x8 with { Shape = [1, 4, 4], Scales = 1, Blocks = 1, Hidden = 4 }),
+        ["Glow"] = () => Random(GlowOptions.Digits8x8 with { Shape = [1, 4, 4], Scales = 1, Steps = 2, Hidden = 4 }),
         ["MAF with batch norms"] = () => PresetTable.Create("MAF, Tabular"),
         ["networks of TorchSharp's modules"] = Foreign,
         ["a resampled base"] = () => new Flow([4], new DiagonalScaling([4]), new ResampledNormal([4], hidden: 8)).to(float64),
@@ -91,7 +91,7 @@ public class EvaluationGateTests
         byte[][] Gradients(bool beside)
         {
             using var inner = NewDisposeScope();
-            using var flow = PresetTable.Create("Digits8x8");
+            using var flow = Flows["images"]();
             var (x, _) = Data("images", flow);
             flow.train();
             flow.ReversibleTraining = true;
@@ -222,6 +222,15 @@ public class EvaluationGateTests
         foreach (var thread in new[] { first, second, loss }) thread.Join(10_000).Should().BeTrue();
         network.Modes.Should().Equal(false, false, true);
         foreach (var flow in new[] { one, other, third, all }) flow.modules().Prepend(flow).Should().OnlyContain(m => m.training);
+    }
+
+    private static FlowModel Random(ModelOptions options)
+    {
+        manual_seed(1);
+        var model = options.Build();
+        RandomWeights.Draw(model, 2, 0.05);
+        model.to(float64);
+        return model;
     }
 
     private static Flow Foreign()
