@@ -87,8 +87,8 @@ public abstract record ModelOptions
         {
             BaseDensityKind.StandardLogistic => new StandardLogistic(latent),
             BaseDensityKind.StudentT => new StudentT(latent, BaseDegreesOfFreedom),
-            BaseDensityKind.DiagonalNormal => new DiagonalNormal(latent, ContextSize),
-            BaseDensityKind.GaussianMixture => new GaussianMixture(latent, BaseComponents, ContextSize),
+            BaseDensityKind.DiagonalNormal => new DiagonalNormal(latent, ContextSize, inputLimit: InputLimit),
+            BaseDensityKind.GaussianMixture => new GaussianMixture(latent, BaseComponents, ContextSize, inputLimit: InputLimit),
             BaseDensityKind.UniformBox => new UniformBox(latent, -BoxBound!.Value, BoxBound!.Value),
             BaseDensityKind.ResampledNormal => new ResampledNormal(latent),
             _ => new StandardNormal(latent),
