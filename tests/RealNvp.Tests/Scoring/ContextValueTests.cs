@@ -67,7 +67,7 @@ public class ContextValueTests
             call.Should().Throw<ArgumentException>().WithMessage("*the output of Halves holds * NaN or infinite*row*1*");
         using var labels = new LabelEncoder(3);
         using var classes = new Flow([2], new AffineCouplingLayer([2], Mask.Alternating(2), new ResidualMlp(1, 2, 8, 1, 3)), contextEncoder: labels);
-        foreach (var call in new Action[] { () => classes.RSampleAndLogProb(2, tensor(new long[] { 1, 3 })), () => classes.NegativeLogLikelihood(zeros(2, 2), tensor(new long[] { 1, 3 })), () => new FlowDistribution(classes, tensor(new long[] { 1, 3 })) })
+        foreach (var call in new Action[] { () => classes.RSampleAndLogProb(2, tensor(new long[] { 1, 3 })), () => classes.NegativeLogLikelihood(zeros(2, 2), tensor(new long[] { 1, 3 })), () => _ = new FlowDistribution(classes, tensor(new long[] { 1, 3 })) })
             call.Should().Throw<ArgumentException>().WithMessage("*labels in 0 ... 2*");
     }
 
