@@ -121,7 +121,7 @@ public class GraphAndBatchTests
             ["Decode"] = (size, progress, token) => flow.Decode(x, null, null, size, progress, token),
             ["Sample"] = (size, progress, token) => flow.Sample(7, null, 1, null, null, size, progress, token),
             ["SampleAndLogProb"] = (size, progress, token) => flow.SampleAndLogProb(7, null, 1, null, null, size, progress, token),
-            ["Evaluate"] = (size, progress, token) => flow.Evaluate(x, null, size ?? 256, 0, progress, token),
+            ["Evaluate"] = (size, progress, token) => flow.Evaluate(x, null, size ?? 256, 0, progress, cancellationToken: token),
         };
         foreach (var (name, call) in calls)
         {
