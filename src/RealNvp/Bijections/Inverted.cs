@@ -36,6 +36,12 @@ public sealed class Inverted : Bijection
     /// <inheritdoc/>
     public override IReadOnlyList<Circle> CirclesThrough(IReadOnlyList<Circle> circles, bool inverse = false) => bijection.CirclesThrough(circles, !inverse);
 
+    /// <inheritdoc/>
+    public override bool HasFastForward => bijection.HasFastInverse;
+
+    /// <inheritdoc/>
+    public override bool HasFastInverse => bijection.HasFastForward;
+
     internal override bool IsComposite => true;
 
     internal override void FollowCircles(CirclePath path, bool inverse) => bijection.FollowCircles(path, !inverse);

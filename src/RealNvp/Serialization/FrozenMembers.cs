@@ -30,6 +30,8 @@ internal static class FrozenMembers
         (typeof(SplineFlowOptions), nameof(SplineFlowOptions.CircleHigh), 2, "3.141592653589793"),
         (typeof(NiceOptions), nameof(ModelOptions.Base), 2, "\"StandardLogistic\""),
         (typeof(TrainingOptions), nameof(TrainingOptions.Reversible), 2, "false"),
+        (typeof(TrainingOptions), nameof(TrainingOptions.MaxDuration), 2, "null"),
+        (typeof(EpochRecord), nameof(EpochRecord.IsPartial), 2, "false"),
         (typeof(TrainerState), nameof(TrainerState.Warnings), 2, "[]"),
     ];
 
