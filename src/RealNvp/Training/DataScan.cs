@@ -36,7 +36,7 @@ internal sealed class DataScan : IDisposable
         return found;
     }
 
-    private static IReadOnlyList<string> Of(Tensor x, string what, ScalarType? weights)
+    private static List<string> Of(Tensor x, string what, ScalarType? weights)
     {
         if (!x.is_floating_point() || x.dim() != 2 || x.shape[0] < 3) return [];
         using var scope = NewDisposeScope();
