@@ -93,7 +93,7 @@ public static class LayerTable
         new("standardization", Standardized, [5]),
         new("standardization by quantiles, image", () => Fitted(new Standardization([2, 3, 2], FeatureScaling.Quantiles)), [2, 3, 2]),
         // beyond 88 thresholds float32 has no number for x
-        new("asinh", () => new AsinhTransform(0.7), [2, 3]) { Options = new() { Points = [-0.7, 0.7, 0, 50] } },
+        new("asinh", () => new AsinhTransform(0.7), [2, 3]) { Options = new() { Points = [-0.7, 0.7, 0, 5], Extreme = 20 } },
     ];
 
     public static TheoryData<string> Names => [.. All.Select(c => c.Name)];
