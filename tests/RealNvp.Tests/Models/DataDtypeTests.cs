@@ -143,4 +143,13 @@ public class DataDtypeTests
         var samples = flow.Sample(100, seed: 1, dtype: float64);
         samples.select(1, 0).unique().output.shape[0].Should().Be(100);
     }
+
+    [Theory, InlineData(long.MaxValue), InlineData(1L << 44)]
+    public void More_samples_than_memory_holds_fail_at_once(long count)
+    {
+        using var flow = new RealNvpModel(RealNvpOptions.Toy2D, 0);
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+        FluentActions.Invoking(() => flow.Sample(count)).Should().Throw<Exception>();
+        watch.Elapsed.TotalSeconds.Should().BeLessThan(5);
+    }
 }
