@@ -11,7 +11,7 @@ internal static class CircularSplines
         var (shape, circular, low, high) = (options.Shape, options.CircularFeatures, options.CircleLow, options.CircleHigh);
         var real = circular.Complement(shape[0]);
         List<Bijection> layers = [new Wrap(shape, circular, low, high)];
-        if (options.Standardize && real.Count > 0) layers.Add(new SubsetLayer(shape, real, new Standardization([real.Count])));
+        if (real.Count > 0) layers.AddRange(options.ScalingLayers(options.Standardize, [real.Count]).Select(layer => new SubsetLayer(shape, real, layer)));
         for (var i = 0; i < options.Couplings; i++)
         {
             if (options.Linear && real.Count > 1) layers.Add(new SubsetLayer(shape, real, new InvertibleLinear([real.Count])));

@@ -81,7 +81,7 @@ public sealed record SplineFlowOptions : ModelOptions
         Range(Hidden, 1, 1 << 16, nameof(Hidden));
         Range(Blocks, 0, 1024, nameof(Blocks));
         Range(Bins, 1, 64, nameof(Bins));
-        Require(Bound > 0 && double.IsFinite(Bound), nameof(Bound), Bound, "must be positive");
+        RequireBound(Bound, nameof(Bound));
         Require(CircleLow < CircleHigh && double.IsFinite(CircleHigh - CircleLow), nameof(CircleHigh), CircleHigh, "must be above CircleLow, both finite");
         if (CircularFeatures.Count == 0) return;
         Require(CircularFeatures[CircularFeatures.Count - 1] < Shape[0], nameof(CircularFeatures), CircularFeatures, $"must be features of {Shape}, 0 to {Shape[0] - 1}");

@@ -40,6 +40,7 @@ public static class LayerTable
         new("all features as a part", () => new SubsetLayer([2], [0, 1], new InvertibleLinear([2])), [2]),
         new("torus, a chain", () => new Chain(new Wrap([3], [0, 2]), Torus([3], Mask.Alternating(3), CirclesAt([0, 2], Mask.Alternating(3)), [0, 2]), new CircularShift([3], [0, 2]), new Permutation([3], [2, 1, 0]), Torus([3], !Mask.Alternating(3), CirclesAt([0, 2], !Mask.Alternating(3)), [0, 2])), [3]) { Options = new() { Extreme = 20 }, FarSpread = 0.6 },
         new("spline, one bin, context", () => Spline([3], Mask.FirstHalf(3), new SplineTransformer(1, 0, 1, SplineTails.Box), 2), [3]) { Options = new() { Minimum = 0, Maximum = 1, DrawLatents = false } },
+        new("spline, floors of its own", () => Spline([4], Mask.Alternating(4), new SplineTransformer(4, -2, 2, SplineTails.Linear, 0.02, 0.1)), [4]) { Options = new() { Points = [-2, 2, 0, -1, 1] } },
         new("spline, dense mask", () => new CouplingLayer([1, 3, 3], Mask.Checkerboard(3, 3), new SplineTransformer(3), size => Net(size.Inputs, size.Outputs)), [1, 3, 3]),
         new("spline, channel-wise", () => new CouplingLayer([3, 2, 2], Mask.ChannelWise(3), new SplineTransformer(5), size => Net(size.Inputs, size.Outputs)), [3, 2, 2]),
         // extremes that reach the network put means so far apart that the map between them is flat in any dtype
@@ -102,6 +103,9 @@ public static class LayerTable
         new("dequantization", () => new UniformDequantization(8), [1, 3, 3]) { Options = new() { Minimum = 0, Maximum = 7, Float64Tolerance = 1e-9 }, Sample = () => Integers(8, [4, 1, 3, 3]) },
         new("horizontal flip", () => new RandomHorizontalFlip(), [2, 3, 4]),
         new("standardization", Standardized, [5]),
+        new("standardization by quantiles, image", () => Fitted(new Standardization([2, 3, 2], FeatureScaling.Quantiles)), [2, 3, 2]),
+        // beyond 88 thresholds float32 has no number for x
+        new("asinh", () => new AsinhTransform(0.7), [2, 3]) { Options = new() { Points = [-0.7, 0.7, 0, 5], Extreme = 20 } },
     ];
 
     public static TheoryData<string> Names => [.. All.Select(c => c.Name)];
@@ -154,6 +158,14 @@ public static class LayerTable
     private static MultiScale MultiScaleLayer() => new([1, 4, 4],
         new Chain(AffineImage([1, 4, 4], Mask.Checkerboard(4, 4)), new Squeeze([1, 4, 4], SqueezeOrder.Checkerboard), AffineImage([4, 2, 2], Mask.ChannelWise(4))),
         AffineImage([2, 2, 2], Mask.Checkerboard(2, 2)));
+
+    private static Standardization Fitted(Standardization layer)
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(4);
+        layer.Fit(randn(layer.InputShape!.Value.WithBatch(50), dtype: float64, generator: generator).mul(3).add(2));
+        return layer;
+    }
 
     private static Standardization Standardized()
     {
