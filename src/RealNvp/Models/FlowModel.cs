@@ -8,13 +8,13 @@ namespace RealNvp;
 /// <remarks>A model is in training mode when it is new; <c>eval()</c> makes it safe for several threads. One from a file is in evaluation mode.</remarks>
 public abstract class FlowModel : Flow
 {
-    private protected FlowModel(string name, ModelOptions options, (Bijection Bijection, Density? Base) parts) : base(name, options.Shape, parts.Bijection, parts.Base) { }
+    private protected FlowModel(string name, ModelOptions options, (Bijection Bijection, Density? Base) parts) : base(name, options.Shape, parts.Bijection, parts.Base, options.NewContextEncoder()) { }
 
     /// <summary>What the model was built from; each class also has it as <c>Options</c>, in its own type.</summary>
     public abstract ModelOptions ModelOptions { get; }
 
     /// <summary>The standardization at the start of the model, or null where there is none. The trainer fits it.</summary>
-    public Standardization? Standardization => (Bijection as Chain)?.Layers.OfType<Standardization>().FirstOrDefault();
+    public Standardization? Standardization => (Bijection as Chain)?.Layers.Select(l => l is SubsetLayer some ? some.Bijection : l).OfType<Standardization>().FirstOrDefault();
 
     /// <summary>Writes the model to one self-describing file: options and weights, as safetensors. The file is replaced in one step.</summary>
     /// <param name="path">The file, usually <c>*.safetensors</c>. An older one stays whole until the new one is complete.</param>
