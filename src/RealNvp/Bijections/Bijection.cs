@@ -191,7 +191,10 @@ public abstract class Bijection : nn.Module
         using var scope = NewDisposeScope();
         var tape = IsComposite ? null : LayerTape.Current;
         var opened = tape?.Begin(this, null, input, inverse) ?? false;
-        var (value, logDet) = inverse ? InverseCore(input, context) : ForwardCore(input, context);
+        Tensor value;
+        Tensor? logDet;
+        try { (value, logDet) = inverse ? InverseCore(input, context) : ForwardCore(input, context); }
+        catch (NoRootException e) when (e.Passes(this)) { throw; }
         if (opened) tape!.End();
         observer?.Invoke(new LayerRun(this, input, context, value, logDet, inverse));
         if (!ReferenceEquals(value, input)) scope.MoveToOuter(value);

@@ -65,7 +65,7 @@ public sealed record SplineFlowOptions : ModelOptions
         Range(Hidden, 1, 1 << 16, nameof(Hidden));
         Range(Blocks, 0, 1024, nameof(Blocks));
         Range(Bins, 1, 64, nameof(Bins));
-        Require(Bound > 0 && double.IsFinite(Bound), nameof(Bound), Bound, "must be positive");
+        RequireBound(Bound, nameof(Bound));
     }
 
     private protected override double? BoxBound => Standardize || Linear ? null : Bound;

@@ -30,6 +30,7 @@ public static class LayerTable
         // an angle that is many turns away has lost its digits
         new("spline, circular", () => Spline([4], Mask.Alternating(4), new SplineTransformer(4, Math.PI, SplineTails.Circular)), [4]) { Options = new() { Extreme = 20, Points = [-Math.PI, Math.PI, 0, 3 * Math.PI, 1] }, FarSpread = 0.6 },
         new("spline, one bin, context", () => Spline([3], Mask.FirstHalf(3), new SplineTransformer(1, 0, 1, SplineTails.Box), 2), [3]) { Options = new() { Minimum = 0, Maximum = 1, DrawLatents = false } },
+        new("spline, floors of its own", () => Spline([4], Mask.Alternating(4), new SplineTransformer(4, -2, 2, SplineTails.Linear, 0.02, 0.1)), [4]) { Options = new() { Points = [-2, 2, 0, -1, 1] } },
         new("spline, dense mask", () => new CouplingLayer([1, 3, 3], Mask.Checkerboard(3, 3), new SplineTransformer(3), size => Net(size.Inputs, size.Outputs)), [1, 3, 3]),
         new("spline, channel-wise", () => new CouplingLayer([3, 2, 2], Mask.ChannelWise(3), new SplineTransformer(5), size => Net(size.Inputs, size.Outputs)), [3, 2, 2]),
         // extremes that reach the network put means so far apart that the map between them is flat in any dtype
@@ -93,7 +94,7 @@ public static class LayerTable
         new("standardization", Standardized, [5]),
         new("standardization by quantiles, image", () => Fitted(new Standardization([2, 3, 2], FeatureScaling.Quantiles)), [2, 3, 2]),
         // beyond 88 thresholds float32 has no number for x
-        new("asinh", () => new AsinhTransform(0.7), [2, 3]) { Options = new() { Points = [-0.7, 0.7, 0, 50] } },
+        new("asinh", () => new AsinhTransform(0.7), [2, 3]) { Options = new() { Points = [-0.7, 0.7, 0, 5], Extreme = 20 } },
     ];
 
     public static TheoryData<string> Names => [.. All.Select(c => c.Name)];
