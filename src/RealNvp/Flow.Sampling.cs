@@ -123,7 +123,7 @@ public partial class Flow
         return (is_grad_enabled() ? passes.AtOnce() : passes).Run(total, (start, size) =>
         {
             var (latents, given) = Rows(z, features, start, size);
-            var (x, logDet) = bijection.Inverse(latents, ForBijection(given));
+            var (x, logDet) = Found(owner, () => bijection.Inverse(latents, ForBijection(given)));
             var logProb = base_density.LogProb(latents, ForBase(given)).sub(logDet);
             if (!check) return (x, logProb);
             void Again(Tensor rows) => bijection.Inverse(latents.index_select(0, rows), ForBijection(given)?.index_select(0, rows));
