@@ -14,7 +14,7 @@ public abstract class FlowModel : Flow
     public abstract ModelOptions ModelOptions { get; }
 
     /// <summary>The standardization at the start of the model, or null where there is none. The trainer fits it.</summary>
-    public Standardization? Standardization => (Bijection as Chain)?.Layers.OfType<Standardization>().FirstOrDefault();
+    public Standardization? Standardization => (Bijection as Chain)?.Layers.Select(l => l is SubsetLayer some ? some.Bijection : l).OfType<Standardization>().FirstOrDefault();
 
     /// <summary>Writes the model to one self-describing file: options and weights, as safetensors. The file is replaced in one step.</summary>
     /// <param name="path">The file, usually <c>*.safetensors</c>. An older one stays whole until the new one is complete.</param>

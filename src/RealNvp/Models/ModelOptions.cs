@@ -101,16 +101,21 @@ public abstract record ModelOptions
     internal ContextEncoder? NewContextEncoder() => StandardizeContext && ContextSize > 0 ? new ContextStandardization(ContextSize, Scaling) : null;
 
     /// <summary>The layers that take the scales of data, and their tails, away.</summary>
-    internal IEnumerable<Bijection> ScalingLayers(bool standardize)
+    internal IEnumerable<Bijection> ScalingLayers(bool standardize) => ScalingLayers(standardize, Shape);
+
+    /// <summary>The same for some of the features.</summary>
+    internal IEnumerable<Bijection> ScalingLayers(bool standardize, EventShape shape)
     {
-        if (standardize) yield return new Standardization(Shape, Scaling);
-        if (TailThreshold is { } threshold) yield return new AsinhTransform(threshold, Shape);
+        if (standardize) yield return new Standardization(shape, Scaling);
+        if (TailThreshold is { } threshold) yield return new AsinhTransform(threshold, shape);
     }
 
     /// <summary>Makes the density of the latents, with new weights.</summary>
-    internal Density NewBase()
+    internal Density NewBase() => NewBase(IsImage ? [Shape.NumElements] : Shape);
+
+    /// <summary>Makes the density of latents of a shape, or of some features of them.</summary>
+    internal Density NewBase(EventShape latent)
     {
-        EventShape latent = IsImage ? [Shape.NumElements] : Shape;
         return Base switch
         {
             BaseDensityKind.StandardLogistic => new StandardLogistic(latent),

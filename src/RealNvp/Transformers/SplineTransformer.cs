@@ -89,6 +89,9 @@ public sealed class SplineTransformer : ScalarTransformer
     /// <inheritdoc/>
     public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters) => Apply(y, parameters, inverse: true);
 
+    /// <inheritdoc/>
+    public override Circle? CircleOf(int feature) => Tails == SplineTails.Circular ? new Circle(feature, Low, High) : null;
+
     internal override CouplingMap? Fused => new SplineCouplingMap(twin);
 
     private (Tensor, Tensor?) Apply(Tensor input, Tensor parameters, bool inverse)
