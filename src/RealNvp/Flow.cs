@@ -59,6 +59,7 @@ public partial class Flow : nn.Module
         IsBound = bijection.GivesBound;
         RegisterComponents();
         _ = Gate;
+        stateCount = StateCount;
     }
 
     /// <summary>The map from data to latents.</summary>
