@@ -30,7 +30,7 @@ internal static class ModelFile
 
     public static Dictionary<string, string> Metadata(Flow flow)
     {
-        var metadata = new Dictionary<string, string> { [FormatKey] = Format, [VersionKey] = FrozenMembers.Current.ToString(CultureInfo.InvariantCulture), [KindKey] = flow.GetName() };
+        var metadata = new Dictionary<string, string> { [FormatKey] = Format, [VersionKey] = FrozenMembers.Current.ToString(CultureInfo.InvariantCulture), [KindKey] = flow.GetName(), [Checksum.Key] = "" };
         if (flow is FlowModel model) metadata[OptionsKey] = model.ModelOptions.ToJson();
         return metadata;
     }
@@ -49,16 +49,7 @@ internal static class ModelFile
         var model = (T)Build(path, file);
         try
         {
-            var source = file.Tensors.Keys.Any(k => k.StartsWith(BestPrefix, StringComparison.Ordinal)) ? BestPrefix : ModelPrefix;
-            LoadState(model, file, source, path);
-            if (source == ModelPrefix && file.Tensors.Keys.Any(k => k.StartsWith(AveragePrefix, StringComparison.Ordinal)))
-            {
-                using var average = new WeightAverage(model);
-                average.LoadStateDict(AverageSection(model, file, path));
-                StateSnapshot averaged;
-                using (average.Apply()) averaged = new StateSnapshot(model.state_dict());
-                using (averaged) averaged.CopyTo(model);
-            }
+            LoadBest(model, file, path);
             if (device is not null) model.to(device);
             model.eval();
             return model;
@@ -66,6 +57,29 @@ internal static class ModelFile
         catch
         {
             model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Loads the best weights of a file, else the averaged ones, else the last ones. If it throws, the flow is as it was.</summary>
+    public static void LoadBest(Flow flow, SafeTensorsFile file, string path)
+    {
+        var source = file.Tensors.Keys.Any(k => k.StartsWith(BestPrefix, StringComparison.Ordinal)) ? BestPrefix : ModelPrefix;
+        using var before = new StateSnapshot(flow.LivingState());
+        LoadState(flow, file, source, path);
+        if (source == BestPrefix || !file.Tensors.Keys.Any(k => k.StartsWith(AveragePrefix, StringComparison.Ordinal))) return;
+        try
+        {
+            using var average = new WeightAverage(flow);
+            average.LoadStateDict(AverageSection(flow, file, path));
+            StateSnapshot averaged;
+            using (average.Apply()) averaged = new StateSnapshot(flow.state_dict());
+            using (averaged) averaged.CopyTo(flow);
+        }
+        catch (Exception e)
+        {
+            before.CopyTo(flow);
+            if (e is ArgumentException) throw new InvalidDataException($"{path} is damaged: {e.Message}", e);
             throw;
         }
     }
@@ -107,9 +121,11 @@ internal static class ModelFile
         foreach (var (name, tensor) in target)
         {
             var given = source[name];
-            if (!given.shape.AsSpan().SequenceEqual(tensor.shape) || given.is_floating_point() != tensor.is_floating_point())
+            // floating-point ones are converted
+            if (!given.shape.AsSpan().SequenceEqual(tensor.shape) || (given.dtype != tensor.dtype && !(given.is_floating_point() && tensor.is_floating_point())))
                 throw new InvalidDataException($"{path} does not fit the model: weight {name} is {given.dtype} {EventShape.Format(given.shape)}; the model has {tensor.dtype} {EventShape.Format(tensor.shape)}.");
         }
+        StateCheck.Laws(module, source, path);
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         foreach (var (name, tensor) in target) tensor.copy_(source[name]);
@@ -123,6 +139,7 @@ internal static class ModelFile
     {
         const string prefix = "average.";
         var section = Section(file, AveragePrefix);
+        StateCheck.Laws(module, section.Where(t => t.Key.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(t => t.Key[prefix.Length..], t => t.Value), path);
         if (VersionOf(file.Metadata, path) >= OlderState.Since) return section;
         foreach (var (name, part) in module.named_modules())
             if (part is IOlderFiles older)
