@@ -16,6 +16,15 @@ internal sealed class Checksum
     /// <summary>The name of the metadata that holds it.</summary>
     public const string Key = "realnvp.crc32c";
 
+    /// <summary>Whether a name is that of the checksum but for one bit: without its name it would not be asked for.</summary>
+    public static bool IsDamagedKey(string name)
+    {
+        if (name.Length != Key.Length) return false;
+        var bits = 0;
+        for (var i = 0; i < name.Length; i++) bits += BitOperations.PopCount((uint)(name[i] ^ Key[i]));
+        return bits == 1;
+    }
+
     private readonly SortedDictionary<string, string> tensors = new(StringComparer.Ordinal);
 
     /// <summary>CRC-32C of bytes that follow on those of <paramref name="crc"/>, without the inversions at its beginning and end.</summary>

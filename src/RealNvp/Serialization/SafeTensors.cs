@@ -44,6 +44,8 @@ public static class SafeTensors
         using var file = File.OpenHandle(path);
         var (header, dataStart) = SafeTensorsHeaderReader.Read(file, path);
         var tensors = new Dictionary<string, Tensor>(header.Entries.Count, StringComparer.Ordinal);
+        if (header.Metadata.Keys.FirstOrDefault(Checksum.IsDamagedKey) is { } key)
+            throw new InvalidDataException($"'{path}' is damaged: its metadata hold '{key}', which is '{Checksum.Key}' with one bit changed. Use another copy.");
         var checksum = header.Metadata.ContainsKey(Checksum.Key) ? new Checksum() : null;
         try
         {
