@@ -6,10 +6,10 @@ public sealed record Evaluation
     /// <summary>The number of examples.</summary>
     public required long Count { get; init; }
 
-    /// <summary>The mean of log p(x) in nats.</summary>
+    /// <summary>The mean of log p(x) in nats; minus infinity if that of one example is, as outside of the support.</summary>
     public required double MeanLogProb { get; init; }
 
-    /// <summary>The standard error of that mean in nats; NaN for one example.</summary>
+    /// <summary>The standard error of that mean in nats; NaN for one example, or if the mean is minus infinity.</summary>
     public required double StandardError { get; init; }
 
     /// <summary>-log₂ p(x)/D, averaged.</summary>
@@ -17,6 +17,12 @@ public sealed record Evaluation
 
     /// <summary>Whether these are bounds, as when the flow dequantizes, and not exact: see <see cref="Flow.IsBound"/>.</summary>
     public required bool IsBound { get; init; }
+
+    /// <summary>The number of examples whose log p(x) is finite; the others lie outside of the support, or their density is below what the dtype can hold.</summary>
+    public long FiniteCount { get; init; }
+
+    /// <summary>The mean of log p(x) in nats over the examples where it is finite; NaN if there is none.</summary>
+    public double FiniteMeanLogProb { get; init; }
 
     /// <summary>What a reader of these numbers should know, one sentence each; empty if there is nothing.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];

@@ -4,19 +4,43 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
+/// <content>Checks and conversions of contexts, in one place for all methods.</content>
 public partial class Flow
 {
-    // the context as vectors (N, C), in the dtype of the examples; null where the flow is not conditional. Bijection and density check dtype and device
-    private Tensor? Features(Tensor? context, long examples, ScalarType dtype, string method)
+    /// <summary>Checks contexts and their values, before any work: one for each of <paramref name="examples"/>, or any number M if that is null.</summary>
+    /// <param name="context">The contexts as the caller gave them.</param>
+    /// <param name="examples">N; null if each context is to have its own samples.</param>
+    /// <param name="owner">The method that was called.</param>
+    /// <param name="mayWait">False in a training step, which must not wait for a device: values are looked at on the CPU alone then.</param>
+    internal void CheckContext(Tensor? context, long? examples, string owner, bool mayWait = true)
     {
-        var owner = $"{GetName()}.{method}";
-        if (context_encoder is not { } encoder)
+        if (context_encoder is { } encoder) encoder.CheckContext(context, examples, owner, values: mayWait);
+        else
         {
-            Check.Context(context, ContextSize, examples, owner, null);
-            return context;
+            Check.Context(context, ContextSize, examples, owner, Weight);
+            if (context is not null) Check.Finite(context, nameof(context), owner, mayWait);
         }
-        encoder.CheckContext(context, examples, owner, values: false);
+    }
+
+    /// <summary>Checks the contexts of a whole data set, on any device and in any floating-point dtype.</summary>
+    private void CheckContextSet(Tensor? context, long examples, string owner)
+    {
+        if (context_encoder is { } encoder) encoder.CheckContext(context, examples, owner, values: true);
+        else
+        {
+            Check.ContextShape(context, ContextSize, examples, owner);
+            if (context is null) return;
+            Check.Like(context, nameof(context), owner, null);
+            Check.Finite(context, nameof(context), owner);
+        }
+    }
+
+    // checked contexts as vectors (N, C), in the dtype of the examples; null if the flow is not conditional
+    private Tensor? Features(Tensor? context, ScalarType dtype, string owner, bool mayWait = true)
+    {
+        if (context_encoder is not { } encoder) return context;
         var features = encoder.call(context!);
+        Check.Finite(features, $"the output of {encoder.GetName()}", owner, mayWait);
         return features.dtype == dtype ? features : features.to(dtype);
     }
 

@@ -6,21 +6,53 @@ namespace RealNvp;
 
 public partial class Flow
 {
-    /// <summary>Gives the result back where it is finite; else runs the call again, watched, and names the first layer at fault.</summary>
-    private Tensor Finite(Tensor result, string method, Action again)
+    /// <summary>Lets minus infinity pass, unless a weight is to blame; NaN and plus infinity are faults with a name.</summary>
+    /// <param name="logProb">(N), not all finite.</param>
+    /// <param name="start">The number of the first row.</param>
+    /// <param name="owner">The method that was called.</param>
+    /// <param name="again">Computes rows of these numbers again.</param>
+    private void CheckLogDensities(Tensor logProb, long start, string owner, Action<Tensor> again)
     {
-        bool finite;
-        using (NewDisposeScope())
-        using (no_grad())
-            // outside of a box, minus infinity is the log-density
-            finite = (base_density.HasBoundedSupport ? result.isfinite().logical_or(result.isneginf()) : result.isfinite()).all().Fetch<bool>();
-        if (finite) return result;
-        var owner = $"{GetName()}.{method}";
+        using var scope = NewDisposeScope();
+        using var gradients = no_grad();
+        var bad = logProb.isnan().logical_or(logProb.isposinf());
+        if (bad.any().Fetch<bool>()) throw Fault(bad, logProb.dtype, start, owner, again);
+        ThrowIfWeightsAreNotFinite(owner);
+    }
+
+    /// <summary>The error for values (N, ...) that are not all finite.</summary>
+    private NonFiniteException NotFinite(Tensor values, long start, string owner, Action<Tensor> again)
+    {
+        using var scope = NewDisposeScope();
+        using var gradients = no_grad();
+        return Fault(values.isfinite().logical_not().flatten(1).any(1), values.dtype, start, owner, again);
+    }
+
+    /// <summary>Throws if log-determinants (N) of Forward are minus infinity: such rows have no latents.</summary>
+    private void CheckInside(Tensor logDet, long start, string owner)
+    {
+        using var scope = NewDisposeScope();
+        using var gradients = no_grad();
+        var outside = logDet.isneginf();
+        if (!outside.any().Fetch<bool>()) return;
+        ThrowIfWeightsAreNotFinite(owner);
+        throw new ArgumentException($"{owner}: {Check.Rows(outside, start)} lie outside of the domain of the flow, so they have no latents; LogProb gives minus infinity for them. Leave them out.");
+    }
+
+    // the rows at fault are computed again, watched
+    private NonFiniteException Fault(Tensor bad, ScalarType dtype, long start, string owner, Action<Tensor> again)
+    {
+        ThrowIfWeightsAreNotFinite(owner);
+        var rows = Check.Rows(bad, start);
+        var fault = Diagnosis.FirstLayer(this, () => again(bad.nonzero().flatten()));
+        var layer = fault?.Layer ?? nameof(base_density);
+        var what = fault is { } f ? $"the first layer at fault is {f.Layer}, whose {f.What} is NaN or infinite" : $"the log-probability of the latents ({base_density.GetName()}) is NaN or infinite";
+        return new NonFiniteException($"{owner} met numbers that {dtype} cannot hold, in {rows}: {what}. Look for extreme values in the data or for weights that grew without limit, or compute in float64: model.to(torch.float64).", layer);
+    }
+
+    private void ThrowIfWeightsAreNotFinite(string owner)
+    {
         if (Diagnosis.FirstParameter(this, gradients: false) is { } weight)
             throw new NonFiniteException($"{owner} cannot give a result: the weight {weight} is not finite. Load or train the model again.", weight);
-        var fault = Diagnosis.FirstLayer(this, again);
-        var layer = fault?.Layer ?? nameof(base_density);
-        var what = fault is { } f ? $"the first layer at fault is {f.Layer}, whose {f.What} is NaN or infinite" : $"the log-probability of the latents ({base_density.GetName()}) is infinite";
-        throw new NonFiniteException($"{owner} met numbers that {result.dtype} cannot hold: {what}. Look for extreme values in the data or for weights that grew without limit, or compute in float64: model.to(torch.float64).", layer);
     }
 }

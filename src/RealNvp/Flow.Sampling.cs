@@ -6,6 +6,36 @@ namespace RealNvp;
 
 public partial class Flow
 {
+    /// <summary>Draws examples: z from the base density, x = f⁻¹(z). Without gradients.</summary>
+    /// <remarks>
+    /// The latents of all examples are drawn first and then mapped some at a time, so the samples of a seed do not depend on the batch size.
+    /// </remarks>
+    /// <param name="count">N, the number of examples, for each context if there are contexts; 0 or more.</param>
+    /// <param name="context">(M, C) for a conditional flow.</param>
+    /// <param name="temperature">Scales the latents; 1 is the model, smaller values give more typical examples. Positive or 0.</param>
+    /// <param name="seed">Makes the result repeatable; null draws from torch's generator.</param>
+    /// <param name="batchSize">The number of examples at a time, at least 1; null for what suits the shape.</param>
+    /// <param name="progress">Hears after each batch how many examples are done, of M·N.</param>
+    /// <param name="cancellationToken">Ends the call between two batches.</param>
+    /// <returns>(N, ...), or (M, N, ...) with contexts, on the device and in the dtype of the weights.</returns>
+    /// <exception cref="NonFiniteException">A layer gave NaN or infinity; it names the layer.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public Tensor Sample(long count, Tensor? context = null, double temperature = 1, long? seed = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+    {
+        using var scope = NewDisposeScope();
+        return scope.MoveToOuter(SampleFor(count, context, temperature, seed, $"{GetName()}.{nameof(Sample)}", Passing(batchSize, progress, cancellationToken)).Samples);
+    }
+
+    /// <summary>Draws examples with their log-probability under the model, for the price of the samples alone. Without gradients.</summary>
+    /// <remarks>
+    /// The log-probability is that of the model, at temperature 1. If the flow dequantizes, it is that of the continuous value before
+    /// it was rounded, in the same unit as that of data.
+    /// </remarks>
+    /// <inheritdoc cref="Sample"/>
+    /// <returns>The samples, and (N) or (M, N) log-probabilities in nats.</returns>
+    public (Tensor Samples, Tensor LogProb) SampleAndLogProb(long count, Tensor? context = null, double temperature = 1, long? seed = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default) =>
+        SampleFor(count, context, temperature, seed, $"{GetName()}.{nameof(SampleAndLogProb)}", Passing(batchSize, progress, cancellationToken));
+
     /// <summary>
     /// Draws examples with gradients: the reparameterized twin of <see cref="SampleAndLogProb"/>. x = f⁻¹(z) is differentiable with respect
     /// to the weights and the context, since the noise z does not depend on them (Rezende and Mohamed, arXiv 1505.05770).
@@ -26,62 +56,95 @@ public partial class Flow
     {
         var owner = $"{GetName()}.{nameof(RSampleAndLogProb)}";
         ArgumentOutOfRangeException.ThrowIfNegative(count);
-        if (IsStochastic) throw new InvalidOperationException(Stochastic(owner));
-        CheckContexts(context, owner);
+        return RSampleFor(count, context, seed, owner);
+    }
+
+    /// <summary>Draws examples for <paramref name="owner"/>, without gradients, arranged by context.</summary>
+    internal (Tensor Samples, Tensor LogProb) SampleFor(long count, Tensor? context, double temperature, long? seed, string owner, Passes passes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        if (!(temperature >= 0 && double.IsFinite(temperature))) throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "The temperature must be finite and not negative.");
+        CheckContext(context, null, owner);
+        using var gradients = no_grad();
         using var scope = NewDisposeScope();
-        var (x, logProb) = ByContext(Draw(count, context, 1, seed), count, context);
+        var (x, logProb) = ByContext(Draw(count, context, temperature, seed, owner, passes), count, context);
         return (scope.MoveToOuter(x), scope.MoveToOuter(logProb));
     }
 
-    /// <summary>True where data are mapped at random, as with dequantization: a sample has no exact density then.</summary>
+    /// <summary>Draws examples for <paramref name="owner"/>, with gradients, arranged by context.</summary>
+    internal (Tensor Samples, Tensor LogProb) RSampleFor(long count, Tensor? context, long? seed, string owner)
+    {
+        if (IsStochastic) throw new InvalidOperationException(Stochastic(owner));
+        CheckContext(context, null, owner);
+        using var scope = NewDisposeScope();
+        var (x, logProb) = ByContext(Draw(count, context, 1, seed, owner, Passes.One, check: false), count, context);
+        return (scope.MoveToOuter(x), scope.MoveToOuter(logProb));
+    }
+
+    /// <summary>True if data are mapped at random, as with dequantization: a sample has no exact density then.</summary>
     internal bool IsStochastic { get; }
 
     /// <summary>Where samples are drawn.</summary>
     internal Device SamplingDevice => Weight?.device ?? get_default_device();
 
     /// <summary>Says why <paramref name="owner"/> refuses a flow that maps at random.</summary>
-    internal static string Stochastic(string owner) =>
-        $"{owner} needs samples with an exact density and gradients, but this flow dequantizes: its samples are whole numbers. Build it for continuous data (Levels = 0).";
-
-    /// <summary>Checks contexts (M, C) of which each is to have its own samples.</summary>
-    internal void CheckContexts(Tensor? context, string owner)
+    internal string Stochastic(string owner)
     {
-        if (context_encoder is { } encoder)
-        {
-            encoder.CheckContext(context, null, owner, values: true);
-            return;
-        }
-        if (context is not null && context.dim() != 2) throw new ArgumentException($"{owner} expects a context of shape (M, {ContextSize}); got {EventShape.Format(context.shape)}.", nameof(context));
-        Check.Context(context, ContextSize, context?.shape[0] ?? 0, owner, Weight);
+        if (bijection.Dequantizes) return $"{owner} needs samples with an exact density and gradients, but this flow dequantizes: its samples are whole numbers. Build it for continuous data (Levels = 0).";
+        var layer = bijection.named_modules().Where(m => m.module is Bijection { IsStochastic: true }).Select(m => $"layer {m.name} ({m.module.GetName()})").LastOrDefault() ?? $"bijection ({bijection.GetName()})";
+        return $"{owner} needs samples with an exact density, but the {layer} of this flow draws random numbers (IsStochastic), so a sample has none. Leave the layer out.";
     }
 
     /// <summary>
-    /// Draws samples (M·N, ...) in evaluation mode, those of one context after those of the other, and log p (M·N). Differentiable where
+    /// Draws samples (M·N, ...) in evaluation mode, those of one context after those of the other, and log p (M·N). Differentiable if
     /// gradients are on. Runs in the caller's dispose scope; arguments are checked.
     /// </summary>
-    internal (Tensor X, Tensor LogProb) Draw(long count, Tensor? context, double temperature, long? seed)
+    internal (Tensor X, Tensor LogProb) Draw(long count, Tensor? context, double temperature, long? seed, string owner, Passes passes, bool check = true)
     {
-        using var mode = EvaluationMode.Enter(this);
+        using var mode = EvaluationGate.Evaluate(this);
         var weight = Weight;
         var (device, dtype) = (weight?.device ?? get_default_device(), weight?.dtype ?? get_default_dtype());
         using var random = RandomSource.Use(seed);
-        var contexts = context?.shape[0] ?? 1;
-        var features = Features(context, contexts, dtype, nameof(Sample))?.repeat_interleave(count, 0);
-        var z = base_density.Sample(contexts * count, temperature, dtype, device, RandomSource.Current, ForBase(features));
+        var total = checked((context?.shape[0] ?? 1) * count);
+        var features = Features(context, dtype, owner)?.repeat_interleave(count, 0);
+        var z = Latents(total, temperature, dtype, device, ForBase(features));
         if (is_grad_enabled() && !z.requires_grad && base_density.parameters().Any(p => p.requires_grad))
             throw new InvalidOperationException($"{base_density.GetName()} has weights that are trained, but draws its samples without gradients, so theirs would be wrong. Freeze them: set requires_grad to false.");
-        var (x, logDet) = bijection.Inverse(z, ForBijection(features));
-        return (x, base_density.LogProb(z, ForBase(features)).sub(logDet));
+        return (is_grad_enabled() ? passes.AtOnce() : passes).Run(total, (start, size) =>
+        {
+            var (latents, given) = Rows(z, features, start, size);
+            var (x, logDet) = bijection.Inverse(latents, ForBijection(given));
+            var logProb = base_density.LogProb(latents, ForBase(given)).sub(logDet);
+            if (!check) return (x, logProb);
+            void Again(Tensor rows) => bijection.Inverse(latents.index_select(0, rows), ForBijection(given)?.index_select(0, rows));
+            if (!Numbers.AreFinite(x)) throw NotFinite(x, start, owner, Again);
+            if (!Numbers.AreFinite(logProb)) CheckLogDensities(logProb, start, owner, Again);
+            return (x, logProb);
+        });
+    }
+
+    // a density may need more memory for a latent than the latent has: it draws blocks, whose size is part of what a seed means
+    private Tensor Latents(long count, double temperature, ScalarType dtype, Device device, Tensor? features)
+    {
+        const long block = 1 << 16;
+        if (count <= block) return base_density.Sample(count, temperature, dtype, device, RandomSource.Current, features);
+        List<Tensor> blocks = [];
+        for (long start = 0; start < count; start += block)
+        {
+            var size = Math.Min(block, count - start);
+            blocks.Add(base_density.Sample(size, temperature, dtype, device, RandomSource.Current, features?.narrow(0, start, size)));
+        }
+        return cat(blocks);
     }
 
     /// <summary>∂ log p(x | context)/∂x in evaluation mode, of the shape of x, with weights and context held constant. The caller disposes it.</summary>
     internal Tensor LogProbGradient(Tensor x, Tensor? context)
     {
-        using var mode = EvaluationMode.Enter(this);
+        using var mode = EvaluationGate.Evaluate(this);
         using var gradients = enable_grad();
         using var scope = NewDisposeScope();
         var leaf = x.detach().requires_grad_(true);
-        var logProb = LogProbOf(leaf, context?.detach(), null).sum();
+        var logProb = LogProbOf(leaf, Features(context?.detach(), leaf.dtype, GetName())).sum();
         // backward with inputs leaves the gradients of the weights alone, and unlike autograd.grad it throws where something fails
         if (logProb.requires_grad) autograd.backward([logProb], inputs: [leaf]);
         return scope.MoveToOuter(leaf.grad ?? zeros_like(leaf));

@@ -26,7 +26,7 @@ public sealed class FlowDistribution : distributions.Distribution
     private FlowDistribution(Flow flow, Tensor? context, long[] batch)
         : base((Generator)null!, batch, (flow ?? throw new ArgumentNullException(nameof(flow))).InputShape.ToArray())
     {
-        flow.CheckContexts(context, nameof(FlowDistribution));
+        flow.CheckContext(context, null, nameof(FlowDistribution));
         (this.flow, this.context) = (flow, context);
     }
 
@@ -45,7 +45,7 @@ public sealed class FlowDistribution : distributions.Distribution
     /// <exception cref="NotSupportedException">Always.</exception>
     public override Tensor entropy() => throw Unknown("entropy", "log_prob(sample(10000)).mean([0L]).neg()");
 
-    /// <summary>log p of values (sample..., batch..., event...): (sample..., batch...), in nats. The caller disposes it.</summary>
+    /// <summary>log p of values (sample..., batch..., event...): (sample..., batch...), in nats, differentiable with respect to values, weights and context. The caller disposes it.</summary>
     public override Tensor log_prob(Tensor value)
     {
         Internal.Check.Tensor(value, nameof(value));
@@ -57,21 +57,21 @@ public sealed class FlowDistribution : distributions.Distribution
         using var scope = NewDisposeScope();
         long[] front = [.. value.shape.Take(value.shape.Length - shape.Length)];
         var flat = value.reshape([Product(front), .. shape]);
-        return scope.MoveToOuter(flow.LogProb(flat, Repeated(flat.shape[0])).reshape(front));
+        return scope.MoveToOuter(flow.LogProbFor(flat, Repeated(flat.shape[0]), null, $"{nameof(FlowDistribution)}.{nameof(log_prob)}", graph: is_grad_enabled(), flow.DefaultPasses).reshape(front));
     }
 
     /// <summary>Draws samples (sample..., batch..., event...) without gradients. The caller disposes them.</summary>
     public override Tensor sample(params long[] sample_shape)
     {
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(Arranged(flow.Sample(Count(sample_shape), context), sample_shape));
+        return scope.MoveToOuter(Arranged(flow.SampleFor(Count(sample_shape), context, 1, null, $"{nameof(FlowDistribution)}.{nameof(sample)}", flow.DefaultPasses).Samples, sample_shape));
     }
 
     /// <summary>Draws samples (sample..., batch..., event...) that are differentiable with respect to weights and context. The caller disposes them.</summary>
     public override Tensor rsample(params long[] sample_shape)
     {
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(Arranged(flow.RSampleAndLogProb(Count(sample_shape), context).Samples, sample_shape));
+        return scope.MoveToOuter(Arranged(flow.RSampleFor(Count(sample_shape), context, null, $"{nameof(FlowDistribution)}.{nameof(rsample)}").Samples, sample_shape));
     }
 
     /// <summary>The same distribution with more batch dimensions in front; with contexts, the last one stays (M).</summary>

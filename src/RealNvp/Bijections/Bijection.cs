@@ -49,6 +49,22 @@ public abstract class Bijection : nn.Module
     public virtual bool GivesBound => modules().Any(m => m is Bijection b && !ReferenceEquals(b, this) && b.GivesBound);
 
     /// <summary>
+    /// Whether z is the integers x with noise on top, so that Inverse gives whole numbers. True by itself if a part of the layer is such a bijection.
+    /// </summary>
+    /// <remarks>Samples of a flow with such a layer are integers, and have neither a density nor gradients.</remarks>
+    public virtual bool Dequantizes => modules().Any(m => m is Bijection b && !ReferenceEquals(b, this) && b.Dequantizes);
+
+    /// <summary>
+    /// Whether x may be given to a flow in an integer dtype; the layer then gets it in the dtype of the weights. By itself what <see cref="Dequantizes"/> says.
+    /// </summary>
+    public virtual bool AcceptsIntegers => Dequantizes;
+
+    /// <summary>
+    /// Whether z holds the values of x in another order or another shape, so that what the layer behind this one says of its values holds here too, as for a permutation.
+    /// </summary>
+    public virtual bool MovesValues => false;
+
+    /// <summary>
     /// Whether Forward, run again on the same x in training, gives the same z, which reversible training needs (<see cref="Flow.ReversibleTraining"/>).
     /// </summary>
     /// <remarks>
@@ -104,17 +120,30 @@ public abstract class Bijection : nn.Module
 
     internal static Tensor SumOfExamples(Tensor logDerivative) => logDerivative.dim() <= 1 ? logDerivative.alias() : logDerivative.flatten(1).sum(1);
 
-    /// <summary>Throws where the values of x are outside of what the map is for, such as pixels that are no whole numbers. One pass over x.</summary>
-    internal virtual void CheckData(Tensor x, string owner) { }
+    /// <summary>
+    /// Throws <see cref="ArgumentException"/> if values of x are not what the layer is for, such as pixels that are no whole numbers. A flow asks its
+    /// first layer, and those behind layers that only move values (<see cref="MovesValues"/>), once for a call. By itself it accepts all.
+    /// </summary>
+    /// <param name="x">(N, ...), finite, in the dtype that the caller gave; behind layers that move values, in the shape from before them.</param>
+    /// <param name="owner">The method that was called, with which the message begins.</param>
+    protected internal virtual void CheckData(Tensor x, string owner) { }
+
+    /// <summary>
+    /// Which examples lie outside of the domain of Forward, (N) of dtype Bool, or null if the domain is everything. Forward gives them a log-determinant of
+    /// minus infinity, so that their log-probability is minus infinity, and any finite z. Runs in a dispose scope, without gradients.
+    /// </summary>
+    /// <param name="x">(N, ...), finite; behind layers that move values, in the shape from before them.</param>
+    protected internal virtual Tensor? OutsideDomain(Tensor x) => null;
 
     /// <summary>True for a layer that only applies other layers, which reversible training then takes one by one.</summary>
     internal virtual bool IsComposite => false;
 
     /// <summary>
-    /// Whether reversible training keeps the input of this layer rather than to rebuild it from the output: where that would be slow or
-    /// inexact. <paramref name="inverse"/> is the direction in which the layer is applied.
+    /// Whether reversible training (<see cref="Flow.ReversibleTraining"/>) keeps the input of this layer, because it would be slow or inexact to rebuild it
+    /// from the output. By itself only a layer whose batch mixes keeps it.
     /// </summary>
-    internal virtual bool KeepsInput(bool inverse) => MixesBatchInTraining;
+    /// <param name="inverse">The direction in which the layer is applied: true if its Inverse gave the output, so that Forward would rebuild the input.</param>
+    protected internal virtual bool KeepsInput(bool inverse) => MixesBatchInTraining;
 
     /// <summary>
     /// One step of a backward pass that has only the output of this layer: its input, and the gradient of the loss with respect to that. Runs

@@ -47,13 +47,34 @@ public sealed class Chain : Bijection
     internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse) =>
         walk.Through(inverse ? inverse_order : forward_order, output, gradient, inverse);
 
-    internal override void CheckData(Tensor x, string owner)
+    /// <inheritdoc/>
+    public override bool AcceptsIntegers => Meeting(forward_order).Any(l => l.AcceptsIntegers);
+
+    /// <inheritdoc/>
+    public override bool MovesValues => forward_order.All(l => l.MovesValues);
+
+    /// <inheritdoc/>
+    protected internal override void CheckData(Tensor x, string owner)
     {
-        // a flip leaves the values as they are, so the layer after it meets them too
-        foreach (var layer in forward_order)
+        foreach (var layer in Meeting(forward_order)) layer.CheckData(x, owner);
+    }
+
+    /// <inheritdoc/>
+    protected internal override Tensor? OutsideDomain(Tensor x)
+    {
+        Tensor? outside = null;
+        foreach (var layer in Meeting(forward_order))
+            if (layer.OutsideDomain(x) is { } here) outside = outside?.logical_or(here) ?? here;
+        return outside;
+    }
+
+    /// <summary>The layers that meet the values of the data as they are: the first one, and as long as layers only move values, the ones behind.</summary>
+    internal static IEnumerable<Bijection> Meeting(IEnumerable<Bijection> layers)
+    {
+        foreach (var layer in layers)
         {
-            layer.CheckData(x, owner);
-            if (layer is not RandomHorizontalFlip) return;
+            yield return layer;
+            if (!layer.MovesValues) break;
         }
     }
 

@@ -20,6 +20,13 @@ public sealed class Inverted : Bijection
     public override long ContextSize => bijection.ContextSize;
 
     /// <inheritdoc/>
+    /// <remarks>Its Forward takes what the other gives, so a dequantization that is turned round takes no integers.</remarks>
+    public override bool AcceptsIntegers => false;
+
+    /// <inheritdoc/>
+    public override bool MovesValues => bijection.MovesValues;
+
+    /// <inheritdoc/>
     public override bool IsRepeatable => bijection.IsRepeatable;
 
     internal override bool IsComposite => true;

@@ -29,12 +29,12 @@ public abstract class ContextEncoder : nn.Module<Tensor, Tensor>
 
     internal void CheckContext(Tensor? context, long? examples, string owner, bool values)
     {
-        if (context is null) throw new ArgumentNullException(nameof(context), $"{owner} is conditional: it needs contexts of shape {Letters}.");
+        if (context is null) throw new ArgumentNullException(nameof(context), $"{owner} is conditional: it needs contexts of shape {Letters(examples is null)}.");
         Internal.Check.Tensor(context, nameof(context));
         if (context.dim() == 0 || !ContextShape.Matches(context.shape.AsSpan(1)) || (examples is { } n && context.shape[0] != n))
-            throw new ArgumentException($"{owner} expects contexts of shape {Letters}{(examples is { } e ? $" with N = {e}" : "")}; got {EventShape.Format(context.shape)}.", nameof(context));
+            throw new ArgumentException($"{owner} expects contexts of shape {Letters(examples is null)}{(examples is { } e ? $" with N = {e}" : "")}; got {EventShape.Format(context.shape)}.", nameof(context));
         if (values) CheckValues(context, owner);
     }
 
-    private string Letters => ContextShape.Count == 0 ? "(N,)" : $"(N, {string.Join(", ", ContextShape.Select(s => s == -1 ? "*" : s.ToString(System.Globalization.CultureInfo.InvariantCulture)))})";
+    private string Letters(bool each) => ContextShape.Count == 0 ? (each ? "(M,)" : "(N,)") : $"({(each ? "M" : "N")}, {string.Join(", ", ContextShape.Select(s => s == -1 ? "*" : s.ToString(System.Globalization.CultureInfo.InvariantCulture)))})";
 }

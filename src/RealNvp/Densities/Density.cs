@@ -23,8 +23,12 @@ public abstract class Density : nn.Module
     /// <summary>The number of context features C; 0 where the density does not depend on a context.</summary>
     public virtual long ContextSize => 0;
 
-    /// <summary>Whether log p(z) may be minus infinity for a finite z, as outside of a box.</summary>
+    /// <summary>Whether log p(z) is minus infinity in some region, as outside of a box.</summary>
     public virtual bool HasBoundedSupport => false;
+
+    /// <summary>Which elements of latents lie outside of the support, in the shape of z and of dtype Bool, for errors; null if it is not known for each element.</summary>
+    /// <param name="z">(N, ...). Runs in a dispose scope, without gradients.</param>
+    protected internal virtual Tensor? OutsideSupport(Tensor z) => null;
 
     /// <summary>log p(z | context) of latents of shape (N, ...): shape (N), in nats. The caller disposes it.</summary>
     /// <param name="z">(N, ...).</param>

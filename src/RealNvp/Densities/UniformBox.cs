@@ -36,10 +36,14 @@ public sealed class UniformBox : Density
     {
         CheckLatents(z, context);
         using var scope = NewDisposeScope();
-        var flat = z.flatten(1);
-        var inside = flat.ge(low).logical_and(flat.le(high)).all(1);
+        var inside = Inside(z).flatten(1).all(1);
         return scope.MoveToOuter(zeros(z.shape[0], dtype: z.dtype, device: z.device).add(log_density, Scalars.One).masked_fill(inside.logical_not(), minus_infinity));
     }
+
+    /// <inheritdoc/>
+    protected internal override Tensor? OutsideSupport(Tensor z) => Inside(z).logical_not();
+
+    private Tensor Inside(Tensor z) => z.ge(low).logical_and(z.le(high));
 
     /// <inheritdoc/>
     /// <remarks>A temperature below 1 draws from the inner part of the box, about its center; one above 1 stays in the box.</remarks>

@@ -36,8 +36,8 @@ public static class ImportanceSampling
         ArgumentNullException.ThrowIfNull(logDensity);
         ArgumentOutOfRangeException.ThrowIfLessThan(samples, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
-        if (flow.IsStochastic) throw new ArgumentException(Flow.Stochastic(owner), nameof(flow));
-        flow.CheckContexts(context, owner);
+        if (flow.IsStochastic) throw new ArgumentException(flow.Stochastic(owner), nameof(flow));
+        flow.CheckContext(context, null, owner);
         if (context is not null && context.shape[0] != 1)
             throw new ArgumentException($"{owner} expects one context, of shape (1, {flow.ContextSize}); got {EventShape.Format(context.shape)}. Call it once for each.", nameof(context));
 
@@ -47,7 +47,7 @@ public static class ImportanceSampling
         for (long start = 0; start < samples; start += batchSize)
         {
             using var scope = NewDisposeScope();
-            var (x, logProb) = flow.Draw(Math.Min(batchSize, samples - start), context, 1, seed: null);
+            var (x, logProb) = flow.Draw(Math.Min(batchSize, samples - start), context, 1, seed: null, owner, Passes.One, check: false);
             foreach (var logWeight in LogWeights.Of(logDensity, x, logProb, zeroAllowed: true, start, owner).FetchDoubles()) sums.Add(logWeight);
         }
         return sums.Estimate();

@@ -41,12 +41,12 @@ public static class VariationalInference
         ArgumentNullException.ThrowIfNull(logDensity);
         ArgumentOutOfRangeException.ThrowIfLessThan(samples, 1);
         if (!Enum.IsDefined(estimator)) throw new ArgumentOutOfRangeException(nameof(estimator), estimator, "There is no such estimator.");
-        if (flow.IsStochastic) throw new ArgumentException(Flow.Stochastic(owner), nameof(flow));
-        flow.CheckContexts(context, owner);
+        if (flow.IsStochastic) throw new ArgumentException(flow.Stochastic(owner), nameof(flow));
+        flow.CheckContext(context, null, owner);
         if (context?.shape[0] == 0) throw new ArgumentException($"{owner} needs at least one context; got an empty batch.", nameof(context));
 
         using var scope = NewDisposeScope();
-        var (x, logProb) = flow.Draw(samples, context, 1, seed);
+        var (x, logProb) = flow.Draw(samples, context, 1, seed, owner, Passes.One, check: false);
         if (estimator == GradientEstimator.Total || !is_grad_enabled())
             return scope.MoveToOuter(LogWeights.Of(logDensity, x, logProb, zeroAllowed: false, 0, owner).mean().neg());
 

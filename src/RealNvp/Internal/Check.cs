@@ -37,36 +37,62 @@ internal static class Check
         if (weight is null) return;
         if (tensor.dtype != weight.dtype)
             throw new ArgumentException($"{owner} has weights of dtype {weight.dtype}, but {parameter} has {tensor.dtype}. Convert one of them: {parameter}.to({Name(weight.dtype)}) or module.to({Name(tensor.dtype)}).", parameter);
+        Device(tensor, parameter, owner, weight);
+    }
+
+    /// <summary>Checks that a tensor is on the device of the module's weights.</summary>
+    public static void Device(Tensor tensor, string parameter, string owner, Tensor weight)
+    {
         if (tensor.device_type != weight.device_type || tensor.device_index != weight.device_index)
             throw new ArgumentException($"{owner} has weights on {weight.device}, but {parameter} is on {tensor.device}. Move one of them: {parameter}.to(\"{weight.device}\") or module.to(\"{tensor.device}\").", parameter);
     }
 
-    /// <summary>Checks the context of shape (N, <paramref name="size"/>); a size of 0 means that no context is used.</summary>
-    public static void Context(Tensor? context, long size, long examples, string owner, Tensor? weight)
+    /// <summary>Checks the context of shape (N, <paramref name="size"/>); a size of 0 means that no context is used. Null <paramref name="examples"/>: any number M.</summary>
+    public static void Context(Tensor? context, long size, long? examples, string owner, Tensor? weight)
     {
+        ContextShape(context, size, examples, owner);
+        if (context is not null) Like(context, nameof(context), owner, weight);
+    }
+
+    /// <summary>As <see cref="Context"/>, of any dtype and on any device.</summary>
+    public static void ContextShape(Tensor? context, long size, long? examples, string owner)
+    {
+        var shape = examples is { } n ? $"({n}, {size})" : $"(M, {size})";
         if (context is null)
         {
             if (size == 0) return;
-            throw new ArgumentNullException(nameof(context), $"{owner} is conditional: it needs a context of shape ({examples}, {size}).");
+            throw new ArgumentNullException(nameof(context), $"{owner} is conditional: it needs a context of shape {shape}{(examples is null ? ", one row for each of M conditions" : "")}.");
         }
         Tensor(context, nameof(context));
         if (size == 0)
             throw new ArgumentException($"{owner} takes no context, but one of shape {EventShape.Format(context.shape)} was given. Build it with a context size to make it conditional.", nameof(context));
-        if (context.dim() != 2 || context.shape[0] != examples || context.shape[1] != size)
-            throw new ArgumentException($"{owner} expects a context of shape ({examples}, {size}), one row an example; got {EventShape.Format(context.shape)}.", nameof(context));
-        Like(context, nameof(context), owner, weight);
+        if (context.dim() != 2 || context.shape[1] != size || (examples is { } e && context.shape[0] != e))
+            throw new ArgumentException($"{owner} expects a context of shape {shape}{(examples is null ? "" : ", one row an example")}; got {EventShape.Format(context.shape)}.", nameof(context));
     }
 
-    /// <summary>Throws where a tensor holds NaN or infinity. One pass over the tensor.</summary>
-    public static void Finite(Tensor tensor, string parameter, string owner)
+    /// <summary>Throws if a tensor holds NaN or infinity, and names the rows. One pass over the tensor.</summary>
+    /// <param name="tensor">Of any floating-point dtype.</param>
+    /// <param name="parameter">What it is.</param>
+    /// <param name="owner">The method that was called.</param>
+    /// <param name="mayWait">False: what would wait for a device is not looked at.</param>
+    public static void Finite(Tensor tensor, string parameter, string owner, bool mayWait = true)
     {
+        if (mayWait ? Numbers.AreFinite(tensor) : Numbers.AreFiniteInMemory(tensor) ?? true) return;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var good = tensor.isfinite();
-        if (good.all().Fetch<bool>()) return;
-        var bad = good.logical_not().nonzero();
-        var at = EventShape.Format(bad[0].FetchInt64s());
-        throw new ArgumentException($"{owner} expects finite values; {parameter} holds {bad.shape[0]} value(s) that are NaN or infinite, the first at index {at}. Remove or replace them.", parameter);
+        var bad = tensor.isfinite().logical_not();
+        var at = bad.nonzero();
+        throw new ArgumentException($"{owner} expects finite values; {parameter} holds {at.shape[0]} value(s) that are NaN or infinite, the first at index {EventShape.Format(at[0].FetchInt64s())}. Remove or replace them.{(bad.dim() > 1 ? $" They are in {Rows(bad.flatten(1).any(1))}." : "")}", parameter);
+    }
+
+    /// <summary>Names the rows for which a mask (N) is true: "row 3", "rows 3, 7 and 9", "5,000 rows: 3, 7, ...".</summary>
+    public static string Rows(Tensor mask, long first = 0)
+    {
+        const int most = 10;
+        using var scope = NewDisposeScope();
+        var rows = mask.nonzero().flatten();
+        var (count, names) = (rows.shape[0], string.Join(", ", rows.narrow(0, 0, Math.Min(most, rows.shape[0])).FetchInt64s().Select(r => r + first)));
+        return count == 1 ? $"row {names}" : count <= most ? $"rows {names}" : FormattableString.Invariant($"{count:N0} rows ({names}, ...)");
     }
 
     public static long Positive(long value, string parameter, string what) =>

@@ -67,20 +67,21 @@ public abstract class FlowModel : Flow
     /// <returns>(K, K, ...): φ by row, φ' by column. The caller disposes it. Without gradients.</returns>
     public Tensor Interpolate(Tensor x, int steps = 8, double maxAngle = Math.PI / 2, Tensor? context = null, long? seed = null)
     {
-        Check.Batch(x, nameof(x), $"{GetName()}.{nameof(Interpolate)}", InputShape);
+        var owner = $"{GetName()}.{nameof(Interpolate)}";
+        Check.Batch(x, nameof(x), owner, InputShape);
         if (x.shape[0] != 4) throw new ArgumentException($"{nameof(Interpolate)} takes 4 examples; got {x.shape[0]}.", nameof(x));
         ArgumentOutOfRangeException.ThrowIfLessThan(steps, 2);
-        Check.Context(context, ContextSize, context is { } c && c.dim() == 2 && c.shape[0] == 4 ? 4 : 1, $"{GetName()}.{nameof(Interpolate)}", Weight);
+        CheckContext(context, context is { } c && c.dim() == 2 && c.shape[0] == 4 ? 4 : 1, owner);
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
-        var z = Encode(x, context?.expand(4, -1), seed);
+        var z = EncodeFor(x, context?.expand(4, -1), seed, owner, Passes.One);
         var angles = linspace(0, maxAngle, steps, dtype: z.dtype, device: z.device);
         var (cos, sin) = (angles.cos(), angles.sin());
         var (rowCos, rowSin) = (cos.reshape(steps, 1).expand(-1, steps), sin.reshape(steps, 1).expand(-1, steps));
         var (columnCos, columnSin) = (cos.reshape(1, steps).expand(steps, -1), sin.reshape(1, steps).expand(steps, -1));
         var weights = stack([rowCos.mul(columnCos), rowCos.mul(columnSin), rowSin.mul(columnCos), rowSin.mul(columnSin)], 2).reshape(-1, 4);
         var contexts = context?.shape[0] == 4 ? weights.pow(Scalars.Two).mm(context) : context?.expand(steps * steps, -1);
-        var images = Decode(weights.mm(z.flatten(1)).reshape(LatentShape.WithBatch(steps * steps)), contexts);
+        var images = DecodeFor(weights.mm(z.flatten(1)).reshape(LatentShape.WithBatch(steps * steps)), contexts, owner, DefaultPasses);
         return scope.MoveToOuter(images.reshape(InputShape.WithBatch(steps, steps)));
     }
 

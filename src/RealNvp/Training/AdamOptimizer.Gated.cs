@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -10,9 +11,16 @@ public sealed partial class AdamOptimizer
     /// As <see cref="StepAndAverage"/>, without a number that leaves the device: where loss or norm are not finite, the gate closes, and neither this
     /// step nor a later one changes anything but counts, which <see cref="TakeBack"/> puts right.
     /// </summary>
-    /// <remarks>Where <see cref="AdamScript"/> serves, it changes the gradients too.</remarks>
+    /// <remarks>If <see cref="AdamScript"/> serves, it clips the gradients in place, unless they are to be kept.</remarks>
+    /// <param name="gate">What lets the step through.</param>
+    /// <param name="loss">The loss, without dimensions.</param>
+    /// <param name="learningRate">As in <see cref="Step"/>.</param>
+    /// <param name="maxGradientNorm">As in <see cref="Step"/>.</param>
+    /// <param name="weights">The average of the weights, or null.</param>
+    /// <param name="settle">Runs when the gate is set and before the average is taken: puts back what the step has spoilt beside the parameters.</param>
+    /// <param name="keepGradients">Whether the gradients stay as they are.</param>
     /// <returns>The norm of all gradients before clipping, without dimensions, in the caller's dispose scope.</returns>
-    internal Tensor StepThrough(StepGate gate, Tensor loss, double learningRate, double? maxGradientNorm, WeightAverage? weights)
+    internal Tensor StepThrough(StepGate gate, Tensor loss, double learningRate, double? maxGradientNorm, WeightAverage? weights, Action<StepGate>? settle = null, bool keepGradients = false)
     {
         ObjectDisposedException.ThrowIf(disposed, this);
         if (slots.Exists(slot => slot.Fused)) throw new InvalidOperationException("A gate needs an optimizer without fused passes.");
@@ -28,7 +36,8 @@ public sealed partial class AdamOptimizer
             var lists = UsesLists && given.Length > 0 && Array.TrueForAll(given, slot => slot.CanScript && slot.Average.dtype == given[0].Average.dtype);
             var norm = (lists ? ListNorm(given) : null) ?? Norm(given, loss);
             gate.Pass(loss, norm, maxGradientNorm);
-            if (!lists || !UsesLists || !TryLists(given, learningRate, gate)) Apply(learningRate, 1, null, gate);
+            settle?.Invoke(gate);
+            if (!lists || !UsesLists || !TryLists(given, learningRate, gate, keepGradients)) Apply(learningRate, 1, null, gate);
             StepCount++;
             weights?.EndUpdate(share, gate);
             return scope.MoveToOuter(norm);
@@ -37,6 +46,23 @@ public sealed partial class AdamOptimizer
         {
             foreach (var slot in slots) slot.ReleaseGradient();
         }
+    }
+
+    /// <summary>Whether <see cref="Step"/> goes by lists of tensors: if all parameters are on one GPU.</summary>
+    internal bool StepsByLists { get; init; }
+
+    // a step of a few calls, which asks the device once, for the norm
+    private double StepByLists(double learningRate, double? maxGradientNorm, WeightAverage? weights)
+    {
+        using var scope = NewDisposeScope();
+        using var gate = new StepGate(slots[0].Parameter.device);
+        using var _ = no_grad();
+        var (counts, updates) = (Counts(), weights?.Updates ?? 0);
+        var norm = StepThrough(gate, zeros([], device: slots[0].Parameter.device), learningRate, maxGradientNorm, weights, keepGradients: true).FetchDouble();
+        if (double.IsFinite(norm)) return norm;
+        TakeBack(counts);
+        weights?.TakeBack(updates);
+        return norm;
     }
 
     /// <summary>Whether <see cref="AdamScript"/> may run.</summary>
@@ -74,13 +100,13 @@ public sealed partial class AdamOptimizer
     }
 
     // false where this build of libtorch refuses it, which it does before any change
-    private bool TryLists(AdamSlot[] given, double learningRate, StepGate gate)
+    private bool TryLists(AdamSlot[] given, double learningRate, StepGate gate, bool keepGradients)
     {
         foreach (var group in given.GroupBy(slot => slot.Group))
         {
             AdamSlot[] members = [.. group];
             var counts = Array.ConvertAll(members, slot => slot.Steps);
-            try { AdamScript.Step(members, options, learningRate * group.Key.LearningRateFactor, group.Key.WeightDecay, gate); }
+            try { AdamScript.Step(members, options, learningRate * group.Key.LearningRateFactor, group.Key.WeightDecay, gate, keepGradients); }
             catch (ExternalException) when (UsesLists && ReferenceEquals(members[0], given[0]))
             {
                 for (var i = 0; i < members.Length; i++) members[i].Steps = counts[i];

@@ -51,6 +51,7 @@ public sealed partial class AdamOptimizer : IDisposable
             foreach (var (name, parameter) in group.Parameters)
                 slots.Add(new AdamSlot(name, parameter, group, allowFused));
         allFused = slots.TrueForAll(slot => slot.Fused);
+        StepsByLists = slots.TrueForAll(slot => slot.CanScript && slot.Parameter.device_type == DeviceType.CUDA && slot.Parameter.device_index == slots[0].Parameter.device_index);
         pass = new AdamPass(slots.Where(slot => slot.Fused).Select(slot => slot.Length));
     }
 
@@ -86,6 +87,7 @@ public sealed partial class AdamOptimizer : IDisposable
         ObjectDisposedException.ThrowIf(disposed, this);
         Require.NotNegative(learningRate, nameof(learningRate));
         if (maxGradientNorm is { } limit) Require.Positive(limit, nameof(maxGradientNorm));
+        if (StepsByLists) return StepByLists(learningRate, maxGradientNorm, weights);
         var share = weights?.BeginUpdate() ?? 0;
         if (weights is not null && !ReferenceEquals(average, weights)) Average(weights);
         // Fused slots call no tensor operation, so they need neither; with the two a step would allocate.

@@ -25,6 +25,37 @@ internal static class Diagnosis
         return found;
     }
 
+    /// <summary>Which examples of a batch have a log-probability of minus infinity in training, and why; null if none has, or if another has NaN.</summary>
+    public static string? Outside(Flow flow, Tensor x, Tensor? context, long? seed)
+    {
+        using var scope = NewDisposeScope();
+        using var gradients = no_grad();
+        (Tensor Value, Tensor? LogDet)? last = null;
+        Tensor logProb;
+        using (Bijection.Observe((layer, input, value, logDet) =>
+        {
+            if (ReferenceEquals(layer, flow.Bijection)) last = (value.alias().MoveToOtherDisposeScope(scope), logDet?.alias().MoveToOtherDisposeScope(scope));
+        }))
+            logProb = flow.TrainingLogProb(x, context, seed);
+        var rows = logProb.isneginf();
+        if (last is not { } l || !rows.any().Fetch<bool>() || logProb.isnan().any().Fetch<bool>() || logProb.isposinf().any().Fetch<bool>()) return null;
+        var bad = rows.nonzero().flatten();
+        var z = l.Value.index_select(0, bad);
+        var where = $"{Check.Rows(rows)} of the batch have a log-probability of minus infinity";
+        if (l.LogDet is { } det && det.isneginf().any().Fetch<bool>()) return $"{where}: a layer says that they are outside of its domain";
+        if (flow.BaseDensity.OutsideSupport(z)?.nonzero() is not { } at || at.shape[0] == 0) return $"{where}: their latents are where {flow.BaseDensity.GetName()} has no density that {z.dtype} can hold";
+        var index = at[0].FetchInt64s();
+        var value = z.flatten()[Flat(index, z.shape)].FetchDouble();
+        return FormattableString.Invariant($"{where}: their latents lie outside of the support of {flow.BaseDensity.GetName()}, {at.shape[0]} elements in all, the first being element {EventShape.Format(index.AsSpan(1))} = {value:G6} of the latent of row {bad[index[0]].FetchInt64()}");
+    }
+
+    private static long Flat(long[] index, long[] shape)
+    {
+        long at = 0;
+        for (var i = 0; i < shape.Length; i++) at = (at * shape[i]) + index[i];
+        return at;
+    }
+
     /// <summary>The name of the first parameter whose value or gradient is not finite; null where all are finite.</summary>
     public static string? FirstParameter(nn.Module module, bool gradients)
     {

@@ -77,8 +77,7 @@ public sealed partial class Trainer
         var nll = flow.NegativeLogLikelihood(input, given, seed);
         nll.backward();
         KernelFault.Throw();
-        var norm = optimizer.StepThrough(pending.Gate, nll, rate, Options.MaxGradientNorm, average);
-        statistics.RestoreUnlessOpen(pending.Gate);
+        var norm = optimizer.StepThrough(pending.Gate, nll, rate, Options.MaxGradientNorm, average, statistics.RestoreUnlessOpen);
         pending.Add(input, given, seed, rate, nll, norm, counts, updates);
     }
 
@@ -174,6 +173,11 @@ public sealed partial class Trainer
         var fault = Diagnosis.FirstLayer(flow, () => flow.NegativeLogLikelihood(x, context, seed));
         statistics.Restore();
         var parameter = Diagnosis.FirstParameter(flow, gradients: false);
+        if (parameter is null && double.IsPositiveInfinity(loss) && Diagnosis.Outside(flow, x, context, seed) is { } outside)
+        {
+            statistics.Restore();
+            return new NonFiniteException($"The loss became {loss} in epoch {state.Epoch + 1}, step {state.Step + 1}: {outside}. The weights are those before the step. Leave such rows out, scale the data, or choose a base density or layers that reach them.", nameof(Flow.BaseDensity));
+        }
         var layer = parameter ?? fault?.Layer ?? "base_density";
         var what = parameter is not null ? $"The weight {parameter} is not finite" : fault is { } f ? $"The first layer at fault is {f.Layer}: its {f.What} is not finite" : "The log-probability of the latents is not finite";
         return new NonFiniteException($"The loss became {loss} in epoch {state.Epoch + 1}, step {state.Step + 1}. {what}. The weights are those before the step. Use a smaller learning rate, a smaller {nameof(TrainingOptions.MaxGradientNorm)}, or look for extreme values in the data.", layer);

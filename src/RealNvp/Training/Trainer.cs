@@ -196,8 +196,8 @@ public sealed partial class Trainer : IDisposable
             using (context)
                 return flow.Evaluate(x, context, Math.Max(Options.BatchSize, 256), Options.Seed);
         }
-        double sum = 0;
-        long count = 0;
+        double sum = 0, finiteSum = 0;
+        long count = 0, finite = 0;
         foreach (var (x, context) in validation.Batches(Options.BatchSize, 0, 0))
             using (x)
             using (context)
@@ -205,6 +205,8 @@ public sealed partial class Trainer : IDisposable
                 var part = flow.Evaluate(x, context, Options.BatchSize, Options.Seed);
                 sum += part.MeanLogProb * part.Count;
                 count += part.Count;
+                if (part.FiniteCount > 0) finiteSum += part.FiniteMeanLogProb * part.FiniteCount;
+                finite += part.FiniteCount;
             }
         if (count == 0) throw new ArgumentException("The validation data gave no batch in this epoch. Pass a sequence that can be enumerated again for each epoch.");
         return new Evaluation
@@ -214,6 +216,8 @@ public sealed partial class Trainer : IDisposable
             StandardError = double.NaN,
             BitsPerDim = -sum / count / (flow.InputShape.NumElements * Math.Log(2)),
             IsBound = flow.IsBound,
+            FiniteCount = finite,
+            FiniteMeanLogProb = finiteSum / finite,
         };
     }
 

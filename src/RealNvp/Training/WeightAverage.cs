@@ -38,6 +38,7 @@ public sealed class WeightAverage : IDisposable
         WarmUp = warmUp;
         using var noGrad = no_grad();
         foreach (var (name, value) in Values(module)) slots.Add(new AverageSlot(name, value, allowFused));
+        UsesLists = slots.TrueForAll(slot => !slot.Fused && slot.Value.device_type == DeviceType.CUDA);
     }
 
     /// <summary>The decay after the warm-up.</summary>
@@ -66,10 +67,32 @@ public sealed class WeightAverage : IDisposable
     }
 
     /// <summary>Updates the slots that nobody else has updated since <see cref="BeginUpdate"/>, and counts the update.</summary>
+    /// <remarks>With a gate that is closed nothing changes; what the module holds beside its parameters must then be finite again.</remarks>
     internal void EndUpdate(double share, StepGate? gate = null)
     {
-        foreach (var slot in slots) slot.Update(share, gate);
+        if (!TryLists(share, gate))
+            foreach (var slot in slots) slot.Update(share, gate);
         Updates++;
+    }
+
+    /// <summary>Whether the average goes by lists of tensors, a few calls for all of them: if all are on a GPU.</summary>
+    internal bool UsesLists { get; set; }
+
+    // false if this build of libtorch refuses it, which it does before any change
+    private bool TryLists(double share, StepGate? gate)
+    {
+        if (!UsesLists) return false;
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        AverageSlot[]? done = null;
+        foreach (var group in slots.GroupBy(slot => (slot.Average.dtype, slot.Average.device_index)))
+        {
+            AverageSlot[] members = [.. group];
+            try { AdamScript.Average(Array.ConvertAll(members, slot => slot.Average), Array.ConvertAll(members, slot => slot.Value.detach().to(slot.Average.dtype)), share, gate); }
+            catch (System.Runtime.InteropServices.ExternalException) when (done is null) { return UsesLists = false; }
+            done = members;
+        }
+        return true;
     }
 
     /// <summary>Forgets updates that a closed gate did not let through.</summary>

@@ -72,6 +72,31 @@ public sealed partial class AdamOptimizerTests
         for (var i = 0; i < Shapes.Length; i++) Distance(gated[i], plain[i]).Should().BeLessThan(2e-6);
     }
 
+    [Theory, InlineData(null), InlineData(1.0)]
+    public void A_step_by_lists_is_the_step_and_keeps_gradients_and_refuses_what_is_not_finite(double? most)
+    {
+        using var scope = NewDisposeScope();
+        var (listed, plain) = (Parameters(ScalarType.Float32), Parameters(ScalarType.Float32));
+        using var adam = new AdamOptimizer([Group(listed, 0.03)], null, allowFused: false) { StepsByLists = true };
+        using var expected = new AdamOptimizer([Group(plain, 0.03)], null, allowFused: false);
+        for (var step = 0; step < 10; step++)
+        {
+            for (var i = 0; i < Shapes.Length; i++) listed[i].grad = (plain[i].grad = randn(Shapes[i]).mul(3)).clone();
+            adam.Step(0.01, most).Should().BeApproximately(expected.Step(0.01, most), 1e-4);
+            for (var i = 0; i < Shapes.Length; i++) listed[i].grad!.equal(plain[i].grad!).all().item<bool>().Should().BeTrue("gradients stay");
+        }
+        for (var i = 0; i < Shapes.Length; i++) Distance(listed[i], plain[i]).Should().BeLessThan(2e-6);
+        var before = listed.Select(p => p.detach().clone()).ToArray();
+        for (var i = 0; i < Shapes.Length; i++) listed[i].grad = full(Shapes[i], float.NaN);
+        double.IsFinite(adam.Step(0.01, most)).Should().BeFalse();
+        adam.StepCount.Should().Be(10);
+        for (var i = 0; i < Shapes.Length; i++) listed[i].equal(before[i]).all().item<bool>().Should().BeTrue();
+        for (var i = 0; i < Shapes.Length; i++) listed[i].grad = (plain[i].grad = ones(Shapes[i])).clone();
+        adam.Step(0.01, most);
+        expected.Step(0.01, most);
+        for (var i = 0; i < Shapes.Length; i++) Distance(listed[i], plain[i]).Should().BeLessThan(2e-6, "the next step goes on as if nothing had been");
+    }
+
     [Fact]
     public void Where_libtorch_refuses_a_norm_of_a_list_tensors_are_taken_one_by_one()
     {

@@ -76,8 +76,9 @@ public sealed class AutoregressiveLayer : Bijection
         return (Made)NetworkCheck.Network(null, network, SizesFor(inputShape, transformer, contextSize), nameof(AutoregressiveLayer)).Network;
     }
 
+    /// <inheritdoc/>
     // the inverse goes from feature to feature
-    internal override bool KeepsInput(bool inverse) => !inverse;
+    protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)

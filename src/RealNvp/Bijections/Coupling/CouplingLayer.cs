@@ -120,8 +120,9 @@ public class CouplingLayer : Bijection
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => Transform(z, context, inverse: true);
 
+    /// <inheritdoc/>
     // the network sees the same in both directions, so what it keeps of a batch does no harm; the inverse of a mixture is a search
-    internal override bool KeepsInput(bool inverse) => !inverse && transformer is MixtureCdfTransformer;
+    protected internal override bool KeepsInput(bool inverse) => !inverse && transformer is MixtureCdfTransformer;
 
     // the kept part of x is that of z: one pass of the network gives x, and the gradients
     internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse)

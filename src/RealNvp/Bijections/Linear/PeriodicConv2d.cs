@@ -48,8 +48,9 @@ public sealed class PeriodicConv2d : Bijection
     /// <summary>d, the height and width of the kernel.</summary>
     public long KernelSize { get; }
 
+    /// <inheritdoc/>
     // the inverse takes Fourier transforms in float64
-    internal override bool KeepsInput(bool inverse) => !inverse;
+    protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)

@@ -52,6 +52,9 @@ public sealed class Permutation : Bijection
     }));
 
     /// <inheritdoc/>
+    public override bool MovesValues => true;
+
+    /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (x.index_select(1, order.Value), null);
 
     /// <inheritdoc/>

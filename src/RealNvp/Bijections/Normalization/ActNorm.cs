@@ -49,7 +49,8 @@ public sealed class ActNorm : Bijection
     /// <summary>b, of shape (C).</summary>
     internal Tensor Shift => shift;
 
-    internal override bool KeepsInput(bool inverse) => false;
+    /// <inheritdoc/>
+    protected internal override bool KeepsInput(bool inverse) => false;
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)

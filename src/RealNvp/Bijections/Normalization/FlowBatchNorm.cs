@@ -61,8 +61,9 @@ public sealed class FlowBatchNorm : Bijection
     /// <inheritdoc/>
     public override bool MixesBatchInTraining => true;
 
+    /// <inheritdoc/>
     // forward, the statistics after the pass undo it; in the other direction, Forward would take those of another batch
-    internal override bool KeepsInput(bool inverse) => inverse;
+    protected internal override bool KeepsInput(bool inverse) => inverse;
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)

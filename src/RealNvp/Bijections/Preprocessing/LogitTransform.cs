@@ -10,12 +10,13 @@ namespace RealNvp;
 /// </summary>
 /// <remarks>
 /// The factor is 1 - 2α, as in the original code (0.9 for α = 0.05), so that 0 and 1 are treated alike; the paper prints 1 - α. The
-/// exact inverse, which undoes the factor as well, can go beyond [0, 1] by α/(1 - 2α). It has no weights.
+/// exact inverse, which undoes the factor as well, can go beyond [0, 1] by α/(1 - 2α): that is the domain. An example with a value outside of it
+/// has a log-determinant of minus infinity. It has no weights.
 /// </remarks>
 public sealed class LogitTransform : Bijection
 {
-    private readonly Scalar alpha, factor, reciprocal, largest, smallest;
-    private readonly Scalar log_factor, minus_log_factor;
+    private readonly Scalar alpha, factor, reciprocal;
+    private readonly Scalar log_factor, minus_log_factor, minus_infinity = Scalars.Of(double.NegativeInfinity);
 
     /// <summary>Makes the layer.</summary>
     /// <param name="alpha">α in (0, 0.5): how far the values stay from 0 and 1.</param>
@@ -26,35 +27,35 @@ public sealed class LogitTransform : Bijection
         Alpha = alpha;
         (this.alpha, factor, reciprocal) = (Scalars.Of(alpha), Scalars.Of(1 - 2 * alpha), Scalars.Of(1 / (1 - 2 * alpha)));
         (log_factor, minus_log_factor) = (Scalars.Of(Math.Log(1 - 2 * alpha)), Scalars.Of(-Math.Log(1 - 2 * alpha)));
-        (smallest, largest) = (Scalars.Of(1e-6), Scalars.Of(1 - 1e-6));
         RegisterComponents();
     }
 
     /// <summary>α: how far the values stay from 0 and 1.</summary>
     public double Alpha { get; }
 
+    /// <inheritdoc/>
     // near 0 and 1, the digits of x are not in z
-    internal override bool KeepsInput(bool inverse) => !inverse;
+    protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
         var p = x.mul(factor).add(alpha, Scalars.One);
-        // data in [0, 1] is in [α, 1 - α]; anything else would be NaN, so it stops just short of 0 and 1
-        p = p.clamp(smallest, largest);
-        var log_p = p.log();
-        var log_q = p.neg().log1p();
-        return (log_p.sub(log_q), SumExamples(log_p.add(log_q, Scalars.One).neg().add(log_factor, Scalars.One)));
+        // outside of (0, 1), and where rounding has led to 0 or 1, it stops just short of them
+        var inside = p.clamp(Scalars.Of(finfo(x.dtype).tiny), Scalars.Of(1 - (finfo(x.dtype).eps / 2)));
+        var log_p = inside.log();
+        var log_q = inside.neg().log1p();
+        var logDet = SumExamples(log_p.add(log_q, Scalars.One).neg().add(log_factor, Scalars.One));
+        return (log_p.sub(log_q), logDet.masked_fill(Outside(p.detach()), minus_infinity));
     }
 
-    internal override void CheckData(Tensor x, string owner)
-    {
-        using var scope = NewDisposeScope();
-        using var _ = no_grad();
-        if (x.numel() == 0) return;
-        var (least, most) = (x.min().to(float64).Fetch<double>(), x.max().to(float64).Fetch<double>());
-        if (least < 0 || most > 1) throw new ArgumentException($"{owner} expects values in [0, 1], because the flow starts with a logit; got values in [{least:G6}, {most:G6}]. Scale the data.", nameof(x));
-    }
+    /// <inheritdoc/>
+    protected internal override Tensor? OutsideDomain(Tensor x) => Outside((x.is_floating_point() ? x : x.to(float32)).mul(factor).add(alpha, Scalars.One));
+
+    // the inverse ends in p = 0 and 1 up to its rounding, and what it gives is inside
+    private static Tensor Outside(Tensor p) => p.shape.Skip(1).Contains(0)
+        ? zeros(p.shape[0], ScalarType.Bool, p.device)
+        : p.sub(Scalars.Half).abs().flatten(1).amax([1L]).gt(Scalars.Of(0.5 + (8 * finfo(p.dtype).eps)));
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)

@@ -22,6 +22,9 @@ public sealed class RandomHorizontalFlip : Bijection
     public double Probability { get; }
 
     /// <inheritdoc/>
+    public override bool MovesValues => true;
+
+    /// <inheritdoc/>
     public override bool IsRepeatable => false;
 
     /// <inheritdoc/>

@@ -41,6 +41,9 @@ public sealed class UniformDequantization : Bijection
     public override bool GivesBound => true;
 
     /// <inheritdoc/>
+    public override bool Dequantizes => true;
+
+    /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
         var margin = Margin(Levels, x.dtype);
@@ -53,7 +56,8 @@ public sealed class UniformDequantization : Bijection
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) =>
         (z.mul(levels).floor().clamp(Scalars.Zero, top), PerExample(z, log_levels));
 
-    internal override void CheckData(Tensor x, string owner) => CheckLevels(x, Levels, owner);
+    /// <inheritdoc/>
+    protected internal override void CheckData(Tensor x, string owner) => CheckLevels(x, Levels, owner);
 
     internal static void CheckLevels(Tensor x, int levels, string owner)
     {

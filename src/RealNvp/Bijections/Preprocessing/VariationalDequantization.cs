@@ -59,6 +59,9 @@ public sealed class VariationalDequantization : Bijection
     public override bool GivesBound => true;
 
     /// <inheritdoc/>
+    public override bool Dequantizes => true;
+
+    /// <inheritdoc/>
     public override long ContextSize => noise.ContextSize;
 
     /// <inheritdoc/>
@@ -92,7 +95,8 @@ public sealed class VariationalDequantization : Bijection
         return (x, logDet is null ? total : total.add(logDet, Scalars.One));
     }
 
-    internal override void CheckData(Tensor x, string owner) => UniformDequantization.CheckLevels(x, Levels, owner);
+    /// <inheritdoc/>
+    protected internal override void CheckData(Tensor x, string owner) => UniformDequantization.CheckLevels(x, Levels, owner);
 
     private Tensor Unit(Tensor x) => x.mul(to_unit).sub(Scalars.One);
 

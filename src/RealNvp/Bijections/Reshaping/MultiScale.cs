@@ -44,6 +44,18 @@ public sealed class MultiScale : Bijection
     /// <inheritdoc/>
     public override bool IsRepeatable => steps.All(s => s.IsRepeatable);
 
+    /// <inheritdoc/>
+    public override bool AcceptsIntegers => steps[0].AcceptsIntegers;
+
+    /// <inheritdoc/>
+    public override bool MovesValues => steps.All(s => s.MovesValues);
+
+    /// <inheritdoc/>
+    protected internal override void CheckData(Tensor x, string owner) => steps[0].CheckData(x, owner);
+
+    /// <inheritdoc/>
+    protected internal override Tensor? OutsideDomain(Tensor x) => steps[0].OutsideDomain(x);
+
     internal override bool IsComposite => true;
 
     /// <inheritdoc/>

@@ -24,6 +24,9 @@ public sealed class Squeeze : Bijection
     public SqueezeOrder Order { get; }
 
     /// <inheritdoc/>
+    public override bool MovesValues => true;
+
+    /// <inheritdoc/>
     public override EventShape OutputShapeOf(EventShape input) => BlockShapes.Squeezed(input);
 
     /// <inheritdoc/>

@@ -47,8 +47,9 @@ public sealed class PlanarLayer : Bijection
     /// <summary>The function h.</summary>
     public PlanarActivation Activation { get; }
 
+    /// <inheritdoc/>
     // the inverse solves an equation
-    internal override bool KeepsInput(bool inverse) => !inverse;
+    protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)

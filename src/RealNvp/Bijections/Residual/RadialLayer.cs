@@ -39,8 +39,9 @@ public sealed class RadialLayer : Bijection
         RegisterComponents();
     }
 
+    /// <inheritdoc/>
     // the inverse solves an equation
-    internal override bool KeepsInput(bool inverse) => !inverse;
+    protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)

@@ -47,8 +47,9 @@ public sealed class SylvesterLayer : Bijection
     /// <summary>M, the number of directions along which the space is bent.</summary>
     public long Directions { get; }
 
+    /// <inheritdoc/>
     // the inverse solves an equation
-    internal override bool KeepsInput(bool inverse) => !inverse;
+    protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)

@@ -1,0 +1,86 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+public partial class Flow
+{
+    /// <summary>The training loss: the mean of -log p(x | context) over the batch, in nats, in the module's own mode.</summary>
+    /// <remarks>
+    /// Unlike <see cref="LogProb"/>, it uses training behaviour after <c>train()</c>: batch statistics
+    /// are updated, images are flipped. It keeps the graph, and does not look for NaN but in a context that lies in the memory of the CPU, so nothing waits for a device.
+    /// It is infinite if an example lies outside of the support. In training mode it waits until no other thread computes with the flow.
+    /// </remarks>
+    /// <param name="x">(N, ...) with N of at least 1.</param>
+    /// <param name="context">(N, C) for a conditional flow.</param>
+    /// <param name="seed">Fixes the noise; null draws from torch's generator.</param>
+    /// <returns>A tensor without dimensions.</returns>
+    public Tensor NegativeLogLikelihood(Tensor x, Tensor? context = null, long? seed = null)
+    {
+        using var scope = NewDisposeScope();
+        return scope.MoveToOuter(TrainingLogProb(x, context, seed).mean().neg());
+    }
+
+    /// <summary>log p (N) of each example, as the training loss has it.</summary>
+    internal Tensor TrainingLogProb(Tensor x, Tensor? context, long? seed)
+    {
+        var owner = $"{GetName()}.{nameof(NegativeLogLikelihood)}";
+        using var mode = EvaluationGate.Own(this);
+        using var scope = NewDisposeScope();
+        CheckBatch(x, owner);
+        if (x.shape[0] == 0) throw new ArgumentException($"{owner} needs at least one example; got an empty batch.", nameof(x));
+        CheckContext(context, x.shape[0], owner, mayWait: false);
+        using var session = training ? reversible?.Start() ?? ReversibleSession.Suspend() : ReversibleSession.Suspend();
+        using var random = RandomSource.Use(seed);
+        var input = Prepared(x);
+        return scope.MoveToOuter(LogProbOf(input, Features(context, input.dtype, owner, mayWait: false)));
+    }
+
+    /// <summary>The mean log-likelihood of a data set, computed in batches, without gradients and in evaluation mode.</summary>
+    /// <remarks>One row outside of the support makes the mean minus infinity; <see cref="Evaluation.FiniteCount"/> and <see cref="Evaluation.FiniteMeanLogProb"/> speak of the others.</remarks>
+    /// <param name="x">(N, ...) with N of at least 1, on any device.</param>
+    /// <param name="context">(N, C) for a conditional flow.</param>
+    /// <param name="batchSize">The number of examples at a time; at least 1.</param>
+    /// <param name="seed">Fixes the noise of a dequantization, which is one stream over all rows.</param>
+    /// <param name="progress">Hears after each batch how many rows are done.</param>
+    /// <param name="cancellationToken">Ends the call between two batches.</param>
+    /// <exception cref="ArgumentException">An argument does not fit, or holds NaN or infinity; the message lists the rows.</exception>
+    /// <exception cref="NonFiniteException">A layer gave NaN; it names the layer and the rows.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public Evaluation Evaluate(Tensor x, Tensor? context = null, int batchSize = 256, long seed = 0, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+    {
+        var owner = $"{GetName()}.{nameof(Evaluate)}";
+        var passes = Passing(batchSize, progress, cancellationToken);
+        using var mode = EvaluationGate.Evaluate(this);
+        using var gradients = no_grad();
+        using var scope = NewDisposeScope();
+        CheckDataSet(x, context, owner);
+        var count = x.shape[0];
+        if (count == 0) throw new ArgumentException($"{owner} needs at least one example; got an empty batch.", nameof(x));
+        using var random = RandomSource.Use(seed);
+        double sum = 0, squares = 0;
+        long finite = 0;
+        passes.Each(count, (start, size) =>
+        {
+            var (part, given) = Rows(x, context, start, size);
+            (part, given) = (OnDevice(part)!, OnDevice(given));
+            CheckBatch(part, owner);
+            foreach (var value in Scored(part, given, start, owner).FetchDoubles())
+            {
+                if (double.IsNegativeInfinity(value)) continue;
+                finite++;
+                sum += value;
+                squares += value * value;
+            }
+        });
+        var mean = sum / finite;
+        var variance = finite > 1 ? Math.Max(0, squares - finite * mean * mean) / (finite - 1) : double.NaN;
+        var all = finite == count ? mean : double.NegativeInfinity;
+        return new Evaluation
+        {
+            Count = count, MeanLogProb = all, StandardError = finite == count ? Math.Sqrt(variance / count) : double.NaN, BitsPerDim = -all / (InputShape.NumElements * Math.Log(2)), IsBound = IsBound,
+            FiniteCount = finite, FiniteMeanLogProb = mean,
+        };
+    }
+}

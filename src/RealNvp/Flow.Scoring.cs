@@ -1,0 +1,147 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+public partial class Flow
+{
+    /// <summary>log p(x | context) in nats: minus infinity for a row outside of the support, or whose density is below what the dtype can hold.</summary>
+    /// <remarks>
+    /// <para>Rows are computed some at a time. If x or the context requires a gradient, all are computed at once whatever <paramref name="batchSize"/> says, so that
+    /// batches change neither result nor gradients; the weights get gradients then too.</para>
+    /// <para>A seed's noise is one stream that is drawn in the order of the rows. On a CPU the noise does not depend on the batch size if one layer draws it, as
+    /// in all models of this library; otherwise the same seed and the same batch size give the same result.</para>
+    /// </remarks>
+    /// <param name="x">(N, ...) in the shape of <see cref="InputShape"/>; integers are allowed if the flow dequantizes. All values finite.</param>
+    /// <param name="context">(N, C) for a conditional flow. All values finite.</param>
+    /// <param name="seed">Fixes the noise of a dequantization; null draws from torch's generator.</param>
+    /// <param name="batchSize">The number of rows at a time, at least 1; null for what suits the shape.</param>
+    /// <param name="progress">Hears after each batch how many rows are done.</param>
+    /// <param name="cancellationToken">Ends the call between two batches.</param>
+    /// <returns>(N).</returns>
+    /// <exception cref="ArgumentException">An argument does not fit, or holds NaN or infinity; the message lists the rows.</exception>
+    /// <exception cref="NonFiniteException">A layer gave NaN, as if values pass the largest number of the dtype; it names the layer and the rows. float64 reaches further.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public Tensor LogProb(Tensor x, Tensor? context = null, long? seed = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default) =>
+        LogProbFor(x, context, seed, $"{GetName()}.{nameof(LogProb)}", NeedsGraph(x, context), Passing(batchSize, progress, cancellationToken));
+
+    /// <summary>-log₂ p(x | context) / D for each example: bits per dimension. With dequantized integers it compares with the papers.</summary>
+    /// <inheritdoc cref="LogProb"/>
+    public Tensor BitsPerDim(Tensor x, Tensor? context = null, long? seed = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+    {
+        using var scope = NewDisposeScope();
+        var logProb = LogProbFor(x, context, seed, $"{GetName()}.{nameof(BitsPerDim)}", NeedsGraph(x, context), Passing(batchSize, progress, cancellationToken));
+        return scope.MoveToOuter(logProb.mul(Scalars.Of(-1 / (InputShape.NumElements * Math.Log(2)))));
+    }
+
+    /// <summary>Maps data to latents: z = f(x).</summary>
+    /// <inheritdoc cref="LogProb"/>
+    /// <returns>(N, ...) in the shape of <see cref="LatentShape"/>.</returns>
+    /// <exception cref="ArgumentException">An argument does not fit, holds NaN or infinity, or a row lies outside of the domain of the flow; the message lists the rows.</exception>
+    /// <exception cref="NonFiniteException">A layer gave NaN or infinity; it names the layer and the rows.</exception>
+    public Tensor Encode(Tensor x, Tensor? context = null, long? seed = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default) =>
+        EncodeFor(x, context, seed, $"{GetName()}.{nameof(Encode)}", Passing(batchSize, progress, cancellationToken));
+
+    /// <summary>Maps latents to data: x = f⁻¹(z).</summary>
+    /// <param name="z">(N, ...) in the shape of <see cref="LatentShape"/>. All values finite.</param>
+    /// <param name="context">(N, C) for a conditional flow. All values finite.</param>
+    /// <param name="batchSize">The number of rows at a time, at least 1; null for what suits the shape. All at once if z or the context requires a gradient.</param>
+    /// <param name="progress">Hears after each batch how many rows are done.</param>
+    /// <param name="cancellationToken">Ends the call between two batches.</param>
+    /// <returns>(N, ...) in the shape of <see cref="InputShape"/>.</returns>
+    /// <exception cref="NonFiniteException">A layer gave NaN or infinity; it names the layer and the rows.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public Tensor Decode(Tensor z, Tensor? context = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default) =>
+        DecodeFor(z, context, $"{GetName()}.{nameof(Decode)}", Passing(batchSize, progress, cancellationToken));
+
+    internal Tensor LogProbFor(Tensor x, Tensor? context, long? seed, string owner, bool graph, Passes passes)
+    {
+        using var mode = EvaluationGate.Evaluate(this);
+        using var scope = NewDisposeScope();
+        using var gradients = graph ? null : no_grad();
+        CheckInput(x, context, owner);
+        using var random = RandomSource.Use(seed);
+        return scope.MoveToOuter((graph ? passes.AtOnce() : passes).Run(x.shape[0], (start, count) =>
+        {
+            var (part, given) = Rows(x, context, start, count);
+            return Scored(part, given, start, owner);
+        }));
+    }
+
+    internal Tensor EncodeFor(Tensor x, Tensor? context, long? seed, string owner, Passes passes)
+    {
+        using var mode = EvaluationGate.Evaluate(this);
+        using var scope = NewDisposeScope();
+        var graph = NeedsGraph(x, context);
+        using var gradients = graph ? null : no_grad();
+        CheckInput(x, context, owner);
+        using var random = RandomSource.Use(seed);
+        return scope.MoveToOuter((graph ? passes.AtOnce() : passes).Run(x.shape[0], (start, count) =>
+        {
+            var (part, given) = Rows(x, context, start, count);
+            var input = Prepared(part);
+            var features = Features(given, input.dtype, owner);
+            var (z, logDet) = bijection.Forward(input, ForBijection(features));
+            if (!Numbers.AreFinite(logDet)) CheckInside(logDet, start, owner);
+            if (!Numbers.AreFinite(z)) throw NotFinite(z, start, owner, rows => bijection.Forward(input.index_select(0, rows), ForBijection(features)?.index_select(0, rows)));
+            return z;
+        }));
+    }
+
+    internal Tensor DecodeFor(Tensor z, Tensor? context, string owner, Passes passes)
+    {
+        using var mode = EvaluationGate.Evaluate(this);
+        using var scope = NewDisposeScope();
+        var graph = NeedsGraph(z, context, nameof(z));
+        using var gradients = graph ? null : no_grad();
+        CheckLatents(z, owner);
+        CheckContext(context, z.shape[0], owner);
+        return scope.MoveToOuter((graph ? passes.AtOnce() : passes).Run(z.shape[0], (start, count) =>
+        {
+            var (part, given) = Rows(z, context, start, count);
+            var features = ForBijection(Features(given, z.dtype, owner));
+            var x = bijection.Inverse(part, features).Value;
+            if (!Numbers.AreFinite(x)) throw NotFinite(x, start, owner, rows => bijection.Inverse(part.index_select(0, rows), features?.index_select(0, rows)));
+            return x;
+        }));
+    }
+
+    // log p of checked rows, which begin with that number
+    private Tensor Scored(Tensor x, Tensor? context, long start, string owner)
+    {
+        var input = Prepared(x);
+        var features = Features(context, input.dtype, owner);
+        var logProb = LogProbOf(input, features);
+        if (!Numbers.AreFinite(logProb)) CheckLogDensities(logProb, start, owner, rows => LogProbOf(input.index_select(0, rows), features?.index_select(0, rows)));
+        return logProb;
+    }
+
+    /// <summary>log p (N) of checked data with features of contexts, in the mode that the flow has.</summary>
+    private Tensor LogProbOf(Tensor input, Tensor? features)
+    {
+        var (z, logDet) = bijection.Forward(input, ForBijection(features));
+        return base_density.LogProb(z, ForBase(features)).add(logDet, Scalars.One);
+    }
+
+    private void CheckInput(Tensor x, Tensor? context, string owner)
+    {
+        CheckData(x, owner);
+        CheckContext(context, x.shape[0], owner);
+    }
+
+    internal Passes DefaultPasses => Passing(null, null, default);
+
+    private Passes Passing(int? batchSize, IProgress<long>? progress, CancellationToken cancellationToken) =>
+        Passes.Of(batchSize, InputShape.NumElements, SamplingDevice.type, progress, cancellationToken);
+
+    // who scores wants numbers: a graph is kept for those alone who differentiate by what they pass
+    private static bool NeedsGraph(Tensor x, Tensor? context, string parameter = "x")
+    {
+        Check.Tensor(x, parameter);
+        return is_grad_enabled() && (x.requires_grad || context is { IsInvalid: false, requires_grad: true });
+    }
+
+    private static (Tensor, Tensor?) Rows(Tensor x, Tensor? context, long start, long count) =>
+        (Passes.Part(x, start, count), context is null ? null : Passes.Part(context, start, count));
+}

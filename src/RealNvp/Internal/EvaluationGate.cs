@@ -1,0 +1,195 @@
+using static TorchSharp.torch;
+
+namespace RealNvp.Internal;
+
+/// <summary>
+/// Lets any number of threads compute in evaluation mode with modules whose own mode is training, and one thread compute in their own mode.
+/// </summary>
+/// <remarks>
+/// <para>Networks of users and of TorchSharp ask their module whether it trains, so the mode of the modules themselves has to change. The first thread that
+/// comes to evaluate notes the mode of each part and sets evaluation, those that come then find it so, and the last one to leave puts the noted modes back.
+/// A thread that computes in training mode waits until nobody evaluates, and the others wait for it.</para>
+/// <para>Flows with a part in common share one gate. Both sides are reentrant on their thread. Nobody who is inside waits for anybody, so there is no deadlock: a
+/// thread that comes to evaluate lets one that waits to train go first, but not for longer than a second.</para>
+/// </remarks>
+internal sealed partial class EvaluationGate
+{
+    private const int Patience = 1000;
+
+    private readonly object latch = new();
+
+    // the threads that evaluate, each with the number of its calls inside each other
+    private readonly Dictionary<int, int> readers = [];
+
+    // the modes that parts come back to, of those that were set to evaluation, parents first
+    private readonly Dictionary<nn.Module, bool> own = new(ReferenceEqualityComparer.Instance);
+
+    private EvaluationGate? joined;
+    private int writer, writing, waiting, sleeping;
+    private bool switching;
+
+    /// <summary>Computes with a flow in evaluation mode, whatever its mode is, until disposed.</summary>
+    public static Scope Evaluate(Flow flow)
+    {
+        var me = Environment.CurrentManagedThreadId;
+        var gate = Locked(flow.Gate);
+        try
+        {
+            if (!gate.readers.ContainsKey(me) && gate.writer != me) gate.WaitToRead();
+            gate.Add(me);
+            try { gate.SetEvaluation(flow); }
+            catch
+            {
+                gate.Remove(me);
+                throw;
+            }
+        }
+        finally { Monitor.Exit(gate.latch); }
+        return new Scope(gate, writes: false);
+    }
+
+    /// <summary>Computes with a flow in its own mode until disposed: alone if a part of it trains.</summary>
+    public static Scope Own(Flow flow) => Own(flow.Gate, flow);
+
+    /// <summary>Computes with a part of a flow in its own mode until disposed, alone.</summary>
+    public static Scope Own(nn.Module part) => gates.TryGetValue(part, out var gate) ? Own(gate, null) : default;
+
+    private static Scope Own(EvaluationGate of, Flow? flow)
+    {
+        var me = Environment.CurrentManagedThreadId;
+        var gate = Locked(of);
+        try
+        {
+            // inside of an evaluation it is one too
+            if (gate.writer != me && (gate.readers.ContainsKey(me) || (flow is not null && !gate.Trains(flow))))
+            {
+                if (!gate.readers.ContainsKey(me)) gate.WaitToRead();
+                gate.Add(me);
+                return new Scope(gate, writes: false);
+            }
+            if (gate.writer != me)
+            {
+                gate.waiting++;
+                try { while (gate.writer != 0 || gate.readers.Count > 0) gate.Sleep(); }
+                finally { gate.waiting--; }
+                gate.writer = me;
+            }
+            gate.writing++;
+            return new Scope(gate, writes: true);
+        }
+        finally { Monitor.Exit(gate.latch); }
+    }
+
+    /// <summary>Sets the mode of a flow: now, or if somebody evaluates, when the last one leaves.</summary>
+    public static void SetMode(Flow flow, bool training)
+    {
+        var gate = Locked(flow.Gate);
+        try
+        {
+            flow.PartsChanged();
+            if (gate.switching)
+            {
+                flow.SetOwnMode(training);
+                return;
+            }
+            if (gate.readers.Count > 0)
+            {
+                foreach (var part in flow.Parts) gate.own[part] = training;
+                return;
+            }
+            while (gate.writer != 0 && gate.writer != Environment.CurrentManagedThreadId) gate.Sleep();
+            if (gate.readers.Count > 0) foreach (var part in flow.Parts) gate.own[part] = training;
+            else flow.SetOwnMode(training);
+        }
+        finally { Monitor.Exit(gate.latch); }
+    }
+
+    private void WaitToRead()
+    {
+        var since = Environment.TickCount64;
+        while (writer != 0 || waiting > 0)
+        {
+            var left = Patience - (int)Math.Min(Patience, Environment.TickCount64 - since);
+            if (writer != 0) Sleep();
+            else if (left > 0) Sleep(left);
+            else return;
+        }
+    }
+
+    private void Sleep(int milliseconds = Timeout.Infinite)
+    {
+        sleeping++;
+        try { Monitor.Wait(latch, milliseconds); }
+        finally { sleeping--; }
+    }
+
+    // whether a part's own mode is training
+    private bool Trains(Flow flow)
+    {
+        foreach (var part in flow.Parts)
+            if (readers.Count > 0 && own.TryGetValue(part, out var mode) ? mode : part.training) return true;
+        return false;
+    }
+
+    private void SetEvaluation(Flow flow)
+    {
+        var parts = flow.Parts;
+        if (!Array.Exists(parts, static p => p.training)) return;
+        foreach (var part in parts) own.TryAdd(part, part.training);
+        switching = true;
+        try { flow.SetOwnMode(training: false); }
+        finally { switching = false; }
+    }
+
+    private void SetOwn()
+    {
+        if (own.Count == 0) return;
+        switching = true;
+        try
+        {
+            // train() reaches all below, so parents come first; a part of two flows may need another round, and one that refuses a mode keeps its own
+            for (var round = 0; round < 3; round++)
+                foreach (var (part, mode) in own)
+                    if (part.training != mode) part.train(mode);
+        }
+        finally
+        {
+            switching = false;
+            own.Clear();
+        }
+    }
+
+    private void Add(int thread) => readers[thread] = readers.GetValueOrDefault(thread) + 1;
+
+    private void Remove(int thread)
+    {
+        if (readers[thread] > 1)
+        {
+            readers[thread]--;
+            return;
+        }
+        readers.Remove(thread);
+        if (readers.Count > 0) return;
+        try { SetOwn(); }
+        finally { Monitor.PulseAll(latch); }
+    }
+
+    private void Leave(bool writes)
+    {
+        lock (latch)
+        {
+            if (!writes) Remove(Environment.CurrentManagedThreadId);
+            else if (--writing == 0)
+            {
+                writer = 0;
+                Monitor.PulseAll(latch);
+            }
+        }
+    }
+
+    /// <summary>One call on its thread; the default does nothing.</summary>
+    public readonly struct Scope(EvaluationGate? gate, bool writes) : IDisposable
+    {
+        public void Dispose() => gate?.Leave(writes);
+    }
+}

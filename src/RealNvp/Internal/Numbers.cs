@@ -1,0 +1,49 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using RealNvp.Kernels;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Internal;
+
+/// <summary>Whether a tensor holds NaN or infinity. In the memory of the CPU it is read as it lies there, without an operation or memory of its own.</summary>
+internal static class Numbers
+{
+    /// <summary>True if all values are finite. On a device it waits for the result.</summary>
+    public static bool AreFinite(Tensor tensor)
+    {
+        if (AreFiniteInMemory(tensor) is { } known) return known;
+        using var scope = NewDisposeScope();
+        using var gradients = no_grad();
+        return tensor.isfinite().all().Fetch<bool>();
+    }
+
+    /// <summary>As <see cref="AreFinite"/>; null if the tensor does not lie in the memory of the CPU in one piece.</summary>
+    public static unsafe bool? AreFiniteInMemory(Tensor tensor)
+    {
+        var count = tensor.numel();
+        bool? result = null;
+        if (KernelGradients.TryGetMemory(tensor.Handle, ScalarType.Float32, count, out var memory)) result = Scan((float*)memory, count);
+        else if (KernelGradients.TryGetMemory(tensor.Handle, ScalarType.Float64, count, out memory)) result = Scan((double*)memory, count);
+        GC.KeepAlive(tensor);
+        return result;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static unsafe bool Scan<T>(T* values, long count) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        long i = 0;
+        var width = Vector<T>.Count;
+        for (; i + (4 * width) <= count; i += 4 * width)
+        {
+            // what is finite gives 0, what is not gives NaN, and NaN stays
+            var zero = Zero(values + i) + Zero(values + i + width) + (Zero(values + i + (2 * width)) + Zero(values + i + (3 * width)));
+            if (!Vector.EqualsAll(zero, Vector<T>.Zero)) return false;
+        }
+        for (; i < count; i++)
+            if (!T.IsFinite(values[i])) return false;
+        return true;
+    }
+
+    private static unsafe Vector<T> Zero<T>(T* at) where T : unmanaged => Unsafe.ReadUnaligned<Vector<T>>(at) * Vector<T>.Zero;
+}

@@ -1,0 +1,97 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Internal;
+
+/// <summary>How the rows of one call are computed: some at a time, so that memory does not grow with them, with progress and cancellation between.</summary>
+internal readonly struct Passes
+{
+    // numbers in the rows of one pass, on the CPU and on a GPU, which is slow at small ones
+    private const long Numbers = 1 << 17, NumbersOfDevice = 1 << 21;
+
+    private readonly long size;
+    private readonly IProgress<long>? progress;
+    private readonly CancellationToken token;
+
+    private Passes(long size, IProgress<long>? progress, CancellationToken token) => (this.size, this.progress, this.token) = (size, progress, token);
+
+    /// <summary>All rows at once.</summary>
+    public static Passes One => new(long.MaxValue, null, default);
+
+    /// <summary>As many rows at a time as the caller wants; null for what suits the size of an example.</summary>
+    /// <param name="batchSize">Rows at a time.</param>
+    /// <param name="elements">The numbers of an example.</param>
+    /// <param name="device">Where they are computed.</param>
+    /// <param name="progress">Hears of the number of rows that are done.</param>
+    /// <param name="token">Stops between two passes.</param>
+    public static Passes Of(int? batchSize, long elements, DeviceType device, IProgress<long>? progress, CancellationToken token)
+    {
+        if (batchSize is { } given) ArgumentOutOfRangeException.ThrowIfLessThan(given, 1, nameof(batchSize));
+        token.ThrowIfCancellationRequested();
+        return new(batchSize ?? Default(elements, device), progress, token);
+    }
+
+    /// <summary>The rows of a pass if the caller does not say: the same on every machine, since noise depends on it if several layers draw.</summary>
+    public static long Default(long elements, DeviceType device) => Math.Max(16, (device == DeviceType.CPU ? Numbers : NumbersOfDevice) / Math.Max(1, elements));
+
+    /// <summary>The same passes, but all rows at once.</summary>
+    public Passes AtOnce() => new(long.MaxValue, progress, token);
+
+    /// <summary>Runs a pass for each part of the rows, and joins the results (rows, ...). One pass if the rows are few: the result is its own then.</summary>
+    public Tensor Run(long rows, Func<long, long, Tensor> pass)
+    {
+        Tensor? result = null;
+        Each(rows, (start, count) =>
+        {
+            var part = pass(start, count);
+            if (count == rows) result = part;
+            else Put(ref result, part, rows, start);
+        });
+        return result!;
+    }
+
+    /// <summary>As <see cref="Run(long, Func{long, long, Tensor})"/>, of two results.</summary>
+    public (Tensor, Tensor) Run(long rows, Func<long, long, (Tensor, Tensor)> pass)
+    {
+        Tensor? first = null, second = null;
+        Each(rows, (start, count) =>
+        {
+            var part = pass(start, count);
+            if (count == rows)
+            {
+                (first, second) = part;
+                return;
+            }
+            Put(ref first, part.Item1, rows, start);
+            Put(ref second, part.Item2, rows, start);
+        });
+        return (first!, second!);
+    }
+
+    /// <summary>Runs a pass for each part of the rows; its tensors are disposed after it, if it is not the only one.</summary>
+    public void Each(long rows, Action<long, long> pass)
+    {
+        if (rows <= size)
+        {
+            pass(0, rows);
+            progress?.Report(rows);
+            return;
+        }
+        for (long start = 0; start < rows; start += size)
+        {
+            token.ThrowIfCancellationRequested();
+            var count = Math.Min(size, rows - start);
+            using (NewDisposeScope()) pass(start, count);
+            progress?.Report(start + count);
+        }
+    }
+
+    /// <summary>A part of the rows; the tensor itself if that is all of them.</summary>
+    public static Tensor Part(Tensor tensor, long start, long count) => start == 0 && count == tensor.shape[0] ? tensor : tensor.narrow(0, start, count);
+
+    private static void Put(ref Tensor? result, Tensor part, long rows, long start)
+    {
+        result ??= empty([rows, .. part.shape.Skip(1)], dtype: part.dtype, device: part.device).MoveToOuterDisposeScope();
+        result.narrow(0, start, part.shape[0]).copy_(part);
+    }
+}
