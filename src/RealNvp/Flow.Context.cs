@@ -17,7 +17,7 @@ public partial class Flow
         if (context_encoder is { } encoder) encoder.CheckContext(context, examples, owner, values: mayWait);
         else
         {
-            Check.Context(context, ContextSize, examples, owner, Weight);
+            Check.Context(context, ContextSize, examples, owner, KnownWeight, anyDtype: true);
             if (context is not null) Check.Finite(context, nameof(context), owner, mayWait);
         }
     }
@@ -35,13 +35,13 @@ public partial class Flow
         }
     }
 
-    // checked contexts as vectors (N, C), in the dtype of the examples; null if the flow is not conditional
+    // checked contexts as vectors (N, C), in the dtype of the weights; null if the flow is not conditional
     private Tensor? Features(Tensor? context, ScalarType dtype, string owner, bool mayWait = true)
     {
-        if (context_encoder is not { } encoder) return context;
+        if (context_encoder is not { } encoder) return context is null ? null : InWeightDtype(context);
         var features = encoder.call(context!);
         Check.Finite(features, $"the output of {encoder.GetName()}", owner, mayWait);
-        return features.dtype == dtype ? features : features.to(dtype);
+        return features.to(WeightDtype(dtype));
     }
 
     private Tensor? ForBijection(Tensor? features) => bijection.ContextSize > 0 ? features : null;

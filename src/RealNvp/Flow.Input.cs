@@ -22,8 +22,8 @@ public partial class Flow
     private void CheckBatch(Tensor x, string owner)
     {
         Check.Batch(x, nameof(x), owner, InputShape);
-        var weight = Weight;
-        if (!IsInteger(x) || !bijection.AcceptsIntegers) Check.Like(x, nameof(x), owner, weight);
+        var weight = KnownWeight;
+        if (!IsInteger(x) || !bijection.AcceptsIntegers) Check.Like(x, nameof(x), owner, weight, anyDtype: true);
         else if (weight is not null) Check.Device(x, nameof(x), owner, weight);
     }
 
@@ -31,12 +31,12 @@ public partial class Flow
     private void CheckLatents(Tensor z, string owner)
     {
         Check.Batch(z, nameof(z), owner, LatentShape);
-        Check.Like(z, nameof(z), owner, Weight);
+        Check.Like(z, nameof(z), owner, KnownWeight, anyDtype: true);
         Check.Finite(z, nameof(z), owner);
     }
 
-    /// <summary>Checked data in the dtype that the layers compute in.</summary>
-    private Tensor Prepared(Tensor x) => x.is_floating_point() ? x : x.to(Weight?.dtype ?? get_default_dtype());
+    /// <summary>Checked data in the dtype that the bijection takes.</summary>
+    private Tensor Prepared(Tensor x) => x.is_floating_point() ? InDtype(x) : x.to(KnownWeight?.dtype ?? get_default_dtype());
 
     /// <summary>Checks a whole data set before training: shapes, finite values, whole numbers if the flow dequantizes, no row outside of its domain.</summary>
     internal void CheckData(Tensor x, Tensor? context, string owner)
@@ -59,14 +59,16 @@ public partial class Flow
         CheckContextSet(context, x.shape[0], owner);
     }
 
-    /// <summary>A batch on the device and in the dtype of the weights, as training needs it; integers stay.</summary>
+    /// <summary>A batch on the device of the weights, in its own dtype.</summary>
     internal Tensor ToWeights(Tensor tensor)
     {
         if (Weight is not { } weight) return tensor;
         // from memory that is not pinned, a copy waits for all work of the device before it
         if (weight.device_type == DeviceType.CUDA && tensor.device_type == DeviceType.CPU)
             tensor = tensor.pin_memory().to(weight.device, non_blocking: true);
-        return tensor.is_floating_point() ? tensor.to(weight.dtype, weight.device) : tensor.to(weight.device);
+        // that kind of device has no float64
+        if (weight.device_type == DeviceType.MPS && tensor.dtype == ScalarType.Float64) tensor = tensor.to(ScalarType.Float32);
+        return tensor.to(weight.device);
     }
 
     private Tensor? OnDevice(Tensor? tensor) =>

@@ -14,16 +14,21 @@ public partial class Flow
     /// <param name="context">(M, C) for a conditional flow.</param>
     /// <param name="temperature">Scales the latents; 1 is the model, smaller values give more typical examples. Positive or 0.</param>
     /// <param name="seed">Makes the result repeatable; null draws from torch's generator.</param>
+    /// <param name="dtype">
+    /// The dtype of the samples: float32, float64, or null for that of the weights. float64 brings digits back that only data in float64 had, such as seconds since 1970, if the
+    /// flow begins with a layer that converts (<see cref="Bijection.ConvertsDtype"/>), as a <see cref="Standardization"/> does.
+    /// </param>
     /// <param name="batchSize">The number of examples at a time, at least 1; null for what suits the shape.</param>
     /// <param name="progress">Hears after each batch how many examples are done, of M·N.</param>
     /// <param name="cancellationToken">Ends the call between two batches.</param>
-    /// <returns>(N, ...), or (M, N, ...) with contexts, on the device and in the dtype of the weights.</returns>
+    /// <returns>(N, ...), or (M, N, ...) with contexts, on the device of the weights.</returns>
     /// <exception cref="NonFiniteException">A layer gave NaN or infinity; it names the layer.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public Tensor Sample(long count, Tensor? context = null, double temperature = 1, long? seed = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+    public Tensor Sample(long count, Tensor? context = null, double temperature = 1, long? seed = null, ScalarType? dtype = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
+        using var wanted = Wanted(dtype);
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(SampleFor(count, context, temperature, seed, $"{GetName()}.{nameof(Sample)}", Passing(batchSize, progress, cancellationToken)).Samples);
+        return scope.MoveToOuter(OutDtype(SampleFor(count, context, temperature, seed, $"{GetName()}.{nameof(Sample)}", Passing(batchSize, progress, cancellationToken)).Samples, dtype));
     }
 
     /// <summary>Draws examples with their log-probability under the model, for the price of the samples alone. Without gradients.</summary>
@@ -33,8 +38,13 @@ public partial class Flow
     /// </remarks>
     /// <inheritdoc cref="Sample"/>
     /// <returns>The samples, and (N) or (M, N) log-probabilities in nats.</returns>
-    public (Tensor Samples, Tensor LogProb) SampleAndLogProb(long count, Tensor? context = null, double temperature = 1, long? seed = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default) =>
-        SampleFor(count, context, temperature, seed, $"{GetName()}.{nameof(SampleAndLogProb)}", Passing(batchSize, progress, cancellationToken));
+    public (Tensor Samples, Tensor LogProb) SampleAndLogProb(long count, Tensor? context = null, double temperature = 1, long? seed = null, ScalarType? dtype = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+    {
+        using var wanted = Wanted(dtype);
+        using var scope = NewDisposeScope();
+        var (x, logProb) = SampleFor(count, context, temperature, seed, $"{GetName()}.{nameof(SampleAndLogProb)}", Passing(batchSize, progress, cancellationToken));
+        return (scope.MoveToOuter(OutDtype(x, dtype)), scope.MoveToOuter(logProb));
+    }
 
     /// <summary>
     /// Draws examples with gradients: the reparameterized twin of <see cref="SampleAndLogProb"/>. x = f⁻¹(z) is differentiable with respect

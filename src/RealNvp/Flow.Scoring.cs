@@ -46,14 +46,22 @@ public partial class Flow
     /// <summary>Maps latents to data: x = f⁻¹(z).</summary>
     /// <param name="z">(N, ...) in the shape of <see cref="LatentShape"/>. All values finite.</param>
     /// <param name="context">(N, C) for a conditional flow. All values finite.</param>
+    /// <param name="dtype">
+    /// The dtype of x: float32, float64, or null for that of the weights. float64 brings digits back that only data in float64 had, such as seconds since 1970, if the
+    /// flow begins with a layer that converts (<see cref="Bijection.ConvertsDtype"/>), as a <see cref="Standardization"/> does.
+    /// </param>
     /// <param name="batchSize">The number of rows at a time, at least 1; null for what suits the shape. All at once if z or the context requires a gradient.</param>
     /// <param name="progress">Hears after each batch how many rows are done.</param>
     /// <param name="cancellationToken">Ends the call between two batches.</param>
     /// <returns>(N, ...) in the shape of <see cref="InputShape"/>.</returns>
     /// <exception cref="NonFiniteException">A layer gave NaN or infinity; it names the layer and the rows.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public Tensor Decode(Tensor z, Tensor? context = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default) =>
-        DecodeFor(z, context, $"{GetName()}.{nameof(Decode)}", Passing(batchSize, progress, cancellationToken));
+    public Tensor Decode(Tensor z, Tensor? context = null, ScalarType? dtype = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+    {
+        using var wanted = Wanted(dtype);
+        using var scope = NewDisposeScope();
+        return scope.MoveToOuter(OutDtype(DecodeFor(z, context, $"{GetName()}.{nameof(Decode)}", Passing(batchSize, progress, cancellationToken)), dtype));
+    }
 
     internal Tensor LogProbFor(Tensor x, Tensor? context, long? seed, string owner, bool graph, Passes passes)
     {
@@ -100,7 +108,8 @@ public partial class Flow
         return scope.MoveToOuter((graph ? passes.AtOnce() : passes).Run(z.shape[0], (start, count) =>
         {
             var (part, given) = Rows(z, context, start, count);
-            var features = ForBijection(Features(given, z.dtype, owner));
+            part = InWeightDtype(part);
+            var features = ForBijection(Features(given, part.dtype, owner));
             var x = bijection.Inverse(part, features).Value;
             if (!Numbers.AreFinite(x)) throw NotFinite(x, start, owner, rows => bijection.Inverse(part.index_select(0, rows), features?.index_select(0, rows)));
             return x;

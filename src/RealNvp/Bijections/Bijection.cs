@@ -18,6 +18,7 @@ namespace RealNvp;
 public abstract class Bijection : nn.Module
 {
     [ThreadStatic] private static Action<Bijection, Tensor, Tensor, Tensor?>? observer;
+    [ThreadStatic] private static Action<Bijection, Tensor, bool>? arrival;
 
     private readonly List<Constant> constants = [];
 
@@ -74,6 +75,12 @@ public abstract class Bijection : nn.Module
     public virtual bool IsRepeatable => !IsStochastic && !modules().Any(m => m is TorchSharp.Modules.Dropout or TorchSharp.Modules.Dropout1d or TorchSharp.Modules.Dropout2d
         or TorchSharp.Modules.Dropout3d or TorchSharp.Modules.AlphaDropout or TorchSharp.Modules.FeatureAlphaDropout || (m is Bijection b && !ReferenceEquals(b, this) && !b.IsRepeatable));
 
+    /// <summary>
+    /// True where Forward takes x of any floating-point dtype and gives z in the dtype of the weights, as a <see cref="Standardization"/> does with digits
+    /// that only the data's own dtype holds. Inverse gives x in <see cref="RequestedDtype"/> then. A <see cref="Flow"/> converts its data for any other layer.
+    /// </summary>
+    public virtual bool ConvertsDtype => false;
+
     /// <summary>The shape of z for an x of shape <paramref name="input"/>; the same shape unless a layer says otherwise.</summary>
     public virtual EventShape OutputShapeOf(EventShape input) => input;
 
@@ -87,7 +94,7 @@ public abstract class Bijection : nn.Module
     /// <exception cref="ArgumentException">A shape, dtype or device does not fit; the message says what was expected.</exception>
     public (Tensor Value, Tensor LogDet) Forward(Tensor x, Tensor? context = null)
     {
-        CheckArguments(x, nameof(x), InputShape, context, nameof(Forward));
+        CheckArguments(x, nameof(x), InputShape, context, nameof(Forward), ConvertsDtype);
         return Apply(x, context, inverse: false);
     }
 
@@ -110,6 +117,9 @@ public abstract class Bijection : nn.Module
 
     /// <summary>The generator that a random layer draws from in this call; null is torch's default generator.</summary>
     protected static Generator? RandomGenerator => RandomSource.Current;
+
+    /// <summary>The dtype in which the caller of this Inverse wants x, for a layer that <see cref="ConvertsDtype"/>; null is that of z.</summary>
+    protected static ScalarType? RequestedDtype => DataDtype.Current;
 
     /// <summary>Sums an elementwise log-derivative (N, ...) over all but the batch: the log-determinant (N) of an elementwise map.</summary>
     protected static Tensor SumExamples(Tensor logDerivative)
@@ -164,6 +174,7 @@ public abstract class Bijection : nn.Module
     /// <summary>Applies the map without checks, for layers made of other layers. Null log-det: volume preserving.</summary>
     internal (Tensor Value, Tensor? LogDet) Run(Tensor input, Tensor? context, bool inverse)
     {
+        arrival?.Invoke(this, input, inverse);
         if (ReversibleSession.Current is { } session && session.Takes(this)) return ReversibleRun.Apply(session, [this], input, context, inverse);
         using var scope = NewDisposeScope();
         var tape = IsComposite ? null : LayerTape.Current;
@@ -183,7 +194,7 @@ public abstract class Bijection : nn.Module
     internal (Tensor Value, Tensor? LogDet)? RunWith(Bijection before, Tensor input, bool inverse)
     {
         var tape = LayerTape.Current;
-        if (observer is not null || tape?.Joins(this, before, inverse) == false) return null;
+        if (observer is not null || arrival is not null || tape?.Joins(this, before, inverse) == false) return null;
         using var scope = NewDisposeScope();
         if (WithCore(before, input, inverse) is not { } result) return null;
         // neither of them runs another layer, so the frame need not be open before
@@ -206,6 +217,19 @@ public abstract class Bijection : nn.Module
         var scope = new ObserverScope(observer);
         observer = action;
         return scope;
+    }
+
+    /// <summary>Calls <paramref name="action"/> before every layer's run on this thread, with input and direction, until disposed.</summary>
+    internal static ArrivalScope BeforeEach(Action<Bijection, Tensor, bool> action)
+    {
+        var scope = new ArrivalScope(arrival);
+        arrival = action;
+        return scope;
+    }
+
+    internal readonly struct ArrivalScope(Action<Bijection, Tensor, bool>? previous) : IDisposable
+    {
+        public void Dispose() => arrival = previous;
     }
 
     internal readonly struct ObserverScope(Action<Bijection, Tensor, Tensor, Tensor?>? previous) : IDisposable
@@ -244,12 +268,12 @@ public abstract class Bijection : nn.Module
         return (scope.MoveToOuter(value), scope.MoveToOuter(logDet));
     }
 
-    private void CheckArguments(Tensor input, string parameter, EventShape? expected, Tensor? context, string method)
+    private void CheckArguments(Tensor input, string parameter, EventShape? expected, Tensor? context, string method, bool anyDtype = false)
     {
         var owner = $"{GetName()}.{method}";
         Check.Batch(input, parameter, owner, expected);
         var weight = parameters().FirstOrDefault();
-        Check.Like(input, parameter, owner, weight);
+        Check.Like(input, parameter, owner, weight, anyDtype);
         Check.Context(context, ContextSize, input.shape[0], owner, weight);
     }
 }

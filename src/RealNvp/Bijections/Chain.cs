@@ -37,10 +37,22 @@ public sealed class Chain : Bijection
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => RunAll(forward_order, x, context, inverse: false);
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => RunAll(inverse_order, z, context, inverse: true);
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    {
+        if (RequestedDtype is null) return RunAll(inverse_order, z, context, inverse: true);
+        // the dtype that the caller wants is that of the data, which only the first layer gives
+        var (value, total) = (z, (Tensor?)null);
+        if (inverse_order.Length > 1)
+            using (Internal.DataDtype.Use(null)) (value, total) = RunAll(inverse_order[..^1], z, context, inverse: true);
+        var (x, logDet) = inverse_order[^1].Run(value, context, inverse: true);
+        return (x, Add(total, logDet));
+    }
 
     /// <inheritdoc/>
     public override bool IsRepeatable => forward_order.All(l => l.IsRepeatable);
+
+    /// <inheritdoc/>
+    public override bool ConvertsDtype => forward_order[0].ConvertsDtype;
 
     internal override bool IsComposite => true;
 

@@ -21,10 +21,12 @@ internal static class ConditionerMath
     /// <inheritdoc cref="DenseNetwork.Run"/>
     public static Tensor Dense(DenseModules modules, Tensor input, Tensor? context)
     {
+        var reduced = IsReduced(modules.ComputeDtype, input);
+        if (!reduced && modules.Limit is null) return DenseNetwork.Run(modules, input, context);
         using var scope = NewDisposeScope();
         input = InputLimit.Of(input, modules.Limit);
         if (modules.Uses(context)) context = InputLimit.Of(context!, modules.Limit);
-        if (!IsReduced(modules.ComputeDtype, input)) return scope.MoveToOuter(DenseNetwork.Run(modules, input, context));
+        if (!reduced) return scope.MoveToOuter(DenseNetwork.Run(modules, input, context));
         var all = modules.Tensors(input, context).ConvertAll(t => t.to(modules.ComputeDtype!.Value));
         return scope.MoveToOuter(DenseTwin.Forward(modules.Program, new DenseTensors(modules.Program, all, modules.Uses(context))).to(input.dtype));
     }

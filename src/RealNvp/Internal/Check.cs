@@ -27,15 +27,15 @@ internal static class Check
             throw new ArgumentException($"{owner} expects {parameter} with a batch dimension in front, (N, ...); got a tensor without dimensions. Use {parameter}.reshape(1, 1).", parameter);
     }
 
-    /// <summary>Checks that a tensor is floating point, and has the dtype and device of the module's weights, if it has any.</summary>
-    public static void Like(Tensor tensor, string parameter, string owner, Tensor? weight)
+    /// <summary>Checks that a tensor is floating point, and has the dtype (unless any will do) and the device of the module's weights, if it has any.</summary>
+    public static void Like(Tensor tensor, string parameter, string owner, Tensor? weight, bool anyDtype = false)
     {
         if (!tensor.is_floating_point())
             throw new ArgumentException($"{owner} expects {parameter} with a floating-point dtype; got {tensor.dtype}. Convert it: {parameter}.to(torch.float32).", parameter);
         if (!TorchBackend.IsPrecise(tensor.dtype))
             throw new ArgumentException($"{owner} computes in float32 or float64; {parameter} has {tensor.dtype}, which has too few digits for log-determinants. Convert it, and the module where it is in that dtype too: {parameter}.to(torch.float32), module.to(torch.float32). Networks alone can compute in bfloat16: {nameof(Flow)}.{nameof(Flow.ConditionerDtype)}.", parameter);
         if (weight is null) return;
-        if (tensor.dtype != weight.dtype)
+        if (!anyDtype && tensor.dtype != weight.dtype)
             throw new ArgumentException($"{owner} has weights of dtype {weight.dtype}, but {parameter} has {tensor.dtype}. Convert one of them: {parameter}.to({Name(weight.dtype)}) or module.to({Name(tensor.dtype)}).", parameter);
         Device(tensor, parameter, owner, weight);
     }
@@ -48,10 +48,10 @@ internal static class Check
     }
 
     /// <summary>Checks the context of shape (N, <paramref name="size"/>); a size of 0 means that no context is used. Null <paramref name="examples"/>: any number M.</summary>
-    public static void Context(Tensor? context, long size, long? examples, string owner, Tensor? weight)
+    public static void Context(Tensor? context, long size, long? examples, string owner, Tensor? weight, bool anyDtype = false)
     {
         ContextShape(context, size, examples, owner);
-        if (context is not null) Like(context, nameof(context), owner, weight);
+        if (context is not null) Like(context, nameof(context), owner, weight, anyDtype);
     }
 
     /// <summary>As <see cref="Context"/>, of any dtype and on any device.</summary>

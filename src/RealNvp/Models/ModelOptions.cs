@@ -66,6 +66,16 @@ public abstract record ModelOptions
     /// <summary>Makes the model with new weights.</summary>
     internal abstract FlowModel Build();
 
+    /// <summary>What the presets of tables share: latents with heavy tails and networks that see no more than ±5 standard deviations. docs/presets.md shows why.</summary>
+    private protected static T ForTables<T>(T options) where T : ModelOptions => options with { Base = BaseDensityKind.StudentT, InputLimit = 5 };
+
+    /// <summary>The number of rows that a preset is for; where it is not known, one in the middle.</summary>
+    private protected static long RowsOf(long? rows)
+    {
+        if (rows < 1) throw new ArgumentOutOfRangeException(nameof(rows), rows, "The number of rows to train on must be at least 1, or null where it is not known.");
+        return rows ?? 20_000;
+    }
+
     /// <summary>The b where the bijection maps the box ±b onto itself, in each element; null where it maps no box.</summary>
     private protected virtual double? BoxBound => null;
 

@@ -21,9 +21,15 @@ public sealed record NiceOptions : ModelOptions
     /// <summary>28×28 bytes as vectors of 784, as in the paper (section 5.1): 4 couplings with 5 hidden layers of 1000.</summary>
     public static NiceOptions Mnist { get; } = new() { Shape = [784], Levels = 256 };
 
-    /// <summary>Tables of continuous features: standardization, 6 couplings with 3 hidden layers of 128.</summary>
+    /// <summary>
+    /// Tables of continuous features: standardization, 6 couplings with 3 hidden layers, which see no more than ±5 standard deviations. Latents are
+    /// Student's t variables, not the logistic ones of the paper: docs/presets.md.
+    /// </summary>
     /// <param name="features">D, at least 2.</param>
-    public static NiceOptions Tabular(long features) => new() { Shape = [features], Standardize = true, Couplings = 6, Hidden = 128, HiddenLayers = 3 };
+    /// <param name="rows">How many rows there are to train on, where that is known: 64 hidden features below 2,000, else 128; null is as for 20,000.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Fewer than 1 row.</exception>
+    public static NiceOptions Tabular(long features, long? rows = null) =>
+        ForTables(new NiceOptions { Shape = [features], Standardize = true, Couplings = 6, Hidden = RowsOf(rows) < 2_000 ? 64 : 128, HiddenLayers = 3 });
 
     /// <summary>Reads a record that <see cref="ModelOptions.ToJson"/> wrote, and validates it.</summary>
     /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>

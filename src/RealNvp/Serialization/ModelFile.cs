@@ -54,7 +54,7 @@ internal static class ModelFile
             if (source == ModelPrefix && file.Tensors.Keys.Any(k => k.StartsWith(AveragePrefix, StringComparison.Ordinal)))
             {
                 using var average = new WeightAverage(model);
-                average.LoadStateDict(Section(file, AveragePrefix));
+                average.LoadStateDict(AverageSection(model, file));
                 StateSnapshot averaged;
                 using (average.Apply()) averaged = new StateSnapshot(model.state_dict());
                 using (averaged) averaged.CopyTo(model);
@@ -99,6 +99,7 @@ internal static class ModelFile
     {
         var source = Section(file, prefix);
         var target = module.state_dict();
+        using var older = new OlderState(module, source, target);
         var missing = target.Keys.Except(source.Keys).Order().ToArray();
         var unknown = source.Keys.Except(target.Keys).Order().ToArray();
         if (missing.Length + unknown.Length > 0)
@@ -116,6 +117,18 @@ internal static class ModelFile
 
     public static Dictionary<string, Tensor> Section(SafeTensorsFile file, string prefix) =>
         file.Tensors.Where(t => t.Key.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(t => t.Key[prefix.Length..], t => t.Value);
+
+    /// <summary>The averages in a file; where it is older than a buffer of the module, that buffer is its own average.</summary>
+    public static Dictionary<string, Tensor> AverageSection(nn.Module module, SafeTensorsFile file)
+    {
+        const string prefix = "average.";
+        var section = Section(file, AveragePrefix);
+        foreach (var (name, part) in module.named_modules())
+            if (part is IOlderFiles older)
+                foreach (var (key, buffer) in part.named_buffers(recurse: false))
+                    if (older.Missing.ContainsKey(key) && buffer.is_floating_point()) section.TryAdd($"{prefix}{name}.{key}", buffer);
+        return section;
+    }
 
     public static void CheckHeader(SafeTensorsHeader header, string path)
     {

@@ -1,29 +1,46 @@
+using RealNvp.Internal;
 using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>Copies of the buffers of a module's batch normalizations, so that statistics that a failed step has spoiled can be put back.</summary>
+/// <summary>
+/// Copies of the buffers of a module and of all its parts, anybody's, so that statistics that a failed step has spoiled can be put back; and of weights
+/// that a layer sets from the first batch of training.
+/// </summary>
 internal sealed class BufferSnapshot : IDisposable
 {
-    private readonly (Tensor Live, Tensor Copy)[] buffers;
+    private readonly ISetByFirstBatch[] first;
+    private readonly (Tensor Live, Tensor Copy)[] all;
+    private (Tensor Live, Tensor Copy)[] buffers;
+    private bool waits;
 
     public BufferSnapshot(nn.Module module)
     {
         using var _ = no_grad();
-        buffers = [.. module.modules().Append(module).Where(m => m is FlowBatchNorm or ChannelBatchNorm)
-            .SelectMany(m => m.named_buffers(recurse: false)).Select(b => (b.buffer, b.buffer.clone().DetachFromDisposeScope()))];
+        var parts = module.modules().Append(module).Distinct<nn.Module>(ReferenceEqualityComparer.Instance).ToArray();
+        first = [.. parts.OfType<ISetByFirstBatch>()];
+        var set = first.Where(l => !l.IsSet).SelectMany(l => l.SetTensors).Select(Pair).ToArray();
+        buffers = [.. parts.Where(m => m is not IConstantBuffers).SelectMany(m => m.named_buffers(recurse: false)).Select(b => Pair(b.buffer))];
+        all = [.. buffers, .. set];
+        waits = set.Length > 0;
+        if (waits) (buffers, rest) = (all, buffers);
     }
+
+    // what is left to keep once the first batch was taken
+    private readonly (Tensor Live, Tensor Copy)[] rest = [];
 
     public void Save()
     {
+        if (waits && Array.TrueForAll(first, l => l.IsSet)) (buffers, waits) = (rest, false);
         foreach (var (live, copy) in buffers) Copy(live, copy);
     }
 
     public void Restore()
     {
         foreach (var (live, copy) in buffers) Copy(copy, live);
+        foreach (var layer in first) layer.Forget();
     }
 
     /// <summary>As <see cref="Restore"/> where a gate is closed; else nothing changes. No number leaves the device.</summary>
@@ -39,8 +56,10 @@ internal sealed class BufferSnapshot : IDisposable
 
     public void Dispose()
     {
-        foreach (var (_, copy) in buffers) copy.Dispose();
+        foreach (var (_, copy) in all) copy.Dispose();
     }
+
+    private static (Tensor Live, Tensor Copy) Pair(Tensor live) => (live, live.clone().DetachFromDisposeScope());
 
     // Once a step for each buffer: a copy_ costs a microsecond and more, a copy of memory some nanoseconds.
     private static unsafe void Copy(Tensor from, Tensor to)

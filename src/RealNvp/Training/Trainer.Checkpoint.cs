@@ -76,11 +76,12 @@ public sealed partial class Trainer
         {
             trainer.state = TrainerState.FromJson(state);
             trainer.optimizer.LoadStateDict(ModelFile.Section(file, ModelFile.OptimizerPrefix));
-            trainer.average?.LoadStateDict(ModelFile.Section(file, ModelFile.AveragePrefix));
+            trainer.average?.LoadStateDict(ModelFile.AverageSection(flow, file));
             var best = ModelFile.Section(file, ModelFile.BestPrefix);
             if (best.Count > 0)
             {
                 var expected = flow.state_dict();
+                using var older = new OlderState(flow, best, expected);
                 if (!best.Keys.ToHashSet().SetEquals(expected.Keys) || best.Any(b => !b.Value.shape.AsSpan().SequenceEqual(expected[b.Key].shape)))
                     throw new InvalidDataException($"{path} is damaged: its best weights do not fit the model.");
                 trainer.best = new StateSnapshot(best);

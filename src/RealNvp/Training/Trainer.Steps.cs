@@ -36,6 +36,8 @@ public sealed partial class Trainer
         run.Statistics.Save();
         double loss = 0, norm = 0;
         using (NewDisposeScope())
+        // a data loader may have left this thread in another mode
+        using (GradientMode.Enter())
         {
             var input = flow.ToWeights(x);
             var given = context is null ? null : flow.ToWeights(context);
@@ -159,25 +161,28 @@ public sealed partial class Trainer
     {
         using var scope = NewDisposeScope();
         var (input, given) = step.Data;
+        statistics.Restore();
         if (!double.IsFinite(loss)) return NonFiniteLoss(input, given, step.Seed, statistics, loss);
         // the gradients of the step are gone, but the weights are those that it had
+        using var now = new BufferSnapshot(flow);
         optimizer.ZeroGradients();
         flow.NegativeLogLikelihood(input, given, step.Seed).backward();
         KernelFault.Throw();
-        return NonFiniteGradient(statistics, norm);
+        return NonFiniteGradient(now, norm);
     }
 
     private NonFiniteException NonFiniteLoss(Tensor x, Tensor? context, long seed, BufferSnapshot statistics, double loss)
     {
         statistics.Restore();
+        using var now = new BufferSnapshot(flow);
         var fault = Diagnosis.FirstLayer(flow, () => flow.NegativeLogLikelihood(x, context, seed));
-        statistics.Restore();
+        now.Restore();
         var parameter = Diagnosis.FirstParameter(flow, gradients: false);
-        if (parameter is null && double.IsPositiveInfinity(loss) && Diagnosis.Outside(flow, x, context, seed) is { } outside)
-        {
-            statistics.Restore();
+        var outside = parameter is null && double.IsPositiveInfinity(loss) ? Diagnosis.Outside(flow, x, context, seed) : null;
+        // each look was a training pass
+        now.Restore();
+        if (outside is not null)
             return new NonFiniteException($"The loss became {loss} in epoch {state.Epoch + 1}, step {state.Step + 1}: {outside}. The weights are those before the step. Leave such rows out, scale the data, or choose a base density or layers that reach them.", nameof(Flow.BaseDensity));
-        }
         var layer = parameter ?? fault?.Layer ?? "base_density";
         var what = parameter is not null ? $"The weight {parameter} is not finite" : fault is { } f ? $"The first layer at fault is {f.Layer}: its {f.What} is not finite" : "The log-probability of the latents is not finite";
         return new NonFiniteException($"The loss became {loss} in epoch {state.Epoch + 1}, step {state.Step + 1}. {what}. The weights are those before the step. Use a smaller learning rate, a smaller {nameof(TrainingOptions.MaxGradientNorm)}, or look for extreme values in the data.", layer);

@@ -36,6 +36,8 @@ public sealed partial class Trainer : IDisposable
         Options = options ?? (flow is FlowModel model ? TrainingOptions.For(model.ModelOptions) : new TrainingOptions());
         Options.Validate();
         this.flow = flow;
+        using var gradients = Internal.GradientMode.Enter();
+        CheckTrainable(flow);
         parameters = [.. flow.parameters().Where(p => p.requires_grad)];
         if (parameters.Length == 0) throw new ArgumentException("The flow has no weights to train.", nameof(flow));
         this.limits = limits ?? (IsOnOneDevice(flow) ? PendingLimits.Default : null);
@@ -65,6 +67,10 @@ public sealed partial class Trainer : IDisposable
     {
         ArgumentNullException.ThrowIfNull(data);
         if (finished) throw new InvalidOperationException("This training has ended. Make a new trainer to train on, or resume one from a checkpoint.");
+        // a caller may be in no_grad or in inference mode, where nothing could be trained
+        using var gradients = Internal.GradientMode.Enter();
+        data.CheckAlive(nameof(data));
+        validation?.CheckAlive(nameof(validation));
         var (train, held) = validation is null ? data.Split(Options.ValidationFraction, Mix(Options.Seed, -1)) : (data, validation);
         try { return FitParts(train, held, progress, cancellationToken); }
         finally
@@ -85,7 +91,11 @@ public sealed partial class Trainer : IDisposable
             throw new DirectoryNotFoundException($"The folder of {nameof(TrainingOptions.CheckpointPath)}, {folder}, does not exist. Create it before training.");
         if (Batches(data) == 0 && Options.MaxSteps is null && Options.Schedule is CosineSchedule)
             throw new ArgumentException($"The cosine schedule needs the number of steps, but the data loader does not tell how many batches it has. Pass it to {nameof(TrainingData)}.{nameof(TrainingData.FromBatches)}, or set {nameof(TrainingOptions.MaxSteps)}.", nameof(data));
-        if (state.Step == 0) FitStandardization(data);
+        if (state.Step == 0)
+        {
+            try { foreach (var warning in LayerFitting.Fit(flow, data, again: false, $"{nameof(Trainer)}.{nameof(Fit)}", cancellationToken)) Warn(warning); }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested) { return Result(StopReason.Cancelled); }
+        }
 
         using var statistics = new BufferSnapshot(flow);
         var run = new Run(data, validation, progress, statistics, Batches(data), TotalSteps(data));
@@ -111,7 +121,7 @@ public sealed partial class Trainer : IDisposable
             flow.eval();
         }
         Finish();
-        return new TrainingResult { History = [.. state.History], Step = state.Step, BestEpoch = state.BestEpoch, Reason = reason, Warnings = [.. state.Warnings] };
+        return Result(reason);
     }
 
     /// <summary>As <see cref="Fit"/>, on a thread of the pool.</summary>
@@ -126,6 +136,8 @@ public sealed partial class Trainer : IDisposable
         average?.Dispose();
         best?.Dispose();
     }
+
+    private TrainingResult Result(StopReason reason) => new() { History = [.. state.History], Step = state.Step, BestEpoch = state.BestEpoch, Reason = reason, Warnings = [.. state.Warnings] };
 
     /// <summary>Adds what the user should know to the result, and to the progress from the next step on; once, however often it is found.</summary>
     private void Warn(string sentence)
@@ -154,7 +166,7 @@ public sealed partial class Trainer : IDisposable
             if (StepsDone) break;
         }
         Settle(run);
-        if (state.Examples == 0) throw new ArgumentException("The data loader gave no batch in this epoch. Pass a sequence that can be enumerated again for each epoch.");
+        if (state.Examples == 0) throw new ArgumentException($"The data loader gave no batch in this epoch. Pass a sequence that can be enumerated again for each epoch, and for the pass before the first one that fits layers to the data, if there are any; or fit those first: {nameof(Trainer)}.{nameof(FitLayers)}.");
         return true;
     }
 
@@ -248,21 +260,6 @@ public sealed partial class Trainer : IDisposable
     {
         var tensors = flow.parameters().Concat(flow.buffers()).ToArray();
         return tensors.All(t => t.device_type != DeviceType.CPU && t.device_type == tensors[0].device_type && t.device_index == tensors[0].device_index);
-    }
-
-    private void CheckData(TrainingData data, string parameter)
-    {
-        if (data is TensorData tensors) flow.CheckData(tensors.X, tensors.Context, $"{nameof(Trainer)}.{nameof(Fit)} ({parameter})");
-    }
-
-    private void FitStandardization(TrainingData train)
-    {
-        if ((flow as FlowModel)?.Standardization is not { } standardization) return;
-        if (train is not TensorData tensors)
-            throw new ArgumentException("The model standardizes its data, but a data loader cannot be read twice. Call model.Standardization.Fit with a tensor of examples, and build the model with Standardize = false or train from a tensor.", nameof(train));
-        var (x, context) = tensors.All();
-        context?.Dispose();
-        using (x) standardization.Fit(x);
     }
 
     private static ParameterGroup[] Groups(Flow flow, double decay)

@@ -33,7 +33,7 @@ public abstract class TrainingData
     public static TrainingData FromBatches(IEnumerable<Tensor> batches, long? batchesPerEpoch = null)
     {
         ArgumentNullException.ThrowIfNull(batches);
-        return new BatchData(batches.Select(x => (x, (Tensor?)null)), batchesPerEpoch);
+        return new BatchData(batches.Select(x => (x, (Tensor?)null)), batchesPerEpoch, batches is IReadOnlyCollection<Tensor>);
     }
 
     /// <summary>Batches with contexts that come ready made; enumerated once an epoch.</summary>
@@ -42,7 +42,7 @@ public abstract class TrainingData
     public static TrainingData FromBatches(IEnumerable<(Tensor X, Tensor Context)> batches, long? batchesPerEpoch = null)
     {
         ArgumentNullException.ThrowIfNull(batches);
-        return new BatchData(batches.Select(b => (b.X, (Tensor?)b.Context)), batchesPerEpoch);
+        return new BatchData(batches.Select(b => (b.X, (Tensor?)b.Context)), batchesPerEpoch, batches is IReadOnlyCollection<(Tensor, Tensor)>);
     }
 
     /// <summary>The number of batches of an epoch; null where it is not known.</summary>
@@ -50,6 +50,12 @@ public abstract class TrainingData
 
     /// <summary>The batches of one epoch from batch <paramref name="skip"/> on. The caller disposes each.</summary>
     internal abstract IEnumerable<(Tensor X, Tensor? Context)> Batches(int batchSize, long seed, long skip);
+
+    /// <summary>All examples in their order, in large batches or in those of a data loader. The caller disposes each.</summary>
+    internal abstract IEnumerable<(Tensor X, Tensor? Context)> InOrder();
+
+    /// <summary>Throws where tensors have been disposed.</summary>
+    internal virtual void CheckAlive(string parameter) { }
 
     /// <summary>Parts off the last examples of a seeded permutation for validation; null where nothing is parted off.</summary>
     internal abstract (TrainingData Train, TrainingData? Validation) Split(double fraction, long seed);
@@ -93,19 +99,43 @@ internal sealed class TensorData : TrainingData
     {
         var count = Count!.Value;
         var (order, contextOrder) = Order(count, seed);
+        // the caller's tensors may require gradients; training has none for them
+        var (x, context) = (Detached(X), Context is null ? null : Detached(Context));
         try
         {
             for (var start = skip * batchSize; start < count; start += batchSize)
             {
                 var size = Math.Min(batchSize, count - start);
-                yield return (Gather(X, order, start, size), Context is null ? null : Gather(Context, contextOrder!, start, size));
+                yield return (Gather(x, order, start, size), context is null ? null : Gather(context, contextOrder!, start, size));
             }
         }
         finally
         {
             order.Dispose();
             contextOrder?.Dispose();
+            x.Dispose();
+            context?.Dispose();
         }
+    }
+
+    internal override void CheckAlive(string parameter)
+    {
+        Check.Tensor(X, parameter);
+        if (Context is not null) Check.Tensor(Context, parameter);
+    }
+
+    internal override IEnumerable<(Tensor X, Tensor? Context)> InOrder()
+    {
+        var (count, size) = (Count!.Value, Batch.Size(X.numel() / X.shape[0]));
+        for (long start = 0; start < count; start += size)
+            yield return (Rows(X, start, Math.Min(size, count - start)), Context is null ? null : Rows(Context, start, Math.Min(size, count - start)));
+    }
+
+    private Tensor Rows(Tensor tensor, long start, long size)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        return scope.Detach(rows is null ? tensor.narrow(0, start, size).detach() : tensor.index_select(0, rows.narrow(0, start, size).to(tensor.device)));
     }
 
     // the rows of an epoch, where the examples are: an index that is sent to a device for each batch would wait for the device each time
@@ -116,6 +146,8 @@ internal sealed class TensorData : TrainingData
         var order = rows is null ? shuffled : rows.index_select(0, shuffled);
         return (scope.Detach(order.to(X.device, copy: true)), Context is null ? null : scope.Detach(order.to(Context.device, copy: true)));
     }
+
+    internal static Tensor Detached(Tensor tensor) => tensor.detach().DetachFromDisposeScope();
 
     // no scope may stay open over a yield: it would catch the tensors of the caller
     private static Tensor Gather(Tensor tensor, Tensor order, long start, long size)
@@ -128,7 +160,8 @@ internal sealed class TensorData : TrainingData
     public (Tensor X, Tensor? Context) All()
     {
         using var scope = NewDisposeScope();
-        if (rows is null) return (scope.Detach(X.alias()), Context is null ? null : scope.Detach(Context.alias()));
+        using var _ = no_grad();
+        if (rows is null) return (scope.Detach(X.detach()), Context is null ? null : scope.Detach(Context.detach()));
         var index = rows.to(X.device);
         return (scope.Detach(X.index_select(0, index)), Context is null ? null : scope.Detach(Context.index_select(0, rows.to(Context.device))));
     }
@@ -153,7 +186,10 @@ internal sealed class TensorData : TrainingData
     }
 }
 
-internal sealed class BatchData(IEnumerable<(Tensor X, Tensor? Context)> batches, long? batchesPerEpoch) : TrainingData
+/// <param name="batches">The batches.</param>
+/// <param name="batchesPerEpoch">How many there are, if known.</param>
+/// <param name="held">Whether the sequence holds its batches, as a list does, so that a pass before training must leave them alive.</param>
+internal sealed class BatchData(IEnumerable<(Tensor X, Tensor? Context)> batches, long? batchesPerEpoch, bool held) : TrainingData
 {
     public override long? Count => null;
 
@@ -164,14 +200,38 @@ internal sealed class BatchData(IEnumerable<(Tensor X, Tensor? Context)> batches
         var index = 0L;
         foreach (var batch in batches)
         {
-            if (index++ >= skip)
+            CheckAlive(batch);
+            if (index++ >= skip) yield return (Owned(batch.X), batch.Context is null ? null : Owned(batch.Context));
+            else
             {
-                yield return batch;
-                continue;
+                batch.X.Dispose();
+                batch.Context?.Dispose();
             }
-            batch.X.Dispose();
-            batch.Context?.Dispose();
         }
+    }
+
+    internal override IEnumerable<(Tensor X, Tensor? Context)> InOrder()
+    {
+        foreach (var batch in batches)
+        {
+            CheckAlive(batch);
+            yield return held ? (TensorData.Detached(batch.X), batch.Context is null ? null : TensorData.Detached(batch.Context)) : batch;
+        }
+    }
+
+    // a batch is ours to dispose; one that requires gradients, or was made in inference mode, is taken without
+    private static Tensor Owned(Tensor batch)
+    {
+        if (!batch.requires_grad && !GradientMode.IsInference(batch)) return batch;
+        // the loader may have left this thread in inference mode
+        using var mode = GradientMode.Enter();
+        using (batch) return batch.detach().clone().DetachFromDisposeScope();
+    }
+
+    private static void CheckAlive((Tensor X, Tensor? Context) batch)
+    {
+        if (batch.X is null || batch.X.IsInvalid || batch.Context is { IsInvalid: true })
+            throw new ArgumentException("The data loader gave a batch that has been disposed. Each batch is disposed after its use, so make a new one for each epoch and for the pass that fits layers to the data, such as tensor.clone(); or fit the layers with a tensor first: Trainer.FitLayers.");
     }
 
     internal override (TrainingData Train, TrainingData? Validation) Split(double fraction, long seed) => fraction == 0

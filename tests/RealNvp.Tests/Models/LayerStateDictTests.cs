@@ -143,7 +143,9 @@ public class LayerStateDictTests
         using var layer = new Standardization([2, 3]);
         Holds(layer, """
             mean (2, 3)
+            mean_rest (2, 3)
             log_std (2, 3)
+            fitted ()
             """);
     }
 

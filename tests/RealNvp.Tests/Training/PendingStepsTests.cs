@@ -111,6 +111,7 @@ public class PendingStepsTests
     {
         using var scope = NewDisposeScope();
         using var model = PresetTable.Create("Tabular, context");
+        Trainer.FitLayers(Unprepared(model), TrainingData.From(randn([50, 4], float64), randn([50, 3], float64)));
         using var trainer = new Trainer(Unprepared(model), options, Every(4));
         var counts = new List<long>();
         IEnumerable<(Tensor, Tensor)> Counting()

@@ -16,7 +16,7 @@ namespace RealNvp;
 /// <c>sign</c> (C); <c>weight</c> (C, C); <c>reflections</c> (K, C); <c>reflections</c> and <c>upper</c> (C, C: the logarithm of the
 /// diagonal on it, nothing that counts below it).</para>
 /// </remarks>
-public sealed class InvertibleLinear : Bijection
+public sealed class InvertibleLinear : Bijection, IConstantBuffers
 {
     private readonly TorchSharp.Modules.Parameter? weight, lu, reflections, upper;
     private readonly Tensor? permutation, sign;

@@ -16,7 +16,7 @@ namespace RealNvp;
 /// <c>initialized</c> is true counts as the first batch; a layer that is initialized stays so, whatever it loads. After the first batch no
 /// example sees another one, and no call waits for the device.</para>
 /// </remarks>
-public sealed class ActNorm : Bijection
+public sealed class ActNorm : Bijection, ISetByFirstBatch
 {
     private readonly TorchSharp.Modules.Parameter log_scale, shift;
     private readonly Tensor initialized;
@@ -36,6 +36,12 @@ public sealed class ActNorm : Bijection
 
     /// <summary>Whether s and b were set from a batch, in this run or in the one whose state was loaded.</summary>
     public bool IsInitialized => known || (known = initialized.Fetch<bool>());
+
+    bool ISetByFirstBatch.IsSet => IsInitialized;
+
+    IEnumerable<Tensor> ISetByFirstBatch.SetTensors => [log_scale, shift];
+
+    void ISetByFirstBatch.Forget() => known = false;
 
     /// <summary>True until the first batch of training: that one sets the scale and the shift of all its examples.</summary>
     public override bool MixesBatchInTraining => !IsInitialized;

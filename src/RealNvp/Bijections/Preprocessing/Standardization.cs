@@ -9,49 +9,67 @@ namespace RealNvp;
 /// in the units of the data.
 /// </summary>
 /// <remarks>
-/// The numbers are no weights: they are set once by <see cref="Fit"/> and not trained. A new layer is the identity. State-dict keys:
-/// <c>mean</c> and <c>log_std</c>, of the shape of one example.
+/// <para>The numbers are no weights: they are set once, by the <see cref="Trainer"/> before its first step or by <see cref="Fit(Tensor)"/>, and not trained.
+/// A trainer leaves a layer that is fitted as it is, also one from a file. A new layer is the identity.</para>
+/// <para>It takes x of any floating-point dtype, computes in the wider one of x and of the layer, and gives z in that of the layer: a float32 model
+/// tells times in seconds since 1970 apart, if they come in float64.</para>
+/// <para>State-dict keys: <c>mean</c>, <c>mean_rest</c> and <c>log_std</c>, of the shape of one example, and <c>fitted</c> (a bool). The mean is the sum of the
+/// first two. A file that is older than <c>mean_rest</c> and <c>fitted</c> counts as fitted.</para>
 /// </remarks>
-public sealed class Standardization : Bijection
+public sealed class Standardization : Bijection, IFitsData, IConstantBuffers, IOlderFiles
 {
-    private readonly Tensor mean, log_std;
+    private readonly Tensor mean, mean_rest, log_std, fitted;
 
     /// <summary>Makes the layer for examples of one shape.</summary>
     public Standardization(EventShape inputShape) : base(nameof(Standardization), inputShape)
     {
-        Weights.Pay(2 * inputShape.NumElements, 2);
+        Weights.Pay((3 * inputShape.NumElements) + 1, 4);
         mean = Weights.Buffer(zeros(inputShape.ToArray()));
+        mean_rest = Weights.Buffer(zeros(inputShape.ToArray()));
         log_std = Weights.Buffer(zeros(inputShape.ToArray()));
+        fitted = Weights.Buffer(zeros([], ScalarType.Bool));
         RegisterComponents();
     }
 
-    /// <summary>Takes mean and standard deviation from data.</summary>
+    /// <inheritdoc/>
+    public bool IsFitted => fitted.Fetch<bool>();
+
+    /// <inheritdoc/>
+    public override bool ConvertsDtype => true;
+
+    IReadOnlyDictionary<string, double> IOlderFiles.Missing => Standardizing.OlderFiles;
+
+    /// <summary>Takes mean and standard deviation from data, in place of those that it has.</summary>
     /// <param name="x">(N, ...) with N of at least 2, any floating-point dtype, on any device.</param>
-    /// <exception cref="ArgumentException">Wrong shape, NaN, or a feature that is constant: its density has no finite value.</exception>
+    /// <exception cref="ArgumentException">Wrong shape, NaN, a feature that is constant (its density has no finite value), or numbers that the dtype of the layer cannot hold.</exception>
     public void Fit(Tensor x)
     {
+        Check.Batch(x, nameof(x), $"{GetName()}.{nameof(Fit)}", InputShape);
+        Fit(Batch.Rows(x));
+    }
+
+    /// <inheritdoc/>
+    public void Fit(IEnumerable<Tensor> batches)
+    {
         var owner = $"{GetName()}.{nameof(Fit)}";
-        Check.Batch(x, nameof(x), owner, InputShape);
-        Check.Like(x, nameof(x), owner, null);
-        if (x.shape[0] < 2) throw new ArgumentException($"{owner} needs at least 2 examples; got {x.shape[0]}.", nameof(x));
-        Check.Finite(x, nameof(x), owner);
-        using var scope = NewDisposeScope();
-        using var _ = no_grad();
-        var (variance, average) = x.to(float64).var_mean([0L], unbiased: false);
-        var constant = variance.flatten().le(Scalars.Zero).nonzero();
-        if (constant.shape[0] > 0)
-            throw new ArgumentException($"{owner}: feature {constant[0, 0].Fetch<long>()} is constant, so its density would be infinite. Remove the feature, or add noise to it.", nameof(x));
-        mean.copy_(average);
-        log_std.copy_(variance.log().mul(Scalars.Half));
+        var (centre, scale) = Standardizing.Measure(batches, InputShape!.Value, owner);
+        using (centre)
+        using (scale)
+        {
+            Standardizing.CheckRange(centre, scale, mean.dtype, owner);
+            Standardizing.Store(centre, scale, mean, mean_rest, log_std, fitted);
+        }
     }
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) =>
-        (x.sub(mean.to(x.dtype)).mul(log_std.neg().exp().to(x.dtype)), LogDet(x, log_std.neg()));
+        (Standardizing.Apply(x, mean, mean_rest, log_std), log_std.neg().sum().repeat(x.shape[0]));
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) =>
-        (z.mul(log_std.exp().to(z.dtype)).add(mean.to(z.dtype), Scalars.One), LogDet(z, log_std));
-
-    private static Tensor LogDet(Tensor x, Tensor logScale) => logScale.sum().to(x.dtype).repeat(x.shape[0]);
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    {
+        var wide = Standardizing.Wider(RequestedDtype ?? z.dtype, z.dtype);
+        var x = z.to(wide).mul(log_std.to(wide).exp()).add(Standardizing.Centre(mean, mean_rest, wide), Scalars.One);
+        return (x.to(RequestedDtype ?? z.dtype), log_std.sum().to(z.dtype).repeat(z.shape[0]));
+    }
 }

@@ -45,6 +45,9 @@ public sealed class MultiScale : Bijection
     public override bool IsRepeatable => steps.All(s => s.IsRepeatable);
 
     /// <inheritdoc/>
+    public override bool ConvertsDtype => steps[0].ConvertsDtype;
+
+    /// <inheritdoc/>
     public override bool AcceptsIntegers => steps[0].AcceptsIntegers;
 
     /// <inheritdoc/>
@@ -117,6 +120,8 @@ public sealed class MultiScale : Bijection
         for (var i = steps.Length - 1; i >= 0; i--)
         {
             var h = i == steps.Length - 1 ? current : cat([current, parts[i]], 1);
+            // the dtype that the caller wants is that of the data, which only the first scale gives
+            using var wanted = Internal.DataDtype.Use(i == 0 ? RequestedDtype : null);
             (current, var logDet) = steps[i].Run(h, context, inverse: true);
             total = Chain.Add(total, logDet);
         }

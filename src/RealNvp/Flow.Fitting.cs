@@ -1,0 +1,17 @@
+using RealNvp.Internal;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+public partial class Flow
+{
+    /// <summary>Sends examples through the bijection for the sake of what sees them there, with fixed noise. The caller sets mode and gradients.</summary>
+    internal void PassForward(Tensor x, Tensor? context, string owner)
+    {
+        using var scope = NewDisposeScope();
+        using var session = ReversibleSession.Suspend();
+        using var random = RandomSource.Use(0);
+        var input = Prepared(x);
+        bijection.Forward(input, ForBijection(Features(context, input.dtype, owner)));
+    }
+}

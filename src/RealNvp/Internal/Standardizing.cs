@@ -1,0 +1,89 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Internal;
+
+/// <summary>The numbers of a standardization of features: a centre, a scale, and whether they were taken from data.</summary>
+/// <remarks>
+/// The centre is the sum of two numbers of the dtype of the weights, so that a float32 model holds the centre of times in seconds since 1970: 48 bits.
+/// The first one has at most 24 bits, so a model goes from float64 to float32 and loses nothing to speak of.
+/// </remarks>
+internal static class Standardizing
+{
+    // exp of more than this, or of less than minus this, leaves the numbers of float32
+    private const double LogRange = 80;
+
+    public const string Rest = "mean_rest", Fitted = "fitted";
+
+    /// <summary>What files lack that are older than these buffers, and what it is then: an old standardization counts as fitted.</summary>
+    public static IReadOnlyDictionary<string, double> OlderFiles { get; } = new Dictionary<string, double> { [Rest] = 0, [Fitted] = 1 };
+
+    /// <summary>The wider of two floating-point dtypes.</summary>
+    public static ScalarType Wider(ScalarType a, ScalarType b) => Digits(a) >= Digits(b) ? a : b;
+
+    /// <summary>Takes the moments of batches.</summary>
+    /// <returns>Centre and scale in float64, of the shape of one example, on the device of the first batch. The caller disposes both.</returns>
+    public static (Tensor Centre, Tensor Scale) Measure(IEnumerable<Tensor> batches, EventShape shape, string owner)
+    {
+        ArgumentNullException.ThrowIfNull(batches);
+        using var moments = new FeatureMoments();
+        foreach (var batch in batches)
+        {
+            Check.Batch(batch, nameof(batches), owner, shape);
+            Check.Like(batch, nameof(batches), owner, null);
+            Check.Finite(batch, nameof(batches), owner);
+            moments.Add(batch);
+        }
+        if (moments.Count < 2) throw new ArgumentException($"{owner} needs at least 2 examples; got {moments.Count}.", nameof(batches));
+        using var scope = NewDisposeScope();
+        var constant = moments.Most.le(moments.Least).flatten().nonzero();
+        if (constant.shape[0] > 0)
+            throw new ArgumentException($"{owner}: feature {constant[0, 0].FetchInt64()} is constant, so its density would be infinite. Remove the feature, or add noise to it.", nameof(batches));
+        return (scope.MoveToOuter(moments.Mean.clone()), scope.MoveToOuter(moments.Variance().sqrt()));
+    }
+
+    /// <summary>Throws where the dtype of the weights cannot hold the scale.</summary>
+    public static void CheckRange(Tensor centre, Tensor scale, ScalarType dtype, string owner)
+    {
+        if (dtype == ScalarType.Float64) return;
+        using var scope = NewDisposeScope();
+        var log = scale.log();
+        var bad = log.abs().le(Scalars.Of(LogRange)).logical_not().logical_or(centre.to(ScalarType.Float32).isfinite().logical_not()).flatten().nonzero();
+        if (bad.shape[0] == 0) return;
+        var feature = bad[0, 0].FetchInt64();
+        var (middle, width) = (centre.flatten()[feature].FetchDouble(), scale.flatten()[feature].FetchDouble());
+        throw new ArgumentException($"{owner}: feature {feature} has the centre {middle:G3} and the scale {width:G3}, which {dtype} cannot hold. Give the feature in another unit, or compute in float64: model.to(torch.float64).", nameof(scale));
+    }
+
+    /// <summary>Writes the numbers into the buffers of a layer.</summary>
+    public static void Store(Tensor centre, Tensor scale, Tensor mean, Tensor rest, Tensor logStd, Tensor fitted)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var high = centre.to(ScalarType.Float32);
+        mean.copy_(high);
+        rest.copy_(centre.sub(high.to(centre.dtype)));
+        logStd.copy_(scale.log());
+        fitted.fill_(Scalars.IntegerOne);
+    }
+
+    /// <summary>The centre in a dtype.</summary>
+    public static Tensor Centre(Tensor mean, Tensor rest, ScalarType dtype) =>
+        dtype == ScalarType.Float64 ? mean.to(dtype).add(rest.to(dtype), Scalars.One) : mean.to(dtype);
+
+    /// <summary>(x − centre)/scale in the wider of the dtypes of x and of the layer, then in that of the layer.</summary>
+    public static Tensor Apply(Tensor x, Tensor mean, Tensor rest, Tensor logStd)
+    {
+        var (own, wide) = (mean.dtype, Wider(x.dtype, mean.dtype));
+        var z = x.to(wide).sub(Centre(mean, rest, wide)).mul(logStd.to(wide).neg().exp());
+        return z.to(own);
+    }
+
+    private static int Digits(ScalarType dtype) => dtype switch
+    {
+        ScalarType.Float64 => 53,
+        ScalarType.Float32 => 24,
+        ScalarType.Float16 => 11,
+        _ => 8,
+    };
+}
