@@ -12,17 +12,26 @@ namespace RealNvp;
 [System.Text.Json.Serialization.JsonConverter(typeof(Internal.EventShapeJsonConverter))]
 public readonly struct EventShape : IEquatable<EventShape>, IReadOnlyList<long>
 {
+    // few enough for arithmetic with a batch in front
+    private const long MaxElements = int.MaxValue;
+
     private readonly long[]? sizes;
 
     private EventShape(long[] sizes) => this.sizes = sizes;
 
     /// <summary>Makes a shape from its sizes, each at least 1, or -1 for "any size".</summary>
-    /// <exception cref="ArgumentException">A size is 0 or less than -1.</exception>
+    /// <exception cref="ArgumentException">A size is 0 or less than -1, or there are more than 2,147,483,647 elements.</exception>
     public static EventShape Create(params ReadOnlySpan<long> sizes)
     {
+        var elements = 1L;
         foreach (var size in sizes)
+        {
             if (size is 0 or < -1)
                 throw new ArgumentException($"A shape holds sizes of at least 1 (or -1 for any size); got {Format(sizes)}.", nameof(sizes));
+            if (size > MaxElements / elements)
+                throw new ArgumentException($"A shape has at most {MaxElements} elements; got {Format(sizes)}.", nameof(sizes));
+            if (size > 0) elements *= size;
+        }
         return new EventShape(sizes.ToArray());
     }
 
@@ -30,7 +39,7 @@ public readonly struct EventShape : IEquatable<EventShape>, IReadOnlyList<long>
     public int Count => sizes?.Length ?? 0;
 
     /// <summary>The size of dimension <paramref name="index"/>; the first is 0.</summary>
-    public long this[int index] => sizes is null ? throw new ArgumentOutOfRangeException(nameof(index)) : sizes[index];
+    public long this[int index] => (uint)index < (uint)Count ? sizes![index] : throw new ArgumentOutOfRangeException(nameof(index), index, $"The shape {this} has {Count} dimension(s).");
 
     /// <summary>True where no size is -1.</summary>
     public bool IsFixed => sizes is null || Array.TrueForAll(sizes, s => s >= 0);
@@ -64,7 +73,11 @@ public readonly struct EventShape : IEquatable<EventShape>, IReadOnlyList<long>
     }
 
     /// <summary>The sizes as an array.</summary>
-    public static implicit operator EventShape(long[] sizes) => Create(sizes);
+    public static implicit operator EventShape(long[] sizes)
+    {
+        ArgumentNullException.ThrowIfNull(sizes);
+        return Create(sizes);
+    }
 
     /// <inheritdoc/>
     public bool Equals(EventShape other) => (sizes ?? []).AsSpan().SequenceEqual(other.sizes ?? []);

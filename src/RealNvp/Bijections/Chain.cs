@@ -127,7 +127,7 @@ public sealed class Chain : Bijection
 
     private static EventShape? FirstShape(IReadOnlyList<Bijection> layers)
     {
-        ArgumentNullException.ThrowIfNull(layers);
+        Internal.Check.Items(layers, nameof(layers), "Layer");
         if (layers.Count == 0) throw new ArgumentException("A chain needs at least one layer; got none.", nameof(layers));
         if (layers.Distinct(ReferenceEqualityComparer.Instance).Count() != layers.Count)
             throw new ArgumentException("A chain holds each layer once; the same object came twice. Make a second layer instead.", nameof(layers));

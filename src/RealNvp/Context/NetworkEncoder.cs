@@ -25,7 +25,9 @@ public sealed class NetworkEncoder : ContextEncoder
     /// <exception cref="InvalidOperationException">The network gives another shape.</exception>
     public override Tensor forward(Tensor input)
     {
-        ArgumentNullException.ThrowIfNull(input);
+        CheckContext(input, null, $"{nameof(NetworkEncoder)}.forward", values: false);
+        if (network.parameters().FirstOrDefault(p => p.is_floating_point()) is { } weight && (input.is_floating_point() || network is TorchSharp.Modules.Linear))
+            Check.Network(input, null, ContextShape, 0, $"{nameof(NetworkEncoder)}.forward", weight);
         var features = network.call(input);
         if (features.dim() == 2 && features.shape[0] == input.shape[0] && features.shape[1] == Size) return features;
         using (features) throw new InvalidOperationException($"The network of a {nameof(NetworkEncoder)} must give ({input.shape[0]}, {Size}); it gave {EventShape.Format(features.shape)}.");

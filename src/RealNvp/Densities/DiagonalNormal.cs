@@ -23,7 +23,7 @@ public sealed class DiagonalNormal : Density
     /// <param name="hidden">The hidden features of the network of a context.</param>
     public DiagonalNormal(EventShape shape, long contextSize = 0, long hidden = 64) : base(nameof(DiagonalNormal), shape)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(contextSize);
+        Internal.Check.NotNegative(contextSize, nameof(contextSize), "The number of context features");
         ContextSize = contextSize;
         if (contextSize > 0) network = new ResidualMlp(contextSize, 2 * shape.NumElements, hidden, 1);
         else
@@ -50,7 +50,7 @@ public sealed class DiagonalNormal : Density
     /// <inheritdoc/>
     public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
     {
-        CheckCount(count, context);
+        CheckSampling(count, temperature, dtype, device, context);
         using var scope = NewDisposeScope();
         var (m, s) = Moments(context);
         var z = Normals(count, temperature, dtype, device, generator).mul(s.exp()).add(m, Scalars.One);

@@ -46,7 +46,7 @@ public sealed class MixtureCdfTransformer : ScalarTransformer
     /// <inheritdoc/>
     public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters)
     {
-        CheckParameters(x, parameters);
+        CheckParameters(x, nameof(x), parameters);
         return MixtureOperation.Forward(twin, x, parameters);
     }
 
@@ -54,7 +54,7 @@ public sealed class MixtureCdfTransformer : ScalarTransformer
     /// <exception cref="InvalidOperationException">A root was not found to <see cref="MaxResidual"/>, as for values or parameters that are NaN or infinite.</exception>
     public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters)
     {
-        CheckParameters(y, parameters);
+        CheckParameters(y, nameof(y), parameters);
         return MixtureOperation.Inverse(twin, y, parameters);
     }
 }

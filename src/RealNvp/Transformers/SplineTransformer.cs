@@ -78,7 +78,7 @@ public sealed class SplineTransformer : ScalarTransformer
 
     private (Tensor, Tensor?) Apply(Tensor input, Tensor parameters, bool inverse)
     {
-        CheckParameters(input, parameters);
+        CheckParameters(input, inverse ? "y" : "x", parameters);
         return SplineOperation.Apply(twin, input, parameters, inverse);
     }
 }

@@ -113,6 +113,9 @@ internal static class SweepCalls
             var at = i;
             // the maker of wrong values needs the object itself: a new one for each call
             foreach (var (name, _) in SweepValues.Wrong(p.ParameterType, () => good(self?.Invoke(), p)))
+            {
+                // a sum over so many samples takes no memory, and is long, but not wrong
+                if ((member.EndsWith(".Estimate", StringComparison.Ordinal) || member.EndsWith(".EstimateNormalizer", StringComparison.Ordinal)) && p.Name == "samples" && name.Length > 9 && name[0] != '-') continue;
                 yield return new($"{member}({p.Name}: {name})", () =>
                 {
                     var target = self?.Invoke();
@@ -120,6 +123,7 @@ internal static class SweepCalls
                     arguments[at] = SweepValues.Wrong(p.ParameterType, () => good(target, p)).First(w => w.Name == name).Make();
                     call(target, arguments);
                 });
+            }
         }
         if (parameters.Length > 0 && self is not null)
             yield return new($"{member} of what is disposed", () =>

@@ -19,7 +19,7 @@ internal sealed record SweepSubject(string Name, Func<object> Make, Func<object,
 
     public static IEnumerable<SweepSubject> All()
     {
-        foreach (var layer in LayerTable.All) yield return new(layer.Name, layer.Make, (b, name) => OfBijection((Bijection)b, name, layer.Shape, layer.Sample));
+        foreach (var layer in LayerTable.All.DistinctBy(KindOf)) yield return new(layer.Name, layer.Make, (b, name) => OfBijection((Bijection)b, name, layer.Shape, layer.Sample));
         foreach (var name in models) yield return new(name, PresetTable.All[name].Build, (m, parameter) => OfFlow((Flow)m, parameter));
         foreach (var (name, make, input, context) in Networks())
             yield return new(name, make, (_, parameter) => parameter == "input" ? zeros(input).add(0.5) : parameter == "context" && context > 0 ? zeros(N, context) : null);
@@ -61,6 +61,13 @@ internal sealed record SweepSubject(string Name, Func<object> Make, Func<object,
         yield return ("encoder with a network", () => new NetworkEncoder([4], 3, nn.Linear(4, 3)), [N, 4], 0);
         yield return ("encoder of labels, learned", () => new LabelEncoder(3, 2), [N], 0);
         yield return ("encoder of labels", () => new LabelEncoder(3), [N], 0);
+    }
+
+    // a layer of each class, with and without a context, for vectors and for images
+    private static (Type, bool, int) KindOf(LayerCase layer)
+    {
+        using var made = layer.Make();
+        return (made.GetType(), made.ContextSize > 0, layer.Shape.Count);
     }
 
     private static ScalarTransformer Copy(ScalarTransformer like) => like switch

@@ -74,7 +74,7 @@ internal static class SweepValues
         foreach (var dtype in new[] { ScalarType.Float64, ScalarType.Int64, ScalarType.Byte, ScalarType.Bool, ScalarType.ComplexFloat32, ScalarType.Float16, ScalarType.BFloat16 })
             yield return Case(dtype.ToString(), x => x.to(dtype).clone());
         foreach (var value in new[] { double.NaN, double.PositiveInfinity, 1e30, -5 })
-            yield return Case($"all {value}", x => x.is_floating_point() ? full_like(x, value) : x.sub(1000));
+            yield return Case($"all {value}", x => x.is_floating_point() ? full_like(x, value) : x.to(int64).sub(1000));
         yield return Case("meta", x => x.to(META));
         yield return Case("sparse", x => (x.is_floating_point() ? x.add(1) : x).to_sparse());
         yield return Case("strided", x => x.dim() < 2 ? x.clone() : x.transpose(0, 1).contiguous().transpose(0, 1));

@@ -64,6 +64,8 @@ public sealed class Mask : IEquatable<Mask>
     /// <summary>The mask as a tensor of its own shape: 1 where kept, 0 where transformed. The caller disposes it.</summary>
     public Tensor ToTensor(ScalarType dtype = ScalarType.Float32, Device? device = null)
     {
+        if (!Enum.IsDefined(dtype)) throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "There is no such dtype.");
+        Internal.Check.Available(device, nameof(device));
         using var flags = tensor(kept, Shape.ToArray(), device: CPU);
         return flags.to(dtype, device ?? CPU);
     }
