@@ -21,24 +21,30 @@ internal static class PresetStudy
         command.SetAction(parsed =>
         {
             set_num_threads(1);
-            Console.WriteLine("| table | rows | model | weights | epochs | s | mean | 1 % | least | moved: mean | 1 % | least | area |");
-            Console.WriteLine("| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
-            foreach (var file in NpyTable.Files(parsed.GetRequiredValue(folder)).Where(f => parsed.GetValue(table) is not { } part || Path.GetFileName(f).Contains(part, StringComparison.Ordinal)))
-                foreach (var count in parsed.GetRequiredValue(rows))
-                    Compare(file, count, [.. parsed.GetRequiredValue(candidates).Select(Candidate.Parse)], parsed.GetValue(steps), parsed.GetValue(seed));
+            var files = NpyTable.Files(parsed.GetRequiredValue(folder)).Where(f => parsed.GetValue(table) is not { } part || Path.GetFileName(f).Contains(part, StringComparison.Ordinal));
+            Run(Console.Out, files, parsed.GetRequiredValue(rows), [.. parsed.GetRequiredValue(candidates).Select(Candidate.Parse)], parsed.GetValue(steps), parsed.GetValue(seed));
             return 0;
         });
         return command;
     }
 
-    private static void Compare(string file, int count, Candidate[] candidates, int steps, int seed)
+    /// <summary>Trains each candidate on each table, and writes a row of Markdown for each.</summary>
+    public static void Run(TextWriter output, IEnumerable<string> files, IReadOnlyList<int> rows, Candidate[] candidates, int steps, int seed)
+    {
+        output.WriteLine("| table | rows | model | weights | epochs | s | mean | 1 % | least | moved: mean | 1 % | least | area |");
+        output.WriteLine("| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+        foreach (var file in files)
+            foreach (var count in rows) Compare(output, file, count, candidates, steps, seed);
+    }
+
+    private static void Compare(TextWriter output, string file, int count, Candidate[] candidates, int steps, int seed)
     {
         using var scope = NewDisposeScope();
         var data = StudyData.Of(NpyTable.Read(file), count, seed);
         var (train, heldOut, moved) = (Rows(data.Train), Rows(data.HeldOut), Rows(data.Moved));
         var name = Path.GetFileName(file).Split('.', '-')[0];
         var gaussian = Gaussian.Fit(train);
-        Print(name, data.Train.Length, "Gaussian", 0, 0, 0, gaussian(heldOut), gaussian(moved));
+        Print(output, name, data.Train.Length, "Gaussian", 0, 0, 0, gaussian(heldOut), gaussian(moved));
         foreach (var candidate in candidates)
         {
             using var inner = NewDisposeScope();
@@ -55,7 +61,7 @@ internal static class PresetStudy
                 epochs = trainer.Fit(rows).History.Count;
             }
             var time = clock.Elapsed.TotalSeconds;
-            Print(name, data.Train.Length, candidate.Name, model.parameters().Sum(p => p.numel()), epochs, time, LogProb(model, heldOut), LogProb(model, moved));
+            Print(output, name, data.Train.Length, candidate.Name, model.parameters().Sum(p => p.numel()), epochs, time, LogProb(model, heldOut), LogProb(model, moved));
         }
     }
 
@@ -68,11 +74,11 @@ internal static class PresetStudy
 
     private static Tensor Rows(double[][] rows) => tensor([.. rows.SelectMany(r => r.Select(v => (float)v))], [rows.Length, rows[0].Length]);
 
-    private static void Print(string table, int rows, string model, long weights, int epochs, double seconds, Tensor heldOut, Tensor moved)
+    private static void Print(TextWriter output, string table, int rows, string model, long weights, int epochs, double seconds, Tensor heldOut, Tensor moved)
     {
         var (first, second) = (heldOut.to(float64).data<double>().ToArray(), moved.to(float64).data<double>().ToArray());
         var (held, far) = (Scores.Of(first), Scores.Of(second));
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"| {table} | {rows} | {model} | {weights} | {epochs} | {seconds:F0} | {held.Mean:F2} | {held.Low:F1} | {held.Least:F0} | {far.Mean:F1} | {far.Low:F0} | {far.Least:F0} | {Scores.Area(first, second):F3} |"));
     }
 }

@@ -18,6 +18,6 @@ public sealed record MadeOptions
     /// <summary>C, the number of context features; 0 for none.</summary>
     public long ContextSize { get; init; }
 
-    /// <summary>c > 0: the network sees x / √(1 + (x/c)²) in place of each number x of its input and context, which stays within ±c, so that its output stays within what it was for such inputs; null for x itself.</summary>
+    /// <summary>c &gt; 0: the network sees x / √(1 + (x/c)²) in place of each number x of its input and context, which stays within ±c, so that its output stays within what it was for such inputs; null for x itself.</summary>
     public double? InputLimit { get; init; }
 }

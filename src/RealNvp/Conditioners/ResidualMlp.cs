@@ -26,7 +26,7 @@ public sealed class ResidualMlp : Conditioner, IDenseNetwork, IHasComputeDtype
     /// <param name="hidden">The number of hidden features.</param>
     /// <param name="blocks">The number of residual blocks; 0 gives one hidden layer.</param>
     /// <param name="contextSize">C, the number of context features; 0 for none.</param>
-    /// <param name="inputLimit">c > 0: the network sees x / √(1 + (x/c)²) in place of each number x of its input and context, which stays within ±c, so that its output stays within what it was for such inputs; null for x itself.</param>
+    /// <param name="inputLimit">c &gt; 0: the network sees x / √(1 + (x/c)²) in place of each number x of its input and context, which stays within ±c, so that its output stays within what it was for such inputs; null for x itself.</param>
     public ResidualMlp(long inputs, long outputs, long hidden = 64, int blocks = 2, long contextSize = 0, double? inputLimit = null) : base(nameof(ResidualMlp), contextSize)
     {
         Check.Positive(inputs, nameof(inputs), "The number of input features");

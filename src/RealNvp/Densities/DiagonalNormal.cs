@@ -21,11 +21,12 @@ public sealed class DiagonalNormal : Density
     /// <param name="shape">The shape of one latent.</param>
     /// <param name="contextSize">C, the number of context features; 0 for none.</param>
     /// <param name="hidden">The hidden features of the network of a context.</param>
-    public DiagonalNormal(EventShape shape, long contextSize = 0, long hidden = 64) : base(nameof(DiagonalNormal), shape)
+    /// <param name="inputLimit">c &gt; 0: that network sees x / √(1 + (x/c)²), which stays within ±c, in place of each number x of the context; null for x itself.</param>
+    public DiagonalNormal(EventShape shape, long contextSize = 0, long hidden = 64, double? inputLimit = null) : base(nameof(DiagonalNormal), shape)
     {
         Internal.Check.NotNegative(contextSize, nameof(contextSize), "The number of context features");
         ContextSize = contextSize;
-        if (contextSize > 0) network = new ResidualMlp(contextSize, 2 * shape.NumElements, hidden, 1);
+        if (contextSize > 0) network = new ResidualMlp(contextSize, 2 * shape.NumElements, hidden, 1, inputLimit: inputLimit);
         else
         {
             Weights.Pay(2 * shape.NumElements, 2);

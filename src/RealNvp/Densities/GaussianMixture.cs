@@ -23,13 +23,14 @@ public sealed class GaussianMixture : Density
     /// <param name="components">K, the number of normals, at least 1.</param>
     /// <param name="contextSize">C, the number of context features; 0 for none.</param>
     /// <param name="hidden">The hidden features of the network of a context.</param>
-    public GaussianMixture(EventShape shape, long components, long contextSize = 0, long hidden = 64) : base(nameof(GaussianMixture), shape)
+    /// <param name="inputLimit">c &gt; 0: that network sees x / √(1 + (x/c)²), which stays within ±c, in place of each number x of the context; null for x itself.</param>
+    public GaussianMixture(EventShape shape, long components, long contextSize = 0, long hidden = 64, double? inputLimit = null) : base(nameof(GaussianMixture), shape)
     {
         Components = Check.Positive(components, nameof(components), "The number of components");
         Internal.Check.NotNegative(contextSize, nameof(contextSize), "The number of context features");
         ContextSize = contextSize;
         var d = shape.NumElements;
-        if (contextSize > 0) network = new ResidualMlp(contextSize, checked(components * (1 + (2 * d))), hidden, 1);
+        if (contextSize > 0) network = new ResidualMlp(contextSize, checked(components * (1 + (2 * d))), hidden, 1, inputLimit: inputLimit);
         Weights.Pay(checked(components * (1 + (2 * d))), 3);
         logits = Weights.Parameter(zeros(components));
         means = Weights.Parameter(Weights.Normal(components, d));

@@ -6,13 +6,6 @@ namespace RealNvp;
 /// <summary>What all records that describe a <see cref="FlowModel"/> have. A checkpoint carries the record as JSON.</summary>
 public abstract record ModelOptions
 {
-    private static readonly JsonSerializerOptions json = new()
-    {
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        Converters = { new JsonStringEnumConverter(allowIntegerValues: false) },
-        MaxDepth = 8,
-    };
-
     /// <summary>The shape of one example: [D] or [C, H, W].</summary>
     public required EventShape Shape { get; init; }
 
@@ -44,7 +37,7 @@ public abstract record ModelOptions
     public bool IsImage => Shape.Count == 3;
 
     /// <summary>The record as JSON.</summary>
-    public string ToJson() => JsonSerializer.Serialize(this, GetType(), json);
+    public string ToJson() => FileJson.Write(this);
 
     /// <summary>Throws where a value is out of range or two values do not go together.</summary>
     /// <exception cref="ArgumentException">The message names the property, its value and what is allowed.</exception>
@@ -65,6 +58,10 @@ public abstract record ModelOptions
 
     /// <summary>Makes the model with new weights.</summary>
     internal abstract FlowModel Build();
+
+    /// <summary>Reads the record that a file of a format version holds.</summary>
+    /// <exception cref="InvalidDataException">It is no valid record of the type, or a member lacks that files of this version have.</exception>
+    internal static ModelOptions FromFile(Type type, string text, int version) => Checked(type.Name, () => (ModelOptions)FileJson.Read(type, text, version));
 
     /// <summary>What the presets of tables share: latents with heavy tails and networks that see no more than ±5 standard deviations. docs/presets.md shows why.</summary>
     private protected static T ForTables<T>(T options) where T : ModelOptions => options with { Base = BaseDensityKind.StudentT, InputLimit = 5 };
@@ -90,8 +87,8 @@ public abstract record ModelOptions
         {
             BaseDensityKind.StandardLogistic => new StandardLogistic(latent),
             BaseDensityKind.StudentT => new StudentT(latent, BaseDegreesOfFreedom),
-            BaseDensityKind.DiagonalNormal => new DiagonalNormal(latent, ContextSize),
-            BaseDensityKind.GaussianMixture => new GaussianMixture(latent, BaseComponents, ContextSize),
+            BaseDensityKind.DiagonalNormal => new DiagonalNormal(latent, ContextSize, inputLimit: InputLimit),
+            BaseDensityKind.GaussianMixture => new GaussianMixture(latent, BaseComponents, ContextSize, inputLimit: InputLimit),
             BaseDensityKind.UniformBox => new UniformBox(latent, -BoxBound!.Value, BoxBound!.Value),
             BaseDensityKind.ResampledNormal => new ResampledNormal(latent),
             _ => new StandardNormal(latent),
@@ -101,15 +98,20 @@ public abstract record ModelOptions
     private protected static T Parse<T>(string text) where T : ModelOptions
     {
         ArgumentNullException.ThrowIfNull(text);
+        return Checked(typeof(T).Name, () => FileJson.ReadPartial<T>(text, nameof(Shape)));
+    }
+
+    private static T Checked<T>(string name, Func<T> read) where T : ModelOptions
+    {
         try
         {
-            var options = JsonSerializer.Deserialize<T>(text, json) ?? throw new JsonException("The JSON value is null.");
+            var options = read();
             options.Validate();
             return options;
         }
-        catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException or OverflowException)
+        catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException or OverflowException or InvalidOperationException or FormatException)
         {
-            throw new InvalidDataException($"This is no valid record of {typeof(T).Name}: {e.Message}", e);
+            throw new InvalidDataException($"This is no valid record of {name}: {e.Message}", e);
         }
     }
 

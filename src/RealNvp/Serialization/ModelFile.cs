@@ -13,24 +13,24 @@ internal static class ModelFile
 {
     public const string ModelPrefix = "model/", BestPrefix = "best/", AveragePrefix = "average/", OptimizerPrefix = "optimizer/", RandomPrefix = "random/";
     public const string OptionsKey = "options", TrainingKey = "training", StateKey = "state";
-    private const string FormatKey = "format", VersionKey = "version", KindKey = "kind", Format = "RealNvp", Version = "1";
+    private const string FormatKey = "format", VersionKey = "version", KindKey = "kind", Format = "RealNvp";
 
     // a file names its kind; nothing else is ever built from one
-    private static readonly Dictionary<string, Func<string, ModelOptions>> kinds = new()
+    private static readonly Dictionary<string, Type> kinds = new()
     {
-        [nameof(GlowModel)] = GlowOptions.FromJson,
-        [nameof(IafModel)] = IafOptions.FromJson,
-        [nameof(MafModel)] = MafOptions.FromJson,
-        [nameof(NiceModel)] = NiceOptions.FromJson,
-        [nameof(RealNvpModel)] = RealNvpOptions.FromJson,
-        [nameof(SplineFlow)] = SplineFlowOptions.FromJson,
+        [nameof(GlowModel)] = typeof(GlowOptions),
+        [nameof(IafModel)] = typeof(IafOptions),
+        [nameof(MafModel)] = typeof(MafOptions),
+        [nameof(NiceModel)] = typeof(NiceOptions),
+        [nameof(RealNvpModel)] = typeof(RealNvpOptions),
+        [nameof(SplineFlow)] = typeof(SplineFlowOptions),
     };
 
     private const long SpareElements = 1 << 20, SpareTensors = 1 << 10;
 
     public static Dictionary<string, string> Metadata(Flow flow)
     {
-        var metadata = new Dictionary<string, string> { [FormatKey] = Format, [VersionKey] = Version, [KindKey] = flow.GetName() };
+        var metadata = new Dictionary<string, string> { [FormatKey] = Format, [VersionKey] = FrozenMembers.Current.ToString(CultureInfo.InvariantCulture), [KindKey] = flow.GetName() };
         if (flow is FlowModel model) metadata[OptionsKey] = model.ModelOptions.ToJson();
         return metadata;
     }
@@ -76,8 +76,8 @@ internal static class ModelFile
     {
         if (!file.Metadata.TryGetValue(OptionsKey, out var json)) throw new InvalidDataException($"{path} holds weights without the options of a model. Load it into a flow that you build yourself.");
         var kind = file.Metadata.GetValueOrDefault(KindKey, "none");
-        if (!kinds.TryGetValue(kind, out var parse)) throw new InvalidDataException($"{path} holds a model of kind {kind}, which this library does not know. It knows {string.Join(", ", kinds.Keys.Order())}.");
-        var options = parse(json);
+        if (!kinds.TryGetValue(kind, out var record)) throw new InvalidDataException($"{path} holds a model of kind {kind}, which this library does not know. It knows {string.Join(", ", kinds.Keys.Order())}.");
+        var options = ModelOptions.FromFile(record, json, VersionOf(file.Metadata, path));
         var weights = file.Tensors.Where(t => t.Key.StartsWith(ModelPrefix, StringComparison.Ordinal)).Select(t => t.Value).ToArray();
         // a little more than the file has, so that a small model is built and the message below can name the weights that lack
         // they are overwritten: drawn with a seed, they leave torch's generator alone
@@ -135,9 +135,16 @@ internal static class ModelFile
     {
         if (!header.Metadata.TryGetValue(FormatKey, out var format) || format != Format)
             throw new InvalidDataException($"{path} is no RealNvp checkpoint: its metadata lack \"{FormatKey}\": \"{Format}\". Read other safetensors files with {nameof(SafeTensors)}.{nameof(SafeTensors.Load)}.");
-        var version = header.Metadata.GetValueOrDefault(VersionKey, "none");
-        if (!int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number is < 1 or > 1)
-            throw new InvalidDataException($"{path} has format version {version}; this library reads version {Version}. Update the library.");
+        VersionOf(header.Metadata, path);
+    }
+
+    /// <summary>The format version of a file, one that this library reads.</summary>
+    public static int VersionOf(IReadOnlyDictionary<string, string> metadata, string path)
+    {
+        var version = metadata.GetValueOrDefault(VersionKey, "none");
+        return int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is >= 1 and <= FrozenMembers.Current
+            ? number
+            : throw new InvalidDataException($"{path} has format version {version}; this library reads the versions 1 to {FrozenMembers.Current}. Update the library.");
     }
 
     private static string First(string[] names) => names.Length == 0 ? "" : $" (such as {names[0]})";

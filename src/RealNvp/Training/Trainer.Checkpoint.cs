@@ -21,7 +21,7 @@ public sealed partial class Trainer
         if (best is not null) Add(ModelFile.BestPrefix, best.Tensors);
         Add(ModelFile.RandomPrefix, [KeyValuePair.Create("default", get_rng_state())]);
         var metadata = ModelFile.Metadata(flow);
-        metadata[ModelFile.TrainingKey] = TrainerState.Write(Options);
+        metadata[ModelFile.TrainingKey] = FileJson.Write(Options);
         metadata[ModelFile.StateKey] = state.ToJson();
         SafeTensors.Save(path, tensors, metadata);
     }
@@ -30,7 +30,10 @@ public sealed partial class Trainer
     /// <remarks>Torch's default random state is put back too, for networks of your own that draw from it.</remarks>
     /// <param name="path">A file that <see cref="SaveCheckpoint"/> wrote for a <see cref="FlowModel"/>.</param>
     /// <param name="device">Where to train; null for the CPU.</param>
-    /// <param name="change">Changes the options of the training, for example to add epochs; null keeps them.</param>
+    /// <param name="change">
+    /// Changes the options of the training, for example to add epochs; null keeps them. They come with <paramref name="path"/> as
+    /// <see cref="TrainingOptions.CheckpointPath"/>: further checkpoints replace this one, unless it says another path, or null for none.
+    /// </param>
     /// <returns>The trainer, and with it, as <see cref="Flow"/>, the model. The caller disposes both.</returns>
     /// <exception cref="InvalidDataException">The file is damaged, or is no checkpoint of a training.</exception>
     public static Trainer Resume(string path, Device? device = null, Func<TrainingOptions, TrainingOptions>? change = null)
@@ -53,7 +56,7 @@ public sealed partial class Trainer
     /// <summary>Goes on with a training of a flow that you built yourself.</summary>
     /// <param name="path">A file that <see cref="SaveCheckpoint"/> wrote for a flow with the same weights.</param>
     /// <param name="flow">The flow; its weights are replaced by those in the file.</param>
-    /// <param name="change">Changes the options of the training; null keeps them.</param>
+    /// <param name="change">Changes the options of the training, which come with <paramref name="path"/> as <see cref="TrainingOptions.CheckpointPath"/>; null keeps them.</param>
     /// <exception cref="InvalidDataException">The file is damaged, is no checkpoint of a training, or does not fit the flow.</exception>
     public static Trainer Resume(string path, Flow flow, Func<TrainingOptions, TrainingOptions>? change = null)
     {
@@ -67,14 +70,17 @@ public sealed partial class Trainer
     {
         if (!file.Metadata.TryGetValue(ModelFile.TrainingKey, out var training) || !file.Metadata.TryGetValue(ModelFile.StateKey, out var state))
             throw new InvalidDataException($"{path} holds a model but no state of a training. Load it with {nameof(FlowModel)}.{nameof(FlowModel.Load)} and make a new trainer.");
-        var options = TrainerState.Read<TrainingOptions>(training);
+        var version = ModelFile.VersionOf(file.Metadata, path);
+        var namedPath = false;
+        var options = TrainerState.Read<TrainingOptions>(training, version, member => namedPath |= member == nameof(TrainingOptions.CheckpointPath)) with { CheckpointPath = path };
         ModelFile.LoadState(flow, file, ModelFile.ModelPrefix, path);
         Trainer trainer;
         try { trainer = new Trainer(flow, change is null ? options : change(options)); }
         catch (ArgumentException e) { throw new InvalidDataException($"The training options in {path} are not valid: {e.Message}", e); }
         try
         {
-            trainer.state = TrainerState.FromJson(state);
+            trainer.state = TrainerState.Read<TrainerState>(state, version);
+            if (namedPath) trainer.Warn($"The checkpoint is of an older version, which held the path of further checkpoints. A path in a file is not used: they go to {trainer.Options.CheckpointPath ?? "no file"}.");
             trainer.optimizer.LoadStateDict(ModelFile.Section(file, ModelFile.OptimizerPrefix));
             trainer.average?.LoadStateDict(ModelFile.AverageSection(flow, file));
             var best = ModelFile.Section(file, ModelFile.BestPrefix);

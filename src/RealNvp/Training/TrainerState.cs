@@ -1,19 +1,10 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace RealNvp;
 
 /// <summary>The counters of a training that a checkpoint carries, as JSON.</summary>
 internal sealed class TrainerState
 {
-    private static readonly JsonSerializerOptions json = new()
-    {
-        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        AllowOutOfOrderMetadataProperties = true,
-        MaxDepth = 8,
-    };
-
     /// <summary>Optimizer steps done.</summary>
     public long Step { get; set; }
 
@@ -42,18 +33,19 @@ internal sealed class TrainerState
     /// <summary>What the user was warned of. Replaced, never changed: progress that was reported holds it.</summary>
     public IReadOnlyList<string> Warnings { get; set; } = [];
 
-    public string ToJson() => JsonSerializer.Serialize(this, json);
+    public string ToJson() => FileJson.Write(this);
 
-    public static TrainerState FromJson(string text) => Read<TrainerState>(text);
-
-    public static T Read<T>(string text)
+    /// <summary>Reads a state or the options of a training from a file of a format version.</summary>
+    /// <param name="text">The JSON.</param>
+    /// <param name="version">The format version of the file.</param>
+    /// <param name="dropped">Hears of members that are not read any more.</param>
+    /// <exception cref="InvalidDataException">It is no such record; the message names the member.</exception>
+    public static T Read<T>(string text, int version, Action<string>? dropped = null) where T : class
     {
-        try { return JsonSerializer.Deserialize<T>(text, json) ?? throw new JsonException("The JSON value is null."); }
-        catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException)
+        try { return FileJson.Read<T>(text, version, dropped); }
+        catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException or InvalidOperationException or FormatException)
         {
             throw new InvalidDataException($"The checkpoint's training state cannot be read: {e.Message}", e);
         }
     }
-
-    public static string Write<T>(T value) => JsonSerializer.Serialize(value, json);
 }

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace RealNvp;
 
 /// <summary>How to train a flow. The defaults are those of the Real NVP paper (arXiv 1605.08803, section 4.1): Adam, batches of 64, L2 5e-5 on the weight-norm scales.</summary>
@@ -49,6 +51,8 @@ public sealed record TrainingOptions
     public bool Reversible { get; init; }
 
     /// <summary>A file that is written at the end of epochs and on cancellation, so that training can be resumed; null for none.</summary>
+    /// <remarks>It is the one option that no checkpoint holds: <see cref="Trainer.Resume(string, TorchSharp.torch.Device, Func{TrainingOptions, TrainingOptions})"/> goes on with the path that it is given.</remarks>
+    [JsonIgnore]
     public string? CheckpointPath { get; init; }
 
     /// <summary>The number of epochs between two checkpoints; at least 1.</summary>

@@ -46,6 +46,24 @@ public class InputLimitTests
         layer.Forward(x, context).Value.sub(free.Forward(x, context).Value).abs().max().to(float64).item<double>().Should().BeInRange(0, 1e-2);
     }
 
+    [Theory, InlineData(BaseDensityKind.DiagonalNormal), InlineData(BaseDensityKind.GaussianMixture)]
+    public void A_density_given_a_context_far_out_is_that_at_the_edge(BaseDensityKind kind)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        double Change(double? limit)
+        {
+            manual_seed(3);
+            using var density = (MafOptions.Tabular(2) with { ContextSize = 1, Base = kind, InputLimit = limit }).NewBase();
+            RandomWeights.Draw(density, 7, 0.1);
+            density.to(float64);
+            var z = zeros(1, 2, dtype: float64);
+            return density.LogProb(z, full(1, 1, 1e6, dtype: float64)).sub(density.LogProb(z, full(1, 1, 1e9, dtype: float64))).abs().item<double>();
+        }
+        Change(2).Should().BeLessThan(1e-6);
+        Change(null).Should().BeGreaterThan(1);
+    }
+
     [Fact]
     public void The_largest_numbers_of_a_dtype_and_nan_are_as_they_should_be()
     {

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using RealNvp.Benchmarks;
+using RealNvp.Benchmarks.Presets;
 using RealNvp.Tests.Infrastructure;
 using TorchSharp;
 
@@ -36,6 +37,31 @@ public class BenchmarkTests
         var (x, logProb) = flow.SampleAndLogProb(3, seed: 1);
         if (!flow.IsBound) (flow.LogProb(x) - logProb).abs().max().ToSingle().Should().BeLessThan(1e-5f * Math.Max(100, logProb.abs().max().ToSingle()));
         x.isfinite().all().ToBoolean().Should().BeTrue();
+    }
+
+    [Fact]
+    [LeavesNoTensors]
+    public void The_study_of_presets_scores_held_out_rows_and_rows_with_one_value_moved()
+    {
+        using var folder = new TemporaryFolder();
+        var random = new Random(3);
+        // float64 with the header of numpy, 90 rows of 2 numbers that are nearly one
+        var header = System.Text.Encoding.ASCII.GetBytes("{'descr': '<f8', 'fortran_order': False, 'shape': (90, 2), }".PadRight(117) + "\n");
+        var numbers = Enumerable.Range(0, 90).Select(_ => random.NextDouble()).SelectMany(v => new[] { v, v + (0.1 * random.NextDouble()) }).SelectMany(BitConverter.GetBytes);
+        var path = folder.Write("twins.npy", [0x93, .. "NUMPY"u8, 1, 0, (byte)header.Length, 0, .. header, .. numbers]);
+        NpyTable.Files(folder.Path).Should().Equal(path);
+
+        var output = new StringWriter();
+        PresetStudy.Run(output, [path], [50], [Candidate.Parse("RealNvp:Hidden=4,Couplings=2,Base=StandardNormal,InputLimit=null"), Candidate.Parse("MafSpline:Hidden=4,Layers=1")], steps: 2, seed: 1);
+        var rows = output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(2).Select(l => l.Trim('|').Split('|').Select(c => c.Trim()).ToArray()).ToArray();
+        rows.Select(r => r[2]).Should().Equal("Gaussian", "RealNvp:Hidden=4,Couplings=2,Base=StandardNormal,InputLimit=null", "MafSpline:Hidden=4,Layers=1");
+        double Number(int row, int column) => double.Parse(rows[row][column], System.Globalization.CultureInfo.InvariantCulture);
+        rows.Should().OnlyContain(r => r[0] == "twins" && r[1] == "50" && r.Length == 13);
+        // a Gaussian of two features that are nearly one knows that 5 deviations of one of them are far
+        Number(0, 6).Should().BeInRange(-2, 0);
+        Number(0, 9).Should().BeLessThan(-200);
+        Number(0, 12).Should().Be(1);
+        for (var row = 1; row < 3; row++) Number(row, 11).Should().BeLessThanOrEqualTo(Number(row, 9));
     }
 
     [SlowFact]

@@ -1,0 +1,88 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+
+namespace RealNvp;
+
+/// <summary>The JSON of our files: options of models and of trainings, and the state of a training.</summary>
+/// <remarks>
+/// The code that reads and writes is generated when the library is built, so a host that has switched JSON by reflection off works too. Every member
+/// of every record is required: what a file of an older format version lacks is filled in from <see cref="FrozenMembers"/> before.
+/// </remarks>
+internal static class FileJson
+{
+    // Each record is one flat object, but for schedules, Adam's numbers and the list of epochs.
+    private const int MaxDepth = 8;
+
+    private static readonly JsonSerializerOptions options = new()
+    {
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        AllowOutOfOrderMetadataProperties = true,
+        AllowDuplicateProperties = false,
+        RespectNullableAnnotations = true,
+        Converters = { new JsonStringEnumConverter(allowIntegerValues: false) },
+        MaxDepth = MaxDepth,
+        TypeInfoResolver = FileRecords.Default.WithAddedModifier(RequireAll),
+    };
+
+    public static JsonTypeInfo TypeOf(Type type) => options.GetTypeInfo(type);
+
+    /// <summary>The value, whose own type must be one of <see cref="FileRecords"/>, as JSON.</summary>
+    public static string Write(object value) => JsonSerializer.Serialize(value, TypeOf(value.GetType()));
+
+    /// <summary>Reads the JSON of a record as a file of a format version holds it.</summary>
+    /// <param name="text">The JSON.</param>
+    /// <param name="version">The format version of the file.</param>
+    /// <param name="dropped">Hears of each member that this version had and that is not read any more, if its value is not null.</param>
+    /// <exception cref="JsonException">It is no such record; the message names the member.</exception>
+    public static T Read<T>(string text, int version, Action<string>? dropped = null) where T : class => (T)Read(typeof(T), text, version, dropped);
+
+    /// <inheritdoc cref="Read{T}"/>
+    public static object Read(Type type, string text, int version, Action<string>? dropped = null)
+    {
+        var info = TypeOf(type);
+        var value = version >= FrozenMembers.Current
+            ? JsonSerializer.Deserialize(text, info)
+            : JsonSerializer.Deserialize(FrozenMembers.Complete(Parse(text), info, version, dropped), info);
+        return value ?? throw new JsonException("The JSON value is null.");
+    }
+
+    /// <summary>Reads the JSON of a record that somebody may have written by hand: a member that lacks has the value that a new record has.</summary>
+    /// <param name="text">The JSON.</param>
+    /// <param name="required">Members without which there is no such record.</param>
+    public static T ReadPartial<T>(string text, params ReadOnlySpan<string> required) where T : class
+    {
+        var info = TypeOf(typeof(T));
+        var given = Parse(text);
+        if (given is JsonObject members && JsonSerializer.SerializeToNode(Activator.CreateInstance<T>(), info) is JsonObject defaults)
+        {
+            foreach (var name in required) defaults.Remove(name);
+            foreach (var (name, value) in defaults)
+                if (!members.ContainsKey(name)) members.Add(name, value?.DeepClone());
+        }
+        return (T?)JsonSerializer.Deserialize(given, info) ?? throw new JsonException("The JSON value is null.");
+    }
+
+    private static JsonNode? Parse(string text) =>
+        JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false });
+
+    private static void RequireAll(JsonTypeInfo info)
+    {
+        if (info.Kind != JsonTypeInfoKind.Object) return;
+        foreach (var property in info.Properties)
+            if (property.Set is not null) property.IsRequired = true;
+    }
+}
+
+/// <summary>The records that stand in files.</summary>
+[JsonSerializable(typeof(GlowOptions))]
+[JsonSerializable(typeof(IafOptions))]
+[JsonSerializable(typeof(MafOptions))]
+[JsonSerializable(typeof(NiceOptions))]
+[JsonSerializable(typeof(RealNvpOptions))]
+[JsonSerializable(typeof(SplineFlowOptions))]
+[JsonSerializable(typeof(TrainingOptions))]
+[JsonSerializable(typeof(TrainerState))]
+internal sealed partial class FileRecords : JsonSerializerContext;
