@@ -26,11 +26,19 @@ public sealed class NetworkEncoder : ContextEncoder
     public override Tensor forward(Tensor input)
     {
         CheckContext(input, null, $"{nameof(NetworkEncoder)}.forward", values: false);
-        if (network.parameters().FirstOrDefault(p => p.is_floating_point()) is { } weight && (input.is_floating_point() || network is TorchSharp.Modules.Linear))
-            Check.Network(input, null, ContextShape, 0, $"{nameof(NetworkEncoder)}.forward", weight);
-        var features = network.call(input);
+        var features = Encoded(input);
         if (features.dim() == 2 && features.shape[0] == input.shape[0] && features.shape[1] == Size) return features;
         using (features) throw new InvalidOperationException($"The network of a {nameof(NetworkEncoder)} must give ({input.shape[0]}, {Size}); it gave {EventShape.Format(features.shape)}.");
+    }
+
+    // a network of the caller's says in its own way, or in libtorch's, that a dtype or a device is not for it
+    private Tensor Encoded(Tensor input)
+    {
+        try { return network.call(input) ?? throw new InvalidOperationException($"The network of a {nameof(NetworkEncoder)} returned null."); }
+        catch (System.Runtime.InteropServices.ExternalException e)
+        {
+            throw new ArgumentException($"The network of a {nameof(NetworkEncoder)} fails on {input.dtype} {EventShape.Format(input.shape)} on {input.device}: {e.Message.Split('\n')[0].TrimEnd('.')}. Give contexts that it takes.", nameof(input), e);
+        }
     }
 
     /// <inheritdoc/>

@@ -15,9 +15,14 @@ internal static class Check
     {
         ArgumentNullException.ThrowIfNull(tensor, parameter);
         if (tensor.IsInvalid) throw new ObjectDisposedException(parameter, $"The tensor '{parameter}' has been disposed. Keep it alive until the call returns.");
+        if (tensor.is_sparse) throw new ArgumentException($"The tensor '{parameter}' is sparse. Convert it: {parameter}.to_dense().", parameter);
+    }
+
+    /// <summary>Refuses a tensor that has a shape, but no numbers; of a layer with weights the device of these tells.</summary>
+    public static void NotMeta(Tensor tensor, string parameter)
+    {
         if (tensor.device_type == DeviceType.META)
             throw new ArgumentException($"The tensor '{parameter}' is on the device meta, so it has a shape, but no numbers. Make it on the CPU or a GPU.", parameter);
-        if (tensor.is_sparse) throw new ArgumentException($"The tensor '{parameter}' is sparse. Convert it: {parameter}.to_dense().", parameter);
     }
 
     /// <summary>Checks the arguments of a network that is called alone: shapes, dtype and device, so that no kernel meets others.</summary>
@@ -59,16 +64,17 @@ internal static class Check
     /// <summary>Checks the arguments of an elementwise map with P parameters an element.</summary>
     /// <param name="input">(N, C, ...).</param>
     /// <param name="parameter">What the input is called.</param>
-    /// <param name="parameters">(N, P·C, ...).</param>
+    /// <param name="parameters">(N, P·C, ...); a size of 1 stands for all examples or places.</param>
     /// <param name="perElement">P.</param>
     /// <param name="owner">The transformer.</param>
     public static void Elements(Tensor? input, string parameter, Tensor? parameters, int perElement, string owner)
     {
         Tensor(input, parameter);
         Tensor(parameters, nameof(parameters));
+        NotMeta(input!, parameter);
         var (shape, given) = (input!.shape, parameters!.shape);
         var fits = shape.Length >= 2 && given.Length == shape.Length && given[1] == perElement * shape[1];
-        for (var d = 0; fits && d < shape.Length; d++) fits = d == 1 || given[d] == shape[d];
+        for (var d = 0; fits && d < shape.Length; d++) fits = d == 1 || given[d] == shape[d] || given[d] == 1;
         if (!fits)
             throw new ArgumentException($"{owner} needs {perElement} parameters for each channel or feature of {EventShape.Format(shape)}, in a tensor (N, {perElement}·C, ...); got {EventShape.Format(given)}.", nameof(parameters));
         if (!input.is_floating_point())
@@ -133,7 +139,11 @@ internal static class Check
             throw new ArgumentException($"{owner} expects {parameter} with a floating-point dtype; got {tensor.dtype}. Convert it: {parameter}.to(torch.float32).", parameter);
         if (!TorchBackend.IsPrecise(tensor.dtype))
             throw new ArgumentException($"{owner} computes in float32 or float64; {parameter} has {tensor.dtype}, which has too few digits for log-determinants. Convert it, and the module where it is in that dtype too: {parameter}.to(torch.float32), module.to(torch.float32). Networks alone can compute in bfloat16: {nameof(Flow)}.{nameof(Flow.ConditionerDtype)}.", parameter);
-        if (weight is null) return;
+        if (weight is null)
+        {
+            NotMeta(tensor, parameter);
+            return;
+        }
         if (!anyDtype && tensor.dtype != weight.dtype)
             throw new ArgumentException($"{owner} has weights of dtype {weight.dtype}, but {parameter} has {tensor.dtype}. Convert one of them: {parameter}.to({Name(weight.dtype)}) or module.to({Name(tensor.dtype)}).", parameter);
         Device(tensor, parameter, owner, weight);

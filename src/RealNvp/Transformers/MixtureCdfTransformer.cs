@@ -47,7 +47,10 @@ public sealed class MixtureCdfTransformer : ScalarTransformer
     public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters)
     {
         CheckParameters(x, nameof(x), parameters);
-        return MixtureOperation.Forward(twin, x, parameters);
+        if (!Broadcasts(x, parameters)) return MixtureOperation.Forward(twin, x, parameters);
+        using var scope = NewDisposeScope();
+        var (value, logDerivative) = MixtureOperation.Forward(twin, x, Repeated(x, parameters));
+        return (scope.MoveToOuter(value), scope.MoveToOuter(logDerivative));
     }
 
     /// <inheritdoc/>
@@ -55,6 +58,9 @@ public sealed class MixtureCdfTransformer : ScalarTransformer
     public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters)
     {
         CheckParameters(y, nameof(y), parameters);
-        return MixtureOperation.Inverse(twin, y, parameters);
+        if (!Broadcasts(y, parameters)) return MixtureOperation.Inverse(twin, y, parameters);
+        using var scope = NewDisposeScope();
+        var (value, logDerivative) = MixtureOperation.Inverse(twin, y, Repeated(y, parameters));
+        return (scope.MoveToOuter(value), scope.MoveToOuter(logDerivative));
     }
 }

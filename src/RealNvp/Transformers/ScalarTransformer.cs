@@ -61,4 +61,14 @@ public abstract class ScalarTransformer : nn.Module
 
     /// <summary>Checks the arguments of <see cref="Forward"/> and <see cref="Inverse"/>: shapes, dtypes, devices, and P parameters for each channel or feature.</summary>
     private protected void CheckParameters(Tensor? input, string parameter, Tensor? parameters) => Internal.Check.Elements(input, parameter, parameters, ParametersPerElement, GetName());
+
+    /// <summary>Whether parameters have a size of 1 that stands for all examples or places, which a kernel does not read.</summary>
+    private protected static bool Broadcasts(Tensor input, Tensor parameters)
+    {
+        var (shape, given) = (input.shape, parameters.shape);
+        return given[0] != shape[0] || !given.AsSpan(2).SequenceEqual(shape.AsSpan(2));
+    }
+
+    /// <summary>Parameters with one set for each element, in the caller's dispose scope.</summary>
+    private protected static Tensor Repeated(Tensor input, Tensor parameters) => parameters.expand([input.shape[0], parameters.shape[1], .. input.shape[2..]]).contiguous();
 }

@@ -21,10 +21,8 @@ internal sealed record SweepSubject(string Name, Func<object> Make, Func<object,
     {
         foreach (var layer in LayerTable.All.DistinctBy(KindOf)) yield return new(layer.Name, layer.Make, (b, name) => OfBijection((Bijection)b, name, layer.Shape, layer.Sample));
         foreach (var name in models) yield return new(name, PresetTable.All[name].Build, (m, parameter) => OfFlow((Flow)m, parameter));
-        foreach (var (name, make, input, context) in Networks())
-            yield return new(name, make, (_, parameter) => parameter == "input" ? zeros(input).add(0.5) : parameter == "context" && context > 0 ? zeros(N, context) : null);
-        foreach (var transformer in new ScalarTransformer[] { new AdditiveTransformer(), new AffineTransformer([1]), new AffineTransformer([4]), new SplineTransformer(3, 2), new SplineTransformer(3, 2, SplineTails.Box), new SplineTransformer(3, 2, SplineTails.Circular), new MixtureCdfTransformer(2), new SigmoidAffineTransformer(), new StandardizingTransformer() })
-            yield return new(transformer.GetName(), () => Copy(transformer), (t, parameter) => parameter == "parameters" ? zeros(N, 4 * ((ScalarTransformer)t).ParametersPerElement) : zeros(N, 4));
+        foreach (var network in Networks()) yield return network;
+        foreach (var transformer in Transformers()) yield return transformer;
         foreach (var make in new Func<Density>[] { () => new StandardNormal([4]), () => new StandardLogistic([4]), () => new DiagonalNormal([4]), () => new DiagonalNormal([4], 3), () => new ClassConditionalNormal([4], 3), () => new GaussianMixture([4], 2), () => new GaussianMixture([4], 2, 3), () => new StudentT([4]), () => new UniformBox([4]), () => new ResampledNormal([4]) })
         {
             using var density = make();
@@ -43,7 +41,25 @@ internal sealed record SweepSubject(string Name, Func<object> Make, Func<object,
 
     public static RealNvpModel Model(long context = 0) => new(RealNvpOptions.Tabular(4) with { Couplings = 2, Hidden = 4, Blocks = 1, ContextSize = context, Standardize = false }, 1);
 
-    private static IEnumerable<(string, Func<object>, long[], long)> Networks()
+    public static IEnumerable<SweepSubject> Transformers()
+    {
+        foreach (var make in new Func<ScalarTransformer>[] { () => new AdditiveTransformer(), () => new AffineTransformer([1]), () => new AffineTransformer([4]), () => new SplineTransformer(3, 2), () => new SplineTransformer(3, 2, SplineTails.Box), () => new SplineTransformer(3, 2, SplineTails.Circular), () => new MixtureCdfTransformer(2), () => new SigmoidAffineTransformer(), () => new StandardizingTransformer() })
+        {
+            using var transformer = make();
+            yield return new(transformer.GetName(), make, (t, parameter) => parameter == "parameters" ? zeros(N, 4 * ((ScalarTransformer)t).ParametersPerElement) : zeros(N, 4));
+        }
+    }
+
+    /// <summary>The shape of a fitting input of a network.</summary>
+    public long[] Input { get; init; } = [];
+
+    public static IEnumerable<SweepSubject> Networks()
+    {
+        foreach (var (name, make, input, context) in NetworkCases())
+            yield return new(name, make, (_, parameter) => parameter == "input" ? zeros(input).add(0.5) : parameter == "context" && context > 0 ? zeros(N, context) : null) { Input = input };
+    }
+
+    private static IEnumerable<(string, Func<object>, long[], long)> NetworkCases()
     {
         yield return ("MLP", () => new Mlp(2, 4, 8, 1), [N, 2], 0);
         yield return ("MLP, context", () => new Mlp(2, 4, 8, 1, 3), [N, 2], 3);
@@ -69,16 +85,6 @@ internal sealed record SweepSubject(string Name, Func<object> Make, Func<object,
         using var made = layer.Make();
         return (made.GetType(), made.ContextSize > 0, layer.Shape.Count);
     }
-
-    private static ScalarTransformer Copy(ScalarTransformer like) => like switch
-    {
-        AdditiveTransformer => new AdditiveTransformer(),
-        AffineTransformer a => new AffineTransformer(a.parameters().First().shape),
-        SplineTransformer s => s.Tails == SplineTails.Linear ? new SplineTransformer(3, 2) : new SplineTransformer(3, 2, s.Tails),
-        MixtureCdfTransformer => new MixtureCdfTransformer(2),
-        SigmoidAffineTransformer => new SigmoidAffineTransformer(),
-        _ => new StandardizingTransformer(),
-    };
 
     private static Tensor? OfBijection(Bijection b, string parameter, EventShape shape, Func<Tensor>? sample)
     {
