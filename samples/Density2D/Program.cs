@@ -70,6 +70,9 @@ public static class Program
             BatchSize = BatchSize,
             LearningRate = 1e-3,
             AverageDecay = 0.995,
+            Schedule = new CosineSchedule { WarmUpSteps = 100 },
+            // there are as many points as one likes, so none is learned by heart
+            ValidationFraction = 0,
             Seed = seed,
         });
         trainer.Fit(TrainingData.From(training), progress: new Report<TrainingProgress>(p => bar.Report(p.Step, string.Create(CultureInfo.InvariantCulture, $"loss {p.Loss:F3}"))));

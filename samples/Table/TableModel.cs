@@ -23,6 +23,7 @@ internal static class TableModel
             BatchSize = batch,
             LearningRate = 1e-3,
             AverageDecay = 0.99,
+            Schedule = new CosineSchedule { WarmUpSteps = 100 },
             Patience = wanted.Patience ?? TrainingPlan.Patience(split.Training.Length, batch),
             Seed = wanted.Seed,
         };

@@ -24,6 +24,12 @@ public sealed record Evaluation
     /// <summary>The mean of log p(x) in nats over the examples where it is finite; NaN if there is none.</summary>
     public double FiniteMeanLogProb { get; init; }
 
+    /// <summary>
+    /// The largest error of x → z → x over a few examples, relative to the largest magnitude of each element; infinite if the inverse fails, null if it was not
+    /// tried. <see cref="Warnings"/> names the layer at fault if the error is large.
+    /// </summary>
+    public double? RoundTripError { get; init; }
+
     /// <summary>What a reader of these numbers should know, one sentence each; empty if there is nothing.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
 }

@@ -14,7 +14,7 @@ public partial class Flow
     /// <param name="mayWait">False in a training step, which must not wait for a device: values are looked at on the CPU alone then.</param>
     internal void CheckContext(Tensor? context, long? examples, string owner, bool mayWait = true)
     {
-        if (context_encoder is { } encoder) encoder.CheckContext(context, examples, owner, values: mayWait);
+        if (context_encoder is { } encoder) encoder.CheckContext(context, examples, owner, values: mayWait || context is { IsInvalid: false, device_type: DeviceType.CPU });
         else
         {
             Check.Context(context, ContextSize, examples, owner, KnownWeight, anyDtype: true);

@@ -44,11 +44,12 @@ public partial class Flow
     /// <param name="batchSize">The number of examples at a time; at least 1.</param>
     /// <param name="seed">Fixes the noise of a dequantization, which is one stream over all rows.</param>
     /// <param name="progress">Hears after each batch how many rows are done.</param>
+    /// <param name="tryInverse">Takes a few rows to z and back too, which gives <see cref="Evaluation.RoundTripError"/> and a warning that names the layer that loses the digits.</param>
     /// <param name="cancellationToken">Ends the call between two batches.</param>
     /// <exception cref="ArgumentException">An argument does not fit, or holds NaN or infinity; the message lists the rows.</exception>
     /// <exception cref="NonFiniteException">A layer gave NaN; it names the layer and the rows.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public Evaluation Evaluate(Tensor x, Tensor? context = null, int batchSize = 256, long seed = 0, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+    public Evaluation Evaluate(Tensor x, Tensor? context = null, int batchSize = 256, long seed = 0, IProgress<long>? progress = null, bool tryInverse = false, CancellationToken cancellationToken = default)
     {
         var owner = $"{GetName()}.{nameof(Evaluate)}";
         var passes = Passing(batchSize, progress, cancellationToken);
@@ -61,14 +62,18 @@ public partial class Flow
         using var random = RandomSource.Use(seed);
         double sum = 0, squares = 0;
         long finite = 0;
+        var tried = new List<long>();
         passes.Each(count, (start, size) =>
         {
             var (part, given) = Rows(x, context, start, size);
             (part, given) = (OnDevice(part)!, OnDevice(given));
             CheckBatch(part, owner);
+            var row = start - 1;
             foreach (var value in Scored(part, given, start, owner).FetchDoubles())
             {
+                row++;
                 if (double.IsNegativeInfinity(value)) continue;
+                if (tryInverse && tried.Count < RoundTrip.Rows) tried.Add(row);
                 finite++;
                 sum += value;
                 squares += value * value;
@@ -77,10 +82,18 @@ public partial class Flow
         var mean = sum / finite;
         var variance = finite > 1 ? Math.Max(0, squares - finite * mean * mean) / (finite - 1) : double.NaN;
         var all = finite == count ? mean : double.NegativeInfinity;
+        var roundTrip = tried.Count > 0 ? TryInverse(x, context, [.. tried], seed) : null;
         return new Evaluation
         {
             Count = count, MeanLogProb = all, StandardError = finite == count ? Math.Sqrt(variance / count) : double.NaN, BitsPerDim = -all / (InputShape.NumElements * Math.Log(2)), IsBound = IsBound,
-            FiniteCount = finite, FiniteMeanLogProb = mean,
+            FiniteCount = finite, FiniteMeanLogProb = mean, RoundTripError = roundTrip?.Error, Warnings = roundTrip?.Warning is { } warning ? [warning] : [],
         };
+    }
+
+    private RoundTrip TryInverse(Tensor x, Tensor? context, long[] rows, long seed)
+    {
+        using var scope = NewDisposeScope();
+        Tensor? Some(Tensor? all) => all is null ? null : OnDevice(all.index_select(0, tensor(rows, device: all.device)));
+        return RoundTrip.Measure(this, Some(x)!, Some(context), seed);
     }
 }

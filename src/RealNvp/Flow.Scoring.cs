@@ -142,7 +142,7 @@ public partial class Flow
     internal Passes DefaultPasses => Passing(null, null, default);
 
     private Passes Passing(int? batchSize, IProgress<long>? progress, CancellationToken cancellationToken) =>
-        Passes.Of(batchSize, InputShape.NumElements, SamplingDevice.type, progress, cancellationToken);
+        Passes.Of(batchSize, InputShape, SamplingDevice.type, progress, cancellationToken);
 
     // who scores wants numbers: a graph is kept for those alone who differentiate by what they pass
     private static bool NeedsGraph(Tensor x, Tensor? context, string parameter = "x")

@@ -17,7 +17,7 @@ namespace RealNvp;
 /// </remarks>
 public abstract class Bijection : nn.Module
 {
-    [ThreadStatic] private static Action<Bijection, Tensor, Tensor, Tensor?>? observer;
+    [ThreadStatic] private static Action<LayerRun>? observer;
     [ThreadStatic] private static Action<Bijection, Tensor, bool>? arrival;
 
     private readonly List<Constant> constants = [];
@@ -76,6 +76,15 @@ public abstract class Bijection : nn.Module
         or TorchSharp.Modules.Dropout3d or TorchSharp.Modules.AlphaDropout or TorchSharp.Modules.FeatureAlphaDropout || (m is Bijection b && !ReferenceEquals(b, this) && !b.IsRepeatable));
 
     /// <summary>
+    /// Whether Forward takes about the work of one pass through the layer, as most do; false if it goes on from feature to feature, as the
+    /// inverse of an autoregressive layer. By itself, whether it is so for all bijections that this one is made of.
+    /// </summary>
+    public virtual bool HasFastForward => Parts(this).All(part => part.HasFastForward);
+
+    /// <summary>As <see cref="HasFastForward"/>, of Inverse. A flow with a fast inverse has its inverse tried on a few examples after each epoch of a training.</summary>
+    public virtual bool HasFastInverse => Parts(this).All(part => part.HasFastInverse);
+
+    /// <summary>
     /// True where Forward takes x of any floating-point dtype and gives z in the dtype of the weights, as a <see cref="Standardization"/> does with digits
     /// that only the data's own dtype holds. Inverse gives x in <see cref="RequestedDtype"/> then. A <see cref="Flow"/> converts its data for any other layer.
     /// </summary>
@@ -130,6 +139,9 @@ public abstract class Bijection : nn.Module
 
     internal static Tensor SumOfExamples(Tensor logDerivative) => logDerivative.dim() <= 1 ? logDerivative.alias() : logDerivative.flatten(1).sum(1);
 
+    // the bijections that a module is made of, not those that these are made of
+    private static IEnumerable<Bijection> Parts(nn.Module module) => module.children().SelectMany(child => child is Bijection part ? [part] : Parts(child));
+
     /// <summary>
     /// Throws <see cref="ArgumentException"/> if values of x are not what the layer is for, such as pixels that are no whole numbers. A flow asks its
     /// first layer, and those behind layers that only move values (<see cref="MovesValues"/>), once for a call. By itself it accepts all.
@@ -181,7 +193,7 @@ public abstract class Bijection : nn.Module
         var opened = tape?.Begin(this, null, input, inverse) ?? false;
         var (value, logDet) = inverse ? InverseCore(input, context) : ForwardCore(input, context);
         if (opened) tape!.End();
-        observer?.Invoke(this, input, value, logDet);
+        observer?.Invoke(new LayerRun(this, input, context, value, logDet, inverse));
         if (!ReferenceEquals(value, input)) scope.MoveToOuter(value);
         if (logDet is not null) scope.MoveToOuter(logDet);
         return (value, logDet);
@@ -211,8 +223,8 @@ public abstract class Bijection : nn.Module
     internal ScalarType? ConstantDtype => modules().OfType<Bijection>().Append(this)
         .SelectMany(b => b.constants).Select(c => c.Value).Where(v => v.is_floating_point()).Select(v => (ScalarType?)v.dtype).FirstOrDefault();
 
-    /// <summary>Calls <paramref name="action"/> after every layer's run on this thread, with input, value and log-det, until disposed.</summary>
-    internal static ObserverScope Observe(Action<Bijection, Tensor, Tensor, Tensor?> action)
+    /// <summary>Calls <paramref name="action"/> after every layer's run on this thread, until disposed.</summary>
+    internal static ObserverScope Observe(Action<LayerRun> action)
     {
         var scope = new ObserverScope(observer);
         observer = action;
@@ -232,7 +244,7 @@ public abstract class Bijection : nn.Module
         public void Dispose() => arrival = previous;
     }
 
-    internal readonly struct ObserverScope(Action<Bijection, Tensor, Tensor, Tensor?>? previous) : IDisposable
+    internal readonly struct ObserverScope(Action<LayerRun>? previous) : IDisposable
     {
         public void Dispose() => observer = previous;
     }

@@ -29,6 +29,12 @@ public sealed class Inverted : Bijection
     /// <inheritdoc/>
     public override bool IsRepeatable => bijection.IsRepeatable;
 
+    /// <inheritdoc/>
+    public override bool HasFastForward => bijection.HasFastInverse;
+
+    /// <inheritdoc/>
+    public override bool HasFastInverse => bijection.HasFastForward;
+
     internal override bool IsComposite => true;
 
     internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse) =>

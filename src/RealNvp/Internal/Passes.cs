@@ -6,8 +6,9 @@ namespace RealNvp.Internal;
 /// <summary>How the rows of one call are computed: some at a time, so that memory does not grow with them, with progress and cancellation between.</summary>
 internal readonly struct Passes
 {
-    // numbers in the rows of one pass, on the CPU and on a GPU, which is slow at small ones
-    private const long Numbers = 1 << 17, NumbersOfDevice = 1 << 21;
+    // numbers in the rows of one pass: so many that a pass costs what it computes (on a GPU more), and so few that what networks keep of them is little.
+    // A network for images keeps its hidden channels at every pixel
+    private const long OfVectors = 1 << 19, OfImages = 1 << 17, TimesOnDevice = 4;
 
     private readonly long size;
     private readonly IProgress<long>? progress;
@@ -20,19 +21,20 @@ internal readonly struct Passes
 
     /// <summary>As many rows at a time as the caller wants; null for what suits the size of an example.</summary>
     /// <param name="batchSize">Rows at a time.</param>
-    /// <param name="elements">The numbers of an example.</param>
+    /// <param name="shape">The shape of an example.</param>
     /// <param name="device">Where they are computed.</param>
     /// <param name="progress">Hears of the number of rows that are done.</param>
     /// <param name="token">Stops between two passes.</param>
-    public static Passes Of(int? batchSize, long elements, DeviceType device, IProgress<long>? progress, CancellationToken token)
+    public static Passes Of(int? batchSize, EventShape shape, DeviceType device, IProgress<long>? progress, CancellationToken token)
     {
         if (batchSize is { } given) ArgumentOutOfRangeException.ThrowIfLessThan(given, 1, nameof(batchSize));
         token.ThrowIfCancellationRequested();
-        return new(batchSize ?? Default(elements, device), progress, token);
+        return new(batchSize ?? Default(shape, device), progress, token);
     }
 
     /// <summary>The rows of a pass if the caller does not say: the same on every machine, since noise depends on it if several layers draw.</summary>
-    public static long Default(long elements, DeviceType device) => Math.Max(16, (device == DeviceType.CPU ? Numbers : NumbersOfDevice) / Math.Max(1, elements));
+    public static long Default(EventShape shape, DeviceType device) =>
+        Math.Max(16, (shape.Count == 1 ? OfVectors : OfImages) * (device == DeviceType.CPU ? 1 : TimesOnDevice) / Math.Max(1, shape.NumElements));
 
     /// <summary>The same passes, but all rows at once.</summary>
     public Passes AtOnce() => new(long.MaxValue, progress, token);

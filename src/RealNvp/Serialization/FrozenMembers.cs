@@ -27,6 +27,8 @@ internal static class FrozenMembers
         (typeof(SplineFlowOptions), nameof(ModelOptions.Base), 2, "\"StandardNormal\""),
         (typeof(NiceOptions), nameof(ModelOptions.Base), 2, "\"StandardLogistic\""),
         (typeof(TrainingOptions), nameof(TrainingOptions.Reversible), 2, "false"),
+        (typeof(TrainingOptions), nameof(TrainingOptions.MaxDuration), 2, "null"),
+        (typeof(EpochRecord), nameof(EpochRecord.IsPartial), 2, "false"),
         (typeof(TrainerState), nameof(TrainerState.Warnings), 2, "[]"),
     ];
 

@@ -10,19 +10,26 @@ internal static class Diagnosis
     /// <summary>The name of the first layer whose value or log-det is not finite while <paramref name="run"/> runs, and what of it; null where all are finite.</summary>
     public static (string Layer, string What)? FirstLayer(Flow flow, Action run)
     {
-        var names = flow.named_modules().Where(m => m.module is Bijection).ToDictionary(m => m.module, m => m.name, (IEqualityComparer<nn.Module>)ReferenceEqualityComparer.Instance);
+        var names = LayerNames(flow);
         (string, string)? found = null;
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
-        using (Bijection.Observe((layer, input, value, logDet) =>
+        using (Bijection.Observe(call =>
         {
             if (found is not null) return;
             using var inner = NewDisposeScope();
-            var what = !IsFinite(value) ? "value" : logDet is not null && !IsFinite(logDet) ? "log-determinant" : null;
-            if (what is not null && IsFinite(input)) found = ($"{names.GetValueOrDefault(layer, "bijection")} ({layer.GetName()})", what);
+            var what = !IsFinite(call.Value) ? "value" : call.LogDet is not null && !IsFinite(call.LogDet) ? "log-determinant" : null;
+            if (what is not null && IsFinite(call.Input)) found = (names(call.Layer), what);
         }))
             run();
         return found;
+    }
+
+    /// <summary>How messages name a layer of a flow: by its place and its kind.</summary>
+    public static Func<Bijection, string> LayerNames(Flow flow)
+    {
+        var names = flow.named_modules().Where(m => m.module is Bijection).ToDictionary(m => m.module, m => m.name, (IEqualityComparer<nn.Module>)ReferenceEqualityComparer.Instance);
+        return layer => $"{names.GetValueOrDefault(layer, "bijection")} ({layer.GetName()})";
     }
 
     /// <summary>Which examples of a batch have a log-probability of minus infinity in training, and why; null if none has, or if another has NaN.</summary>
@@ -32,9 +39,9 @@ internal static class Diagnosis
         using var gradients = no_grad();
         (Tensor Value, Tensor? LogDet)? last = null;
         Tensor logProb;
-        using (Bijection.Observe((layer, input, value, logDet) =>
+        using (Bijection.Observe(call =>
         {
-            if (ReferenceEquals(layer, flow.Bijection)) last = (value.alias().MoveToOtherDisposeScope(scope), logDet?.alias().MoveToOtherDisposeScope(scope));
+            if (ReferenceEquals(call.Layer, flow.Bijection)) last = (call.Value.alias().MoveToOtherDisposeScope(scope), call.LogDet?.alias().MoveToOtherDisposeScope(scope));
         }))
             logProb = flow.TrainingLogProb(x, context, seed);
         var rows = logProb.isneginf();

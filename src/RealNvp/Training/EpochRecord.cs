@@ -23,4 +23,7 @@ public sealed record EpochRecord
 
     /// <summary>The time that the epoch took.</summary>
     public required double Seconds { get; init; }
+
+    /// <summary>True for the last record of a training that <see cref="TrainingOptions.MaxDuration"/> stopped in the middle of an epoch: it is about the part that was done.</summary>
+    public bool IsPartial { get; init; }
 }

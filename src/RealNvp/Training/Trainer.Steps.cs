@@ -14,16 +14,51 @@ public sealed partial class Trainer
     // of the training in progress, where the losses are on a device
     private PendingSteps? pending;
 
-    private sealed record Run(TrainingData Train, TrainingData? Validation, IProgress<TrainingProgress>? Progress, BufferSnapshot Statistics, long Batches, long TotalSteps)
+    private sealed record Run(TrainingData Train, TrainingData? Validation, ValidationSource Source, IProgress<TrainingProgress>? Progress, BufferSnapshot Statistics, long Batches, long TotalSteps, TimeProvider Clock, TimeSpan? Limit)
+        : IDisposable
     {
+        private readonly long start = Clock.GetTimestamp();
         private Stopwatch watch = new();
         private double before;
+        private bool stepped;
 
         /// <summary>The time of this epoch.</summary>
         public double Seconds => before + watch.Elapsed.TotalSeconds;
 
         /// <summary>Begins an epoch, of which some time may have passed before a checkpoint.</summary>
         public void Start(double seconds) => (before, watch) = (seconds, Stopwatch.StartNew());
+
+        /// <summary>The time that the last validation took; 0 before the first.</summary>
+        public double ValidationSeconds { get; set; }
+
+        /// <summary>The number of examples that were held out.</summary>
+        public long HeldOut { get; } = Trainer.HeldOut(Source, Validation);
+
+        /// <summary>What is left of the time limit; null without one.</summary>
+        public TimeSpan? TimeLeft => Limit - Clock.GetElapsedTime(start);
+
+        /// <summary>Whether the time limit is over, and there was a step.</summary>
+        public bool TimeIsUp => stepped && TimeLeft <= TimeSpan.Zero;
+
+        /// <summary>A few examples of the first batch, which the inverse is tried on.</summary>
+        public (Tensor X, Tensor? Context)? Rows { get; private set; }
+
+        /// <summary>Keeps a copy of a few examples, the first time, and knows that a step was taken.</summary>
+        public void KeepRows(Tensor x, Tensor? context)
+        {
+            stepped = true;
+            if (Rows is not null) return;
+            using var scope = NewDisposeScope();
+            using var _ = no_grad();
+            var count = Math.Min(RoundTrip.Rows, x.shape[0]);
+            Rows = (scope.Detach(x.narrow(0, 0, count).clone()), context is null ? null : scope.Detach(context.narrow(0, 0, count).clone()));
+        }
+
+        public void Dispose()
+        {
+            Rows?.X.Dispose();
+            Rows?.Context?.Dispose();
+        }
     }
 
     private long StepsTaken => state.Step + (pending?.Count ?? 0);
@@ -138,6 +173,8 @@ public sealed partial class Trainer
         state.Seconds = run.Seconds;
         var mean = state.LossSum / state.Examples;
         var perStep = state.Seconds / state.Batch;
+        var left = run.TotalSteps > 0 ? TimeSpan.FromSeconds(perStep * Math.Max(0, run.TotalSteps - state.Step)) : (TimeSpan?)null;
+        if (run.TimeLeft is { } limit && !(left < limit)) left = limit > TimeSpan.Zero ? limit : TimeSpan.Zero;
         return new TrainingProgress
         {
             Epoch = state.Epoch + 1,
@@ -151,8 +188,12 @@ public sealed partial class Trainer
             LearningRate = rate,
             GradientNorm = norm,
             ExamplesPerSecond = state.Examples / state.Seconds,
-            TimeLeft = run.TotalSteps > 0 ? TimeSpan.FromSeconds(perStep * Math.Max(0, run.TotalSteps - state.Step)) : null,
+            TimeLeft = left,
             ReversibleDrift = flow.ReversibleTraining ? flow.ReversibleDrift : null,
+            Validation = run.Source,
+            HeldOut = run.HeldOut,
+            EpochsWithoutGain = state.EpochsWithoutGain,
+            Patience = run.Validation is not null && Options.Patience < Options.Epochs ? Options.Patience : null,
             Warnings = state.Warnings,
         };
     }

@@ -46,8 +46,11 @@ public sealed partial class Trainer : IDisposable
         if (Options.AverageDecay is { } decay) average = new WeightAverage(flow, decay, warmUp: true, fused);
     }
 
-    /// <summary>How the flow is trained.</summary>
-    public TrainingOptions Options { get; }
+    /// <summary>How the flow is trained. From the beginning of <see cref="Fit"/> on, numbers stand here for choices that were left automatic.</summary>
+    public TrainingOptions Options { get; private set; }
+
+    /// <summary>What <see cref="TrainingOptions.MaxDuration"/> is measured with.</summary>
+    internal TimeProvider Clock { get; set; } = TimeProvider.System;
 
     /// <summary>The flow that is trained.</summary>
     public Flow Flow => flow;
@@ -57,10 +60,10 @@ public sealed partial class Trainer : IDisposable
 
     /// <summary>Trains to the end, and leaves the flow in evaluation mode with its best weights.</summary>
     /// <param name="data">The examples.</param>
-    /// <param name="validation">Examples for validation; null takes <see cref="TrainingOptions.ValidationFraction"/> of the data.</param>
+    /// <param name="validation">Examples for validation; null takes <see cref="TrainingOptions.ValidationFraction"/> of the data, a tenth by itself.</param>
     /// <param name="progress">Hears of every batch; on a GPU of several together.</param>
     /// <param name="cancellationToken">Stops after the current step, on a GPU after those that were launched. The flow is usable then, and the result says that it was cancelled.</param>
-    /// <returns>The history of the epochs and why training ended.</returns>
+    /// <returns>The history of the epochs, why training ended, on which epoch's weights, and what you should know about it.</returns>
     /// <exception cref="NonFiniteException">The loss or a gradient became NaN or infinite; it names the first layer at fault. The weights are those before the step.</exception>
     /// <exception cref="ArgumentException">The data do not fit the flow; nothing has been changed.</exception>
     public TrainingResult Fit(TrainingData data, TrainingData? validation = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
@@ -71,8 +74,8 @@ public sealed partial class Trainer : IDisposable
         using var gradients = Internal.GradientMode.Enter();
         data.CheckAlive(nameof(data));
         validation?.CheckAlive(nameof(validation));
-        var (train, held) = validation is null ? data.Split(Options.ValidationFraction, Mix(Options.Seed, -1)) : (data, validation);
-        try { return FitParts(train, held, progress, cancellationToken); }
+        var (train, held, source) = Part(data, validation);
+        try { return FitParts(train, held, source, progress, cancellationToken); }
         finally
         {
             if (!ReferenceEquals(train, data))
@@ -83,7 +86,7 @@ public sealed partial class Trainer : IDisposable
         }
     }
 
-    private TrainingResult FitParts(TrainingData data, TrainingData? validation, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    private TrainingResult FitParts(TrainingData data, TrainingData? validation, ValidationSource source, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         CheckData(data, nameof(data));
         if (validation is not null) CheckData(validation, nameof(validation));
@@ -94,11 +97,13 @@ public sealed partial class Trainer : IDisposable
         if (state.Step == 0)
         {
             try { foreach (var warning in LayerFitting.Fit(flow, data, again: false, $"{nameof(Trainer)}.{nameof(Fit)}", cancellationToken)) Warn(warning); }
-            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested) { return Result(StopReason.Cancelled); }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested) { return Result(source, HeldOut(source, validation), StopReason.Cancelled); }
+            average?.Restart();
         }
 
+        FillIn(validation, source);
         using var statistics = new BufferSnapshot(flow);
-        var run = new Run(data, validation, progress, statistics, Batches(data), TotalSteps(data));
+        using var run = new Run(data, validation, source, progress, statistics, Batches(data), TotalSteps(data), Clock, Options.MaxDuration);
         using var waiting = limits is { } l ? new PendingSteps(l, parameters[0].device) : null;
         pending = waiting;
         var reason = StopReason.Finished;
@@ -108,9 +113,11 @@ public sealed partial class Trainer : IDisposable
         {
             if (Options.Reversible) flow.ReversibleTraining = true;
             while (state.Epoch < Options.Epochs && !StepsDone && reason == StopReason.Finished)
-                if (!RunEpoch(run, cancellationToken)) reason = StopReason.Cancelled;
-                else if (EndEpoch(run)) reason = StopReason.EarlyStopped;
-            if (reason == StopReason.Cancelled && Options.CheckpointPath is { } path) SaveCheckpoint(path);
+                reason = RunEpoch(run, cancellationToken) ?? (EndEpoch(run) ? StopReason.EarlyStopped : StopReason.Finished);
+            if (reason is StopReason.Cancelled or StopReason.TimeLimit && Options.CheckpointPath is { } path) SaveCheckpoint(path);
+            // after the checkpoint, so that a resumed training does not know of it
+            if (reason == StopReason.TimeLimit && state.Examples > 0) EndPart(run);
+            if (reason is StopReason.Finished or StopReason.EarlyStopped) ProbeSlowInverse(run);
         }
         finally
         {
@@ -121,7 +128,7 @@ public sealed partial class Trainer : IDisposable
             flow.eval();
         }
         Finish();
-        return Result(reason);
+        return Result(source, run.HeldOut, reason);
     }
 
     /// <summary>As <see cref="Fit"/>, on a thread of the pool.</summary>
@@ -137,8 +144,6 @@ public sealed partial class Trainer : IDisposable
         best?.Dispose();
     }
 
-    private TrainingResult Result(StopReason reason) => new() { History = [.. state.History], Step = state.Step, BestEpoch = state.BestEpoch, Reason = reason, Warnings = [.. state.Warnings] };
-
     /// <summary>Adds what the user should know to the result, and to the progress from the next step on; once, however often it is found.</summary>
     private void Warn(string sentence)
     {
@@ -147,8 +152,8 @@ public sealed partial class Trainer : IDisposable
 
     private bool StepsDone => Options.MaxSteps is { } most && StepsTaken >= most;
 
-    // false: cancelled
-    private bool RunEpoch(Run run, CancellationToken cancellationToken)
+    // null: to its end
+    private StopReason? RunEpoch(Run run, CancellationToken cancellationToken)
     {
         run.Start(state.Seconds);
         foreach (var (x, context) in run.Train.Batches(Options.BatchSize, Mix(Options.Seed, 2L * state.Epoch), state.Batch))
@@ -156,81 +161,19 @@ public sealed partial class Trainer : IDisposable
             using (x)
             using (context)
             {
-                if (cancellationToken.IsCancellationRequested)
+                if (cancellationToken.IsCancellationRequested || run.TimeIsUp)
                 {
                     Settle(run);
-                    return false;
+                    return cancellationToken.IsCancellationRequested ? StopReason.Cancelled : StopReason.TimeLimit;
                 }
                 TakeStep(x, context, run);
+                run.KeepRows(x, context);
             }
             if (StepsDone) break;
         }
         Settle(run);
         if (state.Examples == 0) throw new ArgumentException($"The data loader gave no batch in this epoch. Pass a sequence that can be enumerated again for each epoch, and for the pass before the first one that fits layers to the data, if there are any; or fit those first: {nameof(Trainer)}.{nameof(FitLayers)}.");
-        return true;
-    }
-
-    // true: stop early
-    private bool EndEpoch(Run run)
-    {
-        var loss = state.LossSum / state.Examples;
-        var evaluation = run.Validation is null ? null : Validate(run.Validation);
-        state.Epoch++;
-        var bits = 1 / (flow.InputShape.NumElements * Math.Log(2));
-        state.History.Add(new EpochRecord
-        {
-            Epoch = state.Epoch,
-            Step = state.Step,
-            Loss = loss,
-            BitsPerDim = loss * bits,
-            ValidationLoss = -evaluation?.MeanLogProb,
-            ValidationBitsPerDim = evaluation?.BitsPerDim,
-            Seconds = state.Seconds,
-        });
-        (state.Batch, state.LossSum, state.Examples, state.Seconds) = (0, 0, 0, 0);
-        if (evaluation is not null && -evaluation.MeanLogProb < state.Best)
-        {
-            (state.Best, state.BestEpoch, state.EpochsWithoutGain) = (-evaluation.MeanLogProb, state.Epoch, 0);
-            if (Options.RestoreBest) KeepBest();
-        }
-        else if (evaluation is not null) state.EpochsWithoutGain++;
-        if (Options.CheckpointPath is { } path && (state.Epoch % Options.CheckpointEvery == 0 || state.Epoch == Options.Epochs)) SaveCheckpoint(path);
-        return Options.Patience is { } patience && state.EpochsWithoutGain >= patience;
-    }
-
-    private Evaluation Validate(TrainingData validation)
-    {
-        using var averaged = average?.Apply();
-        if (validation is TensorData tensors)
-        {
-            var (x, context) = tensors.All();
-            using (x)
-            using (context)
-                return flow.Evaluate(x, context, Math.Max(Options.BatchSize, 256), Options.Seed);
-        }
-        double sum = 0, finiteSum = 0;
-        long count = 0, finite = 0;
-        foreach (var (x, context) in validation.Batches(Options.BatchSize, 0, 0))
-            using (x)
-            using (context)
-            {
-                var part = flow.Evaluate(x, context, Options.BatchSize, Options.Seed);
-                sum += part.MeanLogProb * part.Count;
-                count += part.Count;
-                if (part.FiniteCount > 0) finiteSum += part.FiniteMeanLogProb * part.FiniteCount;
-                finite += part.FiniteCount;
-            }
-        if (count == 0) throw new ArgumentException("The validation data gave no batch in this epoch. Pass a sequence that can be enumerated again for each epoch.");
-        return new Evaluation
-        {
-            Count = count,
-            MeanLogProb = sum / count,
-            StandardError = double.NaN,
-            BitsPerDim = -sum / count / (flow.InputShape.NumElements * Math.Log(2)),
-            IsBound = flow.IsBound,
-            FiniteCount = finite,
-            FiniteMeanLogProb = finiteSum / finite,
-        };
+        return null;
     }
 
     private void KeepBest()

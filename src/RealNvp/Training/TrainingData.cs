@@ -45,6 +45,9 @@ public abstract class TrainingData
         return new BatchData(batches.Select(b => (b.X, (Tensor?)b.Context)), batchesPerEpoch, batches is IReadOnlyCollection<(Tensor, Tensor)>);
     }
 
+    /// <summary>Whether <see cref="Split"/> can part off some of the examples.</summary>
+    internal abstract bool CanSplit { get; }
+
     /// <summary>The number of batches of an epoch; null where it is not known.</summary>
     internal abstract long? BatchesPerEpoch(int batchSize);
 
@@ -93,6 +96,8 @@ internal sealed class TensorData : TrainingData
     public Tensor? Context { get; }
 
     public override long? Count => rows?.shape[0] ?? X.shape[0];
+
+    internal override bool CanSplit => true;
 
     internal override long? BatchesPerEpoch(int batchSize) => (Count + batchSize - 1) / batchSize;
 
@@ -193,6 +198,8 @@ internal sealed class TensorData : TrainingData
 internal sealed class BatchData(IEnumerable<(Tensor X, Tensor? Context)> batches, long? batchesPerEpoch, bool held) : TrainingData
 {
     public override long? Count => null;
+
+    internal override bool CanSplit => false;
 
     internal override long? BatchesPerEpoch(int batchSize) => batchesPerEpoch;
 

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 namespace RealNvp;
 
 /// <summary>How to train a flow. The defaults are those of the Real NVP paper (arXiv 1605.08803, section 4.1): Adam, batches of 64, L2 5e-5 on the weight-norm scales.</summary>
+/// <remarks>Beyond the paper, weights are averaged and a part of the data is held out, on which training stops early: without these, small data are soon learned by heart.</remarks>
 public sealed record TrainingOptions
 {
     /// <summary>The number of passes over the data; at least 1.</summary>
@@ -30,13 +31,32 @@ public sealed record TrainingOptions
     public double? MaxGradientNorm { get; init; } = 100;
 
     /// <summary>Decay of the exponential moving average of weights and statistics, in [0, 1); null for none. Validation and the result use the average.</summary>
-    public double? AverageDecay { get; init; }
+    /// <remarks>
+    /// 0.99 remembers some hundred steps. That does for the result what a falling learning rate does at the end of a schedule, but at every step,
+    /// so that training may stop at any; and it makes validation smooth, so that it stops at the right one.
+    /// </remarks>
+    public double? AverageDecay { get; init; } = 0.99;
 
-    /// <summary>The part of the data that is held out for validation where no validation data are given, in [0, 1).</summary>
-    public double ValidationFraction { get; init; }
+    /// <summary>The part of the data that is held out for validation if no validation data are given, in [0, 1); null for the automatic choice, 0 to train on all.</summary>
+    /// <remarks>
+    /// The automatic choice is a tenth, and nothing of fewer than 50 examples or of a data loader, which cannot be split. What was done is in
+    /// <see cref="TrainingResult.Validation"/> and <see cref="TrainingResult.HeldOut"/>. The trainer fills the choice in when training begins
+    /// (<see cref="Trainer.Options"/>), and checkpoints hold it.
+    /// </remarks>
+    public double? ValidationFraction { get; init; }
 
-    /// <summary>Stops when so many epochs in a row did not improve validation; null to train to the end.</summary>
+    /// <summary>
+    /// Stops when so many epochs in a row did not improve validation; null for the automatic choice, which is 15. A number as large as
+    /// <see cref="Epochs"/>, such as <see cref="int.MaxValue"/>, trains to the end. Without validation it has no effect.
+    /// </summary>
+    [JsonConverter(typeof(PatienceJsonConverter))]
     public int? Patience { get; init; }
+
+    /// <summary>
+    /// Stops at the first step after this time, in the middle of an epoch too, and keeps the best weights; null for no limit. It counts anew for
+    /// each call of <see cref="Trainer.Fit"/>, and takes one step at least. A checkpoint is written if there is a path, and training can be resumed.
+    /// </summary>
+    public TimeSpan? MaxDuration { get; init; }
 
     /// <summary>Ends with the weights that validated best, rather than the last ones. Without validation data it has no effect.</summary>
     public bool RestoreBest { get; init; } = true;
@@ -58,14 +78,17 @@ public sealed record TrainingOptions
     /// <summary>The number of epochs between two checkpoints; at least 1.</summary>
     public int CheckpointEvery { get; init; } = 1;
 
-    /// <summary>Settings that suit a model: those of the paper for images, larger batches for vectors, and for both a cosine schedule.</summary>
-    /// <remarks>The paper names no schedule. As the learning rate falls, running statistics settle on the final weights.</remarks>
+    /// <summary>Settings that suit a model: those of the paper for images, and larger batches for vectors.</summary>
+    /// <remarks>
+    /// Images get a cosine schedule: as the learning rate falls, running statistics settle on the final weights. The paper names none. Vectors
+    /// keep their rate, as a schedule that early stopping cuts has not come down; the average of the weights takes its place.
+    /// </remarks>
     public static TrainingOptions For(ModelOptions model)
     {
         ArgumentNullException.ThrowIfNull(model);
         return model.IsImage
             ? new TrainingOptions { Schedule = new CosineSchedule() }
-            : new TrainingOptions { BatchSize = 256, WeightNormDecay = 0, Schedule = new CosineSchedule { WarmUpSteps = 100 }, MaxGradientNorm = 10 };
+            : new TrainingOptions { BatchSize = 256, WeightNormDecay = 0, Schedule = new ConstantSchedule { WarmUpSteps = 100 }, MaxGradientNorm = 10 };
     }
 
     internal void Validate()
@@ -79,8 +102,9 @@ public sealed record TrainingOptions
         Require(WeightNormDecay >= 0 && double.IsFinite(WeightNormDecay), nameof(WeightNormDecay), WeightNormDecay, "must not be negative");
         Require(MaxGradientNorm is null or > 0, nameof(MaxGradientNorm), MaxGradientNorm, "must be null or positive");
         Require(AverageDecay is null or (>= 0 and < 1), nameof(AverageDecay), AverageDecay, "must be null or in [0, 1)");
-        Require(ValidationFraction is >= 0 and < 1, nameof(ValidationFraction), ValidationFraction, "must be in [0, 1)");
+        Require(ValidationFraction is null or (>= 0 and < 1), nameof(ValidationFraction), ValidationFraction, "must be null or in [0, 1)");
         Require(Patience is null or >= 1, nameof(Patience), Patience, "must be null or at least 1");
+        Require(MaxDuration is null || MaxDuration > TimeSpan.Zero, nameof(MaxDuration), MaxDuration, "must be null or positive");
         Require(CheckpointEvery >= 1, nameof(CheckpointEvery), CheckpointEvery, "must be at least 1");
     }
 

@@ -36,11 +36,23 @@ public sealed record TrainingProgress
     /// <summary>The speed of training, averaged over this epoch.</summary>
     public required double ExamplesPerSecond { get; init; }
 
-    /// <summary>An estimate of the time to the last epoch; null while there is none.</summary>
+    /// <summary>An estimate of the time to the last epoch, or to the end of <see cref="TrainingOptions.MaxDuration"/>; null while there is none. Training may stop early.</summary>
     public required TimeSpan? TimeLeft { get; init; }
 
     /// <summary>How exactly this step's inputs were rebuilt (<see cref="Flow.ReversibleDrift"/>); null in ordinary training.</summary>
     public double? ReversibleDrift { get; init; }
+
+    /// <summary>What this training is validated on, or why it is not.</summary>
+    public ValidationSource Validation { get; init; }
+
+    /// <summary>The number of examples that were held out of the data for validation; 0 if none.</summary>
+    public long HeldOut { get; init; }
+
+    /// <summary>How many epochs in a row, up to the last finished one, did not improve validation.</summary>
+    public int EpochsWithoutGain { get; init; }
+
+    /// <summary>At how many <see cref="EpochsWithoutGain"/> training stops; null if it does not, as without validation.</summary>
+    public int? Patience { get; init; }
 
     /// <summary>What you should know about this training, all that was found so far, in that order: <see cref="TrainingResult.Warnings"/>.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];

@@ -1,6 +1,8 @@
+using System.Globalization;
+
 namespace RealNvp;
 
-/// <summary>What training gave.</summary>
+/// <summary>What training gave. As text it is a sentence or two for a log.</summary>
 public sealed record TrainingResult
 {
     /// <summary>One record an epoch, those of resumed runs included. A cancelled epoch has none.</summary>
@@ -15,7 +17,38 @@ public sealed record TrainingResult
     /// <summary>Why training ended.</summary>
     public required StopReason Reason { get; init; }
 
+    /// <summary>The epoch whose weights the flow has now, as they were at its end; 0 for those from before training, null if they are from the middle of an epoch.</summary>
+    /// <remarks>It is <see cref="BestEpoch"/> with <see cref="TrainingOptions.RestoreBest"/> and validation, else the last epoch.</remarks>
+    public int? WeightsEpoch { get; init; }
+
+    /// <summary>What the training was validated on, or why it was not.</summary>
+    public ValidationSource Validation { get; init; }
+
+    /// <summary>The number of examples that were held out of the data for validation; 0 if none.</summary>
+    public long HeldOut { get; init; }
+
     /// <summary>What you should know about this training, one sentence each, in the order in which it was found; empty if there is nothing.</summary>
     /// <remarks>While training runs, <see cref="TrainingProgress.Warnings"/> has those found so far.</remarks>
     public IReadOnlyList<string> Warnings { get; init; } = [];
+
+    /// <summary>What was done in words, such as "Stopped early after 34 epochs (952 steps), validated on 200 held-out examples; the weights are those of epoch 24."</summary>
+    public override string ToString()
+    {
+        var why = Reason switch
+        {
+            StopReason.EarlyStopped => "Stopped early",
+            StopReason.Cancelled => "Cancelled",
+            StopReason.TimeLimit => "Stopped at the time limit",
+            _ => "Finished",
+        };
+        var validation = Validation switch
+        {
+            ValidationSource.Given => "validated on the data that were given for it",
+            ValidationSource.HeldOut => string.Create(CultureInfo.InvariantCulture, $"validated on {HeldOut:N0} held-out examples"),
+            _ => "without validation",
+        };
+        var epochs = History.Count(h => !h.IsPartial);
+        var weights = WeightsEpoch is { } epoch ? $"those of epoch {epoch}" : "from the middle of an epoch";
+        return string.Join(' ', [string.Create(CultureInfo.InvariantCulture, $"{why} after {epochs} {(epochs == 1 ? "epoch" : "epochs")} ({Step:N0} steps), {validation}; the weights are {weights}."), .. Warnings]);
+    }
 }

@@ -95,6 +95,19 @@ public sealed class WeightAverage : IDisposable
         return true;
     }
 
+    /// <summary>Begins anew at the module's present values, for those that were set at once and not learned: an average of both would be neither.</summary>
+    internal void Restart()
+    {
+        CheckNotApplied("begin anew");
+        using var noGrad = no_grad();
+        foreach (var slot in slots)
+        {
+            slot.CheckAlive();
+            slot.Average.copy_(slot.Value);
+        }
+        Updates = 0;
+    }
+
     /// <summary>Forgets updates that a closed gate did not let through.</summary>
     internal void TakeBack(long updates) => Updates = updates;
 

@@ -36,7 +36,7 @@ public partial class ReadmeTests
         var x = stack([angle.cos(), angle.sin()], 1) + (0.1 * randn(2000, 2));
 
         using var flow = new RealNvpModel(RealNvpOptions.Toy2D, seed: 0);
-        using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 20, ValidationFraction = 0.1 });
+        using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 20 });
         var result = trainer.Fit(TrainingData.From(x));
         Console.WriteLine($"held-out log-likelihood: {-result.History[^1].ValidationLoss:F2} nats a point");
 

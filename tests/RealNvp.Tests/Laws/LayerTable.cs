@@ -40,6 +40,8 @@ public static class LayerTable
         new("autoregressive, affine, plain blocks, random order, context", () => Autoregressive(4, new AffineTransformer([1]), new() { Hidden = 9, Blocks = 2, Residual = false, Order = [2, 0, 3, 1], ContextSize = 2 }), [4]),
         new("autoregressive, affine, input limit, context", () => Autoregressive(4, new AffineTransformer([1]), new() { Hidden = 9, Blocks = 1, Order = [2, 0, 3, 1], ContextSize = 2, InputLimit = 2 }), [4]),
         new("autoregressive, spline, input limit", () => Autoregressive(3, new SplineTransformer(3, 2), new() { Hidden = 8, Blocks = 1, InputLimit = 1 }), [3]) { FarSpread = 0.6 },
+        new("autoregressive, mixture of logistics, input limit", () => Autoregressive(3, new MixtureCdfTransformer(2), new() { Hidden = 8, Blocks = 1, Residual = false, InputLimit = 2 }), [3]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
+        new("inverse autoregressive, spline, input limit", () => new Inverted(Autoregressive(4, new SplineTransformer(3, 2), new() { Hidden = 8, Blocks = 1, InputLimit = 2 })), [4]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
         new("autoregressive, additive, no block", () => Autoregressive(3, new AdditiveTransformer(), new() { Hidden = 2, Blocks = 0 }), [3]),
         // features one after the other multiply what the derivatives of a spline reach: less spread, as for the box
         new("autoregressive, spline", () => Autoregressive(4, new SplineTransformer(3, 2), new() { Hidden = 8, Blocks = 1, Order = [3, 2, 1, 0] }), [4]) { FarSpread = 0.6 },

@@ -19,7 +19,9 @@ internal static class RandomWeights
             // the signs of a triangular matrix are no statistics
             if (!buffer.is_floating_point() || name.EndsWith("sign", StringComparison.Ordinal)) continue;
             var noise = rand(buffer.shape, generator: generator).to(buffer.dtype);
-            buffer.copy_(name.EndsWith("var", StringComparison.Ordinal) ? noise.mul(Scalars.Of(1.5)).add(Scalars.Half, Scalars.One) : noise.sub(Scalars.Half));
+            // the digits of a mean that float32 has no place for, and so leaves out
+            if (name.EndsWith("mean_rest", StringComparison.Ordinal)) noise = noise.mul(Scalars.Of(1e-9));
+            buffer.copy_(name.EndsWith("var", StringComparison.Ordinal) ? noise.mul(Scalars.Of(1.5)).add(Scalars.Half, Scalars.One) : name.EndsWith("mean_rest", StringComparison.Ordinal) ? noise : noise.sub(Scalars.Half));
         }
     }
 }

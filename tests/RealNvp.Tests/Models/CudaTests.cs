@@ -48,7 +48,7 @@ public class CudaTests
         {
             using var model = PresetTable.Create("Tabular");
             model.to(device);
-            using var trainer = new Trainer(model, new TrainingOptions { Epochs = 3, BatchSize = 64, Seed = 2, AverageDecay = 0.9 });
+            using var trainer = new Trainer(model, new TrainingOptions { Epochs = 3, BatchSize = 64, Seed = 2, ValidationFraction = 0, AverageDecay = 0.9 });
             return [.. trainer.Fit(TrainingData.From(x)).History.Select(h => h.Loss)];
         }
         var (expected, actual) = (Train(CPU), Train(CUDA));
@@ -63,11 +63,11 @@ public class CudaTests
         flow.to(CUDA);
         var limits = PendingLimits.Default with { UsesLists = lists };
         var batches = Enumerable.Range(0, 6).Select(_ => randn(16, 4)).ToArray();
-        using (var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1, AverageDecay = 0.9 }, limits))
+        using (var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1, ValidationFraction = 0, AverageDecay = 0.9 }, limits))
             trainer.Fit(TrainingData.FromBatches(batches.Select(x => x.alias()), 6)).Step.Should().Be(6);
         var before = flow.state_dict().ToDictionary(e => e.Key, e => e.Value.clone());
         batches[0].fill_(float.NaN);
-        using var second = new Trainer(flow, new TrainingOptions { Epochs = 1 }, limits);
+        using var second = new Trainer(flow, new TrainingOptions { Epochs = 1, ValidationFraction = 0 }, limits);
         var fit = () => second.Fit(TrainingData.FromBatches(batches.Select(x => x.alias()), 6));
         fit.Should().Throw<NonFiniteException>().WithMessage("*epoch 1, step 1.*");
         foreach (var (name, tensor) in flow.state_dict()) tensor.equal(before[name]).all().item<bool>().Should().BeTrue(name);

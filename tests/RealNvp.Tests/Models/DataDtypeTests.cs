@@ -8,7 +8,7 @@ namespace RealNvp.Tests.Models;
 /// <summary>Data and contexts may have another floating-point dtype than the weights, at every entry point, and lose no digits before they are standardized.</summary>
 public class DataDtypeTests
 {
-    private static readonly TrainingOptions brief = new() { Epochs = 1, LearningRate = 1e-12 };
+    private static readonly TrainingOptions brief = new() { Epochs = 1, LearningRate = 1e-12, ValidationFraction = 0 };
 
     public static TheoryData<string> Continuous => [.. PresetTable.All.Where(p => p.Value.Levels == 0).Select(p => p.Key)];
 

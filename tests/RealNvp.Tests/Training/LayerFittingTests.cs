@@ -39,7 +39,7 @@ public class LayerFittingTests
                 ((IFitsData)layer).IsFitted.Should().BeTrue();
                 // what leaves the layer has mean 0
                 Tensor? output = null;
-                using (Bijection.Observe((l, _, value, _) => { if (ReferenceEquals(l, layer)) output = value.clone().DetachFromDisposeScope(); })) flow.Encode(x);
+                using (Bijection.Observe(call => { if (ReferenceEquals(call.Layer, layer)) output = call.Value.clone().DetachFromDisposeScope(); })) flow.Encode(x);
                 output!.mean([0L]).abs().max().item<float>().Should().BeLessThan(1e-3f);
                 if (!own) output.std(0, unbiased: false).sub(1).abs().max().item<float>().Should().BeLessThan(1e-3f);
             }

@@ -105,7 +105,7 @@ public class OptionsTests
         ["WeightNormDecay must not be negative; got -1."] = new() { WeightNormDecay = -1 },
         ["MaxGradientNorm must be null or positive; got 0."] = new() { MaxGradientNorm = 0 },
         ["AverageDecay must be null or in [0, 1); got 1."] = new() { AverageDecay = 1 },
-        ["ValidationFraction must be in [0, 1); got 1."] = new() { ValidationFraction = 1 },
+        ["ValidationFraction must be null or in [0, 1); got 1."] = new() { ValidationFraction = 1 },
         ["Patience must be null or at least 1; got 0."] = new() { Patience = 0 },
         ["CheckpointEvery must be at least 1; got 0."] = new() { CheckpointEvery = 0 },
     };

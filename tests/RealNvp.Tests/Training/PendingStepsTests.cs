@@ -11,7 +11,7 @@ namespace RealNvp.Tests.Training;
 public class PendingStepsTests
 {
     private const int Size = 16;
-    private static readonly TrainingOptions options = new() { Epochs = 1, BatchSize = Size, Seed = 3, AverageDecay = 0.9, Schedule = new CosineSchedule { WarmUpSteps = 3 }, WeightNormDecay = 1e-3 };
+    private static readonly TrainingOptions options = new() { Epochs = 1, BatchSize = Size, Seed = 3, ValidationFraction = 0, AverageDecay = 0.9, Schedule = new CosineSchedule { WarmUpSteps = 3 }, WeightNormDecay = 1e-3 };
 
     // what makes the host wait for a GPU
     private static readonly string[] waits = ["aten::_local_scalar_dense", "aten::item", "aten::is_nonzero", "aten::nonzero", "aten::masked_select", "aten::equal", "aten::unique"];
@@ -122,8 +122,9 @@ public class PendingStepsTests
                 yield return (randn([Size, 4], float64), randn([Size, 3], float64));
             }
         }
-        trainer.Fit(TrainingData.FromBatches(Counting(), 10), progress: new Heard()).Step.Should().Be(10);
-        counts.Add(HostFetch.Count);
+        // heard of the last steps, before the end of the epoch
+        trainer.Fit(TrainingData.FromBatches(Counting(), 10), progress: new Heard { After = 10, Then = () => counts.Add(HostFetch.Count) }).Step.Should().Be(10);
+        (HostFetch.Count - counts[^1]).Should().BeLessThanOrEqualTo(6, "the round trip at the end of an epoch waits a few times");
         counts.Zip(counts.Skip(1)).Select(c => c.Second - c.First).Should().Equal(0, 0, 0, 1, 0, 0, 0, 1, 0, 1);
     }
 

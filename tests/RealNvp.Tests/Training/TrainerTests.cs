@@ -20,7 +20,7 @@ public class TrainerTests
         using var model = options.Build();
         var x = options.Levels > 0 ? Integers(options) : options.IsImage ? randn(options.Shape.WithBatch(96)) : Moons(96, options.Shape[0]);
         var context = options.ContextSize > 0 ? randn(96, options.ContextSize) : null;
-        using var trainer = new Trainer(model, TrainingOptions.For(options) with { Epochs = 6, BatchSize = 32, Schedule = new ConstantSchedule() });
+        using var trainer = new Trainer(model, TrainingOptions.For(options) with { Epochs = 6, ValidationFraction = 0, BatchSize = 32, Schedule = new ConstantSchedule() });
         var result = trainer.Fit(TrainingData.From(x, context));
         result.Reason.Should().Be(StopReason.Finished);
         result.Step.Should().Be(18);
@@ -180,7 +180,7 @@ public class TrainerTests
         var options = PresetTable.RealNvp("Digits8x8") with { Hidden = 8, NetworkBatchNorm = networkBatchNorm, Statistics = statistics };
         using var model = new RealNvpModel(options, seed: 1);
         var x = Integers(options, 512);
-        using var trainer = new Trainer(model, TrainingOptions.For(options) with { Epochs = 12 });
+        using var trainer = new Trainer(model, TrainingOptions.For(options) with { Epochs = 12, ValidationFraction = 0, AverageDecay = null });
         trainer.Fit(TrainingData.From(x));
         var evaluation = model.Evaluate(x).BitsPerDim;
         model.train();

@@ -78,6 +78,9 @@ public sealed class AutoregressiveLayer : Bijection
 
     /// <inheritdoc/>
     // the inverse goes from feature to feature
+    public override bool HasFastInverse => false;
+
+    /// <inheritdoc/>
     protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
