@@ -88,16 +88,20 @@ internal static class Check
     {
         if (count < 0) throw new ArgumentOutOfRangeException(nameof(count), count, "The number of samples must not be negative.");
         var bytes = (Int128)rows * count * elements * sizeof(float);
-        if (bytes <= MuchMemory) return rows * count;
+        if (bytes <= MuchMemory || (bytes <= long.MaxValue / 2 && IsThereMemory((long)bytes))) return rows * count;
+        throw new InsufficientMemoryException($"{owner} was asked for {(Int128)rows * count} samples of {elements} numbers each, for which there is not enough memory. Draw fewer at once.");
+    }
+
+    private static bool IsThereMemory(long bytes)
+    {
         try
         {
-            if (bytes > long.MaxValue / 2) throw new OutOfMemoryException();
-            empty((long)bytes, ScalarType.Byte, CPU).Dispose();
-            return rows * count;
+            empty(bytes, ScalarType.Byte, CPU).Dispose();
+            return true;
         }
-        catch (Exception e) when (e is System.Runtime.InteropServices.ExternalException or OutOfMemoryException)
+        catch (System.Runtime.InteropServices.ExternalException)
         {
-            throw new InsufficientMemoryException($"{owner} was asked for {(Int128)rows * count} samples of {elements} numbers each, for which there is not enough memory. Draw fewer at once.");
+            return false;
         }
     }
 
