@@ -28,6 +28,9 @@ public partial class Flow
         return DataDtype.Use(bijection.ConvertsDtype ? dtype : null);
     }
 
+    /// <summary>The dtype of the weights; null for a flow without weights.</summary>
+    internal ScalarType? WeightType => KnownWeight?.dtype;
+
     private ScalarType WeightDtype(ScalarType otherwise) => KnownWeight?.dtype ?? otherwise;
 
     // to look for the first weight takes time in proportion to their number; to() disposes it, so that this is noticed

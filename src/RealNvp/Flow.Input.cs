@@ -54,7 +54,11 @@ public partial class Flow
         using var scope = NewDisposeScope();
         Check.Batch(x, nameof(x), owner, InputShape);
         Check.NotMeta(x, nameof(x));
-        if (x.is_floating_point()) Check.Finite(x, nameof(x), owner);
+        if (x.is_floating_point())
+        {
+            Check.Like(x, nameof(x), owner, null);
+            Check.Finite(x, nameof(x), owner);
+        }
         else if (!IsInteger(x) || !bijection.AcceptsIntegers) throw new ArgumentException($"{owner} expects {nameof(x)} with a floating-point dtype; got {x.dtype}. Convert it, or build the flow with Levels.", nameof(x));
         bijection.CheckData(x, owner);
         CheckContextSet(context, x.shape[0], owner);

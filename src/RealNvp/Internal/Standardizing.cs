@@ -21,25 +21,49 @@ internal static class Standardizing
     /// <summary>The wider of two floating-point dtypes.</summary>
     public static ScalarType Wider(ScalarType a, ScalarType b) => Digits(a) >= Digits(b) ? a : b;
 
-    /// <summary>Takes the moments of batches.</summary>
-    /// <returns>Centre and scale in float64, of the shape of one example, on the device of the first batch. The caller disposes both.</returns>
-    public static (Tensor Centre, Tensor Scale) Measure(IEnumerable<Tensor> batches, EventShape shape, string owner)
+    public static FeatureScaling Defined(FeatureScaling scaling, string parameter) =>
+        Enum.IsDefined(scaling) ? scaling : throw new ArgumentOutOfRangeException(parameter, scaling, "Expected a value of FeatureScaling.");
+
+    /// <summary>Takes centre and scale of each feature from batches.</summary>
+    /// <param name="batches">Of examples.</param>
+    /// <param name="shape">The shape of one example.</param>
+    /// <param name="scaling">Which numbers.</param>
+    /// <param name="owner">The method that was called.</param>
+    /// <param name="constants">Whether a feature may be constant: its scale is 1 then.</param>
+    /// <returns>Centre and scale in float64, of the shape of one example. The caller disposes both.</returns>
+    public static (Tensor Centre, Tensor Scale) Measure(IEnumerable<Tensor> batches, EventShape shape, FeatureScaling scaling, string owner, bool constants = false)
     {
         ArgumentNullException.ThrowIfNull(batches);
         using var moments = new FeatureMoments();
+        using var sample = scaling == FeatureScaling.Quantiles ? new FeatureSample() : null;
         foreach (var batch in batches)
         {
             Check.Batch(batch, nameof(batches), owner, shape);
             Check.Like(batch, nameof(batches), owner, null);
             Check.Finite(batch, nameof(batches), owner);
             moments.Add(batch);
+            sample?.Add(batch);
         }
-        if (moments.Count < 2) throw new ArgumentException($"{owner} needs at least 2 examples; got {moments.Count}.", nameof(batches));
+        var least = constants ? 1 : 2;
+        if (moments.Count < least) throw new ArgumentException($"{owner} needs at least {least} example(s); got {moments.Count}.", nameof(batches));
         using var scope = NewDisposeScope();
-        var constant = moments.Most.le(moments.Least).flatten().nonzero();
-        if (constant.shape[0] > 0)
-            throw new ArgumentException($"{owner}: feature {constant[0, 0].FetchInt64()} is constant, so its density would be infinite. Remove the feature, or add noise to it.", nameof(batches));
-        return (scope.MoveToOuter(moments.Mean.clone()), scope.MoveToOuter(moments.Variance().sqrt()));
+        using var _ = no_grad();
+        var constant = moments.Most.le(moments.Least);
+        if (!constants && constant.flatten().nonzero() is { } found && found.shape[0] > 0)
+            throw new ArgumentException($"{owner}: feature {found[0, 0].FetchInt64()} is constant, so its density would be infinite. Remove the feature, or add noise to it.", nameof(batches));
+        var (centre, scale) = (moments.Mean.clone(), moments.Variance().sqrt());
+        if (sample is not null)
+        {
+            var q = sample.Quantiles(0.5, 0.25, 0.75, 0.05, 0.95, 0.01, 0.99).to(centre.device).reshape([7, .. shape]);
+            centre = q[0];
+            // the distances of these quantiles of a normal with deviation 1
+            foreach (var (low, distance) in new[] { (5, 4.652695748081682), (3, 3.289707253902945), (1, 1.3489795003921634) })
+            {
+                var width = q[low + 1].sub(q[low]).mul(Scalars.Of(1 / distance));
+                scale = width.where(width.gt(Scalars.Zero), scale);
+            }
+        }
+        return (scope.MoveToOuter(centre), scope.MoveToOuter(scale.masked_fill(constant, Scalars.One)));
     }
 
     /// <summary>Throws where the dtype of the weights cannot hold the scale.</summary>

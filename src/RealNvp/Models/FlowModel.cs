@@ -8,7 +8,7 @@ namespace RealNvp;
 /// <remarks>A model is in training mode when it is new; <c>eval()</c> makes it safe for several threads. One from a file is in evaluation mode.</remarks>
 public abstract class FlowModel : Flow
 {
-    private protected FlowModel(string name, ModelOptions options, (Bijection Bijection, Density? Base) parts) : base(name, options.Shape, parts.Bijection, parts.Base) { }
+    private protected FlowModel(string name, ModelOptions options, (Bijection Bijection, Density? Base) parts) : base(name, options.Shape, parts.Bijection, parts.Base, options.NewContextEncoder()) { }
 
     /// <summary>What the model was built from; each class also has it as <c>Options</c>, in its own type.</summary>
     public abstract ModelOptions ModelOptions { get; }

@@ -32,6 +32,21 @@ public abstract record ModelOptions
     /// </summary>
     public double? InputLimit { get; init; }
 
+    /// <summary>
+    /// Centres and scales a numeric context with numbers that the trainer takes from the training data (<see cref="ContextStandardization"/>), so that a year is as good a
+    /// context as a number near 0. The presets of tables have it. Nothing without <see cref="ContextSize"/>.
+    /// </summary>
+    public bool StandardizeContext { get; init; }
+
+    /// <summary>What <c>Standardize</c> and <see cref="StandardizeContext"/> take from data: <see cref="FeatureScaling.Quantiles"/> lets values far out not count.</summary>
+    public FeatureScaling Scaling { get; init; }
+
+    /// <summary>
+    /// Vectors: c &gt; 0 puts an <see cref="AsinhTransform"/> behind the standardization, which draws in what lies further out than c scales, for data with heavy tails or
+    /// values far out; 3 goes well with <see cref="FeatureScaling.Quantiles"/>. Null for none.
+    /// </summary>
+    public double? TailThreshold { get; init; }
+
     /// <summary>True for a model of images (C, H, W), false for one of vectors (D).</summary>
     [JsonIgnore]
     public bool IsImage => Shape.Count == 3;
@@ -51,9 +66,12 @@ public abstract record ModelOptions
         Range(BaseComponents, 1, 4096, nameof(BaseComponents));
         Require(BaseDegreesOfFreedom is >= 0.5 and <= 1e4, nameof(BaseDegreesOfFreedom), BaseDegreesOfFreedom, "must be in 0.5 ... 10000");
         Require(InputLimit is null || (InputLimit > 0 && double.IsFinite(InputLimit.Value)), nameof(InputLimit), InputLimit, "must be null or positive and finite");
+        Require(Enum.IsDefined(Scaling), nameof(Scaling), Scaling, "must be a defined value");
+        Require(TailThreshold is null || (TailThreshold > 0 && double.IsFinite(TailThreshold.Value)), nameof(TailThreshold), TailThreshold, "must be null or positive and finite");
+        Require(TailThreshold is null || (!IsImage && Levels == 0), nameof(TailThreshold), TailThreshold, "is for vectors of continuous data only");
         Require(InputLimit is null || !IsImage, nameof(InputLimit), InputLimit, "is for vectors only");
-        Require(Base != BaseDensityKind.UniformBox || BoxBound is not null, nameof(Base), Base,
-            "needs a map of the box onto itself: splines without Standardize, Linear or FlowBatchNorm, in SplineFlow, MafModel or IafModel");
+        Require(Base != BaseDensityKind.UniformBox || (BoxBound is not null && TailThreshold is null), nameof(Base), Base,
+            "needs a map of the box onto itself: splines without Standardize, TailThreshold, Linear or FlowBatchNorm, in SplineFlow, MafModel or IafModel");
     }
 
     /// <summary>Makes the model with new weights.</summary>
@@ -64,7 +82,7 @@ public abstract record ModelOptions
     internal static ModelOptions FromFile(Type type, string text, int version) => Checked(type.Name, () => (ModelOptions)FileJson.Read(type, text, version));
 
     /// <summary>What the presets of tables share: latents with heavy tails and networks that see no more than ±5 standard deviations. docs/presets.md shows why.</summary>
-    private protected static T ForTables<T>(T options) where T : ModelOptions => options with { Base = BaseDensityKind.StudentT, InputLimit = 5 };
+    private protected static T ForTables<T>(T options) where T : ModelOptions => options with { Base = BaseDensityKind.StudentT, InputLimit = 5, StandardizeContext = true };
 
     /// <summary>The number of rows that a preset is for; where it is not known, one in the middle.</summary>
     private protected static long RowsOf(long? rows)
@@ -78,6 +96,16 @@ public abstract record ModelOptions
 
     /// <summary>What splines do at their edges: with a box as base they map it onto itself.</summary>
     internal SplineTails Tails => Base == BaseDensityKind.UniformBox ? SplineTails.Box : SplineTails.Linear;
+
+    /// <summary>What standardizes contexts; null for none.</summary>
+    internal ContextEncoder? NewContextEncoder() => StandardizeContext && ContextSize > 0 ? new ContextStandardization(ContextSize, Scaling) : null;
+
+    /// <summary>The layers that take the scales of data, and their tails, away.</summary>
+    internal IEnumerable<Bijection> ScalingLayers(bool standardize)
+    {
+        if (standardize) yield return new Standardization(Shape, Scaling);
+        if (TailThreshold is { } threshold) yield return new AsinhTransform(threshold, Shape);
+    }
 
     /// <summary>Makes the density of the latents, with new weights.</summary>
     internal Density NewBase()
@@ -133,7 +161,7 @@ public abstract record ModelOptions
     {
         var layers = new List<Bijection>();
         if (Levels > 0) layers.Add(new UniformDequantization(Levels, Shape));
-        if (standardize) layers.Add(new Standardization(Shape));
+        layers.AddRange(ScalingLayers(standardize));
         return layers;
     }
 

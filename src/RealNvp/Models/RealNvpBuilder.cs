@@ -14,7 +14,7 @@ internal sealed class RealNvpBuilder
         if (options.HorizontalFlips) yield return new RandomHorizontalFlip(0.5, options.Shape);
         if (options.Levels > 0) yield return new UniformDequantization(options.Levels, options.Shape);
         if (options.LogitAlpha is { } alpha) yield return new LogitTransform(alpha, options.Shape);
-        if (options.Standardize) yield return new Standardization(options.Shape);
+        foreach (var layer in options.ScalingLayers(options.Standardize)) yield return layer;
         if (options.IsImage) yield return new MultiScale(options.Shape, [.. Scales()]);
         else foreach (var layer in VectorCouplings()) yield return layer;
         if (options.DiagonalScaling) yield return new DiagonalScaling(options.IsImage ? [options.Shape.NumElements] : options.Shape);

@@ -55,7 +55,7 @@ internal static class ModelFile
             if (source == ModelPrefix && file.Tensors.Keys.Any(k => k.StartsWith(AveragePrefix, StringComparison.Ordinal)))
             {
                 using var average = new WeightAverage(model);
-                average.LoadStateDict(AverageSection(model, file));
+                average.LoadStateDict(AverageSection(model, file, path));
                 StateSnapshot averaged;
                 using (average.Apply()) averaged = new StateSnapshot(model.state_dict());
                 using (averaged) averaged.CopyTo(model);
@@ -100,7 +100,7 @@ internal static class ModelFile
     {
         var source = Section(file, prefix);
         var target = module.state_dict();
-        using var older = new OlderState(module, source, target);
+        using var older = new OlderState(module, source, target, VersionOf(file.Metadata, path));
         var missing = target.Keys.Except(source.Keys).Order().ToArray();
         var unknown = source.Keys.Except(target.Keys).Order().ToArray();
         if (missing.Length + unknown.Length > 0)
@@ -120,10 +120,11 @@ internal static class ModelFile
         file.Tensors.Where(t => t.Key.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(t => t.Key[prefix.Length..], t => t.Value);
 
     /// <summary>The averages in a file; where it is older than a buffer of the module, that buffer is its own average.</summary>
-    public static Dictionary<string, Tensor> AverageSection(nn.Module module, SafeTensorsFile file)
+    public static Dictionary<string, Tensor> AverageSection(nn.Module module, SafeTensorsFile file, string path)
     {
         const string prefix = "average.";
         var section = Section(file, AveragePrefix);
+        if (VersionOf(file.Metadata, path) >= OlderState.Since) return section;
         foreach (var (name, part) in module.named_modules())
             if (part is IOlderFiles older)
                 foreach (var (key, buffer) in part.named_buffers(recurse: false))

@@ -10,14 +10,19 @@ namespace RealNvp;
 /// </summary>
 internal sealed class OlderState : IDisposable
 {
+    /// <summary>The format version that has all these buffers.</summary>
+    public const int Since = 2;
+
     private readonly List<Tensor> made = [];
 
     /// <summary>Adds to <paramref name="source"/> what it lacks.</summary>
     /// <param name="module">What the state is for.</param>
     /// <param name="source">The state from the file, by name.</param>
     /// <param name="target">The state of the module, by the same names.</param>
-    public OlderState(nn.Module module, Dictionary<string, Tensor> source, IReadOnlyDictionary<string, Tensor> target)
+    /// <param name="version">The format version of the file: from <see cref="Since"/> on nothing may lack.</param>
+    public OlderState(nn.Module module, Dictionary<string, Tensor> source, IReadOnlyDictionary<string, Tensor> target, int version)
     {
+        if (version >= Since) return;
         using var _ = no_grad();
         foreach (var (name, part) in module.named_modules().Append(("", module)))
         {

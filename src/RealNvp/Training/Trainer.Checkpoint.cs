@@ -82,12 +82,12 @@ public sealed partial class Trainer
             trainer.state = TrainerState.Read<TrainerState>(state, version);
             if (namedPath) trainer.Warn($"The checkpoint is of an older version, which held the path of further checkpoints. A path in a file is not used: they go to {trainer.Options.CheckpointPath ?? "no file"}.");
             trainer.optimizer.LoadStateDict(ModelFile.Section(file, ModelFile.OptimizerPrefix));
-            trainer.average?.LoadStateDict(ModelFile.AverageSection(flow, file));
+            trainer.average?.LoadStateDict(ModelFile.AverageSection(flow, file, path));
             var best = ModelFile.Section(file, ModelFile.BestPrefix);
             if (best.Count > 0)
             {
                 var expected = flow.state_dict();
-                using var older = new OlderState(flow, best, expected);
+                using var older = new OlderState(flow, best, expected, version);
                 if (!best.Keys.ToHashSet().SetEquals(expected.Keys) || best.Any(b => !b.Value.shape.AsSpan().SequenceEqual(expected[b.Key].shape)))
                     throw new InvalidDataException($"{path} is damaged: its best weights do not fit the model.");
                 trainer.best = new StateSnapshot(best);

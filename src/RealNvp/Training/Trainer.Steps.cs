@@ -215,6 +215,8 @@ public sealed partial class Trainer
     private NonFiniteException NonFiniteLoss(Tensor x, Tensor? context, long seed, BufferSnapshot statistics, double loss)
     {
         statistics.Restore();
+        if (x.is_floating_point() && !Numbers.AreFinite(x))
+            return new NonFiniteException($"The loss became {loss} in epoch {state.Epoch + 1}, step {state.Step + 1}: {Check.Rows(x.isfinite().logical_not().flatten(1).any(1))} of the batch that the data gave hold NaN or infinity. The weights are those before the step. Remove or replace these values.", nameof(x));
         using var now = new BufferSnapshot(flow);
         var fault = Diagnosis.FirstLayer(flow, () => flow.NegativeLogLikelihood(x, context, seed));
         now.Restore();

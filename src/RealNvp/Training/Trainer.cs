@@ -96,6 +96,7 @@ public sealed partial class Trainer : IDisposable
             throw new ArgumentException($"The cosine schedule needs the number of steps, but the data loader does not tell how many batches it has. Pass it to {nameof(TrainingData)}.{nameof(TrainingData.FromBatches)}, or set {nameof(TrainingOptions.MaxSteps)}.", nameof(data));
         if (state.Step == 0)
         {
+            if (data is TensorData tensors) foreach (var warning in DataScan.Of(flow, tensors)) Warn(warning);
             try { foreach (var warning in LayerFitting.Fit(flow, data, again: false, $"{nameof(Trainer)}.{nameof(Fit)}", cancellationToken)) Warn(warning); }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested) { return Result(source, HeldOut(source, validation), StopReason.Cancelled); }
             average?.Restart();

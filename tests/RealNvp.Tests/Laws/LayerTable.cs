@@ -91,6 +91,9 @@ public static class LayerTable
         new("dequantization", () => new UniformDequantization(8), [1, 3, 3]) { Options = new() { Minimum = 0, Maximum = 7, Float64Tolerance = 1e-9 }, Sample = () => Integers(8, [4, 1, 3, 3]) },
         new("horizontal flip", () => new RandomHorizontalFlip(), [2, 3, 4]),
         new("standardization", Standardized, [5]),
+        new("standardization by quantiles, image", () => Fitted(new Standardization([2, 3, 2], FeatureScaling.Quantiles)), [2, 3, 2]),
+        // beyond 88 thresholds float32 has no number for x
+        new("asinh", () => new AsinhTransform(0.7), [2, 3]) { Options = new() { Points = [-0.7, 0.7, 0, 50] } },
     ];
 
     public static TheoryData<string> Names => [.. All.Select(c => c.Name)];
@@ -126,6 +129,14 @@ public static class LayerTable
     private static MultiScale MultiScaleLayer() => new([1, 4, 4],
         new Chain(AffineImage([1, 4, 4], Mask.Checkerboard(4, 4)), new Squeeze([1, 4, 4], SqueezeOrder.Checkerboard), AffineImage([4, 2, 2], Mask.ChannelWise(4))),
         AffineImage([2, 2, 2], Mask.Checkerboard(2, 2)));
+
+    private static Standardization Fitted(Standardization layer)
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(4);
+        layer.Fit(randn(layer.InputShape!.Value.WithBatch(50), dtype: float64, generator: generator).mul(3).add(2));
+        return layer;
+    }
 
     private static Standardization Standardized()
     {

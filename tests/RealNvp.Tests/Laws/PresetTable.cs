@@ -10,6 +10,7 @@ public static class PresetTable
     {
         ["Toy2D"] = RealNvpOptions.Toy2D,
         ["Tabular"] = RealNvpOptions.Tabular(5),
+        ["Tabular, quantiles, tails"] = RealNvpOptions.Tabular(3) with { Couplings = 3, Hidden = 16, Scaling = FeatureScaling.Quantiles, TailThreshold = 3, ContextSize = 1 },
         ["Tabular, context"] = RealNvpOptions.Tabular(4) with { ContextSize = 3, VectorMask = VectorMask.Halves, FlowBatchNorm = true },
         ["Digits8x8"] = RealNvpOptions.Digits8x8,
         ["Grey28x28"] = RealNvpOptions.Grey28x28 with { Shape = [1, 8, 8], Hidden = 4, Blocks = 1 },

@@ -138,6 +138,18 @@ public class LayerStateDictTests
     }
 
     [Fact]
+    public void Of_context_standardization()
+    {
+        using var encoder = new ContextStandardization(3);
+        Holds(encoder, """
+            mean (3,)
+            mean_rest (3,)
+            log_std (3,)
+            fitted ()
+            """);
+    }
+
+    [Fact]
     public void Of_standardization()
     {
         using var layer = new Standardization([2, 3]);

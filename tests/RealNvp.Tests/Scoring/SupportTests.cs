@@ -154,6 +154,19 @@ public class SupportTests
             .WithMessage("The loss became*row 4 of the batch*minus infinity: their latents lie outside of the support of UniformBox*element (1,) = 1.5*").Which.Message.Should().NotContain("learning rate");
     }
 
+    [Fact]
+    public void A_loss_of_data_that_are_not_numbers_names_their_rows()
+    {
+        using var scope = NewDisposeScope();
+        using var flow = Inference.Flows.Random(1, dtype: float32);
+        var x = zeros(6, 2);
+        x[2, 1] = float.NaN;
+        using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1, BatchSize = 6, ValidationFraction = 0 });
+        FluentActions.Invoking(() => trainer.Fit(TrainingData.FromBatches([x], 1))).Should().Throw<NonFiniteException>().WithMessage("The loss became NaN*row 2 of the batch*hold NaN*");
+        using var again = new Trainer(flow, new TrainingOptions { Epochs = 1 });
+        FluentActions.Invoking(() => again.Fit(TrainingData.From(zeros(6, 2, float16)))).Should().Throw<ArgumentException>().WithMessage("Trainer.Fit*float32 or float64; x has Float16*");
+    }
+
     // ln x, whose domain is a half line: a user's layer says so as ours do
     private sealed class Logarithm : Bijection
     {

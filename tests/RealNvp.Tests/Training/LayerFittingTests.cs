@@ -129,7 +129,9 @@ public class LayerFittingTests
             trainer.Fit(TrainingData.From(Data(64, 50, 2)), progress: new Stop(2, stop), cancellationToken: stop.Token);
         }
         using (var file = SafeTensors.Load(folder.At("new.safetensors")))
-            SafeTensors.Save(folder.At("old.safetensors"), file.Tensors.Where(t => !t.Key.Contains("mean_rest", StringComparison.Ordinal) && !t.Key.Contains("fitted", StringComparison.Ordinal)).ToDictionary(), file.Metadata);
+            foreach (var (name, version) in new[] { ("old", "1"), ("damaged", "2") })
+                SafeTensors.Save(folder.At(name + ".safetensors"), file.Tensors.Where(t => !t.Key.Contains("mean_rest", StringComparison.Ordinal) && !t.Key.Contains("fitted", StringComparison.Ordinal)).ToDictionary(), new Dictionary<string, string>(file.Metadata) { ["version"] = version });
+        FluentActions.Invoking(() => FlowModel.Load(folder.At("damaged.safetensors"))).Should().Throw<InvalidDataException>().WithMessage("*2 weight(s) missing*");
         using var loaded = FlowModel.Load(folder.At("old.safetensors"));
         loaded.Standardization!.IsFitted.Should().BeTrue();
         Mean(loaded).Should().BeApproximately(50, 1);

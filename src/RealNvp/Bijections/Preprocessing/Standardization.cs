@@ -21,8 +21,11 @@ public sealed class Standardization : Bijection, IFitsData, IConstantBuffers, IO
     private readonly Tensor mean, mean_rest, log_std, fitted;
 
     /// <summary>Makes the layer for examples of one shape.</summary>
-    public Standardization(EventShape inputShape) : base(nameof(Standardization), inputShape)
+    /// <param name="inputShape">The shape of one example, all sizes known.</param>
+    /// <param name="scaling">What it takes from data: mean and standard deviation, or quantiles in their place.</param>
+    public Standardization(EventShape inputShape, FeatureScaling scaling = FeatureScaling.Moments) : base(nameof(Standardization), inputShape)
     {
+        Scaling = Standardizing.Defined(scaling, nameof(scaling));
         Weights.Pay((3 * inputShape.NumElements) + 1, 4);
         mean = Weights.Buffer(zeros(inputShape.ToArray()));
         mean_rest = Weights.Buffer(zeros(inputShape.ToArray()));
@@ -30,6 +33,9 @@ public sealed class Standardization : Bijection, IFitsData, IConstantBuffers, IO
         fitted = Weights.Buffer(zeros([], ScalarType.Bool));
         RegisterComponents();
     }
+
+    /// <summary>What it takes from data. A state does not hold it: it matters for <see cref="Fit(Tensor)"/> alone.</summary>
+    public FeatureScaling Scaling { get; }
 
     /// <inheritdoc/>
     public bool IsFitted => fitted.Fetch<bool>();
@@ -39,7 +45,7 @@ public sealed class Standardization : Bijection, IFitsData, IConstantBuffers, IO
 
     IReadOnlyDictionary<string, double> IOlderFiles.Missing => Standardizing.OlderFiles;
 
-    /// <summary>Takes mean and standard deviation from data, in place of those that it has.</summary>
+    /// <summary>Takes mean and standard deviation, or the quantiles in their place, from data, in place of those that it has.</summary>
     /// <param name="x">(N, ...) with N of at least 2, any floating-point dtype, on any device.</param>
     /// <exception cref="ArgumentException">Wrong shape, NaN, a feature that is constant (its density has no finite value), or numbers that the dtype of the layer cannot hold.</exception>
     public void Fit(Tensor x)
@@ -52,7 +58,7 @@ public sealed class Standardization : Bijection, IFitsData, IConstantBuffers, IO
     public void Fit(IEnumerable<Tensor> batches)
     {
         var owner = $"{GetName()}.{nameof(Fit)}";
-        var (centre, scale) = Standardizing.Measure(batches, InputShape!.Value, owner);
+        var (centre, scale) = Standardizing.Measure(batches, InputShape!.Value, Scaling, owner);
         using (centre)
         using (scale)
         {

@@ -1,0 +1,115 @@
+using System.Globalization;
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>
+/// Looks over the columns of vectors before training for what the user should know: values so far out that they squeeze all others, and digits that the dtype of the
+/// weights has no room for.
+/// </summary>
+internal sealed class DataScan : IDisposable
+{
+    // scales from the median; a log-normal or a table of prices stays below, a value of another unit does not
+    private const double Far = 50;
+
+    // the same in standard deviations of all other values, for a column of which half of the values are equal
+    private const double FarFromOthers = 30;
+
+    private const int MostColumns = 5;
+
+    private readonly string what;
+    private readonly FeatureMoments moments = new();
+    private readonly FeatureSample sample = new();
+    private (double Value, long Row)[] least = [], most = [];
+    private long rows;
+
+    private DataScan(string what) => this.what = what;
+
+    /// <summary>What there is to say of data in tensors for a flow.</summary>
+    public static IReadOnlyList<string> Of(Flow flow, TensorData data)
+    {
+        var found = new List<string>();
+        if (flow.InputShape.Count == 1 && !flow.Bijection.AcceptsIntegers) found.AddRange(Of(data.X, "column", flow.Bijection.ConvertsDtype ? null : flow.WeightType));
+        if (data.Context is { } context && flow.ContextEncoder is null or ContextStandardization) found.AddRange(Of(context, "context column", flow.ContextEncoder is null ? flow.WeightType : null));
+        return found;
+    }
+
+    private static List<string> Of(Tensor x, string what, ScalarType? weights)
+    {
+        if (!x.is_floating_point() || x.dim() != 2 || x.shape[0] < 3) return [];
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using var scan = new DataScan(what);
+        foreach (var part in Batch.Rows(x.detach())) scan.Add(part);
+        return scan.Findings(x.dtype == ScalarType.Float64 && weights == ScalarType.Float32);
+    }
+
+    private void Add(Tensor part)
+    {
+        using var scope = NewDisposeScope();
+        moments.Add(part);
+        sample.Add(part);
+        var (low, lowAt) = part.min(0);
+        var (high, highAt) = part.max(0);
+        least = Joined(least, low, lowAt, (a, b) => a < b);
+        most = Joined(most, high, highAt, (a, b) => a > b);
+        rows += part.shape[0];
+    }
+
+    private (double, long)[] Joined((double Value, long Row)[] before, Tensor values, Tensor at, Func<double, double, bool> beats)
+    {
+        var (numbers, places) = (values.FetchDoubles(), at.FetchInt64s());
+        return [.. numbers.Select((value, i) => before.Length == 0 || beats(value, before[i].Value) ? (value, rows + places[i]) : before[i])];
+    }
+
+    private List<string> Findings(bool rounds)
+    {
+        var q = sample.Quantiles(0.5, 0.25, 0.75);
+        var (medians, lows, highs) = (q[0].FetchDoubles(), q[1].FetchDoubles(), q[2].FetchDoubles());
+        var (means, variances) = (moments.Mean.FetchDoubles(), moments.Variance().FetchDoubles());
+        var (far, rounded) = (new List<string>(), new List<string>());
+        for (var c = 0; c < medians.Length; c++)
+        {
+            var (value, row) = Math.Abs(least[c].Value - medians[c]) > Math.Abs(most[c].Value - medians[c]) ? least[c] : most[c];
+            var scale = (highs[c] - lows[c]) / 1.349;
+            var away = scale > 0 ? Math.Abs(value - medians[c]) / scale : DeviationsOfOthers(value, means[c], variances[c]);
+            if (away > (scale > 0 ? Far : FarFromOthers))
+                far.Add(Text($"{what} {c} holds {value:G6} in row {row}, {away:G3} times the scale of the others away from their middle, {medians[c]:G4}"));
+            var width = scale > 0 ? scale : Math.Sqrt(variances[c]);
+            var step = MathF.BitIncrement((float)Math.Max(Math.Abs(least[c].Value), Math.Abs(most[c].Value))) - (float)Math.Max(Math.Abs(least[c].Value), Math.Abs(most[c].Value));
+            if (rounds && width > 0 && step > 0.01 * width)
+                rounded.Add(Text($"{what} {c} has values near {medians[c]:G6} with a scale of {width:G3}, where float32 has steps of {step:G3}"));
+        }
+        var result = new List<string>();
+        if (far.Count > 0)
+            result.Add(Sentence(far) + ". A mean and a standard deviation let such values squeeze all others. Look at these rows; or build the model with Scaling = FeatureScaling.Quantiles and TailThreshold = 3.");
+        if (rounded.Count > 0)
+            result.Add(Sentence(rounded) + ". Digits are lost there. Begin the flow with a Standardization, which computes in the dtype of the data, or train in float64: model.to(torch.float64).");
+        return result;
+    }
+
+    // with the value itself left out: in a small sample a value far out hides behind the deviation that it makes
+    private double DeviationsOfOthers(double value, double mean, double variance)
+    {
+        double n = moments.Count;
+        var others = mean - ((value - mean) / (n - 1));
+        var left = ((variance * n) - ((value - mean) * (value - others))) / (n - 1);
+        return left > 1e-12 * variance ? Math.Abs(value - others) / Math.Sqrt(left) : double.PositiveInfinity;
+    }
+
+    private static string Sentence(List<string> parts)
+    {
+        var text = string.Join("; ", parts.Take(MostColumns)) + (parts.Count > MostColumns ? Text($"; and {parts.Count - MostColumns} more") : "");
+        return char.ToUpperInvariant(text[0]) + text[1..];
+    }
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    public void Dispose()
+    {
+        moments.Dispose();
+        sample.Dispose();
+    }
+}
