@@ -50,6 +50,18 @@ public partial class Flow
         return new NonFiniteException($"{owner} met numbers that {dtype} cannot hold, in {rows}: {what}. Look for extreme values in the data or for weights that grew without limit, or compute in float64: model.to(torch.float64).", layer);
     }
 
+    /// <summary>Runs the bijection; if an iterative inverse in it finds no root, the error names the layer.</summary>
+    private (Tensor Value, Tensor LogDet) Found(string owner, Func<(Tensor Value, Tensor LogDet)> run)
+    {
+        try { return run(); }
+        catch (NoRootException e)
+        {
+            ThrowIfWeightsAreNotFinite(owner);
+            var layer = e.Layer is { } found ? Diagnosis.LayerNames(this)(found) : nameof(bijection);
+            throw new NonFiniteException($"{owner}: the inverse of {layer} has no result. {e.Message} Look for extreme values or for weights that grew without limit, or compute in float64: model.to(torch.float64).", layer);
+        }
+    }
+
     private void ThrowIfWeightsAreNotFinite(string owner)
     {
         if (Diagnosis.FirstParameter(this, gradients: false) is { } weight)

@@ -57,6 +57,7 @@ public partial class Flow
         if (x.is_floating_point())
         {
             Check.Like(x, nameof(x), owner, null);
+            if (WeightType is { } weights && !TorchBackend.IsPrecise(weights)) Check.Like(x.to(KnownWeight!.device), nameof(x), owner, KnownWeight, anyDtype: true);
             Check.Finite(x, nameof(x), owner);
         }
         else if (!IsInteger(x) || !bijection.AcceptsIntegers) throw new ArgumentException($"{owner} expects {nameof(x)} with a floating-point dtype; got {x.dtype}. Convert it, or build the flow with Levels.", nameof(x));

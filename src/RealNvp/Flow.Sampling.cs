@@ -61,7 +61,7 @@ public partial class Flow
     /// The samples (N, ...) and their log-probabilities (N) in nats, or (M, N, ...) and (M, N) with contexts, on the device and in the
     /// dtype of the weights. The caller disposes both.
     /// </returns>
-    /// <exception cref="InvalidOperationException">The flow dequantizes, so its samples are whole numbers and have no gradients; or its base density has weights to train, but draws samples without gradients.</exception>
+    /// <exception cref="InvalidOperationException">The flow dequantizes, so its samples are whole numbers and have no gradients; or a layer draws random numbers, so a sample has no exact density; or its base density has weights to train, but draws samples without gradients.</exception>
     public (Tensor Samples, Tensor LogProb) RSampleAndLogProb(long count, Tensor? context = null, long? seed = null)
     {
         var owner = $"{GetName()}.{nameof(RSampleAndLogProb)}";
@@ -123,7 +123,7 @@ public partial class Flow
         return (is_grad_enabled() ? passes.AtOnce() : passes).Run(total, (start, size) =>
         {
             var (latents, given) = Rows(z, features, start, size);
-            var (x, logDet) = bijection.Inverse(latents, ForBijection(given));
+            var (x, logDet) = Found(owner, () => bijection.Inverse(latents, ForBijection(given)));
             var logProb = base_density.LogProb(latents, ForBase(given)).sub(logDet);
             if (!check) return (x, logProb);
             void Again(Tensor rows) => bijection.Inverse(latents.index_select(0, rows), ForBijection(given)?.index_select(0, rows));
@@ -138,6 +138,8 @@ public partial class Flow
     {
         const long block = 1 << 16;
         if (count <= block) return base_density.Sample(count, temperature, dtype, device, RandomSource.Current, features);
+        // a number of samples that memory cannot hold fails here, and not after all of it is full
+        empty(LatentShape.WithBatch(count), dtype, device).Dispose();
         List<Tensor> blocks = [];
         for (long start = 0; start < count; start += block)
         {

@@ -90,7 +90,7 @@ public partial class Flow
             var (part, given) = Rows(x, context, start, count);
             var input = Prepared(part);
             var features = Features(given, input.dtype, owner);
-            var (z, logDet) = bijection.Forward(input, ForBijection(features));
+            var (z, logDet) = Found(owner, () => bijection.Forward(input, ForBijection(features)));
             if (!Numbers.AreFinite(logDet)) CheckInside(logDet, start, owner);
             if (!Numbers.AreFinite(z)) throw NotFinite(z, start, owner, rows => bijection.Forward(input.index_select(0, rows), ForBijection(features)?.index_select(0, rows)));
             return z;
@@ -110,7 +110,7 @@ public partial class Flow
             var (part, given) = Rows(z, context, start, count);
             part = InWeightDtype(part);
             var features = ForBijection(Features(given, part.dtype, owner));
-            var x = bijection.Inverse(part, features).Value;
+            var x = Found(owner, () => bijection.Inverse(part, features)).Value;
             if (!Numbers.AreFinite(x)) throw NotFinite(x, start, owner, rows => bijection.Inverse(part.index_select(0, rows), features?.index_select(0, rows)));
             return x;
         }));
@@ -121,7 +121,8 @@ public partial class Flow
     {
         var input = Prepared(x);
         var features = Features(context, input.dtype, owner);
-        var logProb = LogProbOf(input, features);
+        var (z, logDet) = Found(owner, () => bijection.Forward(input, ForBijection(features)));
+        var logProb = base_density.LogProb(z, ForBase(features)).add(logDet, Scalars.One);
         if (!Numbers.AreFinite(logProb)) CheckLogDensities(logProb, start, owner, rows => LogProbOf(input.index_select(0, rows), features?.index_select(0, rows)));
         return logProb;
     }

@@ -46,6 +46,7 @@ public partial class Flow : nn.Module
         baseDensity ??= new StandardNormal(LatentShape);
         if (baseDensity.Shape != LatentShape)
             throw new ArgumentException($"The base density has shape {baseDensity.Shape}; the bijection gives latents of shape {LatentShape}.", nameof(baseDensity));
+        CirclePath.Require(bijection, baseDensity);
         if (bijection.ContextSize > 0 && baseDensity.ContextSize > 0 && bijection.ContextSize != baseDensity.ContextSize)
             throw new ArgumentException($"The bijection and the base density take the same context; got context sizes {bijection.ContextSize} and {baseDensity.ContextSize}.", nameof(baseDensity));
         ContextSize = Math.Max(bijection.ContextSize, baseDensity.ContextSize);
@@ -58,6 +59,7 @@ public partial class Flow : nn.Module
         IsBound = bijection.GivesBound;
         RegisterComponents();
         _ = Gate;
+        stateCount = StateCount;
     }
 
     /// <summary>The map from data to latents.</summary>

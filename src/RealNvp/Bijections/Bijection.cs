@@ -76,6 +76,21 @@ public abstract class Bijection : nn.Module
         or TorchSharp.Modules.Dropout3d or TorchSharp.Modules.AlphaDropout or TorchSharp.Modules.FeatureAlphaDropout || (m is Bijection b && !ReferenceEquals(b, this) && !b.IsRepeatable));
 
     /// <summary>
+    /// The elements of x that the map treats as positions on circles, such as angles: it takes the two edges of a circle to one point, with one log-determinant,
+    /// and z is on a circle in turn (<see cref="CirclesThrough"/>). Empty for a map of the line.
+    /// </summary>
+    /// <remarks><c>FlowCheck</c> proves it, and a <see cref="Flow"/> refuses layers and densities that do not fit together.</remarks>
+    public virtual IReadOnlyList<Circle> CircularFeatures => [];
+
+    /// <summary>
+    /// The circles of z for circles of x, or of x for those of z: one that is not there afterwards is a number of the line to the map. Those of
+    /// <see cref="CircularFeatures"/> at the same place, unless a layer says otherwise; one that leaves an element as it is, or moves it, lets others through.
+    /// </summary>
+    /// <param name="circles">Circles of x; of z if <paramref name="inverse"/> is true.</param>
+    /// <param name="inverse">The direction.</param>
+    public virtual IReadOnlyList<Circle> CirclesThrough(IReadOnlyList<Circle> circles, bool inverse = false) => [.. circles.Where(c => CircularFeatures.Contains(c))];
+
+    /// <summary>
     /// Whether Forward takes about the work of one pass through the layer, as most do; false if it goes on from feature to feature, as the
     /// inverse of an autoregressive layer. By itself, whether it is so for all bijections that this one is made of.
     /// </summary>
@@ -157,6 +172,9 @@ public abstract class Bijection : nn.Module
     /// <param name="x">(N, ...), finite; behind layers that move values, in the shape from before them.</param>
     protected internal virtual Tensor? OutsideDomain(Tensor x) => null;
 
+    /// <summary>Goes on along the layers that circles meet; a layer that is made of others lets them do it.</summary>
+    internal virtual void FollowCircles(CirclePath path, bool inverse) => path.Step(this, inverse);
+
     /// <summary>True for a layer that only applies other layers, which reversible training then takes one by one.</summary>
     internal virtual bool IsComposite => false;
 
@@ -191,7 +209,10 @@ public abstract class Bijection : nn.Module
         using var scope = NewDisposeScope();
         var tape = IsComposite ? null : LayerTape.Current;
         var opened = tape?.Begin(this, null, input, inverse) ?? false;
-        var (value, logDet) = inverse ? InverseCore(input, context) : ForwardCore(input, context);
+        Tensor value;
+        Tensor? logDet;
+        try { (value, logDet) = inverse ? InverseCore(input, context) : ForwardCore(input, context); }
+        catch (NoRootException e) when (e.Passes(this)) { throw; }
         if (opened) tape!.End();
         observer?.Invoke(new LayerRun(this, input, context, value, logDet, inverse));
         if (!ReferenceEquals(value, input)) scope.MoveToOuter(value);

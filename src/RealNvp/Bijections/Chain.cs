@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using static TorchSharp.torch;
 
 namespace RealNvp;
@@ -17,6 +18,7 @@ public sealed class Chain : Bijection
         ContextSize = CommonContext(layers, nameof(Chain));
         forward_order = [.. layers];
         inverse_order = [.. layers.Reverse()];
+        CircularFeatures = Circles();
         this.layers = new TorchSharp.Modules.ModuleList<Bijection>(forward_order);
         RegisterComponents();
     }
@@ -51,10 +53,22 @@ public sealed class Chain : Bijection
     /// <inheritdoc/>
     public override bool IsRepeatable => forward_order.All(l => l.IsRepeatable);
 
+    /// <summary>What a layer takes as a circle, if all layers before it and after it do.</summary>
+    public override IReadOnlyList<Circle> CircularFeatures { get; }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<Circle> CirclesThrough(IReadOnlyList<Circle> circles, bool inverse = false) =>
+        (inverse ? inverse_order : forward_order).Aggregate(circles, (left, layer) => left.Count == 0 ? left : layer.CirclesThrough(left, inverse));
+
     /// <inheritdoc/>
     public override bool ConvertsDtype => forward_order[0].ConvertsDtype;
 
     internal override bool IsComposite => true;
+
+    internal override void FollowCircles(CirclePath path, bool inverse)
+    {
+        foreach (var layer in inverse ? inverse_order : forward_order) layer.FollowCircles(path, inverse);
+    }
 
     internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse) =>
         walk.Through(inverse ? inverse_order : forward_order, output, gradient, inverse);
@@ -123,6 +137,19 @@ public sealed class Chain : Bijection
         return sizes.Length <= 1
             ? sizes.FirstOrDefault()
             : throw new ArgumentException($"All conditional layers of a {owner} take the same context; got context sizes {string.Join(" and ", sizes)}.", nameof(layers));
+    }
+
+    private List<Circle> Circles()
+    {
+        var found = new List<Circle>();
+        for (var i = 0; i < forward_order.Length; i++)
+            foreach (var circle in forward_order[i].CircularFeatures)
+            {
+                IReadOnlyList<Circle> at = [circle];
+                for (var before = i - 1; before >= 0 && at.Count > 0; before--) at = forward_order[before].CirclesThrough(at, inverse: true);
+                found.AddRange(at.Where(c => !found.Contains(c) && CirclesThrough([c]).Count > 0));
+            }
+        return found;
     }
 
     private static EventShape? FirstShape(IReadOnlyList<Bijection> layers)

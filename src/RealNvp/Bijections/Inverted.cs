@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using static TorchSharp.torch;
 
 namespace RealNvp;
@@ -30,12 +31,20 @@ public sealed class Inverted : Bijection
     public override bool IsRepeatable => bijection.IsRepeatable;
 
     /// <inheritdoc/>
+    public override IReadOnlyList<Circle> CircularFeatures => bijection.CirclesThrough(bijection.CircularFeatures);
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<Circle> CirclesThrough(IReadOnlyList<Circle> circles, bool inverse = false) => bijection.CirclesThrough(circles, !inverse);
+
+    /// <inheritdoc/>
     public override bool HasFastForward => bijection.HasFastInverse;
 
     /// <inheritdoc/>
     public override bool HasFastInverse => bijection.HasFastForward;
 
     internal override bool IsComposite => true;
+
+    internal override void FollowCircles(CirclePath path, bool inverse) => bijection.FollowCircles(path, !inverse);
 
     internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse) =>
         walk.Through(bijection, output, gradient, !inverse);

@@ -91,6 +91,7 @@ public static class FlowCheck
                 if (!values.Check(probe)) continue;
                 gradientLaws.Check(probe);
                 if (!probe.Ordinary) continue;
+                new CircleLaws(subject, recorder).Check(probe);
                 new BatchLaws(subject, recorder, probes).Check(probe);
                 new StateLaws(subject, recorder, probes).Check(probe);
             }

@@ -68,4 +68,7 @@ public enum FlowLaw
 
     /// <summary>Results have the dtype of the input, whatever torch's default dtype is.</summary>
     DtypeFollowsInput,
+
+    /// <summary>What <see cref="Bijection.CircularFeatures"/> says is a circle has no cut: both edges give the same value, up to whole turns, and log-determinant.</summary>
+    ContinuousOnCircles,
 }

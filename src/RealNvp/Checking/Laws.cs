@@ -43,6 +43,28 @@ internal abstract class Laws(Subject subject, Recorder recorder)
         return a.detach().to(float64).sub(b.detach().to(float64)).abs().max().Fetch<double>();
     }
 
+    /// <summary>The circles of x.</summary>
+    protected IReadOnlyList<Circle> DataCircles => Layer.CircularFeatures;
+
+    /// <summary>The circles of z.</summary>
+    protected IReadOnlyList<Circle> LatentCircles => Layer.CirclesThrough(Layer.CircularFeatures);
+
+    /// <summary>The largest difference, on a circle the shorter way round; NaN where a value is NaN or shapes differ.</summary>
+    protected static double Difference(Tensor a, Tensor b, IReadOnlyList<Circle> circles)
+    {
+        if (circles.Count == 0 || a.numel() == 0 || !a.shape.AsSpan().SequenceEqual(b.shape)) return Difference(a, b);
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var difference = a.detach().to(float64).sub(b.detach().to(float64)).flatten(1);
+        foreach (var circle in circles)
+        {
+            var column = difference.select(1, circle.Feature);
+            var period = Scalars.Of(circle.Period);
+            column.sub_(column.div(period).round().mul(period));
+        }
+        return difference.abs().max().Fetch<double>();
+    }
+
     /// <summary>The largest magnitude, at least 1: what a relative tolerance multiplies.</summary>
     protected static double Scale(params ReadOnlySpan<Tensor> tensors)
     {

@@ -85,7 +85,7 @@ internal sealed class ValueLaws(Subject subject, Recorder recorder, EventShape s
         var law = probe.Inverse ? FlowLaw.ForwardUndoesInverse : FlowLaw.InverseUndoesForward;
         Recorder.Run(law, probe.Name, () =>
         {
-            var error = Difference(back, input);
+            var error = Difference(back, input, probe.Inverse ? LatentCircles : DataCircles);
             var worst = (int)back.sub(input).abs().flatten(1).amax([1L]).argmax().Fetch<long>();
             Judge(law, probe, probe.Name, error, Scale(input, value), allowance,
                 $"{Direction(!probe.Inverse)}({Direction(probe.Inverse)}({(probe.Inverse ? "z" : "x")})) differs most in example {worst}.");

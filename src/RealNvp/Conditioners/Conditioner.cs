@@ -27,4 +27,7 @@ public abstract class Conditioner : nn.Module<Tensor, Tensor?, Tensor>, INetwork
 
     /// <inheritdoc/>
     public virtual EventShape? OutputShape => null;
+
+    /// <inheritdoc/>
+    public virtual IReadOnlyList<Circle> CircularInputs => [];
 }

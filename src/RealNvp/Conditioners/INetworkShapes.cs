@@ -12,4 +12,7 @@ public interface INetworkShapes
 
     /// <summary>The shape of one output, such as [O] or [O, -1, -1], where -1 is any size; null if the network does not say.</summary>
     EventShape? OutputShape { get; }
+
+    /// <summary>The inputs, by channel or feature, that the network sees as positions on circles: it gives the same at both edges, and has no jump there.</summary>
+    IReadOnlyList<Circle> CircularInputs => [];
 }

@@ -38,8 +38,13 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
         Features = Check.Positive(features, nameof(features), "The number of features");
         ParametersPerFeature = Check.Positive(parametersPerFeature, nameof(parametersPerFeature), "The number of parameters of a feature");
         var hidden = Check.Positive(options.Hidden, nameof(options), "The number of hidden units");
+<<<<<<< HEAD
         Check.Depth(options.Blocks, 0, nameof(options), "The number of blocks");
         Residual = options.Residual;
+=======
+        if (options.Blocks < 0) throw new ArgumentOutOfRangeException(nameof(options), options.Blocks, "The number of blocks must not be negative.");
+        (Residual, FinalActivation) = (options.Residual, options.FinalActivation);
+>>>>>>> main
         positions = PositionsOf(options.Order, features);
         // degree d: the unit sees the first d features of the order
         var least = ContextSize > 0 || features == 1 ? 0 : 1;
@@ -73,7 +78,7 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
             .. Enumerable.Repeat(hiddenBand, layers.Length - 2),
             new(features * parametersPerFeature, hidden, (output, unit) => positions[output % features] >= degrees[unit]),
         ];
-        var program = new DenseProgram(features, [.. Enumerable.Repeat(hidden, layers.Length - 1), features * parametersPerFeature], ContextSize, Residual, bands);
+        var program = new DenseProgram(features, [.. Enumerable.Repeat(hidden, layers.Length - 1), features * parametersPerFeature], ContextSize, Residual, bands) { LastIsActivated = FinalActivation };
         dense = new DenseModules(program, context, layers, [firstMask, .. Enumerable.Repeat(hiddenMask, layers.Length - 2), lastMask], Check.Limit(options.InputLimit));
         RegisterComponents();
     }
@@ -92,6 +97,9 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
 
     /// <summary>Whether the blocks are residual.</summary>
     public bool Residual { get; }
+
+    /// <summary>Whether relu is applied before the last layer too.</summary>
+    public bool FinalActivation { get; }
 
     ScalarType? IHasComputeDtype.ComputeDtype { get => dense.ComputeDtype; set => dense.ComputeDtype = value; }
 
@@ -157,7 +165,7 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
                     entering[layer].Add(a.relu());
                     h = h.add(Rows(layers[layer + 1], entering[layer++].Known, start, end), Scalars.One);
                 }
-                entering[layer].Add(h.relu());
+                entering[layer].Add(FinalActivation ? h.relu() : h);
             }
             var feature = rows[step];
             var parameters = nn.functional.linear(entering[^1].Known, outputs[feature].narrow(1, 0, entering[^1].Count), biases[feature]).to(like.dtype);

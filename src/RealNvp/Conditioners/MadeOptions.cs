@@ -12,6 +12,9 @@ public sealed record MadeOptions
     /// <summary>Residual blocks h ← h + B relu(A relu(h)); false gives plain layers h ← A relu(h).</summary>
     public bool Residual { get; init; } = true;
 
+    /// <summary>Applies relu before the last layer too; false is the residual network of nflows, whose last layer is linear in what the blocks give. No fused kernel serves that.</summary>
+    public bool FinalActivation { get; init; } = true;
+
     /// <summary>For each position in the order its feature: 0 to D − 1, each once. Null is the natural order.</summary>
     public IReadOnlyList<long>? Order { get; init; }
 

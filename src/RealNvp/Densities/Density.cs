@@ -26,6 +26,9 @@ public abstract class Density : nn.Module
     /// <summary>Whether log p(z) is minus infinity in some region, as outside of a box.</summary>
     public virtual bool HasBoundedSupport => false;
 
+    /// <summary>The elements of z whose density is one on a circle, the same at both edges; empty for a density of the line.</summary>
+    public virtual IReadOnlyList<Circle> CircularFeatures => [];
+
     /// <summary>Which elements of latents lie outside of the support, in the shape of z and of dtype Bool, for errors; null if it is not known for each element.</summary>
     /// <param name="z">(N, ...). Runs in a dispose scope, without gradients.</param>
     protected internal virtual Tensor? OutsideSupport(Tensor z) => null;

@@ -8,6 +8,9 @@ namespace RealNvp;
 /// <remarks>For bijections onto a box, such as splines with <see cref="SplineTails.Box"/> or <see cref="SplineTails.Circular"/>. It has no weights.</remarks>
 public sealed class UniformBox : Density
 {
+    /// <summary>Roundings of the edges that count as within: a map onto the box may end on the other side of one.</summary>
+    private const double Slack = 4;
+
     private readonly Scalar low, high, width, log_density, minus_infinity = Scalars.Of(double.NegativeInfinity);
 
     /// <summary>Makes the density.</summary>
@@ -31,6 +34,9 @@ public sealed class UniformBox : Density
     /// <inheritdoc/>
     public override bool HasBoundedSupport => true;
 
+    /// <summary>Every element: the density is the same at both edges.</summary>
+    public override IReadOnlyList<Circle> CircularFeatures => [.. Enumerable.Range(0, checked((int)Shape.NumElements)).Select(i => new Circle(i, Low, High))];
+
     /// <inheritdoc/>
     public override Tensor LogProb(Tensor z, Tensor? context = null)
     {
@@ -43,7 +49,11 @@ public sealed class UniformBox : Density
     /// <inheritdoc/>
     protected internal override Tensor? OutsideSupport(Tensor z) => Inside(z).logical_not();
 
-    private Tensor Inside(Tensor z) => z.ge(low).logical_and(z.le(high));
+    private Tensor Inside(Tensor z)
+    {
+        var slack = Slack * finfo(z.dtype).eps * Math.Max(Math.Abs(Low), Math.Abs(High));
+        return z.ge(Scalars.Of(Low - slack)).logical_and(z.le(Scalars.Of(High + slack)));
+    }
 
     /// <inheritdoc/>
     /// <remarks>A temperature below 1 draws from the inner part of the box, about its center; one above 1 stays in the box.</remarks>

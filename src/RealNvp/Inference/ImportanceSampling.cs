@@ -26,7 +26,7 @@ public static class ImportanceSampling
     /// <param name="batchSize">The number of samples at a time; at least 1.</param>
     /// <param name="seed">Makes the result repeatable for a given batch size; null draws from torch's generator.</param>
     /// <exception cref="ArgumentException">
-    /// An argument does not fit, the flow dequantizes, or the log-density of a sample is NaN or +∞; the message says of which.
+    /// An argument does not fit, a layer of the flow is random, as a dequantization is, or the log-density of a sample is NaN or +∞; the message says of which.
     /// </exception>
     /// <exception cref="InvalidOperationException">A sample of the flow is not finite.</exception>
     public static ImportanceEstimate Estimate(Flow flow, Func<Tensor, Tensor> logDensity, long samples, Tensor? context = null, int batchSize = 4096, long? seed = null)

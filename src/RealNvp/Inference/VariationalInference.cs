@@ -31,7 +31,7 @@ public static class VariationalInference
     /// <param name="seed">Makes the result repeatable; null draws from torch's generator. Take another one in every step.</param>
     /// <returns>A tensor without dimensions, which the caller disposes.</returns>
     /// <exception cref="ArgumentException">
-    /// An argument does not fit, the flow dequantizes, or the log-density of a point is not finite; the message says of which.
+    /// An argument does not fit, a layer of the flow is random, as a dequantization is, or the log-density of a point is not finite; the message says of which.
     /// </exception>
     /// <exception cref="InvalidOperationException">A sample of the flow is not finite, or its base density has weights but draws samples without gradients.</exception>
     public static Tensor ReverseKl(Flow flow, Func<Tensor, Tensor> logDensity, long samples, Tensor? context = null, GradientEstimator estimator = GradientEstimator.Path, long? seed = null)

@@ -31,6 +31,7 @@ internal sealed partial class EvaluationGate
     /// <summary>Computes with a flow in evaluation mode, whatever its mode is, until disposed.</summary>
     public static Scope Evaluate(Flow flow)
     {
+        flow.CheckDisposed();
         var me = Environment.CurrentManagedThreadId;
         var gate = Locked(flow.Gate);
         try
@@ -49,7 +50,11 @@ internal sealed partial class EvaluationGate
     }
 
     /// <summary>Computes with a flow in its own mode until disposed: alone if a part of it trains.</summary>
-    public static Scope Own(Flow flow) => Own(flow.Gate, flow);
+    public static Scope Own(Flow flow)
+    {
+        flow.CheckDisposed();
+        return Own(flow.Gate, flow);
+    }
 
     /// <summary>Computes with a part of a flow in its own mode until disposed, alone.</summary>
     public static Scope Own(nn.Module part) => gates.TryGetValue(part, out var gate) ? Own(gate, null) : default;

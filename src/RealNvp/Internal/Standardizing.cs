@@ -45,7 +45,7 @@ internal static class Standardizing
             sample?.Add(batch);
         }
         var least = constants ? 1 : 2;
-        if (moments.Count < least) throw new ArgumentException($"{owner} needs at least {least} example(s); got {moments.Count}.", nameof(batches));
+        if (moments.Count < least) throw new ArgumentException($"{owner} needs at least {(least == 1 ? "1 example" : "2 examples")}; got {moments.Count}.", nameof(batches));
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var constant = moments.Most.le(moments.Least);

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace RealNvp.Kernels;
 
 /// <summary>
-/// The x with τ(x) = y of a vector of elements, by Newton's method inside a bracket. Streams: y, parameters; x, |τ(x) − y|/max(1, |y|).
+/// The x with τ(x) = y of a vector of elements, by Newton's method inside a bracket. Streams: y, parameters; x, |τ(x) − y|/max(1, |y|), or 0 if x is the root to 14 digits.
 /// </summary>
 /// <remarks>
 /// logit F lies between the lines of its components, so x lies between their inverses at y. A step that leaves the bracket, is no number or
@@ -54,7 +54,11 @@ internal readonly unsafe struct MixtureRoot<TLanes>(int components) : IElementKe
         }
         TLanes.Store(search.X, at[2]);
         var scale = TLanes.Max(TLanes.Number(1), TLanes.Abs(TLanes.Load(at[0])));
-        TLanes.Store(TLanes.Abs(search.Residual) * LaneMath<TLanes, double>.Exp(logScale) / scale, at[3]);
+        var residual = TLanes.Abs(search.Residual) * LaneMath<TLanes, double>.Exp(logScale) / scale;
+        // where the map is steep, the number next to the root has a large residual too: a root to 14 digits of x counts as exact
+        var rest = TLanes.Abs(search.Residual) * LaneMath<TLanes, double>.Exp(-point.LogSlope);
+        var exact = TLanes.AtLeast(TLanes.Max(TLanes.Number(1), TLanes.Abs(search.X)) * TLanes.Number(MixtureTwin.LastDigits), rest);
+        TLanes.Store(TLanes.Select(exact, TLanes.Number(0), residual), at[3]);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -16,6 +16,10 @@ internal sealed class MixtureTwin(int components)
     /// <summary>The relative step, and the relative residual, that are as small as rounding lets them be.</summary>
     public const double SmallStep = 1e-14, SmallResidual = 4e-15;
 
+    /// <summary>A root that is as near as this, relative to max(1, |x|), is one to 14 digits: as near as the search's last steps take it.</summary>
+    public const double LastDigits = 2 * SmallStep;
+
+    private static readonly Scalar last_digits = Scalars.Of(LastDigits);
     private static readonly Scalar max_size = Scalars.Of(MaxLogSize), size_slope = Scalars.Of(1 / MaxLogSize), max_scale = Scalars.Of(MaxLogScale), scale_slope = Scalars.Of(1 / MaxLogScale);
     private static readonly Scalar small_step = Scalars.Of(SmallStep), small_residual = Scalars.Of(SmallResidual);
 
@@ -63,7 +67,7 @@ internal sealed class MixtureTwin(int components)
     public static void CheckResidual(double error)
     {
         if (!(error <= MixtureCdfTransformer.MaxResidual))
-            throw new InvalidOperationException(FormattableString.Invariant($"{nameof(MixtureCdfTransformer)}.Inverse found no root: the largest residual is {error:G3} of {MixtureCdfTransformer.MaxResidual:G1} allowed. Values or parameters may be NaN, infinite or near the largest number of their dtype."));
+            throw new NoRootException(FormattableString.Invariant($"{nameof(MixtureCdfTransformer)}.Inverse found no root: the largest residual is {error:G3} of {MixtureCdfTransformer.MaxResidual:G1} allowed. Values or parameters may be NaN, infinite or near the largest number of their dtype."));
     }
 
     private (Tensor LogWeights, Tensor Means, Tensor LogSizes, Tensor LogScale, Tensor Shift) Split(Tensor x, Tensor parameters)
@@ -121,7 +125,13 @@ internal sealed class MixtureTwin(int components)
             (low, high, x) = (step.MoveToOuter(nextLow), step.MoveToOuter(nextHigh), step.MoveToOuter(next));
             if (done) break;
         }
-        if (x.numel() > 0) CheckResidual(Logit(x, p).Value.sub(target).abs().mul(p.LogScale.exp()).div(y.to(float64).abs().clamp_min(Scalars.One)).max().Fetch<double>());
+        if (x.numel() > 0)
+        {
+            var (value, logDerivative) = Logit(x, p);
+            var rest = value.sub(target).abs();
+            var exact = rest.mul(logDerivative.neg().exp()).le(x.abs().clamp_min(Scalars.One).mul(last_digits));
+            CheckResidual(rest.mul(p.LogScale.exp()).div(y.to(float64).abs().clamp_min(Scalars.One)).masked_fill(exact, Scalars.Zero).max().Fetch<double>());
+        }
         return scope.MoveToOuter(x.to(y.dtype));
     }
 }

@@ -32,17 +32,17 @@ internal struct SplineCurve<TLanes, T> where TLanes : struct, ILanes<TLanes, T> 
     /// <param name="value">Values inside of the interval.</param>
     /// <param name="inverse">Whether they are on the axis of heights.</param>
     /// <param name="bin">Their bins.</param>
-    /// <param name="high">The upper edge.</param>
+    /// <param name="search">Knows the upper edge and the derivatives of parameters.</param>
     /// <param name="linear">Whether the tails are linear, so that the derivative at both edges is 1.</param>
     /// <param name="last">The number of the last bin.</param>
     /// <param name="curve">The result.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Locate(TLanes value, bool inverse, in SplineBin<TLanes> bin, T high, bool linear, T last, out SplineCurve<TLanes, T> curve)
+    public static void Locate(TLanes value, bool inverse, in SplineBin<TLanes> bin, in SplineSearch<TLanes, T> search, bool linear, T last, out SplineCurve<TLanes, T> curve)
     {
         Unsafe.SkipInit(out curve);
         var one = TLanes.Number(1);
-        Derivative(bin.Left, out curve.Left, out curve.LeftRate);
-        Derivative(bin.Right, out curve.Right, out curve.RightRate);
+        search.Derivative(bin.Left, out curve.Left, out curve.LeftRate);
+        search.Derivative(bin.Right, out curve.Right, out curve.RightRate);
         curve.IsLast = TLanes.Same(bin.Index, TLanes.Create(last));
         if (linear)
         {
@@ -52,7 +52,7 @@ internal struct SplineCurve<TLanes, T> where TLanes : struct, ILanes<TLanes, T> 
         curve.Slope = bin.Y.Size / bin.X.Size;
         ref readonly var axis = ref inverse ? ref bin.Y : ref bin.X;
         var below = LaneMath<TLanes, T>.Unit((value - axis.Knot - axis.KnotRest) / axis.Size);
-        var above = TLanes.Select(curve.IsLast, LaneMath<TLanes, T>.Unit((TLanes.Create(high) - value) / axis.Size), one - below);
+        var above = TLanes.Select(curve.IsLast, LaneMath<TLanes, T>.Unit((TLanes.Create(search.High) - value) / axis.Size), one - below);
         (curve.At, curve.Rest) = (below, above);
         if (inverse) Root(below, above, ref curve);
         Sums(ref curve);
@@ -120,17 +120,4 @@ internal struct SplineCurve<TLanes, T> where TLanes : struct, ILanes<TLanes, T> 
     }
 
     private static TLanes Smallest => TLanes.Number(typeof(T) == typeof(float) ? 1.1754944e-38 : 2.2250738585072014e-308);
-
-    /// <summary>The derivative of a parameter, a softplus, and its rate.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Derivative(in TLanes raw, out TLanes value, out TLanes rate)
-    {
-        var zero = TLanes.Number(0);
-        var one = TLanes.Number(1);
-        var x = raw * TLanes.Number(SplineTransformer.Steepness);
-        var e = LaneMath<TLanes, T>.ExpOfNegative(-TLanes.Abs(x));
-        var softplus = TLanes.Max(zero, x) + LaneMath<TLanes, T>.LogOnePlus(e);
-        value = TLanes.MultiplyAdd(softplus, TLanes.Number(1 / SplineTransformer.Steepness), TLanes.Number(SplineTransformer.MinDerivative));
-        rate = TLanes.Select(TLanes.AtLeast(x, zero), one, e) / (one + e);
-    }
 }

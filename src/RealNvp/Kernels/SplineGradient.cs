@@ -29,7 +29,7 @@ internal readonly unsafe struct SplineGradient<TLanes, T>(SplineShape shape, boo
         var input = TLanes.Load(at[0]);
         var inside = SplineKernel<TLanes, T>.Inside(input, at[0], search.Low, search.High, tails, scratch);
         search.Run(inside, inverse, at[1], steps[1], scratch, out var bin);
-        SplineCurve<TLanes, T>.Locate(inside, inverse, bin, search.High, tails == SplineTails.Linear, T.CreateTruncating(bins - 1), out var curve);
+        SplineCurve<TLanes, T>.Locate(inside, inverse, bin, search, tails == SplineTails.Linear, T.CreateTruncating(bins - 1), out var curve);
         var (ofValue, ofLog) = (TLanes.Load(at[2]), TLanes.Load(at[3]));
         var zero = TLanes.Number(0);
         var within = tails == SplineTails.Circular ? TLanes.Same(zero, zero) : SplineKernel<TLanes, T>.Within(input, search.Low, search.High);

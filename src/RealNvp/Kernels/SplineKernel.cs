@@ -22,7 +22,7 @@ internal readonly unsafe struct SplineKernel<TLanes, T>(SplineShape shape, bool 
         var input = TLanes.Load(at[0]);
         var inside = Inside(input, at[0], search.Low, search.High, tails, scratch);
         search.Run(inside, inverse, at[1], steps[1], scratch, out var bin);
-        SplineCurve<TLanes, T>.Locate(inside, inverse, bin, search.High, tails == SplineTails.Linear, T.CreateTruncating(bins - 1), out var curve);
+        SplineCurve<TLanes, T>.Locate(inside, inverse, bin, search, tails == SplineTails.Linear, T.CreateTruncating(bins - 1), out var curve);
         var logDerivative = curve.LogDerivative();
         var value = inverse ? curve.X(bin.X, search.High) : curve.Y(bin.Y, search.High);
         if (inverse) logDerivative = -logDerivative;

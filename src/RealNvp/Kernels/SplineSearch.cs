@@ -13,15 +13,30 @@ internal readonly unsafe struct SplineSearch<TLanes, T> where TLanes : struct, I
     private readonly int bins;
     private readonly SplineTails tails;
     private readonly T floor, share, shareRest;
+    private readonly double steepness, flatness, minDerivative;
 
     public SplineSearch(SplineShape shape)
     {
         (bins, tails) = (shape.Bins, shape.Tails);
         (Low, High) = (T.CreateTruncating(shape.Low), T.CreateTruncating(shape.High));
-        floor = T.CreateTruncating((shape.High - shape.Low) * SplineTransformer.MinBinSize);
-        var all = (shape.High - shape.Low) * (1 - (SplineTransformer.MinBinSize * shape.Bins));
+        floor = T.CreateTruncating((shape.High - shape.Low) * shape.MinBinSize);
+        (steepness, flatness, minDerivative) = (shape.Steepness, 1 / shape.Steepness, shape.MinDerivative);
+        var all = (shape.High - shape.Low) * (1 - (shape.MinBinSize * shape.Bins));
         share = T.CreateTruncating(all);
         shareRest = T.CreateTruncating((all - double.CreateTruncating(share)) / all);
+    }
+
+    /// <summary>The derivative of a parameter, a softplus, and its rate.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Derivative(in TLanes raw, out TLanes value, out TLanes rate)
+    {
+        var zero = TLanes.Number(0);
+        var one = TLanes.Number(1);
+        var x = raw * TLanes.Number(steepness);
+        var e = LaneMath<TLanes, T>.ExpOfNegative(-TLanes.Abs(x));
+        var softplus = TLanes.Max(zero, x) + LaneMath<TLanes, T>.LogOnePlus(e);
+        value = TLanes.MultiplyAdd(softplus, TLanes.Number(flatness), TLanes.Number(minDerivative));
+        rate = TLanes.Select(TLanes.AtLeast(x, zero), one, e) / (one + e);
     }
 
     public T Low { get; }

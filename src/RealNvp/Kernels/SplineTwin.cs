@@ -7,11 +7,11 @@ namespace RealNvp.Kernels;
 /// <summary>Splines in plain tensor operations, for all devices and dtypes and for derivatives of gradients: the twin of the spline kernels.</summary>
 internal sealed class SplineTwin(SplineShape shape)
 {
-    private static readonly Scalar steepness = Scalars.Of(SplineTransformer.Steepness), flatness = Scalars.Of(1 / SplineTransformer.Steepness), min_derivative = Scalars.Of(SplineTransformer.MinDerivative);
+    private readonly Scalar steepness = Scalars.Of(shape.Steepness), flatness = Scalars.Of(1 / shape.Steepness), min_derivative = Scalars.Of(shape.MinDerivative);
     private static readonly Scalar smallest = Scalars.Of(1e-30);
     private readonly Scalar low = Scalars.Of(shape.Low), high = Scalars.Of(shape.High), period = Scalars.Of(shape.High - shape.Low);
-    private readonly Scalar bin_floor = Scalars.Of((shape.High - shape.Low) * SplineTransformer.MinBinSize);
-    private readonly Scalar bin_share = Scalars.Of((shape.High - shape.Low) * (1 - (SplineTransformer.MinBinSize * shape.Bins)));
+    private readonly Scalar bin_floor = Scalars.Of((shape.High - shape.Low) * shape.MinBinSize);
+    private readonly Scalar bin_share = Scalars.Of((shape.High - shape.Low) * (1 - (shape.MinBinSize * shape.Bins)));
 
     public SplineShape Shape => shape;
 

@@ -44,7 +44,7 @@ public abstract record AutoregressiveOptions : ModelOptions
         Range(Blocks, 0, 1024, nameof(Blocks));
         Range(Bins, 1, 64, nameof(Bins));
         Range(Components, 1, 64, nameof(Components));
-        Require(Bound > 0 && double.IsFinite(Bound), nameof(Bound), Bound, "must be positive");
+        RequireBound(Bound, nameof(Bound));
         Require(Enum.IsDefined(Transformer), nameof(Transformer), Transformer, "must be a defined value");
     }
 

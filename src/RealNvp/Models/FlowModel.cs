@@ -14,15 +14,16 @@ public abstract class FlowModel : Flow
     public abstract ModelOptions ModelOptions { get; }
 
     /// <summary>The standardization at the start of the model, or null where there is none. The trainer fits it.</summary>
-    public Standardization? Standardization => (Bijection as Chain)?.Layers.OfType<Standardization>().FirstOrDefault();
+    public Standardization? Standardization => (Bijection as Chain)?.Layers.Select(l => l is SubsetLayer some ? some.Bijection : l).OfType<Standardization>().FirstOrDefault();
 
     /// <summary>Writes the model to one self-describing file: options and weights, as safetensors. The file is replaced in one step.</summary>
     /// <param name="path">The file, usually <c>*.safetensors</c>. An older one stays whole until the new one is complete.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="ObjectDisposedException">The model or a part of it is disposed; a file that is there stays as it is.</exception>
     public void Save(string path)
     {
         using var scope = NewDisposeScope();
-        SafeTensors.Save(path, new Dictionary<string, Tensor>(ModelFile.Prefixed(ModelFile.ModelPrefix, state_dict())), ModelFile.Metadata(this));
+        SafeTensors.Save(path, new Dictionary<string, Tensor>(ModelFile.Prefixed(ModelFile.ModelPrefix, LivingState())), ModelFile.Metadata(this));
     }
 
     /// <summary>Reads a model of any kind that <see cref="Save"/> or a <see cref="Trainer"/> wrote; nothing else is needed. It comes in evaluation mode.</summary>

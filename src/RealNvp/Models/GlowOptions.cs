@@ -53,8 +53,7 @@ public sealed record GlowOptions : ModelOptions
         Range(Hidden, 1, 1 << 16, nameof(Hidden));
         Require(Enum.IsDefined(Coupling), nameof(Coupling), Coupling, "must be a defined value");
         Require(Enum.IsDefined(Linear), nameof(Linear), Linear, "must be a defined value");
-        var unit = 1L << Scales;
-        Require(Shape[1] % unit == 0 && Shape[2] % unit == 0, nameof(Scales), Scales, $"is too large for images of {Shape[1]}×{Shape[2]}: height and width must be divisible by {unit}");
+        RequireScales(Scales, static scales => scales, pixels: 1);
     }
 
     internal override FlowModel Build() => new GlowModel(this);

@@ -101,16 +101,21 @@ public abstract record ModelOptions
     internal ContextEncoder? NewContextEncoder() => StandardizeContext && ContextSize > 0 ? new ContextStandardization(ContextSize, Scaling) : null;
 
     /// <summary>The layers that take the scales of data, and their tails, away.</summary>
-    internal IEnumerable<Bijection> ScalingLayers(bool standardize)
+    internal IEnumerable<Bijection> ScalingLayers(bool standardize) => ScalingLayers(standardize, Shape);
+
+    /// <summary>The same for some of the features.</summary>
+    internal IEnumerable<Bijection> ScalingLayers(bool standardize, EventShape shape)
     {
-        if (standardize) yield return new Standardization(Shape, Scaling);
-        if (TailThreshold is { } threshold) yield return new AsinhTransform(threshold, Shape);
+        if (standardize) yield return new Standardization(shape, Scaling);
+        if (TailThreshold is { } threshold) yield return new AsinhTransform(threshold, shape);
     }
 
     /// <summary>Makes the density of the latents, with new weights.</summary>
-    internal Density NewBase()
+    internal Density NewBase() => NewBase(IsImage ? [Shape.NumElements] : Shape);
+
+    /// <summary>Makes the density of latents of a shape, or of some features of them.</summary>
+    internal Density NewBase(EventShape latent)
     {
-        EventShape latent = IsImage ? [Shape.NumElements] : Shape;
         return Base switch
         {
             BaseDensityKind.StandardLogistic => new StandardLogistic(latent),
@@ -144,6 +149,27 @@ public abstract record ModelOptions
     }
 
     private protected void Range(long value, long least, long most, string name) => Require(value >= least && value <= most, name, value, $"must be in {least} ... {most}");
+
+    /// <summary>Checks that sizes of images can be halved often enough, and that enough pixels are left; else says how to crop, to pad, or how many scales fit.</summary>
+    /// <param name="scales">The number of scales.</param>
+    /// <param name="halvings">How often that many scales halve the image.</param>
+    /// <param name="pixels">The least number of pixels of the last scale.</param>
+    private protected void RequireScales(int scales, Func<int, int> halvings, long pixels)
+    {
+        var (height, width) = (Shape[1], Shape[2]);
+        bool Divides(int s) => height % (1L << halvings(s)) == 0 && width % (1L << halvings(s)) == 0;
+        bool Fits(int s) => Divides(s) && (height >> halvings(s)) * (width >> halvings(s)) >= pixels;
+        if (Fits(scales)) return;
+        var most = Enumerable.Range(1, 16).LastOrDefault(Fits);
+        var unit = 1L << halvings(scales);
+        var fewer = most > 0 && most < scales ? $", or use {nameof(RealNvpOptions.Scales)} = {most}" : "";
+        Require(Divides(scales), nameof(RealNvpOptions.Scales), scales, $"is too large for images of {height}×{width}: height and width must be divisible by {unit}. {BlockShapes.Fitting(height, width, unit)}{fewer}");
+        Require(false, nameof(RealNvpOptions.Scales), scales, $"is too large for images of {height}×{width}: the last scale needs at least {pixels} pixels. {(most > 0 ? $"Use {nameof(RealNvpOptions.Scales)} = {most}" : "Pad the images")}");
+    }
+
+    // a bin may be a thousandth of the interval and a slope a thousand, so rounding of a knot moves a value by up to Bound · 1e-7 · 1e3, in each layer
+    private protected void RequireBound(double bound, string name) =>
+        Require(bound is >= 1e-2 and <= 100, name, bound, "must be in 0.01 ... 100: splines lose their digits on a wider interval; scale the data to it, as Standardize does");
 
     private protected void RequireVector() => Require(!IsImage && Shape[0] >= 1, nameof(Shape), Shape, "must be [D]: this model is for vectors");
 

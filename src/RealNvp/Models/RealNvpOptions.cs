@@ -77,9 +77,7 @@ public sealed partial record RealNvpOptions : ModelOptions
         Require(Momentum is >= 0 and < 1, nameof(Momentum), Momentum, "must be in [0, 1)");
         Require(Enum.IsDefined(Coupling) && Enum.IsDefined(Order) && Enum.IsDefined(VectorMask) && Enum.IsDefined(Statistics), "Enums", "", "must have defined values");
         if (!IsImage) return;
-        var unit = 1L << (Scales - 1);
-        Require(Shape[1] % unit == 0 && Shape[2] % unit == 0, nameof(Scales), Scales, $"is too large for images of {Shape[1]}×{Shape[2]}: height and width must be divisible by {unit}");
-        Require(Shape[1] / unit * (Shape[2] / unit) >= 2, nameof(Scales), Scales, $"is too large for images of {Shape[1]}×{Shape[2]}: the last scale needs at least 2 pixels");
+        RequireScales(Scales, static scales => scales - 1, pixels: 2);
     }
 
     internal override FlowModel Build() => new RealNvpModel(this);

@@ -7,6 +7,8 @@ namespace RealNvp;
 /// <remarks>
 /// Each step is a linear layer in LU form and a coupling of rational-quadratic splines with linear tails; a linear layer ends it. A new model is
 /// a rotation. Both directions take one pass.
+/// <para>With <see cref="SplineFlowOptions.CircularFeatures"/>, some or all features are angles or other circles: circular splines (Rezende et al.,
+/// arXiv 2002.02428) between learned shifts, networks that see cos and sin, a uniform density on the circles; linear layers mix the other features.</para>
 /// </remarks>
 public sealed class SplineFlow : FlowModel
 {
@@ -15,7 +17,7 @@ public sealed class SplineFlow : FlowModel
     /// <param name="seed">Makes the initial weights repeatable, on any thread; torch's default generator is left alone. Null draws from that generator.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public SplineFlow(SplineFlowOptions options, long? seed = null)
-        : base(nameof(SplineFlow), Checked(options, nameof(SplineFlow)), Seeded(seed, () => Build(options), options.NewBase)) => Options = options;
+        : base(nameof(SplineFlow), Checked(options, nameof(SplineFlow)), Seeded(seed, () => Build(options), () => options.CircularFeatures.Count > 0 ? CircularSplines.Base(options) : options.NewBase())) => Options = options;
 
     /// <summary>What the model was built from.</summary>
     public SplineFlowOptions Options { get; }
@@ -28,6 +30,7 @@ public sealed class SplineFlow : FlowModel
 
     private static Chain Build(SplineFlowOptions options)
     {
+        if (options.CircularFeatures.Count > 0) return CircularSplines.Build(options);
         var layers = options.Preprocessing(options.Standardize);
         for (var i = 0; i < options.Couplings; i++)
         {

@@ -24,6 +24,22 @@ public sealed record SplineFlowOptions : ModelOptions
     /// <summary>An <see cref="InvertibleLinear"/> before each coupling and at the end, as in the paper; false for couplings alone.</summary>
     public bool Linear { get; init; } = true;
 
+    /// <summary>
+    /// The features that are positions on circles, such as angles, by index; empty for none. The density of the model has no jump where a circle is cut, and
+    /// samples lie in [<see cref="CircleLow"/>, <see cref="CircleHigh"/>). <see cref="Standardize"/> and <see cref="Linear"/> are for the other features.
+    /// </summary>
+    public FeatureSet CircularFeatures { get; init; }
+
+    /// <summary>The lower edge of each circle.</summary>
+    public double CircleLow { get; init; } = -Math.PI;
+
+    /// <summary>The upper edge of each circle, one turn on.</summary>
+    public double CircleHigh { get; init; } = Math.PI;
+
+    /// <summary>A torus: all features are angles in radians. 8 couplings with networks of 64 hidden features.</summary>
+    /// <param name="features">D, at least 2.</param>
+    public static SplineFlowOptions Torus(long features) => new() { Shape = [features], Couplings = 8, Hidden = 64, Blocks = 1, CircularFeatures = FeatureSet.All(features) };
+
     /// <summary>2-D toy densities: 4 couplings with an MLP of 64 hidden features.</summary>
     public static SplineFlowOptions Toy2D { get; } = new() { Shape = [2], Couplings = 4, Hidden = 64, Blocks = 1, Linear = false };
 
@@ -65,7 +81,12 @@ public sealed record SplineFlowOptions : ModelOptions
         Range(Hidden, 1, 1 << 16, nameof(Hidden));
         Range(Blocks, 0, 1024, nameof(Blocks));
         Range(Bins, 1, 64, nameof(Bins));
-        Require(Bound > 0 && double.IsFinite(Bound), nameof(Bound), Bound, "must be positive");
+        RequireBound(Bound, nameof(Bound));
+        Require(CircleLow < CircleHigh && double.IsFinite(CircleHigh - CircleLow), nameof(CircleHigh), CircleHigh, "must be above CircleLow, both finite");
+        if (CircularFeatures.Count == 0) return;
+        Require(CircularFeatures[CircularFeatures.Count - 1] < Shape[0], nameof(CircularFeatures), CircularFeatures, $"must be features of {Shape}, 0 to {Shape[0] - 1}");
+        Require(Levels == 0, nameof(CircularFeatures), CircularFeatures, "does not go together with Levels");
+        Require(Base != BaseDensityKind.UniformBox, nameof(Base), Base, "is for the features that are no circles; circles have a uniform density of their own");
     }
 
     private protected override double? BoxBound => Standardize || Linear ? null : Bound;

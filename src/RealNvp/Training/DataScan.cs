@@ -46,8 +46,17 @@ internal sealed class DataScan : IDisposable
         return scan.Findings(x.dtype == ScalarType.Float64 && weights == ScalarType.Float32);
     }
 
-    private void Add(Tensor part)
+    /// <summary>A look at the data of a loader, batch by batch; null where there is nothing to look at.</summary>
+    public static DataScan? OfColumns(Flow flow) => flow.InputShape.Count == 1 && !flow.Bijection.AcceptsIntegers ? new DataScan("column") : null;
+
+    /// <summary>What there is to say of a loader's batches, once all were added.</summary>
+    public List<string> Findings() => rows < 3 ? [] : Findings(rounds: false);
+
+    /// <summary>Adds the next rows (N, D).</summary>
+    public void Add(Tensor part)
     {
+        if (part.shape[0] == 0) return;
+        using var _ = no_grad();
         using var scope = NewDisposeScope();
         moments.Add(part);
         sample.Add(part);
@@ -66,6 +75,8 @@ internal sealed class DataScan : IDisposable
 
     private List<string> Findings(bool rounds)
     {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
         var q = sample.Quantiles(0.5, 0.25, 0.75);
         var (medians, lows, highs) = (q[0].FetchDoubles(), q[1].FetchDoubles(), q[2].FetchDoubles());
         var (means, variances) = (moments.Mean.FetchDoubles(), moments.Variance().FetchDoubles());

@@ -15,6 +15,8 @@ internal sealed class LayerFitting
     private readonly string owner;
     private readonly CancellationToken cancellation;
     private readonly HashSet<IFitsData> open;
+    private readonly List<string> findings = [];
+    private bool looked;
 
     private LayerFitting(Flow flow, TrainingData data, string owner, HashSet<IFitsData> open, CancellationToken cancellation) =>
         (this.flow, this.data, this.owner, this.open, this.cancellation) = (flow, data, owner, open, cancellation);
@@ -46,7 +48,7 @@ internal sealed class LayerFitting
             open.RemoveWhere(l => l.IsFitted);
         }
         var names = flow.named_modules().ToDictionary(m => m.module, m => m.name, (IEqualityComparer<nn.Module>)ReferenceEqualityComparer.Instance);
-        return [.. open.Cast<nn.Module>().Select(m => $"{names.GetValueOrDefault(m, "the flow")} ({m.GetName()}) is not fitted to data: they reach it in no forward pass of it. It stays as it is; fit it by hand if it should be.")];
+        return [.. findings, .. open.Cast<nn.Module>().Select(m => $"{names.GetValueOrDefault(m, "the flow")} ({m.GetName()}) is not fitted to data: they reach it in no forward pass of it. It stays as it is; fit it by hand if it should be.")];
     }
 
     private void Fit(IFitsData layer, IEnumerable<Tensor> batches)
@@ -58,6 +60,9 @@ internal sealed class LayerFitting
     // the examples in their order, on the device of the weights; each is disposed when the next one is asked for
     private IEnumerable<(Tensor X, Tensor? Context)> Examples()
     {
+        // the data of a loader are looked over as they come by for the first time; those in tensors the trainer looks over
+        using var scan = looked || data is TensorData ? null : DataScan.OfColumns(flow);
+        looked = true;
         long count = 0;
         foreach (var (x, context) in data.InOrder())
         {
@@ -66,6 +71,7 @@ internal sealed class LayerFitting
             {
                 cancellation.ThrowIfCancellationRequested();
                 flow.CheckData(x, context, owner);
+                scan?.Add(x);
                 var (input, given) = OnDevice(x, context);
                 using (input)
                 using (given)
@@ -73,6 +79,7 @@ internal sealed class LayerFitting
             }
             count++;
         }
+        if (scan is not null) findings.AddRange(scan.Findings());
         if (count == 0) throw new ArgumentException($"{owner}: the data loader gave no batch. Pass a sequence that can be enumerated again, for the pass that fits layers to the data and for each epoch; or fit them with a tensor of examples first: {nameof(Trainer)}.{nameof(Trainer.FitLayers)}.", nameof(data));
     }
 

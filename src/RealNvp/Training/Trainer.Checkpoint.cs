@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -7,11 +8,13 @@ public sealed partial class Trainer
 {
     /// <summary>Writes weights, options, optimizer, averages, counters and torch's random state to one file, replaced in one step.</summary>
     /// <param name="path">The file, usually <c>*.safetensors</c>.</param>
+    /// <exception cref="ObjectDisposedException">The trainer, the flow or a part of it is disposed; a file that is there stays as it is.</exception>
     public void SaveCheckpoint(string path)
     {
         if (finished) throw new InvalidOperationException("This training has ended, so its checkpoint would hold other weights than the optimizer's. Save the model instead.");
+        ObjectDisposedException.ThrowIf(disposed, this);
         using var scope = NewDisposeScope();
-        var tensors = new Dictionary<string, Tensor>(ModelFile.Prefixed(ModelFile.ModelPrefix, flow.state_dict()));
+        var tensors = new Dictionary<string, Tensor>(ModelFile.Prefixed(ModelFile.ModelPrefix, flow.LivingState()));
         void Add(string prefix, IEnumerable<KeyValuePair<string, Tensor>> section)
         {
             foreach (var (name, tensor) in ModelFile.Prefixed(prefix, section)) tensors.Add(name, tensor);
@@ -68,20 +71,24 @@ public sealed partial class Trainer
 
     private static Trainer Resume(string path, SafeTensorsFile file, Flow flow, Func<TrainingOptions, TrainingOptions>? change)
     {
-        if (!file.Metadata.TryGetValue(ModelFile.TrainingKey, out var training) || !file.Metadata.TryGetValue(ModelFile.StateKey, out var state))
+        if (!file.Metadata.TryGetValue(ModelFile.TrainingKey, out var training) || !file.Metadata.TryGetValue(ModelFile.StateKey, out var json))
             throw new InvalidDataException($"{path} holds a model but no state of a training. Load it with {nameof(FlowModel)}.{nameof(FlowModel.Load)} and make a new trainer.");
         var version = ModelFile.VersionOf(file.Metadata, path);
         var namedPath = false;
         var options = TrainerState.Read<TrainingOptions>(training, version, member => namedPath |= member == nameof(TrainingOptions.CheckpointPath)) with { CheckpointPath = path };
-        ModelFile.LoadState(flow, file, ModelFile.ModelPrefix, path);
-        Trainer trainer;
-        try { trainer = new Trainer(flow, change is null ? options : change(options)); }
+        var state = TrainerState.Read<TrainerState>(json, version);
+        try { options.Validate(); }
         catch (ArgumentException e) { throw new InvalidDataException($"The training options in {path} are not valid: {e.Message}", e); }
+        state.Check();
+        var moments = ModelFile.Section(file, ModelFile.OptimizerPrefix);
+        CheckSquares(moments, path);
+        if (file.Tensors.TryGetValue(ModelFile.RandomPrefix + "default", out var random) && GeneratorState.Fault(random) is { } fault) throw new InvalidDataException($"{path} is damaged: {fault}.");
+        ModelFile.LoadState(flow, file, ModelFile.ModelPrefix, path);
+        var trainer = new Trainer(flow, change is null ? options : change(options)) { state = state };
         try
         {
-            trainer.state = TrainerState.Read<TrainerState>(state, version);
             if (namedPath) trainer.Warn($"The checkpoint is of an older version, which held the path of further checkpoints. A path in a file is not used: they go to {trainer.Options.CheckpointPath ?? "no file"}.");
-            trainer.optimizer.LoadStateDict(ModelFile.Section(file, ModelFile.OptimizerPrefix));
+            trainer.optimizer.LoadStateDict(moments);
             trainer.average?.LoadStateDict(ModelFile.AverageSection(flow, file, path));
             var best = ModelFile.Section(file, ModelFile.BestPrefix);
             if (best.Count > 0)
@@ -90,9 +97,10 @@ public sealed partial class Trainer
                 using var older = new OlderState(flow, best, expected, version);
                 if (!best.Keys.ToHashSet().SetEquals(expected.Keys) || best.Any(b => !b.Value.shape.AsSpan().SequenceEqual(expected[b.Key].shape)))
                     throw new InvalidDataException($"{path} is damaged: its best weights do not fit the model.");
+                if (state.BestEpoch is null) throw new InvalidDataException($"{path} is damaged: it has best weights, but {nameof(TrainerState.BestEpoch)} is null.");
                 trainer.best = new StateSnapshot(best);
             }
-            if (file.Tensors.TryGetValue(ModelFile.RandomPrefix + "default", out var random)) RestoreRandomState(random, path);
+            if (random is not null) set_rng_state(random);
             return trainer;
         }
         catch (ArgumentException e)
@@ -107,11 +115,12 @@ public sealed partial class Trainer
         }
     }
 
-    private static void RestoreRandomState(Tensor random, string path)
+    // what comes from no gradients is 0; a negative one would make NaN of a weight
+    private static void CheckSquares(Dictionary<string, Tensor> state, string path)
     {
-        using var current = get_rng_state();
-        if (random.dtype != current.dtype || !random.shape.AsSpan().SequenceEqual(current.shape))
-            throw new InvalidDataException($"{path} is damaged: its random state is {random.dtype} {EventShape.Format(random.shape)}; expected {current.dtype} {EventShape.Format(current.shape)}.");
-        set_rng_state(random);
+        using var scope = NewDisposeScope();
+        foreach (var (name, tensor) in state)
+            if (name.StartsWith("exp_avg_sq.", StringComparison.Ordinal) && tensor.numel() > 0 && !(tensor.min().FetchDouble() >= 0))
+                throw new InvalidDataException($"{path} is damaged: the optimizer's mean of squares {name} has a value that is negative or no number.");
     }
 }

@@ -21,7 +21,7 @@ public sealed partial class Trainer : IDisposable
     private readonly PendingLimits? limits;
     private TrainerState state = new();
     private StateSnapshot? best;
-    private bool finished;
+    private bool finished, disposed;
 
     /// <summary>Makes a trainer for a flow on the device and in the dtype that it will keep: move the flow before.</summary>
     /// <param name="flow">The flow to train.</param>
@@ -36,6 +36,7 @@ public sealed partial class Trainer : IDisposable
         Options = options ?? (flow is FlowModel model ? TrainingOptions.For(model.ModelOptions) : new TrainingOptions());
         Options.Validate();
         this.flow = flow;
+        flow.CheckAlive();
         using var gradients = Internal.GradientMode.Enter();
         CheckTrainable(flow);
         parameters = [.. flow.parameters().Where(p => p.requires_grad)];
@@ -69,6 +70,7 @@ public sealed partial class Trainer : IDisposable
     public TrainingResult Fit(TrainingData data, TrainingData? validation = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(data);
+        ObjectDisposedException.ThrowIf(disposed, this);
         if (finished) throw new InvalidOperationException("This training has ended. Make a new trainer to train on, or resume one from a checkpoint.");
         // a caller may be in no_grad or in inference mode, where nothing could be trained
         using var gradients = Internal.GradientMode.Enter();
@@ -90,8 +92,12 @@ public sealed partial class Trainer : IDisposable
     {
         CheckData(data, nameof(data));
         if (validation is not null) CheckData(validation, nameof(validation));
+        if (Options.CheckpointPath is { } place && Directory.Exists(place))
+            throw new ArgumentException($"{nameof(TrainingOptions)}.{nameof(TrainingOptions.CheckpointPath)} is a folder, {Path.GetFullPath(place)}. Give the path of a file in it.", nameof(data));
         if (Options.CheckpointPath is { } file && Path.GetDirectoryName(Path.GetFullPath(file)) is { } folder && !Directory.Exists(folder))
             throw new DirectoryNotFoundException($"The folder of {nameof(TrainingOptions.CheckpointPath)}, {folder}, does not exist. Create it before training.");
+        if (Batches(data) is > 0 and var batches && state.Batch > batches)
+            throw new ArgumentException($"The checkpoint has done {state.Batch} batches of its epoch, but these data have {batches}. Resume with the data that the training began with.", nameof(data));
         if (Batches(data) == 0 && Options.MaxSteps is null && Options.Schedule is CosineSchedule)
             throw new ArgumentException($"The cosine schedule needs the number of steps, but the data loader does not tell how many batches it has. Pass it to {nameof(TrainingData)}.{nameof(TrainingData.FromBatches)}, or set {nameof(TrainingOptions.MaxSteps)}.", nameof(data));
         if (state.Step == 0)
@@ -140,6 +146,7 @@ public sealed partial class Trainer : IDisposable
     /// <summary>Frees the optimizer's and the average's tensors; the flow stays.</summary>
     public void Dispose()
     {
+        disposed = true;
         optimizer.Dispose();
         average?.Dispose();
         best?.Dispose();

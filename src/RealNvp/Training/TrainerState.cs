@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace RealNvp;
 
 /// <summary>The counters of a training that a checkpoint carries, as JSON.</summary>
-internal sealed class TrainerState
+internal sealed partial class TrainerState
 {
     /// <summary>Optimizer steps done.</summary>
     public long Step { get; set; }

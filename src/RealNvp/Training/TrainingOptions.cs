@@ -100,7 +100,7 @@ public sealed record TrainingOptions
         Require(Schedule is not null, nameof(Schedule), Schedule, "must not be null");
         Require(Adam is not null, nameof(Adam), Adam, "must not be null");
         Require(WeightNormDecay >= 0 && double.IsFinite(WeightNormDecay), nameof(WeightNormDecay), WeightNormDecay, "must not be negative");
-        Require(MaxGradientNorm is null or > 0, nameof(MaxGradientNorm), MaxGradientNorm, "must be null or positive");
+        Require(MaxGradientNorm is null || (MaxGradientNorm > 0 && double.IsFinite(MaxGradientNorm.Value)), nameof(MaxGradientNorm), MaxGradientNorm, "must be null, for no limit, or positive and finite");
         Require(AverageDecay is null or (>= 0 and < 1), nameof(AverageDecay), AverageDecay, "must be null or in [0, 1)");
         Require(ValidationFraction is null or (>= 0 and < 1), nameof(ValidationFraction), ValidationFraction, "must be null or in [0, 1)");
         Require(Patience is null or >= 1, nameof(Patience), Patience, "must be null or at least 1");

@@ -13,7 +13,8 @@ namespace RealNvp;
 /// <para>log|dy/dx| = a + log Σ (wᵢ σ(−uᵢ) + vᵢ σ(uᵢ))/sᵢ with u = (x − μ)/s and the shares w, v of component i in F and in 1 − F: a sum of
 /// positive terms, so that it is exact in both tails, where y runs on as a line.</para>
 /// <para>The inverse has no closed form. It is found by Newton's method inside a bracket, in float64 whatever the dtype; its residual
-/// |τ(x) − y| is at most <see cref="MaxResidual"/> · max(1, |y|) before x is rounded to its dtype, or the call throws. The gradient of the
+/// |τ(x) − y| is at most <see cref="MaxResidual"/> · max(1, |y|) before x is rounded to its dtype, or x is the root to 14 digits, where the map
+/// is so steep that the next number has a larger residual; else the call throws. The gradient of the
 /// inverse is that of the implicit function, of first order.</para>
 /// </remarks>
 public sealed class MixtureCdfTransformer : ScalarTransformer

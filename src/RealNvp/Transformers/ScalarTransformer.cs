@@ -43,6 +43,14 @@ public abstract class ScalarTransformer : nn.Module
     /// <exception cref="ArgumentException">What the map is for, and what it got.</exception>
     public virtual void CheckShape(EventShape shape) { }
 
+    /// <summary>The circle that the map takes onto itself, for any parameters; null for a map of the line.</summary>
+    /// <param name="feature">The channel or feature among those that are transformed, from 0; also that of the result.</param>
+    public virtual Circle? CircleOf(int feature) => null;
+
+    /// <summary>The map of one channel or feature alone: this one, unless features have maps of their own. It takes the first parameters, if it takes fewer.</summary>
+    /// <param name="feature">The channel or feature among those that are transformed, from 0.</param>
+    public virtual ScalarTransformer ForFeature(int feature) => this;
+
     /// <summary>The map as a part of a kernel for a whole layer of vectors; null where there is none.</summary>
     internal virtual CouplingMap? Fused => null;
 

@@ -17,14 +17,11 @@ namespace RealNvp;
 /// </remarks>
 public sealed class SplineTransformer : ScalarTransformer
 {
-    /// <summary>The smallest width and height of a bin, as a part of the interval: 0.001.</summary>
+    /// <summary>The smallest width and height of a bin, as a part of the interval, unless the constructor says otherwise: 0.001.</summary>
     public const double MinBinSize = 1e-3;
 
-    /// <summary>The smallest derivative at a knot: 0.001.</summary>
+    /// <summary>The smallest derivative at a knot, unless the constructor says otherwise: 0.001.</summary>
     public const double MinDerivative = 1e-3;
-
-    // a softplus this steep is 1 - MinDerivative at 0, so zero parameters give derivative 1
-    internal const double Steepness = 0.69314718055994531 / (1 - MinDerivative);
 
     private readonly SplineTwin twin;
 
@@ -40,13 +37,25 @@ public sealed class SplineTransformer : ScalarTransformer
     /// <param name="high">The upper edge; above <paramref name="low"/>.</param>
     /// <param name="tails">What happens at the edges.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number of bins that is not 1 to 64, or edges that are no finite interval.</exception>
-    public SplineTransformer(int bins, double low, double high, SplineTails tails) : base(nameof(SplineTransformer))
+    public SplineTransformer(int bins, double low, double high, SplineTails tails) : this(bins, low, high, tails, MinBinSize, MinDerivative) { }
+
+    /// <summary>Makes the transformer on [low, high], with floors of its own for bins and derivatives.</summary>
+    /// <param name="bins">K, the number of bins, 1 to 64.</param>
+    /// <param name="low">The lower edge.</param>
+    /// <param name="high">The upper edge; above <paramref name="low"/>.</param>
+    /// <param name="tails">What happens at the edges.</param>
+    /// <param name="minBinSize">The smallest width and height of a bin, as a part of the interval: 1e-6 or more, and less than 1/K. The smaller, the fewer digits the inverse has.</param>
+    /// <param name="minDerivative">The smallest derivative at a knot, in 1e-6 ... 0.5. Parameters of 0 give the derivative 1 for any.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An argument is out of its range.</exception>
+    public SplineTransformer(int bins, double low, double high, SplineTails tails, double minBinSize, double minDerivative) : base(nameof(SplineTransformer))
     {
         if (bins is < 1 or > 64) throw new ArgumentOutOfRangeException(nameof(bins), bins, "The number of bins must be 1 to 64.");
         if (!(low < high) || !double.IsFinite(high - low)) throw new ArgumentOutOfRangeException(nameof(high), high, FormattableString.Invariant($"The spline needs a finite interval with low < high; got [{low}, {high}]."));
         if (!Enum.IsDefined(tails)) throw new ArgumentOutOfRangeException(nameof(tails), tails, "Unknown tails.");
-        (Bins, Low, High, Tails) = (bins, low, high, tails);
-        twin = new SplineTwin(new SplineShape(bins, low, high, tails));
+        if (!(minBinSize >= 1e-6 && minBinSize * bins < 1)) throw new ArgumentOutOfRangeException(nameof(minBinSize), minBinSize, FormattableString.Invariant($"The smallest bin must be at least 1e-6 of the interval, and {bins} of it less than the interval."));
+        if (!(minDerivative is >= 1e-6 and <= 0.5)) throw new ArgumentOutOfRangeException(nameof(minDerivative), minDerivative, "The smallest derivative must be in 1e-6 ... 0.5.");
+        (Bins, Low, High, Tails, SmallestBin, SmallestDerivative) = (bins, low, high, tails, minBinSize, minDerivative);
+        twin = new SplineTwin(new SplineShape(bins, low, high, tails, minBinSize, minDerivative));
         RegisterComponents();
     }
 
@@ -62,6 +71,12 @@ public sealed class SplineTransformer : ScalarTransformer
     /// <summary>What happens at the edges.</summary>
     public SplineTails Tails { get; }
 
+    /// <summary>The smallest width and height of a bin, as a part of the interval.</summary>
+    public double SmallestBin { get; }
+
+    /// <summary>The smallest derivative at a knot.</summary>
+    public double SmallestDerivative { get; }
+
     /// <inheritdoc/>
     public override int ParametersPerElement => twin.Shape.Parameters;
 
@@ -73,6 +88,9 @@ public sealed class SplineTransformer : ScalarTransformer
 
     /// <inheritdoc/>
     public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters) => Apply(y, parameters, inverse: true);
+
+    /// <inheritdoc/>
+    public override Circle? CircleOf(int feature) => Tails == SplineTails.Circular ? new Circle(feature, Low, High) : null;
 
     internal override CouplingMap? Fused => new SplineCouplingMap(twin);
 

@@ -30,6 +30,8 @@ public class AutoregressiveLayerTests
     public void With_a_context_the_first_feature_depends_on_it()
     {
         using var scope = NewDisposeScope();
+        // with few units of degree 0, some weights leave none of them alive
+        manual_seed(2);
         using var made = Randomized(new Made(3, 1, new() { Hidden = 12, ContextSize = 2 }));
         var x = randn(1, 3);
         made.call(x, zeros(1, 2)).sub(made.call(x, ones(1, 2))).abs().min().item<float>().Should().BePositive("every feature depends on the context");

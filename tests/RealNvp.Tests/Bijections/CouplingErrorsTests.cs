@@ -133,10 +133,10 @@ public class CouplingErrorsTests
         Refused<ArgumentException>(() => _ = new MultiScale([4, 2, 2], even, next), "Scale 1 (DiagonalScaling) takes (1, 4, 4), but gets (2, 2, 2).*");
         Refused<ArgumentException>(() => _ = new MultiScale([4, 2, 2]), "*at least one scale; got none.*");
         Refused<ArgumentException>(() => _ = new MultiScale([4, -1, -1], even), "*needs all sizes; got (4, *, *).*");
-        Refused<ArgumentException>(() => _ = new Squeeze([1, 3, 4]), "A squeeze needs an even height and width; got 3×4. Pad or crop the images, or use fewer scales.*");
+        Refused<ArgumentException>(() => _ = new Squeeze([1, 3, 4]), "A squeeze needs an even height and width; got 3×4. Crop the images to 2×4, or pad them to 4×4, or use fewer scales.*");
         Refused<ArgumentException>(() => _ = new Squeeze([4]), "A squeeze takes images of shape (C, H, W); got (4,).*");
         using var any = new Squeeze([-1, -1, -1]);
-        Refused<ArgumentException>(() => any.Forward(zeros(1, 1, 4, 5)), "*even height and width; got an image of 4×5. Pad or crop it.*");
+        Refused<ArgumentException>(() => any.Forward(zeros(1, 1, 4, 5)), "*even height and width; got an image of 4×5. Crop the images to 4×4, or pad them to 4×6.*");
         Refused<ArgumentException>(() => any.InputShapeOf([6, -1, -1]), "The output of a squeeze has shape (4*C, H/2, W/2); got (6, *, *).*");
         Refused<ArgumentException>(() => any.InputShapeOf([6, 2, 2]), "*got (6, 2, 2).*");
         any.InputShapeOf([-1, 2, 3]).Should().Equal([-1L, 4, 6]);

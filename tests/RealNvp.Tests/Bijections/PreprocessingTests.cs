@@ -245,4 +245,27 @@ public class PreprocessingTests
 
         static void Refused(Action action, string message) => action.Should().Throw<ArgumentOutOfRangeException>().WithMessage(message.Replace("[[]", "[", StringComparison.Ordinal));
     }
+
+    [Fact]
+    public void More_levels_than_the_dtype_can_tell_apart_are_refused_and_all_others_come_back()
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        foreach (var (bits, dtype, fits) in new[] { (8, float32, true), (20, float32, true), (21, float32, false), (24, float32, false), (24, float64, true) })
+        {
+            var x = randint(0, 1L << bits, [20_000, 2], dtype: int64).to(dtype);
+            foreach (var layer in new Bijection[] { new UniformDequantization(1 << bits, [2]), new VariationalDequantization([2], 1 << bits, 2, 4) })
+                using (layer)
+                {
+                    layer.to(dtype);
+                    if (fits)
+                    {
+                        layer.Inverse(layer.Forward(x).Value).Value.equal(x).all().item<bool>().Should().BeTrue("{0} levels in {1}", 1 << bits, dtype);
+                        continue;
+                    }
+                    layer.Invoking(l => l.Forward(x)).Should().Throw<InvalidOperationException>().WithMessage($"{layer.GetName()} has {1 << bits} levels*it holds 1048576*model.to(torch.float64)*");
+                    layer.Invoking(l => l.Inverse(x)).Should().Throw<InvalidOperationException>();
+                }
+        }
+    }
 }

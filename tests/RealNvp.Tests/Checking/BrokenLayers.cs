@@ -52,6 +52,8 @@ internal static class BrokenLayers
         ["a mode that is not put back"] = (() => new Elementwise { Call = l => l.eval() }, FlowLaw.ModeKept),
         ["noise from a generator of its own"] = (() => new Noise(seeded: false), FlowLaw.Repeatable),
         ["noise in evaluation that is not declared"] = (() => new Noise(seeded: true), FlowLaw.Repeatable),
+        ["a circle that is a number of the line to another feature"] = (() => new CutCircle(wraps: false), FlowLaw.ContinuousOnCircles),
+        ["a circle that is wrapped and then a number of the line"] = (() => new CutCircle(wraps: true), FlowLaw.ContinuousOnCircles),
         ["a wrong shape that OutputShapeOf hides"] = (() => new WrongShape(), FlowLaw.Shapes),
     };
 
@@ -212,6 +214,28 @@ internal static class BrokenLayers
 
         protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) =>
             base.ForwardCore(seeded ? x.add(rand(x.shape, dtype: x.dtype, device: x.device, generator: RandomGenerator)) : x.add(random.NextDouble()), context);
+    }
+
+    /// <summary>Claims that the first feature is a circle, and moves the second one by it.</summary>
+    private sealed class CutCircle(bool wraps) : Elementwise(name: nameof(CutCircle))
+    {
+        public override IReadOnlyList<Circle> CircularFeatures => [new(0)];
+
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+        {
+            var (rest, logDet) = base.ForwardCore(x, context);
+            return (cat([x[.., 0..1], rest[.., 1..2].add(Angle(x)), rest[.., 2..]], 1), logDet!.sub(First(x.shape[0])));
+        }
+
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+        {
+            var (rest, logDet) = base.InverseCore(cat([z[.., 0..1], z[.., 1..2].sub(Angle(z)), z[.., 2..]], 1), context);
+            return (cat([z[.., 0..1], rest[.., 1..]], 1), logDet!.add(First(z.shape[0])));
+        }
+
+        private Tensor First(long count) => named_parameters().Single(p => p.name == "log_scale").parameter[0].expand(count);
+
+        private Tensor Angle(Tensor x) => wraps ? x[.., 0..1].add(Math.PI).remainder(2 * Math.PI) : x[.., 0..1];
     }
 
     private sealed class WrongShape() : Elementwise(name: nameof(WrongShape))

@@ -18,6 +18,8 @@ public class DensityTests
         ["mixture, context"] = () => new GaussianMixture([2], 2, contextSize: 3, hidden: 8),
         ["Student t"] = () => new StudentT([2], 4),
         ["Student t, fixed"] = () => new StudentT([2], 3, learned: false),
+        ["product"] = () => new ProductDensity([2], ([1], new DiagonalNormal([1])), ([0], new StandardLogistic([1]))),
+        ["product, context"] = () => new ProductDensity([2], ([1], new DiagonalNormal([1], contextSize: 3, hidden: 8)), ([0], new DiagonalNormal([1], contextSize: 3, hidden: 8))),
         ["uniform box"] = () => new UniformBox([2], -1, 3),
         ["resampled normal"] = () => new ResampledNormal([2], hidden: 16),
         ["resampled normal, few tries"] = () => new ResampledNormal([2], hidden: 16, tries: 3),

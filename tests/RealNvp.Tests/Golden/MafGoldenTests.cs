@@ -59,6 +59,27 @@ public class MafGoldenTests
         }
     }
 
+    [Fact]
+    public void Residual_blocks_without_the_last_activation_are_those_of_nflows()
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(3);
+        using var made = new Made(4, 3, new() { Hidden = 12, Blocks = 2, FinalActivation = false });
+        made.to(float64);
+        using var _ = no_grad();
+        foreach (var p in made.parameters()) p.copy_(randn(p.shape, dtype: float64));
+        var w = made.state_dict();
+        // nflows.transforms.made: h = initial(x); h += linear2(relu(linear1(relu(h)))) in each block; final(h)
+        Tensor Layer(string name, Tensor x, Tensor mask) => nn.functional.linear(x, w[$"{name}.weight"].mul(mask), w[$"{name}.bias"]);
+        var degrees = tensor(Enumerable.Range(0, 12).Select(j => 1 + (j * 3L / 12)).ToArray());
+        var features = arange(4, dtype: int64);
+        var (hidden, last) = (degrees.unsqueeze(1).ge(degrees).to(float64), features.unsqueeze(1).ge(degrees).to(float64).repeat(3, 1));
+        var x = randn([5, 4], dtype: float64);
+        var h = Layer("first", x, degrees.unsqueeze(1).gt(features).to(float64));
+        for (var i = 0; i < 2; i++) h = h.add(Layer($"outer.{i}", Layer($"inner.{i}", h.relu(), hidden).relu(), hidden));
+        Close(made.call(x, null), Layer("last", h, last));
+    }
+
     private static Made Theirs(GoldenFile golden, string prefix, long features, long parameters)
     {
         var weights = Arranged(golden, prefix, features, parameters);

@@ -29,7 +29,18 @@ public static class LayerTable
         new("spline, box", () => Spline([4], Mask.Alternating(4), new SplineTransformer(4, 2, SplineTails.Box)), [4]) { Options = new() { Minimum = -2, Maximum = 2, DrawLatents = false, Points = [-2, 2, 0, -1, 1] }, FarSpread = 0.6 },
         // an angle that is many turns away has lost its digits
         new("spline, circular", () => Spline([4], Mask.Alternating(4), new SplineTransformer(4, Math.PI, SplineTails.Circular)), [4]) { Options = new() { Extreme = 20, Points = [-Math.PI, Math.PI, 0, 3 * Math.PI, 1] }, FarSpread = 0.6 },
+        new("spline, circular, a network that sees circles", () => Torus([4], Mask.Alternating(4), new SplineTransformer(4, Math.PI, SplineTails.Circular), [0, 1, 2, 3]), [4]) { Options = new() { Extreme = 20, Points = [-Math.PI, Math.PI, 0, 3 * Math.PI, 1] }, FarSpread = 0.6 },
+        new("spline, circles and the line, context", Mixed, [5]) { Options = new() { Extreme = 20, Points = [-3, 4, 0, 2] }, FarSpread = 0.6 },
+        new("circular shift in a coupling", () => Torus([3], !Mask.Alternating(3), new CircularShiftTransformer(), [1]), [3]) { Options = new() { Extreme = 20 } },
+        new("circular shift, all features", () => new CircularShift([3], shifts: [1, 2, -3]), [3]) { Options = new() { Extreme = 20 } },
+        new("circular shift, some pixels", () => new CircularShift([2, 2, 1], [0, 3], -1, 2), [2, 2, 1]) { Options = new() { Extreme = 20 } },
+        new("wrap", () => new Wrap([3]), [3]) { Options = new() { Extreme = 20 } },
+        new("wrap, some features", () => new Wrap([2, 2], [1], 0, 1), [2, 2]) { Options = new() { Extreme = 20 } },
+        new("a part of the features", () => new SubsetLayer([5], [0, 2, 3], Affine([3], Mask.Alternating(3), context: 2)), [5]),
+        new("all features as a part", () => new SubsetLayer([2], [0, 1], new InvertibleLinear([2])), [2]),
+        new("torus, a chain", () => new Chain(new Wrap([3], [0, 2]), Torus([3], Mask.Alternating(3), CirclesAt([0, 2], Mask.Alternating(3)), [0, 2]), new CircularShift([3], [0, 2]), new Permutation([3], [2, 1, 0]), Torus([3], !Mask.Alternating(3), CirclesAt([0, 2], !Mask.Alternating(3)), [0, 2])), [3]) { Options = new() { Extreme = 20 }, FarSpread = 0.6 },
         new("spline, one bin, context", () => Spline([3], Mask.FirstHalf(3), new SplineTransformer(1, 0, 1, SplineTails.Box), 2), [3]) { Options = new() { Minimum = 0, Maximum = 1, DrawLatents = false } },
+        new("spline, floors of its own", () => Spline([4], Mask.Alternating(4), new SplineTransformer(4, -2, 2, SplineTails.Linear, 0.02, 0.1)), [4]) { Options = new() { Points = [-2, 2, 0, -1, 1] } },
         new("spline, dense mask", () => new CouplingLayer([1, 3, 3], Mask.Checkerboard(3, 3), new SplineTransformer(3), size => Net(size.Inputs, size.Outputs)), [1, 3, 3]),
         new("spline, channel-wise", () => new CouplingLayer([3, 2, 2], Mask.ChannelWise(3), new SplineTransformer(5), size => Net(size.Inputs, size.Outputs)), [3, 2, 2]),
         // extremes that reach the network put means so far apart that the map between them is flat in any dtype
@@ -42,10 +53,12 @@ public static class LayerTable
         new("autoregressive, spline, input limit", () => Autoregressive(3, new SplineTransformer(3, 2), new() { Hidden = 8, Blocks = 1, InputLimit = 1 }), [3]) { FarSpread = 0.6 },
         new("autoregressive, mixture of logistics, input limit", () => Autoregressive(3, new MixtureCdfTransformer(2), new() { Hidden = 8, Blocks = 1, Residual = false, InputLimit = 2 }), [3]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
         new("inverse autoregressive, spline, input limit", () => new Inverted(Autoregressive(4, new SplineTransformer(3, 2), new() { Hidden = 8, Blocks = 1, InputLimit = 2 })), [4]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
+        new("autoregressive, residual blocks of nflows, context", () => Autoregressive(4, new AffineTransformer([1]), new() { Hidden = 9, Blocks = 2, FinalActivation = false, Order = [1, 3, 0, 2], ContextSize = 2 }), [4]),
         new("autoregressive, additive, no block", () => Autoregressive(3, new AdditiveTransformer(), new() { Hidden = 2, Blocks = 0 }), [3]),
         // features one after the other multiply what the derivatives of a spline reach: less spread, as for the box
         new("autoregressive, spline", () => Autoregressive(4, new SplineTransformer(3, 2), new() { Hidden = 8, Blocks = 1, Order = [3, 2, 1, 0] }), [4]) { FarSpread = 0.6 },
         new("autoregressive, mixture of logistics, context", () => Autoregressive(3, new MixtureCdfTransformer(2), new() { Hidden = 8, Blocks = 1, ContextSize = 1 }), [3]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
+        new("autoregressive, a map of its own for each feature", () => Autoregressive(3, new MixedTransformer(new SplineTransformer(3, 2), new AffineTransformer([1]), new SplineTransformer(3, Math.PI, SplineTails.Circular)), new() { Hidden = 8, Blocks = 1 }), [3]) { Options = new() { Extreme = 20 }, FarSpread = 0.6 },
         new("autoregressive, one feature, context", () => Autoregressive(1, new AffineTransformer([1]), new() { Hidden = 4, Blocks = 1, ContextSize = 2 }), [1]),
         new("inverse autoregressive", () => new Inverted(Autoregressive(4, new AffineTransformer([1]), new() { Hidden = 12, Blocks = 1, ContextSize = 2 })), [4]),
         new("diagonal scaling", () => new DiagonalScaling([2, 3]), [2, 3]),
@@ -93,7 +106,7 @@ public static class LayerTable
         new("standardization", Standardized, [5]),
         new("standardization by quantiles, image", () => Fitted(new Standardization([2, 3, 2], FeatureScaling.Quantiles)), [2, 3, 2]),
         // beyond 88 thresholds float32 has no number for x
-        new("asinh", () => new AsinhTransform(0.7), [2, 3]) { Options = new() { Points = [-0.7, 0.7, 0, 50] } },
+        new("asinh", () => new AsinhTransform(0.7), [2, 3]) { Options = new() { Points = [-0.7, 0.7, 0, 5], Extreme = 20 } },
     ];
 
     public static TheoryData<string> Names => [.. All.Select(c => c.Name)];
@@ -119,6 +132,23 @@ public static class LayerTable
 
     private static ResidualConvNet Net(long inputs, long outputs, long context = 0) =>
         new(inputs, outputs, new() { HiddenChannels = 4, Blocks = 1, ContextSize = context, ConcatenatedRelu = context > 0, DoubleInput = context > 0 });
+
+    private static CouplingLayer Torus(EventShape shape, Mask mask, ScalarTransformer transformer, FeatureSet circles) =>
+        new(shape, mask, transformer, size => new CircularInput(size, circles, inner => new ResidualMlp(inner.Inputs, inner.Outputs, 8, 1)));
+
+    private static ScalarTransformer CirclesAt(FeatureSet circles, Mask mask)
+    {
+        var (circle, line) = (new SplineTransformer(3, Math.PI, SplineTails.Circular), new SplineTransformer(3));
+        return MixedTransformer.Of(mask, f => circles.Contains(f) ? circle : line);
+    }
+
+    private static CouplingLayer Mixed()
+    {
+        var (circle, near, far) = (new SplineTransformer(3, -3, 4, SplineTails.Circular), new SplineTransformer(4, 2), new AffineTransformer([1]));
+        ScalarTransformer[] maps = [circle, circle, near, far, far];
+        return new([5], new Mask([5], [true, false, false, false, true]), MixedTransformer.Of(new Mask([5], [true, false, false, false, true]), f => maps[f]),
+            size => new CircularInput(size, [0, 1], inner => new ResidualMlp(inner.Inputs, inner.Outputs, 8, 1, inner.ContextSize), -3, 4), contextSize: 2);
+    }
 
     private static Mask RandomMask(EventShape shape)
     {

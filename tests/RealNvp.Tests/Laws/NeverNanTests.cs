@@ -18,6 +18,8 @@ public class NeverNanTests
         ["spline, 64 bins"] = () => new SplineTransformer(64, 10),
         ["spline, box"] = () => new SplineTransformer(8, 3, SplineTails.Box),
         ["spline, circular"] = () => new SplineTransformer(8, Math.PI, SplineTails.Circular),
+        ["circular shift"] = () => new CircularShiftTransformer(),
+        ["mixed"] = () => new MixedTransformer(new SplineTransformer(8, Math.PI, SplineTails.Circular)),
         ["mixture"] = () => new MixtureCdfTransformer(8),
     };
 

@@ -22,6 +22,8 @@ public static class PresetTable
         ["NICE, Tabular"] = NiceOptions.Tabular(5) with { ContextSize = 2, Hidden = 20 },
         ["Spline, Toy2D"] = SplineFlowOptions.Toy2D,
         ["Spline, Tabular"] = SplineFlowOptions.Tabular(5) with { Couplings = 3, Hidden = 20, ContextSize = 2 },
+        ["Spline, Torus"] = SplineFlowOptions.Torus(3) with { Couplings = 3, Hidden = 20 },
+        ["Spline, Tabular, two circles among five"] = SplineFlowOptions.Tabular(5) with { Couplings = 4, Hidden = 20, ContextSize = 2, CircularFeatures = [0, 3], CircleLow = -4, CircleHigh = 5 },
         ["Spline, PowerOrGas"] = SplineFlowOptions.PowerOrGas() with { Couplings = 2, Hidden = 20 },
         ["Spline, HepmassOrBsds300"] = SplineFlowOptions.HepmassOrBsds300(7) with { Couplings = 2, Hidden = 20 },
         ["Spline, Miniboone"] = SplineFlowOptions.Miniboone with { Shape = [5], Couplings = 3 },

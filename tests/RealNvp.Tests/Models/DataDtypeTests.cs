@@ -114,6 +114,27 @@ public class DataDtypeTests
     }
 
     [Fact]
+    public void A_dtype_of_few_digits_is_refused_by_the_method_that_was_called()
+    {
+        using var scope = NewDisposeScope();
+        using var flow = new RealNvpModel(RealNvpOptions.Tabular(2) with { ContextSize = 1 }, 0);
+        var (x, context) = (randn(9, 2), randn(9, 1));
+        foreach (var (a, b) in new[] { (x.to(float16), context), (x, context.to(bfloat16)) })
+        {
+            using var trainer = new Trainer(flow, brief);
+            FluentActions.Invoking(() => trainer.Fit(TrainingData.From(a, b))).Should().Throw<ArgumentException>().WithMessage("Trainer.Fit (data)*too few digits*");
+            FluentActions.Invoking(() => flow.Evaluate(a, b)).Should().Throw<ArgumentException>().WithMessage("RealNvpModel.Evaluate*too few digits*");
+            FluentActions.Invoking(() => flow.LogProb(a, b)).Should().Throw<ArgumentException>().WithMessage("RealNvpModel.LogProb*too few digits*");
+        }
+        flow.to(bfloat16);
+        using var low = new Trainer(flow, brief);
+        FluentActions.Invoking(() => low.Fit(TrainingData.From(x, context))).Should().Throw<ArgumentException>().WithMessage("Trainer.Fit (data)*the weights have BFloat16*module.to(torch.float32)*");
+        FluentActions.Invoking(() => flow.LogProb(x, context)).Should().Throw<ArgumentException>().WithMessage("*the weights have BFloat16*");
+        FluentActions.Invoking(() => flow.NegativeLogLikelihood(x, context)).Should().Throw<ArgumentException>().WithMessage("*the weights have BFloat16*");
+        flow.Standardization!.IsFitted.Should().BeFalse();
+    }
+
+    [Fact]
     public void Only_the_first_layer_of_an_inverse_pass_gives_another_dtype()
     {
         using var scope = NewDisposeScope();
@@ -121,5 +142,14 @@ public class DataDtypeTests
         using (var trainer = new Trainer(flow, brief)) trainer.Fit(TrainingData.From(randn(100, 2, dtype: float64).add(1e8)));
         var samples = flow.Sample(100, seed: 1, dtype: float64);
         samples.select(1, 0).unique().output.shape[0].Should().Be(100);
+    }
+
+    [Theory, InlineData(long.MaxValue), InlineData(1L << 44)]
+    public void More_samples_than_memory_holds_fail_at_once(long count)
+    {
+        using var flow = new RealNvpModel(RealNvpOptions.Toy2D, 0);
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+        FluentActions.Invoking(() => flow.Sample(count)).Should().Throw<Exception>();
+        watch.Elapsed.TotalSeconds.Should().BeLessThan(5);
     }
 }

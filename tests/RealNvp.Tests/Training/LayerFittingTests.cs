@@ -214,7 +214,8 @@ public class LayerFittingTests
     public void Batches_give_the_moments_of_the_whole()
     {
         using var scope = NewDisposeScope();
-        var x = randn(1000, 3, dtype: float64).mul(tensor([1e-3, 1.0, 1e4])).add(tensor([1e3, -2, 3e5]));
+        using var generator = new Generator(5);
+        var x = randn([1000, 3], dtype: float64, generator: generator).mul(tensor([1e-3, 1.0, 1e4])).add(tensor([1e3, -2, 3e5]));
         using var whole = new Standardization([3]);
         using var parts = new Standardization([3]);
         whole.to(float64);
@@ -224,7 +225,8 @@ public class LayerFittingTests
         foreach (var key in new[] { "mean", "mean_rest", "log_std" })
             whole.state_dict()[key].sub(parts.state_dict()[key]).abs().max().item<double>().Should().BeLessThan(1e-9);
         var mean = whole.state_dict()["mean"] + whole.state_dict()["mean_rest"];
-        mean.sub(x.mean([0L])).div(x.std(0)).abs().max().item<double>().Should().BeLessThan(1e-9);
+        // the sum of 1000 values of 1e3 is off by up to 1e-7 of the deviation
+        mean.sub(x.mean([0L])).div(x.std(0)).abs().max().item<double>().Should().BeLessThan(1e-7);
     }
 
     private static float Mean(FlowModel model) => model.Standardization!.state_dict()["mean"][0].item<float>();

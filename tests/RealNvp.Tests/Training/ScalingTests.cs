@@ -124,6 +124,24 @@ public class ScalingTests
     }
 
     [Fact]
+    public void A_value_far_out_in_a_data_loader_is_named_by_its_row_too()
+    {
+        using var scope = NewDisposeScope();
+        IEnumerable<Tensor> Loader()
+        {
+            for (var i = 0; i < 5; i++)
+            {
+                var batch = randn(50, 3);
+                if (i == 3) batch.index_put_(1e6f, TensorIndex.Single(7), TensorIndex.Single(2));
+                yield return batch;
+            }
+        }
+        using var model = new RealNvpModel(RealNvpOptions.Tabular(3) with { Couplings = 2, Hidden = 8 }, 0);
+        using var trainer = new Trainer(model, brief with { Epochs = 1 });
+        trainer.Fit(TrainingData.FromBatches(Loader(), 5)).Warnings.Should().Contain(w => w.StartsWith("Column 2 holds 1E+06 in row 157,", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Ordinary_data_get_no_warning()
     {
         using var scope = NewDisposeScope();

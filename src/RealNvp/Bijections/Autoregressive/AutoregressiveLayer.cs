@@ -41,7 +41,11 @@ public sealed class AutoregressiveLayer : Bijection
             throw new ArgumentException($"{transformer.GetName()} takes {transformer.ParametersPerElement} parameters a feature; the network gives {made.ParametersPerFeature}. Make it with new Made({made.Features}, {transformer.ParametersPerElement}, ...).", nameof(made));
         if (made.Features > 1 && transformer.parameters().Any(p => p.numel() > 1))
             throw new ArgumentException($"{transformer.GetName()} has weights of its own for each feature, but this layer applies it to one feature at a time. Use one weight for all, such as new AffineTransformer([1]).", nameof(transformer));
+        transformer.CheckShape([made.Features]);
         this.transformer = transformer;
+        // all features but the last one of the order are numbers of the line to the network
+        var last = Enumerable.Range(0, checked((int)made.Features)).First(i => made.Positions[i] == made.Features - 1);
+        CircularFeatures = transformer.CircleOf(last) is { } circle ? [circle.At(last)] : [];
         this.made = made;
         int[] all = [.. Enumerable.Range(0, checked((int)made.Features))];
         plan = CouplingPlan.Of(all, all, made, transformer, x => x, x => x, (_, value) => value);
@@ -76,6 +80,9 @@ public sealed class AutoregressiveLayer : Bijection
         return (Made)NetworkCheck.Network(null, network, SizesFor(inputShape, transformer, contextSize), nameof(AutoregressiveLayer)).Network;
     }
 
+    /// <summary>The last feature of the order, if its map is that of a circle; the network sees the others as numbers of the line.</summary>
+    public override IReadOnlyList<Circle> CircularFeatures { get; }
+
     /// <inheritdoc/>
     // the inverse goes from feature to feature
     public override bool HasFastInverse => false;
@@ -94,5 +101,9 @@ public sealed class AutoregressiveLayer : Bijection
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) =>
         (transformer is AffineTransformer affine ? made.InverseAffine(z, context, affine) : null)
-        ?? made.Sequential(z, context, (feature, parameters) => transformer.Inverse(z.narrow(1, feature, 1), parameters));
+        ?? made.Sequential(z, context, (feature, parameters) =>
+        {
+            var one = transformer.ForFeature((int)feature);
+            return one.Inverse(z.narrow(1, feature, 1), parameters.narrow(1, 0, one.ParametersPerElement));
+        });
 }

@@ -71,6 +71,7 @@ public class CouplingLayer : Bijection
         partition = Partition.Of(inputShape, mask, AddConstant);
         ContextSize = (conditioner as Conditioner)?.ContextSize ?? 0;
         this.transformer = transformer;
+        CircularFeatures = CouplingCircles.Of(inputShape, mask, Sizes, transformer, conditioner);
         if (partition is SplitPartition split && inputShape.Count == 1 && conditioner is IDenseNetwork network)
             plan = CouplingPlan.Of(split.KeptAt, split.ChangedAt, network, transformer, partition.Kept, partition.Changed, partition.Merge);
         RegisterComponents();
@@ -81,6 +82,9 @@ public class CouplingLayer : Bijection
 
     /// <inheritdoc/>
     public override long ContextSize { get; }
+
+    /// <summary>What the map changes on a circle (<see cref="ScalarTransformer.CircleOf"/>), and what is kept where the network sees circles (<see cref="INetworkShapes.CircularInputs"/>).</summary>
+    public override IReadOnlyList<Circle> CircularFeatures { get; }
 
     /// <summary>The elementwise map; the layer owns it.</summary>
     public ScalarTransformer Transformer => transformer;

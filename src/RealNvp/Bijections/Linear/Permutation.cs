@@ -51,6 +51,16 @@ public sealed class Permutation : Bijection
         return all;
     }));
 
+    /// <summary>Circles move as their elements do.</summary>
+    public override IReadOnlyList<Circle> CirclesThrough(IReadOnlyList<Circle> circles, bool inverse = false)
+    {
+        ArgumentNullException.ThrowIfNull(circles);
+        if (circles.Count == 0 || !InputShape!.Value.IsFixed) return [];
+        var block = (int)(InputShape.Value.NumElements / indices.Length);
+        return [.. circles.Select(c => (Circle: c, Channel: c.Feature / block, Inner: c.Feature % block)).Where(c => c.Channel < indices.Length)
+            .Select(c => c.Circle.At(((inverse ? (int)indices[c.Channel] : Array.IndexOf(indices, c.Channel)) * block) + c.Inner))];
+    }
+
     /// <inheritdoc/>
     public override bool MovesValues => true;
 

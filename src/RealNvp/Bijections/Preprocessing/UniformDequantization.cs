@@ -12,11 +12,13 @@ namespace RealNvp;
 /// is constant in each cell (Uria et al., arXiv 1306.0186; Theis et al., arXiv 1511.01844). The noise is new at each call; pass a
 /// seed to the flow's methods to repeat it. The inverse gives integers, limited to 0 ... K - 1.</para>
 /// <para>The noise stays away from 0 and 1 by 2·K·ε of the dtype (6·10⁻⁵ for bytes in float32), so that rounding never makes an integer
-/// of another one.</para>
+/// of another one. More than 2^20 levels need float64: float32 would give back other integers, and is refused.</para>
 /// <para>It has no weights.</para>
 /// </remarks>
 public sealed class UniformDequantization : Bijection
 {
+    private const double MaxMargin = 0.25;
+
     private readonly Scalar levels, top, reciprocal;
     private readonly double log_levels;
 
@@ -46,6 +48,7 @@ public sealed class UniformDequantization : Bijection
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
+        CheckDigits(Levels, x.dtype, GetName());
         var margin = Margin(Levels, x.dtype);
         // laid out as the shape says, so that a seed gives the same noise whatever the strides of x are
         var noise = Noise.Uniform(x.shape, x.dtype, x.device, RandomGenerator, margin, 1 - margin);
@@ -53,8 +56,11 @@ public sealed class UniformDequantization : Bijection
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) =>
-        (z.mul(levels).floor().clamp(Scalars.Zero, top), PerExample(z, log_levels));
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    {
+        CheckDigits(Levels, z.dtype, GetName());
+        return (z.mul(levels).floor().clamp(Scalars.Zero, top), PerExample(z, log_levels));
+    }
 
     /// <inheritdoc/>
     protected internal override void CheckData(Tensor x, string owner) => CheckLevels(x, Levels, owner);
@@ -73,7 +79,14 @@ public sealed class UniformDequantization : Bijection
 
     // k + u, times 1/K and times K again, is rounded four times, by less than 2 ε K in all: noise nearer to 0 or 1 could come back as
     // another integer, and z could be 1
-    internal static double Margin(int levels, ScalarType dtype) => Math.Min(0.25, 2 * levels * finfo(dtype).eps);
+    // more levels than this would need a margin of more than 1/4, and could come back as others
+    internal static void CheckDigits(int levels, ScalarType dtype, string owner)
+    {
+        if (2 * levels * finfo(dtype).eps <= MaxMargin) return;
+        throw new InvalidOperationException($"{owner} has {levels} levels, which {dtype} cannot tell apart after rounding; it holds {(long)(MaxMargin / 2 / finfo(dtype).eps)}. Compute in float64: model.to(torch.float64) and data in float64 or integers; or use fewer levels.");
+    }
+
+    internal static double Margin(int levels, ScalarType dtype) => 2 * levels * finfo(dtype).eps;
 
     private static Tensor PerExample(Tensor x, double logDerivative)
     {

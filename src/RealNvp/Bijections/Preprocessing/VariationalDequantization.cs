@@ -67,6 +67,7 @@ public sealed class VariationalDequantization : Bijection
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
+        UniformDequantization.CheckDigits(Levels, x.dtype, GetName());
         var least = finfo(x.dtype).eps;
         var epsilon = Noise.Uniform(x.shape, x.dtype, x.device, RandomGenerator, least, 1 - least).logit();
         var (joint, logDet) = noise.Run(cat([Unit(x), epsilon], 1), context, inverse: false);
@@ -82,6 +83,7 @@ public sealed class VariationalDequantization : Bijection
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
     {
+        UniformDequantization.CheckDigits(Levels, z.dtype, GetName());
         var scaled = z.mul(levels);
         var x = scaled.floor().clamp(Scalars.Zero, top);
         var bound = Bound(z.dtype);

@@ -30,6 +30,12 @@ internal sealed class DenseProgram
         Weights = Layers.Sum(l => (long)l.Inputs * l.Outputs) + ((long)Context * Layers[0].Outputs);
     }
 
+    /// <summary>Whether the last layer too is one of relu of the result before it. The kernels know no other; plain operations do.</summary>
+    public bool LastIsActivated { get; init; } = true;
+
+    /// <summary>Whether a layer is one of relu of the result before it.</summary>
+    public bool IsActivated(int layer) => LastIsActivated || layer < Layers.Count - 1;
+
     /// <summary>The layers in their order; at least one.</summary>
     public IReadOnlyList<DenseLayer> Layers { get; }
 

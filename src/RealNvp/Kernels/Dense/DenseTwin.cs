@@ -19,7 +19,7 @@ internal static class DenseTwin
     {
         using var scope = NewDisposeScope();
         var layers = program.Layers.Count;
-        var entering = Results(program, tensors).Select(r => r.relu()).ToArray();
+        var entering = Results(program, tensors).Select((r, i) => program.IsActivated(i + 1) ? r.relu() : r).ToArray();
         var results = new Tensor?[tensors.HasMasks ? tensors.Masks + layers : tensors.Masks];
         var here = gradient;
         // of the result after the one that `here` belongs to, which a residual block adds to the one before
@@ -31,7 +31,8 @@ internal static class DenseTwin
             if (tensors.Weight(i).requires_grad) results[at] = Masked(here.t().mm(input), tensors.Mask(i));
             if (tensors.Bias(i).requires_grad) results[at + 1] = here.sum([0L]);
             if (i == 0) break;
-            var before = here.mm(Masked(tensors.Weight(i), tensors.Mask(i))).masked_fill(entering[i - 1].le(Scalars.Zero), Scalars.Zero);
+            var before = here.mm(Masked(tensors.Weight(i), tensors.Mask(i)));
+            if (program.IsActivated(i)) before = before.masked_fill(entering[i - 1].le(Scalars.Zero), Scalars.Zero);
             if (program.IsAddedLater(i - 1)) before = before.add(later!, Scalars.One);
             (here, later) = (before, here);
         }
@@ -51,7 +52,7 @@ internal static class DenseTwin
         var results = new List<Tensor>();
         for (var i = 0; i < program.Layers.Count; i++)
         {
-            var input = i == 0 ? tensors.X : results[i - 1].relu();
+            var input = i == 0 ? tensors.X : program.IsActivated(i) ? results[i - 1].relu() : results[i - 1];
             var result = nn.functional.linear(input, Masked(tensors.Weight(i), tensors.Mask(i)), tensors.Bias(i));
             if (i == 0 && tensors.HasContext) result = result.add(nn.functional.linear(tensors.Context!, tensors.ContextWeight!), Scalars.One);
             if (program.Layers[i].AddsSkip) result = result.add(results[i - 2], Scalars.One);

@@ -1,0 +1,113 @@
+using RealNvp.Internal;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>Independent densities of parts of a vector: log p(z) = Σ log pᵢ(zᵢ). For mixed spaces: normal here, uniform on a circle there.</summary>
+/// <remarks>
+/// <c>new ProductDensity([6], ([0, 3], new UniformBox([2], -Math.PI, Math.PI)), ([1, 2, 4, 5], new StandardNormal([4])))</c>. Parts that take a context share
+/// it. It owns its parts. State-dict keys: <c>parts.i.*</c>.
+/// </remarks>
+public sealed class ProductDensity : Density
+{
+    private readonly ModuleList<Density> parts;
+    private readonly FeatureSet[] features;
+    private readonly Constant[] indices;
+    private readonly Constant merge;
+
+    /// <summary>Makes the density.</summary>
+    /// <param name="shape">[D], the shape of one latent.</param>
+    /// <param name="parts">The features of each part, and its density of vectors of as many; each feature is in one part.</param>
+    /// <exception cref="ArgumentException">A feature in no part or in two, a density of another shape, or two different context sizes.</exception>
+    public ProductDensity(EventShape shape, params IReadOnlyList<(FeatureSet Features, Density Density)> parts) : base(nameof(ProductDensity), shape)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        var count = Check.Vector(shape, nameof(shape), nameof(ProductDensity));
+        foreach (var (some, density) in parts)
+        {
+            if (density is null) throw new ArgumentNullException(nameof(parts), "A part has no density.");
+            some.Require(count, nameof(parts), nameof(ProductDensity));
+            if (density.Shape != EventShape.Create(some.Count)) throw new ArgumentException($"The part {some} has {some.Count} feature(s); its {density.GetName()} is for {density.Shape}. Make it for ({some.Count},).", nameof(parts));
+        }
+        var all = parts.SelectMany(p => p.Features).ToArray();
+        if (all.Length != count || all.Distinct().Count() != count)
+            throw new ArgumentException($"Each of the features 0 to {count - 1} belongs to one part; got {string.Join(" and ", parts.Select(p => p.Features))}.", nameof(parts));
+        var contexts = parts.Select(p => p.Density.ContextSize).Where(c => c > 0).Distinct().ToArray();
+        if (contexts.Length > 1) throw new ArgumentException($"All conditional parts take the same context; got context sizes {string.Join(" and ", contexts)}.", nameof(parts));
+        ContextSize = contexts.FirstOrDefault();
+        this.parts = new ModuleList<Density>([.. parts.Select(p => p.Density)]);
+        features = [.. parts.Select(p => p.Features)];
+        var back = new long[count];
+        for (var i = 0; i < all.Length; i++) back[all[i]] = i;
+        using var scope = NewDisposeScope();
+        indices = [.. features.Select(f => new Constant(tensor(f.Select(i => (long)i).ToArray(), device: CPU)))];
+        merge = new Constant(tensor(back, device: CPU));
+        RegisterComponents();
+    }
+
+    /// <summary>The densities of the parts; this one owns them.</summary>
+    public IReadOnlyList<Density> Parts => [.. parts];
+
+    /// <summary>The features of each part.</summary>
+    public IReadOnlyList<FeatureSet> PartFeatures => features;
+
+    /// <inheritdoc/>
+    public override long ContextSize { get; }
+
+    /// <inheritdoc/>
+    public override bool HasBoundedSupport => parts.Any(p => p.HasBoundedSupport);
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<Circle> CircularFeatures => [.. parts.SelectMany((p, i) => p.CircularFeatures.Select(c => c.At(features[i][c.Feature])))];
+
+    /// <inheritdoc/>
+    public override Tensor LogProb(Tensor z, Tensor? context = null)
+    {
+        CheckLatents(z, context);
+        using var scope = NewDisposeScope();
+        var total = parts[0].LogProb(z.index_select(1, On(indices[0], z.device)), For(0, context));
+        for (var i = 1; i < indices.Length; i++) total = total.add(parts[i].LogProb(z.index_select(1, On(indices[i], z.device)), For(i, context)), Scalars.One);
+        return scope.MoveToOuter(total);
+    }
+
+    /// <inheritdoc/>
+    public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
+    {
+        CheckCount(count, context);
+        using var scope = NewDisposeScope();
+        return scope.MoveToOuter(cat([.. parts.Select((part, i) => part.Sample(count, temperature, dtype, device, generator, For(i, context)))], 1).index_select(1, On(merge, device)));
+    }
+
+    /// <inheritdoc/>
+    protected override void _toEpilog(ScalarType? dtype, Device? device, bool non_blocking)
+    {
+        base._toEpilog(dtype, device, non_blocking);
+        foreach (var constant in indices.Append(merge)) constant.To(dtype, device);
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) foreach (var constant in indices.Append(merge)) constant.Dispose();
+        base.Dispose(disposing);
+    }
+
+    /// <inheritdoc/>
+    protected internal override Tensor? OutsideSupport(Tensor z)
+    {
+        var outside = new Tensor[indices.Length];
+        for (var i = 0; i < outside.Length; i++)
+        {
+            var own = z.index_select(1, On(indices[i], z.device));
+            if ((parts[i].HasBoundedSupport ? parts[i].OutsideSupport(own) : zeros_like(own, ScalarType.Bool)) is not { } some) return null;
+            outside[i] = some;
+        }
+        return cat(outside, 1).index_select(1, On(merge, z.device));
+    }
+
+    private Tensor? For(int part, Tensor? context) => parts[part].ContextSize > 0 ? context : null;
+
+    // a density without weights has no device of its own
+    private static Tensor On(Constant constant, Device device) => constant.Value.device.type == device.type ? constant.Value : constant.Value.to(device);
+}

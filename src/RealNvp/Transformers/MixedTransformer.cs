@@ -1,0 +1,115 @@
+using RealNvp.Internal;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>A map of its own for each channel or feature: splines with other bounds and tails, a circle here and the line there.</summary>
+/// <remarks>
+/// <para>Features with the same transformer go through it together, so as many calls are made as there are different ones. P is the largest number of
+/// parameters; a map with fewer takes the first ones, and the rest has no effect.</para>
+/// <para>State-dict keys: <c>parts.i.*</c>, in the order in which transformers first appear. It owns them.</para>
+/// </remarks>
+public sealed class MixedTransformer : ScalarTransformer
+{
+    private readonly ModuleList<ScalarTransformer> parts;
+    private readonly ScalarTransformer[] of_feature;
+    private readonly Constant[] indices;
+    private readonly Constant merge;
+
+    /// <summary>Makes the transformer.</summary>
+    /// <param name="transformers">The map of each transformed channel or feature, in their order; the same object for those that go together.</param>
+    /// <exception cref="ArgumentException">No transformer, or null among them.</exception>
+    public MixedTransformer(params IReadOnlyList<ScalarTransformer> transformers) : base(nameof(MixedTransformer))
+    {
+        ArgumentNullException.ThrowIfNull(transformers);
+        if (transformers.Count == 0 || transformers.Contains(null!)) throw new ArgumentException("A mixed transformer needs one transformer for each feature; got none, or null among them.", nameof(transformers));
+        of_feature = [.. transformers];
+        ScalarTransformer[] distinct = [.. of_feature.Distinct<ScalarTransformer>(ReferenceEqualityComparer.Instance)];
+        parts = new ModuleList<ScalarTransformer>(distinct);
+        var grouped = distinct.Select(part => Enumerable.Range(0, of_feature.Length).Where(i => ReferenceEquals(of_feature[i], part)).Select(i => (long)i).ToArray()).ToArray();
+        var back = new long[of_feature.Length];
+        var next = 0;
+        foreach (var i in grouped.SelectMany(g => g)) back[i] = next++;
+        using var scope = NewDisposeScope();
+        indices = [.. grouped.Select(g => new Constant(tensor(g, device: CPU)))];
+        merge = new Constant(tensor(back, device: CPU));
+        ParametersPerElement = distinct.Max(part => part.ParametersPerElement);
+        RegisterComponents();
+    }
+
+    /// <summary>Makes the map of what a mask of vectors transforms, feature by feature. One transformer for all of them comes back as it is.</summary>
+    /// <param name="mask">The mask of a coupling, [D].</param>
+    /// <param name="transformerOf">The map of a feature, by its index in the example; called for each feature that is transformed.</param>
+    /// <exception cref="ArgumentException">A mask that is not for vectors.</exception>
+    public static ScalarTransformer Of(Mask mask, Func<int, ScalarTransformer> transformerOf)
+    {
+        ArgumentNullException.ThrowIfNull(mask);
+        ArgumentNullException.ThrowIfNull(transformerOf);
+        if (mask.Shape.Count != 1) throw new ArgumentException($"A map of its own for each feature needs the mask of a vector [D]; got {mask.Shape}.", nameof(mask));
+        var kept = mask.Kept.ToArray();
+        var all = Enumerable.Range(0, kept.Length).Where(i => !kept[i]).Select(transformerOf).ToArray();
+        return all.Length > 0 && all[0] is not null && Array.TrueForAll(all, t => ReferenceEquals(t, all[0])) ? all[0] : new MixedTransformer(all);
+    }
+
+    /// <inheritdoc/>
+    public override int ParametersPerElement { get; }
+
+    /// <inheritdoc/>
+    public override bool IsIdentityAtZeroExactly => parts.All(part => part.IsIdentityAtZeroExactly);
+
+    /// <inheritdoc/>
+    public override Circle? CircleOf(int feature) => of_feature[feature].CircleOf(feature);
+
+    /// <inheritdoc/>
+    public override ScalarTransformer ForFeature(int feature) => of_feature[feature];
+
+    /// <inheritdoc/>
+    public override void CheckShape(EventShape shape)
+    {
+        if (shape.Count == 0 || (shape[0] != -1 && shape[0] != of_feature.Length))
+            throw new ArgumentException($"{GetName()} has a map for each of {of_feature.Length} feature(s), but transforms {shape}. Make it with {nameof(MixedTransformer)}.{nameof(Of)}(mask, feature => ...).", nameof(shape));
+        for (var i = 0; i < indices.Length; i++) parts[i].CheckShape(EventShape.Create([indices[i].Value.shape[0], .. shape.Skip(1)]));
+    }
+
+    /// <inheritdoc/>
+    public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters) => Apply(x, parameters, inverse: false);
+
+    /// <inheritdoc/>
+    public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters) => Apply(y, parameters, inverse: true);
+
+    /// <inheritdoc/>
+    protected override void _toEpilog(ScalarType? dtype, Device? device, bool non_blocking)
+    {
+        base._toEpilog(dtype, device, non_blocking);
+        foreach (var constant in indices.Append(merge)) constant.To(dtype, device);
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) foreach (var constant in indices.Append(merge)) constant.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private (Tensor, Tensor?) Apply(Tensor input, Tensor parameters, bool inverse)
+    {
+        CheckParameters(input, parameters);
+        if (input.shape[1] != of_feature.Length) throw new ArgumentException($"{GetName()} has a map for each of {of_feature.Length} feature(s); got {EventShape.Format(input.shape)}.", nameof(input));
+        using var scope = NewDisposeScope();
+        // (N, P, C, ...)
+        var all = parameters.unflatten(1, [ParametersPerElement, of_feature.Length]);
+        var (values, logDerivatives) = (new Tensor[indices.Length], new Tensor?[indices.Length]);
+        for (var i = 0; i < indices.Length; i++)
+        {
+            var (part, at) = (parts[i], indices[i].Value);
+            var own = all.narrow(1, 0, part.ParametersPerElement).index_select(2, at).flatten(1, 2);
+            var some = input.index_select(1, at);
+            (values[i], logDerivatives[i]) = inverse ? part.Inverse(some, own) : part.Forward(some, own);
+        }
+        var value = scope.MoveToOuter(cat(values, 1).index_select(1, merge.Value));
+        if (Array.TrueForAll(logDerivatives, l => l is null)) return (value, null);
+        return (value, scope.MoveToOuter(cat([.. logDerivatives.Select((l, i) => l ?? zeros_like(values[i]))], 1).index_select(1, merge.Value)));
+    }
+}
