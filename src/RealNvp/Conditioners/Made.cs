@@ -38,13 +38,8 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
         Features = Check.Positive(features, nameof(features), "The number of features");
         ParametersPerFeature = Check.Positive(parametersPerFeature, nameof(parametersPerFeature), "The number of parameters of a feature");
         var hidden = Check.Positive(options.Hidden, nameof(options), "The number of hidden units");
-<<<<<<< HEAD
         Check.Depth(options.Blocks, 0, nameof(options), "The number of blocks");
-        Residual = options.Residual;
-=======
-        if (options.Blocks < 0) throw new ArgumentOutOfRangeException(nameof(options), options.Blocks, "The number of blocks must not be negative.");
         (Residual, FinalActivation) = (options.Residual, options.FinalActivation);
->>>>>>> main
         positions = PositionsOf(options.Order, features);
         // degree d: the unit sees the first d features of the order
         var least = ContextSize > 0 || features == 1 ? 0 : 1;

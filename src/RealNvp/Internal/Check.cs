@@ -143,17 +143,13 @@ internal static class Check
             throw new ArgumentException($"{owner} expects {parameter} with a floating-point dtype; got {tensor.dtype}. Convert it: {parameter}.to(torch.float32).", parameter);
         if (!TorchBackend.IsPrecise(tensor.dtype))
             throw new ArgumentException($"{owner} computes in float32 or float64; {parameter} has {tensor.dtype}, which has too few digits for log-determinants. Convert it, and the module where it is in that dtype too: {parameter}.to(torch.float32), module.to(torch.float32). Networks alone can compute in bfloat16: {nameof(Flow)}.{nameof(Flow.ConditionerDtype)}.", parameter);
-<<<<<<< HEAD
         if (weight is null)
         {
             NotMeta(tensor, parameter);
             return;
         }
-=======
-        if (weight is null) return;
         if (anyDtype && !TorchBackend.IsPrecise(weight.dtype))
             throw new ArgumentException($"{owner} computes in float32 or float64; the weights have {weight.dtype}, which has too few digits for log-determinants. Convert them: module.to(torch.float32). Networks alone can compute in bfloat16: {nameof(Flow)}.{nameof(Flow.ConditionerDtype)}.", parameter);
->>>>>>> main
         if (!anyDtype && tensor.dtype != weight.dtype)
             throw new ArgumentException($"{owner} has weights of dtype {weight.dtype}, but {parameter} has {tensor.dtype}. Convert one of them: {parameter}.to({Name(weight.dtype)}) or module.to({Name(tensor.dtype)}).", parameter);
         Device(tensor, parameter, owner, weight);

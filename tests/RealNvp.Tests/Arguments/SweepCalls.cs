@@ -67,7 +67,7 @@ internal static class SweepCalls
                 yield return call;
     }
 
-    private static IEnumerable<SweepCall> Properties(object options, Action<object> use)
+    private static IEnumerable<SweepCall> Properties(object options, Func<object, object?> use)
     {
         var clone = options.GetType().GetMethod("<Clone>$")!;
         foreach (var property in options.GetType().GetProperties().Where(p => p.SetMethod is { IsPublic: true }))
@@ -76,7 +76,7 @@ internal static class SweepCalls
                 {
                     var changed = clone.Invoke(options, null)!;
                     property.SetValue(changed, make());
-                    use(changed);
+                    _ = use(changed);
                 });
     }
 
