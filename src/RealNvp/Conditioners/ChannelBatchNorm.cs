@@ -13,7 +13,7 @@ namespace RealNvp;
 /// State-dict keys as in PyTorch's BatchNorm2d: <c>weight</c>, <c>bias</c>, <c>running_mean</c>, <c>running_var</c>,
 /// <c>num_batches_tracked</c>.
 /// </remarks>
-public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>
+public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws
 {
     private readonly TorchSharp.Modules.Parameter weight, bias;
     private readonly Tensor running_mean, running_var, num_batches_tracked;
@@ -47,6 +47,13 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>
 
     /// <summary>ε, added to the variance.</summary>
     public double Eps { get; }
+
+    /// <inheritdoc/>
+    public string? FaultIn(IReadOnlyDictionary<string, Tensor> state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        return BufferLaws.RunningStatistics(state);
+    }
 
     /// <summary>Normalizes (N, C, ...). The caller disposes the result.</summary>
     public override Tensor forward(Tensor input)

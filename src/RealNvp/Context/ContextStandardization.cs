@@ -10,7 +10,7 @@ namespace RealNvp;
 /// only centred. Contexts may have any floating-point dtype: they are standardized in the wider one of theirs and of the weights.</para>
 /// <para>State-dict keys: <c>mean</c>, <c>mean_rest</c> and <c>log_std</c> (C), <c>fitted</c> (a bool). The mean is the sum of the first two.</para>
 /// </remarks>
-public sealed class ContextStandardization : ContextEncoder, IFitsData, IConstantBuffers
+public sealed class ContextStandardization : ContextEncoder, IFitsData, IConstantBuffers, IStateLaws
 {
     private readonly Tensor mean, mean_rest, log_std, fitted;
 
@@ -30,6 +30,13 @@ public sealed class ContextStandardization : ContextEncoder, IFitsData, IConstan
 
     /// <summary>What it takes from data.</summary>
     public FeatureScaling Scaling { get; }
+
+    /// <inheritdoc/>
+    public string? FaultIn(IReadOnlyDictionary<string, Tensor> state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        return Standardizing.FaultIn(state);
+    }
 
     /// <inheritdoc/>
     public bool IsFitted => fitted.Fetch<bool>();

@@ -15,7 +15,7 @@ namespace RealNvp;
 /// <para>a(z) = σ(network(z)); a new one has a = ½ everywhere and so is the standard normal. Samples have no gradients. State-dict keys:
 /// <c>network.*</c>, <c>normalizer</c>, a number.</para>
 /// </remarks>
-public sealed class ResampledNormal : Density
+public sealed class ResampledNormal : Density, IStateLaws
 {
     private static readonly Scalar least = Scalars.Of(1e-6), most = Scalars.Of(1 - 1e-6), past = Scalars.Of(0.95), present = Scalars.Of(0.05);
     private readonly nn.Module<Tensor, Tensor?, Tensor> network;
@@ -49,6 +49,13 @@ public sealed class ResampledNormal : Density
 
     /// <summary>Z, the mean probability of acceptance, as estimated last.</summary>
     public double Normalizer => normalizer.to(float64).Fetch<double>();
+
+    /// <inheritdoc/>
+    public string? FaultIn(IReadOnlyDictionary<string, Tensor> state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        return BufferLaws.Within(state, nameof(normalizer), 0, 1.001);
+    }
 
     /// <summary>Estimates Z from fresh draws, and keeps it in the state.</summary>
     /// <param name="samples">The number of normal draws; the standard error of Z is below ½/√samples.</param>

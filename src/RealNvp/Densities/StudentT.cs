@@ -12,7 +12,7 @@ namespace RealNvp;
 /// ν = exp(log_degrees) is learned for each element where asked for, and stays in 0.5 ... 10⁴. State-dict key: <c>log_degrees</c> (D), a weight or a buffer. Samples have gradients to ν.
 /// A temperature scales them.
 /// </remarks>
-public sealed class StudentT : Density, IConstantBuffers
+public sealed class StudentT : Density, IConstantBuffers, IStateLaws
 {
     private static readonly Scalar least = Scalars.Of(Math.Log(0.5)), most = Scalars.Of(Math.Log(1e4)), half_log_pi = Scalars.Of(0.5 * Math.Log(Math.PI));
     private readonly Tensor log_degrees;
@@ -61,6 +61,13 @@ public sealed class StudentT : Density, IConstantBuffers
         var z = angle.cos().mul(logUniform.mul(nu.reciprocal()).mul(Scalars.Of(-2)).expm1().mul(nu).sqrt());
         if (temperature != 1) z = z.mul(Scalars.Of(temperature));
         return scope.MoveToOuter(z.to(dtype).reshape(Shape.WithBatch(count)));
+    }
+
+    /// <inheritdoc/>
+    public string? FaultIn(IReadOnlyDictionary<string, Tensor> state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        return log_degrees is TorchSharp.Modules.Parameter ? BufferLaws.Finite(state, nameof(log_degrees)) : BufferLaws.Within(state, nameof(log_degrees), Math.Log(0.5) - 0.01, Math.Log(1e4) + 0.1);
     }
 
     private Tensor Degrees => log_degrees.clamp(least, most).exp();

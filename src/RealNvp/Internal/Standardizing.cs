@@ -13,6 +13,9 @@ internal static class Standardizing
     // exp of more than this, or of less than minus this, leaves the numbers of float32
     private const double LogRange = 80;
 
+    // beyond it a scale is no number of float64
+    private const double MostLog = 700;
+
     public const string Rest = "mean_rest", Fitted = "fitted";
 
     /// <summary>What files lack that are older than these buffers, and what it is then: an old standardization counts as fitted.</summary>
@@ -20,6 +23,10 @@ internal static class Standardizing
 
     /// <summary>The wider of two floating-point dtypes.</summary>
     public static ScalarType Wider(ScalarType a, ScalarType b) => Digits(a) >= Digits(b) ? a : b;
+
+    /// <summary>What is wrong with the buffers of a state that is about to be loaded; null if nothing.</summary>
+    public static string? FaultIn(IReadOnlyDictionary<string, Tensor> state) =>
+        BufferLaws.First(BufferLaws.Finite(state, "mean"), BufferLaws.Finite(state, Rest), BufferLaws.Within(state, "log_std", -MostLog, MostLog));
 
     public static FeatureScaling Defined(FeatureScaling scaling, string parameter) =>
         Enum.IsDefined(scaling) ? scaling : throw new ArgumentOutOfRangeException(parameter, scaling, "Expected a value of FeatureScaling.");

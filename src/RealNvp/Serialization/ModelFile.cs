@@ -30,7 +30,7 @@ internal static class ModelFile
 
     public static Dictionary<string, string> Metadata(Flow flow)
     {
-        var metadata = new Dictionary<string, string> { [FormatKey] = Format, [VersionKey] = FrozenMembers.Current.ToString(CultureInfo.InvariantCulture), [KindKey] = flow.GetName() };
+        var metadata = new Dictionary<string, string> { [FormatKey] = Format, [VersionKey] = FrozenMembers.Current.ToString(CultureInfo.InvariantCulture), [KindKey] = flow.GetName(), [Checksum.Key] = "" };
         if (flow is FlowModel model) metadata[OptionsKey] = model.ModelOptions.ToJson();
         return metadata;
     }
@@ -108,9 +108,11 @@ internal static class ModelFile
         foreach (var (name, tensor) in target)
         {
             var given = source[name];
-            if (!given.shape.AsSpan().SequenceEqual(tensor.shape) || given.is_floating_point() != tensor.is_floating_point())
+            // floating-point ones are converted
+            if (!given.shape.AsSpan().SequenceEqual(tensor.shape) || (given.dtype != tensor.dtype && !(given.is_floating_point() && tensor.is_floating_point())))
                 throw new InvalidDataException($"{path} does not fit the model: weight {name} is {given.dtype} {EventShape.Format(given.shape)}; the model has {tensor.dtype} {EventShape.Format(tensor.shape)}.");
         }
+        StateCheck.Laws(module, source, path);
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         foreach (var (name, tensor) in target) tensor.copy_(source[name]);
@@ -124,6 +126,7 @@ internal static class ModelFile
     {
         const string prefix = "average.";
         var section = Section(file, AveragePrefix);
+        StateCheck.Laws(module, section.Where(t => t.Key.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(t => t.Key[prefix.Length..], t => t.Value), path);
         if (VersionOf(file.Metadata, path) >= OlderState.Since) return section;
         foreach (var (name, part) in module.named_modules())
             if (part is IOlderFiles older)

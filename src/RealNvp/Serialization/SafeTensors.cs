@@ -19,7 +19,8 @@ public static class SafeTensors
     /// <remarks>
     /// The bytes go to a temporary file in the same folder, then to the disk, then the temporary file takes the name. When anything
     /// fails, the old file is unchanged and the temporary file is removed. Equal arguments give equal bytes in any order of the
-    /// dictionary: tensors are sorted by element size (largest first), then by name.
+    /// dictionary: tensors are sorted by element size (largest first), then by name. Metadata named <c>realnvp.crc32c</c>, whatever they say, get a checksum
+    /// of all that the file holds, which <see cref="Load"/> checks.
     /// </remarks>
     /// <exception cref="ArgumentException">A name is not valid, or a tensor is disposed, sparse, without data or of another dtype.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
@@ -43,14 +44,18 @@ public static class SafeTensors
         using var file = File.OpenHandle(path);
         var (header, dataStart) = SafeTensorsHeaderReader.Read(file, path);
         var tensors = new Dictionary<string, Tensor>(header.Entries.Count, StringComparer.Ordinal);
+        var checksum = header.Metadata.ContainsKey(Checksum.Key) ? new Checksum() : null;
         try
         {
             foreach (var entry in header.Entries.Values)
             {
                 var tensor = empty(entry.Shape.ToArray(), entry.DType, CPU);
                 tensors.Add(entry.Name, tensor);
-                SafeTensorsData.Read(file, path, dataStart + entry.Begin, entry, tensor);
+                var crc = SafeTensorsData.Read(file, path, dataStart + entry.Begin, entry, tensor, checksum is not null);
+                checksum?.Tensor(entry.Name, SafeTensorsTypes.Find(entry.DType)!.Value.Name, entry.Shape, crc);
             }
+            if (checksum is not null && checksum.Of(header.Metadata) != header.Metadata[Checksum.Key])
+                throw new InvalidDataException($"'{path}' is damaged: its checksum, '{Checksum.Key}' in its metadata, does not agree with what it holds. Use another copy; or remove the checksum, if you changed the file on purpose.");
             return new SafeTensorsFile(header.Metadata, tensors);
         }
         catch

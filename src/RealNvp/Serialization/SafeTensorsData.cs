@@ -23,14 +23,20 @@ internal static class SafeTensorsData
         }
     }
 
-    public static void Read(SafeFileHandle file, string path, long position, SafeTensorsEntry entry, Tensor into) =>
+    /// <summary>Reads a tensor's data; their CRC where that is wanted.</summary>
+    public static uint Read(SafeFileHandle file, string path, long position, SafeTensorsEntry entry, Tensor into, bool counts)
+    {
+        var crc = ~0u;
         ForEachPiece(into, (bytes, offset) =>
         {
             ReadExactly(file, path, bytes, position + offset);
+            if (counts) crc = Checksum.Add(crc, bytes);
             // A bool that is neither 0 nor 1 makes native code undefined.
             if (entry.DType == ScalarType.Bool && bytes.ContainsAnyExceptInRange((byte)0, (byte)1))
                 throw new InvalidDataException($"'{path}': the BOOL tensor '{entry.Name}' has a byte other than 0 and 1. The file is damaged: copy or save it again.");
         });
+        return crc;
+    }
 
     public static void ReadExactly(SafeFileHandle file, string path, Span<byte> bytes, long position)
     {

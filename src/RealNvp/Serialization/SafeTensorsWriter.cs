@@ -33,7 +33,9 @@ internal sealed class SafeTensorsWriter
         // Large elements first keeps every tensor aligned to its element size, as in Python's files.
         entries.Sort((a, b) => a.Size != b.Size ? b.Size.CompareTo(a.Size) : string.CompareOrdinal(a.Name, b.Name));
 
-        foreach (var (name, text) in metadata ?? new Dictionary<string, string>())
+        var given = metadata ?? new Dictionary<string, string>();
+        if (given.ContainsKey(Checksum.Key)) given = new Dictionary<string, string>(given) { [Checksum.Key] = ChecksumOf(given) };
+        foreach (var (name, text) in given)
         {
             CheckText(name, nameof(metadata));
             CheckText(text, nameof(metadata));
@@ -49,12 +51,26 @@ internal sealed class SafeTensorsWriter
         BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
         stream.Write(length);
         stream.Write(header);
+        foreach (var entry in entries) EachPiece(entry.Tensor, stream.Write);
+    }
+
+    private string ChecksumOf(IReadOnlyDictionary<string, string> metadata)
+    {
+        var checksum = new Checksum();
         foreach (var entry in entries)
         {
-            using var scope = NewDisposeScope();
-            using var noGrad = no_grad();
-            SafeTensorsData.ForEachPiece(entry.Tensor.detach().FetchTensor().contiguous(), (bytes, _) => stream.Write(bytes));
+            var crc = ~0u;
+            EachPiece(entry.Tensor, bytes => crc = Checksum.Add(crc, bytes));
+            checksum.Tensor(entry.Name, entry.Type, entry.Tensor.shape, crc);
         }
+        return checksum.Of(metadata);
+    }
+
+    private static void EachPiece(Tensor tensor, Action<ReadOnlySpan<byte>> use)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        SafeTensorsData.ForEachPiece(tensor.detach().FetchTensor().contiguous(), (bytes, _) => use(bytes));
     }
 
     private byte[] Header()

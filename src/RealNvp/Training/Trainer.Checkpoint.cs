@@ -97,6 +97,7 @@ public sealed partial class Trainer
                 using var older = new OlderState(flow, best, expected, version);
                 if (!best.Keys.ToHashSet().SetEquals(expected.Keys) || best.Any(b => !b.Value.shape.AsSpan().SequenceEqual(expected[b.Key].shape)))
                     throw new InvalidDataException($"{path} is damaged: its best weights do not fit the model.");
+                StateCheck.Laws(flow, best, path);
                 if (state.BestEpoch is null) throw new InvalidDataException($"{path} is damaged: it has best weights, but {nameof(TrainerState.BestEpoch)} is null.");
                 trainer.best = new StateSnapshot(best);
             }

@@ -17,7 +17,7 @@ public class ContextValueTests
         var options = PresetTable.All[name];
         var (x, bad) = (PresetTable.Examples(options, 4), PresetTable.Context(options, 4)!);
         using var distribution = new FlowDistribution(model, bad);
-        bad[2, 1] = double.NaN;
+        bad[2, -1] = double.NaN;
         var one = bad[2].unsqueeze(0);
         var latent = zeros(model.LatentShape.WithBatch(4), dtype: float64);
         Tensor Standard(Tensor points) => points.flatten(1).square().sum(1).neg();

@@ -42,8 +42,20 @@ public partial class ReversibleTests
         {
             manual_seed(2);
             // weights before and after it, so that gradients must pass through
-            var layer = new Chain(new DiagonalScaling(row.Shape), row.Make());
-            var flow = new Flow(row.Shape, new Chain(layer, new DiagonalScaling(layer.OutputShapeOf(row.Shape))));
+            var made = row.Make();
+            Flow flow;
+            if (made.CircularFeatures.Count == 0)
+            {
+                var layer = new Chain(new DiagonalScaling(row.Shape), made);
+                flow = new Flow(row.Shape, new Chain(layer, new DiagonalScaling(layer.OutputShapeOf(row.Shape))));
+            }
+            else
+            {
+                // nothing may cut a circle: shifts go round it
+                Bijection[] Shifts(IEnumerable<Circle> circles) => [.. circles.Select(c => new CircularShift(row.Shape, [c.Feature], c.Low, c.High))];
+                var after = made.CirclesThrough(made.CircularFeatures);
+                flow = new Flow(row.Shape, new Chain([.. Shifts(made.CircularFeatures), new Chain(made), .. Shifts(after)]), new OnCircles(row.Shape, after));
+            }
             RandomWeights.Draw(flow, 3);
             flow.to(float64);
             flow.train();
@@ -269,4 +281,20 @@ public partial class ReversibleTests
     // as Glow's, whose ActNorm and 1×1 convolution run together
     private static Bijection[] Steps(int count) =>
         [.. Enumerable.Range(0, count).SelectMany(IEnumerable<Bijection> (_) => [new ActNorm([4, 2, 2]), new InvertibleLinear([4, 2, 2]), new AffineCouplingLayer([4, 2, 2], Mask.ChannelWise(4), new GlowConvNet(2, 4, 8))])];
+
+    /// <summary>A smooth density whose gradients mean something, of latents some of which are on circles.</summary>
+    private sealed class OnCircles : Density
+    {
+        public OnCircles(EventShape shape, IReadOnlyList<Circle> circles) : base(nameof(OnCircles), shape)
+        {
+            CircularFeatures = circles;
+            RegisterComponents();
+        }
+
+        public override IReadOnlyList<Circle> CircularFeatures { get; }
+
+        public override Tensor LogProb(Tensor z, Tensor? context = null) => z.sub(0.3).square().flatten(1).sum(1).neg();
+
+        public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null) => throw new NotSupportedException();
+    }
 }

@@ -16,7 +16,7 @@ namespace RealNvp;
 /// <c>sign</c> (C); <c>weight</c> (C, C); <c>reflections</c> (K, C); <c>reflections</c> and <c>upper</c> (C, C: the logarithm of the
 /// diagonal on it, nothing that counts below it).</para>
 /// </remarks>
-public sealed class InvertibleLinear : Bijection, IConstantBuffers
+public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws
 {
     private readonly TorchSharp.Modules.Parameter? weight, lu, reflections, upper;
     private readonly Tensor? permutation, sign;
@@ -78,6 +78,13 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers
             LinearForm.Orthogonal => Orthogonal(reflections!),
             _ => Orthogonal(reflections!).mm(UpperOf(upper!)),
         });
+    }
+
+    /// <inheritdoc/>
+    public string? FaultIn(IReadOnlyDictionary<string, Tensor> state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        return BufferLaws.First(BufferLaws.Permutation(state, nameof(permutation)), BufferLaws.Signs(state, nameof(sign)));
     }
 
     /// <inheritdoc/>

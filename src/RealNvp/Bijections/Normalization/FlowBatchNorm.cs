@@ -15,7 +15,7 @@ namespace RealNvp;
 /// In training the examples of a batch influence each other; in evaluation they do not.</para>
 /// <para>State-dict keys: <c>running_mean</c>, <c>running_var</c> (C), <c>num_batches_tracked</c>. A new layer has mean 0 and variance 1.</para>
 /// </remarks>
-public sealed class FlowBatchNorm : Bijection
+public sealed class FlowBatchNorm : Bijection, IStateLaws
 {
     // statistics before and after a pass, for reversible training
     private const int OnTape = 5;
@@ -57,6 +57,13 @@ public sealed class FlowBatchNorm : Bijection
 
     /// <summary>ε, added to the variance.</summary>
     public double Eps { get; }
+
+    /// <inheritdoc/>
+    public string? FaultIn(IReadOnlyDictionary<string, Tensor> state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        return BufferLaws.RunningStatistics(state);
+    }
 
     /// <inheritdoc/>
     public override bool MixesBatchInTraining => true;

@@ -16,7 +16,7 @@ namespace RealNvp;
 /// <para>State-dict keys: <c>mean</c>, <c>mean_rest</c> and <c>log_std</c>, of the shape of one example, and <c>fitted</c> (a bool). The mean is the sum of the
 /// first two. A file that is older than <c>mean_rest</c> and <c>fitted</c> counts as fitted.</para>
 /// </remarks>
-public sealed class Standardization : Bijection, IFitsData, IConstantBuffers, IOlderFiles
+public sealed class Standardization : Bijection, IFitsData, IConstantBuffers, IOlderFiles, IStateLaws
 {
     private readonly Tensor mean, mean_rest, log_std, fitted;
 
@@ -39,6 +39,13 @@ public sealed class Standardization : Bijection, IFitsData, IConstantBuffers, IO
 
     /// <inheritdoc/>
     public bool IsFitted => fitted.Fetch<bool>();
+
+    /// <inheritdoc/>
+    public string? FaultIn(IReadOnlyDictionary<string, Tensor> state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        return Standardizing.FaultIn(state);
+    }
 
     /// <inheritdoc/>
     public override bool ConvertsDtype => true;
