@@ -57,8 +57,11 @@ public sealed class Chain : Bijection
     public override IReadOnlyList<Circle> CircularFeatures { get; }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Circle> CirclesThrough(IReadOnlyList<Circle> circles, bool inverse = false) =>
-        (inverse ? inverse_order : forward_order).Aggregate(circles, (left, layer) => left.Count == 0 ? left : layer.CirclesThrough(left, inverse));
+    public override IReadOnlyList<Circle> CirclesThrough(IReadOnlyList<Circle> circles, bool inverse = false)
+    {
+        ArgumentNullException.ThrowIfNull(circles);
+        return (inverse ? inverse_order : forward_order).Aggregate(circles, (left, layer) => left.Count == 0 ? left : layer.CirclesThrough(left, inverse));
+    }
 
     /// <inheritdoc/>
     public override bool ConvertsDtype => forward_order[0].ConvertsDtype;
