@@ -222,14 +222,16 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
     private static Tensor Rows((Tensor Weight, Tensor Bias) layer, Tensor from, long start, long end) =>
         nn.functional.linear(from, layer.Weight.narrow(0, start, end - start).narrow(1, 0, from.shape[1]), layer.Bias.narrow(0, start, end - start));
 
-    private static long[] OrderOf(long[] positions)
+    /// <summary>For each position its feature.</summary>
+    internal static long[] OrderOf(long[] positions)
     {
         var order = new long[positions.Length];
         for (var i = 0; i < order.Length; i++) order[positions[i]] = i;
         return order;
     }
 
-    private static long[] PositionsOf(IReadOnlyList<long>? order, long features)
+    /// <summary>For each feature its position, of a checked order; the natural one if null.</summary>
+    internal static long[] PositionsOf(IReadOnlyList<long>? order, long features)
     {
         var positions = new long[features];
         if (order is null)

@@ -11,13 +11,18 @@ internal static class AtomicFile
         if (new FileInfo(target).LinkTarget is not null)
             target = File.ResolveLinkTarget(target, returnFinalTarget: true)?.FullName ?? target;
         var temporary = Path.Combine(Path.GetDirectoryName(target) ?? ".", $".{Guid.NewGuid():N}.tmp");
+        UnixFileMode? mode = OperatingSystem.IsWindows() || !File.Exists(target) ? null : File.GetUnixFileMode(target);
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = 1 };
+        if (mode is not null && !OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         try
         {
-            using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1))
+            using (var stream = new FileStream(temporary, options))
             {
                 write(stream);
                 // Without this a crash after the rename can leave the new name with no bytes.
                 stream.Flush(flushToDisk: true);
+                // a file that only its owner may read stays one
+                if (mode is { } kept && !OperatingSystem.IsWindows()) File.SetUnixFileMode(temporary, kept);
             }
             File.Move(temporary, target, overwrite: true);
         }

@@ -50,16 +50,7 @@ internal static class ModelFile
         var model = (T)Build(path, file);
         try
         {
-            var source = file.Tensors.Keys.Any(k => k.StartsWith(BestPrefix, StringComparison.Ordinal)) ? BestPrefix : ModelPrefix;
-            LoadState(model, file, source, path);
-            if (source == ModelPrefix && file.Tensors.Keys.Any(k => k.StartsWith(AveragePrefix, StringComparison.Ordinal)))
-            {
-                using var average = new WeightAverage(model);
-                average.LoadStateDict(AverageSection(model, file, path));
-                StateSnapshot averaged;
-                using (average.Apply()) averaged = new StateSnapshot(model.state_dict());
-                using (averaged) averaged.CopyTo(model);
-            }
+            LoadBest(model, file, path);
             if (device is not null) model.to(device);
             model.eval();
             return model;
@@ -67,6 +58,29 @@ internal static class ModelFile
         catch
         {
             model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Loads the best weights of a file, else the averaged ones, else the last ones. If it throws, the flow is as it was.</summary>
+    public static void LoadBest(Flow flow, SafeTensorsFile file, string path)
+    {
+        var source = file.Tensors.Keys.Any(k => k.StartsWith(BestPrefix, StringComparison.Ordinal)) ? BestPrefix : ModelPrefix;
+        using var before = new StateSnapshot(flow.LivingState());
+        LoadState(flow, file, source, path);
+        if (source == BestPrefix || !file.Tensors.Keys.Any(k => k.StartsWith(AveragePrefix, StringComparison.Ordinal))) return;
+        try
+        {
+            using var average = new WeightAverage(flow);
+            average.LoadStateDict(AverageSection(flow, file, path));
+            StateSnapshot averaged;
+            using (average.Apply()) averaged = new StateSnapshot(flow.state_dict());
+            using (averaged) averaged.CopyTo(flow);
+        }
+        catch (Exception e)
+        {
+            before.CopyTo(flow);
+            if (e is ArgumentException) throw new InvalidDataException($"{path} is damaged: {e.Message}", e);
             throw;
         }
     }
