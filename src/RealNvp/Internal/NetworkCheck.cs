@@ -68,7 +68,8 @@ internal static class NetworkCheck
             throw new ArgumentException($"{Of(network, owner)} maps {EventShape.Format(input.shape)} to {(output is null ? "null" : EventShape.Format(output.shape))}; {Rule(sizes)}", parameter);
     }
 
-    private static string Of(nn.Module network, string owner) => $"The network of {owner} ({network.GetType().Name})";
+    /// <summary>The network in messages.</summary>
+    public static string Of(nn.Module network, string owner) => $"The network of {owner} ({network.GetType().Name})";
 
     private static string Rule(ConditionerSizes sizes) =>
         $"it must map {sizes}, {sizes.ParametersPerElement} parameter(s) for each transformed channel or feature. Let the layer say the sizes: size => new Mlp(size.Inputs, size.Outputs, ...).";

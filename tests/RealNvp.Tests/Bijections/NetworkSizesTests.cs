@@ -119,7 +119,7 @@ public class NetworkSizesTests
         using var scope = NewDisposeScope();
         using var layer = new AutoregressiveLayer([5], new SplineTransformer(4), size => new Made(size.Inputs, size.ParametersPerElement, new() { Hidden = 16, ContextSize = size.ContextSize }), contextSize: 2);
         layer.Forward(randn(3, 5), randn(3, 2)).Value.shape.Should().Equal(3, 5);
-        layer.Conditioner.Features.Should().Be(5);
+        layer.Conditioner.Should().BeOfType<Made>().Which.Features.Should().Be(5);
         AutoregressiveLayer.SizesFor([5], layer.Transformer).Outputs.Should().Be(5 * 11);
         Refused(() => new AutoregressiveLayer([5], new AffineTransformer([1]), size => new Made(size.Inputs + 1, size.ParametersPerElement)), "The network of AutoregressiveLayer (Made) maps (N, 6) to (N, 12); it must map (N, 5) to (N, 10)*");
         Refused(() => new AutoregressiveLayer([5], new AffineTransformer([1]), size => new Made(size.Inputs, size.ParametersPerElement), contextSize: 1), "*takes no context; the layer was asked for 1*");
@@ -131,7 +131,7 @@ public class NetworkSizesTests
     {
         Refused(() => new CouplingLayer([4], Mask.FirstHalf(4), new AdditiveTransformer(), (Func<ConditionerSizes, Conditioner>)null!), "*network*");
         Refused(() => new CouplingLayer([4], Mask.FirstHalf(4), new AdditiveTransformer(), Conditioner (_) => null!), "*returned null; it must return a network that maps (N, 2) to (N, 2)*");
-        Refused(() => new AutoregressiveLayer([4], new AdditiveTransformer(), _ => null!), "*returned null*");
+        Refused(() => new AutoregressiveLayer([4], new AdditiveTransformer(), Made (_) => null!), "*returned null*");
     }
 
     private static void Refused(Func<object> build, string message) => FluentActions.Invoking(build).Should().Throw<ArgumentException>().WithMessage(message);
