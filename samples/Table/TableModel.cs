@@ -16,7 +16,7 @@ internal static class TableModel
         using var scope = NewDisposeScope();
         var training = split.Select(split.Training).to(float32);
         var validation = split.Select(split.Validation).to(float32);
-        var options = TableModels.Options(wanted.Model, split.Columns.Count, wanted.Hidden);
+        var options = TableModels.Options(wanted.Model, split.Columns.Count, split.Training.Length, wanted.Hidden);
         var batch = wanted.Batch ?? TrainingPlan.BatchSize(split.Training.Length);
         var how = TrainingOptions.For(options) with
         {
@@ -33,14 +33,14 @@ internal static class TableModel
         Console.WriteLine($"{model.GetName()} with {model.parameters().Sum(p => p.numel()):N0} weights, {batch} rows a step. {plan.Forecast(wanted.Time)}");
 
         using var bar = new ProgressBar("training", plan.Epochs, "epochs");
-        using var trainer = new Trainer(model, how with { Epochs = plan.Epochs });
-        using var clock = new CancellationTokenSource(wanted.Time);
+        using var trainer = new Trainer(model, how with { Epochs = plan.Epochs, MaxDuration = wanted.Time });
         var result = trainer.Fit(TrainingData.From(training), TrainingData.From(validation),
-            new Report<TrainingProgress>(p => { if (p.Batch == p.Batches) bar.Report(p.Epoch, $"loss {p.Loss:F2}"); }), clock.Token);
+            new Report<TrainingProgress>(p => { if (p.Batch == p.Batches) bar.Report(p.Epoch, $"loss {p.Loss:F2}"); }));
         bar.Dispose();
         if (result.BestEpoch is not { } best)
             throw new InvalidOperationException($"The time was too short for one pass over the {split.Training.Length} training rows. Use a larger --time, a larger --batch, or a smaller --hidden.");
-        Console.WriteLine($"Best validation in epoch {best} of {result.History.Count}{result.Reason switch { StopReason.EarlyStopped => ", stopped early", StopReason.Cancelled => ", stopped by --time", _ => "" }}");
+        Console.WriteLine($"Best validation in epoch {best} of {result.History.Count}{result.Reason switch { StopReason.EarlyStopped => ", stopped early", StopReason.TimeLimit => ", stopped by --time", _ => "" }}");
+        foreach (var warning in result.Warnings) Console.WriteLine($"Take care: {warning}");
         new TrainingCurve([.. result.History.Select(e => -e.Loss)], [.. result.History.Select(e => -e.ValidationLoss ?? double.NaN)],
             new() { Title = "log-likelihood", YLabel = "log p(x), nats a row", LowerIsBetter = false }).Save(Path.Combine(wanted.Output, "training.png"));
         return model;

@@ -5,23 +5,23 @@ internal static class TableModels
 {
     public const string Default = "realnvp";
 
-    private static readonly Dictionary<string, Func<long, long?, ModelOptions>> kinds = new()
+    private static readonly Dictionary<string, Func<long, long, long?, ModelOptions>> kinds = new()
     {
-        ["realnvp"] = (d, hidden) => RealNvpOptions.Tabular(d) is var o && hidden is { } h ? o with { Hidden = h } : o,
-        ["nice"] = (d, hidden) => NiceOptions.Tabular(d) is var o && hidden is { } h ? o with { Hidden = h } : o,
-        ["spline"] = (d, hidden) => SplineFlowOptions.Tabular(d) is var o && hidden is { } h ? o with { Hidden = h } : o,
-        ["maf"] = (d, hidden) => MafOptions.Tabular(d) is var o && hidden is { } h ? o with { Hidden = h } : o,
-        ["maf-spline"] = (d, hidden) => MafOptions.SplineTabular(d) is var o && hidden is { } h ? o with { Hidden = h } : o,
-        ["iaf"] = (d, hidden) => IafOptions.Tabular(d) is var o && hidden is { } h ? o with { Hidden = h } : o,
-        ["iaf-spline"] = (d, hidden) => IafOptions.SplineTabular(d) is var o && hidden is { } h ? o with { Hidden = h } : o,
+        ["realnvp"] = (d, n, hidden) => RealNvpOptions.Tabular(d, n) is var o && hidden is { } h ? o with { Hidden = h } : o,
+        ["nice"] = (d, n, hidden) => NiceOptions.Tabular(d, n) is var o && hidden is { } h ? o with { Hidden = h } : o,
+        ["spline"] = (d, n, hidden) => SplineFlowOptions.Tabular(d, n) is var o && hidden is { } h ? o with { Hidden = h } : o,
+        ["maf"] = (d, n, hidden) => MafOptions.Tabular(d, n) is var o && hidden is { } h ? o with { Hidden = h } : o,
+        ["maf-spline"] = (d, n, hidden) => MafOptions.SplineTabular(d, n) is var o && hidden is { } h ? o with { Hidden = h } : o,
+        ["iaf"] = (d, n, hidden) => IafOptions.Tabular(d, n) is var o && hidden is { } h ? o with { Hidden = h } : o,
+        ["iaf-spline"] = (d, n, hidden) => IafOptions.SplineTabular(d, n) is var o && hidden is { } h ? o with { Hidden = h } : o,
     };
 
     public static IEnumerable<string> Names => kinds.Keys;
 
-    /// <summary>The options of a kind, for a number of features.</summary>
+    /// <summary>The options of a kind, for a number of features and of rows to train on.</summary>
     /// <exception cref="ArgumentException">There is no such kind.</exception>
-    public static ModelOptions Options(string name, long features, long? hidden) => kinds.TryGetValue(name, out var make)
-        ? make(features, hidden)
+    public static ModelOptions Options(string name, long features, long rows, long? hidden) => kinds.TryGetValue(name, out var make)
+        ? make(features, rows, hidden)
         : throw new ArgumentException($"--model is '{name}'; expected one of {string.Join(", ", Names)}.");
 
     public static FlowModel Build(ModelOptions options, long seed) => options switch

@@ -39,7 +39,7 @@ internal sealed class TableTraining
     public int Run()
     {
         // what the command line alone can get wrong comes before any work
-        TableModels.Options(Model, 2, Hidden);
+        TableModels.Options(Model, 2, 1000, Hidden);
         if (Label is null && Csv is not null && Normal.Count > 0) throw new ArgumentException("--normal names classes of a label; say with --label which column that is.");
         TorchBackend.EnsureAvailable();
         var device = SampleProgram.DeviceOf(Device);

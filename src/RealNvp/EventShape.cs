@@ -30,20 +30,24 @@ public readonly struct EventShape : IEquatable<EventShape>, IReadOnlyList<long>
     public int Count => sizes?.Length ?? 0;
 
     /// <summary>The size of dimension <paramref name="index"/>; the first is 0.</summary>
-    public long this[int index] => sizes is null ? throw new ArgumentOutOfRangeException(nameof(index)) : sizes[index];
+    public long this[int index] => (uint)index < (uint)Count ? sizes![index] : throw new ArgumentOutOfRangeException(nameof(index), index, $"The shape {this} has {Count} dimension(s).");
 
     /// <summary>True where no size is -1.</summary>
     public bool IsFixed => sizes is null || Array.TrueForAll(sizes, s => s >= 0);
 
     /// <summary>The number of elements of one example: the product of the sizes.</summary>
-    /// <exception cref="InvalidOperationException">A size is -1.</exception>
+    /// <exception cref="InvalidOperationException">A size is -1, or there are more elements than a long can count.</exception>
     public long NumElements
     {
         get
         {
             if (!IsFixed) throw new InvalidOperationException($"The shape {this} has a free size, so its number of elements is not known.");
             long n = 1;
-            foreach (var size in this) n = checked(n * size);
+            foreach (var size in this)
+            {
+                if (size > long.MaxValue / n) throw new InvalidOperationException($"The shape {this} has more elements than can be counted.");
+                n *= size;
+            }
             return n;
         }
     }
@@ -64,7 +68,11 @@ public readonly struct EventShape : IEquatable<EventShape>, IReadOnlyList<long>
     }
 
     /// <summary>The sizes as an array.</summary>
-    public static implicit operator EventShape(long[] sizes) => Create(sizes);
+    public static implicit operator EventShape(long[] sizes)
+    {
+        ArgumentNullException.ThrowIfNull(sizes);
+        return Create(sizes);
+    }
 
     /// <inheritdoc/>
     public bool Equals(EventShape other) => (sizes ?? []).AsSpan().SequenceEqual(other.sizes ?? []);

@@ -26,7 +26,7 @@ public readonly struct FeatureSet : IEquatable<FeatureSet>, IReadOnlyList<int>
     }
 
     /// <summary>The features 0 to <paramref name="count"/> − 1.</summary>
-    public static FeatureSet All(long count) => new([.. Enumerable.Range(0, checked((int)count))]);
+    public static FeatureSet All(long count) => new([.. Enumerable.Range(0, (int)Internal.Check.NotNegative(count, nameof(count), "The number of features"))]);
 
     /// <summary>The number of features.</summary>
     public int Count => features?.Length ?? 0;

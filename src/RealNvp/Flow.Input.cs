@@ -53,6 +53,7 @@ public partial class Flow
     {
         using var scope = NewDisposeScope();
         Check.Batch(x, nameof(x), owner, InputShape);
+        Check.NotMeta(x, nameof(x));
         if (x.is_floating_point())
         {
             Check.Like(x, nameof(x), owner, null);

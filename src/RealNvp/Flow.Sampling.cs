@@ -115,7 +115,7 @@ public partial class Flow
         var weight = Weight;
         var (device, dtype) = (weight?.device ?? get_default_device(), weight?.dtype ?? get_default_dtype());
         using var random = RandomSource.Use(seed);
-        var total = checked((context?.shape[0] ?? 1) * count);
+        var total = Check.Drawn(context?.shape[0] ?? 1, count, LatentShape.NumElements, owner);
         var features = Features(context, dtype, owner)?.repeat_interleave(count, 0);
         var z = Latents(total, temperature, dtype, device, ForBase(features));
         if (is_grad_enabled() && !z.requires_grad && base_density.parameters().Any(p => p.requires_grad))

@@ -21,7 +21,7 @@ public sealed class FlowDistribution : distributions.Distribution
     /// <summary>Makes a distribution of a flow.</summary>
     /// <param name="flow">The flow; it stays the caller's.</param>
     /// <param name="context">(M, ...) for a conditional flow; it must live as long as the distribution is used.</param>
-    public FlowDistribution(Flow flow, Tensor? context = null) : this(flow, context, context is null ? [] : [context.shape[0]]) { }
+    public FlowDistribution(Flow flow, Tensor? context = null) : this(flow, context, context is null || context.IsInvalid || context.dim() == 0 ? [] : [context.shape[0]]) { }
 
     private FlowDistribution(Flow flow, Tensor? context, long[] batch)
         : base((Generator)null!, batch, (flow ?? throw new ArgumentNullException(nameof(flow))).InputShape.ToArray())
@@ -77,14 +77,14 @@ public sealed class FlowDistribution : distributions.Distribution
     /// <summary>The same distribution with more batch dimensions in front; with contexts, the last one stays (M).</summary>
     public override distributions.Distribution expand(Size batch_shape, distributions.Distribution? instance = null)
     {
-        var batch = batch_shape.Shape;
+        var batch = Sizes(batch_shape.Shape, nameof(batch_shape));
         if (context is not null && (batch.Length == 0 || batch[^1] != context.shape[0]))
             throw new ArgumentException($"The batch shape of a flow with {context.shape[0]} contexts ends with that number; got {EventShape.Format(batch)}.", nameof(batch_shape));
         return new FlowDistribution(flow, context, batch);
     }
 
     // samples for each context, or in all
-    private long Count(long[] sampleShape) => Product(sampleShape) * (Product(batch_shape.Shape) / (context?.shape[0] ?? 1));
+    private long Count(long[] sampleShape) => Product(Sizes(sampleShape, "sample_shape")) * (Product(batch_shape.Shape) / (context?.shape[0] ?? 1));
 
     // from (M, N, event) to (sample..., batch..., event...)
     private Tensor Arranged(Tensor samples, long[] sampleShape) =>
@@ -95,6 +95,15 @@ public sealed class FlowDistribution : distributions.Distribution
         if (context is null) return null;
         long[] times = [count / Math.Max(1, context.shape[0]), .. context.shape.Skip(1).Select(_ => 1L)];
         return context.repeat(times);
+    }
+
+    private static long[] Sizes(long[]? sizes, string parameter)
+    {
+        ArgumentNullException.ThrowIfNull(sizes, parameter);
+        var product = (Int128)1;
+        foreach (var size in sizes)
+            if (size < 0 || (product *= size) > int.MaxValue) throw new ArgumentOutOfRangeException(parameter, EventShape.Format(sizes), $"Sizes are at least 0, with a product of at most {int.MaxValue}.");
+        return sizes;
     }
 
     private static long Product(long[] sizes) => sizes.Aggregate(1L, (n, s) => checked(n * s));

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -29,7 +30,8 @@ public static class Noise
     public static Tensor Uniform(ReadOnlySpan<long> size, ScalarType dtype, Device device, Generator? generator, double low = 0, double high = 1)
     {
         using var gradients = no_grad();
-        return Placed(empty(size, dtype: dtype, device: Source(device, generator)).uniform_(low, high, generator), device);
+        try { return Placed(empty(size, dtype: dtype, device: Source(device, generator)).uniform_(low, high, generator), device); }
+        catch (ExternalException e) { throw Failed(size, dtype, device, e); }
     }
 
     /// <summary>Draws independent standard normal numbers. The caller disposes them; without gradients.</summary>
@@ -44,11 +46,15 @@ public static class Noise
     internal static Tensor Normal(ReadOnlySpan<long> size, ScalarType dtype, Device device, Generator? generator, double spread)
     {
         using var gradients = no_grad();
-        // unlike rand, randn throws where it fails
-        var drawn = spread == 1
-            ? randn(size, dtype: dtype, device: Source(device, generator), generator: generator)
-            : empty(size, dtype: dtype, device: Source(device, generator)).normal_(0, spread, generator);
-        return Placed(drawn, device);
+        try
+        {
+            // unlike rand, randn throws where it fails
+            var drawn = spread == 1
+                ? randn(size, dtype: dtype, device: Source(device, generator), generator: generator)
+                : empty(size, dtype: dtype, device: Source(device, generator)).normal_(0, spread, generator);
+            return Placed(drawn, device);
+        }
+        catch (ExternalException e) { throw Failed(size, dtype, device, e); }
     }
 
     /// <summary>The numbers 0 to count − 1 in random order: int64, on the CPU. The caller disposes them.</summary>
@@ -57,6 +63,16 @@ public static class Noise
         // randperm gives a bad handle where it fails, so what it needs is asked for before
         empty(count, ScalarType.Int64, CPU).Dispose();
         return randperm(count, generator: generator, dtype: ScalarType.Int64, device: CPU);
+    }
+
+    private static Exception Failed(ReadOnlySpan<long> size, ScalarType dtype, Device device, ExternalException e)
+    {
+        Check.Available(device, nameof(device));
+        if (dtype is not (ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64))
+            return new ArgumentException($"Random numbers have a floating-point dtype; got {dtype}.", nameof(dtype), e);
+        foreach (var n in size)
+            if (n < 0) return new ArgumentException($"A size is at least 0; got {EventShape.Format(size)}.", nameof(size), e);
+        return new InsufficientMemoryException($"There is not enough memory on {device} for random numbers of shape {EventShape.Format(size)} and dtype {dtype}. Draw fewer at once. ({e.Message.Split('\n')[0]})", e);
     }
 
     /// <summary>Where to draw, after a check that the generator serves there.</summary>

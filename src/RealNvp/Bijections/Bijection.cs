@@ -305,7 +305,7 @@ public abstract class Bijection : nn.Module
     {
         var owner = $"{GetName()}.{method}";
         Check.Batch(input, parameter, owner, expected);
-        var weight = parameters().FirstOrDefault();
+        var weight = parameters().FirstOrDefault() ?? buffers().FirstOrDefault(b => b.is_floating_point());
         Check.Like(input, parameter, owner, weight, anyDtype);
         Check.Context(context, ContextSize, input.shape[0], owner, weight);
     }

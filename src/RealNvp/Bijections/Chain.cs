@@ -57,8 +57,11 @@ public sealed class Chain : Bijection
     public override IReadOnlyList<Circle> CircularFeatures { get; }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Circle> CirclesThrough(IReadOnlyList<Circle> circles, bool inverse = false) =>
-        (inverse ? inverse_order : forward_order).Aggregate(circles, (left, layer) => left.Count == 0 ? left : layer.CirclesThrough(left, inverse));
+    public override IReadOnlyList<Circle> CirclesThrough(IReadOnlyList<Circle> circles, bool inverse = false)
+    {
+        ArgumentNullException.ThrowIfNull(circles);
+        return (inverse ? inverse_order : forward_order).Aggregate(circles, (left, layer) => left.Count == 0 ? left : layer.CirclesThrough(left, inverse));
+    }
 
     /// <inheritdoc/>
     public override bool ConvertsDtype => forward_order[0].ConvertsDtype;
@@ -154,7 +157,7 @@ public sealed class Chain : Bijection
 
     private static EventShape? FirstShape(IReadOnlyList<Bijection> layers)
     {
-        ArgumentNullException.ThrowIfNull(layers);
+        Internal.Check.Items(layers, nameof(layers), "Layer");
         if (layers.Count == 0) throw new ArgumentException("A chain needs at least one layer; got none.", nameof(layers));
         if (layers.Distinct(ReferenceEqualityComparer.Instance).Count() != layers.Count)
             throw new ArgumentException("A chain holds each layer once; the same object came twice. Make a second layer instead.", nameof(layers));

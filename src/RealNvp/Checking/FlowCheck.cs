@@ -138,6 +138,7 @@ public static class FlowCheck
     private static EventShape ShapeOf(Tensor sample)
     {
         Check.Tensor(sample, nameof(sample));
+        Check.NotMeta(sample, nameof(sample));
         if (sample.dim() < 1 || !sample.is_floating_point()) throw new ArgumentException($"FlowCheck needs a floating-point sample of shape (N, ...); got {sample.dtype} of shape {EventShape.Format(sample.shape)}.", nameof(sample));
         return EventShape.Create(sample.shape.AsSpan(1));
     }

@@ -28,7 +28,7 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws
     {
         Check.Positive(channels, nameof(channels), "The number of channels");
         if (momentum is not (>= 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(momentum), momentum, "The momentum must be in [0, 1).");
-        if (!(eps > 0)) throw new ArgumentOutOfRangeException(nameof(eps), eps, "Epsilon must be positive.");
+        if (!(eps > 0 && double.IsFinite(eps))) throw new ArgumentOutOfRangeException(nameof(eps), eps, "Epsilon must be positive and finite.");
         Weights.Pay((4 * channels) + 1, 5);
         (Statistics, Momentum, Eps, epsilon) = (statistics, momentum, eps, Scalars.Of(eps));
         weight = Weights.Parameter(ones(channels));
@@ -58,7 +58,7 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws
     /// <summary>Normalizes (N, C, ...). The caller disposes the result.</summary>
     public override Tensor forward(Tensor input)
     {
-        ArgumentNullException.ThrowIfNull(input);
+        Check.Channels(input, weight, $"{nameof(ChannelBatchNorm)}.forward");
         if (!training || input.shape[0] == 0)
             return nn.functional.batch_norm(input, running_mean, running_var, weight, bias, training: false, 1 - Momentum, Eps);
         var tape = LayerTape.Current;

@@ -14,7 +14,7 @@ public abstract class Conditioner : nn.Module<Tensor, Tensor?, Tensor>, INetwork
     /// <param name="contextSize">The number of context features C; 0 for none.</param>
     protected Conditioner(string name, long contextSize) : base(TorchBackend.Checked(name))
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(contextSize);
+        Internal.Check.NotNegative(contextSize, nameof(contextSize), "The number of context features");
         ContextSize = contextSize;
     }
 

@@ -45,6 +45,7 @@ public sealed class GlowConvNet : Conditioner
     /// <inheritdoc/>
     public override Tensor forward(Tensor input, Tensor? context)
     {
+        Check.Network(input, context, InputShape!.Value, ContextSize, $"{nameof(GlowConvNet)}.forward", first.Weight);
         if ((this.context is null || context is null) && !ConditionerMath.IsReduced(first.ComputeDtype, input))
         {
             var (weight, bias, scale) = last.Parts;

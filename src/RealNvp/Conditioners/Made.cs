@@ -38,7 +38,7 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
         Features = Check.Positive(features, nameof(features), "The number of features");
         ParametersPerFeature = Check.Positive(parametersPerFeature, nameof(parametersPerFeature), "The number of parameters of a feature");
         var hidden = Check.Positive(options.Hidden, nameof(options), "The number of hidden units");
-        if (options.Blocks < 0) throw new ArgumentOutOfRangeException(nameof(options), options.Blocks, "The number of blocks must not be negative.");
+        Check.Depth(options.Blocks, 0, nameof(options), "The number of blocks");
         (Residual, FinalActivation) = (options.Residual, options.FinalActivation);
         positions = PositionsOf(options.Order, features);
         // degree d: the unit sees the first d features of the order
@@ -104,7 +104,11 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
     DenseModules IDenseNetwork.Modules => dense;
 
     /// <inheritdoc/>
-    public override Tensor forward(Tensor input, Tensor? context) => ConditionerMath.Dense(dense, input, context);
+    public override Tensor forward(Tensor input, Tensor? context)
+    {
+        Check.Network(input, context, InputShape!.Value, ContextSize, $"{nameof(Made)}.forward", last.weight!);
+        return ConditionerMath.Dense(dense, input, context);
+    }
 
     /// <summary>
     /// Computes features one after the other, in the order, for the rows of <paramref name="like"/> (N, D). <paramref name="next"/> gets the feature's index and its parameters (N, P), and

@@ -31,7 +31,7 @@ public sealed class Mlp : Conditioner, IDenseNetwork, IHasComputeDtype
         Check.Positive(outputs, nameof(outputs), "The number of output features");
         (InputShape, OutputShape) = (EventShape.Create(inputs), EventShape.Create(outputs));
         Check.Positive(hidden, nameof(hidden), "The number of hidden features");
-        Check.Positive(hiddenLayers, nameof(hiddenLayers), "The number of hidden layers");
+        Check.Depth(hiddenLayers, 1, nameof(hiddenLayers), "The number of hidden layers");
         layers = [];
         for (var i = 0; i < hiddenLayers; i++) layers.Add(Weights.Linear(i == 0 ? inputs : hidden, hidden));
         if (contextSize > 0) context = Weights.Linear(contextSize, hidden, bias: false);
@@ -51,5 +51,9 @@ public sealed class Mlp : Conditioner, IDenseNetwork, IHasComputeDtype
     DenseModules IDenseNetwork.Modules => dense;
 
     /// <inheritdoc/>
-    public override Tensor forward(Tensor input, Tensor? context) => ConditionerMath.Dense(dense, input, context);
+    public override Tensor forward(Tensor input, Tensor? context)
+    {
+        Check.Network(input, context, InputShape!.Value, ContextSize, $"{nameof(Mlp)}.forward", last.weight!);
+        return ConditionerMath.Dense(dense, input, context);
+    }
 }

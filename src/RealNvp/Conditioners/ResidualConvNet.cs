@@ -34,7 +34,7 @@ public sealed class ResidualConvNet : Conditioner
         Check.Positive(inputs, nameof(inputs), "The number of input channels");
         Check.Positive(outputs, nameof(outputs), "The number of output channels");
         var hidden = Check.Positive(options.HiddenChannels, nameof(options), "The number of hidden channels");
-        ArgumentOutOfRangeException.ThrowIfNegative(options.Blocks, nameof(options));
+        Check.Depth(options.Blocks, 0, nameof(options), "The number of blocks");
         (InputShape, OutputShape) = (EventShape.Create(inputs, -1, -1), EventShape.Create(outputs, -1, -1));
         ChannelBatchNorm? Norm(long channels) => options.BatchNorm ? new ChannelBatchNorm(channels, options.Statistics, options.Momentum) : null;
 
@@ -64,6 +64,7 @@ public sealed class ResidualConvNet : Conditioner
     /// <inheritdoc/>
     public override Tensor forward(Tensor input, Tensor? context)
     {
+        Check.Network(input, context, InputShape!.Value, ContextSize, $"{nameof(ResidualConvNet)}.forward", in_skip.Direction);
         using var scope = NewDisposeScope();
         var h = in_norm is null ? input : in_norm.call(input);
         if (doubled) h = h.mul(Scalars.Two);

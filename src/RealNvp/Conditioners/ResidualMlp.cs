@@ -33,7 +33,7 @@ public sealed class ResidualMlp : Conditioner, IDenseNetwork, IHasComputeDtype
         Check.Positive(outputs, nameof(outputs), "The number of output features");
         (InputShape, OutputShape) = (EventShape.Create(inputs), EventShape.Create(outputs));
         Check.Positive(hidden, nameof(hidden), "The number of hidden features");
-        ArgumentOutOfRangeException.ThrowIfNegative(blocks);
+        Check.Depth(blocks, 0, nameof(blocks), "The number of blocks");
         first = Weights.Linear(inputs, hidden);
         if (contextSize > 0) context = Weights.Linear(contextSize, hidden, bias: false);
         inner = [];
@@ -60,5 +60,9 @@ public sealed class ResidualMlp : Conditioner, IDenseNetwork, IHasComputeDtype
     DenseModules IDenseNetwork.Modules => dense;
 
     /// <inheritdoc/>
-    public override Tensor forward(Tensor input, Tensor? context) => ConditionerMath.Dense(dense, input, context);
+    public override Tensor forward(Tensor input, Tensor? context)
+    {
+        Check.Network(input, context, InputShape!.Value, ContextSize, $"{nameof(ResidualMlp)}.forward", last.weight!);
+        return ConditionerMath.Dense(dense, input, context);
+    }
 }

@@ -14,6 +14,7 @@ public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>, IHasComputeDty
 {
     private readonly TorchSharp.Modules.Parameter weight_g, weight_v;
     private readonly TorchSharp.Modules.Parameter? bias;
+    private readonly EventShape shape;
     private ScalarType? compute;
 
     /// <summary>Makes the convolution.</summary>
@@ -26,7 +27,8 @@ public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>, IHasComputeDty
     {
         Check.Positive(inputs, nameof(inputs), "The number of input channels");
         Check.Positive(outputs, nameof(outputs), "The number of output channels");
-        if (kernelSize < 1 || kernelSize % 2 == 0) throw new ArgumentOutOfRangeException(nameof(kernelSize), kernelSize, "The kernel size must be odd, so that padding keeps the image size.");
+        shape = EventShape.Create(inputs, -1, -1);
+        if (kernelSize is < 1 or > 1023 || kernelSize % 2 == 0) throw new ArgumentOutOfRangeException(nameof(kernelSize), kernelSize, "The kernel size must be odd, so that padding keeps the image size, and at most 1023.");
         Weights.Pay(checked((outputs * inputs * kernelSize * kernelSize) + ((bias ? 2 : 1) * outputs)), bias ? 3 : 2);
         using var scope = NewDisposeScope();
         // PyTorch's default for convolutions: uniform in ±1/√(fan in)
@@ -38,6 +40,9 @@ public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>, IHasComputeDty
         weight_v = Weights.Parameter(v);
         RegisterComponents();
     }
+
+    /// <summary>v, the weight before its normalization.</summary>
+    internal Tensor Direction => weight_v;
 
     ScalarType? IHasComputeDtype.ComputeDtype { get => compute; set => compute = value; }
 
@@ -53,6 +58,7 @@ public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>, IHasComputeDty
     /// <summary>Convolves (N, I, H, W) to (N, O, H, W). The caller disposes the result.</summary>
     public override Tensor forward(Tensor input)
     {
+        Check.Network(input, null, shape, 0, $"{nameof(WeightNormConv2d)}.forward", weight_v);
         using var scope = NewDisposeScope();
         return scope.MoveToOuter(Convolve(input, Weight(input)));
     }

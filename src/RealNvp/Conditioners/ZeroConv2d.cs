@@ -48,6 +48,7 @@ public sealed class ZeroConv2d : nn.Module<Tensor, Tensor>, INetworkShapes
     /// <summary>Convolves (N, I, H, W) to (N, O, H, W). The caller disposes the result.</summary>
     public override Tensor forward(Tensor input)
     {
+        Check.Network(input, null, InputShape!.Value, 0, $"{nameof(ZeroConv2d)}.forward", scale);
         using var scope = NewDisposeScope();
         return scope.MoveToOuter(conv.call(input).mul(Factor(scale)));
     }

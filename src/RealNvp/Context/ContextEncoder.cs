@@ -31,6 +31,7 @@ public abstract class ContextEncoder : nn.Module<Tensor, Tensor>
     {
         if (context is null) throw new ArgumentNullException(nameof(context), $"{owner} is conditional: it needs contexts of shape {Letters(examples is null)}.");
         Internal.Check.Tensor(context, nameof(context));
+        Internal.Check.NotMeta(context, nameof(context));
         if (context.dim() == 0 || !ContextShape.Matches(context.shape.AsSpan(1)) || (examples is { } n && context.shape[0] != n))
             throw new ArgumentException($"{owner} expects contexts of shape {Letters(examples is null)}{(examples is { } e ? $" with N = {e}" : "")}; got {EventShape.Format(context.shape)}.", nameof(context));
         if (values) CheckValues(context, owner);

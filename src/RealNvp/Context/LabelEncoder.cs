@@ -30,6 +30,7 @@ public sealed class LabelEncoder : ContextEncoder
     /// <summary>Turns labels (N), whole numbers 0 ... K − 1 of an integer dtype, into vectors (N, C). The caller disposes them.</summary>
     public override Tensor forward(Tensor input)
     {
+        CheckContext(input, null, $"{nameof(LabelEncoder)}.forward", values: true);
         using var scope = NewDisposeScope();
         var labels = input.to(int64);
         return scope.MoveToOuter(vectors is null ? nn.functional.one_hot(labels, Classes).to(get_default_dtype()) : vectors.index_select(0, labels));

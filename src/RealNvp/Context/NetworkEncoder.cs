@@ -25,10 +25,20 @@ public sealed class NetworkEncoder : ContextEncoder
     /// <exception cref="InvalidOperationException">The network gives another shape.</exception>
     public override Tensor forward(Tensor input)
     {
-        ArgumentNullException.ThrowIfNull(input);
-        var features = network.call(input);
+        CheckContext(input, null, $"{nameof(NetworkEncoder)}.forward", values: false);
+        var features = Encoded(input);
         if (features.dim() == 2 && features.shape[0] == input.shape[0] && features.shape[1] == Size) return features;
         using (features) throw new InvalidOperationException($"The network of a {nameof(NetworkEncoder)} must give ({input.shape[0]}, {Size}); it gave {EventShape.Format(features.shape)}.");
+    }
+
+    // a network of the caller's says in its own way, or in libtorch's, that a dtype or a device is not for it
+    private Tensor Encoded(Tensor input)
+    {
+        try { return network.call(input) ?? throw new InvalidOperationException($"The network of a {nameof(NetworkEncoder)} returned null."); }
+        catch (System.Runtime.InteropServices.ExternalException e)
+        {
+            throw new ArgumentException($"The network of a {nameof(NetworkEncoder)} fails on {input.dtype} {EventShape.Format(input.shape)} on {input.device}: {e.Message.Split('\n')[0].TrimEnd('.')}. Give contexts that it takes.", nameof(input), e);
+        }
     }
 
     /// <inheritdoc/>

@@ -48,7 +48,7 @@ public sealed class ClassConditionalNormal : Density
     /// <inheritdoc/>
     public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
     {
-        CheckCount(count, context);
+        CheckSampling(count, temperature, dtype, device, context);
         using var scope = NewDisposeScope();
         var scale = Gaussian.Limited(context!.mm(log_scales)).exp();
         return scope.MoveToOuter(Normals(count, temperature, dtype, device, generator).mul(scale).add(context!.mm(means), Scalars.One).reshape(Shape.WithBatch(count)));

@@ -52,13 +52,18 @@ public abstract class Density : nn.Module
     {
         var owner = $"{GetName()}.{nameof(LogProb)}";
         Check.Batch(z, nameof(z), owner, Shape);
+        Check.Like(z, nameof(z), owner, parameters().FirstOrDefault());
         Check.Context(context, ContextSize, z.shape[0], owner, z);
     }
 
     /// <summary>Checks the arguments of <see cref="Sample"/>.</summary>
-    private protected void CheckCount(long count, Tensor? context)
+    private protected void CheckSampling(long count, double temperature, ScalarType dtype, Device device, Tensor? context)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentNullException.ThrowIfNull(device);
+        Check.Available(device, nameof(device));
+        if (!(temperature >= 0 && double.IsFinite(temperature))) throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "The temperature must be finite and not negative.");
+        if (dtype is not (ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64)) throw new ArgumentException($"Latents have a floating-point dtype; got {dtype}.", nameof(dtype));
+        Check.NotNegative(count, nameof(count), "The number of latents");
         Check.Context(context, ContextSize, count, $"{GetName()}.{nameof(Sample)}", null);
     }
 

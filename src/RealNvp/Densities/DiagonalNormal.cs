@@ -24,7 +24,7 @@ public sealed class DiagonalNormal : Density
     /// <param name="inputLimit">c &gt; 0: that network sees x / √(1 + (x/c)²), which stays within ±c, in place of each number x of the context; null for x itself.</param>
     public DiagonalNormal(EventShape shape, long contextSize = 0, long hidden = 64, double? inputLimit = null) : base(nameof(DiagonalNormal), shape)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(contextSize);
+        Internal.Check.NotNegative(contextSize, nameof(contextSize), "The number of context features");
         ContextSize = contextSize;
         if (contextSize > 0) network = new ResidualMlp(contextSize, 2 * shape.NumElements, hidden, 1, inputLimit: inputLimit);
         else
@@ -51,7 +51,7 @@ public sealed class DiagonalNormal : Density
     /// <inheritdoc/>
     public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
     {
-        CheckCount(count, context);
+        CheckSampling(count, temperature, dtype, device, context);
         using var scope = NewDisposeScope();
         var (m, s) = Moments(context);
         var z = Normals(count, temperature, dtype, device, generator).mul(s.exp()).add(m, Scalars.One);

@@ -27,7 +27,7 @@ public sealed class GaussianMixture : Density
     public GaussianMixture(EventShape shape, long components, long contextSize = 0, long hidden = 64, double? inputLimit = null) : base(nameof(GaussianMixture), shape)
     {
         Components = Check.Positive(components, nameof(components), "The number of components");
-        ArgumentOutOfRangeException.ThrowIfNegative(contextSize);
+        Internal.Check.NotNegative(contextSize, nameof(contextSize), "The number of context features");
         ContextSize = contextSize;
         var d = shape.NumElements;
         if (contextSize > 0) network = new ResidualMlp(contextSize, checked(components * (1 + (2 * d))), hidden, 1, inputLimit: inputLimit);
@@ -56,7 +56,7 @@ public sealed class GaussianMixture : Density
     /// <inheritdoc/>
     public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
     {
-        CheckCount(count, context);
+        CheckSampling(count, temperature, dtype, device, context);
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         var (w, m, s) = Parts(context);

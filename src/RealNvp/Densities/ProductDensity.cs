@@ -74,7 +74,7 @@ public sealed class ProductDensity : Density
     /// <inheritdoc/>
     public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
     {
-        CheckCount(count, context);
+        CheckSampling(count, temperature, dtype, device, context);
         using var scope = NewDisposeScope();
         return scope.MoveToOuter(cat([.. parts.Select((part, i) => part.Sample(count, temperature, dtype, device, generator, For(i, context)))], 1).index_select(1, On(merge, device)));
     }

@@ -94,7 +94,7 @@ public sealed class ResampledNormal : Density, IStateLaws
     /// <inheritdoc/>
     public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
     {
-        CheckCount(count, context);
+        CheckSampling(count, temperature, dtype, device, context);
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         var z = Normals(count, 1, dtype, device, generator);

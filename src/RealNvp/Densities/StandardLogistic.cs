@@ -26,7 +26,7 @@ public sealed class StandardLogistic : Density
     /// <inheritdoc/>
     public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
     {
-        CheckCount(count, context);
+        CheckSampling(count, temperature, dtype, device, context);
         using var scope = NewDisposeScope();
         // 0 and 1 have no logit; the smallest step of the dtype's uniform numbers is far below this
         var u = Noise.Uniform(Shape.WithBatch(count), dtype, device, generator).clamp(Scalars.Of(1e-7), Scalars.Of(1 - 1e-7));

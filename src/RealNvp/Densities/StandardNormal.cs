@@ -28,7 +28,7 @@ public sealed class StandardNormal : Density
     /// <inheritdoc/>
     public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
     {
-        CheckCount(count, context);
+        CheckSampling(count, temperature, dtype, device, context);
         using var scope = NewDisposeScope();
         var z = Noise.Normal(Shape.WithBatch(count), dtype, device, generator);
         return scope.MoveToOuter(temperature == 1 ? z : z.mul(Scalars.Of(temperature)));

@@ -51,7 +51,7 @@ public sealed class StudentT : Density, IConstantBuffers, IStateLaws
     /// <inheritdoc/>
     public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
     {
-        CheckCount(count, context);
+        CheckSampling(count, temperature, dtype, device, context);
         using var scope = NewDisposeScope();
         long[] size = [count, Shape.NumElements];
         // polar: cos θ √(ν (w^(−2/ν) − 1)), exact for every ν (Bailey, Mathematics of Computation 62, 1994)

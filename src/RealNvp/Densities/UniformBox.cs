@@ -59,7 +59,7 @@ public sealed class UniformBox : Density
     /// <remarks>A temperature below 1 draws from the inner part of the box, about its center; one above 1 stays in the box.</remarks>
     public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
     {
-        CheckCount(count, context);
+        CheckSampling(count, temperature, dtype, device, context);
         using var scope = NewDisposeScope();
         var u = Noise.Uniform(Shape.WithBatch(count), dtype, device, generator);
         if (temperature < 1) u = u.sub(Scalars.Half).mul(Scalars.Of(temperature)).add(Scalars.Half, Scalars.One);

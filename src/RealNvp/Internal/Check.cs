@@ -6,10 +6,119 @@ namespace RealNvp.Internal;
 /// <summary>The checks of arguments that all public methods share: each says what came, what was expected and what to do.</summary>
 internal static class Check
 {
+    // of a dimension, and of layers in a row: what no machine can hold is a mistake
+    private const long Largest = int.MaxValue;
+    private const int Deepest = 4096;
+    private const long MuchMemory = 1L << 32;
+
     public static void Tensor(Tensor? tensor, string parameter)
     {
         ArgumentNullException.ThrowIfNull(tensor, parameter);
         if (tensor.IsInvalid) throw new ObjectDisposedException(parameter, $"The tensor '{parameter}' has been disposed. Keep it alive until the call returns.");
+        if (tensor.is_sparse) throw new ArgumentException($"The tensor '{parameter}' is sparse. Convert it: {parameter}.to_dense().", parameter);
+    }
+
+    /// <summary>Refuses a tensor that has a shape, but no numbers; of a layer with weights the device of these tells.</summary>
+    public static void NotMeta(Tensor tensor, string parameter)
+    {
+        if (tensor.device_type == DeviceType.META)
+            throw new ArgumentException($"The tensor '{parameter}' is on the device meta, so it has a shape, but no numbers. Make it on the CPU or a GPU.", parameter);
+    }
+
+    /// <summary>Checks the arguments of a network that is called alone: shapes, dtype and device, so that no kernel meets others.</summary>
+    /// <param name="input">(N, ...), as <paramref name="shape"/> says.</param>
+    /// <param name="context">(N, C) if the network has a context; it is not looked at otherwise.</param>
+    /// <param name="shape">The shape of one input.</param>
+    /// <param name="contextSize">C, or 0.</param>
+    /// <param name="owner">The method that was called.</param>
+    /// <param name="weight">A weight of the network.</param>
+    public static void Network(Tensor? input, Tensor? context, EventShape shape, long contextSize, string owner, Tensor weight)
+    {
+        if (weight.IsInvalid) throw new ObjectDisposedException(owner, $"{owner}: the network has been disposed.");
+        Batch(input, nameof(input), owner, shape);
+        OfWeights(input!, nameof(input), owner, weight);
+        if (contextSize == 0) return;
+        ContextShape(context, contextSize, input!.shape[0], owner);
+        OfWeights(context!, nameof(context), owner, weight);
+    }
+
+    /// <summary>Checks an input (N, C, ...) of a layer with a weight (C).</summary>
+    public static void Channels(Tensor? input, Tensor weight, string owner)
+    {
+        Tensor(input, nameof(input));
+        if (weight.IsInvalid) throw new ObjectDisposedException(owner, $"{owner}: the layer has been disposed.");
+        var shape = input!.shape;
+        if (shape.Length < 2 || shape[1] != weight.shape[0])
+            throw new ArgumentException($"{owner} expects input of shape (N, {weight.shape[0]}, ...); got {EventShape.Format(shape)}.", nameof(input));
+        OfWeights(input, nameof(input), owner, weight);
+    }
+
+    // networks alone may compute in few digits
+    private static void OfWeights(Tensor tensor, string parameter, string owner, Tensor weight)
+    {
+        if (tensor.dtype != weight.dtype)
+            throw new ArgumentException($"{owner} has weights of dtype {weight.dtype}, but {parameter} has {tensor.dtype}. Convert one of them: {parameter}.to({Name(weight.dtype)}) or module.to({Name(tensor.dtype)}).", parameter);
+        Device(tensor, parameter, owner, weight);
+    }
+
+    /// <summary>Checks the arguments of an elementwise map with P parameters an element.</summary>
+    /// <param name="input">(N, C, ...).</param>
+    /// <param name="parameter">What the input is called.</param>
+    /// <param name="parameters">(N, P·C, ...); a size of 1 stands for all examples or places.</param>
+    /// <param name="perElement">P.</param>
+    /// <param name="owner">The transformer.</param>
+    public static void Elements(Tensor? input, string parameter, Tensor? parameters, int perElement, string owner)
+    {
+        Tensor(input, parameter);
+        Tensor(parameters, nameof(parameters));
+        NotMeta(input!, parameter);
+        var (shape, given) = (input!.shape, parameters!.shape);
+        var fits = shape.Length >= 2 && given.Length == shape.Length && given[1] == perElement * shape[1];
+        for (var d = 0; fits && d < shape.Length; d++) fits = d == 1 || given[d] == shape[d] || given[d] == 1;
+        if (!fits)
+            throw new ArgumentException($"{owner} needs {perElement} parameters for each channel or feature of {EventShape.Format(shape)}, in a tensor (N, {perElement}·C, ...); got {EventShape.Format(given)}.", nameof(parameters));
+        if (!input.is_floating_point())
+            throw new ArgumentException($"{owner} expects {parameter} with a floating-point dtype; got {input.dtype}. Convert it: {parameter}.to(torch.float32).", parameter);
+        if (input.dtype != parameters.dtype || input.device_type != parameters.device_type)
+            throw new ArgumentException($"{owner} expects {parameter} and {nameof(parameters)} of one dtype and on one device; got {input.dtype} on {input.device} and {parameters.dtype} on {parameters.device}. Convert one of them.", nameof(parameters));
+    }
+
+    /// <summary>The number of samples in all, rows·count, if there is memory for them: nothing is begun that cannot end.</summary>
+    public static long Drawn(long rows, long count, long elements, string owner)
+    {
+        if (count < 0) throw new ArgumentOutOfRangeException(nameof(count), count, "The number of samples must not be negative.");
+        var bytes = (Int128)rows * count * elements * sizeof(float);
+        if (bytes <= MuchMemory || (bytes <= long.MaxValue / 2 && IsThereMemory((long)bytes))) return rows * count;
+        throw new InsufficientMemoryException($"{owner} was asked for {(Int128)rows * count} samples of {elements} numbers each, for which there is not enough memory. Draw fewer at once.");
+    }
+
+    private static bool IsThereMemory(long bytes)
+    {
+        try
+        {
+            empty(bytes, ScalarType.Byte, CPU).Dispose();
+            return true;
+        }
+        catch (System.Runtime.InteropServices.ExternalException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Throws if a list is null, empty or has a null in it.</summary>
+    public static void Items<T>(IReadOnlyList<T?>? items, string parameter, string what) where T : class
+    {
+        ArgumentNullException.ThrowIfNull(items, parameter);
+        for (var i = 0; i < items.Count; i++)
+            if (items[i] is null) throw new ArgumentException($"{what} {i} is null.", parameter);
+    }
+
+    /// <summary>Throws if a device is not there.</summary>
+    public static void Available(Device? device, string parameter)
+    {
+        if (device is { type: DeviceType.CUDA } && !cuda.is_available())
+            throw new ArgumentException($"The device is {device}, but no CUDA device was found. Use the CPU, or add TorchSharp-cuda-windows or TorchSharp-cuda-linux to the application on a machine with an NVIDIA GPU.", parameter);
+        if (device is { type: DeviceType.META }) throw new ArgumentException("The device is meta, on which tensors have no numbers. Use the CPU or a GPU.", parameter);
     }
 
     /// <summary>Checks a batch of examples of shape (N, <paramref name="expected"/>).</summary>
@@ -34,7 +143,11 @@ internal static class Check
             throw new ArgumentException($"{owner} expects {parameter} with a floating-point dtype; got {tensor.dtype}. Convert it: {parameter}.to(torch.float32).", parameter);
         if (!TorchBackend.IsPrecise(tensor.dtype))
             throw new ArgumentException($"{owner} computes in float32 or float64; {parameter} has {tensor.dtype}, which has too few digits for log-determinants. Convert it, and the module where it is in that dtype too: {parameter}.to(torch.float32), module.to(torch.float32). Networks alone can compute in bfloat16: {nameof(Flow)}.{nameof(Flow.ConditionerDtype)}.", parameter);
-        if (weight is null) return;
+        if (weight is null)
+        {
+            NotMeta(tensor, parameter);
+            return;
+        }
         if (anyDtype && !TorchBackend.IsPrecise(weight.dtype))
             throw new ArgumentException($"{owner} computes in float32 or float64; the weights have {weight.dtype}, which has too few digits for log-determinants. Convert them: module.to(torch.float32). Networks alone can compute in bfloat16: {nameof(Flow)}.{nameof(Flow.ConditionerDtype)}.", parameter);
         if (!anyDtype && tensor.dtype != weight.dtype)
@@ -98,7 +211,19 @@ internal static class Check
     }
 
     public static long Positive(long value, string parameter, string what) =>
-        value >= 1 ? value : throw new ArgumentOutOfRangeException(parameter, value, $"{what} must be at least 1.");
+        value >= 1 ? NotNegative(value, parameter, what) : throw new ArgumentOutOfRangeException(parameter, value, $"{what} must be at least 1.");
+
+    /// <summary>A size, small enough for products of two of them.</summary>
+    public static long NotNegative(long value, string parameter, string what) => value switch
+    {
+        < 0 => throw new ArgumentOutOfRangeException(parameter, value, $"{what} must not be negative."),
+        > Largest => throw new ArgumentOutOfRangeException(parameter, value, $"{what} must be at most {Largest}."),
+        _ => value,
+    };
+
+    /// <summary>A number of layers or blocks.</summary>
+    public static int Depth(int value, int least, string parameter, string what) => value >= least && value <= Deepest
+        ? value : throw new ArgumentOutOfRangeException(parameter, value, $"{what} must be {least} to {Deepest}.");
 
     /// <summary>The limit of what a network sees, or null.</summary>
     public static double? Limit(double? inputLimit) => inputLimit is null || (inputLimit > 0 && double.IsFinite(inputLimit.Value))

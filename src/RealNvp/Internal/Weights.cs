@@ -12,6 +12,9 @@ namespace RealNvp.Internal;
 /// </remarks>
 internal static class Weights
 {
+    // 64 GB in float32: what is larger is a mistake, and libtorch would say so in its own words
+    private const long MostElements = 1L << 34;
+
     [ThreadStatic] private static List<IDisposable>? made;
     [ThreadStatic] private static (long Elements, long Tensors)? budget;
     [ThreadStatic] private static Generator? generator;
@@ -76,6 +79,8 @@ internal static class Weights
     /// <exception cref="InvalidDataException">The model is larger than the file that describes it.</exception>
     public static void Pay(long elements, int tensors)
     {
+        if (elements is < 0 or > MostElements)
+            throw new ArgumentException($"A layer with {elements} weights is too large: a mistake in a size, or a shape that is too large for this layer.");
         if (budget is not { } left) return;
         if (elements > left.Elements || tensors > left.Tensors)
             throw new InvalidDataException($"The options in the checkpoint describe a model with more weights than the file holds (the next needs {elements} elements, {left.Elements} are left, and {tensors} tensor(s), {left.Tensors} are left). The file is damaged or was made by hand.");

@@ -49,7 +49,8 @@ public abstract class FlowModel : Flow
     public Tensor JoinLatent(params IReadOnlyList<Tensor> parts)
     {
         if (Scales is { } scales) return scales.Join(parts);
-        ArgumentNullException.ThrowIfNull(parts);
+        Check.Items(parts, nameof(parts), "Part");
+        foreach (var part in parts) Check.Batch(part, nameof(parts), $"{GetName()}.{nameof(JoinLatent)}", LatentShape);
         return parts.Count == 1 ? parts[0].alias() : throw new ArgumentException($"The latent of a vector has 1 part; got {parts.Count}.", nameof(parts));
     }
 

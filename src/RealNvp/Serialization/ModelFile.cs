@@ -41,6 +41,7 @@ internal static class ModelFile
     /// <summary>Reads a model that describes itself. A training checkpoint gives its best weights, else the averaged ones, else the last ones.</summary>
     public static T LoadModel<T>(string path, Device? device) where T : FlowModel
     {
+        Check.Available(device, nameof(device));
         var header = SafeTensors.ReadHeader(path);
         CheckHeader(header, path);
         if (typeof(T) != typeof(FlowModel) && header.Metadata.TryGetValue(KindKey, out var kind) && kind != typeof(T).Name && kinds.ContainsKey(kind))

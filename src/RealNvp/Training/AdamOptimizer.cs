@@ -227,6 +227,7 @@ public sealed partial class AdamOptimizer : IDisposable
     {
         var names = new HashSet<string>(StringComparer.Ordinal);
         var handles = new HashSet<IntPtr>();
+        Internal.Check.Items(groups, nameof(groups), "Group");
         foreach (var (name, parameter) in groups.SelectMany(group => group.Parameters))
         {
             if (parameter is null || parameter.IsInvalid)

@@ -80,6 +80,7 @@ internal sealed class TensorData : TrainingData
     public TensorData(Tensor x, Tensor? context, Tensor? rows = null)
     {
         Check.Tensor(x, nameof(x));
+        Check.NotMeta(x, nameof(x));
         if (x.dim() == 0 || x.shape[0] == 0) throw new ArgumentException($"Training needs at least one example; got a tensor of shape {EventShape.Format(x.shape)}.", nameof(x));
         if (context is not null)
         {

@@ -15,14 +15,14 @@ public sealed class AdditiveTransformer : ScalarTransformer
     /// <inheritdoc/>
     public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters)
     {
-        ArgumentNullException.ThrowIfNull(x);
+        CheckParameters(x, nameof(x), parameters);
         return (x.add(parameters, Scalars.One), null);
     }
 
     /// <inheritdoc/>
     public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters)
     {
-        ArgumentNullException.ThrowIfNull(y);
+        CheckParameters(y, nameof(y), parameters);
         return (y.sub(parameters), null);
     }
 

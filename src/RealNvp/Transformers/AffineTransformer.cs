@@ -54,7 +54,7 @@ public sealed class AffineTransformer : ScalarTransformer
     /// <inheritdoc/>
     public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters)
     {
-        ArgumentNullException.ThrowIfNull(x);
+        CheckParameters(x, nameof(x), parameters);
         var (s, t) = ScaleAndShift(parameters, scale);
         return Forward(x, s, t);
     }
@@ -62,7 +62,7 @@ public sealed class AffineTransformer : ScalarTransformer
     /// <inheritdoc/>
     public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters)
     {
-        ArgumentNullException.ThrowIfNull(y);
+        CheckParameters(y, nameof(y), parameters);
         var (s, t) = ScaleAndShift(parameters, scale);
         return Inverse(y, s, t);
     }

@@ -32,7 +32,7 @@ public sealed class CircularShiftTransformer : ScalarTransformer
     /// <inheritdoc/>
     public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters)
     {
-        CheckParameters(x, parameters);
+        CheckParameters(x, nameof(x), parameters);
         using var scope = NewDisposeScope();
         return (scope.MoveToOuter(wrap.Of(x.add(parameters, Scalars.One))), null);
     }
@@ -40,7 +40,7 @@ public sealed class CircularShiftTransformer : ScalarTransformer
     /// <inheritdoc/>
     public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters)
     {
-        CheckParameters(y, parameters);
+        CheckParameters(y, nameof(y), parameters);
         using var scope = NewDisposeScope();
         return (scope.MoveToOuter(wrap.Of(y.sub(parameters))), null);
     }

@@ -95,7 +95,7 @@ public sealed class MixedTransformer : ScalarTransformer
 
     private (Tensor, Tensor?) Apply(Tensor input, Tensor parameters, bool inverse)
     {
-        CheckParameters(input, parameters);
+        CheckParameters(input, inverse ? "y" : "x", parameters);
         if (input.shape[1] != of_feature.Length) throw new ArgumentException($"{GetName()} has a map for each of {of_feature.Length} feature(s); got {EventShape.Format(input.shape)}.", nameof(input));
         using var scope = NewDisposeScope();
         // (N, P, C, ...)

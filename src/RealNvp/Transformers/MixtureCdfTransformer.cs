@@ -47,15 +47,21 @@ public sealed class MixtureCdfTransformer : ScalarTransformer
     /// <inheritdoc/>
     public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters)
     {
-        CheckParameters(x, parameters);
-        return MixtureOperation.Forward(twin, x, parameters);
+        CheckParameters(x, nameof(x), parameters);
+        if (!Broadcasts(x, parameters)) return MixtureOperation.Forward(twin, x, parameters);
+        using var scope = NewDisposeScope();
+        var (value, logDerivative) = MixtureOperation.Forward(twin, x, Repeated(x, parameters));
+        return (scope.MoveToOuter(value), scope.MoveToOuter(logDerivative));
     }
 
     /// <inheritdoc/>
     /// <exception cref="InvalidOperationException">A root was not found to <see cref="MaxResidual"/>, as for values or parameters that are NaN or infinite.</exception>
     public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters)
     {
-        CheckParameters(y, parameters);
-        return MixtureOperation.Inverse(twin, y, parameters);
+        CheckParameters(y, nameof(y), parameters);
+        if (!Broadcasts(y, parameters)) return MixtureOperation.Inverse(twin, y, parameters);
+        using var scope = NewDisposeScope();
+        var (value, logDerivative) = MixtureOperation.Inverse(twin, y, Repeated(y, parameters));
+        return (scope.MoveToOuter(value), scope.MoveToOuter(logDerivative));
     }
 }

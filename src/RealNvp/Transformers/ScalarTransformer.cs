@@ -67,12 +67,16 @@ public abstract class ScalarTransformer : nn.Module
     /// </summary>
     internal virtual (Tensor Input, Tensor Gradient, Tensor Parameters)? WalkBack(ReverseWalk walk, Tensor output, Tensor parameters, Tensor gradient, bool inverse) => null;
 
-    /// <summary>Checks that there are P parameters for each channel or feature.</summary>
-    private protected void CheckParameters(Tensor input, Tensor parameters)
+    /// <summary>Checks the arguments of <see cref="Forward"/> and <see cref="Inverse"/>: shapes, dtypes, devices, and P parameters for each channel or feature.</summary>
+    private protected void CheckParameters(Tensor? input, string parameter, Tensor? parameters) => Internal.Check.Elements(input, parameter, parameters, ParametersPerElement, GetName());
+
+    /// <summary>Whether parameters have a size of 1 that stands for all examples or places, which a kernel does not read.</summary>
+    private protected static bool Broadcasts(Tensor input, Tensor parameters)
     {
-        ArgumentNullException.ThrowIfNull(input);
-        ArgumentNullException.ThrowIfNull(parameters);
-        if (input.dim() < 2 || parameters.dim() != input.dim() || parameters.shape[1] != ParametersPerElement * input.shape[1])
-            throw new ArgumentException($"{GetName()} needs {ParametersPerElement} parameters for each channel or feature of {EventShape.Format(input.shape)}, in a tensor (N, {ParametersPerElement}·C, ...); got {EventShape.Format(parameters.shape)}.", nameof(parameters));
+        var (shape, given) = (input.shape, parameters.shape);
+        return given[0] != shape[0] || !given.AsSpan(2).SequenceEqual(shape.AsSpan(2));
     }
+
+    /// <summary>Parameters with one set for each element, in the caller's dispose scope.</summary>
+    private protected static Tensor Repeated(Tensor input, Tensor parameters) => parameters.expand([input.shape[0], parameters.shape[1], .. input.shape[2..]]).contiguous();
 }

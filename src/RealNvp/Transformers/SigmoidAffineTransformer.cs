@@ -32,7 +32,7 @@ public sealed class SigmoidAffineTransformer : ScalarTransformer
     /// <inheritdoc/>
     public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters)
     {
-        ArgumentNullException.ThrowIfNull(x);
+        CheckParameters(x, nameof(x), parameters);
         using var scope = NewDisposeScope();
         var (logScale, shift) = Split(parameters);
         return (scope.MoveToOuter(x.add(shift, Scalars.One).mul(logScale.exp())), scope.MoveToOuter(logScale));
@@ -41,7 +41,7 @@ public sealed class SigmoidAffineTransformer : ScalarTransformer
     /// <inheritdoc/>
     public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters)
     {
-        ArgumentNullException.ThrowIfNull(y);
+        CheckParameters(y, nameof(y), parameters);
         using var scope = NewDisposeScope();
         var (logScale, shift) = Split(parameters);
         var minus = logScale.neg();

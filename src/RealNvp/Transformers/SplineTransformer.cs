@@ -96,7 +96,10 @@ public sealed class SplineTransformer : ScalarTransformer
 
     private (Tensor, Tensor?) Apply(Tensor input, Tensor parameters, bool inverse)
     {
-        CheckParameters(input, parameters);
-        return SplineOperation.Apply(twin, input, parameters, inverse);
+        CheckParameters(input, inverse ? "y" : "x", parameters);
+        if (!Broadcasts(input, parameters)) return SplineOperation.Apply(twin, input, parameters, inverse);
+        using var scope = NewDisposeScope();
+        var (value, logDerivative) = SplineOperation.Apply(twin, input, Repeated(input, parameters), inverse);
+        return (scope.MoveToOuter(value), scope.MoveToOuter(logDerivative));
     }
 }

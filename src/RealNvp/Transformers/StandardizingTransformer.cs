@@ -22,7 +22,7 @@ public sealed class StandardizingTransformer : ScalarTransformer
     /// <inheritdoc/>
     public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters)
     {
-        ArgumentNullException.ThrowIfNull(x);
+        CheckParameters(x, nameof(x), parameters);
         using var scope = NewDisposeScope();
         var (mean, logSize) = Split(parameters);
         var minus = logSize.neg();
@@ -32,7 +32,7 @@ public sealed class StandardizingTransformer : ScalarTransformer
     /// <inheritdoc/>
     public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters)
     {
-        ArgumentNullException.ThrowIfNull(y);
+        CheckParameters(y, nameof(y), parameters);
         using var scope = NewDisposeScope();
         var (mean, logSize) = Split(parameters);
         return (scope.MoveToOuter(y.mul(logSize.exp()).add(mean, Scalars.One)), scope.MoveToOuter(logSize));

@@ -95,7 +95,7 @@ public sealed class AutoregressiveLayer : Bijection
     public static ConditionerSizes SizesFor(EventShape inputShape, ScalarTransformer transformer, long contextSize = 0)
     {
         ArgumentNullException.ThrowIfNull(transformer);
-        ArgumentOutOfRangeException.ThrowIfNegative(contextSize);
+        Internal.Check.NotNegative(contextSize, nameof(contextSize), "The number of context features");
         int[] all = [.. Enumerable.Range(0, checked((int)Check.Vector(inputShape, nameof(inputShape), "An autoregressive layer")))];
         return new ConditionerSizes(inputShape, inputShape, all, all, transformer.ParametersPerElement, false, contextSize);
     }

@@ -112,7 +112,7 @@ public class CouplingLayer : Bijection
     {
         ArgumentNullException.ThrowIfNull(mask);
         ArgumentNullException.ThrowIfNull(transformer);
-        ArgumentOutOfRangeException.ThrowIfNegative(contextSize);
+        Internal.Check.NotNegative(contextSize, nameof(contextSize), "The number of context features");
         var (kept, changed, keptAt, changedAt) = Parts(inputShape, mask, out var dense);
         if (maskAsInput) CheckMaskChannel(inputShape, mask, dense);
         return new ConditionerSizes(kept, changed, keptAt, changedAt, transformer.ParametersPerElement, maskAsInput, contextSize);

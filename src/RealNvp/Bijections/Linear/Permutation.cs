@@ -71,5 +71,5 @@ public sealed class Permutation : Bijection
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (z.index_select(1, inverseOrder.Value), null);
 
     private static long[] Counting(EventShape shape, Func<IEnumerable<long>, IEnumerable<long>> arrange) =>
-        shape.Count == 0 ? [] : [.. arrange(Enumerable.Range(0, checked((int)Math.Max(0, shape[0]))).Select(i => (long)i))];
+        shape.Count == 0 ? [] : [.. arrange(Enumerable.Range(0, (int)Internal.Check.NotNegative(Math.Max(0, shape[0]), nameof(shape), "The number of features or channels")).Select(i => (long)i))];
 }

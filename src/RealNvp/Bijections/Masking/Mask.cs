@@ -57,6 +57,7 @@ public sealed class Mask : IEquatable<Mask>
     public static Mask FromTensor(Tensor tensor)
     {
         Check.Tensor(tensor, nameof(tensor));
+        Check.NotMeta(tensor, nameof(tensor));
         using var flags = tensor.to(ScalarType.Bool).FetchTensor().contiguous();
         return new Mask(tensor.shape, flags.data<bool>().ToArray());
     }
@@ -64,6 +65,8 @@ public sealed class Mask : IEquatable<Mask>
     /// <summary>The mask as a tensor of its own shape: 1 where kept, 0 where transformed. The caller disposes it.</summary>
     public Tensor ToTensor(ScalarType dtype = ScalarType.Float32, Device? device = null)
     {
+        if (!Enum.IsDefined(dtype)) throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "There is no such dtype.");
+        Internal.Check.Available(device, nameof(device));
         using var flags = tensor(kept, Shape.ToArray(), device: CPU);
         return flags.to(dtype, device ?? CPU);
     }
@@ -125,7 +128,7 @@ public sealed class Mask : IEquatable<Mask>
     }
 
     private static long AtLeastTwo(long size, string parameter) =>
-        size >= 2 ? size : throw new ArgumentOutOfRangeException(parameter, size, "A coupling needs at least 2 variables: one to keep and one to transform.");
+        size >= 2 ? Check.NotNegative(size, parameter, "The number of variables") : throw new ArgumentOutOfRangeException(parameter, size, "A coupling needs at least 2 variables: one to keep and one to transform.");
 
     private static Mask Make(EventShape shape, Func<long, long, bool> keep)
     {

@@ -55,7 +55,7 @@ public sealed class LogitTransform : Bijection
     // the inverse ends in p = 0 and 1 up to its rounding, and what it gives is inside
     private static Tensor Outside(Tensor p) => p.shape.Skip(1).Contains(0)
         ? zeros(p.shape[0], ScalarType.Bool, p.device)
-        : p.sub(Scalars.Half).abs().flatten(1).amax([1L]).gt(Scalars.Of(0.5 + (8 * finfo(p.dtype).eps)));
+        : (p.dim() < 2 ? p.unsqueeze(1) : p.flatten(1)).sub(Scalars.Half).abs().amax([1L]).gt(Scalars.Of(0.5 + (8 * finfo(p.dtype).eps)));
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)

@@ -122,7 +122,7 @@ public sealed class VariationalDequantization : Bijection
 
     private static Chain NoiseFlow(EventShape shape, int couplings, long hidden)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(couplings, 2);
+        Check.Depth(couplings, 2, nameof(couplings), "The number of couplings");
         var joint = Joint(shape);
         if (shape.Count is not (1 or 3) || shape.NumElements / (shape.Count == 3 ? shape[0] : 1) < 2)
             throw new ArgumentException($"The noise flow needs [D] with D of at least 2, or [C, H, W] of at least 2 pixels; got {shape}.", nameof(shape));

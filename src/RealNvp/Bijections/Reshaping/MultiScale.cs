@@ -23,7 +23,7 @@ public sealed class MultiScale : Bijection
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     public MultiScale(EventShape inputShape, params IReadOnlyList<Bijection> scales) : base(nameof(MultiScale), inputShape)
     {
-        ArgumentNullException.ThrowIfNull(scales);
+        Internal.Check.Items(scales, nameof(scales), "Scale");
         if (scales.Count == 0) throw new ArgumentException("A multi-scale bijection needs at least one scale; got none.", nameof(scales));
         LatentShapes = Parts(inputShape, scales);
         ContextSize = Chain.CommonContext(scales, nameof(MultiScale));
@@ -86,7 +86,8 @@ public sealed class MultiScale : Bijection
     /// <summary>Joins the parts of a latent into one (N, D). The caller disposes it; the parts stay.</summary>
     public Tensor Join(params IReadOnlyList<Tensor> parts)
     {
-        ArgumentNullException.ThrowIfNull(parts);
+        Internal.Check.Items(parts, nameof(parts), "Part");
+        foreach (var part in parts) Internal.Check.Tensor(part, nameof(parts));
         if (parts.Count != LatentShapes.Count) throw new ArgumentException($"This latent has {LatentShapes.Count} parts; got {parts.Count}.", nameof(parts));
         for (var i = 0; i < parts.Count; i++) Internal.Check.Batch(parts[i], $"{nameof(parts)}[{i}]", $"{nameof(MultiScale)}.{nameof(Join)}", LatentShapes[i]);
         using var scope = NewDisposeScope();
