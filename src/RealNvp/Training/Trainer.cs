@@ -72,6 +72,7 @@ public sealed partial class Trainer : IDisposable
         ArgumentNullException.ThrowIfNull(data);
         ObjectDisposedException.ThrowIf(disposed, this);
         if (finished) throw new InvalidOperationException("This training has ended. Make a new trainer to train on, or resume one from a checkpoint.");
+        flow.CheckAlive();
         // a caller may be in no_grad or in inference mode, where nothing could be trained
         using var gradients = Internal.GradientMode.Enter();
         data.CheckAlive(nameof(data));

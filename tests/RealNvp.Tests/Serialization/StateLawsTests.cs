@@ -97,16 +97,13 @@ public sealed class StateLawsTests : IDisposable
         var name = bytes.AsSpan().IndexOf(System.Text.Encoding.UTF8.GetBytes(Checksum.Key));
         name.Should().BePositive();
         var header = 8 + BitConverter.ToInt64(bytes);
-        var name = bytes.AsSpan().IndexOf("realnvp.crc32c"u8);
         for (var i = 0; i < 134; i++)
         {
             // in the data, in the header, and in the name of the checksum itself
             var at = i < 80 ? (int)header + random.Next(bytes.Length - (int)header) : i < 120 ? random.Next((int)header) : name + i - 120;
             bytes[at] ^= (byte)(1 << (i % 8));
             File.WriteAllBytes(path, bytes);
-            // a flip in the name of the checksum makes a file without one, all else of which is as it was
-            if (at < name || at >= name + Checksum.Key.Length)
-                FluentActions.Invoking(() => FlowModel.Load(path)).Should().Throw<InvalidDataException>("bit {0} of byte {1} was flipped", i % 8, at);
+            FluentActions.Invoking(() => FlowModel.Load(path)).Should().Throw<InvalidDataException>("bit {0} of byte {1} was flipped", i % 8, at);
             bytes[at] ^= (byte)(1 << (i % 8));
         }
     }

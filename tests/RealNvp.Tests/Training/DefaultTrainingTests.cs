@@ -36,6 +36,16 @@ public sealed class DefaultTrainingTests
     }
 
     [Fact]
+    public void A_flow_that_was_disposed_before_the_training_is_said_to_be()
+    {
+        using var scope = NewDisposeScope();
+        var flow = new Flow([2], new DiagonalScaling([2]));
+        using var trainer = new Trainer(flow);
+        flow.Dispose();
+        FluentActions.Invoking(() => trainer.Fit(TrainingData.From(randn(60, 2)))).Should().Throw<ObjectDisposedException>();
+    }
+
+    [Fact]
     public void A_data_loader_is_trained_on_whole_with_a_warning_and_refused_if_a_part_of_it_is_asked_for()
     {
         using var scope = NewDisposeScope();
