@@ -104,7 +104,7 @@ public class OptionsTests
         ["Schedule must not be null; got null."] = new() { Schedule = null! },
         ["Adam must not be null; got null."] = new() { Adam = null! },
         ["WeightNormDecay must not be negative; got -1."] = new() { WeightNormDecay = -1 },
-        ["MaxGradientNorm must be null or positive; got 0."] = new() { MaxGradientNorm = 0 },
+        ["MaxGradientNorm must be null, for no limit, or positive and finite; got 0."] = new() { MaxGradientNorm = 0 },
         ["AverageDecay must be null or in [0, 1); got 1."] = new() { AverageDecay = 1 },
         ["ValidationFraction must be null or in [0, 1); got 1."] = new() { ValidationFraction = 1 },
         ["Patience must be null or at least 1; got 0."] = new() { Patience = 0 },
