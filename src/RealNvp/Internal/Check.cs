@@ -21,7 +21,7 @@ internal static class Check
     /// <summary>Refuses a tensor that has a shape, but no numbers; of a layer with weights the device of these tells.</summary>
     public static void NotMeta(Tensor tensor, string parameter)
     {
-        if (tensor.device_type == DeviceType.META)
+        if (tensor.device_type == DeviceType.META && !MetaStandsIn)
             throw new ArgumentException($"The tensor '{parameter}' is on the device meta, so it has a shape, but no numbers. Make it on the CPU or a GPU.", parameter);
     }
 
@@ -113,12 +113,15 @@ internal static class Check
             if (items[i] is null) throw new ArgumentException($"{what} {i} is null.", parameter);
     }
 
+    /// <summary>Whether meta, which has no numbers, stands in for a device that this machine lacks: where tests look at what is drawn for one.</summary>
+    internal static bool MetaStandsIn { get; set; }
+
     /// <summary>Throws if a device is not there.</summary>
     public static void Available(Device? device, string parameter)
     {
         if (device is { type: DeviceType.CUDA } && !cuda.is_available())
             throw new ArgumentException($"The device is {device}, but no CUDA device was found. Use the CPU, or add TorchSharp-cuda-windows or TorchSharp-cuda-linux to the application on a machine with an NVIDIA GPU.", parameter);
-        if (device is { type: DeviceType.META }) throw new ArgumentException("The device is meta, on which tensors have no numbers. Use the CPU or a GPU.", parameter);
+        if (device is { type: DeviceType.META } && !MetaStandsIn) throw new ArgumentException("The device is meta, on which tensors have no numbers. Use the CPU or a GPU.", parameter);
     }
 
     /// <summary>Checks a batch of examples of shape (N, <paramref name="expected"/>).</summary>
