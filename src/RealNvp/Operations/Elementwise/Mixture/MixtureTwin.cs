@@ -119,7 +119,7 @@ internal sealed class MixtureTwin(int components)
             var change = next.sub(x).abs();
             // where the map is flat, rounding of the value hides the step, and where it is steep, rounding of x hides the value
             var foundNow = found.logical_or(change.le(x.abs().clamp_min(Scalars.One).mul(small_step))).logical_or(residual.abs().le(target.abs().clamp_min(Scalars.One).mul(small_residual)));
-            var done = foundNow.all().Fetch<bool>();
+            var done = RootSearch.Asks(i, x) && foundNow.all().Fetch<bool>();
             found = step.MoveToOuter(foundNow);
             before = step.MoveToOuter(change.where(good, nextHigh.sub(nextLow)));
             (low, high, x) = (step.MoveToOuter(nextLow), step.MoveToOuter(nextHigh), step.MoveToOuter(next));
