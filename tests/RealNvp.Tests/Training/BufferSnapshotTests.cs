@@ -65,7 +65,7 @@ public class BufferSnapshotTests
         Calls(20).Should().Be(Calls(2)).And.BeGreaterThan(0);
     }
 
-    private static nn.Module Net(int layers) => nn.Sequential([.. Enumerable.Range(0, layers).Select(i => ($"n{i}", (nn.Module<Tensor, Tensor>)nn.BatchNorm1d(3 + i)))]);
+    private static TorchSharp.Modules.Sequential Net(int layers) => nn.Sequential([.. Enumerable.Range(0, layers).Select(i => ($"n{i}", (nn.Module<Tensor, Tensor>)nn.BatchNorm1d(3 + i)))]);
 
     private static void Spoil(nn.Module net)
     {
