@@ -12,7 +12,8 @@ public sealed class StreamTests : IDisposable
 
     public void Dispose() => folder.Dispose();
 
-    public static TheoryData<string> Presets => PresetTable.OneOfEach;
+    // one of each class of model; the images of the first would take seconds
+    public static TheoryData<string> Presets => [.. PresetTable.OneOfEach.Select(row => row.Data).Where(name => name != "Digits8x8")];
 
     [Theory, MemberData(nameof(Presets)), LeavesNoTensors]
     public void A_model_goes_through_a_stream_that_cannot_seek(string name)
