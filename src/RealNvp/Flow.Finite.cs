@@ -51,7 +51,7 @@ public partial class Flow
     }
 
     /// <summary>Runs the bijection; if an iterative inverse in it finds no root, the error names the layer.</summary>
-    private (Tensor Value, Tensor LogDet) Found(string owner, Func<(Tensor Value, Tensor LogDet)> run)
+    private T Found<T>(string owner, Func<T> run)
     {
         try { return run(); }
         catch (NoRootException e)

@@ -38,6 +38,8 @@ internal static class FrozenMembers
         (typeof(TrainingOptions), nameof(TrainingOptions.Reversible), 2, "false"),
         (typeof(TrainingOptions), nameof(TrainingOptions.MaxDuration), 2, "null"),
         (typeof(EpochRecord), nameof(EpochRecord.IsPartial), 2, "false"),
+        (typeof(EpochRecord), nameof(EpochRecord.ValidationInfiniteCount), 2, "null"),
+        (typeof(EpochRecord), nameof(EpochRecord.ValidationFiniteLoss), 2, "null"),
         (typeof(TrainerState), nameof(TrainerState.Warnings), 2, "[]"),
     ];
 

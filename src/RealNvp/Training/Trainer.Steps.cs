@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using RealNvp.Internal;
-using RealNvp.Kernels;
+using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
 

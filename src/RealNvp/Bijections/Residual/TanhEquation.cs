@@ -56,9 +56,9 @@ internal static class TanhEquation
             var newton = a.sub(Value(a, p).sub(t).div(Slope(a, p)));
             // what rounding sends back has arrived
             var next = a.minimum(newton).where(convex, a.maximum(newton));
-            var moved = next.ne(a).any().Fetch<bool>();
+            var arrived = RootSearch.Asks(i, a) && !next.ne(a).any().Fetch<bool>();
             a = step.MoveToOuter(next);
-            if (!moved) break;
+            if (arrived) break;
         }
         if (a.numel() > 0)
         {
