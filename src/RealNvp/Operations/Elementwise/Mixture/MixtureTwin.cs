@@ -67,7 +67,7 @@ internal sealed class MixtureTwin(int components)
     public static void CheckResidual(double error)
     {
         if (!(error <= MixtureCdfTransformer.MaxResidual))
-            throw new NoRootException(FormattableString.Invariant($"{nameof(MixtureCdfTransformer)}.Inverse found no root: the largest residual is {error:G3} of {MixtureCdfTransformer.MaxResidual:G1} allowed. Values or parameters may be NaN, infinite or near the largest number of their dtype."));
+            throw new NoInverseException(FormattableString.Invariant($"{nameof(MixtureCdfTransformer)}.Inverse found no root: the largest residual is {error:G3} of {MixtureCdfTransformer.MaxResidual:G1} allowed. Values or parameters may be NaN, infinite or near the largest number of their dtype."));
     }
 
     private (Tensor LogWeights, Tensor Means, Tensor LogSizes, Tensor LogScale, Tensor Shift) Split(Tensor x, Tensor parameters)
