@@ -58,7 +58,7 @@ internal sealed class MixtureTwin(int components, string owner)
     public void CheckResidual(double error)
     {
         if (!(error <= MixtureLimits.MaxResidual))
-            throw new NoRootException(FormattableString.Invariant($"{owner}.Inverse found no root: the largest residual is {error:G3} of {MixtureLimits.MaxResidual:G1} allowed. Values or parameters may be NaN, infinite or near the largest number of their dtype."));
+            throw new NoInverseException(FormattableString.Invariant($"{owner}.Inverse found no root: the largest residual is {error:G3} of {MixtureLimits.MaxResidual:G1} allowed. Values or parameters may be NaN, infinite or near the largest number of their dtype."));
     }
 
     private (Tensor LogWeights, Tensor Means, Tensor LogSizes, Tensor LogScale, Tensor Shift) Split(Tensor x, Tensor parameters)
