@@ -34,7 +34,7 @@ public partial class Flow
         using var session = training ? reversible?.Start() ?? ReversibleSession.Suspend() : ReversibleSession.Suspend();
         using var random = RandomSource.Use(seed);
         var input = Prepared(x);
-        return scope.MoveToOuter(LogProbOf(input, Features(context, input.dtype, owner, mayWait: false)));
+        return scope.MoveToOuter(LogProbOf(owner, input, Features(context, input.dtype, owner, mayWait: false)));
     }
 
     /// <summary>The mean log-likelihood of a data set, computed in batches, without gradients and in evaluation mode.</summary>
@@ -91,7 +91,7 @@ public partial class Flow
                     CheckLogDensities(logProb, start, owner, rows =>
                     {
                         var (input, features) = Part(start, logProb.shape[0]);
-                        LogProbOf(input.index_select(0, rows), features?.index_select(0, rows));
+                        LogProbOf(owner, input.index_select(0, rows), features?.index_select(0, rows));
                     });
             asked.Clear();
             foreach (var value in values)
@@ -109,7 +109,7 @@ public partial class Flow
             passes.Each(count, (start, size) =>
             {
                 var (input, features) = Part(start, size);
-                asked.Add((Found(owner, () => LogProbOf(input, features)).DetachFromDisposeScope(), start));
+                asked.Add((LogProbOf(owner, input, features).DetachFromDisposeScope(), start));
                 if (asked.Count == together || start + size == count) Take();
             });
         }

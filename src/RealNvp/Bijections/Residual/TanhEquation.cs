@@ -65,7 +65,7 @@ internal static class TanhEquation
             var error = Value(a, p).sub(t).abs().div(t.clamp_min(Scalars.One)).max().Fetch<double>();
             // NaN is no small number
             if (!(error <= MaxResidual))
-                throw new NoRootException(FormattableString.Invariant($"{owner}.Inverse found no root: the largest residual is {error:G3} of {MaxResidual:G1} allowed. Values or weights may be NaN, infinite or near the largest number of their dtype."));
+                throw new NoInverseException(FormattableString.Invariant($"{owner}.Inverse found no root: the largest residual is {error:G3} of {MaxResidual:G1} allowed. Values or weights may be NaN, infinite or near the largest number of their dtype."));
         }
         return scope.MoveToOuter(a.mul(target.sign()));
     }

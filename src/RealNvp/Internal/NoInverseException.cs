@@ -1,7 +1,7 @@
 namespace RealNvp.Internal;
 
-/// <summary>An iterative inverse found no root. A flow says which layer it was, by a <see cref="NonFiniteException"/>.</summary>
-internal sealed class NoRootException(string message) : InvalidOperationException(message)
+/// <summary>A layer has no inverse for what it got: a search found no root, or a matrix is singular. A flow says which layer it was, by a <see cref="NonFiniteException"/>.</summary>
+internal sealed class NoInverseException(string message, Exception? cause = null) : InvalidOperationException(message, cause)
 {
     /// <summary>The innermost layer that ran.</summary>
     public Bijection? Layer { get; private set; }
