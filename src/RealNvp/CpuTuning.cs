@@ -1,4 +1,4 @@
-using RealNvp.Kernels;
+using RealNvp.Internal;
 
 namespace RealNvp;
 

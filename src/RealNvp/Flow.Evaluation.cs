@@ -34,7 +34,7 @@ public partial class Flow
         using var session = training ? reversible?.Start() ?? ReversibleSession.Suspend() : ReversibleSession.Suspend();
         using var random = RandomSource.Use(seed);
         var input = Prepared(x);
-        return scope.MoveToOuter(LogProbOf(input, Features(context, input.dtype, owner, mayWait: false)));
+        return scope.MoveToOuter(LogProbOf(owner, input, Features(context, input.dtype, owner, mayWait: false)));
     }
 
     /// <summary>The mean log-likelihood of a data set, computed in batches, without gradients and in evaluation mode.</summary>
@@ -49,7 +49,14 @@ public partial class Flow
     /// <exception cref="ArgumentException">An argument does not fit, or holds NaN or infinity; the message lists the rows.</exception>
     /// <exception cref="NonFiniteException">A layer gave NaN; it names the layer and the rows.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public Evaluation Evaluate(Tensor x, Tensor? context = null, int batchSize = 256, long seed = 0, IProgress<long>? progress = null, bool tryInverse = false, CancellationToken cancellationToken = default)
+    public Evaluation Evaluate(Tensor x, Tensor? context = null, int batchSize = 256, long seed = 0, IProgress<long>? progress = null, bool tryInverse = false, CancellationToken cancellationToken = default) =>
+        Evaluate(x, context, batchSize, seed, progress, tryInverse, SamplingDevice.type == DeviceType.CPU ? 1 : BatchesOnDevice, cancellationToken);
+
+    // batches whose results are fetched together: a device works on while the host asks for more
+    private const int BatchesOnDevice = 32;
+
+    /// <summary>As the public method, with the number of batches that are asked for before their results are fetched.</summary>
+    internal Evaluation Evaluate(Tensor x, Tensor? context, int batchSize, long seed, IProgress<long>? progress, bool tryInverse, int together, CancellationToken cancellationToken)
     {
         var owner = $"{GetName()}.{nameof(Evaluate)}";
         var passes = Passing(batchSize, progress, cancellationToken);
@@ -63,13 +70,31 @@ public partial class Flow
         double sum = 0, squares = 0;
         long finite = 0;
         var tried = new List<long>();
-        passes.Each(count, (start, size) =>
+        var asked = new List<(Tensor LogProb, long Start)>();
+        (Tensor Input, Tensor? Features) Part(long start, long size)
         {
             var (part, given) = Rows(x, context, start, size);
-            (part, given) = (OnDevice(part)!, OnDevice(given));
+            part = ToWeights(part);
             CheckBatch(part, owner);
-            var row = start - 1;
-            foreach (var value in Scored(part, given, start, owner).FetchDoubles())
+            var input = Prepared(part);
+            // the whole data set was checked before
+            return (input, Features(given is null ? null : ToWeights(given), input.dtype, owner, mayWait: false));
+        }
+        void Take()
+        {
+            using var taking = NewDisposeScope();
+            foreach (var (logProb, _) in asked) taking.Attach(logProb);
+            var values = (asked.Count == 1 ? asked[0].LogProb : cat([.. asked.Select(a => a.LogProb)])).FetchDoubles();
+            var row = asked[0].Start - 1;
+            if (!Array.TrueForAll(values, double.IsFinite))
+                foreach (var (logProb, start) in asked)
+                    CheckLogDensities(logProb, start, owner, rows =>
+                    {
+                        var (input, features) = Part(start, logProb.shape[0]);
+                        LogProbOf(owner, input.index_select(0, rows), features?.index_select(0, rows));
+                    });
+            asked.Clear();
+            foreach (var value in values)
             {
                 row++;
                 if (double.IsNegativeInfinity(value)) continue;
@@ -78,7 +103,20 @@ public partial class Flow
                 sum += value;
                 squares += value * value;
             }
-        });
+        }
+        try
+        {
+            passes.Each(count, (start, size) =>
+            {
+                var (input, features) = Part(start, size);
+                asked.Add((LogProbOf(owner, input, features).DetachFromDisposeScope(), start));
+                if (asked.Count == together || start + size == count) Take();
+            });
+        }
+        finally
+        {
+            foreach (var (logProb, _) in asked) logProb.Dispose();
+        }
         var mean = sum / finite;
         var variance = finite > 1 ? Math.Max(0, squares - finite * mean * mean) / (finite - 1) : double.NaN;
         var all = finite == count ? mean : double.NegativeInfinity;
@@ -93,7 +131,7 @@ public partial class Flow
     private RoundTrip TryInverse(Tensor x, Tensor? context, long[] rows, long seed)
     {
         using var scope = NewDisposeScope();
-        Tensor? Some(Tensor? all) => all is null ? null : OnDevice(all.index_select(0, tensor(rows, device: all.device)));
+        Tensor? Some(Tensor? all) => all is null ? null : ToWeights(all.index_select(0, tensor(rows, device: all.device)));
         return RoundTrip.Measure(this, Some(x)!, Some(context), seed);
     }
 }

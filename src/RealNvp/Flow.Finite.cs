@@ -50,16 +50,19 @@ public partial class Flow
         return new NonFiniteException($"{owner} met numbers that {dtype} cannot hold, in {rows}: {what}. Look for extreme values in the data or for weights that grew without limit, or compute in float64: model.to(torch.float64).", layer);
     }
 
-    /// <summary>Runs the bijection; if an iterative inverse in it finds no root, the error names the layer.</summary>
-    private (Tensor Value, Tensor LogDet) Found(string owner, Func<(Tensor Value, Tensor LogDet)> run)
+    /// <summary>Runs the bijection in one direction; if a layer in it has no inverse, the error names the layer. Nothing else here runs it.</summary>
+    private (Tensor Value, Tensor LogDet) Applied(string owner, Tensor input, Tensor? context, bool inverse = false)
     {
-        try { return run(); }
-        catch (NoRootException e)
-        {
-            ThrowIfWeightsAreNotFinite(owner);
-            var layer = e.Layer is { } found ? Diagnosis.LayerNames(this)(found) : nameof(bijection);
-            throw new NonFiniteException($"{owner}: the inverse of {layer} has no result. {e.Message} Look for extreme values or for weights that grew without limit, or compute in float64: model.to(torch.float64).", layer);
-        }
+        try { return inverse ? bijection.Inverse(input, context) : bijection.Forward(input, context); }
+        catch (NoInverseException e) { throw NoInverse(owner, e); }
+    }
+
+    /// <summary>The error for a layer that has no inverse.</summary>
+    internal NonFiniteException NoInverse(string owner, NoInverseException error)
+    {
+        ThrowIfWeightsAreNotFinite(owner);
+        var layer = error.Layer is { } found ? Diagnosis.LayerNames(this)(found) : nameof(bijection);
+        return new NonFiniteException($"{owner}: the inverse of {layer} has no result. {error.Message} Look for extreme values or for weights that grew without limit, or compute in float64: model.to(torch.float64).", layer, error);
     }
 
     private void ThrowIfWeightsAreNotFinite(string owner)

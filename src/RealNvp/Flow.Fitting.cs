@@ -12,6 +12,6 @@ public partial class Flow
         using var session = ReversibleSession.Suspend();
         using var random = RandomSource.Use(0);
         var input = Prepared(x);
-        bijection.Forward(input, ForBijection(Features(context, input.dtype, owner)));
+        Applied(owner, input, ForBijection(Features(context, input.dtype, owner)));
     }
 }

@@ -77,9 +77,6 @@ public partial class Flow
         return tensor.to(weight.device);
     }
 
-    private Tensor? OnDevice(Tensor? tensor) =>
-        tensor is null || Weight is not { } weight || (tensor.device_type == weight.device_type && tensor.device_index == weight.device_index) ? tensor : tensor.to(weight.device);
-
     private static bool IsInteger(Tensor x) => !x.is_floating_point() && !x.is_complex() && x.dtype != ScalarType.Bool;
 
     private static string Domain(Tensor x) => FormattableString.Invariant($"{nameof(x)} has values in [{x.min().FetchDouble():G6}, {x.max().FetchDouble():G6}]");

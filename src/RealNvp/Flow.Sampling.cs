@@ -123,10 +123,10 @@ public partial class Flow
         return (is_grad_enabled() ? passes.AtOnce() : passes).Run(total, (start, size) =>
         {
             var (latents, given) = Rows(z, features, start, size);
-            var (x, logDet) = Found(owner, () => bijection.Inverse(latents, ForBijection(given)));
+            var (x, logDet) = Applied(owner, latents, ForBijection(given), inverse: true);
             var logProb = base_density.LogProb(latents, ForBase(given)).sub(logDet);
             if (!check) return (x, logProb);
-            void Again(Tensor rows) => bijection.Inverse(latents.index_select(0, rows), ForBijection(given)?.index_select(0, rows));
+            void Again(Tensor rows) => Applied(owner, latents.index_select(0, rows), ForBijection(given)?.index_select(0, rows), inverse: true);
             if (!Numbers.AreFinite(x)) throw NotFinite(x, start, owner, Again);
             if (!Numbers.AreFinite(logProb)) CheckLogDensities(logProb, start, owner, Again);
             return (x, logProb);
@@ -156,7 +156,7 @@ public partial class Flow
         using var gradients = enable_grad();
         using var scope = NewDisposeScope();
         var leaf = x.detach().requires_grad_(true);
-        var logProb = LogProbOf(leaf, Features(context?.detach(), leaf.dtype, GetName())).sum();
+        var logProb = LogProbOf(GetName(), leaf, Features(context?.detach(), leaf.dtype, GetName())).sum();
         // backward with inputs leaves the gradients of the weights alone, and unlike autograd.grad it throws where something fails
         if (logProb.requires_grad) autograd.backward([logProb], inputs: [leaf]);
         return scope.MoveToOuter(leaf.grad ?? zeros_like(leaf));

@@ -90,9 +90,9 @@ public partial class Flow
             var (part, given) = Rows(x, context, start, count);
             var input = Prepared(part);
             var features = Features(given, input.dtype, owner);
-            var (z, logDet) = Found(owner, () => bijection.Forward(input, ForBijection(features)));
+            var (z, logDet) = Applied(owner, input, ForBijection(features));
             if (!Numbers.AreFinite(logDet)) CheckInside(logDet, start, owner);
-            if (!Numbers.AreFinite(z)) throw NotFinite(z, start, owner, rows => bijection.Forward(input.index_select(0, rows), ForBijection(features)?.index_select(0, rows)));
+            if (!Numbers.AreFinite(z)) throw NotFinite(z, start, owner, rows => Applied(owner, input.index_select(0, rows), ForBijection(features)?.index_select(0, rows)));
             return z;
         }));
     }
@@ -110,8 +110,8 @@ public partial class Flow
             var (part, given) = Rows(z, context, start, count);
             part = InWeightDtype(part);
             var features = ForBijection(Features(given, part.dtype, owner));
-            var x = Found(owner, () => bijection.Inverse(part, features)).Value;
-            if (!Numbers.AreFinite(x)) throw NotFinite(x, start, owner, rows => bijection.Inverse(part.index_select(0, rows), features?.index_select(0, rows)));
+            var x = Applied(owner, part, features, inverse: true).Value;
+            if (!Numbers.AreFinite(x)) throw NotFinite(x, start, owner, rows => Applied(owner, part.index_select(0, rows), features?.index_select(0, rows), inverse: true));
             return x;
         }));
     }
@@ -121,16 +121,16 @@ public partial class Flow
     {
         var input = Prepared(x);
         var features = Features(context, input.dtype, owner);
-        var (z, logDet) = Found(owner, () => bijection.Forward(input, ForBijection(features)));
+        var (z, logDet) = Applied(owner, input, ForBijection(features));
         var logProb = base_density.LogProb(z, ForBase(features)).add(logDet, Scalars.One);
-        if (!Numbers.AreFinite(logProb)) CheckLogDensities(logProb, start, owner, rows => LogProbOf(input.index_select(0, rows), features?.index_select(0, rows)));
+        if (!Numbers.AreFinite(logProb)) CheckLogDensities(logProb, start, owner, rows => LogProbOf(owner, input.index_select(0, rows), features?.index_select(0, rows)));
         return logProb;
     }
 
     /// <summary>log p (N) of checked data with features of contexts, in the mode that the flow has.</summary>
-    private Tensor LogProbOf(Tensor input, Tensor? features)
+    private Tensor LogProbOf(string owner, Tensor input, Tensor? features)
     {
-        var (z, logDet) = bijection.Forward(input, ForBijection(features));
+        var (z, logDet) = Applied(owner, input, ForBijection(features));
         return base_density.LogProb(z, ForBase(features)).add(logDet, Scalars.One);
     }
 

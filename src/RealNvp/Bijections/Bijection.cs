@@ -216,7 +216,7 @@ public abstract class Bijection : nn.Module
         Tensor value;
         Tensor? logDet;
         try { (value, logDet) = inverse ? InverseCore(input, context) : ForwardCore(input, context); }
-        catch (NoRootException e) when (e.Passes(this)) { throw; }
+        catch (NoInverseException e) when (e.Passes(this)) { throw; }
         if (opened) tape!.End();
         observer?.Invoke(new LayerRun(this, input, context, value, logDet, inverse));
         if (!ReferenceEquals(value, input)) scope.MoveToOuter(value);

@@ -14,7 +14,8 @@ namespace RealNvp.Checking;
 /// <para>The two Jacobians are independent of the log-det formula and of each other. Checking only that the log-dets of Forward and
 /// Inverse sum to 0, as many libraries do, misses a wrong sign that both share.</para>
 /// <para>A check costs about 100·D forward passes for an example of D elements; check small shapes. It changes torch's default device,
-/// default dtype and random state for a moment, so nothing else may use torch meanwhile. All are put back.</para>
+/// default dtype and random state for a moment, so nothing else may use torch meanwhile. All are put back; of the random states that of the CPU, since
+/// TorchSharp cannot read a GPU's. Numbers that a layer draws on a GPU by itself, not by <see cref="Noise"/>, are not seen there either: check it on the CPU.</para>
 /// </remarks>
 public static class FlowCheck
 {

@@ -1,5 +1,6 @@
 using RealNvp.Internal;
 using RealNvp.Kernels;
+using RealNvp.Operations;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;

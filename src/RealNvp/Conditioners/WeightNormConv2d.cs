@@ -1,5 +1,5 @@
 using RealNvp.Internal;
-using RealNvp.Kernels;
+using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
 

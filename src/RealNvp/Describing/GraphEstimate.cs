@@ -41,8 +41,8 @@ internal sealed class GraphEstimate
         foreach (var parameter in layer.parameters())
         {
             var shape = parameter.shape;
-            // a matrix (out, in) or a kernel (out, in, h, w); scales and biases have one number for each output
-            if (shape.Length < 2 || shape[0] == 0 || parameter.numel() == shape[0]) continue;
+            // a matrix (out, in) or a kernel (out, in, h, w); biases, and the lengths of kernels in weight normalization, have one number for each output
+            if (shape.Length < 2 || shape[0] == 0 || (shape.Length == 4 && parameter.numel() == shape[0])) continue;
             var gives = shape[0] * (shape.Length == 4 ? pixels : 1);
             hidden += gives;
             widest = Math.Max(widest, gives);

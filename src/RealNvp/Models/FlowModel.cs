@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>A flow that was built from a record of options, so that a file can hold all of it: <see cref="Save"/> and <see cref="Load"/>.</summary>
+/// <summary>A flow that was built from a record of options, so that a file can hold all of it: <see cref="Save(string)"/> and <see cref="Load(string, Device)"/>.</summary>
 /// <remarks>A model is in training mode when it is new; <c>eval()</c> makes it safe for several threads. One from a file is in evaluation mode.</remarks>
 public abstract class FlowModel : Flow
 {
@@ -20,19 +20,33 @@ public abstract class FlowModel : Flow
     /// <param name="path">The file, usually <c>*.safetensors</c>. An older one stays whole until the new one is complete.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="ObjectDisposedException">The model or a part of it is disposed; a file that is there stays as it is.</exception>
-    public void Save(string path)
-    {
-        using var scope = NewDisposeScope();
-        SafeTensors.Save(path, new Dictionary<string, Tensor>(ModelFile.Prefixed(ModelFile.ModelPrefix, LivingState())), ModelFile.Metadata(this));
-    }
+    public void Save(string path) => SaveState(new SafeTensorsTarget(path));
 
-    /// <summary>Reads a model of any kind that <see cref="Save"/> or a <see cref="Trainer"/> wrote; nothing else is needed. It comes in evaluation mode.</summary>
+    /// <summary>Writes the model to a stream: the bytes that <see cref="Save(string)"/> gives a file.</summary>
+    /// <param name="stream">Where to write, such as a blob storage or an entry of a zip file; it need not be seekable, and is flushed and left open.</param>
+    /// <exception cref="ArgumentException">The stream is closed or cannot be written. Nothing was written.</exception>
+    /// <exception cref="ObjectDisposedException">The model or a part of it is disposed. Nothing was written.</exception>
+    public void Save(Stream stream) => SaveState(new SafeTensorsTarget(stream));
+
+    /// <summary>Reads a model of any kind that <c>Save</c> or a <see cref="Trainer"/> wrote; nothing else is needed. It comes in evaluation mode.</summary>
     /// <remarks>A training checkpoint gives the weights that validated best, else the averaged ones, else the last ones.</remarks>
     /// <param name="path">The file.</param>
     /// <param name="device">Where to put the model; null for the CPU.</param>
     /// <returns>The model, whose class the file names. The caller disposes it.</returns>
     /// <exception cref="InvalidDataException">The file is damaged, or describes a model that does not fit its weights. Nothing large was allocated.</exception>
-    public static FlowModel Load(string path, Device? device = null) => ModelFile.LoadModel<FlowModel>(path, device);
+    public static FlowModel Load(string path, Device? device = null) => Read<FlowModel>(path, device);
+
+    /// <summary>Reads a model from a stream, such as an embedded resource, a blob or an entry of a zip file, as <see cref="Load(string, Device)"/> from a file.</summary>
+    /// <param name="stream">Stands at the first byte of the model. It need not be seekable, is read up to the model's last byte and no further, and is left open.</param>
+    /// <param name="device">Where to put the model; null for the CPU.</param>
+    /// <returns>The model, whose class the data name. The caller disposes it.</returns>
+    /// <exception cref="InvalidDataException">The data are damaged or cut off, or describe a model that does not fit its weights. Nothing large was allocated.</exception>
+    /// <exception cref="ArgumentException">The stream is closed or cannot be read.</exception>
+    public static FlowModel Load(Stream stream, Device? device = null) => Read<FlowModel>(stream, device);
+
+    private protected static T Read<T>(string path, Device? device) where T : FlowModel => ModelFile.LoadModel<T>(() => SafeTensorsReader.Open(path), device);
+
+    private protected static T Read<T>(Stream stream, Device? device) where T : FlowModel => ModelFile.LoadModel<T>(() => SafeTensorsReader.Of(stream), device);
 
     /// <summary>The shapes of the parts of a latent: one a scale for images, one in all for vectors.</summary>
     public IReadOnlyList<EventShape> LatentShapes => Scales?.LatentShapes ?? [LatentShape];

@@ -26,8 +26,11 @@ public sealed class GlowModel : FlowModel
     /// <inheritdoc/>
     public override ModelOptions ModelOptions => Options;
 
-    /// <inheritdoc cref="FlowModel.Load"/>
-    public static new GlowModel Load(string path, Device? device = null) => ModelFile.LoadModel<GlowModel>(path, device);
+    /// <inheritdoc cref="FlowModel.Load(string, Device)"/>
+    public static new GlowModel Load(string path, Device? device = null) => Read<GlowModel>(path, device);
+
+    /// <inheritdoc cref="FlowModel.Load(Stream, Device)"/>
+    public static new GlowModel Load(Stream stream, Device? device = null) => Read<GlowModel>(stream, device);
 
     /// <summary>Keeps the highest bits of bytes, as the paper does for its larger images: 5 bits give the values 0 ... 31.</summary>
     /// <param name="images">Whole numbers 0 ... 255, of any dtype and shape.</param>

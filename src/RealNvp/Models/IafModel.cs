@@ -23,8 +23,11 @@ public sealed class IafModel : FlowModel
     /// <inheritdoc/>
     public override ModelOptions ModelOptions => Options;
 
-    /// <inheritdoc cref="FlowModel.Load"/>
-    public static new IafModel Load(string path, Device? device = null) => ModelFile.LoadModel<IafModel>(path, device);
+    /// <inheritdoc cref="FlowModel.Load(string, Device)"/>
+    public static new IafModel Load(string path, Device? device = null) => Read<IafModel>(path, device);
+
+    /// <inheritdoc cref="FlowModel.Load(Stream, Device)"/>
+    public static new IafModel Load(Stream stream, Device? device = null) => Read<IafModel>(stream, device);
 
     private static Chain Build(IafOptions options) => options.Chain(inverted: true);
 }

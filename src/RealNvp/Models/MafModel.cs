@@ -23,8 +23,11 @@ public sealed class MafModel : FlowModel
     /// <inheritdoc/>
     public override ModelOptions ModelOptions => Options;
 
-    /// <inheritdoc cref="FlowModel.Load"/>
-    public static new MafModel Load(string path, Device? device = null) => ModelFile.LoadModel<MafModel>(path, device);
+    /// <inheritdoc cref="FlowModel.Load(string, Device)"/>
+    public static new MafModel Load(string path, Device? device = null) => Read<MafModel>(path, device);
+
+    /// <inheritdoc cref="FlowModel.Load(Stream, Device)"/>
+    public static new MafModel Load(Stream stream, Device? device = null) => Read<MafModel>(stream, device);
 
     private static Chain Build(MafOptions options) => options.Chain(inverted: false);
 }

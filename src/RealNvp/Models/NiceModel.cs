@@ -22,8 +22,11 @@ public sealed class NiceModel : FlowModel
     /// <inheritdoc/>
     public override ModelOptions ModelOptions => Options;
 
-    /// <inheritdoc cref="FlowModel.Load"/>
-    public static new NiceModel Load(string path, Device? device = null) => ModelFile.LoadModel<NiceModel>(path, device);
+    /// <inheritdoc cref="FlowModel.Load(string, Device)"/>
+    public static new NiceModel Load(string path, Device? device = null) => Read<NiceModel>(path, device);
+
+    /// <inheritdoc cref="FlowModel.Load(Stream, Device)"/>
+    public static new NiceModel Load(Stream stream, Device? device = null) => Read<NiceModel>(stream, device);
 
     private static Chain Build(NiceOptions options)
     {

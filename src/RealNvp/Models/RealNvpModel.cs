@@ -27,6 +27,9 @@ public sealed class RealNvpModel : FlowModel
     /// <inheritdoc/>
     public override ModelOptions ModelOptions => Options;
 
-    /// <inheritdoc cref="FlowModel.Load"/>
-    public static new RealNvpModel Load(string path, Device? device = null) => ModelFile.LoadModel<RealNvpModel>(path, device);
+    /// <inheritdoc cref="FlowModel.Load(string, Device)"/>
+    public static new RealNvpModel Load(string path, Device? device = null) => Read<RealNvpModel>(path, device);
+
+    /// <inheritdoc cref="FlowModel.Load(Stream, Device)"/>
+    public static new RealNvpModel Load(Stream stream, Device? device = null) => Read<RealNvpModel>(stream, device);
 }

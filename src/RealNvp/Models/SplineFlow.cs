@@ -25,8 +25,11 @@ public sealed class SplineFlow : FlowModel
     /// <inheritdoc/>
     public override ModelOptions ModelOptions => Options;
 
-    /// <inheritdoc cref="FlowModel.Load"/>
-    public static new SplineFlow Load(string path, Device? device = null) => ModelFile.LoadModel<SplineFlow>(path, device);
+    /// <inheritdoc cref="FlowModel.Load(string, Device)"/>
+    public static new SplineFlow Load(string path, Device? device = null) => Read<SplineFlow>(path, device);
+
+    /// <inheritdoc cref="FlowModel.Load(Stream, Device)"/>
+    public static new SplineFlow Load(Stream stream, Device? device = null) => Read<SplineFlow>(stream, device);
 
     private static Chain Build(SplineFlowOptions options)
     {

@@ -16,6 +16,9 @@ internal static class FrozenMembers
     /// <summary>The format version that this library writes.</summary>
     public const int Current = 2;
 
+    /// <summary>The first version that has all buffers of today; files before it lack those of <see cref="Internal.IOlderFiles"/>.</summary>
+    public const int AllBuffers = 2;
+
     /// <summary>Member of a record, or of the records that derive from it; the version from which on files have it; its value before, as JSON.</summary>
     public static IReadOnlyList<(Type Record, string Member, int Since, string Before)> Added { get; } =
     [
@@ -35,6 +38,8 @@ internal static class FrozenMembers
         (typeof(TrainingOptions), nameof(TrainingOptions.Reversible), 2, "false"),
         (typeof(TrainingOptions), nameof(TrainingOptions.MaxDuration), 2, "null"),
         (typeof(EpochRecord), nameof(EpochRecord.IsPartial), 2, "false"),
+        (typeof(EpochRecord), nameof(EpochRecord.ValidationInfiniteCount), 2, "null"),
+        (typeof(EpochRecord), nameof(EpochRecord.ValidationFiniteLoss), 2, "null"),
         (typeof(TrainerState), nameof(TrainerState.Warnings), 2, "[]"),
     ];
 

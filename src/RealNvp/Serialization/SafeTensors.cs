@@ -5,10 +5,12 @@ namespace RealNvp;
 
 /// <summary>Writes and reads named tensors as a safetensors file, the format that Python's <c>safetensors</c> package uses.</summary>
 /// <remarks>
-/// The file is an 8-byte little-endian header length, a JSON header, and the data of the tensors without gaps; see
+/// <para>The file is an 8-byte little-endian header length, a JSON header, and the data of the tensors without gaps; see
 /// https://huggingface.co/docs/safetensors. The dtypes are F64, F32, F16, BF16, I64, I32, I16, I8, U8 and BOOL.
-/// A file holds no code, so a file from a stranger is safe to read: everything in it is checked before it is used.
-/// The methods are safe for concurrent use on different tensors.
+/// A file holds no code, so a file from a stranger is safe to read: everything in it is checked before it is used.</para>
+/// <para>A stream is written and read from where it stands, from front to back, so it need not be seekable. It is left open, and stands behind the file
+/// afterwards: several files can follow on one another in one stream. After an exception it stands somewhere in the file.</para>
+/// <para>The methods are safe for concurrent use on different tensors and streams.</para>
 /// </remarks>
 public static class SafeTensors
 {
@@ -20,16 +22,30 @@ public static class SafeTensors
     /// The bytes go to a temporary file in the same folder, then to the disk, then the temporary file takes the name. When anything
     /// fails, the old file is unchanged and the temporary file is removed. Equal arguments give equal bytes in any order of the
     /// dictionary: tensors are sorted by element size (largest first), then by name. Metadata named <c>realnvp.crc32c</c>, whatever they say, get a checksum
-    /// of all that the file holds, which <see cref="Load"/> checks.
+    /// of all that the file holds, which <c>Load</c> checks.
     /// </remarks>
     /// <exception cref="ArgumentException">A name is not valid, or a tensor is disposed, sparse, without data or of another dtype.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static void Save(string path, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        Save(new SafeTensorsTarget(path), tensors, metadata);
+    }
+
+    /// <summary>Writes the tensors to a stream: the bytes that <see cref="Save(string, IReadOnlyDictionary{string, Tensor}, IReadOnlyDictionary{string, string})"/> gives a file.</summary>
+    /// <param name="stream">Where to write; it is flushed and left open.</param>
+    /// <param name="tensors">As for a file.</param>
+    /// <param name="metadata">As for a file.</param>
+    /// <exception cref="ArgumentException">
+    /// A name is not valid, or a tensor is disposed, sparse, without data or of another dtype, or the stream is closed or cannot be written. Nothing was written.
+    /// </exception>
+    public static void Save(Stream stream, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
+        Save(new SafeTensorsTarget(stream), tensors, metadata);
+
+    internal static void Save(SafeTensorsTarget target, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata)
+    {
         ArgumentNullException.ThrowIfNull(tensors);
-        var writer = new SafeTensorsWriter(tensors, metadata);
-        AtomicFile.Write(path, writer.WriteTo);
+        target.Write(new SafeTensorsWriter(tensors, metadata).WriteTo);
     }
 
     /// <summary>Reads the whole file into new tensors on the CPU.</summary>
@@ -40,42 +56,40 @@ public static class SafeTensors
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static SafeTensorsFile Load(string path)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        using var file = File.OpenHandle(path);
-        var (header, dataStart) = SafeTensorsHeaderReader.Read(file, path);
-        var tensors = new Dictionary<string, Tensor>(header.Entries.Count, StringComparer.Ordinal);
-        if (header.Metadata.Keys.FirstOrDefault(Checksum.IsDamagedKey) is { } key)
-            throw new InvalidDataException($"'{path}' is damaged: its metadata hold '{key}', which is '{Checksum.Key}' with one bit changed. Use another copy.");
-        var checksum = header.Metadata.ContainsKey(Checksum.Key) ? new Checksum() : null;
-        try
-        {
-            foreach (var entry in header.Entries.Values)
-            {
-                var tensor = empty(entry.Shape.ToArray(), entry.DType, CPU);
-                tensors.Add(entry.Name, tensor);
-                var crc = SafeTensorsData.Read(file, path, dataStart + entry.Begin, entry, tensor, checksum is not null);
-                checksum?.Tensor(entry.Name, SafeTensorsTypes.Find(entry.DType)!.Value.Name, entry.Shape, crc);
-            }
-            if (checksum is not null && checksum.Of(header.Metadata) != header.Metadata[Checksum.Key])
-                throw new InvalidDataException($"'{path}' is damaged: its checksum, '{Checksum.Key}' in its metadata, does not agree with what it holds. Use another copy; or remove the checksum, if you changed the file on purpose.");
-            return new SafeTensorsFile(header.Metadata, tensors);
-        }
-        catch
-        {
-            foreach (var tensor in tensors.Values) tensor.Dispose();
-            throw;
-        }
+        using var reader = SafeTensorsReader.Open(path);
+        return reader.ReadTensors();
+    }
+
+    /// <summary>Reads one file from a stream into new tensors on the CPU, up to its last byte and no further.</summary>
+    /// <param name="stream">Stands at the first byte of the file; it is left open.</param>
+    /// <returns>The tensors and metadata. The caller disposes it, and the tensors with it.</returns>
+    /// <remarks>If the stream does not tell its length, memory is allocated as the bytes come, and not because the header says how many will.</remarks>
+    /// <exception cref="InvalidDataException">The file is damaged or cut off, is no safetensors file, or has a dtype that is not supported.</exception>
+    /// <exception cref="ArgumentException">The stream is closed or cannot be read.</exception>
+    public static SafeTensorsFile Load(Stream stream)
+    {
+        using var reader = SafeTensorsReader.Of(stream);
+        return reader.ReadTensors();
     }
 
     /// <summary>Reads the names, shapes, dtypes and metadata; no tensor is made and no data is read.</summary>
     /// <param name="path">The file.</param>
-    /// <remarks>The header is checked against the size of the file, as <see cref="Load"/> does.</remarks>
+    /// <remarks>The header is checked against the size of the file, as <c>Load</c> does.</remarks>
     /// <exception cref="InvalidDataException">The file is damaged, is no safetensors file, or has a dtype that is not supported.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static SafeTensorsHeader ReadHeader(string path)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        using var file = File.OpenHandle(path);
-        return SafeTensorsHeaderReader.Read(file, path).Header;
+        using var reader = SafeTensorsReader.Open(path);
+        return reader.Header;
+    }
+
+    /// <summary>Reads the names, shapes, dtypes and metadata from a stream; no tensor is made.</summary>
+    /// <param name="stream">Stands at the first byte of the file. It is left open, and stands at the first byte of the tensors' data afterwards.</param>
+    /// <exception cref="InvalidDataException">The file is damaged or cut off, is no safetensors file, or has a dtype that is not supported.</exception>
+    /// <exception cref="ArgumentException">The stream is closed or cannot be read.</exception>
+    public static SafeTensorsHeader ReadHeader(Stream stream)
+    {
+        using var reader = SafeTensorsReader.Of(stream);
+        return reader.Header;
     }
 }

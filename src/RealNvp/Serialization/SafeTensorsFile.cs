@@ -2,17 +2,20 @@ using TorchSharp;
 
 namespace RealNvp;
 
-/// <summary>The tensors and metadata that <see cref="SafeTensors.Load"/> read.</summary>
+/// <summary>The tensors and metadata that <see cref="SafeTensors"/>.<c>Load</c> read.</summary>
 /// <remarks>
 /// It owns its tensors: <see cref="Dispose"/> disposes them all. A tensor that shall live longer is taken with <c>clone()</c>.
-/// The tensors were made in the dispose scope of the caller of <see cref="SafeTensors.Load"/>, if there was one, and end with it too.
+/// The tensors were made in the dispose scope of the caller of <c>Load</c>, if there was one, and end with it too.
 /// </remarks>
 public sealed class SafeTensorsFile : IDisposable
 {
-    internal SafeTensorsFile(IReadOnlyDictionary<string, string> metadata, IReadOnlyDictionary<string, torch.Tensor> tensors) =>
-        (Metadata, Tensors) = (metadata, tensors);
+    internal SafeTensorsFile(IReadOnlyDictionary<string, string> metadata, IReadOnlyDictionary<string, torch.Tensor> tensors, string name) =>
+        (Metadata, Tensors, Name) = (metadata, tensors, name);
 
-    /// <summary>The strings of the file's <c>__metadata__</c>; empty where it has none.</summary>
+    /// <summary>What messages call the file.</summary>
+    internal string Name { get; }
+
+    /// <summary>The strings of the file's <c>__metadata__</c>; empty if it has none.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
     /// <summary>The tensors by name: on the CPU, contiguous, without gradient.</summary>

@@ -7,10 +7,9 @@ internal static class SafeTensorsHeaderParser
 {
     private const int MaxDimensions = 64; // libtorch's own limit
 
-    public static SafeTensorsHeader Parse(ReadOnlySpan<byte> json)
+    public static SafeTensorsHeader Parse(ref HeaderTokens reader)
     {
         // Each level is expected by name, so nothing recurses and deep nesting ends at the first level that is too many.
-        var reader = new Utf8JsonReader(json);
         var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
         var entries = new Dictionary<string, SafeTensorsEntry>(StringComparer.Ordinal);
         var hasMetadata = false;
@@ -30,7 +29,7 @@ internal static class SafeTensorsHeaderParser
         return new SafeTensorsHeader(metadata, entries);
     }
 
-    private static void ReadMetadata(ref Utf8JsonReader reader, Dictionary<string, string> metadata)
+    private static void ReadMetadata(ref HeaderTokens reader, Dictionary<string, string> metadata)
     {
         Expect(ref reader, JsonTokenType.StartObject, "'__metadata__'");
         while (NextName(ref reader, "'__metadata__'") is { } name)
@@ -40,7 +39,7 @@ internal static class SafeTensorsHeaderParser
         }
     }
 
-    private static SafeTensorsEntry ReadEntry(ref Utf8JsonReader reader, string name)
+    private static SafeTensorsEntry ReadEntry(ref HeaderTokens reader, string name)
     {
         string? dtype = null;
         List<long>? shape = null, offsets = null;
@@ -90,7 +89,7 @@ internal static class SafeTensorsHeaderParser
         return new SafeTensorsEntry(name, type, shape.AsReadOnly(), begin, end);
     }
 
-    private static List<long> ReadNumbers(ref Utf8JsonReader reader, int most, string what)
+    private static List<long> ReadNumbers(ref HeaderTokens reader, int most, string what)
     {
         var numbers = new List<long>();
         Expect(ref reader, JsonTokenType.StartArray, what);
@@ -105,13 +104,13 @@ internal static class SafeTensorsHeaderParser
     }
 
     /// <summary>The next member's name, or null at the end of the object.</summary>
-    private static string? NextName(ref Utf8JsonReader reader, string what)
+    private static string? NextName(ref HeaderTokens reader, string what)
     {
         if (!reader.Read()) throw new FormatException($"{what} has no end");
         return reader.TokenType == JsonTokenType.EndObject ? null : reader.GetString();
     }
 
-    private static void Expect(ref Utf8JsonReader reader, JsonTokenType type, string what)
+    private static void Expect(ref HeaderTokens reader, JsonTokenType type, string what)
     {
         if (!reader.Read() || reader.TokenType != type)
             throw new FormatException($"{what} was expected to be {type}, but is {reader.TokenType}");

@@ -1,7 +1,5 @@
 using System.Buffers.Binary;
 using System.Text.Json;
-using System.Text.Unicode;
-using Microsoft.Win32.SafeHandles;
 
 namespace RealNvp;
 
@@ -11,56 +9,55 @@ internal static class SafeTensorsHeaderReader
     public const string MetadataName = "__metadata__";
     public const long MaxHeaderBytes = 100_000_000; // the limit of Python's package
 
-    public static (SafeTensorsHeader Header, long DataStart) Read(SafeFileHandle file, string path)
+    /// <summary>Reads the header, and no byte behind it.</summary>
+    /// <returns>It, and its tensors in the order of their data.</returns>
+    public static (SafeTensorsHeader Header, IReadOnlyList<SafeTensorsEntry> Entries) Read(SafeTensorsSource source)
     {
-        var fileLength = RandomAccess.GetLength(file);
-        if (fileLength < 8)
-            throw Bad(path, $"it has {fileLength} bytes, but a safetensors file starts with 8 bytes that give the length of its header");
+        var available = source.Left;
+        if (available < 8)
+            throw Bad(source, $"it has {available} bytes, but a safetensors file starts with 8 bytes that give the length of its header");
         Span<byte> prefix = stackalloc byte[8];
-        SafeTensorsData.ReadExactly(file, path, prefix, 0);
+        source.ReadExactly(prefix);
         var length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
         if (length < 2)
-            throw Bad(path, $"it gives a header length of {length} bytes, but the shortest header, {{}}, has 2");
-        if (length > (ulong)(fileLength - 8))
-            throw Bad(path, $"it gives a header length of {length} bytes, but only {fileLength - 8} bytes follow (file size {fileLength})");
+            throw Bad(source, $"it gives a header length of {length} bytes, but the shortest header, {{}}, has 2");
+        if (source.Left is { } follow && length > (ulong)follow)
+            throw Bad(source, $"it gives a header length of {length} bytes, but only {follow} bytes follow ({(source.EndsWithFile ? "file size" : "size")} {available})");
         if (length > MaxHeaderBytes)
-            throw Bad(path, $"it gives a header length of {length} bytes, but {MaxHeaderBytes} is the most that the format allows");
-
-        var bytes = new byte[length];
-        SafeTensorsData.ReadExactly(file, path, bytes, 8);
-        if (!Utf8.IsValid(bytes)) throw Bad(path, "its header is not UTF-8 text");
+            throw Bad(source, $"it gives a header length of {length} bytes, but {MaxHeaderBytes} is the most that the format allows");
         try
         {
-            var header = SafeTensorsHeaderParser.Parse(bytes);
-            var dataStart = 8 + (long)length;
-            CheckTiles(header.Entries.Values, fileLength - dataStart);
-            return (header, dataStart);
+            var tokens = new HeaderTokens(source, (long)length);
+            var header = SafeTensorsHeaderParser.Parse(ref tokens);
+            SafeTensorsEntry[] entries = [.. header.Entries.Values.OrderBy(e => e.Begin).ThenBy(e => e.End)];
+            CheckTiles(entries, source);
+            return (header, entries);
         }
-        // InvalidOperationException: a JSON string with half of an escaped surrogate pair.
+        // InvalidOperationException: a JSON string that is no UTF-8, or that has half of an escaped surrogate pair.
         catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException)
         {
-            throw Bad(path, e is FormatException ? e.Message : $"its header is not JSON as the format wants it ({e.Message.TrimEnd('.')})", e);
+            throw Bad(source, e is FormatException ? e.Message : $"its header is not JSON in UTF-8 as the format wants it ({e.Message.TrimEnd('.')})", e);
         }
     }
 
-    /// <summary>The tensors must cover the data exactly: no hole, no overlap, no byte left over.</summary>
-    private static void CheckTiles(IEnumerable<SafeTensorsEntry> entries, long dataLength)
+    /// <summary>The tensors must cover the data exactly: no hole, no overlap; and in a file on disk no byte left over.</summary>
+    private static void CheckTiles(IEnumerable<SafeTensorsEntry> entries, SafeTensorsSource source)
     {
         long covered = 0;
-        foreach (var entry in entries.OrderBy(e => e.Begin).ThenBy(e => e.End))
+        foreach (var entry in entries)
         {
             if (entry.Begin != covered)
                 throw new FormatException($"the data of tensor '{entry.Name}' starts at byte {entry.Begin}, which {(entry.Begin < covered ? "overlaps the tensor before it" : "leaves a hole after the tensor before it")}; {covered} was expected");
             covered = entry.End;
         }
-        if (covered != dataLength)
-            throw new FormatException($"its tensors need {covered} bytes of data, but it has {dataLength}");
+        if (covered > source.Left || (source.EndsWithFile && covered != source.Left))
+            throw new FormatException($"its tensors need {covered} bytes of data, but it has {source.Left}");
     }
 
-    private static InvalidDataException Bad(string path, string what, Exception? inner = null)
+    private static InvalidDataException Bad(SafeTensorsSource source, string what, Exception? inner = null)
     {
         // Names come from the file and can be megabytes long.
         if (what.Length > 800) what = what[..800] + "...";
-        return new($"'{path}' is no valid safetensors file: {what}. Check that this is the file you mean; copy, download or save it again.", inner);
+        return new($"{source.Name} is no valid safetensors file: {what}. Check that this is the file you mean; copy, download or save it again.", inner);
     }
 }

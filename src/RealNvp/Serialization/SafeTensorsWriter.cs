@@ -70,7 +70,7 @@ internal sealed class SafeTensorsWriter
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        SafeTensorsData.ForEachPiece(tensor.detach().FetchTensor().contiguous(), (bytes, _) => use(bytes));
+        SafeTensorsData.ForEachPiece(tensor.detach().FetchTensor().contiguous(), 0, bytes => use(bytes));
     }
 
     private byte[] Header()

@@ -12,9 +12,9 @@ internal static class StateCheck
     /// <summary>Throws if a part of the module says that a state is none that it could have.</summary>
     /// <param name="module">What the state is for.</param>
     /// <param name="state">By the keys of the module's state dict.</param>
-    /// <param name="path">The file, for the message.</param>
+    /// <param name="file">What the message calls the file.</param>
     /// <exception cref="InvalidDataException">A value breaks a law; the message names module and buffer.</exception>
-    public static void Laws(nn.Module module, IReadOnlyDictionary<string, Tensor> state, string path)
+    public static void Laws(nn.Module module, IReadOnlyDictionary<string, Tensor> state, string file)
     {
         var parts = new Dictionary<string, Dictionary<string, Tensor>>(StringComparer.Ordinal);
         foreach (var (key, tensor) in state)
@@ -34,7 +34,7 @@ internal static class StateCheck
                 TorchSharp.Modules.BatchNorm => BufferLaws.RunningStatistics(own),
                 _ => null,
             };
-            if (fault is not null) throw new InvalidDataException($"{path} is damaged: the state of {(name.Length == 0 ? part.GetName() : name)} is none that it could have: {fault}. Use another copy of the file.");
+            if (fault is not null) throw new InvalidDataException($"{file} is damaged: the state of {(name.Length == 0 ? part.GetName() : name)} is none that it could have: {fault}. Use another copy of the file.");
         }
     }
 }

@@ -26,7 +26,11 @@ internal sealed class BufferSnapshot : IDisposable
         all = [.. buffers, .. set];
         waits = set.Length > 0;
         if (waits) (buffers, rest) = (all, buffers);
+        UsesLists = Array.TrueForAll(all, b => b.Live.device_type == DeviceType.CUDA);
     }
+
+    /// <summary>Whether the copies go by lists of tensors, a few calls for all of them: if all are on a GPU.</summary>
+    internal bool UsesLists { get; set; }
 
     // what is left to keep once the first batch was taken
     private readonly (Tensor Live, Tensor Copy)[] rest = [];
@@ -34,12 +38,14 @@ internal sealed class BufferSnapshot : IDisposable
     public void Save()
     {
         if (waits && Array.TrueForAll(first, l => l.IsSet)) (buffers, waits) = (rest, false);
-        foreach (var (live, copy) in buffers) Copy(live, copy);
+        if (!TryLists((live, copy) => BufferLists.Copy(copy, live)))
+            foreach (var (live, copy) in buffers) Copy(live, copy);
     }
 
     public void Restore()
     {
-        foreach (var (live, copy) in buffers) Copy(copy, live);
+        if (!TryLists(BufferLists.Copy))
+            foreach (var (live, copy) in buffers) Copy(copy, live);
         foreach (var layer in first) layer.Forget();
     }
 
@@ -47,11 +53,29 @@ internal sealed class BufferSnapshot : IDisposable
     public void RestoreUnlessOpen(StepGate gate)
     {
         using var _ = no_grad();
+        if (TryLists((live, copy) => BufferLists.Keep(live, copy, gate.Open))) return;
         foreach (var (live, copy) in buffers)
         {
             using var scope = NewDisposeScope();
             gate.Keep(live, copy);
         }
+    }
+
+    // false if this build of libtorch refuses it, which it does before any change
+    private bool TryLists(Action<Tensor[], Tensor[]> run)
+    {
+        if (!UsesLists || buffers.Length == 0) return false;
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var done = false;
+        foreach (var group in buffers.GroupBy(b => (b.Live.dtype, b.Live.device_index)))
+        {
+            (Tensor Live, Tensor Copy)[] members = [.. group];
+            try { run(Array.ConvertAll(members, b => b.Live), Array.ConvertAll(members, b => b.Copy)); }
+            catch (System.Runtime.InteropServices.ExternalException) when (!done) { return UsesLists = false; }
+            done = true;
+        }
+        return true;
     }
 
     public void Dispose()

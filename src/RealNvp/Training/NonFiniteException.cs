@@ -8,6 +8,8 @@ public sealed class NonFiniteException : ArithmeticException
     /// <param name="layer">The first layer or parameter at fault.</param>
     public NonFiniteException(string message, string layer) : base(message) => Layer = layer;
 
+    internal NonFiniteException(string message, string layer, Exception cause) : base(message, cause) => Layer = layer;
+
     /// <summary>The name of the first layer or parameter at fault, as <c>named_modules()</c> gives it.</summary>
     public string Layer { get; }
 }

@@ -9,7 +9,17 @@ public sealed partial class Trainer
     /// <summary>Writes weights, options, optimizer, averages, counters and torch's random state to one file, replaced in one step.</summary>
     /// <param name="path">The file, usually <c>*.safetensors</c>.</param>
     /// <exception cref="ObjectDisposedException">The trainer, the flow or a part of it is disposed; a file that is there stays as it is.</exception>
-    public void SaveCheckpoint(string path)
+    /// <exception cref="InvalidOperationException">The training has ended.</exception>
+    public void SaveCheckpoint(string path) => SaveCheckpoint(new SafeTensorsTarget(path));
+
+    /// <summary>Writes the same to a stream, such as one to a blob storage.</summary>
+    /// <param name="stream">Where to write; it need not be seekable, and is flushed and left open.</param>
+    /// <exception cref="ArgumentException">The stream is closed or cannot be written. Nothing was written.</exception>
+    /// <exception cref="ObjectDisposedException">The trainer, the flow or a part of it is disposed. Nothing was written.</exception>
+    /// <exception cref="InvalidOperationException">The training has ended.</exception>
+    public void SaveCheckpoint(Stream stream) => SaveCheckpoint(new SafeTensorsTarget(stream));
+
+    private void SaveCheckpoint(SafeTensorsTarget target)
     {
         if (finished) throw new InvalidOperationException("This training has ended, so its checkpoint would hold other weights than the optimizer's. Save the model instead.");
         ObjectDisposedException.ThrowIf(disposed, this);
@@ -26,12 +36,12 @@ public sealed partial class Trainer
         var metadata = ModelFile.Metadata(flow);
         metadata[ModelFile.TrainingKey] = FileJson.Write(Options);
         metadata[ModelFile.StateKey] = state.ToJson();
-        SafeTensors.Save(path, tensors, metadata);
+        SafeTensors.Save(target, tensors, metadata);
     }
 
     /// <summary>Goes on with a training from its checkpoint: builds the model, and continues to the same losses as if it had never stopped.</summary>
     /// <remarks>Torch's default random state is put back too, for networks of your own that draw from it.</remarks>
-    /// <param name="path">A file that <see cref="SaveCheckpoint"/> wrote for a <see cref="FlowModel"/>.</param>
+    /// <param name="path">A file that <c>SaveCheckpoint</c> wrote for a <see cref="FlowModel"/>.</param>
     /// <param name="device">Where to train; null for the CPU.</param>
     /// <param name="change">
     /// Changes the options of the training, for example to add epochs; null keeps them. They come with <paramref name="path"/> as
@@ -39,11 +49,41 @@ public sealed partial class Trainer
     /// </param>
     /// <returns>The trainer, and with it, as <see cref="Flow"/>, the model. The caller disposes both.</returns>
     /// <exception cref="InvalidDataException">The file is damaged, or is no checkpoint of a training.</exception>
-    public static Trainer Resume(string path, Device? device = null, Func<TrainingOptions, TrainingOptions>? change = null)
+    public static Trainer Resume(string path, Device? device = null, Func<TrainingOptions, TrainingOptions>? change = null) =>
+        ResumeModel(() => SafeTensorsReader.Open(path), path, device, change);
+
+    /// <summary>As for a file; the checkpoint comes from a stream.</summary>
+    /// <param name="stream">Stands at the first byte of the checkpoint. It need not be seekable, is read up to the checkpoint's last byte, and is left open.</param>
+    /// <param name="device">Where to train; null for the CPU.</param>
+    /// <param name="change">Changes the options of the training; null keeps them. They come without a <see cref="TrainingOptions.CheckpointPath"/>: no further checkpoint is written unless it gives one.</param>
+    /// <returns>The trainer, and with it, as <see cref="Flow"/>, the model. The caller disposes both.</returns>
+    /// <exception cref="InvalidDataException">The checkpoint is damaged or cut off, or is none of a training.</exception>
+    /// <exception cref="ArgumentException">The stream is closed or cannot be read.</exception>
+    public static Trainer Resume(Stream stream, Device? device = null, Func<TrainingOptions, TrainingOptions>? change = null) =>
+        ResumeModel(() => SafeTensorsReader.Of(stream), null, device, change);
+
+    /// <summary>Goes on with a training of a flow that you built yourself.</summary>
+    /// <param name="path">A file that <c>SaveCheckpoint</c> wrote for a flow with the same weights.</param>
+    /// <param name="flow">The flow; its weights are replaced by those in the file. If this throws, it is as it was.</param>
+    /// <param name="change">Changes the options of the training, which come with <paramref name="path"/> as <see cref="TrainingOptions.CheckpointPath"/>; null keeps them.</param>
+    /// <exception cref="InvalidDataException">The file is damaged, is no checkpoint of a training, or does not fit the flow.</exception>
+    public static Trainer Resume(string path, Flow flow, Func<TrainingOptions, TrainingOptions>? change = null) =>
+        ResumeFlow(() => SafeTensorsReader.Open(path), path, flow, change);
+
+    /// <summary>As for a file; the checkpoint comes from a stream.</summary>
+    /// <param name="stream">Stands at the first byte of the checkpoint. It need not be seekable, is read up to the checkpoint's last byte, and is left open.</param>
+    /// <param name="flow">The flow; its weights are replaced by those in the checkpoint. If this throws, it is as it was.</param>
+    /// <param name="change">Changes the options of the training, which come without a <see cref="TrainingOptions.CheckpointPath"/>; null keeps them.</param>
+    /// <exception cref="InvalidDataException">The checkpoint is damaged or cut off, is none of a training, or does not fit the flow.</exception>
+    /// <exception cref="ArgumentException">The stream is closed or cannot be read.</exception>
+    public static Trainer Resume(Stream stream, Flow flow, Func<TrainingOptions, TrainingOptions>? change = null) =>
+        ResumeFlow(() => SafeTensorsReader.Of(stream), null, flow, change);
+
+    private static Trainer ResumeModel(Func<SafeTensorsReader> open, string? path, Device? device, Func<TrainingOptions, TrainingOptions>? change)
     {
-        ModelFile.CheckHeader(SafeTensors.ReadHeader(path), path);
-        using var file = SafeTensors.Load(path);
-        var model = ModelFile.Build(path, file);
+        Internal.Check.Available(device, nameof(device));
+        using var file = ModelFile.Open(open);
+        var model = ModelFile.Build(file);
         try
         {
             if (device is not null) model.to(device);
@@ -56,58 +96,51 @@ public sealed partial class Trainer
         }
     }
 
-    /// <summary>Goes on with a training of a flow that you built yourself.</summary>
-    /// <param name="path">A file that <see cref="SaveCheckpoint"/> wrote for a flow with the same weights.</param>
-    /// <param name="flow">The flow; its weights are replaced by those in the file.</param>
-    /// <param name="change">Changes the options of the training, which come with <paramref name="path"/> as <see cref="TrainingOptions.CheckpointPath"/>; null keeps them.</param>
-    /// <exception cref="InvalidDataException">The file is damaged, is no checkpoint of a training, or does not fit the flow.</exception>
-    public static Trainer Resume(string path, Flow flow, Func<TrainingOptions, TrainingOptions>? change = null)
+    private static Trainer ResumeFlow(Func<SafeTensorsReader> open, string? path, Flow flow, Func<TrainingOptions, TrainingOptions>? change)
     {
         ArgumentNullException.ThrowIfNull(flow);
-        ModelFile.CheckHeader(SafeTensors.ReadHeader(path), path);
-        using var file = SafeTensors.Load(path);
+        flow.CheckAlive();
+        using var file = ModelFile.Open(open);
         return Resume(path, file, flow, change);
     }
 
-    private static Trainer Resume(string path, SafeTensorsFile file, Flow flow, Func<TrainingOptions, TrainingOptions>? change)
+    // all sections of the file are checked before the first number of the flow is changed
+    private static Trainer Resume(string? path, SafeTensorsFile file, Flow flow, Func<TrainingOptions, TrainingOptions>? change)
     {
+        var name = file.Name;
         if (!file.Metadata.TryGetValue(ModelFile.TrainingKey, out var training) || !file.Metadata.TryGetValue(ModelFile.StateKey, out var json))
-            throw new InvalidDataException($"{path} holds a model but no state of a training. Load it with {nameof(FlowModel)}.{nameof(FlowModel.Load)} and make a new trainer.");
-        var version = ModelFile.VersionOf(file.Metadata, path);
+            throw new InvalidDataException($"{name} holds a model but no state of a training. Load it with {nameof(FlowModel)}.{nameof(FlowModel.Load)} and make a new trainer.");
+        var version = ModelFile.VersionOf(file.Metadata, name);
         var namedPath = false;
         var options = TrainerState.Read<TrainingOptions>(training, version, member => namedPath |= member == nameof(TrainingOptions.CheckpointPath)) with { CheckpointPath = path };
         var state = TrainerState.Read<TrainerState>(json, version);
         try { options.Validate(); }
-        catch (ArgumentException e) { throw new InvalidDataException($"The training options in {path} are not valid: {e.Message}", e); }
+        catch (ArgumentException e) { throw new InvalidDataException($"{name} has training options that are not valid: {e.Message}", e); }
         state.Check();
         var moments = ModelFile.Section(file, ModelFile.OptimizerPrefix);
-        CheckSquares(moments, path);
-        if (file.Tensors.TryGetValue(ModelFile.RandomPrefix + "default", out var random) && GeneratorState.Fault(random) is { } fault) throw new InvalidDataException($"{path} is damaged: {fault}.");
-        ModelFile.LoadState(flow, file, ModelFile.ModelPrefix, path);
+        CheckSquares(moments, name);
+        if (file.Tensors.TryGetValue(ModelFile.RandomPrefix + "default", out var random) && GeneratorState.Fault(random) is { } fault) throw new InvalidDataException($"{name} is damaged: {fault}.");
+        using var weights = new FileState(flow, file, ModelFile.ModelPrefix);
+        using var bestWeights = FileState.HasSection(file, ModelFile.BestPrefix) ? new FileState(flow, file, ModelFile.BestPrefix) : null;
+        if (bestWeights is not null && state.BestEpoch is null) throw new InvalidDataException($"{name} is damaged: it has best weights, but {nameof(TrainerState.BestEpoch)} is null.");
+        // a training that did not average may begin to
+        var begins = options.AverageDecay is null;
         var trainer = new Trainer(flow, change is null ? options : change(options)) { state = state };
         try
         {
             if (namedPath) trainer.Warn($"The checkpoint is of an older version, which held the path of further checkpoints. A path in a file is not used: they go to {trainer.Options.CheckpointPath ?? "no file"}.");
             trainer.optimizer.LoadStateDict(moments);
-            trainer.average?.LoadStateDict(ModelFile.AverageSection(flow, file, path));
-            var best = ModelFile.Section(file, ModelFile.BestPrefix);
-            if (best.Count > 0)
-            {
-                var expected = flow.state_dict();
-                using var older = new OlderState(flow, best, expected, version);
-                if (!best.Keys.ToHashSet().SetEquals(expected.Keys) || best.Any(b => !b.Value.shape.AsSpan().SequenceEqual(expected[b.Key].shape)))
-                    throw new InvalidDataException($"{path} is damaged: its best weights do not fit the model.");
-                StateCheck.Laws(flow, best, path);
-                if (state.BestEpoch is null) throw new InvalidDataException($"{path} is damaged: it has best weights, but {nameof(TrainerState.BestEpoch)} is null.");
-                trainer.best = new StateSnapshot(best);
-            }
+            if (!begins) trainer.average?.LoadStateDict(weights.Averages(file));
+            if (bestWeights is not null) trainer.best = new StateSnapshot(bestWeights.Tensors);
+            weights.CopyToModule();
+            if (begins) trainer.average?.Restart();
             if (random is not null) set_rng_state(random);
             return trainer;
         }
         catch (ArgumentException e)
         {
             trainer.Dispose();
-            throw new InvalidDataException($"{path} is damaged: {e.Message}", e);
+            throw new InvalidDataException($"{name} is damaged: {e.Message}", e);
         }
         catch
         {
@@ -117,11 +150,11 @@ public sealed partial class Trainer
     }
 
     // what comes from no gradients is 0; a negative one would make NaN of a weight
-    private static void CheckSquares(Dictionary<string, Tensor> state, string path)
+    private static void CheckSquares(Dictionary<string, Tensor> state, string file)
     {
         using var scope = NewDisposeScope();
         foreach (var (name, tensor) in state)
             if (name.StartsWith("exp_avg_sq.", StringComparison.Ordinal) && tensor.numel() > 0 && !(tensor.min().FetchDouble() >= 0))
-                throw new InvalidDataException($"{path} is damaged: the optimizer's mean of squares {name} has a value that is negative or no number.");
+                throw new InvalidDataException($"{file} is damaged: the optimizer's mean of squares {name} has a value that is negative or no number.");
     }
 }

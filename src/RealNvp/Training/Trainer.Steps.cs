@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using RealNvp.Internal;
-using RealNvp.Kernels;
+using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -76,8 +76,14 @@ public sealed partial class Trainer
         {
             var input = flow.ToWeights(x);
             var given = context is null ? null : flow.ToWeights(context);
-            if (pending is null) (loss, norm) = StepNow(input, given, seed, rate, run.Statistics);
-            else StepOnDevice(pending, input, given, seed, rate, run.Statistics);
+            try
+            {
+                if (pending is null) (loss, norm) = StepNow(input, given, seed, rate, run.Statistics);
+                else StepOnDevice(pending, input, given, seed, rate, run.Statistics);
+            }
+            // in the forward pass, or in a backward pass that computes inputs again
+            catch (NonFiniteException e) when (e.InnerException is NoInverseException cause) { throw NoInverse(cause, step, run.Statistics); }
+            catch (NoInverseException e) { throw NoInverse(e, step, run.Statistics); }
         }
         if ((step + 1) % CollectEvery == 0)
         {
@@ -210,6 +216,13 @@ public sealed partial class Trainer
         flow.NegativeLogLikelihood(input, given, step.Seed).backward();
         KernelFault.Throw();
         return NonFiniteGradient(now, norm);
+    }
+
+    private NonFiniteException NoInverse(NoInverseException cause, long step, BufferSnapshot statistics)
+    {
+        statistics.Restore();
+        var error = flow.NoInverse($"Training in epoch {state.Epoch + 1}, step {step + 1}", cause);
+        return new NonFiniteException($"{error.Message} The weights are those before the step.", error.Layer, cause);
     }
 
     private NonFiniteException NonFiniteLoss(Tensor x, Tensor? context, long seed, BufferSnapshot statistics, double loss)

@@ -52,7 +52,7 @@ public sealed partial class Trainer
         state.Epoch++;
         Record(evaluation, state.Epoch, partial: false);
         (state.Batch, state.LossSum, state.Examples, state.Seconds) = (0, 0, 0, 0);
-        if (evaluation is not null && !Improves(evaluation, state.Epoch) && double.IsFinite(evaluation.MeanLogProb)) state.EpochsWithoutGain++;
+        if (evaluation is not null && !Improves(evaluation, state.Epoch)) state.EpochsWithoutGain++;
         if (Options.CheckpointPath is { } path && (state.Epoch % Options.CheckpointEvery == 0 || state.Epoch == Options.Epochs)) SaveCheckpoint(path);
         return run.Validation is not null && state.EpochsWithoutGain >= Options.Patience;
     }
@@ -79,16 +79,19 @@ public sealed partial class Trainer
             BitsPerDim = loss / (flow.InputShape.NumElements * Math.Log(2)),
             ValidationLoss = -evaluation?.MeanLogProb,
             ValidationBitsPerDim = evaluation?.BitsPerDim,
+            ValidationInfiniteCount = evaluation?.Count - evaluation?.FiniteCount,
+            ValidationFiniteLoss = evaluation is { FiniteCount: > 0 } ? -evaluation.FiniteMeanLogProb : null,
             Seconds = state.Seconds,
             IsPartial = partial,
         });
     }
 
+    // compares the record that was added last
     private bool Improves(Evaluation evaluation, int epoch)
     {
         if (!double.IsFinite(evaluation.MeanLogProb))
-            Warn("Some validation examples have a log-probability of minus infinity: epochs after which it is so count neither as a gain nor as none. Flow.Evaluate tells how many.");
-        if (!(-evaluation.MeanLogProb < state.Best)) return false;
+            Warn($"Some validation examples have a log-probability of minus infinity. Epochs are compared by their number ({nameof(EpochRecord)}.{nameof(EpochRecord.ValidationInfiniteCount)}) first, then by the mean of the others. {nameof(Flow)}.{nameof(Flow.LogProb)} tells which rows they are.");
+        if (state.BestEpoch is { } before && !state.History[^1].IsBetterThan(state.History[before - 1])) return false;
         (state.Best, state.BestEpoch, state.EpochsWithoutGain) = (-evaluation.MeanLogProb, epoch, 0);
         if (Options.RestoreBest) KeepBest();
         return true;

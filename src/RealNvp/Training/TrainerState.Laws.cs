@@ -38,6 +38,8 @@ internal sealed partial class TrainerState
         // infinite where a validation example lies outside of the support
         Require(record.ValidationLoss is null || !double.IsNaN(record.ValidationLoss.Value), $"{name}.{nameof(record.ValidationLoss)}", record.ValidationLoss, "must be null or a number");
         Require(record.ValidationBitsPerDim is { } bits ? !double.IsNaN(bits) && record.ValidationLoss is not null : record.ValidationLoss is null, $"{name}.{nameof(record.ValidationBitsPerDim)}", record.ValidationBitsPerDim, $"must be a number if {nameof(record.ValidationLoss)} is one, else null");
+        Require(record.ValidationInfiniteCount is not { } infinite || (infinite >= 0 && record.ValidationLoss is { } loss && infinite > 0 == double.IsInfinity(loss)), $"{name}.{nameof(record.ValidationInfiniteCount)}", record.ValidationInfiniteCount, $"must be null, or a number of examples that agrees with {nameof(record.ValidationLoss)}");
+        Require(record.ValidationFiniteLoss is not { } others || (double.IsFinite(others) && record.ValidationInfiniteCount is not null), $"{name}.{nameof(record.ValidationFiniteLoss)}", record.ValidationFiniteLoss, $"must be null, or finite and beside {nameof(record.ValidationInfiniteCount)}");
         Require(record.Seconds >= 0 && record.Seconds < TimeSpan.MaxValue.TotalSeconds, $"{name}.{nameof(record.Seconds)}", record.Seconds, "must be a length of time");
         Require(!record.IsPartial, $"{name}.{nameof(record.IsPartial)}", record.IsPartial, "must be false: checkpoints hold whole epochs");
     }

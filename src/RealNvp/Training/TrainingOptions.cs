@@ -49,6 +49,11 @@ public sealed record TrainingOptions
     /// Stops when so many epochs in a row did not improve validation; null for the automatic choice, which is 15. A number as large as
     /// <see cref="Epochs"/>, such as <see cref="int.MaxValue"/>, trains to the end. Without validation it has no effect.
     /// </summary>
+    /// <remarks>
+    /// Epochs are compared by the mean log p(x) of the validation examples. If that of some is minus infinity, which makes the mean of all the same, an epoch
+    /// with fewer such examples is better; with as many, the mean of the others decides (<see cref="EpochRecord.ValidationInfiniteCount"/>,
+    /// <see cref="EpochRecord.ValidationFiniteLoss"/>). So one row that no flow reaches changes nothing.
+    /// </remarks>
     [JsonConverter(typeof(PatienceJsonConverter))]
     public int? Patience { get; init; }
 

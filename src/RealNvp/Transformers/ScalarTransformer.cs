@@ -1,4 +1,4 @@
-using RealNvp.Kernels;
+using RealNvp.Operations;
 using static TorchSharp.torch;
 
 namespace RealNvp;

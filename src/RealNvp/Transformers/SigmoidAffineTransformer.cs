@@ -1,5 +1,6 @@
 using RealNvp.Internal;
 using RealNvp.Kernels;
+using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
 

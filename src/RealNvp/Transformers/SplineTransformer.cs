@@ -1,4 +1,5 @@
 using RealNvp.Kernels;
+using RealNvp.Operations;
 using static TorchSharp.torch;
 
 namespace RealNvp;

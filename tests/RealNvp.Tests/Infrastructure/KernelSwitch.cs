@@ -1,5 +1,5 @@
 using System.Reflection;
-using RealNvp.Kernels;
+using RealNvp.Operations;
 
 namespace RealNvp.Tests.Infrastructure;
 

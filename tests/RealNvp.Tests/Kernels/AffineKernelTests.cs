@@ -1,4 +1,4 @@
-using RealNvp.Kernels;
+using RealNvp.Operations;
 using RealNvp.Tests.Infrastructure;
 using TorchSharp;
 using static TorchSharp.torch;

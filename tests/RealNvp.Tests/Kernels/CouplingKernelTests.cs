@@ -1,4 +1,5 @@
 using RealNvp.Kernels;
+using RealNvp.Operations;
 using RealNvp.Tests.Infrastructure;
 using RealNvp.Tests.Laws;
 using TorchSharp;

@@ -1,4 +1,4 @@
-using RealNvp.Kernels;
+using RealNvp.Operations;
 using RealNvp.Tests.Laws;
 using TorchSharp;
 using static TorchSharp.torch;

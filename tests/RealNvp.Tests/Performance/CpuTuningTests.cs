@@ -1,4 +1,4 @@
-using RealNvp.Kernels;
+using RealNvp.Internal;
 using RealNvp.Tests.Infrastructure;
 
 namespace RealNvp.Tests.Performance;

@@ -106,7 +106,7 @@ public class EvaluationGateTests
                 for (var step = 0; step < 4; step++) flow.NegativeLogLikelihood(x, seed: step).backward();
                 stop.Cancel();
             });
-            RealNvp.Kernels.KernelFault.Throw();
+            RealNvp.Operations.KernelFault.Throw();
             return [.. flow.parameters().Select(p => Bytes(p.grad!))];
         }
         Gradients(beside: true).Should().BeEquivalentTo(Gradients(beside: false), o => o.WithStrictOrdering());

@@ -95,7 +95,7 @@ public class TraitTests
             flow.ReversibleTraining = reversible;
             foreach (var p in flow.parameters()) p.grad = null;
             flow.NegativeLogLikelihood(x).backward();
-            RealNvp.Kernels.KernelFault.Throw();
+            RealNvp.Operations.KernelFault.Throw();
             gradients.Add([.. flow.parameters().SelectMany(p => p.grad!.bytes.ToArray())]);
         }
         layer.Inversions.Should().Be(0, "its input was kept");

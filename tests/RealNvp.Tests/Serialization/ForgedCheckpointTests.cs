@@ -91,6 +91,10 @@ public sealed class ForgedCheckpointTests : IDisposable
     [InlineData("Loss", "\"NaN\"", "*History*0*.Loss*")]
     [InlineData("ValidationLoss", "\"NaN\"", "*History*0*.ValidationLoss*")]
     [InlineData("ValidationLoss", "null", "*ValidationBitsPerDim*")]
+    [InlineData("ValidationInfiniteCount", "-1", "*History*0*.ValidationInfiniteCount*")]
+    [InlineData("ValidationInfiniteCount", "2", "*History*0*.ValidationInfiniteCount*agrees with ValidationLoss*")]
+    [InlineData("ValidationInfiniteCount", "null", "*History*0*.ValidationFiniteLoss*")]
+    [InlineData("ValidationFiniteLoss", "\"Infinity\"", "*History*0*.ValidationFiniteLoss*")]
     [InlineData("Seconds", "\"Infinity\"", "*History*0*.Seconds*")]
     [InlineData("IsPartial", "true", "*IsPartial*")]
     public void A_record_of_an_epoch_that_cannot_be_is_refused(string member, string value, string message) => Refused(Changed((_, metadata) =>

@@ -74,7 +74,7 @@ public sealed class HostileSafeTensorsTests : IDisposable
         Refused(Prefix(0), "*header length of 0 bytes*");
         Refused([.. Prefix(10), .. "{}"u8], "*header length of 10 bytes, but only 2 bytes follow (file size 10)*");
         Refused(Prefix(ulong.MaxValue), "*18446744073709551615*");
-        Refused([.. Prefix(4), (byte)'"', 0xff, 0xfe, (byte)'"'], "*not UTF-8*");
+        Refused([.. Prefix(6), (byte)'{', (byte)'"', 0xff, 0xfe, (byte)'"', (byte)'}'], "*not JSON in UTF-8*");
     }
 
     [Fact]

@@ -67,7 +67,7 @@ public partial class ReversibleTests
         flow.eval();
         loss.backward();
         flow.parameters().Should().OnlyContain(p => IsNaN(p), "nobody trains on wrong gradients");
-        var next = RealNvp.Kernels.KernelFault.Throw;
+        var next = RealNvp.Operations.KernelFault.Throw;
         next.Should().Throw<InvalidOperationException>().WithMessage("*call backward() before eval()*");
     }
 

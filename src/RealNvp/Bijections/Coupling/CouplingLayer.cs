@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using RealNvp.Internal;
-using RealNvp.Kernels;
+using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
 

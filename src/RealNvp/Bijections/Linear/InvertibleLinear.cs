@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using RealNvp.Internal;
-using RealNvp.Kernels;
+using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -178,7 +178,7 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws
         }
         catch (ExternalException error)
         {
-            throw new InvalidOperationException($"The matrix of {nameof(InvertibleLinear)} ({Form}) has no inverse. Train with the form {nameof(LinearForm.Lu)}, which is never singular, or with a smaller learning rate. {error.Message}", error);
+            throw new NoInverseException($"The matrix of {nameof(InvertibleLinear)} ({Form}) has no inverse. Train with the form {nameof(LinearForm.Lu)}, which is never singular, or with a smaller learning rate.", error);
         }
     }
 

@@ -132,14 +132,14 @@ public sealed class PeriodicConv2d : Bijection
         }
         catch (ExternalException error)
         {
-            throw new InvalidOperationException($"{Singular()} {error.Message}", error);
+            throw new NoInverseException(Singular(), error);
         }
         using (no_grad())
         {
             // of all frequencies together: a single one of one channel is but a number
             var condition = blocks.pow(Scalars.Two).sum([1L, 2L]).max().mul(inverse.pow(Scalars.Two).sum([1L, 2L]).max()).sqrt().Fetch<double>();
             // NaN is no small number
-            if (!(condition <= LargestCondition)) throw new InvalidOperationException(FormattableString.Invariant($"{Singular()} The largest condition number is {condition:G3}."));
+            if (!(condition <= LargestCondition)) throw new NoInverseException(FormattableString.Invariant($"{Singular()} The largest condition number is {condition:G3}."));
         }
         return inverse;
     }

@@ -56,16 +56,16 @@ internal static class TanhEquation
             var newton = a.sub(Value(a, p).sub(t).div(Slope(a, p)));
             // what rounding sends back has arrived
             var next = a.minimum(newton).where(convex, a.maximum(newton));
-            var moved = next.ne(a).any().Fetch<bool>();
+            var arrived = RootSearch.Asks(i, a) && !next.ne(a).any().Fetch<bool>();
             a = step.MoveToOuter(next);
-            if (!moved) break;
+            if (arrived) break;
         }
         if (a.numel() > 0)
         {
             var error = Value(a, p).sub(t).abs().div(t.clamp_min(Scalars.One)).max().Fetch<double>();
             // NaN is no small number
             if (!(error <= MaxResidual))
-                throw new NoRootException(FormattableString.Invariant($"{owner}.Inverse found no root: the largest residual is {error:G3} of {MaxResidual:G1} allowed. Values or weights may be NaN, infinite or near the largest number of their dtype."));
+                throw new NoInverseException(FormattableString.Invariant($"{owner}.Inverse found no root: the largest residual is {error:G3} of {MaxResidual:G1} allowed. Values or weights may be NaN, infinite or near the largest number of their dtype."));
         }
         return scope.MoveToOuter(a.mul(target.sign()));
     }

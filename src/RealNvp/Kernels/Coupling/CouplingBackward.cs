@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using RealNvp.Operations;
 
 namespace RealNvp.Kernels;
 

@@ -1,3 +1,4 @@
+using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
 

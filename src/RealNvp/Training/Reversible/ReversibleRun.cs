@@ -1,5 +1,4 @@
 using RealNvp.Internal;
-using RealNvp.Kernels;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;

@@ -1,0 +1,125 @@
+using System.Runtime.Intrinsics;
+using RealNvp.Kernels;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Operations;
+
+/// <summary>
+/// Glow's network as one kernel: (3×3 ∘ relu ∘ 1×1 ∘ relu ∘ 3×3)·exp(3·scale). The first two convolutions are products of matrices, block of
+/// pixels by block; the last one is <see cref="Winograd"/>'s, with its scale in the weights.
+/// </summary>
+/// <remarks>Tensors come in this order: x (N, I, H, W), weight and bias of the first, the second and the last convolution, scale (1, O, 1, 1).</remarks>
+internal static unsafe class ConvNet
+{
+    /// <summary>The number of tensors.</summary>
+    public const int Count = 8;
+
+    /// <summary>Whether the kernel takes these.</summary>
+    public static bool Takes(IReadOnlyList<Tensor> tensors)
+    {
+        var x = tensors[0];
+        if (!KernelSwitches.ConvNet || DenseCall.Lanes == 0 || !ChannelsLast.Wanted(x)) return false;
+        for (var i = 1; i < Count; i++) if (tensors[i].dtype != ScalarType.Float32 || !KernelMemory.IsPlain(tensors[i])) return false;
+        var (size, inputs, outputs) = (x.shape, tensors[1].shape, tensors[5].shape);
+        if (size[1] != inputs[1] || inputs[0] % Winograd.Channels != 0 || outputs[0] < Winograd.Channels) return false;
+        var pixels = size[0] * (size[2] + 2) * (size[3] + 2);
+        return x.numel() > 0 && pixels < int.MaxValue / 2 && (inputs[0] * (inputs[0] + (9 * inputs[1]) + (9 * outputs[0]))) + (pixels * 9) < int.MaxValue / 2;
+    }
+
+    /// <summary>The output (N, O, H, W), channels last, with gradients where they are wanted; the caller disposes it.</summary>
+    public static Tensor Run(params Tensor[] tensors)
+    {
+        using var scope = NewDisposeScope();
+        var differentiable = is_grad_enabled() && tensors.Any(t => t.requires_grad);
+        return scope.MoveToOuter(differentiable ? ConvNetFunction.Apply([.. tensors])[0] : Forward(tensors, keep: false).Output);
+    }
+
+    /// <summary>The same in plain operations.</summary>
+    public static Tensor Plain(IReadOnlyList<Tensor> t)
+    {
+        var h = nn.functional.conv2d(t[0], t[1], t[2], padding: [1, 1]).relu();
+        h = nn.functional.conv2d(h, t[3], t[4]).relu();
+        return ImageConvolution.Plain(h, t[5], t[6], 1).mul(ZeroConv2d.Factor(t[7]));
+    }
+
+    /// <summary>The output, and relu of both inner layers (pixels, M), the first of them only where both are to be kept for gradients.</summary>
+    internal static (Tensor Output, Tensor? Inner, Tensor Outer) Forward(IReadOnlyList<Tensor> tensors, bool keep)
+    {
+        var shape = Shape(tensors);
+        var output = ChannelsLast.Empty(shape.N, shape.O, shape.H, shape.W);
+        var (inner, outer) = (keep ? Floats(shape.Pixels, shape.M) : null, Floats(shape.Pixels, shape.M));
+        var (padded, last, weights) = (Padded(shape, tensors[0]), Floats(ConvNetWeights.LastSize(shape)), Weights(tensors));
+        weights.ScaleLast(shape, At(last));
+        if (IsWide(shape)) ConvNetForward.Run<DenseLanes512, Vector512<float>>(shape, At(padded), weights, At(last), At(inner), At(outer), At(output));
+        else ConvNetForward.Run<DenseLanes256, Vector256<float>>(shape, At(padded), weights, At(last), At(inner), At(outer), At(output));
+        GC.KeepAlive(tensors);
+        GC.KeepAlive(padded);
+        GC.KeepAlive(last);
+        return (output, inner, outer);
+    }
+
+    /// <summary>The gradients of the tensors, those of the weights or that of x being null where <paramref name="ofWeights"/> or <paramref name="ofImages"/> is false.</summary>
+    internal static Tensor?[] Backward(IReadOnlyList<Tensor> tensors, Tensor inner, Tensor outer, Tensor gradient, bool ofImages, bool ofWeights)
+    {
+        var shape = Shape(tensors);
+        var results = new Tensor?[Count];
+        if (ofImages) results[0] = empty([shape.N, shape.I, shape.H, shape.W], ScalarType.Float32, CPU);
+        for (var i = 1; i < Count && ofWeights; i++) results[i] = empty_like(tensors[i]);
+        var g = ChannelsLast.Of(gradient);
+        if (IsWide(shape)) Backward<DenseLanes512, Vector512<float>>(shape, tensors, inner, outer, g, results);
+        else Backward<DenseLanes256, Vector256<float>>(shape, tensors, inner, outer, g, results);
+        GC.KeepAlive(tensors);
+        GC.KeepAlive(inner);
+        GC.KeepAlive(outer);
+        GC.KeepAlive(g);
+        return results;
+    }
+
+    private static void Backward<L, V>(ConvNetShape shape, IReadOnlyList<Tensor> tensors, Tensor inner, Tensor outer, Tensor gradient, Tensor?[] results) where L : struct, IDenseLanes<V> where V : struct
+    {
+        var (weights, result) = (Weights(tensors), Weights(results));
+        Tensor slopes = Floats(shape.Pixels, shape.M), last = Floats(ConvNetWeights.LastSize(shape));
+        var padded = result.First == null ? null : Padded(shape, tensors[0]);
+        var taps = results[0] is null ? null : Floats(shape.Pixels, shape.Stride);
+        weights.ScaleLast(shape, At(last));
+        WinogradForward.Run<L, V>(shape.Last.Reversed, At(gradient), 0, ConvNetWeights.Taps(At(last), shape.M).Reversed, null, At(slopes));
+        if (result.First != null)
+        {
+            WinogradBackward.Run<L, V>(shape.Last, At(outer), 1, At(gradient), ConvNetWeights.Taps(result.Last, shape.M), result.LastBias);
+            weights.UnscaleLast(shape, result.Last, result.LastBias, result.Scale);
+        }
+        ConvNetBackward.Run<L, V>(shape, At(padded), weights, At(inner), At(outer), At(slopes), At(taps), result);
+        if (taps is not null) ConvNetImages.Gather<L, V>(shape, At(taps), At(results[0]));
+        GC.KeepAlive(slopes);
+        GC.KeepAlive(last);
+        GC.KeepAlive(padded);
+        GC.KeepAlive(taps);
+    }
+
+    // hidden channels are whole vectors, and the outputs at least one, since they are the inputs of a convolution in the gradient
+    private static bool IsWide(ConvNetShape shape) => DenseCall.Lanes == 16 && shape.M % 16 == 0 && shape.O >= 16;
+
+    private static ConvNetShape Shape(IReadOnlyList<Tensor> tensors)
+    {
+        var size = tensors[0].shape;
+        return new((int)size[0], (int)size[1], (int)tensors[1].shape[0], (int)tensors[5].shape[0], (int)size[2], (int)size[3]);
+    }
+
+    private static ConvNetWeights Weights(IReadOnlyList<Tensor?> t) => new()
+    {
+        First = At(t[1]), FirstBias = At(t[2]), Second = At(t[3]), SecondBias = At(t[4]), Last = At(t[5]), LastBias = At(t[6]), Scale = At(t[7]),
+    };
+
+    private static Tensor Padded(ConvNetShape shape, Tensor x)
+    {
+        var padded = Floats(shape.PaddedSize);
+        ConvNetImages.Pad(shape, At(x), x.stride(), At(padded));
+        GC.KeepAlive(x);
+        return padded;
+    }
+
+    private static Tensor Floats(params long[] size) => empty(size, ScalarType.Float32, CPU);
+
+    private static float* At(Tensor? tensor) => tensor is null ? null : KernelMemory.Pointer<float>(tensor);
+}

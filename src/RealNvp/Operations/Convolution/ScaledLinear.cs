@@ -1,0 +1,241 @@
+using System.Runtime.InteropServices;
+using RealNvp.Internal;
+using RealNvp.Kernels;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Operations;
+
+/// <summary>
+/// An <see cref="InvertibleLinear"/> of the form P·L·U on images, alone or with the <see cref="ActNorm"/> before it, as one product a pixel:
+/// z = W·(x ⊙ exp(s) + b) = (W·diag(exp s))·x + W·b.
+/// </summary>
+/// <param name="Rows">The permutation π.</param>
+/// <param name="Sign">The signs of U's diagonal.</param>
+internal sealed record ScaledLinear(int[] Rows, float[] Sign)
+{
+    // beyond it the products of libraries are faster
+    private const int MostChannels = 128;
+
+    // examples whose gradients are added in float32 before float64 takes over
+    private const int MostExamples = 16;
+
+    /// <summary>The fixed parts of a layer, where the kernel can take it; else null.</summary>
+    public static unsafe ScaledLinear? Of(Tensor x, Tensor lu, Tensor permutation, Tensor sign, ActNorm? before, bool inverse)
+    {
+        if (!ChannelsLast.Wanted(x) || x.numel() == 0 || x.shape[1] is var c && c > MostChannels || lu.shape[0] != c) return null;
+        if (!Plainly(lu) || !Plainly(sign) || !KernelMemory.IsPlain(permutation) || (before is not null && !(Plainly(before.Scale) && Plainly(before.Shift)))) return null;
+        if (inverse && is_grad_enabled() && (x.requires_grad || lu.requires_grad || before is { Scale.requires_grad: true } or { Shift.requires_grad: true })) return null;
+        var rows = new int[c];
+        for (var i = 0; i < rows.Length; i++) rows[i] = (int)KernelMemory.Pointer<long>(permutation)[i];
+        return new(rows, Floats(sign).ToArray());
+    }
+
+    /// <summary>The value and the log-determinant (N) of the map, with gradients where they are wanted.</summary>
+    public (Tensor Value, Tensor LogDet) Run(Tensor x, Tensor lu, ActNorm? before, bool inverse)
+    {
+        if (inverse || !is_grad_enabled() || !(x.requires_grad || lu.requires_grad || before is { Scale.requires_grad: true } or { Shift.requires_grad: true }))
+            return Compute(x, lu, before?.Scale, before?.Shift, inverse);
+        var outputs = before is null ? ScaledLinearFunction.Apply(x, lu, this) : ScaledLinearFunction.Apply(x, lu, before.Scale, before.Shift, this);
+        return (outputs[0], outputs[1]);
+    }
+
+    /// <summary>The same with plain tensors.</summary>
+    public (Tensor Value, Tensor LogDet) Plain(Tensor x, Tensor lu, Tensor? scale, Tensor? shift)
+    {
+        var (rows, sign) = (tensor([.. Rows.Select(r => (long)r)], device: x.device), tensor(Sign, dtype: lu.dtype, device: x.device));
+        var (scaled, logDet) = (x, lu.diagonal().sum());
+        if (scale is not null)
+        {
+            scaled = x.mul(RunningMoments.PerChannel(scale, 4).exp()).add(RunningMoments.PerChannel(shift!, 4), Scalars.One);
+            logDet = logDet.add(scale.sum(), Scalars.One);
+        }
+        return (InvertibleLinear.Apply(InvertibleLinear.FromLu(lu, rows, sign), scaled), InvertibleLinear.ByExample(logDet, x));
+    }
+
+    internal unsafe (Tensor Value, Tensor LogDet) Compute(Tensor x, Tensor lu, Tensor? scale, Tensor? shift, bool inverse)
+    {
+        var size = x.shape;
+        var (count, channels, pixels) = (size[0], Rows.Length, checked((int)(size[2] * size[3])));
+        var matrix = new LuMatrix(Floats(lu), Rows, Sign);
+        var factors = Factors(matrix, scale, shift, inverse);
+        var (from, batch) = Lines(x);
+        Tensor y = empty(size, dtype: ScalarType.Float32, device: CPU), logDet = empty(count, dtype: ScalarType.Float32, device: CPU);
+        Floats(logDet).Fill((float)((inverse ? -pixels : pixels) * (matrix.LogDet + Sum(scale))));
+        float* px = KernelMemory.Pointer<float>(from), py = KernelMemory.Pointer<float>(y);
+        var each = channels * pixels;
+        KernelThreads.For(count, (double)count * each * channels, 1 << 19, (start, end) =>
+        {
+            fixed (float* m = factors.Matrix, c = factors.Shift)
+            {
+                using var room = new Room(PixelLanes.Scratch(channels));
+                for (var n = start; n < end; n++) PixelLanes.Run(m, c, px + (n * batch), py + (n * each), channels, pixels, room.Memory);
+            }
+        });
+        GC.KeepAlive(from);
+        return (y, logDet);
+    }
+
+    /// <summary>The gradients of x, lu, s and b; the last two null where there are none.</summary>
+    internal (Tensor X, Tensor Lu, Tensor? Scale, Tensor? Shift) Differentiate(Tensor x, Tensor lu, Tensor? scale, Tensor? shift, Tensor gradient, Tensor logDetGradient) =>
+        Differentiate(new LuMatrix(Floats(lu), Rows, Sign), x, null, lu, scale, shift, gradient, logDetGradient);
+
+    /// <summary>From the value, x and the gradients of x, lu, s and b; the last two null where there are none.</summary>
+    internal (Tensor X, Tensor Gradient, Tensor Lu, Tensor? Scale, Tensor? Shift) WalkBack(Tensor value, Tensor lu, Tensor? scale, Tensor? shift, Tensor gradient, Tensor logDetGradient)
+    {
+        var x = empty(value.shape, dtype: ScalarType.Float32, device: CPU);
+        var (slope, dlu, ds, db) = Differentiate(new LuMatrix(Floats(lu), Rows, Sign), x, value, lu, scale, shift, gradient, logDetGradient);
+        return (x, slope, dlu, ds, db);
+    }
+
+    // where there is a value, x is written here, and is what the value comes from
+    private unsafe (Tensor X, Tensor Lu, Tensor? Scale, Tensor? Shift) Differentiate(LuMatrix matrix, Tensor x, Tensor? value, Tensor lu, Tensor? scale, Tensor? shift, Tensor gradient, Tensor logDetGradient)
+    {
+        var size = x.shape;
+        var (count, channels, pixels) = (size[0], Rows.Length, checked((int)(size[2] * size[3])));
+        var undo = value is null ? default : Factors(matrix, scale, shift, inverse: true);
+        var (given, givenBatch) = value is null ? (x, 0) : Lines(value);
+        var factors = Factors(matrix, scale, shift, inverse: false);
+        var turned = new float[channels * channels];
+        for (var i = 0; i < channels; i++)
+            for (var j = 0; j < channels; j++) turned[(j * channels) + i] = factors.Matrix[(i * channels) + j];
+        var zeros = new float[channels];
+        var ((values, batch), (slopes, slopeBatch)) = (Lines(x), Lines(gradient));
+        var dx = empty(size, dtype: ScalarType.Float32, device: CPU);
+        float* px = KernelMemory.Pointer<float>(values), pg = KernelMemory.Pointer<float>(slopes), pdx = KernelMemory.Pointer<float>(dx), pz = KernelMemory.Pointer<float>(given);
+        var each = channels * pixels;
+        // parts of a fixed size, so that the sums do not depend on the number of threads
+        var examples = Math.Clamp((count + 3) / 4, 1, MostExamples);
+        var (parts, width) = ((count + examples - 1) / examples, PixelLanes.Width(channels));
+        var sums = new float[parts * channels * width];
+        KernelThreads.For(parts, (double)count * each * channels, 1 << 18, (start, end) =>
+        {
+            fixed (float* m = turned, c = zeros, all = sums, back = undo.Matrix, origin = undo.Shift)
+            {
+                using var room = new Room(PixelLanes.Scratch(channels));
+                for (var n = start * examples; n < Math.Min(end * examples, count); n++)
+                {
+                    if (back != null) PixelLanes.Run(back, origin, pz + (n * givenBatch), px + (n * batch), channels, pixels, room.Memory);
+                    PixelLanes.Run(m, c, pg + (n * slopeBatch), pdx + (n * each), channels, pixels, room.Memory);
+                    PixelLanes.AddGradient(px + (n * batch), pg + (n * slopeBatch), channels, pixels, all + (n / examples * channels * width), room.Memory);
+                }
+            }
+        });
+        GC.KeepAlive(given);
+        GC.KeepAlive(values);
+        GC.KeepAlive(slopes);
+        var logDet = pixels * logDetGradient.sum(ScalarType.Float64).item<double>();
+        return Weights(matrix, lu, scale, shift, sums, (int)parts, width, logDet, dx);
+    }
+
+    // from Σ g·xᵀ and Σ g: with u = x ⊙ exp(s) + b, ∂W = Σ g·uᵀ
+    private (Tensor, Tensor, Tensor?, Tensor?) Weights(LuMatrix matrix, Tensor lu, Tensor? scale, Tensor? shift, float[] sums, int parts, int width, double logDet, Tensor dx)
+    {
+        var channels = Rows.Length;
+        var (dlu, ds, db) = (empty_like(lu), scale is null ? null : empty_like(scale), shift is null ? null : empty_like(shift));
+        var product = new double[channels * channels];
+        var w = scale is null ? product : matrix.Product();
+        double[] along = new double[channels], down = new double[channels];
+        var (s, b) = (Exp(scale, 1), shift is null ? new float[channels] : Floats(shift).ToArray());
+        for (var i = 0; i < channels; i++)
+        {
+            var total = Add(sums, parts, width, i, channels);
+            for (var j = 0; j < channels; j++)
+            {
+                var (slope, at) = (Add(sums, parts, width, i, j), (i * channels) + j);
+                along[j] += slope * w[at] * s[j];
+                down[j] += total * w[at];
+                product[at] = (slope * s[j]) + (total * b[j]);
+            }
+        }
+        matrix.Gradient(product, logDet, Floats(dlu));
+        for (var j = 0; j < channels && ds is not null; j++) (Floats(ds)[j], Floats(db!)[j]) = ((float)(along[j] + logDet), (float)down[j]);
+        return (dx, dlu, ds, db);
+    }
+
+    private double Add(float[] sums, int parts, int width, int row, int column)
+    {
+        double sum = 0;
+        for (var part = 0; part < parts; part++) sum += sums[(((part * Rows.Length) + row) * width) + column];
+        return sum;
+    }
+
+    private (float[] Matrix, float[] Shift) Factors(LuMatrix matrix, Tensor? scale, Tensor? shift, bool inverse)
+    {
+        var channels = Rows.Length;
+        var (factors, added) = (new float[channels * channels], new float[channels]);
+        var (w, s) = (inverse ? matrix.Inverse() : matrix.Product(), Exp(scale, inverse ? -1 : 1));
+        var b = shift is null ? [] : Floats(shift);
+        for (var i = 0; i < channels; i++)
+        {
+            double sum = 0;
+            for (var j = 0; j < channels; j++)
+            {
+                factors[(i * channels) + j] = (float)(w[(i * channels) + j] * s[inverse ? i : j]);
+                if (b.Length > 0 && !inverse) sum += w[(i * channels) + j] * b[j];
+            }
+            added[i] = (float)(b.Length > 0 && inverse ? -s[i] * b[i] : sum);
+        }
+        return (factors, added);
+    }
+
+    private double[] Exp(Tensor? scale, double sign)
+    {
+        var result = new double[Rows.Length];
+        Array.Fill(result, 1);
+        for (var i = 0; i < result.Length && scale is not null; i++) result[i] = Math.Exp(sign * Floats(scale)[i]);
+        return result;
+    }
+
+    private static double Sum(Tensor? scale)
+    {
+        double sum = 0;
+        if (scale is not null) foreach (var s in Floats(scale)) sum += s;
+        return sum;
+    }
+
+    // rows of pixels that lie together, and from one example to the next
+    private static (Tensor Rows, long Batch) Lines(Tensor x)
+    {
+        var (size, stride) = (x.shape, x.stride());
+        if (stride[3] == 1 && stride[2] == size[3] && stride[1] == size[2] * size[3]) return (x, stride[0]);
+        return (x.contiguous(), size[1] * size[2] * size[3]);
+    }
+
+    private static bool Plainly(Tensor t) => t.dtype == ScalarType.Float32 && KernelMemory.IsPlain(t);
+
+    private static unsafe Span<float> Floats(Tensor t) => new(KernelMemory.Pointer<float>(t), checked((int)t.numel()));
+
+    private readonly unsafe struct Room(int count) : IDisposable
+    {
+        public readonly float* Memory = (float*)NativeMemory.AlignedAlloc((nuint)count * sizeof(float), 64);
+
+        public void Dispose() => NativeMemory.AlignedFree(Memory);
+    }
+}
+
+/// <summary><see cref="ScaledLinear"/> with its gradient.</summary>
+internal sealed class ScaledLinearFunction : KernelFunction<ScaledLinearFunction>
+{
+    private const string FormKey = "form";
+
+    /// <summary>Arguments: x, lu, and where there is an ActNorm s and b; the <see cref="ScaledLinear"/>.</summary>
+    protected override List<Tensor> Compute(autograd.AutogradContext context, object[] arguments)
+    {
+        var (tensors, form) = (arguments[..^1].Cast<Tensor>().ToList(), (ScaledLinear)arguments[^1]);
+        context.save_data(FormKey, form);
+        context.save_for_backward(tensors);
+        var (value, logDet) = form.Compute(tensors[0], tensors[1], tensors.ElementAtOrDefault(2), tensors.ElementAtOrDefault(3), inverse: false);
+        return [value, logDet];
+    }
+
+    protected override List<Tensor?> Differentiate(autograd.AutogradContext context, List<Tensor> gradients)
+    {
+        var saved = context.get_saved_variables();
+        var form = (ScaledLinear)context.get_data(FormKey);
+        if (is_grad_enabled())
+            return [.. KernelTwin.Differentiate(i => { var (z, l) = form.Plain(i[0], i[1], i.ElementAtOrDefault(2), i.ElementAtOrDefault(3)); return [z, l]; }, saved, gradients), null];
+        var (x, lu, scale, shift) = form.Differentiate(saved[0], saved[1], saved.ElementAtOrDefault(2), saved.ElementAtOrDefault(3), gradients[0], gradients[1]);
+        return saved.Count == 2 ? [x, lu, null] : [x, lu, scale, shift, null];
+    }
+}

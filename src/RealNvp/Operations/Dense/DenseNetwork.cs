@@ -1,0 +1,57 @@
+using RealNvp.Kernels;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Operations;
+
+/// <summary>A network of linear layers: the kernel where it serves, and else plain operations, which give the same up to rounding.</summary>
+internal static class DenseNetwork
+{
+    /// <summary>The most inputs of a layer that the kernel takes. With more, panels leave the first-level cache, and a library that parts the inner dimension too is faster.</summary>
+    public const int MostInputs = 640;
+
+    /// <summary>The most outputs of a network that the kernel takes.</summary>
+    public const int MostOutputs = 2048;
+
+    /// <summary>Runs a network on (N, inputs); the caller disposes the result (N, outputs).</summary>
+    /// <param name="modules">The network.</param>
+    /// <param name="input">(N, inputs).</param>
+    /// <param name="context">(N, context), or null.</param>
+    public static Tensor Run(DenseModules modules, Tensor input, Tensor? context)
+    {
+        using var scope = NewDisposeScope();
+        var program = modules.Program;
+        var hasContext = modules.Uses(context);
+        var all = modules.Tensors(input, context);
+        if (!Serves(program, all, hasContext)) return scope.MoveToOuter(DenseTwin.Forward(program, new DenseTensors(program, all, hasContext)));
+        all[0] = Rows(all[0]);
+        if (hasContext) all[1] = Rows(all[1]);
+        var differentiable = is_grad_enabled() && all.Exists(t => t.requires_grad);
+        return scope.MoveToOuter(differentiable
+            ? DenseFunction.Apply([.. all, program, hasContext])[0]
+            : DenseFunction.Forward(program, new DenseTensors(program, all, hasContext), null));
+    }
+
+    /// <summary>Whether the kernel takes these tensors; they are those of <see cref="DenseTensors"/>.</summary>
+    /// <param name="program">The network.</param>
+    /// <param name="all">The tensors.</param>
+    /// <param name="hasContext">Whether there is a context among them.</param>
+    /// <param name="columns">Those of the input, where it is more than what the network reads; 0 where it is just that.</param>
+    internal static bool Serves(DenseProgram program, List<Tensor> all, bool hasContext, int columns = 0)
+    {
+        if (!KernelSwitches.Dense || DenseCall.Lanes == 0 || !program.LastIsActivated) return false;
+        if (!Fits(all[0], columns > 0 ? columns : program.Inputs) || all[0].shape[0] is 0 or > int.MaxValue) return false;
+        if (program.Layers.Any(l => l.Inputs > MostInputs) || program.Outputs > MostOutputs) return false;
+        if (hasContext && !(Fits(all[1], program.Context) && all[1].shape[0] == all[0].shape[0])) return false;
+        for (var i = hasContext ? 2 : 1; i < all.Count; i++)
+            if (all[i].dtype != ScalarType.Float32 || !KernelMemory.IsPlain(all[i])) return false;
+        return true;
+    }
+
+    /// <summary>Whether a matrix is one of float32 numbers on the CPU, with so many columns.</summary>
+    internal static bool Fits(Tensor matrix, long columns) =>
+        matrix.dtype == ScalarType.Float32 && matrix.device_type == DeviceType.CPU && !matrix.is_sparse && matrix.dim() == 2 && matrix.shape[1] == columns;
+
+    // a kernel takes any distance between rows, but the numbers of a row must lie together
+    internal static Tensor Rows(Tensor matrix) => matrix.stride(1) == 1 ? matrix : matrix.contiguous();
+}

@@ -1,0 +1,35 @@
+namespace RealNvp.Operations;
+
+/// <summary>Which fused kernels may run. All are on; a kernel that is off leaves its work to plain tensor operations, with the same results up to rounding.</summary>
+/// <remarks>
+/// An application turns one off before its first use with <c>AppContext.SetSwitch("RealNvp.Kernels.Spline", false)</c>, or with
+/// <c>RuntimeHostConfigurationOption</c> in its project file. Tests and benchmarks set the properties.
+/// </remarks>
+internal static class KernelSwitches
+{
+    /// <summary>RealNvp.Kernels.Spline: rational-quadratic splines.</summary>
+    public static bool Spline { get; set; } = IsOn(nameof(Spline));
+
+    /// <summary>RealNvp.Kernels.Mixture: mixture-of-logistics maps.</summary>
+    public static bool Mixture { get; set; } = IsOn(nameof(Mixture));
+
+    /// <summary>RealNvp.Kernels.Affine: affine maps.</summary>
+    public static bool Affine { get; set; } = IsOn(nameof(Affine));
+
+    /// <summary>RealNvp.Kernels.Dense: networks of linear layers.</summary>
+    public static bool Dense { get; set; } = IsOn(nameof(Dense));
+
+    /// <summary>RealNvp.Kernels.Coupling: whole couplings and autoregressive layers of vectors. Needs <see cref="Dense"/> and the switch of the map too.</summary>
+    public static bool Coupling { get; set; } = IsOn(nameof(Coupling));
+
+    /// <summary>RealNvp.Kernels.Image: what surrounds convolutions.</summary>
+    public static bool Image { get; set; } = IsOn(nameof(Image));
+
+    /// <summary>RealNvp.Kernels.Winograd: 3×3 convolutions with fewer multiplications. Needs <see cref="Image"/> too.</summary>
+    public static bool Winograd { get; set; } = IsOn(nameof(Winograd));
+
+    /// <summary>RealNvp.Kernels.ConvNet: Glow's network of three convolutions. Needs <see cref="Image"/> too.</summary>
+    public static bool ConvNet { get; set; } = IsOn(nameof(ConvNet));
+
+    private static bool IsOn(string name) => !AppContext.TryGetSwitch("RealNvp.Kernels." + name, out var on) || on;
+}

@@ -1,0 +1,102 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>Reads one safetensors file in one pass: the header, then the tensors in the order of their data.</summary>
+/// <remarks>Nothing large is allocated because a header asks for it: a tensor's memory grows with the bytes that come, unless it is known how many there are.</remarks>
+internal sealed class SafeTensorsReader : IDisposable
+{
+    private readonly SafeTensorsSource source;
+    private readonly IReadOnlyList<SafeTensorsEntry> entries;
+
+    /// <summary>Reads and checks the header. It owns the source from now on.</summary>
+    public SafeTensorsReader(SafeTensorsSource source)
+    {
+        this.source = source;
+        try { (Header, entries) = SafeTensorsHeaderReader.Read(source); }
+        catch
+        {
+            source.Dispose();
+            throw;
+        }
+    }
+
+    public SafeTensorsHeader Header { get; }
+
+    /// <summary>What messages call the file.</summary>
+    public string Name => source.Name;
+
+    public static SafeTensorsReader Open(string path) => new(SafeTensorsSource.Open(path));
+
+    public static SafeTensorsReader Of(Stream stream) => new(SafeTensorsSource.Of(stream));
+
+    /// <summary>Reads all tensors, once; the checksum, if there is one, is compared. If it throws, no tensor is left.</summary>
+    public SafeTensorsFile ReadTensors()
+    {
+        if (Header.Metadata.Keys.FirstOrDefault(Checksum.IsDamagedKey) is { } key)
+            throw new InvalidDataException($"{Name} is damaged: its metadata hold '{key}', which is '{Checksum.Key}' with one bit changed. Use another copy.");
+        var checksum = Header.Metadata.ContainsKey(Checksum.Key) ? new Checksum() : null;
+        var tensors = new Dictionary<string, Tensor>(entries.Count, StringComparer.Ordinal);
+        try
+        {
+            foreach (var entry in entries)
+            {
+                var (tensor, crc) = Read(entry, checksum is not null);
+                tensors.Add(entry.Name, tensor);
+                checksum?.Tensor(entry.Name, SafeTensorsTypes.Find(entry.DType)!.Value.Name, entry.Shape, crc);
+            }
+            if (checksum is not null && checksum.Of(Header.Metadata) != Header.Metadata[Checksum.Key])
+                throw new InvalidDataException($"{Name} is damaged: its checksum, '{Checksum.Key}' in its metadata, does not agree with what it holds. Use another copy; or remove the checksum, if you changed the file on purpose.");
+            return new SafeTensorsFile(Header.Metadata, tensors, Name);
+        }
+        catch
+        {
+            foreach (var tensor in tensors.Values) tensor.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose() => source.Dispose();
+
+    private (Tensor Tensor, uint Crc) Read(SafeTensorsEntry entry, bool counts)
+    {
+        var crc = ~0u;
+        long done = 0;
+        var tensor = Memory(entry, source.Believable);
+        try
+        {
+            while (true)
+            {
+                SafeTensorsData.ForEachPiece(tensor, done, bytes =>
+                {
+                    source.ReadExactly(bytes);
+                    if (counts) crc = Checksum.Add(crc, bytes);
+                    // A bool that is neither 0 nor 1 makes native code undefined.
+                    if (entry.DType == ScalarType.Bool && bytes.ContainsAnyExceptInRange((byte)0, (byte)1))
+                        throw new InvalidDataException($"{Name}: the BOOL tensor '{entry.Name}' has a byte other than 0 and 1. The file is damaged: copy or save it again.");
+                });
+                done = tensor.numel();
+                if (done * tensor.ElementSize == entry.ByteCount) break;
+                var larger = Memory(entry, source.Believable + (done * tensor.ElementSize));
+                using (tensor)
+                using (var all = larger.view(-1))
+                using (var first = all.narrow(0, 0, done)) first.copy_(tensor);
+                tensor = larger;
+            }
+            return (tensor, crc);
+        }
+        catch
+        {
+            tensor.Dispose();
+            throw;
+        }
+    }
+
+    // the whole tensor, or as many of its elements as may be believed
+    private static Tensor Memory(SafeTensorsEntry entry, long bytes)
+    {
+        if (entry.ByteCount <= bytes) return empty(entry.Shape.ToArray(), entry.DType, CPU);
+        return empty([bytes / SafeTensorsTypes.Find(entry.DType)!.Value.Size], entry.DType, CPU);
+    }
+}
