@@ -4,5 +4,5 @@ namespace RealNvp;
 public sealed record ConstantSchedule : LearningRateSchedule
 {
     /// <inheritdoc/>
-    protected override double Decay(long step, long totalSteps) => 1;
+    protected override double Decay(long stepsDone, long totalSteps) => 1;
 }

@@ -12,6 +12,6 @@ public sealed record CosineSchedule : LearningRateSchedule
     protected internal override bool NeedsTotalSteps => true;
 
     /// <inheritdoc/>
-    protected override double Decay(long step, long totalSteps) =>
-        Floor + (1 - Floor) * 0.5 * (1 + Math.Cos(Math.PI * Math.Min(1, (double)step / totalSteps)));
+    protected override double Decay(long stepsDone, long totalSteps) =>
+        Floor + (1 - Floor) * 0.5 * (1 + Math.Cos(Math.PI * Math.Min(1, (double)stepsDone / totalSteps)));
 }

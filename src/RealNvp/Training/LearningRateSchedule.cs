@@ -41,9 +41,9 @@ public abstract record LearningRateSchedule
     }
 
     /// <summary>The factor after the warm-up, at least 0 and finite.</summary>
-    /// <param name="step">The number of steps since the end of the warm-up, from 0. It may be larger than <paramref name="totalSteps"/>.</param>
+    /// <param name="stepsDone">The number of steps since the end of the warm-up, from 0. It may be larger than <paramref name="totalSteps"/>.</param>
     /// <param name="totalSteps">The number of steps from the end of the warm-up to the end of the run; at least 1.</param>
-    protected abstract double Decay(long step, long totalSteps);
+    protected abstract double Decay(long stepsDone, long totalSteps);
 
     /// <summary>Whether <see cref="Decay"/> looks at the number of all steps, so that a training whose number of steps is not known is refused. False unless overridden.</summary>
     protected internal virtual bool NeedsTotalSteps => false;

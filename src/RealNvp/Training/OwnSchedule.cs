@@ -12,5 +12,5 @@ internal sealed record OwnSchedule : LearningRateSchedule
         : new OwnSchedule { Text = schedule.ToString() ?? "", WarmUpSteps = schedule.WarmUpSteps };
 
     /// <inheritdoc/>
-    protected override double Decay(long step, long totalSteps) => throw new InvalidOperationException($"The schedule {Text} is code of yours, which no file holds. Give it again.");
+    protected override double Decay(long stepsDone, long totalSteps) => throw new InvalidOperationException($"The schedule {Text} is code of yours, which no file holds. Give it again.");
 }

@@ -17,5 +17,5 @@ public sealed record StepSchedule : LearningRateSchedule
     public double Floor { get; init => field = Require.FromZeroToOne(value, nameof(Floor)); }
 
     /// <inheritdoc/>
-    protected override double Decay(long step, long totalSteps) => Math.Max(Floor, Math.Pow(Factor, step / Every));
+    protected override double Decay(long stepsDone, long totalSteps) => Math.Max(Floor, Math.Pow(Factor, stepsDone / Every));
 }

@@ -116,7 +116,7 @@ public sealed partial class AdamOptimizer : IGatedOptimizer
     /// <inheritdoc/>
     public string Name => TheName;
 
-    void IOptimizer.Step(double learningRate) => Step(learningRate);
+    void IOptimizer.TakeStep(double learningRate) => Step(learningRate);
 
     /// <summary>Removes the gradients, so that the next <c>backward()</c> starts at zero.</summary>
     /// <exception cref="ObjectDisposedException">This optimizer is disposed.</exception>

@@ -22,7 +22,7 @@ internal static class ClippedStep
             using var factor = Scalars.New(scale);
             foreach (var gradient in gradients) gradient.mul_(factor);
         }
-        optimizer.Step(learningRate);
+        optimizer.TakeStep(learningRate);
         average?.Update();
         return norm;
     }

@@ -17,7 +17,7 @@ public interface IOptimizer : IDisposable
 
     /// <summary>Changes the parameters from their gradients, which are finite.</summary>
     /// <param name="learningRate">The learning rate of this step, at least 0.</param>
-    void Step(double learningRate);
+    void TakeStep(double learningRate);
 
     /// <summary>The state, for a checkpoint, by names of the optimizer's own.</summary>
     /// <returns>Tensors on any device. They may be those that the optimizer works with: they are read before the next step, in a dispose scope, and not changed.</returns>

@@ -42,7 +42,7 @@ public sealed class TorchOptimizer : IOptimizer
     public void ZeroGradients() => optimizer.zero_grad();
 
     /// <inheritdoc/>
-    public void Step(double learningRate)
+    public void TakeStep(double learningRate)
     {
         Require.NotNegative(learningRate, nameof(learningRate));
         var i = 0;
