@@ -47,6 +47,9 @@ public abstract class Density : nn.Module
     /// <param name="context">(N, C) for a conditional density, one row for each latent; null for any other.</param>
     public abstract Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null);
 
+    /// <summary>The density as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
+    public override string ToString() => Describing.ModuleTree.Of(this);
+
     /// <summary>Checks the arguments of <see cref="LogProb"/>.</summary>
     private protected void CheckLatents(Tensor z, Tensor? context)
     {
