@@ -15,6 +15,7 @@ namespace RealNvp;
 /// call <c>RegisterComponents()</c> last in the constructor. Shapes, dtypes, devices and memory are dealt with here.</para>
 /// <para>Thread safety: in evaluation mode both methods may be called from several threads at once. Training is for one thread.</para>
 /// </remarks>
+[Describing.TypeFormatterSource(typeof(Describing.HtmlFormatterSource))]
 public abstract class Bijection : nn.Module
 {
     [ThreadStatic] private static Action<LayerRun>? observer;
@@ -151,6 +152,9 @@ public abstract class Bijection : nn.Module
         ArgumentNullException.ThrowIfNull(logDerivative);
         return SumOfExamples(logDerivative);
     }
+
+    /// <summary>The layer as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
+    public override string ToString() => Describing.ModuleTree.Of(this);
 
     internal static Tensor SumOfExamples(Tensor logDerivative) => logDerivative.dim() <= 1 ? logDerivative.alias() : logDerivative.flatten(1).sum(1);
 

@@ -85,6 +85,9 @@ public abstract class Density : nn.Module
     /// <returns>(N, ...).</returns>
     protected abstract Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context);
 
+    /// <summary>The density as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
+    public override string ToString() => Describing.ModuleTree.Of(this);
+
     /// <summary>As <see cref="Sample"/>, of arguments that nobody checked: a device without numbers may stand in for one that is not there.</summary>
     internal Tensor Draw(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context) => SampleCore(count, temperature, dtype, device, generator, context);
 

@@ -49,8 +49,8 @@ internal static class Numbers
     {
         var count = tensor.numel();
         bool? result = null;
-        if (KernelGradients.TryGetMemory(tensor.Handle, ScalarType.Float32, count, out var memory)) result = Scan((float*)memory, count);
-        else if (KernelGradients.TryGetMemory(tensor.Handle, ScalarType.Float64, count, out memory)) result = Scan((double*)memory, count);
+        if (KernelMemory.TryGet(tensor.Handle, ScalarType.Float32, count, out var memory)) result = Scan((float*)memory, count);
+        else if (KernelMemory.TryGet(tensor.Handle, ScalarType.Float64, count, out memory)) result = Scan((double*)memory, count);
         GC.KeepAlive(tensor);
         return result;
     }
