@@ -66,9 +66,7 @@ public class NoiseTests
         var context = density.ContextSize > 0 ? ones(3, density.ContextSize) : null;
         density.Sample(3, 1, float32, CPU, here, context);
         density.to(META);
-        RealNvp.Internal.Check.MetaStandsIn = true;
-        try { density.Sample(3, 1, float32, META, there, context?.to(META)).device_type.Should().Be(DeviceType.META); }
-        finally { RealNvp.Internal.Check.MetaStandsIn = false; }
+        density.Draw(3, 1, float32, META, there, context?.to(META)).device_type.Should().Be(DeviceType.META);
         here.get_state().equal(there.get_state()).all().item<bool>().Should().BeTrue();
     }
 
@@ -94,7 +92,8 @@ public class NoiseTests
         if (density.ContextSize > 0) return;   // one row of a context for each
         using var generator = new Generator(1);
         foreach (var given in new[] { generator, null })
-            density.Invoking(d => d.Sample(TooMany, 1, float32, CPU, given)).Should().Throw<Exception>();
+            foreach (var many in new[] { TooMany, long.MaxValue })
+                density.Invoking(d => d.Sample(many, 1, float32, CPU, given)).Should().Throw<InsufficientMemoryException>().WithMessage($"{density.GetName()}.Sample was asked for {many.ToString("N0", System.Globalization.CultureInfo.InvariantCulture)} samples of*not enough memory*some at a time*");
     }
 
     [Theory, MemberData(nameof(OneOfEach)), LeavesNoTensors]
@@ -110,9 +109,20 @@ public class NoiseTests
         using var model = options.Build();
         model.eval();
         var context = PresetTable.Context(options, 1)?.to(float32);
-        model.Invoking(m => m.Sample(TooMany, context, seed: 1)).Should().Throw<Exception>();
-        model.Invoking(m => m.SampleAndLogProb(TooMany, context)).Should().Throw<Exception>();
-        if (options.Levels == 0) model.Invoking(m => m.RSampleAndLogProb(TooMany, context, seed: 1)).Should().Throw<Exception>();
+        foreach (var many in new[] { TooMany, long.MaxValue })
+        {
+            Refused(m => m.Sample(many, context, seed: 1), "Sample");
+            Refused(m => m.SampleAndLogProb(many, context), "SampleAndLogProb");
+            if (options.Levels == 0) Refused(m => m.RSampleAndLogProb(many, context, seed: 1), "RSampleAndLogProb");
+        }
+        // a batch without memory of its own, and results that have none either
+        var (z, given) = (zeros(model.LatentShape.WithBatch(1)).expand(model.LatentShape.WithBatch(TooMany)), context?.expand(TooMany, -1));
+        Refused(m => m.Decode(z, given), "Decode");
+        if (options.Levels > 0) return;
+        Refused(m => m.LogProb(z, given), "LogProb");
+        Refused(m => m.Encode(z, given), "Encode");
+
+        void Refused(Action<FlowModel> call, string method) => model.Invoking(call).Should().Throw<InsufficientMemoryException>().WithMessage($"{model.GetName()}.{method}*not enough memory*");
     }
 
     [Fact, LeavesNoTensors]
