@@ -8,6 +8,8 @@ namespace RealNvp;
 /// <remarks>Letters: N latents, D elements of a latent, C context features.</remarks>
 public abstract class Density : nn.Module
 {
+    private bool disposed;
+
     /// <summary>Makes a density for latents of one shape.</summary>
     /// <param name="name">The name that errors show.</param>
     /// <param name="shape">The shape of one latent, all sizes known.</param>
@@ -50,9 +52,23 @@ public abstract class Density : nn.Module
     /// <summary>The density as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
     public override string ToString() => Describing.ModuleTree.Of(this);
 
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        disposed = true;
+        base.Dispose(disposing);
+    }
+
+    /// <summary>Throws if the density is disposed.</summary>
+    internal void CheckAlive()
+    {
+        if (disposed) throw Check.Disposed(GetName());
+    }
+
     /// <summary>Checks the arguments of <see cref="LogProb"/>.</summary>
     private protected void CheckLatents(Tensor z, Tensor? context)
     {
+        CheckAlive();
         var owner = $"{GetName()}.{nameof(LogProb)}";
         Check.Batch(z, nameof(z), owner, Shape);
         Check.Like(z, nameof(z), owner, parameters().FirstOrDefault());
@@ -62,6 +78,7 @@ public abstract class Density : nn.Module
     /// <summary>Checks the arguments of <see cref="Sample"/>.</summary>
     private protected void CheckSampling(long count, double temperature, ScalarType dtype, Device device, Tensor? context)
     {
+        CheckAlive();
         ArgumentNullException.ThrowIfNull(device);
         Check.Available(device, nameof(device));
         if (!(temperature >= 0 && double.IsFinite(temperature))) throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "The temperature must be finite and not negative.");
