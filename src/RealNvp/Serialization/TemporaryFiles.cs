@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -12,6 +13,7 @@ internal static class TemporaryFiles
 {
     private const string End = ".realnvp.tmp";
     private const int Digits = 16, MostBytes = 180;
+    private static readonly SearchValues<char> digits = SearchValues.Create("0123456789abcdef");
     private static readonly TimeSpan oldest = TimeSpan.FromMinutes(1);
 
     /// <summary>A new name for what shall become <paramref name="target"/>, in the same folder, so that it only has to be renamed.</summary>
@@ -32,7 +34,7 @@ internal static class TemporaryFiles
     }
 
     private static bool IsOne(ReadOnlySpan<char> name, string start) =>
-        name.Length == start.Length + Digits + End.Length && name.StartsWith(start, StringComparison.Ordinal) && !name.Slice(start.Length, Digits).ContainsAnyExcept("0123456789abcdef");
+        name.Length == start.Length + Digits + End.Length && name.StartsWith(start, StringComparison.Ordinal) && !name.Slice(start.Length, Digits).ContainsAnyExcept(digits);
 
     private static void Remove(string path)
     {
