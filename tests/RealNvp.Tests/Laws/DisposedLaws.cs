@@ -10,7 +10,7 @@ public class DisposedLaws
 {
     public static TheoryData<string> Layers => [.. LayerTable.All.Select(row => row.Name)];
 
-    public static TheoryData<string> Densities => DensityTests.Names;
+    public static TheoryData<string> Densities => DensityTable.Names;
 
     [Theory, MemberData(nameof(Layers)), LeavesNoTensors]
     public void A_disposed_layer_says_so_alone_and_inside_of_others(string name)
@@ -53,12 +53,12 @@ public class DisposedLaws
     {
         using var scope = NewDisposeScope();
         long size;
-        using (var living = DensityTests.All[name]()) size = living.ContextSize;
+        using (var living = DensityTable.Find(name).Make()) size = living.ContextSize;
         var context = size > 0 ? zeros(3, size) : null;
         var z = zeros(3, 2);
         Density Gone()
         {
-            var density = DensityTests.All[name]();
+            var density = DensityTable.Find(name).Make();
             density.Dispose();
             return density;
         }
@@ -67,7 +67,7 @@ public class DisposedLaws
         using var layer = new Permutation([2], [1, 0]);
         Told(() => { using var flow = new Flow([2], layer, Gone()); });
 
-        using var part = DensityTests.All[name]();
+        using var part = DensityTable.Find(name).Make();
         using var whole = new Flow([2], layer, part);
         part.Dispose();
         Told(() => whole.LogProb(z, context));
