@@ -271,9 +271,11 @@ public abstract class Bijection : nn.Module
     }
 
     /// <summary>Adds a tensor that follows the module's dtype and device but is no part of its state.</summary>
-    private protected Constant AddConstant(Tensor value)
+    private protected Constant AddConstant(Tensor value) => AddConstant(new Constant(value));
+
+    /// <summary>Adds a constant, which follows the module's dtype and device but is no part of its state.</summary>
+    private protected Constant AddConstant(Constant constant)
     {
-        var constant = new Constant(value);
         constants.Add(constant);
         return constant;
     }
