@@ -1,4 +1,3 @@
-using RealNvp.Kernels;
 using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -19,15 +18,17 @@ internal static class ConditionerMath
     public static bool IsReduced(ScalarType? compute, Tensor input) => compute is not null && input.dtype == ScalarType.Float32;
 
     /// <summary>Runs a network of linear layers; the caller disposes the result, which has the dtype of the input.</summary>
-    /// <inheritdoc cref="DenseNetwork.Run"/>
+    /// <param name="modules">The network.</param>
+    /// <param name="input">(N, inputs).</param>
+    /// <param name="context">(N, context), or null.</param>
     public static Tensor Dense(DenseModules modules, Tensor input, Tensor? context)
     {
         var reduced = IsReduced(modules.ComputeDtype, input);
-        if (!reduced && modules.Limit is null) return DenseNetwork.Run(modules, input, context);
+        if (!reduced && modules.Limit is null) return DenseNetwork.Run(modules.Program, modules.Tensors(input, context), modules.Uses(context));
         using var scope = NewDisposeScope();
-        input = InputLimit.Of(input, modules.Limit);
-        if (modules.Uses(context)) context = InputLimit.Of(context!, modules.Limit);
-        if (!reduced) return scope.MoveToOuter(DenseNetwork.Run(modules, input, context));
+        input = InputLimitReference.Of(input, modules.Limit);
+        if (modules.Uses(context)) context = InputLimitReference.Of(context!, modules.Limit);
+        if (!reduced) return scope.MoveToOuter(DenseNetwork.Run(modules.Program, modules.Tensors(input, context), modules.Uses(context)));
         var all = modules.Tensors(input, context).ConvertAll(t => t.to(modules.ComputeDtype!.Value));
         return scope.MoveToOuter(DenseTwin.Forward(modules.Program, new DenseTensors(modules.Program, all, modules.Uses(context))).to(input.dtype));
     }

@@ -135,7 +135,7 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
         layers[0].Weight = layers[0].Weight.index_select(1, order.Value);
         var outputs = layers[^1].Weight.view(ParametersPerFeature, Features, width).transpose(0, 1);
         var biases = layers[^1].Bias.view(ParametersPerFeature, Features).t();
-        var given = this.context is not null && context is not null ? nn.functional.linear(InputLimit.Of(context, dense.Limit).to(type), this.context.weight!.to(type)) : null;
+        var given = this.context is not null && context is not null ? nn.functional.linear(InputLimitReference.Of(context, dense.Limit).to(type), this.context.weight!.to(type)) : null;
 
         var examples = like.shape[0];
         var known = new Columns(examples, Features, like.dtype, like.device);
@@ -167,7 +167,7 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
             var parameters = nn.functional.linear(entering[^1].Known, outputs[feature].narrow(1, 0, entering[^1].Count), biases[feature]).to(like.dtype);
             var (value, logDerivative) = next(feature, parameters);
             known.Add(value);
-            if (seen != known) seen.Add(InputLimit.Of(value, dense.Limit));
+            if (seen != known) seen.Add(InputLimitReference.Of(value, dense.Limit));
             if (logDerivative is not null)
             {
                 var term = logDerivative.squeeze(1);
@@ -186,19 +186,19 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
     {
         using var scope = NewDisposeScope();
         if (Sequence(z, context) is not { } sequence || affine.Scale.numel() != 1) return null;
-        var (value, logDet) = sequence.InverseAffine(z.contiguous(), affine);
+        var (value, logDet) = sequence.InverseAffine(z.contiguous(), affine.Scale, affine.Order == AffineOrder.ShiftThenScale);
         return (scope.MoveToOuter(value), scope.MoveToOuter(logDet));
     }
 
     // the kernel for features one after the other, which keeps nothing for gradients
-    private DenseSequence? Sequence(Tensor like, Tensor? context)
+    private SequenceOperation? Sequence(Tensor like, Tensor? context)
     {
         if (is_grad_enabled() || ConditionerMath.IsReduced(dense.ComputeDtype, like)) return null;
         List<Tensor> all = [like];
         foreach (var layer in Layers) all.AddRange([layer.weight!, layer.bias!]);
         if (!DenseNetwork.Serves(dense.Program, all, false)) return null;
-        var given = this.context is not null && context is not null ? this.context.call(InputLimit.Of(context, dense.Limit)) : null;
-        return new DenseSequence(dense.Program, new DenseTensors(dense.Program, all, false), given, OrderOf(positions), ends, ParametersPerFeature, dense.Limit);
+        var given = this.context is not null && context is not null ? this.context.call(InputLimitReference.Of(context, dense.Limit)) : null;
+        return new SequenceOperation(dense.Program, new DenseTensors(dense.Program, all, false), given, OrderOf(positions), ends, ParametersPerFeature, dense.Limit);
     }
 
     /// <inheritdoc/>

@@ -1,6 +1,5 @@
 using RealNvp.Internal;
 using RealNvp.Kernels;
-using RealNvp.Operations;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;

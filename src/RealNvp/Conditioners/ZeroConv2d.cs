@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -14,13 +15,6 @@ namespace RealNvp;
 /// </remarks>
 public sealed class ZeroConv2d : nn.Module<Tensor, Tensor>, INetworkShapes
 {
-    /// <summary>What the scale is multiplied by.</summary>
-    internal const float Speed = 3;
-
-    /// <summary>The largest scale that has an effect.</summary>
-    internal const float Limit = 5;
-
-    private static readonly Scalar speed = Scalars.Of(Speed), limit = Scalars.Of(Limit), minus_limit = Scalars.Of(-Limit);
     private readonly PlainConv2d conv;
     private readonly TorchSharp.Modules.Parameter scale;
 
@@ -50,9 +44,6 @@ public sealed class ZeroConv2d : nn.Module<Tensor, Tensor>, INetworkShapes
     {
         Check.Network(input, null, InputShape!.Value, 0, $"{nameof(ZeroConv2d)}.forward", scale);
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(conv.call(input).mul(Factor(scale)));
+        return scope.MoveToOuter(conv.call(input).mul(ConvNet.Factor(scale)));
     }
-
-    /// <summary>exp(3·scale), limited.</summary>
-    internal static Tensor Factor(Tensor scale) => scale.clamp(minus_limit, limit).mul(speed).exp();
 }

@@ -1,3 +1,4 @@
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -7,7 +8,7 @@ namespace RealNvp.Internal;
 internal static class Gaussian
 {
     /// <summary>The largest |log σ|: that of the affine transformer, so that σ and 1/σ are finite in float32.</summary>
-    public const double MaxLogScale = AffineTransformer.MaxLogScale;
+    public const double MaxLogScale = AffineForm.MaxLogScale;
 
     private static readonly Scalar limit = Scalars.Of(MaxLogScale), minus_limit = Scalars.Of(-MaxLogScale), half_log_two_pi = Scalars.Of(0.5 * Math.Log(2 * Math.PI));
 

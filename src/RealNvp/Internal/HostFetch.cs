@@ -24,7 +24,7 @@ internal static class HostFetch
     public static unsafe double FetchDouble(this Tensor tensor)
     {
         Interlocked.Increment(ref count);
-        if (KernelGradients.TryGetMemory(tensor.Handle, ScalarType.Float32, 1, out var memory)) return *(float*)memory;
+        if (KernelMemory.TryGet(tensor.Handle, ScalarType.Float32, 1, out var memory)) return *(float*)memory;
         using var scalar = tensor.ToScalar();
         return scalar.ToDouble();
     }

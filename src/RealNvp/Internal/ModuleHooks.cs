@@ -11,7 +11,7 @@ internal static class ModuleHooks
     private static readonly FieldInfo[] fields = FindFields(typeof(nn.Module<Tensor, Tensor?, Tensor>));
 
     /// <summary>Whether a network itself has hooks; those of the modules inside of it do not count.</summary>
-    public static bool Any(Conditioner network)
+    public static bool Any(nn.Module<Tensor, Tensor?, Tensor> network)
     {
         foreach (var field in fields)
             if (field.GetValue(network) is ICollection { Count: > 0 }) return true;

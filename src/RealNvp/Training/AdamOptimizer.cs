@@ -117,7 +117,7 @@ public sealed partial class AdamOptimizer : IDisposable
     {
         ObjectDisposedException.ThrowIf(disposed, this);
         foreach (var slot in slots)
-            if (!slot.Parameter.IsInvalid) KernelGradients.Clear(slot.Parameter.Handle);
+            if (!slot.Parameter.IsInvalid) KernelMemory.ClearGradient(slot.Parameter.Handle);
     }
 
     /// <summary>A copy of the state, for a checkpoint.</summary>
@@ -193,7 +193,7 @@ public sealed partial class AdamOptimizer : IDisposable
         return sum + total.FetchDouble();
     }
 
-    private void Apply(double learningRate, double gradientScale, double? share, StepGate? gate = null)
+    private unsafe void Apply(double learningRate, double gradientScale, double? share, StepGate? gate = null)
     {
         // Nearly always all parameters have taken the same number of steps: two powers for all of them.
         long steps = 0;
@@ -211,7 +211,7 @@ public sealed partial class AdamOptimizer : IDisposable
                 learningRate * slot.Group.LearningRateFactor / correction1, rootCorrection2);
             if (gate is not null) slot.ApplyTensors(scalars, step, gate);
             else if (!slot.Fused) slot.ApplyTensors(scalars, step);
-            else pass.SetStep(slot.Block, step, share is null ? null : slot.WeightAverage, share ?? 0);
+            else pass.SetStep(slot.Block, step, share is null || slot.WeightAverage is null ? null : slot.WeightAverage.TakeUpdate(), share ?? 0);
         }
         pass.Apply();
     }

@@ -31,8 +31,8 @@ internal sealed unsafe class AdamSlot : IDisposable
         CanScript = !Fused && stateType == type && parameter.is_contiguous() && (parameter.device_type is DeviceType.CPU or DeviceType.CUDA);
         if (!Fused) return;
         length = (int)parameter.numel();
-        KernelGradients.TryGetMemory(Average.Handle, type, length, out average);
-        KernelGradients.TryGetMemory(Square.Handle, type, length, out square);
+        KernelMemory.TryGet(Average.Handle, type, length, out average);
+        KernelMemory.TryGet(Square.Handle, type, length, out square);
     }
 
     public string Name { get; }
@@ -74,11 +74,11 @@ internal sealed unsafe class AdamSlot : IDisposable
             if (Gradient is not null) CheckDense(Gradient);
             return;
         }
-        handle = KernelGradients.Take(Parameter.Handle);
+        handle = KernelMemory.TakeGradient(Parameter.Handle);
         if (handle == 0) return;
-        if (!KernelGradients.TryGetMemory(Parameter.Handle, type, length, out var values))
+        if (!KernelMemory.TryGet(Parameter.Handle, type, length, out var values))
             throw new InvalidOperationException($"The parameter '{Name}' has other memory than when this optimizer was made. Make the optimizer again.");
-        if (!KernelGradients.TryGetMemory(handle, type, length, out var gradient)) gradient = ContiguousGradient();
+        if (!KernelMemory.TryGet(handle, type, length, out var gradient)) gradient = ContiguousGradient();
         Block = pass.Add(new AdamBlock
         {
             IsDouble = type == ScalarType.Float64, Length = length,
@@ -88,7 +88,7 @@ internal sealed unsafe class AdamSlot : IDisposable
 
     public void ReleaseGradient()
     {
-        if (handle != 0) KernelGradients.Release(handle);
+        if (handle != 0) KernelMemory.ReleaseGradient(handle);
         handle = 0;
         Gradient?.Dispose();
         Gradient = null;
@@ -169,7 +169,7 @@ internal sealed unsafe class AdamSlot : IDisposable
         using var strided = Parameter.grad!;
         CheckDense(strided);
         Gradient = strided.contiguous().DetachFromDisposeScope();
-        return KernelGradients.TryGetMemory(Gradient.Handle, type, length, out var memory) ? memory : throw new InvalidOperationException(
+        return KernelMemory.TryGet(Gradient.Handle, type, length, out var memory) ? memory : throw new InvalidOperationException(
             $"The gradient of '{Name}' is {Gradient.dtype} {EventShape.Format(Gradient.shape)} on {Gradient.device}; "
             + $"{type} {EventShape.Format(Parameter.shape)} on the CPU was expected. Leave gradients to backward().");
     }

@@ -24,7 +24,7 @@ internal sealed unsafe class AverageSlot : IDisposable
         Average = plain.to(half ? ScalarType.Float32 : type, copy: true).DetachFromDisposeScope();
         if (!Fused) return;
         length = (int)value.numel();
-        KernelGradients.TryGetMemory(Average.Handle, type, length, out average);
+        KernelMemory.TryGet(Average.Handle, type, length, out average);
     }
 
     public string Name { get; }
@@ -54,7 +54,7 @@ internal sealed unsafe class AverageSlot : IDisposable
     {
         if (updated) updated = false;
         else if (!Fused) UpdateTensors(share, gate);
-        else if (!KernelGradients.TryGetMemory(Value.Handle, type, length, out var values))
+        else if (!KernelMemory.TryGet(Value.Handle, type, length, out var values))
             throw new InvalidOperationException($"'{Name}' has other memory than when this average was made. Make the average again.");
         else if (type == ScalarType.Float32) AdamKernel.Average((float*)average, (float*)values, length, share);
         else AdamKernel.Average((double*)average, (double*)values, length, share);

@@ -89,7 +89,7 @@ internal sealed class BufferSnapshot : IDisposable
     private static unsafe void Copy(Tensor from, Tensor to)
     {
         var (type, count) = (from.dtype, from.numel());
-        if (KernelGradients.TryGetMemory(from.Handle, type, count, out var source) && KernelGradients.TryGetMemory(to.Handle, type, count, out var target))
+        if (KernelMemory.TryGet(from.Handle, type, count, out var source) && KernelMemory.TryGet(to.Handle, type, count, out var target))
         {
             var bytes = count * from.ElementSize;
             Buffer.MemoryCopy(source, target, bytes, bytes);

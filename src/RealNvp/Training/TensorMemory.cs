@@ -9,7 +9,7 @@ internal static class TensorMemory
 {
     /// <summary>True for a dense contiguous CPU tensor that one span can hold.</summary>
     public static bool IsPlain(Tensor tensor) =>
-        KernelMemory.IsPlain(tensor) && tensor.numel() * tensor.ElementSize <= int.MaxValue;
+        KernelMemory.IsContiguous(tensor) && tensor.numel() * tensor.ElementSize <= int.MaxValue;
 
     public static Tensor Int64(long value) => tensor(value, ScalarType.Int64, CPU);
 

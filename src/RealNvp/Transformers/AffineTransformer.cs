@@ -17,7 +17,7 @@ namespace RealNvp;
 public sealed class AffineTransformer : ScalarTransformer
 {
     /// <summary>The largest |s|: exp(16) ≈ 8.9·10⁶. A learned scale beyond it acts as if it were at it.</summary>
-    public const double MaxLogScale = 16;
+    public const double MaxLogScale = AffineForm.MaxLogScale;
 
     private static readonly Scalar limit = Scalars.Of(MaxLogScale), minus_limit = Scalars.Of(-MaxLogScale);
     private readonly TorchSharp.Modules.Parameter scale;
@@ -68,24 +68,26 @@ public sealed class AffineTransformer : ScalarTransformer
         return Inverse(y, s, t);
     }
 
-    internal override CouplingMap? Fused => scale.numel() == 1 || scale.dim() == 1 ? new AffineCouplingMap(Order, () => scale, (x, p, a, inverse) => Plain(x, p, a!, inverse)) : null;
+    internal override CouplingMap? Fused => scale.numel() == 1 || scale.dim() == 1 ? new AffineCouplingMap(Order == AffineOrder.ShiftThenScale, () => scale, (x, p, a, inverse) => Plain(x, p, a!, inverse)) : null;
 
     internal override (Tensor Value, Tensor? LogDet) Transform(Tensor input, Tensor parameters, bool inverse)
     {
         if (!Fuses(input, parameters)) return base.Transform(input, parameters, inverse);
-        return AffineKernel.Run(AffineForm.Of(sigmoid: false, Order, inverse), input, parameters, scale, (x, p, a) => Plain(x, p, a!, inverse));
+        return AffineKernel.Run(Form(inverse), input, parameters, scale, (x, p, a) => Plain(x, p, a!, inverse));
     }
 
     internal override (Tensor Input, Tensor Gradient, Tensor Parameters)? WalkBack(ReverseWalk walk, Tensor output, Tensor parameters, Tensor gradient, bool inverse)
     {
         if (!Fuses(output, parameters)) return null;
-        var (input, _) = AffineKernel.Forward(AffineForm.Of(sigmoid: false, Order, !inverse), output, parameters, scale);
-        var (slope, inParameters, byExample) = AffineKernel.Backward(AffineForm.Of(sigmoid: false, Order, inverse), input, parameters, scale, gradient, walk.LogDetGradient);
+        var (input, _) = AffineKernel.Forward(Form(!inverse), output, parameters, scale);
+        var (slope, inParameters, byExample) = AffineKernel.Backward(Form(inverse), input, parameters, scale, gradient, walk.LogDetGradient);
         walk.AddGradient(scale, AffineKernel.OfScale(byExample!, scale));
         return (input, slope, inParameters);
     }
 
     private bool Fuses(Tensor input, Tensor parameters) => AffineKernel.Takes(input, parameters, scale) && (scale.dim() == input.dim() - 1 || scale.numel() == 1);
+
+    private AffineForm Form(bool inverse) => AffineForm.Of(sigmoid: false, Order == AffineOrder.ShiftThenScale, inverse);
 
     // the kernel's twin: with a scale that is an input
     private (Tensor, Tensor) Plain(Tensor x, Tensor parameters, Tensor a, bool inverse)

@@ -1,3 +1,4 @@
+using RealNvp.Kernels;
 using RealNvp.Operations;
 using static TorchSharp.torch;
 
@@ -20,7 +21,7 @@ namespace RealNvp;
 public sealed class MixtureCdfTransformer : ScalarTransformer
 {
     /// <summary>The largest residual of the inverse, relative to max(1, |y|): 1e-6. Found ones are some 1e-14.</summary>
-    public const double MaxResidual = 1e-6;
+    public const double MaxResidual = MixtureLimits.MaxResidual;
 
     private readonly MixtureTwin twin;
 
@@ -31,7 +32,7 @@ public sealed class MixtureCdfTransformer : ScalarTransformer
     {
         if (components is < 1 or > 64) throw new ArgumentOutOfRangeException(nameof(components), components, "The number of components must be 1 to 64.");
         Components = components;
-        twin = new MixtureTwin(components);
+        twin = new MixtureTwin(components, nameof(MixtureCdfTransformer));
         RegisterComponents();
     }
 

@@ -17,7 +17,7 @@ namespace RealNvp;
 public sealed class SigmoidAffineTransformer : ScalarTransformer
 {
     /// <summary>The smallest r + 2: the scale is e⁻¹⁶ there, as small as that of an <see cref="AffineTransformer"/> can be.</summary>
-    public const double MinLogit = -16;
+    public const double MinLogit = AffineForm.MinLogit;
 
     private static readonly Scalar least = Scalars.Of(MinLogit);
 
@@ -49,7 +49,7 @@ public sealed class SigmoidAffineTransformer : ScalarTransformer
         return (scope.MoveToOuter(y.mul(minus.exp()).sub(shift)), scope.MoveToOuter(minus));
     }
 
-    internal override CouplingMap? Fused => new AffineCouplingMap(AffineOrder.ShiftThenScale, null, (x, p, _, inverse) => Plain(x, p, inverse));
+    internal override CouplingMap? Fused => new AffineCouplingMap(shiftFirst: true, null, (x, p, _, inverse) => Plain(x, p, inverse));
 
     internal override (Tensor Value, Tensor? LogDet) Transform(Tensor input, Tensor parameters, bool inverse) => AffineKernel.Takes(input, parameters, null)
         ? AffineKernel.Run(Form(inverse), input, parameters, null, (x, p, _) => Plain(x, p, inverse))
@@ -63,7 +63,7 @@ public sealed class SigmoidAffineTransformer : ScalarTransformer
         return (input, slope, inParameters);
     }
 
-    private static AffineForm Form(bool inverse) => AffineForm.Of(sigmoid: true, AffineOrder.ShiftThenScale, inverse);
+    private static AffineForm Form(bool inverse) => AffineForm.Of(sigmoid: true, shiftFirst: true, inverse);
 
     private (Tensor, Tensor) Plain(Tensor x, Tensor parameters, bool inverse)
     {

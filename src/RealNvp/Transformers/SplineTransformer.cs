@@ -56,7 +56,7 @@ public sealed class SplineTransformer : ScalarTransformer
         if (!(minBinSize >= 1e-6 && minBinSize * bins < 1)) throw new ArgumentOutOfRangeException(nameof(minBinSize), minBinSize, FormattableString.Invariant($"The smallest bin must be at least 1e-6 of the interval, and {bins} of it less than the interval."));
         if (!(minDerivative is >= 1e-6 and <= 0.5)) throw new ArgumentOutOfRangeException(nameof(minDerivative), minDerivative, "The smallest derivative must be in 1e-6 ... 0.5.");
         (Bins, Low, High, Tails, SmallestBin, SmallestDerivative) = (bins, low, high, tails, minBinSize, minDerivative);
-        twin = new SplineTwin(new SplineShape(bins, low, high, tails, minBinSize, minDerivative));
+        twin = new SplineTwin(new SplineShape(bins, low, high, Ends(tails), minBinSize, minDerivative));
         RegisterComponents();
     }
 
@@ -94,6 +94,13 @@ public sealed class SplineTransformer : ScalarTransformer
     public override Circle? CircleOf(int feature) => Tails == SplineTails.Circular ? new Circle(feature, Low, High) : null;
 
     internal override CouplingMap? Fused => new SplineCouplingMap(twin);
+
+    private static SplineEnds Ends(SplineTails tails) => tails switch
+    {
+        SplineTails.Linear => SplineEnds.Linear,
+        SplineTails.Box => SplineEnds.Box,
+        _ => SplineEnds.Circular,
+    };
 
     private (Tensor, Tensor?) Apply(Tensor input, Tensor parameters, bool inverse)
     {

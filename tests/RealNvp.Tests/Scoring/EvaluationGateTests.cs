@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using RealNvp.Operations;
 using RealNvp.Tests.Laws;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,3 +1,4 @@
+using RealNvp.Operations;
 using RealNvp.Tests.Laws;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,5 +1,4 @@
 using RealNvp.Internal;
-using RealNvp.Operations;
 using static TorchSharp.torch;
 
 namespace RealNvp;
@@ -27,7 +26,7 @@ public sealed class AutoregressiveLayer : Bijection
     private readonly nn.Module? conditioner;
     private readonly long[] positions;
     private readonly ScalarTransformer transformer;
-    private readonly CouplingPlan? plan;
+    private readonly FusedCoupling? plan;
 
     /// <summary>Makes the layer, and its network by a function of the sizes.</summary>
     /// <param name="inputShape">[D].</param>
@@ -77,7 +76,7 @@ public sealed class AutoregressiveLayer : Bijection
         var seen = (network.Module as INetworkShapes)?.CircularInputs ?? [];
         CircularFeatures = [.. Enumerable.Range(0, features).Select(i => transformer.CircleOf(i)?.At(i)).OfType<Circle>().Where(c => positions[c.Feature] == features - 1 || seen.Contains(c))];
         int[] all = [.. Enumerable.Range(0, features)];
-        if (made is not null) plan = CouplingPlan.Of(all, all, made, transformer, x => x, x => x, (_, value) => value);
+        if (made is not null) plan = FusedCoupling.Of(all, all, made, transformer, x => x, x => x, (_, value) => value);
         RegisterComponents();
     }
 

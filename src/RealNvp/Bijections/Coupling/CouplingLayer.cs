@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using RealNvp.Internal;
-using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -22,7 +21,7 @@ public class CouplingLayer : Bijection
     private readonly ScalarTransformer transformer;
     private readonly Partition partition;
     private readonly bool network_is_checked;
-    private readonly CouplingPlan? plan;
+    private readonly FusedCoupling? plan;
 
     /// <summary>Makes a coupling, and its network by a function of the sizes.</summary>
     /// <param name="inputShape">The shape of one example, such as [C, H, W] or [D].</param>
@@ -72,8 +71,8 @@ public class CouplingLayer : Bijection
         ContextSize = (conditioner as Conditioner)?.ContextSize ?? 0;
         this.transformer = transformer;
         CircularFeatures = CouplingCircles.Of(inputShape, mask, Sizes, transformer, conditioner);
-        if (partition is SplitPartition split && inputShape.Count == 1 && conditioner is IDenseNetwork network)
-            plan = CouplingPlan.Of(split.KeptAt, split.ChangedAt, network, transformer, partition.Kept, partition.Changed, partition.Merge);
+        if (partition is SplitPartition split && inputShape.Count == 1)
+            plan = FusedCoupling.Of(split.KeptAt, split.ChangedAt, conditioner, transformer, partition.Kept, partition.Changed, partition.Merge);
         RegisterComponents();
     }
 

@@ -73,7 +73,7 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws
         using var scope = NewDisposeScope();
         return scope.MoveToOuter(Form switch
         {
-            LinearForm.Lu => FromLu(lu!, permutation!, sign!),
+            LinearForm.Lu => LuMath.FromLu(lu!, permutation!, sign!),
             LinearForm.Plain => weight!.alias(),
             LinearForm.Orthogonal => Orthogonal(reflections!),
             _ => Orthogonal(reflections!).mm(UpperOf(upper!)),
@@ -88,43 +88,29 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => Fused(null, x, inverse: false) ?? (Apply(Matrix(), x), LogDet(x));
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => Fused(null, x, inverse: false) ?? (LuMath.Apply(Matrix(), x), LogDet(x));
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => Fused(null, z, inverse: true) ?? (Apply(InverseMatrix().to(z.dtype), z), LogDet(z)?.neg());
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => Fused(null, z, inverse: true) ?? (LuMath.Apply(InverseMatrix().to(z.dtype), z), LogDet(z)?.neg());
 
     // a scale and a shift of each channel go into the matrix
     internal override (Tensor Value, Tensor? LogDet)? WithCore(Bijection before, Tensor input, bool inverse) =>
         before is ActNorm { WantsBatch: false } norm ? Fused(norm, input, inverse) : null;
 
-    /// <summary>P·L·U from the packed form (C, C), the rows of L·U in their order (C), and the signs of U's diagonal (C).</summary>
-    internal static Tensor FromLu(Tensor lu, Tensor permutation, Tensor sign)
-    {
-        var (lower, upper) = Triangles(lu, sign);
-        return lower.mm(upper).index_select(0, permutation);
-    }
-
-    /// <summary>The product at each pixel, or of each vector.</summary>
-    internal static Tensor Apply(Tensor matrix, Tensor x) =>
-        x.dim() == 2 ? x.mm(matrix.t()) : ExactConvolution.Apply(x, matrix.unsqueeze(-1).unsqueeze(-1));
-
-    /// <summary>The log-determinant (N) of a batch, from that of one pixel.</summary>
-    internal static Tensor ByExample(Tensor logDet, Tensor x) => logDet.mul(Scalars.Of(x.shape.Skip(2).Aggregate(1L, (n, s) => n * s))).repeat(x.shape[0]);
-
     private (Tensor Value, Tensor? LogDet)? Fused(ActNorm? before, Tensor input, bool inverse) =>
-        Form == LinearForm.Lu && ScaledLinear.Of(input, lu!, permutation!, sign!, before, inverse) is { } fused ? fused.Run(input, lu!, before, inverse) : null;
+        Form == LinearForm.Lu && ScaledLinear.Of(input, lu!, permutation!, sign!, before?.Scale, before?.Shift, inverse) is { } fused ? fused.Run(input, lu!, before?.Scale, before?.Shift, inverse) : null;
 
     // only the matrix needs a graph: with z = W·x, the gradients are Wᵀ·g for x and g·xᵀ for W
     internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse)
     {
         if (inverse) return base.WalkBack(walk, output, gradient, inverse);
         if (FusedBack(walk, null, output, gradient) is { } fused) return fused;
-        var input = Apply(InverseMatrix().to(output.dtype), output);
+        var input = LuMath.Apply(InverseMatrix().to(output.dtype), output);
         var slope = ByChannel(gradient).mm(ByChannel(input).t());
         using var gradients = enable_grad();
         var matrix = Matrix();
         walk.Backward([this], matrix, slope, LogDet(input));
-        return (input, Apply(matrix.detach().t(), gradient));
+        return (input, LuMath.Apply(matrix.detach().t(), gradient));
     }
 
     internal override (Tensor Input, Tensor Gradient) WalkBackWith(ReverseWalk walk, Bijection before, Tensor output, Tensor gradient) =>
@@ -132,7 +118,7 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws
 
     private (Tensor Input, Tensor Gradient)? FusedBack(ReverseWalk walk, ActNorm? before, Tensor output, Tensor gradient)
     {
-        if (Form != LinearForm.Lu || ScaledLinear.Of(output, lu!, permutation!, sign!, before, inverse: true) is not { } fused) return null;
+        if (Form != LinearForm.Lu || ScaledLinear.Of(output, lu!, permutation!, sign!, before?.Scale, before?.Shift, inverse: true) is not { } fused) return null;
         var (input, slope, dlu, scale, shift) = fused.WalkBack(output, lu!, before?.Scale, before?.Shift, gradient, walk.LogDetGradient);
         walk.AddGradient(lu!, dlu);
         if (before is not null)
@@ -155,7 +141,7 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws
             LinearForm.Orthogonal => null,
             _ => upper!.diagonal().sum(),
         };
-        return sum is null ? null : ByExample(sum, input);
+        return sum is null ? null : LuMath.ByExample(sum, input);
     }
 
     private Tensor InverseMatrix()
@@ -171,7 +157,7 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws
                 case LinearForm.Qr:
                     return Solve(UpperOf(upper!.to(float64)), Orthogonal(reflections!.to(float64)).t());
                 default:
-                    var (_, u) = Triangles(lu!.to(float64), sign!);
+                    var (_, u) = LuMath.Triangles(lu!.to(float64), sign!);
                     // both factors in one matrix, as the solver wants them; the ones on L's diagonal are understood
                     return Solve(lu!.to(float64).tril(-1).add(u, Scalars.One), eye(lu!.shape[0], dtype: float64, device: lu.device).index_select(0, permutation!).t());
             }
@@ -185,12 +171,6 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws
     /// <summary>Solves L·U·X = right, with both triangles in one matrix.</summary>
     private static Tensor Solve(Tensor triangles, Tensor right) =>
         linalg.lu_solve(triangles, Scalars.Range(triangles.shape[0], triangles.device, 1, ScalarType.Int32), right.contiguous());
-
-    private static (Tensor Lower, Tensor Upper) Triangles(Tensor packed, Tensor sign)
-    {
-        var u = packed.triu(1).add(packed.diagonal().exp().mul(sign.to(packed.dtype)).diag(), Scalars.One);
-        return (packed.tril(-1).add(eye(packed.shape[0], dtype: packed.dtype, device: packed.device), Scalars.One), u);
-    }
 
     private static Tensor UpperOf(Tensor packed) => packed.triu(1).add(packed.diagonal().exp().diag(), Scalars.One);
 

@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 
 namespace RealNvp.Kernels;
 
-/// <summary>Fused passes over CPU memory. The plain-tensor twin of <see cref="Apply"/> is in <see cref="AdamSlot"/>.</summary>
+/// <summary>Fused passes over CPU memory. Tensors that it cannot read are updated by operations of tensors.</summary>
 /// <remarks>512-bit vectors where the processor has none are pairs of smaller ones: the results are the same on every machine.
 /// Compiled for speed at once: a short training would end before the runtime has found out that these are worth it.</remarks>
 internal static unsafe class AdamKernel

@@ -58,13 +58,13 @@ internal sealed unsafe class AdamPass : KernelTeam
         return blockCount++;
     }
 
-    /// <summary>Says how a parameter that was added is updated, and which moving average with it.</summary>
-    public void SetStep(int index, in AdamStep step, AverageSlot? average, double share)
+    /// <summary>Says how a parameter that was added is updated, and which moving average with it, at <paramref name="average"/> unless that is null.</summary>
+    public void SetStep(int index, in AdamStep step, void* average, double share)
     {
         ref var block = ref blocks[index];
         block.Step = step;
-        if (average is null) return;
-        block.WeightAverage = average.TakeUpdate();
+        if (average == null) return;
+        block.WeightAverage = average;
         block.Share = share;
     }
 

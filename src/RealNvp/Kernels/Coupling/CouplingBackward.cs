@@ -28,7 +28,7 @@ internal static unsafe class CouplingBackward
         var (outputs, width) = (DenseProduct.Stride(program.Outputs), DenseProduct.Stride(columns));
         var (size, part) = (DenseBackward.BufferSize(program), (long)DenseCall.Block * width);
         var limit = plan.Limit;
-        var scratch = DenseScratch.Own((3 * size) + (4 * part) + (2 * width) + ((long)DenseCall.Block * inputs));
+        var scratch = KernelScratch.Own((3 * size) + (4 * part) + (2 * width) + ((long)DenseCall.Block * inputs));
         float* read = scratch + (2 * size), changed = scratch + (3 * size), weight = changed + (4 * part), slopes = weight + (2 * width);
         call.Weight.CopyTo(new Span<float>(weight, columns));
         var block = new CouplingBlock

@@ -18,7 +18,7 @@ internal sealed unsafe class CouplingCall
         (Plan, Inverse) = (plan, inverse);
         HasWeight = plan.Map.Weight is not null;
         Tensors = new DenseTensors(plan.Program, HasWeight ? [.. all.Take(all.Count - 1)] : all, hasContext);
-        Net = new DenseCall(plan.Program, Tensors);
+        Net = Tensors.Call();
         weight = new float[HasWeight ? Columns : 0];
         if (!HasWeight) return;
         var given = new ReadOnlySpan<float>(KernelMemory.Pointer<float>(all[^1]), (int)all[^1].numel());

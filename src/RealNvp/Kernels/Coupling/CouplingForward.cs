@@ -17,7 +17,7 @@ internal static unsafe class CouplingForward
         var net = call.Net;
         Tensor value = empty([net.Rows, call.Plan.Features], ScalarType.Float32, CPU), logDet = empty([net.Rows], ScalarType.Float32, CPU);
         float* y = KernelMemory.Pointer<float>(value), sums = KernelMemory.Pointer<float>(logDet), to = tape is null ? null : KernelMemory.Pointer<float>(tape);
-        net.PackForward(DenseScratch.Shared(net.PackedSize()));
+        net.PackForward(KernelScratch.Shared(net.PackedSize()));
         KernelThreads.For(net.Rows, call.Work, DenseCall.Grain, (start, end) =>
         {
             if (DenseCall.Lanes == 16) Rows<DenseLanes512, Vector512<float>>(call, to, y, sums, (int)start, (int)end);
@@ -31,7 +31,7 @@ internal static unsafe class CouplingForward
         var (net, plan, program) = (call.Net, call.Plan, call.Net.Program);
         var (columns, features, inputs) = (call.Columns, plan.Features, DenseProduct.Stride(program.Inputs));
         var (outputs, part) = (DenseProduct.Stride(program.Outputs), (long)DenseCall.Block * DenseProduct.Stride(columns));
-        var scratch = DenseScratch.Own(DenseForward.ScratchSize(program) + ((long)DenseCall.Block * (inputs + outputs)) + (3 * part) + DenseProduct.Stride(columns));
+        var scratch = KernelScratch.Own(DenseForward.ScratchSize(program) + ((long)DenseCall.Block * (inputs + outputs)) + (3 * part) + DenseProduct.Stride(columns));
         var read = scratch + DenseForward.ScratchSize(program);
         var last = read + ((long)DenseCall.Block * inputs);
         var changed = last + ((long)DenseCall.Block * outputs);

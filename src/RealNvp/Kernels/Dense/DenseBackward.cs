@@ -1,38 +1,12 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace RealNvp.Kernels;
 
 /// <summary>Where the gradients of a network go; null where one is not wanted.</summary>
+/// <param name="layers">The number of layers.</param>
 internal sealed unsafe class DenseGradients(int layers)
 {
-    /// <summary>Those of the tensors of a call that want one, written to new tensors.</summary>
-    /// <param name="program">The network.</param>
-    /// <param name="tensors">The call.</param>
-    /// <param name="all">Its tensors in their order, and what follows them.</param>
-    /// <param name="results">Gets a tensor for each of them, or null.</param>
-    public static DenseGradients Of(DenseProgram program, DenseTensors tensors, IReadOnlyList<Tensor> all, out List<Tensor?> results)
-    {
-        var made = all.Select(t => t.requires_grad ? empty(t.shape, ScalarType.Float32, t.device) : null).ToList();
-        float* To(int index) => made[index] is { } result ? KernelMemory.Pointer<float>(result) : null;
-
-        var to = new DenseGradients(program.Layers.Count) { X = To(0) };
-        if (tensors.HasContext)
-        {
-            to.Context = To(1);
-            to.ContextWeight = To(2);
-        }
-        for (var i = 0; i < program.Layers.Count; i++)
-        {
-            to.Weights[i] = To(tensors.First + (2 * i));
-            to.Biases[i] = To(tensors.First + (2 * i) + 1);
-        }
-        results = made;
-        return to;
-    }
-
     /// <summary>(rows, inputs), contiguous.</summary>
     public float* X;
 
@@ -41,9 +15,9 @@ internal sealed unsafe class DenseGradients(int layers)
 
     public float* ContextWeight;
 
-    public float*[] Weights { get; } = new float*[layers];
+    public float*[] Weights { get; init; } = new float*[layers];
 
-    public float*[] Biases { get; } = new float*[layers];
+    public float*[] Biases { get; init; } = new float*[layers];
 
     /// <summary>A row of numbers that come after the network.</summary>
     public float* After;
@@ -78,7 +52,7 @@ internal static unsafe class DenseBackward
         shares = Math.Max(1, shares);
         var layout = new DenseSums(call.Program, to);
         var packed = call.PackedSize();
-        var memory = DenseScratch.Shared(packed + (shares * layout.Size));
+        var memory = KernelScratch.Shared(packed + (shares * layout.Size));
         var sums = memory + packed;
         call.PackBackward(memory);
         KernelThreads.For(shares, 2.0 * call.Rows * call.Program.Weights, DenseCall.Grain, (start, end) =>
@@ -95,7 +69,7 @@ internal static unsafe class DenseBackward
     {
         var program = call.Program;
         var size = BufferSize(program);
-        var scratch = DenseScratch.Own(3 * size);
+        var scratch = KernelScratch.Own(3 * size);
         var most = DenseCall.BlockOf(end - start);
         for (var row = start; row < end; row += most)
         {

@@ -1,11 +1,11 @@
 using System.Runtime.Intrinsics;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace RealNvp.Kernels;
 
 /// <summary>One call of a network: where its numbers are, and its weights packed.</summary>
-internal sealed unsafe class DenseCall
+/// <param name="program">The network.</param>
+/// <param name="rows">The number of examples.</param>
+internal sealed unsafe class DenseCall(DenseProgram program, int rows)
 {
     /// <summary>Multiply-adds that are worth a thread of their own.</summary>
     public const double Grain = 5e5;
@@ -13,48 +13,36 @@ internal sealed unsafe class DenseCall
     /// <summary>Rows that go through all layers before the next ones: their activations stay in the second-level cache. A multiple of the rows of a tile.</summary>
     public const int Block = 96;
 
-    private readonly float*[] weights, biases, masks;
-    private readonly float* context_weight;
     private float*[] panels = [], padded = [];
     private float* context_panels;
-
-    public DenseCall(DenseProgram program, DenseTensors tensors)
-    {
-        Program = program;
-        Rows = checked((int)tensors.X.shape[0]);
-        X = KernelMemory.Pointer<float>(tensors.X);
-        XStride = (nint)tensors.X.stride(0);
-        var count = program.Layers.Count;
-        (weights, biases, masks) = (new float*[count], new float*[count], new float*[count]);
-        for (var i = 0; i < count; i++)
-        {
-            weights[i] = KernelMemory.Pointer<float>(tensors.Weight(i));
-            biases[i] = KernelMemory.Pointer<float>(tensors.Bias(i));
-            masks[i] = tensors.Mask(i) is { } mask ? KernelMemory.Pointer<float>(mask) : null;
-        }
-        if (tensors.Context is not { } context) return;
-        Context = KernelMemory.Pointer<float>(context);
-        ContextStride = (nint)context.stride(0);
-        context_weight = KernelMemory.Pointer<float>(tensors.ContextWeight!);
-    }
 
     /// <summary>The numbers in a vector: 16, 8, or 0 where this processor has neither and plain operations serve better. Tests set it.</summary>
     public static int Lanes { get; set; } = Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 0;
 
-    public DenseProgram Program { get; }
+    public DenseProgram Program => program;
 
-    public int Rows { get; }
+    public int Rows => rows;
 
-    public float* X { get; }
+    /// <summary>The input of the first row.</summary>
+    public required float* X { get; init; }
 
-    public nint XStride { get; }
+    public required nint XStride { get; init; }
 
-    /// <summary>Null where there is none.</summary>
-    public float* Context { get; }
+    /// <summary>Null if there is none.</summary>
+    public float* Context { get; init; }
 
-    public nint ContextStride { get; }
+    public nint ContextStride { get; init; }
 
-    public float* Mask(int layer) => masks[layer];
+    /// <summary>(hidden, context).</summary>
+    public float* ContextWeight { get; init; }
+
+    /// <summary>(outputs, inputs) of each layer.</summary>
+    public required float*[] Weights { get; init; }
+
+    public required float*[] Biases { get; init; }
+
+    /// <summary>The masks of the weights; null where a layer has none.</summary>
+    public required float*[] Masks { get; init; }
 
     /// <summary>The packed weight of a layer.</summary>
     public float* Panels(int layer) => panels[layer];
@@ -85,10 +73,10 @@ internal sealed unsafe class DenseCall
     public void PackForward(float* memory)
     {
         Place(memory);
-        for (var i = 0; i < biases.Length; i++)
+        for (var i = 0; i < Biases.Length; i++)
         {
             var outputs = Program.Layers[i].Outputs;
-            new ReadOnlySpan<float>(biases[i], outputs).CopyTo(new Span<float>(padded[i], outputs));
+            new ReadOnlySpan<float>(Biases[i], outputs).CopyTo(new Span<float>(padded[i], outputs));
             new Span<float>(padded[i] + outputs, DenseProduct.Stride(outputs) - outputs).Clear();
         }
         Pack(layer => layer.Outputs, (weight, mask, outputs, inputs, column, to) => DensePacking.Forward((float*)weight, (float*)mask, inputs, outputs, inputs, column, Lanes, (float*)to));
@@ -103,7 +91,7 @@ internal sealed unsafe class DenseCall
 
     private void Place(float* memory)
     {
-        var count = weights.Length;
+        var count = Weights.Length;
         (panels, padded) = (new float*[count], new float*[count]);
         for (var i = 0; i < count; i++)
         {
@@ -120,7 +108,7 @@ internal sealed unsafe class DenseCall
     {
         var width = DenseTile.Vectors * Lanes;
         var work = new List<(int Layer, int Column)>();
-        for (var i = 0; i < weights.Length; i++)
+        for (var i = 0; i < Weights.Length; i++)
             for (var column = 0; column < columns(Program.Layers[i]); column += width) work.Add((i, column));
         if (Context != null)
             for (var column = 0; column < columns(new(Program.Context, Program.Layers[0].Outputs, false)); column += width) work.Add((-1, column));
@@ -130,8 +118,8 @@ internal sealed unsafe class DenseCall
             for (var i = (int)start; i < end; i++)
             {
                 var (layer, column) = work[i];
-                if (layer < 0) panel((nint)context_weight, 0, Program.Layers[0].Outputs, Program.Context, column, (nint)context_panels);
-                else panel((nint)weights[layer], (nint)masks[layer], Program.Layers[layer].Outputs, Program.Layers[layer].Inputs, column, (nint)panels[layer]);
+                if (layer < 0) panel((nint)ContextWeight, 0, Program.Layers[0].Outputs, Program.Context, column, (nint)context_panels);
+                else panel((nint)Weights[layer], (nint)Masks[layer], Program.Layers[layer].Outputs, Program.Layers[layer].Inputs, column, (nint)panels[layer]);
             }
         });
     }

@@ -17,7 +17,7 @@ internal static unsafe class DenseForward
     /// <param name="output">(rows, outputs), contiguous.</param>
     public static void Run(DenseCall call, float* tape, float* output)
     {
-        call.PackForward(DenseScratch.Shared(call.PackedSize()));
+        call.PackForward(KernelScratch.Shared(call.PackedSize()));
         KernelThreads.For(call.Rows, (double)call.Rows * call.Program.Weights, DenseCall.Grain, (start, end) =>
         {
             if (DenseCall.Lanes == 16) Rows<DenseLanes512, Vector512<float>>(call, tape, output, (int)start, (int)end);
@@ -35,7 +35,7 @@ internal static unsafe class DenseForward
     private static void Rows<L, V>(DenseCall call, float* tape, float* output, int start, int end) where L : struct, IDenseLanes<V> where V : struct
     {
         var outputs = call.Program.Outputs;
-        var scratch = DenseScratch.Own(ScratchSize(call.Program) + ((long)DenseCall.Block * DenseProduct.Stride(outputs)));
+        var scratch = KernelScratch.Own(ScratchSize(call.Program) + ((long)DenseCall.Block * DenseProduct.Stride(outputs)));
         var last = scratch + ScratchSize(call.Program);
         var most = DenseCall.BlockOf(end - start);
         for (var row = start; row < end; row += most)

@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace RealNvp.Kernels;
 
 /// <summary>A linear layer of a network.</summary>
@@ -57,43 +54,4 @@ internal sealed class DenseProgram
 
     /// <summary>Whether a later layer adds the result of this one.</summary>
     public bool IsAddedLater(int layer) => layer + 2 < Layers.Count && Layers[layer + 2].AddsSkip;
-}
-
-/// <summary>The tensors of one call of a network, in the order in which autograd gets them.</summary>
-internal sealed class DenseTensors
-{
-    private readonly IReadOnlyList<Tensor> all;
-
-    /// <param name="program">The network.</param>
-    /// <param name="all">x; context and its weight, where there is one; weight and bias of each layer; mask of each layer, where there are masks.</param>
-    /// <param name="hasContext">Whether there is a context.</param>
-    public DenseTensors(DenseProgram program, IReadOnlyList<Tensor> all, bool hasContext)
-    {
-        (this.all, HasContext) = (all, hasContext);
-        First = hasContext ? 3 : 1;
-        HasMasks = all.Count > First + (2 * program.Layers.Count);
-        Masks = First + (2 * program.Layers.Count);
-    }
-
-    public bool HasContext { get; }
-
-    public bool HasMasks { get; }
-
-    /// <summary>The index of the first weight.</summary>
-    public int First { get; }
-
-    /// <summary>The index of the first mask.</summary>
-    public int Masks { get; }
-
-    public Tensor X => all[0];
-
-    public Tensor? Context => HasContext ? all[1] : null;
-
-    public Tensor? ContextWeight => HasContext ? all[2] : null;
-
-    public Tensor Weight(int layer) => all[First + (2 * layer)];
-
-    public Tensor Bias(int layer) => all[First + (2 * layer) + 1];
-
-    public Tensor? Mask(int layer) => HasMasks ? all[Masks + layer] : null;
 }

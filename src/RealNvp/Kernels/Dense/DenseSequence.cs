@@ -1,7 +1,4 @@
 using System.Runtime.Intrinsics;
-using RealNvp.Internal;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace RealNvp.Kernels;
 
@@ -9,7 +6,7 @@ namespace RealNvp.Kernels;
 /// The features of a masked network one after the other: in each step the hidden units that see one feature more, from the units that are known, and
 /// then the parameters of the next feature. Without gradients.
 /// </summary>
-/// <remarks>Its memory is that of tensors in the caller's scope. A step is too narrow for the widest vectors, so it takes those of 8 everywhere.</remarks>
+/// <remarks>A step is too narrow for the widest vectors, so it takes those of 8 everywhere.</remarks>
 internal sealed unsafe class DenseSequence
 {
     private const int Lanes = 8, Spare = 16;
@@ -17,23 +14,23 @@ internal sealed unsafe class DenseSequence
     private readonly long[] order, ends;
     private readonly int rows, features, perFeature, stride, knownStride;
     private readonly long step_size, biases, known, sums, added, entering;
-    private readonly float* memory;
+    private float* memory;
     private readonly double limit;
     private readonly bool has_context;
 
-    /// <summary>Packs the weights for all steps.</summary>
+    /// <summary>Places all that the steps need.</summary>
     /// <param name="program">The network.</param>
-    /// <param name="tensors">Any input of as many rows as are wanted, and the weights.</param>
-    /// <param name="given">What the context adds to the first result, (N, hidden), or null.</param>
+    /// <param name="rows">The number of examples.</param>
     /// <param name="order">The feature of each step.</param>
     /// <param name="ends">For each step how many hidden units are known after it.</param>
     /// <param name="perFeature">The number of parameters of a feature.</param>
     /// <param name="limit">What the network sees of the features: see <see cref="InputLimit"/>; null for all of them.</param>
-    public DenseSequence(DenseProgram program, DenseTensors tensors, Tensor? given, long[] order, long[] ends, long perFeature, double? limit)
+    /// <param name="hasContext">Whether a context adds to the first result.</param>
+    public DenseSequence(DenseProgram program, int rows, long[] order, long[] ends, long perFeature, double? limit, bool hasContext)
     {
         this.limit = limit ?? 0;
         (this.program, this.order, this.ends) = (program, order, ends);
-        (rows, features, this.perFeature) = ((int)tensors.X.shape[0], order.Length, (int)perFeature);
+        (this.rows, features, this.perFeature, has_context) = (rows, order.Length, (int)perFeature, hasContext);
         var hidden = program.Layers[0].Outputs;
         // what a tile writes beyond its columns must stay in the row
         (stride, knownStride) = (DenseProduct.Stride(hidden + Spare), DenseProduct.Stride(features));
@@ -43,71 +40,71 @@ internal sealed unsafe class DenseSequence
         sums = known + ((long)rows * knownStride);
         // apart from the sums: a tile of those writes over the columns of later steps
         added = sums + ((long)rows * stride);
-        entering = added + (given is null ? 0 : (long)rows * stride);
-        memory = KernelMemory.Pointer<float>(empty([entering + ((long)(program.Layers.Count - 1) * rows * stride)], ScalarType.Float32, tensors.X.device));
-        var weights = new nint[program.Layers.Count];
-        for (var i = 0; i < weights.Length; i++)
+        entering = added + (hasContext ? (long)rows * stride : 0);
+        Size = entering + ((long)(program.Layers.Count - 1) * rows * stride);
+    }
+
+    /// <summary>The numbers of memory that it needs.</summary>
+    public long Size { get; }
+
+    public int Features => features;
+
+    /// <summary>Packs the weights for all steps.</summary>
+    /// <param name="place">Memory for <see cref="Size"/> numbers, which must live as long as this.</param>
+    /// <param name="weights">(outputs, inputs) of each layer.</param>
+    /// <param name="given">The biases of each layer.</param>
+    /// <param name="context">What the context adds to the first result, (N, hidden), if there is one.</param>
+    public void Begin(float* place, float*[] weights, float*[] given, float* context)
+    {
+        memory = place;
+        var hidden = program.Layers[0].Outputs;
+        for (var i = 0; i < weights.Length - 1; i++)
         {
-            weights[i] = (nint)KernelMemory.Pointer<float>(tensors.Weight(i));
             var outputs = program.Layers[i].Outputs;
-            if (i < weights.Length - 1) new ReadOnlySpan<float>(KernelMemory.Pointer<float>(tensors.Bias(i)), outputs).CopyTo(new Span<float>(Bias(i), outputs));
+            new ReadOnlySpan<float>(given[i], outputs).CopyTo(new Span<float>(Bias(i), outputs));
         }
-        var last = KernelMemory.Pointer<float>(tensors.Bias(weights.Length - 1));
+        var last = given[^1];
         for (var step = 0; step < features; step++)
             for (var p = 0; p < perFeature; p++) LastBias(step)[p] = last[(p * features) + order[step]];
-        if (given is not null) DenseForward.Copy(KernelMemory.Pointer<float>(given.contiguous()), hidden, memory + added, stride, rows, hidden);
-        has_context = given is not null;
+        if (has_context) DenseForward.Copy(context, hidden, memory + added, stride, rows, hidden);
         KernelThreads.For(features, 8.0 * features * step_size, DenseCall.Grain, (first, end) =>
         {
             for (var step = (int)first; step < end; step++) Pack(weights, step);
         });
     }
 
-    /// <summary>Runs all steps; <paramref name="next"/> maps a feature's index and its parameters (N, P) to the feature (N, 1) and its log-derivative or null.</summary>
-    public (Tensor Value, Tensor? LogDet) Run(Func<long, Tensor, (Tensor Value, Tensor? LogDerivative)> next)
+    /// <summary>The parameters (N, P) of a step's feature, from the features of the steps before it.</summary>
+    public void Parameters(int step, float* to) => KernelThreads.For(rows, (double)rows * program.Weights / features, DenseCall.Grain, (start, end) =>
     {
-        var all = empty([rows, features], ScalarType.Float32, CPU);
-        Tensor? total = null;
-        for (var step = 0; step < features; step++)
+        var width = DenseProduct.Stride(perFeature);
+        var scratch = KernelScratch.Own((long)DenseCall.Block * width);
+        for (var row = (int)start; row < end; row += DenseCall.Block)
         {
-            using var inside = NewDisposeScope();
-            var parameters = empty([rows, perFeature], ScalarType.Float32, CPU);
-            var to = KernelMemory.Pointer<float>(parameters);
-            var now = step;
-            KernelThreads.For(rows, (double)rows * program.Weights / features, DenseCall.Grain, (start, end) =>
-            {
-                var width = DenseProduct.Stride(perFeature);
-                var scratch = DenseScratch.Own((long)DenseCall.Block * width);
-                for (var row = (int)start; row < end; row += DenseCall.Block)
-                {
-                    var count = Math.Min(DenseCall.Block, (int)end - row);
-                    Step(now, row, count, scratch);
-                    DenseForward.Copy(scratch, width, to + ((nint)row * perFeature), perFeature, count, perFeature);
-                }
-            });
-            var feature = order[step];
-            var (value, logDerivative) = next(feature, parameters);
-            all.narrow(1, feature, 1).copy_(value);
-            Copy(all, feature, step);
-            if (logDerivative is null) continue;
-            var term = logDerivative.squeeze(1);
-            total = inside.MoveToOuter(total is null ? term : total.add(term, Scalars.One));
+            var count = Math.Min(DenseCall.Block, (int)end - row);
+            Step(step, row, count, scratch);
+            DenseForward.Copy(scratch, width, to + ((nint)row * perFeature), perFeature, count, perFeature);
         }
-        return (all, total);
+    });
+
+    /// <summary>Says what the feature of a step is: numbers that lie <paramref name="apart"/>.</summary>
+    public void Know(int step, float* feature, nint apart)
+    {
+        for (long row = 0; row < rows; row++, feature += apart) memory[known + (row * knownStride) + step] = Seen(*feature);
     }
 
-    /// <summary>The inverse of the affine map with these parameters, and its log-determinant.</summary>
-    public (Tensor Value, Tensor LogDet) InverseAffine(Tensor z, AffineTransformer affine)
+    /// <summary>The inverse of an affine map of all features: (N, D) to (N, D), and the log-determinant (N).</summary>
+    /// <param name="from">The values.</param>
+    /// <param name="scale">a, one in all.</param>
+    /// <param name="shiftFirst">Whether the forward map adds before it scales.</param>
+    /// <param name="to">Gets the features.</param>
+    /// <param name="sum">Gets the log-determinant.</param>
+    public void InverseAffine(float* from, float scale, bool shiftFirst, float* to, float* sum)
     {
-        var (value, logDet) = (empty_like(z), empty([rows], ScalarType.Float32, CPU));
-        var scale = affine.Scale.item<float>();
         // NaN stays NaN, as in torch
-        scale = Math.Clamp(scale, (float)-AffineTransformer.MaxLogScale, (float)AffineTransformer.MaxLogScale);
-        var shiftFirst = affine.Order == AffineOrder.ShiftThenScale;
-        float* from = KernelMemory.Pointer<float>(z), to = KernelMemory.Pointer<float>(value), sum = KernelMemory.Pointer<float>(logDet);
+        scale = Math.Clamp(scale, (float)-AffineForm.MaxLogScale, (float)AffineForm.MaxLogScale);
         KernelThreads.For(rows, (double)rows * program.Weights, DenseCall.Grain, (start, end) =>
         {
-            var scratch = DenseScratch.Own((long)DenseCall.Block * Spare);
+            var scratch = KernelScratch.Own((long)DenseCall.Block * Spare);
             for (var row = (int)start; row < end; row += DenseCall.Block)
             {
                 var count = Math.Min(DenseCall.Block, (int)end - row);
@@ -127,7 +124,6 @@ internal sealed unsafe class DenseSequence
                 }
             }
         });
-        return (value, logDet);
     }
 
     // the parameters of a step's feature for some rows, in rows of our own stride
@@ -151,7 +147,7 @@ internal sealed unsafe class DenseSequence
         DenseProduct.Multiply<DenseLanes256, Vector256<float>>(Entering(program.Layers.Count - 2) + ((long)row * stride), stride, 1, panel, 0, count, perFeature, end, last);
     }
 
-    private void Pack(nint[] weights, int step)
+    private void Pack(float*[] weights, int step)
     {
         var (start, end) = (step == 0 ? 0 : (int)ends[step - 1], (int)ends[step]);
         var to = memory + (step * step_size);
@@ -159,16 +155,16 @@ internal sealed unsafe class DenseSequence
         {
             var steps = i == 0 ? step : end;
             var inputs = program.Layers[i].Inputs;
-            if (i > 0) Pack((float*)weights[i] + ((nint)start * inputs), inputs, end - start, steps, to);
+            if (i > 0) Pack(weights[i] + ((nint)start * inputs), inputs, end - start, steps, to);
             else
                 // the columns of the first weight in the order of the features
                 for (var k = 0; k < steps; k++)
-                    for (var column = 0; column < end - start; column++) to[At(column, k, end - start, steps)] = ((float*)weights[0])[((start + column) * inputs) + order[k]];
+                    for (var column = 0; column < end - start; column++) to[At(column, k, end - start, steps)] = weights[0][((start + column) * inputs) + order[k]];
             if (i == 0) ClearEdge(end - start, steps, to);
             to += DensePacking.Size(end - start, steps, Lanes);
         }
         var width = program.Layers[^1].Inputs;
-        Pack((float*)weights[^1] + ((nint)order[step] * width), (nint)features * width, perFeature, end, to);
+        Pack(weights[^1] + ((nint)order[step] * width), (nint)features * width, perFeature, end, to);
     }
 
     private static void Pack(float* weight, nint rowStride, int outputs, int inputs, float* to)
@@ -186,12 +182,6 @@ internal sealed unsafe class DenseSequence
     {
         for (var column = columns; column % Lanes != 0; column++)
             for (var step = 0; step < steps; step++) to[At(column, step, columns, steps)] = 0;
-    }
-
-    private void Copy(Tensor all, long feature, int step)
-    {
-        var from = KernelMemory.Pointer<float>(all);
-        for (long row = 0; row < rows; row++) memory[known + (row * knownStride) + step] = Seen(from[(row * features) + feature]);
     }
 
     private float Seen(float x) => limit > 0 ? InputLimit.Of(x, limit) : x;

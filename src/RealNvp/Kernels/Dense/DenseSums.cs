@@ -50,7 +50,7 @@ internal sealed unsafe class DenseSums
             var first = 0L;
             foreach (var part in parts)
             {
-                var mask = part.Layer < 0 ? null : call.Mask(part.Layer);
+                var mask = part.Layer < 0 ? null : call.Masks[part.Layer];
                 for (var row = Math.Max(0, start - first); row < Math.Min(part.Rows, end - first); row++)
                     Row(sums + part.At + (row * part.Stride), shares, (float*)part.To + (row * part.Columns), mask == null ? null : mask + (row * part.Columns), part.Columns);
                 first += part.Rows;

@@ -1,11 +1,7 @@
-using RealNvp.Internal;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace RealNvp.Kernels;
 
 /// <summary>
-/// What a network sees of a number x in place of it: x / √(1 + (x/c)²), nearly x near 0, and within ±c everywhere. Its slope is (1 + (x/c)²)^(−3/2).
+/// What a network sees of a number x in place of it: x / √(1 + (x/c)²), nearly x near 0, and within ±c everywhere. Its derivative is (1 + (x/c)²)^(−3/2).
 /// </summary>
 /// <remarks>
 /// A network of relus goes on along a straight line where it has seen no data, so one number far out gives shifts and scales that nothing has
@@ -15,17 +11,7 @@ namespace RealNvp.Kernels;
 internal static unsafe class InputLimit
 {
     // x/c from which on the result is ±c in any dtype; its square is a number in all of them
-    private const double Most = 1e8;
-    private static readonly Scalar most = Scalars.Of(Most), minus_most = Scalars.Of(-Most);
-
-    /// <summary>In plain operations; x itself where there is no limit. The caller disposes a new tensor.</summary>
-    public static Tensor Of(Tensor x, double? limit)
-    {
-        if (limit is not { } c) return x;
-        using var scope = NewDisposeScope();
-        var u = x.mul(Scalars.Of(1 / c)).clamp(minus_most, most);
-        return scope.MoveToOuter(u.div(u.mul(u).add(Scalars.One, Scalars.One).sqrt()).mul(Scalars.Of(c)));
-    }
+    public const double Most = 1e8;
 
     /// <summary>Of one number.</summary>
     public static float Of(float x, double limit)
@@ -37,10 +23,10 @@ internal static unsafe class InputLimit
     /// <summary>Of numbers in their place; a count of whole vectors.</summary>
     public static void Apply(float* x, nint count, double limit) => LaneWidth.Run<Code, float>(new Code(x, null, count, limit));
 
-    /// <summary>Of numbers in their place, and their slopes.</summary>
-    public static void Apply(float* x, float* slopes, nint count, double limit) => LaneWidth.Run<Code, float>(new Code(x, slopes, count, limit));
+    /// <summary>Of numbers in their place, and the derivatives there.</summary>
+    public static void Apply(float* x, float* derivatives, nint count, double limit) => LaneWidth.Run<Code, float>(new Code(x, derivatives, count, limit));
 
-    private readonly struct Code(float* x, float* slopes, nint count, double limit) : ILaneCode<float>
+    private readonly struct Code(float* x, float* derivatives, nint count, double limit) : ILaneCode<float>
     {
         public void Run<TLanes>() where TLanes : struct, ILanes<TLanes, float>
         {
@@ -53,7 +39,7 @@ internal static unsafe class InputLimit
                 var square = (u * u) + one;
                 var root = TLanes.Sqrt(square);
                 TLanes.Store(u / root * c, x + i);
-                if (slopes != null) TLanes.Store(one / (square * root), slopes + i);
+                if (derivatives != null) TLanes.Store(one / (square * root), derivatives + i);
             }
         }
     }

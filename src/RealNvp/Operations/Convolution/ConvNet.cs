@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using RealNvp.Internal;
 using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -15,12 +16,17 @@ internal static unsafe class ConvNet
     /// <summary>The number of tensors.</summary>
     public const int Count = 8;
 
+    private static readonly Scalar speed = Scalars.Of(ConvNetWeights.Speed), limit = Scalars.Of(ConvNetWeights.Limit), minus_limit = Scalars.Of(-ConvNetWeights.Limit);
+
+    /// <summary>exp(3·scale), limited: what the last convolution is multiplied by.</summary>
+    public static Tensor Factor(Tensor scale) => scale.clamp(minus_limit, limit).mul(speed).exp();
+
     /// <summary>Whether the kernel takes these.</summary>
     public static bool Takes(IReadOnlyList<Tensor> tensors)
     {
         var x = tensors[0];
         if (!KernelSwitches.ConvNet || DenseCall.Lanes == 0 || !ChannelsLast.Wanted(x)) return false;
-        for (var i = 1; i < Count; i++) if (tensors[i].dtype != ScalarType.Float32 || !KernelMemory.IsPlain(tensors[i])) return false;
+        for (var i = 1; i < Count; i++) if (tensors[i].dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(tensors[i])) return false;
         var (size, inputs, outputs) = (x.shape, tensors[1].shape, tensors[5].shape);
         if (size[1] != inputs[1] || inputs[0] % Winograd.Channels != 0 || outputs[0] < Winograd.Channels) return false;
         var pixels = size[0] * (size[2] + 2) * (size[3] + 2);
@@ -40,7 +46,7 @@ internal static unsafe class ConvNet
     {
         var h = nn.functional.conv2d(t[0], t[1], t[2], padding: [1, 1]).relu();
         h = nn.functional.conv2d(h, t[3], t[4]).relu();
-        return ImageConvolution.Plain(h, t[5], t[6], 1).mul(ZeroConv2d.Factor(t[7]));
+        return ImageConvolution.Plain(h, t[5], t[6], 1).mul(Factor(t[7]));
     }
 
     /// <summary>The output, and relu of both inner layers (pixels, M), the first of them only where both are to be kept for gradients.</summary>

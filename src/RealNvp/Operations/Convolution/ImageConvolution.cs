@@ -44,7 +44,7 @@ internal static class ImageConvolution
         if (!KernelSwitches.Winograd || DenseCall.Lanes == 0 || !ChannelsLast.Wanted(input) || !ChannelsLast.Wanted(weight)) return false;
         var (size, kernel) = (input.shape, weight.shape);
         if (kernel[2] != 3 || kernel[3] != 3 || size[1] != kernel[1] || Math.Min(kernel[0], kernel[1]) < Winograd.Channels) return false;
-        if (bias is not null && !(bias.dtype == ScalarType.Float32 && KernelMemory.IsPlain(bias) && bias.dim() == 1 && bias.shape[0] == kernel[0])) return false;
+        if (bias is not null && !(bias.dtype == ScalarType.Float32 && KernelMemory.IsContiguous(bias) && bias.dim() == 1 && bias.shape[0] == kernel[0])) return false;
         return input.numel() > 0 && Math.Max(size[0] * (size[2] + 1) * (size[3] + 1), Math.Max(kernel[0], kernel[1])) < int.MaxValue / 2;
     }
 

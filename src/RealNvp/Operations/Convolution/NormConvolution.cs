@@ -28,7 +28,7 @@ internal static unsafe class NormConvolution
     internal static List<Tensor> Forward(IReadOnlyList<Tensor> t, double eps)
     {
         var shape = Winograd.Shape(t[0], t[3]);
-        var normed = DenseScratch.Held(t[0].numel());
+        var normed = KernelScratch.Held(t[0].numel());
         var output = ChannelsLast.Empty(shape.N, shape.K, shape.H, shape.W);
         var (mean, variance) = NormRelu.Batch(t[0], t[1], t[2], eps, normed);
         Winograd.Convolve(shape, normed, 0, Winograd.Weight(t[3]), t.Count > 4 ? KernelMemory.Pointer<float>(t[4]) : null, KernelMemory.Pointer<float>(output));
@@ -40,7 +40,7 @@ internal static unsafe class NormConvolution
     internal static List<Tensor?> Backward(IReadOnlyList<Tensor> t, Tensor mean, Tensor variance, double eps, Tensor gradient)
     {
         var (shape, count) = (Winograd.Shape(t[0], t[3]), t[0].numel());
-        float* normed = DenseScratch.Held(2 * count), slope = normed + count;
+        float* normed = KernelScratch.Held(2 * count), slope = normed + count;
         NormRelu.Known(t[0], mean, variance, t[1], t[2], eps, normed);
         var (kernel, kernelBias) = Winograd.WeightGradient(shape, normed, t[3], t.Count > 4, 0, gradient);
         Winograd.Convolve(shape.Reversed, KernelMemory.Pointer<float>(gradient), 0, Winograd.Weight(t[3]).Reversed, null, slope);

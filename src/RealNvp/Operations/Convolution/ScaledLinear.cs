@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace RealNvp.Operations;
 
 /// <summary>
-/// An <see cref="InvertibleLinear"/> of the form P·L·U on images, alone or with the <see cref="ActNorm"/> before it, as one product a pixel:
+/// A matrix W = P·L·U at each pixel of images, alone or with a scale and a shift of each channel before it, as one product a pixel:
 /// z = W·(x ⊙ exp(s) + b) = (W·diag(exp s))·x + W·b.
 /// </summary>
 /// <param name="Rows">The permutation π.</param>
@@ -20,23 +20,30 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
     // examples whose gradients are added in float32 before float64 takes over
     private const int MostExamples = 16;
 
-    /// <summary>The fixed parts of a layer, where the kernel can take it; else null.</summary>
-    public static unsafe ScaledLinear? Of(Tensor x, Tensor lu, Tensor permutation, Tensor sign, ActNorm? before, bool inverse)
+    /// <summary>The fixed parts of a layer, if the kernel can run on it; else null.</summary>
+    /// <param name="x">(N, C, H, W).</param>
+    /// <param name="lu">The packed form (C, C).</param>
+    /// <param name="permutation">π (C).</param>
+    /// <param name="sign">The signs of U's diagonal (C).</param>
+    /// <param name="scale">s (C), or null.</param>
+    /// <param name="shift">b (C), if there is s.</param>
+    /// <param name="inverse">The direction.</param>
+    public static unsafe ScaledLinear? Of(Tensor x, Tensor lu, Tensor permutation, Tensor sign, Tensor? scale, Tensor? shift, bool inverse)
     {
         if (!ChannelsLast.Wanted(x) || x.numel() == 0 || x.shape[1] is var c && c > MostChannels || lu.shape[0] != c) return null;
-        if (!Plainly(lu) || !Plainly(sign) || !KernelMemory.IsPlain(permutation) || (before is not null && !(Plainly(before.Scale) && Plainly(before.Shift)))) return null;
-        if (inverse && is_grad_enabled() && (x.requires_grad || lu.requires_grad || before is { Scale.requires_grad: true } or { Shift.requires_grad: true })) return null;
+        if (!Plainly(lu) || !Plainly(sign) || !KernelMemory.IsContiguous(permutation) || (scale is not null && !(Plainly(scale) && Plainly(shift!)))) return null;
+        if (inverse && is_grad_enabled() && (x.requires_grad || lu.requires_grad || scale is { requires_grad: true } || shift is { requires_grad: true })) return null;
         var rows = new int[c];
         for (var i = 0; i < rows.Length; i++) rows[i] = (int)KernelMemory.Pointer<long>(permutation)[i];
         return new(rows, Floats(sign).ToArray());
     }
 
     /// <summary>The value and the log-determinant (N) of the map, with gradients where they are wanted.</summary>
-    public (Tensor Value, Tensor LogDet) Run(Tensor x, Tensor lu, ActNorm? before, bool inverse)
+    public (Tensor Value, Tensor LogDet) Run(Tensor x, Tensor lu, Tensor? scale, Tensor? shift, bool inverse)
     {
-        if (inverse || !is_grad_enabled() || !(x.requires_grad || lu.requires_grad || before is { Scale.requires_grad: true } or { Shift.requires_grad: true }))
-            return Compute(x, lu, before?.Scale, before?.Shift, inverse);
-        var outputs = before is null ? ScaledLinearFunction.Apply(x, lu, this) : ScaledLinearFunction.Apply(x, lu, before.Scale, before.Shift, this);
+        if (inverse || !is_grad_enabled() || !(x.requires_grad || lu.requires_grad || scale is { requires_grad: true } || shift is { requires_grad: true }))
+            return Compute(x, lu, scale, shift, inverse);
+        var outputs = scale is null ? ScaledLinearFunction.Apply(x, lu, this) : ScaledLinearFunction.Apply(x, lu, scale, shift!, this);
         return (outputs[0], outputs[1]);
     }
 
@@ -50,7 +57,7 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
             scaled = x.mul(RunningMoments.PerChannel(scale, 4).exp()).add(RunningMoments.PerChannel(shift!, 4), Scalars.One);
             logDet = logDet.add(scale.sum(), Scalars.One);
         }
-        return (InvertibleLinear.Apply(InvertibleLinear.FromLu(lu, rows, sign), scaled), InvertibleLinear.ByExample(logDet, x));
+        return (LuMath.Apply(LuMath.FromLu(lu, rows, sign), scaled), LuMath.ByExample(logDet, x));
     }
 
     internal unsafe (Tensor Value, Tensor LogDet) Compute(Tensor x, Tensor lu, Tensor? scale, Tensor? shift, bool inverse)
@@ -202,7 +209,7 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         return (x.contiguous(), size[1] * size[2] * size[3]);
     }
 
-    private static bool Plainly(Tensor t) => t.dtype == ScalarType.Float32 && KernelMemory.IsPlain(t);
+    private static bool Plainly(Tensor t) => t.dtype == ScalarType.Float32 && KernelMemory.IsContiguous(t);
 
     private static unsafe Span<float> Floats(Tensor t) => new(KernelMemory.Pointer<float>(t), checked((int)t.numel()));
 
@@ -219,7 +226,7 @@ internal sealed class ScaledLinearFunction : KernelFunction<ScaledLinearFunction
 {
     private const string FormKey = "form";
 
-    /// <summary>Arguments: x, lu, and where there is an ActNorm s and b; the <see cref="ScaledLinear"/>.</summary>
+    /// <summary>Arguments: x, lu, and s and b if there are any; the <see cref="ScaledLinear"/>.</summary>
     protected override List<Tensor> Compute(autograd.AutogradContext context, object[] arguments)
     {
         var (tensors, form) = (arguments[..^1].Cast<Tensor>().ToList(), (ScaledLinear)arguments[^1]);

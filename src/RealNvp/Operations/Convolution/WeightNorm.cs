@@ -17,7 +17,7 @@ internal static class WeightNorm
     /// <param name="fused">Whether kernels may run.</param>
     public static Tensor Of(Tensor v, Tensor g, bool fused)
     {
-        if (!fused || v.dtype != ScalarType.Float32 || g.dtype != ScalarType.Float32 || !KernelMemory.IsPlain(v) || !KernelMemory.IsPlain(g)) return Plain(v, g);
+        if (!fused || v.dtype != ScalarType.Float32 || g.dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(v) || !KernelMemory.IsContiguous(g)) return Plain(v, g);
         return is_grad_enabled() && (v.requires_grad || g.requires_grad) ? WeightNormFunction.Apply(v, g)[0] : Forward(v, g);
     }
 

@@ -39,7 +39,7 @@ internal sealed class CouplingFunction : KernelFunction<CouplingFunction>
 
     private static unsafe List<Tensor?> Gradients(CouplingCall call, List<Tensor> saved, Tensor tape, List<Tensor> gradients)
     {
-        var to = DenseGradients.Of(call.Net.Program, call.Tensors, saved, out var results);
+        var to = call.Tensors.Gradients(saved, out var results);
         // one number a column, which become one in all where the weight is one
         var ofWeight = stackalloc float[call.Columns];
         if (call.HasWeight && results[^1] is not null)

@@ -36,14 +36,14 @@ internal abstract class CouplingMap
 }
 
 /// <summary>The affine maps.</summary>
-/// <param name="order">Which comes first.</param>
+/// <param name="shiftFirst">Whether the forward map adds before it scales.</param>
 /// <param name="weight">a, or null for a scale by a sigmoid.</param>
 /// <param name="plain">The map in plain operations.</param>
-internal sealed unsafe class AffineCouplingMap(AffineOrder order, Func<Tensor>? weight, Func<Tensor, Tensor, Tensor?, bool, (Tensor, Tensor)> plain) : CouplingMap
+internal sealed unsafe class AffineCouplingMap(bool shiftFirst, Func<Tensor>? weight, Func<Tensor, Tensor, Tensor?, bool, (Tensor, Tensor)> plain) : CouplingMap
 {
     public override Tensor? Weight => weight?.Invoke();
 
-    public override float MaxWeight => (float)AffineTransformer.MaxLogScale;
+    public override float MaxWeight => (float)AffineForm.MaxLogScale;
 
     public override bool IsOn => KernelSwitches.Affine;
 
@@ -53,7 +53,7 @@ internal sealed unsafe class AffineCouplingMap(AffineOrder order, Func<Tensor>? 
 
     protected override void Run<TLanes>(in CouplingBlock b, bool inverse, bool gradient)
     {
-        var form = AffineForm.Of(weight is null, order, inverse);
+        var form = AffineForm.Of(weight is null, shiftFirst, inverse);
         var (input, parameters) = (b.In(b.Input), b.Parameters(b.Raw, 2, output: false));
         if (!gradient)
         {

@@ -14,7 +14,7 @@ internal sealed class DenseFunction : KernelFunction<DenseFunction>
     public static unsafe Tensor Forward(DenseProgram program, DenseTensors tensors, Tensor? tape)
     {
         var output = empty([tensors.X.shape[0], program.Outputs], ScalarType.Float32, tensors.X.device);
-        DenseForward.Run(new DenseCall(program, tensors), tape is null ? null : KernelMemory.Pointer<float>(tape), KernelMemory.Pointer<float>(output));
+        DenseForward.Run(tensors.Call(), KernelMemory.Floats(tape), KernelMemory.Pointer<float>(output));
         return output;
     }
 
@@ -36,15 +36,15 @@ internal sealed class DenseFunction : KernelFunction<DenseFunction>
         var program = (DenseProgram)context.get_data(ProgramKey);
         var saved = context.get_saved_variables();
         var tensors = new DenseTensors(program, saved.GetRange(0, saved.Count - 1), (bool)context.get_data(ContextKey));
-        var results = is_grad_enabled() ? DenseTwin.Gradients(program, tensors, gradients[0]) : Gradients(program, tensors, saved, gradients[0]);
+        var results = is_grad_enabled() ? DenseTwin.Gradients(program, tensors, gradients[0]) : Gradients(tensors, saved, gradients[0]);
         return [.. results, null, null];
     }
 
-    private static unsafe List<Tensor?> Gradients(DenseProgram program, DenseTensors tensors, List<Tensor> saved, Tensor gradient)
+    private static unsafe List<Tensor?> Gradients(DenseTensors tensors, List<Tensor> saved, Tensor gradient)
     {
-        var to = DenseGradients.Of(program, tensors, saved.GetRange(0, saved.Count - 1), out var results);
+        var to = tensors.Gradients(saved.GetRange(0, saved.Count - 1), out var results);
         using var dense = gradient.contiguous();
-        DenseBackward.Run(new DenseCall(program, tensors), KernelMemory.Pointer<float>(saved[^1]), KernelMemory.Pointer<float>(dense), to);
+        DenseBackward.Run(tensors.Call(), KernelMemory.Pointer<float>(saved[^1]), KernelMemory.Pointer<float>(dense), to);
         return results;
     }
 }

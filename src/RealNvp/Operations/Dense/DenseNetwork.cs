@@ -14,15 +14,12 @@ internal static class DenseNetwork
     public const int MostOutputs = 2048;
 
     /// <summary>Runs a network on (N, inputs); the caller disposes the result (N, outputs).</summary>
-    /// <param name="modules">The network.</param>
-    /// <param name="input">(N, inputs).</param>
-    /// <param name="context">(N, context), or null.</param>
-    public static Tensor Run(DenseModules modules, Tensor input, Tensor? context)
+    /// <param name="program">The network.</param>
+    /// <param name="all">The tensors of the call: those of <see cref="DenseTensors"/>, the input (N, inputs) first.</param>
+    /// <param name="hasContext">Whether there is a context (N, context) among them.</param>
+    public static Tensor Run(DenseProgram program, List<Tensor> all, bool hasContext)
     {
         using var scope = NewDisposeScope();
-        var program = modules.Program;
-        var hasContext = modules.Uses(context);
-        var all = modules.Tensors(input, context);
         if (!Serves(program, all, hasContext)) return scope.MoveToOuter(DenseTwin.Forward(program, new DenseTensors(program, all, hasContext)));
         all[0] = Rows(all[0]);
         if (hasContext) all[1] = Rows(all[1]);
@@ -44,7 +41,7 @@ internal static class DenseNetwork
         if (program.Layers.Any(l => l.Inputs > MostInputs) || program.Outputs > MostOutputs) return false;
         if (hasContext && !(Fits(all[1], program.Context) && all[1].shape[0] == all[0].shape[0])) return false;
         for (var i = hasContext ? 2 : 1; i < all.Count; i++)
-            if (all[i].dtype != ScalarType.Float32 || !KernelMemory.IsPlain(all[i])) return false;
+            if (all[i].dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(all[i])) return false;
         return true;
     }
 

@@ -16,7 +16,7 @@ internal static unsafe class ConvNetBackward
     {
         int first = DensePacking.Size(shape.Taps, shape.M, L.Count), second = DensePacking.Size(shape.M, shape.M, L.Count);
         var size = (nint)shape.M * (shape.M + shape.Taps + 2);
-        var panels = DenseScratch.Shared(first + second + (shape.M * (long)shape.Taps) + (shape.Shares * (long)size));
+        var panels = KernelScratch.Shared(first + second + (shape.M * (long)shape.Taps) + (shape.Shares * (long)size));
         float* ordered = panels + first + second, shares = ordered + (shape.M * (nint)shape.Taps);
         weights.OrderFirst(shape, ordered);
         for (var column = 0; column < shape.Taps; column += DenseTile.Vectors * L.Count) DensePacking.Backward(ordered, null, shape.M, shape.Taps, column, L.Count, panels);
@@ -43,7 +43,7 @@ internal static unsafe class ConvNetBackward
     {
         var shape = job.Shape;
         int m = shape.M, taps = shape.Taps;
-        var patches = DenseScratch.Own(ConvNetShape.Block * ((long)shape.Stride + m));
+        var patches = KernelScratch.Own(ConvNetShape.Block * ((long)shape.Stride + m));
         var gradients = patches + (ConvNetShape.Block * (nint)shape.Stride);
         float* product = job.Sums, firstProduct = product + ((nint)m * m), bias = firstProduct + ((nint)taps * m), firstBias = bias + m;
         if (product != null) new Span<float>(bias, 2 * m).Clear();

@@ -14,7 +14,7 @@ internal static unsafe class ConvNetForward
     public static void Run<L, V>(ConvNetShape shape, float* padded, ConvNetWeights weights, float* last, float* inner, float* outer, float* output) where L : struct, IDenseLanes<V> where V : struct
     {
         int first = DensePacking.Size(shape.M, shape.Taps, L.Count), second = DensePacking.Size(shape.M, shape.M, L.Count);
-        var panels = DenseScratch.Shared((long)first + second + (shape.M * (long)shape.Taps));
+        var panels = KernelScratch.Shared((long)first + second + (shape.M * (long)shape.Taps));
         var ordered = panels + first + second;
         weights.OrderFirst(shape, ordered);
         for (var column = 0; column < shape.M; column += DenseTile.Vectors * L.Count)
@@ -26,7 +26,7 @@ internal static unsafe class ConvNetForward
         {
             // rows that do not push each other out of the cache
             var apart = inner == null ? DenseProduct.Stride(shape.M) : shape.M;
-            var patches = DenseScratch.Own(ConvNetShape.Block * ((long)shape.Stride + apart));
+            var patches = KernelScratch.Own(ConvNetShape.Block * ((long)shape.Stride + apart));
             for (var block = (int)start; block < end; block++)
             {
                 var at = block * ConvNetShape.Block;

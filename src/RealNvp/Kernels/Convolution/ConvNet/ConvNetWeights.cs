@@ -3,6 +3,12 @@ namespace RealNvp.Kernels;
 /// <summary>The numbers of a network, contiguous: (M, I, 3, 3), (M), (M, M), (M), (O, M, 3, 3), (O), and the logarithm of the last scale (O).</summary>
 internal readonly unsafe struct ConvNetWeights
 {
+    /// <summary>What the logarithm of the last scale is multiplied by.</summary>
+    public const float Speed = 3;
+
+    /// <summary>The largest magnitude of it that has an effect.</summary>
+    public const float Limit = 5;
+
     public float* First { get; init; }
     public float* FirstBias { get; init; }
     public float* Second { get; init; }
@@ -39,7 +45,7 @@ internal readonly unsafe struct ConvNetWeights
             for (var i = 0; i < each; i++) slope[i] *= factor;
             bias[o] *= factor;
             // beyond its limits nothing moves the scale
-            scale[o] = Scale[o] is < -ZeroConv2d.Limit or > ZeroConv2d.Limit ? 0 : (float)(ZeroConv2d.Speed * factor * along);
+            scale[o] = Scale[o] is < -Limit or > Limit ? 0 : (float)(Speed * factor * along);
         }
     }
 
@@ -55,5 +61,5 @@ internal readonly unsafe struct ConvNetWeights
     /// <summary>A contiguous weight (outputs, inputs, 3, 3) as Winograd's convolutions take it.</summary>
     public static WinogradWeight Taps(float* memory, int inputs) => new((nint)memory, 9 * inputs, 9, 1);
 
-    private static float Factor(float scale) => (float)Math.Exp(ZeroConv2d.Speed * Math.Clamp(scale, -ZeroConv2d.Limit, ZeroConv2d.Limit));
+    private static float Factor(float scale) => (float)Math.Exp(Speed * Math.Clamp(scale, -Limit, Limit));
 }

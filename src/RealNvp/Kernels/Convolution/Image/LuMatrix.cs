@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace RealNvp.Kernels;
 
-/// <summary>The matrix W = P·L·U of an <see cref="InvertibleLinear"/> from its packed form, in float64: row r of W is row π(r) of L·U.</summary>
+/// <summary>The matrix W = P·L·U from its packed form, in float64: row r of W is row π(r) of L·U.</summary>
 internal sealed class LuMatrix
 {
     private readonly int size;

@@ -14,7 +14,7 @@ internal static unsafe class WinogradBackward
     {
         var size = (nint)WinogradWeights.Size(shape, L.Count);
         var share = size + WinogradShape.Stride(shape.K);
-        var shares = DenseScratch.Shared((long)shape.Shares * share);
+        var shares = KernelScratch.Shared((long)shape.Shares * share);
         KernelThreads.For(shape.Shares, shape.Work, DenseCall.Grain, (start, end) =>
         {
             for (var i = start; i < end; i++)
@@ -36,7 +36,7 @@ internal static unsafe class WinogradBackward
     {
         var stride = WinogradShape.Stride(shape.C);
         var (plane, largest) = (WinogradShape.Plane(stride), WinogradShape.Plane(DenseTile.Vectors * L.Count));
-        var patches = DenseScratch.Own((WinogradShape.Positions * (plane + largest)) + shape.C);
+        var patches = KernelScratch.Own((WinogradShape.Positions * (plane + largest)) + shape.C);
         var gradients = patches + (WinogradShape.Positions * plane);
         var outside = gradients + (WinogradShape.Positions * largest);
         new Span<float>(outside, shape.C).Fill(border);

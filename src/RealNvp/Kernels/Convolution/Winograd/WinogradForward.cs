@@ -12,7 +12,7 @@ internal static unsafe class WinogradForward
     /// <param name="output">(N, H, W, K).</param>
     public static void Run<L, V>(WinogradShape shape, float* input, float border, WinogradWeight weight, float* bias, float* output) where L : struct, IDenseLanes<V> where V : struct
     {
-        var panels = DenseScratch.Shared(WinogradWeights.Size(shape, L.Count));
+        var panels = KernelScratch.Shared(WinogradWeights.Size(shape, L.Count));
         WinogradWeights.Transform<L, V>(shape, weight, panels);
         KernelThreads.For(shape.Blocks, shape.Work, DenseCall.Grain, (start, end) => Blocks<L, V>(shape, input, border, panels, bias, output, (int)start, (int)end));
     }
@@ -21,7 +21,7 @@ internal static unsafe class WinogradForward
     {
         var stride = WinogradShape.Stride(shape.C);
         var (plane, largest) = (WinogradShape.Plane(stride), WinogradShape.Plane(DenseTile.Vectors * L.Count));
-        var patches = DenseScratch.Own((WinogradShape.Positions * (plane + largest)) + stride + WinogradShape.Stride(shape.K));
+        var patches = KernelScratch.Own((WinogradShape.Positions * (plane + largest)) + stride + WinogradShape.Stride(shape.K));
         var products = patches + (WinogradShape.Positions * plane);
         var outside = products + (WinogradShape.Positions * largest);
         new Span<float>(outside, shape.C).Fill(border);

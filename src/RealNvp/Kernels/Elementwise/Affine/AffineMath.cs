@@ -31,7 +31,7 @@ internal static class AffineMath<TLanes> where TLanes : struct, ILanes<TLanes, f
 
     /// <summary>r + 2, and not below the least; NaN stays.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TLanes Logit(TLanes raw) => TLanes.Max(TLanes.Number(SigmoidAffineTransformer.MinLogit), raw + TLanes.Number(2));
+    public static TLanes Logit(TLanes raw) => TLanes.Max(TLanes.Number(AffineForm.MinLogit), raw + TLanes.Number(2));
 
     /// <summary>log σ(v) = min(v, 0) − log(1 + exp(−|v|)).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -76,7 +76,7 @@ internal static class AffineMath<TLanes> where TLanes : struct, ILanes<TLanes, f
         found.Scale = ofScale * tanh;
         // of the sigmoid 1 − σ(v), and nothing below the least v
         found.Raw = form.Sigmoid
-            ? TLanes.Select(TLanes.Above(TLanes.Number(SigmoidAffineTransformer.MinLogit), raw + TLanes.Number(2)), TLanes.Number(0), ofScale * (one / (one + LaneMath<TLanes, float>.Exp(logit))))
+            ? TLanes.Select(TLanes.Above(TLanes.Number(AffineForm.MinLogit), raw + TLanes.Number(2)), TLanes.Number(0), ofScale * (one / (one + LaneMath<TLanes, float>.Exp(logit))))
             : ofScale * a * TLanes.MultiplyAdd(-tanh, tanh, one);
     }
 }

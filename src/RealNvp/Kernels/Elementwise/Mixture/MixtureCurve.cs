@@ -1,6 +1,5 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
-using RealNvp.Operations;
 
 namespace RealNvp.Kernels;
 
@@ -67,7 +66,7 @@ internal readonly unsafe struct MixtureCurve<TLanes, T>(int components)
         for (var k = 0; k < components; k++, raw += step, memory += Stride)
         {
             var size = TLanes.Load(raw);
-            Bounded(size, MixtureTwin.MaxLogSize, out size, out var rate);
+            Bounded(size, MixtureLimits.MaxLogSize, out size, out var rate);
             TLanes.Store(size, At(memory, LogSize));
             TLanes.Store(rate, At(memory, SizeRate));
             TLanes.Store(LaneMath<TLanes, T>.Exp(-size), At(memory, InverseSize));

@@ -1,6 +1,5 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
-using RealNvp.Operations;
 
 namespace RealNvp.Kernels;
 
@@ -33,7 +32,7 @@ internal readonly unsafe struct MixtureGradient<TLanes, T>(int components, bool 
         var step = steps[1];
         curve.Prepare(at[1], step, scratch, ref point);
         curve.Run(x, at[1], step, scratch, ref point);
-        MixtureCurve<TLanes, T>.Bounded(TLanes.Load(at[1] + (3 * components * step)), MixtureTwin.MaxLogScale, out var logScale, out var rate);
+        MixtureCurve<TLanes, T>.Bounded(TLanes.Load(at[1] + (3 * components * step)), MixtureLimits.MaxLogScale, out var logScale, out var rate);
         Begin(point, TLanes.Load(at[2]), TLanes.Load(at[3]), logScale, scratch, ref upstream);
         Write(x, at[1] + (components * step), step, scratch, point, ref upstream, at[5], steps[5]);
         Finish(point, rate, upstream, at[4], at[5] + (3 * components * steps[5]), steps[5]);

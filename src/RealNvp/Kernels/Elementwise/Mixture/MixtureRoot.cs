@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using RealNvp.Operations;
 
 namespace RealNvp.Kernels;
 
@@ -44,13 +43,13 @@ internal readonly unsafe struct MixtureRoot<TLanes>(int components) : IElementKe
         var flags = scratch + (curve.Scratch * TLanes.Count);
         curve.Prepare(parameters, step, scratch, ref point);
         var last = parameters + (3 * components * step);
-        MixtureCurve<TLanes, double>.Bounded(TLanes.Load(last), MixtureTwin.MaxLogScale, out var logScale, out _);
+        MixtureCurve<TLanes, double>.Bounded(TLanes.Load(last), MixtureLimits.MaxLogScale, out var logScale, out _);
         Begin(TLanes.Load(at[0]) - TLanes.Load(last + step), logScale, parameters + (components * step), step, scratch, ref search);
         for (var i = 0; ; i++)
         {
             curve.Run(search.X, parameters, step, scratch, ref point);
             Judge(point, ref search);
-            if (i == MixtureTwin.MaxSteps || AreDone(search.Done, flags)) break;
+            if (i == MixtureLimits.MaxSteps || AreDone(search.Done, flags)) break;
             Step(point, ref search);
         }
         TLanes.Store(search.X, at[2]);
@@ -58,7 +57,7 @@ internal readonly unsafe struct MixtureRoot<TLanes>(int components) : IElementKe
         var residual = TLanes.Abs(search.Residual) * LaneMath<TLanes, double>.Exp(logScale) / scale;
         // where the map is steep, the number next to the root has a large residual too: a root to 14 digits of x counts as exact
         var rest = TLanes.Abs(search.Residual) * LaneMath<TLanes, double>.Exp(-point.LogSlope);
-        var exact = TLanes.AtLeast(TLanes.Max(TLanes.Number(1), TLanes.Abs(search.X)) * TLanes.Number(MixtureTwin.LastDigits), rest);
+        var exact = TLanes.AtLeast(TLanes.Max(TLanes.Number(1), TLanes.Abs(search.X)) * TLanes.Number(MixtureLimits.LastDigits), rest);
         TLanes.Store(TLanes.Select(exact, TLanes.Number(0), residual), at[3]);
     }
 
@@ -88,7 +87,7 @@ internal readonly unsafe struct MixtureRoot<TLanes>(int components) : IElementKe
         var residual = point.Logit - search.Target;
         search.Residual = residual;
         // where the map is flat, rounding of the value hides the step, and where it is steep, rounding of x hides the value
-        var small = TLanes.AtLeast(TLanes.Max(one, TLanes.Abs(search.Target)) * TLanes.Number(MixtureTwin.SmallResidual), TLanes.Abs(residual));
+        var small = TLanes.AtLeast(TLanes.Max(one, TLanes.Abs(search.Target)) * TLanes.Number(MixtureLimits.SmallResidual), TLanes.Abs(residual));
         var done = TLanes.Select(small, one, TLanes.Max(search.Close, search.Done));
         // what is no number won't become one
         search.Done = TLanes.Select(TLanes.Same(residual, residual), done, one);
@@ -108,7 +107,7 @@ internal readonly unsafe struct MixtureRoot<TLanes>(int components) : IElementKe
         good = TLanes.Select(good, TLanes.AtLeast(search.Before * half, TLanes.Abs(newton - x)), good);
         var next = TLanes.Select(good, newton, (low + high) * half);
         var change = TLanes.Abs(next - x);
-        search.Close = TLanes.Select(TLanes.AtLeast(TLanes.Max(one, TLanes.Abs(x)) * TLanes.Number(MixtureTwin.SmallStep), change), one, zero);
+        search.Close = TLanes.Select(TLanes.AtLeast(TLanes.Max(one, TLanes.Abs(x)) * TLanes.Number(MixtureLimits.SmallStep), change), one, zero);
         search.Before = TLanes.Select(good, change, high - low);
         var done = TLanes.Same(search.Done, one);
         search.X = TLanes.Select(done, x, next);

@@ -17,7 +17,7 @@ internal readonly unsafe struct SplineGradient<TLanes, T>(SplineShape shape, boo
 {
     private readonly SplineSearch<TLanes, T> search = new(shape);
     private readonly int bins = shape.Bins, derivatives = shape.Derivatives;
-    private readonly SplineTails tails = shape.Tails;
+    private readonly SplineEnds ends = shape.Ends;
 
     /// <inheritdoc/>
     public int Scratch => search.Scratch;
@@ -27,14 +27,14 @@ internal readonly unsafe struct SplineGradient<TLanes, T>(SplineShape shape, boo
     public void Run(T** at, nint* steps, T* scratch)
     {
         var input = TLanes.Load(at[0]);
-        var inside = SplineKernel<TLanes, T>.Inside(input, at[0], search.Low, search.High, tails, scratch);
+        var inside = SplineKernel<TLanes, T>.Inside(input, at[0], search.Low, search.High, ends, scratch);
         search.Run(inside, inverse, at[1], steps[1], scratch, out var bin);
-        SplineCurve<TLanes, T>.Locate(inside, inverse, bin, search, tails == SplineTails.Linear, T.CreateTruncating(bins - 1), out var curve);
+        SplineCurve<TLanes, T>.Locate(inside, inverse, bin, search, ends == SplineEnds.Linear, T.CreateTruncating(bins - 1), out var curve);
         var (ofValue, ofLog) = (TLanes.Load(at[2]), TLanes.Load(at[3]));
         var zero = TLanes.Number(0);
-        var within = tails == SplineTails.Circular ? TLanes.Same(zero, zero) : SplineKernel<TLanes, T>.Within(input, search.Low, search.High);
+        var within = ends == SplineEnds.Circular ? TLanes.Same(zero, zero) : SplineKernel<TLanes, T>.Within(input, search.Low, search.High);
         var ofTail = ofValue;
-        if (tails == SplineTails.Box)
+        if (ends == SplineEnds.Box)
         {
             // beyond the edge the value is that of the edge and the distance times the derivative there
             var derivative = curve.Derivative();
@@ -44,7 +44,7 @@ internal readonly unsafe struct SplineGradient<TLanes, T>(SplineShape shape, boo
         }
         SplineSlopes<TLanes, T>.Compute(curve, bin, ofValue, ofLog, inverse, out var slopes);
         TLanes.Store(TLanes.Select(within, slopes.Input, ofTail), at[4]);
-        if (tails == SplineTails.Linear) slopes.Keep(within);
+        if (ends == SplineEnds.Linear) slopes.Keep(within);
         var output = at[5];
         var outputStep = steps[5];
         WriteSizes(scratch, 0, bin.X, bin.Index, slopes.WidthBefore, slopes.WidthHere, slopes.WidthChange, output, outputStep);
@@ -91,8 +91,8 @@ internal readonly unsafe struct SplineGradient<TLanes, T>(SplineShape shape, boo
         var zero = TLanes.Number(0);
         for (var i = 0; i < derivatives; i++)
         {
-            var knot = tails == SplineTails.Linear ? i + 1 : i;
-            var before = tails == SplineTails.Circular && knot == 0 ? bins - 1 : knot - 1;
+            var knot = ends == SplineEnds.Linear ? i + 1 : i;
+            var before = ends == SplineEnds.Circular && knot == 0 ? bins - 1 : knot - 1;
             // one bin on a circle has one knot on both sides
             var sum = TLanes.Select(TLanes.Same(index, TLanes.Number(knot)), left, zero)
                 + TLanes.Select(TLanes.Same(index, TLanes.Number(before)), right, zero);

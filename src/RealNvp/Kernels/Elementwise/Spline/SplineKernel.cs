@@ -10,7 +10,7 @@ internal readonly unsafe struct SplineKernel<TLanes, T>(SplineShape shape, bool 
 {
     private readonly SplineSearch<TLanes, T> search = new(shape);
     private readonly int bins = shape.Bins;
-    private readonly SplineTails tails = shape.Tails;
+    private readonly SplineEnds ends = shape.Ends;
 
     /// <inheritdoc/>
     public int Scratch => search.Scratch;
@@ -20,13 +20,13 @@ internal readonly unsafe struct SplineKernel<TLanes, T>(SplineShape shape, bool 
     public void Run(T** at, nint* steps, T* scratch)
     {
         var input = TLanes.Load(at[0]);
-        var inside = Inside(input, at[0], search.Low, search.High, tails, scratch);
+        var inside = Inside(input, at[0], search.Low, search.High, ends, scratch);
         search.Run(inside, inverse, at[1], steps[1], scratch, out var bin);
-        SplineCurve<TLanes, T>.Locate(inside, inverse, bin, search, tails == SplineTails.Linear, T.CreateTruncating(bins - 1), out var curve);
+        SplineCurve<TLanes, T>.Locate(inside, inverse, bin, search, ends == SplineEnds.Linear, T.CreateTruncating(bins - 1), out var curve);
         var logDerivative = curve.LogDerivative();
         var value = inverse ? curve.X(bin.X, search.High) : curve.Y(bin.Y, search.High);
         if (inverse) logDerivative = -logDerivative;
-        if (tails == SplineTails.Linear)
+        if (ends == SplineEnds.Linear)
         {
             var within = Within(input, search.Low, search.High);
             value = TLanes.Select(within, value, input);
@@ -35,7 +35,7 @@ internal readonly unsafe struct SplineKernel<TLanes, T>(SplineShape shape, bool 
         else
         {
             var beyond = input - inside;
-            if (tails == SplineTails.Box)
+            if (ends == SplineEnds.Box)
             {
                 var derivative = curve.Derivative();
                 beyond = inverse ? beyond / derivative : beyond * derivative;
@@ -56,9 +56,9 @@ internal readonly unsafe struct SplineKernel<TLanes, T>(SplineShape shape, bool 
 
     /// <summary>The value in the interval that stands for the input: the nearest one, or the one at the same angle.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static TLanes Inside(TLanes input, T* from, T low, T high, SplineTails tails, T* scratch)
+    internal static TLanes Inside(TLanes input, T* from, T low, T high, SplineEnds ends, T* scratch)
     {
-        if (tails != SplineTails.Circular) return TLanes.Min(TLanes.Create(high), TLanes.Max(TLanes.Create(low), input));
+        if (ends != SplineEnds.Circular) return TLanes.Min(TLanes.Create(high), TLanes.Max(TLanes.Create(low), input));
         return Turn(from, low, high, scratch) ? TLanes.Load(scratch) : input;
     }
 

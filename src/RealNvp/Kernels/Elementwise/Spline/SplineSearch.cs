@@ -11,13 +11,13 @@ namespace RealNvp.Kernels;
 internal readonly unsafe struct SplineSearch<TLanes, T> where TLanes : struct, ILanes<TLanes, T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     private readonly int bins;
-    private readonly SplineTails tails;
+    private readonly SplineEnds ends;
     private readonly T floor, share, shareRest;
     private readonly double steepness, flatness, minDerivative;
 
     public SplineSearch(SplineShape shape)
     {
-        (bins, tails) = (shape.Bins, shape.Tails);
+        (bins, ends) = (shape.Bins, shape.Ends);
         (Low, High) = (T.CreateTruncating(shape.Low), T.CreateTruncating(shape.High));
         floor = T.CreateTruncating((shape.High - shape.Low) * shape.MinBinSize);
         (steepness, flatness, minDerivative) = (shape.Steepness, 1 / shape.Steepness, shape.MinDerivative);
@@ -102,10 +102,10 @@ internal readonly unsafe struct SplineSearch<TLanes, T> where TLanes : struct, I
         var (index, number) = (zero, zero);
         var (ownX, beforeX, restX, ownY, beforeY, restY) = (TLanes.Load(x), zero, zero, TLanes.Load(y), zero, zero);
         // linear tails have no parameter at their edges, a circle has one for both
-        var right = derivatives + (tails == SplineTails.Linear ? 0 : step);
-        var last = tails == SplineTails.Circular ? derivatives : right + ((bins - 1) * step);
-        var left = tails == SplineTails.Linear ? zero : TLanes.Load(derivatives);
-        var next = bins > 1 ? TLanes.Load(right) : tails == SplineTails.Linear ? zero : TLanes.Load(last);
+        var right = derivatives + (ends == SplineEnds.Linear ? 0 : step);
+        var last = ends == SplineEnds.Circular ? derivatives : right + ((bins - 1) * step);
+        var left = ends == SplineEnds.Linear ? zero : TLanes.Load(derivatives);
+        var next = bins > 1 ? TLanes.Load(right) : ends == SplineEnds.Linear ? zero : TLanes.Load(last);
         var (leftRaw, rightRaw) = (left, next);
         for (var k = 1; k < bins; k++)
         {
@@ -113,7 +113,7 @@ internal readonly unsafe struct SplineSearch<TLanes, T> where TLanes : struct, I
             y += 3 * TLanes.Count;
             own += 3 * TLanes.Count;
             left = next;
-            next = k < bins - 1 ? TLanes.Load(right + (k * step)) : tails == SplineTails.Linear ? zero : TLanes.Load(last);
+            next = k < bins - 1 ? TLanes.Load(right + (k * step)) : ends == SplineEnds.Linear ? zero : TLanes.Load(last);
             number += one;
             var reached = TLanes.AtLeast(value, TLanes.MultiplyAdd(TLanes.Load(own + TLanes.Count), scale, TLanes.MultiplyAdd(number, least, low)));
             index = TLanes.Select(reached, number, index);

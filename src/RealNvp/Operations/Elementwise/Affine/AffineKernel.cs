@@ -15,7 +15,7 @@ internal static unsafe class AffineKernel
         var (size, given) = (x.shape, parameters.shape);
         if (given[0] != size[0] || given[1] != 2 * size[1] || x.numel() == 0) return false;
         for (var d = 2; d < size.Length; d++) if (given[d] != size[d]) return false;
-        return scale is null || (scale.dtype == ScalarType.Float32 && KernelMemory.IsPlain(scale) && (scale.numel() == 1 || (scale.numel() == size[1] && scale.shape[0] == size[1])));
+        return scale is null || (scale.dtype == ScalarType.Float32 && KernelMemory.IsContiguous(scale) && (scale.numel() == 1 || (scale.numel() == size[1] && scale.shape[0] == size[1])));
     }
 
     /// <summary>y, contiguous, and the log-determinant (N), with gradients where they are wanted.</summary>
@@ -96,7 +96,7 @@ internal static unsafe class AffineKernel
 
     /// <summary>The gradient of a from those by example. A scale beyond its limit acts as if it were at it, so nothing moves it.</summary>
     internal static Tensor OfScale(Tensor byExample, Tensor scale) =>
-        byExample.sum([0L]).reshape(scale.shape).mul(scale.abs().le(Internal.Scalars.Of(AffineTransformer.MaxLogScale)).to(scale.dtype));
+        byExample.sum([0L]).reshape(scale.shape).mul(scale.abs().le(Internal.Scalars.Of(AffineForm.MaxLogScale)).to(scale.dtype));
 
     /// <summary>The inputs: N examples of C runs of some length; a vector is one run.</summary>
     private sealed class Job
@@ -118,7 +118,7 @@ internal static unsafe class AffineKernel
             shifts = raw + (IsVector ? size[1] * parameter_layout.Step : size[1] * parameter_layout.Channel);
             scales = [];
             if (scale is null) return;
-            const float limit = (float)AffineTransformer.MaxLogScale;
+            const float limit = (float)AffineForm.MaxLogScale;
             scales = new ReadOnlySpan<float>(KernelMemory.Pointer<float>(scale), (int)scale.numel()).ToArray();
             for (var i = 0; i < scales.Length; i++) scales[i] = Math.Clamp(scales[i], -limit, limit);
             GC.KeepAlive(scale);

@@ -28,7 +28,7 @@ internal static class MixtureOperation
         if (!CanTake(y, parameters)) return twin.Inverse(y, parameters);
         using var scope = NewDisposeScope();
         Tensor root;
-        using (no_grad()) root = Root(twin.Components, y, parameters);
+        using (no_grad()) root = Root(twin, y, parameters);
         if (!NeedsGraph(y, parameters))
         {
             var (value, logDerivative) = Run(twin.Components, root, parameters, inverse: true);
@@ -44,22 +44,22 @@ internal static class MixtureOperation
 
     /// <summary>Value and log-derivative, without gradients; for the inverse <paramref name="x"/> is the root.</summary>
     public static (Tensor Value, Tensor LogDerivative) Run(int components, Tensor x, Tensor parameters, bool inverse) =>
-        ElementMap.Run(x, parameters, (3 * components) + 2, tensors => Launch(components, inverse, gradient: false, x, tensors));
+        ElementMap.Run(x, parameters, MixtureLimits.Parameters(components), tensors => Launch(components, inverse, gradient: false, x, tensors));
 
     /// <summary>The gradients of input and parameters; for the inverse <paramref name="x"/> is the root.</summary>
     public static (Tensor OfInput, Tensor OfParameters) Gradients(int components, Tensor x, Tensor parameters, bool inverse, Tensor ofValue, Tensor ofLogDerivative) =>
-        ElementMap.Gradients(x, parameters, (3 * components) + 2, ofValue, ofLogDerivative, tensors => Launch(components, inverse, gradient: true, x, tensors));
+        ElementMap.Gradients(x, parameters, MixtureLimits.Parameters(components), ofValue, ofLogDerivative, tensors => Launch(components, inverse, gradient: true, x, tensors));
 
     /// <summary>The x with τ(x) = y, found in float64 and rounded to the dtype of y.</summary>
-    private static Tensor Root(int components, Tensor y, Tensor parameters)
+    private static Tensor Root(MixtureTwin twin, Tensor y, Tensor parameters)
     {
         using var scope = NewDisposeScope();
         var (target, wide) = (y.to(ScalarType.Float64), parameters.to(ScalarType.Float64));
         var root = empty(y.shape, dtype: ScalarType.Float64, device: y.device);
         var residual = empty(y.shape, dtype: ScalarType.Float64, device: y.device);
-        ElementTensor[] tensors = [ElementTensor.In(target, 1), ElementTensor.In(wide, (3 * components) + 2), ElementTensor.Out(root, 1), ElementTensor.Out(residual, 1)];
-        LaneWidth.Run<Search, double>(new Search(components, target, tensors));
-        if (residual.numel() > 0) MixtureTwin.CheckResidual(residual.max().Fetch<double>());
+        ElementTensor[] tensors = [ElementTensor.In(target, 1), ElementTensor.In(wide, twin.Parameters), ElementTensor.Out(root, 1), ElementTensor.Out(residual, 1)];
+        LaneWidth.Run<Search, double>(new Search(twin.Components, target, tensors));
+        if (residual.numel() > 0) twin.CheckResidual(residual.max().Fetch<double>());
         return scope.MoveToOuter(root.to(y.dtype));
     }
 

@@ -1,32 +1,23 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace RealNvp.Operations;
 
 /// <summary>Mixtures of logistics in plain tensor operations, for all devices and dtypes and for derivatives of gradients: the twin of the mixture kernels.</summary>
-internal sealed class MixtureTwin(int components)
+/// <param name="components">K.</param>
+/// <param name="owner">The name that errors show.</param>
+internal sealed class MixtureTwin(int components, string owner)
 {
-    /// <summary>The largest |log s|, and the largest |a|.</summary>
-    public const double MaxLogSize = 7, MaxLogScale = 5;
-
-    /// <summary>When the search for a root ends.</summary>
-    public const int MaxSteps = 300;
-
-    /// <summary>The relative step, and the relative residual, that are as small as rounding lets them be.</summary>
-    public const double SmallStep = 1e-14, SmallResidual = 4e-15;
-
-    /// <summary>A root that is as near as this, relative to max(1, |x|), is one to 14 digits: as near as the search's last steps take it.</summary>
-    public const double LastDigits = 2 * SmallStep;
-
-    private static readonly Scalar last_digits = Scalars.Of(LastDigits);
-    private static readonly Scalar max_size = Scalars.Of(MaxLogSize), size_slope = Scalars.Of(1 / MaxLogSize), max_scale = Scalars.Of(MaxLogScale), scale_slope = Scalars.Of(1 / MaxLogScale);
-    private static readonly Scalar small_step = Scalars.Of(SmallStep), small_residual = Scalars.Of(SmallResidual);
+    private static readonly Scalar last_digits = Scalars.Of(MixtureLimits.LastDigits);
+    private static readonly Scalar max_size = Scalars.Of(MixtureLimits.MaxLogSize), size_slope = Scalars.Of(1 / MixtureLimits.MaxLogSize), max_scale = Scalars.Of(MixtureLimits.MaxLogScale), scale_slope = Scalars.Of(1 / MixtureLimits.MaxLogScale);
+    private static readonly Scalar small_step = Scalars.Of(MixtureLimits.SmallStep), small_residual = Scalars.Of(MixtureLimits.SmallResidual);
 
     public int Components => components;
 
     /// <summary>3 K + 2.</summary>
-    public int Parameters => (3 * components) + 2;
+    public int Parameters => MixtureLimits.Parameters(components);
 
     /// <summary>Value and log-derivative of each element.</summary>
     public (Tensor Value, Tensor LogDerivative) Forward(Tensor x, Tensor parameters)
@@ -63,11 +54,11 @@ internal sealed class MixtureTwin(int components)
 
     /// <summary>The error of a root that was not found; NaN is no small number.</summary>
     /// <param name="error">The largest |τ(x) − y|/max(1, |y|).</param>
-    /// <exception cref="InvalidOperationException">It is not at most <see cref="MixtureCdfTransformer.MaxResidual"/>.</exception>
-    public static void CheckResidual(double error)
+    /// <exception cref="InvalidOperationException">It is not at most <see cref="MixtureLimits.MaxResidual"/>.</exception>
+    public void CheckResidual(double error)
     {
-        if (!(error <= MixtureCdfTransformer.MaxResidual))
-            throw new NoInverseException(FormattableString.Invariant($"{nameof(MixtureCdfTransformer)}.Inverse found no root: the largest residual is {error:G3} of {MixtureCdfTransformer.MaxResidual:G1} allowed. Values or parameters may be NaN, infinite or near the largest number of their dtype."));
+        if (!(error <= MixtureLimits.MaxResidual))
+            throw new NoInverseException(FormattableString.Invariant($"{owner}.Inverse found no root: the largest residual is {error:G3} of {MixtureLimits.MaxResidual:G1} allowed. Values or parameters may be NaN, infinite or near the largest number of their dtype."));
     }
 
     private (Tensor LogWeights, Tensor Means, Tensor LogSizes, Tensor LogScale, Tensor Shift) Split(Tensor x, Tensor parameters)
@@ -104,7 +95,7 @@ internal sealed class MixtureTwin(int components)
         var x = low.add(high, Scalars.One).mul(Scalars.Half);
         var before = high.sub(low);
         var found = zeros_like(x, dtype: @bool);
-        for (var i = 0; i < MaxSteps && x.numel() > 0; i++)
+        for (var i = 0; i < MixtureLimits.MaxSteps && x.numel() > 0; i++)
         {
             using var step = NewDisposeScope();
             var (value, logDerivative) = Logit(x, p);

@@ -20,17 +20,17 @@ internal sealed class SplineTwin(SplineShape shape)
     public (Tensor Value, Tensor LogDerivative) Apply(Tensor input, Tensor parameters, bool inverse)
     {
         using var scope = NewDisposeScope();
-        var inside = shape.Tails == SplineTails.Circular ? OnCircle(input) : input.clamp(low, high);
+        var inside = shape.Ends == SplineEnds.Circular ? OnCircle(input) : input.clamp(low, high);
         var bin = Bin(inside, parameters, inverse);
         var (value, logDerivative) = inverse ? Root(inside, bin) : Quotient(inside, bin);
-        switch (shape.Tails)
+        switch (shape.Ends)
         {
-            case SplineTails.Linear:
+            case SplineEnds.Linear:
                 var within = input.ge(low).logical_and(input.le(high));
                 value = value.where(within, input);
                 logDerivative = logDerivative.where(within, zeros_like(logDerivative));
                 break;
-            case SplineTails.Box:
+            case SplineEnds.Box:
                 value = value.add(input.sub(inside).mul(logDerivative.exp()), Scalars.One);
                 break;
             default:
@@ -77,8 +77,8 @@ internal sealed class SplineTwin(SplineShape shape)
     {
         // log(1 + exp(x)) in the form that is exact on both sides
         var free = nn.functional.logsigmoid(all.narrow(1, 2 * shape.Bins, shape.Derivatives).mul(steepness).neg()).neg().mul(flatness).add(min_derivative, Scalars.One);
-        if (shape.Tails == SplineTails.Box) return free;
-        if (shape.Tails == SplineTails.Circular) return cat([free, free.narrow(1, 0, 1)], 1);
+        if (shape.Ends == SplineEnds.Box) return free;
+        if (shape.Ends == SplineEnds.Circular) return cat([free, free.narrow(1, 0, 1)], 1);
         var one = ones_like(all.narrow(1, 0, 1));
         return cat([one, free, one], 1);
     }

@@ -3,9 +3,9 @@ using System.Runtime.InteropServices;
 namespace RealNvp.Kernels;
 
 /// <summary>Memory that a thread keeps for its kernels, so that none is asked for, and touched for the first time, in each call.</summary>
-internal sealed unsafe class DenseScratch
+internal sealed unsafe class KernelScratch
 {
-    [ThreadStatic] private static DenseScratch? shared, own, held;
+    [ThreadStatic] private static KernelScratch? shared, own, held;
     private const nuint Alignment = 64;
     private float* memory;
     private long size;
@@ -19,7 +19,7 @@ internal sealed unsafe class DenseScratch
     /// <summary>What the calling thread holds between calls of kernels that use the other two.</summary>
     public static float* Held(long elements) => (held ??= new()).Rent(elements);
 
-    ~DenseScratch() => NativeMemory.AlignedFree(memory);
+    ~KernelScratch() => NativeMemory.AlignedFree(memory);
 
     private float* Rent(long elements)
     {

@@ -1,9 +1,10 @@
 using RealNvp.Internal;
 using RealNvp.Kernels;
+using RealNvp.Operations;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
-namespace RealNvp.Operations;
+namespace RealNvp;
 
 /// <summary>A conditioner whose weights a kernel can read.</summary>
 internal interface IDenseNetwork
