@@ -20,6 +20,7 @@ namespace RealNvp;
 /// context requires a gradient; they need the memory of the rows and little more otherwise. <see cref="NegativeLogLikelihood"/>, <see cref="RSampleAndLogProb"/> and
 /// <see cref="FlowDistribution"/>'s <c>log_prob</c> and <c>rsample</c> are differentiable with respect to the weights always.</para>
 /// </remarks>
+[Describing.TypeFormatterSource(typeof(Describing.HtmlFormatterSource))]
 public partial class Flow : nn.Module
 {
     private readonly Bijection bijection;

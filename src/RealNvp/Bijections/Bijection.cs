@@ -15,12 +15,13 @@ namespace RealNvp;
 /// call <c>RegisterComponents()</c> last in the constructor. Shapes, dtypes, devices and memory are dealt with here.</para>
 /// <para>Thread safety: in evaluation mode both methods may be called from several threads at once. Training is for one thread.</para>
 /// </remarks>
+[Describing.TypeFormatterSource(typeof(Describing.HtmlFormatterSource))]
 public abstract class Bijection : nn.Module
 {
     [ThreadStatic] private static Action<LayerRun>? observer;
     [ThreadStatic] private static Action<Bijection, Tensor, bool>? arrival;
 
-    private readonly List<Constant> constants = [];
+    private readonly Constants constants = new();
 
     /// <summary>Makes a bijection for examples of one shape.</summary>
     /// <param name="name">The name that errors show, usually the class name.</param>
@@ -152,6 +153,9 @@ public abstract class Bijection : nn.Module
         return Batch.SumExamples(logDerivative);
     }
 
+    /// <summary>The layer as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
+    public override string ToString() => Describing.ModuleTree.Of(this);
+
     // the bijections that a module is made of, not those that these are made of
     private static IEnumerable<Bijection> Parts(nn.Module module) => module.children().SelectMany(child => child is Bijection part ? [part] : Parts(child));
 
@@ -239,8 +243,7 @@ public abstract class Bijection : nn.Module
     internal virtual (Tensor Value, Tensor? LogDet)? WithCore(Bijection before, Tensor input, bool inverse) => null;
 
     /// <summary>The floating-point dtype of the constants of this map and its parts; null where there are none.</summary>
-    internal ScalarType? ConstantDtype => modules().OfType<Bijection>().Append(this)
-        .SelectMany(b => b.constants).Select(c => c.Value).Where(v => v.is_floating_point()).Select(v => (ScalarType?)v.dtype).FirstOrDefault();
+    internal ScalarType? ConstantDtype => modules().OfType<Bijection>().Append(this).Select(b => b.constants.Dtype).FirstOrDefault(d => d is not null);
 
     /// <summary>Calls <paramref name="action"/> after every layer's run on this thread, until disposed.</summary>
     internal static ObserverScope Observe(Action<LayerRun> action)
@@ -269,24 +272,19 @@ public abstract class Bijection : nn.Module
     }
 
     /// <summary>Adds a tensor that follows the module's dtype and device but is no part of its state.</summary>
-    private protected Constant AddConstant(Tensor value)
-    {
-        var constant = new Constant(value);
-        constants.Add(constant);
-        return constant;
-    }
+    private protected Constant AddConstant(Tensor value) => constants.Add(value);
 
     /// <inheritdoc/>
     protected override void _toEpilog(ScalarType? dtype, Device? device, bool non_blocking)
     {
         base._toEpilog(dtype, device, non_blocking);
-        foreach (var constant in constants) constant.To(dtype, device);
+        constants.To(dtype, device);
     }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        if (disposing) foreach (var constant in constants) constant.Dispose();
+        if (disposing) constants.Dispose();
         base.Dispose(disposing);
     }
 

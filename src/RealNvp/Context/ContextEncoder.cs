@@ -27,6 +27,9 @@ public abstract class ContextEncoder : nn.Module<Tensor, Tensor>
     /// <summary>Checks the values of contexts whose shape is right; throws <see cref="ArgumentException"/> where they are not.</summary>
     protected virtual void CheckValues(Tensor context, string owner) { }
 
+    /// <summary>The encoder as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
+    public override string ToString() => Describing.ModuleTree.Of(this);
+
     internal void CheckContext(Tensor? context, long? examples, string owner, bool values)
     {
         if (context is null) throw new ArgumentNullException(nameof(context), $"{owner} is conditional: it needs contexts of shape {Letters(examples is null)}.");

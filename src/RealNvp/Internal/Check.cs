@@ -9,7 +9,6 @@ internal static class Check
     // of a dimension, and of layers in a row: what no machine can hold is a mistake
     private const long Largest = int.MaxValue;
     private const int Deepest = 4096;
-    private const long MuchMemory = 1L << 32;
 
     public static void Tensor(Tensor? tensor, string parameter)
     {
@@ -21,7 +20,7 @@ internal static class Check
     /// <summary>Refuses a tensor that has a shape, but no numbers; of a layer with weights the device of these tells.</summary>
     public static void NotMeta(Tensor tensor, string parameter)
     {
-        if (tensor.device_type == DeviceType.META && !MetaStandsIn)
+        if (tensor.device_type == DeviceType.META)
             throw new ArgumentException($"The tensor '{parameter}' is on the device meta, so it has a shape, but no numbers. Make it on the CPU or a GPU.", parameter);
     }
 
@@ -83,28 +82,6 @@ internal static class Check
             throw new ArgumentException($"{owner} expects {parameter} and {nameof(parameters)} of one dtype and on one device; got {input.dtype} on {input.device} and {parameters.dtype} on {parameters.device}. Convert one of them.", nameof(parameters));
     }
 
-    /// <summary>The number of samples in all, rows·count, if there is memory for them: nothing is begun that cannot end.</summary>
-    public static long Drawn(long rows, long count, long elements, string owner)
-    {
-        if (count < 0) throw new ArgumentOutOfRangeException(nameof(count), count, "The number of samples must not be negative.");
-        var bytes = (Int128)rows * count * elements * sizeof(float);
-        if (bytes <= MuchMemory || (bytes <= long.MaxValue / 2 && IsThereMemory((long)bytes))) return rows * count;
-        throw new InsufficientMemoryException($"{owner} was asked for {(Int128)rows * count} samples of {elements} numbers each, for which there is not enough memory. Draw fewer at once.");
-    }
-
-    private static bool IsThereMemory(long bytes)
-    {
-        try
-        {
-            empty(bytes, ScalarType.Byte, CPU).Dispose();
-            return true;
-        }
-        catch (System.Runtime.InteropServices.ExternalException)
-        {
-            return false;
-        }
-    }
-
     /// <summary>Throws if a list is null, empty or has a null in it.</summary>
     public static void Items<T>(IReadOnlyList<T?>? items, string parameter, string what) where T : class
     {
@@ -113,15 +90,12 @@ internal static class Check
             if (items[i] is null) throw new ArgumentException($"{what} {i} is null.", parameter);
     }
 
-    /// <summary>Whether meta, which has no numbers, stands in for a device that this machine lacks: where tests look at what is drawn for one.</summary>
-    internal static bool MetaStandsIn { get; set; }
-
     /// <summary>Throws if a device is not there.</summary>
     public static void Available(Device? device, string parameter)
     {
         if (device is { type: DeviceType.CUDA } && !cuda.is_available())
             throw new ArgumentException($"The device is {device}, but no CUDA device was found. Use the CPU, or add TorchSharp-cuda-windows or TorchSharp-cuda-linux to the application on a machine with an NVIDIA GPU.", parameter);
-        if (device is { type: DeviceType.META } && !MetaStandsIn) throw new ArgumentException("The device is meta, on which tensors have no numbers. Use the CPU or a GPU.", parameter);
+        if (device is { type: DeviceType.META }) throw new ArgumentException("The device is meta, on which tensors have no numbers. Use the CPU or a GPU.", parameter);
     }
 
     /// <summary>Checks a batch of examples of shape (N, <paramref name="expected"/>).</summary>

@@ -110,18 +110,25 @@ public sealed partial class Trainer : IDisposable
         }
 
         FillIn(validation, source);
-        using var statistics = new BufferSnapshot(flow);
-        using var run = new Run(data, validation, source, progress, statistics, Batches(data), TotalSteps(data), Clock, Options.MaxDuration);
-        using var waiting = limits is { } l ? new PendingSteps(l, parameters[0].device) : null;
-        pending = waiting;
+        using var run = new TrainingRun(Clock, Options.MaxDuration)
+        {
+            Train = data,
+            Validation = validation,
+            Source = source,
+            Progress = progress,
+            Batches = Batches(data),
+            TotalSteps = TotalSteps(data),
+            HeldOut = HeldOut(source, validation),
+        };
+        using var loop = new StepLoop(flow, optimizer, average, Options, state, run, limits);
         var reason = StopReason.Finished;
         flow.train();
         var reversible = flow.ReversibleTraining;
         try
         {
             if (Options.Reversible) flow.ReversibleTraining = true;
-            while (state.Epoch < Options.Epochs && !StepsDone && reason == StopReason.Finished)
-                reason = RunEpoch(run, cancellationToken) ?? (EndEpoch(run) ? StopReason.EarlyStopped : StopReason.Finished);
+            while (state.Epoch < Options.Epochs && !StepsDone(loop.Taken) && reason == StopReason.Finished)
+                reason = RunEpoch(run, loop, cancellationToken) ?? (EndEpoch(run) ? StopReason.EarlyStopped : StopReason.Finished);
             if (reason is StopReason.Cancelled or StopReason.TimeLimit && Options.CheckpointPath is { } path) SaveCheckpoint(path);
             // after the checkpoint, so that a resumed training does not know of it
             if (reason == StopReason.TimeLimit && state.Examples > 0) EndPart(run);
@@ -129,8 +136,7 @@ public sealed partial class Trainer : IDisposable
         }
         finally
         {
-            SettleQuietly(run);
-            pending = null;
+            loop.SettleQuietly();
             foreach (var parameter in parameters) parameter.grad = null;
             flow.ReversibleTraining = reversible;
             flow.eval();
@@ -159,46 +165,6 @@ public sealed partial class Trainer : IDisposable
         if (!state.Warnings.Contains(sentence)) state.Warnings = [.. state.Warnings, sentence];
     }
 
-    private bool StepsDone => Options.MaxSteps is { } most && StepsTaken >= most;
-
-    // null: to its end
-    private StopReason? RunEpoch(Run run, CancellationToken cancellationToken)
-    {
-        run.Start(state.Seconds);
-        foreach (var (x, context) in run.Train.Batches(Options.BatchSize, Mix(Options.Seed, 2L * state.Epoch), state.Batch))
-        {
-            using (x)
-            using (context)
-            {
-                if (cancellationToken.IsCancellationRequested || run.TimeIsUp)
-                {
-                    Settle(run);
-                    return cancellationToken.IsCancellationRequested ? StopReason.Cancelled : StopReason.TimeLimit;
-                }
-                TakeStep(x, context, run);
-                run.KeepRows(x, context);
-            }
-            if (StepsDone) break;
-        }
-        Settle(run);
-        if (state.Examples == 0) throw new ArgumentException($"The data loader gave no batch in this epoch. Pass a sequence that can be enumerated again for each epoch, and for the pass before the first one that fits layers to the data, if there are any; or fit those first: {nameof(Trainer)}.{nameof(FitLayers)}.");
-        return null;
-    }
-
-    private void KeepBest()
-    {
-        best?.Dispose();
-        using var averaged = average?.Apply();
-        best = new StateSnapshot(flow.state_dict());
-    }
-
-    private void Finish()
-    {
-        finished = true;
-        if (best is null && average is not null) KeepBest();
-        best?.CopyTo(flow);
-    }
-
     private long Batches(TrainingData train) => train.BatchesPerEpoch(Options.BatchSize) ?? 0;
 
     // 0 where a data loader does not tell
@@ -219,14 +185,5 @@ public sealed partial class Trainer : IDisposable
         static bool IsScale(string name) => name.EndsWith("weight_g", StringComparison.Ordinal) || name.EndsWith("transformer.scale", StringComparison.Ordinal);
         var named = flow.named_parameters().Where(p => p.parameter.requires_grad).ToLookup(p => decay > 0 && IsScale(p.name));
         return [.. new[] { new ParameterGroup(named[false]), new ParameterGroup(named[true]) { WeightDecay = decay } }.Where(g => g.Parameters.Count > 0)];
-    }
-
-    // splitmix64: neighbouring steps get unrelated seeds
-    private static long Mix(long seed, long number)
-    {
-        var z = unchecked((ulong)seed + (0x9E3779B97F4A7C15UL * (ulong)(number + 2)));
-        z = unchecked((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9UL);
-        z = unchecked((z ^ (z >> 27)) * 0x94D049BB133111EBUL);
-        return unchecked((long)(z ^ (z >> 31)));
     }
 }

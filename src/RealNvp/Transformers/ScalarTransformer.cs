@@ -52,6 +52,9 @@ public abstract class ScalarTransformer : nn.Module
     /// <param name="feature">The channel or feature among those that are transformed, from 0.</param>
     public virtual ScalarTransformer ForFeature(int feature) => this;
 
+    /// <summary>The map as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
+    public override string ToString() => Describing.ModuleTree.Of(this);
+
     /// <summary>The map as a part of a kernel for a whole layer of vectors; null where there is none.</summary>
     internal virtual CouplingMap? Fused => null;
 

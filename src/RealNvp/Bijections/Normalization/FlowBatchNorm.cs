@@ -42,7 +42,8 @@ public sealed class FlowBatchNorm : Bijection, IStateLaws
         if (partition?.Changes is { } changes)
         {
             // the elements of each channel that change; spatial sizes that the mask leaves open count below
-            using var all = changes.expand([1, .. inputShape.Select((s, i) => s == -1 ? changes.shape[^(inputShape.Count - i)] : s)]);
+            using var scope = NewDisposeScope();
+            var all = changes.expand([1, .. inputShape.Select((s, i) => s == -1 ? changes.shape[^(inputShape.Count - i)] : s)]);
             elements = AddConstant(all.flatten(2).sum([0, 2]));
         }
         Weights.Pay((2 * channels) + 1, 3);
