@@ -7,8 +7,8 @@ internal static class Floors
     public static readonly (string Room, string[] Paths)[] Rooms =
     [
         ("Kernels", ["Kernels/"]),
-        // what everybody may use: checks, shapes, traits, statistics, noise, the backend
-        ("Ground", ["Internal/", "Shapes/", "Traits/", "Statistics/", "Noise.cs", "TorchBackend.cs", "Cpu"]),
+        // what everybody may use: checks, shapes, traits, statistics, noise, the backend, a module in words
+        ("Ground", ["Internal/", "Shapes/", "Traits/", "Statistics/", "Noise.cs", "TorchBackend.cs", "Cpu", "Describing/IDescribed.cs", "Describing/ModuleT"]),
         ("Files", ["Serialization/SafeTensors", "Serialization/AtomicFile.cs", "Serialization/Checksum.cs", "Serialization/HeaderTokens.cs"]),
         ("Operations", ["Operations/"]),
         ("Transformers", ["Transformers/"]),
@@ -17,7 +17,7 @@ internal static class Floors
         ("Densities", ["Densities/"]),
         ("Context", ["Context/"]),
         ("Reversible", ["Reversible/"]),
-        ("Flow", ["Flow", "Evaluation.cs"]),
+        ("Flow", ["Flow", "Evaluation.cs", "LayerSummary.cs", "Describing/"]),
         ("Checking", ["Checking/"]),
         ("Inference", ["Inference/"]),
         ("Training", ["Training/"]),
