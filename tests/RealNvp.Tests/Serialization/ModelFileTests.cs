@@ -242,7 +242,7 @@ public sealed class ModelFileTests : IDisposable
             stream.Write(bytes.AsSpan(0, bytes.Length / 2));
             throw new IOException("No space left on device");
         });
-        full.Should().Throw<IOException>().WithMessage("No space left on device");
+        full.Should().Throw<IOException>().WithMessage($"*{path}*stays as it is: No space left on device.");
         File.ReadAllBytes(path).Should().Equal(bytes);
         folder.Names.Should().Equal("model.safetensors");
         using var loaded = RealNvpModel.Load(path);
