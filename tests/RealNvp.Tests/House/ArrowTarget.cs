@@ -1,4 +1,4 @@
-namespace RealNvp.Tests.Structure;
+namespace RealNvp.Tests.House;
 
 #pragma warning disable CA1052, CA1822, CA1852, CS0649, IDE0051
 

@@ -1,7 +1,7 @@
 using System.Reflection;
 using System.Text.RegularExpressions;
 
-namespace RealNvp.Tests.Structure;
+namespace RealNvp.Tests.House;
 
 /// <summary>Who knows whom: see <see cref="Floors"/>, and <see cref="FloorDebts"/> for what is still the wrong way round.</summary>
 public partial class FloorTests

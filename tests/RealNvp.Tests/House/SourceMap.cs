@@ -1,7 +1,7 @@
 using System.Text.RegularExpressions;
 using RealNvp.Tests.Infrastructure;
 
-namespace RealNvp.Tests.Structure;
+namespace RealNvp.Tests.House;
 
 /// <summary>Where each type of src/RealNvp is declared.</summary>
 internal static partial class SourceMap

@@ -1,4 +1,4 @@
-namespace RealNvp.Tests.Structure;
+namespace RealNvp.Tests.House;
 
 /// <summary>Arrows that run up today. The list only ever shrinks: a new arrow is mended, and not written here.</summary>
 internal static class FloorDebts

@@ -1,4 +1,4 @@
-namespace RealNvp.Tests.Structure;
+namespace RealNvp.Tests.House;
 
 /// <summary>The floors of src/RealNvp, from the lowest up. A type may know types of its own room and of the rooms before it, and no others.</summary>
 internal static class Floors

@@ -3,7 +3,7 @@ using System.Reflection.Emit;
 using System.Reflection.Metadata;
 using System.Reflection.PortableExecutable;
 
-namespace RealNvp.Tests.Structure;
+namespace RealNvp.Tests.House;
 
 /// <summary>
 /// Which types of a compiled assembly know which others of it: by base types, interfaces, fields, signatures, attributes of generics, locals and every
