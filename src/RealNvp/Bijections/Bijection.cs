@@ -274,6 +274,9 @@ public abstract class Bijection : nn.Module
     /// <summary>Adds a tensor that follows the module's dtype and device but is no part of its state.</summary>
     private protected Constant AddConstant(Tensor value) => constants.Add(value);
 
+    /// <summary>Adds a constant, which follows the module's dtype and device but is no part of its state.</summary>
+    private protected Constant AddConstant(Constant constant) => constants.Add(constant);
+
     /// <inheritdoc/>
     protected override void _toEpilog(ScalarType? dtype, Device? device, bool non_blocking)
     {
