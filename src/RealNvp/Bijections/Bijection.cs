@@ -151,13 +151,11 @@ public abstract class Bijection : nn.Module
     protected static Tensor SumExamples(Tensor logDerivative)
     {
         ArgumentNullException.ThrowIfNull(logDerivative);
-        return SumOfExamples(logDerivative);
+        return Batch.SumExamples(logDerivative);
     }
 
     /// <summary>The layer as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
     public override string ToString() => Describing.ModuleTree.Of(this);
-
-    internal static Tensor SumOfExamples(Tensor logDerivative) => logDerivative.dim() <= 1 ? logDerivative.alias() : logDerivative.flatten(1).sum(1);
 
     // the bijections that a module is made of, not those that these are made of
     private static IEnumerable<Bijection> Parts(nn.Module module) => module.children().SelectMany(child => child is Bijection part ? [part] : Parts(child));
