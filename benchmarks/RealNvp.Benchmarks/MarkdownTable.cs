@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace RealNvp.Benchmarks;
 
-/// <summary>Results as the table of docs/performance.md: our time, and how many times longer the fastest peer took.</summary>
+/// <summary>Results as the table of docs/performance-method.md: our time, and how many times longer the fastest peer took.</summary>
 internal static class MarkdownTable
 {
     public static IEnumerable<string> Of(IReadOnlyList<Measurement> all)

@@ -6,7 +6,7 @@ namespace RealNvp;
 /// <remarks>
 /// <para>A program that owns its process calls <see cref="Apply"/> first of all: <c>CpuTuning.Apply();</c>. A library should leave the choice to the
 /// program. On a GPU it changes next to nothing.</para>
-/// <para>What each setting does and costs is said at <see cref="CpuTuningOptions"/>; what each is worth stands in docs/performance.md.</para>
+/// <para>What each setting does and costs is said at <see cref="CpuTuningOptions"/>; what each is worth stands in docs/performance-method.md.</para>
 /// </remarks>
 public static class CpuTuning
 {

@@ -106,7 +106,7 @@ public partial class Flow
         }
         try
         {
-            passes.Each(count, (start, size) =>
+            passes.Each(count, owner, (start, size) =>
             {
                 var (input, features) = Part(start, size);
                 asked.Add((LogProbOf(owner, input, features).DetachFromDisposeScope(), start));

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -115,12 +116,18 @@ public partial class Flow
         var weight = Weight;
         var (device, dtype) = (weight?.device ?? get_default_device(), weight?.dtype ?? get_default_dtype());
         using var random = RandomSource.Use(seed);
-        var total = Check.Drawn(context?.shape[0] ?? 1, count, LatentShape.NumElements, owner);
-        var features = Features(context, dtype, owner)?.repeat_interleave(count, 0);
-        var z = Latents(total, temperature, dtype, device, ForBase(features));
+        var total = MemoryCheck.Samples(context?.shape[0] ?? 1, count, LatentShape.NumElements, dtype, owner);
+        Tensor? features;
+        Tensor z;
+        try
+        {
+            features = Features(context, dtype, owner)?.repeat_interleave(count, 0);
+            z = Latents(total, temperature, dtype, device, ForBase(features));
+        }
+        catch (ExternalException e) when (MemoryCheck.Of(e, owner, total, total) is { } error) { throw error; }
         if (is_grad_enabled() && !z.requires_grad && base_density.parameters().Any(p => p.requires_grad))
             throw new InvalidOperationException($"{base_density.GetName()} has weights that are trained, but draws its samples without gradients, so theirs would be wrong. Freeze them: set requires_grad to false.");
-        return (is_grad_enabled() ? passes.AtOnce() : passes).Run(total, (start, size) =>
+        return (is_grad_enabled() ? passes.AtOnce() : passes).Run(total, InputShape.NumElements, owner, (start, size) =>
         {
             var (latents, given) = Rows(z, features, start, size);
             var (x, logDet) = Applied(owner, latents, ForBijection(given), inverse: true);
@@ -138,7 +145,7 @@ public partial class Flow
     {
         const long block = 1 << 16;
         if (count <= block) return base_density.Sample(count, temperature, dtype, device, RandomSource.Current, features);
-        // a number of samples that memory cannot hold fails here, and not after all of it is full
+        // a number of samples that the device cannot hold fails here, and not after all of it is full
         empty(LatentShape.WithBatch(count), dtype, device).Dispose();
         List<Tensor> blocks = [];
         for (long start = 0; start < count; start += block)

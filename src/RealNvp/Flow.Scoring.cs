@@ -70,7 +70,7 @@ public partial class Flow
         using var gradients = graph ? null : no_grad();
         CheckInput(x, context, owner);
         using var random = RandomSource.Use(seed);
-        return scope.MoveToOuter((graph ? passes.AtOnce() : passes).Run(x.shape[0], (start, count) =>
+        return scope.MoveToOuter((graph ? passes.AtOnce() : passes).Run(x.shape[0], 1, owner, (start, count) =>
         {
             var (part, given) = Rows(x, context, start, count);
             return Scored(part, given, start, owner);
@@ -85,7 +85,7 @@ public partial class Flow
         using var gradients = graph ? null : no_grad();
         CheckInput(x, context, owner);
         using var random = RandomSource.Use(seed);
-        return scope.MoveToOuter((graph ? passes.AtOnce() : passes).Run(x.shape[0], (start, count) =>
+        return scope.MoveToOuter((graph ? passes.AtOnce() : passes).Run(x.shape[0], LatentShape.NumElements, owner, (start, count) =>
         {
             var (part, given) = Rows(x, context, start, count);
             var input = Prepared(part);
@@ -105,7 +105,7 @@ public partial class Flow
         using var gradients = graph ? null : no_grad();
         CheckLatents(z, owner);
         CheckContext(context, z.shape[0], owner);
-        return scope.MoveToOuter((graph ? passes.AtOnce() : passes).Run(z.shape[0], (start, count) =>
+        return scope.MoveToOuter((graph ? passes.AtOnce() : passes).Run(z.shape[0], InputShape.NumElements, owner, (start, count) =>
         {
             var (part, given) = Rows(z, context, start, count);
             part = InWeightDtype(part);

@@ -33,17 +33,12 @@ public sealed class Laplace : Density
 {
     public Laplace(EventShape shape) : base(nameof(Laplace), shape) => RegisterComponents();
 
-    public override Tensor LogProb(Tensor z, Tensor? context = null)
-    {
-        using var scope = NewDisposeScope();
-        return scope.MoveToOuter((-z.abs() - Math.Log(2)).flatten(1).sum(1));
-    }
+    protected override Tensor LogProbCore(Tensor z, Tensor? context) => (-z.abs() - Math.Log(2)).flatten(1).sum(1);
 
-    public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
+    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
     {
-        using var scope = NewDisposeScope();
         var u = Noise.Uniform(Shape.WithBatch(count), dtype, device, generator, -0.5, 0.5);
-        return scope.MoveToOuter(u.sign() * (1 - (2 * u.abs())).clamp_min(1e-30).log() * -temperature);
+        return (u.sign() * (1 - (2 * u.abs())).clamp_min(1e-30).log() * -temperature);
     }
 }
 

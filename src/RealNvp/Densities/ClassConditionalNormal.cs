@@ -38,17 +38,15 @@ public sealed class ClassConditionalNormal : Density
     public override long ContextSize => Classes;
 
     /// <inheritdoc/>
-    public override Tensor LogProb(Tensor z, Tensor? context = null)
+    protected override Tensor LogProbCore(Tensor z, Tensor? context)
     {
-        CheckLatents(z, context);
         using var scope = NewDisposeScope();
         return scope.MoveToOuter(Gaussian.LogProb(z.flatten(1), context!.mm(means), Gaussian.Limited(context.mm(log_scales))));
     }
 
     /// <inheritdoc/>
-    public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
+    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
     {
-        CheckSampling(count, temperature, dtype, device, context);
         using var scope = NewDisposeScope();
         var scale = Gaussian.Limited(context!.mm(log_scales)).exp();
         return scope.MoveToOuter(Normals(count, temperature, dtype, device, generator).mul(scale).add(context!.mm(means), Scalars.One).reshape(Shape.WithBatch(count)));

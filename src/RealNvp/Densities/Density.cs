@@ -8,6 +8,8 @@ namespace RealNvp;
 /// <remarks>Letters: N latents, D elements of a latent, C context features.</remarks>
 public abstract class Density : nn.Module
 {
+    private bool disposed;
+
     /// <summary>Makes a density for latents of one shape.</summary>
     /// <param name="name">The name that errors show.</param>
     /// <param name="shape">The shape of one latent, all sizes known.</param>
@@ -34,41 +36,77 @@ public abstract class Density : nn.Module
     protected internal virtual Tensor? OutsideSupport(Tensor z) => null;
 
     /// <summary>log p(z | context) of latents of shape (N, ...): shape (N), in nats. The caller disposes it.</summary>
-    /// <param name="z">(N, ...).</param>
+    /// <param name="z">(N, ...), in the dtype and on the device of the weights.</param>
     /// <param name="context">(N, C) for a conditional density; null for any other.</param>
-    public abstract Tensor LogProb(Tensor z, Tensor? context = null);
-
-    /// <summary>Draws <paramref name="count"/> latents of shape (N, ...). The caller disposes them.</summary>
-    /// <param name="count">N.</param>
-    /// <param name="temperature">Scales the spread; 1 is the density itself, smaller is closer to its mode.</param>
-    /// <param name="dtype">The dtype of the latents.</param>
-    /// <param name="device">The device of the latents.</param>
-    /// <param name="generator">The source of randomness; null is torch's default generator.</param>
-    /// <param name="context">(N, C) for a conditional density, one row for each latent; null for any other.</param>
-    public abstract Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null);
-
-    /// <summary>The density as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
-    public override string ToString() => Describing.ModuleTree.Of(this);
-
-    /// <summary>Checks the arguments of <see cref="LogProb"/>.</summary>
-    private protected void CheckLatents(Tensor z, Tensor? context)
+    /// <exception cref="ArgumentException">An argument has another shape, dtype or device.</exception>
+    public Tensor LogProb(Tensor z, Tensor? context = null)
     {
+        CheckAlive();
         var owner = $"{GetName()}.{nameof(LogProb)}";
         Check.Batch(z, nameof(z), owner, Shape);
         Check.Like(z, nameof(z), owner, parameters().FirstOrDefault());
         Check.Context(context, ContextSize, z.shape[0], owner, z);
+        using var scope = NewDisposeScope();
+        return scope.MoveToOuter(LogProbCore(z, context));
     }
 
-    /// <summary>Checks the arguments of <see cref="Sample"/>.</summary>
-    private protected void CheckSampling(long count, double temperature, ScalarType dtype, Device device, Tensor? context)
+    /// <summary>Draws <paramref name="count"/> latents of shape (N, ...). The caller disposes them.</summary>
+    /// <param name="count">N, 0 or more.</param>
+    /// <param name="temperature">Scales the spread; 1 is the density itself, smaller is closer to its mode. Finite, 0 or more.</param>
+    /// <param name="dtype">The dtype of the latents, a floating-point one.</param>
+    /// <param name="device">The device of the latents.</param>
+    /// <param name="generator">The source of randomness; null is torch's default generator.</param>
+    /// <param name="context">(N, C) for a conditional density, one row for each latent; null for any other.</param>
+    /// <exception cref="ArgumentException">An argument is out of its range, or the context does not fit.</exception>
+    /// <exception cref="InsufficientMemoryException">More latents than memory holds.</exception>
+    public Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
     {
+        CheckAlive();
+        var owner = $"{GetName()}.{nameof(Sample)}";
         ArgumentNullException.ThrowIfNull(device);
         Check.Available(device, nameof(device));
         if (!(temperature >= 0 && double.IsFinite(temperature))) throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "The temperature must be finite and not negative.");
         if (dtype is not (ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64)) throw new ArgumentException($"Latents have a floating-point dtype; got {dtype}.", nameof(dtype));
-        Check.NotNegative(count, nameof(count), "The number of latents");
-        Check.Context(context, ContextSize, count, $"{GetName()}.{nameof(Sample)}", null);
+        MemoryCheck.Samples(1, count, Shape.NumElements, dtype, owner);
+        Check.Context(context, ContextSize, count, owner, null);
+        using var scope = NewDisposeScope();
+        return scope.MoveToOuter(SampleCore(count, temperature, dtype, device, generator, context));
     }
+
+    /// <summary>What <see cref="LogProb"/> gives. Its arguments are checked; it runs in a dispose scope.</summary>
+    /// <param name="z">(N, ...).</param>
+    /// <param name="context">(N, C) for a conditional density; null for any other.</param>
+    /// <returns>(N).</returns>
+    protected abstract Tensor LogProbCore(Tensor z, Tensor? context);
+
+    /// <summary>What <see cref="Sample"/> gives. Its arguments are checked; it runs in a dispose scope.</summary>
+    /// <param name="count">N.</param>
+    /// <param name="temperature">Scales the spread; 1 is the density itself.</param>
+    /// <param name="dtype">The dtype of the latents.</param>
+    /// <param name="device">The device of the latents.</param>
+    /// <param name="generator">The source of randomness, for <see cref="Noise"/>; null is torch's default generator.</param>
+    /// <param name="context">(N, C) for a conditional density; null for any other.</param>
+    /// <returns>(N, ...).</returns>
+    protected abstract Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context);
+
+    /// <summary>The density as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
+    public override string ToString() => Describing.ModuleTree.Of(this);
+
+    /// <summary>Throws if the density is disposed.</summary>
+    internal void CheckAlive()
+    {
+        if (disposed) throw Check.Disposed(GetName());
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        disposed = true;
+        base.Dispose(disposing);
+    }
+
+    /// <summary>As <see cref="Sample"/>, of arguments that nobody checked: a device without numbers may stand in for one that is not there.</summary>
+    internal Tensor Draw(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context) => SampleCore(count, temperature, dtype, device, generator, context);
 
     /// <summary>Standard normals (N, D), scaled by a temperature.</summary>
     private protected Tensor Normals(long count, double temperature, ScalarType dtype, Device device, Generator? generator)

@@ -40,18 +40,16 @@ public sealed class DiagonalNormal : Density
     public override long ContextSize { get; }
 
     /// <inheritdoc/>
-    public override Tensor LogProb(Tensor z, Tensor? context = null)
+    protected override Tensor LogProbCore(Tensor z, Tensor? context)
     {
-        CheckLatents(z, context);
         using var scope = NewDisposeScope();
         var (m, s) = Moments(context);
         return scope.MoveToOuter(Gaussian.LogProb(z.flatten(1), m, s));
     }
 
     /// <inheritdoc/>
-    public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
+    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
     {
-        CheckSampling(count, temperature, dtype, device, context);
         using var scope = NewDisposeScope();
         var (m, s) = Moments(context);
         var z = Normals(count, temperature, dtype, device, generator).mul(s.exp()).add(m, Scalars.One);

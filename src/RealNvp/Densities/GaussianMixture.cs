@@ -45,18 +45,16 @@ public sealed class GaussianMixture : Density
     public override long ContextSize { get; }
 
     /// <inheritdoc/>
-    public override Tensor LogProb(Tensor z, Tensor? context = null)
+    protected override Tensor LogProbCore(Tensor z, Tensor? context)
     {
-        CheckLatents(z, context);
         using var scope = NewDisposeScope();
         var (w, m, s) = Parts(context);
         return scope.MoveToOuter(Gaussian.LogProb(z.flatten(1).unsqueeze(1), m, s).add(w.log_softmax(-1), Scalars.One).logsumexp(1));
     }
 
     /// <inheritdoc/>
-    public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
+    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
     {
-        CheckSampling(count, temperature, dtype, device, context);
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         var (w, m, s) = Parts(context);

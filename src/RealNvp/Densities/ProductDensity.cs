@@ -13,6 +13,7 @@ public sealed class ProductDensity : Density
 {
     private readonly ModuleList<Density> parts;
     private readonly FeatureSet[] features;
+    private readonly Constants constants = new();
     private readonly Constant[] indices;
     private readonly Constant merge;
 
@@ -41,8 +42,8 @@ public sealed class ProductDensity : Density
         var back = new long[count];
         for (var i = 0; i < all.Length; i++) back[all[i]] = i;
         using var scope = NewDisposeScope();
-        indices = [.. features.Select(f => new Constant(tensor(f.Select(i => (long)i).ToArray(), device: CPU)))];
-        merge = new Constant(tensor(back, device: CPU));
+        indices = [.. features.Select(f => constants.Add(tensor(f.Select(i => (long)i).ToArray(), device: CPU)))];
+        merge = constants.Add(tensor(back, device: CPU));
         RegisterComponents();
     }
 
@@ -62,9 +63,8 @@ public sealed class ProductDensity : Density
     public override IReadOnlyList<Circle> CircularFeatures => [.. parts.SelectMany((p, i) => p.CircularFeatures.Select(c => c.At(features[i][c.Feature])))];
 
     /// <inheritdoc/>
-    public override Tensor LogProb(Tensor z, Tensor? context = null)
+    protected override Tensor LogProbCore(Tensor z, Tensor? context)
     {
-        CheckLatents(z, context);
         using var scope = NewDisposeScope();
         var total = parts[0].LogProb(z.index_select(1, On(indices[0], z.device)), For(0, context));
         for (var i = 1; i < indices.Length; i++) total = total.add(parts[i].LogProb(z.index_select(1, On(indices[i], z.device)), For(i, context)), Scalars.One);
@@ -72,9 +72,8 @@ public sealed class ProductDensity : Density
     }
 
     /// <inheritdoc/>
-    public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
+    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
     {
-        CheckSampling(count, temperature, dtype, device, context);
         using var scope = NewDisposeScope();
         return scope.MoveToOuter(cat([.. parts.Select((part, i) => part.Sample(count, temperature, dtype, device, generator, For(i, context)))], 1).index_select(1, On(merge, device)));
     }
@@ -83,13 +82,13 @@ public sealed class ProductDensity : Density
     protected override void _toEpilog(ScalarType? dtype, Device? device, bool non_blocking)
     {
         base._toEpilog(dtype, device, non_blocking);
-        foreach (var constant in indices.Append(merge)) constant.To(dtype, device);
+        constants.To(dtype, device);
     }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        if (disposing) foreach (var constant in indices.Append(merge)) constant.Dispose();
+        if (disposing) constants.Dispose();
         base.Dispose(disposing);
     }
 

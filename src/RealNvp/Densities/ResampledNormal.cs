@@ -78,9 +78,8 @@ public sealed class ResampledNormal : Density, IStateLaws
     }
 
     /// <inheritdoc/>
-    public override Tensor LogProb(Tensor z, Tensor? context = null)
+    protected override Tensor LogProbCore(Tensor z, Tensor? context)
     {
-        CheckLatents(z, context);
         using var scope = NewDisposeScope();
         var flat = z.flatten(1);
         var normal = flat.mul(flat).sum(1).mul(Scalars.MinusHalf).sub(half_log_two_pi_d);
@@ -92,9 +91,8 @@ public sealed class ResampledNormal : Density, IStateLaws
     }
 
     /// <inheritdoc/>
-    public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
+    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
     {
-        CheckSampling(count, temperature, dtype, device, context);
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         var z = Normals(count, 1, dtype, device, generator);

@@ -14,9 +14,8 @@ public sealed class StandardLogistic : Density
     public StandardLogistic(EventShape shape) : base(nameof(StandardLogistic), shape) => RegisterComponents();
 
     /// <inheritdoc/>
-    public override Tensor LogProb(Tensor z, Tensor? context = null)
+    protected override Tensor LogProbCore(Tensor z, Tensor? context)
     {
-        CheckLatents(z, context);
         using var scope = NewDisposeScope();
         // -|z| - 2 log(1 + exp(-|z|)), finite for every z
         var size = z.flatten(1).abs();
@@ -24,9 +23,8 @@ public sealed class StandardLogistic : Density
     }
 
     /// <inheritdoc/>
-    public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
+    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
     {
-        CheckSampling(count, temperature, dtype, device, context);
         using var scope = NewDisposeScope();
         // 0 and 1 have no logit; the smallest step of the dtype's uniform numbers is far below this
         var u = Noise.Uniform(Shape.WithBatch(count), dtype, device, generator).clamp(Scalars.Of(1e-7), Scalars.Of(1 - 1e-7));

@@ -17,18 +17,16 @@ public sealed class StandardNormal : Density
     }
 
     /// <inheritdoc/>
-    public override Tensor LogProb(Tensor z, Tensor? context = null)
+    protected override Tensor LogProbCore(Tensor z, Tensor? context)
     {
-        CheckLatents(z, context);
         using var scope = NewDisposeScope();
         var flat = z.flatten(1);
         return scope.MoveToOuter(flat.mul(flat).sum(1).mul(Scalars.MinusHalf).sub(log_normalizer));
     }
 
     /// <inheritdoc/>
-    public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
+    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
     {
-        CheckSampling(count, temperature, dtype, device, context);
         using var scope = NewDisposeScope();
         var z = Noise.Normal(Shape.WithBatch(count), dtype, device, generator);
         return scope.MoveToOuter(temperature == 1 ? z : z.mul(Scalars.Of(temperature)));

@@ -33,9 +33,8 @@ public sealed class StudentT : Density, IConstantBuffers, IStateLaws
     }
 
     /// <inheritdoc/>
-    public override Tensor LogProb(Tensor z, Tensor? context = null)
+    protected override Tensor LogProbCore(Tensor z, Tensor? context)
     {
-        CheckLatents(z, context);
         using var scope = NewDisposeScope();
         var nu = Degrees;
         var half = nu.mul(Scalars.Half);
@@ -49,9 +48,8 @@ public sealed class StudentT : Density, IConstantBuffers, IStateLaws
     }
 
     /// <inheritdoc/>
-    public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
+    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
     {
-        CheckSampling(count, temperature, dtype, device, context);
         using var scope = NewDisposeScope();
         long[] size = [count, Shape.NumElements];
         // polar: cos θ √(ν (w^(−2/ν) − 1)), exact for every ν (Bailey, Mathematics of Computation 62, 1994)

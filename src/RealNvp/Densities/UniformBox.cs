@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>The uniform density on a box: log p(z) = −D log(high − low) within, and minus infinity outside.</summary>
-/// <remarks>For bijections onto a box, such as splines with <see cref="SplineTails.Box"/> or <see cref="SplineTails.Circular"/>. It has no weights.</remarks>
+/// <remarks>For bijections onto a box, such as splines with <see cref="SplineTails.Box"/> or <see cref="SplineTails.Circular"/>. It has no weights.
+/// A temperature below 1 draws from the inner part of the box, about its center; one above 1 stays in the box.</remarks>
 public sealed class UniformBox : Density
 {
     /// <summary>Roundings of the edges that count as within: a map onto the box may end on the other side of one.</summary>
@@ -38,9 +39,8 @@ public sealed class UniformBox : Density
     public override IReadOnlyList<Circle> CircularFeatures => [.. Enumerable.Range(0, checked((int)Shape.NumElements)).Select(i => new Circle(i, Low, High))];
 
     /// <inheritdoc/>
-    public override Tensor LogProb(Tensor z, Tensor? context = null)
+    protected override Tensor LogProbCore(Tensor z, Tensor? context)
     {
-        CheckLatents(z, context);
         using var scope = NewDisposeScope();
         var inside = Inside(z).flatten(1).all(1);
         return scope.MoveToOuter(zeros(z.shape[0], dtype: z.dtype, device: z.device).add(log_density, Scalars.One).masked_fill(inside.logical_not(), minus_infinity));
@@ -56,10 +56,8 @@ public sealed class UniformBox : Density
     }
 
     /// <inheritdoc/>
-    /// <remarks>A temperature below 1 draws from the inner part of the box, about its center; one above 1 stays in the box.</remarks>
-    public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
+    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
     {
-        CheckSampling(count, temperature, dtype, device, context);
         using var scope = NewDisposeScope();
         var u = Noise.Uniform(Shape.WithBatch(count), dtype, device, generator);
         if (temperature < 1) u = u.sub(Scalars.Half).mul(Scalars.Of(temperature)).add(Scalars.Half, Scalars.One);

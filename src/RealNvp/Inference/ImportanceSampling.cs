@@ -74,7 +74,7 @@ public static class ImportanceSampling
         Check.Tensor(logWeights, nameof(logWeights));
         Check.NotMeta(samples, nameof(samples));
         Check.NotMeta(logWeights, nameof(logWeights));
-        Check.Drawn(1, count, samples.numel() / Math.Max(1, samples.shape[0]), owner);
+        MemoryCheck.Samples(1, count, samples.numel() / Math.Max(1, samples.shape[0]), samples.dtype, owner);
         if (logWeights.dim() != 1 || logWeights.shape[0] != samples.shape[0] || logWeights.shape[0] == 0)
             throw new ArgumentException($"{owner} expects {nameof(logWeights)} of shape {EventShape.Format([samples.shape[0]])}, one number a sample and at least one; got {EventShape.Format(logWeights.shape)}.", nameof(logWeights));
 

@@ -9,7 +9,6 @@ internal static class Check
     // of a dimension, and of layers in a row: what no machine can hold is a mistake
     private const long Largest = int.MaxValue;
     private const int Deepest = 4096;
-    private const long MuchMemory = 1L << 32;
 
     public static void Tensor(Tensor? tensor, string parameter)
     {
@@ -21,7 +20,7 @@ internal static class Check
     /// <summary>Refuses a tensor that has a shape, but no numbers; of a layer with weights the device of these tells.</summary>
     public static void NotMeta(Tensor tensor, string parameter)
     {
-        if (tensor.device_type == DeviceType.META && !MetaStandsIn)
+        if (tensor.device_type == DeviceType.META)
             throw new ArgumentException($"The tensor '{parameter}' is on the device meta, so it has a shape, but no numbers. Make it on the CPU or a GPU.", parameter);
     }
 
@@ -34,7 +33,7 @@ internal static class Check
     /// <param name="weight">A weight of the network.</param>
     public static void Network(Tensor? input, Tensor? context, EventShape shape, long contextSize, string owner, Tensor weight)
     {
-        if (weight.IsInvalid) throw new ObjectDisposedException(owner, $"{owner}: the network has been disposed.");
+        if (weight.IsInvalid) throw Disposed(owner);
         Batch(input, nameof(input), owner, shape);
         OfWeights(input!, nameof(input), owner, weight);
         if (contextSize == 0) return;
@@ -46,7 +45,7 @@ internal static class Check
     public static void Channels(Tensor? input, Tensor weight, string owner)
     {
         Tensor(input, nameof(input));
-        if (weight.IsInvalid) throw new ObjectDisposedException(owner, $"{owner}: the layer has been disposed.");
+        if (weight.IsInvalid) throw Disposed(owner);
         var shape = input!.shape;
         if (shape.Length < 2 || shape[1] != weight.shape[0])
             throw new ArgumentException($"{owner} expects input of shape (N, {weight.shape[0]}, ...); got {EventShape.Format(shape)}.", nameof(input));
@@ -83,28 +82,6 @@ internal static class Check
             throw new ArgumentException($"{owner} expects {parameter} and {nameof(parameters)} of one dtype and on one device; got {input.dtype} on {input.device} and {parameters.dtype} on {parameters.device}. Convert one of them.", nameof(parameters));
     }
 
-    /// <summary>The number of samples in all, rows·count, if there is memory for them: nothing is begun that cannot end.</summary>
-    public static long Drawn(long rows, long count, long elements, string owner)
-    {
-        if (count < 0) throw new ArgumentOutOfRangeException(nameof(count), count, "The number of samples must not be negative.");
-        var bytes = (Int128)rows * count * elements * sizeof(float);
-        if (bytes <= MuchMemory || (bytes <= long.MaxValue / 2 && IsThereMemory((long)bytes))) return rows * count;
-        throw new InsufficientMemoryException($"{owner} was asked for {(Int128)rows * count} samples of {elements} numbers each, for which there is not enough memory. Draw fewer at once.");
-    }
-
-    private static bool IsThereMemory(long bytes)
-    {
-        try
-        {
-            empty(bytes, ScalarType.Byte, CPU).Dispose();
-            return true;
-        }
-        catch (System.Runtime.InteropServices.ExternalException)
-        {
-            return false;
-        }
-    }
-
     /// <summary>Throws if a list is null, empty or has a null in it.</summary>
     public static void Items<T>(IReadOnlyList<T?>? items, string parameter, string what) where T : class
     {
@@ -113,15 +90,12 @@ internal static class Check
             if (items[i] is null) throw new ArgumentException($"{what} {i} is null.", parameter);
     }
 
-    /// <summary>Whether meta, which has no numbers, stands in for a device that this machine lacks: where tests look at what is drawn for one.</summary>
-    internal static bool MetaStandsIn { get; set; }
-
     /// <summary>Throws if a device is not there.</summary>
     public static void Available(Device? device, string parameter)
     {
         if (device is { type: DeviceType.CUDA } && !cuda.is_available())
             throw new ArgumentException($"The device is {device}, but no CUDA device was found. Use the CPU, or add TorchSharp-cuda-windows or TorchSharp-cuda-linux to the application on a machine with an NVIDIA GPU.", parameter);
-        if (device is { type: DeviceType.META } && !MetaStandsIn) throw new ArgumentException("The device is meta, on which tensors have no numbers. Use the CPU or a GPU.", parameter);
+        if (device is { type: DeviceType.META }) throw new ArgumentException("The device is meta, on which tensors have no numbers. Use the CPU or a GPU.", parameter);
     }
 
     /// <summary>Checks a batch of examples of shape (N, <paramref name="expected"/>).</summary>
@@ -151,12 +125,17 @@ internal static class Check
             NotMeta(tensor, parameter);
             return;
         }
+        if (weight.IsInvalid) throw Disposed(owner);
         if (anyDtype && !TorchBackend.IsPrecise(weight.dtype))
             throw new ArgumentException($"{owner} computes in float32 or float64; the weights have {weight.dtype}, which has too few digits for log-determinants. Convert them: module.to(torch.float32). Networks alone can compute in bfloat16: {nameof(Flow)}.{nameof(Flow.ConditionerDtype)}.", parameter);
         if (!anyDtype && tensor.dtype != weight.dtype)
             throw new ArgumentException($"{owner} has weights of dtype {weight.dtype}, but {parameter} has {tensor.dtype}. Convert one of them: {parameter}.to({Name(weight.dtype)}) or module.to({Name(tensor.dtype)}).", parameter);
         Device(tensor, parameter, owner, weight);
     }
+
+    /// <summary>What whoever reads a disposed module gets.</summary>
+    /// <param name="owner">The module, or its method that was called.</param>
+    public static ObjectDisposedException Disposed(string owner) => new(owner, $"{owner}: the module, or a part of it, has been disposed. Keep it alive as long as you use it.");
 
     /// <summary>Checks that a tensor is on the device of the module's weights.</summary>
     public static void Device(Tensor tensor, string parameter, string owner, Tensor weight)

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -40,10 +41,15 @@ internal readonly struct Passes
     public Passes AtOnce() => new(long.MaxValue, progress, token);
 
     /// <summary>Runs a pass for each part of the rows, and joins the results (rows, ...). One pass if the rows are few: the result is its own then.</summary>
-    public Tensor Run(long rows, Func<long, long, Tensor> pass)
+    /// <param name="rows">The number of rows.</param>
+    /// <param name="numbers">The numbers of a row of the result.</param>
+    /// <param name="owner">The method that was called, for the error if memory does not suffice.</param>
+    /// <param name="pass">Gets the first row and the number of rows.</param>
+    public Tensor Run(long rows, long numbers, string owner, Func<long, long, Tensor> pass)
     {
+        if (rows > size) MemoryCheck.Results(rows, numbers, owner);
         Tensor? result = null;
-        Each(rows, (start, count) =>
+        Each(rows, owner, (start, count) =>
         {
             var part = pass(start, count);
             if (count == rows) result = part;
@@ -52,11 +58,12 @@ internal readonly struct Passes
         return result!;
     }
 
-    /// <summary>As <see cref="Run(long, Func{long, long, Tensor})"/>, of two results.</summary>
-    public (Tensor, Tensor) Run(long rows, Func<long, long, (Tensor, Tensor)> pass)
+    /// <summary>As <see cref="Run(long, long, string, Func{long, long, Tensor})"/>, of two results.</summary>
+    public (Tensor, Tensor) Run(long rows, long numbers, string owner, Func<long, long, (Tensor, Tensor)> pass)
     {
+        if (rows > size) MemoryCheck.Results(rows, numbers, owner);
         Tensor? first = null, second = null;
-        Each(rows, (start, count) =>
+        Each(rows, owner, (start, count) =>
         {
             var part = pass(start, count);
             if (count == rows)
@@ -71,11 +78,14 @@ internal readonly struct Passes
     }
 
     /// <summary>Runs a pass for each part of the rows; its tensors are disposed after it, if it is not the only one.</summary>
-    public void Each(long rows, Action<long, long> pass)
+    /// <param name="rows">The number of rows.</param>
+    /// <param name="owner">The method that was called, for the error if memory does not suffice.</param>
+    /// <param name="pass">Gets the first row and the number of rows.</param>
+    public void Each(long rows, string owner, Action<long, long> pass)
     {
         if (rows <= size)
         {
-            pass(0, rows);
+            Try(rows, owner, 0, rows, pass);
             progress?.Report(rows);
             return;
         }
@@ -83,9 +93,15 @@ internal readonly struct Passes
         {
             token.ThrowIfCancellationRequested();
             var count = Math.Min(size, rows - start);
-            using (NewDisposeScope()) pass(start, count);
+            using (NewDisposeScope()) Try(rows, owner, start, count, pass);
             progress?.Report(start + count);
         }
+    }
+
+    private static void Try(long rows, string owner, long start, long count, Action<long, long> pass)
+    {
+        try { pass(start, count); }
+        catch (ExternalException e) when (MemoryCheck.Of(e, owner, rows, count) is { } error) { throw error; }
     }
 
     /// <summary>A part of the rows; the tensor itself if that is all of them.</summary>

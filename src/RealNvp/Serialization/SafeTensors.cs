@@ -20,12 +20,13 @@ public static class SafeTensors
     /// <param name="metadata">Further strings by name, or null for none.</param>
     /// <remarks>
     /// The bytes go to a temporary file in the same folder, then to the disk, then the temporary file takes the name. When anything
-    /// fails, the old file is unchanged and the temporary file is removed. Equal arguments give equal bytes in any order of the
+    /// fails, the old file is unchanged and the temporary file is removed; one that a killed process left is removed by the next save to the same path, a minute later or more. Equal arguments give equal bytes in any order of the
     /// dictionary: tensors are sorted by element size (largest first), then by name. Metadata named <c>realnvp.crc32c</c>, whatever they say, get a checksum
     /// of all that the file holds, which <c>Load</c> checks.
     /// </remarks>
     /// <exception cref="ArgumentException">A name is not valid, or a tensor is disposed, sparse, without data or of another dtype.</exception>
-    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="IOException">The file cannot be written: the folder does not exist, the disk is full, or the path is a folder, a pipe or a device.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file is read-only, or a right is missing.</exception>
     public static void Save(string path, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);

@@ -35,6 +35,7 @@ internal sealed class SafeTensorsSource : IDisposable
     public static SafeTensorsSource Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        PathCheck.Readable(path);
         // without a buffer of its own: tensors are read straight into their memory
         return new(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.SequentialScan), $"'{path}'", owns: true);
     }

@@ -15,6 +15,7 @@ public sealed class MixedTransformer : ScalarTransformer
 {
     private readonly ModuleList<ScalarTransformer> parts;
     private readonly ScalarTransformer[] of_feature;
+    private readonly Constants constants = new();
     private readonly Constant[] indices;
     private readonly Constant merge;
 
@@ -33,8 +34,8 @@ public sealed class MixedTransformer : ScalarTransformer
         var next = 0;
         foreach (var i in grouped.SelectMany(g => g)) back[i] = next++;
         using var scope = NewDisposeScope();
-        indices = [.. grouped.Select(g => new Constant(tensor(g, device: CPU)))];
-        merge = new Constant(tensor(back, device: CPU));
+        indices = [.. grouped.Select(g => constants.Add(tensor(g, device: CPU)))];
+        merge = constants.Add(tensor(back, device: CPU));
         ParametersPerElement = distinct.Max(part => part.ParametersPerElement);
         RegisterComponents();
     }
@@ -83,13 +84,13 @@ public sealed class MixedTransformer : ScalarTransformer
     protected override void _toEpilog(ScalarType? dtype, Device? device, bool non_blocking)
     {
         base._toEpilog(dtype, device, non_blocking);
-        foreach (var constant in indices.Append(merge)) constant.To(dtype, device);
+        constants.To(dtype, device);
     }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        if (disposing) foreach (var constant in indices.Append(merge)) constant.Dispose();
+        if (disposing) constants.Dispose();
         base.Dispose(disposing);
     }
 

@@ -6,31 +6,11 @@ namespace RealNvp.Tests.Densities;
 
 public class DensityTests
 {
-    /// <summary>Every density on two elements, far from its initial weights; the box and the logistic as they are.</summary>
-    public static IReadOnlyDictionary<string, Func<Density>> All { get; } = new Dictionary<string, Func<Density>>
-    {
-        ["standard normal"] = () => new StandardNormal([2]),
-        ["standard logistic"] = () => new StandardLogistic([2]),
-        ["diagonal normal"] = () => new DiagonalNormal([2]),
-        ["diagonal normal, context"] = () => new DiagonalNormal([2], contextSize: 3, hidden: 8),
-        ["class-conditional normal"] = () => new ClassConditionalNormal([2], 3),
-        ["mixture"] = () => new GaussianMixture([2], 3),
-        ["mixture, context"] = () => new GaussianMixture([2], 2, contextSize: 3, hidden: 8),
-        ["Student t"] = () => new StudentT([2], 4),
-        ["Student t, fixed"] = () => new StudentT([2], 3, learned: false),
-        ["product"] = () => new ProductDensity([2], ([1], new DiagonalNormal([1])), ([0], new StandardLogistic([1]))),
-        ["product, context"] = () => new ProductDensity([2], ([1], new DiagonalNormal([1], contextSize: 3, hidden: 8)), ([0], new DiagonalNormal([1], contextSize: 3, hidden: 8))),
-        ["uniform box"] = () => new UniformBox([2], -1, 3),
-        ["resampled normal"] = () => new ResampledNormal([2], hidden: 16),
-        ["resampled normal, few tries"] = () => new ResampledNormal([2], hidden: 16, tries: 3),
-        ["resampled normal, one try"] = () => new ResampledNormal([2], hidden: 16, tries: 1),
-    };
-
-    public static TheoryData<string> Names => [.. All.Keys];
+    public static TheoryData<string> Names => DensityTable.Names;
 
     [Fact]
     public void Every_density_is_in_the_table() =>
-        typeof(Density).Assembly.GetTypes().Where(t => t is { IsAbstract: false } && t.IsSubclassOf(typeof(Density))).Should().OnlyContain(t => All.Values.Any(make => TypeOf(make) == t));
+        typeof(Density).Assembly.GetTypes().Where(t => t is { IsAbstract: false } && t.IsSubclassOf(typeof(Density))).Should().OnlyContain(t => DensityTable.All.Any(row => TypeOf(row.Make) == t));
 
     [Theory, MemberData(nameof(Names)), LeavesNoTensors]
     public void The_density_integrates_to_one_and_samples_have_its_moments(string name)
@@ -39,16 +19,16 @@ public class DensityTests
         using var gradients = no_grad();
         using var density = Make(name);
         var context = Context(density, 1);
-        // midpoints of a grid that reaches far; a t of 3 degrees has tails beyond any box
-        var heavy = density is StudentT;
+        // midpoints of a grid that reaches far
+        var row = DensityTable.Find(name);
         const int side = 1200;
-        var reach = heavy ? 60.0 : 16.0;
+        var reach = row.Reach;
         var step = 2 * reach / side;
         var line = arange(side, dtype: float64).add(0.5).mul(step).sub(reach);
         var grid = stack([line.repeat_interleave(side), line.repeat(side)], 1);
         var p = density.LogProb(grid, context?.expand(grid.shape[0], -1)).exp().mul(step * step);
         var mass = p.sum().item<double>();
-        mass.Should().BeApproximately(1, heavy ? 1e-3 : density is UniformBox ? 0.02 : density is ResampledNormal ? 0.004 : 1e-5);
+        mass.Should().BeApproximately(1, row.MassTolerance);
 
         using var generator = new Generator(5);
         const long count = 200_000;
@@ -60,10 +40,10 @@ public class DensityTests
             {
                 var expected = p.masked_select(Within(grid.select(1, column), low, high)).sum().item<double>() / mass;
                 var found = Within(z.select(1, column), low, high).to(float64).mean().item<double>();
-                found.Should().BeApproximately(expected, 6 * Math.Sqrt(Math.Max(expected * (1 - expected), 1e-5) / count) + (density is ResampledNormal or UniformBox ? 4e-3 : 2e-3), "{0} to {1} of element {2}", low, high, column);
+                found.Should().BeApproximately(expected, 6 * Math.Sqrt(Math.Max(expected * (1 - expected), 1e-5) / count) + row.HistogramTolerance, "{0} to {1} of element {2}", low, high, column);
             }
         // temperature 0 is where the spread is gone: twice the same but for the choice of a part
-        if (density is not GaussianMixture) density.Sample(50, 0, float64, CPU, generator, context?.expand(50, -1)).std(0, unbiased: false).max().item<double>().Should().BeLessThan(1e-12);
+        if (!row.ChoosesAPart) density.Sample(50, 0, float64, CPU, generator, context?.expand(50, -1)).std(0, unbiased: false).max().item<double>().Should().BeLessThan(1e-12);
     }
 
     [Theory, MemberData(nameof(Names))]
@@ -73,7 +53,7 @@ public class DensityTests
         using var density = Make(name);
         var context = Context(density, 6);
         var z = rand([6, 2], dtype: float64).mul(2).sub(0.7);
-        if (!density.parameters().Any() || density is ResampledNormal { Tries: 1 }) return;
+        if (!density.parameters().Any() || DensityTable.Find(name).WeightsDoNothing) return;
         Tensor Loss() => density.LogProb(z, context).sum();
         Loss().backward();
         foreach (var (key, parameter) in density.named_parameters())
@@ -98,7 +78,7 @@ public class DensityTests
         var context = Context(density, 3)?.to(float32);
         var z = tensor(new float[,] { { 1e4f, -1e4f }, { 0, 1e-30f }, { 1e15f, -1e15f } }).requires_grad_();
         var logProb = density.LogProb(z, context);
-        if (density is UniformBox) logProb.data<float>().ToArray().Should().Equal(float.NegativeInfinity, (float)-Math.Log(16), float.NegativeInfinity);
+        if (DensityTable.Find(name).AtExtremes is { } expected) logProb.data<float>().ToArray().Should().Equal(expected);
         else
         {
             logProb.isfinite().all().item<bool>().Should().BeTrue();
@@ -160,13 +140,14 @@ public class DensityTests
     {
         // the weights of networks too are the same in each run: wide ones would reach beyond the grid
         manual_seed(1);
-        var density = All[name]();
+        var row = DensityTable.Find(name);
+        var density = row.Make();
         using (var generator = new Generator(3))
         using (NewDisposeScope())
         using (no_grad())
             foreach (var parameter in density.parameters()) parameter.add_(randn(parameter.shape, generator: generator).mul(0.25));
         density.to(float64);
-        if (density is ResampledNormal resampled) resampled.EstimateNormalizer(400_000, seed: 2);
+        row.Settle(density);
         density.eval();
         return density;
     }

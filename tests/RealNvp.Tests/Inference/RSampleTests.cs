@@ -95,9 +95,9 @@ public class RSampleTests
 
         public Tensor Location => location;
 
-        public override Tensor LogProb(Tensor z, Tensor? context = null) => z.sub(location).square().sum(1).mul(-0.5).sub(Flows.LogTwoPi);
+        protected override Tensor LogProbCore(Tensor z, Tensor? context) => z.sub(location).square().sum(1).mul(-0.5).sub(Flows.LogTwoPi);
 
-        public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null) =>
+        protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context) =>
             randn(count, 2, dtype: dtype, device: device, generator: generator).mul(temperature).add(location.detach());
     }
 }

@@ -15,7 +15,7 @@ public class DefaultDtypeTests
 
     public static TheoryData<string> OneOfEach => PresetTable.OneOfEach;
 
-    public static TheoryData<string> Densities => DensityTests.Names;
+    public static TheoryData<string> Densities => DensityTable.Names;
 
     public static TheoryData<string> Parts => [.. PartTable.Keys];
 
@@ -56,7 +56,7 @@ public class DefaultDtypeTests
     [Theory, MemberData(nameof(Densities))]
     public void Every_density_holds_in_it(string name) => InDouble(() =>
     {
-        using var density = DensityTests.All[name]();
+        using var density = DensityTable.Find(name).Make();
         AllDouble(density);
         var context = density.ContextSize > 0 ? nn.functional.one_hot(tensor([0L, 1, 2]), 3).to(float64) : null;
         var z = density.Sample(3, 1, float64, CPU, null, context);
@@ -104,7 +104,7 @@ public class DefaultDtypeTests
     public void A_dtype_with_too_few_digits_is_refused_by_name(ScalarType dtype)
     {
         using var scope = NewDisposeScope();
-        foreach (var make in LayerTable.All.Select(row => (Action)(() => row.Make().Dispose())).Concat(DensityTests.All.Values.Select(d => (Action)(() => d().Dispose()))).Concat(PresetTable.All.Values.Select(o => (Action)(() => o.Build().Dispose()))))
+        foreach (var make in LayerTable.All.Select(row => (Action)(() => row.Make().Dispose())).Concat(DensityTable.All.Select(row => (Action)(() => row.Make().Dispose()))).Concat(PresetTable.All.Values.Select(o => (Action)(() => o.Build().Dispose()))))
             DefaultDtype.Run(dtype, () => make.Should().Throw<InvalidOperationException>().WithMessage($"*float32 or float64*{dtype}*set_default_dtype*"));
         using var model = new RealNvpModel(RealNvpOptions.Toy2D, 0);
         model.to(dtype);

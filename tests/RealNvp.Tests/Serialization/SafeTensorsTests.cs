@@ -115,7 +115,7 @@ public sealed class SafeTensorsTests : IDisposable
         var path = folder.At("a.safetensors");
         File.WriteAllText(path, "old");
         var save = () => AtomicFile.Write(path, stream => { stream.WriteByte(1); throw new IOException("disk full"); });
-        save.Should().Throw<IOException>().WithMessage("disk full");
+        save.Should().Throw<IOException>().WithMessage($"*a.safetensors*could not be written, and the file that is there stays as it is: disk full.");
         File.ReadAllText(path).Should().Be("old");
         folder.Names.Should().Equal("a.safetensors");
 

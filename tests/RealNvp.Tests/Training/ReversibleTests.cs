@@ -293,8 +293,8 @@ public partial class ReversibleTests
 
         public override IReadOnlyList<Circle> CircularFeatures { get; }
 
-        public override Tensor LogProb(Tensor z, Tensor? context = null) => z.sub(0.3).square().flatten(1).sum(1).neg();
+        protected override Tensor LogProbCore(Tensor z, Tensor? context) => z.sub(0.3).square().flatten(1).sum(1).neg();
 
-        public override Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null) => throw new NotSupportedException();
+        protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context) => throw new NotSupportedException();
     }
 }

@@ -29,8 +29,7 @@ internal sealed class OrderCheck
         (this.network, this.sizes, this.positions, this.owner, this.parameter) = (network, sizes, positions, owner, parameter);
         (order, features) = (Made.OrderOf(positions), positions.Length);
         rows = (int)Math.Clamp(elementsOfACall / sizes.Outputs, 1, features);
-        var weight = network.parameters().Concat(network.buffers()).FirstOrDefault(t => t.is_floating_point());
-        (dtype, device) = (weight?.dtype ?? get_default_dtype(), weight?.device ?? get_default_device());
+        (dtype, device) = NetworkCheck.Home(network);
     }
 
     /// <summary>Throws if the network does not keep to the order. It and torch's random state are as they were afterwards.</summary>
@@ -101,20 +100,7 @@ internal sealed class OrderCheck
         return changed;
     }
 
-    private Tensor Call(Tensor x, Tensor? context)
-    {
-        // a network that draws in evaluation draws the same each time
-        using var random = RandomState.Keep();
-        Tensor? output;
-        try { output = network is Conditioner conditional ? conditional.call(x, context) : ((nn.Module<Tensor, Tensor>)network).call(x); }
-        catch (Exception e) when (e is not OutOfMemoryException)
-        {
-            throw new ArgumentException(NetworkCheck.Failure(network, sizes, owner, x.shape, e), parameter, e);
-        }
-        return output is not null && output.dim() == 2 && output.shape[0] == x.shape[0] && output.shape[1] == sizes.Outputs
-            ? output
-            : throw new ArgumentException($"{NetworkCheck.Of(network, owner)} maps {EventShape.Format(x.shape)} to {(output is null ? "null" : EventShape.Format(output.shape))}; it must map {sizes}.", parameter);
-    }
+    private Tensor Call(Tensor x, Tensor? context) => NetworkCheck.Call(network, sizes, x, context, owner, parameter);
 
     private Tensor Draw(Generator generator, long many, long columns) => Noise.Normal([many, columns], dtype, device, generator, Spread);
 

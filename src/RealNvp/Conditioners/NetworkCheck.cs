@@ -44,28 +44,42 @@ internal static class NetworkCheck
     public static string Failure(nn.Module network, ConditionerSizes sizes, string owner, long[] input, Exception error) =>
         $"{Of(network, owner)} fails on {EventShape.Format(input)}: {error.Message.Split('\n')[0].TrimEnd('.')}. {Upper(Rule(sizes))}";
 
+    /// <summary>Dtype and device of a network's input: those of its weights.</summary>
+    public static (ScalarType Dtype, Device Device) Home(nn.Module network)
+    {
+        var weight = network.parameters().Concat(network.buffers()).FirstOrDefault(t => t.is_floating_point());
+        return (weight?.dtype ?? get_default_dtype(), weight?.device ?? get_default_device());
+    }
+
+    /// <summary>Calls a network, and throws if it fails or gives another shape than it must. Torch's random state stays as it was, so that a network that draws does the same each time.</summary>
+    /// <param name="network">Of the user's, or of the library's.</param>
+    /// <param name="sizes">What it must map.</param>
+    /// <param name="input">(N, ...), of its <see cref="Home"/>.</param>
+    /// <param name="context">(N, C) if it takes a context.</param>
+    /// <param name="owner">The layer.</param>
+    /// <param name="parameter">What the caller called the network.</param>
+    public static Tensor Call(nn.Module network, ConditionerSizes sizes, Tensor input, Tensor? context, string owner, string parameter)
+    {
+        using var random = RandomState.Keep();
+        Tensor? output;
+        try { output = network is Conditioner conditional ? conditional.call(input, context) : ((nn.Module<Tensor, Tensor>)network).call(input); }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            throw new ArgumentException(Failure(network, sizes, owner, input.shape, e), parameter, e);
+        }
+        return output is not null && output.dim() >= 1 && output.shape[0] == input.shape[0] && sizes.OutputShape.Matches(output.shape.AsSpan(1))
+            ? output
+            : throw new ArgumentException($"{Of(network, owner)} maps {EventShape.Format(input.shape)} to {(output is null ? "null" : EventShape.Format(output.shape))}; {Rule(sizes)}", parameter);
+    }
+
     private static void Try(nn.Module network, ConditionerSizes sizes, string owner, string parameter)
     {
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         using var mode = EvaluationMode.Enter(network);
-        using var random = RandomState.Keep();
-        var weight = network.parameters().Concat(network.buffers()).FirstOrDefault(t => t.is_floating_point());
-        var (dtype, device) = (weight?.dtype ?? get_default_dtype(), weight?.device ?? get_default_device());
-        var input = zeros(sizes.InputShape.WithBatch(Examples), dtype: dtype, device: device);
-        Tensor? output;
-        try
-        {
-            output = network is Conditioner conditional
-                ? conditional.call(input, conditional.ContextSize == 0 ? null : zeros([Examples, conditional.ContextSize], dtype: dtype, device: device))
-                : ((nn.Module<Tensor, Tensor>)network).call(input);
-        }
-        catch (Exception e) when (e is not OutOfMemoryException)
-        {
-            throw new ArgumentException(Failure(network, sizes, owner, input.shape, e), parameter, e);
-        }
-        if (output is null || output.dim() < 1 || output.shape[0] != Examples || !sizes.OutputShape.Matches(output.shape.AsSpan(1)))
-            throw new ArgumentException($"{Of(network, owner)} maps {EventShape.Format(input.shape)} to {(output is null ? "null" : EventShape.Format(output.shape))}; {Rule(sizes)}", parameter);
+        var (dtype, device) = Home(network);
+        var context = network is Conditioner { ContextSize: > 0 and var size } ? zeros([Examples, size], dtype: dtype, device: device) : null;
+        Call(network, sizes, zeros(sizes.InputShape.WithBatch(Examples), dtype: dtype, device: device), context, owner, parameter);
     }
 
     /// <summary>The network in messages.</summary>
