@@ -50,7 +50,9 @@ public partial class Flow : nn.Module
         baseDensity ??= new StandardNormal(LatentShape);
         if (baseDensity.Shape != LatentShape)
             throw new ArgumentException($"The base density has shape {baseDensity.Shape}; the bijection gives latents of shape {LatentShape}.", nameof(baseDensity));
-        CirclePath.Require(bijection, baseDensity);
+        foreach (var (circle, from) in CirclePath.Through(bijection))
+            if (!baseDensity.CircularFeatures.Contains(circle))
+                throw new ArgumentException($"{baseDensity.GetName()} is not on a circle, but {from.GetName()} takes {circle} onto itself: values would leave the circle. Use new UniformBox(shape, low, high) with these edges, or a ProductDensity with one for this feature.", nameof(baseDensity));
         if (bijection.ContextSize > 0 && baseDensity.ContextSize > 0 && bijection.ContextSize != baseDensity.ContextSize)
             throw new ArgumentException($"The bijection and the base density take the same context; got context sizes {bijection.ContextSize} and {baseDensity.ContextSize}.", nameof(baseDensity));
         ContextSize = Math.Max(bijection.ContextSize, baseDensity.ContextSize);

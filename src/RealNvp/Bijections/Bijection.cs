@@ -150,13 +150,11 @@ public abstract class Bijection : nn.Module
     protected static Tensor SumExamples(Tensor logDerivative)
     {
         ArgumentNullException.ThrowIfNull(logDerivative);
-        return SumOfExamples(logDerivative);
+        return Batch.SumExamples(logDerivative);
     }
 
     /// <summary>The layer as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
     public override string ToString() => Describing.ModuleTree.Of(this);
-
-    internal static Tensor SumOfExamples(Tensor logDerivative) => logDerivative.dim() <= 1 ? logDerivative.alias() : logDerivative.flatten(1).sum(1);
 
     // the bijections that a module is made of, not those that these are made of
     private static IEnumerable<Bijection> Parts(nn.Module module) => module.children().SelectMany(child => child is Bijection part ? [part] : Parts(child));
@@ -275,6 +273,9 @@ public abstract class Bijection : nn.Module
 
     /// <summary>Adds a tensor that follows the module's dtype and device but is no part of its state.</summary>
     private protected Constant AddConstant(Tensor value) => constants.Add(value);
+
+    /// <summary>Adds a constant, which follows the module's dtype and device but is no part of its state.</summary>
+    private protected Constant AddConstant(Constant constant) => constants.Add(constant);
 
     /// <inheritdoc/>
     protected override void _toEpilog(ScalarType? dtype, Device? device, bool non_blocking)

@@ -26,7 +26,7 @@ internal static class ModelFile
         [nameof(SplineFlow)] = typeof(SplineFlowOptions),
     };
 
-    private const long SpareElements = 1 << 20, SpareTensors = 1 << 10;
+    private const long SpareElements = 1 << 18, SpareTensors = 1 << 10;
 
     public static Dictionary<string, string> Metadata(Flow flow)
     {
@@ -80,22 +80,33 @@ internal static class ModelFile
         var kind = file.Metadata.GetValueOrDefault(KindKey, "none");
         if (!kinds.TryGetValue(kind, out var record)) throw new InvalidDataException($"{file.Name} holds a model of kind {kind}, which this library does not know. It knows {string.Join(", ", kinds.Keys.Order())}.");
         var options = ModelOptions.FromFile(record, json, VersionOf(file.Metadata, file.Name));
-        var weights = file.Tensors.Where(t => t.Key.StartsWith(ModelPrefix, StringComparison.Ordinal)).Select(t => t.Value).ToArray();
+        var weights = file.Tensors.Where(t => t.Key.StartsWith(ModelPrefix, StringComparison.Ordinal) && t.Value.numel() > 0).Select(t => t.Value).ToArray();
+        var elements = weights.Sum(w => w.numel());
         // the initial weights are overwritten: drawn with a seed, they leave torch's generator alone
         using var initial = Weights.Seed(0);
         // a little more than the file has, so that a small model is built and a message can name the weights that lack
-        using var budget = Weights.Limit(weights.Sum(w => w.numel()) + SpareElements, weights.Length + SpareTensors);
-        FlowModel model;
-        try { model = options.Build(); }
+        using var budget = Weights.Limit(elements + SpareElements, weights.Length + SpareTensors, ConstantsOf(elements, options.Shape) + SpareElements);
+        FlowModel? model = null;
+        try
+        {
+            model = options.Build();
+            using (new FileState(model, file, ModelPrefix)) { }
+            var dtype = weights.FirstOrDefault(w => w.is_floating_point())?.dtype ?? float32;
+            if (dtype != get_default_dtype()) model.to(dtype);
+            Weights.MakeConstants();
+            return model;
+        }
         catch
         {
-            Weights.Abandon();
+            if (model is null) Weights.Abandon();
+            else model.Dispose();
             throw;
         }
-        var dtype = weights.FirstOrDefault(w => w.is_floating_point())?.dtype ?? float32;
-        if (dtype != get_default_dtype()) model.to(dtype);
-        return model;
     }
+
+    /// <summary>More elements than the constants of any model have, from those of its weights and its shape.</summary>
+    /// <remarks>The indices of a layer are as many as its features, and its weights at least so many. The masks of an image are two a scale, as large as its pixels.</remarks>
+    public static long ConstantsOf(long weights, EventShape shape) => (8 * weights) + (3 * shape.NumElements);
 
     public static Dictionary<string, Tensor> Section(SafeTensorsFile file, string prefix) =>
         file.Tensors.Where(t => t.Key.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(t => t.Key[prefix.Length..], t => t.Value);

@@ -12,7 +12,7 @@ internal static class SafeTensorsHeaderParser
         // Each level is expected by name, so nothing recurses and deep nesting ends at the first level that is too many.
         var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
         var entries = new Dictionary<string, SafeTensorsEntry>(StringComparer.Ordinal);
-        var hasMetadata = false;
+        var (hasMetadata, empty) = (false, 0);
         Expect(ref reader, JsonTokenType.StartObject, "the header");
         while (NextName(ref reader, "the header") is { } name)
         {
@@ -22,8 +22,13 @@ internal static class SafeTensorsHeaderParser
                 hasMetadata = true;
                 ReadMetadata(ref reader, metadata);
             }
-            else if (!entries.TryAdd(name, ReadEntry(ref reader, name)))
-                throw new FormatException($"its header has the tensor '{name}' twice");
+            else
+            {
+                var entry = ReadEntry(ref reader, name);
+                if (!entries.TryAdd(name, entry)) throw new FormatException($"its header has the tensor '{name}' twice");
+                if (entries.Count > SafeTensorsHeaderReader.MaxTensors) throw new FormatException($"its header has more than {SafeTensorsHeaderReader.MaxTensors} tensors, the most that are read");
+                if (entry.ByteCount == 0 && ++empty > SafeTensorsHeaderReader.MaxEmptyTensors) throw new FormatException($"its header has more than {SafeTensorsHeaderReader.MaxEmptyTensors} tensors without elements, the most that are read");
+            }
         }
         if (reader.Read()) throw new FormatException($"its header has {reader.TokenType} after its end");
         return new SafeTensorsHeader(metadata, entries);
@@ -36,6 +41,7 @@ internal static class SafeTensorsHeaderParser
         {
             Expect(ref reader, JsonTokenType.String, $"metadata '{name}'");
             if (!metadata.TryAdd(name, reader.GetString()!)) throw new FormatException($"its metadata has '{name}' twice");
+            if (metadata.Count > SafeTensorsHeaderReader.MaxMetadata) throw new FormatException($"its metadata has more than {SafeTensorsHeaderReader.MaxMetadata} names, the most that are read");
         }
     }
 

@@ -17,6 +17,8 @@ internal sealed class SafeTensorsWriter
 
     public SafeTensorsWriter(IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
+        AtMost(tensors.Count, SafeTensorsHeaderReader.MaxTensors, "tensors", nameof(tensors));
+        AtMost(metadata?.Count ?? 0, SafeTensorsHeaderReader.MaxMetadata, "metadata", nameof(metadata));
         foreach (var (name, tensor) in tensors)
         {
             CheckText(name, nameof(tensors));
@@ -30,6 +32,7 @@ internal sealed class SafeTensorsWriter
                 throw new ArgumentException($"The tensor '{name}' is {(tensor.is_sparse ? "sparse" : "on the meta device and has no data")}. Pass a dense tensor.", nameof(tensors));
             entries.Add((name, tensor, type, size));
         }
+        AtMost(entries.Count(e => e.Tensor.numel() == 0), SafeTensorsHeaderReader.MaxEmptyTensors, "tensors without elements", nameof(tensors));
         // Large elements first keeps every tensor aligned to its element size, as in Python's files.
         entries.Sort((a, b) => a.Size != b.Size ? b.Size.CompareTo(a.Size) : string.CompareOrdinal(a.Name, b.Name));
 
@@ -106,6 +109,12 @@ internal sealed class SafeTensorsWriter
         if (buffer.Length > SafeTensorsHeaderReader.MaxHeaderBytes)
             throw new ArgumentException($"The header would have {buffer.Length} bytes; the format allows {SafeTensorsHeaderReader.MaxHeaderBytes}. Use fewer or shorter names and metadata.");
         return buffer.ToArray();
+    }
+
+    // what the reader refuses is not written
+    private static void AtMost(int count, int most, string what, string parameter)
+    {
+        if (count > most) throw new ArgumentException($"A file can hold at most {most} {what}; got {count}. Join some of them, or use several files.", parameter);
     }
 
     private static void CheckText(string? text, string parameter)

@@ -94,7 +94,7 @@ public sealed class AffineTransformer : ScalarTransformer
     {
         var (s, t) = ScaleAndShift(parameters, a);
         var (y, logDerivative) = inverse ? Inverse(x, s, t) : Forward(x, s, t);
-        return (y, Bijection.SumOfExamples(logDerivative));
+        return (y, Batch.SumExamples(logDerivative));
     }
 
     private (Tensor, Tensor) Forward(Tensor x, Tensor s, Tensor t) =>

@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using RealNvp.Operations;
 using static TorchSharp.torch;
 
@@ -61,7 +62,7 @@ public abstract class ScalarTransformer : nn.Module
     internal virtual (Tensor Value, Tensor? LogDet) Transform(Tensor input, Tensor parameters, bool inverse)
     {
         var (value, logDerivative) = inverse ? Inverse(input, parameters) : Forward(input, parameters);
-        return (value, logDerivative is null ? null : Bijection.SumOfExamples(logDerivative));
+        return (value, logDerivative is null ? null : Batch.SumExamples(logDerivative));
     }
 
     /// <summary>

@@ -68,7 +68,7 @@ public sealed class SigmoidAffineTransformer : ScalarTransformer
     private (Tensor, Tensor) Plain(Tensor x, Tensor parameters, bool inverse)
     {
         var (y, logDerivative) = inverse ? Inverse(x, parameters) : Forward(x, parameters);
-        return (y, Bijection.SumOfExamples(logDerivative!));
+        return (y, Batch.SumExamples(logDerivative!));
     }
 
     private static (Tensor LogScale, Tensor Shift) Split(Tensor parameters)

@@ -31,10 +31,10 @@ public class ConvNetTests
     public void Outputs_and_gradients_are_as_close_to_float64_as_those_of_plain_operations(int n, int i, int m, int o, int h, int w, int lanes)
     {
         using var scope = NewDisposeScope();
-        var before = DenseCall.Lanes;
+        var before = LaneWidth.Bits;
         try
         {
-            DenseCall.Lanes = lanes;
+            LaneWidth.Bits = 32 * lanes;
             var tensors = Draw(n, i, m, o, h, w);
             ConvNet.Takes(tensors[..^1]).Should().BeTrue();
             var exact = KernelResults.Gradients(ConvNet.Plain, tensors, float64);
@@ -44,7 +44,7 @@ public class ConvNetTests
                 KernelResults.ApartOfMeanSquare(fast[k], exact[k]).Should().BeLessThan(Math.Max(2 * KernelResults.ApartOfMeanSquare(plain[k], exact[k]), 1e-6), "of {0}", names[k]);
             using (no_grad()) KernelResults.Same(ConvNet.Run(tensors[..^1]), fast[0]).Should().BeTrue("an output does not depend on who wants gradients");
         }
-        finally { DenseCall.Lanes = before; }
+        finally { LaneWidth.Bits = before; }
     }
 
     [Theory, InlineData(16, 6, 32, 12, 16, 16), InlineData(1, 5, 16, 16, 31, 33), InlineData(16, 24, 128, 48, 4, 4)]

@@ -220,13 +220,13 @@ public class WinogradTests
 
     private static RestoredLanes Lanes(int count)
     {
-        var before = new RestoredLanes(DenseCall.Lanes);
-        DenseCall.Lanes = count;
+        var before = new RestoredLanes(LaneWidth.Bits);
+        LaneWidth.Bits = 32 * count;
         return before;
     }
 
     private sealed class RestoredLanes(int before) : IDisposable
     {
-        public void Dispose() => DenseCall.Lanes = before;
+        public void Dispose() => LaneWidth.Bits = before;
     }
 }

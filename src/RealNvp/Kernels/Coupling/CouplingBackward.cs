@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using RealNvp.Operations;
 
 namespace RealNvp.Kernels;
@@ -15,13 +14,12 @@ internal static unsafe class CouplingBackward
     public static void Run(CouplingCall call, float* tape, float* ofValue, float* ofLogDet, nint ofLogDetStep, DenseGradients to) => DenseBackward.Run(call.Net, to, (layout, sums, start, end) =>
     {
         var given = new CouplingBlock { OfValue = ofValue, OfLogDet = ofLogDet, OfLogDetRow = ofLogDetStep };
-        if (DenseCall.Lanes == 16) Rows<DenseLanes512, Vector512<float>>(call, tape, given, to, layout, (float*)sums, start, end);
-        else Rows<DenseLanes256, Vector256<float>>(call, tape, given, to, layout, (float*)sums, start, end);
+        if (LaneWidth.Floats == 16) Rows<Lanes512<float>>(call, tape, given, to, layout, (float*)sums, start, end);
+        else Rows<Lanes256<float>>(call, tape, given, to, layout, (float*)sums, start, end);
     });
 
-    private static void Rows<L, V>(CouplingCall call, float* tape, CouplingBlock given, DenseGradients to, DenseSums layout, float* sums, int start, int end)
-        where L : struct, IDenseLanes<V>
-        where V : struct
+    private static void Rows<TLanes>(CouplingCall call, float* tape, CouplingBlock given, DenseGradients to, DenseSums layout, float* sums, int start, int end)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         var (net, plan, program) = (call.Net, call.Plan, call.Net.Program);
         var (columns, features, inputs) = (call.Columns, plan.Features, DenseProduct.Stride(program.Inputs));
@@ -50,7 +48,7 @@ internal static unsafe class CouplingBackward
             if (to.After != null) AddWeight(block, sums + layout.After, row > start);
             CouplingCall.Gather(x, net.XStride, plan.ReadAt, read, inputs, block.Rows);
             if (limit > 0) InputLimit.Apply(read, slopes, block.Rows * inputs, limit);
-            var ofRead = DenseBackward.Block<L, V>(net, tape, to, layout, sums, row > start, row, block.Rows, scratch, scratch + size, read, to.X != null);
+            var ofRead = DenseBackward.Block<TLanes>(net, tape, to, layout, sums, row > start, row, block.Rows, scratch, scratch + size, read, to.X != null);
             if (to.X != null) Write(plan, gradient, block, ofRead, limit > 0 ? slopes : null, inputs, to.X + ((nint)row * features));
         }
     }

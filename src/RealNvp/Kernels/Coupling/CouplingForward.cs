@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using static TorchSharp.torch;
 
 namespace RealNvp.Kernels;
@@ -20,13 +19,13 @@ internal static unsafe class CouplingForward
         net.PackForward(KernelScratch.Shared(net.PackedSize()));
         KernelThreads.For(net.Rows, call.Work, DenseCall.Grain, (start, end) =>
         {
-            if (DenseCall.Lanes == 16) Rows<DenseLanes512, Vector512<float>>(call, to, y, sums, (int)start, (int)end);
-            else Rows<DenseLanes256, Vector256<float>>(call, to, y, sums, (int)start, (int)end);
+            if (LaneWidth.Floats == 16) Rows<Lanes512<float>>(call, to, y, sums, (int)start, (int)end);
+            else Rows<Lanes256<float>>(call, to, y, sums, (int)start, (int)end);
         });
         return (value, logDet);
     }
 
-    private static void Rows<L, V>(CouplingCall call, float* tape, float* y, float* logDet, int start, int end) where L : struct, IDenseLanes<V> where V : struct
+    private static void Rows<TLanes>(CouplingCall call, float* tape, float* y, float* logDet, int start, int end) where TLanes : struct, ILanes<TLanes, float>
     {
         var (net, plan, program) = (call.Net, call.Plan, call.Net.Program);
         var (columns, features, inputs) = (call.Columns, plan.Features, DenseProduct.Stride(program.Inputs));
@@ -50,7 +49,7 @@ internal static unsafe class CouplingForward
             block.Raw = tape == null ? last : tape + DenseForward.TapeAt(program, net.Rows, program.Layers.Count - 1) + ((nint)row * outputs);
             if (own) CouplingCall.Gather(x, net.XStride, plan.ReadAt, read, inputs, block.Rows);
             if (limit > 0) InputLimit.Apply(read, block.Rows * inputs, limit);
-            DenseForward.Block<L, V>(net, own ? read : x + plan.ReadRun, own ? inputs : net.XStride, row, block.Rows, tape, scratch, block.Raw);
+            DenseForward.Block<TLanes>(net, own ? read : x + plan.ReadRun, own ? inputs : net.XStride, row, block.Rows, tape, scratch, block.Raw);
             CouplingCall.Gather(x, net.XStride, plan.ChangedAt, changed, columns, block.Rows);
             plan.Map.Run(block, call.Inverse, gradient: false);
             Write(plan.ChangedAt, x, net.XStride, block, y + ((nint)row * features), features, logDet + row);

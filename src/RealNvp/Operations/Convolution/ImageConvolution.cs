@@ -41,7 +41,7 @@ internal static class ImageConvolution
     /// <summary>Whether the kernel takes these tensors.</summary>
     internal static bool Serves(Tensor input, Tensor weight, Tensor? bias)
     {
-        if (!KernelSwitches.Winograd || DenseCall.Lanes == 0 || !ChannelsLast.Wanted(input) || !ChannelsLast.Wanted(weight)) return false;
+        if (!KernelSwitches.Winograd || !LaneWidth.ServesProducts || !ChannelsLast.Wanted(input) || !ChannelsLast.Wanted(weight)) return false;
         var (size, kernel) = (input.shape, weight.shape);
         if (kernel[2] != 3 || kernel[3] != 3 || size[1] != kernel[1] || Math.Min(kernel[0], kernel[1]) < Winograd.Channels) return false;
         if (bias is not null && !(bias.dtype == ScalarType.Float32 && KernelMemory.IsContiguous(bias) && bias.dim() == 1 && bias.shape[0] == kernel[0])) return false;

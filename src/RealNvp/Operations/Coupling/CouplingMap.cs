@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using RealNvp.Kernels;
 using static TorchSharp.torch;
 
@@ -81,7 +82,7 @@ internal sealed unsafe class SplineCouplingMap(SplineTwin twin) : CouplingMap
     public override (Tensor Value, Tensor LogDet) Plain(Tensor input, Tensor parameters, Tensor? weight, bool inverse)
     {
         var (value, logDerivative) = twin.Apply(input, parameters, inverse);
-        return (value, Bijection.SumOfExamples(logDerivative));
+        return (value, Batch.SumExamples(logDerivative));
     }
 
     protected override void Run<TLanes>(in CouplingBlock b, bool inverse, bool gradient)

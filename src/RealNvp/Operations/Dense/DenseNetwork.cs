@@ -36,7 +36,7 @@ internal static class DenseNetwork
     /// <param name="columns">Those of the input, where it is more than what the network reads; 0 where it is just that.</param>
     internal static bool Serves(DenseProgram program, List<Tensor> all, bool hasContext, int columns = 0)
     {
-        if (!KernelSwitches.Dense || DenseCall.Lanes == 0 || !program.LastIsActivated) return false;
+        if (!KernelSwitches.Dense || !LaneWidth.ServesProducts || !program.LastIsActivated) return false;
         if (!Fits(all[0], columns > 0 ? columns : program.Inputs) || all[0].shape[0] is 0 or > int.MaxValue) return false;
         if (program.Layers.Any(l => l.Inputs > MostInputs) || program.Outputs > MostOutputs) return false;
         if (hasContext && !(Fits(all[1], program.Context) && all[1].shape[0] == all[0].shape[0])) return false;

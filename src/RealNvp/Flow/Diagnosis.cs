@@ -26,7 +26,7 @@ internal static class Diagnosis
     }
 
     /// <summary>How messages name a layer of a flow: by its place and its kind.</summary>
-    public static Func<Bijection, string> LayerNames(Flow flow)
+    public static Func<nn.Module, string> LayerNames(Flow flow)
     {
         var names = flow.named_modules().Where(m => m.module is Bijection).ToDictionary(m => m.module, m => m.name, (IEqualityComparer<nn.Module>)ReferenceEqualityComparer.Instance);
         return layer => $"{names.GetValueOrDefault(layer, "bijection")} ({layer.GetName()})";

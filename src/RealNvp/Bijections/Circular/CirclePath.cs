@@ -1,20 +1,18 @@
 namespace RealNvp.Internal;
 
-/// <summary>Follows the circles of a composition from data to latents: each must stay one, and the density must be on it.</summary>
+/// <summary>Follows the circles of a composition from data to latents: each must stay one.</summary>
 internal sealed class CirclePath
 {
     private readonly List<(Bijection Layer, bool Inverse)> passed = [];
     private readonly List<(Circle Circle, Bijection From)> circles = [];
 
-    /// <summary>Throws if a layer cuts a circle that another one has, or if a density is not on a circle that arrives at it.</summary>
-    /// <exception cref="ArgumentException">Which layer or density, which circle, and what to do.</exception>
-    public static void Require(Bijection bijection, Density density)
+    /// <summary>The circles of the latents of a bijection, each with the layer that it is from. Throws if a layer cuts a circle that another one has.</summary>
+    /// <exception cref="ArgumentException">Which layer, which circle, and what to do.</exception>
+    public static IReadOnlyList<(Circle Circle, Bijection From)> Through(Bijection bijection)
     {
         var path = new CirclePath();
         bijection.FollowCircles(path, inverse: false);
-        foreach (var (circle, from) in path.circles)
-            if (!density.CircularFeatures.Contains(circle))
-                throw new ArgumentException($"{density.GetName()} is not on a circle, but {from.GetName()} takes {circle} onto itself: values would leave the circle. Use new UniformBox(shape, low, high) with these edges, or a ProductDensity with one for this feature.", nameof(density));
+        return path.circles;
     }
 
     /// <summary>One layer, which is made of no others.</summary>

@@ -40,7 +40,7 @@ internal sealed class ReversibleFunction : KernelFunction<ReversibleFunction>
         run.Failed = true;
         if (is_grad_enabled()) throw new NotSupportedException($"{nameof(Flow.ReversibleTraining)} gives no gradients of gradients. Set it to false for this loss.");
         // a thread that scores has the layers in evaluation mode meanwhile
-        using var mode = EvaluationGate.Own(run.Layers[0]);
+        using var mode = EvaluationGate.OwnPart(run.Layers[0]);
         for (var i = 0; i < run.Layers.Length; i++)
             if (run.Layers[i].training != run.Training[i]) throw new InvalidOperationException($"{run.Layers[i].GetName()} changed between training and evaluation after the loss. With {nameof(Flow.ReversibleTraining)}, call backward() before eval().");
         using var scope = NewDisposeScope();

@@ -15,6 +15,7 @@ namespace RealNvp;
 public sealed class Mask : IEquatable<Mask>
 {
     private readonly bool[] kept;
+    private Mask? complement;
 
     /// <summary>Makes an arbitrary mask.</summary>
     /// <param name="shape">The shape of the mask, for example [H, W], [C, 1, 1], [C, H, W] or [D].</param>
@@ -27,6 +28,15 @@ public sealed class Mask : IEquatable<Mask>
             throw new ArgumentException($"A mask of shape {shape} needs {shape.NumElements} values; got {kept.Length}.", nameof(kept));
         Shape = shape;
         this.kept = kept.ToArray();
+        Batched = BatchedOf(this);
+    }
+
+    private Mask(Mask complement)
+    {
+        Shape = complement.Shape;
+        kept = Array.ConvertAll(complement.kept, k => !k);
+        this.complement = complement;
+        Batched = BatchedOf(this);
     }
 
     /// <summary>The shape of the mask.</summary>
@@ -36,7 +46,10 @@ public sealed class Mask : IEquatable<Mask>
     public ReadOnlySpan<bool> Kept => kept;
 
     /// <summary>The mask with kept and transformed variables exchanged.</summary>
-    public Mask Complement => new(Shape, Array.ConvertAll(kept, k => !k));
+    public Mask Complement => complement ??= new Mask(this);
+
+    /// <summary>The mask with a batch dimension of 1 before its own: 1 where kept, 0 where transformed. All layers with this mask share it.</summary>
+    internal SharedConstant Batched { get; }
 
     /// <summary>The spatial checkerboard (H, W): kept where row + column is odd (Real NVP, section 3.4).</summary>
     public static Mask Checkerboard(long height, long width) => Make([height, width], (i, w) => (i / w + i % w) % 2 == 1);
@@ -78,12 +91,18 @@ public sealed class Mask : IEquatable<Mask>
         return mask.Complement;
     }
 
-    /// <summary>The mask spread over every element of an example.</summary>
-    internal bool[] BroadcastTo(EventShape shape)
+    /// <summary>Throws if the mask does not broadcast to an example.</summary>
+    internal void CheckFits(EventShape shape)
     {
         var fits = Shape.Count <= shape.Count;
         for (var d = 1; fits && d <= Shape.Count; d++) fits = Shape[^d] == 1 || Shape[^d] == shape[^d];
         if (!fits) throw new ArgumentException($"A mask of shape {Shape} does not fit examples of shape {shape}: sizes, aligned at the right, must be equal or 1.");
+    }
+
+    /// <summary>The mask spread over every element of an example.</summary>
+    internal bool[] BroadcastTo(EventShape shape)
+    {
+        CheckFits(shape);
         // repeats from the last dimension to the first; each pass leaves all that is to its right at its full size
         var (values, inner) = (kept, 1);
         for (var d = 1; d <= shape.Count; d++)
@@ -117,6 +136,12 @@ public sealed class Mask : IEquatable<Mask>
         }
         return text.ToString();
     }
+
+    private static SharedConstant BatchedOf(Mask mask) => new(mask.kept.Length, () =>
+    {
+        using var values = mask.ToTensor();
+        return values.unsqueeze(0);
+    });
 
     // each block of `length` values, `times` times
     private static bool[] Repeat(bool[] values, int length, int times)
