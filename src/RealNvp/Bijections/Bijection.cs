@@ -22,6 +22,7 @@ public abstract class Bijection : nn.Module
     [ThreadStatic] private static Action<Bijection, Tensor, bool>? arrival;
 
     private readonly Constants constants = new();
+    private bool disposed;
 
     /// <summary>Makes a bijection for examples of one shape.</summary>
     /// <param name="name">The name that errors show, usually the class name.</param>
@@ -206,6 +207,7 @@ public abstract class Bijection : nn.Module
     /// <summary>Applies the map without checks, for layers made of other layers. Null log-det: volume preserving.</summary>
     internal (Tensor Value, Tensor? LogDet) Run(Tensor input, Tensor? context, bool inverse)
     {
+        CheckAlive();
         arrival?.Invoke(this, input, inverse);
         if (ReversibleSession.Current is { } session && session.Takes(this)) return ReversibleRun.Apply(session, [this], input, context, inverse);
         using var scope = NewDisposeScope();
@@ -229,7 +231,7 @@ public abstract class Bijection : nn.Module
     internal (Tensor Value, Tensor? LogDet)? RunWith(Bijection before, Tensor input, bool inverse)
     {
         var tape = LayerTape.Current;
-        if (observer is not null || arrival is not null || tape?.Joins(this, before, inverse) == false) return null;
+        if (observer is not null || arrival is not null || disposed || before.disposed || tape?.Joins(this, before, inverse) == false) return null;
         using var scope = NewDisposeScope();
         if (WithCore(before, input, inverse) is not { } result) return null;
         // neither of them runs another layer, so the frame need not be open before
@@ -287,8 +289,15 @@ public abstract class Bijection : nn.Module
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
+        disposed = true;
         if (disposing) constants.Dispose();
         base.Dispose(disposing);
+    }
+
+    /// <summary>Throws if the layer is disposed: its weights are gone, and a layer without any must not be taken for one that lives.</summary>
+    internal void CheckAlive()
+    {
+        if (disposed) throw Check.Disposed(GetName());
     }
 
     private (Tensor, Tensor) Apply(Tensor input, Tensor? context, bool inverse)
@@ -302,6 +311,7 @@ public abstract class Bijection : nn.Module
 
     private void CheckArguments(Tensor input, string parameter, EventShape? expected, Tensor? context, string method, bool anyDtype = false)
     {
+        CheckAlive();
         var owner = $"{GetName()}.{method}";
         Check.Batch(input, parameter, owner, expected);
         var weight = parameters().FirstOrDefault() ?? buffers().FirstOrDefault(b => b.is_floating_point());

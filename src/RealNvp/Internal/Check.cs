@@ -33,7 +33,7 @@ internal static class Check
     /// <param name="weight">A weight of the network.</param>
     public static void Network(Tensor? input, Tensor? context, EventShape shape, long contextSize, string owner, Tensor weight)
     {
-        if (weight.IsInvalid) throw new ObjectDisposedException(owner, $"{owner}: the network has been disposed.");
+        if (weight.IsInvalid) throw Disposed(owner);
         Batch(input, nameof(input), owner, shape);
         OfWeights(input!, nameof(input), owner, weight);
         if (contextSize == 0) return;
@@ -45,7 +45,7 @@ internal static class Check
     public static void Channels(Tensor? input, Tensor weight, string owner)
     {
         Tensor(input, nameof(input));
-        if (weight.IsInvalid) throw new ObjectDisposedException(owner, $"{owner}: the layer has been disposed.");
+        if (weight.IsInvalid) throw Disposed(owner);
         var shape = input!.shape;
         if (shape.Length < 2 || shape[1] != weight.shape[0])
             throw new ArgumentException($"{owner} expects input of shape (N, {weight.shape[0]}, ...); got {EventShape.Format(shape)}.", nameof(input));
@@ -128,12 +128,17 @@ internal static class Check
             NotMeta(tensor, parameter);
             return;
         }
+        if (weight.IsInvalid) throw Disposed(owner);
         if (anyDtype && !TorchBackend.IsPrecise(weight.dtype))
             throw new ArgumentException($"{owner} computes in float32 or float64; the weights have {weight.dtype}, which has too few digits for log-determinants. Convert them: module.to(torch.float32). Networks alone can compute in bfloat16: {nameof(Flow)}.{nameof(Flow.ConditionerDtype)}.", parameter);
         if (!anyDtype && tensor.dtype != weight.dtype)
             throw new ArgumentException($"{owner} has weights of dtype {weight.dtype}, but {parameter} has {tensor.dtype}. Convert one of them: {parameter}.to({Name(weight.dtype)}) or module.to({Name(tensor.dtype)}).", parameter);
         Device(tensor, parameter, owner, weight);
     }
+
+    /// <summary>What whoever reads a disposed module gets.</summary>
+    /// <param name="owner">The module, or its method that was called.</param>
+    public static ObjectDisposedException Disposed(string owner) => new(owner, $"{owner}: the module, or a part of it, has been disposed. Keep it alive as long as you use it.");
 
     /// <summary>Checks that a tensor is on the device of the module's weights.</summary>
     public static void Device(Tensor tensor, string parameter, string owner, Tensor weight)

@@ -12,15 +12,34 @@ public sealed class PackageTests(PackageTests.Feed feed) : IClassFixture<Package
     {
         using var package = ZipFile.OpenRead(feed.At("feed", $"RealNvp.{Feed.Version}.nupkg"));
         package.Entries.Select(e => e.FullName).Should().Contain(
-            ["README.md", "lib/net10.0/RealNvp.dll", "lib/net10.0/RealNvp.xml", "buildTransitive/RealNvp.targets"]);
+            ["PACKAGE.md", "icon.png", "lib/net10.0/RealNvp.dll", "lib/net10.0/RealNvp.xml", "buildTransitive/RealNvp.targets"]);
 
         using var stream = package.GetEntry("RealNvp.nuspec")!.Open();
         var nuspec = XDocument.Load(stream).Descendants().ToLookup(e => e.Name.LocalName);
         nuspec["dependency"].Should().ContainSingle().Which.Attribute("id")!.Value.Should().Be("TorchSharp");
         nuspec["license"].Single().Value.Should().Be("MIT");
+        nuspec["icon"].Single().Value.Should().Be("icon.png");
+        nuspec["readme"].Single().Value.Should().Be("PACKAGE.md");
+        using var readme = new StreamReader(package.GetEntry("PACKAGE.md")!.Open());
+        readme.ReadToEnd().Should().NotMatchRegex("<(p|img)|\\]\\((?!https://)", "the gallery shows neither HTML nor relative links");
 
         using var symbols = ZipFile.OpenRead(feed.At("feed", $"RealNvp.{Feed.Version}.snupkg"));
         symbols.Entries.Select(e => e.FullName).Should().Contain("lib/net10.0/RealNvp.pdb");
+    }
+
+    [SlowFact]
+    public void Two_clones_of_a_commit_give_the_same_packages_byte_for_byte()
+    {
+        using var place = new GeneratedProject();
+        Assert.SkipUnless(place.Run("git", "--version").ExitCode == 0 && Directory.Exists(Repository.At(".git")) | File.Exists(Repository.At(".git")), "needs git and a clone");
+        foreach (var clone in new[] { "one", "two" })
+        {
+            var (code, output) = place.Run("git", "clone", "--quiet", Repository.Root, clone);
+            code.Should().Be(0, output);
+            place.DotNet("pack", $"{clone}/src/RealNvp/RealNvp.csproj", "-o", $"packages-{clone}", "-p:ContinuousIntegrationBuild=true", "-p:SOURCE_DATE_EPOCH=1700000000");
+        }
+        foreach (var file in Directory.EnumerateFiles(place.At("packages-one")))
+            File.ReadAllBytes(file).AsSpan().SequenceEqual(File.ReadAllBytes(place.At("packages-two", Path.GetFileName(file)))).Should().BeTrue(Path.GetFileName(file));
     }
 
     [SlowTheory]
