@@ -39,7 +39,7 @@ public sealed class HintTests
         foreach (var sizes in new long[][] { [1L << 40], [1L << 40, 1L << 40], [long.MaxValue, -1], [1 << 16, 1 << 16], [-1, 1L << 31] })
             FluentActions.Invoking(() => EventShape.Create(sizes)).Should().Throw<ArgumentException>().WithMessage("*of one example, of at most 2147483647 elements; got (*");
         EventShape.Create(1 << 15, 1 << 15, -1).Count.Should().Be(3);
-        foreach (var build in new Action[] { () => Mask.Checkerboard(1L << 40, 2), () => Mask.Alternating(1L << 40), () => Mask.ChannelWise(1L << 40), () => new InvertibleLinear([1 << 20]), () => new SylvesterLayer([1 << 30], 1 << 30),
+        foreach (var build in new Func<object>[] { () => Mask.Checkerboard(1L << 40, 2), () => Mask.Alternating(1L << 40), () => Mask.ChannelWise(1L << 40), () => new InvertibleLinear([1 << 20]), () => new SylvesterLayer([1 << 30], 1 << 30),
             () => new GaussianMixture([1 << 30], int.MaxValue), () => new ClassConditionalNormal([1 << 30], int.MaxValue), () => new PeriodicConv2d([1 << 20, 8, 8]), () => new LabelEncoder(int.MaxValue, int.MaxValue) })
             build.Should().Throw<ArgumentException>("a size is wrong, and there is no memory for it");
     }
