@@ -84,7 +84,7 @@ public class ArgumentCheckTests
         Refused(() => new AdamOptimizer([null!]), "*Group 0 is null*");
         Refused(() => new Mlp(2, 4, hidden: 1L << 40), "*hidden*at most*");
         Refused(() => new ResidualMlp(2, 4, blocks: int.MaxValue), "*blocks*0 to 4096*");
-        Refused(() => new DiagonalScaling([1L << 40]), "*too large*");
+        Refused(() => new DiagonalScaling([1L << 40]), "*at most 2147483647 elements*");
         using var density = new DiagonalNormal([4]);
         Refused(() => density.Sample(2, 1, ScalarType.Int64, CPU, null), "*floating-point*Int64*");
         using var flow = new Flow([4], new DiagonalScaling([4]));
