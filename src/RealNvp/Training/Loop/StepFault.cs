@@ -42,7 +42,7 @@ internal sealed class StepFault(TrainedModules modules, Objective objective, IOp
         statistics.Restore();
         var became = $"The loss became {loss} in {Place}";
         if (batch.XOrNull is { } x && x.is_floating_point() && !Numbers.AreFinite(x))
-            return new NonFiniteException($"{became}: {Check.Rows(x.isfinite().logical_not().flatten(1).any(1))} of the batch that the data gave hold NaN or infinity. {Before} Remove or replace these values.", nameof(x));
+            return new NonFiniteException($"{became}: {Check.Rows(x.isfinite().logical_not().flatten(1).any(1), verbs: ("of the batch holds", "of the batch hold"))} NaN or infinity. {Before} Remove or replace these values.", nameof(x));
         using var now = new BufferSnapshot(modules.All);
         var fault = Diagnosis.FirstLayer(modules.Flow, () => objective.Loss(modules.Flow, batch, seed).Dispose());
         now.Restore();
