@@ -27,8 +27,8 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws
     public ChannelBatchNorm(long channels, BatchStatistics statistics = BatchStatistics.Running, double momentum = 0.9, double eps = 1e-5) : base(nameof(ChannelBatchNorm))
     {
         Check.Positive(channels, nameof(channels), "The number of channels");
-        if (momentum is not (>= 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(momentum), momentum, "The momentum must be in [0, 1).");
-        if (!(eps > 0 && double.IsFinite(eps))) throw new ArgumentOutOfRangeException(nameof(eps), eps, "Epsilon must be positive and finite.");
+        Ranges.Momentum.Require(momentum, nameof(momentum), "The momentum");
+        Ranges.BatchNormEpsilon.Require(eps, nameof(eps), "Epsilon");
         Weights.Pay((4 * channels) + 1, 5);
         (Statistics, Momentum, Eps, epsilon) = (statistics, momentum, eps, Scalars.Of(eps));
         weight = Weights.Parameter(ones(channels));

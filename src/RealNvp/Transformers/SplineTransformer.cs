@@ -51,10 +51,10 @@ public sealed class SplineTransformer : ScalarTransformer
     public SplineTransformer(int bins, double low, double high, SplineTails tails, double minBinSize, double minDerivative) : base(nameof(SplineTransformer))
     {
         if (bins is < 1 or > 64) throw new ArgumentOutOfRangeException(nameof(bins), bins, "The number of bins must be 1 to 64.");
-        if (!(low < high) || !double.IsFinite(high - low)) throw new ArgumentOutOfRangeException(nameof(high), high, FormattableString.Invariant($"The spline needs a finite interval with low < high; got [{low}, {high}]."));
+        Internal.Ranges.Interval(low, high, "The interval of a spline");
         if (!Enum.IsDefined(tails)) throw new ArgumentOutOfRangeException(nameof(tails), tails, "Unknown tails.");
-        if (!(minBinSize >= 1e-6 && minBinSize * bins < 1)) throw new ArgumentOutOfRangeException(nameof(minBinSize), minBinSize, FormattableString.Invariant($"The smallest bin must be at least 1e-6 of the interval, and {bins} of it less than the interval."));
-        if (!(minDerivative is >= 1e-6 and <= 0.5)) throw new ArgumentOutOfRangeException(nameof(minDerivative), minDerivative, "The smallest derivative must be in 1e-6 ... 0.5.");
+        if (!(Internal.Ranges.SmallestBin.Holds(minBinSize) && minBinSize * bins < 1)) throw new ArgumentOutOfRangeException(nameof(minBinSize), minBinSize, FormattableString.Invariant($"The smallest bin must be at least 1e-6 of the interval, and {bins} of it less than the interval."));
+        Internal.Ranges.SmallestDerivative.Require(minDerivative, nameof(minDerivative), "The smallest derivative");
         (Bins, Low, High, Tails, SmallestBin, SmallestDerivative) = (bins, low, high, tails, minBinSize, minDerivative);
         twin = new SplineTwin(new SplineShape(bins, low, high, Ends(tails), minBinSize, minDerivative));
         RegisterComponents();
