@@ -58,6 +58,7 @@ internal static class Check
         if (tensor.dtype != weight.dtype)
             throw new ArgumentException($"{owner} has weights of dtype {weight.dtype}, but {parameter} has {tensor.dtype}. Convert one of them: {parameter}.to({Name(weight.dtype)}) or module.to({Name(tensor.dtype)}).", parameter);
         Device(tensor, parameter, owner, weight);
+        NotMeta(tensor, parameter);
     }
 
     /// <summary>Checks the arguments of an elementwise map with P parameters an element.</summary>
@@ -134,6 +135,7 @@ internal static class Check
         if (!anyDtype && tensor.dtype != weight.dtype)
             throw new ArgumentException($"{owner} has weights of dtype {weight.dtype}, but {parameter} has {tensor.dtype}. Convert one of them: {parameter}.to({Name(weight.dtype)}) or module.to({Name(tensor.dtype)}).", parameter);
         Device(tensor, parameter, owner, weight);
+        NotMeta(tensor, parameter);
     }
 
     /// <summary>What whoever reads a disposed module gets.</summary>

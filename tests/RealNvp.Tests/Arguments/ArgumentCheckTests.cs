@@ -31,6 +31,25 @@ public class ArgumentCheckTests
     }
 
     [Fact]
+    public void Weights_and_data_that_are_both_on_the_device_meta_are_refused_everywhere()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new RealNvpModel(RealNvpOptions.Toy2D, seed: 0);
+        using var layer = new InvertibleLinear([2]);
+        using var network = new Mlp(2, 2, 4);
+        using var density = new DiagonalNormal([2]);
+        foreach (var module in new nn.Module[] { model, layer, network, density }) module.to(META);
+        var x = zeros(3, 2, device: META);
+        Refused(() => model.LogProb(x), "*meta*no numbers*");
+        Refused(() => model.Decode(x), "*meta*no numbers*");
+        Refused(() => model.NegativeLogLikelihood(x), "*meta*no numbers*");
+        Refused(() => layer.Forward(x), "*meta*no numbers*");
+        Refused(() => layer.Inverse(x), "*meta*no numbers*");
+        Refused(() => network.forward(x, null), "*meta*no numbers*");
+        Refused(() => density.LogProb(x), "*meta*no numbers*");
+    }
+
+    [Fact]
     public void Every_transformer_takes_parameters_that_fit_or_stand_for_all_and_refuses_others()
     {
         using var scope = NewDisposeScope();

@@ -70,6 +70,7 @@ public partial class HostDeviceTests
         ["PeriodicConv2d.cs"] = "the inverse refuses a matrix that is nearly singular",
         ["ScaledLinear.cs"] = "compares with the kernel on the CPU",
         ["OrderCheck.cs"] = "a network of a user's is tried when the layer is built",
+        ["ExampleWeights.cs"] = "weights of examples are looked at before training, and those of a data loader with each batch",
         ["ReversibleRun.cs"] = "compares the states of the CPU's generators",
     };
 

@@ -16,8 +16,10 @@ namespace RealNvp;
 /// <para>Move the module to its device and dtype first. Module.to() replaces the parameters, and <see cref="Step"/> then throws.</para>
 /// <para>Not safe for concurrent use. The caller disposes it; the parameters stay the module's.</para>
 /// </remarks>
-public sealed partial class AdamOptimizer : IDisposable
+public sealed partial class AdamOptimizer : IGatedOptimizer
 {
+    internal const string TheName = "Adam";
+
     private const string StepCountKey = "step";
     private readonly List<AdamSlot> slots = [];
     private readonly AdamPass pass;
@@ -111,6 +113,11 @@ public sealed partial class AdamOptimizer : IDisposable
         }
     }
 
+    /// <inheritdoc/>
+    public string Name => TheName;
+
+    void IOptimizer.TakeStep(double learningRate) => Step(learningRate);
+
     /// <summary>Removes the gradients, so that the next <c>backward()</c> starts at zero.</summary>
     /// <exception cref="ObjectDisposedException">This optimizer is disposed.</exception>
     public void ZeroGradients()
@@ -128,12 +135,26 @@ public sealed partial class AdamOptimizer : IDisposable
     /// <exception cref="ObjectDisposedException">This optimizer is disposed.</exception>
     public Dictionary<string, Tensor> StateDict()
     {
-        ObjectDisposedException.ThrowIf(disposed, this);
-        var state = new Dictionary<string, Tensor>(StringComparer.Ordinal) { [StepCountKey] = TensorMemory.Int64(StepCount) };
+        var state = LiveState();
         foreach (var slot in slots)
         {
             state["exp_avg." + slot.Name] = slot.Average.clone();
             state["exp_avg_sq." + slot.Name] = slot.Square.clone();
+        }
+        return state;
+    }
+
+    // a checkpoint reads the moments where they are: on a GPU there may be no room for a copy
+    IReadOnlyDictionary<string, Tensor> IOptimizer.StateDict() => LiveState();
+
+    private Dictionary<string, Tensor> LiveState()
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        var state = new Dictionary<string, Tensor>(StringComparer.Ordinal) { [StepCountKey] = TensorMemory.Int64(StepCount) };
+        foreach (var slot in slots)
+        {
+            state["exp_avg." + slot.Name] = slot.Average;
+            state["exp_avg_sq." + slot.Name] = slot.Square;
             state["step." + slot.Name] = TensorMemory.Int64(slot.Steps);
         }
         return state;

@@ -81,6 +81,15 @@ public sealed partial class AdamOptimizer
         for (var i = 0; i < slots.Count; i++) slots[i].Steps = counts[i + 1];
     }
 
+    double IGatedOptimizer.StepAndAverage(double learningRate, double? maxGradientNorm, WeightAverage? weights) => StepAndAverage(learningRate, maxGradientNorm, weights);
+
+    Tensor IGatedOptimizer.StepThrough(StepGate gate, Tensor loss, double learningRate, double? maxGradientNorm, WeightAverage? weights, Action<StepGate>? settle, bool keepGradients) =>
+        StepThrough(gate, loss, learningRate, maxGradientNorm, weights, settle, keepGradients);
+
+    long[] IGatedOptimizer.Counts() => Counts();
+
+    void IGatedOptimizer.TakeBack(long[] counts) => TakeBack(counts);
+
     private static Tensor Norm(AdamSlot[] slots, Tensor like)
     {
         if (slots.Length == 0) return zeros_like(like);

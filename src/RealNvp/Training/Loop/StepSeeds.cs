@@ -15,6 +15,9 @@ internal static class StepSeeds
     /// <summary>Of the examples that the inverse is tried on.</summary>
     public static long OfProbe(long seed) => Mix(seed, -2);
 
+    /// <summary>Of all noise of a validation batch, counted from 0: the same in each epoch.</summary>
+    public static long OfValidation(long seed, long batch) => Mix(seed, -3 - batch);
+
     // splitmix64: neighbouring steps get unrelated seeds
     private static long Mix(long seed, long number)
     {

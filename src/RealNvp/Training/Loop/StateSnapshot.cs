@@ -17,11 +17,14 @@ internal sealed class StateSnapshot : IDisposable
 
     public IReadOnlyDictionary<string, Tensor> Tensors { get; }
 
-    public void CopyTo(nn.Module module)
+    public void CopyTo(nn.Module module) => CopyTo(module.state_dict());
+
+    /// <summary>Copies the values into tensors of the same names.</summary>
+    public void CopyTo(IEnumerable<KeyValuePair<string, Tensor>> state)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        foreach (var (name, tensor) in module.state_dict()) tensor.copy_(Tensors[name]);
+        foreach (var (name, tensor) in state) tensor.copy_(Tensors[name]);
     }
 
     public void Dispose()

@@ -58,14 +58,16 @@ internal sealed class TrainingRun : IDisposable
     /// <summary>A few examples of the first batch, which the inverse is tried on.</summary>
     public (Tensor X, Tensor? Context)? Rows { get; private set; }
 
-    /// <summary>Keeps a copy of a few examples, the first time, and knows that a step was taken.</summary>
-    public void KeepRows(Tensor x, Tensor? context)
+    /// <summary>Knows that a step was taken, and keeps a copy of a few examples, the first time.</summary>
+    /// <param name="batch">The batch of the step; null if its examples are none for the flow.</param>
+    public void KeepRows(TrainingBatch? batch)
     {
         stepped = true;
-        if (Rows is not null) return;
+        if (Rows is not null || batch is null) return;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var count = Math.Min(RoundTrip.Rows, x.shape[0]);
+        var (x, context) = batch;
+        var count = Math.Min(RoundTrip.Rows, batch.Count);
         Rows = (scope.Detach(x.narrow(0, 0, count).clone()), context is null ? null : scope.Detach(context.narrow(0, 0, count).clone()));
     }
 

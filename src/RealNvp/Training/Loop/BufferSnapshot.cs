@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>
-/// Copies of the buffers of a module and of all its parts, anybody's, so that statistics that a failed step has spoiled can be put back; and of weights
+/// Copies of the buffers of modules and of all their parts, anybody's, so that statistics that a failed step has spoiled can be put back; and of weights
 /// that a layer sets from the first batch of training.
 /// </summary>
 internal sealed class BufferSnapshot : IDisposable
@@ -16,10 +16,12 @@ internal sealed class BufferSnapshot : IDisposable
     private (Tensor Live, Tensor Copy)[] buffers;
     private bool waits;
 
-    public BufferSnapshot(nn.Module module)
+    public BufferSnapshot(nn.Module module) : this([module]) { }
+
+    public BufferSnapshot(IEnumerable<nn.Module> modules)
     {
         using var _ = no_grad();
-        var parts = module.modules().Append(module).Distinct<nn.Module>(ReferenceEqualityComparer.Instance).ToArray();
+        var parts = modules.SelectMany(m => m.modules().Append(m)).Distinct<nn.Module>(ReferenceEqualityComparer.Instance).ToArray();
         first = [.. parts.OfType<ISetByFirstBatch>()];
         var set = first.Where(l => !l.IsSet).SelectMany(l => l.SetTensors).Select(Pair).ToArray();
         buffers = [.. parts.Where(m => m is not IConstantBuffers).SelectMany(m => m.named_buffers(recurse: false)).Select(b => Pair(b.buffer))];

@@ -16,22 +16,28 @@ internal readonly record struct PendingLimits(int Steps, TimeSpan Time, bool Use
 }
 
 /// <summary>A step that the device has been asked for, and what is needed to count it, or to find out why it failed.</summary>
-/// <param name="Data">The batch and its context, of which the step owns views.</param>
+/// <param name="Batch">The batch, of which the step owns views.</param>
 /// <param name="Seed">The seed of the step's noise.</param>
 /// <param name="Rate">Its learning rate.</param>
-/// <param name="Numbers">Loss and norm of the gradients, (2).</param>
+/// <param name="Numbers">Loss, norm of the gradients and sum of the weights, (3).</param>
 /// <param name="Counts">The counts of the optimizer before it.</param>
 /// <param name="Updates">The updates of the average before it.</param>
-internal sealed record PendingStep((Tensor X, Tensor? Context) Data, long Seed, double Rate, Tensor Numbers, long[] Counts, long Updates) : IDisposable
+internal sealed record PendingStep(TrainingBatch Batch, long Seed, double Rate, Tensor Numbers, long[] Counts, long Updates) : IDisposable
 {
     /// <summary>Frees what the step has kept.</summary>
     public void Dispose()
     {
         Numbers.Dispose();
-        Data.X.Dispose();
-        Data.Context?.Dispose();
+        Batch.Dispose();
     }
 }
+
+/// <summary>A step whose numbers are known.</summary>
+/// <param name="Step">The step.</param>
+/// <param name="Loss">Its loss.</param>
+/// <param name="Norm">The norm of its gradients.</param>
+/// <param name="Weight">The sum of the weights of its batch; null without weights.</param>
+internal sealed record TakenStep(PendingStep Step, double Loss, double Norm, double? Weight);
 
 /// <summary>The steps of a training that the host does not know the losses of yet.</summary>
 internal sealed class PendingSteps(PendingLimits limits, Device device) : IDisposable
@@ -51,23 +57,23 @@ internal sealed class PendingSteps(PendingLimits limits, Device device) : IDispo
     public bool AreDue => steps.Count > 0 && (steps.Count >= limits.Steps || bytes >= MostBytes || watch.Elapsed >= limits.Time);
 
     /// <summary>Adds a step. The batch stays the caller's.</summary>
-    public void Add(Tensor x, Tensor? context, long seed, double rate, Tensor loss, Tensor norm, long[] counts, long updates)
+    public void Add(TrainingBatch batch, long seed, double rate, Tensor loss, Tensor norm, long[] counts, long updates)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var numbers = scope.Detach(stack([loss.detach().to(norm.dtype), norm]));
-        var data = (scope.Detach(x.alias()), context is null ? null : scope.Detach(context.alias()));
-        steps.Add(new PendingStep(data, seed, rate, numbers, counts, updates));
-        bytes += Size(x) + (context is null ? 0 : Size(context));
+        var weight = BatchLoss.Weight(batch)?.to(norm.dtype) ?? norm;
+        var numbers = scope.Detach(stack([loss.detach().to(norm.dtype), norm, weight]));
+        steps.Add(new PendingStep(batch.Alias(), seed, rate, numbers, counts, updates));
+        bytes += batch.Bytes;
     }
 
     /// <summary>Takes all steps out with their losses and norms, in one fetch. The caller disposes each.</summary>
-    public (PendingStep Step, double Loss, double Norm)[] Take()
+    public TakenStep[] Take()
     {
         if (steps.Count == 0) return [];
         using var scope = NewDisposeScope();
         var numbers = stack(steps.Select(step => step.Numbers)).FetchDoubles();
-        var taken = steps.Select((step, i) => (step, numbers[2 * i], numbers[(2 * i) + 1])).ToArray();
+        var taken = steps.Select((step, i) => new TakenStep(step, numbers[3 * i], numbers[(3 * i) + 1], step.Batch.WeightsUnread is null ? null : numbers[(3 * i) + 2])).ToArray();
         Clear();
         return taken;
     }
@@ -85,6 +91,4 @@ internal sealed class PendingSteps(PendingLimits limits, Device device) : IDispo
         bytes = 0;
         watch.Restart();
     }
-
-    private static long Size(Tensor tensor) => tensor.numel() * tensor.ElementSize;
 }
