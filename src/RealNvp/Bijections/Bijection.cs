@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -156,7 +157,7 @@ public abstract class Bijection : nn.Module
     /// <summary>The layer as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
     public override string ToString() => Describing.ModuleTree.Of(this);
 
-    internal static Tensor SumOfExamples(Tensor logDerivative) => logDerivative.dim() <= 1 ? logDerivative.alias() : logDerivative.flatten(1).sum(1);
+    internal static Tensor SumOfExamples(Tensor logDerivative) => RealNvp.Operations.ExampleSum.Of(logDerivative);
 
     // the bijections that a module is made of, not those that these are made of
     private static IEnumerable<Bijection> Parts(nn.Module module) => module.children().SelectMany(child => child is Bijection part ? [part] : Parts(child));
