@@ -106,11 +106,14 @@ internal static unsafe class ElementTiles<TLanes, T, TKernel>
             ref readonly var stream = ref streams[s];
             if (stream.Output) continue;
             var lane = tiles[s];
-            for (var i = 0; i < count; lane += pieces[i].Count, i++)
+            int blocks = stream.Blocks;
+            long block = stream.Block;
+            for (var piece = pieces; piece < pieces + count; lane += piece->Count, piece++)
             {
-                var from = stream.At(pieces[i].Row, pieces[i].Run);
-                if (stream.Blocks == 0) new Span<T>(lane, pieces[i].Count).Fill(*from);
-                else Copy(from + pieces[i].Column, stream.Block, lane, width, pieces[i].Count, stream.Blocks);
+                var from = stream.At(piece->Row, piece->Run);
+                if (blocks == 0) new Span<T>(lane, piece->Count).Fill(*from);
+                else if (piece->Count == 1) One(from + piece->Column, block, lane, width, blocks);
+                else Copy(from + piece->Column, block, lane, width, piece->Count, blocks);
             }
         }
         kernel.Run(tiles, steps, scratch);
@@ -119,9 +122,21 @@ internal static unsafe class ElementTiles<TLanes, T, TKernel>
             ref readonly var stream = ref streams[s];
             if (!stream.Output) continue;
             var lane = tiles[s];
-            for (var i = 0; i < count; lane += pieces[i].Count, i++)
-                Copy(lane, width, stream.At(pieces[i].Row, pieces[i].Run) + pieces[i].Column, stream.Block, pieces[i].Count, stream.Blocks);
+            int blocks = stream.Blocks;
+            long block = stream.Block;
+            for (var piece = pieces; piece < pieces + count; lane += piece->Count, piece++)
+            {
+                var to = stream.At(piece->Row, piece->Run) + piece->Column;
+                if (piece->Count == 1) One(lane, width, to, block, blocks);
+                else Copy(lane, width, to, block, piece->Count, blocks);
+            }
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void One(T* from, long fromStep, T* to, long toStep, int blocks)
+    {
+        for (var b = 0; b < blocks; b++, from += fromStep, to += toStep) *to = *from;
     }
 
     /// <summary>Copies blocks of a few elements.</summary>
@@ -130,9 +145,6 @@ internal static unsafe class ElementTiles<TLanes, T, TKernel>
     {
         switch (count)
         {
-            case 1:
-                for (var b = 0; b < blocks; b++, from += fromStep, to += toStep) *to = *from;
-                break;
             case >= 4 and < 8 when TLanes.Count >= 4:
                 // two vectors of four that overlap
                 for (var b = 0; b < blocks; b++, from += fromStep, to += toStep) Halves<Four>(from, to, count);

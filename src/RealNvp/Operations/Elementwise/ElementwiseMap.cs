@@ -16,6 +16,9 @@ internal abstract class ElementwiseMap : ElementwiseCode
     /// <summary>Elements that are worth a thread of their own: of the map, and of its gradients.</summary>
     public abstract (double Forward, double Backward) Grain { get; }
 
+    /// <summary>Elements from which on a node of its kernel costs less than the nodes of plain operations; without a graph the kernel always does.</summary>
+    public virtual long LeastForGraph => 0;
+
     /// <summary>The learned number, one in all or one a feature or channel; null if the map has none.</summary>
     public virtual Tensor? Weight => null;
 

@@ -24,10 +24,12 @@ internal static class ElementwiseOperation
     {
         if (!CanRun(call.Map, input, parameters)) return Reference(call, input, parameters, call.Map.Weight, null);
         var weight = call.Map.Weight;
+        var differentiable = is_grad_enabled() && (input.requires_grad || parameters.requires_grad || weight is { requires_grad: true });
+        if (differentiable && !call.Sums && input.numel() < call.Map.LeastForGraph) return Reference(call, input, parameters, weight, null);
         Tensor? root = null;
         if (call.Inverse && call.Map.InverseIsSearch)
             using (no_grad()) root = call.Map.Root(input, parameters);
-        if (!is_grad_enabled() || !(input.requires_grad || parameters.requires_grad || weight is { requires_grad: true }))
+        if (!differentiable)
         {
             var found = Run(call, root ?? input, parameters, weight);
             root?.Dispose();

@@ -18,6 +18,8 @@ internal sealed class AffineMap(bool shiftFirst, Func<Tensor>? weight) : Element
 
     public override (double Forward, double Backward) Grain => (1 << 13, 1 << 12);
 
+    public override long LeastForGraph => 1 << 11;
+
     public override bool IsOn => KernelSwitches.Affine;
 
     public override Tensor? Weight => weight?.Invoke();
