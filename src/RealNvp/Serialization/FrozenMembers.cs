@@ -41,6 +41,7 @@ internal static class FrozenMembers
         (typeof(EpochRecord), nameof(EpochRecord.ValidationInfiniteCount), 2, "null"),
         (typeof(EpochRecord), nameof(EpochRecord.ValidationFiniteLoss), 2, "null"),
         (typeof(TrainerState), nameof(TrainerState.Warnings), 2, "[]"),
+        (typeof(TrainerState), nameof(TrainerState.WeightSum), 2, "null"),
     ];
 
     /// <summary>Members that files had before a version, and that are not read any more.</summary>

@@ -76,7 +76,7 @@ public sealed record TrainingOptions
     public bool Reversible { get; init; }
 
     /// <summary>A file that is written at the end of epochs and on cancellation, so that training can be resumed; null for none.</summary>
-    /// <remarks>It is the one option that no checkpoint holds: <see cref="Trainer.Resume(string, TorchSharp.torch.Device, Func{TrainingOptions, TrainingOptions})"/> goes on with the path that it is given.</remarks>
+    /// <remarks>It is the one option that no checkpoint holds: <see cref="Trainer.Resume(string, TorchSharp.torch.Device, Func{TrainingOptions, TrainingOptions}, TrainerParts)"/> goes on with the path that it is given.</remarks>
     [JsonIgnore]
     public string? CheckpointPath { get; init; }
 

@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using RealNvp.Operations;
 using static TorchSharp.torch;
 
@@ -62,7 +63,7 @@ public abstract class ScalarTransformer : nn.Module
     {
         if (Map is { } map && !Broadcasts(input, parameters)) return ElementwiseOperation.Apply(new(map, inverse, Sums: true), input, parameters);
         var (value, logDerivative) = inverse ? Inverse(input, parameters) : Forward(input, parameters);
-        return (value, logDerivative is null ? null : ExampleSum.Of(logDerivative));
+        return (value, logDerivative is null ? null : Batch.SumExamples(logDerivative));
     }
 
     /// <summary>

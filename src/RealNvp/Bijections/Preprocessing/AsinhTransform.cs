@@ -34,14 +34,14 @@ public sealed class AsinhTransform : Bijection
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
         var u = x.mul(reciprocal).asinh();
-        return (u.mul(threshold), SumOfExamples(LogCosh(u)).neg());
+        return (u.mul(threshold), SumExamples(LogCosh(u)).neg());
     }
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
     {
         var u = z.mul(reciprocal);
-        return (u.sinh().mul(threshold), SumOfExamples(LogCosh(u)));
+        return (u.sinh().mul(threshold), SumExamples(LogCosh(u)));
     }
 
     // ½ log(1 + (x/c)²) with x/c = sinh u, for x whose square is no number of the dtype too: |u| + log(1 + exp(-2|u|)) - log 2

@@ -1,4 +1,5 @@
 using System.Numerics;
+using RealNvp.Internal;
 using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -50,7 +51,7 @@ internal static class ElementwiseOperation
     {
         var (value, log) = call.Map.Reference(input, parameters, weight, call.Inverse, root);
         if (!call.Sums) return (value, log);
-        using (log) return (value, ExampleSum.Of(log));
+        using (log) return (value, Batch.SumExamples(log));
     }
 
     /// <summary>Value and log, without gradients. The caller disposes both.</summary>
