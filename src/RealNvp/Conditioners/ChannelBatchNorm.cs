@@ -86,7 +86,7 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws
     {
         var current = training && input.shape[0] > 0;
         var differentiable = IsDifferentiable(input);
-        if (!NormRelu.Takes(input, weight) || (current ? !NormalizesBatch(input) : differentiable)) return call(input).relu_();
+        if (!NormRelu.CanRun(input, weight) || (current ? !NormalizesBatch(input) : differentiable)) return call(input).relu_();
         using var scope = NewDisposeScope();
         if (!current) return scope.MoveToOuter(NormRelu.Known(input, running_mean, running_var, weight, bias, Eps));
         var result = differentiable ? NormReluFunction.Apply(input, weight, bias, Eps) : NormRelu.Batch(input, weight, bias, Eps);
@@ -97,7 +97,7 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws
     /// <summary>A 3×3 convolution of <see cref="Relu"/>, as one node of the graph; null where there is none for it.</summary>
     internal Tensor? ReluConvolution(Tensor input, Tensor kernel, Tensor? kernelBias)
     {
-        if (!training || input.shape[0] == 0 || !NormalizesBatch(input) || !IsDifferentiable(input) || !NormConvolution.Takes(input, weight, kernel, kernelBias)) return null;
+        if (!training || input.shape[0] == 0 || !NormalizesBatch(input) || !IsDifferentiable(input) || !NormConvolution.CanRun(input, weight, kernel, kernelBias)) return null;
         using var scope = NewDisposeScope();
         var result = NormConvolution.Apply(input, weight, bias, Eps, kernel, kernelBias);
         Track(result[1], result[2], input);
