@@ -16,8 +16,8 @@ public partial class HostDeviceTests
         ["Bijections/Preprocessing/Standardization.cs"] = "Fit looks for constant features, once",
         ["Bijections/Preprocessing/UniformDequantization.cs"] = "checks the range of data, in LogProb and before training",
         ["Bijections/Residual/TanhEquation.cs"] = "a root is searched until it is found",
-        ["Operations/Elementwise/Mixture/MixtureOperation.cs"] = "a root is searched until it is found",
-        ["Operations/Elementwise/Mixture/MixtureTwin.cs"] = "a root is searched until it is found",
+        ["Operations/Elementwise/Mixture/MixtureMap.cs"] = "a root is searched until it is found",
+        ["Operations/Elementwise/Mixture/MixtureReference.cs"] = "a root is searched until it is found",
         ["Densities/ResampledNormal.cs"] = "the normalizer is estimated when it is asked for",
     };
 

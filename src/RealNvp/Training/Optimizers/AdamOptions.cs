@@ -11,7 +11,7 @@ public sealed record AdamOptions
     /// <exception cref="ArgumentOutOfRangeException">The value is outside the range.</exception>
     public double Beta2 { get; init => field = Require.FromZeroToBelowOne(value, nameof(Beta2)); } = 0.999;
 
-    /// <summary>The number ε that is added to the denominator; above 0, default 1e-8.</summary>
+    /// <summary>The number ε that is added to the denominator; in 1e-30 ... 1, default 1e-8.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is outside the range.</exception>
-    public double Epsilon { get; init => field = Require.Positive(value, nameof(Epsilon)); } = 1e-8;
+    public double Epsilon { get; init => field = Internal.Ranges.AdamEpsilon.Require(value, nameof(Epsilon), nameof(Epsilon)); } = 1e-8;
 }

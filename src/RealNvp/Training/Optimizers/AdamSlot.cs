@@ -101,7 +101,7 @@ internal sealed unsafe class AdamSlot : IDisposable
         return gradient.mul(gradient).sum();
     }
 
-    /// <summary>The twin of <see cref="AdamKernel.Apply"/> for any device and dtype; the caller has a dispose scope and no_grad.</summary>
+    /// <summary>What <see cref="AdamKernel.Apply"/> does, for any device and dtype; the caller has a dispose scope and no_grad.</summary>
     public void ApplyTensors(AdamScalars scalars, in AdamStep step)
     {
         using Scalar scale = Scalars.New(step.GradientScale), correction = Scalars.New(1 / step.RootCorrection2), size = Scalars.New(-step.StepSize);

@@ -5,7 +5,7 @@ namespace RealNvp.Kernels;
 
 /// <summary>The gradients of the numbers of a bin, from those of y and of log y'.</summary>
 /// <remarks>Notation of <see cref="SplineCurve{TLanes, T}"/>. Each number here is the sum of one term of y, of one sign, and one of log y'.</remarks>
-internal struct SplineSlopes<TLanes, T> where TLanes : struct, ILanes<TLanes, T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+internal struct SplineBinGradients<TLanes, T> where TLanes : struct, ILanes<TLanes, T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     /// <summary>Of the input.</summary>
     public TLanes Input;
@@ -25,11 +25,11 @@ internal struct SplineSlopes<TLanes, T> where TLanes : struct, ILanes<TLanes, T>
     /// <param name="ofValue">The gradient of y; of x for the inverse.</param>
     /// <param name="ofLog">The gradient of log y'; of its opposite for the inverse.</param>
     /// <param name="inverse">Whether the map is the inverse.</param>
-    /// <param name="slopes">The result.</param>
+    /// <param name="gradients">The result.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Compute(in SplineCurve<TLanes, T> curve, in SplineBin<TLanes> bin, in TLanes ofValue, in TLanes ofLog, bool inverse, out SplineSlopes<TLanes, T> slopes)
+    public static void Compute(in SplineCurve<TLanes, T> curve, in SplineBin<TLanes> bin, in TLanes ofValue, in TLanes ofLog, bool inverse, out SplineBinGradients<TLanes, T> gradients)
     {
-        Unsafe.SkipInit(out slopes);
+        Unsafe.SkipInit(out gradients);
         // upstream gradients of y and of log y' at a fixed x
         var (upstream, upstreamLog) = (ofValue, inverse ? -ofLog : ofLog);
         var inverseBelow = TLanes.Number(1) / curve.Below;
@@ -38,14 +38,14 @@ internal struct SplineSlopes<TLanes, T> where TLanes : struct, ILanes<TLanes, T>
         if (inverse)
         {
             var derivative = curve.Slope * (curve.Slope * inverseBelow) * (curve.Steepness * inverseBelow);
-            slopes.Input = TLanes.MultiplyAdd(upstreamLog, nearLog + farLog, ofValue) / derivative;
-            upstream = -slopes.Input;
+            gradients.Input = TLanes.MultiplyAdd(upstreamLog, nearLog + farLog, ofValue) / derivative;
+            upstream = -gradients.Input;
         }
-        Widths(curve, inverseBelow, upstream, upstreamLog * nearLog, upstreamLog * farLog, ref slopes);
+        Widths(curve, inverseBelow, upstream, upstreamLog * nearLog, upstreamLog * farLog, ref gradients);
         // the root moves with its bin, and the derivative stays
-        if (inverse) slopes.WidthBefore = ofValue;
-        else slopes.Input = -slopes.WidthBefore;
-        Heights(curve, inverseBelow, inverseSteepness, bin, upstream, upstreamLog, ref slopes);
+        if (inverse) gradients.WidthBefore = ofValue;
+        else gradients.Input = -gradients.WidthBefore;
+        Heights(curve, inverseBelow, inverseSteepness, bin, upstream, upstreamLog, ref gradients);
     }
 
     /// <summary>∂ log y'/∂w = near and ∂ log y'/∂x = near + far.</summary>
@@ -64,7 +64,7 @@ internal struct SplineSlopes<TLanes, T> where TLanes : struct, ILanes<TLanes, T>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Widths(in SplineCurve<TLanes, T> curve, in TLanes inverseBelow, in TLanes ofValue, in TLanes nearLog, in TLanes farLog, ref SplineSlopes<TLanes, T> slopes)
+    private static void Widths(in SplineCurve<TLanes, T> curve, in TLanes inverseBelow, in TLanes ofValue, in TLanes nearLog, in TLanes farLog, ref SplineBinGradients<TLanes, T> gradients)
     {
         var one = TLanes.Number(1);
         var (t, u) = (curve.At, curve.Rest);
@@ -73,13 +73,13 @@ internal struct SplineSlopes<TLanes, T> where TLanes : struct, ILanes<TLanes, T>
         var (tt, uu, twice, steep) = (t * t, u * u, slope + slope, curve.Slope * slope * ofValue);
         var near = TLanes.MultiplyAdd(steep * tt, TLanes.MultiplyAdd(right * t, one + u, TLanes.MultiplyAdd(twice, u, left * uu)), nearLog);
         var far = TLanes.MultiplyAdd(steep * uu, TLanes.MultiplyAdd(left * u, one + t, TLanes.MultiplyAdd(twice, t, right * tt)), farLog);
-        slopes.WidthBefore = -(near + far);
-        slopes.WidthHere = -near;
-        slopes.WidthChange = -far;
+        gradients.WidthBefore = -(near + far);
+        gradients.WidthHere = -near;
+        gradients.WidthChange = -far;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Heights(in SplineCurve<TLanes, T> curve, in TLanes inverseBelow, in TLanes inverseSteepness, in SplineBin<TLanes> bin, in TLanes ofValue, in TLanes ofLog, ref SplineSlopes<TLanes, T> slopes)
+    private static void Heights(in SplineCurve<TLanes, T> curve, in TLanes inverseBelow, in TLanes inverseSteepness, in SplineBin<TLanes> bin, in TLanes ofValue, in TLanes ofLog, ref SplineBinGradients<TLanes, T> gradients)
     {
         var (t, u) = (curve.At, curve.Rest);
         var (slope, left, right) = (curve.Slope * inverseBelow, curve.Left * inverseBelow, curve.Right * inverseBelow);
@@ -91,14 +91,14 @@ internal struct SplineSlopes<TLanes, T> where TLanes : struct, ILanes<TLanes, T>
         var near = TLanes.MultiplyAdd(slope * tt, middle, left * product);
         var far = TLanes.MultiplyAdd(slope * uu, middle, right * product);
         var log = ofLog * twice * (inverseSteepness + (knots / curve.Slope)) / bin.X.Size;
-        slopes.HeightBefore = ofValue;
-        slopes.HeightHere = TLanes.MultiplyAdd(ofValue, near, log);
-        slopes.HeightChange = TLanes.MultiplyAdd(ofValue, far, -log);
+        gradients.HeightBefore = ofValue;
+        gradients.HeightHere = TLanes.MultiplyAdd(ofValue, near, log);
+        gradients.HeightChange = TLanes.MultiplyAdd(ofValue, far, -log);
 
         var move = ofValue * bin.Y.Size * (tu * inverseBelow);
         var less = twice * inverseBelow;
-        slopes.Left = TLanes.MultiplyAdd(move, TLanes.MultiplyAdd(slope, uu, right * tu), ofLog * TLanes.MultiplyAdd(uu, inverseSteepness, -less)) * curve.LeftRate;
-        slopes.Right = TLanes.MultiplyAdd(-move, TLanes.MultiplyAdd(slope, tt, left * tu), ofLog * TLanes.MultiplyAdd(tt, inverseSteepness, -less)) * curve.RightRate;
+        gradients.Left = TLanes.MultiplyAdd(move, TLanes.MultiplyAdd(slope, uu, right * tu), ofLog * TLanes.MultiplyAdd(uu, inverseSteepness, -less)) * curve.LeftRate;
+        gradients.Right = TLanes.MultiplyAdd(-move, TLanes.MultiplyAdd(slope, tt, left * tu), ofLog * TLanes.MultiplyAdd(tt, inverseSteepness, -less)) * curve.RightRate;
     }
 
     /// <summary>Sets the gradients of parameters to 0 in lanes outside.</summary>

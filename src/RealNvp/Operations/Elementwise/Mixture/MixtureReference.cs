@@ -5,13 +5,13 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Operations;
 
-/// <summary>Mixtures of logistics in plain tensor operations, for all devices and dtypes and for derivatives of gradients: the twin of the mixture kernels.</summary>
+/// <summary>Mixtures of logistics in plain tensor operations, for all devices and dtypes and for derivatives of gradients.</summary>
 /// <param name="components">K.</param>
 /// <param name="owner">The name that errors show.</param>
-internal sealed class MixtureTwin(int components, string owner)
+internal sealed class MixtureReference(int components, string owner)
 {
     private static readonly Scalar last_digits = Scalars.Of(MixtureLimits.LastDigits);
-    private static readonly Scalar max_size = Scalars.Of(MixtureLimits.MaxLogSize), size_slope = Scalars.Of(1 / MixtureLimits.MaxLogSize), max_scale = Scalars.Of(MixtureLimits.MaxLogScale), scale_slope = Scalars.Of(1 / MixtureLimits.MaxLogScale);
+    private static readonly Scalar max_size = Scalars.Of(MixtureLimits.MaxLogSize), size_rate = Scalars.Of(1 / MixtureLimits.MaxLogSize), max_scale = Scalars.Of(MixtureLimits.MaxLogScale), scale_rate = Scalars.Of(1 / MixtureLimits.MaxLogScale);
     private static readonly Scalar small_step = Scalars.Of(MixtureLimits.SmallStep), small_residual = Scalars.Of(MixtureLimits.SmallResidual);
 
     public int Components => components;
@@ -43,10 +43,10 @@ internal sealed class MixtureTwin(int components, string owner)
         if (is_grad_enabled() && (y.requires_grad || parameters.requires_grad))
         {
             // the value stays; the gradient is dx = (dy − ∂τ/∂θ dθ)/(∂τ/∂x)
-            var (at, slope) = Logit(root, p);
+            var (at, rate) = Logit(root, p);
             var image = at.mul(p.LogScale.exp()).add(p.Shift, Scalars.One);
             var step = y.sub(y.detach()).sub(image.sub(image.detach()));
-            root = root.add(step.mul(slope.add(p.LogScale, Scalars.One).neg().exp().detach()), Scalars.One);
+            root = root.add(step.mul(rate.add(p.LogScale, Scalars.One).neg().exp().detach()), Scalars.One);
         }
         var logDerivative = Logit(root, p).LogDerivative.add(p.LogScale, Scalars.One).neg();
         return (scope.MoveToOuter(root), scope.MoveToOuter(logDerivative));
@@ -65,8 +65,8 @@ internal sealed class MixtureTwin(int components, string owner)
     {
         var k = components;
         var all = parameters.unflatten(1, [Parameters, x.shape[1]]);
-        return (all.narrow(1, 0, k).log_softmax(1), all.narrow(1, k, k), all.narrow(1, 2 * k, k).mul(size_slope).tanh().mul(max_size),
-            all.select(1, 3 * k).mul(scale_slope).tanh().mul(max_scale), all.select(1, (3 * k) + 1));
+        return (all.narrow(1, 0, k).log_softmax(1), all.narrow(1, k, k), all.narrow(1, 2 * k, k).mul(size_rate).tanh().mul(max_size),
+            all.select(1, 3 * k).mul(scale_rate).tanh().mul(max_scale), all.select(1, (3 * k) + 1));
     }
 
     /// <summary>logit F(x) and the logarithm of its derivative.</summary>

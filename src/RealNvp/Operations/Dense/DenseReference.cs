@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace RealNvp.Operations;
 
 /// <summary>The network in plain operations.</summary>
-internal static class DenseTwin
+internal static class DenseReference
 {
     /// <summary>The output.</summary>
     public static Tensor Forward(DenseProgram program, DenseTensors tensors)

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Operations;
 
-/// <summary>Splines in plain tensor operations, for all devices and dtypes and for derivatives of gradients: the twin of the spline kernels.</summary>
-internal sealed class SplineTwin(SplineShape shape)
+/// <summary>Splines in plain tensor operations, for all devices and dtypes and for derivatives of gradients.</summary>
+internal sealed class SplineReference(SplineShape shape)
 {
     private readonly Scalar steepness = Scalars.Of(shape.Steepness), flatness = Scalars.Of(1 / shape.Steepness), min_derivative = Scalars.Of(shape.MinDerivative);
     private static readonly Scalar smallest = Scalars.Of(1e-30);

@@ -2,21 +2,21 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Operations;
 
-/// <summary>Gradients of a kernel that have a graph of their own, by way of its plain-tensor twin.</summary>
-internal static class KernelTwin
+/// <summary>Gradients of a kernel that have a graph of their own, by way of its reference in plain operations.</summary>
+internal static class KernelReference
 {
     /// <summary>
-    /// The gradients of <paramref name="twin"/>'s outputs with respect to its inputs, null where an input asks for none. For
+    /// The gradients of <paramref name="reference"/>'s outputs with respect to its inputs, null where an input asks for none. For
     /// <see cref="KernelFunction{T}.Differentiate"/> where gradients are on.
     /// </summary>
-    /// <param name="twin">Computes the outputs of the kernel from its inputs.</param>
+    /// <param name="reference">Computes the outputs of the kernel from its inputs.</param>
     /// <param name="inputs">The saved inputs, with their place in the caller's graph.</param>
     /// <param name="gradients">One for each output.</param>
-    public static List<Tensor?> Differentiate(Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> twin, IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor> gradients)
+    public static List<Tensor?> Differentiate(Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> reference, IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor> gradients)
     {
         // one input may depend on another in the caller's graph: views of them end the search for paths here
         var views = inputs.Select(i => i.requires_grad ? i.view_as(i) : i).ToArray();
-        var outputs = twin(views).Zip(gradients).Where(p => p.First.requires_grad).ToArray();
+        var outputs = reference(views).Zip(gradients).Where(p => p.First.requires_grad).ToArray();
         var wanted = views.Where(v => v.requires_grad).ToArray();
         var result = new Tensor?[inputs.Count];
         if (outputs.Length == 0 || wanted.Length == 0) return [.. result];
