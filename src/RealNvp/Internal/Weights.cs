@@ -87,6 +87,9 @@ internal static class Weights
         budget = (left.Elements - elements, left.Tensors - tensors);
     }
 
+    /// <summary>Whether the models that this thread builds now are those of files.</summary>
+    public static bool IsLimited => budget is not null;
+
     public static BudgetScope Limit(long elements, long tensors)
     {
         var scope = new BudgetScope(budget, made);

@@ -33,10 +33,9 @@ public abstract record AutoregressiveOptions : ModelOptions
     /// <summary>A <see cref="FlowBatchNorm"/> after each layer, as in the MAF paper.</summary>
     public bool FlowBatchNorm { get; init; }
 
-    /// <inheritdoc/>
-    public override void Validate()
+    private protected override void CheckRules()
     {
-        base.Validate();
+        base.CheckRules();
         RequireVector();
         RequireContinuous(Standardize);
         Range(Layers, 1, 4096, nameof(Layers));
@@ -44,9 +43,11 @@ public abstract record AutoregressiveOptions : ModelOptions
         Range(Blocks, 0, 1024, nameof(Blocks));
         Range(Bins, 1, 64, nameof(Bins));
         Range(Components, 1, 64, nameof(Components));
-        RequireBound(Bound, nameof(Bound));
+        Require(Bound > 0 && double.IsFinite(Bound), nameof(Bound), Bound, "must be positive");
         Require(Enum.IsDefined(Transformer), nameof(Transformer), Transformer, "must be a defined value");
     }
+
+    private protected override IEnumerable<string> NewerFaults() => BoundFault(Bound, nameof(Bound));
 
     private protected override double? BoxBound => Transformer == AutoregressiveKind.Spline && !Standardize && !FlowBatchNorm ? Bound : null;
 

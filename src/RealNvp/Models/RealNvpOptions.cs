@@ -62,10 +62,9 @@ public sealed partial record RealNvpOptions : ModelOptions
     /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
     public static RealNvpOptions FromJson(string text) => Parse<RealNvpOptions>(text);
 
-    /// <inheritdoc/>
-    public override void Validate()
+    private protected override void CheckRules()
     {
-        base.Validate();
+        base.CheckRules();
         Require(IsImage || Shape[0] >= 2, nameof(Shape), Shape, "must have at least 2 features: a coupling keeps one and transforms another");
         Require(LogitAlpha is null or (> 0 and < 0.5), nameof(LogitAlpha), LogitAlpha, "must be null or in (0, 0.5)");
         Require(!HorizontalFlips || IsImage, nameof(HorizontalFlips), HorizontalFlips, "is for images only");
