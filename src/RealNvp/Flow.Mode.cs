@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-public partial class Flow
+public partial class Flow : IGated
 {
     private EvaluationGate? gate;
     private nn.Module[]? parts;
@@ -16,8 +16,11 @@ public partial class Flow
         else EvaluationGate.SetMode(this, train);
     }
 
-    /// <summary>What threads pass to compute with this flow.</summary>
-    internal EvaluationGate Gate
+    EvaluationGate IGated.Gate => Gate;
+
+    nn.Module[] IGated.Parts => parts ?? FindParts();
+
+    private EvaluationGate Gate
     {
         get
         {
@@ -27,14 +30,13 @@ public partial class Flow
         }
     }
 
-    /// <summary>The flow and all modules in it, parents first.</summary>
-    internal nn.Module[] Parts => parts ?? FindParts();
+    void IGated.PartsChanged() => parts = null;
 
-    /// <summary>Modules may have come or gone.</summary>
-    internal void PartsChanged() => parts = null;
+    void IGated.SetOwnMode(bool training) => base.train(training);
 
-    /// <summary>Sets the mode of the flow and its parts now.</summary>
-    internal void SetOwnMode(bool training) => base.train(training);
+    void IGated.CheckDisposed() => CheckDisposed();
+
+    void IGated.CheckAlive() => CheckAlive();
 
     private nn.Module[] FindParts() => [.. modules().Prepend(this).Distinct()];
 }

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -22,6 +23,7 @@ public abstract class Bijection : nn.Module
     [ThreadStatic] private static Action<Bijection, Tensor, bool>? arrival;
 
     private readonly Constants constants = new();
+    private bool disposed;
 
     /// <summary>Makes a bijection for examples of one shape.</summary>
     /// <param name="name">The name that errors show, usually the class name.</param>
@@ -150,13 +152,11 @@ public abstract class Bijection : nn.Module
     protected static Tensor SumExamples(Tensor logDerivative)
     {
         ArgumentNullException.ThrowIfNull(logDerivative);
-        return SumOfExamples(logDerivative);
+        return Batch.SumExamples(logDerivative);
     }
 
     /// <summary>The layer as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
     public override string ToString() => Describing.ModuleTree.Of(this);
-
-    internal static Tensor SumOfExamples(Tensor logDerivative) => logDerivative.dim() <= 1 ? logDerivative.alias() : logDerivative.flatten(1).sum(1);
 
     // the bijections that a module is made of, not those that these are made of
     private static IEnumerable<Bijection> Parts(nn.Module module) => module.children().SelectMany(child => child is Bijection part ? [part] : Parts(child));
@@ -208,6 +208,7 @@ public abstract class Bijection : nn.Module
     /// <summary>Applies the map without checks, for layers made of other layers. Null log-det: volume preserving.</summary>
     internal (Tensor Value, Tensor? LogDet) Run(Tensor input, Tensor? context, bool inverse)
     {
+        CheckAlive();
         arrival?.Invoke(this, input, inverse);
         if (ReversibleSession.Current is { } session && session.Takes(this)) return ReversibleRun.Apply(session, [this], input, context, inverse);
         using var scope = NewDisposeScope();
@@ -231,7 +232,7 @@ public abstract class Bijection : nn.Module
     internal (Tensor Value, Tensor? LogDet)? RunWith(Bijection before, Tensor input, bool inverse)
     {
         var tape = LayerTape.Current;
-        if (observer is not null || arrival is not null || tape?.Joins(this, before, inverse) == false) return null;
+        if (observer is not null || arrival is not null || disposed || before.disposed || tape?.Joins(this, before, inverse) == false) return null;
         using var scope = NewDisposeScope();
         if (WithCore(before, input, inverse) is not { } result) return null;
         // neither of them runs another layer, so the frame need not be open before
@@ -276,6 +277,9 @@ public abstract class Bijection : nn.Module
     /// <summary>Adds a tensor that follows the module's dtype and device but is no part of its state.</summary>
     private protected Constant AddConstant(Tensor value) => constants.Add(value);
 
+    /// <summary>Adds a constant, which follows the module's dtype and device but is no part of its state.</summary>
+    private protected Constant AddConstant(Constant constant) => constants.Add(constant);
+
     /// <inheritdoc/>
     protected override void _toEpilog(ScalarType? dtype, Device? device, bool non_blocking)
     {
@@ -286,8 +290,15 @@ public abstract class Bijection : nn.Module
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
+        disposed = true;
         if (disposing) constants.Dispose();
         base.Dispose(disposing);
+    }
+
+    /// <summary>Throws if the layer is disposed: its weights are gone, and a layer without any must not be taken for one that lives.</summary>
+    internal void CheckAlive()
+    {
+        if (disposed) throw Check.Disposed(GetName());
     }
 
     private (Tensor, Tensor) Apply(Tensor input, Tensor? context, bool inverse)
@@ -301,6 +312,7 @@ public abstract class Bijection : nn.Module
 
     private void CheckArguments(Tensor input, string parameter, EventShape? expected, Tensor? context, string method, bool anyDtype = false)
     {
+        CheckAlive();
         var owner = $"{GetName()}.{method}";
         Check.Batch(input, parameter, owner, expected);
         var weight = parameters().FirstOrDefault() ?? buffers().FirstOrDefault(b => b.is_floating_point());

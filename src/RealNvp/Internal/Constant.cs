@@ -9,26 +9,60 @@ namespace RealNvp.Internal;
 /// </summary>
 internal sealed class Constant : IDisposable
 {
+    private readonly SharedConstant? shared;
+    private ScalarType dtype;
+    private Device device;
+    private Tensor? value;
+    private bool disposed;
+
+    /// <summary>A constant of one layer.</summary>
     public Constant(Tensor value)
     {
+        Weights.PayConstant(value.numel());
         // constants are made on the CPU, weights on the default device
-        var device = get_default_device();
-        Value = (device.type == DeviceType.CPU ? value : value.to(device)).DetachFromDisposeScope();
+        (dtype, device) = (value.dtype, get_default_device());
+        this.value = (device.type == DeviceType.CPU ? value : value.to(device)).DetachFromDisposeScope();
         Weights.Made(this);
     }
 
-    public Tensor Value { get; private set; }
+    /// <summary>A constant of the default dtype that others have too. While a model is loaded, it is not made before the file has proved to fit.</summary>
+    public Constant(SharedConstant shared)
+    {
+        this.shared = shared;
+        (dtype, device) = (get_default_dtype(), get_default_device());
+        shared.Hold();
+        Weights.Made(this);
+        if (!Weights.Defers(this)) Make();
+    }
+
+    public Tensor Value => value ?? Make();
+
+    /// <summary>Makes a constant that was deferred.</summary>
+    public Tensor Make()
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        return value ??= shared!.Take(dtype, device);
+    }
 
     public void To(ScalarType? dtype, Device? device)
     {
-        var old = Value;
-        var targetType = old.is_floating_point() && dtype is { } d ? d : old.dtype;
-        var targetDevice = device ?? old.device;
-        if (targetType == old.dtype && targetDevice.type == old.device_type && targetDevice.index == old.device_index) return;
+        var targetType = dtype is { } d && IsFloatingPoint ? d : this.dtype;
+        var targetDevice = device ?? this.device;
+        if (targetType == this.dtype && targetDevice.type == this.device.type && targetDevice.index == this.device.index) return;
+        (this.dtype, this.device) = (targetType, targetDevice);
+        if (value is not { } old) return;
         using var _ = no_grad();
-        Value = old.to(targetType, targetDevice, copy: true).DetachFromDisposeScope();
+        value = shared?.Take(targetType, targetDevice) ?? old.to(targetType, targetDevice, copy: true).DetachFromDisposeScope();
         old.Dispose();
     }
 
-    public void Dispose() => Value.Dispose();
+    public void Dispose()
+    {
+        if (disposed) return;
+        disposed = true;
+        value?.Dispose();
+        shared?.Release();
+    }
+
+    private bool IsFloatingPoint => dtype is ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64;
 }

@@ -8,9 +8,11 @@ internal sealed class Constants : IDisposable
     private readonly List<Constant> all = [];
 
     /// <summary>Adds a tensor that follows the module's dtype and device but is no part of its state.</summary>
-    public Constant Add(Tensor value)
+    public Constant Add(Tensor value) => Add(new Constant(value));
+
+    /// <summary>Adds a constant, such as one that shares its memory with those of other layers.</summary>
+    public Constant Add(Constant constant)
     {
-        var constant = new Constant(value);
         all.Add(constant);
         return constant;
     }

@@ -29,7 +29,7 @@ internal sealed partial class EvaluationGate
     private bool switching;
 
     /// <summary>Computes with a flow in evaluation mode, whatever its mode is, until disposed.</summary>
-    public static Scope Evaluate(Flow flow)
+    public static Scope Evaluate(IGated flow)
     {
         flow.CheckDisposed();
         var me = Environment.CurrentManagedThreadId;
@@ -45,21 +45,27 @@ internal sealed partial class EvaluationGate
                 throw;
             }
         }
+        catch (ObjectDisposedException)
+        {
+            // of a part, which TorchSharp does not name
+            flow.CheckAlive();
+            throw;
+        }
         finally { Monitor.Exit(gate.latch); }
         return new Scope(gate, writes: false);
     }
 
     /// <summary>Computes with a flow in its own mode until disposed: alone if a part of it trains.</summary>
-    public static Scope Own(Flow flow)
+    public static Scope Own(IGated flow)
     {
         flow.CheckDisposed();
         return Own(flow.Gate, flow);
     }
 
     /// <summary>Computes with a part of a flow in its own mode until disposed, alone.</summary>
-    public static Scope Own(nn.Module part) => gates.TryGetValue(part, out var gate) ? Own(gate, null) : default;
+    public static Scope OwnPart(nn.Module part) => gates.TryGetValue(part, out var gate) ? Own(gate, null) : default;
 
-    private static Scope Own(EvaluationGate of, Flow? flow)
+    private static Scope Own(EvaluationGate of, IGated? flow)
     {
         var me = Environment.CurrentManagedThreadId;
         var gate = Locked(of);
@@ -86,7 +92,7 @@ internal sealed partial class EvaluationGate
     }
 
     /// <summary>Sets the mode of a flow: now, or if somebody evaluates, when the last one leaves.</summary>
-    public static void SetMode(Flow flow, bool training)
+    public static void SetMode(IGated flow, bool training)
     {
         var gate = Locked(flow.Gate);
         try
@@ -129,14 +135,14 @@ internal sealed partial class EvaluationGate
     }
 
     // whether a part's own mode is training
-    private bool Trains(Flow flow)
+    private bool Trains(IGated flow)
     {
         foreach (var part in flow.Parts)
             if (readers.Count > 0 && own.TryGetValue(part, out var mode) ? mode : part.training) return true;
         return false;
     }
 
-    private void SetEvaluation(Flow flow)
+    private void SetEvaluation(IGated flow)
     {
         var parts = flow.Parts;
         if (!Array.Exists(parts, static p => p.training)) return;

@@ -1,13 +1,15 @@
+using static TorchSharp.torch;
+
 namespace RealNvp.Internal;
 
 /// <summary>A layer has no inverse for what it got: a search found no root, or a matrix is singular. A flow says which layer it was, by a <see cref="NonFiniteException"/>.</summary>
 internal sealed class NoInverseException(string message, Exception? cause = null) : InvalidOperationException(message, cause)
 {
     /// <summary>The innermost layer that ran.</summary>
-    public Bijection? Layer { get; private set; }
+    public nn.Module? Layer { get; private set; }
 
     /// <summary>For an exception filter: notes the layer, and catches nothing.</summary>
-    public bool Passes(Bijection layer)
+    public bool Passes(nn.Module layer)
     {
         Layer ??= layer;
         return false;

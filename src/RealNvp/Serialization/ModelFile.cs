@@ -26,7 +26,7 @@ internal static class ModelFile
         [nameof(SplineFlow)] = typeof(SplineFlowOptions),
     };
 
-    private const long SpareElements = 1 << 20, SpareTensors = 1 << 10;
+    private const long SpareElements = 1 << 18, SpareTensors = 1 << 10;
 
     public static Dictionary<string, string> Metadata(Flow flow)
     {
@@ -74,28 +74,48 @@ internal static class ModelFile
     }
 
     /// <summary>Builds the model that a file describes, in the dtype of the file's weights, without spending more memory than the file has.</summary>
-    public static FlowModel Build(SafeTensorsFile file)
+    public static FlowModel Build(SafeTensorsFile file) => Naming(file.Name, () => BuildFrom(file));
+
+    /// <summary>Reads a part of a file; an error that does not say which file it is of says it then.</summary>
+    public static T Naming<T>(string name, Func<T> read)
+    {
+        try { return read(); }
+        catch (InvalidDataException e) when (!e.Message.StartsWith(name, StringComparison.Ordinal)) { throw new InvalidDataException($"{name}: {e.Message}", e); }
+    }
+
+    private static FlowModel BuildFrom(SafeTensorsFile file)
     {
         if (!file.Metadata.TryGetValue(OptionsKey, out var json)) throw new InvalidDataException($"{file.Name} holds weights without the options of a model. Load it into a flow that you build yourself.");
         var kind = file.Metadata.GetValueOrDefault(KindKey, "none");
-        if (!kinds.TryGetValue(kind, out var record)) throw new InvalidDataException($"{file.Name} holds a model of kind {kind}, which this library does not know. It knows {string.Join(", ", kinds.Keys.Order())}.");
+        if (!kinds.TryGetValue(kind, out var record)) throw new InvalidDataException($"{file.Name} holds a model of kind {Short(kind)}, which this library does not know. It knows {string.Join(", ", kinds.Keys.Order())}.");
         var options = ModelOptions.FromFile(record, json, VersionOf(file.Metadata, file.Name));
-        var weights = file.Tensors.Where(t => t.Key.StartsWith(ModelPrefix, StringComparison.Ordinal)).Select(t => t.Value).ToArray();
+        var weights = file.Tensors.Where(t => t.Key.StartsWith(ModelPrefix, StringComparison.Ordinal) && t.Value.numel() > 0).Select(t => t.Value).ToArray();
+        var elements = weights.Sum(w => w.numel());
         // the initial weights are overwritten: drawn with a seed, they leave torch's generator alone
         using var initial = Weights.Seed(0);
         // a little more than the file has, so that a small model is built and a message can name the weights that lack
-        using var budget = Weights.Limit(weights.Sum(w => w.numel()) + SpareElements, weights.Length + SpareTensors);
-        FlowModel model;
-        try { model = options.Build(); }
+        using var budget = Weights.Limit(elements + SpareElements, weights.Length + SpareTensors, ConstantsOf(elements, options.Shape) + SpareElements);
+        FlowModel? model = null;
+        try
+        {
+            model = options.Build();
+            using (new FileState(model, file, ModelPrefix)) { }
+            var dtype = weights.FirstOrDefault(w => w.is_floating_point())?.dtype ?? float32;
+            if (dtype != get_default_dtype()) model.to(dtype);
+            Weights.MakeConstants();
+            return model;
+        }
         catch
         {
-            Weights.Abandon();
+            if (model is null) Weights.Abandon();
+            else model.Dispose();
             throw;
         }
-        var dtype = weights.FirstOrDefault(w => w.is_floating_point())?.dtype ?? float32;
-        if (dtype != get_default_dtype()) model.to(dtype);
-        return model;
     }
+
+    /// <summary>More elements than the constants of any model have, from those of its weights and its shape.</summary>
+    /// <remarks>The indices of a layer are as many as its features, and its weights at least so many. The masks of an image are two a scale, as large as its pixels.</remarks>
+    public static long ConstantsOf(long weights, EventShape shape) => (8 * weights) + (3 * shape.NumElements);
 
     public static Dictionary<string, Tensor> Section(SafeTensorsFile file, string prefix) =>
         file.Tensors.Where(t => t.Key.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(t => t.Key[prefix.Length..], t => t.Value);
@@ -106,6 +126,9 @@ internal static class ModelFile
         var version = metadata.GetValueOrDefault(VersionKey, "none");
         return int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is >= 1 and <= FrozenMembers.Current
             ? number
-            : throw new InvalidDataException($"{name} has format version {version}; this library reads the versions 1 to {FrozenMembers.Current}. Update the library.");
+            : throw new InvalidDataException($"{name} has format version {Short(version)}; this library reads the versions 1 to {FrozenMembers.Current}. Update the library.");
     }
+
+    // it comes from a file, and may be megabytes
+    private static string Short(string text) => text.Length <= 100 ? text : text[..100] + "...";
 }

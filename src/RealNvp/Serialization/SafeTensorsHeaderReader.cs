@@ -9,6 +9,11 @@ internal static class SafeTensorsHeaderReader
     public const string MetadataName = "__metadata__";
     public const long MaxHeaderBytes = 100_000_000; // the limit of Python's package
 
+    /// <summary>
+    /// Limits of ours, for reading and for writing: a name of a few bytes costs a kilobyte of objects. Empty tensors are few in honest files, and cost no data.
+    /// </summary>
+    public const int MaxTensors = 1 << 18, MaxEmptyTensors = 1 << 12, MaxMetadata = 1 << 16, MaxNameBytes = 1 << 12;
+
     /// <summary>Reads the header, and no byte behind it.</summary>
     /// <returns>It, and its tensors in the order of their data.</returns>
     public static (SafeTensorsHeader Header, IReadOnlyList<SafeTensorsEntry> Entries) Read(SafeTensorsSource source)

@@ -17,9 +17,11 @@ internal sealed class SafeTensorsWriter
 
     public SafeTensorsWriter(IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
+        AtMost(tensors.Count, SafeTensorsHeaderReader.MaxTensors, "tensors", nameof(tensors));
+        AtMost(metadata?.Count ?? 0, SafeTensorsHeaderReader.MaxMetadata, "metadata", nameof(metadata));
         foreach (var (name, tensor) in tensors)
         {
-            CheckText(name, nameof(tensors));
+            CheckName(name, nameof(tensors));
             if (name == SafeTensorsHeaderReader.MetadataName)
                 throw new ArgumentException($"'{name}' is the name of the metadata in this format. Give the tensor another name.", nameof(tensors));
             if (tensor is null || tensor.IsInvalid)
@@ -30,6 +32,7 @@ internal sealed class SafeTensorsWriter
                 throw new ArgumentException($"The tensor '{name}' is {(tensor.is_sparse ? "sparse" : "on the meta device and has no data")}. Pass a dense tensor.", nameof(tensors));
             entries.Add((name, tensor, type, size));
         }
+        AtMost(entries.Count(e => e.Tensor.numel() == 0), SafeTensorsHeaderReader.MaxEmptyTensors, "tensors without elements", nameof(tensors));
         // Large elements first keeps every tensor aligned to its element size, as in Python's files.
         entries.Sort((a, b) => a.Size != b.Size ? b.Size.CompareTo(a.Size) : string.CompareOrdinal(a.Name, b.Name));
 
@@ -37,7 +40,7 @@ internal sealed class SafeTensorsWriter
         if (given.ContainsKey(Checksum.Key)) given = new Dictionary<string, string>(given) { [Checksum.Key] = ChecksumOf(given) };
         foreach (var (name, text) in given)
         {
-            CheckText(name, nameof(metadata));
+            CheckName(name, nameof(metadata));
             CheckText(text, nameof(metadata));
             this.metadata.Add(new(name, text));
         }
@@ -108,10 +111,24 @@ internal sealed class SafeTensorsWriter
         return buffer.ToArray();
     }
 
-    private static void CheckText(string? text, string parameter)
+    // what the reader refuses is not written
+    private static void AtMost(int count, int most, string what, string parameter)
+    {
+        if (count > most) throw new ArgumentException($"A file can hold at most {most} {what}; got {count}. Join some of them, or use several files.", parameter);
+    }
+
+    // as it stands in the JSON, in which a few characters are longer
+    private static void CheckName(string? name, string parameter)
+    {
+        var bytes = CheckText(name, parameter);
+        if (bytes > SafeTensorsHeaderReader.MaxNameBytes / 6 && JsonEncodedText.Encode(name!, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).EncodedUtf8Bytes.Length > SafeTensorsHeaderReader.MaxNameBytes)
+            throw new ArgumentException($"A name can have at most {SafeTensorsHeaderReader.MaxNameBytes} bytes in UTF-8; got {bytes}, '{name![..50]}...'. Give it a shorter one.", parameter);
+    }
+
+    private static int CheckText(string? text, string parameter)
     {
         ArgumentNullException.ThrowIfNull(text, parameter);
-        try { StrictUtf8.GetByteCount(text); }
+        try { return StrictUtf8.GetByteCount(text); }
         catch (EncoderFallbackException e) { throw new ArgumentException("A name or text has half of a surrogate pair and cannot be written as UTF-8. Correct the text.", parameter, e); }
     }
 }

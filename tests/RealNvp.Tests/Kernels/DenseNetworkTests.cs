@@ -189,8 +189,8 @@ public class DenseNetworkTests
         var program = new DenseProgram(2, [4, 3], 0);
         List<Tensor> All(ScalarType type) => [zeros(5, 2, type), zeros(4, 2, type), zeros(4, type), zeros(3, 4, type), zeros(3, type)];
         var all = All(ScalarType.Float32);
-        bool Serves() => DenseNetwork.Serves(program, all, false);
-        Serves().Should().Be(DenseCall.Lanes > 0);
+        bool Serves() => DenseNetwork.CanRun(program, all, false);
+        Serves().Should().Be(LaneWidth.ServesProducts);
         Run(0, () => { Serves().Should().BeFalse(); return Array.Empty<Tensor>(); });
         all[1] = zeros(2, 4).t();
         Serves().Should().BeFalse("a weight is not contiguous");
@@ -199,16 +199,16 @@ public class DenseNetworkTests
         all = All(ScalarType.Float32);
         all[0] = zeros(5, 3);
         Serves().Should().BeFalse("the input is too wide");
-        DenseNetwork.Serves(new DenseProgram(2, [DenseNetwork.MostInputs + 1, 3], 0), All(ScalarType.Float32), false).Should().BeFalse("the network is too wide");
+        DenseNetwork.CanRun(new DenseProgram(2, [DenseNetwork.MostInputs + 1, 3], 0), All(ScalarType.Float32), false).Should().BeFalse("the network is too wide");
     }
 
     public static TheoryData<string> Kinds() => [.. DenseNets.Kinds];
 
     private static Tensor[] Run(int lanes, Func<Tensor[]> action)
     {
-        var (before, on) = (DenseCall.Lanes, KernelSwitches.Dense);
-        (DenseCall.Lanes, KernelSwitches.Dense) = (lanes == 0 ? before : lanes, lanes > 0);
+        var (before, on) = (LaneWidth.Bits, KernelSwitches.Dense);
+        (LaneWidth.Bits, KernelSwitches.Dense) = (lanes == 0 ? before : 32 * lanes, lanes > 0);
         try { return action(); }
-        finally { (DenseCall.Lanes, KernelSwitches.Dense) = (before, on); }
+        finally { (LaneWidth.Bits, KernelSwitches.Dense) = (before, on); }
     }
 }

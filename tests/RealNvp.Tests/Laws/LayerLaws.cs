@@ -68,7 +68,7 @@ public class LayerLaws
 
         Action Within(long e, long t) => () =>
         {
-            using var budget = Internal.Weights.Limit(e, t);
+            using var budget = Internal.Weights.Limit(e, t, long.MaxValue);
             try { make(); }
             catch { Internal.Weights.Abandon(); throw; }
         };

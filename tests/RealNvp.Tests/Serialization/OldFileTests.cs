@@ -58,6 +58,30 @@ public sealed class OldFileTests : IDisposable
         other.Warnings.Should().BeEmpty();
     }
 
+    [Theory, LeavesNoTensors]
+    [InlineData("spline", "Bound", "1e3")]
+    [InlineData("iaf", "Bound", "1e-3")]
+    [InlineData("realnvp", "Momentum", "0.99999")]
+    [InlineData("realnvp-image", "LogitAlpha", "0.495")]
+    public void Each_range_that_is_newer_than_version_1_lets_its_files_load(string name, string member, string value)
+    {
+        using var scope = NewDisposeScope();
+        using var file = SafeTensors.Load(At(name));
+        var metadata = new Dictionary<string, string>(file.Metadata);
+        var options = JsonNode.Parse(metadata["options"])!.AsObject();
+        options[member] = JsonNode.Parse(value);
+        metadata["options"] = options.ToJsonString();
+        SafeTensors.Save(folder.At("old"), new Dictionary<string, Tensor>(file.Tensors), metadata);
+        using var model = FlowModel.Load(folder.At("old"));
+        model.Warnings.Should().ContainSingle().Which.Should().Contain($".{member} must be in");
+        FluentActions.Invoking(model.ModelOptions.Validate).Should().Throw<ArgumentException>().WithMessage($"*.{member} must be in*");
+        // what never made sense does not make sense in a file
+        options[member] = JsonNode.Parse("-1");
+        metadata["options"] = options.ToJsonString();
+        SafeTensors.Save(folder.At("forged"), new Dictionary<string, Tensor>(file.Tensors), metadata);
+        FluentActions.Invoking(() => FlowModel.Load(folder.At("forged"))).Should().Throw<InvalidDataException>().WithMessage($"*{member}*");
+    }
+
     [Fact, LeavesNoTensors]
     public void A_checkpoint_of_version_1_that_breaks_a_newer_rule_goes_on_to_the_losses_that_it_had()
     {

@@ -36,7 +36,7 @@ internal abstract class Partition
     public abstract Tensor MergeGradients(Tensor result, Tensor kept, Tensor changed);
 
     /// <summary>Chooses the cheapest partition for a mask; <paramref name="constant"/> registers a tensor that follows the layer.</summary>
-    public static Partition Of(EventShape shape, Mask mask, Func<Tensor, Constant> constant) =>
+    public static Partition Of(EventShape shape, Mask mask, Func<Constant, Constant> constant) =>
         KeptRows(shape, mask) is { } rows ? new SplitPartition(shape, rows, constant) : new DensePartition(shape, mask, constant);
 
     /// <summary>For each channel or feature whether a mask keeps it; null for a mask that keeps a part of one. Throws if the mask does not fit.</summary>
@@ -50,32 +50,32 @@ internal abstract class Partition
             var fromEnd = known.Length - d;
             known[d] = shape[d] != -1 ? shape[d] : fromEnd <= mask.Shape.Count ? mask.Shape[^fromEnd] : 1;
         }
-        var kept = mask.BroadcastTo(known);
-        if (!kept.Contains(true) || !kept.Contains(false))
-            throw new ArgumentException($"A coupling needs a mask that keeps some variables and transforms others; this one {(kept[0] ? "keeps" : "transforms")} all {kept.Length}.", nameof(mask));
-
-        return Rows(kept, (int)known[0]);
+        mask.CheckFits(known);
+        if (!mask.Kept.Contains(true) || !mask.Kept.Contains(false))
+            throw new ArgumentException($"A coupling needs a mask that keeps some variables and transforms others; this one {(mask.Kept[0] ? "keeps" : "transforms")} all {EventShape.Create(known).NumElements}.", nameof(mask));
+        // not spread over the example: for a large image that would cost more than its network
+        return mask.Shape.Count == known.Length && mask.Shape[0] > 1 ? Rows(mask.Kept, (int)mask.Shape[0]) : null;
     }
 
     // the one value of each slice along the first dimension; null where a slice has both
-    private static bool[]? Rows(bool[] kept, int count)
+    private static bool[]? Rows(ReadOnlySpan<bool> kept, int count)
     {
         var inner = kept.Length / count;
         var rows = new bool[count];
         for (var i = 0; i < count; i++)
         {
             rows[i] = kept[i * inner];
-            if (kept.AsSpan(i * inner, inner).Contains(!rows[i])) return null;
+            if (kept.Slice(i * inner, inner).Contains(!rows[i])) return null;
         }
         return rows;
     }
 }
 
 /// <summary>Any mask: everything is computed, and zero parameters keep what the mask keeps.</summary>
-internal sealed class DensePartition(EventShape shape, Mask mask, Func<Tensor, Constant> constant) : Partition
+internal sealed class DensePartition(EventShape shape, Mask mask, Func<Constant, Constant> constant) : Partition
 {
-    private readonly Constant keeps = constant(Batched(mask));
-    private readonly Constant changes = constant(Batched(!mask));
+    private readonly Constant keeps = constant(new Constant(mask.Batched));
+    private readonly Constant changes = constant(new Constant((!mask).Batched));
     private readonly bool per_channel = mask.Shape.Count == shape.Count && mask.Shape[0] > 1;
 
     public override EventShape KeptShape => shape;
@@ -104,12 +104,6 @@ internal sealed class DensePartition(EventShape shape, Mask mask, Func<Tensor, C
 
     // all of the example went through the transformer, the kept part as it was
     public override Tensor MergeGradients(Tensor result, Tensor kept, Tensor changed) => changed.addcmul(kept, keeps.Value, Scalars.One);
-
-    private static Tensor Batched(Mask mask)
-    {
-        using var values = mask.ToTensor(get_default_dtype());
-        return values.unsqueeze(0);
-    }
 }
 
 /// <summary>A mask along the first dimension (channels or features): views where the parts lie together, gathers otherwise.</summary>
@@ -118,23 +112,19 @@ internal sealed class SplitPartition : Partition
     private readonly Constant? kept_index, changed_index, merge_index;
     private readonly (long Start, long Length)? kept_run, changed_run;
     private readonly EventShape shape;
-    private readonly int kept_count, changed_count;
 
-    public SplitPartition(EventShape shape, bool[] kept, Func<Tensor, Constant> constant)
+    public SplitPartition(EventShape shape, bool[] kept, Func<Constant, Constant> constant)
     {
         this.shape = shape;
-        var keptAt = Indices(kept, true);
-        var changedAt = Indices(kept, false);
-        (kept_count, changed_count) = (keptAt.Length, changedAt.Length);
-        (KeptAt, ChangedAt) = ([.. keptAt.Select(i => (int)i)], [.. changedAt.Select(i => (int)i)]);
-        (kept_run, changed_run) = (Run(keptAt), Run(changedAt));
+        (KeptAt, ChangedAt) = (Indices(kept, true), Indices(kept, false));
+        (kept_run, changed_run) = (Run(KeptAt), Run(ChangedAt));
         if (kept_run is not null && changed_run is not null) return;
-        kept_index = constant(tensor(keptAt, device: CPU));
-        changed_index = constant(tensor(changedAt, device: CPU));
-        var merged = new long[kept.Length];
-        for (var i = 0; i < keptAt.Length; i++) merged[keptAt[i]] = i;
-        for (var i = 0; i < changedAt.Length; i++) merged[changedAt[i]] = keptAt.Length + i;
-        merge_index = constant(tensor(merged, device: CPU));
+        kept_index = constant(new Constant(Index(KeptAt)));
+        changed_index = constant(new Constant(Index(ChangedAt)));
+        var merged = new int[kept.Length];
+        for (var i = 0; i < KeptAt.Length; i++) merged[KeptAt[i]] = i;
+        for (var i = 0; i < ChangedAt.Length; i++) merged[ChangedAt[i]] = KeptAt.Length + i;
+        merge_index = constant(new Constant(Index(merged)));
     }
 
     /// <summary>The channels or features that are kept.</summary>
@@ -143,9 +133,9 @@ internal sealed class SplitPartition : Partition
     /// <summary>The channels or features that change.</summary>
     public int[] ChangedAt { get; }
 
-    public override EventShape KeptShape => With(kept_count);
+    public override EventShape KeptShape => With(KeptAt.Length);
 
-    public override EventShape ChangedShape => With(changed_count);
+    public override EventShape ChangedShape => With(ChangedAt.Length);
 
     public override Tensor Kept(Tensor x) => Take(x, kept_run, kept_index);
 
@@ -166,7 +156,19 @@ internal sealed class SplitPartition : Partition
 
     private EventShape With(long first) => EventShape.Create([first, .. shape.Skip(1)]);
 
-    private static long[] Indices(bool[] kept, bool value) => [.. Enumerable.Range(0, kept.Length).Where(i => kept[i] == value).Select(i => (long)i)];
+    private static int[] Indices(bool[] kept, bool value)
+    {
+        var indices = new int[kept.AsSpan().Count(value)];
+        for (int i = 0, at = 0; i < kept.Length; i++)
+            if (kept[i] == value) indices[at++] = i;
+        return indices;
+    }
 
-    private static (long, long)? Run(long[] indices) => indices[^1] - indices[0] + 1 == indices.Length ? (indices[0], indices.Length) : null;
+    private static Tensor Index(int[] indices)
+    {
+        using var narrow = tensor(indices, device: CPU);
+        return narrow.to(ScalarType.Int64);
+    }
+
+    private static (long, long)? Run(int[] indices) => indices[^1] - indices[0] + 1 == indices.Length ? (indices[0], indices.Length) : null;
 }

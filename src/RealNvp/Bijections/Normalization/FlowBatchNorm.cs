@@ -33,18 +33,17 @@ public sealed class FlowBatchNorm : Bijection, IStateLaws
     public FlowBatchNorm(EventShape inputShape, Mask? mask = null, double momentum = 0.9, double eps = 1e-5) : base(nameof(FlowBatchNorm), inputShape)
     {
         if (inputShape.Count == 0 || inputShape[0] == -1) throw new ArgumentException($"Batch normalization needs the number of channels or features; got {inputShape}.", nameof(inputShape));
-        if (momentum is not (>= 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(momentum), momentum, "The momentum must be in [0, 1).");
-        if (!(eps > 0)) throw new ArgumentOutOfRangeException(nameof(eps), eps, "Epsilon must be positive.");
+        Ranges.Momentum.Require(momentum, nameof(momentum), "The momentum");
+        Ranges.BatchNormEpsilon.Require(eps, nameof(eps), "Epsilon");
         (Momentum, Eps) = (momentum, eps);
         partition = mask is null ? null : Partition.Of(inputShape, mask, AddConstant);
         var channels = partition?.ChangedShape[0] ?? inputShape[0];
         epsilon = Scalars.Of(eps);
-        if (partition?.Changes is { } changes)
+        if (partition is DensePartition)
         {
-            // the elements of each channel that change; spatial sizes that the mask leaves open count below
-            using var scope = NewDisposeScope();
-            var all = changes.expand([1, .. inputShape.Select((s, i) => s == -1 ? changes.shape[^(inputShape.Count - i)] : s)]);
-            elements = AddConstant(all.flatten(2).sum([0, 2]));
+            // the elements of each channel that change; spatial sizes that the shape leaves open are the mask's
+            var pixels = inputShape.Skip(1).Select((s, i) => s == -1 ? mask!.Shape[^(inputShape.Count - 1 - i)] : s).Aggregate(1L, (n, s) => n * s);
+            elements = AddConstant(tensor([.. Enumerable.Range(0, (int)channels).Select(c => Math.Round(pixels * Changing(mask!, inputShape.Count, c)))], dtype: get_default_dtype(), device: CPU));
         }
         Weights.Pay((2 * channels) + 1, 3);
         running_mean = Weights.Buffer(zeros(channels));
@@ -105,6 +104,14 @@ public sealed class FlowBatchNorm : Bijection, IStateLaws
         var result = RunningMoments.Update(moments, running_mean, running_var, num_batches_tracked, Momentum, several);
         tape?.Write(this, mean!, variance!, batches!, running_mean.clone(), running_var.clone());
         return result;
+    }
+
+    // the part of a channel that changes: a mask without channels is the same for all, and one of few pixels is repeated
+    private static double Changing(Mask mask, int dimensions, int channel)
+    {
+        var inner = mask.Shape.Count == dimensions ? mask.Kept.Length / (int)mask.Shape[0] : mask.Kept.Length;
+        var at = mask.Shape.Count == dimensions && mask.Shape[0] > 1 ? channel * inner : 0;
+        return mask.Kept.Slice(at, inner).Count(false) / (double)inner;
     }
 
     // what the inverse of a training pass uses

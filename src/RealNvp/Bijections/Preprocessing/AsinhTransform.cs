@@ -17,12 +17,11 @@ public sealed class AsinhTransform : Bijection
     private readonly Scalar threshold, reciprocal;
 
     /// <summary>Makes the layer.</summary>
-    /// <param name="threshold">c, in units of x: where the tails begin. Positive.</param>
+    /// <param name="threshold">c, in units of x: where the tails begin; in 0.1 ... 1e6.</param>
     /// <param name="inputShape">The shape of one example; null for any.</param>
     public AsinhTransform(double threshold = 3, EventShape? inputShape = null) : base(nameof(AsinhTransform), inputShape)
     {
-        if (!(threshold > 0 && double.IsFinite(threshold))) throw new ArgumentOutOfRangeException(nameof(threshold), threshold, "The threshold must be positive.");
-        Threshold = threshold;
+        Threshold = Ranges.TailThreshold.Require(threshold, nameof(threshold), "The threshold");
         (this.threshold, reciprocal) = (Scalars.Of(threshold), Scalars.Of(1 / threshold));
         RegisterComponents();
     }
@@ -34,14 +33,14 @@ public sealed class AsinhTransform : Bijection
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
     {
         var u = x.mul(reciprocal).asinh();
-        return (u.mul(threshold), SumOfExamples(LogCosh(u)).neg());
+        return (u.mul(threshold), SumExamples(LogCosh(u)).neg());
     }
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
     {
         var u = z.mul(reciprocal);
-        return (u.sinh().mul(threshold), SumOfExamples(LogCosh(u)));
+        return (u.sinh().mul(threshold), SumExamples(LogCosh(u)));
     }
 
     // ½ log(1 + (x/c)²) with x/c = sinh u, for x whose square is no number of the dtype too: |u| + log(1 + exp(-2|u|)) - log 2

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 
 namespace RealNvp.Kernels;
 
@@ -41,8 +40,8 @@ internal static unsafe class DenseBackward
     /// <param name="to">Gets the gradients.</param>
     public static void Run(DenseCall call, float* tape, float* gradient, DenseGradients to) => Run(call, to, (layout, sums, start, end) =>
     {
-        if (DenseCall.Lanes == 16) Rows<DenseLanes512, Vector512<float>>(call, tape, gradient, to, layout, (float*)sums, start, end);
-        else Rows<DenseLanes256, Vector256<float>>(call, tape, gradient, to, layout, (float*)sums, start, end);
+        if (LaneWidth.Floats == 16) Rows<Lanes512<float>>(call, tape, gradient, to, layout, (float*)sums, start, end);
+        else Rows<Lanes256<float>>(call, tape, gradient, to, layout, (float*)sums, start, end);
     });
 
     /// <summary>Parts the rows in shares, lets <paramref name="share"/> (layout, its sums, first row, end) compute each, and adds them.</summary>
@@ -63,9 +62,8 @@ internal static unsafe class DenseBackward
         layout.Add(call, sums, shares);
     }
 
-    private static void Rows<L, V>(DenseCall call, float* tape, float* gradient, DenseGradients to, DenseSums layout, float* sums, int start, int end)
-        where L : struct, IDenseLanes<V>
-        where V : struct
+    private static void Rows<TLanes>(DenseCall call, float* tape, float* gradient, DenseGradients to, DenseSums layout, float* sums, int start, int end)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         var program = call.Program;
         var size = BufferSize(program);
@@ -77,7 +75,7 @@ internal static unsafe class DenseBackward
             float* here = scratch, next = scratch + size, input = scratch + (2 * size);
             DenseForward.Copy(gradient + ((nint)row * program.Outputs), program.Outputs, here, DenseProduct.Stride(program.Outputs), rows, program.Outputs);
             DenseForward.Copy(call.X + (row * call.XStride), call.XStride, input, DenseProduct.Stride(program.Inputs), rows, program.Inputs);
-            var ofInput = Block<L, V>(call, tape, to, layout, sums, row > start, row, rows, here, next, input, to.X != null);
+            var ofInput = Block<TLanes>(call, tape, to, layout, sums, row > start, row, rows, here, next, input, to.X != null);
             if (to.X != null) DenseForward.Copy(ofInput, DenseProduct.Stride(program.Inputs), to.X + ((nint)row * program.Inputs), program.Inputs, rows, program.Inputs);
         }
     }
@@ -99,9 +97,8 @@ internal static unsafe class DenseBackward
     /// <param name="input">The input of these rows, a matrix of our own.</param>
     /// <param name="ofInput">Whether the gradient of the input is wanted.</param>
     /// <returns>The gradient of the input, a matrix of our own in one of the buffers, where it is wanted.</returns>
-    public static float* Block<L, V>(DenseCall call, float* tape, DenseGradients to, DenseSums layout, float* sums, bool add, int row, int rows, float* here, float* next, float* input, bool ofInput)
-        where L : struct, IDenseLanes<V>
-        where V : struct
+    public static float* Block<TLanes>(DenseCall call, float* tape, DenseGradients to, DenseSums layout, float* sums, bool add, int row, int rows, float* here, float* next, float* input, bool ofInput)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         var program = call.Program;
         for (var i = program.Layers.Count - 1; i >= 0; i--)
@@ -110,12 +107,12 @@ internal static unsafe class DenseBackward
             var stride = DenseProduct.Stride(layer.Outputs);
             var width = DenseProduct.Stride(layer.Inputs);
             var from = i == 0 ? input : tape + DenseForward.TapeAt(program, call.Rows, i - 1) + ((nint)row * width);
-            if (to.Weights[i] != null) Weight<L, V>(here, stride, from, width, sums + layout.Weight(i), rows, layer.Outputs, layer.Inputs, add, program.Bands?[i]);
-            if (to.Biases[i] != null) Columns<L, V>(here, stride, sums + layout.Bias(i), rows, layer.Outputs, add);
+            if (to.Weights[i] != null) Weight<TLanes>(here, stride, from, width, sums + layout.Weight(i), rows, layer.Outputs, layer.Inputs, add, program.Bands?[i]);
+            if (to.Biases[i] != null) Columns<TLanes>(here, stride, sums + layout.Bias(i), rows, layer.Outputs, add);
             if (i == 0) break;
             // where the result before this one is added later, the gradient from there is what `next` holds still
             var finish = new DenseFinish { Gate = from, Addend = program.IsAddedLater(i - 1) ? next : null, Result = next, Stride = width };
-            DenseProduct.Multiply<L, V>(here, stride, 1, call.Panels(i), 0, rows, layer.Inputs, layer.Outputs, finish, program.Bands?[i].OutputsOf);
+            DenseProduct.Multiply<TLanes>(here, stride, 1, call.Panels(i), 0, rows, layer.Inputs, layer.Outputs, finish, program.Bands?[i].OutputsOf);
             var swap = here;
             here = next;
             next = swap;
@@ -127,47 +124,46 @@ internal static unsafe class DenseBackward
             if (to.ContextWeight != null)
             {
                 DenseForward.Copy(call.Context + (row * call.ContextStride), call.ContextStride, input, features, rows, program.Context);
-                Weight<L, V>(here, DenseProduct.Stride(outputs), input, features, sums + layout.ContextWeight, rows, outputs, program.Context, add);
+                Weight<TLanes>(here, DenseProduct.Stride(outputs), input, features, sums + layout.ContextWeight, rows, outputs, program.Context, add);
             }
             if (to.Context != null)
             {
-                DenseProduct.Multiply<L, V>(here, DenseProduct.Stride(outputs), 1, call.ContextPanels, 0, rows, program.Context, outputs, new DenseFinish { Result = next, Stride = features });
+                DenseProduct.Multiply<TLanes>(here, DenseProduct.Stride(outputs), 1, call.ContextPanels, 0, rows, program.Context, outputs, new DenseFinish { Result = next, Stride = features });
                 DenseForward.Copy(next, features, to.Context + ((nint)row * program.Context), program.Context, rows, program.Context);
             }
         }
-        if (ofInput) DenseProduct.Multiply<L, V>(here, DenseProduct.Stride(outputs), 1, call.Panels(0), 0, rows, program.Inputs, outputs, new DenseFinish { Result = next, Stride = DenseProduct.Stride(program.Inputs) });
+        if (ofInput) DenseProduct.Multiply<TLanes>(here, DenseProduct.Stride(outputs), 1, call.Panels(0), 0, rows, program.Inputs, outputs, new DenseFinish { Result = next, Stride = DenseProduct.Stride(program.Inputs) });
         return next;
     }
 
     // gᵀ·h: rows are outputs, columns are inputs, steps are the examples
-    private static void Weight<L, V>(float* gradient, nint stride, float* input, nint width, float* sum, int rows, int outputs, int inputs, bool add, DenseBand? band = null)
-        where L : struct, IDenseLanes<V>
-        where V : struct
+    private static void Weight<TLanes>(float* gradient, nint stride, float* input, nint width, float* sum, int rows, int outputs, int inputs, bool add, DenseBand? band = null)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         var finish = new DenseFinish { Addend = add ? sum : null, Result = sum, Stride = width };
-        if (band is null) DenseProduct.Multiply<L, V>(gradient, 1, stride, input, width, outputs, inputs, rows, finish);
-        else DenseProduct.MultiplyRows<L, V>(gradient, 1, stride, input, width, outputs, inputs, rows, finish, band.OutputsOf);
+        if (band is null) DenseProduct.Multiply<TLanes>(gradient, 1, stride, input, width, outputs, inputs, rows, finish);
+        else DenseProduct.MultiplyRows<TLanes>(gradient, 1, stride, input, width, outputs, inputs, rows, finish, band.OutputsOf);
     }
 
     /// <summary>Σ over rows of each column; four sums a column, so that an addition need not wait for the one before.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Columns<L, V>(float* matrix, nint stride, float* sum, int rows, int columns, bool add) where L : struct, IDenseLanes<V> where V : struct
+    public static void Columns<TLanes>(float* matrix, nint stride, float* sum, int rows, int columns, bool add) where TLanes : struct, ILanes<TLanes, float>
     {
-        for (var column = 0; column < columns; column += L.Count)
+        for (var column = 0; column < columns; column += TLanes.Count)
         {
-            V s0 = L.Zero, s1 = L.Zero, s2 = L.Zero, s3 = L.Zero;
+            TLanes s0 = TLanes.Zero, s1 = TLanes.Zero, s2 = TLanes.Zero, s3 = TLanes.Zero;
             var from = matrix + column;
             var row = 0;
             for (; row <= rows - 4; row += 4, from += 4 * stride)
             {
-                s0 = L.Add(s0, L.Load(from));
-                s1 = L.Add(s1, L.Load(from + stride));
-                s2 = L.Add(s2, L.Load(from + (2 * stride)));
-                s3 = L.Add(s3, L.Load(from + (3 * stride)));
+                s0 += TLanes.Load(from);
+                s1 += TLanes.Load(from + stride);
+                s2 += TLanes.Load(from + (2 * stride));
+                s3 += TLanes.Load(from + (3 * stride));
             }
-            for (; row < rows; row++, from += stride) s0 = L.Add(s0, L.Load(from));
-            s0 = L.Add(L.Add(s0, s1), L.Add(s2, s3));
-            L.Store(add ? L.Add(s0, L.Load(sum + column)) : s0, sum + column);
+            for (; row < rows; row++, from += stride) s0 += TLanes.Load(from);
+            s0 = (s0 + s1) + (s2 + s3);
+            TLanes.Store(add ? (s0 + TLanes.Load(sum + column)) : s0, sum + column);
         }
     }
 }

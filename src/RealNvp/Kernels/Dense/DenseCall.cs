@@ -1,5 +1,3 @@
-using System.Runtime.Intrinsics;
-
 namespace RealNvp.Kernels;
 
 /// <summary>One call of a network: where its numbers are, and its weights packed.</summary>
@@ -15,9 +13,6 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
 
     private float*[] panels = [], padded = [];
     private float* context_panels;
-
-    /// <summary>The numbers in a vector: 16, 8, or 0 where this processor has neither and plain operations serve better. Tests set it.</summary>
-    public static int Lanes { get; set; } = Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 0;
 
     public DenseProgram Program => program;
 
@@ -79,14 +74,14 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
             new ReadOnlySpan<float>(Biases[i], outputs).CopyTo(new Span<float>(padded[i], outputs));
             new Span<float>(padded[i] + outputs, DenseProduct.Stride(outputs) - outputs).Clear();
         }
-        Pack(layer => layer.Outputs, (weight, mask, outputs, inputs, column, to) => DensePacking.Forward((float*)weight, (float*)mask, inputs, outputs, inputs, column, Lanes, (float*)to));
+        Pack(layer => layer.Outputs, (weight, mask, outputs, inputs, column, to) => DensePacking.Forward((float*)weight, (float*)mask, inputs, outputs, inputs, column, LaneWidth.Floats, (float*)to));
     }
 
     /// <summary>Packs all weights for g·W.</summary>
     public void PackBackward(float* memory)
     {
         Place(memory);
-        Pack(layer => layer.Inputs, (weight, mask, outputs, inputs, column, to) => DensePacking.Backward((float*)weight, (float*)mask, outputs, inputs, column, Lanes, (float*)to));
+        Pack(layer => layer.Inputs, (weight, mask, outputs, inputs, column, to) => DensePacking.Backward((float*)weight, (float*)mask, outputs, inputs, column, LaneWidth.Floats, (float*)to));
     }
 
     private void Place(float* memory)
@@ -106,7 +101,7 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
 
     private void Pack(Func<DenseLayer, int> columns, Action<nint, nint, int, int, int, nint> panel)
     {
-        var width = DenseTile.Vectors * Lanes;
+        var width = DenseTile.Vectors * LaneWidth.Floats;
         var work = new List<(int Layer, int Column)>();
         for (var i = 0; i < Weights.Length; i++)
             for (var column = 0; column < columns(Program.Layers[i]); column += width) work.Add((i, column));

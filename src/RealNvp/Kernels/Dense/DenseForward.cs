@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 
 namespace RealNvp.Kernels;
 
@@ -20,8 +19,8 @@ internal static unsafe class DenseForward
         call.PackForward(KernelScratch.Shared(call.PackedSize()));
         KernelThreads.For(call.Rows, (double)call.Rows * call.Program.Weights, DenseCall.Grain, (start, end) =>
         {
-            if (DenseCall.Lanes == 16) Rows<DenseLanes512, Vector512<float>>(call, tape, output, (int)start, (int)end);
-            else Rows<DenseLanes256, Vector256<float>>(call, tape, output, (int)start, (int)end);
+            if (LaneWidth.Floats == 16) Rows<Lanes512<float>>(call, tape, output, (int)start, (int)end);
+            else Rows<Lanes256<float>>(call, tape, output, (int)start, (int)end);
         });
     }
 
@@ -32,7 +31,7 @@ internal static unsafe class DenseForward
         return width;
     }
 
-    private static void Rows<L, V>(DenseCall call, float* tape, float* output, int start, int end) where L : struct, IDenseLanes<V> where V : struct
+    private static void Rows<TLanes>(DenseCall call, float* tape, float* output, int start, int end) where TLanes : struct, ILanes<TLanes, float>
     {
         var outputs = call.Program.Outputs;
         var scratch = KernelScratch.Own(ScratchSize(call.Program) + ((long)DenseCall.Block * DenseProduct.Stride(outputs)));
@@ -41,7 +40,7 @@ internal static unsafe class DenseForward
         for (var row = start; row < end; row += most)
         {
             var rows = Math.Min(most, end - row);
-            Block<L, V>(call, call.X + (row * call.XStride), call.XStride, row, rows, tape, scratch, last);
+            Block<TLanes>(call, call.X + (row * call.XStride), call.XStride, row, rows, tape, scratch, last);
             Copy(last, DenseProduct.Stride(outputs), output + ((nint)row * outputs), outputs, rows, outputs);
         }
     }
@@ -58,9 +57,8 @@ internal static unsafe class DenseForward
     /// <param name="tape">The tape of all rows, or null.</param>
     /// <param name="scratch">Memory.</param>
     /// <param name="last">Gets the output of these rows: a matrix of our own.</param>
-    public static void Block<L, V>(DenseCall call, float* x, nint xStride, int row, int rows, float* tape, float* scratch, float* last)
-        where L : struct, IDenseLanes<V>
-        where V : struct
+    public static void Block<TLanes>(DenseCall call, float* x, nint xStride, int row, int rows, float* tape, float* scratch, float* last)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         var program = call.Program;
         var size = (long)DenseCall.Block * DenseProduct.Stride(program.Widest);
@@ -73,7 +71,7 @@ internal static unsafe class DenseForward
             if (i == 0 && call.Context != null)
             {
                 var given = new DenseFinish { Result = sum, Stride = finish.Stride };
-                DenseProduct.Multiply<L, V>(call.Context + (row * call.ContextStride), call.ContextStride, 1, call.ContextPanels, 0, rows, layer.Outputs, program.Context, given);
+                DenseProduct.Multiply<TLanes>(call.Context + (row * call.ContextStride), call.ContextStride, 1, call.ContextPanels, 0, rows, layer.Outputs, program.Context, given);
                 finish.Addend = sum;
             }
             if (layer.AddsSkip) finish.Addend = sum;
@@ -83,7 +81,7 @@ internal static unsafe class DenseForward
                 if (program.IsAddedLater(i)) finish.Result = sum;
                 finish.Relu = tape == null ? scratch + ((1 + (i % 2)) * size) : tape + TapeAt(program, call.Rows, i) + (row * finish.Stride);
             }
-            DenseProduct.Multiply<L, V>(x, xStride, 1, call.Panels(i), 0, rows, layer.Outputs, layer.Inputs, finish, program.Bands?[i].InputsOf);
+            DenseProduct.Multiply<TLanes>(x, xStride, 1, call.Panels(i), 0, rows, layer.Outputs, layer.Inputs, finish, program.Bands?[i].InputsOf);
             x = finish.Relu;
             xStride = finish.Stride;
         }

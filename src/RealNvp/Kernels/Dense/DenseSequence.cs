@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 
 namespace RealNvp.Kernels;
 
@@ -140,11 +139,11 @@ internal sealed unsafe class DenseSequence
             if (i == 0 && has_context) finish.Addend = memory + added + at;
             var from = i == 0 ? memory + known + ((long)row * knownStride) : Entering(i - 1) + ((long)row * stride);
             var steps = i == 0 ? step : end;
-            DenseProduct.Multiply<DenseLanes256, Vector256<float>>(from, i == 0 ? knownStride : stride, 1, panel, 0, count, end - start, steps, finish);
+            DenseProduct.Multiply<Lanes256<float>>(from, i == 0 ? knownStride : stride, 1, panel, 0, count, end - start, steps, finish);
             panel += DensePacking.Size(end - start, steps, Lanes);
         }
         var last = new DenseFinish { Bias = LastBias(step), Result = parameters, Stride = DenseProduct.Stride(perFeature) };
-        DenseProduct.Multiply<DenseLanes256, Vector256<float>>(Entering(program.Layers.Count - 2) + ((long)row * stride), stride, 1, panel, 0, count, perFeature, end, last);
+        DenseProduct.Multiply<Lanes256<float>>(Entering(program.Layers.Count - 2) + ((long)row * stride), stride, 1, panel, 0, count, perFeature, end, last);
     }
 
     private void Pack(float*[] weights, int step)

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 
 namespace RealNvp.Kernels;
 
@@ -52,21 +51,25 @@ internal sealed unsafe class DenseSums
             {
                 var mask = part.Layer < 0 ? null : call.Masks[part.Layer];
                 for (var row = Math.Max(0, start - first); row < Math.Min(part.Rows, end - first); row++)
-                    Row(sums + part.At + (row * part.Stride), shares, (float*)part.To + (row * part.Columns), mask == null ? null : mask + (row * part.Columns), part.Columns);
+                {
+                    float* from = sums + part.At + (row * part.Stride), to = (float*)part.To + (row * part.Columns), by = mask == null ? null : mask + (row * part.Columns);
+                    if (LaneWidth.Floats == 16) Row<Lanes512<float>>(from, shares, to, by, part.Columns);
+                    else Row<Lanes256<float>>(from, shares, to, by, part.Columns);
+                }
                 first += part.Rows;
             }
         });
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Row(float* from, int shares, float* to, float* mask, int columns)
+    private void Row<TLanes>(float* from, int shares, float* to, float* mask, int columns) where TLanes : struct, ILanes<TLanes, float>
     {
         var i = 0;
-        for (; i <= columns - 8; i += 8)
+        for (; i <= columns - TLanes.Count; i += TLanes.Count)
         {
-            var sum = Vector256.Load(from + i);
-            for (var share = 1; share < shares; share++) sum += Vector256.Load(from + (share * Size) + i);
-            (mask == null ? sum : sum * Vector256.Load(mask + i)).Store(to + i);
+            var sum = TLanes.Load(from + i);
+            for (var share = 1; share < shares; share++) sum += TLanes.Load(from + (share * Size) + i);
+            TLanes.Store(mask == null ? sum : sum * TLanes.Load(mask + i), to + i);
         }
         for (; i < columns; i++)
         {

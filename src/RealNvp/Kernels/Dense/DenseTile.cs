@@ -35,51 +35,50 @@ internal static unsafe class DenseTile
 
     /// <summary>Σ over steps of a[row·<paramref name="aRow"/> + step·<paramref name="aStep"/>]·b[step·<paramref name="bStep"/> + column], finished at <paramref name="at"/> (row 0) and <paramref name="column"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run<L, V, TRows, TVectors>(float* a, nint aRow, nint aStep, float* b, nint bStep, nint steps, DenseFinish* finish, nint at, nint column)
-        where L : struct, IDenseLanes<V>
-        where V : struct
+    public static void Run<TLanes, TRows, TVectors>(float* a, nint aRow, nint aStep, float* b, nint bStep, nint steps, DenseFinish* finish, nint at, nint column)
+        where TLanes : struct, ILanes<TLanes, float>
         where TRows : struct, IDenseNumber
         where TVectors : struct, IDenseNumber
     {
-        V s00 = L.Zero, s10 = L.Zero, s20 = L.Zero, s30 = L.Zero, s40 = L.Zero, s50 = L.Zero;
-        V s01 = L.Zero, s11 = L.Zero, s21 = L.Zero, s31 = L.Zero, s41 = L.Zero, s51 = L.Zero;
+        TLanes s00 = TLanes.Zero, s10 = TLanes.Zero, s20 = TLanes.Zero, s30 = TLanes.Zero, s40 = TLanes.Zero, s50 = TLanes.Zero;
+        TLanes s01 = TLanes.Zero, s11 = TLanes.Zero, s21 = TLanes.Zero, s31 = TLanes.Zero, s41 = TLanes.Zero, s51 = TLanes.Zero;
         nint row3 = 3 * aRow, row5 = 5 * aRow;
         for (; steps > 0; steps--)
         {
-            var b0 = L.Load(b);
-            var b1 = TVectors.Value > 1 ? L.Load(b + L.Count) : L.Zero;
-            var x = L.Broadcast(a[0]);
-            s00 = L.MultiplyAdd(x, b0, s00);
-            if (TVectors.Value > 1) s01 = L.MultiplyAdd(x, b1, s01);
+            var b0 = TLanes.Load(b);
+            var b1 = TVectors.Value > 1 ? TLanes.Load(b + TLanes.Count) : TLanes.Zero;
+            var x = TLanes.Create(a[0]);
+            TLanes.Accumulate(ref s00, x, b0);
+            if (TVectors.Value > 1) TLanes.Accumulate(ref s01, x, b1);
             if (TRows.Value > 1)
             {
-                x = L.Broadcast(a[aRow]);
-                s10 = L.MultiplyAdd(x, b0, s10);
-                if (TVectors.Value > 1) s11 = L.MultiplyAdd(x, b1, s11);
+                x = TLanes.Create(a[aRow]);
+                TLanes.Accumulate(ref s10, x, b0);
+                if (TVectors.Value > 1) TLanes.Accumulate(ref s11, x, b1);
             }
             if (TRows.Value > 2)
             {
-                x = L.Broadcast(a[2 * aRow]);
-                s20 = L.MultiplyAdd(x, b0, s20);
-                if (TVectors.Value > 1) s21 = L.MultiplyAdd(x, b1, s21);
+                x = TLanes.Create(a[2 * aRow]);
+                TLanes.Accumulate(ref s20, x, b0);
+                if (TVectors.Value > 1) TLanes.Accumulate(ref s21, x, b1);
             }
             if (TRows.Value > 3)
             {
-                x = L.Broadcast(a[row3]);
-                s30 = L.MultiplyAdd(x, b0, s30);
-                if (TVectors.Value > 1) s31 = L.MultiplyAdd(x, b1, s31);
+                x = TLanes.Create(a[row3]);
+                TLanes.Accumulate(ref s30, x, b0);
+                if (TVectors.Value > 1) TLanes.Accumulate(ref s31, x, b1);
             }
             if (TRows.Value > 4)
             {
-                x = L.Broadcast(a[4 * aRow]);
-                s40 = L.MultiplyAdd(x, b0, s40);
-                if (TVectors.Value > 1) s41 = L.MultiplyAdd(x, b1, s41);
+                x = TLanes.Create(a[4 * aRow]);
+                TLanes.Accumulate(ref s40, x, b0);
+                if (TVectors.Value > 1) TLanes.Accumulate(ref s41, x, b1);
             }
             if (TRows.Value > 5)
             {
-                x = L.Broadcast(a[row5]);
-                s50 = L.MultiplyAdd(x, b0, s50);
-                if (TVectors.Value > 1) s51 = L.MultiplyAdd(x, b1, s51);
+                x = TLanes.Create(a[row5]);
+                TLanes.Accumulate(ref s50, x, b0);
+                if (TVectors.Value > 1) TLanes.Accumulate(ref s51, x, b1);
             }
             a += aStep;
             b += bStep;
@@ -88,42 +87,41 @@ internal static unsafe class DenseTile
         float* bias = finish->Bias, gate = finish->Gate, addend = finish->Addend, result = finish->Result, relu = finish->Relu;
         var stride = finish->Stride;
         at += column;
-        Row<L, V, TVectors>(s00, s01, bias, gate, addend, result, relu, at, column);
-        if (TRows.Value > 1) Row<L, V, TVectors>(s10, s11, bias, gate, addend, result, relu, at + stride, column);
-        if (TRows.Value > 2) Row<L, V, TVectors>(s20, s21, bias, gate, addend, result, relu, at + (2 * stride), column);
-        if (TRows.Value > 3) Row<L, V, TVectors>(s30, s31, bias, gate, addend, result, relu, at + (3 * stride), column);
-        if (TRows.Value > 4) Row<L, V, TVectors>(s40, s41, bias, gate, addend, result, relu, at + (4 * stride), column);
-        if (TRows.Value > 5) Row<L, V, TVectors>(s50, s51, bias, gate, addend, result, relu, at + (5 * stride), column);
+        Row<TLanes, TVectors>(s00, s01, bias, gate, addend, result, relu, at, column);
+        if (TRows.Value > 1) Row<TLanes, TVectors>(s10, s11, bias, gate, addend, result, relu, at + stride, column);
+        if (TRows.Value > 2) Row<TLanes, TVectors>(s20, s21, bias, gate, addend, result, relu, at + (2 * stride), column);
+        if (TRows.Value > 3) Row<TLanes, TVectors>(s30, s31, bias, gate, addend, result, relu, at + (3 * stride), column);
+        if (TRows.Value > 4) Row<TLanes, TVectors>(s40, s41, bias, gate, addend, result, relu, at + (4 * stride), column);
+        if (TRows.Value > 5) Row<TLanes, TVectors>(s50, s51, bias, gate, addend, result, relu, at + (5 * stride), column);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Row<L, V, TVectors>(V first, V second, float* bias, float* gate, float* addend, float* result, float* relu, nint at, nint column)
-        where L : struct, IDenseLanes<V>
-        where V : struct
+    private static void Row<TLanes, TVectors>(TLanes first, TLanes second, float* bias, float* gate, float* addend, float* result, float* relu, nint at, nint column)
+        where TLanes : struct, ILanes<TLanes, float>
         where TVectors : struct, IDenseNumber
     {
         if (bias != null)
         {
-            first = L.Add(first, L.Load(bias + column));
-            if (TVectors.Value > 1) second = L.Add(second, L.Load(bias + column + L.Count));
+            first += TLanes.Load(bias + column);
+            if (TVectors.Value > 1) second += TLanes.Load(bias + column + TLanes.Count);
         }
         if (gate != null)
         {
-            first = L.Gate(first, L.Load(gate + at));
-            if (TVectors.Value > 1) second = L.Gate(second, L.Load(gate + at + L.Count));
+            first = LaneMath<TLanes, float>.Gate(first, TLanes.Load(gate + at));
+            if (TVectors.Value > 1) second = LaneMath<TLanes, float>.Gate(second, TLanes.Load(gate + at + TLanes.Count));
         }
         if (addend != null)
         {
-            first = L.Add(first, L.Load(addend + at));
-            if (TVectors.Value > 1) second = L.Add(second, L.Load(addend + at + L.Count));
+            first += TLanes.Load(addend + at);
+            if (TVectors.Value > 1) second += TLanes.Load(addend + at + TLanes.Count);
         }
         if (result != null)
         {
-            L.Store(first, result + at);
-            if (TVectors.Value > 1) L.Store(second, result + at + L.Count);
+            TLanes.Store(first, result + at);
+            if (TVectors.Value > 1) TLanes.Store(second, result + at + TLanes.Count);
         }
         if (relu == null) return;
-        L.Store(L.Relu(first), relu + at);
-        if (TVectors.Value > 1) L.Store(L.Relu(second), relu + at + L.Count);
+        TLanes.Store(LaneMath<TLanes, float>.Relu(first), relu + at);
+        if (TVectors.Value > 1) TLanes.Store(LaneMath<TLanes, float>.Relu(second), relu + at + TLanes.Count);
     }
 }

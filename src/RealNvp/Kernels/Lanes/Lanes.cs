@@ -12,6 +12,8 @@ internal unsafe interface ILanes<TSelf, T> where TSelf : struct, ILanes<TSelf, T
 {
     static abstract int Count { get; }
 
+    static abstract TSelf Zero { get; }
+
     static abstract TSelf Create(T value);
 
     /// <summary>A constant of the code.</summary>
@@ -33,6 +35,9 @@ internal unsafe interface ILanes<TSelf, T> where TSelf : struct, ILanes<TSelf, T
 
     /// <summary>a b + c, with one rounding where the hardware has that.</summary>
     static abstract TSelf MultiplyAdd(TSelf a, TSelf b, TSelf c);
+
+    /// <summary>sum = a b + sum, in the register that holds the sum: a loop of these needs no moves between registers.</summary>
+    static abstract void Accumulate(ref TSelf sum, TSelf a, TSelf b);
 
     static abstract TSelf Sqrt(TSelf a);
 
@@ -65,6 +70,9 @@ internal static class LaneWidth
     /// <summary>512, 256, 128, or 0 for one number at a time. Tests set it; what the hardware lacks is slow but right.</summary>
     public static int Bits { get; set; } =
         Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : Vector128.IsHardwareAccelerated ? 128 : 0;
+
+    /// <summary>Whether vectors are wide enough for the kernels of matrix products; with narrower ones the operations of a library are faster.</summary>
+    public static bool ServesProducts => Bits >= 256;
 
     /// <summary>The float32 numbers of such a vector.</summary>
     public static int Floats => Math.Max(1, Bits / 32);

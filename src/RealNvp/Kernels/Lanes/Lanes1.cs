@@ -10,6 +10,12 @@ internal readonly unsafe struct Lanes1<T>(T value) : ILanes<Lanes1<T>, T> where 
 
     public static int Count => 1;
 
+    public static Lanes1<T> Zero
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => new(T.Zero);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes1<T> Create(T value) => new(value);
 
@@ -39,6 +45,9 @@ internal readonly unsafe struct Lanes1<T>(T value) : ILanes<Lanes1<T>, T> where 
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes1<T> MultiplyAdd(Lanes1<T> a, Lanes1<T> b, Lanes1<T> c) => new(T.MultiplyAddEstimate(a.v, b.v, c.v));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Accumulate(ref Lanes1<T> sum, Lanes1<T> a, Lanes1<T> b) => sum = MultiplyAdd(a, b, sum);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes1<T> Sqrt(Lanes1<T> a) => new(T.Sqrt(a.v));

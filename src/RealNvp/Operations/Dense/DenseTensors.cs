@@ -51,9 +51,9 @@ internal sealed class DenseTensors
         Context = KernelMemory.Floats(Context),
         ContextStride = Context is { } context ? (nint)context.stride(0) : 0,
         ContextWeight = KernelMemory.Floats(ContextWeight),
-        Weights = Pointers(Weight),
-        Biases = Pointers(Bias),
-        Masks = Pointers(Mask),
+        Weights = Weights,
+        Biases = Biases,
+        Masks = HasMasks ? Pointers(all, Masks, 1) : new float*[program.Layers.Count],
     };
 
     /// <summary>Where the gradients go: to new tensors, for those of the call that want one.</summary>
@@ -68,16 +68,22 @@ internal sealed class DenseTensors
             X = KernelMemory.Floats(to[0]),
             Context = HasContext ? KernelMemory.Floats(to[1]) : null,
             ContextWeight = HasContext ? KernelMemory.Floats(to[2]) : null,
-            Weights = Pointers(i => to[First + (2 * i)]),
-            Biases = Pointers(i => to[First + (2 * i) + 1]),
+            Weights = Pointers(to, First, 2),
+            Biases = Pointers(to, First + 1, 2),
         };
     }
 
-    /// <summary>The first numbers of a tensor of each layer.</summary>
-    public unsafe float*[] Pointers(Func<int, Tensor?> ofLayer)
+    /// <summary>The first numbers of the weights.</summary>
+    public unsafe float*[] Weights => Pointers(all, First, 2);
+
+    /// <summary>The first numbers of the biases.</summary>
+    public unsafe float*[] Biases => Pointers(all, First + 1, 2);
+
+    // of a tensor of each layer
+    private unsafe float*[] Pointers(IReadOnlyList<Tensor?> of, int first, int apart)
     {
         var pointers = new float*[program.Layers.Count];
-        for (var i = 0; i < pointers.Length; i++) pointers[i] = KernelMemory.Floats(ofLayer(i));
+        for (var i = 0; i < pointers.Length; i++) pointers[i] = KernelMemory.Floats(of[first + (apart * i)]);
         return pointers;
     }
 }

@@ -29,7 +29,7 @@ internal sealed unsafe class SequenceOperation
         sequence = new DenseSequence(program, rows, order, ends, perFeature, limit, given is not null);
         memory = empty([sequence.Size], ScalarType.Float32, tensors.X.device);
         var context = given?.contiguous();
-        sequence.Begin(KernelMemory.Pointer<float>(memory), tensors.Pointers(tensors.Weight), tensors.Pointers(tensors.Bias), KernelMemory.Floats(context));
+        sequence.Begin(KernelMemory.Pointer<float>(memory), tensors.Weights, tensors.Biases, KernelMemory.Floats(context));
         GC.KeepAlive(context);
     }
 

@@ -9,37 +9,37 @@ internal static unsafe class ConvNetBackward
     /// <param name="weights">The weights.</param>
     /// <param name="inner">Relu of the first layer.</param>
     /// <param name="outer">Relu of the second layer.</param>
-    /// <param name="slopes">The gradient of <paramref name="outer"/>, which is written over.</param>
+    /// <param name="ofOuter">The gradient of <paramref name="outer"/>, which is written over.</param>
     /// <param name="taps">Gets the gradients of the taps of each pixel.</param>
     /// <param name="result">Get the gradients of the weights of both layers; its pointers are null together.</param>
-    public static void Run<L, V>(ConvNetShape shape, float* padded, ConvNetWeights weights, float* inner, float* outer, float* slopes, float* taps, ConvNetWeights result) where L : struct, IDenseLanes<V> where V : struct
+    public static void Run<TLanes>(ConvNetShape shape, float* padded, ConvNetWeights weights, float* inner, float* outer, float* ofOuter, float* taps, ConvNetWeights result) where TLanes : struct, ILanes<TLanes, float>
     {
-        int first = DensePacking.Size(shape.Taps, shape.M, L.Count), second = DensePacking.Size(shape.M, shape.M, L.Count);
+        int first = DensePacking.Size(shape.Taps, shape.M, TLanes.Count), second = DensePacking.Size(shape.M, shape.M, TLanes.Count);
         var size = (nint)shape.M * (shape.M + shape.Taps + 2);
         var panels = KernelScratch.Shared(first + second + (shape.M * (long)shape.Taps) + (shape.Shares * (long)size));
         float* ordered = panels + first + second, shares = ordered + (shape.M * (nint)shape.Taps);
         weights.OrderFirst(shape, ordered);
-        for (var column = 0; column < shape.Taps; column += DenseTile.Vectors * L.Count) DensePacking.Backward(ordered, null, shape.M, shape.Taps, column, L.Count, panels);
-        for (var column = 0; column < shape.M; column += DenseTile.Vectors * L.Count) DensePacking.Backward(weights.Second, null, shape.M, shape.M, column, L.Count, panels + first);
+        for (var column = 0; column < shape.Taps; column += DenseTile.Vectors * TLanes.Count) DensePacking.Backward(ordered, null, shape.M, shape.Taps, column, TLanes.Count, panels);
+        for (var column = 0; column < shape.M; column += DenseTile.Vectors * TLanes.Count) DensePacking.Backward(weights.Second, null, shape.M, shape.M, column, TLanes.Count, panels + first);
         KernelThreads.For(shape.Shares, 2 * shape.Work, DenseCall.Grain, (start, end) =>
         {
             for (var i = start; i < end; i++)
             {
-                var job = new Share { Shape = shape, Padded = padded, Inner = inner, Outer = outer, Slopes = slopes, Taps = taps, First = panels, Second = panels + first, Sums = result.First == null ? null : shares + ((nint)i * size) };
-                Blocks<L, V>(job, (int)(shape.Blocks * i / shape.Shares), (int)(shape.Blocks * (i + 1) / shape.Shares));
+                var job = new Share { Shape = shape, Padded = padded, Inner = inner, Outer = outer, OfOuter = ofOuter, Taps = taps, First = panels, Second = panels + first, Sums = result.First == null ? null : shares + ((nint)i * size) };
+                Blocks<TLanes>(job, (int)(shape.Blocks * i / shape.Shares), (int)(shape.Blocks * (i + 1) / shape.Shares));
             }
         });
-        if (result.First != null) Add<L, V>(shape, shares, size, result);
+        if (result.First != null) Add<TLanes>(shape, shares, size, result);
     }
 
     // what one share of the pixels reads and writes; the sums are (M, M), (taps, M), (M) and (M)
     private struct Share
     {
         public ConvNetShape Shape;
-        public float* Padded, Inner, Outer, Slopes, Taps, First, Second, Sums;
+        public float* Padded, Inner, Outer, OfOuter, Taps, First, Second, Sums;
     }
 
-    private static void Blocks<L, V>(Share job, int start, int end) where L : struct, IDenseLanes<V> where V : struct
+    private static void Blocks<TLanes>(Share job, int start, int end) where TLanes : struct, ILanes<TLanes, float>
     {
         var shape = job.Shape;
         int m = shape.M, taps = shape.Taps;
@@ -51,41 +51,41 @@ internal static unsafe class ConvNetBackward
         {
             var at = block * ConvNetShape.Block;
             var count = Math.Min(ConvNetShape.Block, shape.Pixels - at);
-            float* slopes = job.Slopes + ((nint)at * m), inner = job.Inner + ((nint)at * m);
-            Gate<L, V>(slopes, job.Outer + ((nint)at * m), (nint)count * m);
-            DenseProduct.Multiply<L, V>(slopes, m, 1, job.Second, 0, count, m, m, new DenseFinish { Gate = inner, Result = gradients, Stride = m });
+            float* ofOuter = job.OfOuter + ((nint)at * m), inner = job.Inner + ((nint)at * m);
+            Gate<TLanes>(ofOuter, job.Outer + ((nint)at * m), (nint)count * m);
+            DenseProduct.Multiply<TLanes>(ofOuter, m, 1, job.Second, 0, count, m, m, new DenseFinish { Gate = inner, Result = gradients, Stride = m });
             if (product != null)
             {
                 var next = block > start;
-                AddRows<L, V>(slopes, count, m, bias);
-                AddRows<L, V>(gradients, count, m, firstBias);
-                DenseProduct.Multiply<L, V>(slopes, 1, m, inner, m, m, m, count, new DenseFinish { Addend = next ? product : null, Result = product, Stride = m });
-                ConvNetImages.Patches<L, V>(shape, job.Padded, at, count, patches);
-                DenseProduct.Multiply<L, V>(patches, 1, shape.Stride, gradients, m, taps, m, count, new DenseFinish { Addend = next ? firstProduct : null, Result = firstProduct, Stride = m });
+                AddRows<TLanes>(ofOuter, count, m, bias);
+                AddRows<TLanes>(gradients, count, m, firstBias);
+                DenseProduct.Multiply<TLanes>(ofOuter, 1, m, inner, m, m, m, count, new DenseFinish { Addend = next ? product : null, Result = product, Stride = m });
+                ConvNetImages.Patches<TLanes>(shape, job.Padded, at, count, patches);
+                DenseProduct.Multiply<TLanes>(patches, 1, shape.Stride, gradients, m, taps, m, count, new DenseFinish { Addend = next ? firstProduct : null, Result = firstProduct, Stride = m });
             }
             if (job.Taps != null)
-                DenseProduct.Multiply<L, V>(gradients, m, 1, job.First, 0, count, taps, m, new DenseFinish { Result = job.Taps + ((nint)at * shape.Stride), Stride = shape.Stride });
+                DenseProduct.Multiply<TLanes>(gradients, m, 1, job.First, 0, count, taps, m, new DenseFinish { Result = job.Taps + ((nint)at * shape.Stride), Stride = shape.Stride });
         }
     }
 
-    private static void Gate<L, V>(float* gradient, float* result, nint count) where L : struct, IDenseLanes<V> where V : struct
+    private static void Gate<TLanes>(float* gradient, float* result, nint count) where TLanes : struct, ILanes<TLanes, float>
     {
-        for (nint i = 0; i < count; i += L.Count) L.Store(L.Gate(L.Load(gradient + i), L.Load(result + i)), gradient + i);
+        for (nint i = 0; i < count; i += TLanes.Count) TLanes.Store(LaneMath<TLanes, float>.Gate(TLanes.Load(gradient + i), TLanes.Load(result + i)), gradient + i);
     }
 
-    private static void AddRows<L, V>(float* rows, int count, int columns, float* sums) where L : struct, IDenseLanes<V> where V : struct
+    private static void AddRows<TLanes>(float* rows, int count, int columns, float* sums) where TLanes : struct, ILanes<TLanes, float>
     {
-        for (nint c = 0; c < columns; c += L.Count)
+        for (nint c = 0; c < columns; c += TLanes.Count)
         {
-            var sum = L.Zero;
+            var sum = TLanes.Zero;
             var from = rows + c;
-            for (var r = 0; r < count; r++, from += columns) sum = L.Add(sum, L.Load(from));
-            L.Store(L.Add(L.Load(sums + c), sum), sums + c);
+            for (var r = 0; r < count; r++, from += columns) sum += TLanes.Load(from);
+            TLanes.Store(TLanes.Load(sums + c) + sum, sums + c);
         }
     }
 
     // shares are added in their order
-    private static void Add<L, V>(ConvNetShape shape, float* shares, nint size, ConvNetWeights result) where L : struct, IDenseLanes<V> where V : struct
+    private static void Add<TLanes>(ConvNetShape shape, float* shares, nint size, ConvNetWeights result) where TLanes : struct, ILanes<TLanes, float>
     {
         int m = shape.M, rows = m + shape.Taps + 2;
         KernelThreads.For(rows, 2.0 * shape.Shares * size, DenseCall.Grain, (start, end) =>
@@ -93,12 +93,12 @@ internal static unsafe class ConvNetBackward
             var sums = stackalloc float[m];
             for (var row = start; row < end; row++)
             {
-                for (nint c = 0; c < m; c += L.Count)
+                for (nint c = 0; c < m; c += TLanes.Count)
                 {
                     var from = shares + ((nint)row * m) + c;
-                    var sum = L.Load(from);
-                    for (var i = 1; i < shape.Shares; i++) sum = L.Add(sum, L.Load(from + (i * size)));
-                    L.Store(sum, sums + c);
+                    var sum = TLanes.Load(from);
+                    for (var i = 1; i < shape.Shares; i++) sum += TLanes.Load(from + (i * size));
+                    TLanes.Store(sum, sums + c);
                 }
                 var tap = row - m;
                 if (tap < 0) Copy(sums, result.Second + ((nint)row * m), m);

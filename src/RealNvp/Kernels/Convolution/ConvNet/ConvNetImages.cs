@@ -25,7 +25,7 @@ internal static unsafe class ConvNetImages
     }
 
     /// <summary>The taps under some pixels, a row each: by position in reading order, then by channel.</summary>
-    public static void Patches<L, V>(ConvNetShape shape, float* padded, int first, int count, float* to) where L : struct, IDenseLanes<V> where V : struct
+    public static void Patches<TLanes>(ConvNetShape shape, float* padded, int first, int count, float* to) where TLanes : struct, ILanes<TLanes, float>
     {
         nint three = 3 * shape.I, line = (nint)(shape.W + 2) * shape.I, stride = shape.Stride;
         for (var p = first; p < first + count; p++, to += stride)
@@ -37,7 +37,7 @@ internal static unsafe class ConvNetImages
             {
                 float* source = from + (down * line), row3 = to + (down * three);
                 // what is written beyond a row of three is written over by the next, or lies beyond the taps
-                for (nint i = 0; i < three; i += L.Count) L.Store(L.Load(source + i), row3 + i);
+                for (nint i = 0; i < three; i += TLanes.Count) TLanes.Store(TLanes.Load(source + i), row3 + i);
             }
         }
     }
@@ -46,15 +46,15 @@ internal static unsafe class ConvNetImages
     /// <param name="shape">The sizes.</param>
     /// <param name="taps">A row for each pixel.</param>
     /// <param name="to">Gets the gradient of the images (N, I, H, W).</param>
-    public static void Gather<L, V>(ConvNetShape shape, float* taps, float* to) where L : struct, IDenseLanes<V> where V : struct
+    public static void Gather<TLanes>(ConvNetShape shape, float* taps, float* to) where TLanes : struct, ILanes<TLanes, float>
     {
         KernelThreads.For((long)shape.N * shape.H, 8.0 * shape.Pixels * shape.Taps, DenseCall.Grain, (start, end) =>
         {
-            for (var row = start; row < end; row++) Row<L, V>(shape, taps, to, row);
+            for (var row = start; row < end; row++) Row<TLanes>(shape, taps, to, row);
         });
     }
 
-    private static void Row<L, V>(ConvNetShape shape, float* taps, float* to, long row) where L : struct, IDenseLanes<V> where V : struct
+    private static void Row<TLanes>(ConvNetShape shape, float* taps, float* to, long row) where TLanes : struct, ILanes<TLanes, float>
     {
         nint channels = shape.I, stride = shape.Stride, plane = (nint)shape.H * shape.W;
         var sums = stackalloc float[(shape.I + 15) / 16 * 16];
@@ -64,13 +64,13 @@ internal static unsafe class ConvNetImages
         for (var x = 0; x < shape.W; x++, into++)
         {
             int left = x + 1 < shape.W ? 0 : 1, right = x > 0 ? 2 : 1;
-            for (nint c = 0; c < channels; c += L.Count)
+            for (nint c = 0; c < channels; c += TLanes.Count)
             {
-                var sum = L.Zero;
+                var sum = TLanes.Zero;
                 for (var down = top; down <= bottom; down++)
                     for (var across = left; across <= right; across++)
-                        sum = L.Add(sum, L.Load(taps + (((image * plane) + ((nint)(y + 1 - down) * shape.W) + x + 1 - across) * stride) + (((3 * down) + across) * channels) + c));
-                L.Store(sum, sums + c);
+                        sum += TLanes.Load(taps + (((image * plane) + ((nint)(y + 1 - down) * shape.W) + x + 1 - across) * stride) + (((3 * down) + across) * channels) + c);
+                TLanes.Store(sum, sums + c);
             }
             for (nint c = 0; c < channels; c++) into[c * plane] = sums[c];
         }

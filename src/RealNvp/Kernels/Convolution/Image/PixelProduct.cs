@@ -76,13 +76,17 @@ internal static unsafe class PixelProduct<TLanes> where TLanes : struct, ILanes<
         {
             TLanes left = TLanes.Load(x), right = TLanes.Load(x + TLanes.Count);
             var k = TLanes.Create(m[i]);
-            (a0, b0) = (TLanes.MultiplyAdd(k, left, a0), TLanes.MultiplyAdd(k, right, b0));
+            TLanes.Accumulate(ref a0, k, left);
+            TLanes.Accumulate(ref b0, k, right);
             k = TLanes.Create(m1[i]);
-            (a1, b1) = (TLanes.MultiplyAdd(k, left, a1), TLanes.MultiplyAdd(k, right, b1));
+            TLanes.Accumulate(ref a1, k, left);
+            TLanes.Accumulate(ref b1, k, right);
             k = TLanes.Create(m2[i]);
-            (a2, b2) = (TLanes.MultiplyAdd(k, left, a2), TLanes.MultiplyAdd(k, right, b2));
+            TLanes.Accumulate(ref a2, k, left);
+            TLanes.Accumulate(ref b2, k, right);
             k = TLanes.Create(m3[i]);
-            (a3, b3) = (TLanes.MultiplyAdd(k, left, a3), TLanes.MultiplyAdd(k, right, b3));
+            TLanes.Accumulate(ref a3, k, left);
+            TLanes.Accumulate(ref b3, k, right);
         }
         Store(a0, b0, y);
         Store(a1, b1, y + step);
@@ -97,7 +101,8 @@ internal static unsafe class PixelProduct<TLanes> where TLanes : struct, ILanes<
         for (var i = 0; i < channels; i++, x += step)
         {
             var k = TLanes.Create(m[i]);
-            (a, b) = (TLanes.MultiplyAdd(k, TLanes.Load(x), a), TLanes.MultiplyAdd(k, TLanes.Load(x + TLanes.Count), b));
+            TLanes.Accumulate(ref a, k, TLanes.Load(x));
+            TLanes.Accumulate(ref b, k, TLanes.Load(x + TLanes.Count));
         }
         Store(a, b, y);
     }
@@ -114,13 +119,17 @@ internal static unsafe class PixelProduct<TLanes> where TLanes : struct, ILanes<
             {
                 TLanes left = TLanes.Load(x), right = TLanes.Load(x + TLanes.Count);
                 var k = TLanes.Create(g[p]);
-                (a0, b0) = (TLanes.MultiplyAdd(k, left, a0), TLanes.MultiplyAdd(k, right, b0));
+                TLanes.Accumulate(ref a0, k, left);
+                TLanes.Accumulate(ref b0, k, right);
                 k = TLanes.Create(g1[p]);
-                (a1, b1) = (TLanes.MultiplyAdd(k, left, a1), TLanes.MultiplyAdd(k, right, b1));
+                TLanes.Accumulate(ref a1, k, left);
+                TLanes.Accumulate(ref b1, k, right);
                 k = TLanes.Create(g2[p]);
-                (a2, b2) = (TLanes.MultiplyAdd(k, left, a2), TLanes.MultiplyAdd(k, right, b2));
+                TLanes.Accumulate(ref a2, k, left);
+                TLanes.Accumulate(ref b2, k, right);
                 k = TLanes.Create(g3[p]);
-                (a3, b3) = (TLanes.MultiplyAdd(k, left, a3), TLanes.MultiplyAdd(k, right, b3));
+                TLanes.Accumulate(ref a3, k, left);
+                TLanes.Accumulate(ref b3, k, right);
             }
             Add(a0, b0, sums + j);
             Add(a1, b1, sums + width + j);
@@ -139,7 +148,8 @@ internal static unsafe class PixelProduct<TLanes> where TLanes : struct, ILanes<
             for (var p = 0; p < count; p++, x += width)
             {
                 var k = TLanes.Create(g[p]);
-                (a, b) = (TLanes.MultiplyAdd(k, TLanes.Load(x), a), TLanes.MultiplyAdd(k, TLanes.Load(x + TLanes.Count), b));
+                TLanes.Accumulate(ref a, k, TLanes.Load(x));
+                TLanes.Accumulate(ref b, k, TLanes.Load(x + TLanes.Count));
             }
             Add(a, b, sums + j);
         }

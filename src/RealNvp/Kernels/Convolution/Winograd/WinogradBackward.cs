@@ -10,9 +10,9 @@ internal static unsafe class WinogradBackward
     /// <param name="gradient">Of the output, (N, H, W, K).</param>
     /// <param name="weight">Gets the gradient of the weight (K, C, 3, 3).</param>
     /// <param name="bias">Gets the gradient of the bias (K), unless it is null.</param>
-    public static void Run<L, V>(WinogradShape shape, float* input, float border, float* gradient, WinogradWeight weight, float* bias) where L : struct, IDenseLanes<V> where V : struct
+    public static void Run<TLanes>(WinogradShape shape, float* input, float border, float* gradient, WinogradWeight weight, float* bias) where TLanes : struct, ILanes<TLanes, float>
     {
-        var size = (nint)WinogradWeights.Size(shape, L.Count);
+        var size = (nint)WinogradWeights.Size(shape, TLanes.Count);
         var share = size + WinogradShape.Stride(shape.K);
         var shares = KernelScratch.Shared((long)shape.Shares * share);
         KernelThreads.For(shape.Shares, shape.Work, DenseCall.Grain, (start, end) =>
@@ -20,10 +20,10 @@ internal static unsafe class WinogradBackward
             for (var i = start; i < end; i++)
             {
                 var sum = shares + ((nint)i * share);
-                Share<L, V>(shape, input, border, gradient, (int)(shape.Blocks * i / shape.Shares), (int)(shape.Blocks * (i + 1) / shape.Shares), sum, sum + size);
+                Share<TLanes>(shape, input, border, gradient, (int)(shape.Blocks * i / shape.Shares), (int)(shape.Blocks * (i + 1) / shape.Shares), sum, sum + size);
             }
         });
-        WinogradWeights.Gradient<L, V>(shape, shares, share, weight);
+        WinogradWeights.Gradient<TLanes>(shape, shares, share, weight);
         if (bias == null) return;
         for (var k = 0; k < shape.K; k++)
         {
@@ -32,10 +32,10 @@ internal static unsafe class WinogradBackward
         }
     }
 
-    private static void Share<L, V>(WinogradShape shape, float* input, float border, float* gradient, int start, int end, float* panels, float* sums) where L : struct, IDenseLanes<V> where V : struct
+    private static void Share<TLanes>(WinogradShape shape, float* input, float border, float* gradient, int start, int end, float* panels, float* sums) where TLanes : struct, ILanes<TLanes, float>
     {
         var stride = WinogradShape.Stride(shape.C);
-        var (plane, largest) = (WinogradShape.Plane(stride), WinogradShape.Plane(DenseTile.Vectors * L.Count));
+        var (plane, largest) = (WinogradShape.Plane(stride), WinogradShape.Plane(DenseTile.Vectors * TLanes.Count));
         var patches = KernelScratch.Own((WinogradShape.Positions * (plane + largest)) + shape.C);
         var gradients = patches + (WinogradShape.Positions * plane);
         var outside = gradients + (WinogradShape.Positions * largest);
@@ -45,17 +45,17 @@ internal static unsafe class WinogradBackward
         {
             var first = block * WinogradShape.Block;
             var tiles = Math.Min(WinogradShape.Block, shape.Tiles - first);
-            WinogradTiles.Patches<L, V>(shape, input, outside, first, tiles, patches);
-            for (var column = 0; column < shape.K; column += DenseTile.Vectors * L.Count)
+            WinogradTiles.Patches<TLanes>(shape, input, outside, first, tiles, patches);
+            for (var column = 0; column < shape.K; column += DenseTile.Vectors * TLanes.Count)
             {
-                var width = WinogradShape.PanelWidth(column, shape.K, L.Count);
+                var width = WinogradShape.PanelWidth(column, shape.K, TLanes.Count);
                 var apart = WinogradShape.Plane(width);
-                WinogradTiles.Gradients<L, V>(shape, gradient, column, width, first, tiles, gradients, sums + column);
+                WinogradTiles.Gradients<TLanes>(shape, gradient, column, width, first, tiles, gradients, sums + column);
                 for (var position = 0; position < WinogradShape.Positions; position++)
                 {
                     var panel = panels + WinogradWeights.PanelAt(shape, column) + ((nint)position * shape.C * width);
                     var finish = new DenseFinish { Addend = block == start ? null : panel, Result = panel, Stride = width };
-                    DenseProduct.Multiply<L, V>(patches + (position * plane), 1, stride, gradients + (position * apart), width, shape.C, width, tiles, finish);
+                    DenseProduct.Multiply<TLanes>(patches + (position * plane), 1, stride, gradients + (position * apart), width, shape.C, width, tiles, finish);
                 }
             }
         }

@@ -10,17 +10,17 @@ internal static unsafe class WinogradForward
     /// <param name="weight">(K, C, 3, 3).</param>
     /// <param name="bias">(K), or null.</param>
     /// <param name="output">(N, H, W, K).</param>
-    public static void Run<L, V>(WinogradShape shape, float* input, float border, WinogradWeight weight, float* bias, float* output) where L : struct, IDenseLanes<V> where V : struct
+    public static void Run<TLanes>(WinogradShape shape, float* input, float border, WinogradWeight weight, float* bias, float* output) where TLanes : struct, ILanes<TLanes, float>
     {
-        var panels = KernelScratch.Shared(WinogradWeights.Size(shape, L.Count));
-        WinogradWeights.Transform<L, V>(shape, weight, panels);
-        KernelThreads.For(shape.Blocks, shape.Work, DenseCall.Grain, (start, end) => Blocks<L, V>(shape, input, border, panels, bias, output, (int)start, (int)end));
+        var panels = KernelScratch.Shared(WinogradWeights.Size(shape, TLanes.Count));
+        WinogradWeights.Transform<TLanes>(shape, weight, panels);
+        KernelThreads.For(shape.Blocks, shape.Work, DenseCall.Grain, (start, end) => Blocks<TLanes>(shape, input, border, panels, bias, output, (int)start, (int)end));
     }
 
-    private static void Blocks<L, V>(WinogradShape shape, float* input, float border, float* panels, float* bias, float* output, int start, int end) where L : struct, IDenseLanes<V> where V : struct
+    private static void Blocks<TLanes>(WinogradShape shape, float* input, float border, float* panels, float* bias, float* output, int start, int end) where TLanes : struct, ILanes<TLanes, float>
     {
         var stride = WinogradShape.Stride(shape.C);
-        var (plane, largest) = (WinogradShape.Plane(stride), WinogradShape.Plane(DenseTile.Vectors * L.Count));
+        var (plane, largest) = (WinogradShape.Plane(stride), WinogradShape.Plane(DenseTile.Vectors * TLanes.Count));
         var patches = KernelScratch.Own((WinogradShape.Positions * (plane + largest)) + stride + WinogradShape.Stride(shape.K));
         var products = patches + (WinogradShape.Positions * plane);
         var outside = products + (WinogradShape.Positions * largest);
@@ -32,19 +32,19 @@ internal static unsafe class WinogradForward
         {
             var first = block * WinogradShape.Block;
             var tiles = Math.Min(WinogradShape.Block, shape.Tiles - first);
-            WinogradTiles.Patches<L, V>(shape, input, outside, first, tiles, patches);
+            WinogradTiles.Patches<TLanes>(shape, input, outside, first, tiles, patches);
             // a panel's products are transformed back while they are in the first-level cache
-            for (var column = 0; column < shape.K; column += DenseTile.Vectors * L.Count)
+            for (var column = 0; column < shape.K; column += DenseTile.Vectors * TLanes.Count)
             {
-                var width = WinogradShape.PanelWidth(column, shape.K, L.Count);
+                var width = WinogradShape.PanelWidth(column, shape.K, TLanes.Count);
                 var apart = WinogradShape.Plane(width);
                 var panel = panels + WinogradWeights.PanelAt(shape, column);
                 for (var position = 0; position < WinogradShape.Positions; position++)
                 {
                     var finish = new DenseFinish { Result = products + (position * apart), Stride = width };
-                    DenseProduct.Multiply<L, V>(patches + (position * plane), stride, 1, panel + ((nint)position * shape.C * width), 0, tiles, width, shape.C, finish);
+                    DenseProduct.Multiply<TLanes>(patches + (position * plane), stride, 1, panel + ((nint)position * shape.C * width), 0, tiles, width, shape.C, finish);
                 }
-                WinogradTiles.Outputs<L, V>(shape, products, width, added + column, column, first, tiles, output);
+                WinogradTiles.Outputs<TLanes>(shape, products, width, added + column, column, first, tiles, output);
             }
         }
     }

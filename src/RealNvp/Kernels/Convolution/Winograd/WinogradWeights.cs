@@ -25,19 +25,19 @@ internal static unsafe class WinogradWeights
     public static nint PanelAt(WinogradShape shape, int column) => (nint)column * WinogradShape.Positions * shape.C;
 
     /// <summary>Transforms a weight into all its panels.</summary>
-    public static void Transform<L, V>(WinogradShape shape, WinogradWeight weight, float* panels) where L : struct, IDenseLanes<V> where V : struct
+    public static void Transform<TLanes>(WinogradShape shape, WinogradWeight weight, float* panels) where TLanes : struct, ILanes<TLanes, float>
     {
         // an element costs about as much as 100 multiply-adds
         KernelThreads.For(shape.C, 100.0 * shape.C * shape.K, DenseCall.Grain, (start, end) =>
         {
-            for (var column = 0; column < shape.K; column += DenseTile.Vectors * L.Count) Panel<L, V>(shape, weight, column, (int)start, (int)end, panels + PanelAt(shape, column));
+            for (var column = 0; column < shape.K; column += DenseTile.Vectors * TLanes.Count) Panel<TLanes>(shape, weight, column, (int)start, (int)end, panels + PanelAt(shape, column));
         });
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Panel<L, V>(WinogradShape shape, WinogradWeight weight, int column, int start, int end, float* to) where L : struct, IDenseLanes<V> where V : struct
+    private static void Panel<TLanes>(WinogradShape shape, WinogradWeight weight, int column, int start, int end, float* to) where TLanes : struct, ILanes<TLanes, float>
     {
-        var width = WinogradShape.PanelWidth(column, shape.K, L.Count);
+        var width = WinogradShape.PanelWidth(column, shape.K, TLanes.Count);
         var present = Math.Min(width, shape.K - column);
         var taps = stackalloc float[9 * width];
         new Span<float>(taps, 9 * width).Clear();
@@ -50,37 +50,37 @@ internal static unsafe class WinogradWeights
                 var row = taps + (tap * width);
                 for (var i = 0; i < present; i++, from += apart) row[i] = *from;
             }
-            for (var o = 0; o < width; o += L.Count) WinogradTransform.Weight<L, V>(taps + o, width, to + ((nint)input * width) + o, plane);
+            for (var o = 0; o < width; o += TLanes.Count) WinogradTransform.Weight<TLanes>(taps + o, width, to + ((nint)input * width) + o, plane);
         }
     }
 
     /// <summary>Adds the shares of the gradient of transformed weights in their order, and writes the gradient of the weight.</summary>
-    public static void Gradient<L, V>(WinogradShape shape, float* shares, nint share, WinogradWeight gradient) where L : struct, IDenseLanes<V> where V : struct
+    public static void Gradient<TLanes>(WinogradShape shape, float* shares, nint share, WinogradWeight gradient) where TLanes : struct, ILanes<TLanes, float>
     {
         KernelThreads.For(shape.C, (100.0 + (8 * shape.Shares)) * shape.C * shape.K, DenseCall.Grain, (start, end) =>
         {
-            for (var column = 0; column < shape.K; column += DenseTile.Vectors * L.Count) PanelGradient<L, V>(shape, shares + PanelAt(shape, column), share, column, (int)start, (int)end, gradient);
+            for (var column = 0; column < shape.K; column += DenseTile.Vectors * TLanes.Count) PanelGradient<TLanes>(shape, shares + PanelAt(shape, column), share, column, (int)start, (int)end, gradient);
         });
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PanelGradient<L, V>(WinogradShape shape, float* shares, nint share, int column, int start, int end, WinogradWeight gradient) where L : struct, IDenseLanes<V> where V : struct
+    private static void PanelGradient<TLanes>(WinogradShape shape, float* shares, nint share, int column, int start, int end, WinogradWeight gradient) where TLanes : struct, ILanes<TLanes, float>
     {
-        var width = WinogradShape.PanelWidth(column, shape.K, L.Count);
+        var width = WinogradShape.PanelWidth(column, shape.K, TLanes.Count);
         var present = Math.Min(width, shape.K - column);
         float* sums = stackalloc float[WinogradShape.Positions * width], taps = stackalloc float[9 * width];
         nint plane = (nint)shape.C * width, apart = gradient.Output;
         for (var input = start; input < end; input++)
         {
             for (var position = 0; position < WinogradShape.Positions; position++)
-                for (var o = 0; o < width; o += L.Count)
+                for (var o = 0; o < width; o += TLanes.Count)
                 {
                     var from = shares + (position * plane) + ((nint)input * width) + o;
-                    var sum = L.Load(from);
-                    for (var i = 1; i < shape.Shares; i++) sum = L.Add(sum, L.Load(from + (i * share)));
-                    L.Store(sum, sums + (position * width) + o);
+                    var sum = TLanes.Load(from);
+                    for (var i = 1; i < shape.Shares; i++) sum += TLanes.Load(from + (i * share));
+                    TLanes.Store(sum, sums + (position * width) + o);
                 }
-            for (var o = 0; o < width; o += L.Count) WinogradTransform.WeightAdjoint<L, V>(sums + o, taps + o, width);
+            for (var o = 0; o < width; o += TLanes.Count) WinogradTransform.WeightAdjoint<TLanes>(sums + o, taps + o, width);
             for (var tap = 0; tap < 9; tap++)
             {
                 var to = gradient.Memory + (column * apart) + (input * gradient.Input) + (tap * gradient.Tap);

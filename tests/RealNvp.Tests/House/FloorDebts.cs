@@ -1,0 +1,36 @@
+namespace RealNvp.Tests.House;
+
+/// <summary>Arrows that run up today. The list only ever shrinks: a new arrow is mended, and not written here.</summary>
+internal static class FloorDebts
+{
+    public static readonly Debt[] All =
+    [
+        new("ModuleText", "Conditioners", "a module in words: it asks for classes, and not for a trait"),
+        new("ModuleText", "Bijections", "a module in words: it asks for classes, and not for a trait"),
+        new("ModuleText", "Densities", "a module in words: it asks for classes, and not for a trait"),
+        new("ModuleText", "Context", "a module in words: it asks for classes, and not for a trait"),
+        new("ModuleText", "Flow", "a module in words: it asks for classes, and not for a trait"),
+        new("ModuleTree", "Transformers", "a module in words: it asks for classes, and not for a trait"),
+        new("ModuleTree", "Bijections", "a module in words: it asks for classes, and not for a trait"),
+        new("ModuleTree", "Densities", "a module in words: it asks for classes, and not for a trait"),
+        new("ModuleTree", "Context", "a module in words: it asks for classes, and not for a trait"),
+        new("ModuleTree", "Flow", "a module in words: it asks for classes, and not for a trait"),
+        new("Transformers", "Reversible", "the walk is a class, and no interface of a lower floor"),
+        new("Conditioners", "Reversible", "the tape is a class, and no interface of a lower floor"),
+        new("Bijections", "Reversible", "the walk, the tape and the session are classes, and no interfaces of a lower floor"),
+        new("Flow", "ModelFile", "SaveWeights and LoadWeights read and write files of models"),
+        new("Flow", "FileState", "SaveWeights and LoadWeights read and write files of models"),
+        new("Models", "ModelFile", "Save and Load are on the models, the table of kinds is in the file"),
+        new("Models", "FileJson", "options are records that write themselves as JSON"),
+        new("Training", "Models", "a checkpoint carries the options of a model"),
+        new("Training", "Serialization", "a trainer saves itself"),
+    ];
+
+    /// <param name="From">A type, or a room for all of its types.</param>
+    /// <param name="To">A type, or a room for all of its types.</param>
+    /// <param name="Why">Why it is still there.</param>
+    public sealed record Debt(string From, string To, string Why)
+    {
+        public bool Covers(string from, string to, string fromRoom, string toRoom) => (From == from || From == fromRoom) && (To == to || To == toRoom);
+    }
+}

@@ -1,0 +1,35 @@
+namespace RealNvp.Tests.House;
+
+/// <summary>The floors of src/RealNvp, from the lowest up. A type may know types of its own room and of the rooms before it, and no others.</summary>
+internal static class Floors
+{
+    /// <summary>A room, and the files that are in it: all whose path below src/RealNvp begins so. The longest beginning counts.</summary>
+    public static readonly (string Room, string[] Paths)[] Rooms =
+    [
+        ("Kernels", ["Kernels/"]),
+        // what everybody may use: checks, shapes, traits, statistics, noise, the backend, a module in words
+        ("Ground", ["Internal/", "Shapes/", "Traits/", "Statistics/", "Noise.cs", "TorchBackend.cs", "Cpu", "Describing/IDescribed.cs", "Describing/ModuleT"]),
+        ("Files", ["Serialization/SafeTensors", "Serialization/AtomicFile.cs", "Serialization/Checksum.cs", "Serialization/HeaderTokens.cs"]),
+        ("Operations", ["Operations/"]),
+        ("Transformers", ["Transformers/"]),
+        ("Conditioners", ["Conditioners/"]),
+        ("Bijections", ["Bijections/"]),
+        ("Densities", ["Densities/"]),
+        ("Context", ["Context/"]),
+        ("Reversible", ["Reversible/"]),
+        ("Flow", ["Flow", "Evaluation.cs", "LayerSummary.cs", "Describing/"]),
+        ("Checking", ["Checking/"]),
+        ("Inference", ["Inference/"]),
+        ("Training", ["Training/"]),
+        ("Models", ["Models/"]),
+        ("Serialization", ["Serialization/"]),
+    ];
+
+    private static readonly Dictionary<string, int> heights = Rooms.Select((r, i) => (r.Room, i)).ToDictionary(r => r.Room, r => r.i);
+
+    public static int HeightOf(string room) => heights[room];
+
+    /// <summary>The room of a source file; null if none is said.</summary>
+    public static string? RoomOf(string path) => Rooms.SelectMany(r => r.Paths.Select(p => (r.Room, Path: p)))
+        .Where(r => path.StartsWith(r.Path, StringComparison.Ordinal)).OrderByDescending(r => r.Path.Length).Select(r => r.Room).FirstOrDefault();
+}
