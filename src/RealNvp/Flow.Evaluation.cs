@@ -8,7 +8,7 @@ public partial class Flow
 {
     /// <summary>The training loss: the mean of -log p(x | context) over the batch, in nats, in the module's own mode.</summary>
     /// <remarks>
-    /// Unlike <see cref="LogProb"/>, it uses training behaviour after <c>train()</c>: batch statistics
+    /// Unlike <see cref="LogProb(Tensor, Tensor, long?, int?, IProgress{long}, CancellationToken)"/>, it uses training behaviour after <c>train()</c>: batch statistics
     /// are updated, images are flipped. It keeps the graph, and does not look for NaN but in a context that lies in the memory of the CPU, so nothing waits for a device.
     /// It is infinite if an example lies outside of the support. In training mode it waits until no other thread computes with the flow.
     /// </remarks>
@@ -22,8 +22,13 @@ public partial class Flow
         return scope.MoveToOuter(TrainingLogProb(x, context, seed).mean().neg());
     }
 
-    /// <summary>log p (N) of each example, as the training loss has it.</summary>
-    internal Tensor TrainingLogProb(Tensor x, Tensor? context, long? seed)
+    /// <summary>log p(x | context) of each example in nats, with a graph and in the module's own mode: what <see cref="NegativeLogLikelihood"/> is the mean of, for losses of your own.</summary>
+    /// <remarks>As of <see cref="NegativeLogLikelihood"/>. It is minus infinity for an example outside of the support.</remarks>
+    /// <param name="x">(N, ...) with N of at least 1.</param>
+    /// <param name="context">(N, C) for a conditional flow.</param>
+    /// <param name="seed">Fixes the noise; null draws from torch's generator.</param>
+    /// <returns>(N), which the caller disposes.</returns>
+    public Tensor TrainingLogProb(Tensor x, Tensor? context = null, long? seed = null)
     {
         var owner = $"{GetName()}.{nameof(NegativeLogLikelihood)}";
         using var mode = EvaluationGate.Own(this);
@@ -124,7 +129,7 @@ public partial class Flow
         return new Evaluation
         {
             Count = count, MeanLogProb = all, StandardError = finite == count ? Math.Sqrt(variance / count) : double.NaN, BitsPerDim = -all / (InputShape.NumElements * Math.Log(2)), IsBound = IsBound,
-            FiniteCount = finite, FiniteMeanLogProb = mean, RoundTripError = roundTrip?.Error, Warnings = roundTrip?.Warning is { } warning ? [warning] : [],
+            FiniteCount = finite, FiniteMeanLogProb = mean, RoundTripError = roundTrip?.Error, Warnings = roundTrip?.Warning is { } warning ? [.. FileWarnings, warning] : FileWarnings,
         };
     }
 
