@@ -9,7 +9,7 @@ internal static class Floors
         ("Kernels", ["Kernels/"]),
         // what everybody may use: checks, shapes, traits, statistics, noise, the backend, a module in words
         ("Ground", ["Internal/", "Shapes/", "Traits/", "Statistics/", "Noise.cs", "DataRows.cs", "TorchBackend.cs", "Cpu", "Describing/IDescribed.cs", "Describing/ModuleT"]),
-        ("Files", ["Serialization/SafeTensors", "Serialization/AtomicFile.cs", "Serialization/Checksum.cs", "Serialization/HeaderTokens.cs"]),
+        ("Files", ["Serialization/SafeTensors", "Serialization/AtomicFile.cs", "Serialization/PathCheck.cs", "Serialization/Checksum.cs", "Serialization/HeaderTokens.cs"]),
         ("Operations", ["Operations/"]),
         ("Transformers", ["Transformers/"]),
         ("Conditioners", ["Conditioners/"]),
