@@ -76,12 +76,12 @@ public sealed class AffineTransformer : ScalarTransformer
         return AffineKernel.Run(Form(inverse), input, parameters, scale, (x, p, a) => Plain(x, p, a!, inverse));
     }
 
-    internal override (Tensor Input, Tensor Gradient, Tensor Parameters)? WalkBack(ReverseWalk walk, Tensor output, Tensor parameters, Tensor gradient, bool inverse)
+    internal override (Tensor Input, Tensor Gradient, Tensor Parameters)? StepBack(BackwardStep step, Tensor output, Tensor parameters, Tensor gradient, bool inverse)
     {
         if (!Fuses(output, parameters)) return null;
         var (input, _) = AffineKernel.Forward(Form(!inverse), output, parameters, scale);
-        var (slope, inParameters, byExample) = AffineKernel.Backward(Form(inverse), input, parameters, scale, gradient, walk.LogDetGradient);
-        walk.AddGradient(scale, AffineKernel.OfScale(byExample!, scale));
+        var (slope, inParameters, byExample) = AffineKernel.Backward(Form(inverse), input, parameters, scale, gradient, step.LogDetGradient);
+        step.AddGradient(scale, AffineKernel.OfScale(byExample!, scale));
         return (input, slope, inParameters);
     }
 

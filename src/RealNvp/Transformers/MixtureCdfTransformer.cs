@@ -40,6 +40,9 @@ public sealed class MixtureCdfTransformer : ScalarTransformer
     public int Components { get; }
 
     /// <inheritdoc/>
+    public override bool HasExactInverse => false;
+
+    /// <inheritdoc/>
     public override int ParametersPerElement => twin.Parameters;
 
     /// <inheritdoc/>

@@ -55,11 +55,11 @@ public sealed class SigmoidAffineTransformer : ScalarTransformer
         ? AffineKernel.Run(Form(inverse), input, parameters, null, (x, p, _) => Plain(x, p, inverse))
         : base.Transform(input, parameters, inverse);
 
-    internal override (Tensor Input, Tensor Gradient, Tensor Parameters)? WalkBack(ReverseWalk walk, Tensor output, Tensor parameters, Tensor gradient, bool inverse)
+    internal override (Tensor Input, Tensor Gradient, Tensor Parameters)? StepBack(BackwardStep step, Tensor output, Tensor parameters, Tensor gradient, bool inverse)
     {
         if (!AffineKernel.Takes(output, parameters, null)) return null;
         var (input, _) = AffineKernel.Forward(Form(!inverse), output, parameters, null);
-        var (slope, inParameters, _) = AffineKernel.Backward(Form(inverse), input, parameters, null, gradient, walk.LogDetGradient);
+        var (slope, inParameters, _) = AffineKernel.Backward(Form(inverse), input, parameters, null, gradient, step.LogDetGradient);
         return (input, slope, inParameters);
     }
 

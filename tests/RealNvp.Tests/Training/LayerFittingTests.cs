@@ -1,3 +1,4 @@
+using RealNvp.Layers;
 using RealNvp.Tests.Infrastructure;
 using RealNvp.Tests.Laws;
 using TorchSharp;
@@ -39,7 +40,7 @@ public class LayerFittingTests
                 ((IFitsData)layer).IsFitted.Should().BeTrue();
                 // what leaves the layer has mean 0
                 Tensor? output = null;
-                using (Bijection.Observe(call => { if (ReferenceEquals(call.Layer, layer)) output = call.Value.clone().DetachFromDisposeScope(); })) flow.Encode(x);
+                using (PassState.Observe(call => { if (ReferenceEquals(call.Layer, layer)) output = call.Value.clone().DetachFromDisposeScope(); })) flow.Encode(x);
                 output!.mean([0L]).abs().max().item<float>().Should().BeLessThan(1e-3f);
                 if (!own) output.std(0, unbiased: false).sub(1).abs().max().item<float>().Should().BeLessThan(1e-3f);
             }
@@ -261,14 +262,14 @@ public class LayerFittingTests
             RegisterComponents();
         }
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
         {
             var (h, a) = first.Forward(x);
             var (z, b) = second.Forward(h);
             return (z, a + b);
         }
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
         {
             var (h, a) = second.Inverse(z);
             var (x, b) = first.Inverse(h);
@@ -278,9 +279,9 @@ public class LayerFittingTests
 
     private sealed class Shift(double by) : Bijection(nameof(Shift))
     {
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (x + by, null);
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x + by, null);
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (z - by, null);
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z - by, null);
     }
 
     /// <summary>A user's layer that refuses to run before it was fitted.</summary>
@@ -306,9 +307,9 @@ public class LayerFittingTests
             set.fill_(true);
         }
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => IsFitted ? (x - middle, null) : throw new InvalidOperationException("Fit it first.");
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => IsFitted ? (x - middle, null) : throw new InvalidOperationException("Fit it first.");
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (z + middle, null);
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z + middle, null);
     }
 
     private sealed class Refusing() : Bijection(nameof(Refusing)), IFitsData
@@ -317,8 +318,8 @@ public class LayerFittingTests
 
         public void Fit(IEnumerable<Tensor> batches) => throw new ArgumentException("no");
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (x, null);
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x, null);
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (z, null);
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z, null);
     }
 }
