@@ -9,7 +9,7 @@ public partial class Flow
 {
     /// <summary>The training loss: the mean of -log p(x | context) over the batch, in nats, in the module's own mode.</summary>
     /// <remarks>
-    /// Unlike <see cref="LogProb"/>, it uses training behaviour after <c>train()</c>: batch statistics
+    /// Unlike <see cref="LogProb(Tensor, Tensor, long?, int?, IProgress{long}, CancellationToken)"/>, it uses training behaviour after <c>train()</c>: batch statistics
     /// are updated, images are flipped. It keeps the graph, and does not look for NaN but in a context that lies in the memory of the CPU, so nothing waits for a device.
     /// It is infinite if an example lies outside of the support. In training mode it waits until no other thread computes with the flow.
     /// </remarks>

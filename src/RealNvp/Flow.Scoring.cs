@@ -28,7 +28,7 @@ public partial class Flow
         LogProbFor(x, context, seed, $"{GetName()}.{nameof(LogProb)}", NeedsGraph(x, context), Passing(batchSize, progress, cancellationToken));
 
     /// <summary>-log₂ p(x | context) / D for each example: bits per dimension. With dequantized integers it compares with the papers.</summary>
-    /// <inheritdoc cref="LogProb"/>
+    /// <inheritdoc cref="LogProb(Tensor, Tensor, long?, int?, IProgress{long}, CancellationToken)"/>
     public Tensor BitsPerDim(Tensor x, Tensor? context = null, long? seed = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
         using var scope = NewDisposeScope();
@@ -37,7 +37,7 @@ public partial class Flow
     }
 
     /// <summary>Maps data to latents: z = f(x).</summary>
-    /// <inheritdoc cref="LogProb"/>
+    /// <inheritdoc cref="LogProb(Tensor, Tensor, long?, int?, IProgress{long}, CancellationToken)"/>
     /// <returns>(N, ...) in the shape of <see cref="LatentShape"/>.</returns>
     /// <exception cref="ArgumentException">An argument does not fit, holds NaN or infinity, or a row lies outside of the domain of the flow; the message lists the rows.</exception>
     /// <exception cref="NonFiniteException">A layer gave NaN or infinity; it names the layer and the rows.</exception>

@@ -17,7 +17,7 @@ namespace RealNvp;
 /// are in evaluation mode as long as a call runs, and <see cref="NegativeLogLikelihood"/> waits for that, as they wait for it. Set the mode by the flow's own
 /// <c>train()</c> and <c>eval()</c>, not by those of its parts. Training itself is for one thread: an optimizer's step changes the weights under those who read
 /// them. Disposing a flow while a call runs ends the process, and so may a dispose scope that is open across an <c>await</c>: TorchSharp keeps scopes by thread.</para>
-/// <para><see cref="LogProb"/>, <see cref="BitsPerDim"/>, <see cref="Encode"/> and <see cref="Decode"/> keep a graph, and are differentiable, only if the input or the
+/// <para><c>LogProb</c>, <c>BitsPerDim</c>, <c>Encode</c> and <c>Decode</c> keep a graph, and are differentiable, only if the input or the
 /// context requires a gradient; they need the memory of the rows and little more otherwise. <see cref="NegativeLogLikelihood"/>, <see cref="RSampleAndLogProb"/> and
 /// <see cref="FlowDistribution"/>'s <c>log_prob</c> and <c>rsample</c> are differentiable with respect to the weights always.</para>
 /// </remarks>
@@ -40,6 +40,9 @@ public partial class Flow : nn.Module
     private protected Flow(string name, EventShape inputShape, Bijection bijection, Density? baseDensity, ContextEncoder? contextEncoder = null) : base(TorchBackend.Checked(name))
     {
         ArgumentNullException.ThrowIfNull(bijection);
+        ModuleLife.Alive(bijection, nameof(bijection), name);
+        ModuleLife.Alive(baseDensity, nameof(baseDensity), name);
+        ModuleLife.Alive(contextEncoder, nameof(contextEncoder), name);
         if (!inputShape.IsFixed) throw new ArgumentException($"A flow needs a shape with all sizes known; got {inputShape}.", nameof(inputShape));
         if (bijection.InputShape is { } wanted && !wanted.Matches(inputShape.ToArray()))
             throw new ArgumentException($"The bijection takes examples of shape {wanted}; the flow has {inputShape}.", nameof(bijection));

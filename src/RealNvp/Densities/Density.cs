@@ -8,6 +8,8 @@ namespace RealNvp;
 /// <remarks>Letters: N latents, D elements of a latent, C context features.</remarks>
 public abstract class Density : nn.Module
 {
+    private bool disposed;
+
     /// <summary>Makes a density for latents of one shape.</summary>
     /// <param name="name">The name that errors show.</param>
     /// <param name="shape">The shape of one latent, all sizes known.</param>
@@ -39,6 +41,7 @@ public abstract class Density : nn.Module
     /// <exception cref="ArgumentException">An argument has another shape, dtype or device.</exception>
     public Tensor LogProb(Tensor z, Tensor? context = null)
     {
+        CheckAlive();
         var owner = $"{GetName()}.{nameof(LogProb)}";
         Check.Batch(z, nameof(z), owner, Shape);
         Check.Like(z, nameof(z), owner, parameters().FirstOrDefault());
@@ -58,6 +61,7 @@ public abstract class Density : nn.Module
     /// <exception cref="InsufficientMemoryException">More latents than memory holds.</exception>
     public Tensor Sample(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context = null)
     {
+        CheckAlive();
         var owner = $"{GetName()}.{nameof(Sample)}";
         ArgumentNullException.ThrowIfNull(device);
         Check.Available(device, nameof(device));
@@ -87,6 +91,19 @@ public abstract class Density : nn.Module
 
     /// <summary>The density as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
     public override string ToString() => Describing.ModuleTree.Of(this);
+
+    /// <summary>Throws if the density is disposed.</summary>
+    internal void CheckAlive()
+    {
+        if (disposed) throw Check.Disposed(GetName());
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        disposed = true;
+        base.Dispose(disposing);
+    }
 
     /// <summary>As <see cref="Sample"/>, of arguments that nobody checked: a device without numbers may stand in for one that is not there.</summary>
     internal Tensor Draw(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context) => SampleCore(count, temperature, dtype, device, generator, context);

@@ -7,6 +7,7 @@ namespace RealNvp;
 public abstract partial class Bijection
 {
     private readonly Constants constants = new();
+    private bool disposed;
 
     /// <summary>The floating-point dtype of the constants of this map and its parts; null where there are none.</summary>
     internal ScalarType? ConstantDtype => modules().OfType<Bijection>().Append(this).Select(b => b.constants.Dtype).FirstOrDefault(d => d is not null);
@@ -27,7 +28,14 @@ public abstract partial class Bijection
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
+        disposed = true;
         if (disposing) constants.Dispose();
         base.Dispose(disposing);
+    }
+
+    /// <summary>Throws if the layer is disposed: its weights are gone, and a layer without any must not be taken for one that lives.</summary>
+    internal void CheckAlive()
+    {
+        if (disposed) throw Check.Disposed(GetName());
     }
 }

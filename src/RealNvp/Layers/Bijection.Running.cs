@@ -10,6 +10,7 @@ public abstract partial class Bijection
     /// <summary>Applies the map without checks, for layers made of other layers. Null log-det: volume preserving.</summary>
     internal (Tensor Value, Tensor? LogDet) Run(Tensor input, Pass pass, bool inverse)
     {
+        CheckAlive();
         var state = pass.State;
         state?.Arrival?.Invoke(this, input, inverse);
         if (state?.Runner is { } runner && runner.Takes(this)) return runner.Run([this], input, pass, inverse);
@@ -34,7 +35,7 @@ public abstract partial class Bijection
     /// </summary>
     internal (Tensor Value, Tensor? LogDet)? RunJoined(Bijection before, Tensor input, Pass pass, bool inverse)
     {
-        if (this is not IJoinsLayer joining || pass.State is { IsWatched: true } || pass.Tape?.Joins(this, before, inverse) == false) return null;
+        if (this is not IJoinsLayer joining || disposed || before.disposed || pass.State is { IsWatched: true } || pass.Tape?.Joins(this, before, inverse) == false) return null;
         using var scope = NewDisposeScope();
         if (joining.RunJoined(before, input, inverse) is not { } result) return null;
         // neither of them runs another layer, so the frame need not be open before

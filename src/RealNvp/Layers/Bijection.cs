@@ -76,6 +76,7 @@ public abstract partial class Bijection : nn.Module
 
     private void CheckArguments(Tensor input, string parameter, EventShape? expected, Tensor? context, string method, bool anyDtype = false)
     {
+        CheckAlive();
         var owner = $"{GetName()}.{method}";
         Check.Batch(input, parameter, owner, expected);
         var weight = parameters().FirstOrDefault() ?? buffers().FirstOrDefault(b => b.is_floating_point());

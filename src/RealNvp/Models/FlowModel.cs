@@ -6,7 +6,7 @@ namespace RealNvp;
 
 /// <summary>A flow that was built from a record of options, so that a file can hold all of it: <see cref="Save(string)"/> and <see cref="Load(string, Device)"/>.</summary>
 /// <remarks>A model is in training mode when it is new; <c>eval()</c> makes it safe for several threads. One from a file is in evaluation mode.</remarks>
-public abstract class FlowModel : Flow
+public abstract partial class FlowModel : Flow
 {
     private protected FlowModel(string name, ModelOptions options, (Bijection Bijection, Density? Base) parts) : base(name, options.Shape, parts.Bijection, parts.Base, options.NewContextEncoder()) { }
 

@@ -84,6 +84,10 @@ public abstract record ModelOptions
     /// <summary>What the presets of tables share: latents with heavy tails and networks that see no more than ±5 standard deviations. docs/presets.md shows why.</summary>
     private protected static T ForTables<T>(T options) where T : ModelOptions => options with { Base = BaseDensityKind.StudentT, InputLimit = 5, StandardizeContext = true };
 
+    /// <summary>The shape of a preset for vectors.</summary>
+    private protected static EventShape Vector(long features) => features is >= 1 and <= int.MaxValue
+        ? [features] : throw new ArgumentOutOfRangeException(nameof(features), features, "The number of features must be at least 1: the columns of the table, without the context.");
+
     /// <summary>The number of rows that a preset is for; where it is not known, one in the middle.</summary>
     private protected static long RowsOf(long? rows)
     {

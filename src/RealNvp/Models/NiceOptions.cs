@@ -29,7 +29,7 @@ public sealed record NiceOptions : ModelOptions
     /// <param name="rows">How many rows there are to train on, where that is known: 64 hidden features below 2,000, else 128; null is as for 20,000.</param>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than 1 row.</exception>
     public static NiceOptions Tabular(long features, long? rows = null) =>
-        ForTables(new NiceOptions { Shape = [features], Standardize = true, Couplings = 6, Hidden = RowsOf(rows) < 2_000 ? 64 : 128, HiddenLayers = 3 });
+        ForTables(new NiceOptions { Shape = Vector(features), Standardize = true, Couplings = 6, Hidden = RowsOf(rows) < 2_000 ? 64 : 128, HiddenLayers = 3 });
 
     /// <summary>Reads a record that <see cref="ModelOptions.ToJson"/> wrote, and validates it.</summary>
     /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>

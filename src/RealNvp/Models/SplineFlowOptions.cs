@@ -38,7 +38,7 @@ public sealed record SplineFlowOptions : ModelOptions
 
     /// <summary>A torus: all features are angles in radians. 8 couplings with networks of 64 hidden features.</summary>
     /// <param name="features">D, at least 2.</param>
-    public static SplineFlowOptions Torus(long features) => new() { Shape = [features], Couplings = 8, Hidden = 64, Blocks = 1, CircularFeatures = FeatureSet.All(features) };
+    public static SplineFlowOptions Torus(long features) => new() { Shape = Vector(features), Couplings = 8, Hidden = 64, Blocks = 1, CircularFeatures = FeatureSet.All(features) };
 
     /// <summary>2-D toy densities: 4 couplings with an MLP of 64 hidden features.</summary>
     public static SplineFlowOptions Toy2D { get; } = new() { Shape = [2], Couplings = 4, Hidden = 64, Blocks = 1, Linear = false };
@@ -53,16 +53,16 @@ public sealed record SplineFlowOptions : ModelOptions
     public static SplineFlowOptions Tabular(long features, long? rows = null)
     {
         var (hidden, blocks, bins) = RowsOf(rows) switch { < 500 => (32, 1, 4), < 10_000 => (64, 2, 8), < 100_000 => (128, 2, 8), _ => (256, 2, 8) };
-        return ForTables(new SplineFlowOptions { Shape = [features], Standardize = true, Bound = 5, Hidden = hidden, Blocks = blocks, Bins = bins });
+        return ForTables(new SplineFlowOptions { Shape = Vector(features), Standardize = true, Bound = 5, Hidden = hidden, Blocks = blocks, Bins = bins });
     }
 
     /// <summary>The paper's settings for POWER and for GAS (appendix B.1): 10 couplings, 2 blocks of 256, 8 bins. Without dropout, which the paper has for GAS (0.1).</summary>
     /// <param name="features">6 for POWER, 8 for GAS.</param>
-    public static SplineFlowOptions PowerOrGas(long features = 6) => new() { Shape = [features] };
+    public static SplineFlowOptions PowerOrGas(long features = 6) => new() { Shape = Vector(features) };
 
     /// <summary>The paper's settings for HEPMASS and for BSDS300 (appendix B.1): 20 couplings, 1 block of 128, 8 bins. Without the paper's dropout of 0.2.</summary>
     /// <param name="features">21 for HEPMASS, 63 for BSDS300.</param>
-    public static SplineFlowOptions HepmassOrBsds300(long features = 21) => new() { Shape = [features], Couplings = 20, Hidden = 128, Blocks = 1 };
+    public static SplineFlowOptions HepmassOrBsds300(long features = 21) => new() { Shape = Vector(features), Couplings = 20, Hidden = 128, Blocks = 1 };
 
     /// <summary>The paper's settings for MINIBOONE (appendix B.1): 43 features, 10 couplings, 1 block of 32, 4 bins. Without the paper's dropout of 0.2.</summary>
     public static SplineFlowOptions Miniboone { get; } = new() { Shape = [43], Hidden = 32, Blocks = 1, Bins = 4 };

@@ -87,7 +87,9 @@ internal sealed class DataScan : IDisposable
             var scale = (highs[c] - lows[c]) / 1.349;
             var away = scale > 0 ? Math.Abs(value - medians[c]) / scale : DeviationsOfOthers(value, means[c], variances[c]);
             if (away > (scale > 0 ? Far : FarFromOthers))
-                far.Add(Text($"{what} {c} holds {value:G6} in row {row}, {away:G3} times the scale of the others away from their middle, {medians[c]:G4}"));
+                far.Add(double.IsInfinity(away)
+                    ? Text($"{what} {c} holds {value:G6} in row {row}, while all other values are {medians[c]:G6}")
+                    : Text($"{what} {c} holds {value:G6} in row {row}, {away:G3} times the scale of the others away from their middle, {medians[c]:G4}"));
             var width = scale > 0 ? scale : Math.Sqrt(variances[c]);
             var step = MathF.BitIncrement((float)Math.Max(Math.Abs(least[c].Value), Math.Abs(most[c].Value))) - (float)Math.Max(Math.Abs(least[c].Value), Math.Abs(most[c].Value));
             if (rounds && width > 0 && step > 0.01 * width)

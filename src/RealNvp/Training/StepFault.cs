@@ -40,7 +40,7 @@ internal sealed class StepFault(Flow flow, AdamOptimizer optimizer, TrainerState
     {
         statistics.Restore();
         if (x.is_floating_point() && !Numbers.AreFinite(x))
-            return new NonFiniteException($"The loss became {loss} in {Place}: {Check.Rows(x.isfinite().logical_not().flatten(1).any(1))} of the batch that the data gave hold NaN or infinity. The weights are those before the step. Remove or replace these values.", nameof(x));
+            return new NonFiniteException($"The loss became {loss} in {Place}: {Check.Rows(x.isfinite().logical_not().flatten(1).any(1), verbs: ("of the batch holds", "of the batch hold"))} NaN or infinity. The weights are those before the step. Remove or replace these values.", nameof(x));
         using var now = new BufferSnapshot(flow);
         var fault = Diagnosis.FirstLayer(flow, () => flow.NegativeLogLikelihood(x, context, seed));
         now.Restore();

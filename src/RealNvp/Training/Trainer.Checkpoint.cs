@@ -112,11 +112,15 @@ public sealed partial class Trainer
             throw new InvalidDataException($"{name} holds a model but no state of a training. Load it with {nameof(FlowModel)}.{nameof(FlowModel.Load)} and make a new trainer.");
         var version = ModelFile.VersionOf(file.Metadata, name);
         var namedPath = false;
-        var options = TrainerState.Read<TrainingOptions>(training, version, member => namedPath |= member == nameof(TrainingOptions.CheckpointPath)) with { CheckpointPath = path };
-        var state = TrainerState.Read<TrainerState>(json, version);
+        var options = ModelFile.Naming(name, () => TrainerState.Read<TrainingOptions>(training, version, member => namedPath |= member == nameof(TrainingOptions.CheckpointPath))) with { CheckpointPath = path };
+        var state = ModelFile.Naming(name, () =>
+        {
+            var read = TrainerState.Read<TrainerState>(json, version);
+            read.Check();
+            return read;
+        });
         try { options.Validate(); }
         catch (ArgumentException e) { throw new InvalidDataException($"{name} has training options that are not valid: {e.Message}", e); }
-        state.Check();
         var moments = ModelFile.Section(file, ModelFile.OptimizerPrefix);
         CheckSquares(moments, name);
         if (file.Tensors.TryGetValue(ModelFile.RandomPrefix + "default", out var random) && GeneratorState.Fault(random) is { } fault) throw new InvalidDataException($"{name} is damaged: {fault}.");

@@ -14,7 +14,7 @@ internal static partial class DocumentProgram
     private const string Usings = "global using System; global using System.Collections.Generic; global using System.IO; global using System.Linq; global using System.Threading; global using System.Threading.Tasks;";
 
     /// <summary>The documents that have C#, as paths from the repository's root.</summary>
-    public static IEnumerable<string> All => new[] { "README.md" }
+    public static IEnumerable<string> All => new[] { "README.md", "src/RealNvp/PACKAGE.md" }
         .Concat(Directory.EnumerateFiles(Repository.At("docs"), "*.md", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(Repository.Root, f).Replace('\\', '/')).Order(StringComparer.Ordinal))
         .Where(document => Blocks(document).Any());
 

@@ -8,9 +8,11 @@ internal static class Floors
     [
         ("Kernels", ["Kernels/"]),
         // what everybody may use: checks, shapes, traits, statistics, noise, the backend, a module in words
-        ("Ground", ["Internal/", "Shapes/", "Traits/", "Statistics/", "Noise.cs", "TorchBackend.cs", "Cpu", "Describing/IDescribed.cs", "Describing/ModuleT"]),
+        ("Ground", ["Internal/", "Shapes/", "Traits/", "Statistics/", "Noise.cs", "TorchBackend.cs", "Cpu", "DataRows.cs", "Describing/IDescribed.cs", "Describing/ModuleT"]),
         ("Files", ["Serialization/SafeTensors", "Serialization/AtomicFile.cs", "Serialization/Checksum.cs", "Serialization/HeaderTokens.cs"]),
         ("Operations", ["Operations/"]),
+        // what a layer is, what it is run with, and compositions
+        ("Layers", ["Layers/"]),
         ("Transformers", ["Transformers/"]),
         ("Conditioners", ["Conditioners/"]),
         ("Bijections", ["Bijections/"]),
@@ -22,6 +24,7 @@ internal static class Floors
         ("Inference", ["Inference/"]),
         ("Training", ["Training/"]),
         ("Models", ["Models/"]),
+        ("Fitting", ["Fitting/"]),
         ("Serialization", ["Serialization/"]),
     ];
 

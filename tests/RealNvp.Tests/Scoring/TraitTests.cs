@@ -152,9 +152,9 @@ public class TraitTests
             if (x.max().to(float64).item<double>() > 7 || x.to(float64).frac().any().item<bool>()) throw new ArgumentException($"{owner} expects 0 ... 7.", nameof(x));
         }
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => inner.Forward(x, context);
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => inner.Forward(x, pass.Context);
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => inner.Inverse(z, context);
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => inner.Inverse(z, pass.Context);
     }
 
     private sealed class Noisy : Bijection

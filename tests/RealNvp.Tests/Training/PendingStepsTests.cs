@@ -257,6 +257,6 @@ public class PendingStepsTests
 
         protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x, SumExamples(x.mul(weight).abs().sqrt()).mul(0));
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => ForwardCore(z, context);
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => ForwardCore(z, pass);
     }
 }

@@ -139,9 +139,9 @@ public sealed class RoundTripTests
             RegisterComponents();
         }
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => inner.Forward(x, context);
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => inner.Forward(x, pass.Context);
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => inner.Inverse(z, context);
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => inner.Inverse(z, pass.Context);
     }
 
     private sealed class OneWay() : Bijection(nameof(OneWay), [2])

@@ -165,6 +165,10 @@ public class ScalingTests
         var context = randn(40, 1);
         context.index_put_(1e5f, TensorIndex.Single(3), TensorIndex.Single(0));
         Fit(new RealNvpModel(RealNvpOptions.Tabular(2) with { ContextSize = 1, Couplings = 2 }, 0), randn(40, 2), context).Warnings.Should().ContainSingle().Which.Should().StartWith("Context column 0 holds 100000 in row 3");
+        // all but one are equal
+        var lone = cat([randn(40, 1), full([40, 1], 5f)], 1);
+        lone.index_put_(5.001f, TensorIndex.Single(7), TensorIndex.Single(1));
+        Fit(new RealNvpModel(RealNvpOptions.Tabular(2) with { Couplings = 2 }, 0), lone).Warnings.Should().ContainSingle().Which.Should().StartWith("Column 1 holds 5.001 in row 7, while all other values are 5.");
         // half of the values are equal
         var flag = zeros(40, 2).add(randn(40, 2).mul(tensor([0f, 1f])));
         flag.index_put_(9f, TensorIndex.Single(4), TensorIndex.Single(0));
@@ -204,14 +208,14 @@ public class ScalingTests
         layer.Forward(x).Value.std(0).sub(1).abs().max().item<double>().Should().BeLessThan(0.05);
     }
 
-    [SlowTheory, InlineData(1e4), InlineData(1e6), InlineData(1e9)]
-    public void The_fit_with_a_value_far_out_is_as_good_as_without(double far)
+    [SlowTheory, InlineData(1e4, 3.0), InlineData(1e6, 3.0), InlineData(1e9, 3.0), InlineData(1e6, null), InlineData(1e9, null)]
+    public void The_fit_with_a_value_far_out_is_as_good_as_without(double far, double? tail)
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(1);
         var x = randn([4000, 2], generator: generator);
         x.index_put_((float)far, TensorIndex.Single(7), TensorIndex.Single(1));
-        using var model = new RealNvpModel(RealNvpOptions.Tabular(2) with { Scaling = FeatureScaling.Quantiles, TailThreshold = 3 }, 0);
+        using var model = new RealNvpModel(RealNvpOptions.Tabular(2) with { Scaling = FeatureScaling.Quantiles, TailThreshold = tail }, 0);
         using (var trainer = new Trainer(model, TrainingOptions.For(model.Options) with { Epochs = 30 })) trainer.Fit(TrainingData.From(x));
         // of a standard normal: 1 + log 2π, with the median of χ² 1.386 in place of 2
         (-model.LogProb(x).median().item<float>()).Should().BeApproximately(2.53f, 0.1f);

@@ -230,6 +230,6 @@ public class TrainerTests
 
         protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.reciprocal(), SumExamples(x.abs().log().mul(-2)));
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => ForwardCore(z, context);
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => ForwardCore(z, pass);
     }
 }

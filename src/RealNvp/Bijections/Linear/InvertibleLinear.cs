@@ -38,23 +38,23 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws, 
         if (form is LinearForm.Orthogonal or LinearForm.Qr)
         {
             var count = Check.Positive(numReflections ?? c, nameof(numReflections), "The number of reflections");
-            Weights.Pay(checked(count * c), 1);
+            Weights.Pay((Int128)count * c, 1);
             reflections = Weights.Parameter(Weights.Normal(count, c));
             if (form == LinearForm.Qr)
             {
-                Weights.Pay(checked(c * c), 1);
+                Weights.Pay((Int128)c * c, 1);
                 upper = Weights.Parameter(zeros(c, c));
             }
         }
         else if (form == LinearForm.Plain)
         {
-            Weights.Pay(checked(c * c), 1);
+            Weights.Pay((Int128)c * c, 1);
             using var scope = NewDisposeScope();
             weight = Weights.Parameter(Rotation(c).to(get_default_dtype()));
         }
         else
         {
-            Weights.Pay(checked((c * c) + (2 * c)), 3);
+            Weights.Pay(((Int128)c * c) + (2 * c), 3);
             using var scope = NewDisposeScope();
             var (p, l, u) = linalg.lu(Rotation(c));
             var diagonal = u.diagonal();

@@ -1,0 +1,74 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using RealNvp.Describing;
+
+namespace RealNvp;
+
+/// <summary>What <see cref="FlowModel.Fit(DataRows, DataRows, FitOptions, IProgress{TrainingProgress}, CancellationToken)"/> did and what came of it. As text it is a paragraph for a log.</summary>
+[TypeFormatterSource(typeof(HtmlFormatterSource))]
+public sealed class FitReport : IHtml
+{
+    internal FitReport() { }
+
+    /// <summary>What was built and why, such as "SplineFlow, the preset for 5,000 rows of 6 columns".</summary>
+    public required string Model { get; init; }
+
+    /// <summary>The names of the columns; null if none were given.</summary>
+    public required IReadOnlyList<string>? Columns { get; init; }
+
+    /// <summary>The number of rows that were trained on.</summary>
+    public required long TrainingRows { get; init; }
+
+    /// <summary>The number of rows that were held out.</summary>
+    public required long HeldOutRows { get; init; }
+
+    /// <summary>How well the model describes rows that it was trained on, 10,000 of them at most.</summary>
+    public required Evaluation Training { get; init; }
+
+    /// <summary>How well it describes the rows that were held out. They chose the epoch, so new rows may score a little lower.</summary>
+    public required Evaluation HeldOut { get; init; }
+
+    /// <summary>
+    /// The mean of log p(x) of the held-out rows in nats by a normal density with the mean and covariance of the training rows, which a flow should beat; NaN for a
+    /// conditional model.
+    /// </summary>
+    public required double GaussianHeldOut { get; init; }
+
+    /// <summary>The epochs of the training, and why it ended.</summary>
+    public required TrainingResult Result { get; init; }
+
+    /// <summary>The time that it took.</summary>
+    public required TimeSpan Duration { get; init; }
+
+    /// <summary>What you should know, one sentence each; empty if there is nothing.</summary>
+    public required IReadOnlyList<string> Warnings { get; init; }
+
+    /// <summary>What was done and what came of it, in words.</summary>
+    public override string ToString() => string.Join('\n', [$"{Model}.", $"{Scores} Nats a row.", $"{Result with { Warnings = [] }} {Seconds}.", .. Warnings]);
+
+    /// <summary>The report as HTML: a fragment without scripts, whose text is escaped. Notebooks show it by themselves.</summary>
+    public string ToHtml()
+    {
+        var html = new StringBuilder();
+        html.Append("<table><caption>").Append(WebUtility.HtmlEncode(Model)).Append("</caption><thead><tr><th></th><th>rows</th><th>mean log p(x)</th></tr></thead><tbody>");
+        Row("training", TrainingRows, Mean(Training));
+        Row("held out", HeldOutRows, Mean(HeldOut));
+        if (!double.IsNaN(GaussianHeldOut)) Row("held out, a Gaussian", HeldOutRows, Number(GaussianHeldOut));
+        html.Append("</tbody></table><p>").Append(WebUtility.HtmlEncode($"{Result with { Warnings = [] }} {Seconds}.")).Append("</p>");
+        foreach (var warning in Warnings) html.Append("<p>").Append(WebUtility.HtmlEncode(warning)).Append("</p>");
+        return html.ToString();
+
+        void Row(string name, long rows, string mean) =>
+            html.Append(CultureInfo.InvariantCulture, $"<tr><td>{name}</td><td style=\"text-align:right\">{rows:N0}</td><td style=\"text-align:right\">{mean}</td></tr>");
+    }
+
+    private string Seconds => string.Create(CultureInfo.InvariantCulture, $"It took {Duration.TotalSeconds:0.0} s");
+
+    private string Scores => string.Create(CultureInfo.InvariantCulture,
+        $"Mean log p(x) of {HeldOutRows:N0} held-out rows: {Mean(HeldOut)}; of {TrainingRows:N0} training rows: {Mean(Training)}{(double.IsNaN(GaussianHeldOut) ? "" : $"; a Gaussian gives the held-out rows {Number(GaussianHeldOut)}")}.");
+
+    private static string Mean(Evaluation e) => double.IsNaN(e.StandardError) ? Number(e.MeanLogProb) : $"{Number(e.MeanLogProb)} ± {e.StandardError.ToString("G2", CultureInfo.InvariantCulture)}";
+
+    private static string Number(double value) => value.ToString("0.###", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,123 @@
+using FluentAssertions;
+using RealNvp.Tests.Infrastructure;
+using RealNvp.Tests.Laws;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Tests.Models;
+
+/// <summary>The doors for callers without tensors give what those for tensors give.</summary>
+[LeavesNoTensors]
+public class ArrayTests
+{
+    [Theory]
+    [MemberData(nameof(PresetTable.OneOfEach), MemberType = typeof(PresetTable))]
+    public void Arrays_give_what_tensors_give(string name)
+    {
+        var options = PresetTable.All[name];
+        using var scope = NewDisposeScope();
+        using var flow = PresetTable.Create(name);
+        var x = PresetTable.Examples(options, 7);
+        var context = PresetTable.Context(options, 7);
+        var (rows, contexts) = (Matrix(x), context is null ? null : Matrix(context));
+
+        flow.LogProb(rows, contexts, seed: 3).Should().Equal(Numbers(flow.LogProb(x, context, seed: 3)));
+        flow.BitsPerDim(rows, contexts, seed: 3, batchSize: 3).Should().Equal(Numbers(flow.BitsPerDim(x, context, seed: 3, batchSize: 3)));
+        var z = flow.Encode(rows, contexts, seed: 3);
+        z.Cast<double>().Should().Equal(Numbers(flow.Encode(x, context, seed: 3)));
+        z.GetLength(1).Should().Be((int)flow.LatentShape.NumElements);
+        flow.Decode(z, contexts).Cast<double>().Should().Equal(Numbers(flow.Decode(flow.Encode(x, context, seed: 3), context)));
+        flow.SampleArray(3, contexts, temperature: 0.7, seed: 5).Cast<double>().Should().Equal(Numbers(flow.Sample(3, context, 0.7, seed: 5)));
+        flow.SampleArray(3, contexts, seed: 5).GetLength(0).Should().Be(context is null ? 3 : 21);
+        flow.Evaluate(rows, contexts).MeanLogProb.Should().Be(flow.Evaluate(x, context).MeanLogProb);
+        var into = new double[9];
+        flow.LogProbInto(rows, into, contexts, seed: 3).Should().Be(7);
+        into[..7].Should().Equal(flow.LogProb(rows, contexts, seed: 3));
+        flow.SampleArray(0, contexts).GetLength(0).Should().Be(0);
+    }
+
+    [Fact]
+    public void Arrays_of_any_form_are_rows()
+    {
+        using var flow = new RealNvpModel(RealNvpOptions.Tabular(2), seed: 0);
+        float[,] matrix = { { 1, 2 }, { 3, 4 } };
+        var wanted = flow.LogProb(matrix);
+        float[] flat = [1, 2, 3, 4];
+        double[] wide = [1, 2, 3, 4];
+        flow.LogProb(new double[,] { { 1, 2 }, { 3, 4 } }).Should().Equal(wanted);
+        flow.LogProb(new float[][] { [1, 2], [3, 4] }).Should().Equal(wanted);
+        flow.LogProb(new double[][] { [1, 2], [3, 4] }).Should().Equal(wanted);
+        flow.LogProb(flat).Should().Equal(wanted);
+        flow.LogProb(wide).Should().Equal(wanted);
+        flow.LogProb(flat.AsSpan()).Should().Equal(wanted);
+        flow.LogProb((ReadOnlySpan<float>)flat).Should().Equal(wanted);
+        flow.LogProb(wide.AsSpan()).Should().Equal(wanted);
+        flow.LogProb(flat.AsSpan()[2..]).Should().Equal(wanted[1..]);
+        flow.LogProb((ReadOnlyMemory<float>)flat).Should().Equal(wanted);
+        flow.LogProb((ReadOnlyMemory<double>)wide).Should().Equal(wanted);
+        flow.LogProb(new DataRows(flat, columns: 2)).Should().Equal(wanted);
+        flow.LogProb(new float[0, 2]).Should().BeEmpty();
+    }
+
+    [Fact]
+    public void Bytes_and_labels_go_in_as_they_are()
+    {
+        using var flow = new RealNvpModel(RealNvpOptions.Digits8x8, seed: 0);
+        var pixels = Enumerable.Range(0, 128).Select(i => (byte)(i % 17)).ToArray();
+        using var x = tensor(pixels, [2, 1, 8, 8]);
+        using var wanted = flow.LogProb(x, seed: 1);
+        flow.LogProb(pixels, seed: 1).Should().Equal(Numbers(wanted));
+
+        using var labelled = new Flow([2], new AffineCouplingLayer([2], Mask.FirstHalf(2), new ResidualMlp(1, 2, 8, 1, 3)), contextEncoder: new LabelEncoder(3));
+        var logProb = labelled.LogProb(new double[,] { { 1, 2 }, { 1, 2 } }, new[] { 0, 2 });
+        logProb.Should().HaveCount(2);
+        labelled.LogProb(new double[,] { { 1, 2 }, { 1, 2 } }, new[] { 0L, 2L }).Should().Equal(logProb);
+        labelled.SampleArray(4, new[] { 1 }).GetLength(0).Should().Be(4);
+    }
+
+    [Fact]
+    public void Seconds_since_1970_keep_their_digits()
+    {
+        using var flow = new RealNvpModel(RealNvpOptions.Tabular(2), seed: 0);
+        var rows = new double[,] { { 1_700_000_001, 2 }, { 1_700_000_002, 4 }, { 1_700_000_003, 3 } };
+        using (var data = tensor(rows)) flow.Standardization!.Fit(data);
+        var back = flow.Decode(flow.Encode(rows));
+        for (var i = 0; i < 3; i++) back[i, 0].Should().BeApproximately(rows[i, 0], 0.01);
+    }
+
+    [Fact]
+    public void What_does_not_fit_is_said()
+    {
+        using var flow = new RealNvpModel(RealNvpOptions.Tabular(2), seed: 0);
+        Message(() => flow.LogProb(new float[,] { { 1, 2, 3 } })).Should().Contain("2 number(s) in a row").And.Contain("rows of 3");
+        Message(() => flow.LogProb(new float[] { 1, 2, 3 })).Should().Contain("no whole number of rows");
+        Message(() => flow.LogProb(new float[][] { [1, 2], [3] })).Should().Contain("row 1 has 1");
+        Message(() => flow.LogProb(new float[][] { [1, 2], null! })).Should().Contain("Row 1 is null");
+        Message(() => flow.LogProb((float[,]?)null)).Should().Contain("got null");
+        Message(() => flow.LogProb(new float[,] { { 1, float.NaN } })).Should().Contain("NaN");
+        Message(() => flow.LogProb(new float[,] { { 1, 2 } }, new float[,] { { 1 } })).Should().Contain("not conditional");
+        Message(() => flow.LogProb(new[] { 1, 2 })).Should().Contain("floating-point");
+        Message(() => flow.LogProbInto(new float[,] { { 1, 2 }, { 3, 4 } }, new double[1])).Should().Contain("room for 1");
+        Message(() => flow.Decode(new float[,] { { 1, 2, 3 } })).Should().Contain("2 number(s)");
+        Message(() => _ = new DataRows([1f], columns: 0)).Should().Contain("columns");
+        using var conditional = new RealNvpModel(RealNvpOptions.Tabular(2) with { ContextSize = 1 });
+        Message(() => conditional.LogProb(new float[,] { { 1, 2 } })).Should().Contain("context");
+        Message(() => conditional.SampleArray(3)).Should().Contain("context");
+    }
+
+    private static string Message(Action action) => Assert.ThrowsAny<ArgumentException>(action).Message;
+
+    private static double[] Numbers(Tensor tensor)
+    {
+        using var scope = NewDisposeScope();
+        return tensor.to(float64).contiguous().data<double>().ToArray();
+    }
+
+    private static double[,] Matrix(Tensor tensor)
+    {
+        var numbers = Numbers(tensor);
+        var result = new double[tensor.shape[0], numbers.Length / (int)tensor.shape[0]];
+        Buffer.BlockCopy(numbers, 0, result, 0, numbers.Length * sizeof(double));
+        return result;
+    }
+}
