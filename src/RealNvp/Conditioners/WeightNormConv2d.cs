@@ -63,7 +63,7 @@ public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>, IHasComputeDty
         return scope.MoveToOuter(Convolve(input, Weight(input)));
     }
 
-    private Tensor Weight(Tensor input) => WeightNorm.Of(weight_v, weight_g, fused: ChannelsLast.Wanted(input));
+    private Tensor Weight(Tensor input) => WeightNorm.Of(weight_v, weight_g, fused: ChannelsLast.CanRun(input));
 
     private Tensor Convolve(Tensor input, Tensor weight) => ConditionerMath.Conv2d(compute, input, weight, bias);
 }

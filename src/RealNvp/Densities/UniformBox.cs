@@ -20,7 +20,7 @@ public sealed class UniformBox : Density
     /// <param name="high">The upper edge; both edges belong to the box.</param>
     public UniformBox(EventShape shape, double low = 0, double high = 1) : base(nameof(UniformBox), shape)
     {
-        if (!(low < high) || !double.IsFinite(high - low)) throw new ArgumentOutOfRangeException(nameof(high), high, FormattableString.Invariant($"A box needs finite edges with low < high; got {low} and {high}."));
+        Ranges.Interval(low, high, "A box");
         (Low, High) = (low, high);
         (this.low, this.high, width, log_density) = (Scalars.Of(low), Scalars.Of(high), Scalars.Of(high - low), Scalars.Of(-shape.NumElements * Math.Log(high - low)));
         RegisterComponents();

@@ -225,8 +225,7 @@ internal static class Check
         ? value : throw new ArgumentOutOfRangeException(parameter, value, $"{what} must be {least} to {Deepest}.");
 
     /// <summary>The limit of what a network sees, or null.</summary>
-    public static double? Limit(double? inputLimit) => inputLimit is null || (inputLimit > 0 && double.IsFinite(inputLimit.Value))
-        ? inputLimit : throw new ArgumentOutOfRangeException(nameof(inputLimit), inputLimit, "The limit of a network's inputs must be positive and finite, or null for none.");
+    public static double? Limit(double? inputLimit) => inputLimit is not { } limit ? null : Ranges.InputLimit.Require(limit, nameof(inputLimit), "The limit of a network's inputs");
 
     /// <summary>The size D of a shape [D].</summary>
     public static long Vector(EventShape shape, string parameter, string what) =>

@@ -140,7 +140,7 @@ internal static class Weights
         }
     }
 
-    private sealed class Budget
+    public sealed class Budget
     {
         public long Elements { get; set; }
 
@@ -151,8 +151,8 @@ internal static class Weights
         public List<Constant> Deferred { get; } = [];
     }
 
-    public readonly struct BudgetScope(object? previous, List<IDisposable>? previouslyMade) : IDisposable
+    public readonly struct BudgetScope(Budget? previous, List<IDisposable>? previouslyMade) : IDisposable
     {
-        public void Dispose() => (budget, made) = ((Budget?)previous, previouslyMade);
+        public void Dispose() => (budget, made) = (previous, previouslyMade);
     }
 }

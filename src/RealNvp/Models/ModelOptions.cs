@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -65,9 +66,9 @@ public abstract record ModelOptions
         Require(Enum.IsDefined(Base), nameof(Base), Base, "must be a defined value");
         Range(BaseComponents, 1, 4096, nameof(BaseComponents));
         Require(BaseDegreesOfFreedom is >= 0.5 and <= 1e4, nameof(BaseDegreesOfFreedom), BaseDegreesOfFreedom, "must be in 0.5 ... 10000");
-        Require(InputLimit is null || (InputLimit > 0 && double.IsFinite(InputLimit.Value)), nameof(InputLimit), InputLimit, "must be null or positive and finite");
+        Require(InputLimit is null || Ranges.InputLimit.Holds(InputLimit.Value), nameof(InputLimit), InputLimit, Ranges.InputLimit.Rule);
         Require(Enum.IsDefined(Scaling), nameof(Scaling), Scaling, "must be a defined value");
-        Require(TailThreshold is null || (TailThreshold > 0 && double.IsFinite(TailThreshold.Value)), nameof(TailThreshold), TailThreshold, "must be null or positive and finite");
+        Require(TailThreshold is null || Ranges.TailThreshold.Holds(TailThreshold.Value), nameof(TailThreshold), TailThreshold, Ranges.TailThreshold.Rule);
         Require(TailThreshold is null || (!IsImage && Levels == 0), nameof(TailThreshold), TailThreshold, "is for vectors of continuous data only");
         Require(InputLimit is null || !IsImage, nameof(InputLimit), InputLimit, "is for vectors only");
         Require(Base != BaseDensityKind.UniformBox || (BoxBound is not null && TailThreshold is null), nameof(Base), Base,

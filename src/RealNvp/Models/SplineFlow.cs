@@ -39,7 +39,7 @@ public sealed class SplineFlow : FlowModel
         {
             if (options.Linear) layers.Add(new InvertibleLinear(options.Shape));
             var mask = i % 2 == 0 ? Mask.Alternating(options.Shape[0]) : !Mask.Alternating(options.Shape[0]);
-            layers.Add(new CouplingLayer(options.Shape, mask, new SplineTransformer(options.Bins, options.Bound, options.Tails), size => new ResidualMlp(size.Inputs, size.Outputs, options.Hidden, options.Blocks, options.ContextSize, options.InputLimit)));
+            layers.Add(new CouplingLayer(options.Shape, mask, new SplineTransformer(options.Bins, -options.Bound, options.Bound, options.Tails, options.SmallestBin, options.SmallestDerivative), size => new ResidualMlp(size.Inputs, size.Outputs, options.Hidden, options.Blocks, options.ContextSize, options.InputLimit)));
         }
         if (options.Linear) layers.Add(new InvertibleLinear(options.Shape));
         return new Chain([.. layers]);

@@ -1,3 +1,5 @@
+using RealNvp.Internal;
+
 namespace RealNvp;
 
 /// <summary>Everything that describes a <see cref="SplineFlow"/>. A checkpoint carries this record as JSON.</summary>
@@ -20,6 +22,12 @@ public sealed record SplineFlowOptions : ModelOptions
 
     /// <summary>The splines bend within ± this, and are the identity outside.</summary>
     public double Bound { get; init; } = 3;
+
+    /// <summary>The smallest width and height of a bin, as a part of the interval: 1e-6 or more, and less than 1/<see cref="Bins"/>.</summary>
+    public double SmallestBin { get; init; } = SplineTransformer.MinBinSize;
+
+    /// <summary>The smallest derivative at a knot, in 1e-6 ... 0.5.</summary>
+    public double SmallestDerivative { get; init; } = SplineTransformer.MinDerivative;
 
     /// <summary>An <see cref="InvertibleLinear"/> before each coupling and at the end, as in the paper; false for couplings alone.</summary>
     public bool Linear { get; init; } = true;
@@ -82,7 +90,9 @@ public sealed record SplineFlowOptions : ModelOptions
         Range(Blocks, 0, 1024, nameof(Blocks));
         Range(Bins, 1, 64, nameof(Bins));
         RequireBound(Bound, nameof(Bound));
-        Require(CircleLow < CircleHigh && double.IsFinite(CircleHigh - CircleLow), nameof(CircleHigh), CircleHigh, "must be above CircleLow, both finite");
+        Require(Ranges.SmallestBin.Holds(SmallestBin) && SmallestBin * Bins < 1, nameof(SmallestBin), SmallestBin, $"must be 1E-06 or more, and less than 1/{nameof(Bins)}: {Ranges.SmallestBin.Why}");
+        Require(Ranges.SmallestDerivative.Holds(SmallestDerivative), nameof(SmallestDerivative), SmallestDerivative, Ranges.SmallestDerivative.Rule);
+        Require(CircleLow < CircleHigh && double.IsFinite(CircleHigh - CircleLow) && Ranges.IsPrecise(CircleLow, CircleHigh), nameof(CircleHigh), CircleHigh, "must be above CircleLow, both finite, by 1E-06 to 1E+09 and by at least 0.001 of each: else positions have no digits in float32");
         if (CircularFeatures.Count == 0) return;
         Require(CircularFeatures[CircularFeatures.Count - 1] < Shape[0], nameof(CircularFeatures), CircularFeatures, $"must be features of {Shape}, 0 to {Shape[0] - 1}");
         Require(Levels == 0, nameof(CircularFeatures), CircularFeatures, "does not go together with Levels");

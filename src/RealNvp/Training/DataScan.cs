@@ -28,11 +28,12 @@ internal sealed class DataScan : IDisposable
     private DataScan(string what) => this.what = what;
 
     /// <summary>What there is to say of data in tensors for a flow.</summary>
-    public static IReadOnlyList<string> Of(Flow flow, TensorData data)
+    public static IReadOnlyList<string> Of(Flow flow, TrainingData data)
     {
         var found = new List<string>();
-        if (flow.InputShape.Count == 1 && !flow.Bijection.AcceptsIntegers) found.AddRange(Of(data.X, "column", flow.Bijection.ConvertsDtype ? null : flow.WeightType));
-        if (data.Context is { } context && flow.ContextEncoder is null or ContextStandardization) found.AddRange(Of(context, "context column", flow.ContextEncoder is null ? flow.WeightType : null));
+        if (data.Whole is not { } whole) return found;
+        if (flow.InputShape.Count == 1 && !flow.Bijection.AcceptsIntegers) found.AddRange(Of(whole.X, "column", flow.Bijection.ConvertsDtype ? null : flow.WeightType));
+        if (whole.Context is { } context && flow.ContextEncoder is null or ContextStandardization) found.AddRange(Of(context, "context column", flow.ContextEncoder is null ? flow.WeightType : null));
         return found;
     }
 

@@ -119,7 +119,7 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws, 
     private (Tensor Input, Tensor Gradient)? FusedBack(BackwardStep step, ActNorm? before, Tensor output, Tensor gradient)
     {
         if (Form != LinearForm.Lu || ScaledLinear.Of(output, lu!, permutation!, sign!, before?.Scale, before?.Shift, inverse: true) is not { } fused) return null;
-        var (input, slope, dlu, scale, shift) = fused.WalkBack(output, lu!, before?.Scale, before?.Shift, gradient, step.LogDetGradient);
+        var (input, slope, dlu, scale, shift) = fused.StepBack(output, lu!, before?.Scale, before?.Shift, gradient, step.LogDetGradient);
         step.AddGradient(lu!, dlu);
         if (before is not null)
         {
