@@ -43,7 +43,7 @@ public class OwnCompositeTests
     public void The_layer_at_fault_in_it_is_named()
     {
         using var scope = NewDisposeScope();
-        using var flow = new Flow([4], new Branches(new Chain(new SinhLayer(2)), new Chain(new Permutation([1, 0], [2]), new Blowing())));
+        using var flow = new Flow([4], new Branches(new Chain(new SinhLayer(2)), new Chain(Permutation.Reversal([2]), new Blowing())));
         var act = () => flow.LogProb(randn(3, 4));
         act.Should().Throw<NonFiniteException>().Which.Layer.Should().Contain("right").And.Contain(nameof(Blowing));
     }
@@ -54,7 +54,7 @@ public class OwnCompositeTests
         using var scope = NewDisposeScope();
         var x = randn(400, 4) * 10 + tensor(new float[] { 100, 200, 300, 400 });
         var (left, right) = (new Standardization([2]), new Centring(2));
-        using var flow = new Flow([4], new Branches(left, right));
+        using var flow = new Flow([4], new Chain(new Branches(left, right), new DiagonalScaling([4])));
         using (var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1, ValidationFraction = 0 })) trainer.Fit(TrainingData.From(x));
         left.IsFitted.Should().BeTrue();
         using var z = flow.Encode(x);
@@ -82,7 +82,7 @@ public class OwnCompositeTests
         loose.Steps.Should().HaveCount(2);
         using var one = new DiagonalScaling([3]);
         new Action(() => _ = new Loose(one, one)).Should().Throw<ArgumentException>().WithMessage("*twice*");
-        new Action(() => _ = new Loose(new DiagonalScaling([3]), new SinhLayer(4))).Should().Throw<ArgumentException>().WithMessage("*takes examples of shape [4], but gets [3]*");
+        new Action(() => _ = new Loose(new DiagonalScaling([3]), new SinhLayer(4))).Should().Throw<ArgumentException>().WithMessage("*takes examples of shape (4,), but gets (3,)*");
         new Action(() => _ = new Unjoined()).Should().Throw<ArgumentException>().WithMessage("*leave 2 parts*");
         new Action(() => _ = new Branches(new SinhLayer(3), new SinhLayer(1))).Should().Throw<ArgumentException>();
     }
@@ -140,7 +140,7 @@ public class OwnCompositeTests
             RegisterComponents();
         }
 
-        public override IReadOnlyList<Step> Steps => [Step.Split(1, [2, 2]), Step.Apply(left, 0), Step.Apply(right, 1), Step.Join(1, [2, 2])];
+        public override IReadOnlyList<CompositeStep> Steps => [CompositeStep.Split(1, [2, 2]), CompositeStep.Apply(left, 0), CompositeStep.Apply(right, 1), CompositeStep.Join(1, [2, 2])];
     }
 
     /// <summary>Half of the features leave after the first layer.</summary>
@@ -154,8 +154,8 @@ public class OwnCompositeTests
             RegisterComponents();
         }
 
-        public override IReadOnlyList<Step> Steps =>
-            [Step.Apply(all), Step.Split(1, [2, 2]), Step.Apply(half), Step.Rearrange(p => [cat([p[1], p[0]], 1)], p => [p[0].narrow(1, 2, 2), p[0].narrow(1, 0, 2)])];
+        public override IReadOnlyList<CompositeStep> Steps =>
+            [CompositeStep.Apply(all), CompositeStep.Split(1, [2, 2]), CompositeStep.Apply(half), CompositeStep.Rearrange(p => [cat([p[1], p[0]], 1)], p => [p[0].narrow(1, 2, 2), p[0].narrow(1, 0, 2)])];
     }
 
     private sealed class Nested : Composite
@@ -168,7 +168,7 @@ public class OwnCompositeTests
             RegisterComponents();
         }
 
-        public override IReadOnlyList<Step> Steps => [.. layers.Select(l => Step.Apply(l))];
+        public override IReadOnlyList<CompositeStep> Steps => [.. layers.Select(l => CompositeStep.Apply(l))];
     }
 
     private sealed class TurnedRound : Composite
@@ -181,27 +181,27 @@ public class OwnCompositeTests
             RegisterComponents();
         }
 
-        public override IReadOnlyList<Step> Steps => [Step.Undo(first), Step.Undo(second)];
+        public override IReadOnlyList<CompositeStep> Steps => [CompositeStep.Undo(first), CompositeStep.Undo(second)];
     }
 
     private sealed class Loose : Composite
     {
-        private readonly IReadOnlyList<Step> steps;
+        private readonly IReadOnlyList<CompositeStep> steps;
 
         public Loose(params Bijection[] layers) : base(nameof(Loose), [3])
         {
-            steps = [.. layers.Select(l => Step.Apply(l))];
+            steps = [.. layers.Select(l => CompositeStep.Apply(l))];
             RegisterComponents();
         }
 
-        public override IReadOnlyList<Step> Steps => steps;
+        public override IReadOnlyList<CompositeStep> Steps => steps;
     }
 
     private sealed class Unjoined : Composite
     {
         public Unjoined() : base(nameof(Unjoined), [4]) => RegisterComponents();
 
-        public override IReadOnlyList<Step> Steps => [Step.Split(1, [2, 2])];
+        public override IReadOnlyList<CompositeStep> Steps => [CompositeStep.Split(1, [2, 2])];
     }
 
     private sealed class Blowing : Bijection

@@ -25,7 +25,7 @@ public sealed class Chain : Composite
     public IReadOnlyList<Bijection> Layers => forward_order;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Step> Steps => [.. forward_order.Select(layer => Step.Apply(layer))];
+    public override IReadOnlyList<CompositeStep> Steps => [.. forward_order.Select(layer => CompositeStep.Apply(layer))];
 
     private static EventShape? FirstShape(IReadOnlyList<Bijection> layers)
     {

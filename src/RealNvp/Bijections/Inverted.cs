@@ -18,5 +18,5 @@ public sealed class Inverted : Composite
     }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Step> Steps => [Step.Undo(bijection)];
+    public override IReadOnlyList<CompositeStep> Steps => [CompositeStep.Undo(bijection)];
 }

@@ -48,7 +48,7 @@ public sealed class SubsetLayer : Composite
     public Bijection Bijection => bijection;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Step> Steps => some is null ? [Step.Apply(bijection)] : [Step.Rearrange(Part, Whole), Step.Apply(bijection), Step.Rearrange(Whole, Part)];
+    public override IReadOnlyList<CompositeStep> Steps => some is null ? [CompositeStep.Apply(bijection)] : [CompositeStep.Rearrange(Part, Whole), CompositeStep.Apply(bijection), CompositeStep.Rearrange(Whole, Part)];
 
     /// <inheritdoc/>
     public override EventShape OutputShapeOf(EventShape input) => input;

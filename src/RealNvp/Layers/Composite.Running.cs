@@ -78,7 +78,7 @@ public abstract partial class Composite
     private Tensor Single(IReadOnlyList<Tensor> parts) => parts is [var only] ? only
         : throw new InvalidOperationException($"The steps of {GetName()} leave {parts.Count} parts; a last rearrangement must join them into one.");
 
-    private static IReadOnlyList<Tensor> Replaced(IReadOnlyList<Tensor> parts, int part, Tensor value)
+    private static Tensor[] Replaced(IReadOnlyList<Tensor> parts, int part, Tensor value)
     {
         if (parts.Count == 1) return [value];
         Tensor[] all = [.. parts];

@@ -23,7 +23,7 @@ public abstract partial class Composite : Bijection
     protected Composite(string name, EventShape? inputShape = null) : base(name, inputShape) { }
 
     /// <summary>What Forward does, in its order; the same each time. It is asked for once, after the constructor has set the fields.</summary>
-    public abstract IReadOnlyList<Step> Steps { get; }
+    public abstract IReadOnlyList<CompositeStep> Steps { get; }
 
     /// <inheritdoc/>
     /// <remarks>The one context size that all conditional layers share; 0 if none is conditional.</remarks>

@@ -10,10 +10,10 @@ namespace RealNvp;
 public interface IStepsBack
 {
     /// <summary>One step of the backward pass. Runs in a dispose scope and without gradients; dispose none of the arguments.</summary>
-    /// <param name="step">The context, the gradient of the log-determinants, and where the gradients of weights go.</param>
+    /// <param name="backward">The context, the gradient of the log-determinants, and where the gradients of weights go.</param>
     /// <param name="output">What the layer gave, (N, ...).</param>
     /// <param name="gradient">The gradient of the loss with respect to the output.</param>
     /// <param name="inverse">Whether the layer's Inverse gave the output; its Forward otherwise.</param>
     /// <returns>The layer's input, and the gradient of the loss with respect to it.</returns>
-    (Tensor Input, Tensor Gradient) StepBack(BackwardStep step, Tensor output, Tensor gradient, bool inverse);
+    (Tensor Input, Tensor Gradient) StepBack(BackwardStep backward, Tensor output, Tensor gradient, bool inverse);
 }

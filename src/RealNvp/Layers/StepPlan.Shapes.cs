@@ -33,15 +33,15 @@ internal sealed partial class StepPlan
     }
 
     // a batch without examples says what a rearrangement makes of shapes
-    private EventShape[] Moved(Step move, EventShape[] parts, bool inverse)
+    private EventShape[] Moved(CompositeStep move, EventShape[] parts, bool inverse)
     {
         if (!Array.TrueForAll(parts, p => p.IsFixed)) throw new ArgumentException($"{owner} rearranges its value, so it needs all sizes; got {string.Join(", ", parts)}.");
         using var scope = NewDisposeScope();
         var empty = parts.Select(p => zeros(p.WithBatch(0), device: CPU)).ToArray();
-        return [.. Checked(move, empty, inverse).Select(t => EventShape.Create(t.shape[1..]))];
+        return [.. Checked(move, empty, inverse).Select(t => EventShape.Create(t.shape.AsSpan(1)))];
     }
 
-    private IReadOnlyList<Tensor> Checked(Step move, Tensor[] parts, bool inverse)
+    private IReadOnlyList<Tensor> Checked(CompositeStep move, Tensor[] parts, bool inverse)
     {
         try { return move.Move(parts, inverse); }
         catch (Exception e) when (e is System.Runtime.InteropServices.ExternalException or ArgumentException)
@@ -100,7 +100,7 @@ internal sealed partial class StepPlan
     }
 
     // where a rearrangement brings each element; null if the shapes are not known
-    private Dictionary<(int Part, int Element), (int Part, int Element)>? Places(Step move, bool inverse)
+    private Dictionary<(int Part, int Element), (int Part, int Element)>? Places(CompositeStep move, bool inverse)
     {
         if (input is not { IsFixed: true } shape) return null;
         EventShape[] parts = [shape];

@@ -3,12 +3,12 @@ using static TorchSharp.torch;
 namespace RealNvp.Layers;
 
 /// <summary>A rearrangement, or layers in a row that are applied to the same part in the same direction.</summary>
-internal sealed class StepGroup(Step? move, Bijection[] layers, bool isInverse, int part)
+internal sealed class StepGroup(CompositeStep? move, Bijection[] layers, bool isInverse, int part)
 {
     private readonly Bijection[] backwards = [.. layers.Reverse()];
 
     /// <summary>The rearrangement; null for layers.</summary>
-    public Step? Move => move;
+    public CompositeStep? Move => move;
 
     /// <summary>The layers in the order of the composite's Forward.</summary>
     public Bijection[] Layers => layers;
@@ -30,7 +30,7 @@ internal sealed partial class StepPlan
     private readonly EventShape? input;
 
     /// <exception cref="ArgumentException">No step, a layer twice, different contexts, or shapes that do not fit.</exception>
-    public StepPlan(IReadOnlyList<Step> steps, EventShape? input, string owner)
+    public StepPlan(IReadOnlyList<CompositeStep> steps, EventShape? input, string owner)
     {
         Internal.Check.Items(steps, nameof(steps), "Step");
         (this.owner, this.input, Steps) = (owner, input, [.. steps]);
@@ -45,7 +45,7 @@ internal sealed partial class StepPlan
         if (input is { IsFixed: true } shape) Through(shape, inverse: false);
     }
 
-    public Step[] Steps { get; }
+    public CompositeStep[] Steps { get; }
 
     public Bijection[] Layers { get; }
 
@@ -106,7 +106,7 @@ internal sealed partial class StepPlan
         }
     }
 
-    private static StepGroup[] Grouped(Step[] steps)
+    private static StepGroup[] Grouped(CompositeStep[] steps)
     {
         var groups = new List<StepGroup>();
         for (var i = 0; i < steps.Length;)

@@ -5,11 +5,12 @@ internal static class FloorDebts
 {
     public static readonly Debt[] All =
     [
+        new("ModuleText", "Layers", "a module in words: it asks for classes, and not for a trait"),
         new("ModuleText", "Conditioners", "a module in words: it asks for classes, and not for a trait"),
-        new("ModuleText", "Bijections", "a module in words: it asks for classes, and not for a trait"),
         new("ModuleText", "Densities", "a module in words: it asks for classes, and not for a trait"),
         new("ModuleText", "Context", "a module in words: it asks for classes, and not for a trait"),
         new("ModuleText", "Flow", "a module in words: it asks for classes, and not for a trait"),
+        new("ModuleTree", "Layers", "a module in words: it asks for classes, and not for a trait"),
         new("ModuleTree", "Transformers", "a module in words: it asks for classes, and not for a trait"),
         new("ModuleTree", "Bijections", "a module in words: it asks for classes, and not for a trait"),
         new("ModuleTree", "Densities", "a module in words: it asks for classes, and not for a trait"),

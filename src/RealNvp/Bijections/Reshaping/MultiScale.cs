@@ -40,8 +40,8 @@ public sealed class MultiScale : Composite
     public IReadOnlyList<EventShape> LatentShapes { get; }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Step> Steps =>
-        [.. steps.SelectMany((scale, i) => i == steps.Length - 1 ? (Step[])[Step.Apply(scale)] : [Step.Apply(scale), Step.Rearrange(Leave, Return)]), Step.Rearrange(Flat, Parted)];
+    public override IReadOnlyList<CompositeStep> Steps =>
+        [.. steps.SelectMany((scale, i) => i == steps.Length - 1 ? (CompositeStep[])[CompositeStep.Apply(scale)] : [CompositeStep.Apply(scale), CompositeStep.Rearrange(Leave, Return)]), CompositeStep.Rearrange(Flat, Parted)];
 
     /// <inheritdoc/>
     public override EventShape OutputShapeOf(EventShape input) => [input.NumElements];

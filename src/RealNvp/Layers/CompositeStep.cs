@@ -4,18 +4,18 @@ namespace RealNvp;
 
 /// <summary>One step of a <see cref="Composite"/>: a layer that is applied to a part of the value, or a rearrangement of the parts.</summary>
 /// <remarks>A pass begins with one part, the value itself, and ends with one. Steps are made by the functions of this class.</remarks>
-public sealed class Step
+public sealed class CompositeStep
 {
     private readonly Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>>? there, back;
 
-    private Step(Bijection layer, bool isInverse, int part)
+    private CompositeStep(Bijection layer, bool isInverse, int part)
     {
         ArgumentNullException.ThrowIfNull(layer);
         ArgumentOutOfRangeException.ThrowIfNegative(part);
         (Layer, IsInverse, Part) = (layer, isInverse, part);
     }
 
-    private Step(Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> there, Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> back) => (this.there, this.back) = (there, back);
+    private CompositeStep(Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> there, Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> back) => (this.there, this.back) = (there, back);
 
     /// <summary>The layer; null for a rearrangement.</summary>
     public Bijection? Layer { get; }
@@ -29,12 +29,12 @@ public sealed class Step
     /// <summary>Applies a layer: its Forward in the composite's Forward, its Inverse in the composite's Inverse.</summary>
     /// <param name="layer">The layer. A composite has each layer in one step only.</param>
     /// <param name="part">The part of the value that it is applied to, from 0.</param>
-    public static Step Apply(Bijection layer, int part = 0) => new(layer, isInverse: false, part);
+    public static CompositeStep Apply(Bijection layer, int part = 0) => new(layer, isInverse: false, part);
 
     /// <summary>Applies a layer turned round: its Inverse in the composite's Forward.</summary>
     /// <param name="layer">The layer. A composite has each layer in one step only.</param>
     /// <param name="part">The part of the value that it is applied to, from 0.</param>
-    public static Step Undo(Bijection layer, int part = 0) => new(layer, isInverse: true, part);
+    public static CompositeStep Undo(Bijection layer, int part = 0) => new(layer, isInverse: true, part);
 
     /// <summary>
     /// Brings elements to other places and parts, by narrow, cat, reshape, permute, index_select and the like, so that log|det| is 0: each element is in one place before and
@@ -43,7 +43,7 @@ public sealed class Step
     /// <remarks>Both functions get the parts, of shapes (N, ...), and return the new ones. They are used for gradients too. They dispose nothing, and depend on nothing but the parts.</remarks>
     /// <param name="forward">The parts of the composite's Forward.</param>
     /// <param name="inverse">The way back.</param>
-    public static Step Rearrange(Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> forward, Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> inverse)
+    public static CompositeStep Rearrange(Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> forward, Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> inverse)
     {
         ArgumentNullException.ThrowIfNull(forward);
         ArgumentNullException.ThrowIfNull(inverse);
@@ -54,7 +54,7 @@ public sealed class Step
     /// <param name="dimension">The dimension, 0 being the batch; at least 1.</param>
     /// <param name="sizes">The size of each piece; they add up to that of the part.</param>
     /// <param name="part">The part, from 0.</param>
-    public static Step Split(int dimension, IReadOnlyList<long> sizes, int part = 0)
+    public static CompositeStep Split(int dimension, IReadOnlyList<long> sizes, int part = 0)
     {
         CheckPieces(dimension, sizes, part);
         return new(parts => Split(parts, dimension, sizes, part), parts => Join(parts, dimension, sizes.Count, part));
@@ -64,7 +64,7 @@ public sealed class Step
     /// <param name="dimension">The dimension, 0 being the batch; at least 1.</param>
     /// <param name="sizes">The size of each part that is joined.</param>
     /// <param name="part">The first of the parts, from 0.</param>
-    public static Step Join(int dimension, IReadOnlyList<long> sizes, int part = 0)
+    public static CompositeStep Join(int dimension, IReadOnlyList<long> sizes, int part = 0)
     {
         CheckPieces(dimension, sizes, part);
         return new(parts => Join(parts, dimension, sizes.Count, part), parts => Split(parts, dimension, sizes, part));
