@@ -92,6 +92,9 @@ internal static class Weights
         left.Tensors -= tensors;
     }
 
+    /// <summary>Whether the models that this thread builds now are those of files.</summary>
+    public static bool IsLimited => budget is not null;
+
     /// <summary>Takes the elements of a constant from the budget, before it is made if that is possible.</summary>
     /// <exception cref="InvalidDataException">The layers have far more constants than a model with the weights of the file has.</exception>
     public static void PayConstant(long elements)

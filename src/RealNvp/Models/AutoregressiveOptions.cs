@@ -41,10 +41,9 @@ public abstract record AutoregressiveOptions : ModelOptions
     /// <summary>A <see cref="FlowBatchNorm"/> after each layer, as in the MAF paper.</summary>
     public bool FlowBatchNorm { get; init; }
 
-    /// <inheritdoc/>
-    public override void Validate()
+    private protected override void CheckRules()
     {
-        base.Validate();
+        base.CheckRules();
         RequireVector();
         RequireContinuous(Standardize);
         Range(Layers, 1, 4096, nameof(Layers));
@@ -52,11 +51,13 @@ public abstract record AutoregressiveOptions : ModelOptions
         Range(Blocks, 0, 1024, nameof(Blocks));
         Range(Bins, 1, 64, nameof(Bins));
         Range(Components, 1, 64, nameof(Components));
-        RequireBound(Bound, nameof(Bound));
+        Require(Ranges.Bound.HoldsInFile(Bound), nameof(Bound), Bound, Ranges.Bound.Rule);
         Require(Ranges.SmallestBin.Holds(SmallestBin) && SmallestBin * Bins < 1, nameof(SmallestBin), SmallestBin, $"must be 1E-06 or more, and less than 1/{nameof(Bins)}: {Ranges.SmallestBin.Why}");
         Require(Ranges.SmallestDerivative.Holds(SmallestDerivative), nameof(SmallestDerivative), SmallestDerivative, Ranges.SmallestDerivative.Rule);
         Require(Enum.IsDefined(Transformer), nameof(Transformer), Transformer, "must be a defined value");
     }
+
+    private protected override IEnumerable<string> NewerFaults() => [.. base.NewerFaults(), .. Newer(Ranges.Bound, Bound, nameof(Bound))];
 
     private protected override double? BoxBound => Transformer == AutoregressiveKind.Spline && !Standardize && !FlowBatchNorm ? Bound : null;
 

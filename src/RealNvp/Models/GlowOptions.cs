@@ -43,10 +43,9 @@ public sealed record GlowOptions : ModelOptions
     /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
     public static GlowOptions FromJson(string text) => Parse<GlowOptions>(text);
 
-    /// <inheritdoc/>
-    public override void Validate()
+    private protected override void CheckRules()
     {
-        base.Validate();
+        base.CheckRules();
         RequireImage();
         Range(Scales, 1, 16, nameof(Scales));
         Range(Steps, 1, 4096, nameof(Steps));

@@ -57,7 +57,17 @@ public abstract record ModelOptions
 
     /// <summary>Throws where a value is out of range or two values do not go together.</summary>
     /// <exception cref="ArgumentException">The message names the property, its value and what is allowed.</exception>
-    public virtual void Validate()
+    public void Validate() => CheckRules(isNew: true);
+
+    /// <summary>Validates options that were just chosen, or those of a file, which may be older than a rule.</summary>
+    internal void CheckRules(bool isNew)
+    {
+        if (isNew && NewerFaults().FirstOrDefault() is { } fault) throw new ArgumentException(fault);
+        CheckRules();
+    }
+
+    /// <summary>What no model can be without; the faults that a file may have are in <see cref="NewerFaults"/>.</summary>
+    private protected virtual void CheckRules()
     {
         Require(Shape.Count is 1 or 3 && Shape.IsFixed, nameof(Shape), Shape, "must be [D] or [C, H, W] with all sizes known");
         Require(Shape.All(s => s <= 1 << 20) && Shape.NumElements <= 1 << 22, nameof(Shape), Shape, "must have at most 4,194,304 elements");
@@ -66,21 +76,30 @@ public abstract record ModelOptions
         Require(Enum.IsDefined(Base), nameof(Base), Base, "must be a defined value");
         Range(BaseComponents, 1, 4096, nameof(BaseComponents));
         Require(BaseDegreesOfFreedom is >= 0.5 and <= 1e4, nameof(BaseDegreesOfFreedom), BaseDegreesOfFreedom, "must be in 0.5 ... 10000");
-        Require(InputLimit is null || Ranges.InputLimit.Holds(InputLimit.Value), nameof(InputLimit), InputLimit, Ranges.InputLimit.Rule);
+        Require(InputLimit is null || Ranges.InputLimit.HoldsInFile(InputLimit.Value), nameof(InputLimit), InputLimit, Ranges.InputLimit.Rule);
         Require(Enum.IsDefined(Scaling), nameof(Scaling), Scaling, "must be a defined value");
-        Require(TailThreshold is null || Ranges.TailThreshold.Holds(TailThreshold.Value), nameof(TailThreshold), TailThreshold, Ranges.TailThreshold.Rule);
+        Require(TailThreshold is null || Ranges.TailThreshold.HoldsInFile(TailThreshold.Value), nameof(TailThreshold), TailThreshold, Ranges.TailThreshold.Rule);
         Require(TailThreshold is null || (!IsImage && Levels == 0), nameof(TailThreshold), TailThreshold, "is for vectors of continuous data only");
         Require(InputLimit is null || !IsImage, nameof(InputLimit), InputLimit, "is for vectors only");
         Require(Base != BaseDensityKind.UniformBox || (BoxBound is not null && TailThreshold is null), nameof(Base), Base,
             "needs a map of the box onto itself: splines without Standardize, TailThreshold, Linear or FlowBatchNorm, in SplineFlow, MafModel or IafModel");
     }
 
+    /// <summary>
+    /// Rules that are newer than the first files, and that these options break, as sentences. A new model must keep them; one from a file was good enough for whoever
+    /// trained it, so it loads, and the sentences are its warnings. A rule that is made stricter goes here, and its old range stays in <see cref="CheckRules()"/>.
+    /// </summary>
+    private protected virtual IEnumerable<string> NewerFaults() => [.. Newer(Ranges.InputLimit, InputLimit, nameof(InputLimit)), .. Newer(Ranges.TailThreshold, TailThreshold, nameof(TailThreshold))];
+
+    /// <summary>What a model with these options, which can only come from a file, should tell its user; nothing for one that could be built anew.</summary>
+    internal IReadOnlyList<string> Warnings => [.. NewerFaults().Select(fault => $"The model comes from a file that is older than this rule: {fault}")];
+
     /// <summary>Makes the model with new weights.</summary>
     internal abstract FlowModel Build();
 
     /// <summary>Reads the record that a file of a format version holds.</summary>
     /// <exception cref="InvalidDataException">It is no valid record of the type, or a member lacks that files of this version have.</exception>
-    internal static ModelOptions FromFile(Type type, string text, int version) => Checked(type.Name, () => (ModelOptions)FileJson.Read(type, text, version));
+    internal static ModelOptions FromFile(Type type, string text, int version) => Checked(type.Name, () => (ModelOptions)FileJson.Read(type, text, version), isNew: false);
 
     /// <summary>What the presets of tables share: latents with heavy tails and networks that see no more than ±5 standard deviations. docs/presets.md shows why.</summary>
     private protected static T ForTables<T>(T options) where T : ModelOptions => options with { Base = BaseDensityKind.StudentT, InputLimit = 5, StandardizeContext = true };
@@ -136,15 +155,15 @@ public abstract record ModelOptions
     private protected static T Parse<T>(string text) where T : ModelOptions
     {
         ArgumentNullException.ThrowIfNull(text);
-        return Checked(typeof(T).Name, () => FileJson.ReadPartial<T>(text, nameof(Shape)));
+        return Checked(typeof(T).Name, () => FileJson.ReadPartial<T>(text, nameof(Shape)), isNew: true);
     }
 
-    private static T Checked<T>(string name, Func<T> read) where T : ModelOptions
+    private static T Checked<T>(string name, Func<T> read, bool isNew) where T : ModelOptions
     {
         try
         {
             var options = read();
-            options.Validate();
+            options.CheckRules(isNew);
             return options;
         }
         catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException or OverflowException or InvalidOperationException or FormatException)
@@ -172,9 +191,9 @@ public abstract record ModelOptions
         Require(false, nameof(RealNvpOptions.Scales), scales, $"is too large for images of {height}×{width}: the last scale needs at least {pixels} pixels. {(most > 0 ? $"Use {nameof(RealNvpOptions.Scales)} = {most}" : "Pad the images")}");
     }
 
-    // a bin may be a thousandth of the interval and a slope a thousand, so rounding of a knot moves a value by up to Bound · 1e-7 · 1e3, in each layer
-    private protected void RequireBound(double bound, string name) =>
-        Require(bound is >= 1e-2 and <= 100, name, bound, "must be in 0.01 ... 100: splines lose their digits on a wider interval; scale the data to it, as Standardize does");
+    private protected IEnumerable<string> Newer(NumberRange range, double? value, string name) => Newer(value is not { } number || range.Holds(number), value, name, range.Rule);
+
+    private protected IEnumerable<string> Newer(bool holds, object? value, string name, string rule) => holds ? [] : [Fault(name, value, rule)];
 
     private protected void RequireVector() => Require(!IsImage && Shape[0] >= 1, nameof(Shape), Shape, "must be [D]: this model is for vectors");
 
@@ -200,6 +219,8 @@ public abstract record ModelOptions
 
     private protected void Require(bool holds, string name, object? value, string rule)
     {
-        if (!holds) throw new ArgumentException($"{GetType().Name}.{name} {rule}; got {value ?? "null"}.", name);
+        if (!holds) throw new ArgumentException(Fault(name, value, rule), name);
     }
+
+    private string Fault(string name, object? value, string rule) => FormattableString.Invariant($"{GetType().Name}.{name} {rule}; got {value ?? "null"}.");
 }

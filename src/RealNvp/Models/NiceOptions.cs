@@ -35,10 +35,9 @@ public sealed record NiceOptions : ModelOptions
     /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
     public static NiceOptions FromJson(string text) => Parse<NiceOptions>(text);
 
-    /// <inheritdoc/>
-    public override void Validate()
+    private protected override void CheckRules()
     {
-        base.Validate();
+        base.CheckRules();
         RequirePair();
         RequireContinuous(Standardize);
         Range(Couplings, 2, 4096, nameof(Couplings));

@@ -64,23 +64,25 @@ public sealed partial record RealNvpOptions : ModelOptions
     /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
     public static RealNvpOptions FromJson(string text) => Parse<RealNvpOptions>(text);
 
-    /// <inheritdoc/>
-    public override void Validate()
+    private protected override void CheckRules()
     {
-        base.Validate();
+        base.CheckRules();
         Require(IsImage || Shape[0] >= 2, nameof(Shape), Shape, "must have at least 2 features: a coupling keeps one and transforms another");
-        Require(LogitAlpha is null || Ranges.LogitAlpha.Holds(LogitAlpha.Value), nameof(LogitAlpha), LogitAlpha, Ranges.LogitAlpha.Rule);
+        Require(LogitAlpha is null || Ranges.LogitAlpha.HoldsInFile(LogitAlpha.Value), nameof(LogitAlpha), LogitAlpha, Ranges.LogitAlpha.Rule);
         Require(!HorizontalFlips || IsImage, nameof(HorizontalFlips), HorizontalFlips, "is for images only");
         Require(!Standardize || (Levels == 0 && LogitAlpha is null), nameof(Standardize), Standardize, "does not go together with Levels or LogitAlpha");
         Range(Couplings, 2, 4096, nameof(Couplings));
         Range(Scales, 1, 16, nameof(Scales));
         Range(Hidden, 1, 1 << 16, nameof(Hidden));
         Range(Blocks, 0, 1024, nameof(Blocks));
-        Require(Ranges.Momentum.Holds(Momentum), nameof(Momentum), Momentum, Ranges.Momentum.Rule);
+        Require(Ranges.Momentum.HoldsInFile(Momentum), nameof(Momentum), Momentum, Ranges.Momentum.Rule);
         Require(Enum.IsDefined(Coupling) && Enum.IsDefined(Order) && Enum.IsDefined(VectorMask) && Enum.IsDefined(Statistics), "Enums", "", "must have defined values");
         if (!IsImage) return;
         RequireScales(Scales, static scales => scales - 1, pixels: 2);
     }
+
+    private protected override IEnumerable<string> NewerFaults() =>
+        [.. base.NewerFaults(), .. Newer(Ranges.LogitAlpha, LogitAlpha, nameof(LogitAlpha)), .. Newer(Ranges.Momentum, Momentum, nameof(Momentum))];
 
     internal override FlowModel Build() => new RealNvpModel(this);
 }

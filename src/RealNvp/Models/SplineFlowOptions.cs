@@ -79,25 +79,31 @@ public sealed record SplineFlowOptions : ModelOptions
     /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
     public static SplineFlowOptions FromJson(string text) => Parse<SplineFlowOptions>(text);
 
-    /// <inheritdoc/>
-    public override void Validate()
+    private protected override void CheckRules()
     {
-        base.Validate();
+        base.CheckRules();
         RequirePair();
         RequireContinuous(Standardize);
         Range(Couplings, 2, 4096, nameof(Couplings));
         Range(Hidden, 1, 1 << 16, nameof(Hidden));
         Range(Blocks, 0, 1024, nameof(Blocks));
         Range(Bins, 1, 64, nameof(Bins));
-        RequireBound(Bound, nameof(Bound));
+        Require(Ranges.Bound.HoldsInFile(Bound), nameof(Bound), Bound, Ranges.Bound.Rule);
         Require(Ranges.SmallestBin.Holds(SmallestBin) && SmallestBin * Bins < 1, nameof(SmallestBin), SmallestBin, $"must be 1E-06 or more, and less than 1/{nameof(Bins)}: {Ranges.SmallestBin.Why}");
         Require(Ranges.SmallestDerivative.Holds(SmallestDerivative), nameof(SmallestDerivative), SmallestDerivative, Ranges.SmallestDerivative.Rule);
-        Require(CircleLow < CircleHigh && double.IsFinite(CircleHigh - CircleLow) && Ranges.IsPrecise(CircleLow, CircleHigh), nameof(CircleHigh), CircleHigh, "must be above CircleLow, both finite, by 1E-06 to 1E+09 and by at least 0.001 of each: else positions have no digits in float32");
+        Require(CircleLow < CircleHigh && double.IsFinite(CircleHigh - CircleLow), nameof(CircleHigh), CircleHigh, "must be above CircleLow, both finite");
         if (CircularFeatures.Count == 0) return;
         Require(CircularFeatures[CircularFeatures.Count - 1] < Shape[0], nameof(CircularFeatures), CircularFeatures, $"must be features of {Shape}, 0 to {Shape[0] - 1}");
         Require(Levels == 0, nameof(CircularFeatures), CircularFeatures, "does not go together with Levels");
         Require(Base != BaseDensityKind.UniformBox, nameof(Base), Base, "is for the features that are no circles; circles have a uniform density of their own");
     }
+
+    private protected override IEnumerable<string> NewerFaults() =>
+    [
+        .. base.NewerFaults(),
+        .. Newer(Ranges.Bound, Bound, nameof(Bound)),
+        .. Newer(Ranges.IsPrecise(CircleLow, CircleHigh), CircleHigh, nameof(CircleHigh), "must be above CircleLow, both finite, by 1E-06 to 1E+09 and by at least 0.001 of each: else positions have no digits in float32"),
+    ];
 
     private protected override double? BoxBound => Standardize || Linear ? null : Bound;
 

@@ -129,6 +129,7 @@ public sealed partial class Trainer : IDisposable
         if (Options.CheckpointPath is { } file && Path.GetDirectoryName(Path.GetFullPath(file)) is { } folder && !Directory.Exists(folder))
             throw new DirectoryNotFoundException($"The folder of {nameof(TrainingOptions.CheckpointPath)}, {folder}, does not exist. Create it before training.");
         if (Options.CheckpointPath is { } target) PathCheck.Replaceable(target);
+        foreach (var warning in flow.FileWarnings) Warn(warning);
         if (Batches(data) is > 0 and var batches && state.Batch > batches)
             throw new ArgumentException($"The checkpoint has done {state.Batch} batches of its epoch, but these data have {batches}. Resume with the data that the training began with.", nameof(data));
         if (Batches(data) == 0 && Options.MaxSteps is null && Options.Schedule.NeedsTotalSteps)
