@@ -8,8 +8,8 @@ internal static class Floors
     [
         ("Kernels", ["Kernels/"]),
         // what everybody may use: checks, shapes, traits, statistics, noise, the backend, a module in words
-        ("Ground", ["Internal/", "Shapes/", "Traits/", "Statistics/", "Noise.cs", "TorchBackend.cs", "Cpu", "Describing/IDescribed.cs", "Describing/ModuleT"]),
-        ("Files", ["Serialization/SafeTensors", "Serialization/AtomicFile.cs", "Serialization/Checksum.cs", "Serialization/HeaderTokens.cs"]),
+        ("Ground", ["Internal/", "Shapes/", "Traits/", "Statistics/", "Noise.cs", "DataRows.cs", "TorchBackend.cs", "Cpu", "Describing/IDescribed.cs", "Describing/ModuleT"]),
+        ("Files", ["Serialization/SafeTensors", "Serialization/AtomicFile.cs", "Serialization/PathCheck.cs", "Serialization/Checksum.cs", "Serialization/HeaderTokens.cs"]),
         ("Operations", ["Operations/"]),
         ("Transformers", ["Transformers/"]),
         ("Conditioners", ["Conditioners/"]),
@@ -21,7 +21,7 @@ internal static class Floors
         ("Checking", ["Checking/"]),
         ("Inference", ["Inference/"]),
         ("Training", ["Training/"]),
-        ("Models", ["Models/"]),
+        ("Models", ["Models/", "Fitting/"]),
         ("Serialization", ["Serialization/"]),
     ];
 
