@@ -8,7 +8,7 @@ namespace RealNvp;
 public sealed class Chain : Composite
 {
     private readonly TorchSharp.Modules.ModuleList<Bijection> layers;
-    private readonly Bijection[] forward_order;
+    private readonly Bijection[] forwardOrder;
 
     /// <summary>Makes a chain of layers, the first being the one that meets the data.</summary>
     /// <param name="layers">At least one layer. Shapes are checked here: each layer must accept what the one before it gives.</param>
@@ -16,16 +16,16 @@ public sealed class Chain : Composite
     public Chain(params IReadOnlyList<Bijection> layers) : base(nameof(Chain), FirstShape(layers))
     {
         StepPlan.CommonContext(layers, nameof(Chain), nameof(layers));
-        forward_order = [.. layers];
-        this.layers = new TorchSharp.Modules.ModuleList<Bijection>(forward_order);
+        forwardOrder = [.. layers];
+        this.layers = new TorchSharp.Modules.ModuleList<Bijection>(forwardOrder);
         RegisterComponents();
     }
 
     /// <summary>The layers in the order of <see cref="Bijection.Forward"/>.</summary>
-    public IReadOnlyList<Bijection> Layers => forward_order;
+    public IReadOnlyList<Bijection> Layers => forwardOrder;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<CompositeStep> Steps => [.. forward_order.Select(layer => CompositeStep.Apply(layer))];
+    public override IReadOnlyList<CompositeStep> Steps => [.. forwardOrder.Select(layer => CompositeStep.Apply(layer))];
 
     private static EventShape? FirstShape(IReadOnlyList<Bijection> layers)
     {

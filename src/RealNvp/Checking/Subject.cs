@@ -10,7 +10,7 @@ internal sealed class Subject : IDisposable
 {
     private readonly (nn.Module Module, bool Training)[] modes;
     private readonly Dictionary<string, Tensor> original;
-    private readonly ScalarType original_dtype;
+    private readonly ScalarType originalDtype;
     private readonly bool owned;
 
     public Subject(Bijection layer, Func<Bijection>? make, FlowCheckOptions options)
@@ -19,7 +19,7 @@ internal sealed class Subject : IDisposable
         Make = make;
         Options = options;
         owned = make is not null;
-        original_dtype = CommonDtype(layer);
+        originalDtype = CommonDtype(layer);
         Device = layer.parameters().Concat(layer.buffers()).FirstOrDefault()?.device ?? get_default_device();
         modes = [.. layer.modules().Prepend(layer).Select(m => (m, m.training))];
         original = Snapshot();
@@ -121,7 +121,7 @@ internal sealed class Subject : IDisposable
     {
         if (!owned)
         {
-            Layer.to(original_dtype);
+            Layer.to(originalDtype);
             Restore(original);
             foreach (var (module, training) in modes)
                 if (module.training != training) module.train(training);

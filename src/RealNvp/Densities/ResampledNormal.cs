@@ -21,7 +21,7 @@ public sealed class ResampledNormal : Density, IStateLaws
     private static readonly Scalar least = Scalars.Of(1e-6), most = Scalars.Of(1 - 1e-6), past = Scalars.Of(0.95), present = Scalars.Of(0.05);
     private readonly nn.Module<Tensor, Tensor?, Tensor> network;
     private readonly Tensor normalizer;
-    private readonly Scalar half_log_two_pi_d, tries_less_one;
+    private readonly Scalar halfLogTwoPiD, triesLessOne;
 
     /// <summary>Makes the density.</summary>
     /// <param name="shape">The shape of one latent.</param>
@@ -34,7 +34,7 @@ public sealed class ResampledNormal : Density, IStateLaws
         ArgumentOutOfRangeException.ThrowIfLessThan(tries, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(normalizerSamples, 1);
         (Tries, NormalizerSamples) = (tries, normalizerSamples);
-        (half_log_two_pi_d, tries_less_one) = (Scalars.Of(0.5 * shape.NumElements * Math.Log(2 * Math.PI)), Scalars.Of(tries - 1.0));
+        (halfLogTwoPiD, triesLessOne) = (Scalars.Of(0.5 * shape.NumElements * Math.Log(2 * Math.PI)), Scalars.Of(tries - 1.0));
         network = new ResidualMlp(shape.NumElements, 1, hidden, blocks);
         Weights.Pay(1, 1);
         using var scope = NewDisposeScope();
@@ -83,10 +83,10 @@ public sealed class ResampledNormal : Density, IStateLaws
     {
         using var scope = NewDisposeScope();
         var flat = z.flatten(1);
-        var normal = flat.mul(flat).sum(1).mul(Scalars.MinusHalf).sub(half_log_two_pi_d);
+        var normal = flat.mul(flat).sum(1).mul(Scalars.MinusHalf).sub(halfLogTwoPiD);
         if (Tries == 1) return scope.MoveToOuter(normal);
         var total = (training ? TrainingNormalizer() : normalizer.detach()).clamp(least, most);
-        var logAlpha = total.neg().log1p().mul(tries_less_one);
+        var logAlpha = total.neg().log1p().mul(triesLessOne);
         var accepted = nn.functional.logsigmoid(network.call(flat, null).squeeze(1)).add(logAlpha.exp().neg().log1p(), Scalars.One).sub(total.log());
         return scope.MoveToOuter(normal.add(accepted.logaddexp(logAlpha), Scalars.One));
     }

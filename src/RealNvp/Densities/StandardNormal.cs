@@ -7,12 +7,12 @@ namespace RealNvp;
 /// <summary>Independent standard normals: log p(z) = -½ Σ z² - D/2 log 2π.</summary>
 public sealed class StandardNormal : Density
 {
-    private readonly Scalar log_normalizer;
+    private readonly Scalar logNormalizer;
 
     /// <summary>Makes the density for latents of one shape.</summary>
     public StandardNormal(EventShape shape) : base(nameof(StandardNormal), shape)
     {
-        log_normalizer = Scalars.Of(0.5 * shape.NumElements * Math.Log(2 * Math.PI));
+        logNormalizer = Scalars.Of(0.5 * shape.NumElements * Math.Log(2 * Math.PI));
         RegisterComponents();
     }
 
@@ -21,7 +21,7 @@ public sealed class StandardNormal : Density
     {
         using var scope = NewDisposeScope();
         var flat = z.flatten(1);
-        return scope.MoveToOuter(flat.mul(flat).sum(1).mul(Scalars.MinusHalf).sub(log_normalizer));
+        return scope.MoveToOuter(flat.mul(flat).sum(1).mul(Scalars.MinusHalf).sub(logNormalizer));
     }
 
     /// <inheritdoc/>

@@ -14,7 +14,7 @@ namespace RealNvp;
 /// </remarks>
 public sealed class StudentT : Density, IConstantBuffers, IStateLaws
 {
-    private static readonly Scalar least = Scalars.Of(Math.Log(0.5)), most = Scalars.Of(Math.Log(1e4)), half_log_pi = Scalars.Of(0.5 * Math.Log(Math.PI));
+    private static readonly Scalar least = Scalars.Of(Math.Log(0.5)), most = Scalars.Of(Math.Log(1e4)), halfLogPi = Scalars.Of(0.5 * Math.Log(Math.PI));
     private readonly Tensor log_degrees;
 
     /// <summary>Makes the density.</summary>
@@ -43,7 +43,7 @@ public sealed class StudentT : Density, IConstantBuffers, IStateLaws
         var size = z.flatten(1).abs().mul(nu.sqrt().reciprocal());
         var large = size.clamp_min(Scalars.One);
         var tail = size.clamp_max(Scalars.One).pow(Scalars.Two).log1p().where(size.le(Scalars.One), large.reciprocal().pow(Scalars.Two).log1p().add(large.log().mul(Scalars.Two), Scalars.One));
-        var constant = above.lgamma().sub(half.lgamma()).sub(nu.log().mul(Scalars.Half)).sub(half_log_pi);
+        var constant = above.lgamma().sub(half.lgamma()).sub(nu.log().mul(Scalars.Half)).sub(halfLogPi);
         return scope.MoveToOuter(constant.sub(above.mul(tail)).sum(1));
     }
 

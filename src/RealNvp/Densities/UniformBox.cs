@@ -13,7 +13,7 @@ public sealed class UniformBox : Density
     /// <summary>Roundings of the larger edge that count as within: a spline onto the box, and the shift of a circle, may end on the other side of an edge.</summary>
     private const double Slack = 4;
 
-    private readonly Scalar low, high, width, log_density, minus_infinity = Scalars.Of(double.NegativeInfinity);
+    private readonly Scalar low, high, width, logDensity, minusInfinity = Scalars.Of(double.NegativeInfinity);
 
     /// <summary>Makes the density.</summary>
     /// <param name="shape">The shape of one latent.</param>
@@ -23,7 +23,7 @@ public sealed class UniformBox : Density
     {
         Ranges.Interval(low, high, "A box");
         (Low, High) = (low, high);
-        (this.low, this.high, width, log_density) = (Scalars.Of(low), Scalars.Of(high), Scalars.Of(high - low), Scalars.Of(-shape.NumElements * Math.Log(high - low)));
+        (this.low, this.high, width, logDensity) = (Scalars.Of(low), Scalars.Of(high), Scalars.Of(high - low), Scalars.Of(-shape.NumElements * Math.Log(high - low)));
         RegisterComponents();
     }
 
@@ -44,7 +44,7 @@ public sealed class UniformBox : Density
     {
         using var scope = NewDisposeScope();
         var inside = Inside(z).flatten(1).all(1);
-        return scope.MoveToOuter(zeros(z.shape[0], dtype: z.dtype, device: z.device).add(log_density, Scalars.One).masked_fill(inside.logical_not(), minus_infinity));
+        return scope.MoveToOuter(zeros(z.shape[0], dtype: z.dtype, device: z.device).add(logDensity, Scalars.One).masked_fill(inside.logical_not(), minusInfinity));
     }
 
     /// <inheritdoc/>

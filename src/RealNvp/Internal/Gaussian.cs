@@ -10,14 +10,14 @@ internal static class Gaussian
     /// <summary>The largest |log σ|: that of the affine transformer, so that σ and 1/σ are finite in float32.</summary>
     public const double MaxLogScale = AffineForm.MaxLogScale;
 
-    private static readonly Scalar limit = Scalars.Of(MaxLogScale), minus_limit = Scalars.Of(-MaxLogScale), half_log_two_pi = Scalars.Of(0.5 * Math.Log(2 * Math.PI));
+    private static readonly Scalar limit = Scalars.Of(MaxLogScale), minusLimit = Scalars.Of(-MaxLogScale), halfLogTwoPi = Scalars.Of(0.5 * Math.Log(2 * Math.PI));
 
-    public static Tensor Limited(Tensor logScale) => logScale.clamp(minus_limit, limit);
+    public static Tensor Limited(Tensor logScale) => logScale.clamp(minusLimit, limit);
 
     /// <summary>Σ log N(x; m, σ²) over the last dimension; all broadcast.</summary>
     public static Tensor LogProb(Tensor x, Tensor mean, Tensor logScale)
     {
         var u = x.sub(mean).mul(logScale.neg().exp());
-        return u.mul(u).mul(Scalars.Half).add(logScale, Scalars.One).add(half_log_two_pi, Scalars.One).sum([-1L]).neg();
+        return u.mul(u).mul(Scalars.Half).add(logScale, Scalars.One).add(halfLogTwoPi, Scalars.One).sum([-1L]).neg();
     }
 }

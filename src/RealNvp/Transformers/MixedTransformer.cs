@@ -14,7 +14,7 @@ namespace RealNvp;
 public sealed class MixedTransformer : ScalarTransformer
 {
     private readonly ModuleList<ScalarTransformer> parts;
-    private readonly ScalarTransformer[] of_feature;
+    private readonly ScalarTransformer[] ofFeature;
     private readonly Constants constants = new();
     private readonly Constant[] indices;
     private readonly Constant merge;
@@ -27,11 +27,11 @@ public sealed class MixedTransformer : ScalarTransformer
         ArgumentNullException.ThrowIfNull(transformers);
         if (transformers.Count == 0 || transformers.Contains(null!)) throw new ArgumentException("A mixed transformer needs one transformer for each feature; got none, or null among them.", nameof(transformers));
         Check.Items(transformers, nameof(transformers), "Transformer");
-        of_feature = [.. transformers];
-        ScalarTransformer[] distinct = [.. of_feature.Distinct<ScalarTransformer>(ReferenceEqualityComparer.Instance)];
+        ofFeature = [.. transformers];
+        ScalarTransformer[] distinct = [.. ofFeature.Distinct<ScalarTransformer>(ReferenceEqualityComparer.Instance)];
         parts = new ModuleList<ScalarTransformer>(distinct);
-        var grouped = distinct.Select(part => Enumerable.Range(0, of_feature.Length).Where(i => ReferenceEquals(of_feature[i], part)).Select(i => (long)i).ToArray()).ToArray();
-        var back = new long[of_feature.Length];
+        var grouped = distinct.Select(part => Enumerable.Range(0, ofFeature.Length).Where(i => ReferenceEquals(ofFeature[i], part)).Select(i => (long)i).ToArray()).ToArray();
+        var back = new long[ofFeature.Length];
         var next = 0;
         foreach (var i in grouped.SelectMany(g => g)) back[i] = next++;
         using var scope = NewDisposeScope();
@@ -62,16 +62,16 @@ public sealed class MixedTransformer : ScalarTransformer
     public override bool IsIdentityAtZeroExactly => parts.All(part => part.IsIdentityAtZeroExactly);
 
     /// <inheritdoc/>
-    public override Circle? CircleOf(int feature) => of_feature[feature].CircleOf(feature);
+    public override Circle? CircleOf(int feature) => ofFeature[feature].CircleOf(feature);
 
     /// <inheritdoc/>
-    public override ScalarTransformer ForFeature(int feature) => of_feature[feature];
+    public override ScalarTransformer ForFeature(int feature) => ofFeature[feature];
 
     /// <inheritdoc/>
     public override void CheckShape(EventShape shape)
     {
-        if (shape.Count == 0 || (shape[0] != -1 && shape[0] != of_feature.Length))
-            throw new ArgumentException($"{GetName()} has a map for each of {of_feature.Length} feature(s), but transforms {shape}. Make it with {nameof(MixedTransformer)}.{nameof(Of)}(mask, feature => ...).", nameof(shape));
+        if (shape.Count == 0 || (shape[0] != -1 && shape[0] != ofFeature.Length))
+            throw new ArgumentException($"{GetName()} has a map for each of {ofFeature.Length} feature(s), but transforms {shape}. Make it with {nameof(MixedTransformer)}.{nameof(Of)}(mask, feature => ...).", nameof(shape));
         for (var i = 0; i < indices.Length; i++) parts[i].CheckShape(EventShape.Create([indices[i].Value.shape[0], .. shape.Skip(1)]));
     }
 
@@ -98,10 +98,10 @@ public sealed class MixedTransformer : ScalarTransformer
     private (Tensor, Tensor?) Apply(Tensor input, Tensor parameters, bool inverse)
     {
         CheckParameters(input, inverse ? "y" : "x", parameters);
-        if (input.shape[1] != of_feature.Length) throw new ArgumentException($"{GetName()} has a map for each of {of_feature.Length} feature(s); got {EventShape.Format(input.shape)}.", nameof(input));
+        if (input.shape[1] != ofFeature.Length) throw new ArgumentException($"{GetName()} has a map for each of {ofFeature.Length} feature(s); got {EventShape.Format(input.shape)}.", nameof(input));
         using var scope = NewDisposeScope();
         // (N, P, C, ...)
-        var all = parameters.unflatten(1, [ParametersPerElement, of_feature.Length]);
+        var all = parameters.unflatten(1, [ParametersPerElement, ofFeature.Length]);
         var (values, logDerivatives) = (new Tensor[indices.Length], new Tensor?[indices.Length]);
         for (var i = 0; i < indices.Length; i++)
         {

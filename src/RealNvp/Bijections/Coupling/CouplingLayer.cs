@@ -20,7 +20,7 @@ public class CouplingLayer : Bijection, IStepsBack
     private readonly nn.Module conditioner;
     private readonly ScalarTransformer transformer;
     private readonly Partition partition;
-    private readonly bool network_is_checked;
+    private readonly bool networkIsChecked;
     private readonly FusedCoupling? plan;
 
     /// <summary>Makes a coupling, and its network by a function of the sizes.</summary>
@@ -65,7 +65,7 @@ public class CouplingLayer : Bijection, IStepsBack
     {
         Sizes = SizesFor(inputShape, mask, transformer, maskAsInput, contextSize);
         ModuleLife.Alive(transformer, nameof(transformer), name).CheckShape(Sizes.ChangedShape);
-        (conditioner, network_is_checked) = NetworkCheck.Network(given, make, Sizes, name);
+        (conditioner, networkIsChecked) = NetworkCheck.Network(given, make, Sizes, name);
         Mask = mask;
         partition = Partition.Of(inputShape, mask, AddConstant);
         ContextSize = (conditioner as Conditioner)?.ContextSize ?? 0;
@@ -204,7 +204,7 @@ public class CouplingLayer : Bijection, IStepsBack
         }
         Tensor parameters;
         try { parameters = conditioner is nn.Module<Tensor, Tensor?, Tensor> conditional ? conditional.call(kept, context) : ((nn.Module<Tensor, Tensor>)conditioner).call(kept); }
-        catch (Exception e) when (!network_is_checked && e is (ExternalException or ArgumentException)) { throw new InvalidOperationException(NetworkCheck.Failure(conditioner, Sizes, GetName(), kept.shape, e), e); }
+        catch (Exception e) when (!networkIsChecked && e is (ExternalException or ArgumentException)) { throw new InvalidOperationException(NetworkCheck.Failure(conditioner, Sizes, GetName(), kept.shape, e), e); }
         var expected = Sizes.OutputShape;
         if (parameters.dim() < 1 || parameters.shape[0] != kept.shape[0] || !expected.Matches(parameters.shape.AsSpan(1)))
             throw new InvalidOperationException($"The conditioner of {GetName()} returned {EventShape.Format(parameters.shape)}; it must return (N, ...) with N = {kept.shape[0]} and ... = {expected}: {transformer.ParametersPerElement} parameter(s) for each transformed channel or feature.");

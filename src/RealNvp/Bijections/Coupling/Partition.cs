@@ -76,7 +76,7 @@ internal sealed class DensePartition(EventShape shape, Mask mask, Func<Constant,
 {
     private readonly Constant keeps = constant(new Constant(mask.Batched));
     private readonly Constant changes = constant(new Constant((!mask).Batched));
-    private readonly bool per_channel = mask.Shape.Count == shape.Count && mask.Shape[0] > 1;
+    private readonly bool perChannel = mask.Shape.Count == shape.Count && mask.Shape[0] > 1;
 
     public override EventShape KeptShape => shape;
 
@@ -93,7 +93,7 @@ internal sealed class DensePartition(EventShape shape, Mask mask, Func<Constant,
 
     public override Tensor Restrict(Tensor parameters)
     {
-        if (!per_channel) return parameters.mul(changes.Value);
+        if (!perChannel) return parameters.mul(changes.Value);
         // the mask has channels of its own: repeat it for each of the P parameters
         var channels = shape[0];
         var repeats = parameters.shape[1] / channels;
@@ -109,22 +109,22 @@ internal sealed class DensePartition(EventShape shape, Mask mask, Func<Constant,
 /// <summary>A mask along the first dimension (channels or features): views where the parts lie together, gathers otherwise.</summary>
 internal sealed class SplitPartition : Partition
 {
-    private readonly Constant? kept_index, changed_index, merge_index;
-    private readonly (long Start, long Length)? kept_run, changed_run;
+    private readonly Constant? keptIndex, changedIndex, mergeIndex;
+    private readonly (long Start, long Length)? keptRun, changedRun;
     private readonly EventShape shape;
 
     public SplitPartition(EventShape shape, bool[] kept, Func<Constant, Constant> constant)
     {
         this.shape = shape;
         (KeptAt, ChangedAt) = (Indices(kept, true), Indices(kept, false));
-        (kept_run, changed_run) = (Run(KeptAt), Run(ChangedAt));
-        if (kept_run is not null && changed_run is not null) return;
-        kept_index = constant(new Constant(Index(KeptAt)));
-        changed_index = constant(new Constant(Index(ChangedAt)));
+        (keptRun, changedRun) = (Run(KeptAt), Run(ChangedAt));
+        if (keptRun is not null && changedRun is not null) return;
+        keptIndex = constant(new Constant(Index(KeptAt)));
+        changedIndex = constant(new Constant(Index(ChangedAt)));
         var merged = new int[kept.Length];
         for (var i = 0; i < KeptAt.Length; i++) merged[KeptAt[i]] = i;
         for (var i = 0; i < ChangedAt.Length; i++) merged[ChangedAt[i]] = KeptAt.Length + i;
-        merge_index = constant(new Constant(Index(merged)));
+        mergeIndex = constant(new Constant(Index(merged)));
     }
 
     /// <summary>The channels or features that are kept.</summary>
@@ -137,9 +137,9 @@ internal sealed class SplitPartition : Partition
 
     public override EventShape ChangedShape => With(ChangedAt.Length);
 
-    public override Tensor Kept(Tensor x) => Take(x, kept_run, kept_index);
+    public override Tensor Kept(Tensor x) => Take(x, keptRun, keptIndex);
 
-    public override Tensor Changed(Tensor x) => Take(x, changed_run, changed_index);
+    public override Tensor Changed(Tensor x) => Take(x, changedRun, changedIndex);
 
     public override Tensor Merge(Tensor x, Tensor changed) => Join(Kept(x), changed);
 
@@ -147,8 +147,8 @@ internal sealed class SplitPartition : Partition
 
     private Tensor Join(Tensor kept, Tensor changed)
     {
-        if (merge_index is not null) return cat([kept, changed], 1).index_select(1, merge_index.Value);
-        return kept_run!.Value.Start == 0 ? cat([kept, changed], 1) : cat([changed, kept], 1);
+        if (mergeIndex is not null) return cat([kept, changed], 1).index_select(1, mergeIndex.Value);
+        return keptRun!.Value.Start == 0 ? cat([kept, changed], 1) : cat([changed, kept], 1);
     }
 
     private static Tensor Take(Tensor x, (long Start, long Length)? run, Constant? index) =>

@@ -16,7 +16,7 @@ namespace RealNvp;
 public sealed class LogitTransform : Bijection
 {
     private readonly Scalar alpha, factor, reciprocal;
-    private readonly Scalar log_factor, minus_log_factor, minus_infinity = Scalars.Of(double.NegativeInfinity);
+    private readonly Scalar logFactor, minusLogFactor, minusInfinity = Scalars.Of(double.NegativeInfinity);
 
     /// <summary>Makes the layer.</summary>
     /// <param name="alpha">α in 1e-6 ... 0.49: how far the values stay from 0 and 1.</param>
@@ -25,7 +25,7 @@ public sealed class LogitTransform : Bijection
     {
         Alpha = Ranges.LogitAlpha.Require(alpha, nameof(alpha), "Alpha, for which the paper uses 0.05,");
         (this.alpha, factor, reciprocal) = (Scalars.Of(alpha), Scalars.Of(1 - 2 * alpha), Scalars.Of(1 / (1 - 2 * alpha)));
-        (log_factor, minus_log_factor) = (Scalars.Of(Math.Log(1 - 2 * alpha)), Scalars.Of(-Math.Log(1 - 2 * alpha)));
+        (logFactor, minusLogFactor) = (Scalars.Of(Math.Log(1 - 2 * alpha)), Scalars.Of(-Math.Log(1 - 2 * alpha)));
         RegisterComponents();
     }
 
@@ -44,8 +44,8 @@ public sealed class LogitTransform : Bijection
         var inside = p.clamp(Scalars.Of(finfo(x.dtype).tiny), Scalars.Of(1 - (finfo(x.dtype).eps / 2)));
         var log_p = inside.log();
         var log_q = inside.neg().log1p();
-        var logDet = SumExamples(log_p.add(log_q, Scalars.One).neg().add(log_factor, Scalars.One));
-        return (log_p.sub(log_q), logDet.masked_fill(Outside(p.detach()), minus_infinity));
+        var logDet = SumExamples(log_p.add(log_q, Scalars.One).neg().add(logFactor, Scalars.One));
+        return (log_p.sub(log_q), logDet.masked_fill(Outside(p.detach()), minusInfinity));
     }
 
     /// <inheritdoc/>
@@ -63,6 +63,6 @@ public sealed class LogitTransform : Bijection
         // log p + log(1 - p) = -|z| - 2 log(1 + exp(-|z|)), finite for every z
         var size = z.abs();
         var log_pq = size.neg().exp().log1p().mul(Scalars.Two).add(size, Scalars.One).neg();
-        return (x, SumExamples(log_pq.add(minus_log_factor, Scalars.One)));
+        return (x, SumExamples(log_pq.add(minusLogFactor, Scalars.One)));
     }
 }

@@ -20,7 +20,7 @@ public sealed class UniformDequantization : Bijection
     private const double MaxMargin = 0.25;
 
     private readonly Scalar levels, top, reciprocal;
-    private readonly double log_levels;
+    private readonly double logLevels;
 
     /// <summary>Makes the layer.</summary>
     /// <param name="levels">K, the number of values, at least 2: 256 for bytes.</param>
@@ -29,7 +29,7 @@ public sealed class UniformDequantization : Bijection
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(levels, 2);
         Levels = levels;
-        (this.levels, top, reciprocal, log_levels) = (Scalars.Of(levels), Scalars.Of(levels - 1.0), Scalars.Of(1.0 / levels), Math.Log(levels));
+        (this.levels, top, reciprocal, logLevels) = (Scalars.Of(levels), Scalars.Of(levels - 1.0), Scalars.Of(1.0 / levels), Math.Log(levels));
         RegisterComponents();
     }
 
@@ -52,14 +52,14 @@ public sealed class UniformDequantization : Bijection
         var margin = Margin(Levels, x.dtype);
         // laid out as the shape says, so that a seed gives the same noise whatever the strides of x are
         var noise = Noise.Uniform(x.shape, x.dtype, x.device, pass.Generator, margin, 1 - margin);
-        return (x.add(noise, Scalars.One).mul(reciprocal), PerExample(x, -log_levels));
+        return (x.add(noise, Scalars.One).mul(reciprocal), PerExample(x, -logLevels));
     }
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
         CheckDigits(Levels, z.dtype, GetName());
-        return (z.mul(levels).floor().clamp(Scalars.Zero, top), PerExample(z, log_levels));
+        return (z.mul(levels).floor().clamp(Scalars.Zero, top), PerExample(z, logLevels));
     }
 
     /// <inheritdoc/>

@@ -21,7 +21,7 @@ namespace RealNvp;
 public sealed class VariationalDequantization : Bijection
 {
     private readonly Bijection noise;
-    private readonly Scalar levels, reciprocal, top, to_unit, log_cells;
+    private readonly Scalar levels, reciprocal, top, toUnit, logCells;
 
     /// <summary>Makes the layer with a noise flow of affine couplings, each of which sees the integers; it starts as uniform noise but for the edges.</summary>
     /// <param name="inputShape">[D] with D of at least 2, or [C, H, W] of at least 2 pixels.</param>
@@ -45,7 +45,7 @@ public sealed class VariationalDequantization : Bijection
             throw new ArgumentException($"The noise flow must take integers and noise side by side, {joint}; it takes {wanted}.", nameof(noise));
         if (noise.OutputShapeOf(joint) != joint) throw new ArgumentException($"The noise flow must keep the shape {joint}; it gives {noise.OutputShapeOf(joint)}.", nameof(noise));
         Levels = levels;
-        (this.levels, reciprocal, top, to_unit, log_cells) = (Scalars.Of(levels), Scalars.Of(1.0 / levels), Scalars.Of(levels - 1.0), Scalars.Of(2.0 / (levels - 1)), Scalars.Of(inputShape.NumElements * Math.Log(levels)));
+        (this.levels, reciprocal, top, toUnit, logCells) = (Scalars.Of(levels), Scalars.Of(1.0 / levels), Scalars.Of(levels - 1.0), Scalars.Of(2.0 / (levels - 1)), Scalars.Of(inputShape.NumElements * Math.Log(levels)));
         this.noise = noise;
         RegisterComponents();
     }
@@ -77,7 +77,7 @@ public sealed class VariationalDequantization : Bijection
         var log = LogSlope(v, v.mul(bound));
         var z = x.add(v.mul(bound).sigmoid(), Scalars.One).mul(reciprocal);
         // −log q(u | k) = log|du/dε| − log p(ε)
-        var total = SumExamples(log.sub(LogLogistic(epsilon))).sub(log_cells);
+        var total = SumExamples(log.sub(LogLogistic(epsilon))).sub(logCells);
         return (z, logDet is null ? total : total.add(logDet, Scalars.One));
     }
 
@@ -94,14 +94,14 @@ public sealed class VariationalDequantization : Bijection
         var log = LogSlope(v, v.mul(bound));
         var (joint, logDet) = noise.Run(cat([Unit(x), v.atanh().mul(bound)], 1), pass, inverse: true);
         var epsilon = joint.narrow(1, x.shape[1], x.shape[1]);
-        var total = SumExamples(log.sub(LogLogistic(epsilon))).neg().add(log_cells, Scalars.One);
+        var total = SumExamples(log.sub(LogLogistic(epsilon))).neg().add(logCells, Scalars.One);
         return (x, logDet is null ? total : total.add(logDet, Scalars.One));
     }
 
     /// <inheritdoc/>
     protected internal override void CheckData(Tensor x, string owner) => UniformDequantization.CheckLevels(x, Levels, owner);
 
-    private Tensor Unit(Tensor x) => x.mul(to_unit).sub(Scalars.One);
+    private Tensor Unit(Tensor x) => x.mul(toUnit).sub(Scalars.One);
 
     // the log-density of a standard logistic, which is log σ' too
     private static Tensor LogLogistic(Tensor x) => nn.functional.logsigmoid(x).add(nn.functional.logsigmoid(x.neg()), Scalars.One);

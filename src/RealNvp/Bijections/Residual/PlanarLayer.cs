@@ -19,7 +19,7 @@ public sealed class PlanarLayer : Bijection
 {
     private const double MinSlope = 1e-6, MinSquare = 1e-12, Leak = 0.2;
 
-    private static readonly Scalar min_slope = Scalars.Of(MinSlope), min_square = Scalars.Of(MinSquare), leak = Scalars.Of(Leak);
+    private static readonly Scalar minSlope = Scalars.Of(MinSlope), minSquare = Scalars.Of(MinSquare), leak = Scalars.Of(Leak);
 
     private readonly TorchSharp.Modules.Parameter w, u, b;
 
@@ -37,7 +37,7 @@ public sealed class PlanarLayer : Bijection
         using var scope = NewDisposeScope();
         var direction = Weights.Normal(d).div(Scalars.Of(Math.Sqrt(d)));
         // softplus(wᵀu) = 1, so that û = 0
-        u = Weights.Parameter(direction.mul(Scalars.Of(Math.Log(Math.E - 1))).div(direction.pow(Scalars.Two).sum().clamp_min(min_square)));
+        u = Weights.Parameter(direction.mul(Scalars.Of(Math.Log(Math.E - 1))).div(direction.pow(Scalars.Two).sum().clamp_min(minSquare)));
         // takes the tensor over
         w = Weights.Parameter(direction);
         b = Weights.Parameter(zeros(1));
@@ -74,10 +74,10 @@ public sealed class PlanarLayer : Bijection
     private static (Tensor Direction, Tensor Slope) Direction(Tensor w, Tensor u)
     {
         var (product, square) = (w.dot(u), w.dot(w));
-        var bounded = square.clamp_min(min_square);
+        var bounded = square.clamp_min(minSquare);
         // 1 but for a tiny w, where all of û fades: wᵀû is (p − 1)·share for any u
         var share = square.div(bounded);
-        var p = nn.functional.logsigmoid(product.neg()).neg().clamp_min(min_slope);
+        var p = nn.functional.logsigmoid(product.neg()).neg().clamp_min(minSlope);
         var direction = u.mul(share).add(w.mul(p.sub(Scalars.One).sub(product).div(bounded)), Scalars.One);
         return (direction, p.mul(share).add(share.neg().add(Scalars.One, Scalars.One), Scalars.One));
     }

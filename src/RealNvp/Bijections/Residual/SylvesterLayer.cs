@@ -20,7 +20,7 @@ public sealed class SylvesterLayer : Bijection
 {
     private const double LargestDiagonal = 0.999;
 
-    private static readonly Scalar largest_diagonal = Scalars.Of(LargestDiagonal);
+    private static readonly Scalar largestDiagonal = Scalars.Of(LargestDiagonal);
 
     private readonly TorchSharp.Modules.Parameter reflections, r, r_tilde, b;
 
@@ -89,7 +89,7 @@ public sealed class SylvesterLayer : Bijection
         return (value.to(z.dtype), logDet!.squeeze(1).neg().to(z.dtype));
     }
 
-    private static Tensor Triangle(Tensor packed) => packed.triu(1).add(packed.diagonal().tanh().mul(largest_diagonal).diag(), Scalars.One);
+    private static Tensor Triangle(Tensor packed) => packed.triu(1).add(packed.diagonal().tanh().mul(largestDiagonal).diag(), Scalars.One);
 
     /// <summary>1 + Rᵢᵢ·R̃ᵢᵢ, at least 0.0019.</summary>
     private static Tensor Slopes(Tensor outer, Tensor inner) => outer.diagonal().mul(inner.diagonal()).add(Scalars.One, Scalars.One);

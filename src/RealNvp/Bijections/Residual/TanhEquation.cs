@@ -13,7 +13,7 @@ internal static class TanhEquation
     // from √p to 1 the map is a cube, where a step takes a third away; then digits double
     private const int MaxSteps = 200;
 
-    private static readonly Scalar four = Scalars.Of(4.0), minus_two = Scalars.Of(-2.0);
+    private static readonly Scalar four = Scalars.Of(4.0), minusTwo = Scalars.Of(-2.0);
 
     /// <summary>log g′(a) = log(tanh² a + p·(1 − tanh² a)): a sum of positive terms, exact for large and small a.</summary>
     public static Tensor LogSlope(Tensor a, Tensor p) => Slope(a, p).log();
@@ -35,7 +35,7 @@ internal static class TanhEquation
     private static Tensor Slope(Tensor a, Tensor p)
     {
         // 1 − tanh² without cancellation
-        var e = a.abs().mul(minus_two).exp();
+        var e = a.abs().mul(minusTwo).exp();
         var rest = e.mul(four).div(e.add(Scalars.One, Scalars.One).pow(Scalars.Two));
         return a.tanh().pow(Scalars.Two).add(rest.mul(p), Scalars.One);
     }

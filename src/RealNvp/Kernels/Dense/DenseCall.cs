@@ -12,7 +12,7 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
     public const int Block = 96;
 
     private float*[] panels = [], padded = [];
-    private float* context_panels;
+    private float* contextPanels;
 
     public DenseProgram Program => program;
 
@@ -46,7 +46,7 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
     public float* Bias(int layer) => padded[layer];
 
     /// <summary>The packed weight of the context.</summary>
-    public float* ContextPanels => context_panels;
+    public float* ContextPanels => contextPanels;
 
     /// <summary>The rows of a block where so many go through in blocks: as many in each, in whole tiles, so that the last one is not a small rest.</summary>
     public static int BlockOf(int rows)
@@ -96,7 +96,7 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
             padded[i] = memory;
             memory += DenseProduct.Stride(layer.Outputs);
         }
-        context_panels = memory;
+        contextPanels = memory;
     }
 
     private void Pack(Func<DenseLayer, int> columns, Action<nint, nint, int, int, int, nint> panel)
@@ -113,7 +113,7 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
             for (var i = (int)start; i < end; i++)
             {
                 var (layer, column) = work[i];
-                if (layer < 0) panel((nint)ContextWeight, 0, Program.Layers[0].Outputs, Program.Context, column, (nint)context_panels);
+                if (layer < 0) panel((nint)ContextWeight, 0, Program.Layers[0].Outputs, Program.Context, column, (nint)contextPanels);
                 else panel((nint)Weights[layer], (nint)Masks[layer], Program.Layers[layer].Outputs, Program.Layers[layer].Inputs, column, (nint)panels[layer]);
             }
         });

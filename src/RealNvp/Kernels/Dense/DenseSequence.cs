@@ -12,10 +12,10 @@ internal sealed unsafe class DenseSequence
     private readonly DenseProgram program;
     private readonly long[] order, ends;
     private readonly int rows, features, perFeature, stride, knownStride;
-    private readonly long step_size, biases, known, sums, added, entering;
+    private readonly long stepSize, biases, known, sums, added, entering;
     private float* memory;
     private readonly double limit;
-    private readonly bool has_context;
+    private readonly bool hasContext;
 
     /// <summary>Places all that the steps need.</summary>
     /// <param name="program">The network.</param>
@@ -29,12 +29,12 @@ internal sealed unsafe class DenseSequence
     {
         this.limit = limit ?? 0;
         (this.program, this.order, this.ends) = (program, order, ends);
-        (this.rows, features, this.perFeature, has_context) = (rows, order.Length, (int)perFeature, hasContext);
+        (this.rows, features, this.perFeature, this.hasContext) = (rows, order.Length, (int)perFeature, hasContext);
         var hidden = program.Layers[0].Outputs;
         // what a tile writes beyond its columns must stay in the row
         (stride, knownStride) = (DenseProduct.Stride(hidden + Spare), DenseProduct.Stride(features));
-        step_size = StepSize(hidden);
-        biases = features * step_size;
+        stepSize = StepSize(hidden);
+        biases = features * stepSize;
         known = biases + (program.Layers.Count * DenseProduct.Stride(Math.Max(hidden, program.Outputs) + Spare)) + (features * DenseProduct.Stride((int)perFeature));
         sums = known + ((long)rows * knownStride);
         // apart from the sums: a tile of those writes over the columns of later steps
@@ -65,8 +65,8 @@ internal sealed unsafe class DenseSequence
         var last = given[^1];
         for (var step = 0; step < features; step++)
             for (var p = 0; p < perFeature; p++) LastBias(step)[p] = last[(p * features) + order[step]];
-        if (has_context) DenseForward.Copy(context, hidden, memory + added, stride, rows, hidden);
-        KernelThreads.For(features, 8.0 * features * step_size, DenseCall.Grain, (first, end) =>
+        if (hasContext) DenseForward.Copy(context, hidden, memory + added, stride, rows, hidden);
+        KernelThreads.For(features, 8.0 * features * stepSize, DenseCall.Grain, (first, end) =>
         {
             for (var step = (int)first; step < end; step++) Pack(weights, step);
         });
@@ -129,14 +129,14 @@ internal sealed unsafe class DenseSequence
     private void Step(int step, int row, int count, float* parameters)
     {
         var (start, end) = (step == 0 ? 0 : (int)ends[step - 1], (int)ends[step]);
-        var panel = memory + (step * step_size);
+        var panel = memory + (step * stepSize);
         var at = ((long)row * stride) + start;
         for (var i = 0; i < program.Layers.Count - 1 && end > start; i++)
         {
             var finish = new DenseFinish { Bias = Bias(i) + start, Relu = Entering(i) + at, Stride = stride };
             if (program.IsAddedLater(i)) finish.Result = memory + sums + at;
             if (program.Layers[i].AddsSkip) finish.Addend = memory + sums + at;
-            if (i == 0 && has_context) finish.Addend = memory + added + at;
+            if (i == 0 && hasContext) finish.Addend = memory + added + at;
             var from = i == 0 ? memory + known + ((long)row * knownStride) : Entering(i - 1) + ((long)row * stride);
             var steps = i == 0 ? step : end;
             DenseProduct.Multiply<Lanes256<float>>(from, i == 0 ? knownStride : stride, 1, panel, 0, count, end - start, steps, finish);
@@ -149,7 +149,7 @@ internal sealed unsafe class DenseSequence
     private void Pack(float*[] weights, int step)
     {
         var (start, end) = (step == 0 ? 0 : (int)ends[step - 1], (int)ends[step]);
-        var to = memory + (step * step_size);
+        var to = memory + (step * stepSize);
         for (var i = 0; i < weights.Length - 1 && end > start; i++)
         {
             var steps = i == 0 ? step : end;

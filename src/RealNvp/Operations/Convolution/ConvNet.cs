@@ -15,10 +15,10 @@ internal static unsafe class ConvNet
     /// <summary>The number of tensors.</summary>
     public const int Count = 8;
 
-    private static readonly Scalar speed = Scalars.Of(ConvNetWeights.Speed), limit = Scalars.Of(ConvNetWeights.Limit), minus_limit = Scalars.Of(-ConvNetWeights.Limit);
+    private static readonly Scalar speed = Scalars.Of(ConvNetWeights.Speed), limit = Scalars.Of(ConvNetWeights.Limit), minusLimit = Scalars.Of(-ConvNetWeights.Limit);
 
     /// <summary>exp(3·scale), limited: what the last convolution is multiplied by.</summary>
-    public static Tensor Factor(Tensor scale) => scale.clamp(minus_limit, limit).mul(speed).exp();
+    public static Tensor Factor(Tensor scale) => scale.clamp(minusLimit, limit).mul(speed).exp();
 
     /// <summary>Whether the kernel can run on these.</summary>
     public static bool CanRun(IReadOnlyList<Tensor> tensors)

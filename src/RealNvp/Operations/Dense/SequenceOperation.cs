@@ -12,7 +12,7 @@ internal sealed unsafe class SequenceOperation
     private readonly DenseSequence sequence;
     private readonly long[] order;
     private readonly int rows;
-    private readonly long per_feature;
+    private readonly long perFeature;
     private readonly Tensor memory;
 
     /// <summary>Packs the weights for all steps.</summary>
@@ -25,7 +25,7 @@ internal sealed unsafe class SequenceOperation
     /// <param name="limit">What the network sees of the features: see <see cref="InputLimit"/>; null for all of them.</param>
     public SequenceOperation(DenseProgram program, DenseTensors tensors, Tensor? given, long[] order, long[] ends, long perFeature, double? limit)
     {
-        (this.order, rows, per_feature) = (order, (int)tensors.X.shape[0], perFeature);
+        (this.order, rows, this.perFeature) = (order, (int)tensors.X.shape[0], perFeature);
         sequence = new DenseSequence(program, rows, order, ends, perFeature, limit, given is not null);
         memory = empty([sequence.Size], ScalarType.Float32, tensors.X.device);
         var context = given?.contiguous();
@@ -41,7 +41,7 @@ internal sealed unsafe class SequenceOperation
         for (var step = 0; step < order.Length; step++)
         {
             using var inside = NewDisposeScope();
-            var parameters = empty([rows, per_feature], ScalarType.Float32, CPU);
+            var parameters = empty([rows, perFeature], ScalarType.Float32, CPU);
             sequence.Parameters(step, KernelMemory.Pointer<float>(parameters));
             var feature = order[step];
             var (value, logDerivative) = next(feature, parameters);

@@ -15,8 +15,8 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
     private readonly Sum[] sums = new Sum[2];
     private readonly Tensor?[] alive = new Tensor?[8];
     private readonly long rows, channels, length;
-    private readonly bool is_vector;
-    private int count, sum_count;
+    private readonly bool isVector;
+    private int count, sumCount;
     // whether runs lie one behind the other everywhere, and a row is one run
     private bool joined = true;
 
@@ -25,9 +25,9 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
     {
         var size = like.shape;
         rows = size[0];
-        is_vector = size.Length == 2;
-        channels = is_vector ? 1 : size[1];
-        length = is_vector ? size[1] : 1;
+        isVector = size.Length == 2;
+        channels = isVector ? 1 : size[1];
+        length = isVector ? size[1] : 1;
         for (var d = 2; d < size.Length; d++) length *= size[d];
     }
 
@@ -60,8 +60,8 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
     {
         var start = (nint)KernelMemory.Pointer<T>(weight);
         var each = weight.numel() > 1;
-        if (each && !is_vector) joined = false;
-        Place(weight, each && is_vector ? new(start, 0, 1, false) : new(start, 0, 0, false) { Run = each ? 1 : 0 });
+        if (each && !isVector) joined = false;
+        Place(weight, each && isVector ? new(start, 0, 1, false) : new(start, 0, 0, false) { Run = each ? 1 : 0 });
     }
 
     /// <summary>Adds a sum over the elements of an example (N), of any floating-point dtype.</summary>
@@ -71,9 +71,9 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
     public Tensor WriteWeightGradient(Tensor weight)
     {
         var width = weight.numel();
-        var to = empty([rows, width], dtype: is_vector && width > 1 ? weight.dtype : ScalarType.Float64, device: CPU);
+        var to = empty([rows, width], dtype: isVector && width > 1 ? weight.dtype : ScalarType.Float64, device: CPU);
         if (width == 1) PlaceSum(to, 1, 0);
-        else if (is_vector) Place(to, new Stream<T>((nint)KernelMemory.Pointer<T>(to), width, 1, true));
+        else if (isVector) Place(to, new Stream<T>((nint)KernelMemory.Pointer<T>(to), width, 1, true));
         else PlaceSum(to, width, 1);
         return to;
     }
@@ -96,15 +96,15 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
         var own = stackalloc Stream<T>[count];
         streams.AsSpan(0, count).CopyTo(new Span<Stream<T>>(own, count));
         var job = new ElementJob<T> { Streams = own, Count = count, Inner = joined ? Elements : length, Runs = joined ? 1 : channels, Inverse = inverse, Gradient = gradient };
-        var most = sum_count == 0 ? end - start : Math.Clamp(Chunk / Elements, 1, end - start);
-        var scratch = sum_count == 0 ? null : (T*)KernelScratch.Own(sum_count * most * Elements * (sizeof(T) / sizeof(float)));
+        var most = sumCount == 0 ? end - start : Math.Clamp(Chunk / Elements, 1, end - start);
+        var scratch = sumCount == 0 ? null : (T*)KernelScratch.Own(sumCount * most * Elements * (sizeof(T) / sizeof(float)));
         for (var row = start; row < end; row += most)
         {
             (job.Start, job.End) = (row, Math.Min(row + most, end));
-            for (var i = 0; i < sum_count; i++)
+            for (var i = 0; i < sumCount; i++)
                 own[sums[i].Stream] = new((nint)(scratch + (i * most * Elements) - (row * Elements)), Elements, 1, true) { Run = length };
             map.Run(job);
-            for (var i = 0; i < sum_count; i++) Add(sums[i], scratch + (i * most * Elements), row, job.End);
+            for (var i = 0; i < sumCount; i++) Add(sums[i], scratch + (i * most * Elements), row, job.End);
         }
     }
 
@@ -120,12 +120,12 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
 
     private void Add(Tensor tensor, ElementLayout layout, int each, bool output)
     {
-        joined &= is_vector || channels == 1 || (layout.Step == 1 && layout.Run == length);
+        joined &= isVector || channels == 1 || (layout.Step == 1 && layout.Run == length);
         Place(tensor, new((nint)KernelMemory.Pointer<T>(tensor), layout.Row, each, output)
         {
             Run = layout.Run,
             Step = layout.Step,
-            Block = is_vector ? length * layout.Step : channels * layout.Run,
+            Block = isVector ? length * layout.Step : channels * layout.Run,
         });
     }
 
@@ -133,7 +133,7 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
 
     private void PlaceSum(Tensor to, long row, long run)
     {
-        sums[sum_count++] = new((nint)KernelMemory.Pointer<byte>(to), to.dtype == ScalarType.Float64, row, run, count);
+        sums[sumCount++] = new((nint)KernelMemory.Pointer<byte>(to), to.dtype == ScalarType.Float64, row, run, count);
         Place(to, default);
     }
 

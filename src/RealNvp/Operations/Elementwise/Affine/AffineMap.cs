@@ -10,7 +10,7 @@ namespace RealNvp.Operations;
 /// <param name="weight">a, asked at each call, since a module may replace it; null for a scale by a sigmoid.</param>
 internal sealed class AffineMap(bool shiftFirst, Func<Tensor>? weight) : ElementwiseMap
 {
-    private static readonly Scalar limit = Scalars.Of(AffineForm.MaxLogScale), minus_limit = Scalars.Of(-AffineForm.MaxLogScale), least = Scalars.Of(AffineForm.MinLogit);
+    private static readonly Scalar limit = Scalars.Of(AffineForm.MaxLogScale), minusLimit = Scalars.Of(-AffineForm.MaxLogScale), least = Scalars.Of(AffineForm.MinLogit);
 
     public override int Parameters => 2;
 
@@ -29,7 +29,7 @@ internal sealed class AffineMap(bool shiftFirst, Func<Tensor>? weight) : Element
         using var scope = NewDisposeScope();
         var half = parameters.shape[1] / 2;
         Tensor raw = parameters.narrow(1, 0, half), shift = parameters.narrow(1, half, half);
-        var s = weight is null ? nn.functional.logsigmoid(raw.add(Scalars.Two, Scalars.One).clamp_min(least)) : weight.clamp(minus_limit, limit).mul(raw.tanh());
+        var s = weight is null ? nn.functional.logsigmoid(raw.add(Scalars.Two, Scalars.One).clamp_min(least)) : weight.clamp(minusLimit, limit).mul(raw.tanh());
         var log = inverse ? s.neg() : s;
         var scale = log.exp();
         var value = (shiftFirst, inverse) switch

@@ -10,9 +10,9 @@ namespace RealNvp.Operations;
 /// <param name="owner">The name that errors show.</param>
 internal sealed class MixtureReference(int components, string owner)
 {
-    private static readonly Scalar last_digits = Scalars.Of(MixtureLimits.LastDigits);
-    private static readonly Scalar max_size = Scalars.Of(MixtureLimits.MaxLogSize), size_rate = Scalars.Of(1 / MixtureLimits.MaxLogSize), max_scale = Scalars.Of(MixtureLimits.MaxLogScale), scale_rate = Scalars.Of(1 / MixtureLimits.MaxLogScale);
-    private static readonly Scalar small_step = Scalars.Of(MixtureLimits.SmallStep), small_residual = Scalars.Of(MixtureLimits.SmallResidual);
+    private static readonly Scalar lastDigits = Scalars.Of(MixtureLimits.LastDigits);
+    private static readonly Scalar maxSize = Scalars.Of(MixtureLimits.MaxLogSize), sizeRate = Scalars.Of(1 / MixtureLimits.MaxLogSize), maxScale = Scalars.Of(MixtureLimits.MaxLogScale), scaleRate = Scalars.Of(1 / MixtureLimits.MaxLogScale);
+    private static readonly Scalar smallStep = Scalars.Of(MixtureLimits.SmallStep), smallResidual = Scalars.Of(MixtureLimits.SmallResidual);
 
     public int Components => components;
 
@@ -65,8 +65,8 @@ internal sealed class MixtureReference(int components, string owner)
     {
         var k = components;
         var all = parameters.unflatten(1, [Parameters, x.shape[1]]);
-        return (all.narrow(1, 0, k).log_softmax(1), all.narrow(1, k, k), all.narrow(1, 2 * k, k).mul(size_rate).tanh().mul(max_size),
-            all.select(1, 3 * k).mul(scale_rate).tanh().mul(max_scale), all.select(1, (3 * k) + 1));
+        return (all.narrow(1, 0, k).log_softmax(1), all.narrow(1, k, k), all.narrow(1, 2 * k, k).mul(sizeRate).tanh().mul(maxSize),
+            all.select(1, 3 * k).mul(scaleRate).tanh().mul(maxScale), all.select(1, (3 * k) + 1));
     }
 
     /// <summary>logit F(x) and the logarithm of its derivative.</summary>
@@ -109,7 +109,7 @@ internal sealed class MixtureReference(int components, string owner)
             var next = x.where(found, newton.where(good, nextLow.add(nextHigh, Scalars.One).mul(Scalars.Half)));
             var change = next.sub(x).abs();
             // where the map is flat, rounding of the value hides the step, and where it is steep, rounding of x hides the value
-            var foundNow = found.logical_or(change.le(x.abs().clamp_min(Scalars.One).mul(small_step))).logical_or(residual.abs().le(target.abs().clamp_min(Scalars.One).mul(small_residual)));
+            var foundNow = found.logical_or(change.le(x.abs().clamp_min(Scalars.One).mul(smallStep))).logical_or(residual.abs().le(target.abs().clamp_min(Scalars.One).mul(smallResidual)));
             var done = RootSearch.Asks(i, x) && foundNow.all().Fetch<bool>();
             found = step.MoveToOuter(foundNow);
             before = step.MoveToOuter(change.where(good, nextHigh.sub(nextLow)));
@@ -120,7 +120,7 @@ internal sealed class MixtureReference(int components, string owner)
         {
             var (value, logDerivative) = Logit(x, p);
             var rest = value.sub(target).abs();
-            var exact = rest.mul(logDerivative.neg().exp()).le(x.abs().clamp_min(Scalars.One).mul(last_digits));
+            var exact = rest.mul(logDerivative.neg().exp()).le(x.abs().clamp_min(Scalars.One).mul(lastDigits));
             CheckResidual(rest.mul(p.LogScale.exp()).div(y.to(float64).abs().clamp_min(Scalars.One)).masked_fill(exact, Scalars.Zero).max().Fetch<double>());
         }
         return scope.MoveToOuter(x.to(y.dtype));

@@ -8,11 +8,11 @@ namespace RealNvp.Operations;
 /// <summary>Splines in plain tensor operations, for all devices and dtypes and for derivatives of gradients.</summary>
 internal sealed class SplineReference(SplineShape shape)
 {
-    private readonly Scalar steepness = Scalars.Of(shape.Steepness), flatness = Scalars.Of(1 / shape.Steepness), min_derivative = Scalars.Of(shape.MinDerivative);
+    private readonly Scalar steepness = Scalars.Of(shape.Steepness), flatness = Scalars.Of(1 / shape.Steepness), minDerivative = Scalars.Of(shape.MinDerivative);
     private static readonly Scalar smallest = Scalars.Of(1e-30);
     private readonly Scalar low = Scalars.Of(shape.Low), high = Scalars.Of(shape.High), period = Scalars.Of(shape.High - shape.Low);
-    private readonly Scalar bin_floor = Scalars.Of((shape.High - shape.Low) * shape.MinBinSize);
-    private readonly Scalar bin_share = Scalars.Of((shape.High - shape.Low) * (1 - (shape.MinBinSize * shape.Bins)));
+    private readonly Scalar binFloor = Scalars.Of((shape.High - shape.Low) * shape.MinBinSize);
+    private readonly Scalar binShare = Scalars.Of((shape.High - shape.Low) * (1 - (shape.MinBinSize * shape.Bins)));
 
     public SplineShape Shape => shape;
 
@@ -66,7 +66,7 @@ internal sealed class SplineReference(SplineShape shape)
     /// <summary>K + 1 knots from the lower edge to the upper one, and the K distances between them.</summary>
     private (Tensor Knots, Tensor Sizes) Knots(Tensor weights)
     {
-        var sizes = weights.softmax(1).mul(bin_share).add(bin_floor, Scalars.One);
+        var sizes = weights.softmax(1).mul(binShare).add(binFloor, Scalars.One);
         var edge = zeros_like(sizes.narrow(1, 0, 1));
         // the upper edge is itself, and not a sum with its rounding
         var knots = cat([edge.add(low, Scalars.One), sizes.narrow(1, 0, shape.Bins - 1).cumsum(1).add(low, Scalars.One), edge.add(high, Scalars.One)], 1);
@@ -76,7 +76,7 @@ internal sealed class SplineReference(SplineShape shape)
     private Tensor DerivativesOf(Tensor all)
     {
         // log(1 + exp(x)) in the form that is exact on both sides
-        var free = nn.functional.logsigmoid(all.narrow(1, 2 * shape.Bins, shape.Derivatives).mul(steepness).neg()).neg().mul(flatness).add(min_derivative, Scalars.One);
+        var free = nn.functional.logsigmoid(all.narrow(1, 2 * shape.Bins, shape.Derivatives).mul(steepness).neg()).neg().mul(flatness).add(minDerivative, Scalars.One);
         if (shape.Ends == SplineEnds.Box) return free;
         if (shape.Ends == SplineEnds.Circular) return cat([free, free.narrow(1, 0, 1)], 1);
         var one = ones_like(all.narrow(1, 0, 1));
