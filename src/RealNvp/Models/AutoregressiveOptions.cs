@@ -48,7 +48,8 @@ public abstract record AutoregressiveOptions : ModelOptions
         Require(Enum.IsDefined(Transformer), nameof(Transformer), Transformer, "must be a defined value");
     }
 
-    private protected override double? BoxBound => Transformer == AutoregressiveKind.Spline && !Standardize && !FlowBatchNorm ? Bound : null;
+    /// <inheritdoc/>
+    protected override double? BoxBound => Transformer == AutoregressiveKind.Spline && !Standardize && !FlowBatchNorm ? Bound : null;
 
     /// <summary>The layers of the model, each from data to latents in one pass, or the other way round.</summary>
     internal Chain Chain(bool inverted)

@@ -66,11 +66,11 @@ public abstract partial class FlowModel
         if (train.Context is { } contexts) TableCheck.Vary(contexts, options.ContextColumns, "context column", nameof(context), owner);
 
         var choice = options.Model ?? PresetChoice.Of(rows.shape[1], train.X.shape[0], context?.shape[1] ?? 0);
-        FlowModel model;
-        using (Weights.Seed(options.Seed)) model = choice.Build();
+        var model = choice.NewModel(options.Seed);
         try
         {
             if (options.Device is { } device) model.to(device);
+            model.Info = new FlowInfo { Columns = options.Columns is null ? null : [.. options.Columns], ContextColumns = options.ContextColumns is null ? null : [.. options.ContextColumns] };
             var result = Trained(model, train, held, options, progress, cancellationToken);
             model.Report = Reported(model, train, held, options, result, clock);
             return model;

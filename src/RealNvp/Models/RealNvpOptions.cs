@@ -58,10 +58,6 @@ public sealed partial record RealNvpOptions : ModelOptions
     /// <summary>Ends with a learned scale for each variable, as NICE does.</summary>
     public bool DiagonalScaling { get; init; }
 
-    /// <summary>Reads a record that <see cref="ModelOptions.ToJson"/> wrote, and validates it.</summary>
-    /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
-    public static RealNvpOptions FromJson(string text) => Parse<RealNvpOptions>(text);
-
     /// <inheritdoc/>
     public override void Validate()
     {
@@ -80,5 +76,6 @@ public sealed partial record RealNvpOptions : ModelOptions
         RequireScales(Scales, static scales => scales - 1, pixels: 2);
     }
 
-    internal override FlowModel Build() => new RealNvpModel(this);
+    /// <inheritdoc/>
+    protected internal override FlowParts Build() => new(RealNvpBuilder.Build(this)) { BaseDensity = NewBase(), ContextEncoder = NewContextEncoder() };
 }

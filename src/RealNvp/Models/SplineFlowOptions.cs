@@ -67,10 +67,6 @@ public sealed record SplineFlowOptions : ModelOptions
     /// <summary>The paper's settings for MINIBOONE (appendix B.1): 43 features, 10 couplings, 1 block of 32, 4 bins. Without the paper's dropout of 0.2.</summary>
     public static SplineFlowOptions Miniboone { get; } = new() { Shape = [43], Hidden = 32, Blocks = 1, Bins = 4 };
 
-    /// <summary>Reads a record that <see cref="ModelOptions.ToJson"/> wrote, and validates it.</summary>
-    /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
-    public static SplineFlowOptions FromJson(string text) => Parse<SplineFlowOptions>(text);
-
     /// <inheritdoc/>
     public override void Validate()
     {
@@ -89,7 +85,24 @@ public sealed record SplineFlowOptions : ModelOptions
         Require(Base != BaseDensityKind.UniformBox, nameof(Base), Base, "is for the features that are no circles; circles have a uniform density of their own");
     }
 
-    private protected override double? BoxBound => Standardize || Linear ? null : Bound;
+    /// <inheritdoc/>
+    protected override double? BoxBound => Standardize || Linear ? null : Bound;
 
-    internal override FlowModel Build() => new SplineFlow(this);
+    /// <inheritdoc/>
+    protected internal override FlowParts Build() => CircularFeatures.Count > 0
+        ? new(CircularSplines.Build(this)) { BaseDensity = CircularSplines.Base(this), ContextEncoder = NewContextEncoder() }
+        : new(Layers()) { BaseDensity = NewBase(), ContextEncoder = NewContextEncoder() };
+
+    private Chain Layers()
+    {
+        var layers = Preprocessing(Standardize);
+        for (var i = 0; i < Couplings; i++)
+        {
+            if (Linear) layers.Add(new InvertibleLinear(Shape));
+            var mask = i % 2 == 0 ? Mask.Alternating(Shape[0]) : !Mask.Alternating(Shape[0]);
+            layers.Add(new CouplingLayer(Shape, mask, new SplineTransformer(Bins, Bound, Tails), size => new ResidualMlp(size.Inputs, size.Outputs, Hidden, Blocks, ContextSize, InputLimit)));
+        }
+        if (Linear) layers.Add(new InvertibleLinear(Shape));
+        return new Chain([.. layers]);
+    }
 }

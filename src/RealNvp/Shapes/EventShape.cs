@@ -9,7 +9,7 @@ namespace RealNvp;
 /// Write one as a collection expression: <c>EventShape shape = [3, 32, 32];</c>
 /// </remarks>
 [CollectionBuilder(typeof(EventShape), nameof(Create))]
-[System.Text.Json.Serialization.JsonConverter(typeof(Internal.EventShapeJsonConverter))]
+[System.Text.Json.Serialization.JsonConverter(typeof(EventShapeJsonConverter))]
 public readonly struct EventShape : IEquatable<EventShape>, IReadOnlyList<long>
 {
     private readonly long[]? sizes;

@@ -143,6 +143,7 @@ public sealed partial class Trainer : IDisposable
             flow.eval();
         }
         Finish();
+        Describe(data, validation);
         return Result(source, run.HeldOut, reason);
     }
 
