@@ -85,6 +85,7 @@ public sealed class DescribeTests : IDisposable
     [InlineData("{")]
     public void A_description_that_is_damaged_is_refused_and_the_flow_is_as_it_was(string text)
     {
+        using var scope = NewDisposeScope();
         using var flow = new Flow([2], new DiagonalScaling([2])) { Info = new FlowInfo { Note = "before" } };
         flow.SaveWeights(folder.At("a.safetensors"));
         using (var file = SafeTensors.Load(folder.At("a.safetensors")))
