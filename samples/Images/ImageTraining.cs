@@ -65,7 +65,7 @@ internal sealed class ImageTraining
 
         model.Save(Path.Combine(Output, ModelFile));
         if (result.History.Count > 0)
-            new TrainingCurve([.. result.History.Select(h => ((double)h.Epoch, h.BitsPerDim))], result.History.Any(h => h.ValidationBitsPerDim is not null) ? [.. result.History.Select(h => ((double)h.Epoch, h.ValidationBitsPerDim ?? double.NaN))] : null)
+            new TrainingCurve([.. result.History.Select(h => ((double)h.Epoch, h.BitsPerDim ?? double.NaN))], result.History.Any(h => h.ValidationBitsPerDim is not null) ? [.. result.History.Select(h => ((double)h.Epoch, h.ValidationBitsPerDim ?? double.NaN))] : null)
                 .Save(Path.Combine(Output, "training.png"));
         ImageReport.WriteAll(model, split, Seed, Output);
         model.Dispose();

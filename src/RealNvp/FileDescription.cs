@@ -65,7 +65,7 @@ public sealed class FileDescription : IHtml
     /// <summary>The number of bytes of all tensors.</summary>
     public long Bytes { get; }
 
-    /// <summary>Whether it holds the state of a training, which <see cref="Trainer.Resume(string, Device, Func{TrainingOptions, TrainingOptions})"/> goes on with.</summary>
+    /// <summary>Whether it holds the state of a training, which <c>Trainer.Resume</c> goes on with.</summary>
     public bool IsCheckpoint { get; }
 
     /// <summary>The description as text, a line each.</summary>

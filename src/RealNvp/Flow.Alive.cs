@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -21,9 +22,17 @@ public partial class Flow
     internal void CheckAlive()
     {
         CheckDisposed();
-        // the weights of a disposed layer are gone from these lists, or are left there without a tensor
-        if (StateCount < stateCount || parameters().Concat(buffers()).Any(t => t.IsInvalid))
-            throw new ObjectDisposedException(GetName(), $"A part of the {GetName()}, such as a layer, has been disposed. Keep it alive as long as you use the flow.");
+        if (!IsAlive) throw PartIsGone(null);
+    }
+
+    // the weights of a disposed layer are gone from these lists, or are left there without a tensor
+    private bool IsAlive => ModuleLife.FirstDisposed(this) is null && StateCount >= stateCount && !parameters().Concat(buffers()).Any(t => t.IsInvalid);
+
+    private ObjectDisposedException PartIsGone(Exception? cause)
+    {
+        var part = ModuleLife.FirstDisposed(this) is { } gone ? $"{gone.Path} ({ModuleLife.Name(gone.Module)})" : "such as a layer";
+        var text = $"A part of the {GetName()}, {part}, has been disposed. Keep it alive as long as you use the flow.";
+        return cause is null ? new ObjectDisposedException(GetName(), text) : new ObjectDisposedException(text, cause);
     }
 
     /// <summary>All weights and buffers, none of which is disposed.</summary>

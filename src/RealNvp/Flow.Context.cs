@@ -28,9 +28,8 @@ public partial class Flow
         if (context_encoder is { } encoder) encoder.CheckContext(context, examples, owner, values: true);
         else
         {
-            Check.ContextShape(context, ContextSize, examples, owner);
+            Check.Context(context, ContextSize, examples, owner, null, anyDtype: true);
             if (context is null) return;
-            Check.Like(context, nameof(context), owner, null);
             Check.Finite(context, nameof(context), owner);
         }
     }

@@ -22,8 +22,13 @@ public partial class Flow
         return scope.MoveToOuter(TrainingLogProb(x, context, seed).mean().neg());
     }
 
-    /// <summary>log p (N) of each example, as the training loss has it.</summary>
-    internal Tensor TrainingLogProb(Tensor x, Tensor? context, long? seed)
+    /// <summary>log p(x | context) of each example in nats, with a graph and in the module's own mode: what <see cref="NegativeLogLikelihood"/> is the mean of, for losses of your own.</summary>
+    /// <remarks>As of <see cref="NegativeLogLikelihood"/>. It is minus infinity for an example outside of the support.</remarks>
+    /// <param name="x">(N, ...) with N of at least 1.</param>
+    /// <param name="context">(N, C) for a conditional flow.</param>
+    /// <param name="seed">Fixes the noise; null draws from torch's generator.</param>
+    /// <returns>(N), which the caller disposes.</returns>
+    public Tensor TrainingLogProb(Tensor x, Tensor? context = null, long? seed = null)
     {
         var owner = $"{GetName()}.{nameof(NegativeLogLikelihood)}";
         using var mode = EvaluationGate.Own(this);
@@ -124,7 +129,7 @@ public partial class Flow
         return new Evaluation
         {
             Count = count, MeanLogProb = all, StandardError = finite == count ? Math.Sqrt(variance / count) : double.NaN, BitsPerDim = -all / (InputShape.NumElements * Math.Log(2)), IsBound = IsBound,
-            FiniteCount = finite, FiniteMeanLogProb = mean, RoundTripError = roundTrip?.Error, Warnings = roundTrip?.Warning is { } warning ? [warning] : [],
+            FiniteCount = finite, FiniteMeanLogProb = mean, RoundTripError = roundTrip?.Error, Warnings = roundTrip?.Warning is { } warning ? [.. FileWarnings, warning] : FileWarnings,
         };
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -36,7 +37,7 @@ public partial class Flow
         var outside = logDet.isneginf();
         if (!outside.any().Fetch<bool>()) return;
         ThrowIfWeightsAreNotFinite(owner);
-        throw new ArgumentException($"{owner}: {Check.Rows(outside, start)} lie outside of the domain of the flow, so they have no latents; LogProb gives minus infinity for them. Leave them out.");
+        throw new ArgumentException($"{owner}: {Check.Rows(outside, start, ("lies", "lie"))} outside of the domain of the flow, where there are no latents; LogProb gives minus infinity. Leave such rows out.");
     }
 
     // the rows at fault are computed again, watched
@@ -55,6 +56,7 @@ public partial class Flow
     {
         try { return inverse ? bijection.Inverse(input, context) : bijection.Forward(input, context); }
         catch (NoInverseException e) { throw NoInverse(owner, e); }
+        catch (Exception e) when (e is InvalidOperationException or ExternalException && !IsAlive) { throw PartIsGone(e); }
     }
 
     /// <summary>The error for a layer that has no inverse.</summary>

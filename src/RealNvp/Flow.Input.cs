@@ -45,7 +45,7 @@ public partial class Flow
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         if (!x.is_floating_point() || bijection.OutsideDomain(x) is not { } outside || !outside.any().Fetch<bool>()) return;
-        throw new ArgumentException($"{owner} expects data within the domain of the flow, but {Check.Rows(outside)} of {nameof(x)} lie outside, so their log-probability is minus infinity: {Domain(x)}. Scale the data, or leave these rows out.", nameof(x));
+        throw new ArgumentException($"{owner} expects data within the domain of the flow, but {Check.Rows(outside, verbs: ("lies", "lie"))} outside, where the log-probability is minus infinity: {Domain(x)}. Scale the data, or leave these rows out.", nameof(x));
     }
 
     /// <summary>Checks a whole data set, on any device and in any floating-point dtype, before it is read batch by batch.</summary>

@@ -36,5 +36,7 @@ public partial class Flow : IGated
 
     void IGated.CheckDisposed() => CheckDisposed();
 
+    void IGated.CheckAlive() => CheckAlive();
+
     private nn.Module[] FindParts() => [.. modules().Prepend(this).Distinct()];
 }

@@ -6,6 +6,9 @@ namespace RealNvp;
 /// <content>Weights in a file or stream, for flows that you compose; a <see cref="FlowModel"/> is saved whole.</content>
 public partial class Flow
 {
+    /// <summary>What the user should know about the file that the flow comes from.</summary>
+    internal virtual IReadOnlyList<string> FileWarnings => [];
+
     /// <summary>Writes all weights and buffers to a file, as safetensors. The file is replaced in one step.</summary>
     /// <remarks>
     /// The file does not say what the layers are: to read it, build the same flow by the same code and call <c>LoadWeights</c>. A <see cref="FlowModel"/>, such as

@@ -39,8 +39,9 @@ public partial class Flow : nn.Module
     private protected Flow(string name, EventShape inputShape, Bijection bijection, Density? baseDensity, ContextEncoder? contextEncoder = null) : base(TorchBackend.Checked(name))
     {
         ArgumentNullException.ThrowIfNull(bijection);
-        bijection.CheckAlive();
-        baseDensity?.CheckAlive();
+        ModuleLife.Alive(bijection, nameof(bijection), name);
+        ModuleLife.Alive(baseDensity, nameof(baseDensity), name);
+        ModuleLife.Alive(contextEncoder, nameof(contextEncoder), name);
         if (!inputShape.IsFixed) throw new ArgumentException($"A flow needs a shape with all sizes known; got {inputShape}.", nameof(inputShape));
         if (bijection.InputShape is { } wanted && !wanted.Matches(inputShape.ToArray()))
             throw new ArgumentException($"The bijection takes examples of shape {wanted}; the flow has {inputShape}.", nameof(bijection));

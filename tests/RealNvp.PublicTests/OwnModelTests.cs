@@ -103,9 +103,9 @@ public sealed record WaveOptions : ModelOptions
 
     public WaveSlope Slope { get; init; }
 
-    public override void Validate()
+    protected override void CheckRules()
     {
-        base.Validate();
+        base.CheckRules();
         RequireVector();
         Range(Layers, 1, 100, nameof(Layers));
     }

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -13,7 +13,7 @@ public sealed class Inverted : Bijection
     public Inverted(Bijection bijection)
         : base(nameof(Inverted), (bijection ?? throw new ArgumentNullException(nameof(bijection))).InputShape is { } s ? bijection.OutputShapeOf(s) : (EventShape?)null)
     {
-        this.bijection = bijection;
+        this.bijection = Internal.ModuleLife.Alive(bijection, nameof(bijection), nameof(Inverted));
         RegisterComponents();
     }
 

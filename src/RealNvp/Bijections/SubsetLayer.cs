@@ -21,6 +21,7 @@ public sealed class SubsetLayer : Bijection
     public SubsetLayer(EventShape inputShape, FeatureSet features, Bijection bijection) : base(nameof(SubsetLayer), inputShape)
     {
         ArgumentNullException.ThrowIfNull(bijection);
+        ModuleLife.Alive(bijection, nameof(bijection), nameof(SubsetLayer));
         var count = Check.Vector(inputShape, nameof(inputShape), nameof(SubsetLayer));
         features.Require(count, nameof(features), nameof(SubsetLayer));
         EventShape part = [features.Count];

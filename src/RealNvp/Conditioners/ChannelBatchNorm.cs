@@ -27,8 +27,8 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws
     public ChannelBatchNorm(long channels, BatchStatistics statistics = BatchStatistics.Running, double momentum = 0.9, double eps = 1e-5) : base(nameof(ChannelBatchNorm))
     {
         Check.Positive(channels, nameof(channels), "The number of channels");
-        if (momentum is not (>= 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(momentum), momentum, "The momentum must be in [0, 1).");
-        if (!(eps > 0 && double.IsFinite(eps))) throw new ArgumentOutOfRangeException(nameof(eps), eps, "Epsilon must be positive and finite.");
+        Ranges.Momentum.Require(momentum, nameof(momentum), "The momentum");
+        Ranges.BatchNormEpsilon.Require(eps, nameof(eps), "Epsilon");
         Weights.Pay((4 * channels) + 1, 5);
         (Statistics, Momentum, Eps, epsilon) = (statistics, momentum, eps, Scalars.Of(eps));
         weight = Weights.Parameter(ones(channels));
@@ -86,7 +86,7 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws
     {
         var current = training && input.shape[0] > 0;
         var differentiable = IsDifferentiable(input);
-        if (!NormRelu.Takes(input, weight) || (current ? !NormalizesBatch(input) : differentiable)) return call(input).relu_();
+        if (!NormRelu.CanRun(input, weight) || (current ? !NormalizesBatch(input) : differentiable)) return call(input).relu_();
         using var scope = NewDisposeScope();
         if (!current) return scope.MoveToOuter(NormRelu.Known(input, running_mean, running_var, weight, bias, Eps));
         var result = differentiable ? NormReluFunction.Apply(input, weight, bias, Eps) : NormRelu.Batch(input, weight, bias, Eps);
@@ -97,7 +97,7 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws
     /// <summary>A 3×3 convolution of <see cref="Relu"/>, as one node of the graph; null where there is none for it.</summary>
     internal Tensor? ReluConvolution(Tensor input, Tensor kernel, Tensor? kernelBias)
     {
-        if (!training || input.shape[0] == 0 || !NormalizesBatch(input) || !IsDifferentiable(input) || !NormConvolution.Takes(input, weight, kernel, kernelBias)) return null;
+        if (!training || input.shape[0] == 0 || !NormalizesBatch(input) || !IsDifferentiable(input) || !NormConvolution.CanRun(input, weight, kernel, kernelBias)) return null;
         using var scope = NewDisposeScope();
         var result = NormConvolution.Apply(input, weight, bias, Eps, kernel, kernelBias);
         Track(result[1], result[2], input);

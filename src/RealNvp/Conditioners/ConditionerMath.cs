@@ -30,7 +30,7 @@ internal static class ConditionerMath
         if (modules.Uses(context)) context = InputLimitReference.Of(context!, modules.Limit);
         if (!reduced) return scope.MoveToOuter(DenseNetwork.Run(modules.Program, modules.Tensors(input, context), modules.Uses(context)));
         var all = modules.Tensors(input, context).ConvertAll(t => t.to(modules.ComputeDtype!.Value));
-        return scope.MoveToOuter(DenseTwin.Forward(modules.Program, new DenseTensors(modules.Program, all, modules.Uses(context))).to(input.dtype));
+        return scope.MoveToOuter(DenseReference.Forward(modules.Program, new DenseTensors(modules.Program, all, modules.Uses(context))).to(input.dtype));
     }
 
     /// <summary>A convolution of stride 1 that keeps the size of the image; the caller disposes the result, which has the dtype of the input.</summary>

@@ -50,10 +50,10 @@ public sealed class GlowConvNet : Conditioner
         {
             var (weight, bias, scale) = last.Parts;
             Tensor[] all = [input, first.Weight, first.Bias, second.Weight, second.Bias, weight, bias, scale];
-            if (ConvNet.Takes(all)) return ConvNet.Run(all);
+            if (ConvNet.CanRun(all)) return ConvNet.Run(all);
         }
         using var scope = NewDisposeScope();
-        var h = first.call(ChannelsLast.Wanted(input) ? ChannelsLast.Of(input) : input);
+        var h = first.call(ChannelsLast.CanRun(input) ? ChannelsLast.Of(input) : input);
         if (this.context is not null && context is not null) h = h.add(this.context.call(context).unsqueeze(2).unsqueeze(3), Scalars.One);
         return scope.MoveToOuter(last.call(second.call(h.relu_()).relu_()));
     }

@@ -196,7 +196,7 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
         if (is_grad_enabled() || ConditionerMath.IsReduced(dense.ComputeDtype, like)) return null;
         List<Tensor> all = [like];
         foreach (var layer in Layers) all.AddRange([layer.weight!, layer.bias!]);
-        if (!DenseNetwork.Serves(dense.Program, all, false)) return null;
+        if (!DenseNetwork.CanRun(dense.Program, all, false)) return null;
         var given = this.context is not null && context is not null ? this.context.call(InputLimitReference.Of(context, dense.Limit)) : null;
         return new SequenceOperation(dense.Program, new DenseTensors(dense.Program, all, false), given, OrderOf(positions), ends, ParametersPerFeature, dense.Limit);
     }

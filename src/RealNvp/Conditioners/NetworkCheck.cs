@@ -26,6 +26,7 @@ internal static class NetworkCheck
     /// <exception cref="ArgumentException">What the network maps, what it must map, and how to make one that fits.</exception>
     private static bool Require(nn.Module network, ConditionerSizes sizes, string owner, string parameter)
     {
+        ModuleLife.Alive(network, parameter, owner);
         var context = (network as Conditioner)?.ContextSize ?? 0;
         if (sizes.ContextSize > 0 && context != sizes.ContextSize)
             throw new ArgumentException($"{Of(network, owner)} takes {(context == 0 ? "no context" : $"{context} context features")}; the layer was asked for {sizes.ContextSize}. Make it with contextSize: size.ContextSize.", parameter);

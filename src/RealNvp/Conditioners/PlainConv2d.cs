@@ -19,7 +19,7 @@ internal sealed class PlainConv2d : nn.Module<Tensor, Tensor>, IHasComputeDtype
     {
         Check.Positive(inputs, nameof(inputs), "The number of input channels");
         Check.Positive(outputs, nameof(outputs), "The number of output channels");
-        Weights.Pay(checked((outputs * inputs * kernelSize * kernelSize) + outputs), 2);
+        Weights.Pay(((Int128)outputs * inputs * kernelSize * kernelSize) + outputs, 2);
         this.border = border;
         using var scope = NewDisposeScope();
         long[] size = [outputs, inputs, kernelSize, kernelSize];

@@ -69,7 +69,7 @@ public sealed class ResidualConvNet : Conditioner
         var h = in_norm is null ? input : in_norm.call(input);
         if (doubled) h = h.mul(Scalars.Two);
         if (concatenated) h = cat([h, h.neg()], 1).relu();
-        if (ChannelsLast.Wanted(h)) h = ChannelsLast.Of(h);
+        if (ChannelsLast.CanRun(h)) h = ChannelsLast.Of(h);
         h = in_conv.call(h);
         if (this.context is not null && context is not null) h = h.add(this.context.call(context).unsqueeze(-1).unsqueeze(-1), Scalars.One);
         var skip = in_skip.call(h);

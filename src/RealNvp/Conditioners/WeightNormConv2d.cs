@@ -29,7 +29,7 @@ public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>, IHasComputeDty
         Check.Positive(outputs, nameof(outputs), "The number of output channels");
         shape = EventShape.Create(inputs, -1, -1);
         if (kernelSize is < 1 or > 1023 || kernelSize % 2 == 0) throw new ArgumentOutOfRangeException(nameof(kernelSize), kernelSize, "The kernel size must be odd, so that padding keeps the image size, and at most 1023.");
-        Weights.Pay(checked((outputs * inputs * kernelSize * kernelSize) + ((bias ? 2 : 1) * outputs)), bias ? 3 : 2);
+        Weights.Pay(((Int128)outputs * inputs * kernelSize * kernelSize) + ((bias ? 2 : 1) * outputs), bias ? 3 : 2);
         using var scope = NewDisposeScope();
         // PyTorch's default for convolutions: uniform in ±1/√(fan in)
         var bound = 1 / Math.Sqrt(inputs * kernelSize * kernelSize);
@@ -63,7 +63,7 @@ public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>, IHasComputeDty
         return scope.MoveToOuter(Convolve(input, Weight(input)));
     }
 
-    private Tensor Weight(Tensor input) => WeightNorm.Of(weight_v, weight_g, fused: ChannelsLast.Wanted(input));
+    private Tensor Weight(Tensor input) => WeightNorm.Of(weight_v, weight_g, fused: ChannelsLast.CanRun(input));
 
     private Tensor Convolve(Tensor input, Tensor weight) => ConditionerMath.Conv2d(compute, input, weight, bias);
 }

@@ -18,7 +18,7 @@ public sealed class LabelEncoder : ContextEncoder
         Classes = Check.Positive(classes, nameof(classes), "The number of classes");
         if (size is { } c)
         {
-            Weights.Pay(checked(classes * c), 1);
+            Weights.Pay((Int128)classes * c, 1);
             vectors = Weights.Parameter(Weights.Normal(classes, c));
         }
         RegisterComponents();

@@ -17,7 +17,7 @@ public sealed class NetworkEncoder : ContextEncoder
     public NetworkEncoder(EventShape contextShape, long size, nn.Module<Tensor, Tensor> network) : base(nameof(NetworkEncoder), contextShape, size)
     {
         ArgumentNullException.ThrowIfNull(network);
-        this.network = network;
+        this.network = Internal.ModuleLife.Alive(network, nameof(network), nameof(NetworkEncoder));
         RegisterComponents();
     }
 

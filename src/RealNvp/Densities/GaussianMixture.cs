@@ -30,8 +30,8 @@ public sealed class GaussianMixture : Density
         Internal.Check.NotNegative(contextSize, nameof(contextSize), "The number of context features");
         ContextSize = contextSize;
         var d = shape.NumElements;
-        if (contextSize > 0) network = new ResidualMlp(contextSize, checked(components * (1 + (2 * d))), hidden, 1, inputLimit: inputLimit);
-        Weights.Pay(checked(components * (1 + (2 * d))), 3);
+        Weights.Pay((Int128)components * (1 + (2 * d)), 3);
+        if (contextSize > 0) network = new ResidualMlp(contextSize, components * (1 + (2 * d)), hidden, 1, inputLimit: inputLimit);
         logits = Weights.Parameter(zeros(components));
         means = Weights.Parameter(Weights.Normal(components, d));
         log_scales = Weights.Parameter(zeros(components, d));

@@ -28,6 +28,7 @@ public sealed class ProductDensity : Density
         foreach (var (some, density) in parts)
         {
             if (density is null) throw new ArgumentNullException(nameof(parts), "A part has no density.");
+            ModuleLife.Alive(density, nameof(parts), nameof(ProductDensity));
             some.Require(count, nameof(parts), nameof(ProductDensity));
             if (density.Shape != EventShape.Create(some.Count)) throw new ArgumentException($"The part {some} has {some.Count} feature(s); its {density.GetName()} is for {density.Shape}. Make it for ({some.Count},).", nameof(parts));
         }

@@ -6,10 +6,11 @@ namespace RealNvp;
 
 /// <summary>The uniform density on a box: log p(z) = −D log(high − low) within, and minus infinity outside.</summary>
 /// <remarks>For bijections onto a box, such as splines with <see cref="SplineTails.Box"/> or <see cref="SplineTails.Circular"/>. It has no weights.
-/// A temperature below 1 draws from the inner part of the box, about its center; one above 1 stays in the box.</remarks>
+/// A temperature below 1 draws from the inner part of the box, about its center; one above 1 stays in the box.
+/// An element counts as within up to four roundings of its dtype beyond an edge (4·ε·max(|low|, |high|)), so that a flow can score what it samples.</remarks>
 public sealed class UniformBox : Density
 {
-    /// <summary>Roundings of the edges that count as within: a map onto the box may end on the other side of one.</summary>
+    /// <summary>Roundings of the larger edge that count as within: a spline onto the box, and the shift of a circle, may end on the other side of an edge.</summary>
     private const double Slack = 4;
 
     private readonly Scalar low, high, width, log_density, minus_infinity = Scalars.Of(double.NegativeInfinity);
@@ -20,7 +21,7 @@ public sealed class UniformBox : Density
     /// <param name="high">The upper edge; both edges belong to the box.</param>
     public UniformBox(EventShape shape, double low = 0, double high = 1) : base(nameof(UniformBox), shape)
     {
-        if (!(low < high) || !double.IsFinite(high - low)) throw new ArgumentOutOfRangeException(nameof(high), high, FormattableString.Invariant($"A box needs finite edges with low < high; got {low} and {high}."));
+        Ranges.Interval(low, high, "A box");
         (Low, High) = (low, high);
         (this.low, this.high, width, log_density) = (Scalars.Of(low), Scalars.Of(high), Scalars.Of(high - low), Scalars.Of(-shape.NumElements * Math.Log(high - low)));
         RegisterComponents();

@@ -48,12 +48,13 @@ internal static class Diagnosis
         if (last is not { } l || !rows.any().Fetch<bool>() || logProb.isnan().any().Fetch<bool>() || logProb.isposinf().any().Fetch<bool>()) return null;
         var bad = rows.nonzero().flatten();
         var z = l.Value.index_select(0, bad);
-        var where = $"{Check.Rows(rows)} of the batch have a log-probability of minus infinity";
-        if (l.LogDet is { } det && det.isneginf().any().Fetch<bool>()) return $"{where}: a layer says that they are outside of its domain";
-        if (flow.BaseDensity.OutsideSupport(z)?.nonzero() is not { } at || at.shape[0] == 0) return $"{where}: their latents are where {flow.BaseDensity.GetName()} has no density that {z.dtype} can hold";
+        var where = $"{Check.Rows(rows, verbs: ("of the batch has", "of the batch have"))} a log-probability of minus infinity";
+        var (its, lies, they) = bad.shape[0] == 1 ? ("its latent", "lies", "it is") : ("their latents", "lie", "they are");
+        if (l.LogDet is { } det && det.isneginf().any().Fetch<bool>()) return $"{where}: a layer says that {they} outside of its domain";
+        if (flow.BaseDensity.OutsideSupport(z)?.nonzero() is not { } at || at.shape[0] == 0) return $"{where}: {its} {lies} where {flow.BaseDensity.GetName()} has no density that {z.dtype} can hold";
         var index = at[0].FetchInt64s();
         var value = z.flatten()[Flat(index, z.shape)].FetchDouble();
-        return FormattableString.Invariant($"{where}: their latents lie outside of the support of {flow.BaseDensity.GetName()}, {at.shape[0]} elements in all, the first being element {EventShape.Format(index.AsSpan(1))} = {value:G6} of the latent of row {bad[index[0]].FetchInt64()}");
+        return FormattableString.Invariant($"{where}: {its} {lies} outside of the support of {flow.BaseDensity.GetName()}, {at.shape[0]} element(s) in all, the first being {EventShape.Format(index.AsSpan(1))} = {value:G6} of the latent of row {bad[index[0]].FetchInt64()}");
     }
 
     private static long Flat(long[] index, long[] shape)

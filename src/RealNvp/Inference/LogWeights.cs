@@ -18,7 +18,8 @@ internal static class LogWeights
     /// <param name="zeroAllowed">Whether a density of 0, log p̃ = -∞, is fine.</param>
     /// <param name="first">The number of the first sample, for errors.</param>
     /// <param name="owner">The method that errors name.</param>
-    public static Tensor Of(Func<Tensor, Tensor> logDensity, Tensor x, Tensor logProb, bool zeroAllowed, long first, string owner)
+    /// <param name="check">Whether the values are looked at, which waits for a device.</param>
+    public static Tensor Of(Func<Tensor, Tensor> logDensity, Tensor x, Tensor logProb, bool zeroAllowed, long first, string owner, bool check = true)
     {
         var logTarget = logDensity(x);
         if (logTarget is null || logTarget.IsInvalid) throw new ArgumentException($"{owner}: {nameof(logDensity)} gave {(logTarget is null ? "null" : "a disposed tensor")}; expected a log-density for each of the {x.shape[0]} points.", nameof(logDensity));
@@ -28,7 +29,7 @@ internal static class LogWeights
         if (logTarget.device_type != x.device_type || logTarget.device_index != x.device_index)
             throw new ArgumentException($"{owner}: the points are on {x.device}, but {nameof(logDensity)} gave a tensor on {logTarget.device}. Move what it computes with to {x.device}.", nameof(logDensity));
         var logWeight = logTarget.sub(logProb);
-        if (Fault(logTarget, x, logProb, logWeight, zeroAllowed, first) is { } fault) throw new ArgumentException($"{owner}: {nameof(logDensity)} {fault}", nameof(logDensity));
+        if (check && Fault(logTarget, x, logProb, logWeight, zeroAllowed, first) is { } fault) throw new ArgumentException($"{owner}: {nameof(logDensity)} {fault}", nameof(logDensity));
         return logWeight;
     }
 

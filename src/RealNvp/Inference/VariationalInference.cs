@@ -36,23 +36,38 @@ public static class VariationalInference
     /// <exception cref="InvalidOperationException">A sample of the flow is not finite, or its base density has weights but draws samples without gradients.</exception>
     public static Tensor ReverseKl(Flow flow, Func<Tensor, Tensor> logDensity, long samples, Tensor? context = null, GradientEstimator estimator = GradientEstimator.Path, long? seed = null)
     {
-        const string owner = $"{nameof(VariationalInference)}.{nameof(ReverseKl)}";
         ArgumentNullException.ThrowIfNull(flow);
         ArgumentNullException.ThrowIfNull(logDensity);
         ArgumentOutOfRangeException.ThrowIfLessThan(samples, 1);
         if (!Enum.IsDefined(estimator)) throw new ArgumentOutOfRangeException(nameof(estimator), estimator, "There is no such estimator.");
+        return ReverseKlOf(flow, (x, _) => logDensity(x), samples, context, estimator, seed, $"{nameof(VariationalInference)}.{nameof(ReverseKl)}", check: true);
+    }
+
+    /// <summary>As the public method, with a log-density that takes the context of each point too.</summary>
+    /// <param name="flow">q.</param>
+    /// <param name="logDensity">log p̃ of points (K, ...) and the contexts of each, (K, ...) or null.</param>
+    /// <param name="samples">N, at least 1.</param>
+    /// <param name="context">The contexts (M, ...), or null.</param>
+    /// <param name="estimator">How the gradient is estimated.</param>
+    /// <param name="seed">Fixes the noise.</param>
+    /// <param name="owner">What errors name.</param>
+    /// <param name="check">Whether values are looked at, which waits for a device; if not, what is not finite makes the result so.</param>
+    internal static Tensor ReverseKlOf(Flow flow, Func<Tensor, Tensor?, Tensor> logDensity, long samples, Tensor? context, GradientEstimator estimator, long? seed, string owner, bool check)
+    {
         if (flow.IsStochastic) throw new ArgumentException(flow.Stochastic(owner), nameof(flow));
-        flow.CheckContext(context, null, owner);
+        flow.CheckContext(context, null, owner, mayWait: check);
         if (context?.shape[0] == 0) throw new ArgumentException($"{owner} needs at least one context; got an empty batch.", nameof(context));
 
         using var scope = NewDisposeScope();
         var (x, logProb) = flow.Draw(samples, context, 1, seed, owner, Passes.One, check: false);
+        var given = context?.repeat_interleave(samples, 0);
+        Tensor Target(Tensor points) => logDensity(points, given);
         if (estimator == GradientEstimator.Total || !is_grad_enabled())
-            return scope.MoveToOuter(LogWeights.Of(logDensity, x, logProb, zeroAllowed: false, 0, owner).mean().neg());
+            return scope.MoveToOuter(LogWeights.Of(Target, x, logProb, zeroAllowed: false, 0, owner, check).mean().neg());
 
         // log q reaches the weights through x only: its value is a constant, and its derivative along x stands in for it
-        var value = LogWeights.Of(logDensity, x, logProb.detach(), zeroAllowed: false, 0, owner).mean().neg();
-        var along = flow.LogProbGradient(x, context?.repeat_interleave(samples, 0)).mul(x).sum().mul(Scalars.Of(1.0 / x.shape[0]));
+        var value = LogWeights.Of(Target, x, logProb.detach(), zeroAllowed: false, 0, owner, check).mean().neg();
+        var along = flow.LogProbGradient(x, given).mul(x).sum().mul(Scalars.Of(1.0 / x.shape[0]));
         return scope.MoveToOuter(value.add(along.sub(along.detach()), Scalars.One));
     }
 }

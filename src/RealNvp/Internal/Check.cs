@@ -58,6 +58,7 @@ internal static class Check
         if (tensor.dtype != weight.dtype)
             throw new ArgumentException($"{owner} has weights of dtype {weight.dtype}, but {parameter} has {tensor.dtype}. Convert one of them: {parameter}.to({Name(weight.dtype)}) or module.to({Name(tensor.dtype)}).", parameter);
         Device(tensor, parameter, owner, weight);
+        NotMeta(tensor, parameter);
     }
 
     /// <summary>Checks the arguments of an elementwise map with P parameters an element.</summary>
@@ -87,7 +88,10 @@ internal static class Check
     {
         ArgumentNullException.ThrowIfNull(items, parameter);
         for (var i = 0; i < items.Count; i++)
+        {
             if (items[i] is null) throw new ArgumentException($"{what} {i} is null.", parameter);
+            if (items[i] is nn.Module module) ModuleLife.Alive(module, parameter, $"a list ({what} {i})");
+        }
     }
 
     /// <summary>Throws if a device is not there.</summary>
@@ -131,6 +135,7 @@ internal static class Check
         if (!anyDtype && tensor.dtype != weight.dtype)
             throw new ArgumentException($"{owner} has weights of dtype {weight.dtype}, but {parameter} has {tensor.dtype}. Convert one of them: {parameter}.to({Name(weight.dtype)}) or module.to({Name(tensor.dtype)}).", parameter);
         Device(tensor, parameter, owner, weight);
+        NotMeta(tensor, parameter);
     }
 
     /// <summary>What whoever reads a disposed module gets.</summary>
@@ -148,7 +153,10 @@ internal static class Check
     public static void Context(Tensor? context, long size, long? examples, string owner, Tensor? weight, bool anyDtype = false)
     {
         ContextShape(context, size, examples, owner);
-        if (context is not null) Like(context, nameof(context), owner, weight, anyDtype);
+        if (context is null) return;
+        if (IsWhole(context))
+            throw new ArgumentException($"{owner} expects a context with a floating-point dtype; got {context.dtype}. Convert numbers: context.to(torch.float32).{Labels}", nameof(context));
+        Like(context, nameof(context), owner, weight, anyDtype);
     }
 
     /// <summary>As <see cref="Context"/>, of any dtype and on any device.</summary>
@@ -164,8 +172,13 @@ internal static class Check
         if (size == 0)
             throw new ArgumentException($"{owner} takes no context, but one of shape {EventShape.Format(context.shape)} was given. Build it with a context size to make it conditional.", nameof(context));
         if (context.dim() != 2 || context.shape[1] != size || (examples is { } e && context.shape[0] != e))
-            throw new ArgumentException($"{owner} expects a context of shape {shape}{(examples is null ? "" : ", one row an example")}; got {EventShape.Format(context.shape)}.", nameof(context));
+            throw new ArgumentException($"{owner} expects a context of shape {shape}{(examples is null ? "" : ", one row an example")}; got {EventShape.Format(context.shape)}.{(context.dim() == 1 || IsWhole(context) ? Labels : "")}", nameof(context));
     }
+
+    // what somebody with classes passes first
+    private const string Labels = $" For class labels, build the flow with a {nameof(LabelEncoder)}, which takes them (N), or pass one-hot vectors: torch.nn.functional.one_hot(labels, classes).to(torch.float32).";
+
+    private static bool IsWhole(Tensor tensor) => !tensor.is_floating_point() && !tensor.is_complex();
 
     /// <summary>Throws if a tensor holds NaN or infinity, and names the rows. One pass over the tensor.</summary>
     /// <param name="tensor">Of any floating-point dtype.</param>
@@ -182,14 +195,18 @@ internal static class Check
         throw new ArgumentException($"{owner} expects finite values; {parameter} holds {at.shape[0]} value(s) that are NaN or infinite, the first at index {EventShape.Format(at[0].FetchInt64s())}. Remove or replace them.{(bad.dim() > 1 ? $" They are in {Rows(bad.flatten(1).any(1))}." : "")}", parameter);
     }
 
-    /// <summary>Names the rows for which a mask (N) is true: "row 3", "rows 3, 7 and 9", "5,000 rows: 3, 7, ...".</summary>
-    public static string Rows(Tensor mask, long first = 0)
+    /// <summary>Names the rows for which a mask (N) is true: "row 3", "rows 3, 7, 9", "5,000 rows (3, 7, ...)".</summary>
+    /// <param name="mask">(N).</param>
+    /// <param name="first">The number of its first row.</param>
+    /// <param name="verbs">What follows for one row, and for more: "row 3 lies", "rows 3, 7 lie". Null for none.</param>
+    public static string Rows(Tensor mask, long first = 0, (string One, string More)? verbs = null)
     {
         const int most = 10;
         using var scope = NewDisposeScope();
         var rows = mask.nonzero().flatten();
         var (count, names) = (rows.shape[0], string.Join(", ", rows.narrow(0, 0, Math.Min(most, rows.shape[0])).FetchInt64s().Select(r => r + first)));
-        return count == 1 ? $"row {names}" : count <= most ? $"rows {names}" : FormattableString.Invariant($"{count:N0} rows ({names}, ...)");
+        var named = count == 1 ? $"row {names}" : count <= most ? $"rows {names}" : FormattableString.Invariant($"{count:N0} rows ({names}, ...)");
+        return verbs is not { } v ? named : $"{named} {(count == 1 ? v.One : v.More)}";
     }
 
     public static long Positive(long value, string parameter, string what) =>
@@ -208,8 +225,7 @@ internal static class Check
         ? value : throw new ArgumentOutOfRangeException(parameter, value, $"{what} must be {least} to {Deepest}.");
 
     /// <summary>The limit of what a network sees, or null.</summary>
-    public static double? Limit(double? inputLimit) => inputLimit is null || (inputLimit > 0 && double.IsFinite(inputLimit.Value))
-        ? inputLimit : throw new ArgumentOutOfRangeException(nameof(inputLimit), inputLimit, "The limit of a network's inputs must be positive and finite, or null for none.");
+    public static double? Limit(double? inputLimit) => inputLimit is not { } limit ? null : Ranges.InputLimit.Require(limit, nameof(inputLimit), "The limit of a network's inputs");
 
     /// <summary>The size D of a shape [D].</summary>
     public static long Vector(EventShape shape, string parameter, string what) =>

@@ -45,6 +45,12 @@ internal sealed partial class EvaluationGate
                 throw;
             }
         }
+        catch (ObjectDisposedException)
+        {
+            // of a part, which TorchSharp does not name
+            flow.CheckAlive();
+            throw;
+        }
         finally { Monitor.Exit(gate.latch); }
         return new Scope(gate, writes: false);
     }

@@ -18,4 +18,7 @@ internal interface IGated
 
     /// <summary>Throws if the module is disposed.</summary>
     void CheckDisposed();
+
+    /// <summary>Throws if the module or a part of it is disposed, and names that.</summary>
+    void CheckAlive();
 }

@@ -53,7 +53,7 @@ internal static class Weights
 
     public static Linear Linear(long inputs, long outputs, bool bias = true)
     {
-        Pay(checked((inputs * outputs) + (bias ? outputs : 0)), bias ? 2 : 1);
+        Pay(((Int128)inputs * outputs) + (bias ? outputs : 0), bias ? 2 : 1);
         // the numbers of nn.Linear, in its order, but from our generator
         var weight = new Parameter(Uniform(KaimingBound(inputs), outputs, inputs));
         var linear = nn.Linear(weight, bias ? new Parameter(Uniform(1 / Math.Sqrt(inputs), outputs)) : null);
@@ -77,17 +77,23 @@ internal static class Weights
     private static double KaimingBound(long fan) => Math.Sqrt(3) * (Math.Sqrt(2 / (1 + Math.Pow(Math.Sqrt(5), 2))) / Math.Sqrt(fan));
 
     /// <summary>Takes the elements of some weights from the budget before they are allocated.</summary>
+    /// <param name="elements">A product of sizes, which may be more than a long can count.</param>
+    /// <param name="tensors">The number of tensors.</param>
+    /// <exception cref="ArgumentException">So many that a size must be wrong.</exception>
     /// <exception cref="InvalidDataException">The model is larger than the file that describes it.</exception>
-    public static void Pay(long elements, int tensors)
+    public static void Pay(Int128 elements, int tensors)
     {
-        if (elements is < 0 or > MostElements)
+        if (elements < 0 || elements > MostElements)
             throw new ArgumentException($"A layer with {elements} weights is too large: a mistake in a size, or a shape that is too large for this layer.");
         if (budget is not { } left) return;
         if (elements > left.Elements || tensors > left.Tensors)
             throw new InvalidDataException($"The options in the checkpoint describe a model with more weights than the file holds (the next needs {elements} elements, {left.Elements} are left, and {tensors} tensor(s), {left.Tensors} are left). The file is damaged or was made by hand.");
-        left.Elements -= elements;
+        left.Elements -= (long)elements;
         left.Tensors -= tensors;
     }
+
+    /// <summary>Whether the models that this thread builds now are those of files.</summary>
+    public static bool IsLimited => budget is not null;
 
     /// <summary>Takes the elements of a constant from the budget, before it is made if that is possible.</summary>
     /// <exception cref="InvalidDataException">The layers have far more constants than a model with the weights of the file has.</exception>
@@ -137,7 +143,7 @@ internal static class Weights
         }
     }
 
-    private sealed class Budget
+    public sealed class Budget
     {
         public long Elements { get; set; }
 
@@ -148,8 +154,8 @@ internal static class Weights
         public List<Constant> Deferred { get; } = [];
     }
 
-    public readonly struct BudgetScope(object? previous, List<IDisposable>? previouslyMade) : IDisposable
+    public readonly struct BudgetScope(Budget? previous, List<IDisposable>? previouslyMade) : IDisposable
     {
-        public void Dispose() => (budget, made) = ((Budget?)previous, previouslyMade);
+        public void Dispose() => (budget, made) = (previous, previouslyMade);
     }
 }

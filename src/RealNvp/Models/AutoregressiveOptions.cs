@@ -1,3 +1,5 @@
+using RealNvp.Internal;
+
 namespace RealNvp;
 
 /// <summary>What <see cref="MafOptions"/> and <see cref="IafOptions"/> have in common.</summary>
@@ -27,6 +29,12 @@ public abstract record AutoregressiveOptions : ModelOptions
     /// <summary>Splines: they bend within ± this.</summary>
     public double Bound { get; init; } = 3;
 
+    /// <summary>Splines: the smallest width and height of a bin, as a part of the interval: 1e-6 or more, and less than 1/<see cref="Bins"/>.</summary>
+    public double SmallestBin { get; init; } = SplineTransformer.MinBinSize;
+
+    /// <summary>Splines: the smallest derivative at a knot, in 1e-6 ... 0.5.</summary>
+    public double SmallestDerivative { get; init; } = SplineTransformer.MinDerivative;
+
     /// <summary>Mixtures: the number of logistics, 1 to 64.</summary>
     public int Components { get; init; } = 8;
 
@@ -34,9 +42,9 @@ public abstract record AutoregressiveOptions : ModelOptions
     public bool FlowBatchNorm { get; init; }
 
     /// <inheritdoc/>
-    public override void Validate()
+    protected override void CheckRules()
     {
-        base.Validate();
+        base.CheckRules();
         RequireVector();
         RequireContinuous(Standardize);
         Range(Layers, 1, 4096, nameof(Layers));
@@ -44,9 +52,13 @@ public abstract record AutoregressiveOptions : ModelOptions
         Range(Blocks, 0, 1024, nameof(Blocks));
         Range(Bins, 1, 64, nameof(Bins));
         Range(Components, 1, 64, nameof(Components));
-        RequireBound(Bound, nameof(Bound));
+        Require(Ranges.Bound.HoldsInFile(Bound), nameof(Bound), Bound, Ranges.Bound.Rule);
+        Require(Ranges.SmallestBin.Holds(SmallestBin) && SmallestBin * Bins < 1, nameof(SmallestBin), SmallestBin, $"must be 1E-06 or more, and less than 1/{nameof(Bins)}: {Ranges.SmallestBin.Why}");
+        Require(Ranges.SmallestDerivative.Holds(SmallestDerivative), nameof(SmallestDerivative), SmallestDerivative, Ranges.SmallestDerivative.Rule);
         Require(Enum.IsDefined(Transformer), nameof(Transformer), Transformer, "must be a defined value");
     }
+
+    private protected override IEnumerable<string> NewerFaults() => [.. base.NewerFaults(), .. Newer(Ranges.Bound, Bound, nameof(Bound))];
 
     /// <inheritdoc/>
     protected override double? BoxBound => Transformer == AutoregressiveKind.Spline && !Standardize && !FlowBatchNorm ? Bound : null;
@@ -70,7 +82,7 @@ public abstract record AutoregressiveOptions : ModelOptions
     private ScalarTransformer NewTransformer() => Transformer switch
     {
         AutoregressiveKind.Affine => new AffineTransformer([1]),
-        AutoregressiveKind.Spline => new SplineTransformer(Bins, Bound, Tails),
+        AutoregressiveKind.Spline => new SplineTransformer(Bins, -Bound, Bound, Tails, SmallestBin, SmallestDerivative),
         _ => new MixtureCdfTransformer(Components),
     };
 }

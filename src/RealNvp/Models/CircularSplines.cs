@@ -37,8 +37,8 @@ internal static class CircularSplines
     {
         SplineTransformer? circle = null, line = null;
         var splines = MixedTransformer.Of(mask, feature => options.CircularFeatures.Contains(feature)
-            ? circle ??= new SplineTransformer(options.Bins, options.CircleLow, options.CircleHigh, SplineTails.Circular)
-            : line ??= new SplineTransformer(options.Bins, options.Bound));
+            ? circle ??= new SplineTransformer(options.Bins, options.CircleLow, options.CircleHigh, SplineTails.Circular, options.SmallestBin, options.SmallestDerivative)
+            : line ??= new SplineTransformer(options.Bins, -options.Bound, options.Bound, SplineTails.Linear, options.SmallestBin, options.SmallestDerivative));
         return new CouplingLayer(options.Shape, mask, splines, size => new CircularInput(size, options.CircularFeatures,
             inner => new ResidualMlp(inner.Inputs, inner.Outputs, options.Hidden, options.Blocks, options.ContextSize, options.InputLimit), options.CircleLow, options.CircleHigh));
     }

@@ -99,7 +99,9 @@ public abstract partial class FlowModel
         var warnings = result.Warnings.ToList();
         if (TableCheck.FewValues(train.X, options.Columns) is { } few) warnings.Add(few);
         if (onHeldOut.MeanLogProb <= gaussian)
-            warnings.Add("A Gaussian describes the held-out rows as well as the flow. The data may be normal, or too few; or the training was cut short.");
+            warnings.Add(onHeldOut.MeanLogProb < gaussian - (onHeldOut.StandardError is var error and > 0 ? error : 0)
+                ? "A Gaussian describes the held-out rows better than the flow. Train longer, or use the Gaussian: the rows may be too few, or columns may be sums or multiples of others."
+                : "A Gaussian describes the held-out rows as well as the flow. The data may be normal, or too few; or the training was cut short.");
         var why = options.Model is null ? "the preset for" : "as asked for, on";
         return new FitReport
         {

@@ -15,6 +15,12 @@ public abstract partial class FlowModel : Flow
     /// <summary>What the model was built from; each class also has it as <c>Options</c>, in its own type.</summary>
     public abstract ModelOptions ModelOptions { get; }
 
+    /// <summary>What you should know about a model from a file: rules for options that are newer than the file, and that it does not keep. Empty for any other model.</summary>
+    /// <remarks><see cref="TrainingResult.Warnings"/> and <see cref="Evaluation.Warnings"/> repeat them.</remarks>
+    public IReadOnlyList<string> Warnings => ModelOptions.Warnings;
+
+    internal override IReadOnlyList<string> FileWarnings => Warnings;
+
     /// <summary>The standardization at the start of the model, or null where there is none. The trainer fits it.</summary>
     public Standardization? Standardization => (Bijection as Chain)?.Layers.Select(l => l is SubsetLayer some ? some.Bijection : l).OfType<Standardization>().FirstOrDefault();
 
@@ -117,7 +123,7 @@ public abstract partial class FlowModel : Flow
     private protected static T Checked<T>(T options, string name) where T : ModelOptions
     {
         ArgumentNullException.ThrowIfNull(options);
-        options.Validate();
+        options.CheckRules(isNew: !Weights.IsLimited);
         TorchBackend.Checked(name);
         return options;
     }

@@ -40,9 +40,9 @@ public sealed record GlowOptions : ModelOptions
     public static GlowOptions Digits8x8 { get; } = new() { Shape = [1, 8, 8], Levels = 17, Scales = 2, Steps = 6, Hidden = 64 };
 
     /// <inheritdoc/>
-    public override void Validate()
+    protected override void CheckRules()
     {
-        base.Validate();
+        base.CheckRules();
         RequireImage();
         Range(Scales, 1, 16, nameof(Scales));
         Range(Steps, 1, 4096, nameof(Steps));

@@ -16,7 +16,7 @@ public sealed record MafOptions : AutoregressiveOptions
     public static MafOptions Tabular(long features, long? rows = null)
     {
         RowsOf(rows);
-        return ForTables(new MafOptions { Shape = [features], Standardize = true });
+        return ForTables(new MafOptions { Shape = Vector(features), Standardize = true });
     }
 
     /// <summary>Tables with splines of 8 bins within ±5 standard deviations in place of the affine map: RQ-NSF (AR) (arXiv 1906.04032, section 5.1).</summary>

@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -61,7 +62,18 @@ public abstract record ModelOptions
 
     /// <summary>Throws where a value is out of range or two values do not go together.</summary>
     /// <exception cref="ArgumentException">The message names the property, its value and what is allowed.</exception>
-    public virtual void Validate()
+    public void Validate() => CheckRules(isNew: true);
+
+    /// <summary>Validates options that were just chosen, or those of a file, which may be older than a rule.</summary>
+    internal void CheckRules(bool isNew)
+    {
+        if (isNew && NewerFaults().FirstOrDefault() is { } fault) throw new ArgumentException(fault);
+        CheckRules();
+    }
+
+    /// <summary>Throws if a value is out of range or two do not go together, by <see cref="Require"/> and <see cref="Range"/>. Call the base method first. Files are held to it too.</summary>
+    /// <exception cref="ArgumentException">A rule does not hold.</exception>
+    protected virtual void CheckRules()
     {
         Require(Shape.Count is 1 or 3 && Shape.IsFixed, nameof(Shape), Shape, "must be [D] or [C, H, W] with all sizes known");
         Require(Shape.All(s => s <= 1 << 20) && Shape.NumElements <= 1 << 22, nameof(Shape), Shape, "must have at most 4,194,304 elements");
@@ -70,19 +82,28 @@ public abstract record ModelOptions
         Require(Enum.IsDefined(Base), nameof(Base), Base, "must be a defined value");
         Range(BaseComponents, 1, 4096, nameof(BaseComponents));
         Require(BaseDegreesOfFreedom is >= 0.5 and <= 1e4, nameof(BaseDegreesOfFreedom), BaseDegreesOfFreedom, "must be in 0.5 ... 10000");
-        Require(InputLimit is null || (InputLimit > 0 && double.IsFinite(InputLimit.Value)), nameof(InputLimit), InputLimit, "must be null or positive and finite");
+        Require(InputLimit is null || Ranges.InputLimit.HoldsInFile(InputLimit.Value), nameof(InputLimit), InputLimit, Ranges.InputLimit.Rule);
         Require(Enum.IsDefined(Scaling), nameof(Scaling), Scaling, "must be a defined value");
-        Require(TailThreshold is null || (TailThreshold > 0 && double.IsFinite(TailThreshold.Value)), nameof(TailThreshold), TailThreshold, "must be null or positive and finite");
+        Require(TailThreshold is null || Ranges.TailThreshold.HoldsInFile(TailThreshold.Value), nameof(TailThreshold), TailThreshold, Ranges.TailThreshold.Rule);
         Require(TailThreshold is null || (!IsImage && Levels == 0), nameof(TailThreshold), TailThreshold, "is for vectors of continuous data only");
         Require(InputLimit is null || !IsImage, nameof(InputLimit), InputLimit, "is for vectors only");
         Require(Base != BaseDensityKind.UniformBox || (BoxBound is not null && TailThreshold is null), nameof(Base), Base,
             "needs a map of the box onto itself: splines without Standardize, TailThreshold, Linear or FlowBatchNorm, in SplineFlow, MafModel or IafModel");
     }
 
+    /// <summary>
+    /// Rules that are newer than the first files, and that these options break, as sentences. A new model must keep them; one from a file was good enough for whoever
+    /// trained it, so it loads, and the sentences are its warnings. A rule that is made stricter goes here, and its old range stays in <see cref="CheckRules()"/>.
+    /// </summary>
+    private protected virtual IEnumerable<string> NewerFaults() => [.. Newer(Ranges.InputLimit, InputLimit, nameof(InputLimit)), .. Newer(Ranges.TailThreshold, TailThreshold, nameof(TailThreshold))];
+
+    /// <summary>What a model with these options, which can only come from a file, should tell its user; nothing for one that could be built anew.</summary>
+    internal IReadOnlyList<string> Warnings => [.. NewerFaults().Select(fault => $"The model comes from a file that is older than this rule: {fault}")];
+
     /// <summary>Makes the layers, the base density and the encoder of a model with new weights. The record is valid.</summary>
     /// <remarks>
     /// The library's own networks and layers take their initial weights from the model's seed; modules of TorchSharp draw from torch's generator. A file that names this record is built by it before its
-    /// weights are read, so let <see cref="Validate"/> hold every size in bounds.
+    /// weights are read, so let <see cref="CheckRules()"/> hold every size in bounds.
     /// </remarks>
     protected internal abstract FlowParts Build();
 
@@ -103,15 +124,19 @@ public abstract record ModelOptions
     public static T FromJson<T>(string text) where T : ModelOptions
     {
         ArgumentNullException.ThrowIfNull(text);
-        return Checked(typeof(T).Name, () => FileJson.ReadPartial<T>(text, nameof(Shape)));
+        return Checked(typeof(T).Name, () => FileJson.ReadPartial<T>(text, nameof(Shape)), isNew: true);
     }
 
     /// <summary>Reads the record that a file of a format version holds.</summary>
     /// <exception cref="InvalidDataException">It is no valid record of the type, or a member lacks that files of this version have.</exception>
-    internal static ModelOptions FromFile(Type type, string text, int version) => Checked(type.Name, () => (ModelOptions)FileJson.Read(type, text, version));
+    internal static ModelOptions FromFile(Type type, string text, int version) => Checked(type.Name, () => (ModelOptions)FileJson.Read(type, text, version), isNew: false);
 
     /// <summary>What the presets of tables share: latents with heavy tails and networks that see no more than ±5 standard deviations. docs/presets.md shows why.</summary>
     private protected static T ForTables<T>(T options) where T : ModelOptions => options with { Base = BaseDensityKind.StudentT, InputLimit = 5, StandardizeContext = true };
+
+    /// <summary>The shape of a preset for vectors.</summary>
+    private protected static EventShape Vector(long features) => features is >= 1 and <= int.MaxValue
+        ? [features] : throw new ArgumentOutOfRangeException(nameof(features), features, "The number of features must be at least 1: the columns of the table, without the context.");
 
     /// <summary>The number of rows that a preset is for; where it is not known, one in the middle.</summary>
     private protected static long RowsOf(long? rows)
@@ -157,12 +182,12 @@ public abstract record ModelOptions
         };
     }
 
-    private static T Checked<T>(string name, Func<T> read) where T : ModelOptions
+    private static T Checked<T>(string name, Func<T> read, bool isNew) where T : ModelOptions
     {
         try
         {
             var options = read();
-            options.Validate();
+            options.CheckRules(isNew);
             return options;
         }
         catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException or OverflowException or InvalidOperationException or FormatException)
@@ -191,9 +216,9 @@ public abstract record ModelOptions
         Require(false, nameof(RealNvpOptions.Scales), scales, $"is too large for images of {height}×{width}: the last scale needs at least {pixels} pixels. {(most > 0 ? $"Use {nameof(RealNvpOptions.Scales)} = {most}" : "Pad the images")}");
     }
 
-    // a bin may be a thousandth of the interval and a slope a thousand, so rounding of a knot moves a value by up to Bound · 1e-7 · 1e3, in each layer
-    private protected void RequireBound(double bound, string name) =>
-        Require(bound is >= 1e-2 and <= 100, name, bound, "must be in 0.01 ... 100: splines lose their digits on a wider interval; scale the data to it, as Standardize does");
+    private protected IEnumerable<string> Newer(NumberRange range, double? value, string name) => Newer(value is not { } number || range.Holds(number), value, name, range.Rule);
+
+    private protected IEnumerable<string> Newer(bool holds, object? value, string name, string rule) => holds ? [] : [Fault(name, value, rule)];
 
     /// <summary>Throws if <see cref="Shape"/> is not that of a vector.</summary>
     protected void RequireVector() => Require(!IsImage && Shape[0] >= 1, nameof(Shape), Shape, "must be [D]: this model is for vectors");
@@ -223,6 +248,8 @@ public abstract record ModelOptions
     /// <exception cref="ArgumentException">It does not hold.</exception>
     protected void Require(bool holds, string name, object? value, string rule)
     {
-        if (!holds) throw new ArgumentException($"{GetType().Name}.{name} {rule}; got {value ?? "null"}.", name);
+        if (!holds) throw new ArgumentException(Fault(name, value, rule), name);
     }
+
+    private string Fault(string name, object? value, string rule) => FormattableString.Invariant($"{GetType().Name}.{name} {rule}; got {value ?? "null"}.");
 }

@@ -29,12 +29,12 @@ public sealed record NiceOptions : ModelOptions
     /// <param name="rows">How many rows there are to train on, where that is known: 64 hidden features below 2,000, else 128; null is as for 20,000.</param>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than 1 row.</exception>
     public static NiceOptions Tabular(long features, long? rows = null) =>
-        ForTables(new NiceOptions { Shape = [features], Standardize = true, Couplings = 6, Hidden = RowsOf(rows) < 2_000 ? 64 : 128, HiddenLayers = 3 });
+        ForTables(new NiceOptions { Shape = Vector(features), Standardize = true, Couplings = 6, Hidden = RowsOf(rows) < 2_000 ? 64 : 128, HiddenLayers = 3 });
 
     /// <inheritdoc/>
-    public override void Validate()
+    protected override void CheckRules()
     {
-        base.Validate();
+        base.CheckRules();
         RequirePair();
         RequireContinuous(Standardize);
         Range(Couplings, 2, 4096, nameof(Couplings));

@@ -13,7 +13,7 @@ public sealed partial record RealNvpOptions
     /// <param name="rows">How many rows there are to train on, where that is known: 64 hidden features below 2,000, else 128; null is as for 20,000.</param>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than 1 row.</exception>
     public static RealNvpOptions Tabular(long features, long? rows = null) =>
-        ForTables(new RealNvpOptions { Shape = [features], Couplings = 10, Hidden = RowsOf(rows) < 2_000 ? 64 : 128, Blocks = 2, Standardize = true });
+        ForTables(new RealNvpOptions { Shape = Vector(features), Couplings = 10, Hidden = RowsOf(rows) < 2_000 ? 64 : 128, Blocks = 2, Standardize = true });
 
     /// <summary>8×8 grey digits with 17 grey levels, as in the UCI set: 2 scales, 2 blocks, 24 channels.</summary>
     public static RealNvpOptions Digits8x8 { get; } = Image([1, 8, 8], scales: 2, blocks: 2, hidden: 24) with { Levels = 17 };

@@ -1,3 +1,5 @@
+using RealNvp.Internal;
+
 namespace RealNvp;
 
 /// <summary>Everything that describes a <see cref="RealNvpModel"/>. A checkpoint carries this record as JSON.</summary>
@@ -59,22 +61,25 @@ public sealed partial record RealNvpOptions : ModelOptions
     public bool DiagonalScaling { get; init; }
 
     /// <inheritdoc/>
-    public override void Validate()
+    protected override void CheckRules()
     {
-        base.Validate();
+        base.CheckRules();
         Require(IsImage || Shape[0] >= 2, nameof(Shape), Shape, "must have at least 2 features: a coupling keeps one and transforms another");
-        Require(LogitAlpha is null or (> 0 and < 0.5), nameof(LogitAlpha), LogitAlpha, "must be null or in (0, 0.5)");
+        Require(LogitAlpha is null || Ranges.LogitAlpha.HoldsInFile(LogitAlpha.Value), nameof(LogitAlpha), LogitAlpha, Ranges.LogitAlpha.Rule);
         Require(!HorizontalFlips || IsImage, nameof(HorizontalFlips), HorizontalFlips, "is for images only");
         Require(!Standardize || (Levels == 0 && LogitAlpha is null), nameof(Standardize), Standardize, "does not go together with Levels or LogitAlpha");
         Range(Couplings, 2, 4096, nameof(Couplings));
         Range(Scales, 1, 16, nameof(Scales));
         Range(Hidden, 1, 1 << 16, nameof(Hidden));
         Range(Blocks, 0, 1024, nameof(Blocks));
-        Require(Momentum is >= 0 and < 1, nameof(Momentum), Momentum, "must be in [0, 1)");
+        Require(Ranges.Momentum.HoldsInFile(Momentum), nameof(Momentum), Momentum, Ranges.Momentum.Rule);
         Require(Enum.IsDefined(Coupling) && Enum.IsDefined(Order) && Enum.IsDefined(VectorMask) && Enum.IsDefined(Statistics), "Enums", "", "must have defined values");
         if (!IsImage) return;
         RequireScales(Scales, static scales => scales - 1, pixels: 2);
     }
+
+    private protected override IEnumerable<string> NewerFaults() =>
+        [.. base.NewerFaults(), .. Newer(Ranges.LogitAlpha, LogitAlpha, nameof(LogitAlpha)), .. Newer(Ranges.Momentum, Momentum, nameof(Momentum))];
 
     /// <inheritdoc/>
     protected internal override FlowParts Build() => new(RealNvpBuilder.Build(this)) { BaseDensity = NewBase(), ContextEncoder = NewContextEncoder() };

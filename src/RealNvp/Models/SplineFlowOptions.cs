@@ -1,3 +1,5 @@
+using RealNvp.Internal;
+
 namespace RealNvp;
 
 /// <summary>Everything that describes a <see cref="SplineFlow"/>. A checkpoint carries this record as JSON.</summary>
@@ -21,6 +23,12 @@ public sealed record SplineFlowOptions : ModelOptions
     /// <summary>The splines bend within ± this, and are the identity outside.</summary>
     public double Bound { get; init; } = 3;
 
+    /// <summary>The smallest width and height of a bin, as a part of the interval: 1e-6 or more, and less than 1/<see cref="Bins"/>.</summary>
+    public double SmallestBin { get; init; } = SplineTransformer.MinBinSize;
+
+    /// <summary>The smallest derivative at a knot, in 1e-6 ... 0.5.</summary>
+    public double SmallestDerivative { get; init; } = SplineTransformer.MinDerivative;
+
     /// <summary>An <see cref="InvertibleLinear"/> before each coupling and at the end, as in the paper; false for couplings alone.</summary>
     public bool Linear { get; init; } = true;
 
@@ -38,7 +46,7 @@ public sealed record SplineFlowOptions : ModelOptions
 
     /// <summary>A torus: all features are angles in radians. 8 couplings with networks of 64 hidden features.</summary>
     /// <param name="features">D, at least 2.</param>
-    public static SplineFlowOptions Torus(long features) => new() { Shape = [features], Couplings = 8, Hidden = 64, Blocks = 1, CircularFeatures = FeatureSet.All(features) };
+    public static SplineFlowOptions Torus(long features) => new() { Shape = Vector(features), Couplings = 8, Hidden = 64, Blocks = 1, CircularFeatures = FeatureSet.All(features) };
 
     /// <summary>2-D toy densities: 4 couplings with an MLP of 64 hidden features.</summary>
     public static SplineFlowOptions Toy2D { get; } = new() { Shape = [2], Couplings = 4, Hidden = 64, Blocks = 1, Linear = false };
@@ -53,37 +61,46 @@ public sealed record SplineFlowOptions : ModelOptions
     public static SplineFlowOptions Tabular(long features, long? rows = null)
     {
         var (hidden, blocks, bins) = RowsOf(rows) switch { < 500 => (32, 1, 4), < 10_000 => (64, 2, 8), < 100_000 => (128, 2, 8), _ => (256, 2, 8) };
-        return ForTables(new SplineFlowOptions { Shape = [features], Standardize = true, Bound = 5, Hidden = hidden, Blocks = blocks, Bins = bins });
+        return ForTables(new SplineFlowOptions { Shape = Vector(features), Standardize = true, Bound = 5, Hidden = hidden, Blocks = blocks, Bins = bins });
     }
 
     /// <summary>The paper's settings for POWER and for GAS (appendix B.1): 10 couplings, 2 blocks of 256, 8 bins. Without dropout, which the paper has for GAS (0.1).</summary>
     /// <param name="features">6 for POWER, 8 for GAS.</param>
-    public static SplineFlowOptions PowerOrGas(long features = 6) => new() { Shape = [features] };
+    public static SplineFlowOptions PowerOrGas(long features = 6) => new() { Shape = Vector(features) };
 
     /// <summary>The paper's settings for HEPMASS and for BSDS300 (appendix B.1): 20 couplings, 1 block of 128, 8 bins. Without the paper's dropout of 0.2.</summary>
     /// <param name="features">21 for HEPMASS, 63 for BSDS300.</param>
-    public static SplineFlowOptions HepmassOrBsds300(long features = 21) => new() { Shape = [features], Couplings = 20, Hidden = 128, Blocks = 1 };
+    public static SplineFlowOptions HepmassOrBsds300(long features = 21) => new() { Shape = Vector(features), Couplings = 20, Hidden = 128, Blocks = 1 };
 
     /// <summary>The paper's settings for MINIBOONE (appendix B.1): 43 features, 10 couplings, 1 block of 32, 4 bins. Without the paper's dropout of 0.2.</summary>
     public static SplineFlowOptions Miniboone { get; } = new() { Shape = [43], Hidden = 32, Blocks = 1, Bins = 4 };
 
     /// <inheritdoc/>
-    public override void Validate()
+    protected override void CheckRules()
     {
-        base.Validate();
+        base.CheckRules();
         RequirePair();
         RequireContinuous(Standardize);
         Range(Couplings, 2, 4096, nameof(Couplings));
         Range(Hidden, 1, 1 << 16, nameof(Hidden));
         Range(Blocks, 0, 1024, nameof(Blocks));
         Range(Bins, 1, 64, nameof(Bins));
-        RequireBound(Bound, nameof(Bound));
+        Require(Ranges.Bound.HoldsInFile(Bound), nameof(Bound), Bound, Ranges.Bound.Rule);
+        Require(Ranges.SmallestBin.Holds(SmallestBin) && SmallestBin * Bins < 1, nameof(SmallestBin), SmallestBin, $"must be 1E-06 or more, and less than 1/{nameof(Bins)}: {Ranges.SmallestBin.Why}");
+        Require(Ranges.SmallestDerivative.Holds(SmallestDerivative), nameof(SmallestDerivative), SmallestDerivative, Ranges.SmallestDerivative.Rule);
         Require(CircleLow < CircleHigh && double.IsFinite(CircleHigh - CircleLow), nameof(CircleHigh), CircleHigh, "must be above CircleLow, both finite");
         if (CircularFeatures.Count == 0) return;
         Require(CircularFeatures[CircularFeatures.Count - 1] < Shape[0], nameof(CircularFeatures), CircularFeatures, $"must be features of {Shape}, 0 to {Shape[0] - 1}");
         Require(Levels == 0, nameof(CircularFeatures), CircularFeatures, "does not go together with Levels");
         Require(Base != BaseDensityKind.UniformBox, nameof(Base), Base, "is for the features that are no circles; circles have a uniform density of their own");
     }
+
+    private protected override IEnumerable<string> NewerFaults() =>
+    [
+        .. base.NewerFaults(),
+        .. Newer(Ranges.Bound, Bound, nameof(Bound)),
+        .. Newer(Ranges.IsPrecise(CircleLow, CircleHigh), CircleHigh, nameof(CircleHigh), "must be above CircleLow, both finite, by 1E-06 to 1E+09 and by at least 0.001 of each: else positions have no digits in float32"),
+    ];
 
     /// <inheritdoc/>
     protected override double? BoxBound => Standardize || Linear ? null : Bound;
@@ -100,7 +117,7 @@ public sealed record SplineFlowOptions : ModelOptions
         {
             if (Linear) layers.Add(new InvertibleLinear(Shape));
             var mask = i % 2 == 0 ? Mask.Alternating(Shape[0]) : !Mask.Alternating(Shape[0]);
-            layers.Add(new CouplingLayer(Shape, mask, new SplineTransformer(Bins, Bound, Tails), size => new ResidualMlp(size.Inputs, size.Outputs, Hidden, Blocks, ContextSize, InputLimit)));
+            layers.Add(new CouplingLayer(Shape, mask, new SplineTransformer(Bins, -Bound, Bound, Tails, SmallestBin, SmallestDerivative), size => new ResidualMlp(size.Inputs, size.Outputs, Hidden, Blocks, ContextSize, InputLimit)));
         }
         if (Linear) layers.Add(new InvertibleLinear(Shape));
         return new Chain([.. layers]);

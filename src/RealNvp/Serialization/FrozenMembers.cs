@@ -34,6 +34,10 @@ internal static class FrozenMembers
         (typeof(SplineFlowOptions), nameof(SplineFlowOptions.CircularFeatures), 2, "[]"),
         (typeof(SplineFlowOptions), nameof(SplineFlowOptions.CircleLow), 2, "-3.141592653589793"),
         (typeof(SplineFlowOptions), nameof(SplineFlowOptions.CircleHigh), 2, "3.141592653589793"),
+        (typeof(SplineFlowOptions), nameof(SplineFlowOptions.SmallestBin), 2, "0.001"),
+        (typeof(SplineFlowOptions), nameof(SplineFlowOptions.SmallestDerivative), 2, "0.001"),
+        (typeof(AutoregressiveOptions), nameof(AutoregressiveOptions.SmallestBin), 2, "0.001"),
+        (typeof(AutoregressiveOptions), nameof(AutoregressiveOptions.SmallestDerivative), 2, "0.001"),
         (typeof(NiceOptions), nameof(ModelOptions.Base), 2, "\"StandardLogistic\""),
         (typeof(TrainingOptions), nameof(TrainingOptions.Reversible), 2, "false"),
         (typeof(TrainingOptions), nameof(TrainingOptions.MaxDuration), 2, "null"),
@@ -41,6 +45,7 @@ internal static class FrozenMembers
         (typeof(EpochRecord), nameof(EpochRecord.ValidationInfiniteCount), 2, "null"),
         (typeof(EpochRecord), nameof(EpochRecord.ValidationFiniteLoss), 2, "null"),
         (typeof(TrainerState), nameof(TrainerState.Warnings), 2, "[]"),
+        (typeof(TrainerState), nameof(TrainerState.WeightSum), 2, "null"),
     ];
 
     /// <summary>Members that files had before a version, and that are not read any more.</summary>

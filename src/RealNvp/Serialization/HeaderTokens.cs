@@ -25,24 +25,29 @@ internal ref struct HeaderTokens
     public readonly JsonTokenType TokenType => reader.TokenType;
 
     /// <summary>Goes to the next token; false at the end of the header.</summary>
-    public bool Read()
+    /// <param name="most">The most bytes that it may have.</param>
+    /// <exception cref="FormatException">It is longer.</exception>
+    public bool Read(int most = int.MaxValue)
     {
         while (!reader.Read())
         {
             if (left == 0) return false;
             var rest = buffer.AsSpan((int)reader.BytesConsumed, filled - (int)reader.BytesConsumed);
+            if (rest.Length > most) throw TooLong(most);
             // one token that fills the buffer: it is as long as what has come, and no longer than the header
             var next = rest.Length > buffer.Length / 2 ? new byte[Math.Min(2L * buffer.Length, rest.Length + left)] : buffer;
             rest.CopyTo(next);
             buffer = next;
             Fill(rest.Length, reader.CurrentState);
         }
-        return true;
+        return reader.ValueSpan.Length <= most ? true : throw TooLong(most);
     }
 
     public readonly string? GetString() => reader.GetString();
 
     public readonly bool TryGetInt64(out long value) => reader.TryGetInt64(out value);
+
+    private static FormatException TooLong(int most) => new($"its header has a name of more than {most} bytes, the most that is read");
 
     private void Fill(int kept, JsonReaderState state)
     {

@@ -63,12 +63,21 @@ internal static class ModelFile
     }
 
     /// <summary>Builds the model that a file describes, in the dtype of the file's weights, without spending more memory than the file has.</summary>
-    public static FlowModel Build(SafeTensorsFile file)
+    public static FlowModel Build(SafeTensorsFile file) => Naming(file.Name, () => BuildFrom(file));
+
+    /// <summary>Reads a part of a file; an error that does not say which file it is of says it then.</summary>
+    public static T Naming<T>(string name, Func<T> read)
+    {
+        try { return read(); }
+        catch (InvalidDataException e) when (!e.Message.StartsWith(name, StringComparison.Ordinal)) { throw new InvalidDataException($"{name}: {e.Message}", e); }
+    }
+
+    private static FlowModel BuildFrom(SafeTensorsFile file)
     {
         if (!file.Metadata.TryGetValue(OptionsKey, out var json)) throw new InvalidDataException($"{file.Name} holds weights without the options of a model. Load it into a flow that you build yourself.");
         var kind = file.Metadata.GetValueOrDefault(KindKey, "none");
         if (ModelKind.Find(kind) is not { } known)
-            throw new InvalidDataException($"{file.Name} holds a model of kind {kind}, which is not known here. Known are {string.Join(", ", ModelKind.Names)}. For a model of your own, call {kind}.Register before.");
+            throw new InvalidDataException($"{file.Name} holds a model of kind {Short(kind)}, which is not known here. Known are {string.Join(", ", ModelKind.Names)}. For a model of your own, call its Register before.");
         var options = ModelOptions.FromFile(known.Options, json, VersionOf(file.Metadata, file.Name));
         var weights = file.Tensors.Where(t => t.Key.StartsWith(ModelPrefix, StringComparison.Ordinal) && t.Value.numel() > 0).Select(t => t.Value).ToArray();
         var elements = weights.Sum(w => w.numel());
@@ -114,6 +123,9 @@ internal static class ModelFile
         var version = metadata.GetValueOrDefault(VersionKey, "none");
         return int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is >= 1 and <= FrozenMembers.Current
             ? number
-            : throw new InvalidDataException($"{name} has format version {version}; this library reads the versions 1 to {FrozenMembers.Current}. Update the library.");
+            : throw new InvalidDataException($"{name} has format version {Short(version)}; this library reads the versions 1 to {FrozenMembers.Current}. Update the library.");
     }
+
+    // it comes from a file, and may be megabytes
+    private static string Short(string text) => text.Length <= 100 ? text : text[..100] + "...";
 }

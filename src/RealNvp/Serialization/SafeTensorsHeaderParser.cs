@@ -39,7 +39,7 @@ internal static class SafeTensorsHeaderParser
         Expect(ref reader, JsonTokenType.StartObject, "'__metadata__'");
         while (NextName(ref reader, "'__metadata__'") is { } name)
         {
-            Expect(ref reader, JsonTokenType.String, $"metadata '{name}'");
+            Expect(ref reader, JsonTokenType.String, "metadata", name);
             if (!metadata.TryAdd(name, reader.GetString()!)) throw new FormatException($"its metadata has '{name}' twice");
             if (metadata.Count > SafeTensorsHeaderReader.MaxMetadata) throw new FormatException($"its metadata has more than {SafeTensorsHeaderReader.MaxMetadata} names, the most that are read");
         }
@@ -49,24 +49,24 @@ internal static class SafeTensorsHeaderParser
     {
         string? dtype = null;
         List<long>? shape = null, offsets = null;
-        Expect(ref reader, JsonTokenType.StartObject, $"tensor '{name}'");
-        while (NextName(ref reader, $"tensor '{name}'") is { } field)
+        Expect(ref reader, JsonTokenType.StartObject, "tensor", name);
+        while (NextName(ref reader, "tensor", name) is { } field)
         {
             var twice = false;
             switch (field)
             {
                 case "dtype":
-                    Expect(ref reader, JsonTokenType.String, $"the dtype of tensor '{name}'");
+                    Expect(ref reader, JsonTokenType.String, "the dtype of tensor", name);
                     twice = dtype is not null;
                     dtype = reader.GetString();
                     break;
                 case "shape":
                     twice = shape is not null;
-                    shape = ReadNumbers(ref reader, MaxDimensions, $"the shape of tensor '{name}'");
+                    shape = ReadNumbers(ref reader, MaxDimensions, "the shape of tensor", name);
                     break;
                 case "data_offsets":
                     twice = offsets is not null;
-                    offsets = ReadNumbers(ref reader, 2, $"the data_offsets of tensor '{name}'");
+                    offsets = ReadNumbers(ref reader, 2, "the data_offsets of tensor", name);
                     break;
                 default:
                     throw new FormatException($"tensor '{name}' has an unknown field '{field}'; dtype, shape and data_offsets were expected");
@@ -95,30 +95,33 @@ internal static class SafeTensorsHeaderParser
         return new SafeTensorsEntry(name, type, shape.AsReadOnly(), begin, end);
     }
 
-    private static List<long> ReadNumbers(ref HeaderTokens reader, int most, string what)
+    private static List<long> ReadNumbers(ref HeaderTokens reader, int most, string what, string name)
     {
         var numbers = new List<long>();
-        Expect(ref reader, JsonTokenType.StartArray, what);
+        Expect(ref reader, JsonTokenType.StartArray, what, name);
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
             if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var number) || number < 0)
-                throw new FormatException($"{what} has an entry that is no whole number from 0 to {long.MaxValue}");
-            if (numbers.Count == most) throw new FormatException($"{what} has more than {most} entries");
+                throw new FormatException($"{what} '{name}' has an entry that is no whole number from 0 to {long.MaxValue}");
+            if (numbers.Count == most) throw new FormatException($"{what} '{name}' has more than {most} entries");
             numbers.Add(number);
         }
         return numbers;
     }
 
     /// <summary>The next member's name, or null at the end of the object.</summary>
-    private static string? NextName(ref HeaderTokens reader, string what)
+    private static string? NextName(ref HeaderTokens reader, string what, string? name = null)
     {
-        if (!reader.Read()) throw new FormatException($"{what} has no end");
+        if (!reader.Read(SafeTensorsHeaderReader.MaxNameBytes)) throw new FormatException($"{Named(what, name)} has no end");
         return reader.TokenType == JsonTokenType.EndObject ? null : reader.GetString();
     }
 
-    private static void Expect(ref HeaderTokens reader, JsonTokenType type, string what)
+    private static void Expect(ref HeaderTokens reader, JsonTokenType type, string what, string? name = null)
     {
         if (!reader.Read() || reader.TokenType != type)
-            throw new FormatException($"{what} was expected to be {type}, but is {reader.TokenType}");
+            throw new FormatException($"{Named(what, name)} was expected to be {type}, but is {reader.TokenType}");
     }
+
+    // messages are put together only when they are needed: there is a name for every tensor
+    private static string Named(string what, string? name) => name is null ? what : $"{what} '{name}'";
 }

@@ -12,7 +12,7 @@ internal static class SafeTensorsHeaderReader
     /// <summary>
     /// Limits of ours, for reading and for writing: a name of a few bytes costs a kilobyte of objects. Empty tensors are few in honest files, and cost no data.
     /// </summary>
-    public const int MaxTensors = 1 << 18, MaxEmptyTensors = 1 << 12, MaxMetadata = 1 << 16;
+    public const int MaxTensors = 1 << 18, MaxEmptyTensors = 1 << 12, MaxMetadata = 1 << 16, MaxNameBytes = 1 << 12;
 
     /// <summary>Reads the header, and no byte behind it.</summary>
     /// <returns>It, and its tensors in the order of their data.</returns>

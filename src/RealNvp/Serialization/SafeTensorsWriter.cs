@@ -21,7 +21,7 @@ internal sealed class SafeTensorsWriter
         AtMost(metadata?.Count ?? 0, SafeTensorsHeaderReader.MaxMetadata, "metadata", nameof(metadata));
         foreach (var (name, tensor) in tensors)
         {
-            CheckText(name, nameof(tensors));
+            CheckName(name, nameof(tensors));
             if (name == SafeTensorsHeaderReader.MetadataName)
                 throw new ArgumentException($"'{name}' is the name of the metadata in this format. Give the tensor another name.", nameof(tensors));
             if (tensor is null || tensor.IsInvalid)
@@ -40,7 +40,7 @@ internal sealed class SafeTensorsWriter
         if (given.ContainsKey(Checksum.Key)) given = new Dictionary<string, string>(given) { [Checksum.Key] = ChecksumOf(given) };
         foreach (var (name, text) in given)
         {
-            CheckText(name, nameof(metadata));
+            CheckName(name, nameof(metadata));
             CheckText(text, nameof(metadata));
             this.metadata.Add(new(name, text));
         }
@@ -117,10 +117,18 @@ internal sealed class SafeTensorsWriter
         if (count > most) throw new ArgumentException($"A file can hold at most {most} {what}; got {count}. Join some of them, or use several files.", parameter);
     }
 
-    private static void CheckText(string? text, string parameter)
+    // as it stands in the JSON, in which a few characters are longer
+    private static void CheckName(string? name, string parameter)
+    {
+        var bytes = CheckText(name, parameter);
+        if (bytes > SafeTensorsHeaderReader.MaxNameBytes / 6 && JsonEncodedText.Encode(name!, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).EncodedUtf8Bytes.Length > SafeTensorsHeaderReader.MaxNameBytes)
+            throw new ArgumentException($"A name can have at most {SafeTensorsHeaderReader.MaxNameBytes} bytes in UTF-8; got {bytes}, '{name![..50]}...'. Give it a shorter one.", parameter);
+    }
+
+    private static int CheckText(string? text, string parameter)
     {
         ArgumentNullException.ThrowIfNull(text, parameter);
-        try { StrictUtf8.GetByteCount(text); }
+        try { return StrictUtf8.GetByteCount(text); }
         catch (EncoderFallbackException e) { throw new ArgumentException("A name or text has half of a surrogate pair and cannot be written as UTF-8. Correct the text.", parameter, e); }
     }
 }

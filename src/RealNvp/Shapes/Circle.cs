@@ -36,7 +36,6 @@ public readonly record struct Circle
 
     internal static void CheckEdges(double low, double high)
     {
-        if (!(low < high) || !double.IsFinite(high - low))
-            throw new ArgumentOutOfRangeException(nameof(high), high, string.Create(CultureInfo.InvariantCulture, $"A circle needs finite edges with low < high; got [{low}, {high}]."));
+        Internal.Ranges.Interval(low, high, "A circle");
     }
 }

@@ -12,17 +12,26 @@ namespace RealNvp;
 [System.Text.Json.Serialization.JsonConverter(typeof(EventShapeJsonConverter))]
 public readonly struct EventShape : IEquatable<EventShape>, IReadOnlyList<long>
 {
+    // an example whose numbers an int cannot count is a mistake: 8 GB in float32, each
+    private const long MostElements = int.MaxValue;
+
     private readonly long[]? sizes;
 
     private EventShape(long[] sizes) => this.sizes = sizes;
 
     /// <summary>Makes a shape from its sizes, each at least 1, or -1 for "any size".</summary>
-    /// <exception cref="ArgumentException">A size is 0 or less than -1.</exception>
+    /// <exception cref="ArgumentException">A size is 0 or less than -1, or they make more than 2147483647 elements.</exception>
     public static EventShape Create(params ReadOnlySpan<long> sizes)
     {
+        long elements = 1;
         foreach (var size in sizes)
+        {
             if (size is 0 or < -1)
                 throw new ArgumentException($"A shape holds sizes of at least 1 (or -1 for any size); got {Format(sizes)}.", nameof(sizes));
+            if (size > MostElements / elements)
+                throw new ArgumentException($"A shape is that of one example, of at most {MostElements} elements; got {Format(sizes)}. Give the shape without the number of examples.", nameof(sizes));
+            if (size > 0) elements *= size;
+        }
         return new EventShape(sizes.ToArray());
     }
 
@@ -36,18 +45,14 @@ public readonly struct EventShape : IEquatable<EventShape>, IReadOnlyList<long>
     public bool IsFixed => sizes is null || Array.TrueForAll(sizes, s => s >= 0);
 
     /// <summary>The number of elements of one example: the product of the sizes.</summary>
-    /// <exception cref="InvalidOperationException">A size is -1, or there are more elements than a long can count.</exception>
+    /// <exception cref="InvalidOperationException">A size is -1.</exception>
     public long NumElements
     {
         get
         {
             if (!IsFixed) throw new InvalidOperationException($"The shape {this} has a free size, so its number of elements is not known.");
             long n = 1;
-            foreach (var size in this)
-            {
-                if (size > long.MaxValue / n) throw new InvalidOperationException($"The shape {this} has more elements than can be counted.");
-                n *= size;
-            }
+            foreach (var size in this) n *= size;
             return n;
         }
     }

@@ -3,5 +3,6 @@ namespace RealNvp;
 /// <summary>The base learning rate from the end of the warm-up to the end of the run.</summary>
 public sealed record ConstantSchedule : LearningRateSchedule
 {
-    private protected override double Decay(long step, long totalSteps) => 1;
+    /// <inheritdoc/>
+    protected override double Decay(long stepsDone, long totalSteps) => 1;
 }

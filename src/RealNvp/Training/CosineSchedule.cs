@@ -8,6 +8,10 @@ public sealed record CosineSchedule : LearningRateSchedule
     /// <exception cref="ArgumentOutOfRangeException">The value is outside the range.</exception>
     public double Floor { get; init => field = Require.FromZeroToOne(value, nameof(Floor)); }
 
-    private protected override double Decay(long step, long totalSteps) =>
-        Floor + (1 - Floor) * 0.5 * (1 + Math.Cos(Math.PI * Math.Min(1, (double)step / totalSteps)));
+    /// <inheritdoc/>
+    protected internal override bool NeedsTotalSteps => true;
+
+    /// <inheritdoc/>
+    protected override double Decay(long stepsDone, long totalSteps) =>
+        Floor + (1 - Floor) * 0.5 * (1 + Math.Cos(Math.PI * Math.Min(1, (double)stepsDone / totalSteps)));
 }

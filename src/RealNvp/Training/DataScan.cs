@@ -28,11 +28,12 @@ internal sealed class DataScan : IDisposable
     private DataScan(string what) => this.what = what;
 
     /// <summary>What there is to say of data in tensors for a flow.</summary>
-    public static IReadOnlyList<string> Of(Flow flow, TensorData data)
+    public static IReadOnlyList<string> Of(Flow flow, TrainingData data)
     {
         var found = new List<string>();
-        if (flow.InputShape.Count == 1 && !flow.Bijection.AcceptsIntegers) found.AddRange(Of(data.X, "column", flow.Bijection.ConvertsDtype ? null : flow.WeightType));
-        if (data.Context is { } context && flow.ContextEncoder is null or ContextStandardization) found.AddRange(Of(context, "context column", flow.ContextEncoder is null ? flow.WeightType : null));
+        if (data.Whole is not { } whole) return found;
+        if (flow.InputShape.Count == 1 && !flow.Bijection.AcceptsIntegers) found.AddRange(Of(whole.X, "column", flow.Bijection.ConvertsDtype ? null : flow.WeightType));
+        if (whole.Context is { } context && flow.ContextEncoder is null or ContextStandardization) found.AddRange(Of(context, "context column", flow.ContextEncoder is null ? flow.WeightType : null));
         return found;
     }
 
@@ -87,7 +88,9 @@ internal sealed class DataScan : IDisposable
             var scale = (highs[c] - lows[c]) / 1.349;
             var away = scale > 0 ? Math.Abs(value - medians[c]) / scale : DeviationsOfOthers(value, means[c], variances[c]);
             if (away > (scale > 0 ? Far : FarFromOthers))
-                far.Add(Text($"{what} {c} holds {value:G6} in row {row}, {away:G3} times the scale of the others away from their middle, {medians[c]:G4}"));
+                far.Add(double.IsInfinity(away)
+                    ? Text($"{what} {c} holds {value:G6} in row {row}, while all other values are {medians[c]:G6}")
+                    : Text($"{what} {c} holds {value:G6} in row {row}, {away:G3} times the scale of the others away from their middle, {medians[c]:G4}"));
             var width = scale > 0 ? scale : Math.Sqrt(variances[c]);
             var step = MathF.BitIncrement((float)Math.Max(Math.Abs(least[c].Value), Math.Abs(most[c].Value))) - (float)Math.Max(Math.Abs(least[c].Value), Math.Abs(most[c].Value));
             if (rounds && width > 0 && step > 0.01 * width)

@@ -9,22 +9,22 @@ public sealed record EpochRecord
     /// <summary>The number of optimizer steps at its end.</summary>
     public required long Step { get; init; }
 
-    /// <summary>The mean training loss: -log p(x) in nats.</summary>
+    /// <summary>The mean training loss by the objective, weighted if the data have weights: -log p(x) in nats with <see cref="Objective.MaximumLikelihood"/>.</summary>
     public required double Loss { get; init; }
 
-    /// <summary>The same in bits per dimension.</summary>
-    public required double BitsPerDim { get; init; }
+    /// <summary>The same in bits per dimension; null if the loss is none of a likelihood.</summary>
+    public required double? BitsPerDim { get; init; }
 
-    /// <summary>-log p(x) of the validation data in nats, in evaluation mode; null without validation.</summary>
+    /// <summary>The loss of the validation data by the objective, in evaluation mode: -log p(x) in nats with <see cref="Objective.MaximumLikelihood"/>; null without validation.</summary>
     public required double? ValidationLoss { get; init; }
 
-    /// <summary>The same in bits per dimension.</summary>
+    /// <summary>The same in bits per dimension; null without validation, or if the loss is none of a likelihood.</summary>
     public required double? ValidationBitsPerDim { get; init; }
 
-    /// <summary>The number of validation examples whose log p(x) is minus infinity; null without validation, or in a record from a file of an older version.</summary>
+    /// <summary>The number of validation examples whose loss is infinite, as their log p(x) is minus infinity; null without validation, if examples have no losses of their own, or in a record from a file of an older version.</summary>
     public long? ValidationInfiniteCount { get; init; }
 
-    /// <summary>-log p(x) of the other validation examples in nats; null without validation, if there are none, or in a record from a file of an older version.</summary>
+    /// <summary>The loss of the other validation examples; null without validation, if there are none, or in a record from a file of an older version.</summary>
     public double? ValidationFiniteLoss { get; init; }
 
     /// <summary>The time that the epoch took.</summary>

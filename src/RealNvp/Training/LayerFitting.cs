@@ -35,6 +35,29 @@ internal sealed class LayerFitting
         return result;
     }
 
+    /// <summary>Fits the context encoder of a flow to contexts without examples, if it takes numbers from them and has none yet. Where they are refused, nothing has changed.</summary>
+    public static void FitContexts(Flow flow, TrainingData contexts)
+    {
+        if (flow.ContextEncoder is not IFitsData { IsFitted: false } encoder) return;
+        using var before = new Rollback([(nn.Module)encoder]);
+        using var mode = EvaluationGate.Evaluate(flow);
+        using var _ = no_grad();
+        IEnumerable<Tensor> All()
+        {
+            foreach (var batch in contexts.InOrder())
+                using (batch)
+                    if (batch.Context is { } context)
+                        using (var given = flow.ToWeights(context).alias()) yield return given;
+        }
+        encoder.Fit(All());
+        before.Keep();
+    }
+
+    /// <summary>Parts of modules that take numbers from data and have none yet, by name.</summary>
+    public static IEnumerable<string> Unfitted(TrainedModules modules, bool ofFlow) =>
+        modules.Others.Select(o => (o.Name, o.Module)).Concat(ofFlow ? [("the flow", (nn.Module)modules.Flow)] : [])
+            .SelectMany(m => m.Module.named_modules().Append(("", m.Module)).Where(p => p.Item2 is IFitsData { IsFitted: false }).Select(p => $"{p.Item1} ({p.Item2.GetName()}) of {m.Name}"));
+
     private List<string> FitAll()
     {
         if (flow.ContextEncoder is IFitsData encoder && open.Remove(encoder)) Fit(encoder, Examples().Select(e => e.Context!));
@@ -61,7 +84,7 @@ internal sealed class LayerFitting
     private IEnumerable<(Tensor X, Tensor? Context)> Examples()
     {
         // the data of a loader are looked over as they come by for the first time; those in tensors the trainer looks over
-        using var scan = looked || data is TensorData ? null : DataScan.OfColumns(flow);
+        using var scan = looked || data.Whole is not null ? null : DataScan.OfColumns(flow);
         looked = true;
         long count = 0;
         foreach (var (x, context) in data.InOrder())

@@ -16,5 +16,6 @@ public sealed record StepSchedule : LearningRateSchedule
     /// <exception cref="ArgumentOutOfRangeException">The value is outside the range.</exception>
     public double Floor { get; init => field = Require.FromZeroToOne(value, nameof(Floor)); }
 
-    private protected override double Decay(long step, long totalSteps) => Math.Max(Floor, Math.Pow(Factor, step / Every));
+    /// <inheritdoc/>
+    protected override double Decay(long stepsDone, long totalSteps) => Math.Max(Floor, Math.Pow(Factor, stepsDone / Every));
 }

@@ -26,20 +26,23 @@ public sealed partial class Trainer
         return LayerFitting.Fit(flow, data, again, $"{nameof(Trainer)}.{nameof(FitLayers)}", CancellationToken.None);
     }
 
-    private void CheckData(TrainingData data, string parameter)
+    private void CheckFits(TrainingData data, string parameter)
     {
-        if (data is TensorData tensors) flow.CheckData(tensors.X, tensors.Context, $"{nameof(Trainer)}.{nameof(Fit)} ({parameter})");
+        if (Objective.UsesExamples != data.HasExamples)
+            throw new ArgumentException(Objective.UsesExamples
+                ? $"The objective {Objective.Name} learns from examples, but {parameter} has none. Pass {nameof(TrainingData)}.{nameof(TrainingData.From)} or {nameof(TrainingData.FromBatches)}."
+                : $"The objective {Objective.Name} draws its examples itself and would not look at those of {parameter}. Pass {nameof(TrainingData)}.{nameof(TrainingData.None)}, or {nameof(TrainingData.FromContexts)} for a conditional flow.", parameter);
+        if (Objective.Traits.DataAreFlowInputs && data.Whole is { } whole) flow.CheckData(whole.X, whole.Context, $"{nameof(Trainer)}.{nameof(Fit)} ({parameter})");
     }
 
-    private static void CheckTrainable(Flow flow)
+    private void FitLayersFirst(TrainingData data, CancellationToken cancellationToken)
     {
-        foreach (var (name, parameter) in flow.named_parameters())
-        {
-            if (parameter.IsInvalid) throw new ObjectDisposedException(flow.GetName(), $"The weight {name} has been disposed. Keep the flow alive while it is trained.");
-            if (GradientMode.IsInference(parameter))
-                throw new ArgumentException($"The weight {name} was made inside torch.inference_mode(), so it can never be trained. Build or load the flow outside of it.", nameof(flow));
-        }
-        if (flow.buffers().FirstOrDefault(GradientMode.IsInference) is not null)
-            throw new ArgumentException($"A buffer of the flow was made inside torch.inference_mode(), so it can never be changed. Build or load the flow outside of it.", nameof(flow));
+        var flowInputs = Objective.Traits.DataAreFlowInputs;
+        if (!data.HasExamples) LayerFitting.FitContexts(flow, data);
+        foreach (var name in LayerFitting.Unfitted(modules, ofFlow: data.HasExamples && !flowInputs))
+            Warn($"{name} takes numbers from data and has none: the objective {Objective.Name} does not say which data those are. Fit it before training: {nameof(Trainer)}.{nameof(FitLayers)}, or the layer's own method.");
+        if (!flowInputs) return;
+        if (data.Whole is not null) foreach (var warning in DataScan.Of(flow, data)) Warn(warning);
+        foreach (var warning in LayerFitting.Fit(flow, data, again: false, $"{nameof(Trainer)}.{nameof(Fit)}", cancellationToken)) Warn(warning);
     }
 }

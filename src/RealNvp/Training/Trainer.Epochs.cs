@@ -11,18 +11,17 @@ public sealed partial class Trainer
     private StopReason? RunEpoch(TrainingRun run, StepLoop loop, CancellationToken cancellationToken)
     {
         run.Start(state.Seconds);
-        foreach (var (x, context) in run.Train.Batches(Options.BatchSize, StepSeeds.OfOrder(Options.Seed, state.Epoch), state.Batch))
+        foreach (var given in run.Train.Batches(Options.BatchSize, StepSeeds.OfOrder(Options.Seed, state.Epoch), state.Batch))
         {
-            using (x)
-            using (context)
+            using (var batch = ExampleWeights.Counting(given, $"Epoch {state.Epoch + 1}, step {loop.Taken + 1}"))
             {
                 if (cancellationToken.IsCancellationRequested || run.TimeIsUp)
                 {
                     loop.Settle();
                     return cancellationToken.IsCancellationRequested ? StopReason.Cancelled : StopReason.TimeLimit;
                 }
-                loop.Take(x, context);
-                run.KeepRows(x, context);
+                loop.Take(batch);
+                run.KeepRows(Objective.Traits.DataAreFlowInputs && batch.HasExamples ? batch : null);
             }
             if (StepsDone(loop.Taken)) break;
         }
@@ -36,16 +35,16 @@ public sealed partial class Trainer
     // true: stop early
     private bool EndEpoch(TrainingRun run)
     {
-        Evaluation? evaluation;
+        ObjectiveScore? score;
         using (average?.Apply())
         {
-            evaluation = run.Validation is { } validation ? run.Timed(() => Validate(validation)) : null;
+            score = run.Validation is { } validation ? run.Timed(() => Validate(validation)) : null;
             Probe(run);
         }
         state.Epoch++;
-        Record(evaluation, state.Epoch, partial: false);
-        (state.Batch, state.LossSum, state.Examples, state.Seconds) = (0, 0, 0, 0);
-        if (evaluation is not null && !Improves(evaluation, state.Epoch)) state.EpochsWithoutGain++;
+        Record(score, state.Epoch, partial: false);
+        state.NextEpoch();
+        if (score is not null && !Improves(score, state.Epoch)) state.EpochsWithoutGain++;
         if (Options.CheckpointPath is { } path && (state.Epoch % Options.CheckpointEvery == 0 || state.Epoch == Options.Epochs)) SaveCheckpoint(path);
         return run.Validation is not null && state.EpochsWithoutGain >= Options.Patience;
     }
@@ -53,39 +52,43 @@ public sealed partial class Trainer
     /// <summary>Ends an epoch that the time limit has cut: what was learned in it counts where it validates best.</summary>
     private void EndPart(TrainingRun run)
     {
-        Evaluation? evaluation = null;
+        ObjectiveScore? score = null;
         // a validation that takes longer than the part did is no use of the caller's time, unless there is none yet
         if (run.Validation is { } validation && (best is null || run.ValidationSeconds < state.Seconds))
-            using (average?.Apply()) evaluation = run.Timed(() => Validate(validation));
-        Record(evaluation, state.Epoch + 1, partial: true);
-        if (evaluation is not null) Improves(evaluation, state.Epoch + 1);
+            using (average?.Apply()) score = run.Timed(() => Validate(validation));
+        Record(score, state.Epoch + 1, partial: true);
+        if (score is not null) Improves(score, state.Epoch + 1);
     }
 
-    private void Record(Evaluation? evaluation, int epoch, bool partial)
+    private void Record(ObjectiveScore? score, int epoch, bool partial)
     {
-        var loss = state.LossSum / state.Examples;
+        var loss = state.MeanLoss;
         state.History.Add(new EpochRecord
         {
             Epoch = epoch,
             Step = state.Step,
             Loss = loss,
-            BitsPerDim = loss / (flow.InputShape.NumElements * Math.Log(2)),
-            ValidationLoss = -evaluation?.MeanLogProb,
-            ValidationBitsPerDim = evaluation?.BitsPerDim,
-            ValidationInfiniteCount = evaluation?.Count - evaluation?.FiniteCount,
-            ValidationFiniteLoss = evaluation is { FiniteCount: > 0 } ? -evaluation.FiniteMeanLogProb : null,
+            BitsPerDim = InBits(loss),
+            ValidationLoss = score?.Loss,
+            ValidationBitsPerDim = InBits(score?.Loss),
+            ValidationInfiniteCount = score?.InfiniteCount,
+            ValidationFiniteLoss = score?.FiniteLoss,
             Seconds = state.Seconds,
             IsPartial = partial,
         });
     }
 
+    private double? InBits(double? loss) => Objective.Traits.IsLogLikelihood ? loss / (flow.InputShape.NumElements * Math.Log(2)) : null;
+
     // compares the record that was added last
-    private bool Improves(Evaluation evaluation, int epoch)
+    private bool Improves(ObjectiveScore score, int epoch)
     {
-        if (!double.IsFinite(evaluation.MeanLogProb))
-            Warn($"Some validation examples have a log-probability of minus infinity. Epochs are compared by their number ({nameof(EpochRecord)}.{nameof(EpochRecord.ValidationInfiniteCount)}) first, then by the mean of the others. {nameof(Flow)}.{nameof(Flow.LogProb)} tells which rows they are.");
+        if (!double.IsFinite(score.Loss))
+            Warn(Objective.Traits.IsLogLikelihood
+                ? $"Some validation examples have a log-probability of minus infinity. Epochs are compared by their number ({nameof(EpochRecord)}.{nameof(EpochRecord.ValidationInfiniteCount)}) first, then by the mean of the others. {nameof(Flow)}.{nameof(Flow.LogProb)} tells which rows they are."
+                : $"The loss of some validation examples is infinite. Epochs are compared by their number ({nameof(EpochRecord)}.{nameof(EpochRecord.ValidationInfiniteCount)}) first, if it is known, then by the mean of the others.");
         if (state.BestEpoch is { } before && !state.History[^1].IsBetterThan(state.History[before - 1])) return false;
-        (state.Best, state.BestEpoch, state.EpochsWithoutGain) = (-evaluation.MeanLogProb, epoch, 0);
+        (state.Best, state.BestEpoch, state.EpochsWithoutGain) = (score.Loss, epoch, 0);
         if (Options.RestoreBest) KeepBest();
         return true;
     }
@@ -94,14 +97,14 @@ public sealed partial class Trainer
     {
         best?.Dispose();
         using var averaged = average?.Apply();
-        best = new StateSnapshot(flow.state_dict());
+        best = new StateSnapshot(modules.State());
     }
 
     private void Finish()
     {
         finished = true;
         if (best is null && average is not null) KeepBest();
-        best?.CopyTo(flow);
+        best?.CopyTo(modules.State());
     }
 
     /// <summary>Tries the inverse on a few examples, and warns, once in a training, where it loses the digits. For flows whose inverse is fast.</summary>
@@ -119,7 +122,24 @@ public sealed partial class Trainer
 
     private void TryInverse(TrainingRun run)
     {
-        if (run.Rows is not { } rows || state.Warnings.Any(RoundTrip.IsWarning)) return;
-        if (RoundTrip.Measure(flow, rows.X, rows.Context, StepSeeds.OfProbe(Options.Seed)).Warning is { } warning) Warn(warning);
+        if (state.Warnings.Any(RoundTrip.IsWarning)) return;
+        var seed = StepSeeds.OfProbe(Options.Seed);
+        if (run.Rows is { } rows) Tell(rows.X, rows.Context);
+        // without data that the flow takes, on what it draws itself
+        else if (flow.ContextSize == 0 && flow.ContextEncoder is null && !flow.IsStochastic)
+            using (var drawn = Drawn(seed))
+                if (drawn is not null) Tell(drawn, null);
+
+        void Tell(Tensor x, Tensor? context)
+        {
+            if (RoundTrip.Measure(flow, x, context, seed).Warning is { } warning) Warn(warning);
+        }
+    }
+
+    // null if the flow cannot sample, which a training does not need
+    private Tensor? Drawn(long seed)
+    {
+        try { return flow.Sample(RoundTrip.Rows, seed: seed); }
+        catch (Exception e) when (e is not OutOfMemoryException) { return null; }
     }
 }

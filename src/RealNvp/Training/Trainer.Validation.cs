@@ -19,6 +19,7 @@ public sealed partial class Trainer
     private (TrainingData Train, TrainingData? Validation, ValidationSource Source) Part(TrainingData data, TrainingData? validation)
     {
         if (validation is not null) return (data, validation, ValidationSource.Given);
+        if (Options.ValidationFraction is null && !data.CanSplit && !data.HasExamples) return (data, null, ValidationSource.NoExamples);
         if (Options.ValidationFraction is null && !data.CanSplit) return (data, null, ValidationSource.DataLoader);
         if (Options.ValidationFraction is null && data.Count < FewestToHoldOut) return (data, null, ValidationSource.TooFewExamples);
         var fraction = Options.ValidationFraction ?? AutomaticFraction;
@@ -34,45 +35,25 @@ public sealed partial class Trainer
             ValidationFraction = Options.ValidationFraction ?? (source == ValidationSource.HeldOut ? AutomaticFraction : 0),
             Patience = Options.Patience ?? AutomaticPatience,
         };
-        if (validation is not null || source == ValidationSource.None) return;
+        if (validation is not null || source is ValidationSource.None or ValidationSource.NoExamples) return;
         var why = source == ValidationSource.DataLoader
             ? "the data come from a data loader, which cannot be split. Pass validation data to Fit beside it"
             : $"there are too few examples to hold some out. With {FewestToHoldOut} or more a tenth is; or pass validation data to Fit";
         Warn($"Training is not validated, so it goes on to its last epoch and may overfit: {why}, or set {nameof(TrainingOptions.ValidationFraction)} = 0 if that is meant.");
     }
 
-    private Evaluation Validate(TrainingData validation)
+    // with the average applied
+    private ObjectiveScore Validate(TrainingData validation)
     {
-        if (validation is TensorData tensors)
+        modules.Evaluate();
+        try
         {
-            var (x, context) = tensors.All();
-            using (x)
-            using (context)
-                return flow.Evaluate(x, context, Math.Max(Options.BatchSize, 256), Options.Seed);
+            using var gradients = no_grad();
+            var score = Objective.Validate(flow, validation, Options.BatchSize, Options.Seed);
+            if (score is null || double.IsNaN(score.Loss) || double.IsNegativeInfinity(score.Loss)) throw new NonFiniteException($"Validation by {Objective.Name} gave {score?.Loss.ToString() ?? "null"}; expected a number, or plus infinity.", Objective.Name);
+            return score;
         }
-        double sum = 0, finiteSum = 0;
-        long count = 0, finite = 0;
-        foreach (var (x, context) in validation.Batches(Options.BatchSize, 0, 0))
-            using (x)
-            using (context)
-            {
-                var part = flow.Evaluate(x, context, Options.BatchSize, Options.Seed);
-                sum += part.MeanLogProb * part.Count;
-                count += part.Count;
-                if (part.FiniteCount > 0) finiteSum += part.FiniteMeanLogProb * part.FiniteCount;
-                finite += part.FiniteCount;
-            }
-        if (count == 0) throw new ArgumentException("The validation data gave no batch in this epoch. Pass a sequence that can be enumerated again for each epoch.");
-        return new Evaluation
-        {
-            Count = count,
-            MeanLogProb = sum / count,
-            StandardError = double.NaN,
-            BitsPerDim = -sum / count / (flow.InputShape.NumElements * Math.Log(2)),
-            IsBound = flow.IsBound,
-            FiniteCount = finite,
-            FiniteMeanLogProb = finiteSum / finite,
-        };
+        finally { modules.Train(); }
     }
 
     private static long HeldOut(ValidationSource source, TrainingData? validation) => source == ValidationSource.HeldOut ? validation!.Count ?? 0 : 0;
@@ -94,6 +75,7 @@ public sealed partial class Trainer
             History = [.. state.History],
             Step = state.Step,
             BestEpoch = state.BestEpoch,
+            Objective = Objective.Name,
             Reason = reason,
             WeightsEpoch = ended > state.Epoch ? null : ended,
             Validation = source,

@@ -3,48 +3,66 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>Trains a flow by maximum likelihood: mini-batches, Adam, validation, early stopping, averaged weights, checkpoints.</summary>
+/// <summary>Trains a flow by an <see cref="RealNvp.Objective"/>, maximum likelihood by itself: mini-batches, an optimizer, validation, early stopping, averaged weights, checkpoints.</summary>
 /// <remarks>
 /// <para>All randomness comes from the seed and the number of the step, so the same seed gives the same losses, and a resumed training
 /// goes on as if it had never stopped.</para>
 /// <para>On a GPU nothing waits for the device in a step: the losses of up to 32 steps, or of a tenth of a second, are fetched together. Progress is
 /// reported then, once for each step, and cancellation and errors come so much later. A step that is not finite is held back on the device, and so are
 /// those after it, so the weights are those before it all the same.</para>
-/// <para>The flow stays the caller's. Train it on one thread, and use it for nothing else meanwhile.</para>
+/// <para>The flow and what the objective trains beside it stay the caller's. Train them on one thread, and use them for nothing else meanwhile.</para>
 /// </remarks>
 public sealed partial class Trainer : IDisposable
 {
     private readonly Flow flow;
-    private readonly AdamOptimizer optimizer;
+    private readonly TrainedModules modules;
+    private readonly IOptimizer optimizer;
     private readonly WeightAverage? average;
-    private readonly TorchSharp.Modules.Parameter[] parameters;
     private readonly PendingLimits? limits;
     private TrainerState state = new();
     private StateSnapshot? best;
-    private bool finished, disposed;
+    private bool finished, disposed, running;
 
-    /// <summary>Makes a trainer for a flow on the device and in the dtype that it will keep: move the flow before.</summary>
+    /// <summary>Makes a trainer by maximum likelihood for a flow on the device and in the dtype that it will keep: move the flow before.</summary>
     /// <param name="flow">The flow to train.</param>
     /// <param name="options">How to train; null for the defaults of the flow's preset.</param>
     /// <exception cref="ArgumentException">An option is out of range, or the flow has no weights.</exception>
-    public Trainer(Flow flow, TrainingOptions? options = null) : this(flow, options, null) { }
+    public Trainer(Flow flow, TrainingOptions? options = null) : this(flow, Objective.MaximumLikelihood, options, null, null) { }
 
-    /// <summary>As the public one, with the limits of a device where the flow is on the CPU too; null leaves it to the device.</summary>
-    internal Trainer(Flow flow, TrainingOptions? options, PendingLimits? limits)
+    /// <summary>Makes a trainer by an objective for a flow on the device and in the dtype that it will keep: move the flow, and what the objective trains beside it, before.</summary>
+    /// <param name="flow">The flow to train.</param>
+    /// <param name="objective">What to make small. It may train other modules beside the flow: <see cref="RealNvp.Objective.Modules"/>.</param>
+    /// <param name="options">How to train; null for the defaults of the flow's preset.</param>
+    /// <param name="optimizer">
+    /// Makes the optimizer of groups of parameters, such as <c>groups => new TorchOptimizer(torch.optim.SGD(groups.SelectMany(g => g.Parameters).Select(p => p.Parameter), 0.1))</c>; null
+    /// for <see cref="AdamOptimizer"/>. The trainer disposes it. <see cref="TrainingOptions.Adam"/> has no effect then, and the weight decay of a group is for it to apply.
+    /// </param>
+    /// <exception cref="ArgumentException">An option is out of range, two modules have a weight in common, or there are no weights.</exception>
+    public Trainer(Flow flow, Objective objective, TrainingOptions? options = null, Func<IReadOnlyList<ParameterGroup>, IOptimizer>? optimizer = null) : this(flow, objective, options, optimizer, null) { }
+
+    /// <summary>By maximum likelihood, with the limits of a device also if the flow is on the CPU; null leaves it to the device.</summary>
+    internal Trainer(Flow flow, TrainingOptions? options, PendingLimits? limits) : this(flow, Objective.MaximumLikelihood, options, null, limits) { }
+
+    internal Trainer(Flow flow, Objective objective, TrainingOptions? options, Func<IReadOnlyList<ParameterGroup>, IOptimizer>? makeOptimizer, PendingLimits? limits)
     {
         ArgumentNullException.ThrowIfNull(flow);
+        ArgumentNullException.ThrowIfNull(objective);
         Options = options ?? (flow is FlowModel model ? TrainingOptions.For(model.ModelOptions) : new TrainingOptions());
         Options.Validate();
+        if (Options.Reversible && !objective.Traits.AllowsReversible)
+            throw new ArgumentException($"{nameof(TrainingOptions)}.{nameof(TrainingOptions.Reversible)} has no effect with the objective {objective.Name}: {nameof(ObjectiveTraits)}.{nameof(ObjectiveTraits.AllowsReversible)} is false. Leave it out.", nameof(options));
         this.flow = flow;
-        flow.CheckAlive();
+        Objective = objective;
         using var gradients = Internal.GradientMode.Enter();
-        CheckTrainable(flow);
-        parameters = [.. flow.parameters().Where(p => p.requires_grad)];
-        if (parameters.Length == 0) throw new ArgumentException("The flow has no weights to train.", nameof(flow));
-        this.limits = limits ?? (IsOnOneDevice(flow) ? PendingLimits.Default : null);
+        modules = new TrainedModules(flow, objective);
+        var groups = Groups(modules, Options.WeightNormDecay);
+        if (groups.Length == 0) throw new ArgumentException("The flow has no weights to train.", nameof(flow));
+        this.limits = makeOptimizer is null ? limits ?? (modules.AreOnOneDevice() ? PendingLimits.Default : null) : null;
         var fused = this.limits is null;
-        optimizer = new AdamOptimizer(Groups(flow, Options.WeightNormDecay), Options.Adam, fused) { UsesLists = this.limits?.UsesLists ?? false };
-        if (Options.AverageDecay is { } decay) average = new WeightAverage(flow, decay, warmUp: true, fused);
+        optimizer = makeOptimizer is null
+            ? new AdamOptimizer(groups, Options.Adam, fused) { UsesLists = this.limits?.UsesLists ?? false }
+            : makeOptimizer(groups) ?? throw new ArgumentException("The optimizer is null.", nameof(makeOptimizer));
+        if (Options.AverageDecay is { } decay) average = new WeightAverage(modules, decay, warmUp: true, fused);
     }
 
     /// <summary>How the flow is trained. From the beginning of <see cref="Fit"/> on, numbers stand here for choices that were left automatic.</summary>
@@ -56,6 +74,17 @@ public sealed partial class Trainer : IDisposable
     /// <summary>The flow that is trained.</summary>
     public Flow Flow => flow;
 
+    /// <summary>What is made small.</summary>
+    public Objective Objective { get; }
+
+    /// <summary>Looks at each step between the backward pass and the optimizer, and may change or exchange the gradients; null, the default, for nobody. It runs before gradients are clipped.</summary>
+    /// <exception cref="InvalidOperationException">It is set while a training runs.</exception>
+    public Action<GradientStep>? AfterBackward
+    {
+        get;
+        set => field = !running ? value : throw new InvalidOperationException($"{nameof(AfterBackward)} cannot change while a training runs. Set it before {nameof(Fit)}.");
+    }
+
     /// <summary>The number of optimizer steps so far; on a GPU of those whose loss is known.</summary>
     public long Step => state.Step;
 
@@ -66,13 +95,13 @@ public sealed partial class Trainer : IDisposable
     /// <param name="cancellationToken">Stops after the current step, on a GPU after those that were launched. The flow is usable then, and the result says that it was cancelled.</param>
     /// <returns>The history of the epochs, why training ended, on which epoch's weights, and what you should know about it.</returns>
     /// <exception cref="NonFiniteException">The loss or a gradient became NaN or infinite; it names the first layer at fault. The weights are those before the step.</exception>
-    /// <exception cref="ArgumentException">The data do not fit the flow; nothing has been changed.</exception>
+    /// <exception cref="ArgumentException">The data do not fit the flow or the objective; nothing has been changed.</exception>
     public TrainingResult Fit(TrainingData data, TrainingData? validation = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(data);
         ObjectDisposedException.ThrowIf(disposed, this);
         if (finished) throw new InvalidOperationException("This training has ended. Make a new trainer to train on, or resume one from a checkpoint.");
-        flow.CheckAlive();
+        modules.CheckAlive();
         // a caller may be in no_grad or in inference mode, where nothing could be trained
         using var gradients = Internal.GradientMode.Enter();
         data.CheckAlive(nameof(data));
@@ -91,21 +120,23 @@ public sealed partial class Trainer : IDisposable
 
     private TrainingResult FitParts(TrainingData data, TrainingData? validation, ValidationSource source, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
-        CheckData(data, nameof(data));
-        if (validation is not null) CheckData(validation, nameof(validation));
+        CheckFits(data, nameof(data));
+        if (validation is not null) CheckFits(validation, nameof(validation));
+        if (Options.CheckpointPath is not null && !optimizer.CanSaveState)
+            throw new ArgumentException($"{nameof(TrainingOptions)}.{nameof(TrainingOptions.CheckpointPath)} is set, but the optimizer {optimizer.Name} cannot save its state ({nameof(IOptimizer)}.{nameof(IOptimizer.CanSaveState)}), so a training could not be resumed. Take another optimizer, or set the path to null.", nameof(data));
         if (Options.CheckpointPath is { } place && Directory.Exists(place))
             throw new ArgumentException($"{nameof(TrainingOptions)}.{nameof(TrainingOptions.CheckpointPath)} is a folder, {Path.GetFullPath(place)}. Give the path of a file in it.", nameof(data));
         if (Options.CheckpointPath is { } file && Path.GetDirectoryName(Path.GetFullPath(file)) is { } folder && !Directory.Exists(folder))
             throw new DirectoryNotFoundException($"The folder of {nameof(TrainingOptions.CheckpointPath)}, {folder}, does not exist. Create it before training.");
         if (Options.CheckpointPath is { } target) PathCheck.Replaceable(target);
+        foreach (var warning in flow.FileWarnings) Warn(warning);
         if (Batches(data) is > 0 and var batches && state.Batch > batches)
             throw new ArgumentException($"The checkpoint has done {state.Batch} batches of its epoch, but these data have {batches}. Resume with the data that the training began with.", nameof(data));
-        if (Batches(data) == 0 && Options.MaxSteps is null && Options.Schedule is CosineSchedule)
-            throw new ArgumentException($"The cosine schedule needs the number of steps, but the data loader does not tell how many batches it has. Pass it to {nameof(TrainingData)}.{nameof(TrainingData.FromBatches)}, or set {nameof(TrainingOptions.MaxSteps)}.", nameof(data));
+        if (Batches(data) == 0 && Options.MaxSteps is null && Options.Schedule.NeedsTotalSteps)
+            throw new ArgumentException($"The {Options.Schedule.GetType().Name.Replace("Schedule", " schedule", StringComparison.Ordinal).ToLowerInvariant()} needs the number of steps, but the data loader does not tell how many batches it has. Pass it to {nameof(TrainingData)}.{nameof(TrainingData.FromBatches)}, or set {nameof(TrainingOptions.MaxSteps)}.", nameof(data));
         if (state.Step == 0)
         {
-            if (data is TensorData tensors) foreach (var warning in DataScan.Of(flow, tensors)) Warn(warning);
-            try { foreach (var warning in LayerFitting.Fit(flow, data, again: false, $"{nameof(Trainer)}.{nameof(Fit)}", cancellationToken)) Warn(warning); }
+            try { FitLayersFirst(data, cancellationToken); }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested) { return Result(source, HeldOut(source, validation), StopReason.Cancelled); }
             average?.Restart();
         }
@@ -121,13 +152,14 @@ public sealed partial class Trainer : IDisposable
             TotalSteps = TotalSteps(data),
             HeldOut = HeldOut(source, validation),
         };
-        using var loop = new StepLoop(flow, optimizer, average, Options, state, run, limits);
+        using var loop = new StepLoop(modules, Objective, optimizer, average, Options, state, run, limits) { Hook = AfterBackward };
         var reason = StopReason.Finished;
-        flow.train();
-        var reversible = flow.ReversibleTraining;
+        modules.Train();
+        var reversible = modules.Flows.Select(f => (Flow: f, Before: f.ReversibleTraining)).ToArray();
         try
         {
-            if (Options.Reversible) flow.ReversibleTraining = true;
+            running = true;
+            if (Options.Reversible) foreach (var (trained, _) in reversible) trained.ReversibleTraining = true;
             while (state.Epoch < Options.Epochs && !StepsDone(loop.Taken) && reason == StopReason.Finished)
                 reason = RunEpoch(run, loop, cancellationToken) ?? (EndEpoch(run) ? StopReason.EarlyStopped : StopReason.Finished);
             if (reason is StopReason.Cancelled or StopReason.TimeLimit && Options.CheckpointPath is { } path) SaveCheckpoint(path);
@@ -138,9 +170,10 @@ public sealed partial class Trainer : IDisposable
         finally
         {
             loop.SettleQuietly();
-            foreach (var parameter in parameters) parameter.grad = null;
-            flow.ReversibleTraining = reversible;
-            flow.eval();
+            foreach (var (_, parameter) in modules.Parameters) if (parameter.requires_grad) parameter.grad = null;
+            foreach (var (trained, before) in reversible) trained.ReversibleTraining = before;
+            modules.Evaluate();
+            running = false;
         }
         Finish();
         Describe(data, validation);
@@ -176,16 +209,10 @@ public sealed partial class Trainer : IDisposable
         return Options.MaxSteps is not { } most ? total : total == 0 ? most : Math.Min(total, most);
     }
 
-    private static bool IsOnOneDevice(Flow flow)
-    {
-        var tensors = flow.parameters().Concat(flow.buffers()).ToArray();
-        return tensors.All(t => t.device_type != DeviceType.CPU && t.device_type == tensors[0].device_type && t.device_index == tensors[0].device_index);
-    }
-
-    private static ParameterGroup[] Groups(Flow flow, double decay)
+    private static ParameterGroup[] Groups(TrainedModules modules, double decay)
     {
         static bool IsScale(string name) => name.EndsWith("weight_g", StringComparison.Ordinal) || name.EndsWith("transformer.scale", StringComparison.Ordinal);
-        var named = flow.named_parameters().Where(p => p.parameter.requires_grad).ToLookup(p => decay > 0 && IsScale(p.name));
+        var named = modules.Parameters.Where(p => p.Parameter.requires_grad).ToLookup(p => decay > 0 && IsScale(p.Name));
         return [.. new[] { new ParameterGroup(named[false]), new ParameterGroup(named[true]) { WeightDecay = decay } }.Where(g => g.Parameters.Count > 0)];
     }
 }

@@ -15,6 +15,7 @@ internal sealed partial class TrainerState
         Require(Batch >= 0 && Batch <= Step, nameof(Batch), Batch, $"must be in 0 ... {nameof(Step)} = {Step}");
         Require(Examples >= Batch && Examples <= Most && (Batch > 0 || Examples == 0), nameof(Examples), Examples, $"must be at least one for each of {nameof(Batch)} = {Batch}, and 0 before the first");
         Require(double.IsFinite(LossSum) && (Batch > 0 || LossSum == 0), nameof(LossSum), LossSum, "must be finite, and 0 before the first batch");
+        Require(WeightSum is null || (Batch > 0 && WeightSum > 0 && double.IsFinite(WeightSum.Value)), nameof(WeightSum), WeightSum, "must be null, or positive and finite after the first batch");
         Require(Seconds >= 0 && Seconds < TimeSpan.MaxValue.TotalSeconds, nameof(Seconds), Seconds, "must be a length of time");
         Require(History is not null && History.Count == Epoch, nameof(History), History?.Count, $"must have a record for each of {nameof(Epoch)} = {Epoch}");
         for (var i = 0; i < History!.Count; i++) CheckRecord(i);
@@ -34,10 +35,11 @@ internal sealed partial class TrainerState
         var before = i == 0 ? 0 : History[i - 1].Step;
         Require(record.Step > before && record.Step <= Step, $"{name}.{nameof(record.Step)}", record.Step, $"must be above {before}, that of the epoch before, and at most {nameof(Step)} = {Step}");
         Require(double.IsFinite(record.Loss), $"{name}.{nameof(record.Loss)}", record.Loss, "must be finite");
-        Require(double.IsFinite(record.BitsPerDim), $"{name}.{nameof(record.BitsPerDim)}", record.BitsPerDim, "must be finite");
+        Require(record.BitsPerDim is not { } own || double.IsFinite(own), $"{name}.{nameof(record.BitsPerDim)}", record.BitsPerDim, "must be null or finite");
         // infinite where a validation example lies outside of the support
         Require(record.ValidationLoss is null || !double.IsNaN(record.ValidationLoss.Value), $"{name}.{nameof(record.ValidationLoss)}", record.ValidationLoss, "must be null or a number");
-        Require(record.ValidationBitsPerDim is { } bits ? !double.IsNaN(bits) && record.ValidationLoss is not null : record.ValidationLoss is null, $"{name}.{nameof(record.ValidationBitsPerDim)}", record.ValidationBitsPerDim, $"must be a number if {nameof(record.ValidationLoss)} is one, else null");
+        var likelihood = record.BitsPerDim is not null && record.ValidationLoss is not null;
+        Require(record.ValidationBitsPerDim is { } bits ? !double.IsNaN(bits) && likelihood : !likelihood, $"{name}.{nameof(record.ValidationBitsPerDim)}", record.ValidationBitsPerDim, $"must be a number if {nameof(record.BitsPerDim)} and {nameof(record.ValidationLoss)} are, else null");
         Require(record.ValidationInfiniteCount is not { } infinite || (infinite >= 0 && record.ValidationLoss is { } loss && infinite > 0 == double.IsInfinity(loss)), $"{name}.{nameof(record.ValidationInfiniteCount)}", record.ValidationInfiniteCount, $"must be null, or a number of examples that agrees with {nameof(record.ValidationLoss)}");
         Require(record.ValidationFiniteLoss is not { } others || (double.IsFinite(others) && record.ValidationInfiniteCount is not null), $"{name}.{nameof(record.ValidationFiniteLoss)}", record.ValidationFiniteLoss, $"must be null, or finite and beside {nameof(record.ValidationInfiniteCount)}");
         Require(record.Seconds >= 0 && record.Seconds < TimeSpan.MaxValue.TotalSeconds, $"{name}.{nameof(record.Seconds)}", record.Seconds, "must be a length of time");

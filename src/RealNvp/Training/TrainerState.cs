@@ -14,11 +14,14 @@ internal sealed partial class TrainerState
     /// <summary>Batches of the current epoch done.</summary>
     public long Batch { get; set; }
 
-    /// <summary>The sum of -log p over the examples of the current epoch.</summary>
+    /// <summary>The sum of the losses of the examples of the current epoch, times their weights.</summary>
     public double LossSum { get; set; }
 
     /// <summary>The number of examples of the current epoch.</summary>
     public long Examples { get; set; }
+
+    /// <summary>The sum of the weights of these examples; null without weights, if it is their number.</summary>
+    public double? WeightSum { get; set; }
 
     public double Seconds { get; set; }
 
@@ -32,6 +35,26 @@ internal sealed partial class TrainerState
 
     /// <summary>What the user was warned of. Replaced, never changed: progress that was reported holds it.</summary>
     public IReadOnlyList<string> Warnings { get; set; } = [];
+
+    /// <summary>The mean loss of the current epoch.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public double MeanLoss => LossSum / (WeightSum ?? Examples);
+
+    /// <summary>Counts a step on a batch.</summary>
+    /// <param name="examples">The number of its examples.</param>
+    /// <param name="weight">The sum of their weights, or null without weights.</param>
+    /// <param name="loss">Their mean loss.</param>
+    public void Count(long examples, double? weight, double loss)
+    {
+        Step++;
+        LossSum += loss * (weight ?? examples);
+        if (weight is not null || WeightSum is not null) WeightSum = (WeightSum ?? Examples) + (weight ?? examples);
+        Examples += examples;
+        Batch++;
+    }
+
+    /// <summary>Begins the next epoch.</summary>
+    public void NextEpoch() => (Batch, LossSum, WeightSum, Examples, Seconds) = (0, 0, null, 0, 0);
 
     public string ToJson() => FileJson.Write(this);
 

@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using System.Text.Json.Serialization;
 
 namespace RealNvp;
@@ -76,7 +77,7 @@ public sealed record TrainingOptions
     public bool Reversible { get; init; }
 
     /// <summary>A file that is written at the end of epochs and on cancellation, so that training can be resumed; null for none.</summary>
-    /// <remarks>It is the one option that no checkpoint holds: <see cref="Trainer.Resume(string, TorchSharp.torch.Device, Func{TrainingOptions, TrainingOptions})"/> goes on with the path that it is given.</remarks>
+    /// <remarks>It is the one option that no checkpoint holds: <see cref="Trainer.Resume(string, TorchSharp.torch.Device, Func{TrainingOptions, TrainingOptions}, TrainerParts)"/> goes on with the path that it is given.</remarks>
     [JsonIgnore]
     public string? CheckpointPath { get; init; }
 
@@ -101,11 +102,11 @@ public sealed record TrainingOptions
         Require(Epochs >= 1, nameof(Epochs), Epochs, "must be at least 1");
         Require(MaxSteps is null or >= 1, nameof(MaxSteps), MaxSteps, "must be null or at least 1");
         Require(BatchSize >= 1, nameof(BatchSize), BatchSize, "must be at least 1");
-        Require(LearningRate > 0 && double.IsFinite(LearningRate), nameof(LearningRate), LearningRate, "must be positive");
+        Require(Ranges.LearningRate.Holds(LearningRate), nameof(LearningRate), LearningRate, $"must be positive, and at most {Ranges.LearningRate.Most}: {Ranges.LearningRate.Why}");
         Require(Schedule is not null, nameof(Schedule), Schedule, "must not be null");
         Require(Adam is not null, nameof(Adam), Adam, "must not be null");
-        Require(WeightNormDecay >= 0 && double.IsFinite(WeightNormDecay), nameof(WeightNormDecay), WeightNormDecay, "must not be negative");
-        Require(MaxGradientNorm is null || (MaxGradientNorm > 0 && double.IsFinite(MaxGradientNorm.Value)), nameof(MaxGradientNorm), MaxGradientNorm, "must be null, for no limit, or positive and finite");
+        Require(Ranges.WeightNormDecay.Holds(WeightNormDecay), nameof(WeightNormDecay), WeightNormDecay, Ranges.WeightNormDecay.Rule);
+        Require(MaxGradientNorm is null || Ranges.MaxGradientNorm.Holds(MaxGradientNorm.Value), nameof(MaxGradientNorm), MaxGradientNorm, $"must be null, for no limit, or finite and at least 1E-06: {Ranges.MaxGradientNorm.Why}");
         Require(AverageDecay is null or (>= 0 and < 1), nameof(AverageDecay), AverageDecay, "must be null or in [0, 1)");
         Require(ValidationFraction is null or (>= 0 and < 1), nameof(ValidationFraction), ValidationFraction, "must be null or in [0, 1)");
         Require(Patience is null or >= 1, nameof(Patience), Patience, "must be null or at least 1");

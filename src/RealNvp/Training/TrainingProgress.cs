@@ -18,13 +18,16 @@ public sealed record TrainingProgress
     /// <summary>The number of optimizer steps so far.</summary>
     public required long Step { get; init; }
 
-    /// <summary>The mean loss of this epoch so far: -log p(x) in nats.</summary>
+    /// <summary>The mean loss of this epoch so far by the objective: -log p(x) in nats with <see cref="Objective.MaximumLikelihood"/>.</summary>
     public required double Loss { get; init; }
 
-    /// <summary>The same in bits per dimension.</summary>
-    public required double BitsPerDim { get; init; }
+    /// <summary>The same in bits per dimension; null if the loss is none of a likelihood.</summary>
+    public required double? BitsPerDim { get; init; }
 
-    /// <summary>The validation result of the last finished epoch, or null.</summary>
+    /// <summary>The validation loss of the last finished epoch, or null.</summary>
+    public double? ValidationLoss { get; init; }
+
+    /// <summary>The same in bits per dimension; null too if the loss is none of a likelihood.</summary>
     public required double? ValidationBitsPerDim { get; init; }
 
     /// <summary>The learning rate of this step.</summary>

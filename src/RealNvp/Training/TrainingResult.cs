@@ -14,6 +14,9 @@ public sealed record TrainingResult
     /// <summary>The epoch that validated best; null without validation.</summary>
     public required int? BestEpoch { get; init; }
 
+    /// <summary>What was made small: <see cref="RealNvp.Objective.Name"/>.</summary>
+    public string Objective { get; init; } = MaximumLikelihoodObjective.TheName;
+
     /// <summary>Why training ended.</summary>
     public required StopReason Reason { get; init; }
 

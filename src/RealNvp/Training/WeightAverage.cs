@@ -16,7 +16,7 @@ namespace RealNvp;
 public sealed class WeightAverage : IDisposable
 {
     private const string UpdatesKey = "updates", Prefix = "average.";
-    private readonly nn.Module module;
+    private readonly Func<IEnumerable<(string Name, Tensor Value)>> values;
     private readonly List<AverageSlot> slots = [];
     private bool disposed;
 
@@ -30,14 +30,19 @@ public sealed class WeightAverage : IDisposable
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="decay"/> is outside its range.</exception>
     public WeightAverage(nn.Module module, double decay = 0.999, bool warmUp = true) : this(module, decay, warmUp, allowFused: true) { }
 
-    internal WeightAverage(nn.Module module, double decay, bool warmUp, bool allowFused)
+    internal WeightAverage(nn.Module module, double decay, bool warmUp, bool allowFused) : this(ValuesOf(module), decay, warmUp, allowFused) { }
+
+    /// <summary>As the public one, of all that a trainer trains.</summary>
+    internal WeightAverage(TrainedModules modules, double decay, bool warmUp, bool allowFused)
+        : this(() => modules.Parameters.Select(p => (p.Name, (Tensor)p.Parameter)).Concat(modules.Buffers), decay, warmUp, allowFused) { }
+
+    private WeightAverage(Func<IEnumerable<(string Name, Tensor Value)>> values, double decay, bool warmUp, bool allowFused)
     {
-        ArgumentNullException.ThrowIfNull(module);
-        this.module = module;
+        this.values = values;
         Decay = Require.FromZeroToBelowOne(decay, nameof(decay));
         WarmUp = warmUp;
         using var noGrad = no_grad();
-        foreach (var (name, value) in Values(module)) slots.Add(new AverageSlot(name, value, allowFused));
+        foreach (var (name, value) in Averaged()) slots.Add(new AverageSlot(name, value, allowFused));
         UsesLists = slots.TrueForAll(slot => !slot.Fused && slot.Value.device_type == DeviceType.CUDA);
     }
 
@@ -126,7 +131,7 @@ public sealed class WeightAverage : IDisposable
     {
         CheckNotApplied("apply the average a second time");
         foreach (var slot in slots) slot.CheckAlive();
-        if (!Values(module).Select(value => value.Value.Handle).SequenceEqual(slots.Select(slot => slot.Value.Handle)))
+        if (!Averaged().Select(value => value.Value.Handle).SequenceEqual(slots.Select(slot => slot.Value.Handle)))
             throw new InvalidOperationException("The module has other parameters or buffers than when this average was made. Make the average after the module is built and moved.");
         using var noGrad = no_grad();
         foreach (var slot in slots) slot.Apply();
@@ -140,9 +145,17 @@ public sealed class WeightAverage : IDisposable
     /// <exception cref="ObjectDisposedException">This average is disposed.</exception>
     public Dictionary<string, Tensor> StateDict()
     {
+        var state = LiveState();
+        foreach (var slot in slots) state[Prefix + slot.Name] = slot.Average.clone();
+        return state;
+    }
+
+    /// <summary>The state with the averages themselves, for a checkpoint: on a GPU there may be no room for a copy.</summary>
+    internal Dictionary<string, Tensor> LiveState()
+    {
         CheckNotApplied("read the state");
         var state = new Dictionary<string, Tensor>(StringComparer.Ordinal) { [UpdatesKey] = TensorMemory.Int64(Updates) };
-        foreach (var slot in slots) state[Prefix + slot.Name] = slot.Average.clone();
+        foreach (var slot in slots) state[Prefix + slot.Name] = slot.Average;
         return state;
     }
 
@@ -189,9 +202,14 @@ public sealed class WeightAverage : IDisposable
         if (IsApplied) throw new InvalidOperationException($"Cannot {what} while it is applied. Dispose the result of Apply() first.");
     }
 
-    private static IEnumerable<(string Name, Tensor Value)> Values(nn.Module module) =>
-        module.named_parameters().Select(p => (p.name, (Tensor)p.parameter)).Concat(module.named_buffers())
-            .Where(value => value.Item2.dtype is ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64);
+    private static Func<IEnumerable<(string Name, Tensor Value)>> ValuesOf(nn.Module module)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        return () => module.named_parameters().Select(p => (p.name, (Tensor)p.parameter)).Concat(module.named_buffers());
+    }
+
+    private IEnumerable<(string Name, Tensor Value)> Averaged() =>
+        values().Where(value => value.Value.dtype is ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64);
 
     private sealed class Application(WeightAverage owner) : IDisposable
     {

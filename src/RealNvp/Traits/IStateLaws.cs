@@ -4,7 +4,7 @@ namespace RealNvp;
 
 /// <summary>A module whose state obeys laws: only some values of a buffer are a state that it could have saved, as for a permutation or a sign.</summary>
 /// <remarks>
-/// <see cref="FlowModel.Load(string, Device)"/>, <see cref="Flow.LoadWeights(string)"/> and <see cref="Trainer.Resume(string, Device, Func{TrainingOptions, TrainingOptions})"/>
+/// <see cref="FlowModel.Load(string, Device)"/>, <see cref="Flow.LoadWeights(string)"/> and <see cref="Trainer.Resume(string, Device, Func{TrainingOptions, TrainingOptions}, TrainerParts)"/>
 /// ask every part of a flow that is one, yours too, before anything is changed: a flow with another value would give a density that is none. It may be a layer, a network of a
 /// layer, a density or an encoder.
 /// </remarks>

@@ -19,7 +19,6 @@ public sealed class AffineTransformer : ScalarTransformer
     /// <summary>The largest |s|: exp(16) ≈ 8.9·10⁶. A learned scale beyond it acts as if it were at it.</summary>
     public const double MaxLogScale = AffineForm.MaxLogScale;
 
-    private static readonly Scalar limit = Scalars.Of(MaxLogScale), minus_limit = Scalars.Of(-MaxLogScale);
     private readonly TorchSharp.Modules.Parameter scale;
 
     /// <summary>Makes the transformer with a learned scale of a given shape.</summary>
@@ -30,6 +29,7 @@ public sealed class AffineTransformer : ScalarTransformer
         Order = order;
         Weights.Pay(scaleShape.NumElements, 1);
         scale = Weights.Parameter(ones(scaleShape.ToArray()));
+        Map = new AffineMap(order == AffineOrder.ShiftThenScale, () => scale);
         RegisterComponents();
     }
 
@@ -53,64 +53,10 @@ public sealed class AffineTransformer : ScalarTransformer
     }
 
     /// <inheritdoc/>
-    public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters)
-    {
-        CheckParameters(x, nameof(x), parameters);
-        var (s, t) = ScaleAndShift(parameters, scale);
-        return Forward(x, s, t);
-    }
+    public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters) => Apply(x, nameof(x), parameters, inverse: false);
 
     /// <inheritdoc/>
-    public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters)
-    {
-        CheckParameters(y, nameof(y), parameters);
-        var (s, t) = ScaleAndShift(parameters, scale);
-        return Inverse(y, s, t);
-    }
+    public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters) => Apply(y, nameof(y), parameters, inverse: true);
 
-    internal override CouplingMap? Fused => scale.numel() == 1 || scale.dim() == 1 ? new AffineCouplingMap(Order == AffineOrder.ShiftThenScale, () => scale, (x, p, a, inverse) => Plain(x, p, a!, inverse)) : null;
-
-    internal override (Tensor Value, Tensor? LogDet) Transform(Tensor input, Tensor parameters, bool inverse)
-    {
-        if (!Fuses(input, parameters)) return base.Transform(input, parameters, inverse);
-        return AffineKernel.Run(Form(inverse), input, parameters, scale, (x, p, a) => Plain(x, p, a!, inverse));
-    }
-
-    internal override (Tensor Input, Tensor Gradient, Tensor Parameters)? WalkBack(ReverseWalk walk, Tensor output, Tensor parameters, Tensor gradient, bool inverse)
-    {
-        if (!Fuses(output, parameters)) return null;
-        var (input, _) = AffineKernel.Forward(Form(!inverse), output, parameters, scale);
-        var (slope, inParameters, byExample) = AffineKernel.Backward(Form(inverse), input, parameters, scale, gradient, walk.LogDetGradient);
-        walk.AddGradient(scale, AffineKernel.OfScale(byExample!, scale));
-        return (input, slope, inParameters);
-    }
-
-    private bool Fuses(Tensor input, Tensor parameters) => AffineKernel.Takes(input, parameters, scale) && (scale.dim() == input.dim() - 1 || scale.numel() == 1);
-
-    private AffineForm Form(bool inverse) => AffineForm.Of(sigmoid: false, Order == AffineOrder.ShiftThenScale, inverse);
-
-    // the kernel's twin: with a scale that is an input
-    private (Tensor, Tensor) Plain(Tensor x, Tensor parameters, Tensor a, bool inverse)
-    {
-        var (s, t) = ScaleAndShift(parameters, a);
-        var (y, logDerivative) = inverse ? Inverse(x, s, t) : Forward(x, s, t);
-        return (y, Batch.SumExamples(logDerivative));
-    }
-
-    private (Tensor, Tensor) Forward(Tensor x, Tensor s, Tensor t) =>
-        (Order == AffineOrder.ScaleThenShift ? x.mul(s.exp()).add(t, Scalars.One) : x.add(t, Scalars.One).mul(s.exp()), s);
-
-    private (Tensor, Tensor) Inverse(Tensor y, Tensor s, Tensor t)
-    {
-        var minus = s.neg();
-        return (Order == AffineOrder.ScaleThenShift ? y.sub(t).mul(minus.exp()) : y.mul(minus.exp()).sub(t), minus);
-    }
-
-    private static (Tensor S, Tensor T) ScaleAndShift(Tensor parameters, Tensor scale)
-    {
-        ArgumentNullException.ThrowIfNull(parameters);
-        var half = parameters.shape[1] / 2;
-        var s = scale.clamp(minus_limit, limit).mul(parameters.narrow(1, 0, half).tanh());
-        return (s, parameters.narrow(1, half, half));
-    }
+    internal override ElementwiseMap Map { get; }
 }

@@ -26,6 +26,7 @@ public sealed class MixedTransformer : ScalarTransformer
     {
         ArgumentNullException.ThrowIfNull(transformers);
         if (transformers.Count == 0 || transformers.Contains(null!)) throw new ArgumentException("A mixed transformer needs one transformer for each feature; got none, or null among them.", nameof(transformers));
+        Check.Items(transformers, nameof(transformers), "Transformer");
         of_feature = [.. transformers];
         ScalarTransformer[] distinct = [.. of_feature.Distinct<ScalarTransformer>(ReferenceEqualityComparer.Instance)];
         parts = new ModuleList<ScalarTransformer>(distinct);

@@ -23,8 +23,6 @@ public sealed class MixtureCdfTransformer : ScalarTransformer
     /// <summary>The largest residual of the inverse, relative to max(1, |y|): 1e-6. Found ones are some 1e-14.</summary>
     public const double MaxResidual = MixtureLimits.MaxResidual;
 
-    private readonly MixtureTwin twin;
-
     /// <summary>Makes the transformer.</summary>
     /// <param name="components">K, the number of logistics, 1 to 64.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number of components that is not 1 to 64.</exception>
@@ -32,7 +30,7 @@ public sealed class MixtureCdfTransformer : ScalarTransformer
     {
         if (components is < 1 or > 64) throw new ArgumentOutOfRangeException(nameof(components), components, "The number of components must be 1 to 64.");
         Components = components;
-        twin = new MixtureTwin(components, nameof(MixtureCdfTransformer));
+        Map = new MixtureMap(components, nameof(MixtureCdfTransformer));
         RegisterComponents();
     }
 
@@ -40,29 +38,17 @@ public sealed class MixtureCdfTransformer : ScalarTransformer
     public int Components { get; }
 
     /// <inheritdoc/>
-    public override int ParametersPerElement => twin.Parameters;
+    public override int ParametersPerElement => Map.Parameters;
 
     /// <inheritdoc/>
     public override bool IsIdentityAtZeroExactly => false;
 
     /// <inheritdoc/>
-    public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters)
-    {
-        CheckParameters(x, nameof(x), parameters);
-        if (!Broadcasts(x, parameters)) return MixtureOperation.Forward(twin, x, parameters);
-        using var scope = NewDisposeScope();
-        var (value, logDerivative) = MixtureOperation.Forward(twin, x, Repeated(x, parameters));
-        return (scope.MoveToOuter(value), scope.MoveToOuter(logDerivative));
-    }
+    public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters) => Apply(x, nameof(x), parameters, inverse: false);
 
     /// <inheritdoc/>
     /// <exception cref="InvalidOperationException">A root was not found to <see cref="MaxResidual"/>, as for values or parameters that are NaN or infinite.</exception>
-    public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters)
-    {
-        CheckParameters(y, nameof(y), parameters);
-        if (!Broadcasts(y, parameters)) return MixtureOperation.Inverse(twin, y, parameters);
-        using var scope = NewDisposeScope();
-        var (value, logDerivative) = MixtureOperation.Inverse(twin, y, Repeated(y, parameters));
-        return (scope.MoveToOuter(value), scope.MoveToOuter(logDerivative));
-    }
+    public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters) => Apply(y, nameof(y), parameters, inverse: true);
+
+    internal override ElementwiseMap Map { get; }
 }

@@ -55,12 +55,13 @@ public abstract class ScalarTransformer : nn.Module
     /// <summary>The map as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
     public override string ToString() => Describing.ModuleTree.Of(this);
 
-    /// <summary>The map as a part of a kernel for a whole layer of vectors; null where there is none.</summary>
-    internal virtual CouplingMap? Fused => null;
+    /// <summary>The map as kernels know it; null if there is none. All that follows from it is here.</summary>
+    internal virtual ElementwiseMap? Map => null;
 
     /// <summary>One of the maps with its log-determinant (N), the sum of log-derivatives over an example; null where that is 0. Runs inside a dispose scope.</summary>
     internal virtual (Tensor Value, Tensor? LogDet) Transform(Tensor input, Tensor parameters, bool inverse)
     {
+        if (Map is { } map && !Broadcasts(input, parameters)) return ElementwiseOperation.Apply(new(map, inverse, Sums: true), input, parameters);
         var (value, logDerivative) = inverse ? Inverse(input, parameters) : Forward(input, parameters);
         return (value, logDerivative is null ? null : Batch.SumExamples(logDerivative));
     }
@@ -69,18 +70,33 @@ public abstract class ScalarTransformer : nn.Module
     /// One step of a backward pass that has only the output of the map, or of its inverse: the input, and the gradients of input and parameters; null where
     /// that takes a graph. Gradients of the transformer's own weights go to the walk. Runs without gradients.
     /// </summary>
-    internal virtual (Tensor Input, Tensor Gradient, Tensor Parameters)? WalkBack(ReverseWalk walk, Tensor output, Tensor parameters, Tensor gradient, bool inverse) => null;
+    internal virtual (Tensor Input, Tensor Gradient, Tensor Parameters)? WalkBack(ReverseWalk walk, Tensor output, Tensor parameters, Tensor gradient, bool inverse)
+    {
+        if (Map is not { } map || !ElementwiseOperation.CanStepBack(map, output, parameters, inverse)) return null;
+        var (input, ofInput, ofParameters, ofWeight) = ElementwiseOperation.StepBack(map, output, parameters, gradient, walk.LogDetGradient, inverse);
+        if (ofWeight is not null) walk.AddGradient(map.Weight!, ofWeight);
+        return (input, ofInput, ofParameters);
+    }
+
+    /// <summary>Forward and Inverse of a transformer that has a <see cref="Map"/>.</summary>
+    private protected (Tensor Value, Tensor LogDerivative) Apply(Tensor input, string parameter, Tensor parameters, bool inverse)
+    {
+        CheckParameters(input, parameter, parameters);
+        var call = new ElementwiseCall(Map!, inverse, Sums: false);
+        if (!Broadcasts(input, parameters)) return ElementwiseOperation.Apply(call, input, parameters);
+        // one set of parameters for each element
+        using var scope = NewDisposeScope();
+        var (value, logDerivative) = ElementwiseOperation.Apply(call, input, parameters.expand([input.shape[0], parameters.shape[1], .. input.shape[2..]]).contiguous());
+        return (scope.MoveToOuter(value), scope.MoveToOuter(logDerivative));
+    }
 
     /// <summary>Checks the arguments of <see cref="Forward"/> and <see cref="Inverse"/>: shapes, dtypes, devices, and P parameters for each channel or feature.</summary>
     private protected void CheckParameters(Tensor? input, string parameter, Tensor? parameters) => Internal.Check.Elements(input, parameter, parameters, ParametersPerElement, GetName());
 
     /// <summary>Whether parameters have a size of 1 that stands for all examples or places, which a kernel does not read.</summary>
-    private protected static bool Broadcasts(Tensor input, Tensor parameters)
+    private static bool Broadcasts(Tensor input, Tensor parameters)
     {
         var (shape, given) = (input.shape, parameters.shape);
         return given[0] != shape[0] || !given.AsSpan(2).SequenceEqual(shape.AsSpan(2));
     }
-
-    /// <summary>Parameters with one set for each element, in the caller's dispose scope.</summary>
-    private protected static Tensor Repeated(Tensor input, Tensor parameters) => parameters.expand([input.shape[0], parameters.shape[1], .. input.shape[2..]]).contiguous();
 }

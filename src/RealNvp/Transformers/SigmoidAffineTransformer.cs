@@ -19,8 +19,6 @@ public sealed class SigmoidAffineTransformer : ScalarTransformer
     /// <summary>The smallest r + 2: the scale is e⁻¹⁶ there, as small as that of an <see cref="AffineTransformer"/> can be.</summary>
     public const double MinLogit = AffineForm.MinLogit;
 
-    private static readonly Scalar least = Scalars.Of(MinLogit);
-
     /// <summary>Makes the transformer.</summary>
     public SigmoidAffineTransformer() : base(nameof(SigmoidAffineTransformer)) => RegisterComponents();
 
@@ -31,50 +29,10 @@ public sealed class SigmoidAffineTransformer : ScalarTransformer
     public override bool IsIdentityAtZeroExactly => false;
 
     /// <inheritdoc/>
-    public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters)
-    {
-        CheckParameters(x, nameof(x), parameters);
-        using var scope = NewDisposeScope();
-        var (logScale, shift) = Split(parameters);
-        return (scope.MoveToOuter(x.add(shift, Scalars.One).mul(logScale.exp())), scope.MoveToOuter(logScale));
-    }
+    public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters) => Apply(x, nameof(x), parameters, inverse: false);
 
     /// <inheritdoc/>
-    public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters)
-    {
-        CheckParameters(y, nameof(y), parameters);
-        using var scope = NewDisposeScope();
-        var (logScale, shift) = Split(parameters);
-        var minus = logScale.neg();
-        return (scope.MoveToOuter(y.mul(minus.exp()).sub(shift)), scope.MoveToOuter(minus));
-    }
+    public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters) => Apply(y, nameof(y), parameters, inverse: true);
 
-    internal override CouplingMap? Fused => new AffineCouplingMap(shiftFirst: true, null, (x, p, _, inverse) => Plain(x, p, inverse));
-
-    internal override (Tensor Value, Tensor? LogDet) Transform(Tensor input, Tensor parameters, bool inverse) => AffineKernel.Takes(input, parameters, null)
-        ? AffineKernel.Run(Form(inverse), input, parameters, null, (x, p, _) => Plain(x, p, inverse))
-        : base.Transform(input, parameters, inverse);
-
-    internal override (Tensor Input, Tensor Gradient, Tensor Parameters)? WalkBack(ReverseWalk walk, Tensor output, Tensor parameters, Tensor gradient, bool inverse)
-    {
-        if (!AffineKernel.Takes(output, parameters, null)) return null;
-        var (input, _) = AffineKernel.Forward(Form(!inverse), output, parameters, null);
-        var (slope, inParameters, _) = AffineKernel.Backward(Form(inverse), input, parameters, null, gradient, walk.LogDetGradient);
-        return (input, slope, inParameters);
-    }
-
-    private static AffineForm Form(bool inverse) => AffineForm.Of(sigmoid: true, shiftFirst: true, inverse);
-
-    private (Tensor, Tensor) Plain(Tensor x, Tensor parameters, bool inverse)
-    {
-        var (y, logDerivative) = inverse ? Inverse(x, parameters) : Forward(x, parameters);
-        return (y, Batch.SumExamples(logDerivative!));
-    }
-
-    private static (Tensor LogScale, Tensor Shift) Split(Tensor parameters)
-    {
-        ArgumentNullException.ThrowIfNull(parameters);
-        var half = parameters.shape[1] / 2;
-        return (nn.functional.logsigmoid(parameters.narrow(1, 0, half).add(Scalars.Two, Scalars.One).clamp_min(least)), parameters.narrow(1, half, half));
-    }
+    internal override ElementwiseMap Map { get; } = new AffineMap(shiftFirst: true, weight: null);
 }

@@ -24,8 +24,6 @@ public sealed class SplineTransformer : ScalarTransformer
     /// <summary>The smallest derivative at a knot, unless the constructor says otherwise: 0.001.</summary>
     public const double MinDerivative = 1e-3;
 
-    private readonly SplineTwin twin;
-
     /// <summary>Makes the transformer on [-bound, bound].</summary>
     /// <param name="bins">K, the number of bins, 1 to 64.</param>
     /// <param name="bound">The upper edge; positive.</param>
@@ -51,12 +49,12 @@ public sealed class SplineTransformer : ScalarTransformer
     public SplineTransformer(int bins, double low, double high, SplineTails tails, double minBinSize, double minDerivative) : base(nameof(SplineTransformer))
     {
         if (bins is < 1 or > 64) throw new ArgumentOutOfRangeException(nameof(bins), bins, "The number of bins must be 1 to 64.");
-        if (!(low < high) || !double.IsFinite(high - low)) throw new ArgumentOutOfRangeException(nameof(high), high, FormattableString.Invariant($"The spline needs a finite interval with low < high; got [{low}, {high}]."));
+        Internal.Ranges.Interval(low, high, "The interval of a spline");
         if (!Enum.IsDefined(tails)) throw new ArgumentOutOfRangeException(nameof(tails), tails, "Unknown tails.");
-        if (!(minBinSize >= 1e-6 && minBinSize * bins < 1)) throw new ArgumentOutOfRangeException(nameof(minBinSize), minBinSize, FormattableString.Invariant($"The smallest bin must be at least 1e-6 of the interval, and {bins} of it less than the interval."));
-        if (!(minDerivative is >= 1e-6 and <= 0.5)) throw new ArgumentOutOfRangeException(nameof(minDerivative), minDerivative, "The smallest derivative must be in 1e-6 ... 0.5.");
+        if (!(Internal.Ranges.SmallestBin.Holds(minBinSize) && minBinSize * bins < 1)) throw new ArgumentOutOfRangeException(nameof(minBinSize), minBinSize, FormattableString.Invariant($"The smallest bin must be at least 1e-6 of the interval, and {bins} of it less than the interval."));
+        Internal.Ranges.SmallestDerivative.Require(minDerivative, nameof(minDerivative), "The smallest derivative");
         (Bins, Low, High, Tails, SmallestBin, SmallestDerivative) = (bins, low, high, tails, minBinSize, minDerivative);
-        twin = new SplineTwin(new SplineShape(bins, low, high, Ends(tails), minBinSize, minDerivative));
+        Map = new SplineMap(new SplineShape(bins, low, high, Ends(tails), minBinSize, minDerivative));
         RegisterComponents();
     }
 
@@ -79,21 +77,21 @@ public sealed class SplineTransformer : ScalarTransformer
     public double SmallestDerivative { get; }
 
     /// <inheritdoc/>
-    public override int ParametersPerElement => twin.Shape.Parameters;
+    public override int ParametersPerElement => Map.Parameters;
 
     /// <inheritdoc/>
     public override bool IsIdentityAtZeroExactly => false;
 
     /// <inheritdoc/>
-    public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters) => Apply(x, parameters, inverse: false);
+    public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters) => Apply(x, nameof(x), parameters, inverse: false);
 
     /// <inheritdoc/>
-    public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters) => Apply(y, parameters, inverse: true);
+    public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters) => Apply(y, nameof(y), parameters, inverse: true);
 
     /// <inheritdoc/>
     public override Circle? CircleOf(int feature) => Tails == SplineTails.Circular ? new Circle(feature, Low, High) : null;
 
-    internal override CouplingMap? Fused => new SplineCouplingMap(twin);
+    internal override ElementwiseMap Map { get; }
 
     private static SplineEnds Ends(SplineTails tails) => tails switch
     {
@@ -101,13 +99,4 @@ public sealed class SplineTransformer : ScalarTransformer
         SplineTails.Box => SplineEnds.Box,
         _ => SplineEnds.Circular,
     };
-
-    private (Tensor, Tensor?) Apply(Tensor input, Tensor parameters, bool inverse)
-    {
-        CheckParameters(input, inverse ? "y" : "x", parameters);
-        if (!Broadcasts(input, parameters)) return SplineOperation.Apply(twin, input, parameters, inverse);
-        using var scope = NewDisposeScope();
-        var (value, logDerivative) = SplineOperation.Apply(twin, input, Repeated(input, parameters), inverse);
-        return (scope.MoveToOuter(value), scope.MoveToOuter(logDerivative));
-    }
 }

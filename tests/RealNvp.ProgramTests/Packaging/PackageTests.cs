@@ -118,6 +118,90 @@ public sealed class PackageTests(PackageTests.Feed feed) : IClassFixture<Package
         app.DotNet("test").Should().Contain("succeeded: 1");
     }
 
+    [SlowFact]
+    public void A_host_that_has_switched_JSON_by_reflection_off_saves_loads_checkpoints_and_resumes()
+    {
+        using var app = feed.NewConsumer();
+        app.Write("App.cs", JsonProgram);
+        app.Write("App.csproj", $"""
+            <Project Sdk="Microsoft.NET.Sdk">
+              <PropertyGroup>
+                <TargetFramework>net10.0</TargetFramework>
+                <OutputType>Exe</OutputType>
+                <RuntimeIdentifier>$(NETCoreSdkRuntimeIdentifier)</RuntimeIdentifier>
+                <SelfContained>false</SelfContained>
+                <Nullable>enable</Nullable>
+                <ImplicitUsings>enable</ImplicitUsings>
+                <JsonSerializerIsReflectionEnabledByDefault>false</JsonSerializerIsReflectionEnabledByDefault>
+                <CreateSymbolicLinksForCopyLocalIfPossible Condition="!$([MSBuild]::IsOSPlatform('Windows'))">true</CreateSymbolicLinksForCopyLocalIfPossible>
+              </PropertyGroup>
+              <ItemGroup>
+                <PackageReference Include="RealNvp" Version="{Feed.Version}" />
+                <PackageReference Include="TorchSharp-cpu" Version="{Repository.TorchSharpVersion}" />
+              </ItemGroup>
+            </Project>
+            """);
+        var output = app.DotNet("run");
+        foreach (var kind in new[] { "GlowModel", "IafModel", "MafModel", "NiceModel", "RealNvpModel", "SplineFlow" }) output.Should().Contain($"{kind}: True");
+        output.Should().Contain("reflection: False, refused: True").And.Contain("resumed: True").And.Contain("weights: True");
+    }
+
+    // all kinds of models, schedules and members that need a converter
+    private const string JsonProgram = """
+        using System.Text.Json;
+        using RealNvp;
+        using static TorchSharp.torch;
+
+        var refused = false;
+        try { JsonSerializer.Serialize(new List<Version>()); } catch (InvalidOperationException) { refused = true; }
+        Console.WriteLine($"reflection: {JsonSerializer.IsReflectionEnabledByDefault}, refused: {refused}");
+
+        FlowModel[] models =
+        [
+            new GlowModel(GlowOptions.Digits8x8 with { Hidden = 4, Steps = 1 }, 1), new IafModel(IafOptions.Tabular(3) with { Hidden = 8 }, 1), new MafModel(MafOptions.Tabular(3) with { Hidden = 8, TailThreshold = 3 }, 1),
+            new NiceModel(NiceOptions.Tabular(3) with { Hidden = 8 }, 1), new RealNvpModel(RealNvpOptions.Tabular(3, 500) with { Hidden = 8 }, 1),
+            new SplineFlow(SplineFlowOptions.Tabular(3) with { Hidden = 8, Couplings = 2, CircularFeatures = [0] }, 1),
+        ];
+        foreach (var model in models)
+        {
+            model.eval();
+            model.Save("model.safetensors");
+            using var loaded = FlowModel.Load("model.safetensors");
+            Console.WriteLine($"{loaded.GetName()}: {loaded.ModelOptions.ToJson() == model.ModelOptions.ToJson() && RealNvpOptions.FromJson(RealNvpOptions.Toy2D.ToJson()) == RealNvpOptions.Toy2D && Equal(model, loaded)}");
+        }
+
+        var x = randn(200, 3);
+        var losses = new List<double>();
+        foreach (var schedule in new LearningRateSchedule[] { new ConstantSchedule(), new CosineSchedule(), new ExponentialSchedule() })
+        {
+            using var whole = new RealNvpModel(RealNvpOptions.Tabular(3) with { Hidden = 8 }, 1);
+            using var half = new RealNvpModel(RealNvpOptions.Tabular(3) with { Hidden = 8 }, 1);
+            var options = new TrainingOptions { Epochs = 4, Schedule = schedule, Patience = 3, AverageDecay = 0.9, Seed = 1, MaxSteps = 12 };
+            using var trainer = new Trainer(whole, options);
+            var expected = trainer.Fit(TrainingData.From(x)).History[^1].Loss;
+            using var stop = new CancellationTokenSource();
+            using var first = new Trainer(half, options with { CheckpointPath = "checkpoint.safetensors" });
+            first.Fit(TrainingData.From(x), progress: new Now(p => { if (p.Step == 3) stop.Cancel(); }), cancellationToken: stop.Token);
+            using var second = Trainer.Resume("checkpoint.safetensors");
+            losses.Add(second.Fit(TrainingData.From(x)).History[^1].Loss - expected);
+            second.Flow.Dispose();
+        }
+        Console.WriteLine($"resumed: {losses.TrueForAll(d => d == 0)}");
+
+        using Flow flow = new([3], new DiagonalScaling([3])), other = new([3], new DiagonalScaling([3]));
+        foreach (var p in flow.parameters()) using (no_grad()) p.add_(0.5f);
+        flow.SaveWeights("weights.safetensors");
+        other.LoadWeights("weights.safetensors");
+        Console.WriteLine($"weights: {Equal(flow, other)}");
+
+        static bool Equal(Flow a, Flow b) => a.state_dict().All(t => t.Value.equal(b.state_dict()[t.Key]).all().item<bool>());
+
+        sealed class Now(Action<TrainingProgress> hear) : IProgress<TrainingProgress>
+        {
+            public void Report(TrainingProgress value) => hear(value);
+        }
+        """;
+
     private const string Program = """
         RealNvp.TorchBackend.EnsureAvailable();
         System.Console.WriteLine($"{args[0]} {TorchSharp.torch.ones(3).sum().item<float>()}");

@@ -31,6 +31,25 @@ public class ArgumentCheckTests
     }
 
     [Fact]
+    public void Weights_and_data_that_are_both_on_the_device_meta_are_refused_everywhere()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new RealNvpModel(RealNvpOptions.Toy2D, seed: 0);
+        using var layer = new InvertibleLinear([2]);
+        using var network = new Mlp(2, 2, 4);
+        using var density = new DiagonalNormal([2]);
+        foreach (var module in new nn.Module[] { model, layer, network, density }) module.to(META);
+        var x = zeros(3, 2, device: META);
+        Refused(() => model.LogProb(x), "*meta*no numbers*");
+        Refused(() => model.Decode(x), "*meta*no numbers*");
+        Refused(() => model.NegativeLogLikelihood(x), "*meta*no numbers*");
+        Refused(() => layer.Forward(x), "*meta*no numbers*");
+        Refused(() => layer.Inverse(x), "*meta*no numbers*");
+        Refused(() => network.forward(x, null), "*meta*no numbers*");
+        Refused(() => density.LogProb(x), "*meta*no numbers*");
+    }
+
+    [Fact]
     public void Every_transformer_takes_parameters_that_fit_or_stand_for_all_and_refuses_others()
     {
         using var scope = NewDisposeScope();
@@ -65,7 +84,7 @@ public class ArgumentCheckTests
         Refused(() => new AdamOptimizer([null!]), "*Group 0 is null*");
         Refused(() => new Mlp(2, 4, hidden: 1L << 40), "*hidden*at most*");
         Refused(() => new ResidualMlp(2, 4, blocks: int.MaxValue), "*blocks*0 to 4096*");
-        Refused(() => new DiagonalScaling([1L << 40]), "*too large*");
+        Refused(() => new DiagonalScaling([1L << 40]), "*at most 2147483647 elements*");
         using var density = new DiagonalNormal([4]);
         Refused(() => density.Sample(2, 1, ScalarType.Int64, CPU, null), "*floating-point*Int64*");
         using var flow = new Flow([4], new DiagonalScaling([4]));

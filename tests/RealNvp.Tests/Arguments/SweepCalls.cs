@@ -156,6 +156,7 @@ internal static class SweepCalls
         if (type == typeof(double)) return p.Name == "alpha" ? 0.05 : 1.0;
         if (type == typeof(bool)) return false;
         if (type == typeof(string)) return p.Name is "path" ? Path.Combine(folder, "file.safetensors") : p.Name == "text" ? MafOptions.Toy2D.ToJson() : "name";
+        if (type == typeof(Stream)) return SweepValues.Saved();
         if (type == typeof(ScalarType)) return ScalarType.Float32;
         if (type == typeof(Device)) return CPU;
         if (type == typeof(Mask)) return Mask.FirstHalf(4);

@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Reflection;
+using RealNvp.Tests.Infrastructure;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -18,6 +19,16 @@ internal static class SweepValues
         foreach (var value in Of(inner ?? type, good)) yield return value;
     }
 
+    /// <summary>A model in memory, from its first byte.</summary>
+    public static MemoryStream Saved()
+    {
+        using var model = SweepSubject.Model();
+        var bytes = new MemoryStream();
+        model.Save(bytes);
+        bytes.Position = 0;
+        return bytes;
+    }
+
     private static IEnumerable<(string, Func<object?>)> Of(Type type, Func<object?> good)
     {
         if (type == typeof(Tensor)) return Tensors(() => (Tensor?)good() ?? zeros(2, 3));
@@ -29,6 +40,10 @@ internal static class SweepValues
         if (type == typeof(EventShape)) return Shapes();
         if (type == typeof(ScalarType)) return Values((ScalarType)99, ScalarType.Int64, ScalarType.Bool, ScalarType.ComplexFloat32, ScalarType.Float16);
         if (type == typeof(Device)) return [("meta", () => META), ("cuda", () => new Device(DeviceType.CUDA, 0))];
+        if (type == typeof(Stream))
+            return [("closed", () => { var closed = Saved(); closed.Dispose(); return closed; }), ("empty", () => new MemoryStream()), ("garbage", () => new MemoryStream(new byte[100])), ("cut off", () => new MemoryStream(Saved().ToArray()[..^3])),
+                ("only for reading", () => new OneWayStream(Saved(), reads: true)), ("only for writing", () => new OneWayStream(new MemoryStream(), reads: false)), ("at its end", () => { var s = Saved(); s.Position = s.Length; return s; }),
+                ("of a fixed size", () => new MemoryStream(new byte[100], writable: true))];
         if (type.IsEnum) return [("undefined", () => Enum.ToObject(type, 99)), ("-1", () => Enum.ToObject(type, -1))];
         if (type == typeof(CancellationToken)) return [("cancelled", () => new CancellationToken(true))];
         if (type == typeof(Func<Tensor, Tensor>))

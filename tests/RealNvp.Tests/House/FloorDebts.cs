@@ -5,9 +5,6 @@ internal static class FloorDebts
 {
     public static readonly Debt[] All =
     [
-        new("Kernels", "CouplingMap", "the coupling kernel takes the operation's map as it is"),
-        new("Kernels", "CouplingPlan", "the coupling kernel takes the operation's map as it is"),
-        new("Kernels", "DenseTensors", "the coupling kernel takes the operation's tensors as they are"),
         new("ModuleText", "Conditioners", "a module in words: it asks for classes, and not for a trait"),
         new("ModuleText", "Bijections", "a module in words: it asks for classes, and not for a trait"),
         new("ModuleText", "Densities", "a module in words: it asks for classes, and not for a trait"),

@@ -151,7 +151,7 @@ public class AffineKernelTests
     private static void AgreesEverywhere(string kind, bool inverse, Tensor x, Tensor parameters)
     {
         using var map = Make(kind, x.dim() == 2 ? [x.shape[1]] : [x.shape[1], 1, 1]);
-        (kind == "sigmoid" || AffineKernel.Takes(x, parameters, map.parameters().Single())).Should().BeTrue("the kernel is what this test is about");
+        ElementwiseOperation.CanRun(map.Map!, x, parameters).Should().BeTrue("the kernel is what this test is about");
         var exact = Results(map, x, parameters, inverse, kernel: false, float64);
         var plain = Results(map, x, parameters, inverse, kernel: false, float32);
         var fused = Results(map, x, parameters, inverse, kernel: true, float32);

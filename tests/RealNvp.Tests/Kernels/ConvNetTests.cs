@@ -36,9 +36,9 @@ public class ConvNetTests
         {
             LaneWidth.Bits = 32 * lanes;
             var tensors = Draw(n, i, m, o, h, w);
-            ConvNet.Takes(tensors[..^1]).Should().BeTrue();
-            var exact = KernelResults.Gradients(ConvNet.Plain, tensors, float64);
-            var plain = KernelResults.Gradients(ConvNet.Plain, tensors, float32);
+            ConvNet.CanRun(tensors[..^1]).Should().BeTrue();
+            var exact = KernelResults.Gradients(ConvNet.Reference, tensors, float64);
+            var plain = KernelResults.Gradients(ConvNet.Reference, tensors, float32);
             var fast = KernelResults.Gradients(t => ConvNet.Run([.. t]), tensors, float32);
             for (var k = 0; k < exact.Length; k++)
                 KernelResults.ApartOfMeanSquare(fast[k], exact[k]).Should().BeLessThan(Math.Max(2 * KernelResults.ApartOfMeanSquare(plain[k], exact[k]), 1e-6), "of {0}", names[k]);
@@ -70,7 +70,7 @@ public class ConvNetTests
         using var scope = NewDisposeScope();
         var tensors = Draw(2, 4, 16, 8, 6, 6);
         tensors[7] = full_like(tensors[7], scale);
-        var exact = KernelResults.Gradients(ConvNet.Plain, tensors, float64);
+        var exact = KernelResults.Gradients(ConvNet.Reference, tensors, float64);
         var fast = KernelResults.Gradients(t => ConvNet.Run([.. t]), tensors, float32);
         for (var k = 0; k < exact.Length - 1; k++) KernelResults.ApartOfMeanSquare(fast[k], exact[k]).Should().BeLessThan(1e-5, "of {0}", names[k]);
         if (Math.Abs(scale) > 5) fast[^1].count_nonzero().item<long>().Should().Be(0);
@@ -88,7 +88,7 @@ public class ConvNetTests
             var inputs = tensors[..^1];
             inputs[0] = inputs[0].clone();
             inputs[0][1, 3, at / 8, at % 8] = value;
-            KernelResults.Same(ConvNet.Run(inputs).isfinite(), ConvNet.Plain(inputs).isfinite()).Should().BeTrue();
+            KernelResults.Same(ConvNet.Run(inputs).isfinite(), ConvNet.Reference(inputs).isfinite()).Should().BeTrue();
         }
     }
 
@@ -114,7 +114,7 @@ public class ConvNetTests
     {
         using var scope = NewDisposeScope();
         var tensors = Draw(2, 4, 16, 8, 6, 10);
-        var expected = KernelResults.Gradients(ConvNet.Plain, tensors, float64)[1 + wanted];
+        var expected = KernelResults.Gradients(ConvNet.Reference, tensors, float64)[1 + wanted];
         var leaves = tensors[..^1].Select((t, i) => t.detach().requires_grad_(i == wanted)).ToArray();
         autograd.backward([ConvNet.Run(leaves)], [tensors[^1]]);
         KernelResults.ApartOfMeanSquare(leaves[wanted].grad!, expected).Should().BeLessThan(5e-6);
@@ -133,7 +133,7 @@ public class ConvNetTests
             first.Select(g => g.square().sum()).Aggregate((a, b) => a.add(b)).backward();
             return [.. leaves.Select(l => l.grad!)];
         }
-        foreach (var (fast, plain) in Second(t => ConvNet.Run([.. t])).Zip(Second(ConvNet.Plain))) KernelResults.ApartOfMeanSquare(fast, plain).Should().BeLessThan(5e-5);
+        foreach (var (fast, plain) in Second(t => ConvNet.Run([.. t])).Zip(Second(ConvNet.Reference))) KernelResults.ApartOfMeanSquare(fast, plain).Should().BeLessThan(5e-5);
     }
 
     [Fact]
@@ -141,14 +141,14 @@ public class ConvNetTests
     {
         using var scope = NewDisposeScope();
         var t = Draw(2, 6, 16, 12, 4, 4)[..^1];
-        ConvNet.Takes(t).Should().BeTrue();
-        ConvNet.Takes([.. t.Select(p => p.to(float64))]).Should().BeFalse();
-        ConvNet.Takes([t[0].narrow(0, 0, 0), .. t[1..]]).Should().BeFalse();
-        ConvNet.Takes([t[0].narrow(1, 0, 5), .. t[1..]]).Should().BeFalse();
-        ConvNet.Takes(Draw(2, 6, 12, 12, 4, 4)[..^1]).Should().BeFalse("12 channels are no whole vectors");
-        ConvNet.Takes(Draw(2, 6, 16, 6, 4, 4)[..^1]).Should().BeFalse("6 outputs are less than a vector");
+        ConvNet.CanRun(t).Should().BeTrue();
+        ConvNet.CanRun([.. t.Select(p => p.to(float64))]).Should().BeFalse();
+        ConvNet.CanRun([t[0].narrow(0, 0, 0), .. t[1..]]).Should().BeFalse();
+        ConvNet.CanRun([t[0].narrow(1, 0, 5), .. t[1..]]).Should().BeFalse();
+        ConvNet.CanRun(Draw(2, 6, 12, 12, 4, 4)[..^1]).Should().BeFalse("12 channels are no whole vectors");
+        ConvNet.CanRun(Draw(2, 6, 16, 6, 4, 4)[..^1]).Should().BeFalse("6 outputs are less than a vector");
         KernelSwitches.ConvNet = false;
-        try { ConvNet.Takes(t).Should().BeFalse(); }
+        try { ConvNet.CanRun(t).Should().BeFalse(); }
         finally { KernelSwitches.ConvNet = true; }
     }
 

@@ -189,7 +189,7 @@ public class DenseNetworkTests
         var program = new DenseProgram(2, [4, 3], 0);
         List<Tensor> All(ScalarType type) => [zeros(5, 2, type), zeros(4, 2, type), zeros(4, type), zeros(3, 4, type), zeros(3, type)];
         var all = All(ScalarType.Float32);
-        bool Serves() => DenseNetwork.Serves(program, all, false);
+        bool Serves() => DenseNetwork.CanRun(program, all, false);
         Serves().Should().Be(LaneWidth.ServesProducts);
         Run(0, () => { Serves().Should().BeFalse(); return Array.Empty<Tensor>(); });
         all[1] = zeros(2, 4).t();
@@ -199,7 +199,7 @@ public class DenseNetworkTests
         all = All(ScalarType.Float32);
         all[0] = zeros(5, 3);
         Serves().Should().BeFalse("the input is too wide");
-        DenseNetwork.Serves(new DenseProgram(2, [DenseNetwork.MostInputs + 1, 3], 0), All(ScalarType.Float32), false).Should().BeFalse("the network is too wide");
+        DenseNetwork.CanRun(new DenseProgram(2, [DenseNetwork.MostInputs + 1, 3], 0), All(ScalarType.Float32), false).Should().BeFalse("the network is too wide");
     }
 
     public static TheoryData<string> Kinds() => [.. DenseNets.Kinds];

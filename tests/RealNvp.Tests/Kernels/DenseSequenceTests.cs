@@ -1,4 +1,3 @@
-using RealNvp.Kernels;
 using RealNvp.Operations;
 using RealNvp.Tests.Infrastructure;
 using RealNvp.Tests.Laws;

@@ -16,7 +16,7 @@ public class NormConvolutionTests
     {
         using var scope = NewDisposeScope();
         var tensors = Draw(n, c, k, h, w, hasBias);
-        NormConvolution.Takes(tensors[0], tensors[1], tensors[3], hasBias ? tensors[4] : null).Should().BeTrue();
+        NormConvolution.CanRun(tensors[0], tensors[1], tensors[3], hasBias ? tensors[4] : null).Should().BeTrue();
         var exact = KernelResults.Gradients(Plain, tensors, float64);
         var plain = KernelResults.Gradients(Plain, tensors, float32);
         var fast = KernelResults.Gradients(Fast, tensors, float32);
@@ -94,7 +94,7 @@ public class NormConvolutionTests
 
     private static Tensor Fast(IReadOnlyList<Tensor> t) => NormConvolution.Apply(t[0], t[1], t[2], Eps, t[3], t.ElementAtOrDefault(4))[0];
 
-    private static Tensor Plain(IReadOnlyList<Tensor> t) => NormConvolution.Plain(t, Eps);
+    private static Tensor Plain(IReadOnlyList<Tensor> t) => NormConvolution.Reference(t, Eps);
 
     // x, scale, shift, weight, bias where there is one, and the gradient of the output
     private static Tensor[] Draw(int n, int c, int k, int h, int w, bool hasBias)

@@ -20,16 +20,16 @@ public class ScaledLinearTests
             using var _ = chain;
             foreach (var layout in new Func<Tensor, Tensor>[] { t => t, ChannelsLast.Of, t => cat([t, t], 1).narrow(1, 0, c) })
             {
-                var (x, upstream, slopes) = (randn(n, c, h, w), randn(n, c, h, w), randn(n));
-                var exact = Results(chain, x, upstream, slopes, kernel: false, float64);
-                var plain = Results(chain, x, upstream, slopes, kernel: false, float32);
+                var (x, upstream, upstreamLog) = (randn(n, c, h, w), randn(n, c, h, w), randn(n));
+                var exact = Results(chain, x, upstream, upstreamLog, kernel: false, float64);
+                var plain = Results(chain, x, upstream, upstreamLog, kernel: false, float32);
                 var bits = LaneWidth.Bits;
                 try
                 {
                     foreach (var width in new[] { 512, 256, 128, 0 })
                     {
                         LaneWidth.Bits = width;
-                        var fused = Results(chain, layout(x), layout(upstream), slopes, kernel: true, float32);
+                        var fused = Results(chain, layout(x), layout(upstream), upstreamLog, kernel: true, float32);
                         foreach (var name in fused.Keys)
                             Apart(fused[name], exact[name]).Should().BeLessThan(Math.Max(2e-6, 2 * Apart(plain[name], exact[name])), "of {0}, normalized {1}, {2} bits", name, norm, width);
                     }
@@ -68,13 +68,13 @@ public class ScaledLinearTests
         foreach (var (_, chain) in Layers(24))
         {
             using var __ = chain;
-            var (x, upstream, slopes) = (randn(64, 24, 16, 16), randn(64, 24, 16, 16), randn(64));
+            var (x, upstream, upstreamLog) = (randn(64, 24, 16, 16), randn(64, 24, 16, 16), randn(64));
             try
             {
                 set_num_threads(1);
-                var one = Results(chain, x, upstream, slopes, kernel: true, float32);
+                var one = Results(chain, x, upstream, upstreamLog, kernel: true, float32);
                 set_num_threads(2);
-                var two = Results(chain, x, upstream, slopes, kernel: true, float32);
+                var two = Results(chain, x, upstream, upstreamLog, kernel: true, float32);
                 foreach (var name in one.Keys) one[name].eq(two[name]).all().item<bool>().Should().BeTrue("of {0}", name);
             }
             finally { set_num_threads(threads); }
@@ -160,14 +160,14 @@ public class ScaledLinearTests
         }
     }
 
-    private static Dictionary<string, Tensor> Results(Chain chain, Tensor x, Tensor upstream, Tensor slopes, bool kernel, ScalarType dtype)
+    private static Dictionary<string, Tensor> Results(Chain chain, Tensor x, Tensor upstream, Tensor upstreamLog, bool kernel, ScalarType dtype)
     {
         using var _ = KernelSwitch.Set(kernel, nameof(KernelSwitches.Image));
         chain.to(dtype);
         chain.zero_grad();
         var input = x.to(dtype).detach().requires_grad_(true);
         var (z, logDet) = chain.Forward(input);
-        autograd.backward([z, logDet], [upstream.to(dtype), slopes.to(dtype)]);
+        autograd.backward([z, logDet], [upstream.to(dtype), upstreamLog.to(dtype)]);
         var results = new Dictionary<string, Tensor> { ["z"] = z.detach(), ["log-det"] = logDet.detach(), ["gradient of x"] = input.grad! };
         foreach (var (name, parameter) in chain.named_parameters()) results["gradient of " + name] = parameter.grad!.clone();
         using (no_grad())

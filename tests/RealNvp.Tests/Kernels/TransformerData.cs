@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Tests.Kernels;
 
-/// <summary>Inputs of an elementwise map and gradients of its results, for its kernel and for its twin.</summary>
+/// <summary>Inputs of an elementwise map and gradients of its results, for its kernel and for its reference.</summary>
 internal sealed record TransformerData(Tensor X, Tensor Parameters, Tensor OfValue, Tensor OfLog, Action<bool> Switch)
 {
     public static readonly string[] Names = ["value", "log-derivative", "gradient of the input", "gradient of the parameters"];

@@ -19,8 +19,8 @@ public class WinogradTests
         var tensors = Draw(n, c, k, h, w);
         foreach (var border in new[] { 0f, 1f })
         {
-            var exact = Gradients(ImageConvolution.Plain, tensors, border, float64);
-            var direct = Gradients(ImageConvolution.Plain, tensors, border, float32);
+            var exact = Gradients(ImageConvolution.Reference, tensors, border, float64);
+            var direct = Gradients(ImageConvolution.Reference, tensors, border, float32);
             var fast = Gradients(ImageConvolution.Fast, tensors, border, float32);
             for (var i = 0; i < exact.Length; i++)
                 KernelResults.ApartOfMeanSquare(fast[i], exact[i]).Should().BeLessThan(Math.Max(2 * KernelResults.ApartOfMeanSquare(direct[i], exact[i]), 1e-6), "of {0}, border {1}", names[i], border);
@@ -96,7 +96,7 @@ public class WinogradTests
             var input = tensors[0].clone();
             input[1, 3, at / 8, at % 8] = value;
             var fast = ImageConvolution.Fast(input, tensors[1], tensors[2], 0).isfinite();
-            KernelResults.Same(fast, ImageConvolution.Plain(input, tensors[1], tensors[2], 0).isfinite()).Should().BeTrue();
+            KernelResults.Same(fast, ImageConvolution.Reference(input, tensors[1], tensors[2], 0).isfinite()).Should().BeTrue();
         }
     }
 
@@ -106,7 +106,7 @@ public class WinogradTests
         using var scope = NewDisposeScope();
         var tensors = Draw(2, 64, 64, 8, 8).Select(t => t.mul(10)).ToArray();
         tensors[0] = tensors[0].mul(1e29);
-        var exact = Gradients(ImageConvolution.Plain, tensors, 0, float64);
+        var exact = Gradients(ImageConvolution.Reference, tensors, 0, float64);
         var fast = Gradients(ImageConvolution.Fast, tensors, 0, float32);
         for (var i = 0; i < exact.Length; i++) KernelResults.ApartOfMeanSquare(fast[i], exact[i]).Should().BeLessThan(1e-5, "of {0}", names[i]);
     }
@@ -116,7 +116,7 @@ public class WinogradTests
     {
         using var scope = NewDisposeScope();
         var tensors = Draw(2, 16, 20, 6, 10);
-        var expected = Gradients(ImageConvolution.Plain, tensors, 0, float64);
+        var expected = Gradients(ImageConvolution.Reference, tensors, 0, float64);
         Func<Tensor, Tensor>[] layouts = [t => t, ChannelsLast.Of, t => t.transpose(2, 3).contiguous().transpose(2, 3), t => t.permute(1, 0, 2, 3).contiguous().permute(1, 0, 2, 3)];
         foreach (var image in layouts)
             foreach (var kernel in layouts)
@@ -125,7 +125,7 @@ public class WinogradTests
                 for (var i = 0; i < expected.Length; i++) KernelResults.ApartOfMeanSquare(actual[i], expected[i]).Should().BeLessThan(5e-6, "of {0}", names[i]);
             }
         var repeated = tensors[0].narrow(2, 0, 1).expand(2, 16, 6, 10);
-        KernelResults.ApartOfMeanSquare(ImageConvolution.Fast(repeated, tensors[1], null, 0), ImageConvolution.Plain(repeated, tensors[1], null, 0)).Should().BeLessThan(5e-6);
+        KernelResults.ApartOfMeanSquare(ImageConvolution.Fast(repeated, tensors[1], null, 0), ImageConvolution.Reference(repeated, tensors[1], null, 0)).Should().BeLessThan(5e-6);
     }
 
     [Theory, InlineData(0), InlineData(1), InlineData(2)]
@@ -133,7 +133,7 @@ public class WinogradTests
     {
         using var scope = NewDisposeScope();
         var tensors = Draw(2, 16, 20, 6, 10);
-        var expected = Gradients(ImageConvolution.Plain, tensors, 1, float64)[1 + wanted];
+        var expected = Gradients(ImageConvolution.Reference, tensors, 1, float64)[1 + wanted];
         var leaves = tensors.Take(3).Select((t, i) => t.detach().requires_grad_(i == wanted)).ToArray();
         autograd.backward([ImageConvolution.Fast(leaves[0], leaves[1], leaves[2], 1)], [tensors[3]]);
         KernelResults.ApartOfMeanSquare(leaves[wanted].grad!, expected).Should().BeLessThan(5e-6);
@@ -153,7 +153,7 @@ public class WinogradTests
             first.Select(g => g.square().sum()).Aggregate((a, b) => a.add(b)).backward();
             return [.. leaves.Select(l => l.grad!)];
         }
-        foreach (var (fast, plain) in Second(ImageConvolution.Fast).Zip(Second(ImageConvolution.Plain))) KernelResults.ApartOfMeanSquare(fast, plain).Should().BeLessThan(2e-5);
+        foreach (var (fast, plain) in Second(ImageConvolution.Fast).Zip(Second(ImageConvolution.Reference))) KernelResults.ApartOfMeanSquare(fast, plain).Should().BeLessThan(2e-5);
     }
 
     [Fact]
@@ -162,12 +162,12 @@ public class WinogradTests
         using var scope = NewDisposeScope();
         var tensors = Draw(16, 32, 32, 16, 16);
         var (x, w, b) = (tensors[0], tensors[1], tensors[2]);
-        ImageConvolution.Serves(x, w, b).Should().BeTrue();
+        ImageConvolution.CanRun(x, w, b).Should().BeTrue();
         KernelResults.Same(ImageConvolution.Apply(x, w, b), ImageConvolution.Fast(x, w, b, 0)).Should().BeTrue();
 
-        ImageConvolution.Serves(x.to(float64), w.to(float64), b.to(float64)).Should().BeFalse();
+        ImageConvolution.CanRun(x.to(float64), w.to(float64), b.to(float64)).Should().BeFalse();
         ImageConvolution.Apply(x.narrow(0, 0, 0), w, b).shape.Should().Equal(0, 32, 16, 16);
-        ImageConvolution.Serves(x.narrow(1, 0, 4), w.narrow(1, 0, 4), b).Should().BeFalse();
+        ImageConvolution.CanRun(x.narrow(1, 0, 4), w.narrow(1, 0, 4), b).Should().BeFalse();
         var mismatch = () => ImageConvolution.Apply(x, w.narrow(1, 0, 16), b);
         mismatch.Should().Throw<System.Runtime.InteropServices.ExternalException>();
         KernelSwitches.Winograd = false;

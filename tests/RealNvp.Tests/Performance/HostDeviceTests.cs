@@ -16,8 +16,8 @@ public partial class HostDeviceTests
         ["Bijections/Preprocessing/Standardization.cs"] = "Fit looks for constant features, once",
         ["Bijections/Preprocessing/UniformDequantization.cs"] = "checks the range of data, in LogProb and before training",
         ["Bijections/Residual/TanhEquation.cs"] = "a root is searched until it is found",
-        ["Operations/Elementwise/Mixture/MixtureOperation.cs"] = "a root is searched until it is found",
-        ["Operations/Elementwise/Mixture/MixtureTwin.cs"] = "a root is searched until it is found",
+        ["Operations/Elementwise/Mixture/MixtureMap.cs"] = "a root is searched until it is found",
+        ["Operations/Elementwise/Mixture/MixtureReference.cs"] = "a root is searched until it is found",
         ["Densities/ResampledNormal.cs"] = "the normalizer is estimated when it is asked for",
     };
 
@@ -70,6 +70,7 @@ public partial class HostDeviceTests
         ["PeriodicConv2d.cs"] = "the inverse refuses a matrix that is nearly singular",
         ["ScaledLinear.cs"] = "compares with the kernel on the CPU",
         ["OrderCheck.cs"] = "a network of a user's is tried when the layer is built",
+        ["ExampleWeights.cs"] = "weights of examples are looked at before training, and those of a data loader with each batch",
         ["ReversibleRun.cs"] = "compares the states of the CPU's generators",
     };
 

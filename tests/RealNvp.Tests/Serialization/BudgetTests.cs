@@ -129,6 +129,10 @@ public sealed class BudgetTests : IDisposable
         growth.Should().BeLessThan(4 * Little);
         using var metadata = new Names(90_000_000, _ => "\"\"", "{\"__metadata__\":{");
         Refused(metadata, "*metadata has more than 65536 names*");
+        // and a name that is as long as the header
+        using var name = new OneWayStream(new MemoryStream([.. Prefix(90_000_000), (byte)'{', (byte)'"', .. Enumerable.Repeat((byte)'a', 1_000_000)]), reads: true);
+        Refused(name, "*a name of more than 4096 bytes*");
+        name.Count.Should().BeLessThan(200_000);
     }
 
     [Fact]
@@ -141,7 +145,14 @@ public sealed class BudgetTests : IDisposable
         FluentActions.Invoking(() => Tensors(262145, one)).Should().Throw<ArgumentException>().WithMessage("*at most 262144 tensors; got 262145*");
         FluentActions.Invoking(() => Tensors(4097, none)).Should().Throw<ArgumentException>().WithMessage("*at most 4096 tensors without elements; got 4097*");
         FluentActions.Invoking(() => SafeTensors.Save(bytes, new Dictionary<string, Tensor>(), Enumerable.Range(0, 65537).ToDictionary(i => $"{i}", _ => ""))).Should().Throw<ArgumentException>().WithMessage("*at most 65536 metadata; got 65537*");
+        FluentActions.Invoking(() => SafeTensors.Save(bytes, new Dictionary<string, Tensor> { [new string('ü', 2049)] = one })).Should().Throw<ArgumentException>().WithMessage("*at most 4096 bytes in UTF-8; got 4098*");
+        FluentActions.Invoking(() => SafeTensors.Save(bytes, new Dictionary<string, Tensor> { [new string('\u0001', 700)] = one })).Should().Throw<ArgumentException>("a control character takes six bytes in JSON");
         bytes.Length.Should().Be(0);
+        Dictionary<string, Tensor> longest = new() { [new string('ü', 2048)] = one, [new string('\u0001', 682)] = one };
+        SafeTensors.Save(bytes, longest);
+        bytes.Position = 0;
+        using (var named = SafeTensors.Load(bytes)) named.Tensors.Keys.Should().BeEquivalentTo(longest.Keys);
+        bytes.SetLength(0);
         Tensors(4096, none);
         bytes.Position = 0;
         using var file = SafeTensors.Load(bytes);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using RealNvp.Tests.Infrastructure;
@@ -27,6 +28,73 @@ public sealed class OldFileTests : IDisposable
         SafeTensors.ReadHeader(folder.At("again.safetensors")).Metadata["version"].Should().Be("2");
         using var again = FlowModel.Load(folder.At("again.safetensors"));
         again.ModelOptions.Should().Be(model.ModelOptions);
+    }
+
+    [Theory, LeavesNoTensors]
+    [InlineData("spline-wide", 150)]
+    [InlineData("maf-narrow", 0.005)]
+    public void A_model_of_version_1_that_breaks_a_newer_rule_loads_and_says_so(string name, double bound)
+    {
+        using var scope = NewDisposeScope();
+        using var expected = SafeTensors.Load(At("expected-ranges"));
+        using var model = FlowModel.Load(At(name));
+        var x = expected[name + "/x"];
+        Near(model.LogProb(x), expected[name + "/log_prob"], 1e-5);
+        model.Warnings.Should().ContainSingle().Which.Should().Contain("Bound must be in 0.01 ... 100").And.Contain(bound.ToString(CultureInfo.InvariantCulture));
+        model.Evaluate(x).Warnings.Should().Equal(model.Warnings);
+        // it is no model of version 1 any more, and goes on
+        model.Save(folder.At("again"));
+        using (var again = FlowModel.Load(folder.At("again"))) again.ModelOptions.Should().Be(model.ModelOptions);
+        using (var trainer = new Trainer(model, new TrainingOptions { Epochs = 1, CheckpointPath = folder.At("checkpoint") }))
+            trainer.Fit(TrainingData.From(x)).Warnings.Should().Contain(model.Warnings);
+        using (var resumed = Trainer.Resume(folder.At("checkpoint")))
+        using (var flow = resumed.Flow)
+            ((FlowModel)flow).Warnings.Should().Equal(model.Warnings);
+
+        // but no new model is made like that
+        Action[] anew = [() => model.ModelOptions.Validate(), () => model.ModelOptions.NewModel(), () => (model.ModelOptions with { Levels = 0 }).NewModel()];
+        foreach (var build in anew) build.Should().Throw<ArgumentException>().WithMessage("*Bound must be in*");
+        using var other = new SplineFlow(SplineFlowOptions.Toy2D);
+        other.Warnings.Should().BeEmpty();
+    }
+
+    [Theory, LeavesNoTensors]
+    [InlineData("spline", "Bound", "1e3")]
+    [InlineData("iaf", "Bound", "1e-3")]
+    [InlineData("realnvp", "Momentum", "0.99999")]
+    [InlineData("realnvp-image", "LogitAlpha", "0.495")]
+    public void Each_range_that_is_newer_than_version_1_lets_its_files_load(string name, string member, string value)
+    {
+        using var scope = NewDisposeScope();
+        using var file = SafeTensors.Load(At(name));
+        var metadata = new Dictionary<string, string>(file.Metadata);
+        var options = JsonNode.Parse(metadata["options"])!.AsObject();
+        options[member] = JsonNode.Parse(value);
+        metadata["options"] = options.ToJsonString();
+        SafeTensors.Save(folder.At("old"), new Dictionary<string, Tensor>(file.Tensors), metadata);
+        using var model = FlowModel.Load(folder.At("old"));
+        model.Warnings.Should().ContainSingle().Which.Should().Contain($".{member} must be in");
+        FluentActions.Invoking(model.ModelOptions.Validate).Should().Throw<ArgumentException>().WithMessage($"*.{member} must be in*");
+        // what never made sense does not make sense in a file
+        options[member] = JsonNode.Parse("-1");
+        metadata["options"] = options.ToJsonString();
+        SafeTensors.Save(folder.At("forged"), new Dictionary<string, Tensor>(file.Tensors), metadata);
+        FluentActions.Invoking(() => FlowModel.Load(folder.At("forged"))).Should().Throw<InvalidDataException>().WithMessage($"*{member}*");
+    }
+
+    [Fact, LeavesNoTensors]
+    public void A_checkpoint_of_version_1_that_breaks_a_newer_rule_goes_on_to_the_losses_that_it_had()
+    {
+        using var scope = NewDisposeScope();
+        using var expected = SafeTensors.Load(At("expected-ranges"));
+        using var trainer = Trainer.Resume(Copy("training-wide"), change: o => o with { Epochs = 4, CheckpointPath = null });
+        using var flow = trainer.Flow;
+        var x = expected["training-wide/x"];
+        var result = trainer.Fit(TrainingData.From(x));
+        result.Warnings.Should().ContainSingle(w => w.Contains("Bound must be in 0.01 ... 100", StringComparison.Ordinal));
+        using var losses = tensor(result.History.Select(h => h.Loss).ToArray());
+        Near(losses, expected["training-wide/losses"], 1e-3);
+        Near(flow.LogProb(x), expected["training-wide/resumed"], 1e-3);
     }
 
     [Fact, LeavesNoTensors]

@@ -219,7 +219,7 @@ public sealed partial class AdamOptimizerTests
         Throws(() => new AdamOptimizer([new ParameterGroup([("a", nn.Parameter(zeros(1, ScalarType.ComplexFloat32)))])]), "*'a' has dtype ComplexFloat32*");
         Throws(() => new AdamOptions { Beta1 = 1 }, "*Beta1*less than 1*");
         Throws(() => new AdamOptions { Beta2 = double.NaN }, "*Beta2*");
-        Throws(() => new AdamOptions { Epsilon = 0 }, "*Epsilon*above 0*");
+        Throws(() => new AdamOptions { Epsilon = 0 }, "*Epsilon must be in 1E-30 ... 1: below*");
         Throws(() => new ParameterGroup([]) { WeightDecay = -1 }, "*WeightDecay*at least 0*");
         using var adam = new AdamOptimizer([new ParameterGroup([("a", p)])]);
         Throws(() => adam.Step(double.NaN), "*learningRate*");

@@ -165,6 +165,10 @@ public class ScalingTests
         var context = randn(40, 1);
         context.index_put_(1e5f, TensorIndex.Single(3), TensorIndex.Single(0));
         Fit(new RealNvpModel(RealNvpOptions.Tabular(2) with { ContextSize = 1, Couplings = 2 }, 0), randn(40, 2), context).Warnings.Should().ContainSingle().Which.Should().StartWith("Context column 0 holds 100000 in row 3");
+        // all but one are equal
+        var lone = cat([randn(40, 1), full([40, 1], 5f)], 1);
+        lone.index_put_(5.001f, TensorIndex.Single(7), TensorIndex.Single(1));
+        Fit(new RealNvpModel(RealNvpOptions.Tabular(2) with { Couplings = 2 }, 0), lone).Warnings.Should().ContainSingle().Which.Should().StartWith("Column 1 holds 5.001 in row 7, while all other values are 5.");
         // half of the values are equal
         var flag = zeros(40, 2).add(randn(40, 2).mul(tensor([0f, 1f])));
         flag.index_put_(9f, TensorIndex.Single(4), TensorIndex.Single(0));

@@ -62,6 +62,8 @@ public sealed class AutoregressiveLayer : Bijection
     private AutoregressiveLayer(EventShape? inputShape, ScalarTransformer transformer, (nn.Module Module, long[] Positions) network) : base(nameof(AutoregressiveLayer), inputShape)
     {
         ArgumentNullException.ThrowIfNull(transformer);
+        ModuleLife.Alive(transformer, nameof(transformer), nameof(AutoregressiveLayer));
+        ModuleLife.Alive(network.Module, nameof(network), nameof(AutoregressiveLayer));
         positions = network.Positions;
         made = network.Module as Made;
         conditioner = made is null ? network.Module : null;

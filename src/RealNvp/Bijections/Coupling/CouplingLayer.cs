@@ -64,7 +64,7 @@ public class CouplingLayer : Bijection
         : base(name, inputShape)
     {
         Sizes = SizesFor(inputShape, mask, transformer, maskAsInput, contextSize);
-        transformer.CheckShape(Sizes.ChangedShape);
+        ModuleLife.Alive(transformer, nameof(transformer), name).CheckShape(Sizes.ChangedShape);
         (conditioner, network_is_checked) = NetworkCheck.Network(given, make, Sizes, name);
         Mask = mask;
         partition = Partition.Of(inputShape, mask, AddConstant);

@@ -23,7 +23,7 @@ internal sealed class FusedCoupling
     /// <param name="merge">Makes the result of an input and what the map gave.</param>
     public static FusedCoupling? Of(int[] readAt, int[] changedAt, nn.Module network, ScalarTransformer transformer, Func<Tensor, Tensor> read, Func<Tensor, Tensor> changed, Func<Tensor, Tensor, Tensor> merge)
     {
-        if (network is not (Conditioner conditioner and IDenseNetwork dense) || transformer.Fused is not { } map) return null;
+        if (network is not (Conditioner conditioner and IDenseNetwork dense) || transformer.Map is not { } map) return null;
         var program = dense.Modules.Program;
         if (program.Inputs != readAt.Length || program.Outputs != changedAt.Length * transformer.ParametersPerElement) return null;
         return new FusedCoupling(conditioner, dense.Modules, new CouplingPlan(readAt, changedAt, program, dense.Modules.Limit, map, read, changed, merge));
@@ -32,7 +32,7 @@ internal sealed class FusedCoupling
     /// <summary>Value and log-determinant; null if the kernel cannot run on these tensors. The caller disposes both.</summary>
     public (Tensor Value, Tensor LogDet)? TryRun(Tensor input, Tensor? context, bool inverse)
     {
-        if (!plan.IsFor(input) || ConditionerMath.IsReduced(modules.ComputeDtype, input) || ModuleHooks.Any(conditioner)) return null;
+        if (!plan.CanRun(input, inverse) || ConditionerMath.IsReduced(modules.ComputeDtype, input) || ModuleHooks.Any(conditioner)) return null;
         using var scope = NewDisposeScope();
         var hasContext = modules.Uses(context);
         if (hasContext) context = InputLimitReference.Of(context!, modules.Limit);

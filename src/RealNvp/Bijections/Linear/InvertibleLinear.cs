@@ -37,23 +37,23 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws
         if (form is LinearForm.Orthogonal or LinearForm.Qr)
         {
             var count = Check.Positive(numReflections ?? c, nameof(numReflections), "The number of reflections");
-            Weights.Pay(checked(count * c), 1);
+            Weights.Pay((Int128)count * c, 1);
             reflections = Weights.Parameter(Weights.Normal(count, c));
             if (form == LinearForm.Qr)
             {
-                Weights.Pay(checked(c * c), 1);
+                Weights.Pay((Int128)c * c, 1);
                 upper = Weights.Parameter(zeros(c, c));
             }
         }
         else if (form == LinearForm.Plain)
         {
-            Weights.Pay(checked(c * c), 1);
+            Weights.Pay((Int128)c * c, 1);
             using var scope = NewDisposeScope();
             weight = Weights.Parameter(Rotation(c).to(get_default_dtype()));
         }
         else
         {
-            Weights.Pay(checked((c * c) + (2 * c)), 3);
+            Weights.Pay(((Int128)c * c) + (2 * c), 3);
             using var scope = NewDisposeScope();
             var (p, l, u) = linalg.lu(Rotation(c));
             var diagonal = u.diagonal();
@@ -119,7 +119,7 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws
     private (Tensor Input, Tensor Gradient)? FusedBack(ReverseWalk walk, ActNorm? before, Tensor output, Tensor gradient)
     {
         if (Form != LinearForm.Lu || ScaledLinear.Of(output, lu!, permutation!, sign!, before?.Scale, before?.Shift, inverse: true) is not { } fused) return null;
-        var (input, slope, dlu, scale, shift) = fused.WalkBack(output, lu!, before?.Scale, before?.Shift, gradient, walk.LogDetGradient);
+        var (input, slope, dlu, scale, shift) = fused.StepBack(output, lu!, before?.Scale, before?.Shift, gradient, walk.LogDetGradient);
         walk.AddGradient(lu!, dlu);
         if (before is not null)
         {

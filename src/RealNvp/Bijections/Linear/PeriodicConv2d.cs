@@ -37,7 +37,7 @@ public sealed class PeriodicConv2d : Bijection
             throw new ArgumentOutOfRangeException(nameof(kernelSize), kernelSize, $"The kernel must not be larger than the image, which is {inputShape[1]}×{inputShape[2]}.");
         var c = inputShape[0];
         KernelSize = d;
-        Weights.Pay(checked(c * c * d * d), 1);
+        Weights.Pay((Int128)c * c * d * d, 1);
         using var scope = NewDisposeScope();
         var center = zeros(d, d);
         center[d / 2, d / 2] = tensor(1f);

@@ -33,8 +33,8 @@ public sealed class FlowBatchNorm : Bijection, IStateLaws
     public FlowBatchNorm(EventShape inputShape, Mask? mask = null, double momentum = 0.9, double eps = 1e-5) : base(nameof(FlowBatchNorm), inputShape)
     {
         if (inputShape.Count == 0 || inputShape[0] == -1) throw new ArgumentException($"Batch normalization needs the number of channels or features; got {inputShape}.", nameof(inputShape));
-        if (momentum is not (>= 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(momentum), momentum, "The momentum must be in [0, 1).");
-        if (!(eps > 0)) throw new ArgumentOutOfRangeException(nameof(eps), eps, "Epsilon must be positive.");
+        Ranges.Momentum.Require(momentum, nameof(momentum), "The momentum");
+        Ranges.BatchNormEpsilon.Require(eps, nameof(eps), "Epsilon");
         (Momentum, Eps) = (momentum, eps);
         partition = mask is null ? null : Partition.Of(inputShape, mask, AddConstant);
         var channels = partition?.ChangedShape[0] ?? inputShape[0];

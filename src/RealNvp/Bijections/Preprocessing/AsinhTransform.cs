@@ -17,12 +17,11 @@ public sealed class AsinhTransform : Bijection
     private readonly Scalar threshold, reciprocal;
 
     /// <summary>Makes the layer.</summary>
-    /// <param name="threshold">c, in units of x: where the tails begin. Positive.</param>
+    /// <param name="threshold">c, in units of x: where the tails begin; in 0.1 ... 1e6.</param>
     /// <param name="inputShape">The shape of one example; null for any.</param>
     public AsinhTransform(double threshold = 3, EventShape? inputShape = null) : base(nameof(AsinhTransform), inputShape)
     {
-        if (!(threshold > 0 && double.IsFinite(threshold))) throw new ArgumentOutOfRangeException(nameof(threshold), threshold, "The threshold must be positive.");
-        Threshold = threshold;
+        Threshold = Ranges.TailThreshold.Require(threshold, nameof(threshold), "The threshold");
         (this.threshold, reciprocal) = (Scalars.Of(threshold), Scalars.Of(1 / threshold));
         RegisterComponents();
     }

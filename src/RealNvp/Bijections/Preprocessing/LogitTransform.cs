@@ -19,12 +19,11 @@ public sealed class LogitTransform : Bijection
     private readonly Scalar log_factor, minus_log_factor, minus_infinity = Scalars.Of(double.NegativeInfinity);
 
     /// <summary>Makes the layer.</summary>
-    /// <param name="alpha">α in (0, 0.5): how far the values stay from 0 and 1.</param>
+    /// <param name="alpha">α in 1e-6 ... 0.49: how far the values stay from 0 and 1.</param>
     /// <param name="inputShape">The shape of one example; null for any.</param>
     public LogitTransform(double alpha = 0.05, EventShape? inputShape = null) : base(nameof(LogitTransform), inputShape)
     {
-        if (alpha is not (> 0 and < 0.5)) throw new ArgumentOutOfRangeException(nameof(alpha), alpha, "Alpha must be in (0, 0.5); the paper uses 0.05.");
-        Alpha = alpha;
+        Alpha = Ranges.LogitAlpha.Require(alpha, nameof(alpha), "Alpha, for which the paper uses 0.05,");
         (this.alpha, factor, reciprocal) = (Scalars.Of(alpha), Scalars.Of(1 - 2 * alpha), Scalars.Of(1 / (1 - 2 * alpha)));
         (log_factor, minus_log_factor) = (Scalars.Of(Math.Log(1 - 2 * alpha)), Scalars.Of(-Math.Log(1 - 2 * alpha)));
         RegisterComponents();

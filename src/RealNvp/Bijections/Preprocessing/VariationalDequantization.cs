@@ -39,6 +39,7 @@ public sealed class VariationalDequantization : Bijection
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(levels, 2);
         ArgumentNullException.ThrowIfNull(noise);
+        ModuleLife.Alive(noise, nameof(noise), nameof(VariationalDequantization));
         var joint = Joint(inputShape);
         if (noise.InputShape is { } wanted && !wanted.Matches(joint.ToArray()))
             throw new ArgumentException($"The noise flow must take integers and noise side by side, {joint}; it takes {wanted}.", nameof(noise));

@@ -33,7 +33,7 @@ public sealed class PlanarLayer : Bijection
         var d = Check.Vector(inputShape, nameof(inputShape), "A planar layer");
         if (!Enum.IsDefined(activation)) throw new ArgumentOutOfRangeException(nameof(activation), activation, "Unknown activation.");
         Activation = activation;
-        Weights.Pay(checked((2 * d) + 1), 3);
+        Weights.Pay((2 * d) + 1, 3);
         using var scope = NewDisposeScope();
         var direction = Weights.Normal(d).div(Scalars.Of(Math.Sqrt(d)));
         // softplus(wᵀu) = 1, so that û = 0

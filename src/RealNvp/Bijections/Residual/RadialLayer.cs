@@ -30,7 +30,7 @@ public sealed class RadialLayer : Bijection
     public RadialLayer(EventShape inputShape) : base(nameof(RadialLayer), inputShape)
     {
         size = Check.Vector(inputShape, nameof(inputShape), "A radial layer");
-        Weights.Pay(checked(size + 2), 3);
+        Weights.Pay((Int128)size + 2, 3);
         center = Weights.Parameter(Weights.Normal(size));
         // the same for both, so that β = 0; softplus of it is 1
         var one = Scalars.Of(Math.Log(Math.E - 1));

@@ -36,7 +36,7 @@ public sealed class SylvesterLayer : Bijection
         if (Directions < 1 || Directions > d)
             throw new ArgumentOutOfRangeException(nameof(directions), directions, $"The number of directions must be 1 to {d}, the number of features.");
         var m = Directions;
-        Weights.Pay(checked((m * d) + (2 * m * m) + m), 4);
+        Weights.Pay(((Int128)m * d) + (2 * (Int128)m * m) + m, 4);
         reflections = Weights.Parameter(Weights.Normal(m, d));
         r = Weights.Parameter(zeros(m, m));
         r_tilde = Weights.Parameter(eye(m));

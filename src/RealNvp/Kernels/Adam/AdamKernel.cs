@@ -31,9 +31,9 @@ internal static unsafe class AdamKernel
         for (; i <= end - Vector512<T>.Count; i += Vector512<T>.Count)
         {
             var weights = Vector512.Load(p + i);
-            var slopes = Vector512.Load(g + i) * scales + weights * decays;
-            var means = Vector512.Load(m + i) * betas1 + slopes * rests1;
-            var squares = Vector512.Load(v + i) * betas2 + slopes * slopes * rests2;
+            var gradients = Vector512.Load(g + i) * scales + weights * decays;
+            var means = Vector512.Load(m + i) * betas1 + gradients * rests1;
+            var squares = Vector512.Load(v + i) * betas2 + gradients * gradients * rests2;
             means.Store(m + i);
             squares.Store(v + i);
             weights -= sizes * means / (Vector512.Sqrt(squares) * corrections + epsilons);
@@ -44,9 +44,9 @@ internal static unsafe class AdamKernel
         }
         for (; i < end; i++)
         {
-            var slope = g[i] * scale + p[i] * decay;
-            m[i] = m[i] * beta1 + slope * rest1;
-            v[i] = v[i] * beta2 + slope * slope * rest2;
+            var gradient = g[i] * scale + p[i] * decay;
+            m[i] = m[i] * beta1 + gradient * rest1;
+            v[i] = v[i] * beta2 + gradient * gradient * rest2;
             p[i] -= size * m[i] / (T.Sqrt(v[i]) * correction + epsilon);
             if (a != null) a[i] += (p[i] - a[i]) * share;
         }

@@ -1,5 +1,3 @@
-using RealNvp.Operations;
-
 namespace RealNvp.Kernels;
 
 /// <summary>The gradients of a fused layer, a block of rows after the other.</summary>
@@ -21,17 +19,16 @@ internal static unsafe class CouplingBackward
     private static void Rows<TLanes>(CouplingCall call, float* tape, CouplingBlock given, DenseGradients to, DenseSums layout, float* sums, int start, int end)
         where TLanes : struct, ILanes<TLanes, float>
     {
-        var (net, plan, program) = (call.Net, call.Plan, call.Net.Program);
-        var (columns, features, inputs) = (call.Columns, plan.Features, DenseProduct.Stride(program.Inputs));
+        var (net, shape, program) = (call.Net, call.Shape, call.Net.Program);
+        var (columns, features, inputs) = (shape.Columns, shape.Features, DenseProduct.Stride(program.Inputs));
         var (outputs, width) = (DenseProduct.Stride(program.Outputs), DenseProduct.Stride(columns));
         var (size, part) = (DenseBackward.BufferSize(program), (long)DenseCall.Block * width);
-        var limit = plan.Limit;
-        var scratch = KernelScratch.Own((3 * size) + (4 * part) + (2 * width) + ((long)DenseCall.Block * inputs));
-        float* read = scratch + (2 * size), changed = scratch + (3 * size), weight = changed + (4 * part), slopes = weight + (2 * width);
-        call.Weight.CopyTo(new Span<float>(weight, columns));
+        var limit = shape.Limit;
+        var scratch = KernelScratch.Own((3 * size) + (4 * part) + ((long)DenseCall.Block * inputs));
+        float* read = scratch + (2 * size), changed = scratch + (3 * size), derivatives = changed + (4 * part);
         var block = new CouplingBlock
         {
-            Columns = columns, Input = changed, RawRow = outputs, Weight = weight, OfValue = changed + part, OfLogDetRow = given.OfLogDetRow,
+            Columns = columns, Input = changed, RawRow = outputs, OfValue = changed + part, OfLogDetRow = given.OfLogDetRow,
             OfInput = changed + (2 * part), OfRaw = scratch, OfWeight = changed + (3 * part),
         };
         var most = DenseCall.BlockOf(end - start);
@@ -42,14 +39,14 @@ internal static unsafe class CouplingBackward
             block.Rows = Math.Min(most, end - row);
             block.Raw = tape + DenseForward.TapeAt(program, net.Rows, program.Layers.Count - 1) + ((nint)row * outputs);
             block.OfLogDet = given.OfLogDet + (row * given.OfLogDetRow);
-            CouplingCall.Gather(x, net.XStride, plan.ChangedAt, changed, columns, block.Rows);
-            CouplingCall.Gather(gradient, features, plan.ChangedAt, block.OfValue, columns, block.Rows);
-            plan.Map.Run(block, call.Inverse, gradient: true);
+            CouplingShape.Gather(x, net.XStride, shape.ChangedAt, changed, columns, block.Rows);
+            CouplingShape.Gather(gradient, features, shape.ChangedAt, block.OfValue, columns, block.Rows);
+            call.Gradients(block);
             if (to.After != null) AddWeight(block, sums + layout.After, row > start);
-            CouplingCall.Gather(x, net.XStride, plan.ReadAt, read, inputs, block.Rows);
-            if (limit > 0) InputLimit.Apply(read, slopes, block.Rows * inputs, limit);
+            CouplingShape.Gather(x, net.XStride, shape.ReadAt, read, inputs, block.Rows);
+            if (limit > 0) InputLimit.Apply(read, derivatives, block.Rows * inputs, limit);
             var ofRead = DenseBackward.Block<TLanes>(net, tape, to, layout, sums, row > start, row, block.Rows, scratch, scratch + size, read, to.X != null);
-            if (to.X != null) Write(plan, gradient, block, ofRead, limit > 0 ? slopes : null, inputs, to.X + ((nint)row * features));
+            if (to.X != null) Write(shape, gradient, block, ofRead, limit > 0 ? derivatives : null, inputs, to.X + ((nint)row * features));
         }
     }
 
@@ -63,21 +60,21 @@ internal static unsafe class CouplingBackward
         }
     }
 
-    private static void Write(CouplingPlan plan, float* gradient, in CouplingBlock block, float* ofRead, float* slopes, nint stride, float* to)
+    private static void Write(CouplingShape shape, float* gradient, in CouplingBlock block, float* ofRead, float* derivatives, nint stride, float* to)
     {
-        var (features, readAt, changedAt) = (plan.Features, plan.ReadAt, plan.ChangedAt);
+        var (features, readAt, changedAt) = (shape.Features, shape.ReadAt, shape.ChangedAt);
         var ofInput = block.OfInput;
         for (var row = 0; row < block.Rows; row++, gradient += features, to += features, ofRead += stride)
         {
             if (changedAt.Length < features) new ReadOnlySpan<float>(gradient, features).CopyTo(new Span<float>(to, features));
             for (var i = 0; i < changedAt.Length; i++) to[changedAt[i]] = *ofInput++;
-            if (slopes == null)
+            if (derivatives == null)
             {
                 for (var i = 0; i < readAt.Length; i++) to[readAt[i]] += ofRead[i];
                 continue;
             }
-            for (var i = 0; i < readAt.Length; i++) to[readAt[i]] += ofRead[i] * slopes[i];
-            slopes += stride;
+            for (var i = 0; i < readAt.Length; i++) to[readAt[i]] += ofRead[i] * derivatives[i];
+            derivatives += stride;
         }
     }
 }

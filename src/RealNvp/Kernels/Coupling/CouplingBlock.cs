@@ -14,9 +14,6 @@ internal unsafe struct CouplingBlock
     /// <summary>The distance between rows of parameters, and of their gradients.</summary>
     public nint RawRow;
 
-    /// <summary>The numbers of the map's weight, one a column.</summary>
-    public float* Weight;
-
     /// <summary>Gets the value.</summary>
     public float* Value;
 
@@ -45,11 +42,8 @@ internal unsafe struct CouplingBlock
 
     public readonly Stream<float> Out(float* at) => new((nint)at, Columns, 1, true);
 
-    /// <summary>One number for each column.</summary>
-    public static Stream<float> ByColumn(float* at) => new((nint)at, 0, 1, false);
-
     /// <summary>One number for each row.</summary>
     public static Stream<float> ByRow(float* at, nint step) => new((nint)at, step, 0, false);
 
-    public readonly Stream<float> Parameters(float* at, int count, bool output) => new((nint)at, RawRow, count, output);
+    public readonly Stream<float> Parameters(float* at, int count, bool output) => new((nint)at, RawRow, count, output) { Block = Columns };
 }

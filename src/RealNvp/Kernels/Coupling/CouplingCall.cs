@@ -1,53 +1,51 @@
-using RealNvp.Operations;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace RealNvp.Kernels;
 
 /// <summary>One call of a fused layer: where its numbers are.</summary>
-internal sealed unsafe class CouplingCall
+/// <param name="shape">The layer.</param>
+/// <param name="net">The network. Its input is that of the layer.</param>
+/// <param name="inverse">The direction.</param>
+/// <param name="weight">The weight of the map, or null.</param>
+/// <param name="weights">Its numbers: 1, or one a column.</param>
+internal sealed unsafe class CouplingCall(CouplingShape shape, DenseCall net, bool inverse, float* weight, int weights)
 {
-    private readonly float[] weight;
+    public CouplingShape Shape => shape;
 
-    /// <param name="plan">The layer.</param>
-    /// <param name="all">The tensors of the network, the first of them the whole input; then the weight of the map, where it has one.</param>
-    /// <param name="hasContext">Whether there is a context.</param>
-    /// <param name="inverse">The direction.</param>
-    public CouplingCall(CouplingPlan plan, IReadOnlyList<Tensor> all, bool hasContext, bool inverse)
+    public DenseCall Net => net;
+
+    public double Work => net.Rows * (net.Program.Weights + (shape.Columns * shape.Map.Cost));
+
+    /// <summary>Maps rows that are <see cref="CouplingBlock.Columns"/> numbers each.</summary>
+    public void Map(in CouplingBlock b)
     {
-        (Plan, Inverse) = (plan, inverse);
-        HasWeight = plan.Map.Weight is not null;
-        Tensors = new DenseTensors(plan.Program, HasWeight ? [.. all.Take(all.Count - 1)] : all, hasContext);
-        Net = Tensors.Call();
-        weight = new float[HasWeight ? Columns : 0];
-        if (!HasWeight) return;
-        var given = new ReadOnlySpan<float>(KernelMemory.Pointer<float>(all[^1]), (int)all[^1].numel());
-        for (var i = 0; i < weight.Length; i++) weight[i] = Math.Clamp(given[given.Length == 1 ? 0 : i], -plan.Map.MaxWeight, plan.Map.MaxWeight);
+        var streams = stackalloc Stream<float>[5];
+        var count = Common(b, streams);
+        streams[count++] = b.Out(b.Value);
+        streams[count++] = b.Out(b.LogDerivative);
+        shape.Map.Run(Job(b, streams, count, gradient: false));
     }
 
-    public CouplingPlan Plan { get; }
-
-    public bool Inverse { get; }
-
-    /// <summary>The network. Its input is that of the layer.</summary>
-    public DenseCall Net { get; }
-
-    public DenseTensors Tensors { get; }
-
-    public bool HasWeight { get; }
-
-    /// <summary>How many features change.</summary>
-    public int Columns => Plan.ChangedAt.Length;
-
-    /// <summary>The weight of the map, one number a column.</summary>
-    public ReadOnlySpan<float> Weight => weight;
-
-    public double Work => Net.Rows * (Net.Program.Weights + (Columns * Plan.Map.Cost));
-
-    /// <summary>Copies some columns of rows of a matrix side by side.</summary>
-    public static void Gather(float* from, nint fromStride, int[] at, float* to, nint toStride, int rows)
+    /// <summary>The gradients of <see cref="Map"/>.</summary>
+    public void Gradients(in CouplingBlock b)
     {
-        for (var row = 0; row < rows; row++, from += fromStride, to += toStride)
-            for (var i = 0; i < at.Length; i++) to[i] = from[at[i]];
+        var streams = stackalloc Stream<float>[8];
+        var count = Common(b, streams);
+        streams[count++] = b.In(b.OfValue);
+        streams[count++] = CouplingBlock.ByRow(b.OfLogDet, b.OfLogDetRow);
+        streams[count++] = b.Out(b.OfInput);
+        streams[count++] = b.Parameters(b.OfRaw, shape.Map.Parameters, output: true);
+        if (weight != null) streams[count++] = b.Out(b.OfWeight);
+        shape.Map.Run(Job(b, streams, count, gradient: true));
     }
+
+    private int Common(in CouplingBlock b, Stream<float>* streams)
+    {
+        streams[0] = b.In(b.Input);
+        streams[1] = b.Parameters(b.Raw, shape.Map.Parameters, output: false);
+        if (weight == null) return 2;
+        streams[2] = new((nint)weight, 0, weights == 1 ? 0 : 1, false);
+        return 3;
+    }
+
+    private ElementJob<float> Job(in CouplingBlock b, Stream<float>* streams, int count, bool gradient) =>
+        new() { Streams = streams, Count = count, Inner = b.Columns, Runs = 1, Start = 0, End = b.Rows, Inverse = inverse, Gradient = gradient };
 }

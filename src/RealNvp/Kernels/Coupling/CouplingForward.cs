@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace RealNvp.Kernels;
 
 /// <summary>A fused layer, a block of rows after the other: what the network reads, the network, the map and the log-determinant.</summary>
@@ -8,37 +6,34 @@ internal static unsafe class CouplingForward
     /// <summary>The elements of what the gradients need of so many rows: the activations of the network and the parameters that it gave.</summary>
     public static long TapeSize(DenseProgram program, long rows) => DenseForward.TapeAt(program, rows, program.Layers.Count);
 
-    /// <summary>Runs the layer; the caller disposes value (N, D) and log-determinant (N).</summary>
+    /// <summary>Runs the layer.</summary>
     /// <param name="call">The layer and its input.</param>
     /// <param name="tape">Gets what the gradients need; null where none is wanted.</param>
-    public static (Tensor Value, Tensor LogDet) Run(CouplingCall call, Tensor? tape)
+    /// <param name="value">Gets the value (N, D).</param>
+    /// <param name="logDet">Gets the log-determinant (N).</param>
+    public static void Run(CouplingCall call, float* tape, float* value, float* logDet)
     {
         var net = call.Net;
-        Tensor value = empty([net.Rows, call.Plan.Features], ScalarType.Float32, CPU), logDet = empty([net.Rows], ScalarType.Float32, CPU);
-        float* y = KernelMemory.Pointer<float>(value), sums = KernelMemory.Pointer<float>(logDet), to = tape is null ? null : KernelMemory.Pointer<float>(tape);
         net.PackForward(KernelScratch.Shared(net.PackedSize()));
         KernelThreads.For(net.Rows, call.Work, DenseCall.Grain, (start, end) =>
         {
-            if (LaneWidth.Floats == 16) Rows<Lanes512<float>>(call, to, y, sums, (int)start, (int)end);
-            else Rows<Lanes256<float>>(call, to, y, sums, (int)start, (int)end);
+            if (LaneWidth.Floats == 16) Rows<Lanes512<float>>(call, tape, value, logDet, (int)start, (int)end);
+            else Rows<Lanes256<float>>(call, tape, value, logDet, (int)start, (int)end);
         });
-        return (value, logDet);
     }
 
     private static void Rows<TLanes>(CouplingCall call, float* tape, float* y, float* logDet, int start, int end) where TLanes : struct, ILanes<TLanes, float>
     {
-        var (net, plan, program) = (call.Net, call.Plan, call.Net.Program);
-        var (columns, features, inputs) = (call.Columns, plan.Features, DenseProduct.Stride(program.Inputs));
+        var (net, shape, program) = (call.Net, call.Shape, call.Net.Program);
+        var (columns, features, inputs) = (shape.Columns, shape.Features, DenseProduct.Stride(program.Inputs));
         var (outputs, part) = (DenseProduct.Stride(program.Outputs), (long)DenseCall.Block * DenseProduct.Stride(columns));
-        var scratch = KernelScratch.Own(DenseForward.ScratchSize(program) + ((long)DenseCall.Block * (inputs + outputs)) + (3 * part) + DenseProduct.Stride(columns));
+        var scratch = KernelScratch.Own(DenseForward.ScratchSize(program) + ((long)DenseCall.Block * (inputs + outputs)) + (3 * part));
         var read = scratch + DenseForward.ScratchSize(program);
         var last = read + ((long)DenseCall.Block * inputs);
         var changed = last + ((long)DenseCall.Block * outputs);
-        var weight = changed + (3 * part);
-        call.Weight.CopyTo(new Span<float>(weight, columns));
-        var block = new CouplingBlock { Columns = columns, Input = changed, RawRow = outputs, Weight = weight, Value = changed + part, LogDerivative = changed + (2 * part) };
-        var limit = plan.Limit;
-        var own = plan.ReadRun < 0 || limit > 0;
+        var block = new CouplingBlock { Columns = columns, Input = changed, RawRow = outputs, Value = changed + part, LogDerivative = changed + (2 * part) };
+        var limit = shape.Limit;
+        var own = shape.ReadRun < 0 || limit > 0;
         // what lies between rows goes through the limit with them
         if (limit > 0) new Span<float>(read, DenseCall.Block * inputs).Clear();
         var most = DenseCall.BlockOf(end - start);
@@ -47,12 +42,12 @@ internal static unsafe class CouplingForward
             var x = net.X + (row * net.XStride);
             block.Rows = Math.Min(most, end - row);
             block.Raw = tape == null ? last : tape + DenseForward.TapeAt(program, net.Rows, program.Layers.Count - 1) + ((nint)row * outputs);
-            if (own) CouplingCall.Gather(x, net.XStride, plan.ReadAt, read, inputs, block.Rows);
+            if (own) CouplingShape.Gather(x, net.XStride, shape.ReadAt, read, inputs, block.Rows);
             if (limit > 0) InputLimit.Apply(read, block.Rows * inputs, limit);
-            DenseForward.Block<TLanes>(net, own ? read : x + plan.ReadRun, own ? inputs : net.XStride, row, block.Rows, tape, scratch, block.Raw);
-            CouplingCall.Gather(x, net.XStride, plan.ChangedAt, changed, columns, block.Rows);
-            plan.Map.Run(block, call.Inverse, gradient: false);
-            Write(plan.ChangedAt, x, net.XStride, block, y + ((nint)row * features), features, logDet + row);
+            DenseForward.Block<TLanes>(net, own ? read : x + shape.ReadRun, own ? inputs : net.XStride, row, block.Rows, tape, scratch, block.Raw);
+            CouplingShape.Gather(x, net.XStride, shape.ChangedAt, changed, columns, block.Rows);
+            call.Map(block);
+            Write(shape.ChangedAt, x, net.XStride, block, y + ((nint)row * features), features, logDet + row);
         }
     }
 

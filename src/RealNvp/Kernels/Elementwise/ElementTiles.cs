@@ -3,47 +3,35 @@ using System.Runtime.CompilerServices;
 
 namespace RealNvp.Kernels;
 
-/// <summary>A tensor (N, B·M) as an elementwise kernel reads or writes it: in each row B blocks of M elements, one a parameter.</summary>
-/// <param name="Start">The first element.</param>
-/// <param name="Row">From one row to the next, in elements.</param>
-/// <param name="Blocks">B; 0 for one number a row, which all of its elements get.</param>
-/// <param name="Output">Whether it is written.</param>
-internal readonly unsafe record struct Stream<T>(nint Start, long Row, int Blocks, bool Output) where T : unmanaged
-{
-    public T* At(long row) => (T*)Start + (row * Row);
-}
-
-/// <summary>What an elementwise kernel does with one vector of elements.</summary>
-internal unsafe interface IElementKernel<T> where T : unmanaged
-{
-    /// <summary>How many numbers of memory of its own <see cref="Run"/> needs for each lane.</summary>
-    int Scratch { get; }
-
-    /// <summary>Computes one vector.</summary>
-    /// <param name="at">Where the first block of each stream has it.</param>
-    /// <param name="steps">From one block of a stream to the next.</param>
-    /// <param name="scratch">Memory of its own.</param>
-    void Run(T** at, nint* steps, T* scratch);
-}
-
 /// <summary>Cuts rows of elements into full vectors.</summary>
 /// <remarks>
-/// Elements of a row that fill vectors are used where they lie: each parameter of neighbours is one load. The last vector of a row takes some elements a
-/// second time, with the same result, where that adds less than a sixth to the work: so outputs must not lie where inputs do. Else what is left of rows, or all of a
-/// row that is shorter than a vector, is gathered from as many rows as it takes to fill one.
+/// <para>Elements of a run that fill vectors are used where they lie: each parameter of neighbours is one load. The last vector of a run takes some elements a
+/// second time, with the same result, where that adds less than a sixth to the work: so outputs must not lie where inputs do. Else what is left of runs, or all of a
+/// run that is shorter than a vector, is gathered from as many runs as it takes to fill one.</para>
+/// <para>Where neighbours of a stream lie apart, as parameters do in images that lie channels last, runs go through <see cref="ElementBlocks{TLanes, T, TKernel}"/>.</para>
 /// </remarks>
 internal static unsafe class ElementTiles<TLanes, T, TKernel>
     where TLanes : struct, ILanes<TLanes, T>
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
     where TKernel : struct, IElementKernel<T>
 {
-    /// <summary>Runs the kernel on rows <paramref name="start"/> ... <paramref name="end"/> of <paramref name="inner"/> elements.</summary>
+    /// <summary>Runs the kernel on the rows of a job.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run(TKernel kernel, ReadOnlySpan<Stream<T>> streams, long inner, long start, long end)
+    public static void Run(TKernel kernel, in ElementJob<T> job)
     {
+        var streams = new ReadOnlySpan<Stream<T>>(job.Streams, job.Count);
+        var (inner, runs) = (job.Inner, job.Runs);
         var width = TLanes.Count;
         var total = 0;
-        foreach (var stream in streams) total += Math.Max(stream.Blocks, 1);
+        foreach (ref readonly var stream in streams)
+        {
+            if (stream.Blocks > 0 && stream.Step != 1)
+            {
+                ElementBlocks<TLanes, T, TKernel>.Run(kernel, job);
+                return;
+            }
+            total += Math.Max(stream.Blocks, 1);
+        }
         var memory = stackalloc T[(total + kernel.Scratch + 1) * width];
         // vectors of the stack on the boundaries of cache lines
         var tile = (T*)(((nint)memory + (width * sizeof(T)) - 1) & -(width * sizeof(T)));
@@ -52,53 +40,57 @@ internal static unsafe class ElementTiles<TLanes, T, TKernel>
         var at = stackalloc T*[streams.Length];
         var steps = stackalloc nint[streams.Length];
         var tileSteps = stackalloc nint[streams.Length];
-        // all bits where a stream moves on along a row
+        // all bits where a stream moves on along a run
         var moves = stackalloc long[streams.Length];
         for (var s = 0; s < streams.Length; s++)
         {
             tiles[s] = tile;
-            (tileSteps[s], steps[s], moves[s]) = (width, (nint)inner, streams[s].Blocks == 0 ? 0 : -1);
+            (tileSteps[s], steps[s], moves[s]) = (width, (nint)streams[s].Block, streams[s].Blocks == 0 ? 0 : -1);
             tile += Math.Max(streams[s].Blocks, 1) * width;
         }
         new Span<T>(tiles[0], total * width).Clear();
-        // the pieces of rows in the tile
-        var rows = stackalloc long[width];
-        var columns = stackalloc long[width];
-        var counts = stackalloc int[width];
-        int pieces = 0, filled = 0;
+        // the pieces of runs in the tile
+        var pieces = stackalloc Piece[width];
+        int count = 0, filled = 0;
         var direct = inner > width && (width - (inner % width)) * 6 <= inner ? inner : inner / width * width;
-        for (var row = start; row < end; row++)
-        {
-            if (direct > 0) Begin(streams, row, tiles, at);
-            for (long column = 0; column < direct; column += width)
+        for (var row = job.Start; row < job.End; row++)
+            for (long run = 0; run < runs; run++)
             {
-                kernel.Run(at, steps, scratch);
-                // the last vector of a row ends with it
-                var step = Math.Min(width, inner - width - column);
-                for (var s = 0; s < streams.Length; s++) at[s] += step & moves[s];
+                if (direct > 0) Begin(streams, row, run, tiles, at);
+                for (long column = 0; column < direct; column += width)
+                {
+                    kernel.Run(at, steps, scratch);
+                    // the last vector of a run ends with it
+                    var step = Math.Min(width, inner - width - column);
+                    for (var s = 0; s < streams.Length; s++) at[s] += step & moves[s];
+                }
+                for (var column = direct; column < inner;)
+                {
+                    var some = (int)Math.Min(inner - column, width - filled);
+                    pieces[count++] = new Piece { Row = row, Run = run, Column = column, Count = some };
+                    filled += some;
+                    column += some;
+                    if (filled < width) continue;
+                    Flush(ref kernel, streams, tiles, tileSteps, scratch, pieces, count);
+                    (count, filled) = (0, 0);
+                }
             }
-            for (var column = direct; column < inner;)
-            {
-                var count = (int)Math.Min(inner - column, width - filled);
-                (rows[pieces], columns[pieces], counts[pieces]) = (row, column, count);
-                pieces++;
-                filled += count;
-                column += count;
-                if (filled < width) continue;
-                Flush(ref kernel, streams, inner, tiles, tileSteps, scratch, rows, columns, counts, pieces);
-                (pieces, filled) = (0, 0);
-            }
-        }
-        if (pieces > 0) Flush(ref kernel, streams, inner, tiles, tileSteps, scratch, rows, columns, counts, pieces);
+        if (count > 0) Flush(ref kernel, streams, tiles, tileSteps, scratch, pieces, count);
+    }
+
+    private struct Piece
+    {
+        public long Row, Run, Column;
+        public int Count;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Begin(ReadOnlySpan<Stream<T>> streams, long row, T** tiles, T** at)
+    private static void Begin(ReadOnlySpan<Stream<T>> streams, long row, long run, T** tiles, T** at)
     {
         for (var s = 0; s < streams.Length; s++)
         {
             ref readonly var stream = ref streams[s];
-            at[s] = stream.At(row);
+            at[s] = stream.At(row, run);
             if (stream.Blocks > 0) continue;
             TLanes.Store(TLanes.Create(*at[s]), tiles[s]);
             at[s] = tiles[s];
@@ -106,7 +98,7 @@ internal static unsafe class ElementTiles<TLanes, T, TKernel>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Flush(ref TKernel kernel, ReadOnlySpan<Stream<T>> streams, long inner, T** tiles, nint* steps, T* scratch, long* rows, long* columns, int* counts, int pieces)
+    private static void Flush(ref TKernel kernel, ReadOnlySpan<Stream<T>> streams, T** tiles, nint* steps, T* scratch, Piece* pieces, int count)
     {
         var width = TLanes.Count;
         for (var s = 0; s < streams.Length; s++)
@@ -114,10 +106,14 @@ internal static unsafe class ElementTiles<TLanes, T, TKernel>
             ref readonly var stream = ref streams[s];
             if (stream.Output) continue;
             var lane = tiles[s];
-            for (var i = 0; i < pieces; lane += counts[i], i++)
+            int blocks = stream.Blocks;
+            long block = stream.Block;
+            for (var piece = pieces; piece < pieces + count; lane += piece->Count, piece++)
             {
-                if (stream.Blocks == 0) new Span<T>(lane, counts[i]).Fill(*stream.At(rows[i]));
-                else Copy(stream.At(rows[i]) + columns[i], inner, lane, width, counts[i], stream.Blocks);
+                var from = stream.At(piece->Row, piece->Run);
+                if (blocks == 0) new Span<T>(lane, piece->Count).Fill(*from);
+                else if (piece->Count == 1) One(from + piece->Column, block, lane, width, blocks);
+                else Copy(from + piece->Column, block, lane, width, piece->Count, blocks);
             }
         }
         kernel.Run(tiles, steps, scratch);
@@ -126,9 +122,21 @@ internal static unsafe class ElementTiles<TLanes, T, TKernel>
             ref readonly var stream = ref streams[s];
             if (!stream.Output) continue;
             var lane = tiles[s];
-            for (var i = 0; i < pieces; lane += counts[i], i++)
-                Copy(lane, width, stream.At(rows[i]) + columns[i], inner, counts[i], stream.Blocks);
+            int blocks = stream.Blocks;
+            long block = stream.Block;
+            for (var piece = pieces; piece < pieces + count; lane += piece->Count, piece++)
+            {
+                var to = stream.At(piece->Row, piece->Run) + piece->Column;
+                if (piece->Count == 1) One(lane, width, to, block, blocks);
+                else Copy(lane, width, to, block, piece->Count, blocks);
+            }
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void One(T* from, long fromStep, T* to, long toStep, int blocks)
+    {
+        for (var b = 0; b < blocks; b++, from += fromStep, to += toStep) *to = *from;
     }
 
     /// <summary>Copies blocks of a few elements.</summary>
@@ -137,9 +145,6 @@ internal static unsafe class ElementTiles<TLanes, T, TKernel>
     {
         switch (count)
         {
-            case 1:
-                for (var b = 0; b < blocks; b++, from += fromStep, to += toStep) *to = *from;
-                break;
             case >= 4 and < 8 when TLanes.Count >= 4:
                 // two vectors of four that overlap
                 for (var b = 0; b < blocks; b++, from += fromStep, to += toStep) Halves<Four>(from, to, count);

@@ -9,8 +9,8 @@ namespace RealNvp.Operations;
 /// </summary>
 internal static class ChannelsLast
 {
-    /// <summary>Whether a network should compute in this layout: where kernels are on, on float32 images on the CPU.</summary>
-    public static bool Wanted(Tensor x) =>
+    /// <summary>Whether kernels for this layout can run: they are on, and it is a float32 image on the CPU. A network then computes in it.</summary>
+    public static bool CanRun(Tensor x) =>
         KernelSwitches.Image && x.dtype == ScalarType.Float32 && x.device_type == DeviceType.CPU && !x.is_sparse && x.dim() == 4;
 
     /// <summary>Whether it is a float32 image on the CPU that lies so, as one block.</summary>

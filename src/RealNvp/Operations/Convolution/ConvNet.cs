@@ -20,11 +20,11 @@ internal static unsafe class ConvNet
     /// <summary>exp(3·scale), limited: what the last convolution is multiplied by.</summary>
     public static Tensor Factor(Tensor scale) => scale.clamp(minus_limit, limit).mul(speed).exp();
 
-    /// <summary>Whether the kernel takes these.</summary>
-    public static bool Takes(IReadOnlyList<Tensor> tensors)
+    /// <summary>Whether the kernel can run on these.</summary>
+    public static bool CanRun(IReadOnlyList<Tensor> tensors)
     {
         var x = tensors[0];
-        if (!KernelSwitches.ConvNet || !LaneWidth.ServesProducts || !ChannelsLast.Wanted(x)) return false;
+        if (!KernelSwitches.ConvNet || !LaneWidth.ServesProducts || !ChannelsLast.CanRun(x)) return false;
         for (var i = 1; i < Count; i++) if (tensors[i].dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(tensors[i])) return false;
         var (size, inputs, outputs) = (x.shape, tensors[1].shape, tensors[5].shape);
         if (size[1] != inputs[1] || inputs[0] % Winograd.Channels != 0 || outputs[0] < Winograd.Channels) return false;
@@ -41,11 +41,11 @@ internal static unsafe class ConvNet
     }
 
     /// <summary>The same in plain operations.</summary>
-    public static Tensor Plain(IReadOnlyList<Tensor> t)
+    public static Tensor Reference(IReadOnlyList<Tensor> t)
     {
         var h = nn.functional.conv2d(t[0], t[1], t[2], padding: [1, 1]).relu();
         h = nn.functional.conv2d(h, t[3], t[4]).relu();
-        return ImageConvolution.Plain(h, t[5], t[6], 1).mul(Factor(t[7]));
+        return ImageConvolution.Reference(h, t[5], t[6], 1).mul(Factor(t[7]));
     }
 
     /// <summary>The output, and relu of both inner layers (pixels, M), the first of them only where both are to be kept for gradients.</summary>
@@ -84,19 +84,19 @@ internal static unsafe class ConvNet
     private static void Backward<TLanes>(ConvNetShape shape, IReadOnlyList<Tensor> tensors, Tensor inner, Tensor outer, Tensor gradient, Tensor?[] results) where TLanes : struct, ILanes<TLanes, float>
     {
         var (weights, result) = (Weights(tensors), Weights(results));
-        Tensor slopes = Floats(shape.Pixels, shape.M), last = Floats(ConvNetWeights.LastSize(shape));
+        Tensor ofOuter = Floats(shape.Pixels, shape.M), last = Floats(ConvNetWeights.LastSize(shape));
         var padded = result.First == null ? null : Padded(shape, tensors[0]);
         var taps = results[0] is null ? null : Floats(shape.Pixels, shape.Stride);
         weights.ScaleLast(shape, At(last));
-        WinogradForward.Run<TLanes>(shape.Last.Reversed, At(gradient), 0, ConvNetWeights.Taps(At(last), shape.M).Reversed, null, At(slopes));
+        WinogradForward.Run<TLanes>(shape.Last.Reversed, At(gradient), 0, ConvNetWeights.Taps(At(last), shape.M).Reversed, null, At(ofOuter));
         if (result.First != null)
         {
             WinogradBackward.Run<TLanes>(shape.Last, At(outer), 1, At(gradient), ConvNetWeights.Taps(result.Last, shape.M), result.LastBias);
             weights.UnscaleLast(shape, result.Last, result.LastBias, result.Scale);
         }
-        ConvNetBackward.Run<TLanes>(shape, At(padded), weights, At(inner), At(outer), At(slopes), At(taps), result);
+        ConvNetBackward.Run<TLanes>(shape, At(padded), weights, At(inner), At(outer), At(ofOuter), At(taps), result);
         if (taps is not null) ConvNetImages.Gather<TLanes>(shape, At(taps), At(results[0]));
-        GC.KeepAlive(slopes);
+        GC.KeepAlive(ofOuter);
         GC.KeepAlive(last);
         GC.KeepAlive(padded);
         GC.KeepAlive(taps);

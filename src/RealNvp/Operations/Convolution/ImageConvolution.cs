@@ -14,12 +14,12 @@ internal static class ImageConvolution
     /// <param name="bias">(K), or null.</param>
     /// <param name="border">What is around the image.</param>
     public static Tensor Apply(Tensor input, Tensor weight, Tensor? bias, float border = 0) =>
-        Takes(input, weight, bias) ? Fast(input, weight, bias, border) : Plain(input, weight, bias, border);
+        ShouldRun(input, weight, bias) ? Fast(input, weight, bias, border) : Reference(input, weight, bias, border);
 
-    /// <summary>Whether <see cref="Winograd"/> takes these tensors, and is faster.</summary>
-    public static bool Takes(Tensor input, Tensor weight, Tensor? bias) => Serves(input, weight, bias) && Pays(input.shape, weight.shape);
+    /// <summary>Whether <see cref="Winograd"/> can run on these tensors, and is faster.</summary>
+    public static bool ShouldRun(Tensor input, Tensor weight, Tensor? bias) => CanRun(input, weight, bias) && IsFaster(input.shape, weight.shape);
 
-    /// <summary><see cref="Winograd"/> on tensors that <see cref="Serves"/> allows, however small they are.</summary>
+    /// <summary><see cref="Winograd"/> on tensors that <see cref="CanRun"/> allows, however small they are.</summary>
     internal static Tensor Fast(Tensor input, Tensor weight, Tensor? bias, float border)
     {
         using var scope = NewDisposeScope();
@@ -31,17 +31,17 @@ internal static class ImageConvolution
     }
 
     /// <summary>The same in plain operations.</summary>
-    internal static Tensor Plain(Tensor input, Tensor weight, Tensor? bias, float border)
+    internal static Tensor Reference(Tensor input, Tensor weight, Tensor? bias, float border)
     {
         if (border == 0) return nn.functional.conv2d(input, weight, bias, padding: [1, 1]);
         using var padded = nn.functional.pad(input, [1, 1, 1, 1], PaddingModes.Constant, border);
         return nn.functional.conv2d(padded, weight, bias);
     }
 
-    /// <summary>Whether the kernel takes these tensors.</summary>
-    internal static bool Serves(Tensor input, Tensor weight, Tensor? bias)
+    /// <summary>Whether the kernel can run on these tensors.</summary>
+    internal static bool CanRun(Tensor input, Tensor weight, Tensor? bias)
     {
-        if (!KernelSwitches.Winograd || !LaneWidth.ServesProducts || !ChannelsLast.Wanted(input) || !ChannelsLast.Wanted(weight)) return false;
+        if (!KernelSwitches.Winograd || !LaneWidth.ServesProducts || !ChannelsLast.CanRun(input) || !ChannelsLast.CanRun(weight)) return false;
         var (size, kernel) = (input.shape, weight.shape);
         if (kernel[2] != 3 || kernel[3] != 3 || size[1] != kernel[1] || Math.Min(kernel[0], kernel[1]) < Winograd.Channels) return false;
         if (bias is not null && !(bias.dtype == ScalarType.Float32 && KernelMemory.IsContiguous(bias) && bias.dim() == 1 && bias.shape[0] == kernel[0])) return false;
@@ -49,5 +49,5 @@ internal static class ImageConvolution
     }
 
     // few tiles don't pay for the transform of the weights, and few products not for those of the images
-    private static bool Pays(long[] size, long[] kernel) => size[0] * ((size[2] + 1) / 2) * ((size[3] + 1) / 2) >= 96 && kernel[0] * kernel[1] >= 1024;
+    private static bool IsFaster(long[] size, long[] kernel) => size[0] * ((size[2] + 1) / 2) * ((size[3] + 1) / 2) >= 96 && kernel[0] * kernel[1] >= 1024;
 }

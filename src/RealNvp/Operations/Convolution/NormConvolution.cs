@@ -14,16 +14,16 @@ namespace RealNvp.Operations;
 /// </remarks>
 internal static unsafe class NormConvolution
 {
-    /// <summary>Whether it takes these: images and a weight that <see cref="Winograd"/> is worth it for.</summary>
-    public static bool Takes(Tensor x, Tensor scale, Tensor weight, Tensor? bias) =>
-        NormRelu.Takes(x, scale) && ImageConvolution.Takes(x, weight, bias) && Winograd.HasEvenTaps(weight);
+    /// <summary>Whether it can run on these: images and a weight that <see cref="Winograd"/> is worth it for.</summary>
+    public static bool CanRun(Tensor x, Tensor scale, Tensor weight, Tensor? bias) =>
+        NormRelu.CanRun(x, scale) && ImageConvolution.ShouldRun(x, weight, bias) && Winograd.HasEvenTaps(weight);
 
     /// <summary>The convolution (N, K, H, W), and μ and the biased σ² of x; with gradients.</summary>
     public static List<Tensor> Apply(Tensor x, Tensor scale, Tensor shift, double eps, Tensor weight, Tensor? bias) =>
         bias is null ? NormConvolutionFunction.Apply(x, scale, shift, weight, eps) : NormConvolutionFunction.Apply(x, scale, shift, weight, bias, eps);
 
-    internal static Tensor Plain(IReadOnlyList<Tensor> t, double eps) =>
-        ImageConvolution.Plain(NormRelu.Plain(t[0], t[1], t[2], eps).Y, t[3], t.ElementAtOrDefault(4), 0);
+    internal static Tensor Reference(IReadOnlyList<Tensor> t, double eps) =>
+        ImageConvolution.Reference(NormRelu.Reference(t[0], t[1], t[2], eps).Y, t[3], t.ElementAtOrDefault(4), 0);
 
     internal static List<Tensor> Forward(IReadOnlyList<Tensor> t, double eps)
     {
@@ -40,11 +40,11 @@ internal static unsafe class NormConvolution
     internal static List<Tensor?> Backward(IReadOnlyList<Tensor> t, Tensor mean, Tensor variance, double eps, Tensor gradient)
     {
         var (shape, count) = (Winograd.Shape(t[0], t[3]), t[0].numel());
-        float* normed = KernelScratch.Held(2 * count), slope = normed + count;
+        float* normed = KernelScratch.Held(2 * count), ofNormed = normed + count;
         NormRelu.Known(t[0], mean, variance, t[1], t[2], eps, normed);
         var (kernel, kernelBias) = Winograd.WeightGradient(shape, normed, t[3], t.Count > 4, 0, gradient);
-        Winograd.Convolve(shape.Reversed, KernelMemory.Pointer<float>(gradient), 0, Winograd.Weight(t[3]).Reversed, null, slope);
-        var (x, scale, shift) = NormRelu.Backward(t[0], t[1], t[2], mean, variance, eps, slope);
+        Winograd.Convolve(shape.Reversed, KernelMemory.Pointer<float>(gradient), 0, Winograd.Weight(t[3]).Reversed, null, ofNormed);
+        var (x, scale, shift) = NormRelu.Backward(t[0], t[1], t[2], mean, variance, eps, ofNormed);
         GC.KeepAlive(t);
         GC.KeepAlive(gradient);
         return kernelBias is null ? [x, scale, shift, kernel] : [x, scale, shift, kernel, kernelBias];
@@ -71,7 +71,7 @@ internal sealed class NormConvolutionFunction : KernelFunction<NormConvolutionFu
         var saved = context.get_saved_variables();
         var eps = (double)context.get_data(EpsKey);
         var tensors = saved.GetRange(0, saved.Count - 2);
-        if (is_grad_enabled()) return [.. KernelTwin.Differentiate(i => [NormConvolution.Plain(i, eps)], tensors, [gradients[0]]), null];
+        if (is_grad_enabled()) return [.. KernelReference.Differentiate(i => [NormConvolution.Reference(i, eps)], tensors, [gradients[0]]), null];
         return [.. NormConvolution.Backward(tensors, saved[^2], saved[^1], eps, ChannelsLast.Of(gradients[0])), null];
     }
 }

@@ -14,8 +14,8 @@ internal static unsafe class NormRelu
     // rows (pixels) that are summed in float32 before float64 takes over: the sums do not depend on the number of threads
     private const int ChunkRows = 256;
 
-    /// <summary>Whether the kernel takes x.</summary>
-    public static bool Takes(Tensor x, Tensor weight) =>
+    /// <summary>Whether the kernel can run on x.</summary>
+    public static bool CanRun(Tensor x, Tensor weight) =>
         KernelSwitches.Image && ChannelsLast.Is(x) && x.shape[1] >= 8 && x.numel() > 0 && weight.dtype == ScalarType.Float32 && weight.numel() == x.shape[1];
 
     /// <summary>y for statistics that are known; without gradients.</summary>
@@ -100,7 +100,7 @@ internal static unsafe class NormRelu
         return (dx, dWeight, dBias);
     }
 
-    internal static (Tensor Y, Tensor Mean, Tensor Variance) Plain(Tensor x, Tensor weight, Tensor bias, double eps)
+    internal static (Tensor Y, Tensor Mean, Tensor Variance) Reference(Tensor x, Tensor weight, Tensor bias, double eps)
     {
         var (mean, variance) = RunningMoments.Of(x, null);
         var a = variance.add(Scalars.Of(eps), Scalars.One).rsqrt().mul(weight);
@@ -159,7 +159,7 @@ internal sealed class NormReluFunction : KernelFunction<NormReluFunction>
     {
         var saved = context.get_saved_variables();
         var eps = (double)context.get_data(EpsKey);
-        if (is_grad_enabled()) return [.. KernelTwin.Differentiate(i => [NormRelu.Plain(i[0], i[1], i[2], eps).Y], [.. saved.Take(3)], [gradients[0]]), null];
+        if (is_grad_enabled()) return [.. KernelReference.Differentiate(i => [NormRelu.Reference(i[0], i[1], i[2], eps).Y], [.. saved.Take(3)], [gradients[0]]), null];
         var (x, weight, bias) = NormRelu.Backward(saved[0], saved[1], saved[2], saved[3], saved[4], eps, ChannelsLast.Of(gradients[0]));
         return [x, weight, bias, null];
     }

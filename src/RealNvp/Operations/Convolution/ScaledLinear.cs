@@ -30,8 +30,8 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
     /// <param name="inverse">The direction.</param>
     public static unsafe ScaledLinear? Of(Tensor x, Tensor lu, Tensor permutation, Tensor sign, Tensor? scale, Tensor? shift, bool inverse)
     {
-        if (!ChannelsLast.Wanted(x) || x.numel() == 0 || x.shape[1] is var c && c > MostChannels || lu.shape[0] != c) return null;
-        if (!Plainly(lu) || !Plainly(sign) || !KernelMemory.IsContiguous(permutation) || (scale is not null && !(Plainly(scale) && Plainly(shift!)))) return null;
+        if (!ChannelsLast.CanRun(x) || x.numel() == 0 || x.shape[1] is var c && c > MostChannels || lu.shape[0] != c) return null;
+        if (!IsFloats(lu) || !IsFloats(sign) || !KernelMemory.IsContiguous(permutation) || (scale is not null && !(IsFloats(scale) && IsFloats(shift!)))) return null;
         if (inverse && is_grad_enabled() && (x.requires_grad || lu.requires_grad || scale is { requires_grad: true } || shift is { requires_grad: true })) return null;
         var rows = new int[c];
         for (var i = 0; i < rows.Length; i++) rows[i] = (int)KernelMemory.Pointer<long>(permutation)[i];
@@ -47,8 +47,8 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         return (outputs[0], outputs[1]);
     }
 
-    /// <summary>The same with plain tensors.</summary>
-    public (Tensor Value, Tensor LogDet) Plain(Tensor x, Tensor lu, Tensor? scale, Tensor? shift)
+    /// <summary>The same in plain operations.</summary>
+    public (Tensor Value, Tensor LogDet) Reference(Tensor x, Tensor lu, Tensor? scale, Tensor? shift)
     {
         var (rows, sign) = (tensor([.. Rows.Select(r => (long)r)], device: x.device), tensor(Sign, dtype: lu.dtype, device: x.device));
         var (scaled, logDet) = (x, lu.diagonal().sum());
@@ -88,11 +88,11 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         Differentiate(new LuMatrix(Floats(lu), Rows, Sign), x, null, lu, scale, shift, gradient, logDetGradient);
 
     /// <summary>From the value, x and the gradients of x, lu, s and b; the last two null where there are none.</summary>
-    internal (Tensor X, Tensor Gradient, Tensor Lu, Tensor? Scale, Tensor? Shift) WalkBack(Tensor value, Tensor lu, Tensor? scale, Tensor? shift, Tensor gradient, Tensor logDetGradient)
+    internal (Tensor X, Tensor Gradient, Tensor Lu, Tensor? Scale, Tensor? Shift) StepBack(Tensor value, Tensor lu, Tensor? scale, Tensor? shift, Tensor gradient, Tensor logDetGradient)
     {
         var x = empty(value.shape, dtype: ScalarType.Float32, device: CPU);
-        var (slope, dlu, ds, db) = Differentiate(new LuMatrix(Floats(lu), Rows, Sign), x, value, lu, scale, shift, gradient, logDetGradient);
-        return (x, slope, dlu, ds, db);
+        var (ofX, dlu, ds, db) = Differentiate(new LuMatrix(Floats(lu), Rows, Sign), x, value, lu, scale, shift, gradient, logDetGradient);
+        return (x, ofX, dlu, ds, db);
     }
 
     // where there is a value, x is written here, and is what the value comes from
@@ -107,9 +107,9 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         for (var i = 0; i < channels; i++)
             for (var j = 0; j < channels; j++) turned[(j * channels) + i] = factors.Matrix[(i * channels) + j];
         var zeros = new float[channels];
-        var ((values, batch), (slopes, slopeBatch)) = (Lines(x), Lines(gradient));
+        var ((values, batch), (gradients, gradientBatch)) = (Lines(x), Lines(gradient));
         var dx = empty(size, dtype: ScalarType.Float32, device: CPU);
-        float* px = KernelMemory.Pointer<float>(values), pg = KernelMemory.Pointer<float>(slopes), pdx = KernelMemory.Pointer<float>(dx), pz = KernelMemory.Pointer<float>(given);
+        float* px = KernelMemory.Pointer<float>(values), pg = KernelMemory.Pointer<float>(gradients), pdx = KernelMemory.Pointer<float>(dx), pz = KernelMemory.Pointer<float>(given);
         var each = channels * pixels;
         // parts of a fixed size, so that the sums do not depend on the number of threads
         var examples = Math.Clamp((count + 3) / 4, 1, MostExamples);
@@ -123,14 +123,14 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
                 for (var n = start * examples; n < Math.Min(end * examples, count); n++)
                 {
                     if (back != null) PixelLanes.Run(back, origin, pz + (n * givenBatch), px + (n * batch), channels, pixels, room.Memory);
-                    PixelLanes.Run(m, c, pg + (n * slopeBatch), pdx + (n * each), channels, pixels, room.Memory);
-                    PixelLanes.AddGradient(px + (n * batch), pg + (n * slopeBatch), channels, pixels, all + (n / examples * channels * width), room.Memory);
+                    PixelLanes.Run(m, c, pg + (n * gradientBatch), pdx + (n * each), channels, pixels, room.Memory);
+                    PixelLanes.AddGradient(px + (n * batch), pg + (n * gradientBatch), channels, pixels, all + (n / examples * channels * width), room.Memory);
                 }
             }
         });
         GC.KeepAlive(given);
         GC.KeepAlive(values);
-        GC.KeepAlive(slopes);
+        GC.KeepAlive(gradients);
         var logDet = pixels * logDetGradient.sum(ScalarType.Float64).item<double>();
         return Weights(matrix, lu, scale, shift, sums, (int)parts, width, logDet, dx);
     }
@@ -149,10 +149,10 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
             var total = Add(sums, parts, width, i, channels);
             for (var j = 0; j < channels; j++)
             {
-                var (slope, at) = (Add(sums, parts, width, i, j), (i * channels) + j);
-                along[j] += slope * w[at] * s[j];
+                var (ofElement, at) = (Add(sums, parts, width, i, j), (i * channels) + j);
+                along[j] += ofElement * w[at] * s[j];
                 down[j] += total * w[at];
-                product[at] = (slope * s[j]) + (total * b[j]);
+                product[at] = (ofElement * s[j]) + (total * b[j]);
             }
         }
         matrix.Gradient(product, logDet, Floats(dlu));
@@ -209,7 +209,7 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         return (x.contiguous(), size[1] * size[2] * size[3]);
     }
 
-    private static bool Plainly(Tensor t) => t.dtype == ScalarType.Float32 && KernelMemory.IsContiguous(t);
+    private static bool IsFloats(Tensor t) => t.dtype == ScalarType.Float32 && KernelMemory.IsContiguous(t);
 
     private static unsafe Span<float> Floats(Tensor t) => new(KernelMemory.Pointer<float>(t), checked((int)t.numel()));
 
@@ -241,7 +241,7 @@ internal sealed class ScaledLinearFunction : KernelFunction<ScaledLinearFunction
         var saved = context.get_saved_variables();
         var form = (ScaledLinear)context.get_data(FormKey);
         if (is_grad_enabled())
-            return [.. KernelTwin.Differentiate(i => { var (z, l) = form.Plain(i[0], i[1], i.ElementAtOrDefault(2), i.ElementAtOrDefault(3)); return [z, l]; }, saved, gradients), null];
+            return [.. KernelReference.Differentiate(i => { var (z, l) = form.Reference(i[0], i[1], i.ElementAtOrDefault(2), i.ElementAtOrDefault(3)); return [z, l]; }, saved, gradients), null];
         var (x, lu, scale, shift) = form.Differentiate(saved[0], saved[1], saved.ElementAtOrDefault(2), saved.ElementAtOrDefault(3), gradients[0], gradients[1]);
         return saved.Count == 2 ? [x, lu, null] : [x, lu, scale, shift, null];
     }

@@ -17,13 +17,13 @@ internal static class WeightNorm
     /// <param name="fused">Whether kernels may run.</param>
     public static Tensor Of(Tensor v, Tensor g, bool fused)
     {
-        if (!fused || v.dtype != ScalarType.Float32 || g.dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(v) || !KernelMemory.IsContiguous(g)) return Plain(v, g);
+        if (!fused || v.dtype != ScalarType.Float32 || g.dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(v) || !KernelMemory.IsContiguous(g)) return Reference(v, g);
         return is_grad_enabled() && (v.requires_grad || g.requires_grad) ? WeightNormFunction.Apply(v, g)[0] : Forward(v, g);
     }
 
     public static Tensor Norm(Tensor v) => v.mul(v).sum([1, 2, 3], keepdim: true).clamp_min(Scalars.Of(SmallestSquare)).sqrt();
 
-    internal static Tensor Plain(Tensor v, Tensor g) => v.mul(g.div(Norm(v)));
+    internal static Tensor Reference(Tensor v, Tensor g) => v.mul(g.div(Norm(v)));
 
     internal static unsafe Tensor Forward(Tensor v, Tensor g)
     {
@@ -94,7 +94,7 @@ internal sealed class WeightNormFunction : KernelFunction<WeightNormFunction>
     protected override List<Tensor?> Differentiate(autograd.AutogradContext context, List<Tensor> gradients)
     {
         var saved = context.get_saved_variables();
-        if (is_grad_enabled()) return KernelTwin.Differentiate(i => [WeightNorm.Plain(i[0], i[1])], saved, gradients);
+        if (is_grad_enabled()) return KernelReference.Differentiate(i => [WeightNorm.Reference(i[0], i[1])], saved, gradients);
         var gradient = gradients[0].is_contiguous() ? gradients[0] : ChannelsLast.Of(gradients[0]);
         var (v, g) = WeightNorm.Backward(saved[0], saved[1], gradient);
         return [v, g];

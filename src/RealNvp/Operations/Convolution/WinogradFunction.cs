@@ -21,7 +21,7 @@ internal sealed class WinogradFunction : KernelFunction<WinogradFunction>
     {
         var border = (float)context.get_data(BorderKey);
         var saved = context.get_saved_variables();
-        if (is_grad_enabled()) return [.. KernelTwin.Differentiate(i => [ImageConvolution.Plain(i[0], i[1], i.ElementAtOrDefault(2), border)], saved, gradients), null];
+        if (is_grad_enabled()) return [.. KernelReference.Differentiate(i => [ImageConvolution.Reference(i[0], i[1], i.ElementAtOrDefault(2), border)], saved, gradients), null];
         using var scope = NewDisposeScope();
         var results = new Tensor?[saved.Count + 1];
         var gradient = ChannelsLast.Of(gradients[0]);

@@ -4,18 +4,35 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Operations;
 
-/// <summary>A fused layer as one node of autograd. Arguments: the tensors of <see cref="CouplingCall"/>, the plan, whether there is a context, whether it is the inverse.</summary>
+/// <summary>
+/// A fused layer as one node of autograd. Arguments: the tensors of the network, the first of them the whole input; the weight of the map, if it has one; the plan, whether
+/// there is a context, whether it is the inverse.
+/// </summary>
 internal sealed class CouplingFunction : KernelFunction<CouplingFunction>
 {
     private const string PlanKey = "plan", ContextKey = "context", InverseKey = "inverse";
+
+    /// <summary>Value (N, D) and log-determinant (N), without a graph; the caller disposes them.</summary>
+    /// <param name="plan">The layer.</param>
+    /// <param name="all">Its tensors.</param>
+    /// <param name="hasContext">Whether there is a context among them.</param>
+    /// <param name="inverse">The direction.</param>
+    /// <param name="tape">Gets what the gradients need; null if none are wanted.</param>
+    public static unsafe (Tensor Value, Tensor LogDet) Forward(CouplingPlan plan, IReadOnlyList<Tensor> all, bool hasContext, bool inverse, Tensor? tape)
+    {
+        var rows = all[0].shape[0];
+        Tensor value = empty([rows, plan.Shape.Features], ScalarType.Float32, CPU), logDet = empty([rows], ScalarType.Float32, CPU);
+        CouplingForward.Run(Call(plan, all, Tensors(plan, all, hasContext), inverse), KernelMemory.Floats(tape), KernelMemory.Pointer<float>(value), KernelMemory.Pointer<float>(logDet));
+        return (value, logDet);
+    }
 
     protected override List<Tensor> Compute(autograd.AutogradContext context, object[] arguments)
     {
         var (plan, hasContext, inverse) = ((CouplingPlan)arguments[^3], (bool)arguments[^2], (bool)arguments[^1]);
         var tensors = new List<Tensor>(arguments.Length - 2);
         for (var i = 0; i < arguments.Length - 3; i++) tensors.Add((Tensor)arguments[i]);
-        var tape = empty([CouplingForward.TapeSize(plan.Program, tensors[0].shape[0])], ScalarType.Float32, CPU);
-        var (value, logDet) = CouplingForward.Run(new CouplingCall(plan, tensors, hasContext, inverse), tape);
+        var tape = empty([CouplingForward.TapeSize(plan.Shape.Program, tensors[0].shape[0])], ScalarType.Float32, CPU);
+        var (value, logDet) = Forward(plan, tensors, hasContext, inverse, tape);
         tensors.Add(tape);
         context.save_data(PlanKey, plan);
         context.save_data(ContextKey, hasContext);
@@ -31,38 +48,47 @@ internal sealed class CouplingFunction : KernelFunction<CouplingFunction>
         var tape = saved[^1];
         saved.RemoveAt(saved.Count - 1);
         var results = is_grad_enabled()
-            ? KernelTwin.Differentiate(i => { var (y, l) = plan.Plain(i, hasContext, inverse); return [y, l]; }, saved, gradients)
-            : Gradients(new CouplingCall(plan, saved, hasContext, inverse), saved, tape, gradients);
+            ? KernelReference.Differentiate(i => { var (y, l) = plan.Reference(i, hasContext, inverse); return [y, l]; }, saved, gradients)
+            : Gradients(plan, saved, hasContext, inverse, tape, gradients);
         results.AddRange([null, null, null]);
         return results;
     }
 
-    private static unsafe List<Tensor?> Gradients(CouplingCall call, List<Tensor> saved, Tensor tape, List<Tensor> gradients)
+    private static unsafe List<Tensor?> Gradients(CouplingPlan plan, List<Tensor> saved, bool hasContext, bool inverse, Tensor tape, List<Tensor> gradients)
     {
-        var to = call.Tensors.Gradients(saved, out var results);
+        var tensors = Tensors(plan, saved, hasContext);
+        var to = tensors.Gradients(saved, out var results);
         // one number a column, which become one in all where the weight is one
-        var ofWeight = stackalloc float[call.Columns];
-        if (call.HasWeight && results[^1] is not null)
+        var columns = plan.Shape.Columns;
+        var ofWeight = stackalloc float[columns];
+        if (plan.Map.HasWeight && results[^1] is not null)
         {
             to.After = ofWeight;
-            to.AfterCount = call.Columns;
+            to.AfterCount = columns;
         }
 
         using var ofValue = gradients[0].contiguous();
         var ofLogDet = gradients[1];
-        CouplingBackward.Run(call, KernelMemory.Pointer<float>(tape), KernelMemory.Pointer<float>(ofValue), KernelMemory.Pointer<float>(ofLogDet), (nint)ofLogDet.stride(0), to);
-        if (to.After != null) WriteWeight(call, saved[^1], ofWeight, results[^1]!);
+        CouplingBackward.Run(Call(plan, saved, tensors, inverse), KernelMemory.Pointer<float>(tape), KernelMemory.Pointer<float>(ofValue), KernelMemory.Pointer<float>(ofLogDet), (nint)ofLogDet.stride(0), to);
+        if (to.After != null) WriteWeight(ofWeight, columns, results[^1]!);
         return results;
     }
 
-    // a number beyond its limit acts as if it were at it, so nothing moves it
-    private static unsafe void WriteWeight(CouplingCall call, Tensor weight, float* ofColumns, Tensor to)
+    private static unsafe void WriteWeight(float* ofColumns, int columns, Tensor to)
     {
-        float* given = KernelMemory.Pointer<float>(weight), result = KernelMemory.Pointer<float>(to);
-        var count = (int)weight.numel();
-        var most = call.Plan.Map.MaxWeight;
+        var result = KernelMemory.Pointer<float>(to);
         double all = 0;
-        for (var i = 0; i < call.Columns; i++) all += ofColumns[i];
-        for (var i = 0; i < count; i++) result[i] = Math.Abs(given[i]) <= most ? count == 1 ? (float)all : ofColumns[i] : 0;
+        for (var i = 0; i < columns; i++) all += ofColumns[i];
+        if (to.numel() == 1) *result = (float)all;
+        else new ReadOnlySpan<float>(ofColumns, columns).CopyTo(new Span<float>(result, columns));
+    }
+
+    private static DenseTensors Tensors(CouplingPlan plan, IReadOnlyList<Tensor> all, bool hasContext) =>
+        new(plan.Shape.Program, plan.Map.HasWeight ? [.. all.Take(all.Count - 1)] : all, hasContext);
+
+    private static unsafe CouplingCall Call(CouplingPlan plan, IReadOnlyList<Tensor> all, DenseTensors tensors, bool inverse)
+    {
+        var weight = plan.Map.HasWeight ? all[^1] : null;
+        return new(plan.Shape, tensors.Call(), inverse, KernelMemory.Floats(weight), (int)(weight?.numel() ?? 0));
     }
 }

@@ -4,8 +4,7 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Operations;
 
-/// <summary>A coupling of vectors, or an autoregressive layer forward, as a kernel sees it: which features a network reads, and which ones the map changes.</summary>
-/// <remarks>In a coupling no feature is both; in an autoregressive layer each feature is.</remarks>
+/// <summary>A coupling of vectors, or an autoregressive layer forward, as one operation: a network of linear layers and an elementwise map.</summary>
 internal sealed class CouplingPlan
 {
     private readonly Func<Tensor, Tensor> read, changed;
@@ -20,33 +19,19 @@ internal sealed class CouplingPlan
     /// <param name="read">Takes what the network reads, in plain operations.</param>
     /// <param name="changed">Takes what the map changes.</param>
     /// <param name="merge">Makes the result of an input and what the map gave.</param>
-    public CouplingPlan(int[] readAt, int[] changedAt, DenseProgram program, double? limit, CouplingMap map, Func<Tensor, Tensor> read, Func<Tensor, Tensor> changed, Func<Tensor, Tensor, Tensor> merge)
+    public CouplingPlan(int[] readAt, int[] changedAt, DenseProgram program, double? limit, ElementwiseMap map, Func<Tensor, Tensor> read, Func<Tensor, Tensor> changed, Func<Tensor, Tensor, Tensor> merge)
     {
-        Features = Math.Max(readAt.Max(), changedAt.Max()) + 1;
-        (ReadAt, ChangedAt, Program, Map, Limit) = (readAt, changedAt, program, map, limit ?? 0);
+        (Shape, Map) = (new CouplingShape(readAt, changedAt, program, limit ?? 0, map), map);
         (this.read, this.changed, this.merge) = (read, changed, merge);
-        var first = readAt[0];
-        ReadRun = readAt.Select((at, i) => at - i).All(start => start == first) ? first : -1;
     }
 
-    public int Features { get; }
+    public CouplingShape Shape { get; }
 
-    public int[] ReadAt { get; }
-
-    public int[] ChangedAt { get; }
-
-    public CouplingMap Map { get; }
-
-    /// <summary>Where the features that the network reads begin, if they lie together; else −1.</summary>
-    public int ReadRun { get; }
-
-    /// <summary>The limit of what the network sees; 0 for none.</summary>
-    public double Limit { get; }
-
-    public DenseProgram Program { get; }
+    public ElementwiseMap Map { get; }
 
     /// <summary>Whether the kernel may run on such an input, whatever the other tensors are.</summary>
-    public bool IsFor(Tensor input) => KernelSwitches.Coupling && Map.IsOn && DenseNetwork.Fits(input, Features);
+    public bool CanRun(Tensor input, bool inverse) =>
+        KernelSwitches.Coupling && Map.IsOn && !(inverse && Map.InverseIsSearch) && DenseNetwork.IsMatrix(input, Shape.Features);
 
     /// <summary>Value and log-determinant; null if the kernel cannot run on these tensors. Runs in a dispose scope.</summary>
     /// <param name="all">The tensors of <see cref="DenseTensors"/>, of which the first is the whole input, and the context is limited.</param>
@@ -54,34 +39,26 @@ internal sealed class CouplingPlan
     /// <param name="inverse">The direction.</param>
     public (Tensor Value, Tensor LogDet)? TryRun(List<Tensor> all, bool hasContext, bool inverse)
     {
-        if (!DenseNetwork.Serves(Program, all, hasContext, Features)) return null;
+        if (!DenseNetwork.CanRun(Shape.Program, all, hasContext, Shape.Features)) return null;
         for (var i = 0; i < (hasContext ? 2 : 1); i++) all[i] = DenseNetwork.Rows(all[i]);
         if (Map.Weight is { } weight)
         {
-            if (weight.dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(weight) || (weight.numel() != 1 && weight.numel() != ChangedAt.Length)) return null;
+            if (weight.dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(weight) || (weight.numel() != 1 && weight.numel() != Shape.Columns)) return null;
             all.Add(weight);
         }
-        return Run(all, hasContext, inverse);
+        if (!is_grad_enabled() || !all.Exists(t => t.requires_grad)) return CouplingFunction.Forward(this, all, hasContext, inverse, null);
+        var outputs = CouplingFunction.Apply([.. all, this, hasContext, inverse]);
+        return (outputs[0], outputs[1]);
     }
 
     /// <summary>The layer in plain operations. Runs in a dispose scope.</summary>
-    public (Tensor Value, Tensor LogDet) Plain(IReadOnlyList<Tensor> all, bool hasContext, bool inverse)
+    public (Tensor Value, Tensor LogDet) Reference(IReadOnlyList<Tensor> all, bool hasContext, bool inverse)
     {
         var input = all[0];
-        var parts = all.Take(all.Count - (Map.Weight is null ? 0 : 1)).ToArray();
-        parts[0] = InputLimitReference.Of(read(input), Limit > 0 ? Limit : null);
-        var parameters = DenseTwin.Forward(Program, new DenseTensors(Program, parts, hasContext));
-        var (value, logDet) = Map.Plain(changed(input), parameters, parts.Length == all.Count ? null : all[^1], inverse);
+        var parts = all.Take(all.Count - (Map.HasWeight ? 1 : 0)).ToArray();
+        parts[0] = InputLimitReference.Of(read(input), Shape.Limit > 0 ? Shape.Limit : null);
+        var parameters = DenseReference.Forward(Shape.Program, new DenseTensors(Shape.Program, parts, hasContext));
+        var (value, logDet) = ElementwiseOperation.Reference(new(Map, inverse, Sums: true), changed(input), parameters, parts.Length == all.Count ? null : all[^1], null);
         return (merge(input, value), logDet);
-    }
-
-    private (Tensor Value, Tensor LogDet) Run(List<Tensor> all, bool hasContext, bool inverse)
-    {
-        if (is_grad_enabled() && all.Exists(t => t.requires_grad))
-        {
-            var outputs = CouplingFunction.Apply([.. all, this, hasContext, inverse]);
-            return (outputs[0], outputs[1]);
-        }
-        return CouplingForward.Run(new CouplingCall(this, all, hasContext, inverse), null);
     }
 }

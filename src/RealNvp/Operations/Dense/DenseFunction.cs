@@ -36,7 +36,7 @@ internal sealed class DenseFunction : KernelFunction<DenseFunction>
         var program = (DenseProgram)context.get_data(ProgramKey);
         var saved = context.get_saved_variables();
         var tensors = new DenseTensors(program, saved.GetRange(0, saved.Count - 1), (bool)context.get_data(ContextKey));
-        var results = is_grad_enabled() ? DenseTwin.Gradients(program, tensors, gradients[0]) : Gradients(tensors, saved, gradients[0]);
+        var results = is_grad_enabled() ? DenseReference.Gradients(program, tensors, gradients[0]) : Gradients(tensors, saved, gradients[0]);
         return [.. results, null, null];
     }
 

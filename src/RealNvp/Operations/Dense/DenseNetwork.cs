@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Operations;
 
-/// <summary>A network of linear layers: the kernel where it serves, and else plain operations, which give the same up to rounding.</summary>
+/// <summary>A network of linear layers: the kernel if it can run, and else plain operations, which give the same up to rounding.</summary>
 internal static class DenseNetwork
 {
     /// <summary>The most inputs of a layer that the kernel takes. With more, panels leave the first-level cache, and a library that parts the inner dimension too is faster.</summary>
@@ -20,7 +20,7 @@ internal static class DenseNetwork
     public static Tensor Run(DenseProgram program, List<Tensor> all, bool hasContext)
     {
         using var scope = NewDisposeScope();
-        if (!Serves(program, all, hasContext)) return scope.MoveToOuter(DenseTwin.Forward(program, new DenseTensors(program, all, hasContext)));
+        if (!CanRun(program, all, hasContext)) return scope.MoveToOuter(DenseReference.Forward(program, new DenseTensors(program, all, hasContext)));
         all[0] = Rows(all[0]);
         if (hasContext) all[1] = Rows(all[1]);
         var differentiable = is_grad_enabled() && all.Exists(t => t.requires_grad);
@@ -29,24 +29,24 @@ internal static class DenseNetwork
             : DenseFunction.Forward(program, new DenseTensors(program, all, hasContext), null));
     }
 
-    /// <summary>Whether the kernel takes these tensors; they are those of <see cref="DenseTensors"/>.</summary>
+    /// <summary>Whether the kernel can run on these tensors; they are those of <see cref="DenseTensors"/>.</summary>
     /// <param name="program">The network.</param>
     /// <param name="all">The tensors.</param>
     /// <param name="hasContext">Whether there is a context among them.</param>
     /// <param name="columns">Those of the input, where it is more than what the network reads; 0 where it is just that.</param>
-    internal static bool Serves(DenseProgram program, List<Tensor> all, bool hasContext, int columns = 0)
+    internal static bool CanRun(DenseProgram program, List<Tensor> all, bool hasContext, int columns = 0)
     {
         if (!KernelSwitches.Dense || !LaneWidth.ServesProducts || !program.LastIsActivated) return false;
-        if (!Fits(all[0], columns > 0 ? columns : program.Inputs) || all[0].shape[0] is 0 or > int.MaxValue) return false;
+        if (!IsMatrix(all[0], columns > 0 ? columns : program.Inputs) || all[0].shape[0] is 0 or > int.MaxValue) return false;
         if (program.Layers.Any(l => l.Inputs > MostInputs) || program.Outputs > MostOutputs) return false;
-        if (hasContext && !(Fits(all[1], program.Context) && all[1].shape[0] == all[0].shape[0])) return false;
+        if (hasContext && !(IsMatrix(all[1], program.Context) && all[1].shape[0] == all[0].shape[0])) return false;
         for (var i = hasContext ? 2 : 1; i < all.Count; i++)
             if (all[i].dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(all[i])) return false;
         return true;
     }
 
     /// <summary>Whether a matrix is one of float32 numbers on the CPU, with so many columns.</summary>
-    internal static bool Fits(Tensor matrix, long columns) =>
+    internal static bool IsMatrix(Tensor matrix, long columns) =>
         matrix.dtype == ScalarType.Float32 && matrix.device_type == DeviceType.CPU && !matrix.is_sparse && matrix.dim() == 2 && matrix.shape[1] == columns;
 
     // a kernel takes any distance between rows, but the numbers of a row must lie together

@@ -9,10 +9,10 @@ internal static unsafe class ConvNetBackward
     /// <param name="weights">The weights.</param>
     /// <param name="inner">Relu of the first layer.</param>
     /// <param name="outer">Relu of the second layer.</param>
-    /// <param name="slopes">The gradient of <paramref name="outer"/>, which is written over.</param>
+    /// <param name="ofOuter">The gradient of <paramref name="outer"/>, which is written over.</param>
     /// <param name="taps">Gets the gradients of the taps of each pixel.</param>
     /// <param name="result">Get the gradients of the weights of both layers; its pointers are null together.</param>
-    public static void Run<TLanes>(ConvNetShape shape, float* padded, ConvNetWeights weights, float* inner, float* outer, float* slopes, float* taps, ConvNetWeights result) where TLanes : struct, ILanes<TLanes, float>
+    public static void Run<TLanes>(ConvNetShape shape, float* padded, ConvNetWeights weights, float* inner, float* outer, float* ofOuter, float* taps, ConvNetWeights result) where TLanes : struct, ILanes<TLanes, float>
     {
         int first = DensePacking.Size(shape.Taps, shape.M, TLanes.Count), second = DensePacking.Size(shape.M, shape.M, TLanes.Count);
         var size = (nint)shape.M * (shape.M + shape.Taps + 2);
@@ -25,7 +25,7 @@ internal static unsafe class ConvNetBackward
         {
             for (var i = start; i < end; i++)
             {
-                var job = new Share { Shape = shape, Padded = padded, Inner = inner, Outer = outer, Slopes = slopes, Taps = taps, First = panels, Second = panels + first, Sums = result.First == null ? null : shares + ((nint)i * size) };
+                var job = new Share { Shape = shape, Padded = padded, Inner = inner, Outer = outer, OfOuter = ofOuter, Taps = taps, First = panels, Second = panels + first, Sums = result.First == null ? null : shares + ((nint)i * size) };
                 Blocks<TLanes>(job, (int)(shape.Blocks * i / shape.Shares), (int)(shape.Blocks * (i + 1) / shape.Shares));
             }
         });
@@ -36,7 +36,7 @@ internal static unsafe class ConvNetBackward
     private struct Share
     {
         public ConvNetShape Shape;
-        public float* Padded, Inner, Outer, Slopes, Taps, First, Second, Sums;
+        public float* Padded, Inner, Outer, OfOuter, Taps, First, Second, Sums;
     }
 
     private static void Blocks<TLanes>(Share job, int start, int end) where TLanes : struct, ILanes<TLanes, float>
@@ -51,15 +51,15 @@ internal static unsafe class ConvNetBackward
         {
             var at = block * ConvNetShape.Block;
             var count = Math.Min(ConvNetShape.Block, shape.Pixels - at);
-            float* slopes = job.Slopes + ((nint)at * m), inner = job.Inner + ((nint)at * m);
-            Gate<TLanes>(slopes, job.Outer + ((nint)at * m), (nint)count * m);
-            DenseProduct.Multiply<TLanes>(slopes, m, 1, job.Second, 0, count, m, m, new DenseFinish { Gate = inner, Result = gradients, Stride = m });
+            float* ofOuter = job.OfOuter + ((nint)at * m), inner = job.Inner + ((nint)at * m);
+            Gate<TLanes>(ofOuter, job.Outer + ((nint)at * m), (nint)count * m);
+            DenseProduct.Multiply<TLanes>(ofOuter, m, 1, job.Second, 0, count, m, m, new DenseFinish { Gate = inner, Result = gradients, Stride = m });
             if (product != null)
             {
                 var next = block > start;
-                AddRows<TLanes>(slopes, count, m, bias);
+                AddRows<TLanes>(ofOuter, count, m, bias);
                 AddRows<TLanes>(gradients, count, m, firstBias);
-                DenseProduct.Multiply<TLanes>(slopes, 1, m, inner, m, m, m, count, new DenseFinish { Addend = next ? product : null, Result = product, Stride = m });
+                DenseProduct.Multiply<TLanes>(ofOuter, 1, m, inner, m, m, m, count, new DenseFinish { Addend = next ? product : null, Result = product, Stride = m });
                 ConvNetImages.Patches<TLanes>(shape, job.Padded, at, count, patches);
                 DenseProduct.Multiply<TLanes>(patches, 1, shape.Stride, gradients, m, taps, m, count, new DenseFinish { Addend = next ? firstProduct : null, Result = firstProduct, Stride = m });
             }

@@ -40,9 +40,9 @@ internal readonly unsafe struct ConvNetWeights
         for (var o = 0; o < shape.O; o++)
         {
             var factor = Factor(Scale[o]);
-            float* slope = weight + ((nint)o * each), value = Last + ((nint)o * each);
-            var along = ((double)ImageMath.Dot(slope, value, each)) + (bias[o] * LastBias[o]);
-            for (var i = 0; i < each; i++) slope[i] *= factor;
+            float* gradient = weight + ((nint)o * each), value = Last + ((nint)o * each);
+            var along = ((double)ImageMath.Dot(gradient, value, each)) + (bias[o] * LastBias[o]);
+            for (var i = 0; i < each; i++) gradient[i] *= factor;
             bias[o] *= factor;
             // beyond its limits nothing moves the scale
             scale[o] = Scale[o] is < -Limit or > Limit ? 0 : (float)(Speed * factor * along);

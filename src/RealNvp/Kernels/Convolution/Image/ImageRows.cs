@@ -89,9 +89,9 @@ internal static unsafe class ImageRows
                 for (var r = 0; r < rows; r++, p += channels, q += channels)
                 {
                     var value = Vector512.Load(p);
-                    var slope = Vector512.GreaterThan(Vector512.FusedMultiplyAdd(value, scale, shift), Vector512<float>.Zero) & Vector512.Load(q);
-                    sum += slope;
-                    along = Vector512.FusedMultiplyAdd(slope, value - mean, along);
+                    var kept = Vector512.GreaterThan(Vector512.FusedMultiplyAdd(value, scale, shift), Vector512<float>.Zero) & Vector512.Load(q);
+                    sum += kept;
+                    along = Vector512.FusedMultiplyAdd(kept, value - mean, along);
                 }
                 Widen(sum, into + c);
                 Widen(along, into + channels + c);
@@ -139,13 +139,13 @@ internal static unsafe class ImageRows
                 for (; c <= channels - 16; c += 16)
                 {
                     var (value, scale) = (Vector512.Load(x + c), Vector512.Load(a + c));
-                    var slope = Vector512.GreaterThan(Vector512.FusedMultiplyAdd(value, scale, Vector512.Load(b + c)), Vector512<float>.Zero) & Vector512.Load(g + c);
-                    Vector512.FusedMultiplyAdd(slope, scale, Vector512.FusedMultiplyAdd(value, Vector512.Load(p + c), Vector512.Load(q + c))).Store(dx + c);
+                    var kept = Vector512.GreaterThan(Vector512.FusedMultiplyAdd(value, scale, Vector512.Load(b + c)), Vector512<float>.Zero) & Vector512.Load(g + c);
+                    Vector512.FusedMultiplyAdd(kept, scale, Vector512.FusedMultiplyAdd(value, Vector512.Load(p + c), Vector512.Load(q + c))).Store(dx + c);
                 }
                 for (; c < channels; c++)
                 {
-                    var slope = MathF.FusedMultiplyAdd(x[c], a[c], b[c]) > 0 ? g[c] : 0;
-                    dx[c] = MathF.FusedMultiplyAdd(slope, a[c], MathF.FusedMultiplyAdd(x[c], p[c], q[c]));
+                    var kept = MathF.FusedMultiplyAdd(x[c], a[c], b[c]) > 0 ? g[c] : 0;
+                    dx[c] = MathF.FusedMultiplyAdd(kept, a[c], MathF.FusedMultiplyAdd(x[c], p[c], q[c]));
                 }
             }
         }

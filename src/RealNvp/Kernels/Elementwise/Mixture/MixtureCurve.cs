@@ -13,13 +13,13 @@ internal struct MixturePoint<TLanes>
     public TLanes LargestBelow, LargestAbove, SumBelow, SumAbove;
 
     /// <summary>logit F(x), and the logarithm of its derivative.</summary>
-    public TLanes Logit, LogSlope;
+    public TLanes Logit, LogDerivative;
 
     /// <summary>The larger one and the smaller one of F and 1 − F.</summary>
     public TLanes Most, Least;
 
     /// <summary>The logarithm of the largest density, the sum of all as multiples of it, and the derivative as a multiple of it.</summary>
-    public TLanes LargestDensity, SumDensity, Slope;
+    public TLanes LargestDensity, SumDensity, Derivative;
 }
 
 /// <summary>logit F(x) of a vector of elements and the logarithm of its derivative, with F = Σ πᵢ σ(uᵢ) and u = (x − μ)/s.</summary>
@@ -192,9 +192,9 @@ internal readonly unsafe struct MixtureCurve<TLanes, T>(int components)
         var most = TLanes.Number(1) / (TLanes.Number(1) + fade);
         (point.Most, point.Least) = (most, fade * most);
         // where one component is all, the quotient is 1 to the last bit
-        var slope = sum / (TLanes.Select(right, point.SumAbove, point.SumBelow) * most);
-        (point.LargestDensity, point.SumDensity, point.Slope) = (largest, sum, slope);
-        point.LogSlope = largest + TLanes.Log(slope);
+        var derivative = sum / (TLanes.Select(right, point.SumAbove, point.SumBelow) * most);
+        (point.LargestDensity, point.SumDensity, point.Derivative) = (largest, sum, derivative);
+        point.LogDerivative = largest + TLanes.Log(derivative);
     }
 
     /// <summary>Adds to a sum. In float32 the rounding of many terms would be more than that of all the rest.</summary>

@@ -42,7 +42,7 @@ internal readonly unsafe struct MixtureGradient<TLanes, T>(int components, bool 
     private struct Upstream
     {
         /// <summary>Of y, of L, and of log D; of L times D.</summary>
-        public TLanes Value, Logit, Log, Slope;
+        public TLanes Value, Logit, Log, Density;
 
         /// <summary>D tanh(L/2), and the parts F and 1 − F that are below and above.</summary>
         public TLanes Bend, Below, Above;
@@ -56,9 +56,9 @@ internal readonly unsafe struct MixtureGradient<TLanes, T>(int components, bool 
     {
         var right = TLanes.AtLeast(point.Logit, TLanes.Number(0));
         (upstream.Below, upstream.Above) = (TLanes.Select(right, point.Most, point.Least), TLanes.Select(right, point.Least, point.Most));
-        var slope = LaneMath<TLanes, T>.Exp(point.LargestDensity) * point.Slope;
+        var derivative = LaneMath<TLanes, T>.Exp(point.LargestDensity) * point.Derivative;
         // written as for components, so that nothing is left where one is all
-        var bend = (point.Most + point.Most - TLanes.Number(1)) * slope;
+        var bend = (point.Most + point.Most - TLanes.Number(1)) * derivative;
         upstream.Bend = TLanes.Select(right, bend, -bend);
         upstream.Log = ofLog;
         if (inverse) Turn(point, ofValue, ofLog, logScale, scratch, ref upstream);
@@ -66,7 +66,7 @@ internal readonly unsafe struct MixtureGradient<TLanes, T>(int components, bool 
         {
             upstream.Value = ofValue;
             upstream.Logit = ofValue * LaneMath<TLanes, T>.Exp(logScale);
-            upstream.Slope = upstream.Logit * slope;
+            upstream.Density = upstream.Logit * derivative;
         }
     }
 
@@ -77,8 +77,8 @@ internal readonly unsafe struct MixtureGradient<TLanes, T>(int components, bool 
         var sum = TLanes.Number(0);
         for (var k = 0; k < components; k++, component += MixtureCurve<TLanes, T>.Stride)
             sum = TLanes.MultiplyAdd(TLanes.Load(MixtureCurve<TLanes, T>.At(component, MixtureCurve<TLanes, T>.Density)), Bend(component), sum);
-        upstream.Slope = -TLanes.MultiplyAdd(-ofLog, upstream.Bend - (sum / point.SumDensity), ofValue);
-        upstream.Logit = upstream.Slope * LaneMath<TLanes, T>.Exp(-point.LogSlope);
+        upstream.Density = -TLanes.MultiplyAdd(-ofLog, upstream.Bend - (sum / point.SumDensity), ofValue);
+        upstream.Logit = upstream.Density * LaneMath<TLanes, T>.Exp(-point.LogDerivative);
         upstream.Value = upstream.Logit * LaneMath<TLanes, T>.Exp(-logScale);
         upstream.Log = -ofLog;
     }
@@ -98,7 +98,7 @@ internal readonly unsafe struct MixtureGradient<TLanes, T>(int components, bool 
     {
         var one = TLanes.Number(1);
         var (x, scaleBelow, scaleAbove, scaleDensity) = (place, one / point.SumBelow, one / point.SumAbove, one / point.SumDensity);
-        var (ofLogit, ofLog, ofSlope, bend, partBelow, partAbove) = (upstream.Logit, upstream.Log, upstream.Slope, upstream.Bend, upstream.Below, upstream.Above);
+        var (ofLogit, ofLog, ofDensity, bend, partBelow, partAbove) = (upstream.Logit, upstream.Log, upstream.Density, upstream.Bend, upstream.Below, upstream.Above);
         var sum = TLanes.Number(0);
         var rest = sum;
         var meanOutput = output + (components * outputStep);
@@ -109,7 +109,7 @@ internal readonly unsafe struct MixtureGradient<TLanes, T>(int components, bool 
             var below = TLanes.Load(MixtureCurve<TLanes, T>.At(component, MixtureCurve<TLanes, T>.Below)) * scaleBelow;
             var above = TLanes.Load(MixtureCurve<TLanes, T>.At(component, MixtureCurve<TLanes, T>.Above)) * scaleAbove;
             TLanes.Store(TLanes.MultiplyAdd(ofLogit, below - above, ofLog * (share - (partAbove * below) - (partBelow * above))), output);
-            var ofX = share * TLanes.MultiplyAdd(ofLog, bend - Bend(component), ofSlope);
+            var ofX = share * TLanes.MultiplyAdd(ofLog, bend - Bend(component), ofDensity);
             MixtureCurve<TLanes, T>.Add(ref sum, ofX, ref rest);
             TLanes.Store(-ofX, meanOutput);
             // −log s, through 7 tanh(r/7)

@@ -25,7 +25,7 @@ internal readonly unsafe struct MixtureKernel<TLanes, T>(int components, bool in
         curve.Run(x, at[1], step, scratch, ref point);
         var last = at[1] + (3 * curve.Components * step);
         MixtureCurve<TLanes, T>.Bounded(TLanes.Load(last), MixtureLimits.MaxLogScale, out var logScale, out _);
-        var logDerivative = point.LogSlope + logScale;
+        var logDerivative = point.LogDerivative + logScale;
         TLanes.Store(inverse ? x : TLanes.MultiplyAdd(point.Logit, LaneMath<TLanes, T>.Exp(logScale), TLanes.Load(last + step)), at[2]);
         TLanes.Store(inverse ? -logDerivative : logDerivative, at[3]);
     }

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 
 namespace RealNvp.Kernels;
@@ -7,12 +8,13 @@ namespace RealNvp.Kernels;
 /// </summary>
 /// <remarks>
 /// logit F lies between the lines of its components, so x lies between their inverses at y. A step that leaves the bracket, is no number or
-/// is not half of the one before becomes the middle: each halves something. A lane that is done stays where it is.
+/// is not half of the one before becomes the middle: each halves something. A lane that is done stays where it is. Its numbers are those of float64.
 /// </remarks>
-internal readonly unsafe struct MixtureRoot<TLanes>(int components) : IElementKernel<double>
-    where TLanes : struct, ILanes<TLanes, double>
+internal readonly unsafe struct MixtureRoot<TLanes, T>(int components) : IElementKernel<T>
+    where TLanes : struct, ILanes<TLanes, T>
+    where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
-    private readonly MixtureCurve<TLanes, double> curve = new(components);
+    private readonly MixtureCurve<TLanes, T> curve = new(components);
 
     /// <inheritdoc/>
     public int Scratch => curve.Scratch + 1;
@@ -34,7 +36,7 @@ internal readonly unsafe struct MixtureRoot<TLanes>(int components) : IElementKe
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Run(double** at, nint* steps, double* scratch)
+    public void Run(T** at, nint* steps, T* scratch)
     {
         Unsafe.SkipInit(out MixturePoint<TLanes> point);
         Unsafe.SkipInit(out Search search);
@@ -43,7 +45,7 @@ internal readonly unsafe struct MixtureRoot<TLanes>(int components) : IElementKe
         var flags = scratch + (curve.Scratch * TLanes.Count);
         curve.Prepare(parameters, step, scratch, ref point);
         var last = parameters + (3 * components * step);
-        MixtureCurve<TLanes, double>.Bounded(TLanes.Load(last), MixtureLimits.MaxLogScale, out var logScale, out _);
+        MixtureCurve<TLanes, T>.Bounded(TLanes.Load(last), MixtureLimits.MaxLogScale, out var logScale, out _);
         Begin(TLanes.Load(at[0]) - TLanes.Load(last + step), logScale, parameters + (components * step), step, scratch, ref search);
         for (var i = 0; ; i++)
         {
@@ -54,23 +56,23 @@ internal readonly unsafe struct MixtureRoot<TLanes>(int components) : IElementKe
         }
         TLanes.Store(search.X, at[2]);
         var scale = TLanes.Max(TLanes.Number(1), TLanes.Abs(TLanes.Load(at[0])));
-        var residual = TLanes.Abs(search.Residual) * LaneMath<TLanes, double>.Exp(logScale) / scale;
+        var residual = TLanes.Abs(search.Residual) * LaneMath<TLanes, T>.Exp(logScale) / scale;
         // where the map is steep, the number next to the root has a large residual too: a root to 14 digits of x counts as exact
-        var rest = TLanes.Abs(search.Residual) * LaneMath<TLanes, double>.Exp(-point.LogSlope);
+        var rest = TLanes.Abs(search.Residual) * LaneMath<TLanes, T>.Exp(-point.LogDerivative);
         var exact = TLanes.AtLeast(TLanes.Max(TLanes.Number(1), TLanes.Abs(search.X)) * TLanes.Number(MixtureLimits.LastDigits), rest);
         TLanes.Store(TLanes.Select(exact, TLanes.Number(0), residual), at[3]);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Begin(in TLanes shifted, in TLanes logScale, double* mean, nint step, double* component, ref Search search)
+    private void Begin(in TLanes shifted, in TLanes logScale, T* mean, nint step, T* component, ref Search search)
     {
         TLanes zero = TLanes.Number(0), one = TLanes.Number(1);
-        var target = shifted * LaneMath<TLanes, double>.Exp(-logScale);
+        var target = shifted * LaneMath<TLanes, T>.Exp(-logScale);
         var low = TLanes.Number(double.PositiveInfinity);
         var high = -low;
-        for (var k = 0; k < components; k++, mean += step, component += MixtureCurve<TLanes, double>.Stride)
+        for (var k = 0; k < components; k++, mean += step, component += MixtureCurve<TLanes, T>.Stride)
         {
-            var line = TLanes.MultiplyAdd(target, one / TLanes.Load(MixtureCurve<TLanes, double>.At(component, MixtureCurve<TLanes, double>.InverseSize)), TLanes.Load(mean));
+            var line = TLanes.MultiplyAdd(target, one / TLanes.Load(MixtureCurve<TLanes, T>.At(component, MixtureCurve<TLanes, T>.InverseSize)), TLanes.Load(mean));
             low = TLanes.Min(low, line);
             high = TLanes.Max(high, line);
         }
@@ -101,7 +103,7 @@ internal readonly unsafe struct MixtureRoot<TLanes>(int components) : IElementKe
         var tooHigh = TLanes.Above(residual, zero);
         var low = TLanes.Select(tooHigh, search.Low, x);
         var high = TLanes.Select(tooHigh, x, search.High);
-        var newton = x - (residual * LaneMath<TLanes, double>.Exp(-point.LogSlope));
+        var newton = x - (residual * LaneMath<TLanes, T>.Exp(-point.LogDerivative));
         var good = TLanes.AtLeast(newton, low);
         good = TLanes.Select(good, TLanes.AtLeast(high, newton), good);
         good = TLanes.Select(good, TLanes.AtLeast(search.Before * half, TLanes.Abs(newton - x)), good);
@@ -115,10 +117,10 @@ internal readonly unsafe struct MixtureRoot<TLanes>(int components) : IElementKe
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static bool AreDone(in TLanes done, double* flags)
+    private static bool AreDone(in TLanes done, T* flags)
     {
         TLanes.Store(done, flags);
-        for (var i = 0; i < TLanes.Count; i++) if (flags[i] == 0) return false;
+        for (var i = 0; i < TLanes.Count; i++) if (flags[i] == T.Zero) return false;
         return true;
     }
 }

@@ -42,14 +42,14 @@ internal readonly unsafe struct SplineGradient<TLanes, T>(SplineShape shape, boo
             ofTail = ofValue * derivative;
             ofLog = TLanes.Select(within, ofLog, TLanes.MultiplyAdd(input - inside, ofTail, ofLog));
         }
-        SplineSlopes<TLanes, T>.Compute(curve, bin, ofValue, ofLog, inverse, out var slopes);
-        TLanes.Store(TLanes.Select(within, slopes.Input, ofTail), at[4]);
-        if (ends == SplineEnds.Linear) slopes.Keep(within);
+        SplineBinGradients<TLanes, T>.Compute(curve, bin, ofValue, ofLog, inverse, out var gradients);
+        TLanes.Store(TLanes.Select(within, gradients.Input, ofTail), at[4]);
+        if (ends == SplineEnds.Linear) gradients.Keep(within);
         var output = at[5];
         var outputStep = steps[5];
-        WriteSizes(scratch, 0, bin.X, bin.Index, slopes.WidthBefore, slopes.WidthHere, slopes.WidthChange, output, outputStep);
-        WriteSizes(scratch, 1, bin.Y, bin.Index, slopes.HeightBefore, slopes.HeightHere, slopes.HeightChange, output + (bins * outputStep), outputStep);
-        WriteDerivatives(bin.Index, slopes.Left, slopes.Right, output + (2 * bins * outputStep), outputStep);
+        WriteSizes(scratch, 0, bin.X, bin.Index, gradients.WidthBefore, gradients.WidthHere, gradients.WidthChange, output, outputStep);
+        WriteSizes(scratch, 1, bin.Y, bin.Index, gradients.HeightBefore, gradients.HeightHere, gradients.HeightChange, output + (bins * outputStep), outputStep);
+        WriteDerivatives(bin.Index, gradients.Left, gradients.Right, output + (2 * bins * outputStep), outputStep);
     }
 
     /// <summary>

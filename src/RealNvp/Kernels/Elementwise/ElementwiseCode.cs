@@ -1,0 +1,54 @@
+using System.Numerics;
+
+namespace RealNvp.Kernels;
+
+/// <summary>Rows of elements, and what is to be done with them.</summary>
+internal unsafe struct ElementJob<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+{
+    /// <summary>
+    /// Input, parameters, the weight if the map has one; then value and log-derivative, or for gradients those of value and log-derivative that come, and
+    /// those of input, parameters and weight that go.
+    /// </summary>
+    public Stream<T>* Streams;
+
+    /// <summary>The number of streams.</summary>
+    public int Count;
+
+    /// <summary>Elements of a run, and runs of a row.</summary>
+    public long Inner, Runs;
+
+    /// <summary>The first row, and the one after the last.</summary>
+    public long Start, End;
+
+    public bool Inverse, Gradient;
+
+    /// <summary>Runs a kernel over the rows.</summary>
+    public readonly void Run<TLanes, TKernel>(TKernel kernel) where TLanes : struct, ILanes<TLanes, T> where TKernel : struct, IElementKernel<T> =>
+        ElementTiles<TLanes, T, TKernel>.Run(kernel, this);
+}
+
+/// <summary>An elementwise map on numbers: its kernel and that of its gradients.</summary>
+internal abstract class ElementwiseCode
+{
+    /// <summary>P, the parameters of an element.</summary>
+    public abstract int Parameters { get; }
+
+    /// <summary>Whether a learned number, one in all or one a feature or channel, is one of its streams.</summary>
+    public virtual bool HasWeight => false;
+
+    /// <summary>What an element costs, in multiply-adds.</summary>
+    public abstract double Cost { get; }
+
+    /// <summary>Computes rows on this thread, with vectors as wide as there are.</summary>
+    public void Run<T>(in ElementJob<T> job) where T : unmanaged, IBinaryFloatingPointIeee754<T> => LaneWidth.Run<Code<T>, T>(new Code<T>(this, job));
+
+    /// <summary>Lets the job run the kernel of the map, or that of its gradients.</summary>
+    protected abstract void Run<TLanes, T>(in ElementJob<T> job) where TLanes : struct, ILanes<TLanes, T> where T : unmanaged, IBinaryFloatingPointIeee754<T>;
+
+    private readonly struct Code<T>(ElementwiseCode map, in ElementJob<T> job) : ILaneCode<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        private readonly ElementJob<T> job = job;
+
+        public void Run<TLanes>() where TLanes : struct, ILanes<TLanes, T> => map.Run<TLanes, T>(job);
+    }
+}
