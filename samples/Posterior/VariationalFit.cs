@@ -6,42 +6,37 @@ using static TorchSharp.torch;
 namespace RealNvp.Samples.Posterior;
 
 /// <summary>Fits a flow to a posterior by the reverse divergence, and reads the answers off its samples.</summary>
-/// <param name="Steps">The number of training steps.</param>
+/// <param name="Steps">The number of training steps, a multiple of 50.</param>
 /// <param name="BatchSize">The samples of the flow in each step.</param>
 /// <param name="Draws">The samples for evidence, means and deviations.</param>
 /// <param name="Gradient">How gradients are estimated.</param>
 /// <param name="Seed">Seeds weights and noise.</param>
 public sealed record VariationalFit(int Steps, int BatchSize, int Draws, GradientEstimator Gradient, int Seed)
 {
+    private const int StepsPerEpoch = 50;
+
     /// <summary>Trains a new flow. The caller disposes it.</summary>
     /// <param name="posterior">The posterior.</param>
     /// <param name="label">What the progress bar shows.</param>
     /// <param name="device">Where the flow lives.</param>
     public RealNvpModel Train(IPosterior posterior, string label, Device device)
     {
-        const double learningRate = 5e-3;
         var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Shape = [posterior.Names.Count], Couplings = 6, Hidden = 32 }, Seed);
         flow.to(device);
-        flow.eval();
-        using var optimizer = new AdamOptimizer(flow);
-        using var bar = new ProgressBar(label, Steps, "steps");
-        var schedule = new CosineSchedule { WarmUpSteps = Math.Min(20, Steps / 4), Floor = 0.01 };
-        for (var step = 0; step < Steps; step++)
+        var options = new TrainingOptions
         {
-            using (NewDisposeScope())
-            {
-                optimizer.ZeroGradients();
-                var loss = VariationalInference.ReverseKl(flow, posterior.LogDensity, BatchSize, estimator: Gradient, seed: Stream(step));
-                loss.backward();
-                var norm = optimizer.Step(learningRate * schedule.At(step, Steps), maxGradientNorm: 20);
-                if (!double.IsFinite(norm)) throw new ArithmeticException($"The gradient became {norm} in step {step + 1}.");
-                bar.Report(step + 1, string.Create(CultureInfo.InvariantCulture, $"log evidence >= {-loss.item<float>():F3}"));
-            }
-            // TorchSharp's small native objects are freed by finalizers only
-            if (step % 10 != 0) continue;
-            GC.Collect(0);
-            GC.WaitForPendingFinalizers();
-        }
+            Epochs = Steps / StepsPerEpoch,
+            LearningRate = 5e-3,
+            Schedule = new CosineSchedule { WarmUpSteps = Math.Min(20, Steps / 4), Floor = 0.01 },
+            MaxGradientNorm = 20,
+            WeightNormDecay = 0,
+            // the schedule comes down to its end, so the last weights are the best ones
+            AverageDecay = null,
+            Seed = Seed,
+        };
+        using var trainer = new Trainer(flow, Objective.ReverseKl(posterior.LogDensity, BatchSize, Gradient), options);
+        using var bar = new ProgressBar(label, Steps, "steps");
+        trainer.Fit(TrainingData.None(StepsPerEpoch), progress: new Shown(bar));
         return flow;
     }
 
@@ -70,4 +65,10 @@ public sealed record VariationalFit(int Steps, int BatchSize, int Draws, Gradien
 
     // a seed of its own for every step of every run
     private long Stream(int number) => ((long)Seed << 32) + number;
+
+    // the loss is minus a bound of the log evidence
+    private sealed class Shown(ProgressBar bar) : IProgress<TrainingProgress>
+    {
+        public void Report(TrainingProgress value) => bar.Report(value.Step, string.Create(CultureInfo.InvariantCulture, $"log evidence >= {-value.Loss:F3}"));
+    }
 }

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -21,11 +22,11 @@ public partial class Flow
     private static Tensor OutDtype(Tensor x, ScalarType? dtype) => dtype is { } wanted && x.dtype != wanted ? x.to(wanted) : x;
 
     // x of the inverse pass comes in this dtype where the first layer converts; rounded only at the end otherwise
-    private DataDtype.Scope Wanted(ScalarType? dtype)
+    private PassState.Scope Wanted(ScalarType? dtype)
     {
         if (dtype is { } wanted && !TorchBackend.IsPrecise(wanted))
             throw new ArgumentException($"{GetName()} gives data in float32 or float64; {nameof(dtype)} is {wanted}. Convert the result.", nameof(dtype));
-        return DataDtype.Use(bijection.ConvertsDtype ? dtype : null);
+        return PassState.WithDtype(bijection.ConvertsDtype ? dtype : null);
     }
 
     /// <summary>The dtype of the weights; null for a flow without weights.</summary>

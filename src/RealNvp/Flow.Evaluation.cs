@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -37,7 +38,7 @@ public partial class Flow
         if (x.shape[0] == 0) throw new ArgumentException($"{owner} needs at least one example; got an empty batch.", nameof(x));
         CheckContext(context, x.shape[0], owner, mayWait: false);
         using var session = training ? reversible?.Start() ?? ReversibleSession.Suspend() : ReversibleSession.Suspend();
-        using var random = RandomSource.Use(seed);
+        using var random = PassState.Seed(seed);
         var input = Prepared(x);
         return scope.MoveToOuter(LogProbOf(owner, input, Features(context, input.dtype, owner, mayWait: false)));
     }
@@ -71,7 +72,7 @@ public partial class Flow
         CheckDataSet(x, context, owner);
         var count = x.shape[0];
         if (count == 0) throw new ArgumentException($"{owner} needs at least one example; got an empty batch.", nameof(x));
-        using var random = RandomSource.Use(seed);
+        using var random = PassState.Seed(seed);
         double sum = 0, squares = 0;
         long finite = 0;
         var tried = new List<long>();

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Layers;
 using static TorchSharp.torch;
 
 namespace RealNvp;
@@ -10,7 +11,7 @@ public partial class Flow
     {
         using var scope = NewDisposeScope();
         using var session = ReversibleSession.Suspend();
-        using var random = RandomSource.Use(0);
+        using var random = PassState.Seed(0);
         var input = Prepared(x);
         Applied(owner, input, ForBijection(Features(context, input.dtype, owner)));
     }

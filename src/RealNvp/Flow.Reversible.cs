@@ -16,6 +16,7 @@ public partial class Flow
     /// activations again. Layers that draw random numbers are trained the ordinary way: see <see cref="Bijection.IsRepeatable"/>.</para>
     /// <para>Weights must not change between the loss and its backward pass, and there are no gradients of gradients. Only weights of layers, inputs and
     /// contexts get gradients: a layer must not use other tensors that need them. Evaluation and sampling are not affected.</para>
+    /// <para>A weight that the loss does not depend on, such as a shift on circles before a uniform density, gets a gradient of zeros here, and none in ordinary training.</para>
     /// </remarks>
     public bool ReversibleTraining
     {

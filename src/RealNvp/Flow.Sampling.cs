@@ -1,3 +1,4 @@
+using RealNvp.Layers;
 using System.Runtime.InteropServices;
 using RealNvp.Internal;
 using TorchSharp;
@@ -115,7 +116,7 @@ public partial class Flow
         using var mode = EvaluationGate.Evaluate(this);
         var weight = Weight;
         var (device, dtype) = (weight?.device ?? get_default_device(), weight?.dtype ?? get_default_dtype());
-        using var random = RandomSource.Use(seed);
+        using var random = PassState.Seed(seed);
         var total = MemoryCheck.Samples(context?.shape[0] ?? 1, count, LatentShape.NumElements, dtype, owner);
         Tensor? features;
         Tensor z;
@@ -144,14 +145,14 @@ public partial class Flow
     private Tensor Latents(long count, double temperature, ScalarType dtype, Device device, Tensor? features)
     {
         const long block = 1 << 16;
-        if (count <= block) return base_density.Sample(count, temperature, dtype, device, RandomSource.Current, features);
+        if (count <= block) return base_density.Sample(count, temperature, dtype, device, PassState.Current?.Generator, features);
         // a number of samples that the device cannot hold fails here, and not after all of it is full
         empty(LatentShape.WithBatch(count), dtype, device).Dispose();
         List<Tensor> blocks = [];
         for (long start = 0; start < count; start += block)
         {
             var size = Math.Min(block, count - start);
-            blocks.Add(base_density.Sample(size, temperature, dtype, device, RandomSource.Current, features?.narrow(0, start, size)));
+            blocks.Add(base_density.Sample(size, temperature, dtype, device, PassState.Current?.Generator, features?.narrow(0, start, size)));
         }
         return cat(blocks);
     }

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -69,7 +70,7 @@ public partial class Flow
         using var scope = NewDisposeScope();
         using var gradients = graph ? null : no_grad();
         CheckInput(x, context, owner);
-        using var random = RandomSource.Use(seed);
+        using var random = PassState.Seed(seed);
         return scope.MoveToOuter((graph ? passes.AtOnce() : passes).Run(x.shape[0], 1, owner, (start, count) =>
         {
             var (part, given) = Rows(x, context, start, count);
@@ -84,7 +85,7 @@ public partial class Flow
         var graph = NeedsGraph(x, context);
         using var gradients = graph ? null : no_grad();
         CheckInput(x, context, owner);
-        using var random = RandomSource.Use(seed);
+        using var random = PassState.Seed(seed);
         return scope.MoveToOuter((graph ? passes.AtOnce() : passes).Run(x.shape[0], LatentShape.NumElements, owner, (start, count) =>
         {
             var (part, given) = Rows(x, context, start, count);

@@ -1,3 +1,4 @@
+using RealNvp.Layers;
 using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;

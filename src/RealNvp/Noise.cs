@@ -23,7 +23,7 @@ public static class Noise
     /// <param name="size">The shape of the result.</param>
     /// <param name="dtype">float16, bfloat16, float32 or float64.</param>
     /// <param name="device">The device of the result.</param>
-    /// <param name="generator">The source, such as <see cref="Bijection.RandomGenerator"/>; null is torch's own for the device.</param>
+    /// <param name="generator">The source, such as <see cref="Pass.Generator"/>; null is torch's own for the device.</param>
     /// <param name="low">The lower end.</param>
     /// <param name="high">The upper end; rounding may reach it where low is not 0.</param>
     /// <exception cref="ArgumentException">The generator is not one of the CPU.</exception>
@@ -38,7 +38,7 @@ public static class Noise
     /// <param name="size">The shape of the result.</param>
     /// <param name="dtype">float16, bfloat16, float32 or float64.</param>
     /// <param name="device">The device of the result.</param>
-    /// <param name="generator">The source, such as <see cref="Bijection.RandomGenerator"/>; null is torch's own for the device.</param>
+    /// <param name="generator">The source, such as <see cref="Pass.Generator"/>; null is torch's own for the device.</param>
     /// <exception cref="ArgumentException">The generator is not one of the CPU.</exception>
     public static Tensor Normal(ReadOnlySpan<long> size, ScalarType dtype, Device device, Generator? generator) => Normal(size, dtype, device, generator, 1);
 

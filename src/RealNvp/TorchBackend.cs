@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using RealNvp.Internal;
 using TorchSharp;
 
 namespace RealNvp;
@@ -55,8 +56,10 @@ public static class TorchBackend
         catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
         {
             // A notebook or an F# script runs TorchSharp.dll from the package cache, where every package keeps its
-            // natives in a folder of its own. TorchSharp's loader gathers them, so it gets its turn.
-            if (RunsFromPackageCache(torchSharp.Location) && LoadByTorchSharp(device => torch.TryInitializeDeviceType(device))) return;
+            // natives in a folder of its own. No build has mended the library there. TorchSharp's loader gathers them, by half a gigabyte of copies, so it gets its turn last.
+            var fromCache = RunsFromPackageCache(torchSharp.Location);
+            if (fromCache && MendedLibrary.TryLoad(torchSharp.Location, name => NativeLibrary.TryLoad(name, torchSharp, null, out _))) return;
+            if (fromCache && LoadByTorchSharp(device => torch.TryInitializeDeviceType(device))) return;
             throw new DllNotFoundException(Explain(e.Message, RuntimeInformation.RuntimeIdentifier, RuntimeInformation.ProcessArchitecture), e);
         }
     }

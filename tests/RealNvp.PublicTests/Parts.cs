@@ -15,13 +15,13 @@ public sealed class SinhLayer : Bijection
         RegisterComponents();
     }
 
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
         var u = (a.exp() * x).clamp(-30, 30);
         return (u.sinh(), SumExamples(u.cosh().log() + a));
     }
 
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
         var u = z.asinh();
         return (u / a.exp(), SumExamples(-(u.cosh().log() + a)));
@@ -68,15 +68,15 @@ public sealed class TriangleDequantization : Bijection
     }
 
     // noise v in (0, 1) of the density min(4 v, 4 (1 − v))
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
-        var v = (Noise.Uniform(x.shape, x.dtype, x.device, RandomGenerator, 0.001, 0.999) + Noise.Uniform(x.shape, x.dtype, x.device, RandomGenerator, 0.001, 0.999)) / 2;
+        var v = (Noise.Uniform(x.shape, x.dtype, x.device, pass.Generator, 0.001, 0.999) + Noise.Uniform(x.shape, x.dtype, x.device, pass.Generator, 0.001, 0.999)) / 2;
         var logNoise = (4 * v.minimum(1 - v)).log();
         return ((x + v) / levels, SumExamples(-logNoise - Math.Log(levels)));
     }
 
     // the way back has no noise to count
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => ((z * levels).floor().clamp(0, levels - 1), SumExamples(zeros_like(z) + Math.Log(levels)));
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => ((z * levels).floor().clamp(0, levels - 1), SumExamples(zeros_like(z) + Math.Log(levels)));
 }
 
 /// <summary>A user's normalization: takes the middle of the data away, once.</summary>
@@ -110,9 +110,9 @@ public sealed class Centring : Bijection, IFitsData
         is_fitted.fill_(true);
     }
 
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (x - middle, null);
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x - middle, null);
 
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (z + middle, null);
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z + middle, null);
 }
 
 /// <summary>A user's encoder of contexts: an angle to its cosine and sine.</summary>

@@ -8,7 +8,7 @@ namespace RealNvp;
 /// For mixed spaces: <c>new SubsetLayer([6], [1, 2, 4, 5], new Standardization([4]))</c> leaves two angles alone. It owns the bijection. State-dict keys:
 /// <c>bijection.*</c>.
 /// </remarks>
-public sealed class SubsetLayer : Bijection
+public sealed class SubsetLayer : Composite
 {
     private readonly Bijection bijection;
     private readonly Constant? some, rest, merge;
@@ -48,41 +48,15 @@ public sealed class SubsetLayer : Bijection
     public Bijection Bijection => bijection;
 
     /// <inheritdoc/>
-    public override long ContextSize => bijection.ContextSize;
+    public override IReadOnlyList<CompositeStep> Steps => some is null ? [CompositeStep.Apply(bijection)] : [CompositeStep.Rearrange(Part, Whole), CompositeStep.Apply(bijection), CompositeStep.Rearrange(Whole, Part)];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Circle> CircularFeatures => [.. bijection.CircularFeatures.Select(c => c.At(Features[c.Feature]))];
+    public override EventShape OutputShapeOf(EventShape input) => input;
 
     /// <inheritdoc/>
-    protected internal override bool KeepsInput(bool inverse) => bijection.KeepsInput(inverse);
+    public override EventShape InputShapeOf(EventShape output) => output;
 
-    /// <inheritdoc/>
-    protected internal override void CheckData(Tensor x, string owner) => bijection.CheckData(Some(x), owner);
+    private Tensor[] Part(IReadOnlyList<Tensor> parts) => [parts[0].index_select(1, some!.Value), parts[0].index_select(1, rest!.Value)];
 
-    /// <inheritdoc/>
-    protected internal override Tensor? OutsideDomain(Tensor x) => bijection.OutsideDomain(Some(x));
-
-    /// <inheritdoc/>
-    public override IReadOnlyList<Circle> CirclesThrough(IReadOnlyList<Circle> circles, bool inverse = false)
-    {
-        ArgumentNullException.ThrowIfNull(circles);
-        var position = Features.Select((feature, i) => (feature, i)).ToDictionary(p => p.feature, p => p.i);
-        var inside = bijection.CirclesThrough([.. circles.Where(c => position.ContainsKey(c.Feature)).Select(c => c.At(position[c.Feature]))], inverse);
-        return [.. circles.Where(c => !position.ContainsKey(c.Feature)), .. inside.Select(c => c.At(Features[c.Feature]))];
-    }
-
-    /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => Apply(x, context, inverse: false);
-
-    /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => Apply(z, context, inverse: true);
-
-    private Tensor Some(Tensor x) => some is null ? x : x.index_select(1, some.Value);
-
-    private (Tensor, Tensor?) Apply(Tensor input, Tensor? context, bool inverse)
-    {
-        var (value, logDet) = bijection.Run(Some(input), context, inverse);
-        if (some is null) return (value, logDet);
-        return (cat([value, input.index_select(1, rest!.Value)], 1).index_select(1, merge!.Value), logDet);
-    }
+    private Tensor[] Whole(IReadOnlyList<Tensor> parts) => [cat([parts[0], parts[1]], 1).index_select(1, merge!.Value)];
 }

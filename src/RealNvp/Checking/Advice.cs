@@ -21,7 +21,7 @@ internal static class Advice
         FlowLaw.EvaluationKeepsState => "Change buffers only in Forward while 'training' is true.",
         FlowLaw.ModeKept => "Do not call train() or eval() inside a call, or put the mode back.",
         FlowLaw.InputUntouched => "Replace in-place operations (add_, mul_, copy_) by those without underscore.",
-        FlowLaw.Repeatable => "Draw from RandomGenerator, and override IsStochastic where evaluation draws too.",
+        FlowLaw.Repeatable => "Draw from pass.Generator, and override IsStochastic where evaluation draws too.",
         FlowLaw.NoTensorLeft => "Do not detach tensors from the dispose scope of the call, and dispose what is cached before it is replaced.",
         FlowLaw.DeviceFollowsInput => "Pass device: x.device to zeros, ones, arange, rand and tensor.",
         FlowLaw.DtypeFollowsInput => "Pass dtype: x.dtype to zeros, ones, arange, rand and tensor.",

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -67,7 +68,7 @@ internal sealed class StateLaws(Subject subject, Recorder recorder, Probes probe
         // a layer that draws from the seed in evaluation without saying so has another result with another seed
         (Tensor Value, Tensor LogDet) other;
         manual_seed(Subject.Options.Seed + 1).Dispose();
-        using (RandomSource.Use(Subject.Options.Seed + 1)) other = probe.Inverse ? Layer.Inverse(input, context) : Layer.Forward(input, context);
+        using (PassState.Seed(Subject.Options.Seed + 1)) other = probe.Inverse ? Layer.Inverse(input, context) : Layer.Forward(input, context);
         error = Math.Max(Difference(one.Value, other.Value), Difference(one.LogDet, other.LogDet));
         Recorder.Compare(FlowLaw.Repeatable, $"{probe.Name}, another seed", error, 0, "Another seed gives another result in evaluation, but IsStochastic is false.");
     }
@@ -150,7 +151,7 @@ internal sealed class StateLaws(Subject subject, Recorder recorder, Probes probe
             other.eval();
             other.load_state_dict(state);
             manual_seed(Subject.Options.Seed).Dispose();
-            using var source = RandomSource.Use(Subject.Options.Seed);
+            using var source = PassState.Seed(Subject.Options.Seed);
             Compare("loaded into a new layer", expected, other.Forward(input, context));
         }
         finally { Subject.Restore(before); }

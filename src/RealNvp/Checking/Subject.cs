@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -51,7 +52,7 @@ internal sealed class Subject : IDisposable
     public (Tensor Value, Tensor LogDet) Run(Tensor input, Tensor? context, bool inverse)
     {
         manual_seed(Options.Seed).Dispose();
-        using var source = RandomSource.Use(Options.Seed);
+        using var source = PassState.Seed(Options.Seed);
         return inverse ? Layer.Inverse(input, context) : Layer.Forward(input, context);
     }
 

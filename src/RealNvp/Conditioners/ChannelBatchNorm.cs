@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Layers;
 using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -13,7 +14,7 @@ namespace RealNvp;
 /// State-dict keys as in PyTorch's BatchNorm2d: <c>weight</c>, <c>bias</c>, <c>running_mean</c>, <c>running_var</c>,
 /// <c>num_batches_tracked</c>.
 /// </remarks>
-public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws
+public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws, IMixesBatch
 {
     private readonly TorchSharp.Modules.Parameter weight, bias;
     private readonly Tensor running_mean, running_var, num_batches_tracked;
@@ -61,7 +62,8 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws
         Check.Channels(input, weight, $"{nameof(ChannelBatchNorm)}.forward");
         if (!training || input.shape[0] == 0)
             return nn.functional.batch_norm(input, running_mean, running_var, weight, bias, training: false, 1 - Momentum, Eps);
-        var tape = LayerTape.Current;
+        // no argument reaches a network
+        var tape = PassState.Current?.Tape;
         var again = tape is { IsReplaying: true };
         if (Statistics == BatchStatistics.Current)
         {
@@ -111,7 +113,7 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws
     // computed again, a batch counts no second time
     private void Track(Tensor mean, Tensor variance, Tensor input)
     {
-        if (LayerTape.Current is { IsReplaying: true }) return;
+        if (PassState.Current?.Tape is { IsReplaying: true }) return;
         using var still = no_grad();
         num_batches_tracked.add_(Scalars.IntegerOne, Scalars.IntegerOne);
         double elements = input.numel() / input.shape[1];

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -66,7 +67,7 @@ public sealed class ResampledNormal : Density, IStateLaws
         ArgumentOutOfRangeException.ThrowIfLessThan(samples, 1);
         const long most = 16384;
         using var gradients = no_grad();
-        using var random = RandomSource.Use(seed);
+        using var random = PassState.Seed(seed);
         double sum = 0;
         for (long done = 0; done < samples; done += most)
         {
@@ -119,5 +120,5 @@ public sealed class ResampledNormal : Density, IStateLaws
     }
 
     private Tensor Acceptance(long count) =>
-        network.call(Normals(count, 1, normalizer.dtype, normalizer.device, RandomSource.Current), null).squeeze(1).sigmoid();
+        network.call(Normals(count, 1, normalizer.dtype, normalizer.device, PassState.Current?.Generator), null).squeeze(1).sigmoid();
 }

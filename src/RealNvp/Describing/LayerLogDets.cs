@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -26,7 +27,7 @@ internal sealed class LayerLogDets
         using var scope = NewDisposeScope();
         using var mode = EvaluationGate.Evaluate(flow);
         var found = new LayerLogDets(x.dim() == 0 ? 0 : x.shape[0]);
-        using (Bijection.Observe(call =>
+        using (PassState.Observe(call =>
         {
             using var inner = NewDisposeScope();
             // rows come in batches; a batch counts by its part of all rows

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -14,7 +15,7 @@ internal static class Diagnosis
         (string, string)? found = null;
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
-        using (Bijection.Observe(call =>
+        using (PassState.Observe(call =>
         {
             if (found is not null) return;
             using var inner = NewDisposeScope();
@@ -39,7 +40,7 @@ internal static class Diagnosis
         using var gradients = no_grad();
         (Tensor Value, Tensor? LogDet)? last = null;
         Tensor logProb;
-        using (Bijection.Observe(call =>
+        using (PassState.Observe(call =>
         {
             if (ReferenceEquals(call.Layer, flow.Bijection)) last = (call.Value.alias().MoveToOtherDisposeScope(scope), call.LogDet?.alias().MoveToOtherDisposeScope(scope));
         }))

@@ -1,3 +1,4 @@
+using RealNvp.Layers;
 using System.Globalization;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -72,7 +73,7 @@ internal sealed record RoundTrip(double Error, string? Warning)
     private static double Own(LayerRun call)
     {
         using var scope = NewDisposeScope();
-        return Difference(call.Input, call.Layer.Run(call.Value, call.Context, !call.Inverse).Value);
+        return Difference(call.Input, call.Layer.Run(call.Value, Pass.Here(call.Context), !call.Inverse).Value);
     }
 
     private static double Difference(Tensor expected, Tensor got)
@@ -100,7 +101,7 @@ internal sealed record RoundTrip(double Error, string? Warning)
             return kept;
         }
         Tensor result;
-        using (Bijection.Observe(call => calls.Add(call with { Input = Keep(call.Input), Context = call.Context is null ? null : Keep(call.Context), Value = Keep(call.Value), LogDet = null })))
+        using (PassState.Observe(call => calls.Add(call with { Input = Keep(call.Input), Context = call.Context is null ? null : Keep(call.Context), Value = Keep(call.Value), LogDet = null })))
             result = run();
         var seen = calls.Select(call => call.Layer).ToHashSet<nn.Module>(ReferenceEqualityComparer.Instance);
         return (calls.Where(call => !call.Layer.modules().Any(m => !ReferenceEquals(m, call.Layer) && seen.Contains(m))).ToList(), result);

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -42,7 +43,7 @@ public static class ImportanceSampling
             throw new ArgumentException($"{owner} expects one context, of shape (1, {flow.ContextSize}); got {EventShape.Format(context.shape)}. Call it once for each.", nameof(context));
 
         using var gradients = no_grad();
-        using var random = RandomSource.Use(seed);
+        using var random = PassState.Seed(seed);
         var sums = new WeightSums();
         for (long start = 0; start < samples; start += batchSize)
         {
@@ -81,8 +82,8 @@ public static class ImportanceSampling
         using var gradients = no_grad();
         using var scope = NewDisposeScope();
         var weights = Normalized(logWeights.FetchDoubles(), owner);
-        using var random = RandomSource.Use(seed);
-        var offset = Noise.Uniform([1], ScalarType.Float64, CPU, RandomSource.Current).Fetch<double>();
+        using var random = PassState.Seed(seed);
+        var offset = Noise.Uniform([1], ScalarType.Float64, CPU, PassState.Current?.Generator).Fetch<double>();
         var chosen = new long[count];
         var last = Array.FindLastIndex(weights, w => w > 0);
         var (at, reached) = (0, weights[0]);

@@ -61,7 +61,14 @@ public static class VariationalInference
         using var scope = NewDisposeScope();
         var (x, logProb) = flow.Draw(samples, context, 1, seed, owner, Passes.One, check: false);
         var given = context?.repeat_interleave(samples, 0);
-        Tensor Target(Tensor points) => logDensity(points, given);
+        Tensor Target(Tensor points)
+        {
+            var values = logDensity(points, given);
+            // without its gradient the flow would only be taught to spread
+            if (values is { IsInvalid: false, requires_grad: false } && values.is_floating_point() && points.requires_grad && is_grad_enabled())
+                throw new ArgumentException($"{owner} expects logDensity to be differentiable with respect to the points, but what it gave has no gradient. Compute it by operations of torch on the points, without no_grad, detach or .data; of a density that is constant add points.flatten(1).sum(1) * 0.", nameof(logDensity));
+            return values;
+        }
         if (estimator == GradientEstimator.Total || !is_grad_enabled())
             return scope.MoveToOuter(LogWeights.Of(Target, x, logProb, zeroAllowed: false, 0, owner, check).mean().neg());
 

@@ -192,7 +192,7 @@ public abstract record ModelOptions
         }
         catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException or OverflowException or InvalidOperationException or FormatException)
         {
-            throw new InvalidDataException($"This is no valid record of {name}: {e.Message}", e);
+            throw new InvalidDataException($"This is no valid record of {name}: {FileText.Sentence(e.Message)}", e);
         }
     }
 

@@ -1,3 +1,4 @@
+using RealNvp.Layers;
 using System.Runtime.CompilerServices;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -8,11 +9,9 @@ namespace RealNvp;
 /// What a run of layers needs beside its output to be computed again: the statistics that batch normalization used, the state of networks
 /// that are not the library's, and a few inputs.
 /// </summary>
-internal sealed class LayerTape(int? interval)
+internal sealed class LayerTape(int? interval) : PassTape
 {
     private static readonly ConditionalWeakTable<Bijection, nn.Module[]> stateful = [];
-
-    [ThreadStatic] private static LayerTape? current;
 
     private readonly List<TapeFrame> frames = [];
     private readonly List<Tensor> tensors = [];
@@ -23,11 +22,8 @@ internal sealed class LayerTape(int? interval)
 
     internal enum Mode { Recording, Storing, Replaying }
 
-    /// <summary>The tape that layers write on or are replayed from on this thread.</summary>
-    public static LayerTape? Current => current;
-
-    /// <summary>True while layers are computed again: statistics come from the tape, and nothing is updated.</summary>
-    public bool IsReplaying => mode != Mode.Recording;
+    /// <inheritdoc/>
+    public override bool IsReplaying => mode != Mode.Recording;
 
     /// <summary>What is on the tape.</summary>
     public IReadOnlyList<Tensor> Tensors => tensors;
@@ -62,12 +58,12 @@ internal sealed class LayerTape(int? interval)
         open = null;
     }
 
-    /// <summary>Whether two layers may run together: a run that is repeated does as it did, and a run of inverses takes layers one by one.</summary>
-    public bool Joins(Bijection layer, Bijection before, bool inverse) =>
+    /// <inheritdoc/>
+    public override bool Joins(Bijection layer, Bijection before, bool inverse) =>
         open is not null || mode == Mode.Replaying || (mode == Mode.Recording ? !inverse : IsNext(next, layer, before));
 
-    /// <summary>Opens the frame of a layer that runs, and of the one that runs together with it. False, and nothing to close, within another layer and in a backward pass.</summary>
-    public bool Begin(Bijection layer, Bijection? before, Tensor input, bool inverse)
+    /// <inheritdoc/>
+    public override bool Begin(Bijection layer, Bijection? before, Tensor input, bool inverse)
     {
         if (open is not null || mode == Mode.Replaying) return false;
         if (mode == Mode.Storing)
@@ -87,8 +83,8 @@ internal sealed class LayerTape(int? interval)
     /// <summary>Statistics of the open frame are read from the first on again.</summary>
     public void Rewind() => open?.Rewind();
 
-    /// <summary>Closes the open frame.</summary>
-    public void End() => open = null;
+    /// <inheritdoc/>
+    public override void End() => open = null;
 
     /// <summary>Opens the frames backwards, from the last layer of the run to the first.</summary>
     /// <returns>The input of the layer where it is known, and whether that was kept since the pass.</returns>
@@ -102,15 +98,15 @@ internal sealed class LayerTape(int? interval)
     /// <summary>Whether the frame that <see cref="Back"/> opens next is that of two layers that ran together.</summary>
     public bool Joined(Bijection layer, Bijection before) => IsNext(next - 1, layer, before);
 
-    /// <summary>Keeps statistics of a part of the layer that runs; the tape takes the tensors over.</summary>
-    public void Write(nn.Module part, params ReadOnlySpan<Tensor> values)
+    /// <inheritdoc/>
+    public override void Write(nn.Module part, params ReadOnlySpan<Tensor> values)
     {
         if (open is null || IsReplaying) return;
         foreach (var value in values) open.Of(part).Add(Add(value));
     }
 
-    /// <summary>The statistics of a part, visit by visit in the order of the pass, or from its end where the pass is undone.</summary>
-    public Tensor[] Read(nn.Module part, int count, bool fromEnd = false)
+    /// <inheritdoc/>
+    public override Tensor[] Read(nn.Module part, int count, bool fromEnd = false)
     {
         var places = open!.Of(part);
         var visit = open.Visit(part, fromEnd);
@@ -120,9 +116,9 @@ internal sealed class LayerTape(int? interval)
     }
 
     /// <summary>Puts the state that networks had before the pass back, until disposed.</summary>
-    public StateScope Restore()
+    public StateScope? Restore()
     {
-        if (open is not { State.Length: > 0 } frame) return default;
+        if (open is not { State.Length: > 0 } frame) return null;
         using var _ = no_grad();
         var live = State(frame.Layer).ToArray();
         var now = live.Select(b => b.clone()).ToArray();
@@ -149,27 +145,26 @@ internal sealed class LayerTape(int? interval)
 
     private Scope Enter(Mode now, int start)
     {
-        var scope = new Scope(this, current, mode);
-        (current, mode, next, open) = (this, now, start, null);
+        var scope = new Scope(this, PassState.OnTape(this), mode);
+        (mode, next, open) = (now, start, null);
         foreach (var frame in frames) frame.Rewind();
         return scope;
     }
 
-    internal readonly struct Scope(LayerTape tape, LayerTape? previous, Mode before) : IDisposable
+    internal readonly struct Scope(LayerTape tape, PassState.Scope pass, Mode before) : IDisposable
     {
         public void Dispose()
         {
-            current = previous;
+            pass.Dispose();
             (tape.mode, tape.open, tape.next) = (before, null, tape.frames.Count);
             foreach (var frame in tape.frames) frame.Rewind();
         }
     }
 
-    internal readonly struct StateScope(Tensor[]? live, Tensor[]? values) : IDisposable
+    internal sealed class StateScope(Tensor[] live, Tensor[] values) : IDisposable
     {
         public void Dispose()
         {
-            if (live is null || values is null) return;
             using var _ = no_grad();
             for (var i = 0; i < live.Length; i++) live[i].copy_(values[i]);
         }

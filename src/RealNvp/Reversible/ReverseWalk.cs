@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Layers;
 using RealNvp.Operations;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -10,20 +11,19 @@ namespace RealNvp;
 /// The backward pass of a run: from its output to its input, layer by layer. Each layer's input is rebuilt, the layer computed again with
 /// gradients, and all that was made for it freed before the next.
 /// </summary>
-internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor logDetGradient, DisposeScope home)
+internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor logDetGradient, DisposeScope home) : BackwardStep
 {
-    /// <summary>The context as a leaf that gathers gradients; null where there is none.</summary>
-    public Tensor? Context => context;
+    /// <inheritdoc/>
+    public override Tensor? Context => context;
 
-    /// <summary>The gradient of the loss with respect to the log-determinants (N), the same for all layers: they are added up.</summary>
-    public Tensor LogDetGradient => logDetGradient;
+    /// <inheritdoc/>
+    public override Tensor LogDetGradient => logDetGradient;
 
     /// <summary>The largest relative distance of what was rebuilt from what was kept.</summary>
     public double Drift { get; private set; }
 
-    /// <summary>Walks back through layers that were applied in the given order.</summary>
-    /// <returns>Their input, and the gradient of the loss with respect to it.</returns>
-    public (Tensor Input, Tensor Gradient) Through(Bijection[] layers, Tensor output, Tensor gradient, bool inverse)
+    /// <inheritdoc/>
+    internal override (Tensor Input, Tensor Gradient) Through(Bijection[] layers, Tensor output, Tensor gradient, bool inverse)
     {
         var (value, slope) = (output, gradient);
         for (var i = layers.Length - 1; i >= 0; i--)
@@ -45,28 +45,25 @@ internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor log
     public (Tensor Input, Tensor Gradient) Through(Bijection layer, Tensor output, Tensor gradient, bool inverse, Bijection? before = null)
     {
         using var scope = NewDisposeScope();
-        var (input, slope) = layer.IsComposite ? layer.WalkBack(this, output, gradient, inverse) : ThroughLeaf(layer, before, output, gradient, inverse);
+        var (input, slope) = layer is Composite composite ? composite.StepBack(this, output, gradient, inverse) : ThroughLeaf(layer, before, output, gradient, inverse);
         return (scope.MoveToOuter(input), scope.MoveToOuter(slope));
     }
 
-    /// <summary>Rebuilds the input with the inverse, and computes the layer again: what any layer can do.</summary>
-    public (Tensor Input, Tensor Gradient) Rebuild(Bijection layer, Tensor output, Tensor gradient, bool inverse)
+    /// <inheritdoc/>
+    public override (Tensor Input, Tensor Gradient) Rebuild(Bijection layer, Tensor output, Tensor gradient, bool inverse)
     {
+        ArgumentNullException.ThrowIfNull(layer);
         Tensor input;
-        using (Restore()) input = layer.Run(output, context, !inverse).Value;
+        using (Restore()) input = layer.Run(output, Pass.Here(context), !inverse).Value;
         run.Tape.Rewind();
         var (_, slope) = Again([layer], input, gradient, inverse);
         return (input, slope);
     }
 
-    /// <summary>Puts the state that the layer's networks had before the pass back, until disposed.</summary>
-    public LayerTape.StateScope Restore() => run.Tape.Restore();
+    /// <inheritdoc/>
+    public override IDisposable? Restore() => run.Tape.Restore();
 
-    /// <summary>
-    /// Takes gradients from the value and the log-determinant of layers to leaves, to the context and to their weights. The gradients of leaves
-    /// are in their <c>grad</c>; null where the leaf had no part in it.
-    /// </summary>
-    public void Backward(Bijection[] layers, Tensor value, Tensor gradient, Tensor? logDet, params Tensor[] leaves)
+    private protected override void Backward(Bijection[] layers, Tensor value, Tensor gradient, Tensor? logDet, Tensor[] leaves)
     {
         var (roots, gradients) = (new List<Tensor>(2), new List<Tensor>(2));
         if (value.requires_grad)
@@ -99,8 +96,8 @@ internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor log
         KernelFault.Throw();
     }
 
-    /// <summary>Adds to the gradient of a weight, where that takes part. The walk takes the tensor over.</summary>
-    public void AddGradient(Tensor weight, Tensor gradient)
+    /// <inheritdoc/>
+    public override void AddGradient(Tensor weight, Tensor gradient)
     {
         if (weight is Parameter parameter && run.PlaceOf(parameter) is { } place) run.AddGradient(place, gradient, home);
     }
@@ -120,7 +117,7 @@ internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor log
         var (known, kept) = run.Tape.Back(layer, before);
         try
         {
-            if (known is null) return before is null ? layer.WalkBack(this, output, gradient, inverse) : layer.WalkBackWith(this, before, output, gradient);
+            if (known is null) return Unknown(layer, before, output, gradient, inverse);
             var (value, slope) = Again(before is null ? [layer] : [before, layer], known, gradient, inverse);
             // where the input was kept, what the walk has brought so far can be compared with the truth
             if (kept) Drift = Larger(Drift, Distance(output, value));
@@ -128,6 +125,17 @@ internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor log
         }
         finally { run.Tape.End(); }
     }
+
+    private (Tensor Input, Tensor Gradient) Unknown(Bijection layer, Bijection? before, Tensor output, Tensor gradient, bool inverse)
+    {
+        if (before is null) return Alone(layer, output, gradient, inverse);
+        if (((IJoinsLayer)layer).StepBackJoined(this, before, output, gradient) is { } both) return both;
+        var (between, slope) = Alone(layer, output, gradient, inverse: false);
+        return Alone(before, between, slope, inverse: false);
+    }
+
+    private (Tensor Input, Tensor Gradient) Alone(Bijection layer, Tensor output, Tensor gradient, bool inverse) =>
+        layer is IStepsBack quick ? quick.StepBack(this, output, gradient, inverse) : Rebuild(layer, output, gradient, inverse);
 
     public static double Larger(double a, double b) => double.IsNaN(b) ? double.PositiveInfinity : Math.Max(a, b);
 
@@ -137,8 +145,8 @@ internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor log
         var leaf = input.detach().requires_grad_(true);
         // until the graph is used: it may hold the state of networks
         using var state = Restore();
-        var (value, logDet) = Chain.RunAll(layers, leaf, context, inverse);
-        Backward(layers, value, gradient, logDet, leaf);
+        var (value, logDet) = LayerSequence.Run(layers, leaf, Pass.Here(context), inverse);
+        Backward(layers, value, gradient, logDet, [leaf]);
         return (value.detach(), leaf.grad ?? zeros_like(leaf, requires_grad: false));
     }
 }

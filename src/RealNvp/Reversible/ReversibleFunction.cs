@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Layers;
 using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -19,7 +20,7 @@ internal sealed class ReversibleFunction : KernelFunction<ReversibleFunction>
         using var scope = NewDisposeScope();
         Tensor value;
         Tensor? logDet;
-        using (run.Tape.Record(scope)) (value, logDet) = Chain.RunAll(run.Layers, input, given, run.Inverse);
+        using (run.Tape.Record(scope)) (value, logDet) = LayerSequence.Run(run.Layers, input, Pass.Here(given), run.Inverse);
         if (ReferenceEquals(value, input)) value = input.clone();
         logDet ??= zeros(input.shape[0], dtype: value.dtype, device: value.device);
         // detached, so that the graph does not hold itself
@@ -85,7 +86,7 @@ internal sealed class ReversibleFunction : KernelFunction<ReversibleFunction>
         using var inputs = NewDisposeScope();
         using (run.Tape.Store(inputs))
         {
-            var (value, logDet) = Chain.RunAll(run.Layers, input, context?.detach(), run.Inverse);
+            var (value, logDet) = LayerSequence.Run(run.Layers, input, Pass.Here(context?.detach()), run.Inverse);
             if (!ReferenceEquals(value, input)) value.Dispose();
             logDet?.Dispose();
         }

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -54,7 +55,7 @@ internal sealed class ReversibleRun
     {
         using var suspended = ReversibleSession.Suspend();
         var parameters = layers.SelectMany(l => l.parameters()).Where(p => p.requires_grad).Distinct<Parameter>(ReferenceEqualityComparer.Instance).ToArray();
-        if (parameters.Length == 0 && !input.requires_grad && context is not { requires_grad: true }) return Chain.RunAll(layers, input, context, inverse);
+        if (parameters.Length == 0 && !input.requires_grad && context is not { requires_grad: true }) return LayerSequence.Run(layers, input, Pass.Here(context), inverse);
         using var scope = NewDisposeScope();
         var run = new ReversibleRun(session, layers, inverse, parameters) { HasContext = context is not null };
         var noise = NoiseState();
@@ -119,5 +120,5 @@ internal sealed class ReversibleRun
         }
     }
 
-    private static Tensor[] NoiseState() => RandomSource.Current is { } generator ? [get_rng_state(), generator.get_state()] : [get_rng_state()];
+    private static Tensor[] NoiseState() => PassState.Current?.Generator is { } generator ? [get_rng_state(), generator.get_state()] : [get_rng_state()];
 }

@@ -136,5 +136,5 @@ internal sealed class FileState : IDisposable
             throw new InvalidDataException($"{name} does not fit the model: weight {key} is {given.dtype} {EventShape.Format(given.shape)}; the model has {expected.dtype} {EventShape.Format(expected.shape)}.");
     }
 
-    private static string First(string[] names) => names.Length == 0 ? "" : $" (such as {names[0]})";
+    private static string First(string[] names) => names.Length == 0 ? "" : $" (such as {FileText.Name(names[0])})";
 }

@@ -77,7 +77,7 @@ internal static class ModelFile
         if (!file.Metadata.TryGetValue(OptionsKey, out var json)) throw new InvalidDataException($"{file.Name} holds weights without the options of a model. Load it into a flow that you build yourself.");
         var kind = file.Metadata.GetValueOrDefault(KindKey, "none");
         if (ModelKind.Find(kind) is not { } known)
-            throw new InvalidDataException($"{file.Name} holds a model of kind {Short(kind)}, which is not known here. Known are {string.Join(", ", ModelKind.Names)}. For a model of your own, call its Register before.");
+            throw new InvalidDataException($"{file.Name} holds a model of kind {FileText.Name(kind)}, which is not known here. Known are {string.Join(", ", ModelKind.Names)}. For a model of your own, call its Register before.");
         var options = ModelOptions.FromFile(known.Options, json, VersionOf(file.Metadata, file.Name));
         var weights = file.Tensors.Where(t => t.Key.StartsWith(ModelPrefix, StringComparison.Ordinal) && t.Value.numel() > 0).Select(t => t.Value).ToArray();
         var elements = weights.Sum(w => w.numel());
@@ -95,10 +95,12 @@ internal static class ModelFile
             Weights.MakeConstants();
             return model;
         }
-        catch
+        catch (Exception e)
         {
             if (model is null) Weights.Abandon();
             else model.Dispose();
+            // each option was in its range, but not all together
+            if (e is ArgumentException) throw new InvalidDataException($"{file.Name} describes a model that cannot be built: {FileText.Sentence(e.Message)}", e);
             throw;
         }
     }
@@ -123,9 +125,6 @@ internal static class ModelFile
         var version = metadata.GetValueOrDefault(VersionKey, "none");
         return int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is >= 1 and <= FrozenMembers.Current
             ? number
-            : throw new InvalidDataException($"{name} has format version {Short(version)}; this library reads the versions 1 to {FrozenMembers.Current}. Update the library.");
+            : throw new InvalidDataException($"{name} has format version {FileText.Name(version)}; this library reads the versions 1 to {FrozenMembers.Current}. Update the library.");
     }
-
-    // it comes from a file, and may be megabytes
-    private static string Short(string text) => text.Length <= 100 ? text : text[..100] + "...";
 }

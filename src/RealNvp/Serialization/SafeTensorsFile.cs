@@ -25,7 +25,7 @@ public sealed class SafeTensorsFile : IDisposable
     /// <exception cref="KeyNotFoundException">The file has no such tensor.</exception>
     public torch.Tensor this[string name] => Tensors.TryGetValue(name, out var tensor)
         ? tensor
-        : throw new KeyNotFoundException($"The file has no tensor '{name}'; it has {Tensors.Count} tensors: {string.Join(", ", Tensors.Keys.Take(10))}{(Tensors.Count > 10 ? ", ..." : "")}.");
+        : throw new KeyNotFoundException($"The file has no tensor '{name}'; it has {Tensors.Count} tensors: {string.Join(", ", Tensors.Keys.Take(10).Select(FileText.Name))}{(Tensors.Count > 10 ? ", ..." : "")}.");
 
     /// <summary>Disposes all tensors. A second call does nothing.</summary>
     public void Dispose()

@@ -25,7 +25,7 @@ internal static class SafeTensorsHeaderParser
             else
             {
                 var entry = ReadEntry(ref reader, name);
-                if (!entries.TryAdd(name, entry)) throw new FormatException($"its header has the tensor '{name}' twice");
+                if (!entries.TryAdd(name, entry)) throw new FormatException($"its header has the tensor '{FileText.Name(name)}' twice");
                 if (entries.Count > SafeTensorsHeaderReader.MaxTensors) throw new FormatException($"its header has more than {SafeTensorsHeaderReader.MaxTensors} tensors, the most that are read");
                 if (entry.ByteCount == 0 && ++empty > SafeTensorsHeaderReader.MaxEmptyTensors) throw new FormatException($"its header has more than {SafeTensorsHeaderReader.MaxEmptyTensors} tensors without elements, the most that are read");
             }
@@ -40,7 +40,7 @@ internal static class SafeTensorsHeaderParser
         while (NextName(ref reader, "'__metadata__'") is { } name)
         {
             Expect(ref reader, JsonTokenType.String, "metadata", name);
-            if (!metadata.TryAdd(name, reader.GetString()!)) throw new FormatException($"its metadata has '{name}' twice");
+            if (!metadata.TryAdd(name, reader.GetString()!)) throw new FormatException($"its metadata has '{FileText.Name(name)}' twice");
             if (metadata.Count > SafeTensorsHeaderReader.MaxMetadata) throw new FormatException($"its metadata has more than {SafeTensorsHeaderReader.MaxMetadata} names, the most that are read");
         }
     }
@@ -69,29 +69,29 @@ internal static class SafeTensorsHeaderParser
                     offsets = ReadNumbers(ref reader, 2, "the data_offsets of tensor", name);
                     break;
                 default:
-                    throw new FormatException($"tensor '{name}' has an unknown field '{field}'; dtype, shape and data_offsets were expected");
+                    throw new FormatException($"tensor '{FileText.Name(name)}' has an unknown field '{FileText.Name(field)}'; dtype, shape and data_offsets were expected");
             }
-            if (twice) throw new FormatException($"tensor '{name}' has the field '{field}' twice");
+            if (twice) throw new FormatException($"tensor '{FileText.Name(name)}' has the field '{FileText.Name(field)}' twice");
         }
         if (dtype is null || shape is null || offsets is not { Count: 2 })
-            throw new FormatException($"tensor '{name}' needs dtype, shape and two data_offsets");
+            throw new FormatException($"tensor '{FileText.Name(name)}' needs dtype, shape and two data_offsets");
         return Check(name, dtype, shape, offsets[0], offsets[1]);
     }
 
     private static SafeTensorsEntry Check(string name, string dtype, List<long> shape, long begin, long end)
     {
         var (type, size) = SafeTensorsTypes.Find(dtype)
-            ?? throw new FormatException($"tensor '{name}' has the dtype '{dtype}', which is not supported; supported are {SafeTensorsTypes.Names}");
+            ?? throw new FormatException($"tensor '{FileText.Name(name)}' has the dtype '{FileText.Name(dtype)}', which is not supported; supported are {SafeTensorsTypes.Names}");
         // libtorch multiplies sizes for strides with 0 taken as 1, so that product must fit as well.
         UInt128 bytes = (UInt128)size, strides = (UInt128)size;
         foreach (var length in shape)
         {
             bytes *= (UInt128)length;
             strides *= (UInt128)Math.Max(length, 1);
-            if (strides > long.MaxValue) throw new FormatException($"the shape [{string.Join(", ", shape)}] of tensor '{name}' is too large for 64 bits");
+            if (strides > long.MaxValue) throw new FormatException($"the shape [{string.Join(", ", shape)}] of tensor '{FileText.Name(name)}' is too large for 64 bits");
         }
         if (end < begin || (UInt128)(end - begin) != bytes)
-            throw new FormatException($"tensor '{name}' of dtype {dtype} and shape [{string.Join(", ", shape)}] needs {bytes} bytes, but its data_offsets are [{begin}, {end}]");
+            throw new FormatException($"tensor '{FileText.Name(name)}' of dtype {FileText.Name(dtype)} and shape [{string.Join(", ", shape)}] needs {bytes} bytes, but its data_offsets are [{begin}, {end}]");
         return new SafeTensorsEntry(name, type, shape.AsReadOnly(), begin, end);
     }
 
@@ -102,8 +102,8 @@ internal static class SafeTensorsHeaderParser
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
             if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var number) || number < 0)
-                throw new FormatException($"{what} '{name}' has an entry that is no whole number from 0 to {long.MaxValue}");
-            if (numbers.Count == most) throw new FormatException($"{what} '{name}' has more than {most} entries");
+                throw new FormatException($"{what} '{FileText.Name(name)}' has an entry that is no whole number from 0 to {long.MaxValue}");
+            if (numbers.Count == most) throw new FormatException($"{what} '{FileText.Name(name)}' has more than {most} entries");
             numbers.Add(number);
         }
         return numbers;
@@ -123,5 +123,5 @@ internal static class SafeTensorsHeaderParser
     }
 
     // messages are put together only when they are needed: there is a name for every tensor
-    private static string Named(string what, string? name) => name is null ? what : $"{what} '{name}'";
+    private static string Named(string what, string? name) => name is null ? what : $"{what} '{FileText.Name(name)}'";
 }

@@ -52,7 +52,7 @@ internal static class SafeTensorsHeaderReader
         foreach (var entry in entries)
         {
             if (entry.Begin != covered)
-                throw new FormatException($"the data of tensor '{entry.Name}' starts at byte {entry.Begin}, which {(entry.Begin < covered ? "overlaps the tensor before it" : "leaves a hole after the tensor before it")}; {covered} was expected");
+                throw new FormatException($"the data of tensor '{FileText.Name(entry.Name)}' starts at byte {entry.Begin}, which {(entry.Begin < covered ? "overlaps the tensor before it" : "leaves a hole after the tensor before it")}; {covered} was expected");
             covered = entry.End;
         }
         if (covered > source.Left || (source.EndsWithFile && covered != source.Left))
@@ -61,8 +61,6 @@ internal static class SafeTensorsHeaderReader
 
     private static InvalidDataException Bad(SafeTensorsSource source, string what, Exception? inner = null)
     {
-        // Names come from the file and can be megabytes long.
-        if (what.Length > 800) what = what[..800] + "...";
-        return new($"{source.Name} is no valid safetensors file: {what}. Check that this is the file you mean; copy, download or save it again.", inner);
+        return new($"{source.Name} is no valid safetensors file: {FileText.Sentence(what)}. Check that this is the file you mean; copy, download or save it again.", inner);
     }
 }

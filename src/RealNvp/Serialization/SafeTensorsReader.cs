@@ -35,7 +35,7 @@ internal sealed class SafeTensorsReader : IDisposable
     public SafeTensorsFile ReadTensors()
     {
         if (Header.Metadata.Keys.FirstOrDefault(Checksum.IsDamagedKey) is { } key)
-            throw new InvalidDataException($"{Name} is damaged: its metadata hold '{key}', which is '{Checksum.Key}' with one bit changed. Use another copy.");
+            throw new InvalidDataException($"{Name} is damaged: its metadata hold '{FileText.Name(key)}', which is '{Checksum.Key}' with one bit changed. Use another copy.");
         var checksum = Header.Metadata.ContainsKey(Checksum.Key) ? new Checksum() : null;
         var tensors = new Dictionary<string, Tensor>(entries.Count, StringComparer.Ordinal);
         try
@@ -74,7 +74,7 @@ internal sealed class SafeTensorsReader : IDisposable
                     if (counts) crc = Checksum.Add(crc, bytes);
                     // A bool that is neither 0 nor 1 makes native code undefined.
                     if (entry.DType == ScalarType.Bool && bytes.ContainsAnyExceptInRange((byte)0, (byte)1))
-                        throw new InvalidDataException($"{Name}: the BOOL tensor '{entry.Name}' has a byte other than 0 and 1. The file is damaged: copy or save it again.");
+                        throw new InvalidDataException($"{Name}: the BOOL tensor '{FileText.Name(entry.Name)}' has a byte other than 0 and 1. The file is damaged: copy or save it again.");
                 });
                 done = tensor.numel();
                 if (done * tensor.ElementSize == entry.ByteCount) break;

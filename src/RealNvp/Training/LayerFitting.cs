@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -115,7 +116,7 @@ internal sealed class LayerFitting
     // runs the flow up to the first layer that is wanted, and gives what arrives there
     private (IFitsData? Layer, Tensor? Input) Pass(Tensor x, Tensor? context, Func<IFitsData, bool> wanted)
     {
-        using var watch = Bijection.BeforeEach((layer, input, inverse) =>
+        using var watch = PassState.BeforeEach((layer, input, inverse) =>
         {
             if (!inverse && layer is IFitsData fits && wanted(fits)) throw new Arrival(fits, input.alias().DetachFromDisposeScope());
         });

@@ -111,6 +111,7 @@ public sealed partial class Trainer
         {
             var read = TrainerState.Read<TrainerState>(json, version);
             read.Check();
+            read.Warnings = [.. read.Warnings.Select(FileText.Paragraph)];
             return read;
         });
         try { options.Validate(); }
@@ -137,7 +138,7 @@ public sealed partial class Trainer
         catch (ArgumentException e)
         {
             trainer.Dispose();
-            throw new InvalidDataException($"{name} is damaged: {e.Message}", e);
+            throw new InvalidDataException($"{name} is damaged: {FileText.Sentence(e.Message)}", e);
         }
         catch
         {

@@ -44,13 +44,13 @@ internal static class TrainerFile
     {
         var name = file.Metadata.GetValueOrDefault(ObjectiveKey, OlderObjective);
         if (name != objective.Name)
-            throw new InvalidDataException($"{file.Name} is a checkpoint of a training by {name}, not by {objective.Name}. Pass that objective to Resume: parts: new {nameof(TrainerParts)} {{ {nameof(TrainerParts.Objective)} = ... }}. To train on by another one, load the model and make a new trainer.");
+            throw new InvalidDataException($"{file.Name} is a checkpoint of a training by {FileText.Name(name)}, not by {objective.Name}. Pass that objective to Resume: parts: new {nameof(TrainerParts)} {{ {nameof(TrainerParts.Objective)} = ... }}. To train on by another one, load the model and make a new trainer.");
         const string prefix = TrainedModules.Beside + ModelFile.ModelPrefix;
         var there = file.Tensors.Keys.Where(k => k.StartsWith(prefix, StringComparison.Ordinal)).Select(k => k[prefix.Length..].Split('/')[0]).ToHashSet();
         // a module without weights leaves nothing in a file
         var expected = objective.Modules.Where(m => m.Value.state_dict().Count > 0).Select(m => m.Key).ToHashSet();
         if (!there.SetEquals(expected))
-            throw new InvalidDataException($"{file.Name} holds weights of {Names(there)} beside the flow; the objective trains {Names(expected)}. Give it modules of the same names.");
+            throw new InvalidDataException($"{file.Name} holds weights of {FileText.Sentence(Names(there))} beside the flow; the objective trains {Names(expected)}. Give it modules of the same names.");
     }
 
     /// <summary>Refuses to go on with another optimizer.</summary>
@@ -59,7 +59,7 @@ internal static class TrainerFile
     {
         var name = file.Metadata.GetValueOrDefault(OptimizerKey, OlderOptimizer);
         if (name != optimizer.Name)
-            throw new InvalidDataException($"{file.Name} is a checkpoint of a training with the optimizer {name}, not with {optimizer.Name}. Pass what makes that one to Resume: parts: new {nameof(TrainerParts)} {{ {nameof(TrainerParts.Optimizer)} = ... }}.");
+            throw new InvalidDataException($"{file.Name} is a checkpoint of a training with the optimizer {FileText.Name(name)}, not with {optimizer.Name}. Pass what makes that one to Resume: parts: new {nameof(TrainerParts)} {{ {nameof(TrainerParts.Optimizer)} = ... }}.");
         if (!optimizer.CanSaveState) throw new InvalidDataException($"{file.Name} cannot be resumed: the optimizer {optimizer.Name} cannot take a state over.");
     }
 
@@ -67,7 +67,7 @@ internal static class TrainerFile
     public static void CheckSchedule(SafeTensorsFile file, TrainingOptions options)
     {
         if (options.Schedule is OwnSchedule own)
-            throw new InvalidDataException($"{file.Name} is a checkpoint of a training with a schedule of your own, {own.Text}. It is code, so give it again to Resume: change: o => o with {{ {nameof(TrainingOptions.Schedule)} = ... }}.");
+            throw new InvalidDataException($"{file.Name} is a checkpoint of a training with a schedule of your own, {FileText.Name(own.Text)}. It is code, so give it again to Resume: change: o => o with {{ {nameof(TrainingOptions.Schedule)} = ... }}.");
     }
 
     /// <summary>The checked states of the modules beside the flow; the caller disposes them.</summary>
@@ -109,7 +109,7 @@ internal static class TrainerFile
         var state = ModelFile.Section(file, ModelFile.OptimizerPrefix);
         foreach (var (name, tensor) in state)
             if (name.StartsWith("exp_avg_sq.", StringComparison.Ordinal) && tensor.numel() > 0 && !(tensor.min().FetchDouble() >= 0))
-                throw new InvalidDataException($"{file.Name} is damaged: the optimizer's mean of squares {name} has a value that is negative or no number.");
+                throw new InvalidDataException($"{file.Name} is damaged: the optimizer's mean of squares {FileText.Name(name)} has a value that is negative or no number.");
         return state;
     }
 

@@ -68,7 +68,7 @@ internal sealed partial class TrainerState
         try { return FileJson.Read<T>(text, version, dropped); }
         catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException or InvalidOperationException or FormatException)
         {
-            throw new InvalidDataException($"The checkpoint's training state cannot be read: {e.Message}", e);
+            throw new InvalidDataException($"The checkpoint's training state cannot be read: {FileText.Sentence(e.Message)}", e);
         }
     }
 }

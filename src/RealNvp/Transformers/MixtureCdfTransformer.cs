@@ -38,6 +38,9 @@ public sealed class MixtureCdfTransformer : ScalarTransformer
     public int Components { get; }
 
     /// <inheritdoc/>
+    public override bool HasExactInverse => false;
+
+    /// <inheritdoc/>
     public override int ParametersPerElement => Map.Parameters;
 
     /// <inheritdoc/>

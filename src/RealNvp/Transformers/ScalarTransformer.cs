@@ -39,6 +39,12 @@ public abstract class ScalarTransformer : nn.Module
     /// <returns>Two tensors of the shape of y. The caller disposes them.</returns>
     public abstract (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters);
 
+    /// <summary>
+    /// Whether the inverse is computed as exactly as the map, and about as fast. Where it is a search, reversible training keeps the input of a coupling instead of
+    /// rebuilding it.
+    /// </summary>
+    public virtual bool HasExactInverse => true;
+
     /// <summary>Throws if the map does not fit the elements of an example, as one with weights for three features does not fit two. Layers call it when they are built.</summary>
     /// <param name="shape">The shape of what is transformed, [C, ...]; -1 is any size.</param>
     /// <exception cref="ArgumentException">What the map is for, and what it got.</exception>
@@ -68,13 +74,13 @@ public abstract class ScalarTransformer : nn.Module
 
     /// <summary>
     /// One step of a backward pass that has only the output of the map, or of its inverse: the input, and the gradients of input and parameters; null where
-    /// that takes a graph. Gradients of the transformer's own weights go to the walk. Runs without gradients.
+    /// that takes a graph. Gradients of the transformer's own weights go to the step. Runs without gradients.
     /// </summary>
-    internal virtual (Tensor Input, Tensor Gradient, Tensor Parameters)? WalkBack(ReverseWalk walk, Tensor output, Tensor parameters, Tensor gradient, bool inverse)
+    internal virtual (Tensor Input, Tensor Gradient, Tensor Parameters)? StepBack(BackwardStep step, Tensor output, Tensor parameters, Tensor gradient, bool inverse)
     {
         if (Map is not { } map || !ElementwiseOperation.CanStepBack(map, output, parameters, inverse)) return null;
-        var (input, ofInput, ofParameters, ofWeight) = ElementwiseOperation.StepBack(map, output, parameters, gradient, walk.LogDetGradient, inverse);
-        if (ofWeight is not null) walk.AddGradient(map.Weight!, ofWeight);
+        var (input, ofInput, ofParameters, ofWeight) = ElementwiseOperation.StepBack(map, output, parameters, gradient, step.LogDetGradient, inverse);
+        if (ofWeight is not null) step.AddGradient(map.Weight!, ofWeight);
         return (input, ofInput, ofParameters);
     }
 

@@ -80,7 +80,7 @@ internal static class BrokenLayers
 
         public Action<nn.Module> Call { get; init; } = _ => { };
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
         {
             Call(this);
             x = Before(x, false);
@@ -88,7 +88,7 @@ internal static class BrokenLayers
             return (x.mul(elements.exp()).add(shift), LogDet(elements.sum([1L]), elements, false));
         }
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
         {
             Call(this);
             z = Before(z, true);
@@ -99,11 +99,11 @@ internal static class BrokenLayers
 
     private sealed class Doubled() : Elementwise(name: nameof(Doubled))
     {
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => base.ForwardCore(x.mul(2), context);
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => base.ForwardCore(x.mul(2), pass);
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
         {
-            var (x, logDet) = base.InverseCore(z, context);
+            var (x, logDet) = base.InverseCore(z, pass);
             return (x.div(2), logDet);
         }
     }
@@ -114,19 +114,19 @@ internal static class BrokenLayers
 
         public BatchStatisticsInEvaluation() : base(nameof(BatchStatisticsInEvaluation), [4]) => RegisterComponents();
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
         {
             var deviation = x.sub(x.mean([0L], keepdim: true)).square().mean([0L], keepdim: true).add(1).sqrt();
             return (x.div(deviation).mul(log_scale.exp()), SumExamples(log_scale.sub(deviation.log()).expand_as(x)));
         }
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (z.mul(log_scale.neg().exp()), SumExamples(log_scale.neg().expand_as(z)));
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z.mul(log_scale.neg().exp()), SumExamples(log_scale.neg().expand_as(z)));
     }
 
     private sealed class UndeclaredMixing() : Elementwise(name: nameof(UndeclaredMixing))
     {
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) =>
-            base.ForwardCore(training ? x.sub(x.mean([0L], keepdim: true)) : x, context);
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) =>
+            base.ForwardCore(training ? x.sub(x.mean([0L], keepdim: true)) : x, pass);
     }
 
     private sealed class OverdeclaredMixing() : Elementwise(name: nameof(OverdeclaredMixing))
@@ -144,12 +144,12 @@ internal static class BrokenLayers
 
         protected virtual Tensor Shift(Tensor context) => linear.forward(context.mul(0));
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => base.ForwardCore(x.add(Shift(context!)), null);
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => base.ForwardCore(x.add(Shift(pass.Context!)), default);
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
         {
-            var (x, logDet) = base.InverseCore(z, null);
-            return (x.sub(Shift(context!)), logDet);
+            var (x, logDet) = base.InverseCore(z, default);
+            return (x.sub(Shift(pass.Context!)), logDet);
         }
     }
 
@@ -163,16 +163,16 @@ internal static class BrokenLayers
     {
         private double largest = 1;
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
         {
             if (training && x.numel() > 0) largest = x.detach().abs().max().to(float64).item<double>() + 1;
-            var (z, logDet) = base.ForwardCore(x.div(largest), context);
+            var (z, logDet) = base.ForwardCore(x.div(largest), pass);
             return (z, logDet!.sub(4 * Math.Log(largest)));
         }
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
         {
-            var (x, logDet) = base.InverseCore(z, context);
+            var (x, logDet) = base.InverseCore(z, pass);
             return (x.mul(largest), logDet!.add(4 * Math.Log(largest)));
         }
     }
@@ -185,11 +185,11 @@ internal static class BrokenLayers
 
         public HiddenTensor() : base(name: nameof(HiddenTensor)) => order = made++ % 2 == 0 ? [1, 2, 3, 0] : [2, 3, 0, 1];
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => base.ForwardCore(x.index_select(1, tensor(order, device: x.device)), context);
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => base.ForwardCore(x.index_select(1, tensor(order, device: x.device)), pass);
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
         {
-            var (x, logDet) = base.InverseCore(z, context);
+            var (x, logDet) = base.InverseCore(z, pass);
             var back = Enumerable.Range(0, 4).Select(i => (long)Array.IndexOf(order, i)).ToArray();
             return (x.index_select(1, tensor(back, device: z.device)), logDet);
         }
@@ -201,10 +201,10 @@ internal static class BrokenLayers
 
         public CountsInEvaluation() : base(name: nameof(CountsInEvaluation)) => RegisterComponents();
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
         {
             using (no_grad()) count.add_(1);
-            return base.ForwardCore(x, context);
+            return base.ForwardCore(x, pass);
         }
     }
 
@@ -212,8 +212,8 @@ internal static class BrokenLayers
     {
         private static readonly Random random = new(3);
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) =>
-            base.ForwardCore(seeded ? x.add(rand(x.shape, dtype: x.dtype, device: x.device, generator: RandomGenerator)) : x.add(random.NextDouble()), context);
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) =>
+            base.ForwardCore(seeded ? x.add(rand(x.shape, dtype: x.dtype, device: x.device, generator: pass.Generator)) : x.add(random.NextDouble()), pass);
     }
 
     /// <summary>Claims that the first feature is a circle, and moves the second one by it.</summary>
@@ -221,15 +221,15 @@ internal static class BrokenLayers
     {
         public override IReadOnlyList<Circle> CircularFeatures => [new(0)];
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
         {
-            var (rest, logDet) = base.ForwardCore(x, context);
+            var (rest, logDet) = base.ForwardCore(x, pass);
             return (cat([x[.., 0..1], rest[.., 1..2].add(Angle(x)), rest[.., 2..]], 1), logDet!.sub(First(x.shape[0])));
         }
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
         {
-            var (rest, logDet) = base.InverseCore(cat([z[.., 0..1], z[.., 1..2].sub(Angle(z)), z[.., 2..]], 1), context);
+            var (rest, logDet) = base.InverseCore(cat([z[.., 0..1], z[.., 1..2].sub(Angle(z)), z[.., 2..]], 1), pass);
             return (cat([z[.., 0..1], rest[.., 1..]], 1), logDet!.add(First(z.shape[0])));
         }
 

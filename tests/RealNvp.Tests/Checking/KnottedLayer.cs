@@ -17,13 +17,13 @@ internal sealed class KnottedLayer : Bijection
         RegisterComponents();
     }
 
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
         var value = where(x.abs().lt(1), Inside(x), x);
         return (where(x.eq(1), value.add(at_knot), value), SumExamples(where(x.abs().lt(1), Slope(x), ones_like(x)).log()));
     }
 
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
         var x = z.clamp(-1, 1);
         using (no_grad()) for (var i = 0; i < 60; i++) x = x.sub(Inside(x).sub(z.clamp(-1, 1)).div(Slope(x))).clamp(-1, 1);

@@ -116,9 +116,9 @@ public class ModuleTreeTests
 
         public static int Static => 3;
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (x.mul(weight.exp()), weight.sum().expand(x.shape[0]));
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.mul(weight.exp()), weight.sum().expand(x.shape[0]));
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (z.mul(weight.neg().exp()), weight.sum().neg().expand(z.shape[0]));
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z.mul(weight.neg().exp()), weight.sum().neg().expand(z.shape[0]));
     }
 
     private sealed class Spoken(EventShape shape) : Stretch(shape, 3), IDescribed

@@ -5,19 +5,17 @@ internal static class FloorDebts
 {
     public static readonly Debt[] All =
     [
+        new("ModuleText", "Layers", "a module in words: it asks for classes, and not for a trait"),
         new("ModuleText", "Conditioners", "a module in words: it asks for classes, and not for a trait"),
-        new("ModuleText", "Bijections", "a module in words: it asks for classes, and not for a trait"),
         new("ModuleText", "Densities", "a module in words: it asks for classes, and not for a trait"),
         new("ModuleText", "Context", "a module in words: it asks for classes, and not for a trait"),
         new("ModuleText", "Flow", "a module in words: it asks for classes, and not for a trait"),
+        new("ModuleTree", "Layers", "a module in words: it asks for classes, and not for a trait"),
         new("ModuleTree", "Transformers", "a module in words: it asks for classes, and not for a trait"),
         new("ModuleTree", "Bijections", "a module in words: it asks for classes, and not for a trait"),
         new("ModuleTree", "Densities", "a module in words: it asks for classes, and not for a trait"),
         new("ModuleTree", "Context", "a module in words: it asks for classes, and not for a trait"),
         new("ModuleTree", "Flow", "a module in words: it asks for classes, and not for a trait"),
-        new("Transformers", "Reversible", "the walk is a class, and no interface of a lower floor"),
-        new("Conditioners", "Reversible", "the tape is a class, and no interface of a lower floor"),
-        new("Bijections", "Reversible", "the walk, the tape and the session are classes, and no interfaces of a lower floor"),
         new("Flow", "ModelFile", "SaveWeights and LoadWeights read and write files of models"),
         new("Flow", "FileState", "SaveWeights and LoadWeights read and write files of models"),
         new("Models", "ModelFile", "Save and Load are on the models, the table of kinds is in the file"),

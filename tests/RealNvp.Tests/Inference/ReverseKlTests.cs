@@ -189,6 +189,8 @@ public class ReverseKlTests
         Calling(() => VariationalInference.ReverseKl(flow, x => Flows.LogNormal(x, 0, 1).unsqueeze(1), 5)).Should().Throw<ArgumentException>().WithMessage("*to give shape (5,)*got (5, 1)*");
         Calling(() => VariationalInference.ReverseKl(flow, x => x.sum(), 5)).Should().Throw<ArgumentException>().WithMessage("*to give shape (5,)*");
         Calling(() => VariationalInference.ReverseKl(flow, x => zeros(5, int64), 5)).Should().Throw<ArgumentException>().WithMessage("*floating-point*Int64*");
+        Calling(() => VariationalInference.ReverseKl(flow, x => Flows.LogNormal(x.detach(), 0, 1), 5)).Should().Throw<ArgumentException>().WithMessage("*differentiable*detach*");
+        using (no_grad()) VariationalInference.ReverseKl(flow, x => Flows.LogNormal(x.detach(), 0, 1), 5).isfinite().item<bool>().Should().BeTrue("a value needs no gradient");
         Calling(() => VariationalInference.ReverseKl(flow, x => null!, 5)).Should().Throw<ArgumentException>().WithMessage("*gave null*");
         Calling(() => VariationalInference.ReverseKl(flow, Holding(double.NaN), 5)).Should().Throw<ArgumentException>().WithMessage("*is NaN for sample 3, x = *, *. Check the function there*");
         Calling(() => VariationalInference.ReverseKl(flow, Holding(double.PositiveInfinity), 5)).Should().Throw<ArgumentException>().WithMessage("*is Infinity for sample 3*");

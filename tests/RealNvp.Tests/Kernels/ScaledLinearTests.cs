@@ -1,4 +1,5 @@
 using RealNvp.Kernels;
+using RealNvp.Layers;
 using RealNvp.Operations;
 using RealNvp.Tests.Infrastructure;
 using TorchSharp;
@@ -124,7 +125,7 @@ public class ScaledLinearTests
         var together = chain.Forward(x).Value;
         var seen = new List<string>();
         Tensor apart;
-        using (Bijection.Observe(call => seen.Add(call.Layer.GetName()))) apart = chain.Forward(x).Value;
+        using (PassState.Observe(call => seen.Add(call.Layer.GetName()))) apart = chain.Forward(x).Value;
         seen.Should().Equal(nameof(ActNorm), nameof(InvertibleLinear), nameof(ActNorm), nameof(Chain));
         Apart(together, apart).Should().BeLessThan(2e-6);
         chain.Forward(x.narrow(0, 0, 0)).Value.shape.Should().Equal(0, 4, 6, 6);

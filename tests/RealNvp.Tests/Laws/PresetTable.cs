@@ -47,6 +47,8 @@ public static class PresetTable
     {
         // with the first seed finite differences meet a kink of a relu too near to step around; this one has none
         ["Grey28x28"] = new() { Seed = 2 },
+        // the inverse of asinh grows like an exponential: beyond 88 times its threshold it is no number of float32, as the layer says
+        ["Tabular, quantiles, tails"] = new() { Extreme = 20 },
         // an angle that is many turns away has lost its digits
         ["Spline, Torus"] = new() { Extreme = 20 },
         ["Spline, Tabular, two circles among five"] = new() { Extreme = 20 },

@@ -8,7 +8,7 @@ namespace RealNvp.Tests.Laws;
 /// <summary>Layers and chains with random shapes, masks, options and inputs. A failure prints the smallest case found, to paste into a test.</summary>
 public class RandomLayerTests
 {
-    // a plain run draws the same cases each time; the slow one draws new ones, and prints the seed of a failure
+    // a plain run draws the same cases each time; the slow one draws new ones in each run, and prints the seed of a failure
     private const ulong Seed = 20261124;
 
     public static TheoryData<string> Kinds => [.. LayerGenerator.Kinds.Keys];
@@ -20,10 +20,10 @@ public class RandomLayerTests
     public void A_random_chain_passes_FlowCheck() => SampleFixed(LayerGenerator.Chains, 40);
 
     [SlowTheory, MemberData(nameof(Kinds))]
-    public void Many_random_layers_pass_FlowCheck(string kind) => Sample(LayerGenerator.Layer(kind), 100);
+    public void Many_random_layers_pass_FlowCheck(string kind) => Sample(LayerGenerator.Layer(kind), 40);
 
     [SlowFact]
-    public void Many_random_chains_pass_FlowCheck() => Sample(LayerGenerator.Chains, 300);
+    public void Many_random_chains_pass_FlowCheck() => Sample(LayerGenerator.Chains, 120);
 
     [Fact]
     public void A_failure_prints_a_case_that_can_be_pasted_into_a_test()

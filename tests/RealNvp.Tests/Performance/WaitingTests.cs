@@ -75,8 +75,8 @@ public class WaitingTests
     // a layer of a user's
     private sealed class NaNAbove() : Bijection(nameof(NaNAbove), [3])
     {
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (x.masked_fill(x.gt(1), float.NaN), null);
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.masked_fill(x.gt(1), float.NaN), null);
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (z, null);
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z, null);
     }
 }

@@ -134,8 +134,8 @@ public sealed class NoInverseTests
     {
         public override bool IsRepeatable => true;
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (x.mul(2), full([x.shape[0]], 4 * Math.Log(2)));
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.mul(2), full([x.shape[0]], 4 * Math.Log(2)));
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => throw new NoInverseException("OneWay has no way back.");
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => throw new NoInverseException("OneWay has no way back.");
     }
 }

@@ -174,13 +174,13 @@ public class SupportTests
 
         protected internal override Tensor? OutsideDomain(Tensor x) => x.le(0).flatten(1).any(1);
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
         {
             var z = x.clamp_min(1e-30).log();
             return (z, SumExamples(z.neg()).masked_fill(OutsideDomain(x)!, double.NegativeInfinity));
         }
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (z.exp(), SumExamples(z));
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z.exp(), SumExamples(z));
     }
 
     private sealed class Broken : Bijection
@@ -193,9 +193,9 @@ public class SupportTests
             RegisterComponents();
         }
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) =>
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) =>
             (x.alias(), zeros(x.shape[0], dtype: x.dtype).masked_fill(x.lt(0).any(1), wrong));
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (z.alias(), null);
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z.alias(), null);
     }
 }

@@ -127,13 +127,13 @@ public class TraitTests
                 throw new ArgumentException($"{owner} expects 0 ... {levels - 1}.", nameof(x));
         }
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
         {
-            var noise = Noise.Uniform(x.shape, x.dtype, x.device, RandomGenerator, 0.01, 0.99);
+            var noise = Noise.Uniform(x.shape, x.dtype, x.device, pass.Generator, 0.01, 0.99);
             return (x.add(noise).div(levels), full(x.shape[0], -x.numel() / x.shape[0] * Math.Log(levels), dtype: x.dtype));
         }
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) =>
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) =>
             (z.mul(levels).floor(), full(z.shape[0], z.numel() / z.shape[0] * Math.Log(levels), dtype: z.dtype));
     }
 
@@ -152,9 +152,9 @@ public class TraitTests
             if (x.max().to(float64).item<double>() > 7 || x.to(float64).frac().any().item<bool>()) throw new ArgumentException($"{owner} expects 0 ... 7.", nameof(x));
         }
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => inner.Forward(x, context);
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => inner.Forward(x, pass.Context);
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => inner.Inverse(z, context);
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => inner.Inverse(z, pass.Context);
     }
 
     private sealed class Noisy : Bijection
@@ -163,9 +163,9 @@ public class TraitTests
 
         public override bool IsStochastic => true;
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (x.add(Noise.Normal(x.shape, x.dtype, x.device, RandomGenerator)), null);
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.add(Noise.Normal(x.shape, x.dtype, x.device, pass.Generator)), null);
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (z.alias(), null);
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z.alias(), null);
     }
 
     private sealed class OneWay : Bijection
@@ -176,9 +176,9 @@ public class TraitTests
 
         protected internal override bool KeepsInput(bool inverse) => true;
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (x.mul(2), full(x.shape[0], 4 * Math.Log(2), dtype: x.dtype));
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.mul(2), full(x.shape[0], 4 * Math.Log(2), dtype: x.dtype));
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
         {
             Inversions++;
             return (z.div(2), full(z.shape[0], -4 * Math.Log(2), dtype: z.dtype));

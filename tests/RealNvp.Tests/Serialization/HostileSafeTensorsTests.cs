@@ -102,6 +102,54 @@ public sealed class HostileSafeTensorsTests : IDisposable
         load.Should().Throw<InvalidDataException>().Which.Message.Length.Should().BeLessThan(2000);
     }
 
+    public static TheoryData<string> Texts => [new string('n', 4000), "\u001b[2J\u001b[31mred", "two\r\nlines", "\u202eturned", "\u2028", "\u0000", "🙂" + new string('é', 1500)];
+
+    [Theory, MemberData(nameof(Texts))]
+    public void A_text_of_a_file_in_a_message_is_short_and_controls_nothing(string text)
+    {
+        using var scope = NewDisposeScope();
+        using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 4 }, seed: 1);
+        using (var trainer = new Trainer(model, new TrainingOptions { Epochs = 1 })) trainer.SaveCheckpoint(folder.At("good"));
+        using var good = SafeTensors.Load(folder.At("good"));
+        var json = System.Text.Json.JsonSerializer.Serialize(text);
+        Action<Dictionary<string, Tensor>, Dictionary<string, string>>[] changes =
+        [
+            (_, metadata) => metadata["format"] = text,
+            (_, metadata) => metadata["version"] = text,
+            (_, metadata) => metadata["kind"] = text,
+            (_, metadata) => metadata["options"] = text,
+            (_, metadata) => metadata["options"] = $"{{{json}:1}}",
+            (_, metadata) => metadata["options"] = metadata["options"].Replace("\"StandardNormal\"", json, StringComparison.Ordinal),
+            (_, metadata) => metadata["training"] = $"{{{json}:1}}",
+            (_, metadata) => metadata["state"] = $"{{{json}:{json}}}",
+            (tensors, _) => tensors["model/" + text] = zeros(1),
+            (tensors, _) => tensors["optimizer/" + text] = zeros(1),
+            (tensors, _) => tensors["optimizer/exp_avg_sq." + text] = ones(1).neg(),
+            (tensors, _) => tensors["best/" + text] = zeros(1),
+        ];
+        foreach (var change in changes)
+        {
+            var (tensors, metadata) = (new Dictionary<string, Tensor>(good.Tensors), new Dictionary<string, string>(good.Metadata));
+            metadata.Remove(Checksum.Key);
+            change(tensors, metadata);
+            SafeTensors.Save(folder.At("bad"), tensors, metadata);
+            Readable(() => Trainer.Resume(folder.At("bad")));
+        }
+        foreach (var header in new[] { $"{{{json}:[]}}", $"{{{json}:{{{json}:1}}}}", One(json, "[1]", "[0,4]") + "}", $"{{{json}:{{\"dtype\":\"BOOL\",\"shape\":[1],\"data_offsets\":[0,1]}}}}", $"{{\"__metadata__\":{{{json}:1}}}}", $"{{\"a\":{text}" })
+        {
+            File.WriteAllBytes(folder.At("bad"), [.. Prefix(Encoding.UTF8.GetByteCount(header)), .. Encoding.UTF8.GetBytes(header), 7]);
+            Readable(() => SafeTensors.Load(folder.At("bad")));
+        }
+
+        void Readable(Action load)
+        {
+            var message = load.Should().Throw<InvalidDataException>().Which.Message;
+            message.Length.Should().BeLessThan(1500);
+            message.Should().Contain(folder.At("bad"));
+            message.Any(c => char.IsControl(c) || c is '\u202e' or '\u2028').Should().BeFalse("it is shown on a terminal: {0}", message.Length);
+        }
+    }
+
     [Fact]
     public void A_damaged_file_loads_or_is_refused_and_leaves_no_tensor()
     {

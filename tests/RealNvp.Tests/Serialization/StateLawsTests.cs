@@ -161,8 +161,8 @@ public sealed class StateLawsTests : IDisposable
         public string? FaultIn(IReadOnlyDictionary<string, Tensor> state) =>
             state.TryGetValue(nameof(half_turns), out var given) && given.to(float64).item<double>() is not (0 or 1) and var turns ? $"{nameof(half_turns)} is {turns}; expected 0 or 1" : null;
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (x.mul(half_turns.mul(-2).add(1)), null);
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.mul(half_turns.mul(-2).add(1)), null);
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (z.mul(half_turns.mul(-2).add(1)), null);
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z.mul(half_turns.mul(-2).add(1)), null);
     }
 }

@@ -19,14 +19,14 @@ public partial class LayerFittingTests
             RegisterComponents();
         }
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
         {
             var (h, a) = first.Forward(x);
             var (z, b) = second.Forward(h);
             return (z, a + b);
         }
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
         {
             var (h, a) = second.Inverse(z);
             var (x, b) = first.Inverse(h);
@@ -36,9 +36,9 @@ public partial class LayerFittingTests
 
     private sealed class Shift(double by) : Bijection(nameof(Shift))
     {
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (x + by, null);
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x + by, null);
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (z - by, null);
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z - by, null);
     }
 
     /// <summary>A user's layer that refuses to run before it was fitted.</summary>
@@ -64,9 +64,9 @@ public partial class LayerFittingTests
             set.fill_(true);
         }
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => IsFitted ? (x - middle, null) : throw new InvalidOperationException("Fit it first.");
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => IsFitted ? (x - middle, null) : throw new InvalidOperationException("Fit it first.");
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (z + middle, null);
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z + middle, null);
     }
 
     private sealed class Refusing() : Bijection(nameof(Refusing)), IFitsData
@@ -75,8 +75,8 @@ public partial class LayerFittingTests
 
         public void Fit(IEnumerable<Tensor> batches) => throw new ArgumentException("no");
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (x, null);
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x, null);
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (z, null);
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z, null);
     }
 }

@@ -1,3 +1,4 @@
+using RealNvp.Layers;
 using RealNvp.Tests.Infrastructure;
 using RealNvp.Tests.Laws;
 using TorchSharp;
@@ -39,7 +40,7 @@ public partial class LayerFittingTests
                 ((IFitsData)layer).IsFitted.Should().BeTrue();
                 // what leaves the layer has mean 0
                 Tensor? output = null;
-                using (Bijection.Observe(call => { if (ReferenceEquals(call.Layer, layer)) output = call.Value.clone().DetachFromDisposeScope(); })) flow.Encode(x);
+                using (PassState.Observe(call => { if (ReferenceEquals(call.Layer, layer)) output = call.Value.clone().DetachFromDisposeScope(); })) flow.Encode(x);
                 output!.mean([0L]).abs().max().item<float>().Should().BeLessThan(1e-3f);
                 if (!own) output.std(0, unbiased: false).sub(1).abs().max().item<float>().Should().BeLessThan(1e-3f);
             }

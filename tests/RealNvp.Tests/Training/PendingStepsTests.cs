@@ -255,8 +255,8 @@ public class PendingStepsTests
 
         public Wobble() : base(nameof(Wobble)) => RegisterComponents();
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (x, SumExamples(x.mul(weight).abs().sqrt()).mul(0));
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x, SumExamples(x.mul(weight).abs().sqrt()).mul(0));
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => ForwardCore(z, context);
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => ForwardCore(z, pass);
     }
 }

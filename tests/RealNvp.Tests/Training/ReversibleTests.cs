@@ -259,8 +259,13 @@ public partial class ReversibleTests
             var size = Math.Sqrt(expected.Values.Sum(p => p.grad?.square().sum().to(float64).item<double>() ?? 0));
             foreach (var (key, parameter) in reversible.named_parameters())
             {
-                (parameter.grad is null).Should().Be(expected[key].grad is null, "{0} has a gradient where it has one in ordinary training", key);
-                if (parameter.grad is not null) Largest(parameter.grad.sub(expected[key].grad!)).Should().BeLessThanOrEqualTo(tolerance * size, "the gradient of {0} in step {1}", key, step);
+                if (expected[key].grad is { } wanted)
+                {
+                    parameter.grad.Should().NotBeNull("{0} has a gradient where it has one in ordinary training", key);
+                    Largest(parameter.grad!.sub(wanted)).Should().BeLessThanOrEqualTo(tolerance * size, "the gradient of {0} in step {1}", key, step);
+                }
+                // such as a shift on a circle before a uniform density: autograd hands zeros to a node whose output nobody used
+                else if (parameter.grad is { } none) Largest(none).Should().Be(0, "the loss does not depend on {0}", key);
             }
             var state = plain.state_dict();
             foreach (var (key, buffer) in reversible.named_buffers())

@@ -124,9 +124,9 @@ public sealed class RoundTripTests
 
         public Wrong() : base(nameof(Wrong), [2]) => RegisterComponents();
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (x.mul(s.exp()), s.sum().expand(x.shape[0]));
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.mul(s.exp()), s.sum().expand(x.shape[0]));
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (z.mul(s.exp()), s.sum().neg().expand(z.shape[0]));
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z.mul(s.exp()), s.sum().neg().expand(z.shape[0]));
     }
 
     private sealed class Nested : Bijection
@@ -139,16 +139,16 @@ public sealed class RoundTripTests
             RegisterComponents();
         }
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => inner.Forward(x, context);
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => inner.Forward(x, pass.Context);
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => inner.Inverse(z, context);
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => inner.Inverse(z, pass.Context);
     }
 
     private sealed class OneWay() : Bijection(nameof(OneWay), [2])
     {
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (x.mul(2), full(x.shape[0], 2 * Math.Log(2)));
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.mul(2), full(x.shape[0], 2 * Math.Log(2)));
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => throw new NotSupportedException("There is no way back.".ToLowerInvariant());
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => throw new NotSupportedException("There is no way back.".ToLowerInvariant());
     }
 
     private sealed class Counting(bool fast) : Bijection(nameof(Counting), [2])
@@ -157,9 +157,9 @@ public sealed class RoundTripTests
 
         public override bool HasFastInverse => fast;
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (x.alias(), null);
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.alias(), null);
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
         {
             Inverses++;
             return (z.alias(), null);

@@ -228,8 +228,8 @@ public class TrainerTests
     {
         public Reciprocal() : base(nameof(Reciprocal)) => RegisterComponents();
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (x.reciprocal(), SumExamples(x.abs().log().mul(-2)));
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.reciprocal(), SumExamples(x.abs().log().mul(-2)));
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => ForwardCore(z, context);
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => ForwardCore(z, pass);
     }
 }

@@ -164,17 +164,17 @@ public sealed class AutoregressiveLayer : Bijection
     protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
-        if (plan?.TryRun(x, context, inverse: false) is { } fused) return fused;
-        var (value, logDerivative) = transformer.Forward(x, Parameters(x, context));
+        if (plan?.TryRun(x, pass.Context, inverse: false) is { } fused) return fused;
+        var (value, logDerivative) = transformer.Forward(x, Parameters(x, pass.Context));
         return (value, logDerivative is null ? null : SumExamples(logDerivative));
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) =>
-        made is null ? Sequential(z, context) : (transformer is AffineTransformer affine ? made.InverseAffine(z, context, affine) : null)
-        ?? made.Sequential(z, context, (feature, parameters) =>
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) =>
+        made is null ? Sequential(z, pass.Context) : (transformer is AffineTransformer affine ? made.InverseAffine(z, pass.Context, affine) : null)
+        ?? made.Sequential(z, pass.Context, (feature, parameters) =>
         {
             var one = transformer.ForFeature((int)feature);
             return one.Inverse(z.narrow(1, feature, 1), parameters.narrow(1, 0, one.ParametersPerElement));

@@ -48,10 +48,10 @@ public sealed class CircularShift : Bijection
     public override IReadOnlyList<Circle> CirclesThrough(IReadOnlyList<Circle> circles, bool inverse = false) => elements.Through(circles);
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (elements.Wrapped(x.add(Shifts(), Scalars.One)), null);
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (elements.Wrapped(x.add(Shifts(), Scalars.One)), null);
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (elements.Wrapped(z.sub(Shifts())), null);
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (elements.Wrapped(z.sub(Shifts())), null);
 
     private Tensor Shifts()
     {

@@ -31,8 +31,8 @@ public sealed class Wrap : Bijection
     public override IReadOnlyList<Circle> CirclesThrough(IReadOnlyList<Circle> circles, bool inverse = false) => elements.Through(circles);
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (elements.Wrapped(x), null);
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (elements.Wrapped(x), null);
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (elements.Wrapped(z), null);
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (elements.Wrapped(z), null);
 }

@@ -15,7 +15,7 @@ namespace RealNvp;
 /// gives only what is used. Any other mask is dense: the conditioner sees the whole example, with zeros where it is transformed.</para>
 /// <para>State-dict keys: <c>conditioner.*</c> and <c>transformer.*</c>. The layer owns both.</para>
 /// </remarks>
-public class CouplingLayer : Bijection
+public class CouplingLayer : Bijection, IStepsBack
 {
     private readonly nn.Module conditioner;
     private readonly ScalarTransformer transformer;
@@ -118,28 +118,29 @@ public class CouplingLayer : Bijection
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => Transform(x, context, inverse: false);
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => Transform(x, pass.Context, inverse: false);
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => Transform(z, context, inverse: true);
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => Transform(z, pass.Context, inverse: true);
 
     /// <inheritdoc/>
     // the network sees the same in both directions, so what it keeps of a batch does no harm; the inverse of a mixture is a search
-    protected internal override bool KeepsInput(bool inverse) => !inverse && transformer is MixtureCdfTransformer;
+    protected internal override bool KeepsInput(bool inverse) => !inverse && !transformer.HasExactInverse;
 
     // the kept part of x is that of z: one pass of the network gives x, and the gradients
-    internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse)
+    /// <inheritdoc/>
+    (Tensor Input, Tensor Gradient) IStepsBack.StepBack(BackwardStep step, Tensor output, Tensor gradient, bool inverse)
     {
         var kept = partition.Kept(output).detach().requires_grad_(true);
-        using var state = walk.Restore();
+        using var state = step.Restore();
         Tensor parameters;
         using (enable_grad())
-            parameters = partition.Restrict(Parameters(kept, walk.Context));
+            parameters = partition.Restrict(Parameters(kept, step.Context));
         var closed = transformer.IsIdentityAtZeroExactly || partition.Changes is null
-            ? transformer.WalkBack(walk, partition.Changed(output), parameters.detach(), partition.Changed(gradient), inverse) : null;
+            ? transformer.StepBack(step, partition.Changed(output), parameters.detach(), partition.Changed(gradient), inverse) : null;
         if (closed is { } known)
         {
-            walk.Backward([this], parameters, known.Parameters, null, kept);
+            step.Backward(this, parameters, known.Parameters, null, kept);
             return (partition.Merge(output, known.Input), partition.MergeGradients(gradient, kept.grad ?? zeros_like(kept, requires_grad: false), known.Gradient));
         }
         var changed = Map(partition.Changed(output), parameters.detach(), !inverse).Value.detach();
@@ -148,7 +149,7 @@ public class CouplingLayer : Bijection
         using (enable_grad())
         {
             var (value, logDet) = Map(changed, parameters, inverse);
-            walk.Backward([this], value, partition.Changed(gradient), logDet, kept, changed);
+            step.Backward(this, value, partition.Changed(gradient), logDet, kept, changed);
         }
         return (input, partition.MergeGradients(gradient, kept.grad ?? zeros_like(kept, requires_grad: false), changed.grad ?? zeros_like(changed, requires_grad: false)));
     }

@@ -22,10 +22,10 @@ public sealed class DiagonalScaling : Bijection
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) =>
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) =>
         (x.mul(log_scale.exp()), log_scale.sum().repeat(x.shape[0]));
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) =>
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) =>
         (z.mul(log_scale.neg().exp()), log_scale.sum().neg().repeat(z.shape[0]));
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using RealNvp.Internal;
+using RealNvp.Layers;
 using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -16,7 +17,7 @@ namespace RealNvp;
 /// <c>sign</c> (C); <c>weight</c> (C, C); <c>reflections</c> (K, C); <c>reflections</c> and <c>upper</c> (C, C: the logarithm of the
 /// diagonal on it, nothing that counts below it).</para>
 /// </remarks>
-public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws
+public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws, IStepsBack, IJoinsLayer
 {
     private readonly TorchSharp.Modules.Parameter? weight, lu, reflections, upper;
     private readonly Tensor? permutation, sign;
@@ -88,43 +89,42 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => Fused(null, x, inverse: false) ?? (LuMath.Apply(Matrix(), x), LogDet(x));
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => Fused(null, x, inverse: false) ?? (LuMath.Apply(Matrix(), x), LogDet(x));
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => Fused(null, z, inverse: true) ?? (LuMath.Apply(InverseMatrix().to(z.dtype), z), LogDet(z)?.neg());
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => Fused(null, z, inverse: true) ?? (LuMath.Apply(InverseMatrix().to(z.dtype), z), LogDet(z)?.neg());
 
     // a scale and a shift of each channel go into the matrix
-    internal override (Tensor Value, Tensor? LogDet)? WithCore(Bijection before, Tensor input, bool inverse) =>
+    (Tensor Value, Tensor? LogDet)? IJoinsLayer.RunJoined(Bijection before, Tensor input, bool inverse) =>
         before is ActNorm { WantsBatch: false } norm ? Fused(norm, input, inverse) : null;
 
     private (Tensor Value, Tensor? LogDet)? Fused(ActNorm? before, Tensor input, bool inverse) =>
         Form == LinearForm.Lu && ScaledLinear.Of(input, lu!, permutation!, sign!, before?.Scale, before?.Shift, inverse) is { } fused ? fused.Run(input, lu!, before?.Scale, before?.Shift, inverse) : null;
 
     // only the matrix needs a graph: with z = W·x, the gradients are Wᵀ·g for x and g·xᵀ for W
-    internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse)
+    (Tensor Input, Tensor Gradient) IStepsBack.StepBack(BackwardStep step, Tensor output, Tensor gradient, bool inverse)
     {
-        if (inverse) return base.WalkBack(walk, output, gradient, inverse);
-        if (FusedBack(walk, null, output, gradient) is { } fused) return fused;
+        if (inverse) return step.Rebuild(this, output, gradient, inverse);
+        if (FusedBack(step, null, output, gradient) is { } fused) return fused;
         var input = LuMath.Apply(InverseMatrix().to(output.dtype), output);
         var slope = ByChannel(gradient).mm(ByChannel(input).t());
         using var gradients = enable_grad();
         var matrix = Matrix();
-        walk.Backward([this], matrix, slope, LogDet(input));
+        step.Backward(this, matrix, slope, LogDet(input));
         return (input, LuMath.Apply(matrix.detach().t(), gradient));
     }
 
-    internal override (Tensor Input, Tensor Gradient) WalkBackWith(ReverseWalk walk, Bijection before, Tensor output, Tensor gradient) =>
-        FusedBack(walk, before as ActNorm, output, gradient) ?? base.WalkBackWith(walk, before, output, gradient);
+    (Tensor Input, Tensor Gradient)? IJoinsLayer.StepBackJoined(BackwardStep step, Bijection before, Tensor output, Tensor gradient) => FusedBack(step, before as ActNorm, output, gradient);
 
-    private (Tensor Input, Tensor Gradient)? FusedBack(ReverseWalk walk, ActNorm? before, Tensor output, Tensor gradient)
+    private (Tensor Input, Tensor Gradient)? FusedBack(BackwardStep step, ActNorm? before, Tensor output, Tensor gradient)
     {
         if (Form != LinearForm.Lu || ScaledLinear.Of(output, lu!, permutation!, sign!, before?.Scale, before?.Shift, inverse: true) is not { } fused) return null;
-        var (input, slope, dlu, scale, shift) = fused.StepBack(output, lu!, before?.Scale, before?.Shift, gradient, walk.LogDetGradient);
-        walk.AddGradient(lu!, dlu);
+        var (input, slope, dlu, scale, shift) = fused.StepBack(output, lu!, before?.Scale, before?.Shift, gradient, step.LogDetGradient);
+        step.AddGradient(lu!, dlu);
         if (before is not null)
         {
-            walk.AddGradient(before.Scale, scale!);
-            walk.AddGradient(before.Shift, shift!);
+            step.AddGradient(before.Scale, scale!);
+            step.AddGradient(before.Shift, shift!);
         }
         return (input, slope);
     }

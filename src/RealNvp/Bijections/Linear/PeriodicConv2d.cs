@@ -53,7 +53,7 @@ public sealed class PeriodicConv2d : Bijection
     protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
         CheckSize(x, nameof(x));
         var (height, width) = (x.shape[2], x.shape[3]);
@@ -63,7 +63,7 @@ public sealed class PeriodicConv2d : Bijection
 
     /// <inheritdoc/>
     /// <exception cref="InvalidOperationException">The kernel is singular at a frequency.</exception>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
         CheckSize(z, nameof(z));
         var (n, c, height, width) = (z.shape[0], z.shape[1], z.shape[2], z.shape[3]);

@@ -65,10 +65,10 @@ public sealed class Permutation : Bijection
     public override bool MovesValues => true;
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => (x.index_select(1, order.Value), null);
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.index_select(1, order.Value), null);
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (z.index_select(1, inverseOrder.Value), null);
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z.index_select(1, inverseOrder.Value), null);
 
     private static long[] Counting(EventShape shape, Func<IEnumerable<long>, IEnumerable<long>> arrange) =>
         shape.Count == 0 ? [] : [.. arrange(Enumerable.Range(0, (int)Internal.Check.NotNegative(Math.Max(0, shape[0]), nameof(shape), "The number of features or channels")).Select(i => (long)i))];

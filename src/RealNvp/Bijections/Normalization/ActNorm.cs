@@ -16,7 +16,7 @@ namespace RealNvp;
 /// <c>initialized</c> is true counts as the first batch; a layer that is initialized stays so, whatever it loads. After the first batch no
 /// example sees another one, and no call waits for the device.</para>
 /// </remarks>
-public sealed class ActNorm : Bijection, ISetByFirstBatch
+public sealed class ActNorm : Bijection, ISetByFirstBatch, IStepsBack
 {
     private readonly TorchSharp.Modules.Parameter log_scale, shift;
     private readonly Tensor initialized;
@@ -59,31 +59,31 @@ public sealed class ActNorm : Bijection, ISetByFirstBatch
     protected internal override bool KeepsInput(bool inverse) => false;
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
-        if (WantsBatch && LayerTape.Current is not { IsReplaying: true }) Initialize(x);
+        if (WantsBatch && pass.Tape is not { IsReplaying: true }) Initialize(x);
         var (s, b) = (RunningMoments.PerChannel(log_scale, x.dim()), RunningMoments.PerChannel(shift, x.dim()));
         return (x.mul(s.exp()).add(b, Scalars.One), LogDet(x));
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
         var (s, b) = (RunningMoments.PerChannel(log_scale, z.dim()), RunningMoments.PerChannel(shift, z.dim()));
         return (z.sub(b).mul(s.neg().exp()), LogDet(z).neg());
     }
 
     // ∂b = Σ g and ∂s = Σ g ⊙ (z − b), plus what comes through the log-determinant; the other way round, −Σ h and −Σ g ⊙ x with the gradient h of z
-    internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse)
+    (Tensor Input, Tensor Gradient) IStepsBack.StepBack(BackwardStep step, Tensor output, Tensor gradient, bool inverse)
     {
         var (s, b) = (RunningMoments.PerChannel(log_scale, output.dim()), RunningMoments.PerChannel(shift, output.dim()));
         var shifted = inverse ? output.mul(s.exp()) : output.sub(b);
         var (input, slope) = inverse ? (shifted.add(b, Scalars.One), gradient.mul(s.neg().exp())) : (shifted.mul(s.neg().exp()), gradient.mul(s.exp()));
         var all = Enumerable.Range(0, (int)output.dim()).Where(d => d != 1).Select(d => (long)d).ToArray();
         var (along, down) = (gradient.mul(inverse ? output : shifted).sum(all), (inverse ? slope : gradient).sum(all));
-        var total = along.add(walk.LogDetGradient.sum().mul(Scalars.Of(Pixels(output))), Scalars.One);
-        walk.AddGradient(log_scale, inverse ? total.neg() : total);
-        walk.AddGradient(shift, inverse ? down.neg() : down);
+        var total = along.add(step.LogDetGradient.sum().mul(Scalars.Of(Pixels(output))), Scalars.One);
+        step.AddGradient(log_scale, inverse ? total.neg() : total);
+        step.AddGradient(shift, inverse ? down.neg() : down);
         return (input, slope);
     }
 

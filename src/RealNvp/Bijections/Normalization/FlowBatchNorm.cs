@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -73,28 +74,27 @@ public sealed class FlowBatchNorm : Bijection, IStateLaws
     protected internal override bool KeepsInput(bool inverse) => inverse;
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
         var part = partition?.Changed(x) ?? x;
-        var (mean, variance) = training && x.shape[0] > 0 ? Track(part) : (running_mean, running_var);
+        var (mean, variance) = training && x.shape[0] > 0 ? Track(part, pass.Tape) : (running_mean, running_var);
         var logScale = variance.add(epsilon, Scalars.One).log().mul(Scalars.MinusHalf);
         var scale = logScale.exp();
         return Finish(x, part, scale, mean.neg().mul(scale), logScale);
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
-        var (mean, variance) = training ? Tracked() : (running_mean, running_var);
+        var (mean, variance) = training ? Tracked(pass.Tape) : (running_mean, running_var);
         var logScale = variance.add(epsilon, Scalars.One).log().mul(Scalars.Half);
         return Finish(z, partition?.Changed(z) ?? z, logScale.exp(), mean, logScale);
     }
 
-    private (Tensor Mean, Tensor Variance) Track(Tensor part)
+    private (Tensor Mean, Tensor Variance) Track(Tensor part, PassTape? tape)
     {
         var several = part.numel() / part.shape[1] > 1;
         var moments = RunningMoments.Of(part, partition?.Changes);
-        var tape = LayerTape.Current;
         if (tape is { IsReplaying: true })
         {
             var before = tape.Read(this, OnTape);
@@ -115,9 +115,8 @@ public sealed class FlowBatchNorm : Bijection, IStateLaws
     }
 
     // what the inverse of a training pass uses
-    private (Tensor Mean, Tensor Variance) Tracked()
+    private (Tensor Mean, Tensor Variance) Tracked(PassTape? tape)
     {
-        var tape = LayerTape.Current;
         if (tape is { IsReplaying: true } && tape.Read(this, OnTape, fromEnd: true) is [_, _, _, var mean, var variance]) return (mean, variance);
         tape?.Write(this, running_mean.clone(), running_var.clone(), num_batches_tracked.clone(), running_mean.clone(), running_var.clone());
         return (running_mean, running_var);

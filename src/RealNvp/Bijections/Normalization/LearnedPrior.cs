@@ -29,10 +29,10 @@ public sealed class LearnedPrior : Bijection
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) => Summed(transformer.Forward(x, Parameters(x)), x);
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => Summed(transformer.Forward(x, Parameters(x)), x);
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => Summed(transformer.Inverse(z, Parameters(z)), z);
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => Summed(transformer.Inverse(z, Parameters(z)), z);
 
     // the same for all examples: computed once, and broadcast
     private Tensor Parameters(Tensor like) => conv.call(zeros(InputShape!.Value.WithBatch(1), dtype: like.dtype, device: like.device));

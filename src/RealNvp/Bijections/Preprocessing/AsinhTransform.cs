@@ -30,14 +30,14 @@ public sealed class AsinhTransform : Bijection
     public double Threshold { get; }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
         var u = x.mul(reciprocal).asinh();
         return (u.mul(threshold), SumExamples(LogCosh(u)).neg());
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
         var u = z.mul(reciprocal);
         return (u.sinh().mul(threshold), SumExamples(LogCosh(u)));

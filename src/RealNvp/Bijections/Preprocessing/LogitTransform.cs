@@ -37,7 +37,7 @@ public sealed class LogitTransform : Bijection
     protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
         var p = x.mul(factor).add(alpha, Scalars.One);
         // outside of (0, 1), and where rounding has led to 0 or 1, it stops just short of them
@@ -57,7 +57,7 @@ public sealed class LogitTransform : Bijection
         : (p.dim() < 2 ? p.unsqueeze(1) : p.flatten(1)).sub(Scalars.Half).abs().amax([1L]).gt(Scalars.Of(0.5 + (8 * finfo(p.dtype).eps)));
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
         var x = z.sigmoid().sub(alpha).mul(reciprocal);
         // log p + log(1 - p) = -|z| - 2 log(1 + exp(-|z|)), finite for every z

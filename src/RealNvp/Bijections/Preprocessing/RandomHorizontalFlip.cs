@@ -28,13 +28,13 @@ public sealed class RandomHorizontalFlip : Bijection
     public override bool IsRepeatable => false;
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
         if (!training) return (x, null);
-        var chosen = Noise.Uniform([x.shape[0], 1, 1, 1], x.dtype, x.device, RandomGenerator).lt(Scalars.Of(Probability));
+        var chosen = Noise.Uniform([x.shape[0], 1, 1, 1], x.dtype, x.device, pass.Generator).lt(Scalars.Of(Probability));
         return (where(chosen, x.flip(3), x), null);
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context) => (z, null);
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z, null);
 }

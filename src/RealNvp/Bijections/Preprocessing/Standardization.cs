@@ -75,14 +75,14 @@ public sealed class Standardization : Bijection, IFitsData, IConstantBuffers, IO
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context) =>
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) =>
         (Standardizing.Apply(x, mean, mean_rest, log_std), log_std.neg().sum().repeat(x.shape[0]));
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
-        var wide = Standardizing.Wider(RequestedDtype ?? z.dtype, z.dtype);
+        var wide = Standardizing.Wider(pass.RequestedDtype ?? z.dtype, z.dtype);
         var x = z.to(wide).mul(log_std.to(wide).exp()).add(Standardizing.Centre(mean, mean_rest, wide), Scalars.One);
-        return (x.to(RequestedDtype ?? z.dtype), log_std.sum().to(z.dtype).repeat(z.shape[0]));
+        return (x.to(pass.RequestedDtype ?? z.dtype), log_std.sum().to(z.dtype).repeat(z.shape[0]));
     }
 }

@@ -46,17 +46,17 @@ public sealed class UniformDequantization : Bijection
     public override bool Dequantizes => true;
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
         CheckDigits(Levels, x.dtype, GetName());
         var margin = Margin(Levels, x.dtype);
         // laid out as the shape says, so that a seed gives the same noise whatever the strides of x are
-        var noise = Noise.Uniform(x.shape, x.dtype, x.device, RandomGenerator, margin, 1 - margin);
+        var noise = Noise.Uniform(x.shape, x.dtype, x.device, pass.Generator, margin, 1 - margin);
         return (x.add(noise, Scalars.One).mul(reciprocal), PerExample(x, -log_levels));
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
         CheckDigits(Levels, z.dtype, GetName());
         return (z.mul(levels).floor().clamp(Scalars.Zero, top), PerExample(z, log_levels));

@@ -66,12 +66,12 @@ public sealed class VariationalDequantization : Bijection
     public override long ContextSize => noise.ContextSize;
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
         UniformDequantization.CheckDigits(Levels, x.dtype, GetName());
         var least = finfo(x.dtype).eps;
-        var epsilon = Noise.Uniform(x.shape, x.dtype, x.device, RandomGenerator, least, 1 - least).logit();
-        var (joint, logDet) = noise.Run(cat([Unit(x), epsilon], 1), context, inverse: false);
+        var epsilon = Noise.Uniform(x.shape, x.dtype, x.device, pass.Generator, least, 1 - least).logit();
+        var (joint, logDet) = noise.Run(cat([Unit(x), epsilon], 1), pass, inverse: false);
         var bound = Bound(x.dtype);
         var v = joint.narrow(1, x.shape[1], x.shape[1]).div(bound).tanh();
         var log = LogSlope(v, v.mul(bound));
@@ -82,7 +82,7 @@ public sealed class VariationalDequantization : Bijection
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
         UniformDequantization.CheckDigits(Levels, z.dtype, GetName());
         var scaled = z.mul(levels);
@@ -92,7 +92,7 @@ public sealed class VariationalDequantization : Bijection
         var most = Math.Tanh(Math.Log(1 / finfo(z.dtype).eps) / 4);
         var v = scaled.sub(x).clamp(Scalars.Of(finfo(z.dtype).tiny), Scalars.Of(1 - finfo(z.dtype).eps)).logit().div(bound).clamp(Scalars.Of(-most), Scalars.Of(most));
         var log = LogSlope(v, v.mul(bound));
-        var (joint, logDet) = noise.Run(cat([Unit(x), v.atanh().mul(bound)], 1), context, inverse: true);
+        var (joint, logDet) = noise.Run(cat([Unit(x), v.atanh().mul(bound)], 1), pass, inverse: true);
         var epsilon = joint.narrow(1, x.shape[1], x.shape[1]);
         var total = SumExamples(log.sub(LogLogistic(epsilon))).neg().add(log_cells, Scalars.One);
         return (x, logDet is null ? total : total.add(logDet, Scalars.One));

@@ -28,7 +28,7 @@ public sealed class HaarSqueeze : Bijection
     public override EventShape InputShapeOf(EventShape output) => BlockShapes.Unsqueezed(output);
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
         var s = x.shape;
         BlockShapes.CheckBatch(s, GetName(), nameof(x));
@@ -37,7 +37,7 @@ public sealed class HaarSqueeze : Bijection
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
         var s = z.shape;
         var c = s[1] / 4;

@@ -1,3 +1,4 @@
+using RealNvp.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -12,7 +13,7 @@ namespace RealNvp;
 /// <see cref="Split"/> and <see cref="Join"/> go between the vector (N, D) and the parts. log|det| is the sum over the scales.</para>
 /// <para>The first half of the channels goes on, the second half leaves, as in the original code. The layer owns its scales.</para>
 /// </remarks>
-public sealed class MultiScale : Bijection
+public sealed class MultiScale : Composite
 {
     private readonly TorchSharp.Modules.ModuleList<Bijection> scales;
     private readonly Bijection[] steps;
@@ -26,7 +27,7 @@ public sealed class MultiScale : Bijection
         Internal.Check.Items(scales, nameof(scales), "Scale");
         if (scales.Count == 0) throw new ArgumentException("A multi-scale bijection needs at least one scale; got none.", nameof(scales));
         LatentShapes = Parts(inputShape, scales);
-        ContextSize = Chain.CommonContext(scales, nameof(MultiScale));
+        StepPlan.CommonContext(scales, nameof(MultiScale), nameof(scales));
         steps = [.. scales];
         this.scales = new TorchSharp.Modules.ModuleList<Bijection>(steps);
         RegisterComponents();
@@ -39,27 +40,8 @@ public sealed class MultiScale : Bijection
     public IReadOnlyList<EventShape> LatentShapes { get; }
 
     /// <inheritdoc/>
-    public override long ContextSize { get; }
-
-    /// <inheritdoc/>
-    public override bool IsRepeatable => steps.All(s => s.IsRepeatable);
-
-    /// <inheritdoc/>
-    public override bool ConvertsDtype => steps[0].ConvertsDtype;
-
-    /// <inheritdoc/>
-    public override bool AcceptsIntegers => steps[0].AcceptsIntegers;
-
-    /// <inheritdoc/>
-    public override bool MovesValues => steps.All(s => s.MovesValues);
-
-    /// <inheritdoc/>
-    protected internal override void CheckData(Tensor x, string owner) => steps[0].CheckData(x, owner);
-
-    /// <inheritdoc/>
-    protected internal override Tensor? OutsideDomain(Tensor x) => steps[0].OutsideDomain(x);
-
-    internal override bool IsComposite => true;
+    public override IReadOnlyList<CompositeStep> Steps =>
+        [.. steps.SelectMany((scale, i) => i == steps.Length - 1 ? (CompositeStep[])[CompositeStep.Apply(scale)] : [CompositeStep.Apply(scale), CompositeStep.Rearrange(Leave, Return)]), CompositeStep.Rearrange(Flat, Parted)];
 
     /// <inheritdoc/>
     public override EventShape OutputShapeOf(EventShape input) => [input.NumElements];
@@ -94,66 +76,21 @@ public sealed class MultiScale : Bijection
         return scope.MoveToOuter(cat([.. parts.Select(p => p.flatten(1))], 1));
     }
 
-    /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    // what goes on is the first part; those that have left are behind it, in their order
+    private static Tensor[] Leave(IReadOnlyList<Tensor> parts)
     {
-        var parts = new List<Tensor>(steps.Length);
-        var current = x;
-        Tensor? total = null;
-        for (var i = 0; i < steps.Length; i++)
-        {
-            var (h, logDet) = steps[i].Run(current, context, inverse: false);
-            total = Chain.Add(total, logDet);
-            if (i == steps.Length - 1) { parts.Add(h.flatten(1)); break; }
-            var half = h.shape[1] / 2;
-            parts.Add(h.narrow(1, half, half).flatten(1));
-            current = h.narrow(1, 0, half);
-        }
-        return (cat(parts, 1), total);
+        var half = parts[0].shape[1] / 2;
+        return [parts[0].narrow(1, 0, half), .. parts.Skip(1), parts[0].narrow(1, half, half)];
     }
 
-    /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
-    {
-        var parts = Split(z);
-        var current = parts[^1];
-        Tensor? total = null;
-        for (var i = steps.Length - 1; i >= 0; i--)
-        {
-            var h = i == steps.Length - 1 ? current : cat([current, parts[i]], 1);
-            // the dtype that the caller wants is that of the data, which only the first scale gives
-            using var wanted = Internal.DataDtype.Use(i == 0 ? RequestedDtype : null);
-            (current, var logDet) = steps[i].Run(h, context, inverse: true);
-            total = Chain.Add(total, logDet);
-        }
-        return (current, total);
-    }
+    private static Tensor[] Return(IReadOnlyList<Tensor> parts) => [cat([parts[0], parts[^1]], 1), .. parts.Skip(1).SkipLast(1)];
 
-    internal override (Tensor Input, Tensor Gradient) WalkBack(ReverseWalk walk, Tensor output, Tensor gradient, bool inverse)
+    private static Tensor[] Flat(IReadOnlyList<Tensor> parts) => [cat([.. parts.Skip(1).Append(parts[0]).Select(p => p.flatten(1))], 1)];
+
+    private Tensor[] Parted(IReadOnlyList<Tensor> parts)
     {
-        if (inverse)
-        {
-            // the map was z → x: from x, the scales give the parts of z one after the other
-            var (current, slope) = (output, gradient);
-            var (parts, slopes) = (new List<Tensor>(steps.Length), new List<Tensor>(steps.Length));
-            for (var i = 0; i < steps.Length; i++)
-            {
-                var (h, g) = walk.Through(steps[i], current, slope, inverse: true);
-                var leaving = i == steps.Length - 1 ? 0 : h.shape[1] / 2;
-                parts.Add(h.narrow(1, leaving, h.shape[1] - leaving).flatten(1));
-                slopes.Add(g.narrow(1, leaving, h.shape[1] - leaving).flatten(1));
-                if (leaving > 0) (current, slope) = (h.narrow(1, 0, leaving), g.narrow(1, 0, leaving));
-            }
-            return (cat(parts, 1), cat(slopes, 1));
-        }
-        var (left, leftSlopes) = (Split(output), Split(gradient));
-        var (value, valueSlope) = (left[^1], leftSlopes[^1]);
-        for (var i = steps.Length - 1; i >= 0; i--)
-        {
-            var last = i == steps.Length - 1;
-            (value, valueSlope) = walk.Through(steps[i], last ? value : cat([value, left[i]], 1), last ? valueSlope : cat([valueSlope, leftSlopes[i]], 1), inverse: false);
-        }
-        return (value, valueSlope);
+        var all = Split(parts[0]);
+        return [all[^1], .. all.SkipLast(1)];
     }
 
     private static EventShape[] Parts(EventShape inputShape, IReadOnlyList<Bijection> scales)

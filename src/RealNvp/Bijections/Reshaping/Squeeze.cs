@@ -33,7 +33,7 @@ public sealed class Squeeze : Bijection
     public override EventShape InputShapeOf(EventShape output) => BlockShapes.Unsqueezed(output);
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
         var s = x.shape;
         BlockShapes.CheckBatch(s, GetName(), nameof(x));
@@ -44,7 +44,7 @@ public sealed class Squeeze : Bijection
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
         var s = z.shape;
         var c = s[1] / 4;

@@ -52,7 +52,7 @@ public sealed class PlanarLayer : Bijection
     protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
         var (direction, slope) = Direction(w, u);
         var a = x.mv(w).add(b, Scalars.One);
@@ -60,7 +60,7 @@ public sealed class PlanarLayer : Bijection
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
         var (wide, normal) = (z.to(float64), w.to(float64));
         var (direction, slope) = Direction(normal, u.to(float64));

@@ -44,7 +44,7 @@ public sealed class RadialLayer : Bijection
     protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
         var (a, ratio) = Scales(alpha, beta);
         var offset = x.sub(center);
@@ -55,7 +55,7 @@ public sealed class RadialLayer : Bijection
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
         var (a, ratio) = Scales(alpha.to(float64), beta.to(float64));
         var middle = center.to(float64);

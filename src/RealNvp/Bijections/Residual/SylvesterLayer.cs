@@ -52,7 +52,7 @@ public sealed class SylvesterLayer : Bijection
     protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
         var (q, outer, inner) = (Householder.Columns(reflections, Directions), Triangle(r), Triangle(r_tilde));
         var a = x.mm(q).mm(inner.t()).add(b, Scalars.One);
@@ -61,7 +61,7 @@ public sealed class SylvesterLayer : Bijection
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Tensor? context)
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
         var wide = z.to(float64);
         var (q, outer, inner, shift) = (Householder.Columns(reflections.to(float64), Directions), Triangle(r.to(float64)), Triangle(r_tilde.to(float64)), b.to(float64));

@@ -46,39 +46,51 @@ internal static unsafe class DenseTile
         for (; steps > 0; steps--)
         {
             var b0 = TLanes.Load(b);
-            var b1 = TVectors.Value > 1 ? TLanes.Load(b + TLanes.Count) : TLanes.Zero;
-            var x = TLanes.Create(a[0]);
-            TLanes.Accumulate(ref s00, x, b0);
-            if (TVectors.Value > 1) TLanes.Accumulate(ref s01, x, b1);
-            if (TRows.Value > 1)
+            if (TVectors.Value == 1)
             {
-                x = TLanes.Create(a[aRow]);
-                TLanes.Accumulate(ref s10, x, b0);
-                if (TVectors.Value > 1) TLanes.Accumulate(ref s11, x, b1);
+                TLanes.Accumulate(ref s00, b0, a);
+                if (TRows.Value > 1) TLanes.Accumulate(ref s10, b0, a + aRow);
+                if (TRows.Value > 2) TLanes.Accumulate(ref s20, b0, a + (2 * aRow));
+                if (TRows.Value > 3) TLanes.Accumulate(ref s30, b0, a + row3);
+                if (TRows.Value > 4) TLanes.Accumulate(ref s40, b0, a + (4 * aRow));
+                if (TRows.Value > 5) TLanes.Accumulate(ref s50, b0, a + row5);
             }
-            if (TRows.Value > 2)
+            else
             {
-                x = TLanes.Create(a[2 * aRow]);
-                TLanes.Accumulate(ref s20, x, b0);
-                if (TVectors.Value > 1) TLanes.Accumulate(ref s21, x, b1);
-            }
-            if (TRows.Value > 3)
-            {
-                x = TLanes.Create(a[row3]);
-                TLanes.Accumulate(ref s30, x, b0);
-                if (TVectors.Value > 1) TLanes.Accumulate(ref s31, x, b1);
-            }
-            if (TRows.Value > 4)
-            {
-                x = TLanes.Create(a[4 * aRow]);
-                TLanes.Accumulate(ref s40, x, b0);
-                if (TVectors.Value > 1) TLanes.Accumulate(ref s41, x, b1);
-            }
-            if (TRows.Value > 5)
-            {
-                x = TLanes.Create(a[row5]);
-                TLanes.Accumulate(ref s50, x, b0);
-                if (TVectors.Value > 1) TLanes.Accumulate(ref s51, x, b1);
+                var b1 = TLanes.Load(b + TLanes.Count);
+                var x = TLanes.Create(*a);
+                TLanes.Accumulate(ref s00, x, b0);
+                TLanes.Accumulate(ref s01, x, b1);
+                if (TRows.Value > 1)
+                {
+                    x = TLanes.Create(a[aRow]);
+                    TLanes.Accumulate(ref s10, x, b0);
+                    TLanes.Accumulate(ref s11, x, b1);
+                }
+                if (TRows.Value > 2)
+                {
+                    x = TLanes.Create(a[2 * aRow]);
+                    TLanes.Accumulate(ref s20, x, b0);
+                    TLanes.Accumulate(ref s21, x, b1);
+                }
+                if (TRows.Value > 3)
+                {
+                    x = TLanes.Create(a[row3]);
+                    TLanes.Accumulate(ref s30, x, b0);
+                    TLanes.Accumulate(ref s31, x, b1);
+                }
+                if (TRows.Value > 4)
+                {
+                    x = TLanes.Create(a[4 * aRow]);
+                    TLanes.Accumulate(ref s40, x, b0);
+                    TLanes.Accumulate(ref s41, x, b1);
+                }
+                if (TRows.Value > 5)
+                {
+                    x = TLanes.Create(a[row5]);
+                    TLanes.Accumulate(ref s50, x, b0);
+                    TLanes.Accumulate(ref s51, x, b1);
+                }
             }
             a += aStep;
             b += bStep;
@@ -102,8 +114,8 @@ internal static unsafe class DenseTile
     {
         if (bias != null)
         {
-            first += TLanes.Load(bias + column);
-            if (TVectors.Value > 1) second += TLanes.Load(bias + column + TLanes.Count);
+            TLanes.Add(ref first, bias + column);
+            if (TVectors.Value > 1) TLanes.Add(ref second, bias + column + TLanes.Count);
         }
         if (gate != null)
         {
@@ -112,8 +124,8 @@ internal static unsafe class DenseTile
         }
         if (addend != null)
         {
-            first += TLanes.Load(addend + at);
-            if (TVectors.Value > 1) second += TLanes.Load(addend + at + TLanes.Count);
+            TLanes.Add(ref first, addend + at);
+            if (TVectors.Value > 1) TLanes.Add(ref second, addend + at + TLanes.Count);
         }
         if (result != null)
         {

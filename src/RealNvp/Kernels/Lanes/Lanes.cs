@@ -39,6 +39,12 @@ internal unsafe interface ILanes<TSelf, T> where TSelf : struct, ILanes<TSelf, T
     /// <summary>sum = a b + sum, in the register that holds the sum: a loop of these needs no moves between registers.</summary>
     static abstract void Accumulate(ref TSelf sum, TSelf a, TSelf b);
 
+    /// <summary>The same with one number for all lanes, which an instruction may read where it lies.</summary>
+    static abstract void Accumulate(ref TSelf sum, TSelf a, T* b);
+
+    /// <summary>sum = sum + what lies there, which an instruction may read where it lies.</summary>
+    static abstract void Add(ref TSelf sum, T* from);
+
     static abstract TSelf Sqrt(TSelf a);
 
     static abstract TSelf Abs(TSelf a);

@@ -50,6 +50,12 @@ internal readonly unsafe struct Lanes1<T>(T value) : ILanes<Lanes1<T>, T> where 
     public static void Accumulate(ref Lanes1<T> sum, Lanes1<T> a, Lanes1<T> b) => sum = MultiplyAdd(a, b, sum);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Accumulate(ref Lanes1<T> sum, Lanes1<T> a, T* b) => sum = MultiplyAdd(a, Create(*b), sum);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Add(ref Lanes1<T> sum, T* from) => sum += Load(from);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes1<T> Sqrt(Lanes1<T> a) => new(T.Sqrt(a.v));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -54,6 +54,12 @@ internal readonly unsafe struct Lanes128<T>(Vector128<T> value) : ILanes<Lanes12
     public static void Accumulate(ref Lanes128<T> sum, Lanes128<T> a, Lanes128<T> b) => sum = MultiplyAdd(a, b, sum);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Accumulate(ref Lanes128<T> sum, Lanes128<T> a, T* b) => sum = MultiplyAdd(a, Create(*b), sum);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Add(ref Lanes128<T> sum, T* from) => sum += Load(from);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128<T> Sqrt(Lanes128<T> a) => new(Vector128.Sqrt(a.v));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

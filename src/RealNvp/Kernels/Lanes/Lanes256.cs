@@ -54,6 +54,12 @@ internal unsafe struct Lanes256<T>(Vector256<T> value) : ILanes<Lanes256<T>, T> 
     public static void Accumulate(ref Lanes256<T> sum, Lanes256<T> a, Lanes256<T> b) => sum.v = Product(a.v, b.v, sum.v);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Accumulate(ref Lanes256<T> sum, Lanes256<T> a, T* b) => sum.v = Product(a.v, Vector256.Create(*b), sum.v);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Add(ref Lanes256<T> sum, T* from) => sum.v += Vector256.Load(from);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256<T> Sqrt(Lanes256<T> a) => new(Vector256.Sqrt(a.v));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -53,6 +53,12 @@ internal unsafe struct Lanes512<T>(Vector512<T> value) : ILanes<Lanes512<T>, T> 
     public static void Accumulate(ref Lanes512<T> sum, Lanes512<T> a, Lanes512<T> b) => sum.v = Product(a.v, b.v, sum.v);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Accumulate(ref Lanes512<T> sum, Lanes512<T> a, T* b) => sum.v = Product(a.v, Vector512.Create(*b), sum.v);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Add(ref Lanes512<T> sum, T* from) => sum.v += Vector512.Load(from);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512<T> Sqrt(Lanes512<T> a) => new(Vector512.Sqrt(a.v));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -27,8 +27,12 @@ internal sealed class TensorData : TrainingData
         Check.NotMeta(weights, nameof(weights));
         if (weights.dim() != 1 || weights.shape[0] != x.shape[0])
             throw new ArgumentException($"Expected weights of shape ({x.shape[0]}), one for each example; got {EventShape.Format(weights.shape)}.", nameof(weights));
-        // the garbage collector frees the numbers of the rows that count
-        return new TensorData(x, context, weights, ExampleWeights.Positive(weights, $"{nameof(TrainingData)}.{nameof(From)}"));
+        using var counting = ExampleWeights.Positive(weights, $"{nameof(TrainingData)}.{nameof(From)}");
+        if (counting is null) return new TensorData(x, context, weights, null);
+        using var _ = no_grad();
+        // a copy, which the garbage collector frees: what does not count may hold anything
+        Tensor Some(Tensor all) => all.index_select(0, counting.to(all.device)).DetachFromDisposeScope();
+        return new TensorData(Some(x), context is null ? null : Some(context), Some(weights), null);
     }
 
     public static TensorData OfContexts(Tensor context)

@@ -1,4 +1,4 @@
-namespace RealNvp.Internal;
+namespace RealNvp.Layers;
 
 /// <summary>Follows the circles of a composition from data to latents: each must stay one.</summary>
 internal sealed class CirclePath

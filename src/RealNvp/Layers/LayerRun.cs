@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace RealNvp;
+namespace RealNvp.Layers;
 
 /// <summary>One application of a layer, for who watches it. The tensors are the layer's: they are freed soon after.</summary>
 /// <param name="Layer">The layer.</param>

@@ -1,0 +1,56 @@
+using RealNvp.Internal;
+using RealNvp.Layers;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <content>How layers run within a pass.</content>
+public abstract partial class Bijection
+{
+    /// <summary>Applies the map without checks, for layers made of other layers. Null log-det: volume preserving.</summary>
+    internal (Tensor Value, Tensor? LogDet) Run(Tensor input, Pass pass, bool inverse)
+    {
+        CheckAlive();
+        var state = pass.State;
+        state?.Arrival?.Invoke(this, input, inverse);
+        if (state?.Runner is { } runner && runner.Takes(this)) return runner.Run([this], input, pass, inverse);
+        using var scope = NewDisposeScope();
+        // what a composition is made of writes on the tape, and not the composition
+        var tape = this is Composite ? null : state?.Tape;
+        var opened = tape?.Begin(this, null, input, inverse) ?? false;
+        Tensor value;
+        Tensor? logDet;
+        try { (value, logDet) = inverse ? InverseCore(input, pass) : ForwardCore(input, pass); }
+        catch (NoInverseException e) when (e.Passes(this)) { throw; }
+        if (opened) tape!.End();
+        state?.Observer?.Invoke(new LayerRun(this, input, pass.Context, value, logDet, inverse));
+        if (!ReferenceEquals(value, input)) scope.MoveToOuter(value);
+        if (logDet is not null) scope.MoveToOuter(logDet);
+        return (value, logDet);
+    }
+
+    /// <summary>
+    /// Applies this layer and the one before it in Forward's order together; null if that saves nothing, or if somebody looks at each layer. The
+    /// log-determinant is that of both. On a tape the two are one.
+    /// </summary>
+    internal (Tensor Value, Tensor? LogDet)? RunJoined(Bijection before, Tensor input, Pass pass, bool inverse)
+    {
+        if (this is not IJoinsLayer joining || disposed || before.disposed || pass.State is { IsWatched: true } || pass.Tape?.Joins(this, before, inverse) == false) return null;
+        using var scope = NewDisposeScope();
+        if (joining.RunJoined(before, input, inverse) is not { } result) return null;
+        // neither of them runs another layer, so the frame need not be open before
+        if (pass.Tape?.Begin(this, before, input, inverse) == true) pass.Tape.End();
+        scope.MoveToOuter(result.Value);
+        if (result.LogDet is not null) scope.MoveToOuter(result.LogDet);
+        return result;
+    }
+
+    private (Tensor, Tensor) Apply(Tensor input, Tensor? context, bool inverse)
+    {
+        using var scope = NewDisposeScope();
+        var (value, logDet) = Run(input, Pass.Here(context), inverse);
+        if (ReferenceEquals(value, input)) value = input.alias();
+        logDet ??= zeros(input.shape[0], dtype: value.dtype, device: value.device);
+        return (scope.MoveToOuter(value), scope.MoveToOuter(logDet));
+    }
+}

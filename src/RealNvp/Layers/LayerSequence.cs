@@ -1,0 +1,49 @@
+using RealNvp.Internal;
+using static TorchSharp.torch;
+
+namespace RealNvp.Layers;
+
+/// <summary>Layers one after the other: the one loop over them.</summary>
+internal static class LayerSequence
+{
+    /// <summary>Runs layers in the given order, frees each value as soon as the next one is there, and sums the log-determinants.</summary>
+    public static (Tensor Value, Tensor? LogDet) Run(Bijection[] layers, Tensor input, Pass pass, bool inverse)
+    {
+        var value = input;
+        Tensor? total = null;
+        for (var i = 0; i < layers.Length;)
+        {
+            var (next, logDet, count) = Next(layers, i, value, pass, inverse);
+            i += count;
+            if (!ReferenceEquals(value, input) && !ReferenceEquals(value, next)) value.Dispose();
+            value = next;
+            total = Add(total, logDet);
+        }
+        return (value, total);
+    }
+
+    /// <summary>The sum of two log-determinants, null being 0. Both are used up.</summary>
+    public static Tensor? Add(Tensor? total, Tensor? logDet)
+    {
+        if (total is null || logDet is null) return total ?? logDet;
+        using (total)
+        using (logDet)
+            return total.add(logDet, Scalars.One);
+    }
+
+    // as many layers as go in one: all that somebody else runs, two that go together, or one
+    private static (Tensor Value, Tensor? LogDet, int Count) Next(Bijection[] layers, int at, Tensor value, Pass pass, bool inverse)
+    {
+        if (pass.State?.Runner is { } runner)
+        {
+            var end = at;
+            while (end < layers.Length && runner.Takes(layers[end])) end++;
+            var (y, det) = end > at ? runner.Run(layers[at..end], value, pass, inverse) : layers[at].Run(value, pass, inverse);
+            return (y, det, Math.Max(1, end - at));
+        }
+        if (at + 1 < layers.Length && (inverse ? layers[at].RunJoined(layers[at + 1], value, pass, inverse) : layers[at + 1].RunJoined(layers[at], value, pass, inverse)) is { } pair)
+            return (pair.Value, pair.LogDet, 2);
+        var (next, logDet) = layers[at].Run(value, pass, inverse);
+        return (next, logDet, 1);
+    }
+}

@@ -1,0 +1,82 @@
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Layers;
+
+/// <summary>All that is the same for every layer of a pass.</summary>
+/// <remarks>
+/// <para>Layers get it as an argument, in <see cref="Pass"/>. It is in a field of the thread too, the only one of a pass, for those whom no argument reaches: a network, which
+/// is a module of TorchSharp and is called with tensors alone (a batch normalization in it asks for the tape); and a layer of a user's that calls another one by its public
+/// method, which belongs to the pass all the same. Argument and field are never different: who changes the state enters it.</para>
+/// <para>Without a seed, a requested dtype, a tape or somebody who looks on there is no state, and a pass costs nothing.</para>
+/// </remarks>
+internal sealed record PassState
+{
+    private static readonly PassState nothing = new();
+
+    [ThreadStatic] private static PassState? current;
+
+    /// <summary>The pass that runs on this thread; null if there is nothing to say about it.</summary>
+    public static PassState? Current => current;
+
+    /// <summary>Where random layers draw from; null is torch's own generator.</summary>
+    public Generator? Generator { get; private init; }
+
+    /// <summary>The dtype in which the caller of an inverse pass wants data; null for that of the weights.</summary>
+    public ScalarType? DataDtype { get; private init; }
+
+    /// <summary>Who runs layers in place of themselves; null for nobody.</summary>
+    public LayerRunner? Runner { get; private init; }
+
+    /// <summary>What layers write on, or are computed again from; null for nothing.</summary>
+    public PassTape? Tape { get; private init; }
+
+    /// <summary>Called before each layer runs, with its input and the direction.</summary>
+    public Action<Bijection, Tensor, bool>? Arrival { get; private init; }
+
+    /// <summary>Called after each layer has run.</summary>
+    public Action<LayerRun>? Observer { get; private init; }
+
+    /// <summary>Whether somebody looks at each layer.</summary>
+    public bool IsWatched => Arrival is not null || Observer is not null;
+
+    /// <summary>Draws from a new generator with <paramref name="seed"/> on this thread until disposed; a null seed changes nothing.</summary>
+    public static Scope Seed(long? seed)
+    {
+        if (seed is not { } s) return new Scope(current, null);
+        var generator = RandomSource.New(s);
+        return Enter((current ?? nothing) with { Generator = generator }, generator);
+    }
+
+    /// <summary>Wants data of an inverse pass in a dtype until disposed; null for that of the weights.</summary>
+    public static Scope WithDtype(ScalarType? dtype) => current?.DataDtype == dtype ? new Scope(current, null) : Enter((current ?? nothing) with { DataDtype = dtype });
+
+    /// <summary>Lets somebody run the layers until disposed; null lets them run by themselves.</summary>
+    public static Scope RunBy(LayerRunner? runner) => ReferenceEquals(current?.Runner, runner) ? new Scope(current, null) : Enter((current ?? nothing) with { Runner = runner });
+
+    /// <summary>Lets layers write on a tape, or be computed again from it, until disposed.</summary>
+    public static Scope OnTape(PassTape tape) => Enter((current ?? nothing) with { Tape = tape });
+
+    /// <summary>Calls <paramref name="action"/> after every layer's run on this thread, until disposed.</summary>
+    public static Scope Observe(Action<LayerRun> action) => Enter((current ?? nothing) with { Observer = action });
+
+    /// <summary>Calls <paramref name="action"/> before every layer's run on this thread, with input and direction, until disposed.</summary>
+    public static Scope BeforeEach(Action<Bijection, Tensor, bool> action) => Enter((current ?? nothing) with { Arrival = action });
+
+    private static Scope Enter(PassState state, Generator? own = null)
+    {
+        var scope = new Scope(current, own);
+        current = state;
+        return scope;
+    }
+
+    public readonly struct Scope(PassState? previous, Generator? own) : IDisposable
+    {
+        public void Dispose()
+        {
+            current = previous;
+            own?.Dispose();
+        }
+    }
+}
