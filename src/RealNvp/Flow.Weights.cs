@@ -54,7 +54,7 @@ public partial class Flow
         CheckAlive();
         using var file = ModelFile.Open(open);
         using var state = FileState.Best(this, file);
-        var info = FlowInfo.Of(file.Metadata, file.Name, this);
+        var info = ModelFile.InfoOf(file.Metadata, file.Name, this);
         state.CopyToModule();
         Info = info;
     }

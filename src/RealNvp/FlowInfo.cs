@@ -1,5 +1,4 @@
 using System.Reflection;
-using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace RealNvp;
@@ -8,7 +7,7 @@ namespace RealNvp;
 /// <remarks>A <see cref="Trainer"/> sets rows and score; names of columns come from <see cref="FitOptions"/> or from you. There is no date: the same training gives the same bytes.</remarks>
 public sealed record FlowInfo
 {
-    private const int MostColumns = 1 << 20, LongestName = 1_000, LongestText = 1 << 22;
+    private const int MostColumns = 1 << 20, LongestName = 1_000;
 
     /// <summary>The names of the columns of a vector, in order; null if they are not known.</summary>
     public IReadOnlyList<string>? Columns { get; init; }
@@ -32,29 +31,11 @@ public sealed record FlowInfo
     [JsonIgnore]
     internal static string Library { get; } = (typeof(FlowInfo).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown").Split('+')[0];
 
-    /// <summary>What a file says of itself; an empty record for a file from before there was one.</summary>
-    /// <param name="metadata">The metadata of the file.</param>
-    /// <param name="name">What messages call the file.</param>
-    /// <param name="flow">The flow that it must fit; null for none.</param>
-    internal static FlowInfo Of(IReadOnlyDictionary<string, string> metadata, string name, Flow? flow)
-    {
-        if (!metadata.TryGetValue(ModelFile.InfoKey, out var text)) return new FlowInfo();
-        try
-        {
-            if (text.Length > LongestText) throw new JsonException($"it has {text.Length} characters, {LongestText} at most are read");
-            var info = FileJson.Read<FlowInfo>(text, FrozenMembers.Current);
-            if (flow is null) info.Validate(null, null);
-            else info.Validate(flow);
-            return info;
-        }
-        catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException or InvalidOperationException or FormatException)
-        {
-            throw new InvalidDataException($"{name} is damaged: '{ModelFile.InfoKey}' in its metadata cannot be read: {e.Message}", e);
-        }
-    }
-
     /// <summary>Throws if something is out of range or does not fit a flow.</summary>
     internal void Validate(Flow flow) => Validate(flow.InputShape, flow.ContextEncoder is null or ContextStandardization ? flow.ContextSize : null);
+
+    /// <summary>Throws if something is out of range.</summary>
+    internal void Validate() => Validate(null, null);
 
     private void Validate(EventShape? shape, long? contextSize)
     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -15,6 +16,7 @@ internal static class ModelFile
     public const string OptionsKey = "options", TrainingKey = "training", StateKey = "state";
     public const string FormatKey = "format", VersionKey = "version", KindKey = "kind", LibraryKey = "library", InfoKey = "info", Format = "RealNvp";
 
+    private const int LongestInfo = 1 << 22;
     private const long SpareElements = 1 << 18, SpareTensors = 1 << 10;
 
     public static Dictionary<string, string> Metadata(Flow flow)
@@ -36,7 +38,7 @@ internal static class ModelFile
         try
         {
             using (var state = FileState.Best(model, file)) state.CopyToModule();
-            model.Info = FlowInfo.Of(file.Metadata, file.Name, model);
+            model.Info = InfoOf(file.Metadata, file.Name, model);
             if (device is not null) model.to(device);
             model.eval();
             return model;
@@ -117,6 +119,27 @@ internal static class ModelFile
     {
         if (!metadata.TryGetValue(FormatKey, out var format) || format != Format)
             throw new InvalidDataException($"{name} is no RealNvp checkpoint: its metadata lack \"{FormatKey}\": \"{Format}\". Read other safetensors files with {nameof(SafeTensors)}.{nameof(SafeTensors.Load)}.");
+    }
+
+    /// <summary>What a file says of itself; an empty record for a file from before there was one.</summary>
+    /// <param name="metadata">The metadata of the file.</param>
+    /// <param name="name">What messages call the file.</param>
+    /// <param name="flow">The flow that it must fit; null for none.</param>
+    public static FlowInfo InfoOf(IReadOnlyDictionary<string, string> metadata, string name, Flow? flow)
+    {
+        if (!metadata.TryGetValue(InfoKey, out var text)) return new FlowInfo();
+        try
+        {
+            if (text.Length > LongestInfo) throw new JsonException($"it has {text.Length} characters, {LongestInfo} at most are read");
+            var info = FileJson.Read<FlowInfo>(text, FrozenMembers.Current);
+            if (flow is null) info.Validate();
+            else info.Validate(flow);
+            return info;
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException or InvalidOperationException or FormatException)
+        {
+            throw new InvalidDataException($"{name} is damaged: '{InfoKey}' in its metadata cannot be read: {e.Message}", e);
+        }
     }
 
     /// <summary>The format version of a file, one that this library reads.</summary>

@@ -19,7 +19,7 @@ public sealed class FileDescription : IHtml
         Kind = metadata.GetValueOrDefault(ModelFile.KindKey, "");
         LibraryVersion = metadata.GetValueOrDefault(ModelFile.LibraryKey);
         OptionsJson = metadata.GetValueOrDefault(ModelFile.OptionsKey);
-        Info = FlowInfo.Of(metadata, reader.Name, null);
+        Info = ModelFile.InfoOf(metadata, reader.Name, null);
         IsCheckpoint = metadata.ContainsKey(ModelFile.StateKey);
         if (OptionsJson is not null && ModelKind.Find(Kind) is { } known)
         {
