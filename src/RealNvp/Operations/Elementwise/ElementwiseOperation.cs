@@ -23,10 +23,10 @@ internal static class ElementwiseOperation
     /// <exception cref="InvalidOperationException">A root was not found.</exception>
     public static (Tensor Value, Tensor Log) Apply(ElementwiseCall call, Tensor input, Tensor parameters)
     {
-        if (!CanRun(call.Map, input, parameters)) return Reference(call, input, parameters, call.Map.Weight, null);
         var weight = call.Map.Weight;
         var differentiable = is_grad_enabled() && (input.requires_grad || parameters.requires_grad || weight is { requires_grad: true });
-        if (differentiable && !call.Sums && input.numel() < call.Map.LeastForGraph) return Reference(call, input, parameters, weight, null);
+        var isSmall = differentiable && !call.Sums && input.numel() < call.Map.LeastForGraph;
+        if (isSmall || !CanRun(call.Map, input, parameters)) return Reference(call, input, parameters, weight, null);
         Tensor? root = null;
         if (call.Inverse && call.Map.InverseIsSearch)
             using (no_grad()) root = call.Map.Root(input, parameters);
