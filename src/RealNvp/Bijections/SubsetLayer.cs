@@ -51,6 +51,10 @@ public sealed class SubsetLayer : Composite
     public override IReadOnlyList<CompositeStep> Steps => some is null ? [CompositeStep.Apply(bijection)] : [CompositeStep.Rearrange(Part, Whole), CompositeStep.Apply(bijection), CompositeStep.Rearrange(Whole, Part)];
 
     /// <inheritdoc/>
+    /// <remarks>The features that its bijection does not get are converted beside it.</remarks>
+    public override bool ConvertsDtype => bijection.ConvertsDtype;
+
+    /// <inheritdoc/>
     public override EventShape OutputShapeOf(EventShape input) => input;
 
     /// <inheritdoc/>
@@ -58,5 +62,5 @@ public sealed class SubsetLayer : Composite
 
     private Tensor[] Part(IReadOnlyList<Tensor> parts) => [parts[0].index_select(1, some!.Value), parts[0].index_select(1, rest!.Value)];
 
-    private Tensor[] Whole(IReadOnlyList<Tensor> parts) => [cat([parts[0], parts[1]], 1).index_select(1, merge!.Value)];
+    private Tensor[] Whole(IReadOnlyList<Tensor> parts) => [cat([parts[0], parts[1].to(parts[0].dtype)], 1).index_select(1, merge!.Value)];
 }

@@ -78,6 +78,9 @@ public abstract partial class Bijection
     /// </summary>
     public virtual bool ConvertsDtype => false;
 
+    /// <summary>Whether both directions compute in the dtype of what they get, whatever that of the weights: a layer behind that converts gets all digits then.</summary>
+    internal virtual bool KeepsDtype => MovesValues;
+
     /// <summary>
     /// Throws <see cref="ArgumentException"/> if values of x are not what the layer is for, such as pixels that are no whole numbers. A flow asks its
     /// first layer, and those behind layers that only move values (<see cref="MovesValues"/>), once for a call. By itself it accepts all.

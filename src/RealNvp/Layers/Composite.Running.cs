@@ -13,23 +13,24 @@ public abstract partial class Composite
     protected sealed override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
         var groups = Plan.InOrder(inverse: true);
-        if (pass.RequestedDtype is null) return Run(groups, z, pass, inverse: true);
-        // the dtype that the caller wants is that of the data, which only the layer that meets them gives
+        if (pass.RequestedDtype is null || (ConvertsDtype && Plan.Layers.Length == 1)) return Run(groups, z, pass, inverse: true);
+        // the dtype that the caller wants is that of the data, which only the layers that meet them give
         Tensor value;
         Tensor? total;
-        var last = ConvertsDtype ? groups[^1].InOrder(inverse: true) : [];
+        var converting = Converting;
+        var last = converting > 0 ? groups[^1].InOrder(inverse: true) : [];
         using (PassState.WithDtype(null))
         {
             var quiet = Pass.Here(pass.Context);
             (value, total) = Run(last.Length == 0 ? groups : groups[..^1], z, quiet, inverse: true);
-            if (last.Length > 1)
+            if (last.Length > converting)
             {
-                (value, var before) = LayerSequence.Run(last[..^1], value, quiet, inverse: true);
+                (value, var before) = LayerSequence.Run(last[..^converting], value, quiet, inverse: true);
                 total = LayerSequence.Add(total, before);
             }
         }
         if (last.Length == 0) return (value, total);
-        var (x, logDet) = last[^1].Run(value, pass, inverse: true);
+        var (x, logDet) = LayerSequence.Run(last[^converting..], value, pass, inverse: true);
         return (x, LayerSequence.Add(total, logDet));
     }
 

@@ -40,7 +40,20 @@ public abstract partial class Composite : Bijection
     public override bool IsRepeatable => Array.TrueForAll(Plan.Layers, l => l.IsRepeatable);
 
     /// <inheritdoc/>
-    public override bool ConvertsDtype => Plan.Groups is [{ Layers: [var first, ..], IsInverse: false }, ..] && first.ConvertsDtype;
+    public override bool ConvertsDtype => Converting > 0;
+
+    internal override bool KeepsDtype => Array.TrueForAll(Plan.Layers, l => l.KeepsDtype);
+
+    // how many layers meet the data in their own dtype: the one that converts, and those before it that keep it; 0 if none converts
+    private int Converting
+    {
+        get
+        {
+            if (Plan.Groups is not [{ IsInverse: false, Layers: var layers }, ..]) return 0;
+            var keep = layers.TakeWhile(l => l.KeepsDtype && !l.ConvertsDtype).Count();
+            return keep < layers.Length && layers[keep].ConvertsDtype ? keep + 1 : 0;
+        }
+    }
 
     /// <inheritdoc/>
     public override bool HasFastForward => Plan.Groups.All(g => Array.TrueForAll(g.Layers, l => g.IsInverse ? l.HasFastInverse : l.HasFastForward));

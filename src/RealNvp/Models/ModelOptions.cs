@@ -98,7 +98,7 @@ public abstract record ModelOptions
     private protected virtual IEnumerable<string> NewerFaults() => [.. Newer(Ranges.InputLimit, InputLimit, nameof(InputLimit)), .. Newer(Ranges.TailThreshold, TailThreshold, nameof(TailThreshold))];
 
     /// <summary>What a model with these options, which can only come from a file, should tell its user; nothing for one that could be built anew.</summary>
-    internal IReadOnlyList<string> Warnings => [.. NewerFaults().Select(fault => $"The model comes from a file that is older than this rule: {fault}")];
+    internal IReadOnlyList<string> Warnings => NewerFaults().Select(fault => $"The model comes from a file that is older than this rule: {fault}").ToArray() is { Length: > 0 } some ? some : [];
 
     /// <summary>Makes the layers, the base density and the encoder of a model with new weights. The record is valid.</summary>
     /// <remarks>

@@ -48,14 +48,18 @@ public sealed class CircularShift : Bijection
     public override IReadOnlyList<Circle> CirclesThrough(IReadOnlyList<Circle> circles, bool inverse = false) => elements.Through(circles);
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (elements.Wrapped(x.add(Shifts(), Scalars.One)), null);
+    /// <remarks>It shifts in the dtype of the data: an angle of many turns keeps its digits.</remarks>
+    public override bool ConvertsDtype => true;
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (elements.Wrapped(z.sub(Shifts())), null);
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (elements.Wrapped(x.add(Shifts(x.dtype), Scalars.One)).to(shift.dtype), null);
 
-    private Tensor Shifts()
+    /// <inheritdoc/>
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (elements.Wrapped(z.to(pass.RequestedDtype ?? z.dtype).sub(Shifts(pass.RequestedDtype ?? z.dtype))), null);
+
+    private Tensor Shifts(ScalarType dtype)
     {
         var all = source is null ? shift : cat([shift, zeros(1, dtype: shift.dtype, device: shift.device)]).index_select(0, source.Value);
-        return all.reshape(InputShape!.Value.ToArray());
+        return all.reshape(InputShape!.Value.ToArray()).to(dtype);
     }
 }

@@ -24,6 +24,8 @@ public sealed class Wrap : Bijection
         RegisterComponents();
     }
 
+    internal override bool KeepsDtype => true;
+
     /// <inheritdoc/>
     public override IReadOnlyList<Circle> CircularFeatures => elements.Circles;
 
