@@ -54,6 +54,8 @@ public partial class Flow
         CheckAlive();
         using var file = ModelFile.Open(open);
         using var state = FileState.Best(this, file);
+        var info = ModelFile.InfoOf(file.Metadata, file.Name, this);
         state.CopyToModule();
+        Info = info;
     }
 }

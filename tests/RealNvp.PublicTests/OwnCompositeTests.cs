@@ -87,6 +87,15 @@ public class OwnCompositeTests
         new Action(() => _ = new Branches(new SinhLayer(3), new SinhLayer(1))).Should().Throw<ArgumentException>();
     }
 
+    [Fact]
+    public void A_network_that_mixes_a_batch_says_so_for_the_layers_around_it()
+    {
+        using var nested = new Nested(new CouplingLayer([4], Mask.FirstHalf(4), new SigmoidAffineTransformer(), size => new MixingNetwork(size.Inputs, size.Outputs)));
+        nested.MixesBatchInTraining.Should().BeTrue();
+        using var apart = new Nested(Coupling(4, 0, _ => { }));
+        apart.MixesBatchInTraining.Should().BeFalse();
+    }
+
     private static Bijection Make(string name, Action<CountedNetwork> seen) => name switch
     {
         "branches" => new Branches(Coupling(2, 0, seen), Coupling(2, 1, seen)),
@@ -127,6 +136,19 @@ public class OwnCompositeTests
             Calls++;
             return linear.call(input).tanh();
         }
+    }
+
+    private sealed class MixingNetwork : nn.Module<Tensor, Tensor>, IMixesBatch
+    {
+        private readonly TorchSharp.Modules.Linear linear;
+
+        public MixingNetwork(long inputs, long outputs) : base(nameof(MixingNetwork))
+        {
+            linear = nn.Linear(inputs, outputs);
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input) => linear.call(training ? input - input.mean([0L], keepdim: true) : input);
     }
 
     /// <summary>Another layer for each half of the features.</summary>

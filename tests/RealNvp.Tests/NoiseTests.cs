@@ -106,7 +106,7 @@ public class NoiseTests
     {
         using var scope = NewDisposeScope();
         var options = PresetTable.All[name];
-        using var model = options.Build();
+        using var model = options.NewModel();
         model.eval();
         var context = PresetTable.Context(options, 1)?.to(float32);
         foreach (var many in new[] { TooMany, long.MaxValue })

@@ -16,11 +16,11 @@ internal sealed record Candidate(string Name, string Model, IReadOnlyList<KeyVal
     /// <summary>The options for a table.</summary>
     public ModelOptions For(int features, int rows) => Model switch
     {
-        "RealNvp" => RealNvpOptions.FromJson(Changed(RealNvpOptions.Tabular(features, rows))),
-        "Nice" => NiceOptions.FromJson(Changed(NiceOptions.Tabular(features, rows))),
-        "Spline" => SplineFlowOptions.FromJson(Changed(SplineFlowOptions.Tabular(features, rows))),
-        "Maf" => MafOptions.FromJson(Changed(MafOptions.Tabular(features, rows))),
-        "MafSpline" => MafOptions.FromJson(Changed(MafOptions.SplineTabular(features, rows))),
+        "RealNvp" => ModelOptions.FromJson<RealNvpOptions>(Changed(RealNvpOptions.Tabular(features, rows))),
+        "Nice" => ModelOptions.FromJson<NiceOptions>(Changed(NiceOptions.Tabular(features, rows))),
+        "Spline" => ModelOptions.FromJson<SplineFlowOptions>(Changed(SplineFlowOptions.Tabular(features, rows))),
+        "Maf" => ModelOptions.FromJson<MafOptions>(Changed(MafOptions.Tabular(features, rows))),
+        "MafSpline" => ModelOptions.FromJson<MafOptions>(Changed(MafOptions.SplineTabular(features, rows))),
         _ => throw new ArgumentException($"Unknown model {Model}: RealNvp, Nice, Spline, Maf or MafSpline."),
     };
 

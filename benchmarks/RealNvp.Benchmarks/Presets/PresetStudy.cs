@@ -50,7 +50,7 @@ internal static class PresetStudy
             using var inner = NewDisposeScope();
             var clock = Stopwatch.StartNew();
             manual_seed(seed);
-            using var model = candidate.For(data.Features, data.Train.Length).Build();
+            using var model = candidate.For(data.Features, data.Train.Length).NewModel();
             var batch = data.Train.Length < 3000 ? 64 : data.Train.Length < 10000 ? 128 : 256;
             var perEpoch = Math.Max(1, data.Train.Length * 9 / 10 / batch);
             var options = TrainingOptions.For(model.ModelOptions) with { BatchSize = batch, Epochs = Math.Max(1, steps / perEpoch), ValidationFraction = 0.1, Patience = 12, Seed = seed };

@@ -6,6 +6,9 @@ namespace RealNvp.Describing;
 /// <summary>The rows of a <see cref="FlowSummary"/>: all bijections of a flow, those inside of others after them.</summary>
 internal static class LayerRows
 {
+    // below it log-determinants are rounding
+    private const double Least = 1e-4;
+
     public static IReadOnlyList<LayerSummary> Of(Flow flow, LayerLogDets? logDets)
     {
         var all = new List<(Bijection Layer, string Path, int Depth, EventShape? Given, bool Composite)>();
@@ -18,7 +21,7 @@ internal static class LayerRows
             return new LayerSummary
             {
                 Path = row.Path, Type = ModuleText.TypeName(row.Layer.GetType()), Description = ModuleText.Details(row.Layer), Depth = row.Depth, IsComposite = row.Composite, InputShape = input, OutputShape = output,
-                Parameters = ModuleText.Count(row.Layer).All, MeanLogDet = mean, LogDetShare = mean is { } m && !row.Composite ? (total > 0 && double.IsFinite(total) ? Math.Abs(m) / total : 0) : null,
+                Parameters = ModuleText.Count(row.Layer).All, MeanLogDet = mean, LogDetShare = mean is { } m && !row.Composite ? (total > Least && double.IsFinite(total) ? Math.Abs(m) / total : 0) : null,
                 HasFastForward = row.Layer.HasFastForward, HasFastInverse = row.Layer.HasFastInverse,
             };
         })];

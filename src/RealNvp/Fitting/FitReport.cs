@@ -45,7 +45,7 @@ public sealed class FitReport : IHtml
     public required IReadOnlyList<string> Warnings { get; init; }
 
     /// <summary>What was done and what came of it, in words.</summary>
-    public override string ToString() => string.Join('\n', [$"{Model}.", $"{Scores} Nats a row.", $"{Result with { Warnings = [] }} {Seconds}.", .. Warnings]);
+    public override string ToString() => string.Join('\n', [$"{Model}.", $"{Scores} Nats a row.", $"{Done} {Seconds}.", .. Warnings]);
 
     /// <summary>The report as HTML: a fragment without scripts, whose text is escaped. Notebooks show it by themselves.</summary>
     public string ToHtml()
@@ -55,13 +55,16 @@ public sealed class FitReport : IHtml
         Row("training", TrainingRows, Mean(Training));
         Row("held out", HeldOutRows, Mean(HeldOut));
         if (!double.IsNaN(GaussianHeldOut)) Row("held out, a Gaussian", HeldOutRows, Number(GaussianHeldOut));
-        html.Append("</tbody></table><p>").Append(WebUtility.HtmlEncode($"{Result with { Warnings = [] }} {Seconds}.")).Append("</p>");
+        html.Append("</tbody></table><p>").Append(WebUtility.HtmlEncode($"{Done} {Seconds}.")).Append("</p>");
         foreach (var warning in Warnings) html.Append("<p>").Append(WebUtility.HtmlEncode(warning)).Append("</p>");
         return html.ToString();
 
         void Row(string name, long rows, string mean) =>
             html.Append(CultureInfo.InvariantCulture, $"<tr><td>{name}</td><td style=\"text-align:right\">{rows:N0}</td><td style=\"text-align:right\">{mean}</td></tr>");
     }
+
+    // these were held out by Fit
+    private string Done => (Result with { Warnings = [], Validation = ValidationSource.HeldOut, HeldOut = HeldOutRows }).ToString();
 
     private string Seconds => string.Create(CultureInfo.InvariantCulture, $"It took {Duration.TotalSeconds:0.0} s");
 

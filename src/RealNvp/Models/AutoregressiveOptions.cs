@@ -41,7 +41,8 @@ public abstract record AutoregressiveOptions : ModelOptions
     /// <summary>A <see cref="FlowBatchNorm"/> after each layer, as in the MAF paper.</summary>
     public bool FlowBatchNorm { get; init; }
 
-    private protected override void CheckRules()
+    /// <inheritdoc/>
+    protected override void CheckRules()
     {
         base.CheckRules();
         RequireVector();
@@ -59,7 +60,8 @@ public abstract record AutoregressiveOptions : ModelOptions
 
     private protected override IEnumerable<string> NewerFaults() => [.. base.NewerFaults(), .. Newer(Ranges.Bound, Bound, nameof(Bound))];
 
-    private protected override double? BoxBound => Transformer == AutoregressiveKind.Spline && !Standardize && !FlowBatchNorm ? Bound : null;
+    /// <inheritdoc/>
+    protected override double? BoxBound => Transformer == AutoregressiveKind.Spline && !Standardize && !FlowBatchNorm ? Bound : null;
 
     /// <summary>The layers of the model, each from data to latents in one pass, or the other way round.</summary>
     internal Chain Chain(bool inverted)

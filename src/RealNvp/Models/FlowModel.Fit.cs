@@ -66,11 +66,11 @@ public abstract partial class FlowModel
         if (train.Context is { } contexts) TableCheck.Vary(contexts, options.ContextColumns, "context column", nameof(context), owner);
 
         var choice = options.Model ?? PresetChoice.Of(rows.shape[1], train.X.shape[0], context?.shape[1] ?? 0);
-        FlowModel model;
-        using (Weights.Seed(options.Seed)) model = choice.Build();
+        var model = choice.NewModel(options.Seed);
         try
         {
             if (options.Device is { } device) model.to(device);
+            model.Info = new FlowInfo { Columns = options.Columns is null ? null : [.. options.Columns], ContextColumns = options.ContextColumns is null ? null : [.. options.ContextColumns] };
             var result = Trained(model, train, held, options, progress, cancellationToken);
             model.Report = Reported(model, train, held, options, result, clock);
             return model;
@@ -99,7 +99,9 @@ public abstract partial class FlowModel
         var warnings = result.Warnings.ToList();
         if (TableCheck.FewValues(train.X, options.Columns) is { } few) warnings.Add(few);
         if (onHeldOut.MeanLogProb <= gaussian)
-            warnings.Add("A Gaussian describes the held-out rows as well as the flow. The data may be normal, or too few; or the training was cut short.");
+            warnings.Add(onHeldOut.MeanLogProb < gaussian - (onHeldOut.StandardError is var error and > 0 ? error : 0)
+                ? "A Gaussian describes the held-out rows better than the flow. Train longer, or use the Gaussian: the rows may be too few, or columns may be sums or multiples of others."
+                : "A Gaussian describes the held-out rows as well as the flow. The data may be normal, or too few; or the training was cut short.");
         var why = options.Model is null ? "the preset for" : "as asked for, on";
         return new FitReport
         {

@@ -8,7 +8,9 @@ namespace RealNvp;
 /// <remarks>A model is in training mode when it is new; <c>eval()</c> makes it safe for several threads. One from a file is in evaluation mode.</remarks>
 public abstract partial class FlowModel : Flow
 {
-    private protected FlowModel(string name, ModelOptions options, (Bijection Bijection, Density? Base) parts) : base(name, options.Shape, parts.Bijection, parts.Base, options.NewContextEncoder()) { }
+    private protected FlowModel(string name, ModelOptions options, long? seed) : this(name, options, Parts(options, seed)) { }
+
+    private FlowModel(string name, ModelOptions options, FlowParts parts) : base(name, options.Shape, parts.Bijection, parts.BaseDensity, parts.ContextEncoder) { }
 
     /// <summary>What the model was built from; each class also has it as <c>Options</c>, in its own type.</summary>
     public abstract ModelOptions ModelOptions { get; }
@@ -49,6 +51,16 @@ public abstract partial class FlowModel : Flow
     /// <exception cref="InvalidDataException">The data are damaged or cut off, or describe a model that does not fit its weights. Nothing large was allocated.</exception>
     /// <exception cref="ArgumentException">The stream is closed or cannot be read.</exception>
     public static FlowModel Load(Stream stream, Device? device = null) => Read<FlowModel>(stream, device);
+
+    /// <summary>Reads a model that must be of one class.</summary>
+    /// <inheritdoc cref="Load(string, Device)"/>
+    /// <exception cref="InvalidDataException">The file is damaged, or holds a model of another class.</exception>
+    public static T Load<T>(string path, Device? device = null) where T : FlowModel => Read<T>(path, device);
+
+    /// <summary>Reads a model that must be of one class from a stream.</summary>
+    /// <inheritdoc cref="Load(Stream, Device)"/>
+    /// <exception cref="InvalidDataException">The data are damaged or cut off, or hold a model of another class.</exception>
+    public static T Load<T>(Stream stream, Device? device = null) where T : FlowModel => Read<T>(stream, device);
 
     private protected static T Read<T>(string path, Device? device) where T : FlowModel => ModelFile.LoadModel<T>(() => SafeTensorsReader.Open(path), device);
 
@@ -116,11 +128,11 @@ public abstract partial class FlowModel : Flow
         return options;
     }
 
-    /// <summary>Makes the parts of a model, one after the other, with initial weights from a generator of their own if there is a seed.</summary>
-    private protected static (Bijection Bijection, Density? Base) Seeded(long? seed, Func<Bijection> bijection, Func<Density>? baseDensity = null)
+    /// <summary>Makes the parts of a model, with initial weights from a generator of their own if there is a seed.</summary>
+    private static FlowParts Parts(ModelOptions options, long? seed)
     {
         using var _ = Weights.Seed(seed);
-        return (bijection(), baseDensity?.Invoke());
+        return options.Build() ?? throw new InvalidOperationException($"{options.GetType().Name}.{nameof(ModelOptions.Build)} returned null. Return the parts of the model.");
     }
 
     private MultiScale? Scales => (Bijection as Chain)?.Layers.OfType<MultiScale>().FirstOrDefault();

@@ -39,11 +39,8 @@ public sealed record GlowOptions : ModelOptions
     /// <summary>8×8 grey digits with 17 grey levels, as in the UCI set: L = 2, K = 6, 64 channels.</summary>
     public static GlowOptions Digits8x8 { get; } = new() { Shape = [1, 8, 8], Levels = 17, Scales = 2, Steps = 6, Hidden = 64 };
 
-    /// <summary>Reads a record that <see cref="ModelOptions.ToJson"/> wrote, and validates it.</summary>
-    /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
-    public static GlowOptions FromJson(string text) => Parse<GlowOptions>(text);
-
-    private protected override void CheckRules()
+    /// <inheritdoc/>
+    protected override void CheckRules()
     {
         base.CheckRules();
         RequireImage();
@@ -55,5 +52,35 @@ public sealed record GlowOptions : ModelOptions
         RequireScales(Scales, static scales => scales, pixels: 1);
     }
 
-    internal override FlowModel Build() => new GlowModel(this);
+    /// <inheritdoc/>
+    protected internal override FlowParts Build() => new(Layers()) { BaseDensity = NewBase(), ContextEncoder = NewContextEncoder() };
+
+    private Chain Layers()
+    {
+        var layers = new List<Bijection>();
+        if (HorizontalFlips) layers.Add(new RandomHorizontalFlip(0.5, Shape));
+        if (Levels > 0) layers.Add(new UniformDequantization(Levels, Shape));
+        var scales = new List<Bijection>();
+        var shape = Shape;
+        for (var scale = 0; scale < Scales; scale++)
+        {
+            var squeeze = new Squeeze(shape);
+            var squeezed = squeeze.OutputShapeOf(shape);
+            var mask = Mask.ChannelWise(squeezed[0]);
+            var last = scale == Scales - 1;
+            List<Bijection> steps = [squeeze];
+            for (var i = 0; i < Steps; i++) steps.AddRange([new ActNorm(squeezed), new InvertibleLinear(squeezed, Linear), NewCoupling(squeezed, mask)]);
+            if (LearnedPriors) steps.Add(last ? new LearnedPrior(squeezed) : new CouplingLayer(squeezed, mask, new StandardizingTransformer(), size => new ZeroConv2d(size.Inputs, size.Outputs)));
+            scales.Add(new Chain([.. steps]));
+            shape = [squeezed[0] / 2, squeezed[1], squeezed[2]];
+        }
+        layers.Add(new MultiScale(Shape, [.. scales]));
+        return new Chain([.. layers]);
+    }
+
+    private CouplingLayer NewCoupling(EventShape shape, Mask mask)
+    {
+        ScalarTransformer transformer = Coupling == CouplingKind.Affine ? new SigmoidAffineTransformer() : new AdditiveTransformer();
+        return new CouplingLayer(shape, mask, transformer, size => new GlowConvNet(size.Inputs, size.Outputs, Hidden, ContextSize));
+    }
 }

@@ -26,9 +26,6 @@ public sealed record IafOptions : AutoregressiveOptions
     public static IafOptions SplineTabular(long features, long? rows = null) =>
         Tabular(features, rows) with { Transformer = AutoregressiveKind.Spline, Bound = 5, Hidden = RowsOf(rows) < 10_000 ? 64 : 128 };
 
-    /// <summary>Reads a record that <see cref="ModelOptions.ToJson"/> wrote, and validates it.</summary>
-    /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
-    public static IafOptions FromJson(string text) => Parse<IafOptions>(text);
-
-    internal override FlowModel Build() => new IafModel(this);
+    /// <inheritdoc/>
+    protected internal override FlowParts Build() => new(Chain(inverted: true)) { BaseDensity = NewBase(), ContextEncoder = NewContextEncoder() };
 }

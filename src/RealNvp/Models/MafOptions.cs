@@ -26,9 +26,6 @@ public sealed record MafOptions : AutoregressiveOptions
     public static MafOptions SplineTabular(long features, long? rows = null) =>
         Tabular(features, rows) with { Transformer = AutoregressiveKind.Spline, Bound = 5, Hidden = RowsOf(rows) < 10_000 ? 64 : 128 };
 
-    /// <summary>Reads a record that <see cref="ModelOptions.ToJson"/> wrote, and validates it.</summary>
-    /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
-    public static MafOptions FromJson(string text) => Parse<MafOptions>(text);
-
-    internal override FlowModel Build() => new MafModel(this);
+    /// <inheritdoc/>
+    protected internal override FlowParts Build() => new(Chain(inverted: false)) { BaseDensity = NewBase(), ContextEncoder = NewContextEncoder() };
 }

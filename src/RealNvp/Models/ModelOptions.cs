@@ -53,7 +53,12 @@ public abstract record ModelOptions
     public bool IsImage => Shape.Count == 3;
 
     /// <summary>The record as JSON.</summary>
-    public string ToJson() => FileJson.Write(this);
+    /// <exception cref="InvalidOperationException">No class is registered for a record of your own, so that nobody knows how to write it.</exception>
+    public string ToJson()
+    {
+        ModelKind.Of(this);
+        return FileJson.Write(this);
+    }
 
     /// <summary>Throws where a value is out of range or two values do not go together.</summary>
     /// <exception cref="ArgumentException">The message names the property, its value and what is allowed.</exception>
@@ -66,8 +71,9 @@ public abstract record ModelOptions
         CheckRules();
     }
 
-    /// <summary>What no model can be without; the faults that a file may have are in <see cref="NewerFaults"/>.</summary>
-    private protected virtual void CheckRules()
+    /// <summary>Throws if a value is out of range or two do not go together, by <see cref="Require"/> and <see cref="Range"/>. Call the base method first. Files are held to it too.</summary>
+    /// <exception cref="ArgumentException">A rule does not hold.</exception>
+    protected virtual void CheckRules()
     {
         Require(Shape.Count is 1 or 3 && Shape.IsFixed, nameof(Shape), Shape, "must be [D] or [C, H, W] with all sizes known");
         Require(Shape.All(s => s <= 1 << 20) && Shape.NumElements <= 1 << 22, nameof(Shape), Shape, "must have at most 4,194,304 elements");
@@ -94,8 +100,32 @@ public abstract record ModelOptions
     /// <summary>What a model with these options, which can only come from a file, should tell its user; nothing for one that could be built anew.</summary>
     internal IReadOnlyList<string> Warnings => [.. NewerFaults().Select(fault => $"The model comes from a file that is older than this rule: {fault}")];
 
-    /// <summary>Makes the model with new weights.</summary>
-    internal abstract FlowModel Build();
+    /// <summary>Makes the layers, the base density and the encoder of a model with new weights. The record is valid.</summary>
+    /// <remarks>
+    /// The library's own networks and layers take their initial weights from the model's seed; modules of TorchSharp draw from torch's generator. A file that names this record is built by it before its
+    /// weights are read, so let <see cref="CheckRules()"/> hold every size in bounds.
+    /// </remarks>
+    protected internal abstract FlowParts Build();
+
+    /// <summary>Makes the model of these options with new weights.</summary>
+    /// <param name="seed">Makes the initial weights repeatable; null draws from torch's generator.</param>
+    /// <returns>The model, of the class that belongs to the record. The caller disposes it.</returns>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    /// <exception cref="InvalidOperationException">No class is registered for a record of your own.</exception>
+    public FlowModel NewModel(long? seed = null)
+    {
+        using var _ = Internal.Weights.Seed(seed);
+        return ModelKind.Of(this).Create(this);
+    }
+
+    /// <summary>Reads a record that <see cref="ToJson"/> or somebody by hand wrote, and validates it: a member that lacks has the value that a new record has.</summary>
+    /// <typeparam name="T">The record: one of the library's, or one whose model is registered.</typeparam>
+    /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
+    public static T FromJson<T>(string text) where T : ModelOptions
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return Checked(typeof(T).Name, () => FileJson.ReadPartial<T>(text, nameof(Shape)), isNew: true);
+    }
 
     /// <summary>Reads the record that a file of a format version holds.</summary>
     /// <exception cref="InvalidDataException">It is no valid record of the type, or a member lacks that files of this version have.</exception>
@@ -116,13 +146,13 @@ public abstract record ModelOptions
     }
 
     /// <summary>The b where the bijection maps the box ±b onto itself, in each element; null where it maps no box.</summary>
-    private protected virtual double? BoxBound => null;
+    protected virtual double? BoxBound => null;
 
     /// <summary>What splines do at their edges: with a box as base they map it onto itself.</summary>
     internal SplineTails Tails => Base == BaseDensityKind.UniformBox ? SplineTails.Box : SplineTails.Linear;
 
     /// <summary>What standardizes contexts; null for none.</summary>
-    internal ContextEncoder? NewContextEncoder() => StandardizeContext && ContextSize > 0 ? new ContextStandardization(ContextSize, Scaling) : null;
+    protected ContextEncoder? NewContextEncoder() => StandardizeContext && ContextSize > 0 ? new ContextStandardization(ContextSize, Scaling) : null;
 
     /// <summary>The layers that take the scales of data, and their tails, away.</summary>
     internal IEnumerable<Bijection> ScalingLayers(bool standardize) => ScalingLayers(standardize, Shape);
@@ -135,10 +165,10 @@ public abstract record ModelOptions
     }
 
     /// <summary>Makes the density of the latents, with new weights.</summary>
-    internal Density NewBase() => NewBase(IsImage ? [Shape.NumElements] : Shape);
+    protected internal Density NewBase() => NewBase(IsImage ? [Shape.NumElements] : Shape);
 
     /// <summary>Makes the density of latents of a shape, or of some features of them.</summary>
-    internal Density NewBase(EventShape latent)
+    protected internal Density NewBase(EventShape latent)
     {
         return Base switch
         {
@@ -150,12 +180,6 @@ public abstract record ModelOptions
             BaseDensityKind.ResampledNormal => new ResampledNormal(latent),
             _ => new StandardNormal(latent),
         };
-    }
-
-    private protected static T Parse<T>(string text) where T : ModelOptions
-    {
-        ArgumentNullException.ThrowIfNull(text);
-        return Checked(typeof(T).Name, () => FileJson.ReadPartial<T>(text, nameof(Shape)), isNew: true);
     }
 
     private static T Checked<T>(string name, Func<T> read, bool isNew) where T : ModelOptions
@@ -172,7 +196,8 @@ public abstract record ModelOptions
         }
     }
 
-    private protected void Range(long value, long least, long most, string name) => Require(value >= least && value <= most, name, value, $"must be in {least} ... {most}");
+    /// <summary>Throws if a number is not in a range; the message names the record, the property and the range.</summary>
+    protected void Range(long value, long least, long most, string name) => Require(value >= least && value <= most, name, value, $"must be in {least} ... {most}");
 
     /// <summary>Checks that sizes of images can be halved often enough, and that enough pixels are left; else says how to crop, to pad, or how many scales fit.</summary>
     /// <param name="scales">The number of scales.</param>
@@ -195,7 +220,8 @@ public abstract record ModelOptions
 
     private protected IEnumerable<string> Newer(bool holds, object? value, string name, string rule) => holds ? [] : [Fault(name, value, rule)];
 
-    private protected void RequireVector() => Require(!IsImage && Shape[0] >= 1, nameof(Shape), Shape, "must be [D]: this model is for vectors");
+    /// <summary>Throws if <see cref="Shape"/> is not that of a vector.</summary>
+    protected void RequireVector() => Require(!IsImage && Shape[0] >= 1, nameof(Shape), Shape, "must be [D]: this model is for vectors");
 
     /// <summary>What couplings of vectors need.</summary>
     private protected void RequirePair()
@@ -207,7 +233,7 @@ public abstract record ModelOptions
     private protected void RequireContinuous(bool standardize) => Require(!standardize || Levels == 0, "Standardize", standardize, "does not go together with Levels");
 
     /// <summary>The layers that a model of vectors begins with.</summary>
-    internal List<Bijection> Preprocessing(bool standardize)
+    protected internal List<Bijection> Preprocessing(bool standardize)
     {
         var layers = new List<Bijection>();
         if (Levels > 0) layers.Add(new UniformDequantization(Levels, Shape));
@@ -215,9 +241,12 @@ public abstract record ModelOptions
         return layers;
     }
 
-    private protected void RequireImage() => Require(IsImage, nameof(Shape), Shape, "must be [C, H, W]: this model is for images");
+    /// <summary>Throws if <see cref="Shape"/> is not that of an image.</summary>
+    protected void RequireImage() => Require(IsImage, nameof(Shape), Shape, "must be [C, H, W]: this model is for images");
 
-    private protected void Require(bool holds, string name, object? value, string rule)
+    /// <summary>Throws if a rule does not hold; the message names the record, the property, the rule, such as "must be odd", and the value.</summary>
+    /// <exception cref="ArgumentException">It does not hold.</exception>
+    protected void Require(bool holds, string name, object? value, string rule)
     {
         if (!holds) throw new ArgumentException(Fault(name, value, rule), name);
     }

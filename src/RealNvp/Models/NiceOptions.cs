@@ -31,11 +31,8 @@ public sealed record NiceOptions : ModelOptions
     public static NiceOptions Tabular(long features, long? rows = null) =>
         ForTables(new NiceOptions { Shape = Vector(features), Standardize = true, Couplings = 6, Hidden = RowsOf(rows) < 2_000 ? 64 : 128, HiddenLayers = 3 });
 
-    /// <summary>Reads a record that <see cref="ModelOptions.ToJson"/> wrote, and validates it.</summary>
-    /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
-    public static NiceOptions FromJson(string text) => Parse<NiceOptions>(text);
-
-    private protected override void CheckRules()
+    /// <inheritdoc/>
+    protected override void CheckRules()
     {
         base.CheckRules();
         RequirePair();
@@ -45,5 +42,18 @@ public sealed record NiceOptions : ModelOptions
         Range(HiddenLayers, 1, 1024, nameof(HiddenLayers));
     }
 
-    internal override FlowModel Build() => new NiceModel(this);
+    /// <inheritdoc/>
+    protected internal override FlowParts Build() => new(Layers()) { BaseDensity = NewBase(), ContextEncoder = NewContextEncoder() };
+
+    private Chain Layers()
+    {
+        var layers = Preprocessing(Standardize);
+        for (var i = 0; i < Couplings; i++)
+        {
+            var mask = i % 2 == 0 ? Mask.Alternating(Shape[0]) : !Mask.Alternating(Shape[0]);
+            layers.Add(new AdditiveCouplingLayer(Shape, mask, size => new Mlp(size.Inputs, size.Outputs, Hidden, HiddenLayers, ContextSize, InputLimit)));
+        }
+        layers.Add(new DiagonalScaling(Shape));
+        return new Chain([.. layers]);
+    }
 }

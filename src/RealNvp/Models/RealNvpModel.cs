@@ -1,6 +1,3 @@
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace RealNvp;
 
 /// <summary>
@@ -12,24 +9,7 @@ namespace RealNvp;
 /// checkerboard couplings. Latents are vectors (N, D); <see cref="FlowModel.SplitLatent"/> parts them by scale. Vectors: a chain of couplings.</para>
 /// <para>A new model is the identity but for its preprocessing. It is in training mode; <c>eval()</c> makes it safe for several threads.</para>
 /// </remarks>
-public sealed class RealNvpModel : FlowModel
-{
-    /// <summary>Builds a model with new weights, on torch's default device and in its default dtype.</summary>
-    /// <param name="options">What to build; presets are static members of <see cref="RealNvpOptions"/>.</param>
-    /// <param name="seed">Makes the initial weights repeatable, on any thread; torch's default generator is left alone. Null draws from that generator.</param>
-    /// <exception cref="ArgumentException">An option is out of range.</exception>
-    public RealNvpModel(RealNvpOptions options, long? seed = null)
-        : base(nameof(RealNvpModel), Checked(options, nameof(RealNvpModel)), Seeded(seed, () => RealNvpBuilder.Build(options), options.NewBase)) => Options = options;
-
-    /// <summary>What the model was built from.</summary>
-    public RealNvpOptions Options { get; }
-
-    /// <inheritdoc/>
-    public override ModelOptions ModelOptions => Options;
-
-    /// <inheritdoc cref="FlowModel.Load(string, Device)"/>
-    public static new RealNvpModel Load(string path, Device? device = null) => Read<RealNvpModel>(path, device);
-
-    /// <inheritdoc cref="FlowModel.Load(Stream, Device)"/>
-    public static new RealNvpModel Load(Stream stream, Device? device = null) => Read<RealNvpModel>(stream, device);
-}
+/// <param name="options">What to build; presets are static members of <see cref="RealNvpOptions"/>.</param>
+/// <param name="seed">Makes the initial weights repeatable, on any thread; torch's default generator is left alone. Null draws from that generator.</param>
+/// <exception cref="ArgumentException">An option is out of range.</exception>
+public sealed class RealNvpModel(RealNvpOptions options, long? seed = null) : FlowModel<RealNvpModel, RealNvpOptions>(options, seed);

@@ -60,11 +60,8 @@ public sealed partial record RealNvpOptions : ModelOptions
     /// <summary>Ends with a learned scale for each variable, as NICE does.</summary>
     public bool DiagonalScaling { get; init; }
 
-    /// <summary>Reads a record that <see cref="ModelOptions.ToJson"/> wrote, and validates it.</summary>
-    /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
-    public static RealNvpOptions FromJson(string text) => Parse<RealNvpOptions>(text);
-
-    private protected override void CheckRules()
+    /// <inheritdoc/>
+    protected override void CheckRules()
     {
         base.CheckRules();
         Require(IsImage || Shape[0] >= 2, nameof(Shape), Shape, "must have at least 2 features: a coupling keeps one and transforms another");
@@ -84,5 +81,6 @@ public sealed partial record RealNvpOptions : ModelOptions
     private protected override IEnumerable<string> NewerFaults() =>
         [.. base.NewerFaults(), .. Newer(Ranges.LogitAlpha, LogitAlpha, nameof(LogitAlpha)), .. Newer(Ranges.Momentum, Momentum, nameof(Momentum))];
 
-    internal override FlowModel Build() => new RealNvpModel(this);
+    /// <inheritdoc/>
+    protected internal override FlowParts Build() => new(RealNvpBuilder.Build(this)) { BaseDensity = NewBase(), ContextEncoder = NewContextEncoder() };
 }

@@ -75,11 +75,8 @@ public sealed record SplineFlowOptions : ModelOptions
     /// <summary>The paper's settings for MINIBOONE (appendix B.1): 43 features, 10 couplings, 1 block of 32, 4 bins. Without the paper's dropout of 0.2.</summary>
     public static SplineFlowOptions Miniboone { get; } = new() { Shape = [43], Hidden = 32, Blocks = 1, Bins = 4 };
 
-    /// <summary>Reads a record that <see cref="ModelOptions.ToJson"/> wrote, and validates it.</summary>
-    /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
-    public static SplineFlowOptions FromJson(string text) => Parse<SplineFlowOptions>(text);
-
-    private protected override void CheckRules()
+    /// <inheritdoc/>
+    protected override void CheckRules()
     {
         base.CheckRules();
         RequirePair();
@@ -105,7 +102,24 @@ public sealed record SplineFlowOptions : ModelOptions
         .. Newer(Ranges.IsPrecise(CircleLow, CircleHigh), CircleHigh, nameof(CircleHigh), "must be above CircleLow, both finite, by 1E-06 to 1E+09 and by at least 0.001 of each: else positions have no digits in float32"),
     ];
 
-    private protected override double? BoxBound => Standardize || Linear ? null : Bound;
+    /// <inheritdoc/>
+    protected override double? BoxBound => Standardize || Linear ? null : Bound;
 
-    internal override FlowModel Build() => new SplineFlow(this);
+    /// <inheritdoc/>
+    protected internal override FlowParts Build() => CircularFeatures.Count > 0
+        ? new(CircularSplines.Build(this)) { BaseDensity = CircularSplines.Base(this), ContextEncoder = NewContextEncoder() }
+        : new(Layers()) { BaseDensity = NewBase(), ContextEncoder = NewContextEncoder() };
+
+    private Chain Layers()
+    {
+        var layers = Preprocessing(Standardize);
+        for (var i = 0; i < Couplings; i++)
+        {
+            if (Linear) layers.Add(new InvertibleLinear(Shape));
+            var mask = i % 2 == 0 ? Mask.Alternating(Shape[0]) : !Mask.Alternating(Shape[0]);
+            layers.Add(new CouplingLayer(Shape, mask, new SplineTransformer(Bins, -Bound, Bound, Tails, SmallestBin, SmallestDerivative), size => new ResidualMlp(size.Inputs, size.Outputs, Hidden, Blocks, ContextSize, InputLimit)));
+        }
+        if (Linear) layers.Add(new InvertibleLinear(Shape));
+        return new Chain([.. layers]);
+    }
 }

@@ -15,7 +15,22 @@ internal static class FileJson
     // Each record is one flat object, but for schedules, Adam's numbers and the list of epochs.
     private const int MaxDepth = 8;
 
-    private static readonly JsonSerializerOptions options = new()
+    private static readonly Lock adding = new();
+    private static IJsonTypeInfoResolver records = FileRecords.Default;
+    private static volatile JsonSerializerOptions options = Options();
+
+    /// <summary>Learns of records of a user's.</summary>
+    /// <param name="resolver">The code that a build generated for them, or reflection.</param>
+    public static void Add(IJsonTypeInfoResolver resolver)
+    {
+        lock (adding)
+        {
+            records = JsonTypeInfoResolver.Combine(records, resolver);
+            options = Options();
+        }
+    }
+
+    private static JsonSerializerOptions Options() => new()
     {
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
@@ -24,7 +39,7 @@ internal static class FileJson
         RespectNullableAnnotations = true,
         Converters = { new JsonStringEnumConverter(allowIntegerValues: false) },
         MaxDepth = MaxDepth,
-        TypeInfoResolver = FileRecords.Default.WithAddedModifier(RequireAll),
+        TypeInfoResolver = records.WithAddedModifier(RequireAll),
     };
 
     public static JsonTypeInfo TypeOf(Type type) => options.GetTypeInfo(type);
@@ -72,11 +87,13 @@ internal static class FileJson
     {
         if (info.Kind != JsonTypeInfoKind.Object) return;
         foreach (var property in info.Properties)
-            if (property.Set is not null) property.IsRequired = true;
+            // what a record of a user's lacks has the value that a new one has: its versions are the user's
+            if (property.Set is not null && property.DeclaringType.Assembly == typeof(FileJson).Assembly) property.IsRequired = true;
     }
 }
 
 /// <summary>The records that stand in files.</summary>
+[JsonSerializable(typeof(FlowInfo))]
 [JsonSerializable(typeof(GlowOptions))]
 [JsonSerializable(typeof(IafOptions))]
 [JsonSerializable(typeof(MafOptions))]

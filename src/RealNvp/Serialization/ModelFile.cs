@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -13,24 +14,14 @@ internal static class ModelFile
 {
     public const string ModelPrefix = "model/", BestPrefix = "best/", AveragePrefix = "average/", OptimizerPrefix = "optimizer/", RandomPrefix = "random/";
     public const string OptionsKey = "options", TrainingKey = "training", StateKey = "state";
-    private const string FormatKey = "format", VersionKey = "version", KindKey = "kind", Format = "RealNvp";
+    public const string FormatKey = "format", VersionKey = "version", KindKey = "kind", LibraryKey = "library", InfoKey = "info", Format = "RealNvp";
 
-    // a file names its kind; nothing else is ever built from one
-    private static readonly Dictionary<string, Type> kinds = new()
-    {
-        [nameof(GlowModel)] = typeof(GlowOptions),
-        [nameof(IafModel)] = typeof(IafOptions),
-        [nameof(MafModel)] = typeof(MafOptions),
-        [nameof(NiceModel)] = typeof(NiceOptions),
-        [nameof(RealNvpModel)] = typeof(RealNvpOptions),
-        [nameof(SplineFlow)] = typeof(SplineFlowOptions),
-    };
-
+    private const int LongestInfo = 1 << 22;
     private const long SpareElements = 1 << 18, SpareTensors = 1 << 10;
 
     public static Dictionary<string, string> Metadata(Flow flow)
     {
-        var metadata = new Dictionary<string, string> { [FormatKey] = Format, [VersionKey] = FrozenMembers.Current.ToString(CultureInfo.InvariantCulture), [KindKey] = flow.GetName(), [Checksum.Key] = "" };
+        var metadata = new Dictionary<string, string> { [FormatKey] = Format, [VersionKey] = FrozenMembers.Current.ToString(CultureInfo.InvariantCulture), [KindKey] = flow.GetName(), [LibraryKey] = FlowInfo.Library, [InfoKey] = FileJson.Write(flow.Info), [Checksum.Key] = "" };
         if (flow is FlowModel model) metadata[OptionsKey] = model.ModelOptions.ToJson();
         return metadata;
     }
@@ -47,6 +38,7 @@ internal static class ModelFile
         try
         {
             using (var state = FileState.Best(model, file)) state.CopyToModule();
+            model.Info = InfoOf(file.Metadata, file.Name, model);
             if (device is not null) model.to(device);
             model.eval();
             return model;
@@ -65,11 +57,10 @@ internal static class ModelFile
     {
         using var reader = open();
         var (metadata, name) = (reader.Header.Metadata, reader.Name);
-        if (!metadata.TryGetValue(FormatKey, out var format) || format != Format)
-            throw new InvalidDataException($"{name} is no RealNvp checkpoint: its metadata lack \"{FormatKey}\": \"{Format}\". Read other safetensors files with {nameof(SafeTensors)}.{nameof(SafeTensors.Load)}.");
+        CheckFormat(metadata, name);
         VersionOf(metadata, name);
-        if (wanted is not null && wanted != typeof(FlowModel) && metadata.TryGetValue(KindKey, out var kind) && kind != wanted.Name && kinds.ContainsKey(kind))
-            throw new InvalidDataException($"{name} holds a {kind}, no {wanted.Name}. Load it with {kind}.{nameof(FlowModel.Load)} or {nameof(FlowModel)}.{nameof(FlowModel.Load)}.");
+        if (wanted is not null && wanted != typeof(FlowModel) && metadata.TryGetValue(KindKey, out var kind) && ModelKind.Find(kind) is { } known && !wanted.IsAssignableFrom(known.Model))
+            throw new InvalidDataException($"{name} holds a {known.Name}, no {wanted.Name}. Load it with {known.Name}.{nameof(FlowModel.Load)} or {nameof(FlowModel)}.{nameof(FlowModel.Load)}.");
         return reader.ReadTensors();
     }
 
@@ -87,8 +78,9 @@ internal static class ModelFile
     {
         if (!file.Metadata.TryGetValue(OptionsKey, out var json)) throw new InvalidDataException($"{file.Name} holds weights without the options of a model. Load it into a flow that you build yourself.");
         var kind = file.Metadata.GetValueOrDefault(KindKey, "none");
-        if (!kinds.TryGetValue(kind, out var record)) throw new InvalidDataException($"{file.Name} holds a model of kind {FileText.Name(kind)}, which this library does not know. It knows {string.Join(", ", kinds.Keys.Order())}.");
-        var options = ModelOptions.FromFile(record, json, VersionOf(file.Metadata, file.Name));
+        if (ModelKind.Find(kind) is not { } known)
+            throw new InvalidDataException($"{file.Name} holds a model of kind {FileText.Name(kind)}, which is not known here. Known are {string.Join(", ", ModelKind.Names)}. For a model of your own, call its Register before.");
+        var options = ModelOptions.FromFile(known.Options, json, VersionOf(file.Metadata, file.Name));
         var weights = file.Tensors.Where(t => t.Key.StartsWith(ModelPrefix, StringComparison.Ordinal) && t.Value.numel() > 0).Select(t => t.Value).ToArray();
         var elements = weights.Sum(w => w.numel());
         // the initial weights are overwritten: drawn with a seed, they leave torch's generator alone
@@ -98,7 +90,7 @@ internal static class ModelFile
         FlowModel? model = null;
         try
         {
-            model = options.Build();
+            model = known.Create(options);
             using (new FileState(model, file, ModelPrefix)) { }
             var dtype = weights.FirstOrDefault(w => w.is_floating_point())?.dtype ?? float32;
             if (dtype != get_default_dtype()) model.to(dtype);
@@ -121,6 +113,34 @@ internal static class ModelFile
 
     public static Dictionary<string, Tensor> Section(SafeTensorsFile file, string prefix) =>
         file.Tensors.Where(t => t.Key.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(t => t.Key[prefix.Length..], t => t.Value);
+
+    /// <summary>Throws if a header is not one of ours.</summary>
+    public static void CheckFormat(IReadOnlyDictionary<string, string> metadata, string name)
+    {
+        if (!metadata.TryGetValue(FormatKey, out var format) || format != Format)
+            throw new InvalidDataException($"{name} is no RealNvp checkpoint: its metadata lack \"{FormatKey}\": \"{Format}\". Read other safetensors files with {nameof(SafeTensors)}.{nameof(SafeTensors.Load)}.");
+    }
+
+    /// <summary>What a file says of itself; an empty record for a file from before there was one.</summary>
+    /// <param name="metadata">The metadata of the file.</param>
+    /// <param name="name">What messages call the file.</param>
+    /// <param name="flow">The flow that it must fit; null for none.</param>
+    public static FlowInfo InfoOf(IReadOnlyDictionary<string, string> metadata, string name, Flow? flow)
+    {
+        if (!metadata.TryGetValue(InfoKey, out var text)) return new FlowInfo();
+        try
+        {
+            if (text.Length > LongestInfo) throw new JsonException($"it has {text.Length} characters, {LongestInfo} at most are read");
+            var info = FileJson.Read<FlowInfo>(text, FrozenMembers.Current);
+            if (flow is null) info.Validate();
+            else info.Validate(flow);
+            return info;
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException or InvalidOperationException or FormatException)
+        {
+            throw new InvalidDataException($"{name} is damaged: '{InfoKey}' in its metadata cannot be read: {e.Message}", e);
+        }
+    }
 
     /// <summary>The format version of a file, one that this library reads.</summary>
     public static int VersionOf(IReadOnlyDictionary<string, string> metadata, string name)

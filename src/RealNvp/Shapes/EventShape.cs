@@ -9,7 +9,7 @@ namespace RealNvp;
 /// Write one as a collection expression: <c>EventShape shape = [3, 32, 32];</c>
 /// </remarks>
 [CollectionBuilder(typeof(EventShape), nameof(Create))]
-[System.Text.Json.Serialization.JsonConverter(typeof(Internal.EventShapeJsonConverter))]
+[System.Text.Json.Serialization.JsonConverter(typeof(EventShapeJsonConverter))]
 public readonly struct EventShape : IEquatable<EventShape>, IReadOnlyList<long>
 {
     // an example whose numbers an int cannot count is a mistake: 8 GB in float32, each

@@ -1,11 +1,13 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
-namespace RealNvp.Internal;
+namespace RealNvp;
 
 /// <summary>Writes a shape as a JSON array of its sizes.</summary>
-internal sealed class EventShapeJsonConverter : JsonConverter<EventShape>
+/// <remarks>Public for the JSON code that a build generates for records of yours.</remarks>
+public sealed class EventShapeJsonConverter : JsonConverter<EventShape>
 {
+    /// <inheritdoc/>
     public override EventShape Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
         if (reader.TokenType != JsonTokenType.StartArray) throw new JsonException("A shape is an array of sizes.");
@@ -19,8 +21,10 @@ internal sealed class EventShapeJsonConverter : JsonConverter<EventShape>
         return sizes.ToArray();
     }
 
+    /// <inheritdoc/>
     public override void Write(Utf8JsonWriter writer, EventShape value, JsonSerializerOptions options)
     {
+        ArgumentNullException.ThrowIfNull(writer);
         writer.WriteStartArray();
         foreach (var size in value) writer.WriteNumberValue(size);
         writer.WriteEndArray();

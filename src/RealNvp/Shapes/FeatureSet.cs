@@ -6,7 +6,7 @@ namespace RealNvp;
 /// <summary>Some of the features of a vector, by their indices from 0, in ascending order: <c>FeatureSet angles = [0, 3];</c></summary>
 /// <remarks>Two sets are equal if they have the same indices. The default is the empty set.</remarks>
 [CollectionBuilder(typeof(FeatureSet), nameof(Create))]
-[System.Text.Json.Serialization.JsonConverter(typeof(Internal.FeatureSetJsonConverter))]
+[System.Text.Json.Serialization.JsonConverter(typeof(FeatureSetJsonConverter))]
 public readonly struct FeatureSet : IEquatable<FeatureSet>, IReadOnlyList<int>
 {
     private readonly int[]? features;

@@ -58,6 +58,13 @@ public sealed partial class Trainer
 
     private static long HeldOut(ValidationSource source, TrainingData? validation) => source == ValidationSource.HeldOut ? validation!.Count ?? 0 : 0;
 
+    /// <summary>What the flow says of its training from now on.</summary>
+    private void Describe(TrainingData data, TrainingData? validation)
+    {
+        var epoch = Options.RestoreBest && state.BestEpoch is { } best ? state.History.FirstOrDefault(h => h.Epoch == best) : state.History.LastOrDefault();
+        flow.Info = flow.Info with { TrainingRows = data.Count, HeldOutRows = validation?.Count, HeldOutLogProb = -epoch?.ValidationLoss };
+    }
+
     /// <summary>What was done, for the caller, after the weights have come back.</summary>
     private TrainingResult Result(ValidationSource source, long heldOut, StopReason reason)
     {

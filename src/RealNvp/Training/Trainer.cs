@@ -176,6 +176,7 @@ public sealed partial class Trainer : IDisposable
             running = false;
         }
         Finish();
+        Describe(data, validation);
         return Result(source, run.HeldOut, reason);
     }
 

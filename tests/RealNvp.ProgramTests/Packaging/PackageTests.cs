@@ -167,7 +167,7 @@ public sealed class PackageTests(PackageTests.Feed feed) : IClassFixture<Package
             model.eval();
             model.Save("model.safetensors");
             using var loaded = FlowModel.Load("model.safetensors");
-            Console.WriteLine($"{loaded.GetName()}: {loaded.ModelOptions.ToJson() == model.ModelOptions.ToJson() && RealNvpOptions.FromJson(RealNvpOptions.Toy2D.ToJson()) == RealNvpOptions.Toy2D && Equal(model, loaded)}");
+            Console.WriteLine($"{loaded.GetName()}: {loaded.ModelOptions.ToJson() == model.ModelOptions.ToJson() && ModelOptions.FromJson<RealNvpOptions>(RealNvpOptions.Toy2D.ToJson()) == RealNvpOptions.Toy2D && Equal(model, loaded)}");
         }
 
         var x = randn(200, 3);

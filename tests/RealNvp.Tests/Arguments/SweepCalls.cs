@@ -55,7 +55,7 @@ internal static class SweepCalls
     {
         ModelOptions[] models = [RealNvpOptions.Tabular(4), RealNvpOptions.Image([1, 4, 4], 2, 1, 4), NiceOptions.Tabular(4), GlowOptions.Digits8x8, SplineFlowOptions.Tabular(4), MafOptions.Tabular(4), IafOptions.Tabular(4)];
         foreach (var options in models)
-            foreach (var call in Properties(options, o => ((ModelOptions)o).Build()))
+            foreach (var call in Properties(options, o => ((ModelOptions)o).NewModel()))
                 yield return call;
         foreach (var call in Properties(new TrainingOptions(), o => new Trainer(SweepSubject.Model(), (TrainingOptions)o))) yield return call;
         foreach (var call in Properties(new MadeOptions(), o => new Made(4, 2, (MadeOptions)o))) yield return call;

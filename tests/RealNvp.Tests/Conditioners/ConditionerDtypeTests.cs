@@ -95,7 +95,7 @@ public class ConditionerDtypeTests
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
-        using var model = RealNvpOptions.Tabular(6).Build();
+        using var model = RealNvpOptions.Tabular(6).NewModel();
         RandomWeights.Draw(model, 2, 0.05);
         var x = randn(20, 6);
         var (before, samples) = (model.LogProb(x), model.Sample(20, seed: 1));
@@ -134,7 +134,7 @@ public class ConditionerDtypeTests
     {
         using var scope = NewDisposeScope();
         manual_seed(1);
-        using var model = RealNvpOptions.Tabular(6).Build();
+        using var model = RealNvpOptions.Tabular(6).NewModel();
         model.ConditionerDtype = ScalarType.BFloat16;
         var x = randn(256, 6).cumsum(1);
         using (var trainer = new Trainer(model, new TrainingOptions { Epochs = 8, BatchSize = 64, ValidationFraction = 0 }))
@@ -179,7 +179,7 @@ public class ConditionerDtypeTests
     [Theory, InlineData(ScalarType.Float16), InlineData(ScalarType.Float64), InlineData(ScalarType.Int8)]
     public void Another_dtype_is_refused(ScalarType dtype)
     {
-        using var model = RealNvpOptions.Toy2D.Build();
+        using var model = RealNvpOptions.Toy2D.NewModel();
         var set = () => model.ConditionerDtype = dtype;
         set.Should().Throw<ArgumentException>().WithMessage($"*ConditionerDtype was set to {dtype}; expected ScalarType.BFloat16, or null*");
         model.ConditionerDtype.Should().BeNull();

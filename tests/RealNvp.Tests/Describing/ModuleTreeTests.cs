@@ -30,7 +30,7 @@ public class ModuleTreeTests
     [MemberData(nameof(PresetTable.Names), MemberType = typeof(PresetTable))]
     public void The_tree_of_a_preset_names_each_kind_of_layer_and_counts_all_parameters(string name)
     {
-        using var flow = PresetTable.All[name].Build();
+        using var flow = PresetTable.All[name].NewModel();
         var text = flow.ToString();
         Assert.StartsWith($"{flow.GetName()} {flow.InputShape}", text, StringComparison.Ordinal);
         Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"{flow.parameters().Sum(p => p.numel()):N0} parameters"), text.Split('\n')[0], StringComparison.Ordinal);

@@ -9,7 +9,7 @@ internal static class Floors
         ("Kernels", ["Kernels/"]),
         // what everybody may use: checks, shapes, traits, statistics, noise, the backend, a module in words
         ("Ground", ["Internal/", "Shapes/", "Traits/", "Statistics/", "Noise.cs", "TorchBackend.cs", "Cpu", "DataRows.cs", "Describing/IDescribed.cs", "Describing/ModuleT"]),
-        ("Files", ["Serialization/SafeTensors", "Serialization/AtomicFile.cs", "Serialization/Checksum.cs", "Serialization/HeaderTokens.cs", "Serialization/PathCheck.cs", "Serialization/TemporaryFiles.cs"]),
+        ("Files", ["Serialization/SafeTensors", "Serialization/AtomicFile.cs", "Serialization/Checksum.cs", "Serialization/FileText.cs", "Serialization/HeaderTokens.cs", "Serialization/PathCheck.cs", "Serialization/TemporaryFiles.cs"]),
         ("Operations", ["Operations/"]),
         // what a layer is, what it is run with, and compositions
         ("Layers", ["Layers/"]),

@@ -83,7 +83,7 @@ public class DefaultDtypeTests
     {
         var options = PresetTable.All[name];
         using var folder = new TemporaryFolder();
-        using var model = options.Build();
+        using var model = options.NewModel();
         AllDouble(model);
         var (x, context) = (PresetTable.Examples(options, 8), PresetTable.Context(options, 8));
         using (var trainer = new Trainer(model, new TrainingOptions { Epochs = 1, BatchSize = 4, ValidationFraction = 0, AverageDecay = 0.9 })) trainer.Fit(TrainingData.From(x, context)).Step.Should().Be(2);
@@ -104,7 +104,7 @@ public class DefaultDtypeTests
     public void A_dtype_with_too_few_digits_is_refused_by_name(ScalarType dtype)
     {
         using var scope = NewDisposeScope();
-        foreach (var make in LayerTable.All.Select(row => (Action)(() => row.Make().Dispose())).Concat(DensityTable.All.Select(row => (Action)(() => row.Make().Dispose()))).Concat(PresetTable.All.Values.Select(o => (Action)(() => o.Build().Dispose()))))
+        foreach (var make in LayerTable.All.Select(row => (Action)(() => row.Make().Dispose())).Concat(DensityTable.All.Select(row => (Action)(() => row.Make().Dispose()))).Concat(PresetTable.All.Values.Select(o => (Action)(() => o.NewModel().Dispose()))))
             DefaultDtype.Run(dtype, () => make.Should().Throw<InvalidOperationException>().WithMessage($"*float32 or float64*{dtype}*set_default_dtype*"));
         using var model = new RealNvpModel(RealNvpOptions.Toy2D, 0);
         model.to(dtype);

@@ -70,7 +70,7 @@ public class NeverNanTests
         using var scope = NewDisposeScope();
         using var generator = new Generator(4);
         var options = PresetTable.All[name];
-        using var model = options.Build();
+        using var model = options.NewModel();
         model.eval();
         using (no_grad())
             foreach (var parameter in model.parameters()) parameter.normal_(0, 10, generator);
@@ -88,7 +88,7 @@ public class NeverNanTests
                 if (logProb.item<float>() == float.NegativeInfinity)
                 {
                     // what float64 can hold says that it, or the latent, is beyond all that float32 can hold
-                    using var exact = options.Build();
+                    using var exact = options.NewModel();
                     exact.load_state_dict(new Dictionary<string, Tensor>(model.state_dict()));
                     exact.to(float64);
                     var latent = exact.Encode(x.detach().to(float64), context?.to(float64), seed: 1).abs().max().item<double>();

@@ -79,7 +79,7 @@ public static class PresetTable
     public static FlowModel Create(string name, double spread = 0.05)
     {
         manual_seed(1);
-        var model = All[name].Build();
+        var model = All[name].NewModel();
         RandomWeights.Draw(model, 2, spread);
         model.to(float64);
         model.eval();

@@ -45,7 +45,7 @@ public class BaseDensityTests
             return;
         }
         manual_seed(1);
-        using var model = options.Build();
+        using var model = options.NewModel();
         RandomWeights.Draw(model, 2, 0.05);
         model.to(float64);
         model.eval();
@@ -67,7 +67,7 @@ public class BaseDensityTests
         using var scope = NewDisposeScope();
         using var folder = new Infrastructure.TemporaryFolder();
         var options = models[name] with { Base = kind, BaseComponents = 3, BaseDegreesOfFreedom = 7.5 };
-        using var model = options.Build();
+        using var model = options.NewModel();
         var context = PresetTable.Context(options, 6)?.to(float32);
         // in the box of splines
         var x = PresetTable.Examples(options, 6).to(float32);
@@ -86,9 +86,9 @@ public class BaseDensityTests
     [Fact]
     public void A_record_of_an_older_file_has_the_density_that_it_had()
     {
-        NiceOptions.FromJson("""{"Shape":[3],"Couplings":4}""").Base.Should().Be(BaseDensityKind.StandardLogistic);
-        RealNvpOptions.FromJson("""{"Base":"StandardLogistic","Shape":[3]}""").Base.Should().Be(BaseDensityKind.StandardLogistic);
-        foreach (var options in new ModelOptions[] { RealNvpOptions.FromJson("""{"Shape":[3]}"""), MafOptions.FromJson("""{"Shape":[3]}"""), IafOptions.FromJson("""{"Shape":[3]}"""), SplineFlowOptions.FromJson("""{"Shape":[3]}"""), GlowOptions.FromJson("""{"Shape":[3,8,8]}""") })
+        ModelOptions.FromJson<NiceOptions>("""{"Shape":[3],"Couplings":4}""").Base.Should().Be(BaseDensityKind.StandardLogistic);
+        ModelOptions.FromJson<RealNvpOptions>("""{"Base":"StandardLogistic","Shape":[3]}""").Base.Should().Be(BaseDensityKind.StandardLogistic);
+        foreach (var options in new ModelOptions[] { ModelOptions.FromJson<RealNvpOptions>("""{"Shape":[3]}"""), ModelOptions.FromJson<MafOptions>("""{"Shape":[3]}"""), ModelOptions.FromJson<IafOptions>("""{"Shape":[3]}"""), ModelOptions.FromJson<SplineFlowOptions>("""{"Shape":[3]}"""), ModelOptions.FromJson<GlowOptions>("""{"Shape":[3,8,8]}""") })
         {
             options.Base.Should().Be(BaseDensityKind.StandardNormal);
             options.InputLimit.Should().BeNull();
@@ -97,5 +97,5 @@ public class BaseDensityTests
 
     [Theory, InlineData("""{"Shape":[3],"BaseComponents":0}"""), InlineData("""{"Shape":[3],"BaseDegreesOfFreedom":0.1}"""), InlineData("""{"Shape":[3],"InputLimit":0}"""), InlineData("""{"Shape":[3],"InputLimit":-1}"""), InlineData("""{"Shape":[1,8,8],"InputLimit":3}"""), InlineData("""{"Shape":[3],"Base":"Cauchy"}""")]
     public void Values_out_of_range_are_refused(string json) =>
-        FluentActions.Invoking(() => RealNvpOptions.FromJson(json)).Should().Throw<InvalidDataException>();
+        FluentActions.Invoking(() => ModelOptions.FromJson<RealNvpOptions>(json)).Should().Throw<InvalidDataException>();
 }

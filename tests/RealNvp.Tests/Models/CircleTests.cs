@@ -78,7 +78,7 @@ public class CircleTests
         flow.eval();
         var here = flow.Evaluate(x).MeanLogProb;
         here.Should().BeGreaterThan(-Math.Log(2 * Math.PI) * 2 - 0.92 * 2 - 2.5 + 1, "it learned where the angles are");
-        SplineFlowOptions.FromJson(options.ToJson()).Should().Be(options);
+        ModelOptions.FromJson<SplineFlowOptions>(options.ToJson()).Should().Be(options);
         flow.Save(folder.At("torus.safetensors"));
         using var again = SplineFlow.Load(folder.At("torus.safetensors"));
         again.Options.Should().Be(options);

@@ -21,7 +21,7 @@ public class DataDtypeTests
             {
                 using var scope = NewDisposeScope();
                 manual_seed(1);
-                using var model = options.Build();
+                using var model = options.NewModel();
                 RandomWeights.Draw(model, 2, 0.05);
                 model.to(weights);
                 // numbers that both dtypes hold

@@ -47,7 +47,7 @@ public class InitialWeightsTests
     {
         using var scope = NewDisposeScope();
         manual_seed(5);
-        using var unseeded = PresetTable.All[name].Build();
+        using var unseeded = PresetTable.All[name].NewModel();
         using var seeded = Seeded(name, 5);
         Equal(unseeded, seeded);
     }

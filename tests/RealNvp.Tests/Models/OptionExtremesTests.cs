@@ -72,7 +72,7 @@ public sealed class OptionExtremesTests
         using var scope = NewDisposeScope();
         var (options, data) = models[name];
         manual_seed(3);
-        using var model = options.Build();
+        using var model = options.NewModel();
         var x = data(options);
         using var trainer = new Trainer(model, TrainingOptions.For(options) with { Epochs = 12, BatchSize = 32, Seed = 1 });
         var result = trainer.Fit(TrainingData.From(x));
@@ -90,7 +90,7 @@ public sealed class OptionExtremesTests
         foreach (ModelOptions options in new ModelOptions[] { table, splines })
         {
             manual_seed(3);
-        using var model = options.Build();
+        using var model = options.NewModel();
             var x = Rows(options);
             using var trainer = new Trainer(model, trainings[name] with { Epochs = 12, BatchSize = 32, Seed = 1 });
             TrainingResult result;
@@ -124,7 +124,7 @@ public sealed class OptionExtremesTests
             table with { TailThreshold = 1e7 }, table with { Momentum = 0.99999 }, splines with { Bound = 1e4 }, splines with { SmallestBin = 1e-7 }, splines with { SmallestBin = 0.126 }, splines with { SmallestDerivative = 1e-7 },
             MafOptions.SplineTabular(4) with { SmallestBin = 1e-7 }, IafOptions.SplineTabular(4) with { SmallestDerivative = 0.6 }, torus with { CircleLow = 1e6, CircleHigh = 1e6 + 1 }, torus with { CircleLow = 0, CircleHigh = 1e-7 },
         })
-            FluentActions.Invoking(() => bad.Build()).Should().Throw<ArgumentException>().WithMessage("*must be *:*; got *");
+            FluentActions.Invoking(() => bad.NewModel()).Should().Throw<ArgumentException>().WithMessage("*must be *:*; got *");
     }
 
     private static Tensor Rows(ModelOptions options) => Draw(options, g => randn(512, options.Shape[0], generator: g).mul(Scale(options)).exp().sub(1));

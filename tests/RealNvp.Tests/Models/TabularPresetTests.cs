@@ -76,7 +76,7 @@ public class TabularPresetTests
         double Worst(ModelOptions model, Tensor data, Tensor odd, out double average)
         {
             manual_seed(4);
-            using var flow = model.Build();
+            using var flow = model.NewModel();
             using var trainer = new Trainer(flow, TrainingOptions.For(model) with { Epochs = 12, BatchSize = 32, ValidationFraction = 0, Patience = null, Seed = 1 });
             trainer.Fit(TrainingData.From(data));
             using var _ = no_grad();
@@ -95,7 +95,7 @@ public class TabularPresetTests
 
     private static long Size(ModelOptions options)
     {
-        using var model = options.Build();
+        using var model = options.NewModel();
         return model.parameters().Sum(p => p.numel());
     }
 }

@@ -228,7 +228,7 @@ public partial class EvaluationGateTests
     private static FlowModel Random(ModelOptions options)
     {
         manual_seed(1);
-        var model = options.Build();
+        var model = options.NewModel();
         RandomWeights.Draw(model, 2, 0.05);
         model.to(float64);
         return model;

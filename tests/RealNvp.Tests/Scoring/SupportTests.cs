@@ -69,7 +69,7 @@ public class SupportTests
     {
         using var scope = NewDisposeScope();
         var options = PresetTable.All[name] with { ContextSize = 0 };
-        using var model = options.Build();
+        using var model = options.NewModel();
         RandomWeights.Draw(model, 2, 0.05);
         model.eval();
         var x = randn(options.Shape.WithBatch(10));

@@ -79,13 +79,13 @@ public sealed class BudgetTests : IDisposable
     public void Every_model_can_pay_for_its_constants_with_its_weights(string name)
     {
         long elements, tensors;
-        using (var model = PresetTable.All[name].Build())
+        using (var model = PresetTable.All[name].NewModel())
         {
             var state = model.state_dict().Values;
             (elements, tensors) = (state.Sum(t => t.numel()), state.Count);
         }
         using var budget = Weights.Limit(elements, tensors, ModelFile.ConstantsOf(elements, PresetTable.All[name].Shape));
-        using var again = PresetTable.All[name].Build();
+        using var again = PresetTable.All[name].NewModel();
         Weights.MakeConstants();
     }
 

@@ -47,7 +47,7 @@ public sealed class ModelFileTests : IDisposable
     [InlineData("version", "one", "*format version one*")]
     [InlineData("version", null, "*format version none*")]
     [InlineData("options", null, "*holds weights without the options*")]
-    [InlineData("kind", "Flow", "*a model of kind Flow, which this library does not know. It knows GlowModel, IafModel, MafModel, NiceModel, RealNvpModel, SplineFlow*")]
+    [InlineData("kind", "Flow", "*a model of kind Flow, which is not known here. Known are GlowModel, IafModel, MafModel, NiceModel, RealNvpModel, SplineFlow*")]
     [InlineData("kind", null, "*a model of kind none*")]
     public void Unknown_formats_and_versions_are_refused(string key, string? value, string message)
     {

@@ -160,7 +160,7 @@ public sealed class MutatedFileTests
         }
         foreach (var (name, options) in PresetTable.All)
         {
-            using (var model = options.Build()) model.Save(Path.Combine(good, name));
+            using (var model = options.NewModel()) model.Save(Path.Combine(good, name));
             Mutate(name, OfAModel);
         }
         ModelOptions[] trained = [RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 8 }, RealNvpOptions.Tabular(3) with { Couplings = 3, Hidden = 8, FlowBatchNorm = true }, SplineFlowOptions.Toy2D with { Couplings = 2, Hidden = 8 }];
@@ -168,7 +168,7 @@ public sealed class MutatedFileTests
         {
             var name = $"checkpoint{written}";
             using var scope = NewDisposeScope();
-            using var model = options.Build();
+            using var model = options.NewModel();
             using (var trainer = new Trainer(model, new TrainingOptions { Epochs = 2, BatchSize = 16, ValidationFraction = 0.25, CheckpointPath = Path.Combine(good, name) })) trainer.Fit(TrainingData.From(randn(96, options.Shape[0])));
             Mutate(name, OfACheckpoint);
         }

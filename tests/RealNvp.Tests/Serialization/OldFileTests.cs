@@ -52,7 +52,7 @@ public sealed class OldFileTests : IDisposable
             ((FlowModel)flow).Warnings.Should().Equal(model.Warnings);
 
         // but no new model is made like that
-        Action[] anew = [() => model.ModelOptions.Validate(), () => model.ModelOptions.Build(), () => (model.ModelOptions with { Levels = 0 }).Build()];
+        Action[] anew = [() => model.ModelOptions.Validate(), () => model.ModelOptions.NewModel(), () => (model.ModelOptions with { Levels = 0 }).NewModel()];
         foreach (var build in anew) build.Should().Throw<ArgumentException>().WithMessage("*Bound must be in*");
         using var other = new SplineFlow(SplineFlowOptions.Toy2D);
         other.Warnings.Should().BeEmpty();
@@ -186,9 +186,9 @@ public sealed class OldFileTests : IDisposable
     [Fact]
     public void A_record_that_somebody_wrote_by_hand_takes_defaults_for_what_it_lacks()
     {
-        GlowOptions.FromJson("{\"Shape\":[1,8,8]}").Should().Be(new GlowOptions { Shape = [1, 8, 8] });
-        SplineFlowOptions.FromJson("{\"Bound\":5,\"Shape\":[2]}").Should().Be(new SplineFlowOptions { Shape = [2], Bound = 5 });
-        var without = () => SplineFlowOptions.FromJson("{\"Bound\":5}");
+        ModelOptions.FromJson<GlowOptions>("{\"Shape\":[1,8,8]}").Should().Be(new GlowOptions { Shape = [1, 8, 8] });
+        ModelOptions.FromJson<SplineFlowOptions>("{\"Bound\":5,\"Shape\":[2]}").Should().Be(new SplineFlowOptions { Shape = [2], Bound = 5 });
+        var without = () => ModelOptions.FromJson<SplineFlowOptions>("{\"Bound\":5}");
         without.Should().Throw<InvalidDataException>().WithMessage("*Shape*");
     }
 

@@ -69,7 +69,7 @@ public partial class LayerFittingTests
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
         var options = PresetTable.All[preset];
-        using var model = options.Build();
+        using var model = options.NewModel();
         var (x, context) = (randn(200, options.Shape[0]) + 3, options.ContextSize > 0 ? randn(200, options.ContextSize) * 5 + 2000 : null);
         using (var first = new Trainer(model, brief with { LearningRate = 1e-3 })) first.Fit(TrainingData.From(x, context));
         model.Save(folder.At("model.safetensors"));

@@ -14,12 +14,12 @@ public class OptionsTests
         var options = PresetTable.All[name];
         ModelOptions back = options switch
         {
-            RealNvpOptions => RealNvpOptions.FromJson(options.ToJson()),
-            NiceOptions => NiceOptions.FromJson(options.ToJson()),
-            SplineFlowOptions => SplineFlowOptions.FromJson(options.ToJson()),
-            MafOptions => MafOptions.FromJson(options.ToJson()),
-            IafOptions => IafOptions.FromJson(options.ToJson()),
-            _ => GlowOptions.FromJson(options.ToJson()),
+            RealNvpOptions => ModelOptions.FromJson<RealNvpOptions>(options.ToJson()),
+            NiceOptions => ModelOptions.FromJson<NiceOptions>(options.ToJson()),
+            SplineFlowOptions => ModelOptions.FromJson<SplineFlowOptions>(options.ToJson()),
+            MafOptions => ModelOptions.FromJson<MafOptions>(options.ToJson()),
+            IafOptions => ModelOptions.FromJson<IafOptions>(options.ToJson()),
+            _ => ModelOptions.FromJson<GlowOptions>(options.ToJson()),
         };
         back.Should().Be(options);
         back.ToJson().Should().Be(options.ToJson());
@@ -35,15 +35,15 @@ public class OptionsTests
             RealNvpOptions.Toy2D, RealNvpOptions.Tabular(30), RealNvpOptions.Digits8x8, RealNvpOptions.Grey28x28,
             RealNvpOptions.Cifar10, RealNvpOptions.Image32x32, RealNvpOptions.Image64x64, RealNvpOptions.Image([3, 16, 24]),
         ];
-        foreach (var options in presets) RealNvpOptions.FromJson(options.ToJson()).Should().Be(options);
+        foreach (var options in presets) ModelOptions.FromJson<RealNvpOptions>(options.ToJson()).Should().Be(options);
         presets.Should().OnlyHaveUniqueItems();
-        foreach (var options in new[] { NiceOptions.Mnist, NiceOptions.Tabular(4) }) NiceOptions.FromJson(options.ToJson()).Should().Be(options);
+        foreach (var options in new[] { NiceOptions.Mnist, NiceOptions.Tabular(4) }) ModelOptions.FromJson<NiceOptions>(options.ToJson()).Should().Be(options);
         foreach (var options in new[] { SplineFlowOptions.Toy2D, SplineFlowOptions.Tabular(4), SplineFlowOptions.PowerOrGas(8), SplineFlowOptions.HepmassOrBsds300(), SplineFlowOptions.Miniboone })
-            SplineFlowOptions.FromJson(options.ToJson()).Should().Be(options);
-        foreach (var options in new[] { MafOptions.Toy2D, MafOptions.Tabular(4), MafOptions.SplineTabular(4) }) MafOptions.FromJson(options.ToJson()).Should().Be(options);
-        foreach (var options in new[] { IafOptions.Toy2D, IafOptions.Tabular(4), IafOptions.SplineTabular(4) }) IafOptions.FromJson(options.ToJson()).Should().Be(options);
+            ModelOptions.FromJson<SplineFlowOptions>(options.ToJson()).Should().Be(options);
+        foreach (var options in new[] { MafOptions.Toy2D, MafOptions.Tabular(4), MafOptions.SplineTabular(4) }) ModelOptions.FromJson<MafOptions>(options.ToJson()).Should().Be(options);
+        foreach (var options in new[] { IafOptions.Toy2D, IafOptions.Tabular(4), IafOptions.SplineTabular(4) }) ModelOptions.FromJson<IafOptions>(options.ToJson()).Should().Be(options);
         foreach (var options in new[] { GlowOptions.Cifar10, GlowOptions.ImageNet64x64, GlowOptions.CelebAHq256x256, GlowOptions.Digits8x8, GlowOptions.Digits8x8 with { Levels = 0 } })
-            GlowOptions.FromJson(options.ToJson()).Should().Be(options);
+            ModelOptions.FromJson<GlowOptions>(options.ToJson()).Should().Be(options);
     }
 
     public static TheoryData<string> BadModels => [.. bad.Keys];

@@ -36,7 +36,7 @@ public class ScalingTests
         foreach (var (factor, offset) in new[] { (1.0, 0.0), (24, 2000), (1e4, 0), (1e-4, 0), (1, 1.7e9) })
         {
             manual_seed(1);
-            using var model = tables[name].Build();
+            using var model = tables[name].NewModel();
             model.ContextEncoder.Should().BeOfType<ContextStandardization>();
             var given = (context * factor) + offset;
             using (var trainer = new Trainer(model, brief)) trainer.Fit(TrainingData.From(x, given)).Warnings.Should().BeEmpty();
@@ -82,11 +82,11 @@ public class ScalingTests
             var text = old.ToJsonString();
             ModelOptions read = options switch
             {
-                RealNvpOptions => RealNvpOptions.FromJson(text),
-                NiceOptions => NiceOptions.FromJson(text),
-                SplineFlowOptions => SplineFlowOptions.FromJson(text),
-                MafOptions => MafOptions.FromJson(text),
-                _ => IafOptions.FromJson(text),
+                RealNvpOptions => ModelOptions.FromJson<RealNvpOptions>(text),
+                NiceOptions => ModelOptions.FromJson<NiceOptions>(text),
+                SplineFlowOptions => ModelOptions.FromJson<SplineFlowOptions>(text),
+                MafOptions => ModelOptions.FromJson<MafOptions>(text),
+                _ => ModelOptions.FromJson<IafOptions>(text),
             };
             (read.StandardizeContext, read.Scaling, read.TailThreshold).Should().Be((false, FeatureScaling.Moments, null));
         }

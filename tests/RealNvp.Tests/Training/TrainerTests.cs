@@ -17,7 +17,7 @@ public class TrainerTests
         using var scope = NewDisposeScope();
         var options = PresetTable.All[name];
         manual_seed(1);
-        using var model = options.Build();
+        using var model = options.NewModel();
         var x = options.Levels > 0 ? Integers(options) : options.IsImage ? randn(options.Shape.WithBatch(96)) : Moons(96, options.Shape[0]);
         var context = options.ContextSize > 0 ? randn(96, options.ContextSize) : null;
         using var trainer = new Trainer(model, TrainingOptions.For(options) with { Epochs = 6, ValidationFraction = 0, BatchSize = 32, Schedule = new ConstantSchedule() });

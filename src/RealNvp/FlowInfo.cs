@@ -1,0 +1,60 @@
+using System.Reflection;
+using System.Text.Json.Serialization;
+
+namespace RealNvp;
+
+/// <summary>What should be known of a flow besides its weights. It is saved with them, and can be read without building anything (<see cref="FlowModel.Describe(string)"/>).</summary>
+/// <remarks>A <see cref="Trainer"/> sets rows and score; names of columns come from <see cref="FitOptions"/> or from you. There is no date: the same training gives the same bytes.</remarks>
+public sealed record FlowInfo
+{
+    private const int MostColumns = 1 << 20, LongestName = 1_000;
+
+    /// <summary>The names of the columns of a vector, in order; null if they are not known.</summary>
+    public IReadOnlyList<string>? Columns { get; init; }
+
+    /// <summary>The names of the columns of a context; null if they are not known.</summary>
+    public IReadOnlyList<string>? ContextColumns { get; init; }
+
+    /// <summary>The number of examples that the flow was trained on; null if it is not known.</summary>
+    public long? TrainingRows { get; init; }
+
+    /// <summary>The number of examples that it was validated on; null for none.</summary>
+    public long? HeldOutRows { get; init; }
+
+    /// <summary>The mean of log p(x) in nats of these, by the weights that the training ended with; null without validation.</summary>
+    public double? HeldOutLogProb { get; init; }
+
+    /// <summary>A sentence of yours, such as where the data are from; at most 1,000 characters.</summary>
+    public string? Note { get; init; }
+
+    /// <summary>The version of this library.</summary>
+    [JsonIgnore]
+    internal static string Library { get; } = (typeof(FlowInfo).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown").Split('+')[0];
+
+    /// <summary>Throws if something is out of range or does not fit a flow.</summary>
+    internal void Validate(Flow flow) => Validate(flow.InputShape, flow.ContextEncoder is null or ContextStandardization ? flow.ContextSize : null);
+
+    /// <summary>Throws if something is out of range.</summary>
+    internal void Validate() => Validate(null, null);
+
+    private void Validate(EventShape? shape, long? contextSize)
+    {
+        Names(Columns, shape is { Count: 1 } vector ? vector[0] : null, nameof(Columns));
+        Names(ContextColumns, contextSize > 0 ? contextSize : null, nameof(ContextColumns));
+        Require(TrainingRows is null or >= 0, nameof(TrainingRows), "is not negative");
+        Require(HeldOutRows is null or >= 0, nameof(HeldOutRows), "is not negative");
+        Require(Note is null || Note.Length <= LongestName, nameof(Note), $"has at most {LongestName} characters");
+    }
+
+    private static void Names(IReadOnlyList<string>? names, long? count, string property)
+    {
+        if (names is null) return;
+        Require(count is null || names.Count == count, property, $"has a name for each of the {count} column(s); got {names.Count}");
+        Require(names.Count <= MostColumns && names.All(n => n is { Length: > 0 and <= LongestName }), property, $"has at most {MostColumns} names of 1 to {LongestName} characters");
+    }
+
+    private static void Require(bool holds, string property, string rule)
+    {
+        if (!holds) throw new ArgumentException($"{nameof(FlowInfo)}.{property} {rule}.", property);
+    }
+}

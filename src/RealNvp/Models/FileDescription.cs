@@ -1,0 +1,99 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using RealNvp.Describing;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>What a file of a flow says of itself, read from its header alone: <see cref="FlowModel.Describe(string)"/>.</summary>
+[TypeFormatterSource(typeof(HtmlFormatterSource))]
+public sealed class FileDescription : IHtml
+{
+    internal FileDescription(SafeTensorsReader reader)
+    {
+        var metadata = reader.Header.Metadata;
+        ModelFile.CheckFormat(metadata, reader.Name);
+        FormatVersion = ModelFile.VersionOf(metadata, reader.Name);
+        Kind = metadata.GetValueOrDefault(ModelFile.KindKey, "");
+        LibraryVersion = metadata.GetValueOrDefault(ModelFile.LibraryKey);
+        OptionsJson = metadata.GetValueOrDefault(ModelFile.OptionsKey);
+        Info = ModelFile.InfoOf(metadata, reader.Name, null);
+        IsCheckpoint = metadata.ContainsKey(ModelFile.StateKey);
+        if (OptionsJson is not null && ModelKind.Find(Kind) is { } known)
+        {
+            IsKnown = true;
+            Options = ModelOptions.FromFile(known.Options, OptionsJson, FormatVersion);
+        }
+        foreach (var entry in reader.Header.Entries.Values)
+        {
+            Bytes += entry.ByteCount;
+            if (!entry.Name.StartsWith(ModelFile.ModelPrefix, StringComparison.Ordinal) || entry.DType is not (ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64)) continue;
+            Dtype ??= entry.DType;
+            Numbers += entry.Shape.Aggregate(1L, (n, s) => n * s);
+        }
+    }
+
+    /// <summary>The class of the model, such as "MafModel", or the name of a composed flow.</summary>
+    public string Kind { get; }
+
+    /// <summary>Whether <see cref="FlowModel.Load(string, Device)"/> can build it: the file has options, and the class is the library's or registered.</summary>
+    public bool IsKnown { get; }
+
+    /// <summary>The version of the format.</summary>
+    public int FormatVersion { get; }
+
+    /// <summary>The version of the library that wrote the file; null if it does not say.</summary>
+    public string? LibraryVersion { get; }
+
+    /// <summary>The options of the model; null if its class is not known or the file has none.</summary>
+    public ModelOptions? Options { get; }
+
+    /// <summary>The options as the file holds them; null if it has none.</summary>
+    public string? OptionsJson { get; }
+
+    /// <summary>Names of columns, rows of training and held-out score, as far as the file has them.</summary>
+    public FlowInfo Info { get; }
+
+    /// <summary>The number of numbers in weights and buffers.</summary>
+    public long Numbers { get; }
+
+    /// <summary>The dtype of the weights; null if there are none.</summary>
+    public ScalarType? Dtype { get; }
+
+    /// <summary>The number of bytes of all tensors.</summary>
+    public long Bytes { get; }
+
+    /// <summary>Whether it holds the state of a training, which <c>Trainer.Resume</c> goes on with.</summary>
+    public bool IsCheckpoint { get; }
+
+    /// <summary>The description as text, a line each.</summary>
+    public override string ToString() => string.Join('\n', Rows().Select(r => $"{r.Name}: {r.Value}"));
+
+    /// <summary>The description as HTML: a fragment without scripts, whose text is escaped.</summary>
+    public string ToHtml()
+    {
+        var html = new StringBuilder("<table><tbody>");
+        foreach (var (name, value) in Rows()) html.Append("<tr><th style=\"text-align:left\">").Append(name).Append("</th><td style=\"text-align:left\">").Append(WebUtility.HtmlEncode(value)).Append("</td></tr>");
+        return html.Append("</tbody></table>").ToString();
+    }
+
+    private IEnumerable<(string Name, string Value)> Rows()
+    {
+        var culture = CultureInfo.InvariantCulture;
+        yield return ("model", IsKnown || OptionsJson is null ? Kind : $"{Kind}, which is not registered here");
+        if (IsCheckpoint) yield return ("training", "can be resumed");
+        yield return ("numbers", string.Create(culture, $"{Numbers:N0}{(Dtype is { } d ? $" in {d.ToString().ToLowerInvariant()}" : "")}, {SummaryText.Bytes(Bytes)} in all"));
+        if (Options is { } options) yield return ("examples", $"{options.Shape}{(options.ContextSize > 0 ? $", context of {options.ContextSize}" : "")}");
+        if (Info.Columns is { } columns) yield return ("columns", Few(columns));
+        if (Info.ContextColumns is { } contexts) yield return ("context columns", Few(contexts));
+        if (Info.TrainingRows is { } rows) yield return ("trained on", string.Create(culture, $"{rows:N0} rows"));
+        if (Info.HeldOutLogProb is { } score) yield return ("held out", string.Create(culture, $"mean log p(x) {score:G6} nats{(Info.HeldOutRows is { } held ? $" of {held:N0} rows" : "")}"));
+        if (Info.Note is { } note) yield return ("note", note);
+        yield return ("written by", $"RealNvp {LibraryVersion ?? "of an unknown version"}, format {FormatVersion.ToString(culture)}");
+        if (OptionsJson is { Length: < 10_000 } json) yield return ("options", json);
+    }
+
+    private static string Few(IReadOnlyList<string> names) => names.Count <= 20 ? string.Join(", ", names) : $"{string.Join(", ", names.Take(20))} and {names.Count - 20} more";
+}
