@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace RealNvp;
 
 /// <summary>How well a flow describes a data set.</summary>
@@ -32,4 +34,15 @@ public sealed record Evaluation
 
     /// <summary>What a reader of these numbers should know, one sentence each; empty if there is nothing.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
+
+    /// <summary>The numbers in words, in the invariant culture, and the warnings, one a line.</summary>
+    public override string ToString()
+    {
+        var error = double.IsNaN(StandardError) ? "" : string.Create(CultureInfo.InvariantCulture, $" ± {StandardError:G2}");
+        var finite = FiniteCount == Count ? "" : string.Create(CultureInfo.InvariantCulture, $"; finite for {FiniteCount:N0}, whose mean is {FiniteMeanLogProb:G6}");
+        var inverse = RoundTripError is { } trip ? string.Create(CultureInfo.InvariantCulture, $"; x → z → x to {trip:G2}") : "";
+        var numbers = string.Create(CultureInfo.InvariantCulture,
+            $"Mean log p(x) of {Count:N0} example{(Count == 1 ? "" : "s")}{(IsBound ? ", a lower bound" : "")}: {MeanLogProb:G6}{error} nats, {BitsPerDim:G6} bits per dimension{finite}{inverse}.");
+        return string.Join('\n', [numbers, .. Warnings]);
+    }
 }

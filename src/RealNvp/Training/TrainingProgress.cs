@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace RealNvp;
 
 /// <summary>Where training stands; reported after every batch, on a GPU for several batches together.</summary>
@@ -59,4 +61,15 @@ public sealed record TrainingProgress
 
     /// <summary>What you should know about this training, all that was found so far, in that order: <see cref="TrainingResult.Warnings"/>.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
+
+    /// <summary>Where the training is, in words for a log, in the invariant culture, and the warnings, one a line.</summary>
+    public override string ToString()
+    {
+        var validation = ValidationLoss is { } loss ? string.Create(CultureInfo.InvariantCulture, $", validation {loss:G6}") : "";
+        var left = TimeLeft is { } time ? string.Create(CultureInfo.InvariantCulture, $", {time.TotalSeconds:N0} s left") : "";
+        var batches = Batches > 0 ? string.Create(CultureInfo.InvariantCulture, $" of {Batches}") : "";
+        var numbers = string.Create(CultureInfo.InvariantCulture,
+            $"Epoch {Epoch} of {Epochs}, batch {Batch}{batches}: loss {Loss:G6}{validation}, {ExamplesPerSecond:N0} examples/s{left}.");
+        return string.Join('\n', [numbers, .. Warnings]);
+    }
 }
