@@ -238,7 +238,7 @@ public class PreprocessingTests
     public void Options_out_of_range_are_refused()
     {
         foreach (var alpha in new[] { 0, 0.5, -1, double.NaN })
-            Refused(() => _ = new LogitTransform(alpha), "*Alpha must be in (0, 0.5)*");
+            Refused(() => _ = new LogitTransform(alpha), "*Alpha*must be in 1E-06 ... 0.49:*");
         Refused(() => _ = new UniformDequantization(1), "*levels*");
         foreach (var probability in new[] { -0.1, 1.1, double.NaN })
             Refused(() => _ = new RandomHorizontalFlip(probability), "*probability must be in [[]0, 1]*");

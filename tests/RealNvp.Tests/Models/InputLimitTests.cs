@@ -81,7 +81,7 @@ public class InputLimitTests
     [Theory, InlineData(0), InlineData(-1), InlineData(double.NaN), InlineData(double.PositiveInfinity)]
     public void A_limit_that_is_none_is_refused(double limit)
     {
-        FluentActions.Invoking(() => new Mlp(1, 1, inputLimit: limit)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("The limit of a network's inputs must be positive and finite*");
+        FluentActions.Invoking(() => new Mlp(1, 1, inputLimit: limit)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("The limit of a network's inputs must be in 0.01 ... 1000000:*");
         FluentActions.Invoking(() => new ResidualMlp(1, 1, inputLimit: limit)).Should().Throw<ArgumentOutOfRangeException>();
         FluentActions.Invoking(() => new Made(2, 2, new() { InputLimit = limit })).Should().Throw<ArgumentOutOfRangeException>();
     }

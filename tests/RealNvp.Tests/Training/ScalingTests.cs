@@ -90,7 +90,7 @@ public class ScalingTests
             };
             (read.StandardizeContext, read.Scaling, read.TailThreshold).Should().Be((false, FeatureScaling.Moments, null));
         }
-        FluentActions.Invoking(() => new RealNvpModel(RealNvpOptions.Toy2D with { TailThreshold = 0 })).Should().Throw<ArgumentException>().WithMessage("*TailThreshold must be null or positive*");
+        FluentActions.Invoking(() => new RealNvpModel(RealNvpOptions.Toy2D with { TailThreshold = 0 })).Should().Throw<ArgumentException>().WithMessage("*TailThreshold must be in 0.1 ... 1000000: below, samples*got 0.*");
         FluentActions.Invoking(() => new GlowModel(GlowOptions.Digits8x8 with { TailThreshold = 3 })).Should().Throw<ArgumentException>().WithMessage("*vectors of continuous data only*");
     }
 
