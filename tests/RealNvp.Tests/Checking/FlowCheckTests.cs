@@ -9,22 +9,17 @@ namespace RealNvp.Tests.Checking;
 [LeavesNoTensors]
 public class FlowCheckTests
 {
-    // seconds of a core, which are the same while other programs run; a core of an older kind does half as much
+    // a time is a fact about a machine: on two cores of an older kind, which do half as much, it takes 8 seconds
     [SlowFact]
-    public void A_full_report_on_a_3x8x8_coupling_takes_less_than_10_seconds_of_one_core()
+    public void A_full_report_on_a_3x8x8_coupling_takes_less_than_5_seconds_on_2_cores()
     {
         var threads = get_num_threads();
-        set_num_threads(1);
+        set_num_threads(2);
         try
         {
-            // the better of two: the first also compiles
-            var seconds = Enumerable.Range(0, 2).Select(_ =>
-            {
-                var before = Environment.CpuUsage.TotalTime;
-                FlowCheck.Verify(ImageCoupling, [3, 8, 8]).ThrowIfFailed();
-                return (Environment.CpuUsage.TotalTime - before).TotalSeconds;
-            });
-            seconds.Min().Should().BeLessThan(10);
+            // the best of three: the first also compiles, and something else may run on the machine
+            var seconds = Enumerable.Range(0, 3).Select(_ => FlowCheck.Verify(ImageCoupling, [3, 8, 8]).ThrowIfFailed().Elapsed.TotalSeconds);
+            seconds.Any(s => s < 5).Should().BeTrue("one of three reports takes less than 5 seconds");
         }
         finally { set_num_threads(threads); }
     }

@@ -20,10 +20,10 @@ public class RandomLayerTests
     public void A_random_chain_passes_FlowCheck() => SampleFixed(LayerGenerator.Chains, 40);
 
     [SlowTheory, MemberData(nameof(Kinds))]
-    public void Many_random_layers_pass_FlowCheck(string kind) => Sample(LayerGenerator.Layer(kind), 40);
+    public void Many_random_layers_pass_FlowCheck(string kind) => Sample(LayerGenerator.Layer(kind), 100);
 
     [SlowFact]
-    public void Many_random_chains_pass_FlowCheck() => Sample(LayerGenerator.Chains, 120);
+    public void Many_random_chains_pass_FlowCheck() => Sample(LayerGenerator.Chains, 300);
 
     [Fact]
     public void A_failure_prints_a_case_that_can_be_pasted_into_a_test()
