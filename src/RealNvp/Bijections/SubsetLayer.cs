@@ -11,7 +11,7 @@ namespace RealNvp;
 public sealed class SubsetLayer : Composite
 {
     private readonly Bijection bijection;
-    private readonly Constant? some, rest, merge;
+    private readonly FeatureGroups? groups;
 
     /// <summary>Makes the layer.</summary>
     /// <param name="inputShape">[D].</param>
@@ -31,12 +31,7 @@ public sealed class SubsetLayer : Composite
         if (features.Count < count)
         {
             var others = features.Complement(count);
-            var back = new long[count];
-            for (var i = 0; i < features.Count; i++) back[features[i]] = i;
-            for (var i = 0; i < others.Count; i++) back[others[i]] = features.Count + i;
-            some = AddConstant(tensor(features.Select(i => (long)i).ToArray(), device: CPU));
-            rest = AddConstant(tensor(others.Select(i => (long)i).ToArray(), device: CPU));
-            merge = AddConstant(tensor(back, device: CPU));
+            groups = new FeatureGroups([.. new[] { features, others }.Select(f => f.Select(i => (long)i).ToArray())], AddConstant);
         }
         RegisterComponents();
     }
@@ -48,7 +43,7 @@ public sealed class SubsetLayer : Composite
     public Bijection Bijection => bijection;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<CompositeStep> Steps => some is null ? [CompositeStep.Apply(bijection)] : [CompositeStep.Rearrange(Part, Whole), CompositeStep.Apply(bijection), CompositeStep.Rearrange(Whole, Part)];
+    public override IReadOnlyList<CompositeStep> Steps => groups is null ? [CompositeStep.Apply(bijection)] : [CompositeStep.Rearrange(Part, Whole), CompositeStep.Apply(bijection), CompositeStep.Rearrange(Whole, Part)];
 
     /// <inheritdoc/>
     /// <remarks>The features that its bijection does not get are converted beside it.</remarks>
@@ -60,7 +55,7 @@ public sealed class SubsetLayer : Composite
     /// <inheritdoc/>
     public override EventShape InputShapeOf(EventShape output) => output;
 
-    private Tensor[] Part(IReadOnlyList<Tensor> parts) => [parts[0].index_select(1, some!.Value), parts[0].index_select(1, rest!.Value)];
+    private Tensor[] Part(IReadOnlyList<Tensor> parts) => [groups!.Take(parts[0], 0), groups.Take(parts[0], 1)];
 
-    private Tensor[] Whole(IReadOnlyList<Tensor> parts) => [cat([parts[0], parts[1].to(parts[0].dtype)], 1).index_select(1, merge!.Value)];
+    private Tensor[] Whole(IReadOnlyList<Tensor> parts) => [groups!.Join([parts[0], parts[1].to(parts[0].dtype)])];
 }

@@ -14,8 +14,7 @@ public sealed class ProductDensity : Density
     private readonly ModuleList<Density> parts;
     private readonly FeatureSet[] features;
     private readonly Constants constants = new();
-    private readonly Constant[] indices;
-    private readonly Constant merge;
+    private readonly FeatureGroups groups;
 
     /// <summary>Makes the density.</summary>
     /// <param name="shape">[D], the shape of one latent.</param>
@@ -40,11 +39,8 @@ public sealed class ProductDensity : Density
         ContextSize = contexts.FirstOrDefault();
         this.parts = new ModuleList<Density>([.. parts.Select(p => p.Density)]);
         features = [.. parts.Select(p => p.Features)];
-        var back = new long[count];
-        for (var i = 0; i < all.Length; i++) back[all[i]] = i;
         using var scope = NewDisposeScope();
-        indices = [.. features.Select(f => constants.Add(tensor(f.Select(i => (long)i).ToArray(), device: CPU)))];
-        merge = constants.Add(tensor(back, device: CPU));
+        groups = new FeatureGroups([.. features.Select(f => f.Select(i => (long)i).ToArray())], t => constants.Add(t));
         RegisterComponents();
     }
 
@@ -67,8 +63,8 @@ public sealed class ProductDensity : Density
     protected override Tensor LogProbCore(Tensor z, Tensor? context)
     {
         using var scope = NewDisposeScope();
-        var total = parts[0].LogProb(z.index_select(1, On(indices[0], z.device)), For(0, context));
-        for (var i = 1; i < indices.Length; i++) total = total.add(parts[i].LogProb(z.index_select(1, On(indices[i], z.device)), For(i, context)), Scalars.One);
+        var total = parts[0].LogProb(groups.Take(z, 0), For(0, context));
+        for (var i = 1; i < groups.Count; i++) total = total.add(parts[i].LogProb(groups.Take(z, i), For(i, context)), Scalars.One);
         return scope.MoveToOuter(total);
     }
 
@@ -76,7 +72,7 @@ public sealed class ProductDensity : Density
     protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
     {
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(cat([.. parts.Select((part, i) => part.Sample(count, temperature, dtype, device, generator, For(i, context)))], 1).index_select(1, On(merge, device)));
+        return scope.MoveToOuter(groups.Join([.. parts.Select((part, i) => part.Sample(count, temperature, dtype, device, generator, For(i, context)))]));
     }
 
     /// <inheritdoc/>
@@ -96,18 +92,15 @@ public sealed class ProductDensity : Density
     /// <inheritdoc/>
     protected internal override Tensor? OutsideSupport(Tensor z)
     {
-        var outside = new Tensor[indices.Length];
+        var outside = new Tensor[groups.Count];
         for (var i = 0; i < outside.Length; i++)
         {
-            var own = z.index_select(1, On(indices[i], z.device));
+            var own = groups.Take(z, i);
             if ((parts[i].HasBoundedSupport ? parts[i].OutsideSupport(own) : zeros_like(own, ScalarType.Bool)) is not { } some) return null;
             outside[i] = some;
         }
-        return cat(outside, 1).index_select(1, On(merge, z.device));
+        return groups.Join(outside);
     }
 
     private Tensor? For(int part, Tensor? context) => parts[part].ContextSize > 0 ? context : null;
-
-    // a density without weights has no device of its own
-    private static Tensor On(Constant constant, Device device) => constant.Value.device.type == device.type ? constant.Value : constant.Value.to(device);
 }

@@ -16,8 +16,7 @@ public sealed class MixedTransformer : ScalarTransformer
     private readonly ModuleList<ScalarTransformer> parts;
     private readonly ScalarTransformer[] ofFeature;
     private readonly Constants constants = new();
-    private readonly Constant[] indices;
-    private readonly Constant merge;
+    private readonly FeatureGroups groups;
 
     /// <summary>Makes the transformer.</summary>
     /// <param name="transformers">The map of each transformed channel or feature, in their order; the same object for those that go together.</param>
@@ -31,12 +30,8 @@ public sealed class MixedTransformer : ScalarTransformer
         ScalarTransformer[] distinct = [.. ofFeature.Distinct<ScalarTransformer>(ReferenceEqualityComparer.Instance)];
         parts = new ModuleList<ScalarTransformer>(distinct);
         var grouped = distinct.Select(part => Enumerable.Range(0, ofFeature.Length).Where(i => ReferenceEquals(ofFeature[i], part)).Select(i => (long)i).ToArray()).ToArray();
-        var back = new long[ofFeature.Length];
-        var next = 0;
-        foreach (var i in grouped.SelectMany(g => g)) back[i] = next++;
         using var scope = NewDisposeScope();
-        indices = [.. grouped.Select(g => constants.Add(tensor(g, device: CPU)))];
-        merge = constants.Add(tensor(back, device: CPU));
+        groups = new FeatureGroups(grouped, t => constants.Add(t));
         ParametersPerElement = distinct.Max(part => part.ParametersPerElement);
         RegisterComponents();
     }
@@ -72,7 +67,7 @@ public sealed class MixedTransformer : ScalarTransformer
     {
         if (shape.Count == 0 || (shape[0] != -1 && shape[0] != ofFeature.Length))
             throw new ArgumentException($"{GetName()} has a map for each of {ofFeature.Length} feature(s), but transforms {shape}. Make it with {nameof(MixedTransformer)}.{nameof(Of)}(mask, feature => ...).", nameof(shape));
-        for (var i = 0; i < indices.Length; i++) parts[i].CheckShape(EventShape.Create([indices[i].Value.shape[0], .. shape.Skip(1)]));
+        for (var i = 0; i < groups.Count; i++) parts[i].CheckShape(EventShape.Create([groups.SizeOf(i), .. shape.Skip(1)]));
     }
 
     /// <inheritdoc/>
@@ -102,16 +97,16 @@ public sealed class MixedTransformer : ScalarTransformer
         using var scope = NewDisposeScope();
         // (N, P, C, ...)
         var all = parameters.unflatten(1, [ParametersPerElement, ofFeature.Length]);
-        var (values, logDerivatives) = (new Tensor[indices.Length], new Tensor?[indices.Length]);
-        for (var i = 0; i < indices.Length; i++)
+        var (values, logDerivatives) = (new Tensor[groups.Count], new Tensor?[groups.Count]);
+        for (var i = 0; i < groups.Count; i++)
         {
-            var (part, at) = (parts[i], indices[i].Value);
-            var own = all.narrow(1, 0, part.ParametersPerElement).index_select(2, at).flatten(1, 2);
-            var some = input.index_select(1, at);
+            var part = parts[i];
+            var own = groups.Take(all.narrow(1, 0, part.ParametersPerElement), i, 2).flatten(1, 2);
+            var some = groups.Take(input, i);
             (values[i], logDerivatives[i]) = inverse ? part.Inverse(some, own) : part.Forward(some, own);
         }
-        var value = scope.MoveToOuter(cat(values, 1).index_select(1, merge.Value));
+        var value = scope.MoveToOuter(groups.Join(values));
         if (Array.TrueForAll(logDerivatives, l => l is null)) return (value, null);
-        return (value, scope.MoveToOuter(cat([.. logDerivatives.Select((l, i) => l ?? zeros_like(values[i]))], 1).index_select(1, merge.Value)));
+        return (value, scope.MoveToOuter(groups.Join([.. logDerivatives.Select((l, i) => l ?? zeros_like(values[i]))])));
     }
 }
