@@ -9,6 +9,14 @@ public partial class Flow
     /// <summary>The flow as a tree of its parts, each with its class, shapes, properties and number of parameters; equal layers in a row stand there once, with their number.</summary>
     public override string ToString() => ModuleTree.Of(this, disposed ? "disposed" : Weight is { IsInvalid: false } weight ? $"{weight.dtype.ToString().ToLowerInvariant()} on {weight.device}" : null);
 
+    string? IDescribed.Description => ModuleText.Properties(this, below: typeof(Flow));
+
+    bool IDescribed.ShowsParts => true;
+
+    (EventShape? Input, EventShape? Output) IDescribed.ShapesFor(EventShape? given) => (InputShape, LatentShape);
+
+    IEnumerable<(nn.Module Part, EventShape Input)> IDescribed.PartShapesFor(EventShape? given) => [(bijection, InputShape)];
+
     /// <summary>What the flow is made of and what it does with data: shapes, parameters and log-determinants by layer, which direction is cheap, and how much memory it takes.</summary>
     /// <remarks>Print it, or let a notebook show it. In evaluation mode, without gradients.</remarks>
     /// <param name="x">

@@ -13,7 +13,7 @@ namespace RealNvp;
 /// <para>To write one, hold the layers in fields (a list in a <c>ModuleList</c>), override <see cref="Steps"/>, and call <c>RegisterComponents()</c> last in the constructor. A
 /// layer that no field holds is registered as <c>steps_i</c>. The composite owns its layers.</para>
 /// </remarks>
-public abstract partial class Composite : Bijection
+public abstract partial class Composite : Bijection, IDescribed
 {
     private StepPlan? plan;
 
@@ -76,6 +76,9 @@ public abstract partial class Composite : Bijection
         ArgumentNullException.ThrowIfNull(circles);
         return Plan.CirclesThrough(circles, inverse);
     }
+
+    IEnumerable<(nn.Module Part, EventShape Input)> IDescribed.PartShapesFor(EventShape? given) =>
+        (InputShape is { IsFixed: true } own ? own : given) is { } shape ? Plan.Reaching(shape).Select(r => ((nn.Module)r.Layer, r.Input)) : [];
 
     internal override void FollowCircles(CirclePath path, bool inverse)
     {
