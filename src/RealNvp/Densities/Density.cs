@@ -22,7 +22,7 @@ public abstract class Density : nn.Module
     /// <summary>The shape of one latent.</summary>
     public EventShape Shape { get; }
 
-    /// <summary>The number of context features C; 0 where the density does not depend on a context.</summary>
+    /// <summary>The number of context features C; 0 if the density does not depend on a context.</summary>
     public virtual long ContextSize => 0;
 
     /// <summary>Whether log p(z) is minus infinity in some region, as outside of a box.</summary>

@@ -27,13 +27,13 @@ public abstract class ScalarTransformer : nn.Module
     /// </summary>
     public virtual bool IsIdentityAtZeroExactly => true;
 
-    /// <summary>Computes y = τ(x; θ) and log|dy/dx| of every element, or null where that is 0 everywhere.</summary>
+    /// <summary>Computes y = τ(x; θ) and log|dy/dx| of every element, or null if that is 0 everywhere.</summary>
     /// <param name="x">(N, C, ...).</param>
     /// <param name="parameters">(N, P·C, ...).</param>
     /// <returns>Two tensors of the shape of x. The caller disposes them.</returns>
     public abstract (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters);
 
-    /// <summary>Computes x = τ⁻¹(y; θ) and log|dx/dy| of every element, or null where that is 0 everywhere.</summary>
+    /// <summary>Computes x = τ⁻¹(y; θ) and log|dx/dy| of every element, or null if that is 0 everywhere.</summary>
     /// <param name="y">(N, C, ...).</param>
     /// <param name="parameters">(N, P·C, ...).</param>
     /// <returns>Two tensors of the shape of y. The caller disposes them.</returns>
@@ -68,7 +68,7 @@ public abstract class ScalarTransformer : nn.Module
     internal virtual ElementwiseMap? Map => null;
 
     /// <summary>One of the maps with its log-determinant (N), the sum of log-derivatives
-    /// over an example; null where that is 0. Runs inside a dispose scope.</summary>
+    /// over an example; null if that is 0. Runs inside a dispose scope.</summary>
     internal virtual (Tensor Value, Tensor? LogDet) Transform(Tensor input, Tensor parameters, bool inverse)
     {
         if (Map is { } map && !Broadcasts(input, parameters))
@@ -79,7 +79,7 @@ public abstract class ScalarTransformer : nn.Module
 
     /// <summary>
     /// One step of a backward pass that has only the output of the map, or of its inverse: the input, and the gradients of input and
-    /// parameters; null where that takes a graph. Gradients of the transformer's own weights go to the step. Runs without gradients.
+    /// parameters; null if that takes a graph. Gradients of the transformer's own weights go to the step. Runs without gradients.
     /// </summary>
     internal virtual (Tensor Input, Tensor Gradient, Tensor Parameters)? StepBack(BackwardStep step, Tensor output, Tensor parameters,
         Tensor gradient, bool inverse)
