@@ -76,7 +76,10 @@ public class OwnDescriptionTests
         }
 
         public override IReadOnlyList<CompositeStep> Steps =>
-            [CompositeStep.Split(1, [2, 2]), CompositeStep.Apply(left, 0), CompositeStep.Apply(right, 1), CompositeStep.Rearrange(p => [cat([p[0], p[1].flatten(1)], 1)], p => [p[0].narrow(1, 0, 2), p[0].narrow(1, 2, 2).unsqueeze(1)])];
+        [
+            CompositeStep.Split(1, [2, 2]), CompositeStep.Apply(left, 0), CompositeStep.Apply(right, 1),
+            CompositeStep.Rearrange(p => [cat([p[0], p[1].flatten(1)], 1)], p => [p[0].narrow(1, 0, 2), p[0].narrow(1, 2, 2).unsqueeze(1)]),
+        ];
     }
 
     private sealed class Counted() : Same(nameof(Counted)), IDescribed
@@ -92,7 +95,8 @@ public class OwnDescriptionTests
 
         (EventShape? Input, EventShape? Output) IDescribed.ShapesFor(EventShape? given) => throw new InvalidOperationException("no shapes");
 
-        IEnumerable<(nn.Module Part, EventShape Input)> IDescribed.PartShapesFor(EventShape? given) => throw new InvalidOperationException("no parts");
+        IEnumerable<(nn.Module Part, EventShape Input)> IDescribed.PartShapesFor(EventShape? given) =>
+            throw new InvalidOperationException("no parts");
 
         bool IDescribed.ShowsParts => throw new InvalidOperationException("no lines");
     }

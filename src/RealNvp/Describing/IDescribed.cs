@@ -2,15 +2,18 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>A layer, network, density or any other module that says itself what is printed of it: its words, its shapes, and what stands below it.</summary>
+/// <summary>A layer, network, density or any other module that says itself what is printed of it: its words, its shapes, and what stands
+/// below it.</summary>
 /// <remarks>
-/// Nothing needs it: bijections, densities, encoders, transformers, conditioners and flows are described by their base classes, and what is printed of any other module is its class, the
-/// numbers, names and switches among its public properties, and the number of its parameters. A class that implements it says what it wants to say otherwise; for all else the base class, or these
-/// defaults, go on to speak. What throws is left out.
+/// Nothing needs it: bijections, densities, encoders, transformers, conditioners and flows are described by their base classes, and what
+/// is printed of any other module is its class, the numbers, names and switches among its public properties, and the number of its
+/// parameters. A class that implements it says what it wants to say otherwise; for all else the base class, or these defaults, go on
+/// to speak. What throws is left out.
 /// </remarks>
 public interface IDescribed
 {
-    /// <summary>A few words on one line in place of the properties, such as <c>keeps 2 of 5, 8 bins</c>; empty for none, null for the properties.</summary>
+    /// <summary>A few words on one line in place of the properties, such as <c>keeps 2 of 5, 8 bins</c>; empty for none, null for the
+    /// properties.</summary>
     string? Description => null;
 
     /// <summary>The number of context features C; 0 for a module without context.</summary>

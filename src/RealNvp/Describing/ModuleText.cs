@@ -28,10 +28,12 @@ internal static class ModuleText
     public static string TypeName(Type type) => type.Name.Split('`')[0];
 
     /// <summary>What a module says of itself, or its plain public properties.</summary>
-    public static string Details(nn.Module module) => (module is IDescribed described ? Try(() => described.Description ?? Properties(module)) : Properties(module)) ?? "";
+    public static string Details(nn.Module module) =>
+        (module is IDescribed described ? Try(() => described.Description ?? Properties(module)) : Properties(module)) ?? "";
 
     /// <summary>The shapes of what goes in and comes out, as far as the module says it.</summary>
-    public static (EventShape? Input, EventShape? Output) ShapesOf(nn.Module module, EventShape? given) => module is IDescribed described ? Try(() => described.ShapesFor(given)) : default;
+    public static (EventShape? Input, EventShape? Output) ShapesOf(nn.Module module, EventShape? given) =>
+        module is IDescribed described ? Try(() => described.ShapesFor(given)) : default;
 
     /// <summary>The number of elements of all parameters that are alive, and of those that are not trained.</summary>
     public static (long All, long Frozen) Count(nn.Module module)
@@ -48,13 +50,15 @@ internal static class ModuleText
     }
 
     /// <summary>A number with a comma for thousands, and the noun.</summary>
-    public static string Number(long count, string noun) => string.Create(CultureInfo.InvariantCulture, $"{count:N0} {noun}{(count == 1 ? "" : "s")}");
+    public static string Number(long count, string noun) =>
+        string.Create(CultureInfo.InvariantCulture, $"{count:N0} {noun}{(count == 1 ? "" : "s")}");
 
     private static string Parameters(nn.Module module)
     {
         var (all, frozen) = Count(module);
         if (all == 0) return "";
-        return Number(all, "parameter") + (frozen == 0 ? "" : frozen == all ? ", frozen" : string.Create(CultureInfo.InvariantCulture, $", {frozen:N0} of them frozen"));
+        return Number(all, "parameter") + (frozen == 0 ? "" : frozen == all ? ", frozen"
+            : string.Create(CultureInfo.InvariantCulture, $", {frozen:N0} of them frozen"));
     }
 
     private static string Shapes(nn.Module module, EventShape? given)
@@ -77,7 +81,8 @@ internal static class ModuleText
         {
             if (property.GetIndexParameters().Length > 0 || property.GetMethod is not { IsPublic: true } getter) continue;
             if (getter.DeclaringType == below || !IsOwn(getter) || !IsPlain(property.PropertyType)) continue;
-            if (Try(() => property.GetValue(module)) is { } value && Value(value) is { Length: > 0 } text) parts.Add($"{property.Name} = {text}");
+            if (Try(() => property.GetValue(module)) is { } value && Value(value) is { Length: > 0 } text)
+                parts.Add($"{property.Name} = {text}");
         }
         return string.Join(", ", parts);
     }

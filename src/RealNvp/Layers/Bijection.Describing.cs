@@ -6,7 +6,8 @@ namespace RealNvp;
 /// <content>What is printed of a layer.</content>
 public abstract partial class Bijection
 {
-    /// <summary>The layer as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
+    /// <summary>The layer as a tree of its parts, each with its class, shapes, properties and number of parameters;
+    /// <see cref="IDescribed"/> lets a part say it in its own words.</summary>
     public override string ToString() => ModuleTree.Of(this);
 
     bool IDescribed.ShowsParts => true;
