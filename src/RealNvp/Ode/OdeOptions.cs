@@ -48,28 +48,25 @@ public sealed record OdeOptions
 
     internal void Validate(long components)
     {
-        if (!Enum.IsDefined(Method)) throw new ArgumentOutOfRangeException(nameof(Method), Method, "Method is not one of OdeMethod.");
-        if (!Enum.IsDefined(Norm)) throw new ArgumentOutOfRangeException(nameof(Norm), Norm, "Norm is not one of OdeNorm.");
-        if (!Enum.IsDefined(Gradient)) throw new ArgumentOutOfRangeException(nameof(Gradient), Gradient, "Gradient is not one of OdeGradient.");
-        NotNegative(AbsoluteTolerance, nameof(AbsoluteTolerance));
-        NotNegative(RelativeTolerance, nameof(RelativeTolerance));
-        if (AbsoluteTolerance == 0 && RelativeTolerance == 0)
-            throw new ArgumentException("AbsoluteTolerance and RelativeTolerance are both 0, which no step can reach. Set one of them.", nameof(AbsoluteTolerance));
-        ArgumentOutOfRangeException.ThrowIfLessThan(Steps, 1, nameof(Steps));
-        ArgumentOutOfRangeException.ThrowIfLessThan(MaxSteps, 1, nameof(MaxSteps));
-        ArgumentOutOfRangeException.ThrowIfNegative(MemoryBudget, nameof(MemoryBudget));
-        if (FirstStep is { } first && !(first > 0 && double.IsFinite(first)))
-            throw new ArgumentOutOfRangeException(nameof(FirstStep), first, "FirstStep must be positive and finite, also backwards in time; null lets the solver choose.");
-        if (!(ReversibleCoupling is > 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(ReversibleCoupling), ReversibleCoupling, "ReversibleCoupling must be in (0, 1].");
+        Require(Enum.IsDefined(Method), Method, nameof(Method), "is not one of OdeMethod.");
+        Require(Enum.IsDefined(Norm), Norm, nameof(Norm), "is not one of OdeNorm.");
+        Require(Enum.IsDefined(Gradient), Gradient, nameof(Gradient), "is not one of OdeGradient.");
+        Require(AbsoluteTolerance >= 0 && double.IsFinite(AbsoluteTolerance), AbsoluteTolerance, nameof(AbsoluteTolerance), "must be finite and 0 or more.");
+        Require(RelativeTolerance >= 0 && double.IsFinite(RelativeTolerance), RelativeTolerance, nameof(RelativeTolerance), "must be finite and 0 or more.");
+        Require(AbsoluteTolerance > 0 || RelativeTolerance > 0, AbsoluteTolerance, nameof(AbsoluteTolerance), "and RelativeTolerance are both 0, which no step can reach. Set one of them.");
+        Require(Steps >= 1, Steps, nameof(Steps), "must be at least 1.");
+        Require(MaxSteps >= 1, MaxSteps, nameof(MaxSteps), "must be at least 1.");
+        Require(MemoryBudget >= 0, MemoryBudget, nameof(MemoryBudget), "must be 0 or more.");
+        Require(FirstStep is not { } first || (first > 0 && double.IsFinite(first)), FirstStep, nameof(FirstStep),
+            "must be positive and finite, also backwards in time; null lets the solver choose.");
+        Require(ReversibleCoupling is > 0 and <= 1, ReversibleCoupling, nameof(ReversibleCoupling), "must be in (0, 1].");
         if (ErrorWeights is not { } weights) return;
-        if (weights.Count != components)
-            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"ErrorWeights has {weights.Count} weights; an example has {components} components, and each needs one."), nameof(ErrorWeights));
-        if (weights.Any(w => !(w >= 0 && double.IsFinite(w))) || !weights.Any(w => w > 0))
-            throw new ArgumentException("ErrorWeights must be finite and 0 or more, and at least one above 0.", nameof(ErrorWeights));
+        Require(weights.Count == components, weights.Count, nameof(ErrorWeights), string.Create(CultureInfo.InvariantCulture, $"needs a weight for each of the {components} components of an example."));
+        Require(weights.All(w => w >= 0 && double.IsFinite(w)) && weights.Any(w => w > 0), weights.Count, nameof(ErrorWeights), "must be finite and 0 or more, and at least one above 0.");
     }
 
-    private static void NotNegative(double value, string name)
+    private static void Require(bool holds, object? value, string option, string rule)
     {
-        if (!(value >= 0 && double.IsFinite(value))) throw new ArgumentOutOfRangeException(name, value, $"{name} must be finite and 0 or more.");
+        if (!holds) throw new ArgumentOutOfRangeException(option, value, $"{option} {rule}");
     }
 }

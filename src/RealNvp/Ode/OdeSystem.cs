@@ -37,5 +37,5 @@ internal sealed class OdeFunctionSystem(Func<Tensor, Tensor, Tensor?, Tensor> f,
 
     [DoesNotReturn]
     private void Refuse(string found, long n, string expected = "") =>
-        throw new ArgumentException($"f(t, y) gives dy/dt with the shape of y, {EventShape.Format([n, .. shape])}, one row for each example that is not done yet; it gave {found}.{expected}", nameof(f));
+        throw new ArgumentException($"f(t, y) gives dy/dt with the shape of y, {EventShape.Format([n, .. shape])}, one row for each example that is not done yet; it gave {found}.{expected}");
 }
