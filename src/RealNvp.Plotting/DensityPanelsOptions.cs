@@ -6,7 +6,7 @@ public sealed record DensityPanelsOptions
     /// <summary>The part of the plane that every panel shows. Default: -4 to 4 in both directions.</summary>
     public PlotBox Box { get; init; } = PlotBox.Square(4);
 
-    /// <summary>The number of cells of the density in each direction, 2 to 2000, where it is given as a function. Default 200.</summary>
+    /// <summary>The number of cells of the density in each direction, 2 to 2000, if it is given as a function. Default 200.</summary>
     public int Resolution { get; init; } = 200;
 
     /// <summary>A title above all panels, or null.</summary>
@@ -24,6 +24,7 @@ public sealed record DensityPanelsOptions
     /// <summary>The title of the grid panel. Default "warped latent grid".</summary>
     public string GridTitle { get; init; } = "warped latent grid";
 
-    /// <summary>The width of one panel's plane in pixels, 100 to 2000; its height follows from the box, since both axes have the same unit. Default 360.</summary>
+    /// <summary>The width of one panel's plane in pixels, 100 to 2000; its height
+    /// follows from the box, since both axes have the same unit. Default 360.</summary>
     public int PanelWidth { get; init; } = 360;
 }

@@ -30,30 +30,39 @@ internal sealed class ModuleTree
         return string.Join('\n', lines);
     }
 
-    /// <summary>The parts that a module is made of, with names as in a state dict, and the shape of what reaches them if that is known. Lists are left out for what is in them.</summary>
+    /// <summary>The parts that a module is made of, with names as in a state dict, and the shape of
+    /// what reaches them if that is known. Lists are left out for what is in them.</summary>
     public static IEnumerable<(string Key, nn.Module Module, EventShape? Given)> Parts(nn.Module module, EventShape? given)
     {
         var children = module.named_children().ToArray();
         var single = children.Count(c => IsList(c.module)) == 1;
-        var shape = module is Chain chain ? (chain.InputShape is { IsFixed: true } own ? own : given) : (EventShape?)null;
+        var shapes = Shapes(module, given);
         foreach (var (name, child) in children)
         {
-            if (!IsList(child))
-            {
-                yield return (name, child, child is Bijection && module is Flow flow ? flow.InputShape : (EventShape?)null);
-                continue;
-            }
-            foreach (var (index, item) in child.named_children())
-            {
-                yield return (single ? index : $"{name}.{index}", item, shape);
-                if (shape is { } s) shape = item is Bijection bijection ? ModuleText.Output(bijection, s) : null;
-            }
+            if (!IsList(child)) yield return (name, child, Shape(child));
+            else
+                foreach (var (index, item) in child.named_children()) yield return (single ? index : $"{name}.{index}", item, Shape(item));
         }
+        EventShape? Shape(nn.Module part) => shapes.TryGetValue(part, out var known) ? known : (EventShape?)null;
     }
 
-    private static bool IsOpen(nn.Module module) => module is Bijection or Density or ScalarTransformer or ContextEncoder or Flow;
+    // a module may know the shapes up to some part only
+    private static Dictionary<nn.Module, EventShape> Shapes(nn.Module module, EventShape? given)
+    {
+        var shapes = new Dictionary<nn.Module, EventShape>(ReferenceEqualityComparer.Instance);
+        if (module is not IDescribed described) return shapes;
+        ModuleText.Try(() =>
+        {
+            foreach (var (part, shape) in described.PartShapesFor(given)) shapes[part] = shape;
+            return true;
+        });
+        return shapes;
+    }
 
-    private static bool IsList(nn.Module module) => module.GetType() is { IsGenericType: true } type && type.GetGenericTypeDefinition() == typeof(ModuleList<>);
+    private static bool IsOpen(nn.Module module) => module is IDescribed described && ModuleText.Try(() => described.ShowsParts);
+
+    private static bool IsList(nn.Module module) =>
+        module.GetType() is { IsGenericType: true } type && type.GetGenericTypeDefinition() == typeof(ModuleList<>);
 
     private void Print(List<string> lines, int depth, string text)
     {
@@ -63,7 +72,8 @@ internal sealed class ModuleTree
             var (period, times) = Run(i);
             if (times > 1)
             {
-                var range = $"{children[i].key}-{children[i + (period * times) - 1].key}: {times.ToString(CultureInfo.InvariantCulture)} times";
+                var range = $"{children[i].key}-{children[i + (period * times) - 1].key}: " +
+                    $"{times.ToString(CultureInfo.InvariantCulture)} times";
                 if (period == 1) children[i].Print(lines, depth + 1, $"{range} {children[i].line}");
                 else
                 {
@@ -100,5 +110,6 @@ internal sealed class ModuleTree
     }
 
     private bool IsLike(ModuleTree other) =>
-        line == other.line && children.Length == other.children.Length && children.Zip(other.children).All(p => p.First.key == p.Second.key && p.First.IsLike(p.Second));
+        line == other.line && children.Length == other.children.Length && children.Zip(other.children).All(p => p.First.key == p.Second.key
+            && p.First.IsLike(p.Second));
 }

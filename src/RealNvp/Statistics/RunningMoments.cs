@@ -11,7 +11,7 @@ internal static class RunningMoments
 {
     /// <summary>The moments (C) over all dimensions but 1; the variance is the biased one.</summary>
     /// <param name="x">(N, C, ...).</param>
-    /// <param name="weight">1 for elements that count and 0 for others, broadcasting to x; null where all count.</param>
+    /// <param name="weight">1 for elements that count and 0 for others, broadcasting to x; null if all count.</param>
     public static (Tensor Mean, Tensor Variance) Of(Tensor x, Tensor? weight)
     {
         var dims = Enumerable.Range(0, (int)x.dim()).Where(d => d != 1).Select(d => (long)d).ToArray();
@@ -52,5 +52,6 @@ internal static class RunningMoments
     }
 
     /// <summary>A tensor (C) in the shape (C, 1, ...), which broadcasts to (N, C, ...).</summary>
-    public static Tensor PerChannel(Tensor values, long dimensions) => dimensions <= 2 ? values : values.reshape([values.shape[0], .. Enumerable.Repeat(1L, (int)dimensions - 2)]);
+    public static Tensor PerChannel(Tensor values, long dimensions) =>
+        dimensions <= 2 ? values : values.reshape([values.shape[0], .. Enumerable.Repeat(1L, (int)dimensions - 2)]);
 }
