@@ -18,6 +18,7 @@ public sealed class OdeException : ArithmeticException
     /// <summary>The step h that was tried last, negative backwards in time.</summary>
     public double StepSize { get; }
 
-    /// <summary>The component of the example, counted through all its dimensions, whose error counted most in that step, or that was not finite.</summary>
+    /// <summary>The component of the example, counted through all its dimensions,
+    /// whose error counted most in that step, or that was not finite.</summary>
     public long Component { get; }
 }

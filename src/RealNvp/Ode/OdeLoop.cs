@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace RealNvp.Ode;
 
 /// <summary>
-/// Solves for a batch in which each example has a time and a step of its own. The examples take their steps together, and leave the batch when they are done, so the steps of
-/// an example are those that it would take alone.
+/// Solves for a batch in which each example has a time and a step of its own. The examples take their steps
+/// together, and leave the batch when they are done, so the steps of an example are those that it would take alone.
 /// </summary>
 internal sealed class OdeLoop(OdePlan plan, OdeStepper stepper)
 {
@@ -63,7 +63,8 @@ internal sealed class OdeLoop(OdePlan plan, OdeStepper stepper)
         given.AddRange(perExample.Select(g => g.detach()));
         var time = empty(n, dtype: float64, device: device);
         using (var first = Scalars.New(plan.Control.Start)) time.fill_(first);
-        rows = new(result.clone(), zeros_like(result, requires_grad: false), time, zeros_like(time), ones_like(time), zeros([4, n], dtype: int64, device: device), Scalars.Range(n, device));
+        rows = new(result.clone(), zeros_like(result, requires_grad: false), time, zeros_like(time), ones_like(time),
+            zeros([4, n], dtype: int64, device: device), Scalars.Range(n, device));
         using (NewDisposeScope())
         {
             if (stepper.CarriesSlope || plan.Control.IsAdaptive)
@@ -143,7 +144,8 @@ internal sealed class OdeLoop(OdePlan plan, OdeStepper stepper)
     {
         var rest = theta.neg().add(Scalars.One, Scalars.One);
         var both = theta.mul(rest);
-        var weight = theta.pow(Scalars.Two).mul(theta.mul(Scalars.Of(-2)).add(Scalars.Of(3), Scalars.One)).mul(Scalars.Of(j < plan.Tableau.Weights.Length ? plan.Tableau.Weights[j] : 0));
+        var weight = theta.pow(Scalars.Two).mul(theta.mul(Scalars.Of(-2)).add(Scalars.Of(3),
+            Scalars.One)).mul(Scalars.Of(j < plan.Tableau.Weights.Length ? plan.Tableau.Weights[j] : 0));
         if (j == 0) weight = weight.add(both.mul(rest), Scalars.One);
         if (j == last) weight = weight.sub(both.mul(theta));
         return plan.Tableau.Dense is { } dense ? weight.add(both.pow(Scalars.Two), Scalars.Of(dense[j])) : weight;

@@ -6,7 +6,8 @@ public enum OdeMethod
     /// <summary>Dormand and Prince, order 5(4), 6 evaluations a step (doi 10.1016/0771-050X(80)90013-3): the one to begin with.</summary>
     Dopri5,
 
-    /// <summary>Tsitouras, order 5(4), 6 evaluations a step (doi 10.1016/j.camwa.2011.06.002): often a few steps fewer than <see cref="Dopri5"/>.</summary>
+    /// <summary>Tsitouras, order 5(4), 6 evaluations a step (doi 10.1016/j.camwa.2011.06.002):
+    /// often a few steps fewer than <see cref="Dopri5"/>.</summary>
     Tsit5,
 
     /// <summary>Bogacki and Shampine, order 3(2), 3 evaluations a step (doi 10.1016/0893-9659(89)90079-7): for loose tolerances.</summary>

@@ -14,7 +14,8 @@ internal sealed class OdePlan
     {
         (Options, Times, Tableau) = (options, times, OdeTableau.Of(options.Method));
         var (start, end) = (times[0], times[^1]);
-        var weights = options.ErrorWeights?.ToArray() ?? [.. Enumerable.Repeat(options.Norm == OdeNorm.Maximum ? 1 : 1.0 / Math.Max(1, components), (int)components)];
+        var weights = options.ErrorWeights?.ToArray()
+            ?? [.. Enumerable.Repeat(options.Norm == OdeNorm.Maximum ? 1 : 1.0 / Math.Max(1, components), (int)components)];
         Control = new OdeControl
         {
             Start = start,

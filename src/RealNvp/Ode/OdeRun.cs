@@ -6,7 +6,8 @@ namespace RealNvp.Ode;
 internal static class OdeRun
 {
     /// <summary>y at the end (N, M), or at all times (T, N, M). In the caller's dispose scope.</summary>
-    public static (Tensor Value, OdeStatistics Statistics) Solve(OdeSystem system, Tensor start, IReadOnlyList<Tensor> given, OdePlan plan, bool all)
+    public static (Tensor Value, OdeStatistics Statistics) Solve(OdeSystem system, Tensor start, IReadOnlyList<Tensor> given, OdePlan plan,
+        bool all)
     {
         var loop = new OdeLoop(plan, new OdeStepper(system, plan, start.device));
         var value = loop.Run(start, given);

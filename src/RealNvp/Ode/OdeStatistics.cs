@@ -3,7 +3,8 @@ namespace RealNvp;
 /// <summary>What a solve took.</summary>
 public sealed class OdeStatistics
 {
-    internal OdeStatistics(long evaluations, long[] accepted, long[] rejected) => (Evaluations, Accepted, Rejected) = (evaluations, accepted, rejected);
+    internal OdeStatistics(long evaluations, long[] accepted, long[] rejected) =>
+        (Evaluations, Accepted, Rejected) = (evaluations, accepted, rejected);
 
     /// <summary>How often f was called, each time for all examples that were not done yet. Those of gradients are not counted.</summary>
     public long Evaluations { get; }
@@ -17,5 +18,7 @@ public sealed class OdeStatistics
     /// <summary>The numbers in one line.</summary>
     public override string ToString() => Accepted.Count == 0
         ? "no examples"
-        : FormattableString.Invariant($"{Evaluations} evaluations; an example: {Accepted.Min()} to {Accepted.Max()} steps, {Rejected.Min()} to {Rejected.Max()} rejected");
+        : FormattableString.Invariant(
+            $"{Evaluations} evaluations; an example: {Accepted.Min()} to {Accepted.Max()} steps, {Rejected.Min()} to {Rejected.Max()} " +
+            $"rejected");
 }

@@ -34,7 +34,8 @@ internal class OdeStepper(OdeSystem system, OdePlan plan, Device device)
     /// <summary>Computes a step of each example from where it is.</summary>
     public virtual OdeAttempt Try(OdeRows rows, IReadOnlyList<Tensor> given)
     {
-        var slopes = new List<Tensor>(Tableau.Count + 1) { CarriesSlope ? rows.Slope : Evaluate(OdeStepReference.At(rows, 0), rows.State, given) };
+        var slopes = new List<Tensor>(Tableau.Count + 1) { CarriesSlope ? rows.Slope
+            : Evaluate(OdeStepReference.At(rows, 0), rows.State, given) };
         Tensor? next = null;
         for (var i = 1; i < Tableau.Count; i++)
         {
@@ -52,7 +53,8 @@ internal class OdeStepper(OdeSystem system, OdePlan plan, Device device)
         return new(next, slopes[^1], null, null, slopes);
     }
 
-    /// <summary>Hairer's choice of the first step (Solving Ordinary Differential Equations I, section II.4), and whether an example can begin at all.</summary>
+    /// <summary>Hairer's choice of the first step (Solving Ordinary Differential
+    /// Equations I, section II.4), and whether an example can begin at all.</summary>
     public void Begin(OdeRows rows, Tensor slope, IReadOnlyList<Tensor> given)
     {
         var control = plan.Control;
@@ -71,7 +73,8 @@ internal class OdeStepper(OdeSystem system, OdePlan plan, Device device)
         var ((size, worstState), (speed, worstSlope)) = (Operation.Norm(rows.State, scale), Operation.Norm(slope, scale));
         var little = Scalars.Of(1e-5);
         using var most = Scalars.New(range);
-        var first = where(size.lt(little).logical_or(speed.lt(little)), full_like(size, Scalars.Of(1e-6)), size.div(speed).mul(Scalars.Of(0.01)))
+        var first = where(size.lt(little).logical_or(speed.lt(little)), full_like(size, Scalars.Of(1e-6)),
+            size.div(speed).mul(Scalars.Of(0.01)))
             .nan_to_num(1e-6).clamp_max(most);
         rows.Step.copy_(first.mul(Scalars.Of(sign)));
         var trial = OdeStepReference.Combine(rows.State, rows.Step, [slope], [1]);

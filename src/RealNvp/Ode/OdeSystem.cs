@@ -13,12 +13,14 @@ internal abstract class OdeSystem
     /// <summary>f(t, y) (n, M), contiguous, for n of the examples.</summary>
     /// <param name="t">(n), in the dtype of y.</param>
     /// <param name="y">(n, M).</param>
-    /// <param name="given">What each example has of its own beside y, (n, ...): contexts, probes. Those that belong to these examples.</param>
+    /// <param name="given">What each example has of its own beside y, (n,
+    /// ...): contexts, probes. Those that belong to these examples.</param>
     public abstract Tensor Evaluate(Tensor t, Tensor y, IReadOnlyList<Tensor> given);
 }
 
 /// <summary>A caller's function of tensors of the caller's shapes.</summary>
-internal sealed class OdeFunctionSystem(Func<Tensor, Tensor, Tensor?, Tensor> f, long[] shape, IReadOnlyList<Tensor>? parameters) : OdeSystem
+internal sealed class OdeFunctionSystem(Func<Tensor, Tensor, Tensor?, Tensor> f, long[] shape, IReadOnlyList<Tensor>? parameters)
+    : OdeSystem
 {
     private readonly bool flat = shape.Length == 1;
 
@@ -31,11 +33,14 @@ internal sealed class OdeFunctionSystem(Func<Tensor, Tensor, Tensor?, Tensor> f,
         var value = f(t, arguments, given.Count > 0 ? given[0] : null);
         if (value is null || value.IsInvalid) Refuse("no tensor", n);
         if (!value.shape.AsSpan().SequenceEqual(arguments.shape)) Refuse("shape " + EventShape.Format(value.shape), n);
-        if (value.dtype != y.dtype || value.device_type != y.device_type) Refuse($"{value.dtype} on {value.device}", n, $" Expected {y.dtype} on {y.device}, as y has.");
+        if (value.dtype != y.dtype || value.device_type != y.device_type)
+            Refuse($"{value.dtype} on {value.device}", n, $" Expected {y.dtype} on {y.device}, as y has.");
         return (flat ? value : value.reshape(n, y.shape[1])).contiguous();
     }
 
     [DoesNotReturn]
     private void Refuse(string found, long n, string expected = "") =>
-        throw new ArgumentException($"f(t, y) gives dy/dt with the shape of y, {EventShape.Format([n, .. shape])}, one row for each example that is not done yet; it gave {found}.{expected}");
+        throw new ArgumentException(
+            $"f(t, y) gives dy/dt with the shape of y, {EventShape.Format([n, .. shape])}, one row for each example that is not done " +
+            $"yet; it gave {found}.{expected}");
 }

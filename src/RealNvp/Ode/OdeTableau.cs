@@ -28,7 +28,8 @@ internal sealed class OdeTableau
     /// <summary>Whether the last stage is f at the end of the step, which is the first of the next: first same as last.</summary>
     public bool EndsAtNext => Error is not null;
 
-    /// <summary>The weight of slope j in the state at t + θ h; the slope at the end of the step is the one behind the last stage, or the last.</summary>
+    /// <summary>The weight of slope j in the state at t + θ h; the slope at the
+    /// end of the step is the one behind the last stage, or the last.</summary>
     public double DenseWeight(int j, int last, double theta)
     {
         var rest = 1 - theta;

@@ -18,9 +18,11 @@ public class OdeGoldenTests
             using var scope = NewDisposeScope();
             using var golden = new GoldenFile(folder);
             var (f, y0, t) = Problem(golden);
-            foreach (var (name, method) in new[] { ("euler", OdeMethod.Euler), ("midpoint", OdeMethod.Midpoint), ("rk4", OdeMethod.Rk4ThreeEighths) })
+            foreach (var (name, method) in new[] { ("euler", OdeMethod.Euler), ("midpoint", OdeMethod.Midpoint),
+                ("rk4", OdeMethod.Rk4ThreeEighths) })
                 foreach (var steps in new[] { 8, 16, 32 })
-                    Distance(OdeSolver.Solve(f, y0, t[0], t[^1], new() { Method = method, Steps = steps }).Value, golden[$"{name}_{steps}steps/final"]).Should().BeLessThan(1e-12, "{0} {1}", folder, name);
+                    Distance(OdeSolver.Solve(f, y0, t[0], t[^1], new() { Method = method, Steps = steps }).Value,
+                        golden[$"{name}_{steps}steps/final"]).Should().BeLessThan(1e-12, "{0} {1}", folder, name);
         }
     }
 
@@ -36,8 +38,10 @@ public class OdeGoldenTests
             foreach (var (name, method) in new[] { ("dopri5", OdeMethod.Dopri5), ("tsit5", OdeMethod.Tsit5), ("bosh3", OdeMethod.Bosh3) })
                 foreach (var (text, tolerance) in new[] { ("1e-3", 1e-3), ("1e-6", 1e-6), ("1e-9", 1e-9) })
                 {
-                    var solution = OdeSolver.Solve(f, y0, t, new() { Method = method, AbsoluteTolerance = tolerance, RelativeTolerance = tolerance });
-                    Distance(solution.Value, truth).Should().BeLessThan(3 * Distance(golden[$"{name}_tol{text}"], truth), "{0} {1} {2}", folder, name, text);
+                    var solution = OdeSolver.Solve(f, y0, t, new() { Method = method, AbsoluteTolerance = tolerance,
+                        RelativeTolerance = tolerance });
+                    Distance(solution.Value, truth).Should().BeLessThan(3 * Distance(golden[$"{name}_tol{text}"], truth), "{0} {1} {2}",
+                        folder, name, text);
                 }
         }
     }

@@ -25,7 +25,8 @@ public class OdeFailureTests
     public void Van_der_Pol_with_mu_1000_is_stiff_and_ends_in_the_named_error()
     {
         using var scope = NewDisposeScope();
-        var error = Throws(() => OdeSolver.Solve(Problems.VanDerPol(1000), tensor([2.0, 0], [1, 2], float64), 0, 2000, new() { MaxSteps = 2000 }));
+        var error = Throws(() => OdeSolver.Solve(Problems.VanDerPol(1000), tensor([2.0, 0], [1, 2], float64), 0, 2000,
+            new() { MaxSteps = 2000 }));
         error.Failure.Should().Be(OdeFailure.TooManySteps);
         error.Time.Should().BeInRange(0, 2000);
         error.Message.Should().Contain("stiff").And.Contain("MaxSteps");
@@ -36,7 +37,8 @@ public class OdeFailureTests
     {
         using var scope = NewDisposeScope();
         var y0 = ones(3, 2, dtype: float64);
-        var late = Throws(() => OdeSolver.Solve((t, y) => y.mul(t.neg().add(0.5).sqrt().unsqueeze(1)), y0, 0, 1, new() { Method = method }));
+        var late = Throws(() => OdeSolver.Solve((t, y) => y.mul(t.neg().add(0.5).sqrt().unsqueeze(1)), y0, 0, 1,
+            new() { Method = method }));
         late.Failure.Should().Be(OdeFailure.NotFinite);
         late.Time.Should().BeApproximately(0.5, 0.01);
         var first = Throws(() => OdeSolver.Solve((t, y) => y.div(0), y0, 0, 1, new() { Method = method }));
@@ -80,7 +82,8 @@ public class OdeFailureTests
         Refused(() => OdeSolver.Solve((_, y, _) => y, y0, ones(3, 1), 0, 1), "context");
     }
 
-    private static void Refused(Action action, string word) => action.Should().Throw<ArgumentException>().Which.Message.Should().Contain(word);
+    private static void Refused(Action action, string word) =>
+        action.Should().Throw<ArgumentException>().Which.Message.Should().Contain(word);
 
     private static OdeException Throws(Action action) => action.Should().Throw<OdeException>().Which;
 }

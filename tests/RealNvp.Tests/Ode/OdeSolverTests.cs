@@ -10,7 +10,8 @@ public class OdeSolverTests
     public static TheoryData<OdeMethod> Adaptive => [OdeMethod.Dopri5, OdeMethod.Tsit5, OdeMethod.Bosh3];
 
     [Theory]
-    [InlineData(OdeMethod.Euler, 1), InlineData(OdeMethod.Midpoint, 2), InlineData(OdeMethod.Rk4, 4), InlineData(OdeMethod.Rk4ThreeEighths, 4)]
+    [InlineData(OdeMethod.Euler, 1), InlineData(OdeMethod.Midpoint, 2), InlineData(OdeMethod.Rk4, 4),
+        InlineData(OdeMethod.Rk4ThreeEighths, 4)]
     public void The_error_of_equal_steps_shrinks_with_the_order_of_the_method(OdeMethod method, int order)
     {
         var errors = new[] { 64, 128 }.Select(steps => SwingError(new() { Method = method, Steps = steps }, 2)).ToArray();
@@ -40,7 +41,8 @@ public class OdeSolverTests
     public void Adaptive_steps_reach_the_tolerance(OdeMethod method)
     {
         foreach (var tolerance in new[] { 1e-4, 1e-7, 1e-10 })
-            SwingError(new() { Method = method, AbsoluteTolerance = tolerance, RelativeTolerance = tolerance }, 3).Should().BeLessThan(60 * tolerance);
+            SwingError(new() { Method = method, AbsoluteTolerance = tolerance, RelativeTolerance = tolerance }, 3).Should()
+                .BeLessThan(60 * tolerance);
     }
 
     [Theory, MemberData(nameof(Adaptive))]
@@ -50,9 +52,11 @@ public class OdeSolverTests
         var times = Enumerable.Range(0, 41).Select(i => i * 0.1).ToArray();
         foreach (var tolerance in new[] { 1e-5, 1e-9 })
         {
-            var solution = OdeSolver.Solve(Problems.Swing, Start(), times, new() { Method = method, AbsoluteTolerance = tolerance, RelativeTolerance = tolerance });
+            var solution = OdeSolver.Solve(Problems.Swing, Start(), times, new() { Method = method, AbsoluteTolerance = tolerance,
+                RelativeTolerance = tolerance });
             solution.Value.shape.Should().Equal(41, 1, 2);
-            for (var i = 0; i < times.Length; i++) Distance(solution.Value[i], times[i]).Should().BeLessThan(100 * tolerance, "t = {0}", times[i]);
+            for (var i = 0; i < times.Length; i++)
+                Distance(solution.Value[i], times[i]).Should().BeLessThan(100 * tolerance, "t = {0}", times[i]);
         }
     }
 
@@ -63,7 +67,8 @@ public class OdeSolverTests
         double[] times = [0, 0.333, 1.777, 2.5, 3];
         var solution = OdeSolver.Solve(Problems.Swing, Start(), times, new() { Method = method, Steps = 400 });
         var worst = Enumerable.Range(0, 5).Max(i => Distance(solution.Value[i], times[i]));
-        worst.Should().BeLessThan(2 * Distance(OdeSolver.Solve(Problems.Swing, Start(), 0, 3, new() { Method = method, Steps = 400 }).Value, 3) + 1e-7);
+        worst.Should().BeLessThan(2 * Distance(OdeSolver.Solve(Problems.Swing, Start(), 0, 3, new() { Method = method, Steps = 400 }).Value,
+            3) + 1e-7);
     }
 
     [Theory, InlineData(OdeMethod.Dopri5), InlineData(OdeMethod.Rk4)]
@@ -83,7 +88,8 @@ public class OdeSolverTests
     public void Float32_is_solved_in_float32_and_to_its_digits()
     {
         using var scope = NewDisposeScope();
-        var solution = OdeSolver.Solve(Problems.Swing, Start().to(float32), 0, 3, new() { AbsoluteTolerance = 1e-12, RelativeTolerance = 1e-12 });
+        var solution = OdeSolver.Solve(Problems.Swing, Start().to(float32), 0, 3,
+            new() { AbsoluteTolerance = 1e-12, RelativeTolerance = 1e-12 });
         solution.Value.dtype.Should().Be(float32);
         Distance(solution.Value.to(float64), 3).Should().BeLessThan(1e-4);
         solution.Statistics.Accepted[0].Should().BeLessThan(500, "tolerances below the digits of float32 ask for no more steps");
@@ -145,13 +151,15 @@ public class OdeSolverTests
         {
             OdeOptions Options(double tolerance) => new() { Method = method, AbsoluteTolerance = tolerance, RelativeTolerance = tolerance };
             double Error(Func<Tensor, Tensor, Tensor> f, Tensor y0, double end, double tolerance) =>
-                OdeSolver.Solve(f, y0, 0, end, Options(tolerance)).Value.sub(OdeSolver.Solve(f, y0, 0, end, Options(1e-12)).Value).abs().max().item<double>();
+                OdeSolver.Solve(f, y0, 0, end, Options(tolerance)).Value.sub(OdeSolver.Solve(f, y0, 0, end,
+                    Options(1e-12)).Value).abs().max().item<double>();
             Error(Problems.VanDerPol(5), tensor([2.0, 0], [1, 2], float64), 20, 1e-7).Should().BeLessThan(1e-4);
             // errors grow by about e⁹ until t = 10
             Error(Problems.Lorenz, tensor([1.0, 1, 1], [1, 3], float64), 10, 1e-10).Should().BeLessThan(1e-4);
         }
         var orbit = tensor(Problems.ArenstorfStart, [1, 4], float64);
-        var back = OdeSolver.Solve(Problems.Arenstorf, orbit, 0, Problems.ArenstorfPeriod, new() { AbsoluteTolerance = 1e-11, RelativeTolerance = 1e-11 });
+        var back = OdeSolver.Solve(Problems.Arenstorf, orbit, 0, Problems.ArenstorfPeriod,
+            new() { AbsoluteTolerance = 1e-11, RelativeTolerance = 1e-11 });
         back.Value.sub(orbit).narrow(1, 0, 2).abs().max().item<double>().Should().BeLessThan(1e-4);
     }
 

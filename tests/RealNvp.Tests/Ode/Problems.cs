@@ -6,7 +6,8 @@ namespace RealNvp.Tests.Ode;
 /// <summary>Equations with known solutions, and famous ones.</summary>
 internal static class Problems
 {
-    /// <summary>y' = −y + 2 cos t − sin 2t · y / 2: smooth, depends on t, and its solution is known: see <see cref="Pendulum"/> for none.</summary>
+    /// <summary>y' = −y + 2 cos t − sin 2t · y / 2: smooth, depends on t, and
+    /// its solution is known: see <see cref="Pendulum"/> for none.</summary>
     public static Tensor Swing(Tensor t, Tensor y) => stack([y.select(1, 1), y.select(1, 0).neg()], 1).mul(t.cos().add(2).unsqueeze(1));
 
     /// <summary>The solution of <see cref="Swing"/> from (1, 0) at t = 0: it turns by 2 t + sin t.</summary>
@@ -24,7 +25,8 @@ internal static class Problems
         return stack([b.sub(a).mul(10), a.mul(c.neg().add(28)).sub(b), a.mul(b).sub(c.mul(8 / 3.0))], 1);
     }
 
-    /// <summary>A satellite between earth and moon, in a frame that turns with them (Hairer, Nørsett and Wanner I, section II.0): after one period it is back.</summary>
+    /// <summary>A satellite between earth and moon, in a frame that turns with them
+    /// (Hairer, Nørsett and Wanner I, section II.0): after one period it is back.</summary>
     public static Tensor Arenstorf(Tensor t, Tensor y)
     {
         const double mu = 0.012277471, rest = 1 - mu;

@@ -6,7 +6,8 @@ internal sealed record OdeControl
     /// <summary>Where an example of a solve is: <see cref="Active"/> goes on, all others are done or have failed.</summary>
     public const long Active = 0, Done = 1, TooManySteps = 2, StepTooSmall = 3, NotFinite = 4;
 
-    // Hairer, Nørsett and Wanner, Solving Ordinary Differential Equations I, section II.4: a safe share of the best step; how much a step may shrink and grow
+    // Hairer, Nørsett and Wanner, Solving Ordinary Differential Equations I, section
+    // II.4: a safe share of the best step; how much a step may shrink and grow
     public const double Safety = 0.9, Shrink = 0.2, Grow = 10;
 
     /// <summary>The least error that counts in the history, so that one lucky step does not choose the next ones.</summary>

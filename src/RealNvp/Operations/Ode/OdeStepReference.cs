@@ -23,7 +23,8 @@ internal sealed class OdeStepReference
         }
         using var host = tensor(control.Weights, dtype: float64, device: CPU);
         weights = device.type == DeviceType.CPU ? host.clone() : host.to(device);
-        (end, start, range, leastStep) = (Number(control.End), Number(control.Start), Number(control.End - control.Start), Number(control.LeastStep));
+        (end, start, range, leastStep) = (Number(control.End), Number(control.Start), Number(control.End - control.Start),
+            Number(control.LeastStep));
         (sign, zero, one, grow) = (Number(control.End < control.Start ? -1 : 1), Number(0), Number(1), Number(OdeControl.Grow));
         statuses = [.. Enumerable.Range(0, 5).Select(s => full([], Scalars.Integer(s), int64, device))];
     }
@@ -46,7 +47,8 @@ internal sealed class OdeStepReference
     }
 
     /// <summary>What an error is measured by: the absolute tolerance and the relative one of |y|.</summary>
-    public Tensor Scale(Tensor size) => size.mul(Scalars.Of(control.RelativeTolerance)).add(Scalars.Of(control.AbsoluteTolerance), Scalars.One);
+    public Tensor Scale(Tensor size) =>
+        size.mul(Scalars.Of(control.RelativeTolerance)).add(Scalars.Of(control.AbsoluteTolerance), Scalars.One);
 
     /// <summary>√(Σ wᵢ (eᵢ/sᵢ)²) or the root of the largest, (n) in float64, and the component that counts most.</summary>
     public (Tensor Norm, Tensor Worst) Norm(Tensor error, Tensor scale)
@@ -56,7 +58,8 @@ internal sealed class OdeStepReference
         return (norm, parts.nan_to_num(double.PositiveInfinity).argmax(1));
     }
 
-    /// <summary>Takes or rejects the step, and chooses the next: changes the rows in place. Gives which examples took it (n), Bool.</summary>
+    /// <summary>Takes or rejects the step, and chooses the next: changes
+    /// the rows in place. Gives which examples took it (n), Bool.</summary>
     /// <param name="rows">The examples.</param>
     /// <param name="next">Their state after the step (n, M).</param>
     /// <param name="slope">f there; null if it is not known.</param>
@@ -94,10 +97,12 @@ internal sealed class OdeStepReference
         var rejected = active.logical_and(accepted.logical_not());
         var finite = norm.nan_to_num(double.MaxValue, double.MaxValue);
         var before = rows.Error.abs();
-        var best = finite.clamp_min(Scalars.Of(1e-10)).pow(Scalars.Of(-control.Proportional)).mul(before.pow(Scalars.Of(control.Integral))).mul(Scalars.Of(OdeControl.Safety));
+        var best = finite.clamp_min(Scalars.Of(1e-10)).pow(Scalars.Of(-control.Proportional)).mul(
+            before.pow(Scalars.Of(control.Integral))).mul(Scalars.Of(OdeControl.Safety));
         // a step behind a rejected one does not grow
         var grown = minimum(best.clamp_min(Scalars.Of(OdeControl.Shrink)), where(rows.Error.lt(Scalars.Zero), one, grow));
-        var shrunk = finite.pow(Scalars.Of(-1.0 / control.ErrorOrder)).mul(Scalars.Of(OdeControl.Safety)).clamp(Scalars.Of(OdeControl.Shrink), Scalars.One);
+        var shrunk = finite.pow(Scalars.Of(-1.0 / control.ErrorOrder)).mul(Scalars.Of(OdeControl.Safety)).clamp(
+            Scalars.Of(OdeControl.Shrink), Scalars.One);
         rows.Time.copy_(where(finished, end, where(accepted, rows.Time.add(rows.Step, Scalars.One), rows.Time)));
         rows.Error.copy_(where(accepted, finite.clamp_min(Scalars.Of(OdeControl.LeastError)), where(rejected, before.neg(), rows.Error)));
         rows.Rejected.add_(rejected.to(int64), Scalars.IntegerOne);
