@@ -1,3 +1,4 @@
+using System.Globalization;
 using RealNvp.Kernels;
 
 namespace RealNvp.Ode;
@@ -10,7 +11,7 @@ internal static class OdeFailures
         var (failure, what, advice) = status switch
         {
             OdeControl.TooManySteps =>
-                (OdeFailure.TooManySteps, FormattableString.Invariant($"needed more than {plan.Control.MaxSteps} steps"),
+                (OdeFailure.TooManySteps, string.Create(CultureInfo.InvariantCulture, $"needed more than {plan.Control.MaxSteps} steps"),
                 "The dynamics are stiff there, which explicit methods only follow with tiny steps, or the tolerance is too fine: loosen " +
                     "AbsoluteTolerance and RelativeTolerance, smooth the dynamics, or raise MaxSteps."),
             OdeControl.StepTooSmall => (OdeFailure.StepTooSmall, "needed steps below the digits of t",
@@ -19,7 +20,7 @@ internal static class OdeFailures
                 "Look at y0 and at f there, and bound the dynamics."),
         };
         var message =
-            FormattableString.Invariant(
+            string.Create(CultureInfo.InvariantCulture, 
                 $"{plan.Options.Method} could not solve the equation from t = {plan.Control.Start:R} to {plan.Control.End:R}: example " +
                 $"{example} {what} at t = {time:R} (step {step:G3}, worst component {component}). {advice}");
         return new(message, failure, example, time, step, component);

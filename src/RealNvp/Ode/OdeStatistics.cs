@@ -1,3 +1,4 @@
+using System.Globalization;
 namespace RealNvp;
 
 /// <summary>What a solve took.</summary>
@@ -18,7 +19,7 @@ public sealed class OdeStatistics
     /// <summary>The numbers in one line.</summary>
     public override string ToString() => Accepted.Count == 0
         ? "no examples"
-        : FormattableString.Invariant(
+        : string.Create(CultureInfo.InvariantCulture, 
             $"{Evaluations} evaluations; an example: {Accepted.Min()} to {Accepted.Max()} steps, {Rejected.Min()} to {Rejected.Max()} " +
             $"rejected");
 }
