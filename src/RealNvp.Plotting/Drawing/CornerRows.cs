@@ -35,7 +35,7 @@ internal sealed class CornerRows
             if (columns.Length != rows.Length)
                 throw new ArgumentException($"samples has {columns.Length} features and data has {rows.Length}; expected equally many.",
                     nameof(samples));
-            other = Finite([.. shown.Select(f => columns[f])], nameof(samples));
+            other = Finite([.. shown.Select(f => columns[f])]);
         }
         return (new CornerRows([.. shown.Select(f => rows[f])], 0), other, [.. shown.Select(f => options.FeatureNames?[f] ?? $"x{f + 1}")],
             rows.Length);
@@ -60,12 +60,12 @@ internal sealed class CornerRows
         return [.. asked];
     }
 
-    private static CornerRows Finite(double[][] columns, string name)
+    private static CornerRows Finite(double[][] samples)
     {
-        var kept = Enumerable.Range(0, columns[0].Length).Where(r => columns.All(c => double.IsFinite(c[r]))).ToArray();
+        var kept = Enumerable.Range(0, samples[0].Length).Where(r => samples.All(c => double.IsFinite(c[r]))).ToArray();
         if (kept.Length == 0)
-            throw new ArgumentException($"None of the {columns[0].Length} rows of samples is finite; expected at least one row to draw.",
-                "samples");
-        return new CornerRows([.. columns.Select(c => kept.Select(r => c[r]).ToArray())], columns[0].Length - kept.Length);
+            throw new ArgumentException(
+                $"None of the {samples[0].Length} rows of samples is finite; expected at least one row to draw.", nameof(samples));
+        return new CornerRows([.. samples.Select(c => kept.Select(r => c[r]).ToArray())], samples[0].Length - kept.Length);
     }
 }
