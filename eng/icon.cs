@@ -24,7 +24,8 @@ for (var i = 0; i < lines; i++)
             if (k == 0) path.MoveTo(point);
             else path.LineTo(point);
         }
-        using var paint = new SKPaint { IsAntialias = true, Style = SKPaintStyle.Stroke, StrokeCap = SKStrokeCap.Round, StrokeWidth = i == lines / 2 ? 3.2f : 2.1f, Color = horizontal ? SKColors.White : new SKColor(0xff, 0xb0, 0x00) };
+        using var paint = new SKPaint { IsAntialias = true, Style = SKPaintStyle.Stroke, StrokeCap = SKStrokeCap.Round,
+            StrokeWidth = i == lines / 2 ? 3.2f : 2.1f, Color = horizontal ? SKColors.White : new SKColor(0xff, 0xb0, 0x00) };
         canvas.DrawPath(path, paint);
     }
 using var image = surface.Snapshot();

@@ -22,10 +22,12 @@ public static class Cases
     ];
 
     /// <summary>Couplings between alternating masks, each with a network of two hidden layers, as nflows and its kin are timed.</summary>
-    private static BenchmarkCase Vector(string name, long features, int couplings, long hidden, int batch, Func<Mask, Bijection> coupling, int parameters = 2)
+    private static BenchmarkCase Vector(string name, long features, int couplings, long hidden, int batch, Func<Mask, Bijection> coupling,
+        int parameters = 2)
     {
         var half = features / 2.0;
-        return new($"{name}_b{batch}", batch, batch * 2e-9 * couplings * ((half * hidden) + (hidden * hidden) + (hidden * half * parameters)), () =>
+        return new($"{name}_b{batch}", batch,
+            batch * 2e-9 * couplings * ((half * hidden) + (hidden * hidden) + (hidden * half * parameters)), () =>
         {
             var layers = new List<Bijection>();
             for (var i = 0; i < couplings; i++)
@@ -51,7 +53,8 @@ public static class Cases
         var layers = new List<Bijection>();
         for (var i = 0; i < 5; i++)
         {
-            var layer = new AutoregressiveLayer(new AffineTransformer([1]), new Made(43, 2, new MadeOptions { Hidden = 256, Blocks = 1, Residual = false }));
+            var layer = new AutoregressiveLayer(new AffineTransformer([1]),
+                new Made(43, 2, new MadeOptions { Hidden = 256, Blocks = 1, Residual = false }));
             layers.Add(inverse ? new Inverted(layer) : layer);
             layers.Add(new Permutation([43], [.. Enumerable.Range(0, 43).Reverse().Select(i => (long)i)]));
         }
@@ -77,7 +80,8 @@ public static class Cases
         return flow;
     }, () => rand(16, 3, 32, 32) - 0.5);
 
-    /// <summary>New networks end in zeros, and a flow is the identity; with small random numbers instead it computes what a trained one does.</summary>
+    /// <summary>New networks end in zeros, and a flow is the identity; with small
+    /// random numbers instead it computes what a trained one does.</summary>
     private static Flow Awake(Flow flow)
     {
         using var scope = NewDisposeScope();

@@ -1,7 +1,9 @@
 namespace RealNvp.Benchmarks;
 
-/// <summary>Runs a case in our worker and in the peers' at the same time of day: a few rounds of one, a few of the next, and round again.</summary>
-internal sealed class Conductor(int rounds, int mostTurns, int threads, IReadOnlyList<string> ours, IReadOnlyList<IReadOnlyList<string>> peers)
+/// <summary>Runs a case in our worker and in the peers' at the same time of
+/// day: a few rounds of one, a few of the next, and round again.</summary>
+internal sealed class Conductor(int rounds, int mostTurns, int threads, IReadOnlyList<string> ours,
+    IReadOnlyList<IReadOnlyList<string>> peers)
 {
     // between two turns the threads of the one before fall asleep
     private static readonly TimeSpan pause = TimeSpan.FromMilliseconds(60);
@@ -24,7 +26,8 @@ internal sealed class Conductor(int rounds, int mostTurns, int threads, IReadOnl
             {
                 var warm = workers.ConvertAll(w => w.Time(phase, WarmUp));
                 var parts = workers.ConvertAll(_ => new List<(Timed Timed, double Rate)>());
-                for (var turn = 0; turn < mostTurns && (turn < Turns || parts.Exists(p => p.Count > 0 && Good(p).Count < Turns / 2)); turn++)
+                for (var turn = 0; turn < mostTurns
+                    && (turn < Turns || parts.Exists(p => p.Count > 0 && Good(p).Count < Turns / 2)); turn++)
                     for (var i = 0; i < workers.Count; i++)
                     {
                         if (warm[i] is null) continue;
@@ -40,14 +43,17 @@ internal sealed class Conductor(int rounds, int mostTurns, int threads, IReadOnl
                 {
                     if (warm[i] is not { } first || parts[i].Count == 0) continue;
                     var good = Good(parts[i]);
-                    yield return Measurement.Of(workers[i].Ready, row.Name, threads, first, isSteady ? good : parts[i].ConvertAll(p => p.Timed)) with { Turns = parts[i].Count, SteadyTurns = good.Count };
+                    yield return Measurement.Of(workers[i].Ready, row.Name, threads, first, isSteady ? good
+                        : parts[i].ConvertAll(p => p.Timed)) with { Turns = parts[i].Count, SteadyTurns = good.Count };
                 }
             }
         }
         finally { workers.ForEach(w => w.Dispose()); }
     }
 
-    private List<Timed> Good(List<(Timed Timed, double Rate)> parts) => [.. parts.Where(p => p.Rate >= Steady * probe.Best).Select(p => p.Timed)];
+    private List<Timed> Good(List<(Timed Timed, double Rate)> parts) =>
+        [.. parts.Where(p => p.Rate >= Steady * probe.Best).Select(p => p.Timed)];
 
-    private static IEnumerable<WorkerProcess> Started(IReadOnlyList<string> command) => WorkerProcess.Start(command) is { } worker ? [worker] : [];
+    private static IEnumerable<WorkerProcess> Started(IReadOnlyList<string> command) => WorkerProcess.Start(command) is { } worker
+        ? [worker] : [];
 }

@@ -7,13 +7,18 @@ internal static class MarkdownTable
 {
     public static IEnumerable<string> Of(IReadOnlyList<Measurement> all)
     {
-        yield return "| case | phase | ms, median (min to max) | of the floor | native calls | managed | peak, MB (growth) | fastest peer | fastest peer, tuned |";
+        yield return "| case | phase | ms, median (min to max) | of the floor | native calls | managed | peak, MB (growth) | fastest " +
+            "peer | fastest peer, tuned |";
         yield return "|---|---|---|---|---|---|---|---|---|";
         foreach (var ours in all.Where(m => m.Peer == Report.Ours))
         {
-            var peers = all.Where(m => m.Peer != Report.Ours && m.Case == ours.Case && m.Phase == ours.Phase && m.Threads == ours.Threads).ToList();
+            var peers = all.Where(m => m.Peer != Report.Ours && m.Case == ours.Case && m.Phase == ours.Phase && m.Threads == ours.Threads)
+                .ToList();
             yield return string.Create(CultureInfo.InvariantCulture,
-                $"| {ours.Case} | {ours.Phase} | {Time(ours.Median)} ({Time(ours.Min)} to {Time(ours.Max)}) | {ours.Floor / ours.Median:P0} | {ours.NativeCalls} | {ours.ManagedBytes / 1024.0:F0} KB | {ours.PeakRssMb:F0} (+{Math.Max(0, ours.PeakRssMb - ours.RssBeforeMb):F0}) | {Fastest(peers.Where(p => !p.Tuned), ours)} | {Fastest(peers.Where(p => p.Tuned), ours)} |");
+                $"| {ours.Case} | {ours.Phase} | {Time(ours.Median)} ({Time(ours.Min)} to {Time(ours.Max)}) | " +
+                    $"{ours.Floor / ours.Median:P0} | {ours.NativeCalls} | {ours.ManagedBytes / 1024.0:F0} KB | {ours.PeakRssMb:F0} " +
+                    $"(+{Math.Max(0, ours.PeakRssMb - ours.RssBeforeMb):F0}) | {Fastest(peers.Where(p => !p.Tuned), ours)} | " +
+                    $"{Fastest(peers.Where(p => p.Tuned), ours)} |");
         }
     }
 

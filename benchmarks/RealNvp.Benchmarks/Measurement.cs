@@ -1,7 +1,8 @@
 namespace RealNvp.Benchmarks;
 
 /// <summary>One line of the result: who ran what, and how long it took.</summary>
-internal sealed record Measurement(string Peer, string Case, string Phase, int Threads, double Median, double Min, double Max, int Rounds, double PeakRssMb, double RssBeforeMb, string Torch, bool Tuned, long Params)
+internal sealed record Measurement(string Peer, string Case, string Phase, int Threads, double Median, double Min, double Max, int Rounds,
+    double PeakRssMb, double RssBeforeMb, string Torch, bool Tuned, long Params)
 {
     public long? NativeCalls { get; init; }
     public long? NestedCalls { get; init; }
@@ -16,7 +17,8 @@ internal sealed record Measurement(string Peer, string Case, string Phase, int T
     /// <summary>How often it was its turn.</summary>
     public int? Turns { get; init; }
 
-    /// <summary>The turns in which the machine was at its full speed, which alone count where each library had enough of them; else all do.</summary>
+    /// <summary>The turns in which the machine was at its full speed, which alone
+    /// count where each library had enough of them; else all do.</summary>
     public int? SteadyTurns { get; init; }
 
     public string? Machine { get; init; }
@@ -28,7 +30,8 @@ internal sealed record Measurement(string Peer, string Case, string Phase, int T
         var times = parts.SelectMany(p => p.Times).Order().ToArray();
         var middle = times.Length / 2;
         var median = times.Length % 2 == 1 ? times[middle] : (times[middle - 1] + times[middle]) / 2;
-        return new(ready.Peer, name, parts[0].Phase, threads, median, times[0], times[^1], times.Length, parts.Append(first).Max(p => p.PeakRssMb), first.RssBeforeMb, ready.Torch, ready.Tuned, ready.Params)
+        return new(ready.Peer, name, parts[0].Phase, threads, median, times[0], times[^1], times.Length,
+            parts.Append(first).Max(p => p.PeakRssMb), first.RssBeforeMb, ready.Torch, ready.Tuned, ready.Params)
         {
             NativeCalls = first.NativeCalls,
             NestedCalls = first.NestedCalls,

@@ -3,10 +3,12 @@ using System.Runtime.InteropServices;
 
 namespace RealNvp.Benchmarks;
 
-/// <summary>Counts the operations that pass libtorch's dispatcher on one thread: those that a program asks for, and those that these ask for in turn.</summary>
+/// <summary>Counts the operations that pass libtorch's dispatcher on one thread:
+/// those that a program asks for, and those that these ask for in turn.</summary>
 /// <remarks>
-/// It hangs on libtorch's own hook for profilers, <c>at::addThreadLocalCallback</c>, by its name in the Linux build of libtorch 2.x. Elsewhere
-/// there is no such name, and <see cref="Start"/> returns null. On the CPU a backward pass runs on the thread that asks for it, so it counts too.
+/// It hangs on libtorch's own hook for profilers, <c>at::addThreadLocalCallback</c>, by its name in
+/// the Linux build of libtorch 2.x. Elsewhere there is no such name, and <see cref="Start"/>
+/// returns null. On the CPU a backward pass runs on the thread that asks for it, so it counts too.
 /// </remarks>
 public sealed unsafe partial class NativeCalls : IDisposable
 {
@@ -33,7 +35,8 @@ public sealed unsafe partial class NativeCalls : IDisposable
     /// <summary>How often each operation ran, also inside of others, by its name such as <c>aten::item</c>; empty without names.</summary>
     public IReadOnlyDictionary<string, long> Names { get; private init; } = new Dictionary<string, long>();
 
-    /// <summary>The most bytes that the C library's heap held at the end of an operation, beyond those at the start; null where that was not asked for, or is not known.</summary>
+    /// <summary>The most bytes that the C library's heap held at the end of an operation,
+    /// beyond those at the start; null where that was not asked for, or is not known.</summary>
     public long? PeakGrowth => peak - heap;
 
     /// <summary>Counts from here on, until disposed; null where this libtorch has no such hook.</summary>
@@ -64,7 +67,8 @@ public sealed unsafe partial class NativeCalls : IDisposable
         *result = null;
         all++;
         if (depth++ == 0) outer++;
-        if (names is { } counts && Marshal.PtrToStringUTF8((nint)NameOf(function)) is { } name) counts[name] = counts.GetValueOrDefault(name) + 1;
+        if (names is { } counts && Marshal.PtrToStringUTF8((nint)NameOf(function)) is { } name)
+            counts[name] = counts.GetValueOrDefault(name) + 1;
         return result;
     }
 

@@ -40,5 +40,6 @@ internal static class Protocol
 
     public static string Write<T>(T value) => JsonSerializer.Serialize(value, json);
 
-    public static T Read<T>(string line) => JsonSerializer.Deserialize<T>(line, json) ?? throw new JsonException($"No {typeof(T).Name}: {line}");
+    public static T Read<T>(string line) =>
+        JsonSerializer.Deserialize<T>(line, json) ?? throw new JsonException($"No {typeof(T).Name}: {line}");
 }

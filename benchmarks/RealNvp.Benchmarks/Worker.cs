@@ -4,20 +4,23 @@ using TorchSharp;
 
 namespace RealNvp.Benchmarks;
 
-/// <summary>One case in a process of its own, which waits for commands on its input and answers in lines of JSON, as the Python script does.</summary>
+/// <summary>One case in a process of its own, which waits for commands on its
+/// input and answers in lines of JSON, as the Python script does.</summary>
 internal static class Worker
 {
     private const int WarmUp = 3;
     private static readonly TimeSpan enoughWarmUp = TimeSpan.FromSeconds(3);
 
-    public static int Serve(BenchmarkCase row, int threads, bool cuda, bool tuned, TextReader input, TextWriter output, bool reversible = false)
+    public static int Serve(BenchmarkCase row, int threads, bool cuda, bool tuned, TextReader input, TextWriter output,
+        bool reversible = false)
     {
         var report = tuned ? CpuTuning.Apply() : null;
         TorchBackend.EnsureAvailable();
         torch.set_num_threads(threads);
         using var workload = new Workload(row, cuda ? torch.CUDA : torch.CPU, reversible);
         var version = typeof(torch).Assembly.GetName().Version!.ToString(3);
-        output.WriteLine(Protocol.Write(new Ready(reversible ? Report.Reversible : Report.Ours, row.Name, row.Phases, workload.Parameters, "TorchSharp " + version, report is not null)));
+        output.WriteLine(Protocol.Write(new Ready(reversible ? Report.Reversible : Report.Ours, row.Name, row.Phases, workload.Parameters,
+            "TorchSharp " + version, report is not null)));
         output.Flush();
         var warm = new HashSet<string>();
         while (input.ReadLine()?.Split(' ', StringSplitOptions.RemoveEmptyEntries) is { } words)
@@ -60,6 +63,7 @@ internal static class Worker
         var peak = workload.PeakOf(phase);
         using var calls = NativeCalls.Start();
         workload.Run(phase);
-        return new Timed(phase, [], 0, 0) { NativeCalls = calls?.Outer, NestedCalls = calls?.All, ManagedBytes = bytes, WorkingMb = peak / 1e6 };
+        return new Timed(phase, [], 0, 0) { NativeCalls = calls?.Outer, NestedCalls = calls?.All, ManagedBytes = bytes,
+            WorkingMb = peak / 1e6 };
     }
 }

@@ -37,7 +37,8 @@ internal sealed class WorkerProcess : IDisposable
         if (!Ready.Phases.Contains(phase)) return null;
         process.StandardInput.WriteLine(string.Create(CultureInfo.InvariantCulture, $"time {phase} {rounds}"));
         process.StandardInput.Flush();
-        var timed = Protocol.Read<Timed>(process.StandardOutput.ReadLine() ?? throw new InvalidOperationException($"{Ready.Peer} ended while it ran {Ready.Case}, {phase}."));
+        var timed = Protocol.Read<Timed>(process.StandardOutput.ReadLine()
+            ?? throw new InvalidOperationException($"{Ready.Peer} ended while it ran {Ready.Case}, {phase}."));
         if (timed.Error is null) return timed;
         Console.Error.WriteLine($"{Ready.Peer} failed at {Ready.Case}, {phase}: {timed.Error}");
         return null;

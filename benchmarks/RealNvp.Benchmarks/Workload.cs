@@ -34,8 +34,8 @@ public sealed class Workload : IDisposable
     public long Parameters => flow.parameters().Sum(p => p.numel());
 
     /// <summary>
-    /// The most bytes in use during a phase beyond those before it; null where the system does not say. In training, weights, their gradients and the optimizer's
-    /// state are there before, so the rest is what a step keeps for its backward pass and works with.
+    /// The most bytes in use during a phase beyond those before it; null where the system does not say. In training, weights, their
+    /// gradients and the optimizer's state are there before, so the rest is what a step keeps for its backward pass and works with.
     /// </summary>
     public long? PeakOf(string phase)
     {

@@ -5,7 +5,8 @@ namespace RealNvp.Samples.Common;
 /// <summary>Reads files that are plain or compressed (.gz, .br) without trusting any size that they state.</summary>
 internal static class ByteSource
 {
-    /// <summary>Opens a file and reads it with <paramref name="read"/>; what a broken compressed file throws becomes one clear error.</summary>
+    /// <summary>Opens a file and reads it with <paramref name="read"/>; what a
+    /// broken compressed file throws becomes one clear error.</summary>
     public static T Read<T>(string path, Func<Stream, T> read)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
@@ -21,9 +22,11 @@ internal static class ByteSource
         {
             return read(stream);
         }
-        catch (Exception e) when (stream != file && e is InvalidDataException or InvalidOperationException or IOException && e is not DataFormatException)
+        catch (Exception e) when (stream != file && e is InvalidDataException or InvalidOperationException or IOException
+            && e is not DataFormatException)
         {
-            throw new DataFormatException($"{path} cannot be decompressed: it is truncated, or it is not what its ending says. ({e.Message})", e);
+            throw new DataFormatException(
+                $"{path} cannot be decompressed: it is truncated, or it is not what its ending says. ({e.Message})", e);
         }
     }
 

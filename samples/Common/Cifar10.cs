@@ -11,7 +11,8 @@ public static class Cifar10
     private const int MaxRecords = 100_000;
 
     /// <summary>The names of the ten classes, by label.</summary>
-    public static IReadOnlyList<string> ClassNames { get; } = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+    public static IReadOnlyList<string> ClassNames { get; } = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse",
+        "ship", "truck"];
 
     /// <summary>Reads a whole batch file.</summary>
     /// <param name="path">The file, such as <c>data_batch_1.bin</c>. An ending of .gz or .br means gzip or brotli.</param>
@@ -23,7 +24,8 @@ public static class Cifar10
         var bytes = ByteSource.UpTo(stream, (long)MaxRecords * Record + 1);
         if (bytes.Count == 0 || bytes.Count % Record != 0 || bytes.Count / Record > MaxRecords)
             throw new DataFormatException(
-                $"{path} holds {bytes.Count} bytes, which is {bytes.Count / Record} records of {Record} bytes and {bytes.Count % Record} more; expected 1 to {MaxRecords} whole CIFAR-10 records.");
+                $"{path} holds {bytes.Count} bytes, which is {bytes.Count / Record} records of {Record} bytes and " +
+                    $"{bytes.Count % Record} more; expected 1 to {MaxRecords} whole CIFAR-10 records.");
         var count = bytes.Count / Record;
         using var scope = NewDisposeScope();
         var (images, labels) = (empty([count, 3, 32, 32], uint8), empty([count], int64));
@@ -33,7 +35,9 @@ public static class Cifar10
         {
             var record = bytes.AsSpan(i * Record, Record);
             if (record[0] >= ClassNames.Count)
-                throw new DataFormatException($"{path}: record {i} has the label {record[0]}; expected 0 to 9. CIFAR-100, or a file with a header, is not read here.");
+                throw new DataFormatException(
+                    $"{path}: record {i} has the label {record[0]}; expected 0 to 9. CIFAR-100, or a file with a header, is not read " +
+                    $"here.");
             classes[i] = record[0];
             record[1..].CopyTo(pixels.Slice(i * Pixels, Pixels));
         }

@@ -2,16 +2,21 @@ using System.Text;
 
 namespace RealNvp.Samples.Common;
 
-/// <summary>Reads tables of numbers. It is strict: what is no number is an error that names row and column, and nothing is guessed in silence.</summary>
+/// <summary>Reads tables of numbers. It is strict: what is no number is an error
+/// that names row and column, and nothing is guessed in silence.</summary>
 /// <remarks>
 /// <para>Separators: comma, semicolon or tab, the one that parts the first lines into equally many fields. Numbers have a decimal point, or
-/// a decimal comma where no number has a point. Neither depends on the computer's language. A first line of numbers is a row, not a header.</para>
-/// <para>Fields may be quoted, may then hold separators and line ends, and may have blanks around them. The text is UTF-8, or UTF-16 with its mark.
-/// Lines end in LF, CRLF or CR; empty lines at the end, columns without name and content, and Excel's <c>sep=;</c> are left out.</para>
+/// a decimal comma where no number has a point. Neither depends on the
+/// computer's language. A first line of numbers is a row, not a header.</para>
+/// <para>Fields may be quoted, may then hold separators and line ends, and may have blanks around
+/// them. The text is UTF-8, or UTF-16 with its mark. Lines end in LF, CRLF or CR; empty lines at
+/// the end, columns without name and content, and Excel's <c>sep=;</c> are left out.</para>
 /// </remarks>
 public static class Csv
 {
     private const int Head = 65_536, Compared = 20, Told = 5;
+    private const string DecimalCommas =
+        " (if numbers have decimal commas, the separator must be a semicolon or a tab, or they must be quoted)";
     private static readonly char[] separators = [',', ';', '\t'];
 
     /// <summary>Reads a file whose columns are all numbers.</summary>
@@ -27,15 +32,17 @@ public static class Csv
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="ArgumentException">An option has another value than it may have.</exception>
     /// <exception cref="DataFormatException">
-    /// The file is no text, or empty; a name in the header is repeated; there is no row; rows have another number of fields than the header; or it is
-    /// open whether the first line is a header, or what a comma in a number means.
+    /// The file is no text, or empty; a name in the header is repeated; there is no row; rows have another number of
+    /// fields than the header; or it is open whether the first line is a header, or what a comma in a number means.
     /// </exception>
     public static CsvFile Open(string path, CsvOptions? options = null)
     {
         options ??= new CsvOptions();
         options.Validate();
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        if (!File.Exists(path)) throw new FileNotFoundException(Directory.Exists(path) ? $"{path} is a folder; expected a file." : $"There is no file {path}.", path);
+        if (!File.Exists(path))
+            throw new FileNotFoundException(Directory.Exists(path) ? $"{path} is a folder; expected a file."
+                : $"There is no file {path}.", path);
         RefuseBinary(path);
         try
         {
@@ -62,7 +69,8 @@ public static class Csv
         {
             if (first is null)
             {
-                if (fields.TrueForAll(f => f.Length == 0)) throw new DataFormatException($"{path}: line {line} is empty; expected the names of the columns.");
+                if (fields.TrueForAll(f => f.Length == 0))
+                    throw new DataFormatException($"{path}: line {line} is empty; expected the names of the columns.");
                 (first, firstLine) = (fields, line);
                 continue;
             }
@@ -79,10 +87,14 @@ public static class Csv
             }
             if (emptyLine > 0) throw new DataFormatException($"{path}: line {emptyLine} is empty, but lines follow it.");
             if (fields.Count == columns.Count) Add(line, fields);
-            else if (wrong.Count <= Told) wrong.Add($"line {line} has {fields.Count} fields{(fields.Count == 2 * columns.Count && separator == ',' ? " (if numbers have decimal commas, the separator must be a semicolon or a tab, or they must be quoted)" : "")}");
+            else if (wrong.Count <= Told)
+                wrong.Add($"line {line} has {fields.Count} " +
+                    $"fields{(fields.Count == 2 * columns.Count && separator == ',' ? DecimalCommas : "")}");
         }
         if (wrong.Count > 0)
-            throw new DataFormatException($"{path}, {string.Join("; ", wrong.Take(Told))}{(wrong.Count > Told ? "; and more" : "")}; expected {columns!.Count}, as in the first line (separator {CsvRecords.Show(separator)}).");
+            throw new DataFormatException(
+                $"{path}, {string.Join("; ", wrong.Take(Told))}{(wrong.Count > Told ? "; and more" : "")}; expected {columns!.Count}, " +
+                $"as in the first line (separator {CsvRecords.Show(separator)}).");
         if (first is null) throw new DataFormatException($"{path}: the first line is empty; expected the names of the columns.");
         if (columns is null && (options.Header == false || CsvHeader.AllNumbers(first)))
         {
@@ -91,7 +103,8 @@ public static class Csv
         }
         if (lines.Count == 0) throw new DataFormatException($"{path} has a header, but no row.");
         var file = new CsvFile(path, columns!, lines, isHeader);
-        if (!isHeader && options.Header is null) file.Note("The first line holds numbers, so it is a row, and the columns are called column1, column2, ...");
+        if (!isHeader && options.Header is null)
+            file.Note("The first line holds numbers, so it is a row, and the columns are called column1, column2, ...");
         CsvHeader.NameTheRest(file);
         CsvDecimals.Resolve(file, options.DecimalMark);
         return file;
@@ -111,7 +124,8 @@ public static class Csv
         var text = new string(buffer, 0, reader.ReadBlock(buffer, 0, Head));
         var end = text.AsSpan().IndexOfAny('\r', '\n');
         var line = end < 0 ? text : text[..end];
-        if (line.Length == 5 && line.StartsWith("sep=", StringComparison.OrdinalIgnoreCase) && line[4] is ',' or ';' or '\t') return (given ?? line[4], 2);
+        if (line.Length == 5 && line.StartsWith("sep=", StringComparison.OrdinalIgnoreCase) && line[4] is ',' or ';' or '\t')
+            return (given ?? line[4], 2);
         return (given ?? separators.MaxBy(s => Agreement(text, s, path)), 1);
     }
 

@@ -6,7 +6,8 @@ namespace RealNvp.Samples.Common;
 public sealed class CsvColumn
 {
     // what people and programs write if there is no value
-    private static readonly HashSet<string> missing = new(["", "?", "-", "--", ".", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "missing", "(null)"], StringComparer.OrdinalIgnoreCase);
+    private static readonly HashSet<string> missing = new(["", "?", "-", "--", ".", "na", "n/a", "#n/a", "nan", "null", "none", "nil",
+        "missing", "(null)"], StringComparer.OrdinalIgnoreCase);
 
     private readonly List<double> numbers = [];
     private readonly SortedDictionary<int, string> texts = [];
@@ -62,7 +63,8 @@ public sealed class CsvColumn
     {
         value = double.NaN;
         var comma = text.IndexOf(',', StringComparison.Ordinal);
-        return comma >= 0 && comma == text.LastIndexOf(',') && !text.Contains('.', StringComparison.Ordinal) && TryParse(text.Replace(',', '.'), out value);
+        return comma >= 0 && comma == text.LastIndexOf(',') && !text.Contains('.', StringComparison.Ordinal)
+            && TryParse(text.Replace(',', '.'), out value);
     }
 
     internal void Add(string text)

@@ -2,7 +2,8 @@ using System.Text.RegularExpressions;
 
 namespace RealNvp.Samples.Common;
 
-/// <summary>Finds out whether the numbers of a file have a decimal point or a decimal comma. What is open is asked, never guessed.</summary>
+/// <summary>Finds out whether the numbers of a file have a decimal point or
+/// a decimal comma. What is open is asked, never guessed.</summary>
 internal static partial class CsvDecimals
 {
     public static void Resolve(CsvFile file, char? given)
@@ -11,17 +12,23 @@ internal static partial class CsvDecimals
         if (given == ',')
         {
             if (file.Columns.FirstOrDefault(c => c.FirstPoint >= 0) is { } pointed)
-                throw new DataFormatException($"{file.At(pointed.FirstPoint, pointed)}: a number has a decimal point, but decimal commas were asked for. Write thousands without a mark.");
+                throw new DataFormatException(
+                    $"{file.At(pointed.FirstPoint, pointed)}: a number has a decimal point, but decimal commas were asked for. Write " +
+                    $"thousands without a mark.");
             foreach (var c in file.Columns) c.ReadCommas();
             return;
         }
         if (given == '.' || column is null) return;
         if (file.Columns.FirstOrDefault(c => c.FirstPoint >= 0) is { } other)
-            throw new DataFormatException($"{file.Path} has numbers with a comma ({file.At(row, column, path: false)}: '{column.Text(row)}') and numbers with a point ({file.At(other.FirstPoint, other, path: false)}). "
+            throw new DataFormatException(
+                $"{file.Path} has numbers with a comma ({file.At(row, column, path: false)}: '{column.Text(row)}') and numbers with a " +
+                $"point ({file.At(other.FirstPoint, other, path: false)}). "
                 + "Write thousands without a mark, or say which the decimal mark is: point or comma.");
         var commas = file.Columns.SelectMany(c => c.Texts.Values.Where(t => CsvColumn.TryParseComma(t, out _)));
         if (commas.All(t => Thousands().IsMatch(t)))
-            throw new DataFormatException($"{file.At(row, column)}: '{column.Text(row)}' may have a decimal comma or a mark of thousands. Say that the decimal mark is a comma, or write thousands without a mark.");
+            throw new DataFormatException(
+                $"{file.At(row, column)}: '{column.Text(row)}' may have a decimal comma or a mark of thousands. Say that the decimal " +
+                $"mark is a comma, or write thousands without a mark.");
         foreach (var c in file.Columns) c.ReadCommas();
         file.Note($"Numbers have a decimal comma, such as {column.Name} in line {file.Lines[row]}.");
     }

@@ -31,13 +31,15 @@ public sealed class CsvFile
     /// <param name="name">Its name, exactly as in the header.</param>
     /// <exception cref="ArgumentException">There is no such column.</exception>
     public CsvColumn Column(string name) => Columns.FirstOrDefault(c => c.Name == name)
-        ?? throw new ArgumentException($"{Path} has no column '{name}'; the columns are {string.Join(", ", Columns.Select(c => c.Name))}.", nameof(name));
+        ?? throw new ArgumentException($"{Path} has no column '{name}'; the columns are {string.Join(", ", Columns.Select(c => c.Name))}.",
+            nameof(name));
 
     /// <summary>Makes a table of numbers.</summary>
     /// <param name="names">The columns to take, in this order; null takes all.</param>
     /// <returns>The table, which the caller disposes.</returns>
     /// <exception cref="ArgumentException">There is no such column.</exception>
-    /// <exception cref="DataFormatException">Values are missing or are no finite numbers; the message names rows and columns, several at once.</exception>
+    /// <exception cref="DataFormatException">Values are missing or are no finite
+    /// numbers; the message names rows and columns, several at once.</exception>
     public CsvTable ToTable(IReadOnlyList<string>? names = null)
     {
         var columns = names is null ? Columns : [.. names.Select(Column)];
@@ -50,22 +52,32 @@ public sealed class CsvFile
 
     internal void Note(string sentence) => notes.Add(sentence);
 
-    internal string At(int row, CsvColumn column, bool path = true) => $"{(path ? $"{Path}, " : "")}line {Lines[row]}, column '{column.Name}'";
+    internal string At(int row, CsvColumn column, bool path = true) =>
+        $"{(path ? $"{Path}, " : "")}line {Lines[row]}, column '{column.Name}'";
 
     private void Refuse(IReadOnlyList<CsvColumn> columns)
     {
         var words = columns.Where(c => c.IsWords).ToArray();
         var faults = columns.Except(words).SelectMany(c => c.Texts.Select(t => (Row: t.Key, Column: c))).OrderBy(f => f.Row).ToArray();
-        List<string> told = [.. words.Take(Told).Select(c => $"column '{c.Name}' holds words, such as '{c.Texts.Values.First(t => t.Length > 0)}', and no number; leave it out, or write it as numbers")];
+        List<string> told =
+            [.. words.Take(Told)
+                .Select(c =>
+                $"column '{c.Name}' holds words, such as '{c.Texts.Values.First(t => t.Length > 0)}', and no number; leave it out, or " +
+                $"write it as numbers")];
         told.AddRange(faults.Take(Told).Select(f => f.Column.IsMissing(f.Row)
-            ? $"{At(f.Row, f.Column, path: false)}: the value is missing{(f.Column.Text(f.Row) is { Length: > 0 } sign ? $" ('{sign}')" : "")}"
+            ? $"{At(f.Row, f.Column, path: false)}: the value is " +
+                $"missing{(f.Column.Text(f.Row) is { Length: > 0 } sign ? $" ('{sign}')" : "")}"
             : $"{At(f.Row, f.Column, path: false)}: '{f.Column.Text(f.Row)}' is no finite number with a decimal point"));
         if (told.Count == 0) return;
         if (faults.Length > Told)
         {
             var counts = faults.CountBy(f => f.Column.Name).OrderByDescending(c => c.Value).ToArray();
-            told.Add($"and {faults.Length - Told} more; in all {string.Join(", ", counts.Take(Told).Select(c => $"{c.Value} in '{c.Key}'"))}{(counts.Length > Told ? $" and {counts.Length - Told} more columns" : "")}");
+            var listed = string.Join(", ", counts.Take(Told).Select(c => $"{c.Value} in '{c.Key}'"));
+            told.Add($"and {faults.Length - Told} more; in all {listed}" +
+                (counts.Length > Told ? $" and {counts.Length - Told} more columns" : ""));
         }
-        throw new DataFormatException($"{Path}, {string.Join("; ", told)}.{(faults.Length > 0 ? " Remove these rows or columns, or fill the values in, before the file is read." : "")}");
+        throw new DataFormatException(
+            $"{Path}, {string.Join("; ", told)}." +
+            (faults.Length > 0 ? " Remove these rows or columns, or fill the values in, before the file is read." : ""));
     }
 }

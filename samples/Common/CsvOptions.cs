@@ -1,6 +1,7 @@
 namespace RealNvp.Samples.Common;
 
-/// <summary>What a reader of CSV files is told about a file. What is null is found out, or the file is refused with the question that it leaves open.</summary>
+/// <summary>What a reader of CSV files is told about a file. What is null is found
+/// out, or the file is refused with the question that it leaves open.</summary>
 /// <param name="Separator">Comma, semicolon or tab.</param>
 /// <param name="Header">True if the first line holds the names of the columns, false if it is a row.</param>
 /// <param name="DecimalMark">The decimal mark of numbers: a point or a comma.</param>

@@ -6,7 +6,8 @@ namespace RealNvp.Samples.Common;
 /// <remarks>Blanks around a field are left out, also around its quotes. Lines end in LF, CRLF or CR.</remarks>
 internal static class CsvRecords
 {
-    /// <summary>The records in order, each with the line it begins in, from <paramref name="firstLine"/>. An empty line is a record of one empty field.</summary>
+    /// <summary>The records in order, each with the line it begins in, from
+    /// <paramref name="firstLine"/>. An empty line is a record of one empty field.</summary>
     public static IEnumerable<(int Line, List<string> Fields)> Read(TextReader reader, char separator, string path, int firstLine = 1)
     {
         var line = firstLine;
@@ -38,9 +39,13 @@ internal static class CsvRecords
                 line++;
                 return true;
             }
-            if (c == 0) throw new DataFormatException($"{path}, line {line} holds a zero byte. It is no text, or UTF-16 without its mark. Save it as UTF-8.");
+            if (c == 0)
+                throw new DataFormatException(
+                    $"{path}, line {line} holds a zero byte. It is no text, or UTF-16 without its mark. Save it as UTF-8.");
             if (!quoted) text.Append((char)c);
-            else if (!IsBlank(c, separator)) throw new DataFormatException($"{path}, line {line}: '{(char)c}' follows a closing quote; expected {Show(separator)} or the end of the line.");
+            else if (!IsBlank(c, separator))
+                throw new DataFormatException(
+                    $"{path}, line {line}: '{(char)c}' follows a closing quote; expected {Show(separator)} or the end of the line.");
         }
     }
 

@@ -14,17 +14,20 @@ public sealed record ImageDataset(string Name, Tensor Images, Tensor? Labels, in
     /// <summary>The number of images.</summary>
     public int Count => (int)Images.size(0);
 
-    /// <summary>Copies some of the images, in the order of <paramref name="indices"/>, into a new data set that the caller disposes.</summary>
+    /// <summary>Copies some of the images, in the order of <paramref name="indices"/>,
+    /// into a new data set that the caller disposes.</summary>
     /// <param name="indices">At least one; each from 0 to <see cref="Count"/> - 1.</param>
     /// <exception cref="ArgumentException">There is no index, or one is out of range.</exception>
     public ImageDataset Select(IReadOnlyList<long> indices)
     {
         ArgumentNullException.ThrowIfNull(indices);
         if (indices.Count == 0 || indices.Any(i => i < 0 || i >= Count))
-            throw new ArgumentException($"Got {indices.Count} indices; expected at least one, each from 0 to {Count - 1}.", nameof(indices));
+            throw new ArgumentException($"Got {indices.Count} indices; expected at least one, each from 0 to {Count - 1}.",
+                nameof(indices));
         using var scope = NewDisposeScope();
         var index = tensor(indices.ToArray());
-        return this with { Images = Images.index_select(0, index).MoveToOuterDisposeScope(), Labels = Labels?.index_select(0, index).MoveToOuterDisposeScope() };
+        return this with { Images = Images.index_select(0, index).MoveToOuterDisposeScope(),
+            Labels = Labels?.index_select(0, index).MoveToOuterDisposeScope() };
     }
 
     /// <summary>Disposes the images and the labels.</summary>

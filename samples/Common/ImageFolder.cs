@@ -21,7 +21,8 @@ public static partial class ImageFolder
     /// <param name="path">The folder. Its name becomes the name of an MNIST-like data set.</param>
     /// <returns>Both parts, images uint8 (N, C, H, W) with C = 1 or 3; the caller disposes the split.</returns>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
-    /// <exception cref="DataFormatException">The folder holds none of the known data sets, a part is missing, or a file is broken.</exception>
+    /// <exception cref="DataFormatException">The folder holds none of the
+    /// known data sets, a part is missing, or a file is broken.</exception>
     public static ImageSplit Open(string path)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
@@ -31,13 +32,17 @@ public static partial class ImageFolder
         if (Array.Exists(files, f => CifarBatch().IsMatch(Path.GetFileName(f)))) return Cifar(files);
         if (Find(files, DigitImages()) is { } digits) return Digits(files, digits);
         throw new DataFormatException(
-            $"{path} holds no known image data. Expected train-images-idx3-ubyte (MNIST, Fashion-MNIST), data_batch_1.bin (CIFAR-10) or digits-...-idx3-ubyte, "
-            + $"each plain, .gz or .br; found {(files.Length == 0 ? "no file" : string.Join(", ", files.Take(8).Select(Path.GetFileName)))}.");
+            $"{path} holds no known image data. Expected train-images-idx3-ubyte (MNIST, Fashion-MNIST), data_batch_1.bin (CIFAR-10) or " +
+                $"digits-...-idx3-ubyte, "
+            + $"each plain, .gz or .br; found " +
+                $"{(files.Length == 0 ? "no file" : string.Join(", ", files.Take(8).Select(Path.GetFileName)))}.");
     }
 
     private static ImageSplit Mnist(string path, string[] files, string train)
     {
-        var test = Find(files, TestImages()) ?? throw new DataFormatException($"{path} holds {Path.GetFileName(train)}, but no t10k-images-idx3-ubyte; both parts are needed.");
+        var test = Find(files, TestImages())
+            ?? throw new DataFormatException(
+            $"{path} holds {Path.GetFileName(train)}, but no t10k-images-idx3-ubyte; both parts are needed.");
         var name = new DirectoryInfo(path).Name;
         var first = Idx(name, train, Find(files, TrainLabels()), 256);
         return new ImageSplit(first, Idx(name, test, Find(files, TestLabels()), 256));
@@ -86,12 +91,15 @@ public static partial class ImageFolder
     {
         using var scope = NewDisposeScope();
         var images = IdxFile.Read(path);
-        if (images.Dimensions != 3) throw new DataFormatException($"{path} has {images.Dimensions} dimensions; images have 3: count, height, width.");
+        if (images.Dimensions != 3)
+            throw new DataFormatException($"{path} has {images.Dimensions} dimensions; images have 3: count, height, width.");
         if (levels < 256 && images.max().ToInt64() is var max && max >= levels)
             throw new DataFormatException($"{path} holds the value {max}; expected 0 to {levels - 1}.");
         var labels = labelsPath is null ? null : IdxFile.Read(labelsPath);
         if (labels is not null && (labels.Dimensions != 1 || labels.size(0) != images.size(0)))
-            throw new DataFormatException($"{labelsPath} has the shape ({string.Join(", ", labels.shape)}); expected one label for each of the {images.size(0)} images of {Path.GetFileName(path)}.");
+            throw new DataFormatException(
+                $"{labelsPath} has the shape ({string.Join(", ", labels.shape)}); expected one label for each of the {images.size(0)} " +
+                $"images of {Path.GetFileName(path)}.");
         return new ImageDataset(name, images.unsqueeze(1).MoveToOuterDisposeScope(), labels?.to(int64).MoveToOuterDisposeScope(), levels);
     }
 

@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Samples.Common;
 
-/// <summary>Isolation forest (Liu, Ting and Zhou, "Isolation Forest", ICDM 2008): a common detector of anomalies, to compare a density with.</summary>
+/// <summary>Isolation forest (Liu, Ting and Zhou, "Isolation Forest", ICDM
+/// 2008): a common detector of anomalies, to compare a density with.</summary>
 /// <remarks>
 /// Each tree parts a few rows at random thresholds of random features until they stand alone. A row that stands alone after few
 /// thresholds is unusual. The score of a row is 2^(−E[h] / c(ψ)), equation 2, with the mean path length E[h] over the trees and ψ
@@ -24,7 +25,8 @@ public sealed class IsolationForest
     /// <param name="rows">float64 (N, D) on the CPU, all finite, N and D at least 1. It is only read.</param>
     /// <param name="seed">The same seed and rows give the same trees.</param>
     /// <param name="treeCount">The number of trees; the paper has 100.</param>
-    /// <param name="rowsOfTree">ψ: the rows that a tree sees, drawn without replacement; the paper has 256. Fewer where there are fewer.</param>
+    /// <param name="rowsOfTree">ψ: the rows that a tree sees, drawn without
+    /// replacement; the paper has 256. Fewer where there are fewer.</param>
     public IsolationForest(Tensor rows, int seed = 0, int treeCount = 100, int rowsOfTree = 256)
     {
         var values = Values(rows, nameof(rows));
@@ -57,7 +59,8 @@ public sealed class IsolationForest
     public double[] Scores(Tensor rows)
     {
         var values = Values(rows, nameof(rows));
-        if (rows.shape[1] != features) throw new ArgumentException($"The forest was grown from {features} features; got {rows.shape[1]}.", nameof(rows));
+        if (rows.shape[1] != features)
+            throw new ArgumentException($"The forest was grown from {features} features; got {rows.shape[1]}.", nameof(rows));
         var scores = new double[rows.shape[0]];
         for (var row = 0; row < scores.Length; row++)
         {
@@ -65,7 +68,8 @@ public sealed class IsolationForest
             foreach (var tree in trees)
             {
                 var (node, depth) = (tree[0], 0);
-                for (; node.Feature >= 0; depth++) node = tree[values[((long)row * features) + node.Feature] < node.Threshold ? node.Left : node.Right];
+                for (; node.Feature >= 0; depth++)
+                    node = tree[values[((long)row * features) + node.Feature] < node.Threshold ? node.Left : node.Right];
                 length += depth + node.Threshold;
             }
             // a forest of one row a tree has no path, and no opinion
@@ -105,7 +109,8 @@ public sealed class IsolationForest
         var threshold = high - (random.NextDouble() * (high - low));
         if (!(threshold > low)) threshold = high;
         var left = Grow(values, Array.FindAll(rows, r => values[((long)r * features) + feature] < threshold), levels - 1, random, nodes);
-        var right = Grow(values, Array.FindAll(rows, r => !(values[((long)r * features) + feature] < threshold)), levels - 1, random, nodes);
+        var right = Grow(values, Array.FindAll(rows, r => !(values[((long)r * features) + feature] < threshold)), levels - 1, random,
+            nodes);
         nodes[place] = new Node(feature, threshold, left, right);
         return place;
     }
@@ -114,9 +119,13 @@ public sealed class IsolationForest
     {
         ArgumentNullException.ThrowIfNull(rows, name);
         if (rows.dim() != 2 || rows.dtype != float64 || rows.device_type != DeviceType.CPU || rows.shape[0] < 1 || rows.shape[1] < 1)
-            throw new ArgumentException($"Expected float64 (N, D) on the CPU, N and D at least 1; got {rows.dtype} ({string.Join(", ", rows.shape)}) on {rows.device_type}.", name);
+            throw new ArgumentException(
+                $"Expected float64 (N, D) on the CPU, N and D at least 1; got {rows.dtype} ({string.Join(", ", rows.shape)}) on " +
+                $"{rows.device_type}.", name);
         var values = rows.data<double>().ToArray();
         var bad = Array.FindIndex(values, v => !double.IsFinite(v));
-        return bad < 0 ? values : throw new ArgumentException($"Row {bad / rows.shape[1]}, feature {bad % rows.shape[1]} is {values[bad]}; expected finite numbers.", name);
+        return bad < 0 ? values
+            : throw new ArgumentException(
+            $"Row {bad / rows.shape[1]}, feature {bad % rows.shape[1]} is {values[bad]}; expected finite numbers.", name);
     }
 }

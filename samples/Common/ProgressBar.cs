@@ -32,7 +32,8 @@ public sealed class ProgressBar : IDisposable
     /// <param name="isTerminal">True to redraw one line, false for plain lines; null finds out.</param>
     /// <param name="clock">The clock; null is the computer's.</param>
     /// <exception cref="ArgumentException"><paramref name="total"/> is below 1.</exception>
-    public ProgressBar(string label, long total, string unit = "examples", TextWriter? output = null, bool? isTerminal = null, TimeProvider? clock = null)
+    public ProgressBar(string label, long total, string unit = "examples", TextWriter? output = null, bool? isTerminal = null,
+        TimeProvider? clock = null)
     {
         if (total < 1) throw new ArgumentException($"total is {total}; expected at least 1.", nameof(total));
         (this.label, this.total, this.unit) = (label, total, unit);
@@ -119,6 +120,7 @@ public sealed class ProgressBar : IDisposable
     private static string Short(double rate) => rate.ToString(rate < 10 ? "0.##" : "#,0", CultureInfo.InvariantCulture);
 
     private static string Time(double seconds) => seconds < 360_000
-        ? TimeSpan.FromSeconds(Math.Ceiling(seconds)) is var t && t.TotalHours >= 1 ? $"{(int)t.TotalHours}:{t.Minutes:00}:{t.Seconds:00}" : $"{t.Minutes}:{t.Seconds:00}"
+        ? TimeSpan.FromSeconds(Math.Ceiling(seconds)) is var t && t.TotalHours >= 1 ? $"{(int)t.TotalHours}:{t.Minutes:00}:{t.Seconds:00}"
+            : $"{t.Minutes}:{t.Seconds:00}"
         : "days";
 }

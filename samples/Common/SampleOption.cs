@@ -12,9 +12,11 @@ public static class SampleOption
     /// <param name="description">What it is for, and what happens without it.</param>
     /// <param name="least">The smallest value.</param>
     /// <param name="most">The largest value.</param>
-    public static Option<int?> Whole(string name, string description, int least, int most = int.MaxValue) => New(name, description, (string text, out int? value) =>
+    public static Option<int?> Whole(string name, string description, int least, int most = int.MaxValue) =>
+        New(name, description, (string text, out int? value) =>
     {
-        value = int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most ? number : null;
+        value = int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && number >= least
+            && number <= most ? number : null;
         return value is not null;
     }, most == int.MaxValue ? $"a whole number, at least {least}" : $"a whole number from {least} to {most}");
 
@@ -23,9 +25,11 @@ public static class SampleOption
     /// <param name="description">What it is for, and what happens without it.</param>
     /// <param name="above">The value must be larger than this.</param>
     /// <param name="most">The largest value.</param>
-    public static Option<double?> Number(string name, string description, double above, double most) => New(name, description, (string text, out double? value) =>
+    public static Option<double?> Number(string name, string description, double above, double most) =>
+        New(name, description, (string text, out double? value) =>
     {
-        value = double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number > above && number <= most ? number : null;
+        value = double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number > above && number <= most
+            ? number : null;
         return value is not null;
     }, string.Create(CultureInfo.InvariantCulture, $"a number above {above} and up to {most}, with a decimal point"));
 
@@ -38,7 +42,8 @@ public static class SampleOption
     {
         ArgumentNullException.ThrowIfNull(choices);
         var words = string.Join(", ", choices.Keys);
-        return New(name, $"{description} One of: {words}.", (string text, out T? value) => choices.TryGetValue(text, out value), $"one of {words}");
+        return New(name, $"{description} One of: {words}.", (string text, out T? value) => choices.TryGetValue(text, out value),
+            $"one of {words}");
     }
 
     private delegate bool Parse<T>(string text, out T? value);

@@ -10,7 +10,8 @@ public static class SampleProgram
     /// <summary>Reads the command line and runs the command.</summary>
     /// <param name="command">The command with its options and its action.</param>
     /// <param name="args">The command line.</param>
-    /// <returns>0, or 1 after an error. The error is one line on the error stream. A bug in the sample itself still shows its stack trace.</returns>
+    /// <returns>0, or 1 after an error. The error is one line on the error stream.
+    /// A bug in the sample itself still shows its stack trace.</returns>
     public static int Run(RootCommand command, string[] args)
     {
         ArgumentNullException.ThrowIfNull(command);
@@ -20,7 +21,8 @@ public static class SampleProgram
         {
             return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or InvalidOperationException or ArithmeticException or DllNotFoundException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or InvalidOperationException
+            or ArithmeticException or DllNotFoundException)
         {
             return Fail(e.Message);
         }
@@ -36,7 +38,10 @@ public static class SampleProgram
     {
         "cpu" => CPU,
         "cuda" when cuda.is_available() => CUDA,
-        "cuda" => throw new ArgumentException("No CUDA device was found. Use --device cpu, or build with -p:TorchBackend=cuda-linux or cuda-windows on a computer with an NVIDIA GPU."),
+        "cuda" =>
+            throw new ArgumentException(
+                "No CUDA device was found. Use --device cpu, or build with -p:TorchBackend=cuda-linux or cuda-windows on a computer " +
+                "with an NVIDIA GPU."),
         _ => throw new ArgumentException($"The device is '{name}'; expected cpu or cuda."),
     };
 

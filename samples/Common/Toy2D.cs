@@ -11,7 +11,8 @@ namespace RealNvp.Samples.Common;
 /// </remarks>
 public static class Toy2D
 {
-    /// <summary>All densities by name: "moons", "rings", "eight-gaussians", "pinwheel", "checkerboard", "two-spirals". The arguments are n and the seed.</summary>
+    /// <summary>All densities by name: "moons", "rings", "eight-gaussians", "pinwheel",
+    /// "checkerboard", "two-spirals". The arguments are n and the seed.</summary>
     public static IReadOnlyDictionary<string, Func<int, int, Tensor>> All { get; } = new Dictionary<string, Func<int, int, Tensor>>
     {
         ["moons"] = Moons,

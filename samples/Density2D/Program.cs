@@ -19,14 +19,17 @@ public static class Program
     /// <returns>0, or 1 after an error.</returns>
     public static int Main(string[] args)
     {
-        Option<string> data = new("--data") { Description = $"all, or one of {string.Join(", ", Toy2D.All.Keys.Order())}", DefaultValueFactory = _ => "all" };
-        Option<string> model = new("--model") { Description = "spline, or real-nvp, which needs many more steps for fine shapes", DefaultValueFactory = _ => "spline" };
+        Option<string> data = new("--data") { Description = $"all, or one of {string.Join(", ", Toy2D.All.Keys.Order())}",
+            DefaultValueFactory = _ => "all" };
+        Option<string> model = new("--model") { Description = "spline, or real-nvp, which needs many more steps for fine shapes",
+            DefaultValueFactory = _ => "spline" };
         Option<int> steps = new("--steps") { Description = "the number of training steps", DefaultValueFactory = _ => 3000 };
         Option<string> folder = new("--out") { Description = "the folder of the pictures", DefaultValueFactory = _ => "out/density2d" };
         Option<int> seed = new("--seed") { Description = "seeds data, weights and training; 0 or more", DefaultValueFactory = _ => 0 };
         var device = SampleProgram.DeviceOption();
         RootCommand command = new("Fits normalizing flows to densities in the plane.") { data, model, steps, device, folder, seed };
-        command.SetAction(parsed => Run(parsed.GetValue(data)!, parsed.GetValue(model)!, parsed.GetValue(steps), parsed.GetValue(device)!, parsed.GetValue(folder)!, parsed.GetValue(seed)));
+        command.SetAction(parsed => Run(parsed.GetValue(data)!, parsed.GetValue(model)!, parsed.GetValue(steps), parsed.GetValue(device)!,
+            parsed.GetValue(folder)!, parsed.GetValue(seed)));
         return SampleProgram.Run(command, args);
     }
 
@@ -35,7 +38,8 @@ public static class Program
         var names = data == "all" ? Toy2D.All.Keys.Order().ToArray() : [data];
         if (!Toy2D.All.ContainsKey(names[0]))
             throw new ArgumentException($"There is no data set '{data}'; expected all, {string.Join(", ", Toy2D.All.Keys.Order())}.");
-        if (model is not ("spline" or "real-nvp")) throw new ArgumentException($"There is no model '{model}'; expected spline or real-nvp.");
+        if (model is not ("spline" or "real-nvp"))
+            throw new ArgumentException($"There is no model '{model}'; expected spline or real-nvp.");
         SampleProgram.AtLeast("--steps", steps, 1);
         SampleProgram.AtLeast("--seed", seed, 0);
         TorchBackend.EnsureAvailable();
@@ -61,7 +65,8 @@ public static class Program
         var training = Toy2D.All[name](TrainingPoints, seed);
         var heldOut = Toy2D.All[name](HeldOutPoints, seed == int.MaxValue ? 0 : seed + 1);
 
-        // more couplings and deeper networks than the presets. Splines have all shapes after 3000 steps (two spirals: -2.66 nats, -2.91 by affine couplings)
+        // more couplings and deeper networks than the presets. Splines have all shapes
+        // after 3000 steps (two spirals: -2.66 nats, -2.91 by affine couplings)
         using FlowModel flow = model == "spline"
             ? new SplineFlow(SplineFlowOptions.Toy2D with { Couplings = 8, Blocks = 2, Bound = 5, Linear = true, Standardize = true }, seed)
             : new RealNvpModel(RealNvpOptions.Toy2D with { Couplings = 10, Blocks = 2, Standardize = true }, seed);
@@ -79,7 +84,8 @@ public static class Program
             ValidationFraction = 0,
             Seed = seed,
         });
-        trainer.Fit(TrainingData.From(training), progress: new Report<TrainingProgress>(p => bar.Report(p.Step, string.Create(CultureInfo.InvariantCulture, $"loss {p.Loss:F3}"))));
+        trainer.Fit(TrainingData.From(training), progress: new Report<TrainingProgress>(p => bar.Report(p.Step,
+            string.Create(CultureInfo.InvariantCulture, $"loss {p.Loss:F3}"))));
 
         var result = flow.Evaluate(heldOut, batchSize: 4096);
         var grid = PlotBox.Square(3).GridLines();
@@ -88,7 +94,8 @@ public static class Program
             points => flow.LogProb(points.to(device)).cpu(),
             flow.Sample(DrawnPoints, seed: seed),
             flow.Decode(grid.reshape(-1, 2).to(device)).reshape(grid.shape).detach(),
-            new() { Title = string.Create(CultureInfo.InvariantCulture, $"{name}: {result.MeanLogProb:F3} nats a point, held out"), Box = PlotBox.Square(4.5) }).Save(path);
+            new() { Title = string.Create(CultureInfo.InvariantCulture, $"{name}: {result.MeanLogProb:F3} nats a point, held out"),
+                Box = PlotBox.Square(4.5) }).Save(path);
         return result;
     }
 }

@@ -14,9 +14,11 @@ internal static class Classes
     public static Tensor? OneHot(RealNvpModel model, Tensor? labels, long count)
     {
         if (model.ContextSize == 0) return null;
-        if (labels is null || labels.shape[0] != count) throw new ArgumentException("The model is conditional on labels, but the images have none.");
+        if (labels is null || labels.shape[0] != count)
+            throw new ArgumentException("The model is conditional on labels, but the images have none.");
         var largest = labels.max().ToInt64();
-        if (largest >= model.ContextSize) throw new ArgumentException($"A label is {largest}, but the model knows {model.ContextSize} classes.");
+        if (largest >= model.ContextSize)
+            throw new ArgumentException($"A label is {largest}, but the model knows {model.ContextSize} classes.");
         return All(model).index_select(0, labels.to(ScalarType.Int64).to(DeviceOf(model)));
     }
 
@@ -29,7 +31,8 @@ internal static class Classes
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         var contexts = All(model);
-        var each = stack([.. Enumerable.Range(0, (int)model.ContextSize).Select(c => model.LogProb(x, contexts[c].unsqueeze(0).expand(x.shape[0], -1), seed))], 1);
+        var each = stack([.. Enumerable.Range(0, (int)model.ContextSize)
+            .Select(c => model.LogProb(x, contexts[c].unsqueeze(0).expand(x.shape[0], -1), seed))], 1);
         return (scope.MoveToOuter(each.logsumexp(1) - Math.Log(model.ContextSize)), scope.MoveToOuter(each.argmax(1)));
     }
 

@@ -35,16 +35,19 @@ internal static class ImageReport
         // all classes get the same number
         var each = count is { } c ? (int)((c + classes - 1) / classes) : 10;
         var images = model.Sample(each, Classes.All(model), temperature, seed).flatten(0, 1);
-        Save(new ImageGrid(images, options with { Columns = each, RowTitles = [.. Enumerable.Range(0, (int)classes).Select(i => i.ToString(CultureInfo.InvariantCulture))] }), folder, "samples.png");
+        Save(new ImageGrid(images, options with { Columns = each, RowTitles = [.. Enumerable.Range(0, (int)classes)
+            .Select(i => i.ToString(CultureInfo.InvariantCulture))] }), folder, "samples.png");
     }
 
     public static void Temperatures(RealNvpModel model, int seed, string folder)
     {
         using var scope = NewDisposeScope();
         // the same latents in each row: one sees what the temperature alone does
-        var images = temperatures.Select(t => model.ContextSize == 0 ? model.Sample(10, temperature: t, seed: seed) : model.Sample(1, Classes.All(model), t, seed).flatten(0, 1)).ToArray();
+        var images = temperatures.Select(t => model.ContextSize == 0 ? model.Sample(10, temperature: t, seed: seed)
+            : model.Sample(1, Classes.All(model), t, seed).flatten(0, 1)).ToArray();
         var titles = temperatures.Select(t => "T = " + t.ToString("F1", CultureInfo.InvariantCulture)).ToArray();
-        Save(new ImageGrid(cat(images), new ImageGridOptions { Levels = model.Options.Levels, Columns = (int)images[0].shape[0], RowTitles = titles }), folder, "temperatures.png");
+        Save(new ImageGrid(cat(images), new ImageGridOptions { Levels = model.Options.Levels, Columns = (int)images[0].shape[0],
+            RowTitles = titles }), folder, "temperatures.png");
     }
 
     /// <summary>Test images, their exact reconstruction, and what is left when the fine latents are forgotten.</summary>
@@ -62,9 +65,11 @@ internal static class ImageReport
             // the first parts hold the details; 0 is their mean
             var coarse = parts.Select((part, i) => i < parts.Length - kept ? zeros_like(part) : part).ToArray();
             rows.Add(model.Decode(model.JoinLatent(coarse), context));
-            titles.Add(FormattableString.Invariant($"coarse {100.0 * coarse.Skip(parts.Length - kept).Sum(p => p.numel()) / z.numel():F0} %"));
+            titles.Add(FormattableString.Invariant(
+                $"coarse {100.0 * coarse.Skip(parts.Length - kept).Sum(p => p.numel()) / z.numel():F0} %"));
         }
-        Save(new ImageGrid(cat(rows), new ImageGridOptions { Levels = model.Options.Levels, Columns = 10, RowTitles = titles }), folder, "reconstructions.png");
+        Save(new ImageGrid(cat(rows), new ImageGridOptions { Levels = model.Options.Levels, Columns = 10, RowTitles = titles }), folder,
+            "reconstructions.png");
     }
 
     public static void Interpolation(RealNvpModel model, ImageDataset test, int steps, int seed, string folder)
@@ -95,15 +100,18 @@ internal static class ImageReport
     {
         using var scope = NewDisposeScope();
         var parts = Enumerable.Range(0, (test.Count + 255) / 256)
-            .Select(i => Classes.Sum(model, test.Images.narrow(0, 256 * i, Math.Min(256, test.Count - (256 * i))).to(Classes.DeviceOf(model)), seed + i)).ToArray();
+            .Select(i => Classes.Sum(model,
+                test.Images.narrow(0, 256 * i, Math.Min(256, test.Count - (256 * i))).to(Classes.DeviceOf(model)), seed + i)).ToArray();
         var values = cat([.. parts.Select(p => p.LogProb)]).to(float64).cpu().data<double>().ToArray();
         var mean = values.Average();
         var error = Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / Math.Max(1, values.Length - 1) / values.Length);
-        var report = Report(new() { Count = values.Length, MeanLogProb = mean, StandardError = error, BitsPerDim = -mean / (model.InputShape.NumElements * Math.Log(2)), IsBound = model.IsBound }) +
+        var report = Report(new() { Count = values.Length, MeanLogProb = mean, StandardError = error,
+            BitsPerDim = -mean / (model.InputShape.NumElements * Math.Log(2)), IsBound = model.IsBound }) +
             $"{Environment.NewLine}                   log p(x), exact: the sum over the {model.ContextSize} classes";
         if (test.Labels is not { } labels) return report;
         var right = cat([.. parts.Select(p => p.Best)]).cpu().eq(labels.to(ScalarType.Int64)).sum().ToInt64();
-        return report + FormattableString.Invariant($"{Environment.NewLine}class told right   {100.0 * right / values.Length:F1} % (the class of the largest p(x | class))");
+        return report + FormattableString.Invariant(
+            $"{Environment.NewLine}class told right   {100.0 * right / values.Length:F1} % (the class of the largest p(x | class))");
     }
 
     /// <summary>Images of different classes where there are labels, drawn by the seed.</summary>
@@ -118,7 +126,8 @@ internal static class ImageReport
             order = [.. firsts, .. order.Except(firsts)];
         }
         var rows = tensor(order.Take(count).ToArray());
-        return (data.Images.index_select(0, rows).to(Classes.DeviceOf(model)), Classes.OneHot(model, data.Labels?.index_select(0, rows), rows.shape[0]));
+        return (data.Images.index_select(0, rows).to(Classes.DeviceOf(model)), Classes.OneHot(model, data.Labels?.index_select(0, rows),
+            rows.shape[0]));
     }
 
     private static void Save(ImageGrid picture, string folder, string name)

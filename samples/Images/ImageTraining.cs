@@ -49,23 +49,34 @@ internal sealed class ImageTraining
             images = images.narrow(0, 0, Math.Min(limit, images.shape[0]));
         }
         var conditional = Conditional ?? Data is null;
-        if (conditional && split.Train.Labels is null) throw new ArgumentException($"--conditional needs labels, but {split.Train.Name} has none.");
+        if (conditional && split.Train.Labels is null)
+            throw new ArgumentException($"--conditional needs labels, but {split.Train.Name} has none.");
         var classes = conditional ? split.Train.Labels!.max().ToInt64() + 1 : 0;
 
         var checkpoint = Path.Combine(Output, CheckpointFile);
         using var trainer = Resume ? Trainer.Resume(checkpoint, device) : Start(split.Train, classes, checkpoint, device);
         var model = (RealNvpModel)trainer.Flow;
-        Console.WriteLine($"{split.Train.Name}: {images.shape[0]:N0} training and {split.Test.Count:N0} test images {model.InputShape}, {model.Options.Levels} levels");
-        Console.WriteLine($"Real NVP: {model.Options.Scales} scales, {model.Options.Blocks} residual blocks, {model.Options.Hidden} channels, {(model.ContextSize > 0 ? $"{model.ContextSize} classes, " : "")}{model.parameters().Sum(p => p.numel()):N0} weights, on {Device}");
+        Console.WriteLine(
+            $"{split.Train.Name}: {images.shape[0]:N0} training and {split.Test.Count:N0} test images {model.InputShape}, " +
+            $"{model.Options.Levels} levels");
+        Console.WriteLine(
+            $"Real NVP: {model.Options.Scales} scales, {model.Options.Blocks} residual blocks, {model.Options.Hidden} channels, " +
+            $"{(model.ContextSize > 0 ? $"{model.ContextSize} classes, " : "")}{model.parameters().Sum(p => p.numel()):N0} weights, on " +
+            $"{Device}");
 
         TrainingResult result;
-        using (var progress = new TrainingBar()) result = trainer.Fit(TrainingData.From(images, Classes.OneHot(model, split.Train.Labels?.narrow(0, 0, images.shape[0]), images.shape[0])), progress: progress, cancellationToken: cancellationToken);
+        using (var progress = new TrainingBar())
+            result = trainer.Fit(TrainingData.From(images, Classes.OneHot(model, split.Train.Labels?.narrow(0, 0, images.shape[0]),
+                images.shape[0])), progress: progress, cancellationToken: cancellationToken);
         Console.WriteLine(result);
-        if (result.Reason == StopReason.Cancelled) Console.WriteLine($"Cancelled after {result.Step} steps. Go on with: train --resume --out {Output}");
+        if (result.Reason == StopReason.Cancelled)
+            Console.WriteLine($"Cancelled after {result.Step} steps. Go on with: train --resume --out {Output}");
 
         model.Save(Path.Combine(Output, ModelFile));
         if (result.History.Count > 0)
-            new TrainingCurve([.. result.History.Select(h => ((double)h.Epoch, h.BitsPerDim ?? double.NaN))], result.History.Any(h => h.ValidationBitsPerDim is not null) ? [.. result.History.Select(h => ((double)h.Epoch, h.ValidationBitsPerDim ?? double.NaN))] : null)
+            new TrainingCurve([.. result.History.Select(h => ((double)h.Epoch, h.BitsPerDim ?? double.NaN))],
+                result.History.Any(h => h.ValidationBitsPerDim is not null)
+                ? [.. result.History.Select(h => ((double)h.Epoch, h.ValidationBitsPerDim ?? double.NaN))] : null)
                 .Save(Path.Combine(Output, "training.png"));
         ImageReport.WriteAll(model, split, Seed, Output);
         model.Dispose();
@@ -76,7 +87,8 @@ internal sealed class ImageTraining
     private Trainer Start(ImageDataset train, long classes, string checkpoint, torch.Device device)
     {
         var preset = Preset(train);
-        var options = preset with { Scales = Scales ?? preset.Scales, Blocks = Blocks ?? preset.Blocks, Hidden = Hidden ?? preset.Hidden, ContextSize = classes };
+        var options = preset with { Scales = Scales ?? preset.Scales, Blocks = Blocks ?? preset.Blocks, Hidden = Hidden
+            ?? preset.Hidden, ContextSize = classes };
         var model = new RealNvpModel(options, Seed);
         model.to(device);
         return new Trainer(model, TrainingOptions.For(options) with
@@ -111,7 +123,8 @@ internal sealed class ImageTraining
         {
             bar ??= new ProgressBar("training", value.Epochs * value.Batches, "batches");
             var validation = value.ValidationBitsPerDim is { } bits ? $", validation {bits:F3}" : "";
-            bar.Report(((value.Epoch - 1) * value.Batches) + value.Batch, $"epoch {value.Epoch}/{value.Epochs}, {value.BitsPerDim:F3} bits/dim{validation}, {value.ExamplesPerSecond:F0} images/s");
+            bar.Report(((value.Epoch - 1) * value.Batches) + value.Batch,
+                $"epoch {value.Epoch}/{value.Epochs}, {value.BitsPerDim:F3} bits/dim{validation}, {value.ExamplesPerSecond:F0} images/s");
         }
 
         public void Dispose() => bar?.Dispose();

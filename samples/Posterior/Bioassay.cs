@@ -11,7 +11,8 @@ public sealed class Bioassay : IPosterior
 {
     // beyond 7 prior standard deviations there is less than 1e-10 of the prior
     private const double GridEnd = 7;
-    private static readonly double[] logDoses = [-0.86, -0.30, -0.05, 0.73], animals = [5, 5, 5, 5], deaths = [0, 1, 3, 5], ways = [1, 5, 10, 1];
+    private static readonly double[] logDoses = [-0.86, -0.30, -0.05, 0.73], animals = [5, 5, 5, 5], deaths = [0, 1, 3, 5],
+        ways = [1, 5, 10, 1];
     private readonly Tensor doses, dead, alive;
 
     /// <summary>Makes the model, and integrates it on a grid.</summary>
@@ -43,7 +44,8 @@ public sealed class Bioassay : IPosterior
         var intercept = u.narrow(1, 0, 1).mul(Prior[0].Deviation).add(Prior[0].Mean);
         var slope = u.narrow(1, 1, 1).mul(Prior[1].Deviation).add(Prior[1].Mean);
         var logits = intercept.add(slope.mul(doses.to(u.dtype)));
-        var likelihood = nn.functional.logsigmoid(logits).mul(dead.to(u.dtype)).add(nn.functional.logsigmoid(logits.neg()).mul(alive.to(u.dtype))).sum(1);
+        var likelihood = nn.functional.logsigmoid(logits).mul(dead.to(u.dtype)).add(nn.functional.logsigmoid(logits.neg()).mul(
+            alive.to(u.dtype))).sum(1);
         return likelihood.add(u.square().sum(1).mul(-0.5)).add(ways.Sum(Math.Log) - Math.Log(2 * Math.PI));
     }
 

@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 namespace RealNvp.Samples.Posterior;
 
 /// <summary>A Bayesian model whose posterior a flow is to learn, and whose exact answers are known from elsewhere.</summary>
-/// <remarks>The flow sees u: the parameters less their prior means, in prior standard deviations. The prior of u is a standard normal.</remarks>
+/// <remarks>The flow sees u: the parameters less their prior means, in prior
+/// standard deviations. The prior of u is a standard normal.</remarks>
 public interface IPosterior
 {
     /// <summary>What the model is.</summary>

@@ -8,7 +8,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Samples.Posterior;
 
-/// <summary>Lets flows learn two Bayesian posteriors without data of them, and compares evidence, means and deviations with exact ones.</summary>
+/// <summary>Lets flows learn two Bayesian posteriors without data of them,
+/// and compares evidence, means and deviations with exact ones.</summary>
 public static class Program
 {
     private const int DrawnPoints = 8_000;
@@ -19,12 +20,15 @@ public static class Program
     public static int Main(string[] args)
     {
         Option<bool> quick = new("--quick") { Description = "a few seconds instead of a minute: fewer steps and samples" };
-        Option<GradientEstimator> gradient = new("--gradient") { Description = "path, or total (the plain reparameterization)", DefaultValueFactory = _ => GradientEstimator.Path };
+        Option<GradientEstimator> gradient = new("--gradient") { Description = "path, or total (the plain reparameterization)",
+            DefaultValueFactory = _ => GradientEstimator.Path };
         Option<string> folder = new("--out") { Description = "the folder of the picture", DefaultValueFactory = _ => "out/posterior" };
         Option<int> seed = new("--seed") { Description = "seeds data, weights and training; 0 or more", DefaultValueFactory = _ => 0 };
         var device = SampleProgram.DeviceOption();
-        RootCommand command = new("Learns Bayesian posteriors by variational inference with normalizing flows.") { quick, gradient, device, folder, seed };
-        command.SetAction(parsed => Run(parsed.GetValue(quick), parsed.GetValue(gradient), parsed.GetValue(device)!, parsed.GetValue(folder)!, parsed.GetValue(seed)));
+        RootCommand command = new("Learns Bayesian posteriors by variational inference with normalizing flows.") { quick, gradient, device,
+            folder, seed };
+        command.SetAction(parsed => Run(parsed.GetValue(quick), parsed.GetValue(gradient), parsed.GetValue(device)!,
+            parsed.GetValue(folder)!, parsed.GetValue(seed)));
         return SampleProgram.Run(command, args);
     }
 
@@ -58,15 +62,18 @@ public static class Program
 
     private static void Print(IPosterior posterior, Answers found, ImportanceEstimate evidence, double seconds)
     {
-        var exact = posterior.Exact;
-        Line($"{posterior.Title}");
-        Line($"  {"",-14} {"exact",20} {"estimated",20}");
-        Line($"  {"log evidence",-14} {exact.LogEvidence,20:F5} {evidence.LogZ,11:F5} ± {evidence.StandardError:F5}");
+        var (exact, english) = (posterior.Exact, CultureInfo.InvariantCulture);
+        Console.WriteLine(string.Create(english, $"{posterior.Title}"));
+        Console.WriteLine(string.Create(english, $"  {"",-14} {"exact",20} {"estimated",20}"));
+        Console.WriteLine(string.Create(english,
+            $"  {"log evidence",-14} {exact.LogEvidence,20:F5} {evidence.LogZ,11:F5} ± {evidence.StandardError:F5}"));
         for (var i = 0; i < posterior.Names.Count; i++)
-            Line($"  {posterior.Names[i],-14} {exact.Means[i],11:F3} ± {exact.Deviations[i],6:F3} {found.Means[i],11:F3} ± {found.Deviations[i],6:F3}");
-        Line($"  KL(flow||exact) {exact.LogEvidence - evidence.LowerBound:F5} nats; effective samples {evidence.EffectiveShare:P1} of {evidence.Count:N0}; {seconds:F1} s");
-
-        static void Line(FormattableString text) => Console.WriteLine(text.ToString(CultureInfo.InvariantCulture));
+            Console.WriteLine(string.Create(english,
+                $"  {posterior.Names[i],-14} {exact.Means[i],11:F3} ± {exact.Deviations[i],6:F3} {found.Means[i],11:F3} ± " +
+                $"{found.Deviations[i],6:F3}"));
+        Console.WriteLine(string.Create(english,
+            $"  KL(flow||exact) {exact.LogEvidence - evidence.LowerBound:F5} nats; effective samples {evidence.EffectiveShare:P1} of " +
+            $"{evidence.Count:N0}; {seconds:F1} s"));
     }
 
     private static void Draw(IPosterior posterior, Flow flow, Tensor samples, string path)

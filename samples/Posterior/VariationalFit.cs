@@ -41,7 +41,8 @@ public sealed record VariationalFit(int Steps, int BatchSize, int Draws, Gradien
     }
 
     /// <summary>Estimates the evidence by importance sampling.</summary>
-    public ImportanceEstimate Estimate(Flow flow, IPosterior posterior) => ImportanceSampling.Estimate(flow, posterior.LogDensity, Draws, seed: Stream(Steps));
+    public ImportanceEstimate Estimate(Flow flow, IPosterior posterior) =>
+        ImportanceSampling.Estimate(flow, posterior.LogDensity, Draws, seed: Stream(Steps));
 
     /// <summary>Samples of the posterior in prior units, (Draws, D), of equal weight. The caller disposes them.</summary>
     public Tensor Samples(Flow flow, IPosterior posterior)
@@ -69,6 +70,7 @@ public sealed record VariationalFit(int Steps, int BatchSize, int Draws, Gradien
     // the loss is minus a bound of the log evidence
     private sealed class Shown(ProgressBar bar) : IProgress<TrainingProgress>
     {
-        public void Report(TrainingProgress value) => bar.Report(value.Step, string.Create(CultureInfo.InvariantCulture, $"log evidence >= {-value.Loss:F3}"));
+        public void Report(TrainingProgress value) =>
+            bar.Report(value.Step, string.Create(CultureInfo.InvariantCulture, $"log evidence >= {-value.Loss:F3}"));
     }
 }

@@ -52,6 +52,7 @@ internal static class Comparison
     private static (double Mean, double Error) Statistics(double[] values)
     {
         var mean = values.Average();
-        return (mean, values.Length < 2 ? double.NaN : Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / (values.Length - 1) / values.Length));
+        return (mean, values.Length < 2 ? double.NaN
+            : Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / (values.Length - 1) / values.Length));
     }
 }

@@ -25,15 +25,22 @@ internal static class Features
         if (constant.Length > 0)
         {
             var elsewhere = constant.Where(c => Enumerable.Range(0, c.Count).Any(r => c.Number(r) != c.Number(normal[0]))).ToArray();
-            say($"Left out, as they have one value in all rows to learn from: {Names(constant.Select(c => $"{c.Name} ({Number(c.Number(normal[0]))})"))}"
-                + (elsewhere.Length > 0 ? $". In other rows they differ, which alone tells those: {Names(elsewhere.Select(c => c.Name))}" : ""));
+            say($"Left out, as they have one value in all rows to learn from: " +
+                $"{Names(constant.Select(c => $"{c.Name} ({Number(c.Number(normal[0]))})"))}"
+                + (elsewhere.Length > 0 ? $". In other rows they differ, which alone tells those: {Names(elsewhere.Select(c => c.Name))}"
+                    : ""));
         }
         open = [.. open.Except(constant)];
         if (open.Length < 2)
-            throw new DataFormatException($"{file.Path} has {open.Length} feature(s) to learn from ({string.Join(", ", file.Columns.Take(Told).Select(c => c.Name))} in the file); a flow of tables needs at least 2."
+            throw new DataFormatException(
+                $"{file.Path} has {open.Length} feature(s) to learn from " +
+                $"({string.Join(", ", file.Columns.Take(Told).Select(c => c.Name))} in the file); a flow of tables needs at least 2."
                 + (file.Columns.Count == 1 ? " Is the separator a comma, a semicolon or a tab?" : ""));
-        var few = open.Where(c => c.Texts.Count == 0 && normal.Length > 10 * FewValues && normal.Select(c.Number).Distinct().Take(FewValues + 1).Count() <= FewValues).ToArray();
-        if (few.Length > 0) say($"Take care: {Names(few.Select(c => c.Name))} has {FewValues} values or fewer. A density makes spikes there, and log p may tell little else; compare with --ignore.");
+        var few = open.Where(c => c.Texts.Count == 0 && normal.Length > 10 * FewValues
+            && normal.Select(c.Number).Distinct().Take(FewValues + 1).Count() <= FewValues).ToArray();
+        if (few.Length > 0)
+            say($"Take care: {Names(few.Select(c => c.Name))} has {FewValues} values or fewer. A density makes spikes there, and log p " +
+                $"may tell little else; compare with --ignore.");
         return [.. open.Select(c => c.Name)];
     }
 

@@ -34,7 +34,8 @@ public static class Metrics
     }
 
     // rows of the same score cannot be told apart, so they count together
-    private static IEnumerable<(int Negatives, int Positives)> Ties(IReadOnlyList<double> scores, IReadOnlyList<bool> anomalies, bool descending)
+    private static IEnumerable<(int Negatives, int Positives)> Ties(IReadOnlyList<double> scores, IReadOnlyList<bool> anomalies,
+        bool descending)
     {
         var groups = scores.Zip(anomalies).GroupBy(p => p.First);
         foreach (var group in descending ? groups.OrderByDescending(g => g.Key) : groups.OrderBy(g => g.Key))

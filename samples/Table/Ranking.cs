@@ -10,13 +10,18 @@ internal static class Ranking
     /// <param name="scores">-log p(x).</param>
     /// <param name="isAnomaly">One a row, or empty.</param>
     /// <param name="deviations">The features of a row in standard deviations; null where they are not known.</param>
-    public static void Report(IReadOnlyList<int> lines, double[] scores, bool[] isAnomaly, Func<int, IEnumerable<(string Name, double Z)>>? deviations)
+    public static void Report(IReadOnlyList<int> lines, double[] scores, bool[] isAnomaly,
+        Func<int, IEnumerable<(string Name, double Z)>>? deviations)
     {
-        Console.WriteLine($"\nThe rows with the lowest log-density{(deviations is null ? "" : "; features in standard deviations from the mean of the training rows")}");
+        Console.WriteLine(
+            $"\nThe rows with the lowest " +
+            $"log-density{(deviations is null ? "" : "; features in standard deviations from the mean of the training rows")}");
         foreach (var row in Enumerable.Range(0, scores.Length).OrderByDescending(r => scores[r]).Take(Ranked))
         {
-            var odd = deviations?.Invoke(row).OrderByDescending(d => Math.Abs(d.Z)).Take(Deviations).Select(d => $"{d.Name} {d.Z:+0.0;-0.0}") ?? [];
-            Console.WriteLine($"  line {lines[row],5}  log p {-scores[row],10:F2}{(isAnomaly.Length == 0 ? "" : isAnomaly[row] ? "  anomaly" : "  normal ")}  {string.Join("  ", odd)}".TrimEnd());
+            var odd = deviations?.Invoke(row).OrderByDescending(d => Math.Abs(d.Z)).Take(Deviations)
+                .Select(d => $"{d.Name} {d.Z:+0.0;-0.0}") ?? [];
+            var label = isAnomaly.Length == 0 ? "" : isAnomaly[row] ? "  anomaly" : "  normal ";
+            Console.WriteLine($"  line {lines[row],5}  log p {-scores[row],10:F2}{label}  {string.Join("  ", odd)}".TrimEnd());
         }
     }
 }

@@ -14,10 +14,12 @@ internal sealed record TableFile(IReadOnlyList<string> Columns, IReadOnlyList<do
     public static TableFile Of(IReadOnlyList<string> columns, IEnumerable<double> logProb)
     {
         var sorted = logProb.Order().ToArray();
-        return new TableFile(columns, [.. Enumerable.Range(0, Steps + 1).Select(i => Math.Max(double.MinValue, sorted[(int)Math.Round((sorted.Length - 1) * (double)i / Steps)]))]);
+        return new TableFile(columns, [.. Enumerable.Range(0, Steps + 1).Select(i => Math.Max(double.MinValue,
+            sorted[(int)Math.Round((sorted.Length - 1) * (double)i / Steps)]))]);
     }
 
-    /// <summary>The share of held-out normal rows that are more usual than a row with this log p(x): 0 for a usual row, 1 for one like none of them.</summary>
+    /// <summary>The share of held-out normal rows that are more usual than a row with
+    /// this log p(x): 0 for a usual row, 1 for one like none of them.</summary>
     public double Unusual(double logProb) => HeldOut.Count(q => q > logProb) / (double)HeldOut.Count;
 
     /// <summary>Writes a model and its table to one file.</summary>
@@ -33,7 +35,8 @@ internal sealed record TableFile(IReadOnlyList<string> Columns, IReadOnlyList<do
     /// <exception cref="InvalidDataException">The file is damaged, or its model is none of tables.</exception>
     public static (FlowModel Model, TableFile? Table) Load(string path, Device device)
     {
-        if (!File.Exists(path)) throw new FileNotFoundException($"There is no model {path}. Train one first, or name another with --load.", path);
+        if (!File.Exists(path))
+            throw new FileNotFoundException($"There is no model {path}. Train one first, or name another with --load.", path);
         TableFile? table = null;
         if (SafeTensors.ReadHeader(path).Metadata.TryGetValue(Key, out var json))
             try
@@ -47,7 +50,8 @@ internal sealed record TableFile(IReadOnlyList<string> Columns, IReadOnlyList<do
         var model = FlowModel.Load(path, device);
         string? fault = model.InputShape.Count != 1 ? $"holds a model of images {model.InputShape}, not of tables"
             : model.ContextSize > 0 ? $"holds a model with {model.ContextSize} context features, which this program does not give"
-            : table is not null && (table.Columns?.Count != model.InputShape[0] || table.HeldOut is null) ? "names other columns than its model has. Train the model again"
+            : table is not null && (table.Columns?.Count != model.InputShape[0] || table.HeldOut is null)
+                ? "names other columns than its model has. Train the model again"
             : null;
         if (fault is null) return (model, table);
         model.Dispose();

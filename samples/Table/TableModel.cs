@@ -30,7 +30,9 @@ internal static class TableModel
         var plan = TrainingPlan.Of(options, how, training, device, wanted.Epochs, wanted.Time);
         var model = TableModels.Build(options, wanted.Seed);
         model.to(device);
-        Console.WriteLine($"{model.GetName()} with {model.parameters().Sum(p => p.numel()):N0} weights, {batch} rows a step. {plan.Forecast(wanted.Time)}");
+        Console.WriteLine(
+            $"{model.GetName()} with {model.parameters().Sum(p => p.numel()):N0} weights, {batch} rows a step. " +
+            $"{plan.Forecast(wanted.Time)}");
 
         using var bar = new ProgressBar("training", plan.Epochs, "epochs");
         using var trainer = new Trainer(model, how with { Epochs = plan.Epochs, MaxDuration = wanted.Time });
@@ -38,11 +40,20 @@ internal static class TableModel
             new Report<TrainingProgress>(p => { if (p.Batch == p.Batches) bar.Report(p.Epoch, $"loss {p.Loss:F2}"); }));
         bar.Dispose();
         if (result.BestEpoch is not { } best)
-            throw new InvalidOperationException($"The time was too short for one pass over the {split.Training.Length} training rows. Use a larger --time, a larger --batch, or a smaller --hidden.");
-        Console.WriteLine($"Best validation in epoch {best} of {result.History.Count}{result.Reason switch { StopReason.EarlyStopped => ", stopped early", StopReason.TimeLimit => ", stopped by --time", _ => "" }}");
+            throw new InvalidOperationException(
+                $"The time was too short for one pass over the {split.Training.Length} training rows. Use a larger --time, a larger " +
+                $"--batch, or a smaller --hidden.");
+        var stopped = result.Reason switch
+        {
+            StopReason.EarlyStopped => ", stopped early",
+            StopReason.TimeLimit => ", stopped by --time",
+            _ => "",
+        };
+        Console.WriteLine($"Best validation in epoch {best} of {result.History.Count}{stopped}");
         foreach (var warning in result.Warnings) Console.WriteLine($"Take care: {warning}");
         new TrainingCurve([.. result.History.Select(e => -e.Loss)], [.. result.History.Select(e => -e.ValidationLoss ?? double.NaN)],
-            new() { Title = "log-likelihood", YLabel = "log p(x), nats a row", LowerIsBetter = false }).Save(Path.Combine(wanted.Output, "training.png"));
+            new() { Title = "log-likelihood", YLabel = "log p(x), nats a row", LowerIsBetter = false })
+                .Save(Path.Combine(wanted.Output, "training.png"));
         return model;
     }
 

@@ -10,10 +10,12 @@ internal static class TableOutput
     public static void Write(TableSplit split, double[] scores, string folder)
     {
         var set = new string[split.Rows];
-        foreach (var (rows, name) in new[] { (split.Training, "training"), (split.Validation, "validation"), (split.Test, "held out"), (split.Anomalies, "anomaly") })
+        foreach (var (rows, name) in new[] { (split.Training, "training"), (split.Validation, "validation"), (split.Test, "held out"),
+            (split.Anomalies, "anomaly") })
             foreach (var row in rows) set[row] = name;
         File.WriteAllLines(Path.Combine(folder, "scores.csv"),
-            ["line,log_density,set", .. scores.Select((s, row) => string.Create(CultureInfo.InvariantCulture, $"{split.Lines[row]},{-s:R},{set[row]}"))]);
+            ["line,log_density,set",
+                .. scores.Select((s, row) => string.Create(CultureInfo.InvariantCulture, $"{split.Lines[row]},{-s:R},{set[row]}"))]);
 
         var labelled = split.Anomalies.Length > 0;
         // a row without density lies beyond any score; the picture counts it at the end

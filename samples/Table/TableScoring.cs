@@ -25,7 +25,8 @@ internal sealed class TableScoring
 
     public int Run()
     {
-        if (Label is null && Normal.Count > 0) throw new ArgumentException("--normal names classes of a label; say with --label which column that is.");
+        if (Label is null && Normal.Count > 0)
+            throw new ArgumentException("--normal names classes of a label; say with --label which column that is.");
         TorchBackend.EnsureAvailable();
         var device = SampleProgram.DeviceOf(Device);
         set_num_threads(1);
@@ -40,7 +41,9 @@ internal sealed class TableScoring
             Write(file, table, scores);
             Console.WriteLine($"{Csv}: {scores.Length} rows, {rows.Columns.Count} features, scored with {Load}");
             if (table is not null)
-                Console.WriteLine($"{scores.Count(s => table.Unusual(-s) >= Rare)} rows are as unusual as the {1 - Rare:P0} least usual held-out rows of the training table, or more.");
+                Console.WriteLine(
+                    $"{scores.Count(s => table.Unusual(-s) >= Rare)} rows are as unusual as the {1 - Rare:P0} least usual held-out rows " +
+                    $"of the training table, or more.");
             if (isAnomaly.Length > 0) Comparison.Detect([("flow", scores)], isAnomaly);
             Ranking.Report(file.Lines, scores, isAnomaly, null);
             Console.WriteLine($"\nWritten to {Output}");
@@ -55,17 +58,22 @@ internal sealed class TableScoring
         if (table is null)
         {
             if (given.Length != features)
-                throw new DataFormatException($"{Csv} has {given.Length} columns, but the model of {Load} has {features} features, and its file has no names of columns. Give a table with just these columns, in the order of the training.");
+                throw new DataFormatException(
+                    $"{Csv} has {given.Length} columns, but the model of {Load} has {features} features, and its file has no names of " +
+                    $"columns. Give a table with just these columns, in the order of the training.");
             Console.WriteLine($"{Load} has no names of columns: the columns are taken in the order of the file.");
             return given;
         }
         var missing = table.Columns.Except(given).ToArray();
         if (missing.Length > 0)
-            throw new DataFormatException($"{Csv} lacks {missing.Length} of the {table.Columns.Count} columns of the training table: {Some(missing)}. It has {Some(given)}."
+            throw new DataFormatException(
+                $"{Csv} lacks {missing.Length} of the {table.Columns.Count} columns of the training table: {Some(missing)}. It has " +
+                $"{Some(given)}."
                 + (file.HasHeader ? "" : " It has no header: add the names of the training table as its first line."));
         var others = given.Except(table.Columns).ToArray();
         if (others.Length > 0) Console.WriteLine($"Not of the model, and not used: {Some(others)}");
-        if (!given.Where(table.Columns.Contains).SequenceEqual(table.Columns)) Console.WriteLine("The columns stand in another order than in the training table; they are taken by name.");
+        if (!given.Where(table.Columns.Contains).SequenceEqual(table.Columns))
+            Console.WriteLine("The columns stand in another order than in the training table; they are taken by name.");
         return [.. table.Columns];
     }
 
@@ -73,8 +81,10 @@ internal sealed class TableScoring
     {
         if (Path.GetDirectoryName(Path.GetFullPath(Output)) is { } folder) Directory.CreateDirectory(folder);
         File.WriteAllLines(Output, [$"line,log_density{(table is null ? "" : ",unusual")}",
-            .. scores.Select((s, row) => string.Create(CultureInfo.InvariantCulture, $"{file.Lines[row]},{-s:R}") + (table is null ? "" : string.Create(CultureInfo.InvariantCulture, $",{table.Unusual(-s):F2}")))]);
+            .. scores.Select((s, row) => string.Create(CultureInfo.InvariantCulture, $"{file.Lines[row]},{-s:R}") + (table is null ? ""
+                : string.Create(CultureInfo.InvariantCulture, $",{table.Unusual(-s):F2}")))]);
     }
 
-    private static string Some(string[] names) => string.Join(", ", names.Take(10)) + (names.Length > 10 ? $" and {names.Length - 10} more" : "");
+    private static string Some(string[] names) =>
+        string.Join(", ", names.Take(10)) + (names.Length > 10 ? $" and {names.Length - 10} more" : "");
 }

@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Samples.Table;
 
-/// <summary>A table, parted at random into rows to train on, rows for early stopping, held-out rows, and rows that are known anomalies.</summary>
+/// <summary>A table, parted at random into rows to train on, rows for early
+/// stopping, held-out rows, and rows that are known anomalies.</summary>
 internal sealed class TableSplit : IDisposable
 {
     private const double TestPart = 0.25, ValidationPart = 0.15;
@@ -43,12 +44,14 @@ internal sealed class TableSplit : IDisposable
     public int[] Anomalies { get; }
 
     /// <summary>Takes the label and what has no density out of a table, and parts the rest.</summary>
-    public static TableSplit Of(CsvFile file, string? label, IReadOnlyList<string> normalClasses, IReadOnlyList<string> ignore, int seed, Action<string> say)
+    public static TableSplit Of(CsvFile file, string? label, IReadOnlyList<string> normalClasses, IReadOnlyList<string> ignore, int seed,
+        Action<string> say)
     {
         var isAnomaly = label is null ? [] : Labels.Read(file, label, normalClasses, say);
         var normal = Enumerable.Range(0, file.Lines.Count).Where(r => label is null || !isAnomaly[r]).ToArray();
         if (normal.Length < FewestRows)
-            throw new DataFormatException($"{file.Path} has {normal.Length} {(label is null ? "" : "normal ")}rows to learn from; expected at least {FewestRows}.");
+            throw new DataFormatException(
+                $"{file.Path} has {normal.Length} {(label is null ? "" : "normal ")}rows to learn from; expected at least {FewestRows}.");
         int[] anomalies = [.. Enumerable.Range(0, file.Lines.Count).Except(normal)];
         new Random(seed).Shuffle(normal);
         var (test, validation) = ((int)Math.Ceiling(TestPart * normal.Length), (int)Math.Ceiling(ValidationPart * normal.Length));

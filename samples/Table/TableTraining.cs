@@ -40,7 +40,8 @@ internal sealed class TableTraining
     {
         // what the command line alone can get wrong comes before any work
         TableModels.Options(Model, 2, 1000, Hidden);
-        if (Label is null && Csv is not null && Normal.Count > 0) throw new ArgumentException("--normal names classes of a label; say with --label which column that is.");
+        if (Label is null && Csv is not null && Normal.Count > 0)
+            throw new ArgumentException("--normal names classes of a label; say with --label which column that is.");
         TorchBackend.EnsureAvailable();
         var device = SampleProgram.DeviceOf(Device);
         // on networks this small, several threads mostly wait for each other
@@ -52,7 +53,8 @@ internal sealed class TableTraining
         using var split = TableSplit.Of(file, label, Normal, Ignore, Seed, Console.WriteLine);
         Directory.CreateDirectory(Output);
         Console.WriteLine($"{path}: {split.Rows} rows, {split.Columns.Count} features");
-        Console.WriteLine($"{split.Training.Length} rows to train on, {split.Validation.Length} for early stopping, {split.Test.Length} held out"
+        Console.WriteLine(
+            $"{split.Training.Length} rows to train on, {split.Validation.Length} for early stopping, {split.Test.Length} held out"
             + (split.Anomalies.Length > 0 ? $", {split.Anomalies.Length} anomalies for the ranking alone" : ""));
 
         using var model = TableModel.Train(split, this, device);

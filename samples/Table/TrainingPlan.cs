@@ -35,7 +35,8 @@ internal sealed record TrainingPlan(int Epochs, TimeSpan EpochTime)
         var watch = new Stopwatch();
         long last = 0;
         // a pass of few steps is timed as several passes
-        using (var trainer = new Trainer(model, training with { Epochs = ((WarmUp + Timed) / steps) + 1, MaxSteps = WarmUp + Timed, Patience = null, ValidationFraction = 0 }))
+        using (var trainer = new Trainer(model, training with { Epochs = ((WarmUp + Timed) / steps) + 1, MaxSteps = WarmUp + Timed,
+            Patience = null, ValidationFraction = 0 }))
             trainer.Fit(TrainingData.From(rows), null, new Report<TrainingProgress>(p =>
             {
                 if (p.Step == WarmUp) watch.Restart();
@@ -52,7 +53,8 @@ internal sealed record TrainingPlan(int Epochs, TimeSpan EpochTime)
     public string Forecast(TimeSpan time)
     {
         var all = EpochTime * Epochs;
-        return $"A pass over the training rows takes {Show(EpochTime)}; {Epochs} passes at most, {(all <= time ? $"in {Show(all)} if they are all needed" : $"stopped after {Show(time)} (--time)")}.";
+        return $"A pass over the training rows takes {Show(EpochTime)}; {Epochs} passes at most, " +
+            $"{(all <= time ? $"in {Show(all)} if they are all needed" : $"stopped after {Show(time)} (--time)")}.";
     }
 
     private static string Show(TimeSpan time) => time.TotalSeconds switch

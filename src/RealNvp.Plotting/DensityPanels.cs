@@ -24,7 +24,8 @@ public sealed class DensityPanels : Picture
     /// The log-density, shape (rows, columns): [0, 0] is the cell at the lower left corner of the box, rows run upwards,
     /// columns to the right, as of <see cref="PlotBox.CellCentres"/>. Negative infinity is a density of 0.
     /// </param>
-    /// <param name="samples">Samples of the model, shape (M, 2), or null for no such panel. Samples that are not finite are left out.</param>
+    /// <param name="samples">Samples of the model, shape (M, 2), or null
+    /// for no such panel. Samples that are not finite are left out.</param>
     /// <param name="gridLines">
     /// The warped grid, shape (lines, points, 2), for example <see cref="PlotBox.GridLines"/> sent through the flow; or null for no such
     /// panel. Points that are not finite leave gaps.
@@ -32,9 +33,12 @@ public sealed class DensityPanels : Picture
     /// <param name="options">Box, titles and size; null takes the defaults.</param>
     /// <remarks>All tensors: any real dtype, any device; they are only read.</remarks>
     /// <exception cref="ArgumentNullException"><paramref name="data"/> or <paramref name="logDensity"/> is null.</exception>
-    /// <exception cref="ArgumentException">A shape is another one, the data or the density holds NaN or +infinity, or an option is out of range.</exception>
-    public DensityPanels(Tensor data, Tensor logDensity, Tensor? samples = null, Tensor? gridLines = null, DensityPanelsOptions? options = null)
-        : this(PanelLayout.Of(options ??= new(), samples is not null, gridLines is not null), options, data, logDensity, samples, gridLines) { }
+    /// <exception cref="ArgumentException">A shape is another one, the data or the
+    /// density holds NaN or +infinity, or an option is out of range.</exception>
+    public DensityPanels(Tensor data, Tensor logDensity, Tensor? samples = null, Tensor? gridLines = null,
+        DensityPanelsOptions? options = null)
+        : this(PanelLayout.Of(options ??= new(), samples is not null, gridLines is not null), options, data, logDensity, samples,
+            gridLines) { }
 
     /// <summary>Makes the picture from a density that is given as a function, such as <c>flow.LogProb</c>.</summary>
     /// <param name="data">The data, shape (N, 2), N at least 1. At most 20,000 points are drawn.</param>
@@ -43,18 +47,25 @@ public sealed class DensityPanels : Picture
     /// the device of <paramref name="data"/>. It is called at once, without gradients, with at most 16,384 points a call; it must
     /// not dispose its argument. Its result is disposed here.
     /// </param>
-    /// <param name="samples">Samples of the model, shape (M, 2), or null for no such panel. Samples that are not finite are left out.</param>
-    /// <param name="gridLines">The warped grid, shape (lines, points, 2), or null for no such panel. Points that are not finite leave gaps.</param>
+    /// <param name="samples">Samples of the model, shape (M, 2), or null
+    /// for no such panel. Samples that are not finite are left out.</param>
+    /// <param name="gridLines">The warped grid, shape (lines, points, 2), or
+    /// null for no such panel. Points that are not finite leave gaps.</param>
     /// <param name="options">Box, titles and size; null takes the defaults.</param>
     /// <exception cref="ArgumentNullException"><paramref name="data"/> or <paramref name="logDensity"/> is null.</exception>
-    /// <exception cref="ArgumentException">A shape is another one, the data or the density holds NaN or +infinity, or an option is out of range.</exception>
-    public DensityPanels(Tensor data, Func<Tensor, Tensor> logDensity, Tensor? samples = null, Tensor? gridLines = null, DensityPanelsOptions? options = null)
-        : this(PanelLayout.Of(options ??= new(), samples is not null, gridLines is not null), options, data, DensityGrid.Evaluate(logDensity, data, options), samples, gridLines) { }
+    /// <exception cref="ArgumentException">A shape is another one, the data or the
+    /// density holds NaN or +infinity, or an option is out of range.</exception>
+    public DensityPanels(Tensor data, Func<Tensor, Tensor> logDensity, Tensor? samples = null, Tensor? gridLines = null,
+        DensityPanelsOptions? options = null)
+        : this(PanelLayout.Of(options ??= new(), samples is not null, gridLines is not null), options, data,
+            DensityGrid.Evaluate(logDensity, data, options), samples, gridLines) { }
 
-    private DensityPanels(PanelLayout layout, DensityPanelsOptions options, Tensor data, Tensor logDensity, Tensor? samples, Tensor? gridLines)
+    private DensityPanels(PanelLayout layout, DensityPanelsOptions options, Tensor data, Tensor logDensity, Tensor? samples,
+        Tensor? gridLines)
         : this(layout, options, data, DensityGrid.Of(logDensity), samples, gridLines) { }
 
-    private DensityPanels(PanelLayout layout, DensityPanelsOptions options, Tensor data, double[,] density, Tensor? samples, Tensor? gridLines)
+    private DensityPanels(PanelLayout layout, DensityPanelsOptions options, Tensor data, double[,] density, Tensor? samples,
+        Tensor? gridLines)
         : base(layout.Width, layout.Height)
     {
         (this.layout, this.options, this.density) = (layout, options, density);

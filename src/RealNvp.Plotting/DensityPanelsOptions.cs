@@ -24,6 +24,7 @@ public sealed record DensityPanelsOptions
     /// <summary>The title of the grid panel. Default "warped latent grid".</summary>
     public string GridTitle { get; init; } = "warped latent grid";
 
-    /// <summary>The width of one panel's plane in pixels, 100 to 2000; its height follows from the box, since both axes have the same unit. Default 360.</summary>
+    /// <summary>The width of one panel's plane in pixels, 100 to 2000; its height
+    /// follows from the box, since both axes have the same unit. Default 360.</summary>
     public int PanelWidth { get; init; } = 360;
 }

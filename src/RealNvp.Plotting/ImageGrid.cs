@@ -30,7 +30,8 @@ public sealed class ImageGrid : Picture
     /// <see cref="ImageGridOptions.Levels"/> and <see cref="ImageGridOptions.Range"/>), an option is outside its range,
     /// the number of titles is not the number of rows or columns, or the picture would be too large.
     /// </exception>
-    public ImageGrid(Tensor images, ImageGridOptions? options = null) : this(images, options ?? new(), GridLayout.Of(images, options ?? new())) { }
+    public ImageGrid(Tensor images, ImageGridOptions? options = null)
+        : this(images, options ?? new(), GridLayout.Of(images, options ?? new())) { }
 
     private ImageGrid(Tensor images, ImageGridOptions options, GridLayout layout) : base(layout.Width, layout.Height)
     {
@@ -66,7 +67,8 @@ public sealed class ImageGrid : Picture
             pixels[4 * p + 2] = values[start + blue + p];
             pixels[4 * p + 3] = 255;
         }
-        return SKImage.FromPixelCopy(new SKImageInfo(layout.ImageWidth, layout.ImageHeight, SKColorType.Rgba8888, SKAlphaType.Opaque), pixels);
+        return SKImage.FromPixelCopy(new SKImageInfo(layout.ImageWidth, layout.ImageHeight, SKColorType.Rgba8888, SKAlphaType.Opaque),
+            pixels);
     }
 
     private static (double Low, double High) ValueRange(Tensor images, ImageGridOptions options)
@@ -80,7 +82,8 @@ public sealed class ImageGrid : Picture
         if (options.Levels < 2) throw new ArgumentException($"Levels is {options.Levels}; expected at least 2.", nameof(options));
         if (options.Levels is null && images.is_floating_point())
             throw new ArgumentException(
-                $"The images have dtype {images.dtype}, so the value of white is not known. Set Range, such as (0, 1), or Levels, such as 256.", nameof(options));
+                $"The images have dtype {images.dtype}, so the value of white is not known. Set Range, such as (0, 1), or Levels, such " +
+                    $"as 256.", nameof(options));
         return (0, (options.Levels ?? (images.dtype == ScalarType.Bool ? 2 : 256)) - 1);
     }
 }

@@ -17,11 +17,14 @@ public sealed record ImageGridOptions
     /// <summary>The white space between images and around the grid, in pixels, at least 0. Default 2.</summary>
     public int Padding { get; init; } = 2;
 
-    /// <summary>The number of values that a pixel can have, at least 2: 0 is drawn black and <c>Levels - 1</c> white (or full colour).</summary>
-    /// <remarks>When null, and <see cref="Range"/> is null too: 256 for an integer dtype, 2 for bool; a floating dtype needs one of both.</remarks>
+    /// <summary>The number of values that a pixel can have, at least 2: 0 is
+    /// drawn black and <c>Levels - 1</c> white (or full colour).</summary>
+    /// <remarks>When null, and <see cref="Range"/> is null too: 256 for an
+    /// integer dtype, 2 for bool; a floating dtype needs one of both.</remarks>
     public int? Levels { get; init; }
 
-    /// <summary>The values that are drawn black and white. Values outside are drawn as the nearer one. Used instead of <see cref="Levels"/>.</summary>
+    /// <summary>The values that are drawn black and white. Values outside are
+    /// drawn as the nearer one. Used instead of <see cref="Levels"/>.</summary>
     public (double Low, double High)? Range { get; init; }
 
     /// <summary>A title above the grid, or null.</summary>

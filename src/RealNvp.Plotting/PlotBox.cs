@@ -50,7 +50,8 @@ public readonly record struct PlotBox(double XMin, double XMax, double YMin, dou
     public Tensor GridLines(int lines = 17, int points = 200)
     {
         Validate(nameof(PlotBox));
-        if (lines < 2 || points < 2) throw new ArgumentException($"The grid has {lines} lines of {points} points; expected at least 2 of both.");
+        if (lines < 2 || points < 2)
+            throw new ArgumentException($"The grid has {lines} lines of {points} points; expected at least 2 of both.");
         var grid = new float[2 * (long)lines * points * 2];
         long k = 0;
         for (var upright = 1; upright >= 0; upright--)
@@ -67,6 +68,7 @@ public readonly record struct PlotBox(double XMin, double XMax, double YMin, dou
     internal void Validate(string name)
     {
         if (!(double.IsFinite(XMax - XMin) && double.IsFinite(YMax - YMin) && XMin < XMax && YMin < YMax))
-            throw new ArgumentException($"{name} is x {XMin} to {XMax}, y {YMin} to {YMax}; expected finite ends, the lower one first.", name);
+            throw new ArgumentException($"{name} is x {XMin} to {XMax}, y {YMin} to {YMax}; expected finite ends, the lower one first.",
+                name);
     }
 }

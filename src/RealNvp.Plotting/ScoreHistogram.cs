@@ -19,7 +19,8 @@ public sealed class ScoreHistogram : Picture
 
     /// <summary>Makes the picture of two populations.</summary>
     /// <param name="first">The scores of the first population, shape (N), N at least 1, any real dtype and device. It is only read.</param>
-    /// <param name="second">The scores of the second population, shape (M), M at least 1, any real dtype and device. It is only read.</param>
+    /// <param name="second">The scores of the second population, shape (M),
+    /// M at least 1, any real dtype and device. It is only read.</param>
     /// <param name="options">Texts, bins and size; null takes the defaults.</param>
     /// <exception cref="ArgumentNullException">A tensor is null.</exception>
     /// <exception cref="ArgumentException">A shape is another one, a score is NaN or infinite, or an option is out of range.</exception>
@@ -28,8 +29,10 @@ public sealed class ScoreHistogram : Picture
     {
         Check.ChartSize(options.Width, options.Height);
         if (options.Bins is < 1 or > 1000) throw new ArgumentException($"Bins is {options.Bins}; expected 1 to 1000.", nameof(options));
-        if (options.Threshold is { } t && !double.IsFinite(t)) throw new ArgumentException($"Threshold is {t}; expected a finite number.", nameof(options));
-        if (options.Largest is { } m && !double.IsFinite(m)) throw new ArgumentException($"Largest is {m}; expected a finite number.", nameof(options));
+        if (options.Threshold is { } t && !double.IsFinite(t))
+            throw new ArgumentException($"Threshold is {t}; expected a finite number.", nameof(options));
+        if (options.Largest is { } m && !double.IsFinite(m))
+            throw new ArgumentException($"Largest is {m}; expected a finite number.", nameof(options));
         this.options = options;
         this.first = Scores(first, nameof(first));
         this.second = Scores(second, nameof(second));
@@ -42,7 +45,8 @@ public sealed class ScoreHistogram : Picture
         var (low, high) = Range();
         var outside = all.Count(v => v < low || v > high);
         var (bottom, top) = low < high ? (low, high) : RobustRange.Pad(low, high, 0);
-        var highest = Math.Max(AddBars(plot, first, bottom, top, options.FirstLabel, Palette.First), AddBars(plot, second, bottom, top, options.SecondLabel, Palette.Second));
+        var highest = Math.Max(AddBars(plot, first, bottom, top, options.FirstLabel, Palette.First),
+            AddBars(plot, second, bottom, top, options.SecondLabel, Palette.Second));
         if (options.Threshold is { } threshold)
         {
             var line = plot.Add.VerticalLine(threshold, 2, Palette.Ink, LinePattern.Dashed);

@@ -21,7 +21,8 @@ public sealed record ScoreHistogramOptions
     /// <summary>A score that is marked by a vertical line, such as a decision threshold, or null.</summary>
     public double? Threshold { get; init; }
 
-    /// <summary>The largest score that is shown; larger ones are counted in the last bin. Null chooses the bulk of both populations.</summary>
+    /// <summary>The largest score that is shown; larger ones are counted in
+    /// the last bin. Null chooses the bulk of both populations.</summary>
     public double? Largest { get; init; }
 
     /// <summary>The width of the picture in pixels, at least 200. Default 900.</summary>

@@ -32,7 +32,8 @@ public sealed class TrainingCurve : Picture
     /// <param name="options">Texts and size; null takes the defaults.</param>
     /// <exception cref="ArgumentNullException"><paramref name="training"/> is null.</exception>
     /// <exception cref="ArgumentException">No value is finite, an x is NaN or infinite, or the size is out of range.</exception>
-    public TrainingCurve(IEnumerable<(double X, double Y)> training, IEnumerable<(double X, double Y)>? validation = null, TrainingCurveOptions? options = null)
+    public TrainingCurve(IEnumerable<(double X, double Y)> training, IEnumerable<(double X, double Y)>? validation = null,
+        TrainingCurveOptions? options = null)
         : base((options ??= new()).Width, options.Height)
     {
         ArgumentNullException.ThrowIfNull(training);
@@ -42,11 +43,13 @@ public sealed class TrainingCurve : Picture
         this.validation = Sorted(validation ?? [], nameof(validation));
         if (!this.training.Concat(this.validation).Any(p => double.IsFinite(p.Y)))
             throw new ArgumentException(
-                $"None of the {this.training.Length} training and {this.validation.Length} validation values is finite; expected at least one number to draw.", nameof(training));
+                $"None of the {this.training.Length} training and {this.validation.Length} validation values is finite; expected at " +
+                    $"least one number to draw.", nameof(training));
         (BestX, BestY) = Best();
     }
 
-    /// <summary>The x of the best value: of the validation where it has a finite value, else of the training. The first of equal ones.</summary>
+    /// <summary>The x of the best value: of the validation where it has a
+    /// finite value, else of the training. The first of equal ones.</summary>
     public double BestX { get; }
 
     /// <summary>The best value: the lowest, or the highest where <see cref="TrainingCurveOptions.LowerIsBetter"/> is false.</summary>
@@ -109,8 +112,10 @@ public sealed class TrainingCurve : Picture
     private void AddNote(Plot plot, (double X, double Y)[] points, double low, double high)
     {
         List<string> lines = [];
-        if (points.Count(p => p.Y > high) is > 0 and var above) lines.Add($"not shown: {above} above, up to {Format(points.Max(p => p.Y))}");
-        if (points.Count(p => p.Y < low) is > 0 and var below) lines.Add($"not shown: {below} below, down to {Format(points.Min(p => p.Y))}");
+        if (points.Count(p => p.Y > high) is > 0 and var above)
+            lines.Add($"not shown: {above} above, up to {Format(points.Max(p => p.Y))}");
+        if (points.Count(p => p.Y < low) is > 0 and var below)
+            lines.Add($"not shown: {below} below, down to {Format(points.Min(p => p.Y))}");
         if (lines.Count == 0) return;
         var note = plot.Add.Annotation(string.Join("\n", lines), options.LowerIsBetter ? Alignment.LowerLeft : Alignment.UpperLeft);
         note.LabelStyle.FontSize = Charts.TextSize - 2;

@@ -5,12 +5,14 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>Rows of numbers in an array of any form, for callers without tensors: an array is one by itself, as in <c>flow.LogProb(new float[,] { { 1, 2 }, { 3, 4 } })</c>.</summary>
+/// <summary>Rows of numbers in an array of any form, for callers without tensors: an array is
+/// one by itself, as in <c>flow.LogProb(new float[,] { { 1, 2 }, { 3, 4 } })</c>.</summary>
 /// <remarks>
-/// <para>Two dimensions and arrays of arrays have a row for each example. An array of one dimension, a span or memory has all rows one after the other; how many there are follows from the size of
-/// an example. An example of several dimensions, such as an image (C, H, W), is one row, in that order.</para>
-/// <para>Numbers keep their type until they are in the flow: double, float, long, int or byte, the last three for a flow that dequantizes and for labels. They are copied once; the array stays as it is, and may
-/// be changed after the call.</para>
+/// <para>Two dimensions and arrays of arrays have a row for each example. An array of one dimension, a span
+/// or memory has all rows one after the other; how many there are follows from the size of an example. An
+/// example of several dimensions, such as an image (C, H, W), is one row, in that order.</para>
+/// <para>Numbers keep their type until they are in the flow: double, float, long, int or byte, the last three for a flow that
+/// dequantizes and for labels. They are copied once; the array stays as it is, and may be changed after the call.</para>
 /// </remarks>
 public readonly ref struct DataRows
 {
@@ -22,10 +24,12 @@ public readonly ref struct DataRows
     /// <summary>Rows one after the other.</summary>
     /// <param name="numbers">Row by row; a multiple of <paramref name="columns"/>.</param>
     /// <param name="columns">The number of numbers of a row; at least 1.</param>
-    public DataRows(ReadOnlySpan<float> numbers, int columns) : this(Bytes(numbers), ScalarType.Float32, sizeof(float), Positive(columns)) { }
+    public DataRows(ReadOnlySpan<float> numbers, int columns)
+        : this(Bytes(numbers), ScalarType.Float32, sizeof(float), Positive(columns)) { }
 
     /// <inheritdoc cref="DataRows(ReadOnlySpan{float}, int)"/>
-    public DataRows(ReadOnlySpan<double> numbers, int columns) : this(Bytes(numbers), ScalarType.Float64, sizeof(double), Positive(columns)) { }
+    public DataRows(ReadOnlySpan<double> numbers, int columns)
+        : this(Bytes(numbers), ScalarType.Float64, sizeof(double), Positive(columns)) { }
 
     private DataRows(ReadOnlySpan<byte> raw, ScalarType type, int size, int? columns)
     {
@@ -40,16 +44,20 @@ public readonly ref struct DataRows
     public int? Columns => columns;
 
     /// <summary>Rows of an array.</summary>
-    public static implicit operator DataRows(float[,]? rows) => rows is null ? default : new(Bytes(Flat<float>(rows)), ScalarType.Float32, sizeof(float), rows.GetLength(1));
+    public static implicit operator DataRows(float[,]? rows) =>
+        rows is null ? default : new(Bytes(Flat<float>(rows)), ScalarType.Float32, sizeof(float), rows.GetLength(1));
 
     /// <summary>Rows of an array.</summary>
-    public static implicit operator DataRows(double[,]? rows) => rows is null ? default : new(Bytes(Flat<double>(rows)), ScalarType.Float64, sizeof(double), rows.GetLength(1));
+    public static implicit operator DataRows(double[,]? rows) =>
+        rows is null ? default : new(Bytes(Flat<double>(rows)), ScalarType.Float64, sizeof(double), rows.GetLength(1));
 
     /// <summary>Rows of an array of arrays of one length.</summary>
-    public static implicit operator DataRows(float[][]? rows) => rows is null ? default : new(Bytes<float>(Joined(rows, out var columns)), ScalarType.Float32, sizeof(float), columns);
+    public static implicit operator DataRows(float[][]? rows) =>
+        rows is null ? default : new(Bytes<float>(Joined(rows, out var columns)), ScalarType.Float32, sizeof(float), columns);
 
     /// <summary>Rows of an array of arrays of one length.</summary>
-    public static implicit operator DataRows(double[][]? rows) => rows is null ? default : new(Bytes<double>(Joined(rows, out var columns)), ScalarType.Float64, sizeof(double), columns);
+    public static implicit operator DataRows(double[][]? rows) =>
+        rows is null ? default : new(Bytes<double>(Joined(rows, out var columns)), ScalarType.Float64, sizeof(double), columns);
 
     /// <summary>All rows one after the other.</summary>
     public static implicit operator DataRows(float[]? numbers) => numbers is null ? default : (DataRows)numbers.AsSpan();
@@ -58,13 +66,16 @@ public readonly ref struct DataRows
     public static implicit operator DataRows(double[]? numbers) => numbers is null ? default : (DataRows)numbers.AsSpan();
 
     /// <summary>All rows one after the other, or labels.</summary>
-    public static implicit operator DataRows(long[]? numbers) => numbers is null ? default : new(Bytes<long>(numbers), ScalarType.Int64, sizeof(long), null);
+    public static implicit operator DataRows(long[]? numbers) =>
+        numbers is null ? default : new(Bytes<long>(numbers), ScalarType.Int64, sizeof(long), null);
 
     /// <summary>All rows one after the other, or labels.</summary>
-    public static implicit operator DataRows(int[]? numbers) => numbers is null ? default : new(Bytes<int>(numbers), ScalarType.Int32, sizeof(int), null);
+    public static implicit operator DataRows(int[]? numbers) =>
+        numbers is null ? default : new(Bytes<int>(numbers), ScalarType.Int32, sizeof(int), null);
 
     /// <summary>All rows one after the other, such as pixels.</summary>
-    public static implicit operator DataRows(byte[]? numbers) => numbers is null ? default : new(numbers, ScalarType.Byte, sizeof(byte), null);
+    public static implicit operator DataRows(byte[]? numbers) =>
+        numbers is null ? default : new(numbers, ScalarType.Byte, sizeof(byte), null);
 
     /// <summary>All rows one after the other.</summary>
     public static implicit operator DataRows(ReadOnlySpan<float> numbers) => new(Bytes(numbers), ScalarType.Float32, sizeof(float), null);
@@ -92,8 +103,13 @@ public readonly ref struct DataRows
     {
         if (IsNull) throw new ArgumentNullException(parameter, $"{owner} needs an array of rows; got null.");
         var (width, count) = (shape.NumElements, raw.Length / size);
-        if (columns is { } c && c != width) throw new ArgumentException($"{owner} expects {parameter} with {width} number(s) in a row, for examples of shape {shape}; got rows of {c}.", parameter);
-        if (count % width != 0) throw new ArgumentException($"{owner} expects {parameter} with {width} number(s) in a row, for examples of shape {shape}; got {count} numbers, which is no whole number of rows.", parameter);
+        if (columns is { } c && c != width)
+            throw new ArgumentException(
+                $"{owner} expects {parameter} with {width} number(s) in a row, for examples of shape {shape}; got rows of {c}.", parameter);
+        if (count % width != 0)
+            throw new ArgumentException(
+                $"{owner} expects {parameter} with {width} number(s) in a row, for examples of shape {shape}; got {count} numbers, " +
+                $"which is no whole number of rows.", parameter);
         var sizes = shape.WithBatch(count / width);
         return type switch
         {
@@ -105,7 +121,9 @@ public readonly ref struct DataRows
         };
     }
 
-    private static ReadOnlySpan<T> Flat<T>(Array rows) where T : unmanaged => MemoryMarshal.CreateReadOnlySpan(ref System.Runtime.CompilerServices.Unsafe.As<byte, T>(ref MemoryMarshal.GetArrayDataReference(rows)), rows.Length);
+    private static ReadOnlySpan<T> Flat<T>(Array rows) where T : unmanaged =>
+        MemoryMarshal.CreateReadOnlySpan(ref System.Runtime.CompilerServices.Unsafe.As<byte, T>(
+            ref MemoryMarshal.GetArrayDataReference(rows)), rows.Length);
 
     private static T[] Joined<T>(T[][] rows, out int columns)
     {
@@ -114,7 +132,9 @@ public readonly ref struct DataRows
         for (var i = 0; i < rows.Length; i++)
         {
             if (rows[i] is not { } row) throw new ArgumentException($"Row {i} is null.", nameof(rows));
-            if (row.Length != columns) throw new ArgumentException($"All rows have as many numbers as the first one, which has {columns}; row {i} has {row.Length}.", nameof(rows));
+            if (row.Length != columns)
+                throw new ArgumentException(
+                    $"All rows have as many numbers as the first one, which has {columns}; row {i} has {row.Length}.", nameof(rows));
             row.CopyTo(all, i * columns);
         }
         return all;
@@ -123,7 +143,8 @@ public readonly ref struct DataRows
     private static ReadOnlySpan<byte> Bytes<T>(ReadOnlySpan<T> numbers) where T : unmanaged
     {
         if ((long)numbers.Length * System.Runtime.CompilerServices.Unsafe.SizeOf<T>() > int.MaxValue)
-            throw new ArgumentException($"An array of rows may have 2 GB; got {numbers.Length} numbers. Pass it in parts, or as a tensor.", nameof(numbers));
+            throw new ArgumentException($"An array of rows may have 2 GB; got {numbers.Length} numbers. Pass it in parts, or as a tensor.",
+                nameof(numbers));
         return MemoryMarshal.AsBytes(numbers);
     }
 

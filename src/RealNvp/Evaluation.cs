@@ -20,15 +20,16 @@ public sealed record Evaluation
     /// <summary>Whether these are bounds, as when the flow dequantizes, and not exact: see <see cref="Flow.IsBound"/>.</summary>
     public required bool IsBound { get; init; }
 
-    /// <summary>The number of examples whose log p(x) is finite; the others lie outside of the support, or their density is below what the dtype can hold.</summary>
+    /// <summary>The number of examples whose log p(x) is finite; the others lie outside
+    /// of the support, or their density is below what the dtype can hold.</summary>
     public long FiniteCount { get; init; }
 
     /// <summary>The mean of log p(x) in nats over the examples where it is finite; NaN if there is none.</summary>
     public double FiniteMeanLogProb { get; init; }
 
     /// <summary>
-    /// The largest error of x → z → x over a few examples, relative to the largest magnitude of each element; infinite if the inverse fails, null if it was not
-    /// tried. <see cref="Warnings"/> names the layer at fault if the error is large.
+    /// The largest error of x → z → x over a few examples, relative to the largest magnitude of each element; infinite if
+    /// the inverse fails, null if it was not tried. <see cref="Warnings"/> names the layer at fault if the error is large.
     /// </summary>
     public double? RoundTripError { get; init; }
 
@@ -39,10 +40,12 @@ public sealed record Evaluation
     public override string ToString()
     {
         var error = double.IsNaN(StandardError) ? "" : string.Create(CultureInfo.InvariantCulture, $" ± {StandardError:G2}");
-        var finite = FiniteCount == Count ? "" : string.Create(CultureInfo.InvariantCulture, $"; finite for {FiniteCount:N0}, whose mean is {FiniteMeanLogProb:G6}");
+        var finite = FiniteCount == Count ? ""
+            : string.Create(CultureInfo.InvariantCulture, $"; finite for {FiniteCount:N0}, whose mean is {FiniteMeanLogProb:G6}");
         var inverse = RoundTripError is { } trip ? string.Create(CultureInfo.InvariantCulture, $"; x → z → x to {trip:G2}") : "";
         var numbers = string.Create(CultureInfo.InvariantCulture,
-            $"Mean log p(x) of {Count:N0} example{(Count == 1 ? "" : "s")}{(IsBound ? ", a lower bound" : "")}: {MeanLogProb:G6}{error} nats, {BitsPerDim:G6} bits per dimension{finite}{inverse}.");
+            $"Mean log p(x) of {Count:N0} example{(Count == 1 ? "" : "s")}{(IsBound ? ", a lower bound" : "")}: {MeanLogProb:G6}{error} " +
+                $"nats, {BitsPerDim:G6} bits per dimension{finite}{inverse}.");
         return string.Join('\n', [numbers, .. Warnings]);
     }
 }

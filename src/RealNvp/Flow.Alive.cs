@@ -14,7 +14,8 @@ public partial class Flow
     /// <exception cref="ObjectDisposedException">It is.</exception>
     internal void CheckDisposed()
     {
-        if (disposed) throw new ObjectDisposedException(GetName(), $"The {GetName()} has been disposed. Keep it alive as long as you use it.");
+        if (disposed)
+            throw new ObjectDisposedException(GetName(), $"The {GetName()} has been disposed. Keep it alive as long as you use it.");
     }
 
     /// <summary>Throws if the flow or a part of it is disposed.</summary>
@@ -26,7 +27,8 @@ public partial class Flow
     }
 
     // the weights of a disposed layer are gone from these lists, or are left there without a tensor
-    private bool IsAlive => ModuleLife.FirstDisposed(this) is null && StateCount >= stateCount && !parameters().Concat(buffers()).Any(t => t.IsInvalid);
+    private bool IsAlive => ModuleLife.FirstDisposed(this) is null && StateCount >= stateCount
+        && !parameters().Concat(buffers()).Any(t => t.IsInvalid);
 
     private ObjectDisposedException PartIsGone(Exception? cause)
     {

@@ -7,24 +7,27 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <content>
-/// Doors for callers without tensors: arrays and spans in, arrays of double out. They compute what the methods for tensors do, in the dtype and on the device of the weights, some rows at a time, without
-/// gradients; nothing is left to dispose.
+/// Doors for callers without tensors: arrays and spans in, arrays of double out. They compute what the methods for tensors
+/// do, in the dtype and on the device of the weights, some rows at a time, without gradients; nothing is left to dispose.
 /// </content>
 public partial class Flow
 {
     /// <summary>log p(x | context) of each row, in nats: minus infinity outside of the support.</summary>
     /// <remarks>What a float32 flow gives has its seven digits, in a double: sums and comparisons in .NET lose no more of them.</remarks>
-    /// <param name="x">N rows, in an array of any form, each with the elements of an example (<see cref="InputShape"/>). All values finite.</param>
+    /// <param name="x">N rows, in an array of any form, each with the elements
+    /// of an example (<see cref="InputShape"/>). All values finite.</param>
     /// <param name="context">For a conditional flow, N rows of C values, or N labels.</param>
     /// <param name="seed">Fixes the noise of a dequantization.</param>
     /// <param name="batchSize">The number of rows at a time; null for what suits the shape.</param>
     /// <param name="progress">Hears after each batch how many rows are done.</param>
     /// <param name="cancellationToken">Ends the call between two batches.</param>
     /// <returns>N numbers.</returns>
-    /// <exception cref="ArgumentException">The array does not fit the flow, or holds NaN or infinity; the message says what was expected.</exception>
+    /// <exception cref="ArgumentException">The array does not fit the flow, or
+    /// holds NaN or infinity; the message says what was expected.</exception>
     /// <exception cref="NonFiniteException">A layer gave NaN; it names the layer and the rows.</exception>
     [OverloadResolutionPriority(1)]
-    public double[] LogProb(DataRows x, DataRows context = default, long? seed = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+    public double[] LogProb(DataRows x, DataRows context = default, long? seed = null, int? batchSize = null,
+        IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
@@ -32,7 +35,8 @@ public partial class Flow
         return LogProb(rows, given, seed, batchSize, progress, cancellationToken).FetchDoubles();
     }
 
-    /// <summary>As <see cref="LogProb(DataRows, DataRows, long?, int?, IProgress{long}, CancellationToken)"/>, into memory of the caller's.</summary>
+    /// <summary>As <see cref="LogProb(DataRows, DataRows, long?, int?, IProgress{long}, CancellationToken)"/>,
+    /// into memory of the caller's.</summary>
     /// <param name="x">N rows.</param>
     /// <param name="destination">At least N numbers.</param>
     /// <param name="context">For a conditional flow, N rows of C values, or N labels.</param>
@@ -44,7 +48,10 @@ public partial class Flow
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         var (rows, given) = Given(x, context, nameof(x), InputShape, $"{GetName()}.{nameof(LogProbInto)}");
-        if (rows.shape[0] > destination.Length) throw new ArgumentException($"{GetName()}.{nameof(LogProbInto)} gives {rows.shape[0]} results; the destination has room for {destination.Length}.", nameof(destination));
+        if (rows.shape[0] > destination.Length)
+            throw new ArgumentException(
+                $"{GetName()}.{nameof(LogProbInto)} gives {rows.shape[0]} results; the destination has room for {destination.Length}.",
+                nameof(destination));
         var result = LogProb(rows, given, seed).FetchDoubles();
         result.CopyTo(destination);
         return result.Length;
@@ -53,7 +60,8 @@ public partial class Flow
     /// <summary>-log₂ p(x | context)/D of each row: bits per dimension.</summary>
     /// <inheritdoc cref="LogProb(DataRows, DataRows, long?, int?, IProgress{long}, CancellationToken)"/>
     [OverloadResolutionPriority(1)]
-    public double[] BitsPerDim(DataRows x, DataRows context = default, long? seed = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+    public double[] BitsPerDim(DataRows x, DataRows context = default, long? seed = null, int? batchSize = null,
+        IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
@@ -65,7 +73,8 @@ public partial class Flow
     /// <inheritdoc cref="LogProb(DataRows, DataRows, long?, int?, IProgress{long}, CancellationToken)"/>
     /// <returns>A row of D numbers for each row.</returns>
     [OverloadResolutionPriority(1)]
-    public double[,] Encode(DataRows x, DataRows context = default, long? seed = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+    public double[,] Encode(DataRows x, DataRows context = default, long? seed = null, int? batchSize = null,
+        IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
@@ -81,7 +90,8 @@ public partial class Flow
     /// <param name="cancellationToken">Ends the call between two batches.</param>
     /// <returns>A row of D numbers for each row, with the digits that data in float64 had.</returns>
     [OverloadResolutionPriority(1)]
-    public double[,] Decode(DataRows z, DataRows context = default, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+    public double[,] Decode(DataRows z, DataRows context = default, int? batchSize = null, IProgress<long>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
@@ -97,15 +107,18 @@ public partial class Flow
     /// <param name="batchSize">The number of examples at a time; null for what suits the shape.</param>
     /// <param name="progress">Hears after each batch how many examples are done.</param>
     /// <param name="cancellationToken">Ends the call between two batches.</param>
-    /// <returns>A row of D numbers for each example, with the digits that data in float64 had; with contexts M·N rows, first all N of the first context.</returns>
-    public double[,] SampleArray(long count, DataRows context = default, double temperature = 1, long? seed = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+    /// <returns>A row of D numbers for each example, with the digits that data in
+    /// float64 had; with contexts M·N rows, first all N of the first context.</returns>
+    public double[,] SampleArray(long count, DataRows context = default, double temperature = 1, long? seed = null, int? batchSize = null,
+        IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
         using var scope = NewDisposeScope();
         var given = context.IsNull ? null : ToWeights(ContextTensor(context, $"{GetName()}.{nameof(SampleArray)}"));
         return ToArray(Sample(count, given, temperature, seed, ArrayDtype, batchSize, progress, cancellationToken), InputShape);
     }
 
-    /// <summary>The mean log-likelihood of rows, as <see cref="Evaluate(Tensor, Tensor, int, long, IProgress{long}, bool, CancellationToken)"/> has it.</summary>
+    /// <summary>The mean log-likelihood of rows, as
+    /// <see cref="Evaluate(Tensor, Tensor, int, long, IProgress{long}, bool, CancellationToken)"/> has it.</summary>
     /// <param name="x">N rows, in an array of any form, with N of at least 1.</param>
     /// <param name="context">For a conditional flow, N rows of C values, or N labels.</param>
     /// <param name="batchSize">The number of rows at a time; at least 1.</param>
@@ -114,7 +127,8 @@ public partial class Flow
     /// <param name="tryInverse">Takes a few rows to z and back too.</param>
     /// <param name="cancellationToken">Ends the call between two batches.</param>
     [OverloadResolutionPriority(1)]
-    public Evaluation Evaluate(DataRows x, DataRows context = default, int batchSize = 256, long seed = 0, IProgress<long>? progress = null, bool tryInverse = false, CancellationToken cancellationToken = default)
+    public Evaluation Evaluate(DataRows x, DataRows context = default, int batchSize = 256, long seed = 0, IProgress<long>? progress = null,
+        bool tryInverse = false, CancellationToken cancellationToken = default)
     {
         using var scope = NewDisposeScope();
         var (rows, given) = Given(x, context, nameof(x), InputShape, $"{GetName()}.{nameof(Evaluate)}");

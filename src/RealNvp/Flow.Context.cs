@@ -7,14 +7,17 @@ namespace RealNvp;
 /// <content>Checks and conversions of contexts, in one place for all methods.</content>
 public partial class Flow
 {
-    /// <summary>Checks contexts and their values, before any work: one for each of <paramref name="examples"/>, or any number M if that is null.</summary>
+    /// <summary>Checks contexts and their values, before any work: one for each of
+    /// <paramref name="examples"/>, or any number M if that is null.</summary>
     /// <param name="context">The contexts as the caller gave them.</param>
     /// <param name="examples">N; null if each context is to have its own samples.</param>
     /// <param name="owner">The method that was called.</param>
-    /// <param name="mayWait">False in a training step, which must not wait for a device: values are looked at on the CPU alone then.</param>
+    /// <param name="mayWait">False in a training step, which must not wait
+    /// for a device: values are looked at on the CPU alone then.</param>
     internal void CheckContext(Tensor? context, long? examples, string owner, bool mayWait = true)
     {
-        if (context_encoder is { } encoder) encoder.CheckContext(context, examples, owner, values: mayWait || context is { IsInvalid: false, device_type: DeviceType.CPU });
+        if (context_encoder is { } encoder)
+            encoder.CheckContext(context, examples, owner, values: mayWait || context is { IsInvalid: false, device_type: DeviceType.CPU });
         else
         {
             Check.Context(context, ContextSize, examples, owner, KnownWeight, anyDtype: true);

@@ -11,7 +11,8 @@ public partial class Flow
     // in a box: a tensor in a field would become a part of the state
     private readonly System.Runtime.CompilerServices.StrongBox<Tensor?> first = new();
 
-    /// <summary>Data as the bijection takes them: in the dtype of the weights, or as they are where its first layer converts them itself.</summary>
+    /// <summary>Data as the bijection takes them: in the dtype of the weights,
+    /// or as they are where its first layer converts them itself.</summary>
     private Tensor InDtype(Tensor x) => bijection.ConvertsDtype ? x : InWeightDtype(x);
 
     /// <summary>Floating-point numbers in the dtype of the weights; others stay.</summary>
@@ -25,7 +26,8 @@ public partial class Flow
     private PassState.Scope Wanted(ScalarType? dtype)
     {
         if (dtype is { } wanted && !TorchBackend.IsPrecise(wanted))
-            throw new ArgumentException($"{GetName()} gives data in float32 or float64; {nameof(dtype)} is {wanted}. Convert the result.", nameof(dtype));
+            throw new ArgumentException($"{GetName()} gives data in float32 or float64; {nameof(dtype)} is {wanted}. Convert the result.",
+                nameof(dtype));
         return PassState.WithDtype(bijection.ConvertsDtype ? dtype : null);
     }
 

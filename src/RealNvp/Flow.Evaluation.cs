@@ -9,9 +9,10 @@ public partial class Flow
 {
     /// <summary>The training loss: the mean of -log p(x | context) over the batch, in nats, in the module's own mode.</summary>
     /// <remarks>
-    /// Unlike <see cref="LogProb(Tensor, Tensor, long?, int?, IProgress{long}, CancellationToken)"/>, it uses training behaviour after <c>train()</c>: batch statistics
-    /// are updated, images are flipped. It keeps the graph, and does not look for NaN but in a context that lies in the memory of the CPU, so nothing waits for a device.
-    /// It is infinite if an example lies outside of the support. In training mode it waits until no other thread computes with the flow.
+    /// Unlike <see cref="LogProb(Tensor, Tensor, long?, int?, IProgress{long}, CancellationToken)"/>, it uses training
+    /// behaviour after <c>train()</c>: batch statistics are updated, images are flipped. It keeps the graph, and does not
+    /// look for NaN but in a context that lies in the memory of the CPU, so nothing waits for a device. It is infinite if
+    /// an example lies outside of the support. In training mode it waits until no other thread computes with the flow.
     /// </remarks>
     /// <param name="x">(N, ...) with N of at least 1.</param>
     /// <param name="context">(N, C) for a conditional flow.</param>
@@ -23,7 +24,8 @@ public partial class Flow
         return scope.MoveToOuter(TrainingLogProb(x, context, seed).mean().neg());
     }
 
-    /// <summary>log p(x | context) of each example in nats, with a graph and in the module's own mode: what <see cref="NegativeLogLikelihood"/> is the mean of, for losses of your own.</summary>
+    /// <summary>log p(x | context) of each example in nats, with a graph and in the module's own mode:
+    /// what <see cref="NegativeLogLikelihood"/> is the mean of, for losses of your own.</summary>
     /// <remarks>As of <see cref="NegativeLogLikelihood"/>. It is minus infinity for an example outside of the support.</remarks>
     /// <param name="x">(N, ...) with N of at least 1.</param>
     /// <param name="context">(N, C) for a conditional flow.</param>
@@ -44,25 +46,30 @@ public partial class Flow
     }
 
     /// <summary>The mean log-likelihood of a data set, computed in batches, without gradients and in evaluation mode.</summary>
-    /// <remarks>One row outside of the support makes the mean minus infinity; <see cref="Evaluation.FiniteCount"/> and <see cref="Evaluation.FiniteMeanLogProb"/> speak of the others.</remarks>
+    /// <remarks>One row outside of the support makes the mean minus infinity; <see cref="Evaluation.FiniteCount"/>
+    /// and <see cref="Evaluation.FiniteMeanLogProb"/> speak of the others.</remarks>
     /// <param name="x">(N, ...) with N of at least 1, on any device.</param>
     /// <param name="context">(N, C) for a conditional flow.</param>
     /// <param name="batchSize">The number of examples at a time; at least 1.</param>
     /// <param name="seed">Fixes the noise of a dequantization, which is one stream over all rows.</param>
     /// <param name="progress">Hears after each batch how many rows are done.</param>
-    /// <param name="tryInverse">Takes a few rows to z and back too, which gives <see cref="Evaluation.RoundTripError"/> and a warning that names the layer that loses the digits.</param>
+    /// <param name="tryInverse">Takes a few rows to z and back too, which gives
+    /// <see cref="Evaluation.RoundTripError"/> and a warning that names the layer that loses the digits.</param>
     /// <param name="cancellationToken">Ends the call between two batches.</param>
     /// <exception cref="ArgumentException">An argument does not fit, or holds NaN or infinity; the message lists the rows.</exception>
     /// <exception cref="NonFiniteException">A layer gave NaN; it names the layer and the rows.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public Evaluation Evaluate(Tensor x, Tensor? context = null, int batchSize = 256, long seed = 0, IProgress<long>? progress = null, bool tryInverse = false, CancellationToken cancellationToken = default) =>
-        Evaluate(x, context, batchSize, seed, progress, tryInverse, SamplingDevice.type == DeviceType.CPU ? 1 : BatchesOnDevice, cancellationToken);
+    public Evaluation Evaluate(Tensor x, Tensor? context = null, int batchSize = 256, long seed = 0, IProgress<long>? progress = null,
+        bool tryInverse = false, CancellationToken cancellationToken = default) =>
+        Evaluate(x, context, batchSize, seed, progress, tryInverse, SamplingDevice.type == DeviceType.CPU ? 1
+            : BatchesOnDevice, cancellationToken);
 
     // batches whose results are fetched together: a device works on while the host asks for more
     private const int BatchesOnDevice = 32;
 
     /// <summary>As the public method, with the number of batches that are asked for before their results are fetched.</summary>
-    internal Evaluation Evaluate(Tensor x, Tensor? context, int batchSize, long seed, IProgress<long>? progress, bool tryInverse, int together, CancellationToken cancellationToken)
+    internal Evaluation Evaluate(Tensor x, Tensor? context, int batchSize, long seed, IProgress<long>? progress, bool tryInverse,
+        int together, CancellationToken cancellationToken)
     {
         var owner = $"{GetName()}.{nameof(Evaluate)}";
         var passes = Passing(batchSize, progress, cancellationToken);
@@ -129,8 +136,10 @@ public partial class Flow
         var roundTrip = tried.Count > 0 ? TryInverse(x, context, [.. tried], seed) : null;
         return new Evaluation
         {
-            Count = count, MeanLogProb = all, StandardError = finite == count ? Math.Sqrt(variance / count) : double.NaN, BitsPerDim = -all / (InputShape.NumElements * Math.Log(2)), IsBound = IsBound,
-            FiniteCount = finite, FiniteMeanLogProb = mean, RoundTripError = roundTrip?.Error, Warnings = roundTrip?.Warning is { } warning ? [.. FileWarnings, warning] : FileWarnings.Count > 0 ? FileWarnings : [],
+            Count = count, MeanLogProb = all, StandardError = finite == count ? Math.Sqrt(variance / count)
+                : double.NaN, BitsPerDim = -all / (InputShape.NumElements * Math.Log(2)), IsBound = IsBound,
+            FiniteCount = finite, FiniteMeanLogProb = mean, RoundTripError = roundTrip?.Error, Warnings = roundTrip?.Warning is { } warning
+                ? [.. FileWarnings, warning] : FileWarnings.Count > 0 ? FileWarnings : [],
         };
     }
 

@@ -37,7 +37,9 @@ public partial class Flow
         var outside = logDet.isneginf();
         if (!outside.any().Fetch<bool>()) return;
         ThrowIfWeightsAreNotFinite(owner);
-        throw new ArgumentException($"{owner}: {Check.Rows(outside, start, ("lies", "lie"))} outside of the domain of the flow, where there are no latents; LogProb gives minus infinity. Leave such rows out.");
+        throw new ArgumentException(
+            $"{owner}: {Check.Rows(outside, start, ("lies", "lie"))} outside of the domain of the flow, where there are no latents; " +
+            $"LogProb gives minus infinity. Leave such rows out.");
     }
 
     // the rows at fault are computed again, watched
@@ -47,11 +49,15 @@ public partial class Flow
         var rows = Check.Rows(bad, start);
         var fault = Diagnosis.FirstLayer(this, () => again(bad.nonzero().flatten()));
         var layer = fault?.Layer ?? nameof(base_density);
-        var what = fault is { } f ? $"the first layer at fault is {f.Layer}, whose {f.What} is NaN or infinite" : $"the log-probability of the latents ({base_density.GetName()}) is NaN or infinite";
-        return new NonFiniteException($"{owner} met numbers that {dtype} cannot hold, in {rows}: {what}. Look for extreme values in the data or for weights that grew without limit, or compute in float64: model.to(torch.float64).", layer);
+        var what = fault is { } f ? $"the first layer at fault is {f.Layer}, whose {f.What} is NaN or infinite"
+            : $"the log-probability of the latents ({base_density.GetName()}) is NaN or infinite";
+        return new NonFiniteException(
+            $"{owner} met numbers that {dtype} cannot hold, in {rows}: {what}. Look for extreme values in the data or for weights that " +
+            $"grew without limit, or compute in float64: model.to(torch.float64).", layer);
     }
 
-    /// <summary>Runs the bijection in one direction; if a layer in it has no inverse, the error names the layer. Nothing else here runs it.</summary>
+    /// <summary>Runs the bijection in one direction; if a layer in it has no
+    /// inverse, the error names the layer. Nothing else here runs it.</summary>
     private (Tensor Value, Tensor LogDet) Applied(string owner, Tensor input, Tensor? context, bool inverse = false)
     {
         try { return inverse ? bijection.Inverse(input, context) : bijection.Forward(input, context); }
@@ -64,12 +70,15 @@ public partial class Flow
     {
         ThrowIfWeightsAreNotFinite(owner);
         var layer = error.Layer is { } found ? Diagnosis.LayerNames(this)(found) : nameof(bijection);
-        return new NonFiniteException($"{owner}: the inverse of {layer} has no result. {error.Message} Look for extreme values or for weights that grew without limit, or compute in float64: model.to(torch.float64).", layer, error);
+        return new NonFiniteException(
+            $"{owner}: the inverse of {layer} has no result. {error.Message} Look for extreme values or for weights that grew without " +
+            $"limit, or compute in float64: model.to(torch.float64).", layer, error);
     }
 
     private void ThrowIfWeightsAreNotFinite(string owner)
     {
         if (Diagnosis.FirstParameter(this, gradients: false) is { } weight)
-            throw new NonFiniteException($"{owner} cannot give a result: the weight {weight} is not finite. Load or train the model again.", weight);
+            throw new NonFiniteException($"{owner} cannot give a result: the weight {weight} is not finite. Load or train the model again.",
+                weight);
     }
 }

@@ -6,7 +6,8 @@ namespace RealNvp;
 
 public partial class Flow
 {
-    /// <summary>Sends examples through the bijection for the sake of what sees them there, with fixed noise. The caller sets mode and gradients.</summary>
+    /// <summary>Sends examples through the bijection for the sake of what sees them
+    /// there, with fixed noise. The caller sets mode and gradients.</summary>
     internal void PassForward(Tensor x, Tensor? context, string owner)
     {
         using var scope = NewDisposeScope();

@@ -10,7 +10,8 @@ public partial class Flow
     /// <summary>The first weight, which tells dtype and device; null for a flow without weights.</summary>
     private protected Tensor? Weight => parameters().FirstOrDefault();
 
-    /// <summary>Checks a batch of data and its values, before any work. <see cref="Prepared"/> then makes of it, or of a part of it, what the layers take.</summary>
+    /// <summary>Checks a batch of data and its values, before any work. <see cref="Prepared"/>
+    /// then makes of it, or of a part of it, what the layers take.</summary>
     private void CheckData(Tensor x, string owner)
     {
         CheckBatch(x, owner);
@@ -38,14 +39,17 @@ public partial class Flow
     /// <summary>Checked data in the dtype that the bijection takes.</summary>
     private Tensor Prepared(Tensor x) => x.is_floating_point() ? InDtype(x) : x.to(KnownWeight?.dtype ?? get_default_dtype());
 
-    /// <summary>Checks a whole data set before training: shapes, finite values, whole numbers if the flow dequantizes, no row outside of its domain.</summary>
+    /// <summary>Checks a whole data set before training: shapes, finite values, whole
+    /// numbers if the flow dequantizes, no row outside of its domain.</summary>
     internal void CheckData(Tensor x, Tensor? context, string owner)
     {
         CheckDataSet(x, context, owner);
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         if (!x.is_floating_point() || bijection.OutsideDomain(x) is not { } outside || !outside.any().Fetch<bool>()) return;
-        throw new ArgumentException($"{owner} expects data within the domain of the flow, but {Check.Rows(outside, verbs: ("lies", "lie"))} outside, where the log-probability is minus infinity: {Domain(x)}. Scale the data, or leave these rows out.", nameof(x));
+        throw new ArgumentException(
+            $"{owner} expects data within the domain of the flow, but {Check.Rows(outside, verbs: ("lies", "lie"))} outside, where the " +
+            $"log-probability is minus infinity: {Domain(x)}. Scale the data, or leave these rows out.", nameof(x));
     }
 
     /// <summary>Checks a whole data set, on any device and in any floating-point dtype, before it is read batch by batch.</summary>
@@ -57,10 +61,14 @@ public partial class Flow
         if (x.is_floating_point())
         {
             Check.Like(x, nameof(x), owner, null);
-            if (WeightType is { } weights && !TorchBackend.IsPrecise(weights)) Check.Like(x.to(KnownWeight!.device), nameof(x), owner, KnownWeight, anyDtype: true);
+            if (WeightType is { } weights && !TorchBackend.IsPrecise(weights))
+                Check.Like(x.to(KnownWeight!.device), nameof(x), owner, KnownWeight, anyDtype: true);
             Check.Finite(x, nameof(x), owner);
         }
-        else if (!IsInteger(x) || !bijection.AcceptsIntegers) throw new ArgumentException($"{owner} expects {nameof(x)} with a floating-point dtype; got {x.dtype}. Convert it, or build the flow with Levels.", nameof(x));
+        else if (!IsInteger(x) || !bijection.AcceptsIntegers)
+            throw new ArgumentException(
+                $"{owner} expects {nameof(x)} with a floating-point dtype; got {x.dtype}. Convert it, or build the flow with Levels.",
+                nameof(x));
         bijection.CheckData(x, owner);
         CheckContextSet(context, x.shape[0], owner);
     }
@@ -79,5 +87,6 @@ public partial class Flow
 
     private static bool IsInteger(Tensor x) => !x.is_floating_point() && !x.is_complex() && x.dtype != ScalarType.Bool;
 
-    private static string Domain(Tensor x) => FormattableString.Invariant($"{nameof(x)} has values in [{x.min().FetchDouble():G6}, {x.max().FetchDouble():G6}]");
+    private static string Domain(Tensor x) =>
+        FormattableString.Invariant($"{nameof(x)} has values in [{x.min().FetchDouble():G6}, {x.max().FetchDouble():G6}]");
 }

@@ -8,7 +8,8 @@ public partial class Flow : IGated
     private EvaluationGate? gate;
     private nn.Module[]? parts;
 
-    /// <summary>Sets training mode or evaluation mode. If other threads compute with the flow, it comes into force as soon as the last of them is done.</summary>
+    /// <summary>Sets training mode or evaluation mode. If other threads compute with
+    /// the flow, it comes into force as soon as the last of them is done.</summary>
     public override void train(bool train = true)
     {
         // while the flow is made, it has no gate

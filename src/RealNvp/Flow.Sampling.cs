@@ -10,15 +10,17 @@ public partial class Flow
 {
     /// <summary>Draws examples: z from the base density, x = f⁻¹(z). Without gradients.</summary>
     /// <remarks>
-    /// The latents of all examples are drawn first and then mapped some at a time, so the samples of a seed do not depend on the batch size.
+    /// The latents of all examples are drawn first and then mapped some at
+    /// a time, so the samples of a seed do not depend on the batch size.
     /// </remarks>
     /// <param name="count">N, the number of examples, for each context if there are contexts; 0 or more.</param>
     /// <param name="context">(M, C) for a conditional flow.</param>
     /// <param name="temperature">Scales the latents; 1 is the model, smaller values give more typical examples. Positive or 0.</param>
     /// <param name="seed">Makes the result repeatable; null draws from torch's generator.</param>
     /// <param name="dtype">
-    /// The dtype of the samples: float32, float64, or null for that of the weights. float64 brings digits back that only data in float64 had, such as seconds since 1970, if the
-    /// flow begins with a layer that converts (<see cref="Bijection.ConvertsDtype"/>), as a <see cref="Standardization"/> does.
+    /// The dtype of the samples: float32, float64, or null for that of the weights. float64 brings digits
+    /// back that only data in float64 had, such as seconds since 1970, if the flow begins with a layer that
+    /// converts (<see cref="Bijection.ConvertsDtype"/>), as a <see cref="Standardization"/> does.
     /// </param>
     /// <param name="batchSize">The number of examples at a time, at least 1; null for what suits the shape.</param>
     /// <param name="progress">Hears after each batch how many examples are done, of M·N.</param>
@@ -26,11 +28,13 @@ public partial class Flow
     /// <returns>(N, ...), or (M, N, ...) with contexts, on the device of the weights.</returns>
     /// <exception cref="NonFiniteException">A layer gave NaN or infinity; it names the layer.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public Tensor Sample(long count, Tensor? context = null, double temperature = 1, long? seed = null, ScalarType? dtype = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+    public Tensor Sample(long count, Tensor? context = null, double temperature = 1, long? seed = null, ScalarType? dtype = null,
+        int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
         using var wanted = Wanted(dtype);
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(OutDtype(SampleFor(count, context, temperature, seed, $"{GetName()}.{nameof(Sample)}", Passing(batchSize, progress, cancellationToken)).Samples, dtype));
+        return scope.MoveToOuter(OutDtype(SampleFor(count, context, temperature, seed, $"{GetName()}.{nameof(Sample)}",
+            Passing(batchSize, progress, cancellationToken)).Samples, dtype));
     }
 
     /// <summary>Draws examples with their log-probability under the model, for the price of the samples alone. Without gradients.</summary>
@@ -40,11 +44,13 @@ public partial class Flow
     /// </remarks>
     /// <inheritdoc cref="Sample"/>
     /// <returns>The samples, and (N) or (M, N) log-probabilities in nats.</returns>
-    public (Tensor Samples, Tensor LogProb) SampleAndLogProb(long count, Tensor? context = null, double temperature = 1, long? seed = null, ScalarType? dtype = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+    public (Tensor Samples, Tensor LogProb) SampleAndLogProb(long count, Tensor? context = null, double temperature = 1, long? seed = null,
+        ScalarType? dtype = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
         using var wanted = Wanted(dtype);
         using var scope = NewDisposeScope();
-        var (x, logProb) = SampleFor(count, context, temperature, seed, $"{GetName()}.{nameof(SampleAndLogProb)}", Passing(batchSize, progress, cancellationToken));
+        var (x, logProb) = SampleFor(count, context, temperature, seed, $"{GetName()}.{nameof(SampleAndLogProb)}",
+            Passing(batchSize, progress, cancellationToken));
         return (scope.MoveToOuter(OutDtype(x, dtype)), scope.MoveToOuter(logProb));
     }
 
@@ -53,8 +59,8 @@ public partial class Flow
     /// to the weights and the context, since the noise z does not depend on them (Rezende and Mohamed, arXiv 1505.05770).
     /// </summary>
     /// <remarks>
-    /// The log-probability is that of the same pass, log p(x) = log p_Z(z) - log|det ∂f⁻¹/∂z|, and is differentiable too. <see cref="VariationalInference"/>
-    /// has losses made of this.
+    /// The log-probability is that of the same pass, log p(x) = log p_Z(z) - log|det ∂f⁻¹/∂z|,
+    /// and is differentiable too. <see cref="VariationalInference"/> has losses made of this.
     /// </remarks>
     /// <param name="count">N, the number of examples, for each context where there are contexts; 0 or more.</param>
     /// <param name="context">(M, C) for a conditional flow.</param>
@@ -63,7 +69,9 @@ public partial class Flow
     /// The samples (N, ...) and their log-probabilities (N) in nats, or (M, N, ...) and (M, N) with contexts, on the device and in the
     /// dtype of the weights. The caller disposes both.
     /// </returns>
-    /// <exception cref="InvalidOperationException">The flow dequantizes, so its samples are whole numbers and have no gradients; or a layer draws random numbers, so a sample has no exact density; or its base density has weights to train, but draws samples without gradients.</exception>
+    /// <exception cref="InvalidOperationException">The flow dequantizes, so its samples are whole numbers
+    /// and have no gradients; or a layer draws random numbers, so a sample has no exact density; or its
+    /// base density has weights to train, but draws samples without gradients.</exception>
     public (Tensor Samples, Tensor LogProb) RSampleAndLogProb(long count, Tensor? context = null, long? seed = null)
     {
         var owner = $"{GetName()}.{nameof(RSampleAndLogProb)}";
@@ -72,10 +80,12 @@ public partial class Flow
     }
 
     /// <summary>Draws examples for <paramref name="owner"/>, without gradients, arranged by context.</summary>
-    internal (Tensor Samples, Tensor LogProb) SampleFor(long count, Tensor? context, double temperature, long? seed, string owner, Passes passes)
+    internal (Tensor Samples, Tensor LogProb) SampleFor(long count, Tensor? context, double temperature, long? seed, string owner,
+        Passes passes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
-        if (!(temperature >= 0 && double.IsFinite(temperature))) throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "The temperature must be finite and not negative.");
+        if (!(temperature >= 0 && double.IsFinite(temperature)))
+            throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "The temperature must be finite and not negative.");
         CheckContext(context, null, owner);
         using var gradients = no_grad();
         using var scope = NewDisposeScope();
@@ -102,16 +112,21 @@ public partial class Flow
     /// <summary>Says why <paramref name="owner"/> refuses a flow that maps at random.</summary>
     internal string Stochastic(string owner)
     {
-        if (bijection.Dequantizes) return $"{owner} needs samples with an exact density and gradients, but this flow dequantizes: its samples are whole numbers. Build it for continuous data (Levels = 0).";
-        var layer = bijection.named_modules().Where(m => m.module is Bijection { IsStochastic: true }).Select(m => $"layer {m.name} ({m.module.GetName()})").LastOrDefault() ?? $"bijection ({bijection.GetName()})";
-        return $"{owner} needs samples with an exact density, but the {layer} of this flow draws random numbers (IsStochastic), so a sample has none. Leave the layer out.";
+        if (bijection.Dequantizes)
+            return $"{owner} needs samples with an exact density and gradients, but this flow dequantizes: its samples are whole " +
+                $"numbers. Build it for continuous data (Levels = 0).";
+        var layer = bijection.named_modules().Where(m => m.module is Bijection { IsStochastic: true })
+            .Select(m => $"layer {m.name} ({m.module.GetName()})").LastOrDefault() ?? $"bijection ({bijection.GetName()})";
+        return $"{owner} needs samples with an exact density, but the {layer} of this flow draws random numbers (IsStochastic), so a " +
+            $"sample has none. Leave the layer out.";
     }
 
     /// <summary>
     /// Draws samples (M·N, ...) in evaluation mode, those of one context after those of the other, and log p (M·N). Differentiable if
     /// gradients are on. Runs in the caller's dispose scope; arguments are checked.
     /// </summary>
-    internal (Tensor X, Tensor LogProb) Draw(long count, Tensor? context, double temperature, long? seed, string owner, Passes passes, bool check = true)
+    internal (Tensor X, Tensor LogProb) Draw(long count, Tensor? context, double temperature, long? seed, string owner, Passes passes,
+        bool check = true)
     {
         using var mode = EvaluationGate.Evaluate(this);
         var weight = Weight;
@@ -127,14 +142,17 @@ public partial class Flow
         }
         catch (ExternalException e) when (MemoryCheck.Of(e, owner, total, total) is { } error) { throw error; }
         if (is_grad_enabled() && !z.requires_grad && base_density.parameters().Any(p => p.requires_grad))
-            throw new InvalidOperationException($"{base_density.GetName()} has weights that are trained, but draws its samples without gradients, so theirs would be wrong. Freeze them: set requires_grad to false.");
+            throw new InvalidOperationException(
+                $"{base_density.GetName()} has weights that are trained, but draws its samples without gradients, so theirs would be " +
+                $"wrong. Freeze them: set requires_grad to false.");
         return (is_grad_enabled() ? passes.AtOnce() : passes).Run(total, InputShape.NumElements, owner, (start, size) =>
         {
             var (latents, given) = Rows(z, features, start, size);
             var (x, logDet) = Applied(owner, latents, ForBijection(given), inverse: true);
             var logProb = base_density.LogProb(latents, ForBase(given)).sub(logDet);
             if (!check) return (x, logProb);
-            void Again(Tensor rows) => Applied(owner, latents.index_select(0, rows), ForBijection(given)?.index_select(0, rows), inverse: true);
+            void Again(Tensor rows) =>
+                Applied(owner, latents.index_select(0, rows), ForBijection(given)?.index_select(0, rows), inverse: true);
             if (!Numbers.AreFinite(x)) throw NotFinite(x, start, owner, Again);
             if (!Numbers.AreFinite(logProb)) CheckLogDensities(logProb, start, owner, Again);
             return (x, logProb);
@@ -152,12 +170,14 @@ public partial class Flow
         for (long start = 0; start < count; start += block)
         {
             var size = Math.Min(block, count - start);
-            blocks.Add(base_density.Sample(size, temperature, dtype, device, PassState.Current?.Generator, features?.narrow(0, start, size)));
+            blocks.Add(base_density.Sample(size, temperature, dtype, device, PassState.Current?.Generator,
+                features?.narrow(0, start, size)));
         }
         return cat(blocks);
     }
 
-    /// <summary>∂ log p(x | context)/∂x in evaluation mode, of the shape of x, with weights and context held constant. The caller disposes it.</summary>
+    /// <summary>∂ log p(x | context)/∂x in evaluation mode, of the shape of x, with
+    /// weights and context held constant. The caller disposes it.</summary>
     internal Tensor LogProbGradient(Tensor x, Tensor? context)
     {
         using var mode = EvaluationGate.Evaluate(this);

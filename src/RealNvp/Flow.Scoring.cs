@@ -7,14 +7,16 @@ namespace RealNvp;
 
 public partial class Flow
 {
-    /// <summary>log p(x | context) in nats: minus infinity for a row outside of the support, or whose density is below what the dtype can hold.</summary>
+    /// <summary>log p(x | context) in nats: minus infinity for a row outside of the
+    /// support, or whose density is below what the dtype can hold.</summary>
     /// <remarks>
-    /// <para>Rows are computed some at a time. If x or the context requires a gradient, all are computed at once whatever <paramref name="batchSize"/> says, so that
-    /// batches change neither result nor gradients; the weights get gradients then too.</para>
-    /// <para>A seed's noise is one stream that is drawn in the order of the rows. On a CPU the noise does not depend on the batch size if one layer draws it, as
-    /// in all models of this library; otherwise the same seed and the same batch size give the same result.</para>
+    /// <para>Rows are computed some at a time. If x or the context requires a gradient, all are computed at once whatever
+    /// <paramref name="batchSize"/> says, so that batches change neither result nor gradients; the weights get gradients then too.</para>
+    /// <para>A seed's noise is one stream that is drawn in the order of the rows. On a CPU the noise does not depend on the batch size if
+    /// one layer draws it, as in all models of this library; otherwise the same seed and the same batch size give the same result.</para>
     /// </remarks>
-    /// <param name="x">(N, ...) in the shape of <see cref="InputShape"/>; integers are allowed if the flow dequantizes. All values finite.</param>
+    /// <param name="x">(N, ...) in the shape of <see cref="InputShape"/>;
+    /// integers are allowed if the flow dequantizes. All values finite.</param>
     /// <param name="context">(N, C) for a conditional flow. All values finite.</param>
     /// <param name="seed">Fixes the noise of a dequantization; null draws from torch's generator.</param>
     /// <param name="batchSize">The number of rows at a time, at least 1; null for what suits the shape.</param>
@@ -22,46 +24,58 @@ public partial class Flow
     /// <param name="cancellationToken">Ends the call between two batches.</param>
     /// <returns>(N).</returns>
     /// <exception cref="ArgumentException">An argument does not fit, or holds NaN or infinity; the message lists the rows.</exception>
-    /// <exception cref="NonFiniteException">A layer gave NaN, as if values pass the largest number of the dtype; it names the layer and the rows. float64 reaches further.</exception>
+    /// <exception cref="NonFiniteException">A layer gave NaN, as if values pass the largest number
+    /// of the dtype; it names the layer and the rows. float64 reaches further.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public Tensor LogProb(Tensor x, Tensor? context = null, long? seed = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default) =>
-        LogProbFor(x, context, seed, $"{GetName()}.{nameof(LogProb)}", NeedsGraph(x, context), Passing(batchSize, progress, cancellationToken));
+    public Tensor LogProb(Tensor x, Tensor? context = null, long? seed = null, int? batchSize = null, IProgress<long>? progress = null,
+        CancellationToken cancellationToken = default) =>
+        LogProbFor(x, context, seed, $"{GetName()}.{nameof(LogProb)}", NeedsGraph(x, context),
+            Passing(batchSize, progress, cancellationToken));
 
-    /// <summary>-log₂ p(x | context) / D for each example: bits per dimension. With dequantized integers it compares with the papers.</summary>
+    /// <summary>-log₂ p(x | context) / D for each example: bits per dimension.
+    /// With dequantized integers it compares with the papers.</summary>
     /// <inheritdoc cref="LogProb(Tensor, Tensor, long?, int?, IProgress{long}, CancellationToken)"/>
-    public Tensor BitsPerDim(Tensor x, Tensor? context = null, long? seed = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+    public Tensor BitsPerDim(Tensor x, Tensor? context = null, long? seed = null, int? batchSize = null, IProgress<long>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         using var scope = NewDisposeScope();
-        var logProb = LogProbFor(x, context, seed, $"{GetName()}.{nameof(BitsPerDim)}", NeedsGraph(x, context), Passing(batchSize, progress, cancellationToken));
+        var logProb = LogProbFor(x, context, seed, $"{GetName()}.{nameof(BitsPerDim)}", NeedsGraph(x, context),
+            Passing(batchSize, progress, cancellationToken));
         return scope.MoveToOuter(logProb.mul(Scalars.Of(-1 / (InputShape.NumElements * Math.Log(2)))));
     }
 
     /// <summary>Maps data to latents: z = f(x).</summary>
     /// <inheritdoc cref="LogProb(Tensor, Tensor, long?, int?, IProgress{long}, CancellationToken)"/>
     /// <returns>(N, ...) in the shape of <see cref="LatentShape"/>.</returns>
-    /// <exception cref="ArgumentException">An argument does not fit, holds NaN or infinity, or a row lies outside of the domain of the flow; the message lists the rows.</exception>
+    /// <exception cref="ArgumentException">An argument does not fit, holds NaN or infinity, or
+    /// a row lies outside of the domain of the flow; the message lists the rows.</exception>
     /// <exception cref="NonFiniteException">A layer gave NaN or infinity; it names the layer and the rows.</exception>
-    public Tensor Encode(Tensor x, Tensor? context = null, long? seed = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default) =>
+    public Tensor Encode(Tensor x, Tensor? context = null, long? seed = null, int? batchSize = null, IProgress<long>? progress = null,
+        CancellationToken cancellationToken = default) =>
         EncodeFor(x, context, seed, $"{GetName()}.{nameof(Encode)}", Passing(batchSize, progress, cancellationToken));
 
     /// <summary>Maps latents to data: x = f⁻¹(z).</summary>
     /// <param name="z">(N, ...) in the shape of <see cref="LatentShape"/>. All values finite.</param>
     /// <param name="context">(N, C) for a conditional flow. All values finite.</param>
     /// <param name="dtype">
-    /// The dtype of x: float32, float64, or null for that of the weights. float64 brings digits back that only data in float64 had, such as seconds since 1970, if the
-    /// flow begins with a layer that converts (<see cref="Bijection.ConvertsDtype"/>), as a <see cref="Standardization"/> does.
+    /// The dtype of x: float32, float64, or null for that of the weights. float64 brings digits back
+    /// that only data in float64 had, such as seconds since 1970, if the flow begins with a layer that
+    /// converts (<see cref="Bijection.ConvertsDtype"/>), as a <see cref="Standardization"/> does.
     /// </param>
-    /// <param name="batchSize">The number of rows at a time, at least 1; null for what suits the shape. All at once if z or the context requires a gradient.</param>
+    /// <param name="batchSize">The number of rows at a time, at least 1; null for what
+    /// suits the shape. All at once if z or the context requires a gradient.</param>
     /// <param name="progress">Hears after each batch how many rows are done.</param>
     /// <param name="cancellationToken">Ends the call between two batches.</param>
     /// <returns>(N, ...) in the shape of <see cref="InputShape"/>.</returns>
     /// <exception cref="NonFiniteException">A layer gave NaN or infinity; it names the layer and the rows.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public Tensor Decode(Tensor z, Tensor? context = null, ScalarType? dtype = null, int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+    public Tensor Decode(Tensor z, Tensor? context = null, ScalarType? dtype = null, int? batchSize = null,
+        IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
         using var wanted = Wanted(dtype);
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(OutDtype(DecodeFor(z, context, $"{GetName()}.{nameof(Decode)}", Passing(batchSize, progress, cancellationToken)), dtype));
+        return scope.MoveToOuter(OutDtype(DecodeFor(z, context, $"{GetName()}.{nameof(Decode)}",
+            Passing(batchSize, progress, cancellationToken)), dtype));
     }
 
     internal Tensor LogProbFor(Tensor x, Tensor? context, long? seed, string owner, bool graph, Passes passes)
@@ -93,7 +107,9 @@ public partial class Flow
             var features = Features(given, input.dtype, owner);
             var (z, logDet) = Applied(owner, input, ForBijection(features));
             if (!Numbers.AreFinite(logDet)) CheckInside(logDet, start, owner);
-            if (!Numbers.AreFinite(z)) throw NotFinite(z, start, owner, rows => Applied(owner, input.index_select(0, rows), ForBijection(features)?.index_select(0, rows)));
+            if (!Numbers.AreFinite(z))
+                throw NotFinite(z, start, owner, rows => Applied(owner, input.index_select(0, rows),
+                    ForBijection(features)?.index_select(0, rows)));
             return z;
         }));
     }
@@ -112,7 +128,9 @@ public partial class Flow
             part = InWeightDtype(part);
             var features = ForBijection(Features(given, part.dtype, owner));
             var x = Applied(owner, part, features, inverse: true).Value;
-            if (!Numbers.AreFinite(x)) throw NotFinite(x, start, owner, rows => Applied(owner, part.index_select(0, rows), features?.index_select(0, rows), inverse: true));
+            if (!Numbers.AreFinite(x))
+                throw NotFinite(x, start, owner, rows => Applied(owner, part.index_select(0, rows), features?.index_select(0, rows),
+                    inverse: true));
             return x;
         }));
     }
@@ -124,7 +142,9 @@ public partial class Flow
         var features = Features(context, input.dtype, owner);
         var (z, logDet) = Applied(owner, input, ForBijection(features));
         var logProb = base_density.LogProb(z, ForBase(features)).add(logDet, Scalars.One);
-        if (!Numbers.AreFinite(logProb)) CheckLogDensities(logProb, start, owner, rows => LogProbOf(owner, input.index_select(0, rows), features?.index_select(0, rows)));
+        if (!Numbers.AreFinite(logProb))
+            CheckLogDensities(logProb, start, owner, rows => LogProbOf(owner, input.index_select(0, rows),
+                features?.index_select(0, rows)));
         return logProb;
     }
 

@@ -6,21 +6,26 @@ namespace RealNvp;
 /// <content>What a flow is, as text.</content>
 public partial class Flow
 {
-    /// <summary>The flow as a tree of its parts, each with its class, shapes, properties and number of parameters; equal layers in a row stand there once, with their number.</summary>
-    public override string ToString() => ModuleTree.Of(this, disposed ? "disposed" : Weight is { IsInvalid: false } weight ? $"{weight.dtype.ToString().ToLowerInvariant()} on {weight.device}" : null);
+    /// <summary>The flow as a tree of its parts, each with its class, shapes, properties and number
+    /// of parameters; equal layers in a row stand there once, with their number.</summary>
+    public override string ToString() => ModuleTree.Of(this, disposed ? "disposed" : Weight is { IsInvalid: false } weight
+        ? $"{weight.dtype.ToString().ToLowerInvariant()} on {weight.device}" : null);
 
-    /// <summary>What the flow is made of and what it does with data: shapes, parameters and log-determinants by layer, which direction is cheap, and how much memory it takes.</summary>
+    /// <summary>What the flow is made of and what it does with data: shapes, parameters and
+    /// log-determinants by layer, which direction is cheap, and how much memory it takes.</summary>
     /// <remarks>Print it, or let a notebook show it. In evaluation mode, without gradients.</remarks>
     /// <param name="x">
-    /// (N, ...): rows whose log-determinants are averaged, some hundred tell enough. Null takes 64 samples of the flow itself; it takes none if that would be long (more than
-    /// 4,096 elements, or an inverse of many steps) or if the flow is conditional.
+    /// (N, ...): rows whose log-determinants are averaged, some hundred tell enough. Null takes 64 samples of the flow itself; it
+    /// takes none if that would be long (more than 4,096 elements, or an inverse of many steps) or if the flow is conditional.
     /// </param>
     /// <param name="context">(N, C) for a conditional flow.</param>
     /// <exception cref="ArgumentException">The rows or contexts do not fit.</exception>
     public FlowSummary Summary(Tensor? x = null, Tensor? context = null)
     {
         CheckAlive();
-        if (x is null && context is not null) throw new ArgumentException($"{GetName()}.{nameof(Summary)} got a context without rows. Give the rows x that belong to it.", nameof(context));
+        if (x is null && context is not null)
+            throw new ArgumentException($"{GetName()}.{nameof(Summary)} got a context without rows. Give the rows x that belong to it.",
+                nameof(context));
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         var (rows, note) = (x, (string?)null);
@@ -31,7 +36,8 @@ public partial class Flow
     private (Tensor? Rows, string Note) SummaryRows()
     {
         if (ContextSize > 0) return (null, "Give rows and contexts to see the log-determinants of layers.");
-        if (InputShape.NumElements > 4096 || (!Bijection.HasFastInverse && InputShape.NumElements > 64)) return (null, "Give rows to see the log-determinants of layers.");
+        if (InputShape.NumElements > 4096 || (!Bijection.HasFastInverse && InputShape.NumElements > 64))
+            return (null, "Give rows to see the log-determinants of layers.");
         try { return (Sample(64, seed: 0), "samples of the flow"); }
         catch (NonFiniteException e) { return (null, $"The flow gives no samples: {e.Message}"); }
     }

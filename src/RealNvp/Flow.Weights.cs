@@ -11,8 +11,9 @@ public partial class Flow
 
     /// <summary>Writes all weights and buffers to a file, as safetensors. The file is replaced in one step.</summary>
     /// <remarks>
-    /// The file does not say what the layers are: to read it, build the same flow by the same code and call <c>LoadWeights</c>. A <see cref="FlowModel"/>, such as
-    /// <see cref="RealNvpModel"/>, is made from a record of options; its <c>Save</c> writes that too, and <c>FlowModel.Load</c> needs nothing else.
+    /// The file does not say what the layers are: to read it, build the same flow by the same code and call
+    /// <c>LoadWeights</c>. A <see cref="FlowModel"/>, such as <see cref="RealNvpModel"/>, is made from a
+    /// record of options; its <c>Save</c> writes that too, and <c>FlowModel.Load</c> needs nothing else.
     /// </remarks>
     /// <param name="path">The file, usually <c>*.safetensors</c>.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
@@ -25,10 +26,12 @@ public partial class Flow
     /// <exception cref="ObjectDisposedException">The flow or a part of it is disposed. Nothing was written.</exception>
     public void SaveWeights(Stream stream) => SaveState(new SafeTensorsTarget(stream));
 
-    /// <summary>Reads weights and buffers that <c>SaveWeights</c>, a <see cref="Trainer"/> or <c>FlowModel.Save</c> wrote for a flow of the same layers.</summary>
+    /// <summary>Reads weights and buffers that <c>SaveWeights</c>, a <see cref="Trainer"/>
+    /// or <c>FlowModel.Save</c> wrote for a flow of the same layers.</summary>
     /// <remarks>
-    /// Names, shapes and the laws of buffers (<see cref="IStateLaws"/>) are checked first: if it throws, the flow is as it was. Weights are converted to the dtype and device of the flow's.
-    /// A training checkpoint gives the weights that validated best, else the averaged ones, else the last ones.
+    /// Names, shapes and the laws of buffers (<see cref="IStateLaws"/>) are checked first: if it throws,
+    /// the flow is as it was. Weights are converted to the dtype and device of the flow's. A training
+    /// checkpoint gives the weights that validated best, else the averaged ones, else the last ones.
     /// </remarks>
     /// <param name="path">The file.</param>
     /// <exception cref="InvalidDataException">The file is damaged, or does not fit the flow; the message names the weight.</exception>
@@ -36,8 +39,10 @@ public partial class Flow
     public void LoadWeights(string path) => LoadState(() => SafeTensorsReader.Open(path));
 
     /// <summary>Reads weights and buffers from a stream, as <see cref="LoadWeights(string)"/> from a file.</summary>
-    /// <param name="stream">Stands at the first byte of what was saved. It need not be seekable, is read up to the last byte of that and no further, and is left open.</param>
-    /// <exception cref="InvalidDataException">The data are damaged or cut off, or do not fit the flow; the message names the weight. The flow is as it was.</exception>
+    /// <param name="stream">Stands at the first byte of what was saved. It need not be
+    /// seekable, is read up to the last byte of that and no further, and is left open.</param>
+    /// <exception cref="InvalidDataException">The data are damaged or cut off, or do not
+    /// fit the flow; the message names the weight. The flow is as it was.</exception>
     /// <exception cref="ArgumentException">The stream is closed or cannot be read.</exception>
     /// <exception cref="ObjectDisposedException">The flow or a part of it is disposed.</exception>
     public void LoadWeights(Stream stream) => LoadState(() => SafeTensorsReader.Of(stream));
@@ -46,7 +51,8 @@ public partial class Flow
     private protected void SaveState(SafeTensorsTarget target)
     {
         using var scope = NewDisposeScope();
-        SafeTensors.Save(target, new Dictionary<string, Tensor>(ModelFile.Prefixed(ModelFile.ModelPrefix, LivingState())), ModelFile.Metadata(this));
+        SafeTensors.Save(target, new Dictionary<string, Tensor>(ModelFile.Prefixed(ModelFile.ModelPrefix, LivingState())),
+            ModelFile.Metadata(this));
     }
 
     private void LoadState(Func<SafeTensorsReader> open)

@@ -3,8 +3,10 @@ using System.Text.Json.Serialization;
 
 namespace RealNvp;
 
-/// <summary>What should be known of a flow besides its weights. It is saved with them, and can be read without building anything (<see cref="FlowModel.Describe(string)"/>).</summary>
-/// <remarks>A <see cref="Trainer"/> sets rows and score; names of columns come from <see cref="FitOptions"/> or from you. There is no date: the same training gives the same bytes.</remarks>
+/// <summary>What should be known of a flow besides its weights. It is saved with them, and can
+/// be read without building anything (<see cref="FlowModel.Describe(string)"/>).</summary>
+/// <remarks>A <see cref="Trainer"/> sets rows and score; names of columns come from <see cref="FitOptions"/> or
+/// from you. There is no date: the same training gives the same bytes.</remarks>
 public sealed record FlowInfo
 {
     private const int MostColumns = 1 << 20, LongestName = 1_000;
@@ -29,10 +31,13 @@ public sealed record FlowInfo
 
     /// <summary>The version of this library.</summary>
     [JsonIgnore]
-    internal static string Library { get; } = (typeof(FlowInfo).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown").Split('+')[0];
+    internal static string Library { get; } =
+        (typeof(FlowInfo).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion
+            ?? "unknown").Split('+')[0];
 
     /// <summary>Throws if something is out of range or does not fit a flow.</summary>
-    internal void Validate(Flow flow) => Validate(flow.InputShape, flow.ContextEncoder is null or ContextStandardization ? flow.ContextSize : null);
+    internal void Validate(Flow flow) =>
+        Validate(flow.InputShape, flow.ContextEncoder is null or ContextStandardization ? flow.ContextSize : null);
 
     /// <summary>Throws if something is out of range.</summary>
     internal void Validate() => Validate(null, null);
@@ -50,7 +55,8 @@ public sealed record FlowInfo
     {
         if (names is null) return;
         Require(count is null || names.Count == count, property, $"has a name for each of the {count} column(s); got {names.Count}");
-        Require(names.Count <= MostColumns && names.All(n => n is { Length: > 0 and <= LongestName }), property, $"has at most {MostColumns} names of 1 to {LongestName} characters");
+        Require(names.Count <= MostColumns && names.All(n => n is { Length: > 0 and <= LongestName }), property,
+            $"has at most {MostColumns} names of 1 to {LongestName} characters");
     }
 
     private static void Require(bool holds, string property, string rule)

@@ -13,10 +13,12 @@ public sealed class FlowMemory
     /// <summary>Parameters and buffers.</summary>
     public required long Weights { get; init; }
 
-    /// <summary>What training keeps besides for each parameter that is trained: its gradient, Adam's two moments and the averaged weight.</summary>
+    /// <summary>What training keeps besides for each parameter that is trained:
+    /// its gradient, Adam's two moments and the averaged weight.</summary>
     public required long TrainingState { get; init; }
 
-    /// <summary>What the graph of a batch keeps for the backward pass, within some 15 % for networks of this library on a CPU; networks of plain modules keep up to twice as much. Reversible training (<see cref="Flow.ReversibleTraining"/>) keeps less.</summary>
+    /// <summary>What the graph of a batch keeps for the backward pass, within some 15 % for networks of this library on a CPU; networks
+    /// of plain modules keep up to twice as much. Reversible training (<see cref="Flow.ReversibleTraining"/>) keeps less.</summary>
     public required long Graph { get; init; }
 
     /// <summary>What the largest layer needs for a batch while it scores or samples.</summary>
@@ -26,5 +28,7 @@ public sealed class FlowMemory
     public long Training => Weights + TrainingState + Graph;
 
     /// <summary>A sentence.</summary>
-    public override string ToString() => $"About {SummaryText.Bytes(Weights)} of weights; training with batches of {BatchSize:N0} {SummaryText.Bytes(Training)}, of which {SummaryText.Bytes(Graph)} for the graph; scoring such batches {SummaryText.Bytes(Scoring)} besides the weights.";
+    public override string ToString() =>
+        $"About {SummaryText.Bytes(Weights)} of weights; training with batches of {BatchSize:N0} {SummaryText.Bytes(Training)}, of " +
+            $"which {SummaryText.Bytes(Graph)} for the graph; scoring such batches {SummaryText.Bytes(Scoring)} besides the weights.";
 }

@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>What a flow is made of and what it does with data. <see cref="ToString"/> is a table for logs, <see cref="ToHtml"/> one for notebooks, which show it by themselves.</summary>
+/// <summary>What a flow is made of and what it does with data. <see cref="ToString"/> is a table
+/// for logs, <see cref="ToHtml"/> one for notebooks, which show it by themselves.</summary>
 [TypeFormatterSource(typeof(HtmlFormatterSource))]
 public sealed class FlowSummary : IHtml
 {
@@ -54,7 +55,8 @@ public sealed class FlowSummary : IHtml
     /// <summary>The density of the latents, in a line.</summary>
     public string BaseDensity { get; }
 
-    /// <summary>Whether LogProb and Encode take about one pass through the layers; else they go from feature to feature in some of them.</summary>
+    /// <summary>Whether LogProb and Encode take about one pass through the
+    /// layers; else they go from feature to feature in some of them.</summary>
     public bool HasFastDensity { get; }
 
     /// <summary>Whether Sample and Decode take about one pass through the layers.</summary>
@@ -72,7 +74,8 @@ public sealed class FlowSummary : IHtml
     /// <summary>What these rows were, or why there were none.</summary>
     public string Rows { get; }
 
-    /// <summary>About how much memory the flow takes with batches of a size: estimated from the shapes of layers and weights, not measured.</summary>
+    /// <summary>About how much memory the flow takes with batches of a size:
+    /// estimated from the shapes of layers and weights, not measured.</summary>
     /// <param name="batchSize">The number of examples of a batch; at least 1.</param>
     public FlowMemory MemoryAt(int batchSize)
     {
@@ -84,8 +87,12 @@ public sealed class FlowSummary : IHtml
     public string Directions => (HasFastDensity, HasFastSampling) switch
     {
         (true, true) => "Density (LogProb, Encode) and samples (Sample, Decode) both take one pass.",
-        (true, false) => $"Density (LogProb, Encode) takes one pass; samples (Sample, Decode) take a step for each of the {InputShape.NumElements:N0} elements.",
-        (false, true) => $"Samples (Sample, Decode) take one pass; density (LogProb, Encode) takes a step for each of the {InputShape.NumElements:N0} elements.",
+        (true, false) =>
+            $"Density (LogProb, Encode) takes one pass; samples (Sample, Decode) take a step for each of the " +
+                $"{InputShape.NumElements:N0} elements.",
+        (false, true) =>
+            $"Samples (Sample, Decode) take one pass; density (LogProb, Encode) takes a step for each of the " +
+                $"{InputShape.NumElements:N0} elements.",
         _ => "Neither density nor samples take one pass: some layers go from element to element.",
     };
 

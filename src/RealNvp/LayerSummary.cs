@@ -29,10 +29,12 @@ public sealed class LayerSummary
     /// <summary>The number of its parameters, those of its parts included.</summary>
     public required long Parameters { get; init; }
 
-    /// <summary>The mean over the rows of its log-determinant, in nats, from data to latents; null if no rows were taken through it.</summary>
+    /// <summary>The mean over the rows of its log-determinant, in nats, from
+    /// data to latents; null if no rows were taken through it.</summary>
     public required double? MeanLogDet { get; init; }
 
-    /// <summary>How much of all that layers do to the volume it does, in 0 ... 1: |mean log-determinant| by the sum of those of all layers that are no composites; null without rows.</summary>
+    /// <summary>How much of all that layers do to the volume it does, in 0 ... 1: |mean log-determinant| by
+    /// the sum of those of all layers that are no composites; null without rows.</summary>
     public required double? LogDetShare { get; init; }
 
     /// <summary>Whether its way from data to latents takes about one pass.</summary>

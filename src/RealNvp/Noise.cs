@@ -9,9 +9,9 @@ namespace RealNvp;
 
 /// <summary>Draws random numbers for layers and densities, the same ones on every device.</summary>
 /// <remarks>
-/// <para>In TorchSharp 0.107 every <see cref="Generator"/> is one of the CPU, whatever device it was made for, and a CUDA kernel refuses it. With a
-/// generator, these methods draw on the CPU and copy to the device from pinned memory, without waiting: a seed gives the same numbers
-/// on every device. Without one they draw on the device, from torch's own generator there.</para>
+/// <para>In TorchSharp 0.107 every <see cref="Generator"/> is one of the CPU, whatever device it was made for, and a CUDA kernel
+/// refuses it. With a generator, these methods draw on the CPU and copy to the device from pinned memory, without waiting: a seed
+/// gives the same numbers on every device. Without one they draw on the device, from torch's own generator there.</para>
 /// <para>Unlike <c>torch.rand</c>, they throw an ordinary exception where memory does not suffice.</para>
 /// </remarks>
 public static class Noise
@@ -27,7 +27,8 @@ public static class Noise
     /// <param name="low">The lower end.</param>
     /// <param name="high">The upper end; rounding may reach it where low is not 0.</param>
     /// <exception cref="ArgumentException">The generator is not one of the CPU.</exception>
-    public static Tensor Uniform(ReadOnlySpan<long> size, ScalarType dtype, Device device, Generator? generator, double low = 0, double high = 1)
+    public static Tensor Uniform(ReadOnlySpan<long> size, ScalarType dtype, Device device, Generator? generator, double low = 0,
+        double high = 1)
     {
         using var gradients = no_grad();
         try { return Placed(empty(size, dtype: dtype, device: Source(device, generator)).uniform_(low, high, generator), device); }
@@ -40,7 +41,8 @@ public static class Noise
     /// <param name="device">The device of the result.</param>
     /// <param name="generator">The source, such as <see cref="Pass.Generator"/>; null is torch's own for the device.</param>
     /// <exception cref="ArgumentException">The generator is not one of the CPU.</exception>
-    public static Tensor Normal(ReadOnlySpan<long> size, ScalarType dtype, Device device, Generator? generator) => Normal(size, dtype, device, generator, 1);
+    public static Tensor Normal(ReadOnlySpan<long> size, ScalarType dtype, Device device, Generator? generator) =>
+        Normal(size, dtype, device, generator, 1);
 
     /// <summary>Normal numbers with mean 0 and a standard deviation.</summary>
     internal static Tensor Normal(ReadOnlySpan<long> size, ScalarType dtype, Device device, Generator? generator, double spread)
@@ -72,7 +74,9 @@ public static class Noise
             return new ArgumentException($"Random numbers have a floating-point dtype; got {dtype}.", nameof(dtype), e);
         foreach (var n in size)
             if (n < 0) return new ArgumentException($"A size is at least 0; got {EventShape.Format(size)}.", nameof(size), e);
-        return new InsufficientMemoryException($"There is not enough memory on {device} for random numbers of shape {EventShape.Format(size)} and dtype {dtype}. Draw fewer at once. ({e.Message.Split('\n')[0]})", e);
+        return new InsufficientMemoryException(
+            $"There is not enough memory on {device} for random numbers of shape {EventShape.Format(size)} and dtype {dtype}. Draw " +
+            $"fewer at once. ({e.Message.Split('\n')[0]})", e);
     }
 
     /// <summary>Where to draw, after a check that the generator serves there.</summary>
@@ -85,12 +89,15 @@ public static class Noise
         // one that claims to be of another device is of the CPU all the same, until TorchSharp changes that
         return state.numel() == CpuStateBytes
             ? CPU
-            : throw new ArgumentException($"Numbers are drawn on the CPU and copied to {device}, so that a seed gives the same ones on every device; got a generator of {generator.device}. Make it with new torch.Generator(seed).", nameof(generator));
+            : throw new ArgumentException(
+                $"Numbers are drawn on the CPU and copied to {device}, so that a seed gives the same ones on every device; got a " +
+                $"generator of {generator.device}. Make it with new torch.Generator(seed).", nameof(generator));
     }
 
     private static Tensor Placed(Tensor drawn, Device device)
     {
-        if (drawn.device_type == device.type && (device.type == DeviceType.CPU || device.index < 0 || drawn.device_index == device.index)) return drawn;
+        if (drawn.device_type == device.type && (device.type == DeviceType.CPU || device.index < 0 || drawn.device_index == device.index))
+            return drawn;
         using (drawn)
         {
             if (device.type != DeviceType.CUDA) return drawn.to(device);

@@ -29,13 +29,17 @@ public static class TorchBackend
         }
     }
 
-    /// <summary>Passes a name on once libtorch is there: for <c>base(...)</c>, since a module's base constructor already needs it.</summary>
+    /// <summary>Passes a name on once libtorch is there: for <c>base(...)</c>,
+    /// since a module's base constructor already needs it.</summary>
     /// <exception cref="InvalidOperationException">torch's default dtype, in which weights are made, has too few digits.</exception>
     internal static string Checked(string name)
     {
         EnsureAvailable();
         if (torch.get_default_dtype() is var dtype && !IsPrecise(dtype))
-            throw new InvalidOperationException($"{name} computes in float32 or float64; torch's default dtype is {dtype}, which has too few digits for log-determinants. Call torch.set_default_dtype(torch.float32). Networks alone can compute in bfloat16: {nameof(Flow)}.{nameof(Flow.ConditionerDtype)}.");
+            throw new InvalidOperationException(
+                $"{name} computes in float32 or float64; torch's default dtype is {dtype}, which has too few digits for " +
+                $"log-determinants. Call torch.set_default_dtype(torch.float32). Networks alone can compute in bfloat16: " +
+                $"{nameof(Flow)}.{nameof(Flow.ConditionerDtype)}.");
         return name;
     }
 
@@ -56,11 +60,14 @@ public static class TorchBackend
         catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
         {
             // A notebook or an F# script runs TorchSharp.dll from the package cache, where every package keeps its
-            // natives in a folder of its own. No build has mended the library there. TorchSharp's loader gathers them, by half a gigabyte of copies, so it gets its turn last.
+            // natives in a folder of its own. No build has mended the library there. TorchSharp's
+            // loader gathers them, by half a gigabyte of copies, so it gets its turn last.
             var fromCache = RunsFromPackageCache(torchSharp.Location);
-            if (fromCache && MendedLibrary.TryLoad(torchSharp.Location, name => NativeLibrary.TryLoad(name, torchSharp, null, out _))) return;
+            if (fromCache && MendedLibrary.TryLoad(torchSharp.Location, name => NativeLibrary.TryLoad(name, torchSharp, null, out _)))
+                return;
             if (fromCache && LoadByTorchSharp(device => torch.TryInitializeDeviceType(device))) return;
-            throw new DllNotFoundException(Explain(e.Message, RuntimeInformation.RuntimeIdentifier, RuntimeInformation.ProcessArchitecture), e);
+            throw new DllNotFoundException(Explain(e.Message, RuntimeInformation.RuntimeIdentifier, RuntimeInformation.ProcessArchitecture),
+                e);
         }
     }
 
@@ -70,9 +77,9 @@ public static class TorchBackend
 
     /// <summary>Loads what the libraries of libtorch's own depend on, in the order in which they must come.</summary>
     /// <remarks>
-    /// LibTorchSharp itself asks for the part of the CPU alone. Autograd settles at its first backward for which devices it runs threads, so the part for the
-    /// GPU must be there before; it brings all others. It is taken from beside the application only: one that the system has is of another version. Without its
-    /// package nothing is found, and nothing is lost.
+    /// LibTorchSharp itself asks for the part of the CPU alone. Autograd settles at its first backward for which devices it runs
+    /// threads, so the part for the GPU must be there before; it brings all others. It is taken from beside the application only:
+    /// one that the system has is of another version. Without its package nothing is found, and nothing is lost.
     /// </remarks>
     internal static void LoadParts(Func<string, DllImportSearchPath?, bool> tryLoad)
     {
@@ -80,7 +87,8 @@ public static class TorchBackend
         tryLoad("torch_cpu", null);
     }
 
-    /// <summary>Lets TorchSharp gather the natives of the package for the CPU, or else for a GPU. That there is no GPU is no fault: the package also has the CPU.</summary>
+    /// <summary>Lets TorchSharp gather the natives of the package for the CPU, or else for
+    /// a GPU. That there is no GPU is no fault: the package also has the CPU.</summary>
     internal static bool LoadByTorchSharp(Func<DeviceType, bool> initialize)
     {
         foreach (var device in new[] { DeviceType.CPU, DeviceType.CUDA })
@@ -107,14 +115,17 @@ public static class TorchBackend
                 """;
 
         if (loaderMessage.Contains("GLIBCXX_", StringComparison.Ordinal))
-            return $"libtorch does not run on this system ({runtimeIdentifier}): its libstdc++ is older than GCC 12's, which Ubuntu 22.04, Debian 12 and RHEL 10 have.";
+            return $"libtorch does not run on this system ({runtimeIdentifier}): its libstdc++ is older than GCC 12's, which Ubuntu " +
+                $"22.04, Debian 12 and RHEL 10 have.";
 
         if (loaderMessage.Contains("GLIBC_", StringComparison.Ordinal) || runtimeIdentifier.Contains("musl", StringComparison.Ordinal))
-            return $"libtorch does not run on this system ({runtimeIdentifier}): it needs glibc 2.34 or later, which Ubuntu 22.04 and Debian 12 have, and Alpine has not.";
+            return $"libtorch does not run on this system ({runtimeIdentifier}): it needs glibc 2.34 or later, which Ubuntu 22.04 and " +
+                $"Debian 12 have, and Alpine has not.";
 
         var supported = OperatingSystem.IsMacOS() ? architecture == Architecture.Arm64 : architecture == Architecture.X64;
         if (!supported)
-            return $"TorchSharp has no native libtorch for this platform ({runtimeIdentifier}, process {architecture}): it runs on Windows and Linux on x64, and on macOS on Apple silicon.";
+            return $"TorchSharp has no native libtorch for this platform ({runtimeIdentifier}, process {architecture}): it runs on " +
+                $"Windows and Linux on x64, and on macOS on Apple silicon.";
 
         var version = typeof(torch).Assembly.GetName().Version!.ToString(3);
         return $"""

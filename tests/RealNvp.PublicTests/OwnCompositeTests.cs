@@ -10,7 +10,8 @@ public class OwnCompositeTests
     public static TheoryData<string> Names => ["branches", "pyramid", "nested", "turned round"];
 
     [Theory, MemberData(nameof(Names))]
-    public void A_composite_of_ones_own_is_proved_like_any_other(string name) => FlowCheck.Verify(() => Make(name, _ => { }), [4]).ThrowIfFailed();
+    public void A_composite_of_ones_own_is_proved_like_any_other(string name) =>
+        FlowCheck.Verify(() => Make(name, _ => { }), [4]).ThrowIfFailed();
 
     [Theory, MemberData(nameof(Names))]
     public void Reversible_training_takes_its_layers_one_by_one_and_gives_the_gradients_of_ordinary_training(string name)
@@ -30,7 +31,8 @@ public class OwnCompositeTests
             using var loss = flow.NegativeLogLikelihood(x);
             loss.backward();
             networks.Should().NotBeEmpty();
-            // a coupling that is walked through on its own asks its network twice; one that is computed again with all around it, three times
+            // a coupling that is walked through on its own asks its network
+            // twice; one that is computed again with all around it, three times
             networks.Should().AllSatisfy(n => n.Calls.Should().Be(reversible ? 2 : 1));
             gradients.Add([.. flow.parameters().Select(p => p.grad!.clone())]);
             if (reversible) flow.ReversibleDrift.Should().BePositive().And.BeLessThan(1e-12);
@@ -55,7 +57,8 @@ public class OwnCompositeTests
         var x = randn(400, 4) * 10 + tensor(new float[] { 100, 200, 300, 400 });
         var (left, right) = (new Standardization([2]), new Centring(2));
         using var flow = new Flow([4], new Chain(new Branches(left, right), new DiagonalScaling([4])));
-        using (var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1, ValidationFraction = 0 })) trainer.Fit(TrainingData.From(x));
+        using (var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1, ValidationFraction = 0 }))
+            trainer.Fit(TrainingData.From(x));
         left.IsFitted.Should().BeTrue();
         using var z = flow.Encode(x);
         z.narrow(1, 0, 2).mean([0L]).abs().max().item<float>().Should().BeLessThan(0.1f);
@@ -66,12 +69,14 @@ public class OwnCompositeTests
     public void Integers_reach_a_dequantization_in_it_also_behind_what_only_moves_values()
     {
         using var scope = NewDisposeScope();
-        using var flow = new Flow([4], new Nested(Permutation.Reversal([4]), new Branches(new TriangleDequantization(8), new TriangleDequantization(8)), new LogitTransform(0.05)));
+        using var flow = new Flow([4], new Nested(Permutation.Reversal([4]), new Branches(new TriangleDequantization(8),
+            new TriangleDequantization(8)), new LogitTransform(0.05)));
         var x = randint(8, [20, 4], dtype: uint8);
         flow.IsBound.Should().BeTrue();
         flow.LogProb(x, seed: 1).isfinite().all().item<bool>().Should().BeTrue();
         flow.Decode(flow.Encode(x, seed: 1)).to(uint8).equal(x).all().item<bool>().Should().BeTrue();
-        flow.LogProb(x, seed: 1).equal(flow.LogProb(x, seed: 1)).all().item<bool>().Should().BeTrue("a seed reaches the layers of a composite");
+        flow.LogProb(x, seed: 1).equal(flow.LogProb(x, seed: 1)).all().item<bool>().Should()
+            .BeTrue("a seed reaches the layers of a composite");
     }
 
     [Fact]
@@ -82,7 +87,8 @@ public class OwnCompositeTests
         loose.Steps.Should().HaveCount(2);
         using var one = new DiagonalScaling([3]);
         new Action(() => _ = new Loose(one, one)).Should().Throw<ArgumentException>().WithMessage("*twice*");
-        new Action(() => _ = new Loose(new DiagonalScaling([3]), new SinhLayer(4))).Should().Throw<ArgumentException>().WithMessage("*takes examples of shape (4,), but gets (3,)*");
+        new Action(() => _ = new Loose(new DiagonalScaling([3]), new SinhLayer(4))).Should().Throw<ArgumentException>()
+            .WithMessage("*takes examples of shape (4,), but gets (3,)*");
         new Action(() => _ = new Unjoined()).Should().Throw<ArgumentException>().WithMessage("*leave 2 parts*");
         new Action(() => _ = new Branches(new SinhLayer(3), new SinhLayer(1))).Should().Throw<ArgumentException>();
     }
@@ -90,7 +96,8 @@ public class OwnCompositeTests
     [Fact]
     public void A_network_that_mixes_a_batch_says_so_for_the_layers_around_it()
     {
-        using var nested = new Nested(new CouplingLayer([4], Mask.FirstHalf(4), new SigmoidAffineTransformer(), size => new MixingNetwork(size.Inputs, size.Outputs)));
+        using var nested = new Nested(new CouplingLayer([4], Mask.FirstHalf(4), new SigmoidAffineTransformer(),
+            size => new MixingNetwork(size.Inputs, size.Outputs)));
         nested.MixesBatchInTraining.Should().BeTrue();
         using var apart = new Nested(Coupling(4, 0, _ => { }));
         apart.MixesBatchInTraining.Should().BeFalse();
@@ -100,7 +107,8 @@ public class OwnCompositeTests
     {
         "branches" => new Branches(Coupling(2, 0, seen), Coupling(2, 1, seen)),
         "pyramid" => new Pyramid(Coupling(4, 0, seen), Coupling(2, 0, seen)),
-        "nested" => new Nested(new DiagonalScaling([4]), new Branches(new Nested(Coupling(2, 0, seen), new ActNorm([2])), Coupling(2, 1, seen)), new Chain(Coupling(4, 1, seen), new DiagonalScaling([4]))),
+        "nested" => new Nested(new DiagonalScaling([4]), new Branches(new Nested(Coupling(2, 0, seen), new ActNorm([2])),
+            Coupling(2, 1, seen)), new Chain(Coupling(4, 1, seen), new DiagonalScaling([4]))),
         _ => new TurnedRound(new Pyramid(Coupling(4, 1, seen), Coupling(2, 1, seen)), Coupling(4, 0, seen)),
     };
 
@@ -116,7 +124,8 @@ public class OwnCompositeTests
     {
         using var generator = new Generator(5);
         using var _ = no_grad();
-        foreach (var parameter in module.parameters()) parameter.copy_(randn(parameter.shape, dtype: parameter.dtype, generator: generator) * 0.3);
+        foreach (var parameter in module.parameters())
+            parameter.copy_(randn(parameter.shape, dtype: parameter.dtype, generator: generator) * 0.3);
     }
 
     private sealed class CountedNetwork : nn.Module<Tensor, Tensor>
@@ -162,7 +171,8 @@ public class OwnCompositeTests
             RegisterComponents();
         }
 
-        public override IReadOnlyList<CompositeStep> Steps => [CompositeStep.Split(1, [2, 2]), CompositeStep.Apply(left, 0), CompositeStep.Apply(right, 1), CompositeStep.Join(1, [2, 2])];
+        public override IReadOnlyList<CompositeStep> Steps =>
+            [CompositeStep.Split(1, [2, 2]), CompositeStep.Apply(left, 0), CompositeStep.Apply(right, 1), CompositeStep.Join(1, [2, 2])];
     }
 
     /// <summary>Half of the features leave after the first layer.</summary>
@@ -177,7 +187,8 @@ public class OwnCompositeTests
         }
 
         public override IReadOnlyList<CompositeStep> Steps =>
-            [CompositeStep.Apply(all), CompositeStep.Split(1, [2, 2]), CompositeStep.Apply(half), CompositeStep.Rearrange(p => [cat([p[1], p[0]], 1)], p => [p[0].narrow(1, 2, 2), p[0].narrow(1, 0, 2)])];
+            [CompositeStep.Apply(all), CompositeStep.Split(1, [2, 2]), CompositeStep.Apply(half),
+                CompositeStep.Rearrange(p => [cat([p[1], p[0]], 1)], p => [p[0].narrow(1, 2, 2), p[0].narrow(1, 0, 2)])];
     }
 
     private sealed class Nested : Composite

@@ -15,8 +15,10 @@ public class OwnModelTests
         using var scope = NewDisposeScope();
         using var generator = new Generator(1);
         var x = 1000 + (50 * randn([300, 3], generator: generator));
-        using var model = new WaveModel(new WaveOptions { Shape = [3], Layers = 2, Slope = WaveSlope.Steep, Base = BaseDensityKind.StudentT }, seed: 4);
-        using (var twin = (WaveModel)model.Options.NewModel(seed: 4)) twin.LogProb(x).equal(model.LogProb(x)).all().item<bool>().Should().BeTrue("the seed reaches every layer");
+        using var model = new WaveModel(new WaveOptions { Shape = [3], Layers = 2, Slope = WaveSlope.Steep,
+            Base = BaseDensityKind.StudentT }, seed: 4);
+        using (var twin = (WaveModel)model.Options.NewModel(seed: 4))
+            twin.LogProb(x).equal(model.LogProb(x)).all().item<bool>().Should().BeTrue("the seed reaches every layer");
         using (var trainer = new Trainer(model, new TrainingOptions { Epochs = 2 })) trainer.Fit(TrainingData.From(x));
         model.Info = model.Info with { Columns = ["a", "b", "c"], Note = "made by a test" };
 
@@ -37,16 +39,19 @@ public class OwnModelTests
 
             var said = FlowModel.Describe(path);
             said.Options.Should().Be(model.Options);
-            said.ToString().Should().Contain("WaveModel").And.Contain("a, b, c").And.Contain("270 rows").And.Contain("made by a test").And.Contain("Steep");
+            said.ToString().Should()
+                .Contain("WaveModel").And.Contain("a, b, c").And.Contain("270 rows").And.Contain("made by a test").And.Contain("Steep");
             model.ToString().Should().StartWith("WaveModel (3,)");
 
             ModelOptions.FromJson<WaveOptions>(model.Options.ToJson()).Should().Be(model.Options);
             ModelOptions.FromJson<WaveOptions>("""{"Shape":[3]}""").Layers.Should().Be(4, "what lacks is as in a new record");
-            Refused(() => ModelOptions.FromJson<WaveOptions>("""{"Shape":[3],"Layers":0}""")).Should().Contain("WaveOptions.Layers must be in 1 ... 100");
+            Refused(() => ModelOptions.FromJson<WaveOptions>("""{"Shape":[3],"Layers":0}""")).Should()
+                .Contain("WaveOptions.Layers must be in 1 ... 100");
             Refused(() => ModelOptions.FromJson<WaveOptions>("""{"Shape":[3],"Waves":1}""")).Should().Contain("Waves");
 
             // a checkpoint of it goes on
-            using (var begun = new Trainer(own, new TrainingOptions { Epochs = 1, CheckpointPath = path, Patience = 9 })) begun.Fit(TrainingData.From(x));
+            using (var begun = new Trainer(own, new TrainingOptions { Epochs = 1, CheckpointPath = path, Patience = 9 }))
+                begun.Fit(TrainingData.From(x));
             FlowModel.Describe(path).IsCheckpoint.Should().BeTrue();
             using var resumed = Trainer.Resume(path, change: o => o with { Epochs = 2 });
             using var flow = resumed.Flow;
@@ -62,7 +67,8 @@ public class OwnModelTests
         var path = Path.Combine(Path.GetTempPath(), $"realnvp-public-{Guid.NewGuid():N}.safetensors");
         FluentActions.Invoking(() => model.Save(path)).Should().Throw<InvalidOperationException>().WithMessage("*ShyOptions*Register*");
         File.Exists(path).Should().BeFalse();
-        FluentActions.Invoking(() => new ShyOptions { Shape = [2] }.NewModel()).Should().Throw<InvalidOperationException>().WithMessage("*Register*");
+        FluentActions.Invoking(() => new ShyOptions { Shape = [2] }.NewModel()).Should().Throw<InvalidOperationException>()
+            .WithMessage("*Register*");
         try
         {
             using var known = new MafModel(MafOptions.Toy2D);
@@ -88,8 +94,10 @@ public class OwnModelTests
         stream.Position = 0;
         using var again = FlowModel.Load(stream);
         again.Should().BeOfType<PlainModel>().Which.Options.Angle.Should().Be(0.5);
-        FluentActions.Invoking(() => Other.PlainModel.Register(options => new Other.PlainModel(options))).Should().Throw<ArgumentException>().WithMessage("*PlainModel*another name*");
-        FluentActions.Invoking(() => TwinModel.Register(options => new TwinModel(options))).Should().Throw<ArgumentException>().WithMessage("*PlainOptions describes PlainModel*");
+        FluentActions.Invoking(() => Other.PlainModel.Register(options => new Other.PlainModel(options))).Should()
+            .Throw<ArgumentException>().WithMessage("*PlainModel*another name*");
+        FluentActions.Invoking(() => TwinModel.Register(options => new TwinModel(options))).Should().Throw<ArgumentException>()
+            .WithMessage("*PlainOptions describes PlainModel*");
     }
 
     private static string Refused(Action action) => Assert.Throws<InvalidDataException>(action).Message;

@@ -20,7 +20,8 @@ public class OwnPartTests
         using var flow = Make();
         using (var trainer = new Trainer(flow, new TrainingOptions { Epochs = 2, Seed = 1 })) trainer.Fit(TrainingData.From(x));
         var centring = (Centring)((Chain)flow.Bijection).Layers[0];
-        centring.Middle.to(float64).sub(x.mean([0L])).abs().max().item<double>().Should().BeLessThan(100, "it was fitted to nine tenths of the rows");
+        centring.Middle.to(float64).sub(x.mean([0L])).abs().max().item<double>().Should().BeLessThan(100,
+            "it was fitted to nine tenths of the rows");
 
         var logProb = flow.LogProb(x);
         logProb.isfinite().all().item<bool>().Should().BeTrue();
@@ -53,7 +54,8 @@ public class OwnPartTests
     public void A_dequantization_of_ones_own_takes_integers()
     {
         using var scope = NewDisposeScope();
-        using var flow = new Flow([1, 4, 4], new Chain(new RandomHorizontalFlip(), new TriangleDequantization(16), new LogitTransform(0.05), new DiagonalScaling([1, 4, 4])));
+        using var flow = new Flow([1, 4, 4], new Chain(new RandomHorizontalFlip(), new TriangleDequantization(16), new LogitTransform(0.05),
+            new DiagonalScaling([1, 4, 4])));
         var x = randint(16, [20, 1, 4, 4], dtype: uint8);
         flow.IsBound.Should().BeTrue();
         flow.BitsPerDim(x, seed: 1).isfinite().all().item<bool>().Should().BeTrue();
@@ -68,7 +70,8 @@ public class OwnPartTests
     {
         using var scope = NewDisposeScope();
         using var flow = new Flow([2],
-            new CouplingLayer([2], Mask.FirstHalf(2), new SplineTransformer(4), size => new Mlp(size.Inputs, size.Outputs, 8, 1, contextSize: 2)), null, new AngleEncoder());
+            new CouplingLayer([2], Mask.FirstHalf(2), new SplineTransformer(4), size => new Mlp(size.Inputs, size.Outputs, 8, 1,
+                contextSize: 2)), null, new AngleEncoder());
         var (x, angle) = (randn(64, 2), rand(64) * 6);
         using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1 });
         trainer.Fit(TrainingData.From(x, angle)).Step.Should().BePositive();

@@ -6,7 +6,8 @@ namespace RealNvp.PublicTests;
 /// <summary>A user's loss, optimizer, schedule and data have all that the library's have.</summary>
 public class OwnTrainingTests
 {
-    private static readonly TrainingOptions options = new() { Epochs = 3, BatchSize = 16, LearningRate = 0.01, Seed = 7, WeightNormDecay = 0, MaxGradientNorm = 5 };
+    private static readonly TrainingOptions options = new() { Epochs = 3, BatchSize = 16, LearningRate = 0.01, Seed = 7,
+        WeightNormDecay = 0, MaxGradientNorm = 5 };
 
     /// <summary>Something to train, made anew at each call.</summary>
     private sealed record Case(Flow Flow, TrainerParts Parts, TrainingData Data, TrainingOptions Options) : IDisposable
@@ -22,20 +23,33 @@ public class OwnTrainingTests
 
     private static readonly Dictionary<string, Func<Case>> cases = new()
     {
-        ["a loss of one's own"] = () => new(Flow(), new() { Objective = Objective.From("sharpened", (flow, batch, seed) => flow.TrainingLogProb(batch.X, batch.Context, seed).mul(-1.5)) }, Rows(), options),
+        ["a loss of one's own"] = () =>
+            new(Flow(), new() { Objective = Objective.From("sharpened", (flow, batch, seed) => flow.TrainingLogProb(batch.X, batch.Context,
+                seed).mul(-1.5)) }, Rows(), options),
         ["weighted rows"] = () => new(Flow(), new(), TrainingData.From(Points(60), null, arange(60).to(float32).add(0.5)), options),
-        ["reverse KL"] = () => new(Flow(), new() { Objective = Objective.ReverseKl(x => LogNormal(x, 2), 16) }, TrainingData.None(20), options),
-        ["reverse KL with contexts, total gradient"] = () => new(Flow(context: 1), new() { Objective = Objective.ReverseKl(LogNormal, 4, GradientEstimator.Total) }, TrainingData.FromContexts(Points(60).narrow(1, 0, 1)), options),
-        ["an encoder beside the flow"] = () => new(Flow(), new() { Objective = WithEncoder() }, TrainingData.From(cat([Points(60), Points(60)], 1)), options),
+        ["reverse KL"] = () =>
+            new(Flow(), new() { Objective = Objective.ReverseKl(x => LogNormal(x, 2), 16) }, TrainingData.None(20), options),
+        ["reverse KL with contexts, total gradient"] = () =>
+            new(Flow(context: 1), new() { Objective = Objective.ReverseKl(LogNormal, 4, GradientEstimator.Total) },
+                TrainingData.FromContexts(Points(60).narrow(1, 0, 1)), options),
+        ["an encoder beside the flow"] = () =>
+            new(Flow(), new() { Objective = WithEncoder() }, TrainingData.From(cat([Points(60), Points(60)], 1)), options),
         ["two flows"] = () => new(Flow(), new() { Objective = TwoFlows() }, Rows(), options),
         ["an optimizer of one's own"] = () => new(Flow(), new() { Optimizer = groups => new Heavy(groups) }, Rows(), options),
-        ["torch's SGD with momentum"] = () => new(Flow(), new() { Optimizer = g => new TorchOptimizer(optim.SGD(All(g), 0.1, momentum: 0.9)) }, Rows(), options),
-        ["torch's SGD with momentum in float64"] = () => new(Flow(dtype: float64), new() { Optimizer = g => new TorchOptimizer(optim.SGD(All(g), 0.1, momentum: 0.9)) }, Rows(), options),
+        ["torch's SGD with momentum"] = () =>
+            new(Flow(), new() { Optimizer = g => new TorchOptimizer(optim.SGD(All(g), 0.1, momentum: 0.9)) }, Rows(), options),
+        ["torch's SGD with momentum in float64"] = () =>
+            new(Flow(dtype: float64), new() { Optimizer = g => new TorchOptimizer(optim.SGD(All(g), 0.1, momentum: 0.9)) }, Rows(),
+                options),
         ["torch's AdamW"] = () => new(Flow(), new() { Optimizer = g => new TorchOptimizer(optim.AdamW(All(g), 0.1)) }, Rows(), options),
-        ["torch's RMSProp"] = () => new(Flow(), new() { Optimizer = g => new TorchOptimizer(optim.RMSProp(All(g), 0.1, momentum: 0.5, centered: true)) }, Rows(), options),
+        ["torch's RMSProp"] = () =>
+            new(Flow(), new() { Optimizer = g => new TorchOptimizer(optim.RMSProp(All(g), 0.1, momentum: 0.5, centered: true)) }, Rows(),
+                options),
         ["torch's NAdam"] = () => new(Flow(), new() { Optimizer = g => new TorchOptimizer(optim.NAdam(All(g), 0.1)) }, Rows(), options),
         ["torch's Rprop"] = () => new(Flow(), new() { Optimizer = g => new TorchOptimizer(optim.Rprop(All(g), 0.1)) }, Rows(), options),
-        ["a schedule of one's own"] = () => new(Flow(), new(), Rows(), options with { Schedule = new Zigzag { Every = 3 } }) { Change = o => o with { Schedule = new Zigzag { Every = 3 } } },
+        ["a schedule of one's own"] = () =>
+            new(Flow(), new(), Rows(),
+                options with { Schedule = new Zigzag { Every = 3 } }) { Change = o => o with { Schedule = new Zigzag { Every = 3 } } },
         ["data of one's own"] = () => new(Flow(), new(), new Ring(48), options),
     };
 
@@ -61,7 +75,8 @@ public class OwnTrainingTests
             result.History.Should().HaveCount(3);
             result.Objective.Should().Be(whole.Parts.Objective.Name);
             result.History[2].Loss.Should().BeLessThan(result.History[0].Loss);
-            State(whole).Should().OnlyContain(t => !t.Key.Contains("weight") || !t.Value.equal(before[t.Key]).all().item<bool>(), "all weights are trained");
+            State(whole).Should().OnlyContain(t => !t.Key.Contains("weight") || !t.Value.equal(before[t.Key]).all().item<bool>(),
+                "all weights are trained");
 
             using var other = cases[name]();
             if (other.Change is not null)
@@ -110,7 +125,8 @@ public class OwnTrainingTests
             using var flow = Flow(dtype: float64);
             using var trainer = new Trainer(flow, options with { BatchSize = 100, Epochs = 4, Patience = 10 });
             var result = trainer.Fit(data(), data());
-            return (result.History[^1].Loss, result.History[^1].ValidationLoss!.Value, [.. flow.state_dict().Values.Select(t => t.clone())]);
+            return (result.History[^1].Loss, result.History[^1].ValidationLoss!.Value,
+                [.. flow.state_dict().Values.Select(t => t.clone())]);
         }
         var repeated = Train(() => TrainingData.From(x.repeat_interleave(weights, 0)));
         var weighted = Train(() => loader ? TrainingData.FromBatches(Batches(), 1) : TrainingData.From(odd, null, weights));
@@ -144,7 +160,8 @@ public class OwnTrainingTests
     {
         using var scope = NewDisposeScope();
         using var flow = Flow();
-        using var trainer = new Trainer(flow, Objective.From("mean", (f, batch, seed) => f.NegativeLogLikelihood(batch.X, batch.Context, seed)), options with { ValidationFraction = 0 });
+        using var trainer = new Trainer(flow, Objective.From("mean", (f, batch, seed) => f.NegativeLogLikelihood(batch.X, batch.Context,
+            seed)), options with { ValidationFraction = 0 });
         var fit = () => trainer.Fit(TrainingData.From(Points(60), null, ones(60)));
         fit.Should().Throw<InvalidOperationException>().WithMessage("*weights*mean*one loss for each example*");
     }
@@ -156,10 +173,13 @@ public class OwnTrainingTests
         using var flow = Flow();
         var before = flow.state_dict().ToDictionary(t => t.Key, t => t.Value.clone());
         var calls = 0;
-        using (var trainer = new Trainer(flow, Objective.From("wild", (f, batch, seed) => f.TrainingLogProb(batch.X, null, seed).neg() * (++calls > 0 ? double.NaN : 1)), options))
+        using (var trainer = new Trainer(flow, Objective.From("wild", (f, batch, seed) => f.TrainingLogProb(batch.X, null, seed).neg()
+            * (++calls > 0 ? double.NaN : 1)), options))
         {
             var fit = () => trainer.Fit(Rows());
-            fit.Should().Throw<NonFiniteException>().WithMessage("*epoch 1, step 1*values of all layers are finite*wild*weights are those before*").Which.Layer.Should().Be("wild");
+            fit.Should().Throw<NonFiniteException>()
+                .WithMessage("*epoch 1, step 1*values of all layers are finite*wild*weights are those before*").Which.Layer.Should()
+                .Be("wild");
         }
         foreach (var (name, tensor) in flow.state_dict()) tensor.equal(before[name]).all().item<bool>().Should().BeTrue(name);
 
@@ -169,7 +189,8 @@ public class OwnTrainingTests
             fit.Should().Throw<NonFiniteException>().WithMessage("*step 1*logDensity is NaN for sample 0*");
         }
 
-        using var good = new Trainer(flow, Objective.From("scaled", (f, batch, seed) => f.TrainingLogProb(batch.X, null, seed).mul(-2)), options);
+        using var good = new Trainer(flow, Objective.From("scaled", (f, batch, seed) => f.TrainingLogProb(batch.X, null, seed).mul(-2)),
+            options);
         var result = good.Fit(Rows());
         result.HeldOut.Should().BePositive();
         result.History.Should().OnlyContain(h => h.ValidationLoss != null && h.BitsPerDim == null && h.ValidationBitsPerDim == null);
@@ -208,26 +229,32 @@ public class OwnTrainingTests
         var kl = Objective.ReverseKl(x => LogNormal(x, 0), 4);
         Refused(() => new Trainer(flow, kl, options).Fit(Rows()), "*ReverseKl*draws its examples itself*");
         Refused(() => new Trainer(flow, options).Fit(TrainingData.None(3)), "*learns from examples*");
-        Refused(() => new Trainer(flow, kl, options with { Reversible = true }).Fit(TrainingData.None(3)), "*Reversible*no effect*ReverseKl*");
-        Refused(() => new Trainer(flow, Objective.From("x", (f, b, s) => zeros(1), new Dictionary<string, nn.Module> { ["part"] = flow.Bijection })).Fit(Rows()), "*beside/part/*same*");
-        Refused(() => new Trainer(flow, Objective.MaximumLikelihood, options with { CheckpointPath = Path.GetTempFileName() }, g => new Forgetful(g)).Fit(Rows()), "*Forgetful*cannot save its state*");
+        Refused(() => new Trainer(flow, kl, options with { Reversible = true }).Fit(TrainingData.None(3)),
+            "*Reversible*no effect*ReverseKl*");
+        Refused(() => new Trainer(flow, Objective.From("x", (f, b, s) => zeros(1),
+            new Dictionary<string, nn.Module> { ["part"] = flow.Bijection })).Fit(Rows()), "*beside/part/*same*");
+        Refused(() => new Trainer(flow, Objective.MaximumLikelihood, options with { CheckpointPath = Path.GetTempFileName() },
+            g => new Forgetful(g)).Fit(Rows()), "*Forgetful*cannot save its state*");
         var path = Path.Combine(Path.GetTempPath(), $"realnvp-own-{Guid.NewGuid():N}.safetensors");
         try
         {
             using (var trainer = new Trainer(flow, kl, options)) trainer.SaveCheckpoint(path);
             Refused(() => Trainer.Resume(path, flow), "*by ReverseKl(samples: 4, gradient: Path), not by MaximumLikelihood*");
-            Refused(() => Trainer.Resume(path, flow, null, new() { Objective = kl, Optimizer = g => new Heavy(g) }), "*optimizer Adam, not with Heavy*");
+            Refused(() => Trainer.Resume(path, flow, null, new() { Objective = kl, Optimizer = g => new Heavy(g) }),
+                "*optimizer Adam, not with Heavy*");
         }
         finally { File.Delete(path); }
 
-        static void Refused(Action act, string message) => act.Should().Throw<Exception>().WithMessage(message).Which.Should().Match(e => e is ArgumentException || e is InvalidDataException);
+        static void Refused(Action act, string message) => act.Should().Throw<Exception>().WithMessage(message).Which.Should()
+            .Match(e => e is ArgumentException || e is InvalidDataException);
     }
 
     private static Flow Flow(long context = 0, ScalarType dtype = ScalarType.Float32, bool actNorm = false)
     {
         manual_seed(3);
         var mask = Mask.Alternating(2);
-        AffineCouplingLayer[] couplings = [new([2], mask, new ResidualMlp(1, 2, 8, 1, context)), new([2], !mask, new ResidualMlp(1, 2, 8, 1, context))];
+        AffineCouplingLayer[] couplings = [new([2], mask, new ResidualMlp(1, 2, 8, 1, context)),
+            new([2], !mask, new ResidualMlp(1, 2, 8, 1, context))];
         var flow = new Flow([2], new Chain(actNorm ? [new ActNorm([2]), .. couplings] : couplings));
         flow.to(dtype);
         return flow;
@@ -245,7 +272,8 @@ public class OwnTrainingTests
 
     private static Tensor LogNormal(Tensor x, double mean) => x.sub(mean).square().sum(1).mul(-0.5);
 
-    private static IEnumerable<TorchSharp.Modules.Parameter> All(IReadOnlyList<ParameterGroup> groups) => groups.SelectMany(g => g.Parameters).Select(p => p.Parameter);
+    private static IEnumerable<TorchSharp.Modules.Parameter> All(IReadOnlyList<ParameterGroup> groups) =>
+        groups.SelectMany(g => g.Parameters).Select(p => p.Parameter);
 
     // an autoencoder with a flow as its prior: -log p(code) + squared error
     private static Objective WithEncoder()
@@ -262,7 +290,8 @@ public class OwnTrainingTests
     private static Objective TwoFlows()
     {
         var second = Flow(actNorm: true);
-        return Objective.From("two", (flow, batch, seed) => flow.TrainingLogProb(batch.X, null, seed).add(second.TrainingLogProb(batch.X.neg(), null, seed)).neg(), new Dictionary<string, nn.Module> { ["second"] = second });
+        return Objective.From("two", (flow, batch, seed) => flow.TrainingLogProb(batch.X, null,
+            seed).add(second.TrainingLogProb(batch.X.neg(), null, seed)).neg(), new Dictionary<string, nn.Module> { ["second"] = second });
     }
 
     private sealed class Listener(Action<TrainingProgress> hear) : IProgress<TrainingProgress>
@@ -271,5 +300,6 @@ public class OwnTrainingTests
     }
 
     private static Dictionary<string, Tensor> State(Case of) =>
-        of.Flow.state_dict().Concat(of.Parts.Objective.Modules.SelectMany(m => m.Value.state_dict().Select(t => KeyValuePair.Create($"{m.Key}/{t.Key}", t.Value)))).ToDictionary(t => t.Key, t => t.Value.clone());
+        of.Flow.state_dict().Concat(of.Parts.Objective.Modules.SelectMany(m => m.Value.state_dict()
+            .Select(t => KeyValuePair.Create($"{m.Key}/{t.Key}", t.Value)))).ToDictionary(t => t.Key, t => t.Value.clone());
 }

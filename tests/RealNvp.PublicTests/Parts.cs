@@ -35,7 +35,8 @@ public sealed class Laplace : Density
 
     protected override Tensor LogProbCore(Tensor z, Tensor? context) => (-z.abs() - Math.Log(2)).flatten(1).sum(1);
 
-    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
+    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator,
+        Tensor? context)
     {
         var u = Noise.Uniform(Shape.WithBatch(count), dtype, device, generator, -0.5, 0.5);
         return (u.sign() * (1 - (2 * u.abs())).clamp_min(1e-30).log() * -temperature);
@@ -70,13 +71,15 @@ public sealed class TriangleDequantization : Bijection
     // noise v in (0, 1) of the density min(4 v, 4 (1 − v))
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
-        var v = (Noise.Uniform(x.shape, x.dtype, x.device, pass.Generator, 0.001, 0.999) + Noise.Uniform(x.shape, x.dtype, x.device, pass.Generator, 0.001, 0.999)) / 2;
+        var v = (Noise.Uniform(x.shape, x.dtype, x.device, pass.Generator, 0.001, 0.999) + Noise.Uniform(x.shape, x.dtype, x.device,
+            pass.Generator, 0.001, 0.999)) / 2;
         var logNoise = (4 * v.minimum(1 - v)).log();
         return ((x + v) / levels, SumExamples(-logNoise - Math.Log(levels)));
     }
 
     // the way back has no noise to count
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => ((z * levels).floor().clamp(0, levels - 1), SumExamples(zeros_like(z) + Math.Log(levels)));
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) =>
+        ((z * levels).floor().clamp(0, levels - 1), SumExamples(zeros_like(z) + Math.Log(levels)));
 }
 
 /// <summary>A user's normalization: takes the middle of the data away, once.</summary>

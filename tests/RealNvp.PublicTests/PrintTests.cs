@@ -10,12 +10,14 @@ public sealed class PrintTests
     {
         var evaluation = new Evaluation
         {
-            Count = 1000, MeanLogProb = double.NegativeInfinity, StandardError = double.NaN, BitsPerDim = double.PositiveInfinity, IsBound = true,
+            Count = 1000, MeanLogProb = double.NegativeInfinity, StandardError = double.NaN, BitsPerDim = double.PositiveInfinity,
+                IsBound = true,
             FiniteCount = 999, FiniteMeanLogProb = -1.5, RoundTripError = 1e-6, Warnings = ["Look here."],
         };
         var progress = new TrainingProgress
         {
-            Epoch = 2, Epochs = 5, Batch = 3, Batches = 8, Step = 11, Loss = 1.5, BitsPerDim = null, ValidationLoss = 1.25, ValidationBitsPerDim = null, LearningRate = 1e-3,
+            Epoch = 2, Epochs = 5, Batch = 3, Batches = 8, Step = 11, Loss = 1.5, BitsPerDim = null, ValidationLoss = 1.25,
+                ValidationBitsPerDim = null, LearningRate = 1e-3,
             GradientNorm = 1, ExamplesPerSecond = 1000, TimeLeft = TimeSpan.FromSeconds(12), Warnings = ["Look there."],
         };
         var culture = CultureInfo.CurrentCulture;
@@ -24,10 +26,13 @@ public sealed class PrintTests
             var german = (CultureInfo)CultureInfo.InvariantCulture.Clone();
             (german.NumberFormat.NumberDecimalSeparator, german.NumberFormat.NumberGroupSeparator) = (",", ".");
             CultureInfo.CurrentCulture = german;
-            Assert.Equal("Mean log p(x) of 1,000 examples, a lower bound: -Infinity nats, Infinity bits per dimension; finite for 999, whose mean is -1.5; x → z → x to 1E-06.\nLook here.", evaluation.ToString());
+            Assert.Equal("Mean log p(x) of 1,000 examples, a lower bound: -Infinity nats, Infinity bits per dimension; finite for 999, " +
+                "whose mean is -1.5; x → z → x to 1E-06.\nLook here.", evaluation.ToString());
             Assert.Equal("Mean log p(x) of 1 example: -2.5 nats, 1.25 bits per dimension.",
-                new Evaluation { Count = 1, MeanLogProb = -2.5, StandardError = double.NaN, BitsPerDim = 1.25, IsBound = false, FiniteCount = 1, FiniteMeanLogProb = -2.5 }.ToString());
-            Assert.Equal("Epoch 2 of 5, batch 3 of 8: loss 1.5, validation 1.25, 1,000 examples/s, 12 s left.\nLook there.", progress.ToString());
+                new Evaluation { Count = 1, MeanLogProb = -2.5, StandardError = double.NaN, BitsPerDim = 1.25, IsBound = false,
+                    FiniteCount = 1, FiniteMeanLogProb = -2.5 }.ToString());
+            Assert.Equal("Epoch 2 of 5, batch 3 of 8: loss 1.5, validation 1.25, 1,000 examples/s, 12 s left.\nLook there.",
+                progress.ToString());
         }
         finally
         {

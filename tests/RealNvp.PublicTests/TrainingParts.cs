@@ -8,7 +8,8 @@ namespace RealNvp.PublicTests;
 public class Heavy(IReadOnlyList<ParameterGroup> groups) : IOptimizer
 {
     private readonly (string Name, Parameter Parameter, Tensor Speed)[] slots =
-        [.. groups.SelectMany(g => g.Parameters).Select(p => (p.Name, p.Parameter, zeros_like(p.Parameter.detach()).DetachFromDisposeScope()))];
+        [.. groups.SelectMany(g => g.Parameters)
+            .Select(p => (p.Name, p.Parameter, zeros_like(p.Parameter.detach()).DetachFromDisposeScope()))];
 
     public virtual string Name => nameof(Heavy);
 
@@ -72,7 +73,8 @@ public sealed class Ring(long count) : TrainingData
 
     public override IEnumerable<TrainingBatch> Batches(int batchSize, long seed, long skip)
     {
-        for (var batch = skip; batch < BatchesPerEpoch(batchSize); batch++) yield return Draw(Math.Min(batchSize, count - (batch * batchSize)), (ulong)(seed + batch));
+        for (var batch = skip; batch < BatchesPerEpoch(batchSize); batch++)
+            yield return Draw(Math.Min(batchSize, count - (batch * batchSize)), (ulong)(seed + batch));
     }
 
     private static TrainingBatch Draw(long size, ulong seed)

@@ -23,12 +23,14 @@ public class NoiseTests
     {
         using var scope = NewDisposeScope();
         using Generator here = new(3), there = new(3);
-        foreach (var draw in new Func<Device, Generator, Tensor>[] { (d, g) => Noise.Uniform([5, 2], float32, d, g), (d, g) => Noise.Normal([33], float64, d, g), (d, g) => Noise.Uniform([7], float64, d, g, -2, 3) })
+        foreach (var draw in new Func<Device, Generator, Tensor>[] { (d, g) => Noise.Uniform([5, 2], float32, d, g),
+            (d, g) => Noise.Normal([33], float64, d, g), (d, g) => Noise.Uniform([7], float64, d, g, -2, 3) })
         {
             var drawn = draw(CPU, here);
             draw(META, there).device_type.Should().Be(DeviceType.META);
             drawn.requires_grad.Should().BeFalse();
-            here.get_state().equal(there.get_state()).all().item<bool>().Should().BeTrue("a device elsewhere takes the same numbers from the generator");
+            here.get_state().equal(there.get_state()).all().item<bool>().Should()
+                .BeTrue("a device elsewhere takes the same numbers from the generator");
         }
     }
 
@@ -75,13 +77,19 @@ public class NoiseTests
     {
         // the analyzer refuses rand, randn, normal_, new Generator ... everywhere else, and so a seeded draw that a GPU would refuse
         var source = Path.Combine(Repository.Root, "src", "RealNvp");
-        Directory.GetFiles(source, "*.cs", SearchOption.AllDirectories).Where(f => !f.Contains("/obj/", StringComparison.Ordinal) && File.ReadAllText(f).Contains("disable RS0030", StringComparison.Ordinal))
+        Directory.GetFiles(source, "*.cs", SearchOption.AllDirectories).Where(f => !f.Contains("/obj/", StringComparison.Ordinal)
+            && File.ReadAllText(f).Contains("disable RS0030", StringComparison.Ordinal))
             .Select(Path.GetFileName).Should().BeEquivalentTo("Noise.cs", "RandomSource.cs", "Scalars.cs", "KernelReference.cs");
-        var banned = File.ReadLines(Path.Combine(Repository.Root, "eng", "BannedSymbols.txt")).Select(line => line.Split('(', ';')[0]).ToHashSet();
+        var banned = File.ReadLines(Path.Combine(Repository.Root, "eng", "BannedSymbols.txt")).Select(line => line.Split('(', ';')[0])
+            .ToHashSet();
         foreach (var type in new[] { typeof(torch), typeof(Tensor) })
-            foreach (var method in type.GetMethods().Where(m => m.GetParameters().Any(p => p.ParameterType == typeof(Generator)) && m.DeclaringType == type))
-                banned.Contains($"M:TorchSharp.torch{(type == typeof(Tensor) ? ".Tensor" : "")}.{method.Name}").Should().BeTrue("{0} takes a generator", method);
-        foreach (var method in new[] { "torch.Generator.#ctor", "torch.matmul", "torch.Tensor.matmul", "torch.autograd.grad", "torch.nn.Linear", "torch.nn.Conv2d" }) banned.Contains($"M:TorchSharp.{method}").Should().BeTrue("{0} ends the process or draws", method);
+            foreach (var method in type.GetMethods().Where(m => m.GetParameters().Any(p => p.ParameterType == typeof(Generator))
+                && m.DeclaringType == type))
+                banned.Contains($"M:TorchSharp.torch{(type == typeof(Tensor) ? ".Tensor" : "")}.{method.Name}").Should()
+                    .BeTrue("{0} takes a generator", method);
+        foreach (var method in new[] { "torch.Generator.#ctor", "torch.matmul", "torch.Tensor.matmul", "torch.autograd.grad",
+                "torch.nn.Linear", "torch.nn.Conv2d" })
+            banned.Contains($"M:TorchSharp.{method}").Should().BeTrue("{0} ends the process or draws", method);
     }
 
     [Theory, MemberData(nameof(Densities)), LeavesNoTensors]
@@ -93,7 +101,10 @@ public class NoiseTests
         using var generator = new Generator(1);
         foreach (var given in new[] { generator, null })
             foreach (var many in new[] { TooMany, long.MaxValue })
-                density.Invoking(d => d.Sample(many, 1, float32, CPU, given)).Should().Throw<InsufficientMemoryException>().WithMessage($"{density.GetName()}.Sample was asked for {many.ToString("N0", System.Globalization.CultureInfo.InvariantCulture)} samples of*not enough memory*some at a time*");
+                density.Invoking(d => d.Sample(many, 1, float32, CPU, given)).Should().Throw<InsufficientMemoryException>()
+                    .WithMessage(
+                    $"{density.GetName()}.Sample was asked for {many.ToString("N0", System.Globalization.CultureInfo.InvariantCulture)} " +
+                    $"samples of*not enough memory*some at a time*");
     }
 
     [Theory, MemberData(nameof(OneOfEach)), LeavesNoTensors]
@@ -123,7 +134,8 @@ public class NoiseTests
         Refused(m => m.LogProb(x, given), "LogProb");
         Refused(m => m.Encode(x, given), "Encode");
 
-        void Refused(Action<FlowModel> call, string method) => model.Invoking(call).Should().Throw<InsufficientMemoryException>().WithMessage($"{model.GetName()}.{method}*not enough memory*");
+        void Refused(Action<FlowModel> call, string method) => model.Invoking(call).Should().Throw<InsufficientMemoryException>()
+            .WithMessage($"{model.GetName()}.{method}*not enough memory*");
     }
 
     [Fact, LeavesNoTensors]
@@ -132,7 +144,8 @@ public class NoiseTests
         using var scope = NewDisposeScope();
         // a batch without memory of its own: what the layer draws is what does not fit
         var x = zeros(1, 1, 1, 1).expand(TooMany, 1, 2, 2);
-        foreach (var layer in new Bijection[] { new UniformDequantization(4), new RandomHorizontalFlip(), new VariationalDequantization([1, 2, 2], 4, 2, 4) })
+        foreach (var layer in new Bijection[] { new UniformDequantization(4), new RandomHorizontalFlip(),
+            new VariationalDequantization([1, 2, 2], 4, 2, 4) })
             using (layer) layer.Invoking(l => l.Forward(x)).Should().Throw<Exception>();
     }
 }

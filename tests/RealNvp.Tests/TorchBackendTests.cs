@@ -74,20 +74,25 @@ public sealed class TorchBackendTests
         bool Initialize(TorchSharp.DeviceType device, bool cpu, bool cuda)
         {
             tried.Add(device);
-            return (device == TorchSharp.DeviceType.CUDA ? cuda : cpu) ? false : throw new NotSupportedException("The package is not restored.");
+            return (device == TorchSharp.DeviceType.CUDA ? cuda : cpu) ? false
+                : throw new NotSupportedException("The package is not restored.");
         }
-        TorchBackend.LoadByTorchSharp(d => Initialize(d, cpu: false, cuda: true)).Should().BeTrue("a package for a GPU that is not there has the CPU too");
+        TorchBackend.LoadByTorchSharp(d => Initialize(d, cpu: false, cuda: true)).Should()
+            .BeTrue("a package for a GPU that is not there has the CPU too");
         tried.Should().Equal(TorchSharp.DeviceType.CPU, TorchSharp.DeviceType.CUDA);
         TorchBackend.LoadByTorchSharp(d => Initialize(d, cpu: true, cuda: true)).Should().BeTrue();
         TorchBackend.LoadByTorchSharp(d => Initialize(d, cpu: false, cuda: false)).Should().BeFalse();
     }
 
     [Theory]
-    [InlineData("libstdc++.so.6: version `GLIBCXX_3.4.32' not found (required by libLibTorchSharp.so)", "linux-x64", Architecture.X64, "RealNvpMendLibstdcxx=true")]
-    [InlineData("libstdc++.so.6: version `GLIBCXX_3.4.30' not found (required by libLibTorchSharp.so)", "linux-x64", Architecture.X64, "older than GCC 12's")]
+    [InlineData("libstdc++.so.6: version `GLIBCXX_3.4.32' not found (required by libLibTorchSharp.so)", "linux-x64", Architecture.X64,
+        "RealNvpMendLibstdcxx=true")]
+    [InlineData("libstdc++.so.6: version `GLIBCXX_3.4.30' not found (required by libLibTorchSharp.so)", "linux-x64", Architecture.X64,
+        "older than GCC 12's")]
     [InlineData("libc.so.6: version `GLIBC_2.34' not found", "linux-x64", Architecture.X64, "glibc 2.34")]
     [InlineData("Error loading shared library", "linux-musl-x64", Architecture.X64, "Alpine")]
     [InlineData("cannot open shared object file", "plan9-mips", (Architecture)(-1), "no native libtorch for this platform (plan9-mips")]
-    public void What_the_loader_says_leads_to_what_can_be_done(string loaderMessage, string runtimeIdentifier, Architecture architecture, string advice) =>
+    public void What_the_loader_says_leads_to_what_can_be_done(string loaderMessage, string runtimeIdentifier, Architecture architecture,
+        string advice) =>
         TorchBackend.Explain(loaderMessage, runtimeIdentifier, architecture).Should().Contain(advice);
 }

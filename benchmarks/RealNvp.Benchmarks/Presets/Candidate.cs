@@ -3,13 +3,15 @@ using System.Text.Json.Nodes;
 
 namespace RealNvp.Benchmarks.Presets;
 
-/// <summary>A model of the study: a <c>Tabular</c> preset by its model's name, and what differs from it, as <c>Nice:Hidden=64,Base=StudentT</c>.</summary>
+/// <summary>A model of the study: a <c>Tabular</c> preset by its model's name,
+/// and what differs from it, as <c>Nice:Hidden=64,Base=StudentT</c>.</summary>
 internal sealed record Candidate(string Name, string Model, IReadOnlyList<KeyValuePair<string, JsonNode?>> Changes)
 {
     public static Candidate Parse(string text)
     {
         var parts = text.Split(':', 2);
-        var changes = parts.Length == 1 ? [] : parts[1].Split(',').Select(c => c.Split('=', 2)).Select(c => KeyValuePair.Create(c[0], Value(c[1])));
+        var changes = parts.Length == 1 ? []
+            : parts[1].Split(',').Select(c => c.Split('=', 2)).Select(c => KeyValuePair.Create(c[0], Value(c[1])));
         return new(text, parts[0], [.. changes]);
     }
 
@@ -32,5 +34,6 @@ internal sealed record Candidate(string Name, string Model, IReadOnlyList<KeyVal
     }
 
     private static JsonNode? Value(string text) =>
-        text == "null" ? null : bool.TryParse(text, out var yes) ? yes : long.TryParse(text, CultureInfo.InvariantCulture, out var whole) ? whole : double.TryParse(text, CultureInfo.InvariantCulture, out var number) ? number : text;
+        text == "null" ? null : bool.TryParse(text, out var yes) ? yes : long.TryParse(text, CultureInfo.InvariantCulture, out var whole)
+            ? whole : double.TryParse(text, CultureInfo.InvariantCulture, out var number) ? number : text;
 }

@@ -13,7 +13,8 @@ internal sealed record Scores(double Mean, double Low, double Least)
     /// <summary>How often a held-out row has more density than a moved one.</summary>
     public static double Area(double[] heldOut, double[] moved)
     {
-        var all = heldOut.Select(v => (Value: v, Held: true)).Concat(moved.Select(v => (Value: v, Held: false))).OrderBy(p => p.Value).ToArray();
+        var all = heldOut.Select(v => (Value: v, Held: true)).Concat(moved.Select(v => (Value: v, Held: false))).OrderBy(p => p.Value)
+            .ToArray();
         double below = 0, pairs = 0;
         foreach (var (_, held) in all)
             if (held) pairs += below;

@@ -1,6 +1,7 @@
 namespace RealNvp.Benchmarks.Presets;
 
-/// <summary>A table as the study uses it: some rows to train on, held-out rows, and the same with one value of each moved far out. In units of the training rows' standard deviation.</summary>
+/// <summary>A table as the study uses it: some rows to train on, held-out rows, and the same with
+/// one value of each moved far out. In units of the training rows' standard deviation.</summary>
 internal sealed class StudyData
 {
     private const int MostHeldOut = 5000;
@@ -17,7 +18,8 @@ internal sealed class StudyData
 
     public int Features => Train[0].Length;
 
-    /// <summary>Cuts a table. Columns with few different values get uniform noise of their step, for a density of them has no bound otherwise.</summary>
+    /// <summary>Cuts a table. Columns with few different values get uniform noise
+    /// of their step, for a density of them has no bound otherwise.</summary>
     /// <param name="table">The rows.</param>
     /// <param name="rows">How many rows to train on, validation included.</param>
     /// <param name="seed">Chooses rows, noise and what is moved.</param>

@@ -13,13 +13,15 @@ internal static class Check
     {
         if (width is < 1 or > MaxSide || height is < 1 or > MaxSide || width * height > MaxPixels)
             throw new ArgumentException(
-                $"The picture would be {width} x {height} pixels; expected sides of 1 to {MaxSide} and at most {MaxPixels:N0} pixels. {advice}");
+                $"The picture would be {width} x {height} pixels; expected sides of 1 to {MaxSide} and at most {MaxPixels:N0} pixels. " +
+                    $"{advice}");
     }
 
     public static void ChartSize(int width, int height)
     {
         if (width < 200 || height < 150)
-            throw new ArgumentException($"The picture would be {width} x {height} pixels; expected at least 200 x 150, so that axes and text have room.");
+            throw new ArgumentException(
+                $"The picture would be {width} x {height} pixels; expected at least 200 x 150, so that axes and text have room.");
     }
 
     public static string Shape(Tensor tensor) => $"({string.Join(", ", tensor.shape)}{(tensor.Dimensions == 1 ? "," : "")})";
@@ -38,7 +40,8 @@ internal static class Check
     public static double[] Numbers(Tensor tensor, string name)
     {
         if (tensor.is_complex())
-            throw new ArgumentException($"{name} has dtype {tensor.dtype}; expected real numbers. Plot the real or the imaginary part.", name);
+            throw new ArgumentException($"{name} has dtype {tensor.dtype}; expected real numbers. Plot the real or the imaginary part.",
+                name);
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         return tensor.detach().to(ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
@@ -55,6 +58,7 @@ internal static class Check
             }
         if (count > 0)
             throw new ArgumentException(
-                $"{name} holds {count} of {numbers.LongLength} numbers that cannot be drawn; the first is {numbers[first]} at flat index {first}. Remove them, or find out where they come from.", name);
+                $"{name} holds {count} of {numbers.LongLength} numbers that cannot be drawn; the first is {numbers[first]} at flat " +
+                    $"index {first}. Remove them, or find out where they come from.", name);
     }
 }

@@ -30,7 +30,8 @@ internal static class DensityGrid
             using var values = logDensity(points.narrow(0, start, count));
             if (values is null || values.Dimensions != 1 || values.size(0) != count)
                 throw new ArgumentException(
-                    $"logDensity returned {(values is null ? "null" : $"shape {Check.Shape(values)}")} for points of shape ({count}, 2); expected one log-density for each point, shape ({count},).",
+                    $"logDensity returned {(values is null ? "null" : $"shape {Check.Shape(values)}")} for points of shape ({count}, " +
+                        $"2); expected one log-density for each point, shape ({count},).",
                     nameof(logDensity));
             Check.Numbers(values, nameof(logDensity)).CopyTo(numbers, start);
         }

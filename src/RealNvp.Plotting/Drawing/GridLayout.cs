@@ -45,7 +45,8 @@ internal sealed class GridLayout
         for (var r = 0; r < (options.RowTitles?.Count ?? 0); r++)
             text.Draw(canvas, options.RowTitles![r], left - Gap, Cell(r * columns).MidY, TextSize, SKTextAlign.Right);
         for (var c = 0; c < (options.ColumnTitles?.Count ?? 0); c++)
-            text.Draw(canvas, options.ColumnTitles![c], left + c * pitchX + pitchX / 2f, top - columnTitleHeight / 2f, columnTextSize, SKTextAlign.Center);
+            text.Draw(canvas, options.ColumnTitles![c], left + c * pitchX + pitchX / 2f, top - columnTitleHeight / 2f, columnTextSize,
+                SKTextAlign.Center);
     }
 
     private static void CheckShape(Tensor images)
@@ -56,14 +57,16 @@ internal sealed class GridLayout
             throw new ArgumentException(
                 $"images has shape {Check.Shape(images)}; expected (N, C, H, W) with C = 1 or 3, or (N, H, W).", nameof(images));
         if (shape.Contains(0))
-            throw new ArgumentException($"images has shape {Check.Shape(images)}; expected at least one image of at least one pixel.", nameof(images));
+            throw new ArgumentException($"images has shape {Check.Shape(images)}; expected at least one image of at least one pixel.",
+                nameof(images));
     }
 
     private void CountRowsAndColumns(ImageGridOptions options)
     {
         if (options.Columns < 1) throw new ArgumentException($"Columns is {options.Columns}; expected at least 1.", nameof(options));
         var asked = options.Columns ?? options.ColumnTitles?.Count
-            ?? (options.RowTitles is { Count: > 0 } titles ? (Count + titles.Count - 1) / titles.Count : (int)Math.Ceiling(Math.Sqrt(Count)));
+            ?? (options.RowTitles is { Count: > 0 } titles ? (Count + titles.Count - 1) / titles.Count
+                : (int)Math.Ceiling(Math.Sqrt(Count)));
         // columns that no image reaches would be empty space, but a title asks for them
         columns = options.ColumnTitles is null ? Math.Min(asked, Count) : asked;
         CheckTitles(options.ColumnTitles, columns, "ColumnTitles", "columns");
@@ -74,7 +77,8 @@ internal sealed class GridLayout
     private void CheckTitles(IReadOnlyList<string>? titles, int expected, string name, string what)
     {
         if (titles is not null && (titles.Count != expected || expected < 1))
-            throw new ArgumentException($"{name} holds {titles.Count} titles, but the {Count} images fill {expected} {what}; expected one for each.");
+            throw new ArgumentException(
+                $"{name} holds {titles.Count} titles, but the {Count} images fill {expected} {what}; expected one for each.");
     }
 
     private void Measure(ImageGridOptions options)

@@ -25,12 +25,17 @@ internal sealed class PanelLayout
     public static PanelLayout Of(DensityPanelsOptions options, bool samples, bool grid)
     {
         options.Box.Validate("Box");
-        if (options.PanelWidth is < 100 or > 2000) throw new ArgumentException($"PanelWidth is {options.PanelWidth}; expected 100 to 2000.", nameof(options));
-        if (options.Resolution is < 2 or > 2000) throw new ArgumentException($"Resolution is {options.Resolution}; expected 2 to 2000.", nameof(options));
+        if (options.PanelWidth is < 100 or > 2000)
+            throw new ArgumentException($"PanelWidth is {options.PanelWidth}; expected 100 to 2000.", nameof(options));
+        if (options.Resolution is < 2 or > 2000)
+            throw new ArgumentException($"Resolution is {options.Resolution}; expected 2 to 2000.", nameof(options));
         var height = options.PanelWidth * (options.Box.YMax - options.Box.YMin) / (options.Box.XMax - options.Box.XMin);
         if (height is < 20 or > 8000)
-            throw new ArgumentException($"Box is {options.Box}, which makes panels of {options.PanelWidth} x {height:F0} pixels; expected a height of 20 to 8000.", nameof(options));
-        return new PanelLayout(2 + (samples ? 1 : 0) + (grid ? 1 : 0), options.PanelWidth, (int)Math.Round(height), string.IsNullOrEmpty(options.Title) ? 0 : Title);
+            throw new ArgumentException(
+                $"Box is {options.Box}, which makes panels of {options.PanelWidth} x {height:F0} pixels; expected a height of 20 to 8000.",
+                nameof(options));
+        return new PanelLayout(2 + (samples ? 1 : 0) + (grid ? 1 : 0), options.PanelWidth, (int)Math.Round(height),
+            string.IsNullOrEmpty(options.Title) ? 0 : Title);
     }
 
     public void DrawTitle(SKCanvas canvas, Text text, string? line)

@@ -16,7 +16,8 @@ internal static class Panels
         for (var i = 0; i < shown; i++)
         {
             var k = (int)((long)i * count / shown);
-            if (double.IsFinite(points[2 * k]) && double.IsFinite(points[2 * k + 1])) coordinates.Add(new(points[2 * k], points[2 * k + 1]));
+            if (double.IsFinite(points[2 * k]) && double.IsFinite(points[2 * k + 1]))
+                coordinates.Add(new(points[2 * k], points[2 * k + 1]));
         }
         if (coordinates.Count == 0) return;
         var alpha = Math.Clamp(26 / Math.Sqrt(shown), 0.25, 0.9);

@@ -32,16 +32,20 @@ public sealed class Chain : Composite
         Internal.Check.Items(layers, nameof(layers), "Layer");
         if (layers.Count == 0) throw new ArgumentException("A chain needs at least one layer; got none.", nameof(layers));
         if (layers.Distinct(ReferenceEqualityComparer.Instance).Count() != layers.Count)
-            throw new ArgumentException("A chain holds each layer once; the same object came twice. Make a second layer instead.", nameof(layers));
+            throw new ArgumentException("A chain holds each layer once; the same object came twice. Make a second layer instead.",
+                nameof(layers));
         EventShape? first = null, current = null;
         for (var i = 0; i < layers.Count; i++)
         {
             var wanted = layers[i].InputShape;
             if (current is { } c && wanted is { } w && !Compatible(w, c))
-                throw new ArgumentException($"Layer {i} ({layers[i].GetName()}) takes examples of shape {w}, but layer {i - 1} ({layers[i - 1].GetName()}) gives {c}.", nameof(layers));
+                throw new ArgumentException(
+                    $"Layer {i} ({layers[i].GetName()}) takes examples of shape {w}, but layer {i - 1} ({layers[i - 1].GetName()}) " +
+                    $"gives {c}.", nameof(layers));
             if (current is null || (wanted is { } fix && fix.IsFixed)) current = wanted;
             // a layer that fixes the sizes fixes them for the layers before it too
-            if (current is { } f && (first is null || (!first.Value.IsFixed && f.IsFixed))) first = layers.Take(i).Reverse().Aggregate(f, (shape, layer) => layer.InputShapeOf(shape));
+            if (current is { } f && (first is null || (!first.Value.IsFixed && f.IsFixed)))
+                first = layers.Take(i).Reverse().Aggregate(f, (shape, layer) => layer.InputShapeOf(shape));
             if (current is { } known) current = layers[i].OutputShapeOf(known);
         }
         return first;

@@ -3,10 +3,11 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>Applies a bijection to some features of a vector, and leaves the others as they are; log|det| is that of the bijection.</summary>
+/// <summary>Applies a bijection to some features of a vector, and leaves
+/// the others as they are; log|det| is that of the bijection.</summary>
 /// <remarks>
-/// For mixed spaces: <c>new SubsetLayer([6], [1, 2, 4, 5], new Standardization([4]))</c> leaves two angles alone. It owns the bijection. State-dict keys:
-/// <c>bijection.*</c>.
+/// For mixed spaces: <c>new SubsetLayer([6], [1, 2, 4, 5], new Standardization([4]))</c>
+/// leaves two angles alone. It owns the bijection. State-dict keys: <c>bijection.*</c>.
 /// </remarks>
 public sealed class SubsetLayer : Composite
 {
@@ -26,7 +27,10 @@ public sealed class SubsetLayer : Composite
         features.Require(count, nameof(features), nameof(SubsetLayer));
         EventShape part = [features.Count];
         if ((bijection.InputShape is { } wanted && !wanted.Matches(part.ToArray())) || bijection.OutputShapeOf(part) != part)
-            throw new ArgumentException($"{nameof(SubsetLayer)} gives its bijection {features.Count} feature(s), {part}, and needs as many back; {bijection.GetName()} takes {bijection.InputShape?.ToString() ?? "any shape"} and gives {bijection.OutputShapeOf(part)}.", nameof(bijection));
+            throw new ArgumentException(
+                $"{nameof(SubsetLayer)} gives its bijection {features.Count} feature(s), {part}, and needs as many back; " +
+                $"{bijection.GetName()} takes {bijection.InputShape?.ToString() ?? "any shape"} and gives {bijection.OutputShapeOf(part)}.",
+                nameof(bijection));
         (Features, this.bijection) = (features, bijection);
         if (features.Count < count)
         {
@@ -43,7 +47,8 @@ public sealed class SubsetLayer : Composite
     public Bijection Bijection => bijection;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<CompositeStep> Steps => groups is null ? [CompositeStep.Apply(bijection)] : [CompositeStep.Rearrange(Part, Whole), CompositeStep.Apply(bijection), CompositeStep.Rearrange(Whole, Part)];
+    public override IReadOnlyList<CompositeStep> Steps => groups is null ? [CompositeStep.Apply(bijection)]
+        : [CompositeStep.Rearrange(Part, Whole), CompositeStep.Apply(bijection), CompositeStep.Rearrange(Whole, Part)];
 
     /// <inheritdoc/>
     /// <remarks>The features that its bijection does not get are converted beside it.</remarks>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -16,7 +17,8 @@ internal sealed class BatchLaws(Subject subject, Recorder recorder, Probes probe
     {
         Recorder.Run(FlowLaw.BatchIndependence, probe.Name, () => Independence(probe));
         // what these two ask does not depend on the dtype, and float32 would hide weak influences
-        if (Subject.Dtype == float64 && !probe.Inverse) Recorder.Run(FlowLaw.TrainingBatchDeclared, probe.Name, () => InTraining(() => Declared(probe)));
+        if (Subject.Dtype == float64 && !probe.Inverse)
+            Recorder.Run(FlowLaw.TrainingBatchDeclared, probe.Name, () => InTraining(() => Declared(probe)));
         if (Subject.Dtype == float64 && probe.Context is not null) Recorder.Run(FlowLaw.ContextMatters, probe.Name, () => Matters(probe));
         Sizes(probe);
         if (!Layer.IsStochastic || !probe.Inverse) Layouts(probe);
@@ -26,7 +28,8 @@ internal sealed class BatchLaws(Subject subject, Recorder recorder, Probes probe
     {
         using var _ = no_grad();
         var (error, scale) = Influence(probe);
-        Recorder.Compare(FlowLaw.BatchIndependence, probe.Name, error, Tolerance * scale, "Example 1 changes when example 0 is another one.");
+        Recorder.Compare(FlowLaw.BatchIndependence, probe.Name, error, Tolerance * scale,
+            "Example 1 changes when example 0 is another one.");
     }
 
     private void Declared(Probe probe)
@@ -39,7 +42,9 @@ internal sealed class BatchLaws(Subject subject, Recorder recorder, Probes probe
             return error > Tolerance * scale;
         });
         Recorder.Require(FlowLaw.TrainingBatchDeclared, probe.Name, mixes == Layer.MixesBatchInTraining,
-            FormattableString.Invariant($"In training the examples {(mixes ? $"influence each other (by {error:G3})" : "do not influence each other")}, but MixesBatchInTraining is {Layer.MixesBatchInTraining}."));
+            string.Create(CultureInfo.InvariantCulture,
+                $"In training the examples {(mixes ? $"influence each other (by {error:G3})" : "do not influence each other")}, but " +
+                $"MixesBatchInTraining is {Layer.MixesBatchInTraining}."));
     }
 
     /// <summary>How much the other examples change when the first is replaced.</summary>
@@ -73,17 +78,20 @@ internal sealed class BatchLaws(Subject subject, Recorder recorder, Probes probe
         var (value, logDet) = Subject.Run(input[..size], context?[..size], probe.Inverse);
         long[] expected = [size, .. Subject.Run(input, context, probe.Inverse).Value.shape[1..]];
         var shapes = value.shape.AsSpan().SequenceEqual(expected) && logDet.shape.AsSpan().SequenceEqual([size]);
-        Recorder.Require(FlowLaw.BatchSizes, where, shapes, $"The value has shape {Shape(value)} and the log-det {Shape(logDet)}; expected {EventShape.Format(expected)} and ({size},).");
+        Recorder.Require(FlowLaw.BatchSizes, where, shapes,
+            $"The value has shape {Shape(value)} and the log-det {Shape(logDet)}; expected {EventShape.Format(expected)} and ({size},).");
         if (!shapes || size == 0) return;
         if (Layer.training)
         {
-            Recorder.Require(FlowLaw.BatchSizes, where, value.isfinite().all().Fetch<bool>() && logDet.isfinite().all().Fetch<bool>(), "The result has values that are NaN or infinite.");
+            Recorder.Require(FlowLaw.BatchSizes, where, value.isfinite().all().Fetch<bool>() && logDet.isfinite().all().Fetch<bool>(),
+                "The result has values that are NaN or infinite.");
             return;
         }
         if (Layer.IsStochastic) return;
         var whole = Subject.Run(input, context, probe.Inverse);
         var error = Math.Max(Difference(value, whole.Value[..1]), Difference(logDet, whole.LogDet[..1]));
-        Recorder.Compare(FlowLaw.BatchSizes, where, error, Tolerance * Scale(whole.Value, whole.LogDet), "The example alone gets another result than in a batch.");
+        Recorder.Compare(FlowLaw.BatchSizes, where, error, Tolerance * Scale(whole.Value, whole.LogDet),
+            "The example alone gets another result than in a batch.");
     }
 
     private void Layouts(Probe probe)
@@ -98,7 +106,8 @@ internal sealed class BatchLaws(Subject subject, Recorder recorder, Probes probe
                 var expected = Subject.Run(strided.contiguous().clone(), stridedContext?.contiguous().clone(), probe.Inverse);
                 var found = Subject.Run(strided, stridedContext, probe.Inverse);
                 var error = Math.Max(Difference(found.Value, expected.Value), Difference(found.LogDet, expected.LogDet));
-                Recorder.Compare(FlowLaw.StridedInputs, $"{probe.Name}, {name}", error, Tolerance * Scale(expected.Value, expected.LogDet), "The result differs from that of a contiguous copy.");
+                Recorder.Compare(FlowLaw.StridedInputs, $"{probe.Name}, {name}", error, Tolerance * Scale(expected.Value, expected.LogDet),
+                    "The result differs from that of a contiguous copy.");
             });
     }
 
@@ -106,7 +115,8 @@ internal sealed class BatchLaws(Subject subject, Recorder recorder, Probes probe
     [
         ("every second element in memory", x => stack([x, x.neg()], -1).select(-1, 0)),
         ("a slice of a larger batch", x => cat([x, x, x]).narrow(0, x.shape[0], x.shape[0])),
-        ("dimensions in the opposite order in memory", x => { var reversed = Enumerable.Range(0, (int)x.dim()).Reverse().Select(d => (long)d).ToArray(); return x.permute(reversed).contiguous().permute(reversed); }),
+        ("dimensions in the opposite order in memory", x => { var reversed = Enumerable.Range(0, (int)x.dim()).Reverse()
+            .Select(d => (long)d).ToArray(); return x.permute(reversed).contiguous().permute(reversed); }),
         ("one example expanded", x => x[..1].expand(x.shape)),
     ];
 
@@ -118,12 +128,15 @@ internal sealed class BatchLaws(Subject subject, Recorder recorder, Probes probe
         var matters = Anywhere(true, () =>
         {
             // the caller's contexts in another order, or steps both ways: long ones open a unit that short ones leave off
-            var others = Subject.Options.Context is null ? new[] { 1.0, -1, 10, -10 }.Select(step => context!.add(Scalars.Of(step), Scalars.One)) : Enumerable.Range(1, Examples - 1).Select(n => context!.roll([n], [0L]));
+            var others = Subject.Options.Context is null ? new[] { 1.0, -1, 10, -10 }.Select(step => context!.add(Scalars.Of(step),
+                Scalars.One)) : Enumerable.Range(1, Examples - 1).Select(n => context!.roll([n], [0L]));
             var one = Subject.Run(input, context, probe.Inverse);
-            change = others.Select(other => Subject.Run(input, other, probe.Inverse)).Max(two => Math.Max(Difference(one.Value, two.Value), Difference(one.LogDet, two.LogDet)));
+            change = others.Select(other => Subject.Run(input, other, probe.Inverse))
+                .Max(two => Math.Max(Difference(one.Value, two.Value), Difference(one.LogDet, two.LogDet)));
             return change > Tolerance * Scale(one.Value, one.LogDet);
         });
-        Recorder.Require(FlowLaw.ContextMatters, probe.Name, matters, FormattableString.Invariant($"Other contexts change the result by {change:G3} at most, which rounding could do."));
+        Recorder.Require(FlowLaw.ContextMatters, probe.Name, matters,
+            FormattableString.Invariant($"Other contexts change the result by {change:G3} at most, which rounding could do."));
     }
 
     /// <summary>Whether something happens with the present parameters or, where it is expected, with others.</summary>

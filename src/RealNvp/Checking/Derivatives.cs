@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Checking;
 
-/// <summary>Derivatives of a map in two independent ways: central differences whose step is chosen by error control, and autograd.</summary>
+/// <summary>Derivatives of a map in two independent ways: central differences
+/// whose step is chosen by error control, and autograd.</summary>
 internal static class Derivatives
 {
     /// <summary>Elements of one batch of copies of an example: bounds the memory.</summary>
@@ -24,14 +25,16 @@ internal static class Derivatives
 
     /// <summary>
     /// log|det| of a square Jacobian by central differences of fourth order, and an estimate of its error: the difference to the second
-    /// order from the same values, and rounding. Steps are tried until the estimate is below <paramref name="target"/>; the best one counts.
+    /// order from the same values, and rounding. Steps are tried until the
+    /// estimate is below <paramref name="target"/>; the best one counts.
     /// </summary>
     /// <param name="map">(n, ...) to (n, ...), without gradients, in float64.</param>
     /// <param name="example">One example, without batch dimension.</param>
     /// <param name="most">The largest batch: 1 where the place in the batch matters, as for noise from a seed.</param>
     /// <param name="found">What is to be confirmed: at a wrong value all steps are tried.</param>
     /// <param name="target">An error that is small enough.</param>
-    public static (double LogDet, double Error) NumericalLogDet(Func<Tensor, Tensor> map, Tensor example, long most, double found, double target)
+    public static (double LogDet, double Error) NumericalLogDet(Func<Tensor, Tensor> map, Tensor example, long most, double found,
+        double target)
     {
         return Choose(exponents.Select(exponent =>
         {
@@ -39,7 +42,8 @@ internal static class Derivatives
             var (fourth, second, noise) = Jacobians(map, example, most, exponent);
             var logDet = LogAbsDet(fourth);
             // a singular matrix has no error to speak of
-            return double.IsFinite(logDet) ? (logDet, (Safety * Math.Abs(logDet - LogAbsDet(second))) + Moves(fourth, noise)) : (logDet, double.PositiveInfinity);
+            return double.IsFinite(logDet) ? (logDet, (Safety * Math.Abs(logDet - LogAbsDet(second))) + Moves(fourth, noise))
+                : (logDet, double.PositiveInfinity);
         }), found, target);
     }
 
@@ -133,7 +137,8 @@ internal static class Derivatives
             var own = steps.narrow(0, start, count);
             var shifts = zeros(count, n, dtype: float64, device: example.device);
             shifts.diagonal(start).copy_(own);
-            Tensor At(double factor) => map(flat.add(shifts.mul(Scalars.Of(factor)), Scalars.One).reshape([count, .. example.shape])).flatten(1);
+            Tensor At(double factor) =>
+                map(flat.add(shifts.mul(Scalars.Of(factor)), Scalars.One).reshape([count, .. example.shape])).flatten(1);
             var above = At(1);
             largest = largest is null ? above.abs().amax([0L]) : largest.maximum(above.abs().amax([0L]));
             var near = above.sub(At(-1)).div(own.mul(Scalars.Of(2)).unsqueeze(1));
@@ -143,7 +148,8 @@ internal static class Derivatives
         }
         // row j of these matrices is ∂z/∂x_j. A value z_i is known to ε times itself, or times the terms that it sums
         var derivatives = cat(fourth);
-        var terms = derivatives.abs().mul(flat.abs().unsqueeze(1)).sum(0, keepdim: false, type: float64).maximum(largest!).clamp(Scalars.Of(1e-3));
+        var terms = derivatives.abs().mul(flat.abs().unsqueeze(1)).sum(0, keepdim: false,
+            type: float64).maximum(largest!).clamp(Scalars.Of(1e-3));
         return (derivatives, cat(second), terms.unsqueeze(0).div(steps.unsqueeze(1)).mul(Scalars.Of(Rounding)));
     }
 }

@@ -14,8 +14,9 @@ namespace RealNvp.Checking;
 /// <para>The two Jacobians are independent of the log-det formula and of each other. Checking only that the log-dets of Forward and
 /// Inverse sum to 0, as many libraries do, misses a wrong sign that both share.</para>
 /// <para>A check costs about 100·D forward passes for an example of D elements; check small shapes. It changes torch's default device,
-/// default dtype and random state for a moment, so nothing else may use torch meanwhile. All are put back; of the random states that of the CPU, since
-/// TorchSharp cannot read a GPU's. Numbers that a layer draws on a GPU by itself, not by <see cref="Noise"/>, are not seen there either: check it on the CPU.</para>
+/// default dtype and random state for a moment, so nothing else may use torch meanwhile. All are put back;
+/// of the random states that of the CPU, since TorchSharp cannot read a GPU's. Numbers that a layer draws
+/// on a GPU by itself, not by <see cref="Noise"/>, are not seen there either: check it on the CPU.</para>
 /// </remarks>
 public static class FlowCheck
 {
@@ -36,8 +37,10 @@ public static class FlowCheck
     /// <summary>Checks a bijection that exists, on examples that it accepts.</summary>
     /// <param name="bijection">The caller's; see the other overload.</param>
     /// <param name="sample">(N, ...) with N at least 2: ordinary examples. The caller's.</param>
-    /// <param name="options">Settings; limit extremes with <see cref="FlowCheckOptions.Minimum"/> and <see cref="FlowCheckOptions.Maximum"/> where the map is for a part of the space.</param>
-    /// <exception cref="ArgumentException">The sample does not fit the bijection, holds NaN or infinity, or has fewer than two examples.</exception>
+    /// <param name="options">Settings; limit extremes with <see cref="FlowCheckOptions.Minimum"/>
+    /// and <see cref="FlowCheckOptions.Maximum"/> where the map is for a part of the space.</param>
+    /// <exception cref="ArgumentException">The sample does not fit the bijection,
+    /// holds NaN or infinity, or has fewer than two examples.</exception>
     public static FlowCheckReport Verify(Bijection bijection, Tensor sample, FlowCheckOptions? options = null) =>
         Verify(() => Given(bijection), owned: false, ShapeOf(sample), sample, options ?? new());
 
@@ -53,7 +56,8 @@ public static class FlowCheck
     /// <param name="make">Makes a new bijection at each call, always with the same options.</param>
     /// <param name="sample">(N, ...) with N at least 2: ordinary examples. The caller's.</param>
     /// <param name="options">Settings; null for the defaults.</param>
-    /// <exception cref="ArgumentException">The sample does not fit the bijection, holds NaN or infinity, or has fewer than two examples.</exception>
+    /// <exception cref="ArgumentException">The sample does not fit the bijection,
+    /// holds NaN or infinity, or has fewer than two examples.</exception>
     public static FlowCheckReport Verify(Func<Bijection> make, Tensor sample, FlowCheckOptions? options = null) =>
         Verify(() => Made(make), owned: true, ShapeOf(sample), sample, options ?? new());
 
@@ -78,7 +82,8 @@ public static class FlowCheck
         // the same weights in both dtypes: whatever float32 can't hold is rounded first
         subject.Use(float32);
         layer.eval();
-        if (options.RandomizeParameters) recorder.Run(FlowLaw.Shapes, "training passes", () => subject.Randomize(options.Seed, probes.Draw, probes.DrawContext(1)));
+        if (options.RandomizeParameters)
+            recorder.Run(FlowLaw.Shapes, "training passes", () => subject.Randomize(options.Seed, probes.Draw, probes.DrawContext(1)));
         subject.Use(float64);
         layer.eval();
         var all = probes.Make();
@@ -107,20 +112,28 @@ public static class FlowCheck
         if (layer.InputShape is { } expected && !expected.Matches(shape.ToArray()))
             throw new ArgumentException($"{layer.GetName()} takes examples of shape {expected}; got {shape}.", nameof(shape));
         if (shape.NumElements > MaxElements)
-            throw new ArgumentException($"FlowCheck computes Jacobians of D² numbers, and allows D up to {MaxElements}; {shape} has {shape.NumElements}. Check the layer on a smaller shape.", nameof(shape));
+            throw new ArgumentException(
+                $"FlowCheck computes Jacobians of D² numbers, and allows D up to {MaxElements}; {shape} has {shape.NumElements}. Check " +
+                $"the layer on a smaller shape.", nameof(shape));
         if (sample is not null)
         {
-            if (sample.shape[0] < 2) throw new ArgumentException($"FlowCheck needs a sample of at least 2 examples; got {sample.shape[0]}.", nameof(sample));
+            if (sample.shape[0] < 2)
+                throw new ArgumentException($"FlowCheck needs a sample of at least 2 examples; got {sample.shape[0]}.", nameof(sample));
             Check.Finite(sample, nameof(sample), nameof(FlowCheck));
             using var scope = NewDisposeScope();
             var (least, most) = (sample.min().to(float64).Fetch<double>(), sample.max().to(float64).Fetch<double>());
             if (least < options.Minimum || most > options.Maximum)
-                throw new ArgumentException($"The sample has values in [{least:G6}, {most:G6}], beyond the limits [{options.Minimum:G6}, {options.Maximum:G6}] of the options.", nameof(sample));
+                throw new ArgumentException(
+                    $"The sample has values in [{least:G6}, {most:G6}], beyond the limits [{options.Minimum:G6}, {options.Maximum:G6}] " +
+                    $"of the options.", nameof(sample));
         }
         if (options.Context is not { } context) return;
-        if (layer.ContextSize == 0) throw new ArgumentException($"{layer.GetName()} takes no context, but the options have one.", nameof(options));
+        if (layer.ContextSize == 0)
+            throw new ArgumentException($"{layer.GetName()} takes no context, but the options have one.", nameof(options));
         if (context.dim() != 2 || context.shape[0] < 2 || context.shape[1] != layer.ContextSize)
-            throw new ArgumentException($"The context of the options must have shape (n, {layer.ContextSize}) with n of at least 2; got {EventShape.Format(context.shape)}.", nameof(options));
+            throw new ArgumentException(
+                $"The context of the options must have shape (n, {layer.ContextSize}) with n of at least 2; got " +
+                $"{EventShape.Format(context.shape)}.", nameof(options));
         Check.Finite(context, "Context", nameof(FlowCheck));
     }
 
@@ -140,7 +153,10 @@ public static class FlowCheck
     {
         Check.Tensor(sample, nameof(sample));
         Check.NotMeta(sample, nameof(sample));
-        if (sample.dim() < 1 || !sample.is_floating_point()) throw new ArgumentException($"FlowCheck needs a floating-point sample of shape (N, ...); got {sample.dtype} of shape {EventShape.Format(sample.shape)}.", nameof(sample));
+        if (sample.dim() < 1 || !sample.is_floating_point())
+            throw new ArgumentException(
+                $"FlowCheck needs a floating-point sample of shape (N, ...); got {sample.dtype} of shape " +
+                $"{EventShape.Format(sample.shape)}.", nameof(sample));
         return EventShape.Create(sample.shape.AsSpan(1));
     }
 }

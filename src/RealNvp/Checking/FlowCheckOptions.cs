@@ -33,7 +33,8 @@ public sealed record FlowCheckOptions
     /// <summary>The magnitude of extreme inputs, within <see cref="Minimum"/> and <see cref="Maximum"/>; 0 checks none.</summary>
     public double Extreme { get; init; } = 1e4;
 
-    /// <summary>Special values of x and z, such as knots and the edges of a spline: whole examples of each, and examples with some elements there.</summary>
+    /// <summary>Special values of x and z, such as knots and the edges of a spline:
+    /// whole examples of each, and examples with some elements there.</summary>
     public IReadOnlyList<double> Points { get; init; } = [];
 
     /// <summary>
@@ -45,10 +46,12 @@ public sealed record FlowCheckOptions
     /// <summary>The context (n, C) that examples take in turn; null draws normal numbers. It stays the caller's.</summary>
     public Tensor? Context { get; init; }
 
-    /// <summary>The relative tolerance in float64, ten times as much at zeros, extremes and points; an allowance for rounding comes on top.</summary>
+    /// <summary>The relative tolerance in float64, ten times as much at zeros,
+    /// extremes and points; an allowance for rounding comes on top.</summary>
     public double Float64Tolerance { get; init; } = 1e-8;
 
-    /// <summary>The relative tolerance in float32, ten times as much at zeros, extremes and points; an allowance for rounding comes on top.</summary>
+    /// <summary>The relative tolerance in float32, ten times as much at zeros,
+    /// extremes and points; an allowance for rounding comes on top.</summary>
     public double Float32Tolerance { get; init; } = 1e-4;
 
     internal void Validate()
@@ -57,8 +60,10 @@ public sealed record FlowCheckOptions
         Positive(Float64Tolerance, nameof(Float64Tolerance));
         Positive(Float32Tolerance, nameof(Float32Tolerance));
         ArgumentOutOfRangeException.ThrowIfNegative(TrainingPasses);
-        if (!(Minimum < Maximum)) throw new ArgumentException($"Minimum must be less than Maximum; got {Minimum} and {Maximum}.", nameof(Minimum));
-        if (!(Extreme >= 0 && double.IsFinite(Extreme))) throw new ArgumentOutOfRangeException(nameof(Extreme), Extreme, "Extreme must be finite and 0 or more.");
+        if (!(Minimum < Maximum))
+            throw new ArgumentException($"Minimum must be less than Maximum; got {Minimum} and {Maximum}.", nameof(Minimum));
+        if (!(Extreme >= 0 && double.IsFinite(Extreme)))
+            throw new ArgumentOutOfRangeException(nameof(Extreme), Extreme, "Extreme must be finite and 0 or more.");
         if (Points is null) throw new ArgumentNullException(nameof(Points));
         if (Points.Any(p => !double.IsFinite(p))) throw new ArgumentException("Points must be finite.", nameof(Points));
     }
@@ -67,6 +72,7 @@ public sealed record FlowCheckOptions
 
     private static void Positive(double value, string name)
     {
-        if (!(value > 0 && double.IsFinite(value))) throw new ArgumentOutOfRangeException(name, value, $"{name} must be positive and finite.");
+        if (!(value > 0 && double.IsFinite(value)))
+            throw new ArgumentOutOfRangeException(name, value, $"{name} must be positive and finite.");
     }
 }

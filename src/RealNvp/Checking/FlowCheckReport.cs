@@ -8,7 +8,8 @@ public sealed class FlowCheckReport
 {
     private const int ShownFailures = 3;
 
-    internal FlowCheckReport(string subject, IReadOnlyList<FlowCheckResult> results, TimeSpan elapsed) => (Subject, Results, Elapsed) = (subject, results, elapsed);
+    internal FlowCheckReport(string subject, IReadOnlyList<FlowCheckResult> results, TimeSpan elapsed) =>
+        (Subject, Results, Elapsed) = (subject, results, elapsed);
 
     /// <summary>The name of the bijection and the shape of an example.</summary>
     public string Subject { get; }
@@ -35,13 +36,17 @@ public sealed class FlowCheckReport
     {
         var text = new StringBuilder();
         var failed = Failures.Count();
-        text.Append(CultureInfo.InvariantCulture, $"{Subject}: {(failed == 0 ? "all laws hold" : $"{failed} checks failed")} ({Results.Count} checks, {Elapsed.TotalSeconds:F1} s)\n");
+        text.Append(CultureInfo.InvariantCulture,
+            $"{Subject}: {(failed == 0 ? "all laws hold" : $"{failed} checks failed")} ({Results.Count} checks, " +
+            $"{Elapsed.TotalSeconds:F1} s)\n");
         foreach (var law in Results.GroupBy(r => r.Law).OrderBy(g => g.Key))
         {
             var closest = law.MaxBy(Closeness)!;
             var open = law.Count(r => r.Outcome == FlowCheckOutcome.Inconclusive);
             var mark = law.All(r => r.Passed) ? "ok  " : "FAIL";
-            text.Append(CultureInfo.InvariantCulture, $"  {mark} {law.Key,-22} {law.Count(),4} checks; closest: {closest.Error:0.0e+00} of {closest.Tolerance:0.0e+00} in {FlowCheckResult.Name(closest.Dtype)} at {closest.Input}");
+            text.Append(CultureInfo.InvariantCulture,
+                $"  {mark} {law.Key,-22} {law.Count(),4} checks; closest: {closest.Error:0.0e+00} of {closest.Tolerance:0.0e+00} in " +
+                $"{FlowCheckResult.Name(closest.Dtype)} at {closest.Input}");
             text.Append(open == 0 ? "\n" : $"; {open} inconclusive\n");
             AppendFailures(text, [.. law.Where(r => !r.Passed)]);
         }
@@ -52,7 +57,8 @@ public sealed class FlowCheckReport
     {
         if (failures.Length == 0) return;
         foreach (var failure in failures.Take(ShownFailures)) text.Append("         ").Append(failure).Append('\n');
-        if (failures.Length > ShownFailures) text.Append(CultureInfo.InvariantCulture, $"         and {failures.Length - ShownFailures} more\n");
+        if (failures.Length > ShownFailures)
+            text.Append(CultureInfo.InvariantCulture, $"         and {failures.Length - ShownFailures} more\n");
         text.Append("         ").Append(Advice.For(failures[0].Law)).Append('\n');
     }
 

@@ -11,7 +11,8 @@ namespace RealNvp.Checking;
 /// <param name="Error">By how much the law is broken; NaN where a call threw, 0 or 1 where the law is a yes or no.</param>
 /// <param name="Tolerance">The largest error that passes, with the allowance for rounding at this input.</param>
 /// <param name="Detail">What was found and what was expected; empty where the law holds.</param>
-public sealed record FlowCheckResult(FlowLaw Law, string Input, ScalarType Dtype, FlowCheckOutcome Outcome, double Error, double Tolerance, string Detail)
+public sealed record FlowCheckResult(FlowLaw Law, string Input, ScalarType Dtype, FlowCheckOutcome Outcome, double Error, double Tolerance,
+    string Detail)
 {
     /// <summary>True unless the law is broken.</summary>
     public bool Passed => Outcome != FlowCheckOutcome.Failed;
@@ -20,7 +21,9 @@ public sealed record FlowCheckResult(FlowLaw Law, string Input, ScalarType Dtype
     public override string ToString()
     {
         var detail = Detail.Length == 0 ? "" : $" {Detail}";
-        return string.Create(CultureInfo.InvariantCulture, $"{Law} {Outcome.ToString().ToLowerInvariant()} in {Name(Dtype)} at {Input}: error {Error:0.###e+00}, tolerance {Tolerance:0.###e+00}.{detail}");
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{Law} {Outcome.ToString().ToLowerInvariant()} in {Name(Dtype)} at {Input}: error {Error:0.###e+00}, tolerance " +
+            $"{Tolerance:0.###e+00}.{detail}");
     }
 
     internal static string Name(ScalarType dtype) => dtype.ToString().ToLowerInvariant();

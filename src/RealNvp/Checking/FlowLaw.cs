@@ -3,7 +3,8 @@ namespace RealNvp.Checking;
 /// <summary>What <see cref="FlowCheck"/> proves about a bijection; each failure names its law.</summary>
 public enum FlowLaw
 {
-    /// <summary>z has the shape (N, ...) that <see cref="Bijection.OutputShapeOf"/> says, x that of <see cref="Bijection.InputShapeOf"/>, and log-dets are (N).</summary>
+    /// <summary>z has the shape (N, ...) that <see cref="Bijection.OutputShapeOf"/> says, x
+    /// that of <see cref="Bijection.InputShapeOf"/>, and log-dets are (N).</summary>
     Shapes,
 
     /// <summary>Values and log-determinants are finite, also at extreme inputs.</summary>
@@ -33,7 +34,8 @@ public enum FlowLaw
     /// <summary>In evaluation, the examples of a batch do not influence each other.</summary>
     BatchIndependence,
 
-    /// <summary>Where examples influence each other in training, <see cref="Bijection.MixesBatchInTraining"/> says so, and only there.</summary>
+    /// <summary>Where examples influence each other in training,
+    /// <see cref="Bijection.MixesBatchInTraining"/> says so, and only there.</summary>
     TrainingBatchDeclared,
 
     /// <summary>Batches of 1 and of 0 work, in both modes, and an example alone gets what it gets in a batch.</summary>
@@ -69,6 +71,7 @@ public enum FlowLaw
     /// <summary>Results have the dtype of the input, whatever torch's default dtype is.</summary>
     DtypeFollowsInput,
 
-    /// <summary>What <see cref="Bijection.CircularFeatures"/> says is a circle has no cut: both edges give the same value, up to whole turns, and log-determinant.</summary>
+    /// <summary>What <see cref="Bijection.CircularFeatures"/> says is a circle has no cut:
+    /// both edges give the same value, up to whole turns, and log-determinant.</summary>
     ContinuousOnCircles,
 }

@@ -47,7 +47,8 @@ internal sealed class GradientLaws(Subject subject, Recorder recorder) : Laws(su
         foreach (var (name, parameter) in Layer.named_parameters())
         {
             if (!parameter.requires_grad) continue;
-            Recorder.Run(FlowLaw.ParameterGradients, where, () => CheckTensor(FlowLaw.ParameterGradients, where, name, trial, parameter, parameter.grad));
+            Recorder.Run(FlowLaw.ParameterGradients, where, () => CheckTensor(FlowLaw.ParameterGradients, where, name, trial, parameter,
+                parameter.grad));
         }
         Layer.zero_grad();
     }
@@ -59,7 +60,8 @@ internal sealed class GradientLaws(Subject subject, Recorder recorder) : Laws(su
         if (!RequireFinite(law, where, name, gradient)) return;
         if (Subject.Dtype == float64) { reference[at] = Numbers(gradient); CheckDifferences(law, at, trial, tensor, gradient); }
         // noise and what training draws, such as flips, differ between dtypes
-        else if (!Layer.IsStochastic && !Layer.training && reference.TryGetValue(at, out var expected)) CheckAgainst(law, at, gradient, expected);
+        else if (!Layer.IsStochastic && !Layer.training && reference.TryGetValue(at, out var expected))
+            CheckAgainst(law, at, gradient, expected);
     }
 
     private void CheckDifferences(FlowLaw law, string at, Trial trial, Tensor tensor, Tensor gradient)
@@ -83,7 +85,8 @@ internal sealed class GradientLaws(Subject subject, Recorder recorder) : Laws(su
         // a loss of magnitude S is known to S ε, and its differences over a step to ten times the tolerance of values
         var tolerance = (10 * Tolerance * Math.Max(trial.Scale, Math.Abs(expected))) + Math.Min(2 * error, 1e-3 * trial.Scale);
         Recorder.Compare(law, at, Math.Abs(found - expected), tolerance,
-            FormattableString.Invariant($"Along a random direction the gradient gives {found:G9}, and finite differences give {expected:G9}."));
+            FormattableString.Invariant(
+                $"Along a random direction the gradient gives {found:G9}, and finite differences give {expected:G9}."));
     }
 
     private void CheckAgainst(FlowLaw law, string at, Tensor gradient, double[] expected)
@@ -92,7 +95,8 @@ internal sealed class GradientLaws(Subject subject, Recorder recorder) : Laws(su
         var found = Numbers(gradient);
         var norm = Math.Sqrt(expected.Sum(e => e * e));
         var error = Math.Sqrt(found.Zip(expected, (f, e) => (f - e) * (f - e)).Sum());
-        Recorder.Compare(law, at, error, 100 * Tolerance * Math.Max(1, norm), FormattableString.Invariant($"The gradient differs from that of float64, whose norm is {norm:G6}."));
+        Recorder.Compare(law, at, error, 100 * Tolerance * Math.Max(1, norm),
+            FormattableString.Invariant($"The gradient differs from that of float64, whose norm is {norm:G6}."));
     }
 
     private bool RequireFinite(FlowLaw law, string where, string name, Tensor gradient)
@@ -141,7 +145,8 @@ internal sealed class GradientLaws(Subject subject, Recorder recorder) : Laws(su
         {
             laws.Layer.zero_grad();
             var (value, logDet) = Run();
-            Scale = Math.Max(1, value.detach().mul(w).abs().sum().add(logDet.detach().mul(v).abs().sum(), Scalars.One).to(float64).Fetch<double>());
+            Scale = Math.Max(1, value.detach().mul(w).abs().sum().add(logDet.detach().mul(v).abs().sum(), Scalars.One).to(float64)
+                .Fetch<double>());
             var loss = value.mul(w).sum().add(logDet.mul(v).sum(), Scalars.One);
             if (loss.requires_grad) loss.backward();
         }

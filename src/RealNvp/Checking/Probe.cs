@@ -23,7 +23,8 @@ internal sealed record Probe(string Name, bool Inverse, Tensor Input, Tensor? Co
     /// <summary>How much relative errors of inputs and weights move the log-determinant; computed once, in float64.</summary>
     public double? Sensitivity { get; set; }
 
-    /// <summary>How much relative errors of the result move what comes back from it, and its log-determinant; computed once, in float64.</summary>
+    /// <summary>How much relative errors of the result move what comes back
+    /// from it, and its log-determinant; computed once, in float64.</summary>
     public (double Value, double LogDet)? Amplification { get; set; }
 }
 
@@ -40,7 +41,9 @@ internal sealed class Probes(Subject subject, EventShape shape, Tensor? sample) 
         if (sample is not null) return Rows(sample, count);
         var (low, high) = (options.Minimum, options.Maximum);
         var size = shape.WithBatch(count);
-        if (double.IsFinite(low) && double.IsFinite(high)) return Rounded(Noise.Uniform(size, ScalarType.Float64, CPU, generator).mul(Scalars.Of(high - low)).add(Scalars.Of(low), Scalars.One).clamp(Scalars.Of(low), Scalars.Of(high)));
+        if (double.IsFinite(low) && double.IsFinite(high))
+            return Rounded(Noise.Uniform(size, ScalarType.Float64, CPU, generator).mul(Scalars.Of(high - low)).add(Scalars.Of(low),
+                Scalars.One).clamp(Scalars.Of(low), Scalars.Of(high)));
         var normal = Noise.Normal(size, ScalarType.Float64, CPU, generator);
         if (double.IsFinite(low)) return Rounded(normal.abs().add(Scalars.Of(low), Scalars.One));
         return Rounded(double.IsFinite(high) ? normal.abs().neg().add(Scalars.Of(high), Scalars.One) : normal);
@@ -50,7 +53,8 @@ internal sealed class Probes(Subject subject, EventShape shape, Tensor? sample) 
     public Tensor? DrawContext(long count)
     {
         if (subject.Layer.ContextSize == 0) return null;
-        return options.Context is { } given ? Rows(given, count) : Rounded(Noise.Normal([count, subject.Layer.ContextSize], ScalarType.Float64, CPU, generator));
+        return options.Context is { } given ? Rows(given, count)
+            : Rounded(Noise.Normal([count, subject.Layer.ContextSize], ScalarType.Float64, CPU, generator));
     }
 
     public IReadOnlyList<Probe> Make()
@@ -66,12 +70,14 @@ internal sealed class Probes(Subject subject, EventShape shape, Tensor? sample) 
             var (low, high) = (Math.Max(options.Minimum, -options.Extreme), Math.Min(options.Maximum, options.Extreme));
             var name = FormattableString.Invariant($"extremes ({low:G6} and {high:G6})");
             var all = Draw(4);
-            AddBoth(name, cat([full_like(all[..1], Scalars.Of(high)), full_like(all[..1], Scalars.Of(low)), Mixed(all[2..3], low, high), Mixed(all[3..], high, low)]), ordinary: false, [2], []);
+            AddBoth(name, cat([full_like(all[..1], Scalars.Of(high)), full_like(all[..1], Scalars.Of(low)), Mixed(all[2..3], low, high),
+                Mixed(all[3..], high, low)]), ordinary: false, [2], []);
         }
         foreach (var point in options.Points.Where(p => p >= options.Minimum && p <= options.Maximum))
         {
             var all = Draw(2);
-            AddBoth(FormattableString.Invariant($"the point {point:G6}"), cat([full_like(all[..1], Scalars.Of(point)), Mixed(all[1..], point, point)]), ordinary: false, [0, 1], []);
+            AddBoth(FormattableString.Invariant($"the point {point:G6}"),
+                cat([full_like(all[..1], Scalars.Of(point)), Mixed(all[1..], point, point)]), ordinary: false, [0, 1], []);
         }
         if (drawn) AddLatents();
         return probes;
@@ -99,11 +105,13 @@ internal sealed class Probes(Subject subject, EventShape shape, Tensor? sample) 
             if (options.Extreme > 0)
             {
                 var (low, high) = (-options.Extreme, options.Extreme);
-                var extremes = cat([full_like(z[..1], Scalars.Of(high)), full_like(z[..1], Scalars.Of(low)), Mixed(z[2..3], low, high), Mixed(z[3..], high, low)]);
+                var extremes = cat([full_like(z[..1], Scalars.Of(high)), full_like(z[..1], Scalars.Of(low)), Mixed(z[2..3], low, high),
+                    Mixed(z[3..], high, low)]);
                 probes.Add(new(FormattableString.Invariant($"z: extremes (±{high:G6})"), true, extremes, c, Ordinary: false, [2]));
             }
             foreach (var point in options.Points)
-                probes.Add(new(FormattableString.Invariant($"z: the point {point:G6}"), true, cat([full_like(z[..1], Scalars.Of(point)), Mixed(z[1..2], point, point)]), c?[..2], Ordinary: false, [0, 1]));
+                probes.Add(new(FormattableString.Invariant($"z: the point {point:G6}"), true,
+                    cat([full_like(z[..1], Scalars.Of(point)), Mixed(z[1..2], point, point)]), c?[..2], Ordinary: false, [0, 1]));
         }
     }
 
@@ -113,7 +121,8 @@ internal sealed class Probes(Subject subject, EventShape shape, Tensor? sample) 
     private Tensor Mixed(Tensor ordinary, double a, double b)
     {
         var draw = Noise.Uniform(ordinary.shape, ScalarType.Float64, CPU, generator);
-        return where(draw.lt(Scalars.Of(0.25)), full_like(ordinary, Scalars.Of(a)), where(draw.lt(Scalars.Of(0.5)), full_like(ordinary, Scalars.Of(b)), ordinary));
+        return where(draw.lt(Scalars.Of(0.25)), full_like(ordinary, Scalars.Of(a)),
+            where(draw.lt(Scalars.Of(0.5)), full_like(ordinary, Scalars.Of(b)), ordinary));
     }
 
     private bool AtEdge(Tensor x) => x.le(Scalars.Of(options.Minimum)).logical_or(x.ge(Scalars.Of(options.Maximum))).any().Fetch<bool>();

@@ -1,3 +1,4 @@
+using System.Globalization;
 using RealNvp.Internal;
 using RealNvp.Layers;
 using TorchSharp;
@@ -45,7 +46,8 @@ internal sealed class StateLaws(Subject subject, Recorder recorder, Probes probe
         Subject.Run(input, context, probe.Inverse);
         var changed = before.FirstOrDefault(m => m.Module.training != m.training).Module;
         foreach (var (module, training) in before) if (module.training != training) module.train(training);
-        Recorder.Require(FlowLaw.ModeKept, where, changed is null, $"{changed?.GetName()} is in {(changed?.training == true ? "training" : "evaluation")} mode after the call.");
+        Recorder.Require(FlowLaw.ModeKept, where, changed is null,
+            $"{changed?.GetName()} is in {(changed?.training == true ? "training" : "evaluation")} mode after the call.");
     }
 
     private void KeepsInput(Probe probe, string where)
@@ -54,7 +56,8 @@ internal sealed class StateLaws(Subject subject, Recorder recorder, Probes probe
         var (inputBefore, contextBefore) = (input.clone(), context?.clone());
         Subject.Run(input, context, probe.Inverse);
         Recorder.Compare(FlowLaw.InputUntouched, where, Difference(input, inputBefore), 0, "The input changed.");
-        if (context is not null) Recorder.Compare(FlowLaw.InputUntouched, $"{where}, context", Difference(context, contextBefore!), 0, "The context changed.");
+        if (context is not null)
+            Recorder.Compare(FlowLaw.InputUntouched, $"{where}, context", Difference(context, contextBefore!), 0, "The context changed.");
     }
 
     private void Repeats(Probe probe)
@@ -68,9 +71,11 @@ internal sealed class StateLaws(Subject subject, Recorder recorder, Probes probe
         // a layer that draws from the seed in evaluation without saying so has another result with another seed
         (Tensor Value, Tensor LogDet) other;
         manual_seed(Subject.Options.Seed + 1).Dispose();
-        using (PassState.Seed(Subject.Options.Seed + 1)) other = probe.Inverse ? Layer.Inverse(input, context) : Layer.Forward(input, context);
+        using (PassState.Seed(Subject.Options.Seed + 1))
+            other = probe.Inverse ? Layer.Inverse(input, context) : Layer.Forward(input, context);
         error = Math.Max(Difference(one.Value, other.Value), Difference(one.LogDet, other.LogDet));
-        Recorder.Compare(FlowLaw.Repeatable, $"{probe.Name}, another seed", error, 0, "Another seed gives another result in evaluation, but IsStochastic is false.");
+        Recorder.Compare(FlowLaw.Repeatable, $"{probe.Name}, another seed", error, 0,
+            "Another seed gives another result in evaluation, but IsStochastic is false.");
     }
 
     private void LeavesNothing(Probe probe, string where)
@@ -90,7 +95,9 @@ internal sealed class StateLaws(Subject subject, Recorder recorder, Probes probe
             var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
             Call();
             var left = DisposeScopeManager.Statistics.ThreadTotalLiveCount - before;
-            Recorder.Compare(FlowLaw.NoTensorLeft, gradients ? where : $"{where}, without gradients", Math.Abs(left), 0, left > 0 ? $"{left} tensor(s) are alive that were not before the call." : $"{-left} tensor(s) were disposed that the call had not made.");
+            Recorder.Compare(FlowLaw.NoTensorLeft, gradients ? where : $"{where}, without gradients", Math.Abs(left), 0, left > 0
+                ? $"{left} tensor(s) are alive that were not before the call."
+                : $"{-left} tensor(s) were disposed that the call had not made.");
         }
     }
 
@@ -104,12 +111,15 @@ internal sealed class StateLaws(Subject subject, Recorder recorder, Probes probe
         try
         {
             result = Subject.Run(input, context, probe.Inverse);
-            if (!probe.Inverse && result.Value.requires_grad && result.Value.device_type == input.device_type) result.Value.sum().add(result.LogDet.sum(), Scalars.One).backward();
+            if (!probe.Inverse && result.Value.requires_grad && result.Value.device_type == input.device_type)
+                result.Value.sum().add(result.LogDet.sum(), Scalars.One).backward();
         }
         finally { set_default_device(usual); }
         Layer.zero_grad();
         var good = result.Value.device_type == input.device_type && result.LogDet.device_type == input.device_type;
-        Recorder.Require(FlowLaw.DeviceFollowsInput, where, good, $"With a default device other than the input's ({input.device_type}), the value is on {result.Value.device_type} and the log-det on {result.LogDet.device_type}.");
+        Recorder.Require(FlowLaw.DeviceFollowsInput, where, good,
+            $"With a default device other than the input's ({input.device_type}), the value is on {result.Value.device_type} and the " +
+            $"log-det on {result.LogDet.device_type}.");
     }
 
     private void FollowsDtype(Probe probe, string where)
@@ -121,7 +131,8 @@ internal sealed class StateLaws(Subject subject, Recorder recorder, Probes probe
         try { result = Subject.Run(input, context, probe.Inverse); }
         finally { set_default_dtype(usual); }
         var good = result.Value.dtype == input.dtype && result.LogDet.dtype == input.dtype;
-        Recorder.Require(FlowLaw.DtypeFollowsInput, where, good, $"With an input of {input.dtype}, the value is {result.Value.dtype} and the log-det {result.LogDet.dtype}.");
+        Recorder.Require(FlowLaw.DtypeFollowsInput, where, good,
+            $"With an input of {input.dtype}, the value is {result.Value.dtype} and the log-det {result.LogDet.dtype}.");
     }
 
     private void SavesState(Probe probe)
@@ -164,9 +175,14 @@ internal sealed class StateLaws(Subject subject, Recorder recorder, Probes probe
         }
 
         void Compare(string what, (Tensor Value, Tensor LogDet) expected, (Tensor Value, Tensor LogDet) found) =>
-            Recorder.Require(FlowLaw.StateRoundTrip, $"{probe.Name}, {what}", Subject.SameBits(found.Value, expected.Value) && Subject.SameBits(found.LogDet, expected.LogDet),
-                FormattableString.Invariant($"The result differs by {Math.Max(Difference(found.Value, expected.Value), Difference(found.LogDet, expected.LogDet)):G3} from the one before saving."));
+            Recorder.Require(FlowLaw.StateRoundTrip, $"{probe.Name}, {what}", Subject.SameBits(found.Value, expected.Value)
+                && Subject.SameBits(found.LogDet, expected.LogDet),
+                string.Create(CultureInfo.InvariantCulture,
+                    $"The result differs by " +
+                    $"{Math.Max(Difference(found.Value, expected.Value), Difference(found.LogDet, expected.LogDet)):G3} from the one " +
+                    $"before saving."));
     }
 
-    private (Tensor Input, Tensor? Context) Inputs(Probe probe) => (Cast(probe.Input).clone(), probe.Context is null ? null : Cast(probe.Context).clone());
+    private (Tensor Input, Tensor? Context) Inputs(Probe probe) =>
+        (Cast(probe.Input).clone(), probe.Context is null ? null : Cast(probe.Context).clone());
 }

@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Checking;
 
-/// <summary>The bijection under check: it runs it with a fixed seed, moves it between dtypes and modes, and puts everything back on dispose.</summary>
+/// <summary>The bijection under check: it runs it with a fixed seed, moves it
+/// between dtypes and modes, and puts everything back on dispose.</summary>
 internal sealed class Subject : IDisposable
 {
     private readonly (nn.Module Module, bool Training)[] modes;
@@ -44,7 +45,10 @@ internal sealed class Subject : IDisposable
         {
             0 => layer.ConstantDtype ?? get_default_dtype(),
             1 => dtypes[0],
-            _ => throw new ArgumentException($"{layer.GetName()} has weights of dtypes {string.Join(" and ", dtypes)}; FlowCheck needs one. Convert it first: layer.to(torch.float32).", nameof(layer)),
+            _ =>
+                throw new ArgumentException(
+                    $"{layer.GetName()} has weights of dtypes {string.Join(" and ", dtypes)}; FlowCheck needs one. Convert it first: " +
+                    $"layer.to(torch.float32).", nameof(layer)),
         };
     }
 

@@ -1,16 +1,19 @@
+using System.Globalization;
 using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace RealNvp.Checking;
 
-/// <summary>Shapes, finite values, round trips, and log-determinants: opposite, and those of the numerical and the autograd Jacobian.</summary>
+/// <summary>Shapes, finite values, round trips, and log-determinants: opposite,
+/// and those of the numerical and the autograd Jacobian.</summary>
 internal sealed class ValueLaws(Subject subject, Recorder recorder, EventShape shape) : Laws(subject, recorder)
 {
     /// <summary>Roundings in a row that the allowance at an input counts.</summary>
     private const double Roundings = 32;
 
-    /// <summary>A tolerance above this share of the value says nothing; special inputs are then inconclusive, and ordinary ones get no more.</summary>
+    /// <summary>A tolerance above this share of the value says nothing; special
+    /// inputs are then inconclusive, and ordinary ones get no more.</summary>
     private const double LargestShare = 0.02;
 
     /// <summary>What the tolerance is multiplied with at zeros, extremes and points, where layers amplify each other's rounding.</summary>
@@ -30,7 +33,8 @@ internal sealed class ValueLaws(Subject subject, Recorder recorder, EventShape s
         {
             using var _ = no_grad();
             there = Kept(Subject.Run(input, context, probe.Inverse));
-            var expected = (probe.Inverse ? Layer.InputShapeOf(Layer.OutputShapeOf(shape)) : Layer.OutputShapeOf(shape)).WithBatch(input.shape[0]);
+            var expected = (probe.Inverse ? Layer.InputShapeOf(Layer.OutputShapeOf(shape)) : Layer.OutputShapeOf(shape))
+                .WithBatch(input.shape[0]);
             good = Shapes(probe.Name, probe.Inverse, input, there, expected);
             if (!good) return;
             back = Kept(Subject.Run(there.Value, context, !probe.Inverse));
@@ -47,21 +51,26 @@ internal sealed class ValueLaws(Subject subject, Recorder recorder, EventShape s
             var error = Difference(there.LogDet, back.LogDet.neg());
             var row = (int)there.LogDet.add(back.LogDet, Scalars.One).abs().argmax().Fetch<long>();
             Judge(FlowLaw.OppositeLogDets, probe, probe.Name, error, scale, Roundings * Epsilon * (sensitivity + amplification.LogDet),
-                FormattableString.Invariant($"In example {row}, {Direction(probe.Inverse)} gives log-det {Item(there.LogDet, row):G9} and {Direction(!probe.Inverse)} {Item(back.LogDet, row):G9}; they should be opposite."));
+                string.Create(CultureInfo.InvariantCulture,
+                    $"In example {row}, {Direction(probe.Inverse)} gives log-det {Item(there.LogDet, row):G9} and " +
+                    $"{Direction(!probe.Inverse)} {Item(back.LogDet, row):G9}; they should be opposite."));
         });
         foreach (var row in probe.Rows) Jacobians(probe, input, context, there.LogDet, row, sensitivity);
         return true;
     }
 
     // for a closure that a scope of its own surrounds
-    private static (Tensor Value, Tensor LogDet) Kept((Tensor Value, Tensor LogDet) result) => (result.Value.MoveToOuterDisposeScope(), result.LogDet.MoveToOuterDisposeScope());
+    private static (Tensor Value, Tensor LogDet) Kept((Tensor Value, Tensor LogDet) result) =>
+        (result.Value.MoveToOuterDisposeScope(), result.LogDet.MoveToOuterDisposeScope());
 
     private bool Shapes(string where, bool inverse, Tensor input, (Tensor Value, Tensor LogDet) result, long[] expected)
     {
         var n = input.shape[0];
-        var good = result.Value.shape.AsSpan().SequenceEqual(expected) && result.LogDet.shape.AsSpan().SequenceEqual([n]) && result.Value.numel() == input.numel();
+        var good = result.Value.shape.AsSpan().SequenceEqual(expected) && result.LogDet.shape.AsSpan().SequenceEqual([n])
+            && result.Value.numel() == input.numel();
         Recorder.Require(FlowLaw.Shapes, where, good,
-            $"{Direction(inverse)} of {Shape(input)} gave a value of shape {Shape(result.Value)} and a log-det of shape {Shape(result.LogDet)}; expected {EventShape.Format(expected)} and ({n},), with as many elements as came.");
+            $"{Direction(inverse)} of {Shape(input)} gave a value of shape {Shape(result.Value)} and a log-det of shape " +
+                $"{Shape(result.LogDet)}; expected {EventShape.Format(expected)} and ({n},), with as many elements as came.");
         return good;
     }
 
@@ -118,10 +127,13 @@ internal sealed class ValueLaws(Subject subject, Recorder recorder, EventShape s
             var jacobian = Derivatives.Jacobian(Map, input[row], most);
             var expected = Derivatives.LogAbsDet(jacobian);
             var condition = double.IsFinite(expected) ? Derivatives.LogDetCondition(jacobian) : 0;
-            // float64 comes first. What float32's backward pass loses against it is rounding of the Jacobian; the numerical law judges the log-det
+            // float64 comes first. What float32's backward pass loses against it is
+            // rounding of the Jacobian; the numerical law judges the log-det
             if (Subject.Dtype == float64) probe.Autograd[row] = expected;
-            var lost = !probe.Ordinary && Subject.Dtype != float64 && probe.Autograd.TryGetValue(row, out var exact) && double.IsFinite(exact) ? Math.Abs(expected - exact) : 0;
-            Judge(FlowLaw.AutogradLogDet, probe, where, Error(found, expected), scale, rounding + (Epsilon * condition) + lost, Disagreement(found, expected, "autograd's Jacobian", scale));
+            var lost = !probe.Ordinary && Subject.Dtype != float64 && probe.Autograd.TryGetValue(row, out var exact)
+                && double.IsFinite(exact) ? Math.Abs(expected - exact) : 0;
+            Judge(FlowLaw.AutogradLogDet, probe, where, Error(found, expected), scale, rounding + (Epsilon * condition) + lost,
+                Disagreement(found, expected, "autograd's Jacobian", scale));
         });
         if (!probe.Differences) return;
         Recorder.Run(FlowLaw.NumericalLogDet, where, () =>
@@ -129,15 +141,24 @@ internal sealed class ValueLaws(Subject subject, Recorder recorder, EventShape s
             using var _ = no_grad();
             var found = Found();
             var scale = Math.Max(1, Math.Abs(found));
-            // float32 is too coarse to differentiate: its log-det is held against the Jacobian that float64 has with the same weights and input
+            // float32 is too coarse to differentiate: its log-det is held against
+            // the Jacobian that float64 has with the same weights and input
             if (!probe.Numerical.TryGetValue(row, out var numerical))
                 probe.Numerical[row] = numerical = Derivatives.NumericalLogDet(Map, input[row], most, found, 0.5 * Tolerance * scale);
             var settled = numerical.Error <= SettledShare * scale;
             var detail = Disagreement(found, numerical.LogDet, "the numerical Jacobian", scale);
-            if (settled) Judge(FlowLaw.NumericalLogDet, probe, where, Error(found, numerical.LogDet), scale, rounding + (2 * numerical.Error), detail);
-            else if (probe.Ordinary && !double.IsNegativeInfinity(numerical.LogDet)) Recorder.Compare(FlowLaw.NumericalLogDet, where, double.NaN, Tolerance * scale, FormattableString.Invariant($"The central differences do not settle at any step (estimated error {numerical.Error:G3}): the map is not smooth here. {detail}"));
+            if (settled)
+                Judge(FlowLaw.NumericalLogDet, probe, where, Error(found, numerical.LogDet), scale, rounding + (2 * numerical.Error),
+                    detail);
+            else if (probe.Ordinary && !double.IsNegativeInfinity(numerical.LogDet))
+                Recorder.Compare(FlowLaw.NumericalLogDet, where, double.NaN, Tolerance * scale,
+                    string.Create(CultureInfo.InvariantCulture,
+                    $"The central differences do not settle at any step (estimated error {numerical.Error:G3}): the map is not smooth " +
+                    $"here. {detail}"));
             else if (probe.Ordinary) Recorder.Compare(FlowLaw.NumericalLogDet, where, double.PositiveInfinity, Tolerance * scale, detail);
-            else Recorder.Inconclusive(FlowLaw.NumericalLogDet, where, Error(found, numerical.LogDet), Tolerance * scale, "The map is not smooth here.");
+            else
+                Recorder.Inconclusive(FlowLaw.NumericalLogDet, where, Error(found, numerical.LogDet), Tolerance * scale,
+                    "The map is not smooth here.");
         });
     }
 
@@ -146,7 +167,8 @@ internal sealed class ValueLaws(Subject subject, Recorder recorder, EventShape s
     {
         var tolerance = Tolerance * (probe.Ordinary ? 1 : SpecialInputs) * scale;
         var most = Math.Max(tolerance, LargestShare * scale);
-        if (probe.Ordinary || tolerance + allowance <= most) Recorder.Compare(law, where, error, Math.Min(tolerance + allowance, most), detail);
+        if (probe.Ordinary || tolerance + allowance <= most)
+            Recorder.Compare(law, where, error, Math.Min(tolerance + allowance, most), detail);
         else if (error <= most) Recorder.Compare(law, where, error, most);
         else Recorder.Inconclusive(law, where, error, most, "The dtype cannot resolve the difference here.");
     }
@@ -188,18 +210,21 @@ internal sealed class ValueLaws(Subject subject, Recorder recorder, EventShape s
         var signs = Noise.Uniform(value.shape, ScalarType.Float64, CPU, generator).sub(Scalars.Of(0.5)).sign().to(value.device);
         try
         {
-            var moved = Subject.Run(value.add(signs.mul(value.abs().clamp(Scalars.Of(1))).mul(Scalars.Of(step)), Scalars.One), context, inverse);
+            var moved = Subject.Run(value.add(signs.mul(value.abs().clamp(Scalars.Of(1))).mul(Scalars.Of(step)), Scalars.One), context,
+                inverse);
             var (a, b) = (Difference(moved.Value, back.Value) / step, Difference(moved.LogDet, back.LogDet) / step);
             return (double.IsFinite(a) ? a : 0, double.IsFinite(b) ? b : 0);
         }
         catch (Exception e) when (e is not OutOfMemoryException) { return default; }   // no allowance where a step leaves the domain
     }
 
-    private static double Error(double found, double expected) => double.IsNegativeInfinity(expected) ? double.PositiveInfinity : Math.Abs(found - expected);
+    private static double Error(double found, double expected) => double.IsNegativeInfinity(expected) ? double.PositiveInfinity
+        : Math.Abs(found - expected);
 
     private static string Disagreement(double found, double expected, string source, double scale)
     {
-        if (double.IsNegativeInfinity(expected)) return FormattableString.Invariant($"The log-det is {found:G9}, but {source} is singular.");
+        if (double.IsNegativeInfinity(expected))
+            return FormattableString.Invariant($"The log-det is {found:G9}, but {source} is singular.");
         var sign = Math.Abs(found + expected) <= 1e-3 * scale && Math.Abs(expected) > 0.01 ? " The sign is wrong." : "";
         return FormattableString.Invariant($"The log-det is {found:G9}; {source} has {expected:G9}.{sign}");
     }

@@ -25,7 +25,8 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws, IM
     /// <param name="statistics">What training divides by.</param>
     /// <param name="momentum">The weight of the past in the running averages, in [0, 1); PyTorch's momentum of 0.1 is 0.9 here.</param>
     /// <param name="eps">ε, added to the variance; positive.</param>
-    public ChannelBatchNorm(long channels, BatchStatistics statistics = BatchStatistics.Running, double momentum = 0.9, double eps = 1e-5) : base(nameof(ChannelBatchNorm))
+    public ChannelBatchNorm(long channels, BatchStatistics statistics = BatchStatistics.Running, double momentum = 0.9, double eps = 1e-5)
+        : base(nameof(ChannelBatchNorm))
     {
         Check.Positive(channels, nameof(channels), "The number of channels");
         Ranges.Momentum.Require(momentum, nameof(momentum), "The momentum");
@@ -76,7 +77,8 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws, IM
         // computed again, a batch counts no second time: the averages are those from before it, and are not kept
         if (!again) tape?.Write(this, running_mean.clone(), running_var.clone(), num_batches_tracked.clone());
         var averages = again ? [.. tape!.Read(this, 3).Select(t => t.clone())] : new[] { running_mean, running_var, num_batches_tracked };
-        var (mean, variance) = RunningMoments.Update(RunningMoments.Of(input, null), averages[0], averages[1], averages[2], Momentum, several);
+        var (mean, variance) = RunningMoments.Update(RunningMoments.Of(input, null), averages[0], averages[1], averages[2], Momentum,
+            several);
         var scale = variance.add(epsilon, Scalars.One).rsqrt().mul(weight);
         var shift = bias.sub(mean.mul(scale));
         var y = input.mul(RunningMoments.PerChannel(scale, input.dim())).add(RunningMoments.PerChannel(shift, input.dim()), Scalars.One);
@@ -99,7 +101,9 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws, IM
     /// <summary>A 3×3 convolution of <see cref="Relu"/>, as one node of the graph; null where there is none for it.</summary>
     internal Tensor? ReluConvolution(Tensor input, Tensor kernel, Tensor? kernelBias)
     {
-        if (!training || input.shape[0] == 0 || !NormalizesBatch(input) || !IsDifferentiable(input) || !NormConvolution.CanRun(input, weight, kernel, kernelBias)) return null;
+        if (!training || input.shape[0] == 0 || !NormalizesBatch(input) || !IsDifferentiable(input)
+                || !NormConvolution.CanRun(input, weight, kernel, kernelBias))
+            return null;
         using var scope = NewDisposeScope();
         var result = NormConvolution.Apply(input, weight, bias, Eps, kernel, kernelBias);
         Track(result[1], result[2], input);

@@ -31,6 +31,7 @@ public abstract class Conditioner : nn.Module<Tensor, Tensor?, Tensor>, INetwork
     /// <inheritdoc/>
     public virtual IReadOnlyList<Circle> CircularInputs => [];
 
-    /// <summary>The network as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
+    /// <summary>The network as a tree of its parts, each with its class, shapes, properties and number
+    /// of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
     public override string ToString() => Describing.ModuleTree.Of(this);
 }

@@ -11,7 +11,8 @@ internal interface IHasComputeDtype
     ScalarType? ComputeDtype { get; set; }
 }
 
-/// <summary>The matrix products and convolutions of the built-in conditioners: where <see cref="Flow.ConditionerDtype"/> has its effect.</summary>
+/// <summary>The matrix products and convolutions of the built-in conditioners:
+/// where <see cref="Flow.ConditionerDtype"/> has its effect.</summary>
 internal static class ConditionerMath
 {
     /// <summary>Whether something is computed in fewer digits. In float64 nothing is: who asks for it wants its digits.</summary>
@@ -24,16 +25,19 @@ internal static class ConditionerMath
     public static Tensor Dense(DenseModules modules, Tensor input, Tensor? context)
     {
         var reduced = IsReduced(modules.ComputeDtype, input);
-        if (!reduced && modules.Limit is null) return DenseNetwork.Run(modules.Program, modules.Tensors(input, context), modules.Uses(context));
+        if (!reduced && modules.Limit is null)
+            return DenseNetwork.Run(modules.Program, modules.Tensors(input, context), modules.Uses(context));
         using var scope = NewDisposeScope();
         input = InputLimitReference.Of(input, modules.Limit);
         if (modules.Uses(context)) context = InputLimitReference.Of(context!, modules.Limit);
         if (!reduced) return scope.MoveToOuter(DenseNetwork.Run(modules.Program, modules.Tensors(input, context), modules.Uses(context)));
         var all = modules.Tensors(input, context).ConvertAll(t => t.to(modules.ComputeDtype!.Value));
-        return scope.MoveToOuter(DenseReference.Forward(modules.Program, new DenseTensors(modules.Program, all, modules.Uses(context))).to(input.dtype));
+        return scope.MoveToOuter(DenseReference.Forward(modules.Program,
+            new DenseTensors(modules.Program, all, modules.Uses(context))).to(input.dtype));
     }
 
-    /// <summary>A convolution of stride 1 that keeps the size of the image; the caller disposes the result, which has the dtype of the input.</summary>
+    /// <summary>A convolution of stride 1 that keeps the size of the image; the
+    /// caller disposes the result, which has the dtype of the input.</summary>
     /// <param name="compute">What to compute in.</param>
     /// <param name="input">(N, C, H, W).</param>
     /// <param name="weight">(K, C, k, k).</param>
@@ -57,6 +61,7 @@ internal static class ConditionerMath
     private static Tensor Convolved(Tensor input, Tensor weight, Tensor? bias, float border)
     {
         var padding = weight.shape[2] / 2;
-        return padding == 1 ? ImageConvolution.Apply(input, weight, bias, border) : nn.functional.conv2d(input, weight, bias, padding: [padding, padding]);
+        return padding == 1 ? ImageConvolution.Apply(input, weight, bias, border)
+            : nn.functional.conv2d(input, weight, bias, padding: [padding, padding]);
     }
 }

@@ -7,7 +7,8 @@ namespace RealNvp;
 /// </remarks>
 public sealed class ConditionerSizes
 {
-    internal ConditionerSizes(EventShape kept, EventShape changed, IReadOnlyList<int> keptAt, IReadOnlyList<int> changedAt, int parameters, bool maskIsInput, long contextSize)
+    internal ConditionerSizes(EventShape kept, EventShape changed, IReadOnlyList<int> keptAt, IReadOnlyList<int> changedAt, int parameters,
+        bool maskIsInput, long contextSize)
     {
         (KeptShape, ChangedShape, KeptFeatures, ChangedFeatures) = (kept, changed, keptAt, changedAt);
         (ParametersPerElement, MaskIsInput, ContextSize) = (parameters, maskIsInput, contextSize);
@@ -33,10 +34,12 @@ public sealed class ConditionerSizes
     /// <summary>The shape of what is transformed; the whole example for a dense mask, and for an autoregressive layer.</summary>
     public EventShape ChangedShape { get; }
 
-    /// <summary>The features or channels of an example that the network sees, in its order: indices along the first dimension, from 0.</summary>
+    /// <summary>The features or channels of an example that the network sees,
+    /// in its order: indices along the first dimension, from 0.</summary>
     public IReadOnlyList<int> KeptFeatures { get; }
 
-    /// <summary>The features or channels of an example that are transformed, in the order of the transformer: indices along the first dimension, from 0.</summary>
+    /// <summary>The features or channels of an example that are transformed, in the
+    /// order of the transformer: indices along the first dimension, from 0.</summary>
     public IReadOnlyList<int> ChangedFeatures { get; }
 
     /// <summary>P, the number of parameters that the transformer takes for one element.</summary>

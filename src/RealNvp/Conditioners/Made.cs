@@ -74,8 +74,10 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
             .. Enumerable.Repeat(hiddenBand, layers.Length - 2),
             new(features * parametersPerFeature, hidden, (output, unit) => positions[output % features] >= degrees[unit]),
         ];
-        var program = new DenseProgram(features, [.. Enumerable.Repeat(hidden, layers.Length - 1), features * parametersPerFeature], ContextSize, Residual, bands) { LastIsActivated = FinalActivation };
-        dense = new DenseModules(program, context, layers, [firstMask, .. Enumerable.Repeat(hiddenMask, layers.Length - 2), lastMask], Check.Limit(options.InputLimit));
+        var program = new DenseProgram(features, [.. Enumerable.Repeat(hidden, layers.Length - 1), features * parametersPerFeature],
+            ContextSize, Residual, bands) { LastIsActivated = FinalActivation };
+        dense = new DenseModules(program, context, layers, [firstMask, .. Enumerable.Repeat(hiddenMask, layers.Length - 2), lastMask],
+            Check.Limit(options.InputLimit));
         RegisterComponents();
     }
 
@@ -112,12 +114,14 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
     }
 
     /// <summary>
-    /// Computes features one after the other, in the order, for the rows of <paramref name="like"/> (N, D). <paramref name="next"/> gets the feature's index and its parameters (N, P), and
-    /// returns the feature (N, 1), on which later parameters depend, and its log-derivative or null where that is 0. Each hidden unit is
-    /// computed once, from the units that it sees.
+    /// Computes features one after the other, in the order, for the rows of <paramref name="like"/> (N, D). <paramref name="next"/>
+    /// gets the feature's index and its parameters (N, P), and returns the feature (N, 1), on which later parameters depend, and
+    /// its log-derivative or null where that is 0. Each hidden unit is computed once, from the units that it sees.
     /// </summary>
-    /// <returns>All features (N, D), each at its own index, and the sum of the log-derivatives (N) or null. The caller disposes both.</returns>
-    internal (Tensor Value, Tensor? LogDet) Sequential(Tensor like, Tensor? context, Func<long, Tensor, (Tensor Value, Tensor? LogDerivative)> next)
+    /// <returns>All features (N, D), each at its own index, and the sum of
+    /// the log-derivatives (N) or null. The caller disposes both.</returns>
+    internal (Tensor Value, Tensor? LogDet) Sequential(Tensor like, Tensor? context,
+        Func<long, Tensor, (Tensor Value, Tensor? LogDerivative)> next)
     {
         using var scope = NewDisposeScope();
         if (Sequence(like, context) is { } sequence)
@@ -135,14 +139,16 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
         layers[0].Weight = layers[0].Weight.index_select(1, order.Value);
         var outputs = layers[^1].Weight.view(ParametersPerFeature, Features, width).transpose(0, 1);
         var biases = layers[^1].Bias.view(ParametersPerFeature, Features).t();
-        var given = this.context is not null && context is not null ? nn.functional.linear(InputLimitReference.Of(context, dense.Limit).to(type), this.context.weight!.to(type)) : null;
+        var given = this.context is not null && context is not null
+            ? nn.functional.linear(InputLimitReference.Of(context, dense.Limit).to(type), this.context.weight!.to(type)) : null;
 
         var examples = like.shape[0];
         var known = new Columns(examples, Features, like.dtype, like.device);
         // what the network sees of them
         var seen = dense.Limit is null ? known : new Columns(examples, Features, like.dtype, like.device);
         // what enters each linear layer: relu(h) before each block, relu(A relu(h)) within a residual one, relu(h) before the last layer
-        var entering = Enumerable.Range(0, inner.Count + outer.Count + 1).Select(_ => new Columns(examples, width, type, like.device)).ToArray();
+        var entering = Enumerable.Range(0, inner.Count + outer.Count + 1).Select(_ => new Columns(examples, width, type, like.device))
+            .ToArray();
         Tensor? total = null;
         for (var step = 0; step < Features; step++)
         {
@@ -164,7 +170,8 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
                 entering[layer].Add(FinalActivation ? h.relu() : h);
             }
             var feature = rows[step];
-            var parameters = nn.functional.linear(entering[^1].Known, outputs[feature].narrow(1, 0, entering[^1].Count), biases[feature]).to(like.dtype);
+            var parameters = nn.functional.linear(entering[^1].Known, outputs[feature].narrow(1, 0, entering[^1].Count),
+                biases[feature]).to(like.dtype);
             var (value, logDerivative) = next(feature, parameters);
             known.Add(value);
             if (seen != known) seen.Add(InputLimitReference.Of(value, dense.Limit));
@@ -181,7 +188,8 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
         return (scope.MoveToOuter(known.Known.index_select(1, sorted.Value)), total);
     }
 
-    /// <summary>The inverse of an affine map of all features, one after the other, in a kernel; null where none serves. The caller disposes both.</summary>
+    /// <summary>The inverse of an affine map of all features, one after the other,
+    /// in a kernel; null where none serves. The caller disposes both.</summary>
     internal (Tensor Value, Tensor? LogDet)? InverseAffine(Tensor z, Tensor? context, AffineTransformer affine)
     {
         using var scope = NewDisposeScope();
@@ -197,8 +205,10 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
         List<Tensor> all = [like];
         foreach (var layer in Layers) all.AddRange([layer.weight!, layer.bias!]);
         if (!DenseNetwork.CanRun(dense.Program, all, false)) return null;
-        var given = this.context is not null && context is not null ? this.context.call(InputLimitReference.Of(context, dense.Limit)) : null;
-        return new SequenceOperation(dense.Program, new DenseTensors(dense.Program, all, false), given, OrderOf(positions), ends, ParametersPerFeature, dense.Limit);
+        var given = this.context is not null && context is not null ? this.context.call(InputLimitReference.Of(context, dense.Limit))
+            : null;
+        return new SequenceOperation(dense.Program, new DenseTensors(dense.Program, all, false), given, OrderOf(positions), ends,
+            ParametersPerFeature, dense.Limit);
     }
 
     /// <inheritdoc/>
@@ -215,13 +225,15 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
         base.Dispose(disposing);
     }
 
-    private Linear[] Layers => Residual ? [first, .. inner.Zip(outer).SelectMany(block => new[] { block.First, block.Second }), last] : [first, .. inner, last];
+    private Linear[] Layers => Residual ? [first, .. inner.Zip(outer).SelectMany(block => new[] { block.First, block.Second }), last]
+        : [first, .. inner, last];
 
     private Constant[] Constants => [firstMask, hiddenMask, lastMask, order, sorted];
 
     // the units start to end of a layer, from the columns that are known by now: all of them are unmasked
     private static Tensor Rows((Tensor Weight, Tensor Bias) layer, Tensor from, long start, long end) =>
-        nn.functional.linear(from, layer.Weight.narrow(0, start, end - start).narrow(1, 0, from.shape[1]), layer.Bias.narrow(0, start, end - start));
+        nn.functional.linear(from, layer.Weight.narrow(0, start, end - start).narrow(1, 0, from.shape[1]),
+            layer.Bias.narrow(0, start, end - start));
 
     /// <summary>For each position its feature.</summary>
     internal static long[] OrderOf(long[] positions)
@@ -240,12 +252,14 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
             for (var i = 0; i < features; i++) positions[i] = i;
             return positions;
         }
-        if (order.Count != features) throw new ArgumentException($"The order must have {features} numbers, one a feature; got {order.Count}.", nameof(order));
+        if (order.Count != features)
+            throw new ArgumentException($"The order must have {features} numbers, one a feature; got {order.Count}.", nameof(order));
         Array.Fill(positions, -1);
         for (var i = 0; i < features; i++)
         {
             if (order[i] < 0 || order[i] >= features || positions[order[i]] >= 0)
-                throw new ArgumentException($"The order must hold each of 0 to {features - 1} once; got {order[i]} at position {i}.", nameof(order));
+                throw new ArgumentException($"The order must hold each of 0 to {features - 1} once; got {order[i]} at position {i}.",
+                    nameof(order));
             positions[order[i]] = i;
         }
         return positions;

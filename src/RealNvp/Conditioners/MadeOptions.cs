@@ -12,7 +12,8 @@ public sealed record MadeOptions
     /// <summary>Residual blocks h ← h + B relu(A relu(h)); false gives plain layers h ← A relu(h).</summary>
     public bool Residual { get; init; } = true;
 
-    /// <summary>Applies relu before the last layer too; false is the residual network of nflows, whose last layer is linear in what the blocks give. No fused kernel serves that.</summary>
+    /// <summary>Applies relu before the last layer too; false is the residual network of nflows,
+    /// whose last layer is linear in what the blocks give. No fused kernel serves that.</summary>
     public bool FinalActivation { get; init; } = true;
 
     /// <summary>For each position in the order its feature: 0 to D − 1, each once. Null is the natural order.</summary>
@@ -21,6 +22,7 @@ public sealed record MadeOptions
     /// <summary>C, the number of context features; 0 for none.</summary>
     public long ContextSize { get; init; }
 
-    /// <summary>c &gt; 0: the network sees x / √(1 + (x/c)²) in place of each number x of its input and context, which stays within ±c, so that its output stays within what it was for such inputs; null for x itself.</summary>
+    /// <summary>c &gt; 0: the network sees x / √(1 + (x/c)²) in place of each number x of its input and context, which
+    /// stays within ±c, so that its output stays within what it was for such inputs; null for x itself.</summary>
     public double? InputLimit { get; init; }
 }

@@ -24,8 +24,10 @@ public sealed class Mlp : Conditioner, IDenseNetwork, IHasComputeDtype
     /// <param name="hidden">The number of features of each hidden layer.</param>
     /// <param name="hiddenLayers">The number of hidden layers, at least 1.</param>
     /// <param name="contextSize">C, the number of context features; 0 for none.</param>
-    /// <param name="inputLimit">c &gt; 0: the network sees x / √(1 + (x/c)²) in place of each number x of its input and context, which stays within ±c, so that its output stays within what it was for such inputs; null for x itself.</param>
-    public Mlp(long inputs, long outputs, long hidden = 64, int hiddenLayers = 2, long contextSize = 0, double? inputLimit = null) : base(nameof(Mlp), contextSize)
+    /// <param name="inputLimit">c &gt; 0: the network sees x / √(1 + (x/c)²) in place of each number x of its input and
+    /// context, which stays within ±c, so that its output stays within what it was for such inputs; null for x itself.</param>
+    public Mlp(long inputs, long outputs, long hidden = 64, int hiddenLayers = 2, long contextSize = 0, double? inputLimit = null)
+        : base(nameof(Mlp), contextSize)
     {
         Check.Positive(inputs, nameof(inputs), "The number of input features");
         Check.Positive(outputs, nameof(outputs), "The number of output features");
@@ -36,7 +38,8 @@ public sealed class Mlp : Conditioner, IDenseNetwork, IHasComputeDtype
         for (var i = 0; i < hiddenLayers; i++) layers.Add(Weights.Linear(i == 0 ? inputs : hidden, hidden));
         if (contextSize > 0) context = Weights.Linear(contextSize, hidden, bias: false);
         last = Weights.ZeroLinear(hidden, outputs);
-        dense = new DenseModules(new DenseProgram(inputs, [.. Enumerable.Repeat(hidden, hiddenLayers), outputs], contextSize), context, [.. layers, last], [], Check.Limit(inputLimit));
+        dense = new DenseModules(new DenseProgram(inputs, [.. Enumerable.Repeat(hidden, hiddenLayers), outputs], contextSize), context,
+            [.. layers, last], [], Check.Limit(inputLimit));
         RegisterComponents();
     }
 

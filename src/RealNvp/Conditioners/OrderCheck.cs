@@ -2,19 +2,22 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Internal;
 
-/// <summary>Refuses a network of an autoregressive layer whose outputs for a feature depend on that feature, or on one that comes after it in the order.</summary>
+/// <summary>Refuses a network of an autoregressive layer whose outputs for a feature
+/// depend on that feature, or on one that comes after it in the order.</summary>
 /// <remarks>
-/// <para>Each batch is evaluated twice. The second time, example r has other numbers at the positions from r on of the order; what the network gives for the
-/// positions up to r must be the same to the bit. D examples see every pair of features so, and two calls of one shape round alike.</para>
-/// <para>A parameter that is all zeros, as a last layer's at the start, hides what is before it. So the check runs again with random numbers in the
-/// place of such parameters, which are then put back. Zeros among other numbers stay: they may be a mask.</para>
+/// <para>Each batch is evaluated twice. The second time, example r has other numbers at the positions
+/// from r on of the order; what the network gives for the positions up to r must be the same to the
+/// bit. D examples see every pair of features so, and two calls of one shape round alike.</para>
+/// <para>A parameter that is all zeros, as a last layer's at the start, hides what is before it. So the check runs again with random
+/// numbers in the place of such parameters, which are then put back. Zeros among other numbers stay: they may be a mask.</para>
 /// </remarks>
 internal sealed class OrderCheck
 {
     private const int Points = 4;
     private const long ElementsOfACall = 1 << 22;
     private const double Spread = 2;
-    private const string Hidden = " Found with random numbers in the place of parameters that are all zeros, which hide it until they are trained.";
+    private const string Hidden =
+        " Found with random numbers in the place of parameters that are all zeros, which hide it until they are trained.";
 
     private readonly nn.Module network;
     private readonly ConditionerSizes sizes;
@@ -34,7 +37,8 @@ internal sealed class OrderCheck
 
     /// <summary>Throws if the network does not keep to the order. It and torch's random state are as they were afterwards.</summary>
     /// <exception cref="ArgumentException">The first output and input at fault, and what to do.</exception>
-    public static void Require(nn.Module network, ConditionerSizes sizes, long[] positions, string owner, string parameter, long elementsOfACall = ElementsOfACall)
+    public static void Require(nn.Module network, ConditionerSizes sizes, long[] positions, string owner, string parameter,
+        long elementsOfACall = ElementsOfACall)
     {
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
@@ -42,12 +46,14 @@ internal sealed class OrderCheck
         using var generator = RandomSource.New(1);
         var check = new OrderCheck(network, sizes, positions, owner, parameter, elementsOfACall);
         check.Look(generator, "");
-        (Tensor Parameter, Tensor Before)[] zeros = [.. network.parameters().Where(p => p.is_floating_point() && p.numel() > 0 && !p.ne(Scalars.Zero).any().item<bool>()).Select(p => ((Tensor)p, p.detach().clone()))];
+        (Tensor Parameter, Tensor Before)[] zeros = [.. network.parameters().Where(p => p.is_floating_point() && p.numel() > 0
+            && !p.ne(Scalars.Zero).any().item<bool>()).Select(p => ((Tensor)p, p.detach().clone()))];
         if (zeros.Length == 0) return;
         try
         {
             foreach (var (zero, _) in zeros)
-                zero.copy_(Noise.Normal(zero.shape, zero.dtype, zero.device, generator, 1 / Math.Sqrt(zero.dim() < 2 ? 1 : (double)zero.numel() / zero.shape[0])));
+                zero.copy_(Noise.Normal(zero.shape, zero.dtype, zero.device, generator, 1 / Math.Sqrt(zero.dim() < 2 ? 1
+                    : (double)zero.numel() / zero.shape[0])));
             check.Look(generator, Hidden);
         }
         finally
@@ -66,11 +72,13 @@ internal sealed class OrderCheck
                 var (x, other) = (Draw(generator, many, features), Draw(generator, many, features));
                 var context = network is Conditioner { ContextSize: > 0 and var size } ? Draw(generator, many, size) : null;
                 // columns are positions of the order
-                var changed = Changed(x, other, Scalars.Range(many, device, start).unsqueeze(1).le(Scalars.Range(features, device).unsqueeze(0)), context);
+                var changed = Changed(x, other,
+                    Scalars.Range(many, device, start).unsqueeze(1).le(Scalars.Range(features, device).unsqueeze(0)), context);
                 for (var output = 0; output < start + many; output++)
                     for (var row = Math.Max(0, output - start); row < many; row++)
                         if (changed[row, output])
-                            throw new ArgumentException(Message(output, InputOf(x.narrow(0, row, 1), other.narrow(0, row, 1), context?.narrow(0, row, 1), start + row, output)) + how, parameter);
+                            throw new ArgumentException(Message(output, InputOf(x.narrow(0, row, 1), other.narrow(0, row, 1),
+                                context?.narrow(0, row, 1), start + row, output)) + how, parameter);
             }
     }
 
@@ -81,7 +89,8 @@ internal sealed class OrderCheck
         {
             using var scope = NewDisposeScope();
             var many = Math.Min(rows, features - start);
-            var changed = Changed(x.repeat(many, 1), other.repeat(many, 1), Scalars.Range(many, device, start).unsqueeze(1).eq(Scalars.Range(features, device).unsqueeze(0)), context?.repeat(many, 1));
+            var changed = Changed(x.repeat(many, 1), other.repeat(many, 1),
+                Scalars.Range(many, device, start).unsqueeze(1).eq(Scalars.Range(features, device).unsqueeze(0)), context?.repeat(many, 1));
             for (var row = 0; row < many; row++)
                 if (changed[row, output]) return start + row;
         }
@@ -107,9 +116,12 @@ internal sealed class OrderCheck
     private string Message(int output, int? input)
     {
         var seen = input is { } i ? $"feature {order[i]} (position {i} of the order)" : "several features that do not come before it";
-        var at = sizes.ParametersPerElement == 1 ? $"{order[output]}" : $"{order[output]} + {features}·k for k = 0 to {sizes.ParametersPerElement - 1}";
-        return $"{NetworkCheck.Of(network, owner)} is not autoregressive: the parameters of feature {order[output]} (position {output} of the order; outputs {at}) depend on {seen}. " +
-            "They may depend on the features at earlier positions only. Multiply the weights by their masks in the forward pass, as Made does, with all first parameters before all second ones; " +
+        var at = sizes.ParametersPerElement == 1 ? $"{order[output]}"
+            : $"{order[output]} + {features}·k for k = 0 to {sizes.ParametersPerElement - 1}";
+        return $"{NetworkCheck.Of(network, owner)} is not autoregressive: the parameters of feature {order[output]} (position {output} " +
+            $"of the order; outputs {at}) depend on {seen}. " +
+            "They may depend on the features at earlier positions only. Multiply the weights by their masks in the forward pass, as " +
+                "Made does, with all first parameters before all second ones; " +
             "or say the order that the masks have: order: [...], for each position its feature.";
     }
 }

@@ -29,14 +29,16 @@ public sealed class ResidualConvNet : Conditioner
     /// <param name="inputs">I, the number of input channels.</param>
     /// <param name="outputs">O, the number of output channels.</param>
     /// <param name="options">The form of the network; null for the defaults.</param>
-    public ResidualConvNet(long inputs, long outputs, ResidualConvNetOptions? options = null) : base(nameof(ResidualConvNet), (options ??= new()).ContextSize)
+    public ResidualConvNet(long inputs, long outputs, ResidualConvNetOptions? options = null)
+        : base(nameof(ResidualConvNet), (options ??= new()).ContextSize)
     {
         Check.Positive(inputs, nameof(inputs), "The number of input channels");
         Check.Positive(outputs, nameof(outputs), "The number of output channels");
         var hidden = Check.Positive(options.HiddenChannels, nameof(options), "The number of hidden channels");
         Check.Depth(options.Blocks, 0, nameof(options), "The number of blocks");
         (InputShape, OutputShape) = (EventShape.Create(inputs, -1, -1), EventShape.Create(outputs, -1, -1));
-        ChannelBatchNorm? Norm(long channels) => options.BatchNorm ? new ChannelBatchNorm(channels, options.Statistics, options.Momentum) : null;
+        ChannelBatchNorm? Norm(long channels) => options.BatchNorm ? new ChannelBatchNorm(channels, options.Statistics, options.Momentum)
+            : null;
 
         (concatenated, doubled) = (options.ConcatenatedRelu, options.DoubleInput);
         in_norm = Norm(inputs);

@@ -26,8 +26,10 @@ public sealed class ResidualMlp : Conditioner, IDenseNetwork, IHasComputeDtype
     /// <param name="hidden">The number of hidden features.</param>
     /// <param name="blocks">The number of residual blocks; 0 gives one hidden layer.</param>
     /// <param name="contextSize">C, the number of context features; 0 for none.</param>
-    /// <param name="inputLimit">c &gt; 0: the network sees x / √(1 + (x/c)²) in place of each number x of its input and context, which stays within ±c, so that its output stays within what it was for such inputs; null for x itself.</param>
-    public ResidualMlp(long inputs, long outputs, long hidden = 64, int blocks = 2, long contextSize = 0, double? inputLimit = null) : base(nameof(ResidualMlp), contextSize)
+    /// <param name="inputLimit">c &gt; 0: the network sees x / √(1 + (x/c)²) in place of each number x of its input and
+    /// context, which stays within ±c, so that its output stays within what it was for such inputs; null for x itself.</param>
+    public ResidualMlp(long inputs, long outputs, long hidden = 64, int blocks = 2, long contextSize = 0, double? inputLimit = null)
+        : base(nameof(ResidualMlp), contextSize)
     {
         Check.Positive(inputs, nameof(inputs), "The number of input features");
         Check.Positive(outputs, nameof(outputs), "The number of output features");
@@ -45,7 +47,8 @@ public sealed class ResidualMlp : Conditioner, IDenseNetwork, IHasComputeDtype
         }
         last = Weights.ZeroLinear(hidden, outputs);
         var program = new DenseProgram(inputs, [.. Enumerable.Repeat(hidden, 1 + (2 * blocks)), outputs], contextSize, residual: true);
-        dense = new DenseModules(program, context, [first, .. inner.Zip(outer).SelectMany(block => new[] { block.First, block.Second }), last], [], Check.Limit(inputLimit));
+        dense = new DenseModules(program, context, [first, .. inner.Zip(outer).SelectMany(block => new[] { block.First, block.Second }),
+            last], [], Check.Limit(inputLimit));
         RegisterComponents();
     }
 

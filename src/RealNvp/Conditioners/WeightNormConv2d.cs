@@ -9,7 +9,8 @@ namespace RealNvp;
 /// A 2-D convolution with weight normalization, w = g · v/‖v‖ for each output channel, stride 1 and padding that keeps the size
 /// (Salimans and Kingma, arXiv 1602.07868; Real NVP, section 3.7).
 /// </summary>
-/// <remarks>State-dict keys as in PyTorch: <c>weight_g</c> (O, 1, 1, 1), <c>weight_v</c> (O, I, k, k), <c>bias</c> (O) where there is one.</remarks>
+/// <remarks>State-dict keys as in PyTorch: <c>weight_g</c> (O, 1, 1, 1),
+/// <c>weight_v</c> (O, I, k, k), <c>bias</c> (O) where there is one.</remarks>
 public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>, IHasComputeDtype
 {
     private readonly TorchSharp.Modules.Parameter weight_g, weight_v;
@@ -23,12 +24,15 @@ public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>, IHasComputeDty
     /// <param name="kernelSize">k, odd.</param>
     /// <param name="bias">Adds a bias for each output channel.</param>
     /// <param name="zero">Starts with g = 0 and bias = 0: the output is 0.</param>
-    public WeightNormConv2d(long inputs, long outputs, long kernelSize, bool bias = true, bool zero = false) : base(nameof(WeightNormConv2d))
+    public WeightNormConv2d(long inputs, long outputs, long kernelSize, bool bias = true, bool zero = false)
+        : base(nameof(WeightNormConv2d))
     {
         Check.Positive(inputs, nameof(inputs), "The number of input channels");
         Check.Positive(outputs, nameof(outputs), "The number of output channels");
         shape = EventShape.Create(inputs, -1, -1);
-        if (kernelSize is < 1 or > 1023 || kernelSize % 2 == 0) throw new ArgumentOutOfRangeException(nameof(kernelSize), kernelSize, "The kernel size must be odd, so that padding keeps the image size, and at most 1023.");
+        if (kernelSize is < 1 or > 1023 || kernelSize % 2 == 0)
+            throw new ArgumentOutOfRangeException(nameof(kernelSize), kernelSize,
+                "The kernel size must be odd, so that padding keeps the image size, and at most 1023.");
         Weights.Pay(((Int128)outputs * inputs * kernelSize * kernelSize) + ((bias ? 2 : 1) * outputs), bias ? 3 : 2);
         using var scope = NewDisposeScope();
         // PyTorch's default for convolutions: uniform in ±1/√(fan in)
@@ -52,7 +56,8 @@ public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>, IHasComputeDty
         using var scope = NewDisposeScope();
         var weight = Weight(input);
         var fuses = weight.shape[2] == 3 && !ConditionerMath.IsReduced(compute, input);
-        return scope.MoveToOuter((fuses ? norm?.ReluConvolution(input, weight, bias) : null) ?? Convolve(norm is null ? input.relu() : norm.Relu(input), weight));
+        return scope.MoveToOuter((fuses ? norm?.ReluConvolution(input, weight, bias) : null) ?? Convolve(norm is null ? input.relu()
+            : norm.Relu(input), weight));
     }
 
     /// <summary>Convolves (N, I, H, W) to (N, O, H, W). The caller disposes the result.</summary>

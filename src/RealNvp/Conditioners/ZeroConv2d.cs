@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>
-/// Glow's last convolution: 3×3 on an image that is padded with ones, times exp(3·scale) of each output channel. It starts with zeros (Glow,
-/// arXiv 1807.03039, section 3.3).
+/// Glow's last convolution: 3×3 on an image that is padded with ones, times exp(3·scale) of
+/// each output channel. It starts with zeros (Glow, arXiv 1807.03039, section 3.3).
 /// </summary>
 /// <remarks>
 /// The ones at the border let the network see where the image ends. State-dict keys: <c>conv.weight</c> (O, I, 3, 3), <c>conv.bias</c> (O),

@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>Turns contexts of any form, such as class labels or images, into the feature vectors (N, C) that layers take. A <see cref="Flow"/> owns one.</summary>
+/// <summary>Turns contexts of any form, such as class labels or images, into the
+/// feature vectors (N, C) that layers take. A <see cref="Flow"/> owns one.</summary>
 /// <remarks>Derive from it for a network of yours, or use <see cref="NetworkEncoder"/>. It is trained with the flow.</remarks>
 public abstract class ContextEncoder : nn.Module<Tensor, Tensor>
 {
@@ -27,18 +28,25 @@ public abstract class ContextEncoder : nn.Module<Tensor, Tensor>
     /// <summary>Checks the values of contexts whose shape is right; throws <see cref="ArgumentException"/> where they are not.</summary>
     protected virtual void CheckValues(Tensor context, string owner) { }
 
-    /// <summary>The encoder as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
+    /// <summary>The encoder as a tree of its parts, each with its class, shapes, properties and number
+    /// of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
     public override string ToString() => Describing.ModuleTree.Of(this);
 
     internal void CheckContext(Tensor? context, long? examples, string owner, bool values)
     {
-        if (context is null) throw new ArgumentNullException(nameof(context), $"{owner} is conditional: it needs contexts of shape {Letters(examples is null)}.");
+        if (context is null)
+            throw new ArgumentNullException(nameof(context),
+                $"{owner} is conditional: it needs contexts of shape {Letters(examples is null)}.");
         Internal.Check.Tensor(context, nameof(context));
         Internal.Check.NotMeta(context, nameof(context));
         if (context.dim() == 0 || !ContextShape.Matches(context.shape.AsSpan(1)) || (examples is { } n && context.shape[0] != n))
-            throw new ArgumentException($"{owner} expects contexts of shape {Letters(examples is null)}{(examples is { } e ? $" with N = {e}" : "")}; got {EventShape.Format(context.shape)}.", nameof(context));
+            throw new ArgumentException(
+                $"{owner} expects contexts of shape {Letters(examples is null)}{(examples is { } e ? $" with N = {e}" : "")}; got " +
+                $"{EventShape.Format(context.shape)}.", nameof(context));
         if (values) CheckValues(context, owner);
     }
 
-    private string Letters(bool each) => ContextShape.Count == 0 ? (each ? "(M,)" : "(N,)") : $"({(each ? "M" : "N")}, {string.Join(", ", ContextShape.Select(s => s == -1 ? "*" : s.ToString(System.Globalization.CultureInfo.InvariantCulture)))})";
+    private string Letters(bool each) => ContextShape.Count == 0 ? (each ? "(M,)" : "(N,)")
+        : $"({(each ? "M" : "N")}, " +
+        $"{string.Join(", ", ContextShape.Select(s => s == -1 ? "*" : s.ToString(System.Globalization.CultureInfo.InvariantCulture)))})";
 }

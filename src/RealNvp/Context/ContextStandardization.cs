@@ -4,11 +4,14 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>Centres and scales each number of a context (N, C) with numbers taken from data, so that a year or a price arrives at the networks like any other: (c − mean)/std.</summary>
+/// <summary>Centres and scales each number of a context (N, C) with numbers taken from data, so
+/// that a year or a price arrives at the networks like any other: (c − mean)/std.</summary>
 /// <remarks>
-/// <para>The <see cref="Trainer"/> fits it once, as it fits a <see cref="Standardization"/>; until then it is the identity. A number that is constant in the data is
-/// only centred. Contexts may have any floating-point dtype: they are standardized in the wider one of theirs and of the weights.</para>
-/// <para>State-dict keys: <c>mean</c>, <c>mean_rest</c> and <c>log_std</c> (C), <c>fitted</c> (a bool). The mean is the sum of the first two.</para>
+/// <para>The <see cref="Trainer"/> fits it once, as it fits a <see cref="Standardization"/>; until then
+/// it is the identity. A number that is constant in the data is only centred. Contexts may have any
+/// floating-point dtype: they are standardized in the wider one of theirs and of the weights.</para>
+/// <para>State-dict keys: <c>mean</c>, <c>mean_rest</c> and <c>log_std</c> (C),
+/// <c>fitted</c> (a bool). The mean is the sum of the first two.</para>
 /// </remarks>
 public sealed class ContextStandardization : ContextEncoder, IFitsData, IConstantBuffers, IStateLaws
 {
@@ -17,7 +20,8 @@ public sealed class ContextStandardization : ContextEncoder, IFitsData, IConstan
     /// <summary>Makes the encoder.</summary>
     /// <param name="size">C, the number of context features, at least 1.</param>
     /// <param name="scaling">What it takes from data.</param>
-    public ContextStandardization(long size, FeatureScaling scaling = FeatureScaling.Moments) : base(nameof(ContextStandardization), EventShape.Create(size), size)
+    public ContextStandardization(long size, FeatureScaling scaling = FeatureScaling.Moments)
+        : base(nameof(ContextStandardization), EventShape.Create(size), size)
     {
         Scaling = Standardizing.Defined(scaling, nameof(scaling));
         Weights.Pay((3 * size) + 1, 4);

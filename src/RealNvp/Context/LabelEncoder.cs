@@ -33,7 +33,8 @@ public sealed class LabelEncoder : ContextEncoder
         CheckContext(input, null, $"{nameof(LabelEncoder)}.forward", values: true);
         using var scope = NewDisposeScope();
         var labels = input.to(int64);
-        return scope.MoveToOuter(vectors is null ? nn.functional.one_hot(labels, Classes).to(get_default_dtype()) : vectors.index_select(0, labels));
+        return scope.MoveToOuter(vectors is null ? nn.functional.one_hot(labels, Classes).to(get_default_dtype())
+            : vectors.index_select(0, labels));
     }
 
     /// <inheritdoc/>
@@ -41,10 +42,14 @@ public sealed class LabelEncoder : ContextEncoder
     {
         ArgumentNullException.ThrowIfNull(context);
         if (context.is_floating_point() || context.is_complex() || context.dtype == ScalarType.Bool)
-            throw new ArgumentException($"{owner} expects labels of an integer dtype; got {context.dtype}. Convert them: context.to(torch.int64).", nameof(context));
+            throw new ArgumentException(
+                $"{owner} expects labels of an integer dtype; got {context.dtype}. Convert them: context.to(torch.int64).",
+                nameof(context));
         using var scope = NewDisposeScope();
         if (context.numel() == 0) return;
         var (least, most) = (context.min().to(int64).Fetch<long>(), context.max().to(int64).Fetch<long>());
-        if (least < 0 || most >= Classes) throw new ArgumentException($"{owner} expects labels in 0 ... {Classes - 1}; got values in {least} ... {most}.", nameof(context));
+        if (least < 0 || most >= Classes)
+            throw new ArgumentException($"{owner} expects labels in 0 ... {Classes - 1}; got values in {least} ... {most}.",
+                nameof(context));
     }
 }

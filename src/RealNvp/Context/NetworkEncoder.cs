@@ -14,7 +14,8 @@ public sealed class NetworkEncoder : ContextEncoder
     /// <param name="contextShape">The shape of one context; sizes may be -1.</param>
     /// <param name="size">C, the number of features that the network gives.</param>
     /// <param name="network">Maps contexts (N, ...) to (N, C).</param>
-    public NetworkEncoder(EventShape contextShape, long size, nn.Module<Tensor, Tensor> network) : base(nameof(NetworkEncoder), contextShape, size)
+    public NetworkEncoder(EventShape contextShape, long size, nn.Module<Tensor, Tensor> network)
+        : base(nameof(NetworkEncoder), contextShape, size)
     {
         ArgumentNullException.ThrowIfNull(network);
         this.network = Internal.ModuleLife.Alive(network, nameof(network), nameof(NetworkEncoder));
@@ -28,16 +29,22 @@ public sealed class NetworkEncoder : ContextEncoder
         CheckContext(input, null, $"{nameof(NetworkEncoder)}.forward", values: false);
         var features = Encoded(input);
         if (features.dim() == 2 && features.shape[0] == input.shape[0] && features.shape[1] == Size) return features;
-        using (features) throw new InvalidOperationException($"The network of a {nameof(NetworkEncoder)} must give ({input.shape[0]}, {Size}); it gave {EventShape.Format(features.shape)}.");
+        using (features)
+            throw new InvalidOperationException(
+                $"The network of a {nameof(NetworkEncoder)} must give ({input.shape[0]}, {Size}); it gave " +
+                $"{EventShape.Format(features.shape)}.");
     }
 
     // a network of the caller's says in its own way, or in libtorch's, that a dtype or a device is not for it
     private Tensor Encoded(Tensor input)
     {
-        try { return network.call(input) ?? throw new InvalidOperationException($"The network of a {nameof(NetworkEncoder)} returned null."); }
+        try { return network.call(input)
+            ?? throw new InvalidOperationException($"The network of a {nameof(NetworkEncoder)} returned null."); }
         catch (System.Runtime.InteropServices.ExternalException e)
         {
-            throw new ArgumentException($"The network of a {nameof(NetworkEncoder)} fails on {input.dtype} {EventShape.Format(input.shape)} on {input.device}: {e.Message.Split('\n')[0].TrimEnd('.')}. Give contexts that it takes.", nameof(input), e);
+            throw new ArgumentException(
+                $"The network of a {nameof(NetworkEncoder)} fails on {input.dtype} {EventShape.Format(input.shape)} on {input.device}: " +
+                $"{e.Message.Split('\n')[0].TrimEnd('.')}. Give contexts that it takes.", nameof(input), e);
         }
     }
 

@@ -5,12 +5,12 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>
-/// Independent normals with a learned mean and standard deviation for each class: the context is the class as one-hot vector (N, K), such as a
-/// <see cref="LabelEncoder"/> gives (Glow, arXiv 1807.03039, and its code).
+/// Independent normals with a learned mean and standard deviation for each class: the context is the class as
+/// one-hot vector (N, K), such as a <see cref="LabelEncoder"/> gives (Glow, arXiv 1807.03039, and its code).
 /// </summary>
 /// <remarks>
-/// <para>A context that is not one-hot mixes means and log σ linearly. |log σ| is limited to 16 in its effect. State-dict keys: <c>means</c>,
-/// <c>log_scales</c> (K, D). Samples have gradients to the weights.</para>
+/// <para>A context that is not one-hot mixes means and log σ linearly. |log σ| is limited to 16 in its effect.
+/// State-dict keys: <c>means</c>, <c>log_scales</c> (K, D). Samples have gradients to the weights.</para>
 /// <para>New means are drawn near 0: equal ones would get equal gradients at first, but classes part as soon as their data do.</para>
 /// </remarks>
 public sealed class ClassConditionalNormal : Density
@@ -45,10 +45,12 @@ public sealed class ClassConditionalNormal : Density
     }
 
     /// <inheritdoc/>
-    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
+    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator,
+        Tensor? context)
     {
         using var scope = NewDisposeScope();
         var scale = Gaussian.Limited(context!.mm(log_scales)).exp();
-        return scope.MoveToOuter(Normals(count, temperature, dtype, device, generator).mul(scale).add(context!.mm(means), Scalars.One).reshape(Shape.WithBatch(count)));
+        return scope.MoveToOuter(Normals(count, temperature, dtype, device, generator).mul(scale).add(context!.mm(means),
+            Scalars.One).reshape(Shape.WithBatch(count)));
     }
 }

@@ -31,7 +31,8 @@ public abstract class Density : nn.Module
     /// <summary>The elements of z whose density is one on a circle, the same at both edges; empty for a density of the line.</summary>
     public virtual IReadOnlyList<Circle> CircularFeatures => [];
 
-    /// <summary>Which elements of latents lie outside of the support, in the shape of z and of dtype Bool, for errors; null if it is not known for each element.</summary>
+    /// <summary>Which elements of latents lie outside of the support, in the shape of z and
+    /// of dtype Bool, for errors; null if it is not known for each element.</summary>
     /// <param name="z">(N, ...). Runs in a dispose scope, without gradients.</param>
     protected internal virtual Tensor? OutsideSupport(Tensor z) => null;
 
@@ -65,8 +66,10 @@ public abstract class Density : nn.Module
         var owner = $"{GetName()}.{nameof(Sample)}";
         ArgumentNullException.ThrowIfNull(device);
         Check.Available(device, nameof(device));
-        if (!(temperature >= 0 && double.IsFinite(temperature))) throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "The temperature must be finite and not negative.");
-        if (dtype is not (ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64)) throw new ArgumentException($"Latents have a floating-point dtype; got {dtype}.", nameof(dtype));
+        if (!(temperature >= 0 && double.IsFinite(temperature)))
+            throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "The temperature must be finite and not negative.");
+        if (dtype is not (ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64))
+            throw new ArgumentException($"Latents have a floating-point dtype; got {dtype}.", nameof(dtype));
         MemoryCheck.Samples(1, count, Shape.NumElements, dtype, owner);
         Check.Context(context, ContextSize, count, owner, null);
         using var scope = NewDisposeScope();
@@ -87,9 +90,11 @@ public abstract class Density : nn.Module
     /// <param name="generator">The source of randomness, for <see cref="Noise"/>; null is torch's default generator.</param>
     /// <param name="context">(N, C) for a conditional density; null for any other.</param>
     /// <returns>(N, ...).</returns>
-    protected abstract Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context);
+    protected abstract Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator,
+        Tensor? context);
 
-    /// <summary>The density as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
+    /// <summary>The density as a tree of its parts, each with its class, shapes, properties and number
+    /// of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
     public override string ToString() => Describing.ModuleTree.Of(this);
 
     /// <summary>Throws if the density is disposed.</summary>
@@ -105,8 +110,10 @@ public abstract class Density : nn.Module
         base.Dispose(disposing);
     }
 
-    /// <summary>As <see cref="Sample"/>, of arguments that nobody checked: a device without numbers may stand in for one that is not there.</summary>
-    internal Tensor Draw(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context) => SampleCore(count, temperature, dtype, device, generator, context);
+    /// <summary>As <see cref="Sample"/>, of arguments that nobody checked: a
+    /// device without numbers may stand in for one that is not there.</summary>
+    internal Tensor Draw(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context) =>
+        SampleCore(count, temperature, dtype, device, generator, context);
 
     /// <summary>Standard normals (N, D), scaled by a temperature.</summary>
     private protected Tensor Normals(long count, double temperature, ScalarType dtype, Device device, Generator? generator)

@@ -21,8 +21,10 @@ public sealed class DiagonalNormal : Density
     /// <param name="shape">The shape of one latent.</param>
     /// <param name="contextSize">C, the number of context features; 0 for none.</param>
     /// <param name="hidden">The hidden features of the network of a context.</param>
-    /// <param name="inputLimit">c &gt; 0: that network sees x / √(1 + (x/c)²), which stays within ±c, in place of each number x of the context; null for x itself.</param>
-    public DiagonalNormal(EventShape shape, long contextSize = 0, long hidden = 64, double? inputLimit = null) : base(nameof(DiagonalNormal), shape)
+    /// <param name="inputLimit">c &gt; 0: that network sees x / √(1 + (x/c)²), which stays
+    /// within ±c, in place of each number x of the context; null for x itself.</param>
+    public DiagonalNormal(EventShape shape, long contextSize = 0, long hidden = 64, double? inputLimit = null)
+        : base(nameof(DiagonalNormal), shape)
     {
         Internal.Check.NotNegative(contextSize, nameof(contextSize), "The number of context features");
         ContextSize = contextSize;
@@ -48,7 +50,8 @@ public sealed class DiagonalNormal : Density
     }
 
     /// <inheritdoc/>
-    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
+    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator,
+        Tensor? context)
     {
         using var scope = NewDisposeScope();
         var (m, s) = Moments(context);

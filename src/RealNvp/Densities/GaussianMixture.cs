@@ -9,9 +9,9 @@ namespace RealNvp;
 /// of them come from a network of it.
 /// </summary>
 /// <remarks>
-/// New means are drawn from a standard normal, so that the parts differ; new weights are equal. |log σ| is limited to 16 in its effect. A temperature
-/// scales the spread of each part about its mean. Samples have no gradients: the choice of a part has none. State-dict keys: <c>logits</c> (K),
-/// <c>means</c>, <c>log_scales</c> (K, D); with a context <c>network.*</c> in addition, whose output is added to them.
+/// New means are drawn from a standard normal, so that the parts differ; new weights are equal. |log σ| is limited to 16 in its effect. A
+/// temperature scales the spread of each part about its mean. Samples have no gradients: the choice of a part has none. State-dict keys:
+/// <c>logits</c> (K), <c>means</c>, <c>log_scales</c> (K, D); with a context <c>network.*</c> in addition, whose output is added to them.
 /// </remarks>
 public sealed class GaussianMixture : Density
 {
@@ -23,8 +23,10 @@ public sealed class GaussianMixture : Density
     /// <param name="components">K, the number of normals, at least 1.</param>
     /// <param name="contextSize">C, the number of context features; 0 for none.</param>
     /// <param name="hidden">The hidden features of the network of a context.</param>
-    /// <param name="inputLimit">c &gt; 0: that network sees x / √(1 + (x/c)²), which stays within ±c, in place of each number x of the context; null for x itself.</param>
-    public GaussianMixture(EventShape shape, long components, long contextSize = 0, long hidden = 64, double? inputLimit = null) : base(nameof(GaussianMixture), shape)
+    /// <param name="inputLimit">c &gt; 0: that network sees x / √(1 + (x/c)²), which stays
+    /// within ±c, in place of each number x of the context; null for x itself.</param>
+    public GaussianMixture(EventShape shape, long components, long contextSize = 0, long hidden = 64, double? inputLimit = null)
+        : base(nameof(GaussianMixture), shape)
     {
         Components = Check.Positive(components, nameof(components), "The number of components");
         Internal.Check.NotNegative(contextSize, nameof(contextSize), "The number of context features");
@@ -53,7 +55,8 @@ public sealed class GaussianMixture : Density
     }
 
     /// <inheritdoc/>
-    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
+    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator,
+        Tensor? context)
     {
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
@@ -62,7 +65,8 @@ public sealed class GaussianMixture : Density
         // Gumbel's trick picks a part by its weight; uniform numbers of float32 can be 0
         var uniform = Noise.Uniform([count, Components], ScalarType.Float64, device, generator).clamp_min(Scalars.Of(1e-300));
         var part = uniform.log().neg().log().neg().add(w.to(float64), Scalars.One).argmax(1).reshape(count, 1, 1).expand(count, 1, d);
-        var (mean, logScale) = (m.expand(count, Components, d).gather(1, part).squeeze(1), s.expand(count, Components, d).gather(1, part).squeeze(1));
+        var (mean, logScale) = (m.expand(count, Components, d).gather(1, part).squeeze(1), s.expand(count, Components, d).gather(1,
+            part).squeeze(1));
         var z = Normals(count, temperature, dtype, device, generator).mul(logScale.exp()).add(mean, Scalars.One);
         return scope.MoveToOuter(z.reshape(Shape.WithBatch(count)));
     }

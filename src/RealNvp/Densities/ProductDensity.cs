@@ -4,10 +4,11 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>Independent densities of parts of a vector: log p(z) = Σ log pᵢ(zᵢ). For mixed spaces: normal here, uniform on a circle there.</summary>
+/// <summary>Independent densities of parts of a vector: log p(z) = Σ log
+/// pᵢ(zᵢ). For mixed spaces: normal here, uniform on a circle there.</summary>
 /// <remarks>
-/// <c>new ProductDensity([6], ([0, 3], new UniformBox([2], -Math.PI, Math.PI)), ([1, 2, 4, 5], new StandardNormal([4])))</c>. Parts that take a context share
-/// it. It owns its parts. State-dict keys: <c>parts.i.*</c>.
+/// <c>new ProductDensity([6], ([0, 3], new UniformBox([2], -Math.PI, Math.PI)), ([1, 2, 4, 5], new
+/// StandardNormal([4])))</c>. Parts that take a context share it. It owns its parts. State-dict keys: <c>parts.i.*</c>.
 /// </remarks>
 public sealed class ProductDensity : Density
 {
@@ -19,8 +20,10 @@ public sealed class ProductDensity : Density
     /// <summary>Makes the density.</summary>
     /// <param name="shape">[D], the shape of one latent.</param>
     /// <param name="parts">The features of each part, and its density of vectors of as many; each feature is in one part.</param>
-    /// <exception cref="ArgumentException">A feature in no part or in two, a density of another shape, or two different context sizes.</exception>
-    public ProductDensity(EventShape shape, params IReadOnlyList<(FeatureSet Features, Density Density)> parts) : base(nameof(ProductDensity), shape)
+    /// <exception cref="ArgumentException">A feature in no part or in two, a
+    /// density of another shape, or two different context sizes.</exception>
+    public ProductDensity(EventShape shape, params IReadOnlyList<(FeatureSet Features, Density Density)> parts)
+        : base(nameof(ProductDensity), shape)
     {
         ArgumentNullException.ThrowIfNull(parts);
         var count = Check.Vector(shape, nameof(shape), nameof(ProductDensity));
@@ -29,13 +32,20 @@ public sealed class ProductDensity : Density
             if (density is null) throw new ArgumentNullException(nameof(parts), "A part has no density.");
             ModuleLife.Alive(density, nameof(parts), nameof(ProductDensity));
             some.Require(count, nameof(parts), nameof(ProductDensity));
-            if (density.Shape != EventShape.Create(some.Count)) throw new ArgumentException($"The part {some} has {some.Count} feature(s); its {density.GetName()} is for {density.Shape}. Make it for ({some.Count},).", nameof(parts));
+            if (density.Shape != EventShape.Create(some.Count))
+                throw new ArgumentException(
+                    $"The part {some} has {some.Count} feature(s); its {density.GetName()} is for {density.Shape}. Make it for " +
+                    $"({some.Count},).", nameof(parts));
         }
         var all = parts.SelectMany(p => p.Features).ToArray();
         if (all.Length != count || all.Distinct().Count() != count)
-            throw new ArgumentException($"Each of the features 0 to {count - 1} belongs to one part; got {string.Join(" and ", parts.Select(p => p.Features))}.", nameof(parts));
+            throw new ArgumentException(
+                $"Each of the features 0 to {count - 1} belongs to one part; got {string.Join(" and ", parts.Select(p => p.Features))}.",
+                nameof(parts));
         var contexts = parts.Select(p => p.Density.ContextSize).Where(c => c > 0).Distinct().ToArray();
-        if (contexts.Length > 1) throw new ArgumentException($"All conditional parts take the same context; got context sizes {string.Join(" and ", contexts)}.", nameof(parts));
+        if (contexts.Length > 1)
+            throw new ArgumentException($"All conditional parts take the same context; got context sizes {string.Join(" and ", contexts)}.",
+                nameof(parts));
         ContextSize = contexts.FirstOrDefault();
         this.parts = new ModuleList<Density>([.. parts.Select(p => p.Density)]);
         features = [.. parts.Select(p => p.Features)];
@@ -57,7 +67,8 @@ public sealed class ProductDensity : Density
     public override bool HasBoundedSupport => parts.Any(p => p.HasBoundedSupport);
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Circle> CircularFeatures => [.. parts.SelectMany((p, i) => p.CircularFeatures.Select(c => c.At(features[i][c.Feature])))];
+    public override IReadOnlyList<Circle> CircularFeatures =>
+        [.. parts.SelectMany((p, i) => p.CircularFeatures.Select(c => c.At(features[i][c.Feature])))];
 
     /// <inheritdoc/>
     protected override Tensor LogProbCore(Tensor z, Tensor? context)
@@ -69,10 +80,12 @@ public sealed class ProductDensity : Density
     }
 
     /// <inheritdoc/>
-    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
+    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator,
+        Tensor? context)
     {
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(groups.Join([.. parts.Select((part, i) => part.Sample(count, temperature, dtype, device, generator, For(i, context)))]));
+        return scope.MoveToOuter(groups.Join([.. parts.Select((part, i) => part.Sample(count, temperature, dtype, device, generator,
+            For(i, context)))]));
     }
 
     /// <inheritdoc/>

@@ -6,19 +6,21 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>
-/// A standard normal whose draws are accepted with a learned probability a(z), at most T of them: a base that can have holes and several modes
-/// (Bauer and Mnih, arXiv 1810.11428; Stimper, Schölkopf and Hernández-Lobato, arXiv 2110.15828):
-/// p(z) = N(z) [(1 − α) a(z)/Z + α] with α = (1 − Z)^(T−1) and Z = E_N[a(z)].
+/// A standard normal whose draws are accepted with a learned probability a(z), at most T of them: a base that
+/// can have holes and several modes (Bauer and Mnih, arXiv 1810.11428; Stimper, Schölkopf and Hernández-Lobato,
+/// arXiv 2110.15828): p(z) = N(z) [(1 − α) a(z)/Z + α] with α = (1 − Z)^(T−1) and Z = E_N[a(z)].
 /// </summary>
 /// <remarks>
-/// <para>Z is estimated: in training from <see cref="NormalizerSamples"/> normal draws in each step, as a running average that stays in the state;
-/// in evaluation that number is used. Call <see cref="EstimateNormalizer"/> after training: the log-density is as exact as Z is.</para>
+/// <para>Z is estimated: in training from <see cref="NormalizerSamples"/> normal draws in each
+/// step, as a running average that stays in the state; in evaluation that number is used. Call
+/// <see cref="EstimateNormalizer"/> after training: the log-density is as exact as Z is.</para>
 /// <para>a(z) = σ(network(z)); a new one has a = ½ everywhere and so is the standard normal. Samples have no gradients. State-dict keys:
 /// <c>network.*</c>, <c>normalizer</c>, a number.</para>
 /// </remarks>
 public sealed class ResampledNormal : Density, IStateLaws
 {
-    private static readonly Scalar least = Scalars.Of(1e-6), most = Scalars.Of(1 - 1e-6), past = Scalars.Of(0.95), present = Scalars.Of(0.05);
+    private static readonly Scalar least = Scalars.Of(1e-6), most = Scalars.Of(1 - 1e-6), past = Scalars.Of(0.95),
+        present = Scalars.Of(0.05);
     private readonly nn.Module<Tensor, Tensor?, Tensor> network;
     private readonly Tensor normalizer;
     private readonly Scalar halfLogTwoPiD, triesLessOne;
@@ -29,7 +31,8 @@ public sealed class ResampledNormal : Density, IStateLaws
     /// <param name="blocks">Its residual blocks.</param>
     /// <param name="tries">T, the largest number of draws for one latent, at least 1; the last is taken in any case.</param>
     /// <param name="normalizerSamples">The normal draws for Z in each training step, at least 1.</param>
-    public ResampledNormal(EventShape shape, long hidden = 128, int blocks = 1, int tries = 100, int normalizerSamples = 1024) : base(nameof(ResampledNormal), shape)
+    public ResampledNormal(EventShape shape, long hidden = 128, int blocks = 1, int tries = 100, int normalizerSamples = 1024)
+        : base(nameof(ResampledNormal), shape)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(tries, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(normalizerSamples, 1);
@@ -87,12 +90,14 @@ public sealed class ResampledNormal : Density, IStateLaws
         if (Tries == 1) return scope.MoveToOuter(normal);
         var total = (training ? TrainingNormalizer() : normalizer.detach()).clamp(least, most);
         var logAlpha = total.neg().log1p().mul(triesLessOne);
-        var accepted = nn.functional.logsigmoid(network.call(flat, null).squeeze(1)).add(logAlpha.exp().neg().log1p(), Scalars.One).sub(total.log());
+        var accepted = nn.functional.logsigmoid(network.call(flat, null).squeeze(1)).add(logAlpha.exp().neg().log1p(),
+            Scalars.One).sub(total.log());
         return scope.MoveToOuter(normal.add(accepted.logaddexp(logAlpha), Scalars.One));
     }
 
     /// <inheritdoc/>
-    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
+    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator,
+        Tensor? context)
     {
         using var scope = NewDisposeScope();
         using var gradients = no_grad();

@@ -23,7 +23,8 @@ public sealed class StandardLogistic : Density
     }
 
     /// <inheritdoc/>
-    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
+    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator,
+        Tensor? context)
     {
         using var scope = NewDisposeScope();
         // 0 and 1 have no logit; the smallest step of the dtype's uniform numbers is far below this

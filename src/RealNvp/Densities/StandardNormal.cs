@@ -25,7 +25,8 @@ public sealed class StandardNormal : Density
     }
 
     /// <inheritdoc/>
-    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
+    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator,
+        Tensor? context)
     {
         using var scope = NewDisposeScope();
         var z = Noise.Normal(Shape.WithBatch(count), dtype, device, generator);

@@ -5,16 +5,17 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>
-/// Independent Student's t variables with ν degrees of freedom: tails like |z|^(−ν−1), which keep outliers from bending the flow (Jaini et al.,
-/// arXiv 1907.04481; Alexanderson and Henter, arXiv 2008.12252).
+/// Independent Student's t variables with ν degrees of freedom: tails like |z|^(−ν−1), which keep outliers
+/// from bending the flow (Jaini et al., arXiv 1907.04481; Alexanderson and Henter, arXiv 2008.12252).
 /// </summary>
 /// <remarks>
-/// ν = exp(log_degrees) is learned for each element where asked for, and stays in 0.5 ... 10⁴. State-dict key: <c>log_degrees</c> (D), a weight or a buffer. Samples have gradients to ν.
-/// A temperature scales them.
+/// ν = exp(log_degrees) is learned for each element where asked for, and stays in 0.5 ... 10⁴. State-dict key:
+/// <c>log_degrees</c> (D), a weight or a buffer. Samples have gradients to ν. A temperature scales them.
 /// </remarks>
 public sealed class StudentT : Density, IConstantBuffers, IStateLaws
 {
-    private static readonly Scalar least = Scalars.Of(Math.Log(0.5)), most = Scalars.Of(Math.Log(1e4)), halfLogPi = Scalars.Of(0.5 * Math.Log(Math.PI));
+    private static readonly Scalar least = Scalars.Of(Math.Log(0.5)), most = Scalars.Of(Math.Log(1e4)),
+        halfLogPi = Scalars.Of(0.5 * Math.Log(Math.PI));
     private readonly Tensor log_degrees;
 
     /// <summary>Makes the density.</summary>
@@ -23,7 +24,9 @@ public sealed class StudentT : Density, IConstantBuffers, IStateLaws
     /// <param name="learned">Trains ν.</param>
     public StudentT(EventShape shape, double degreesOfFreedom = 5, bool learned = true) : base(nameof(StudentT), shape)
     {
-        if (!(degreesOfFreedom is >= 0.5 and <= 1e4)) throw new ArgumentOutOfRangeException(nameof(degreesOfFreedom), degreesOfFreedom, "The degrees of freedom must be in 0.5 ... 10000.");
+        if (!(degreesOfFreedom is >= 0.5 and <= 1e4))
+            throw new ArgumentOutOfRangeException(nameof(degreesOfFreedom), degreesOfFreedom,
+                "The degrees of freedom must be in 0.5 ... 10000.");
         Weights.Pay(shape.NumElements, 1);
         using var scope = NewDisposeScope();
         var initial = full(shape.NumElements, Scalars.Of(Math.Log(degreesOfFreedom)));
@@ -42,13 +45,15 @@ public sealed class StudentT : Density, IConstantBuffers, IStateLaws
         // log(1 + z²/ν), for z whose square is no number of the dtype too
         var size = z.flatten(1).abs().mul(nu.sqrt().reciprocal());
         var large = size.clamp_min(Scalars.One);
-        var tail = size.clamp_max(Scalars.One).pow(Scalars.Two).log1p().where(size.le(Scalars.One), large.reciprocal().pow(Scalars.Two).log1p().add(large.log().mul(Scalars.Two), Scalars.One));
+        var tail = size.clamp_max(Scalars.One).pow(Scalars.Two).log1p().where(size.le(Scalars.One),
+            large.reciprocal().pow(Scalars.Two).log1p().add(large.log().mul(Scalars.Two), Scalars.One));
         var constant = above.lgamma().sub(half.lgamma()).sub(nu.log().mul(Scalars.Half)).sub(halfLogPi);
         return scope.MoveToOuter(constant.sub(above.mul(tail)).sum(1));
     }
 
     /// <inheritdoc/>
-    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
+    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator,
+        Tensor? context)
     {
         using var scope = NewDisposeScope();
         long[] size = [count, Shape.NumElements];
@@ -65,7 +70,8 @@ public sealed class StudentT : Density, IConstantBuffers, IStateLaws
     public string? FaultIn(IReadOnlyDictionary<string, Tensor> state)
     {
         ArgumentNullException.ThrowIfNull(state);
-        return log_degrees is TorchSharp.Modules.Parameter ? BufferLaws.Finite(state, nameof(log_degrees)) : BufferLaws.Within(state, nameof(log_degrees), Math.Log(0.5) - 0.01, Math.Log(1e4) + 0.1);
+        return log_degrees is TorchSharp.Modules.Parameter ? BufferLaws.Finite(state, nameof(log_degrees))
+            : BufferLaws.Within(state, nameof(log_degrees), Math.Log(0.5) - 0.01, Math.Log(1e4) + 0.1);
     }
 
     private Tensor Degrees => log_degrees.clamp(least, most).exp();

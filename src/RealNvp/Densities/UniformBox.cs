@@ -5,12 +5,13 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>The uniform density on a box: log p(z) = −D log(high − low) within, and minus infinity outside.</summary>
-/// <remarks>For bijections onto a box, such as splines with <see cref="SplineTails.Box"/> or <see cref="SplineTails.Circular"/>. It has no weights.
-/// A temperature below 1 draws from the inner part of the box, about its center; one above 1 stays in the box.
-/// An element counts as within up to four roundings of its dtype beyond an edge (4·ε·max(|low|, |high|)), so that a flow can score what it samples.</remarks>
+/// <remarks>For bijections onto a box, such as splines with <see cref="SplineTails.Box"/> or <see cref="SplineTails.Circular"/>. It has no
+/// weights. A temperature below 1 draws from the inner part of the box, about its center; one above 1 stays in the box. An element counts
+/// as within up to four roundings of its dtype beyond an edge (4·ε·max(|low|, |high|)), so that a flow can score what it samples.</remarks>
 public sealed class UniformBox : Density
 {
-    /// <summary>Roundings of the larger edge that count as within: a spline onto the box, and the shift of a circle, may end on the other side of an edge.</summary>
+    /// <summary>Roundings of the larger edge that count as within: a spline onto the
+    /// box, and the shift of a circle, may end on the other side of an edge.</summary>
     private const double Slack = 4;
 
     private readonly Scalar low, high, width, logDensity, minusInfinity = Scalars.Of(double.NegativeInfinity);
@@ -23,7 +24,8 @@ public sealed class UniformBox : Density
     {
         Ranges.Interval(low, high, "A box");
         (Low, High) = (low, high);
-        (this.low, this.high, width, logDensity) = (Scalars.Of(low), Scalars.Of(high), Scalars.Of(high - low), Scalars.Of(-shape.NumElements * Math.Log(high - low)));
+        (this.low, this.high, width, logDensity) = (Scalars.Of(low), Scalars.Of(high), Scalars.Of(high - low),
+            Scalars.Of(-shape.NumElements * Math.Log(high - low)));
         RegisterComponents();
     }
 
@@ -37,14 +39,16 @@ public sealed class UniformBox : Density
     public override bool HasBoundedSupport => true;
 
     /// <summary>Every element: the density is the same at both edges.</summary>
-    public override IReadOnlyList<Circle> CircularFeatures => [.. Enumerable.Range(0, checked((int)Shape.NumElements)).Select(i => new Circle(i, Low, High))];
+    public override IReadOnlyList<Circle> CircularFeatures =>
+        [.. Enumerable.Range(0, checked((int)Shape.NumElements)).Select(i => new Circle(i, Low, High))];
 
     /// <inheritdoc/>
     protected override Tensor LogProbCore(Tensor z, Tensor? context)
     {
         using var scope = NewDisposeScope();
         var inside = Inside(z).flatten(1).all(1);
-        return scope.MoveToOuter(zeros(z.shape[0], dtype: z.dtype, device: z.device).add(logDensity, Scalars.One).masked_fill(inside.logical_not(), minusInfinity));
+        return scope.MoveToOuter(zeros(z.shape[0], dtype: z.dtype, device: z.device).add(logDensity,
+            Scalars.One).masked_fill(inside.logical_not(), minusInfinity));
     }
 
     /// <inheritdoc/>
@@ -57,7 +61,8 @@ public sealed class UniformBox : Density
     }
 
     /// <inheritdoc/>
-    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context)
+    protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator,
+        Tensor? context)
     {
         using var scope = NewDisposeScope();
         var u = Noise.Uniform(Shape.WithBatch(count), dtype, device, generator);

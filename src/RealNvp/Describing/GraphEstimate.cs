@@ -3,10 +3,12 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Describing;
 
-/// <summary>Estimates what a flow keeps of an example, from shapes alone: what each layer gives, and what each matrix or convolution in it gives.</summary>
+/// <summary>Estimates what a flow keeps of an example, from shapes alone: what
+/// each layer gives, and what each matrix or convolution in it gives.</summary>
 /// <remarks>
-/// Measured beside it on the CPU (native heap, benchmark cases, MB): images of Real NVP 186 for 196 here, Glow 61 for 56, affine couplings 111 for 98, splines 187 for 172, MAF 7.5 for 7.0. The kernels
-/// of this library keep each value once; a network of plain modules, or another device, keeps up to twice as much.
+/// Measured beside it on the CPU (native heap, benchmark cases, MB): images of Real NVP 186 for 196 here,
+/// Glow 61 for 56, affine couplings 111 for 98, splines 187 for 172, MAF 7.5 for 7.0. The kernels of this
+/// library keep each value once; a network of plain modules, or another device, keeps up to twice as much.
 /// </remarks>
 internal sealed class GraphEstimate
 {
@@ -26,7 +28,8 @@ internal sealed class GraphEstimate
     /// <summary>The estimate for a batch.</summary>
     public FlowMemory At(int batchSize) => new()
     {
-        BatchSize = batchSize, Weights = weights, TrainingState = 4 * trained, Graph = Times(perExample, batchSize), Scoring = Times(largest, batchSize),
+        BatchSize = batchSize, Weights = weights, TrainingState = 4 * trained, Graph = Times(perExample, batchSize),
+            Scoring = Times(largest, batchSize),
     };
 
     private void Add(Bijection layer, EventShape? given, long size)
@@ -41,7 +44,8 @@ internal sealed class GraphEstimate
         foreach (var parameter in layer.parameters())
         {
             var shape = parameter.shape;
-            // a matrix (out, in) or a kernel (out, in, h, w); biases, and the lengths of kernels in weight normalization, have one number for each output
+            // a matrix (out, in) or a kernel (out, in, h, w); biases, and the lengths
+            // of kernels in weight normalization, have one number for each output
             if (shape.Length < 2 || shape[0] == 0 || (shape.Length == 4 && parameter.numel() == shape[0])) continue;
             var gives = shape[0] * (shape.Length == 4 ? pixels : 1);
             hidden += gives;

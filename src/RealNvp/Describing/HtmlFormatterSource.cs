@@ -9,7 +9,8 @@ internal interface IHtml
     string ToHtml();
 }
 
-/// <summary>Shows results in a notebook as HTML. .NET Interactive finds this by the names of the attribute and of the methods alone, so no package of its is needed.</summary>
+/// <summary>Shows results in a notebook as HTML. .NET Interactive finds this by the names
+/// of the attribute and of the methods alone, so no package of its is needed.</summary>
 internal sealed class HtmlFormatterSource
 {
 #pragma warning disable CA1822 // found by name, on an instance

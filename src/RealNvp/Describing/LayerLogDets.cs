@@ -18,7 +18,8 @@ internal sealed class LayerLogDets
     /// <summary>The mean of log p(x).</summary>
     public double MeanLogProb { get; private set; }
 
-    /// <summary>The mean log-determinant of a layer in the direction from data to latents; null if the rows did not go through it.</summary>
+    /// <summary>The mean log-determinant of a layer in the direction from
+    /// data to latents; null if the rows did not go through it.</summary>
     public double? this[Bijection layer] => sums.TryGetValue(layer, out var sum) ? sum : null;
 
     /// <summary>Runs the rows through the flow.</summary>

@@ -20,18 +20,22 @@ internal static class LayerRows
             var mean = logDets?[row.Layer];
             return new LayerSummary
             {
-                Path = row.Path, Type = ModuleText.TypeName(row.Layer.GetType()), Description = ModuleText.Details(row.Layer), Depth = row.Depth, IsComposite = row.Composite, InputShape = input, OutputShape = output,
-                Parameters = ModuleText.Count(row.Layer).All, MeanLogDet = mean, LogDetShare = mean is { } m && !row.Composite ? (total > Least && double.IsFinite(total) ? Math.Abs(m) / total : 0) : null,
+                Path = row.Path, Type = ModuleText.TypeName(row.Layer.GetType()), Description = ModuleText.Details(row.Layer),
+                    Depth = row.Depth, IsComposite = row.Composite, InputShape = input, OutputShape = output,
+                Parameters = ModuleText.Count(row.Layer).All, MeanLogDet = mean, LogDetShare = mean is { } m && !row.Composite
+                    ? (total > Least && double.IsFinite(total) ? Math.Abs(m) / total : 0) : null,
                 HasFastForward = row.Layer.HasFastForward, HasFastInverse = row.Layer.HasFastInverse,
             };
         })];
     }
 
-    /// <summary>The bijections that a module is made of, not those that these are made of, and the shapes of what reaches them if known.</summary>
+    /// <summary>The bijections that a module is made of, not those that these
+    /// are made of, and the shapes of what reaches them if known.</summary>
     public static IEnumerable<(string Path, Bijection Layer, EventShape? Given)> Inside(nn.Module module, EventShape? given)
     {
         // a list's items stand under the list's name in a state dict
-        var lists = module.named_children().Where(c => c.module.GetType().Name.StartsWith("ModuleList", StringComparison.Ordinal)).Select(c => c.name).ToArray();
+        var lists = module.named_children().Where(c => c.module.GetType().Name.StartsWith("ModuleList", StringComparison.Ordinal))
+            .Select(c => c.name).ToArray();
         foreach (var (key, part, shape) in ModuleTree.Parts(module, given))
         {
             var path = lists.Length == 1 && char.IsAsciiDigit(key[0]) ? $"{lists[0]}.{key}" : key;
@@ -40,7 +44,8 @@ internal static class LayerRows
         }
     }
 
-    private static void Add(List<(Bijection, string, int, EventShape?, bool)> rows, Bijection layer, string path, int depth, EventShape? given)
+    private static void Add(List<(Bijection, string, int, EventShape?, bool)> rows, Bijection layer, string path, int depth,
+        EventShape? given)
     {
         var inside = Inside(layer, given).ToArray();
         rows.Add((layer, path, depth, given, inside.Length > 0));

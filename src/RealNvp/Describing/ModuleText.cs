@@ -28,13 +28,15 @@ internal static class ModuleText
     public static string TypeName(Type type) => type.Name.Split('`')[0];
 
     /// <summary>What a module says of itself, or its plain public properties.</summary>
-    public static string Details(nn.Module module) => (module is IDescribed described ? Try(() => described.Description) : Properties(module)) ?? "";
+    public static string Details(nn.Module module) =>
+        (module is IDescribed described ? Try(() => described.Description) : Properties(module)) ?? "";
 
     /// <summary>The shapes of what goes in and comes out.</summary>
     public static (EventShape? Input, EventShape? Output) ShapesOf(nn.Module module, EventShape? given) => module switch
     {
         Flow flow => (flow.InputShape, flow.LatentShape),
-        Bijection bijection => (bijection.InputShape is { IsFixed: true } own ? own : given ?? bijection.InputShape) is { } input ? (input, Output(bijection, input)) : ((EventShape?)null, (EventShape?)null),
+        Bijection bijection => (bijection.InputShape is { IsFixed: true } own ? own : given ?? bijection.InputShape) is { } input
+            ? (input, Output(bijection, input)) : ((EventShape?)null, (EventShape?)null),
         Density density => (density.Shape, density.Shape),
         ContextEncoder encoder => (encoder.ContextShape, EventShape.Create(encoder.Size)),
         INetworkShapes network => (Try(() => network.InputShape), Try(() => network.OutputShape)),
@@ -59,13 +61,15 @@ internal static class ModuleText
     }
 
     /// <summary>A number with a comma for thousands, and the noun.</summary>
-    public static string Number(long count, string noun) => string.Create(CultureInfo.InvariantCulture, $"{count:N0} {noun}{(count == 1 ? "" : "s")}");
+    public static string Number(long count, string noun) =>
+        string.Create(CultureInfo.InvariantCulture, $"{count:N0} {noun}{(count == 1 ? "" : "s")}");
 
     private static string Parameters(nn.Module module)
     {
         var (all, frozen) = Count(module);
         if (all == 0) return "";
-        return Number(all, "parameter") + (frozen == 0 ? "" : frozen == all ? ", frozen" : string.Create(CultureInfo.InvariantCulture, $", {frozen:N0} of them frozen"));
+        return Number(all, "parameter") + (frozen == 0 ? "" : frozen == all ? ", frozen"
+            : string.Create(CultureInfo.InvariantCulture, $", {frozen:N0} of them frozen"));
     }
 
     private static string Shapes(nn.Module module, EventShape? given)
@@ -91,8 +95,11 @@ internal static class ModuleText
         var parts = new List<string>();
         foreach (var property in module.GetType().GetProperties(BindingFlags.Public | BindingFlags.Instance))
         {
-            if (property.GetIndexParameters().Length > 0 || property.GetMethod is not { IsPublic: true } getter || !IsOwn(getter) || !IsPlain(property.PropertyType)) continue;
-            if (Try(() => property.GetValue(module)) is { } value && Value(value) is { Length: > 0 } text) parts.Add($"{property.Name} = {text}");
+            if (property.GetIndexParameters().Length > 0 || property.GetMethod is not { IsPublic: true } getter || !IsOwn(getter)
+                    || !IsPlain(property.PropertyType))
+                continue;
+            if (Try(() => property.GetValue(module)) is { } value && Value(value) is { Length: > 0 } text)
+                parts.Add($"{property.Name} = {text}");
         }
         return string.Join(", ", parts);
     }

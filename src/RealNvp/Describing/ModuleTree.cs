@@ -30,7 +30,8 @@ internal sealed class ModuleTree
         return string.Join('\n', lines);
     }
 
-    /// <summary>The parts that a module is made of, with names as in a state dict, and the shape of what reaches them if that is known. Lists are left out for what is in them.</summary>
+    /// <summary>The parts that a module is made of, with names as in a state dict, and the shape of
+    /// what reaches them if that is known. Lists are left out for what is in them.</summary>
     public static IEnumerable<(string Key, nn.Module Module, EventShape? Given)> Parts(nn.Module module, EventShape? given)
     {
         var children = module.named_children().ToArray();
@@ -53,7 +54,8 @@ internal sealed class ModuleTree
 
     private static bool IsOpen(nn.Module module) => module is Bijection or Density or ScalarTransformer or ContextEncoder or Flow;
 
-    private static bool IsList(nn.Module module) => module.GetType() is { IsGenericType: true } type && type.GetGenericTypeDefinition() == typeof(ModuleList<>);
+    private static bool IsList(nn.Module module) =>
+        module.GetType() is { IsGenericType: true } type && type.GetGenericTypeDefinition() == typeof(ModuleList<>);
 
     private void Print(List<string> lines, int depth, string text)
     {
@@ -63,7 +65,8 @@ internal sealed class ModuleTree
             var (period, times) = Run(i);
             if (times > 1)
             {
-                var range = $"{children[i].key}-{children[i + (period * times) - 1].key}: {times.ToString(CultureInfo.InvariantCulture)} times";
+                var range = $"{children[i].key}-{children[i + (period * times) - 1].key}: " +
+                    $"{times.ToString(CultureInfo.InvariantCulture)} times";
                 if (period == 1) children[i].Print(lines, depth + 1, $"{range} {children[i].line}");
                 else
                 {
@@ -100,5 +103,6 @@ internal sealed class ModuleTree
     }
 
     private bool IsLike(ModuleTree other) =>
-        line == other.line && children.Length == other.children.Length && children.Zip(other.children).All(p => p.First.key == p.Second.key && p.First.IsLike(p.Second));
+        line == other.line && children.Length == other.children.Length && children.Zip(other.children).All(p => p.First.key == p.Second.key
+            && p.First.IsLike(p.Second));
 }

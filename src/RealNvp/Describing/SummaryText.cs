@@ -13,17 +13,24 @@ internal static class SummaryText
         // a table of shapes alone, if nothing went through the layers
         var columns = Enumerable.Range(0, summary.RowCount > 0 ? Columns.Length : 3).ToArray();
         var widths = columns.Select(c => rows.Max(r => r[c].Length)).ToArray();
-        var table = rows.Select(r => string.Join("  ", columns.Select(c => c < 2 ? r[c].PadRight(widths[c]) : r[c].PadLeft(widths[c]))).TrimEnd());
+        var table = rows.Select(r => string.Join("  ", columns.Select(c => c < 2 ? r[c].PadRight(widths[c]) : r[c].PadLeft(widths[c])))
+            .TrimEnd());
         return string.Join('\n', [Title(summary), "", .. table, "", .. Notes(summary)]);
     }
 
     public static string Title(FlowSummary s) => string.Create(CultureInfo.InvariantCulture,
-        $"{s.Name}: {s.InputShape} -> {s.LatentShape}{(s.ContextSize > 0 ? $", context of {s.ContextSize:N0}" : "")}, {ModuleText.Number(s.Parameters, "parameter")}{(s.TrainableParameters < s.Parameters ? $" ({s.TrainableParameters:N0} trained)" : "")}, {s.Dtype.ToString().ToLowerInvariant()} on {s.Device}");
+        $"{s.Name}: {s.InputShape} -> {s.LatentShape}{(s.ContextSize > 0 ? $", context of {s.ContextSize:N0}" : "")}, " +
+            $"{ModuleText.Number(s.Parameters, "parameter")}" +
+            $"{(s.TrainableParameters < s.Parameters ? $" ({s.TrainableParameters:N0} trained)" : "")}, " +
+            $"{s.Dtype.ToString().ToLowerInvariant()} on {s.Device}");
 
     public static IEnumerable<string> Notes(FlowSummary s)
     {
         yield return $"Base density: {s.BaseDensity}.";
-        if (s.MeanLogProb is { } mean) yield return string.Create(CultureInfo.InvariantCulture, $"Mean log p(x) of {s.RowCount:N0} {s.Rows}: {mean:G5} nats{(s.IsBound ? ", a lower bound" : "")}. Log-dets are means over these, in nats.");
+        if (s.MeanLogProb is { } mean)
+            yield return string.Create(CultureInfo.InvariantCulture,
+                $"Mean log p(x) of {s.RowCount:N0} {s.Rows}: {mean:G5} nats{(s.IsBound ? ", a lower bound" : "")}. Log-dets are means " +
+                $"over these, in nats.");
         else yield return s.Rows;
         yield return s.Directions;
         yield return s.MemoryAt(64).ToString();
@@ -50,6 +57,7 @@ internal static class SummaryText
         string[] units = ["bytes", "KB", "MB", "GB", "TB", "PB", "EB"];
         var (value, unit) = ((double)bytes, 0);
         while (value >= 999.5 && unit < units.Length - 1) (value, unit) = (value / 1000, unit + 1);
-        return $"{value.ToString(value >= 100 || unit == 0 ? "0" : value >= 10 ? "0.0" : "0.00", CultureInfo.InvariantCulture)} {units[unit]}";
+        return $"{value.ToString(value >= 100 || unit == 0 ? "0" : value >= 10 ? "0.0" : "0.00", CultureInfo.InvariantCulture)} " +
+            $"{units[unit]}";
     }
 }

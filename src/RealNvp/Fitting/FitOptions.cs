@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>How <see cref="FlowModel.Fit(DataRows, DataRows, FitOptions, IProgress{TrainingProgress}, CancellationToken)"/> fits a model. Nothing needs to be set.</summary>
+/// <summary>How <see cref="FlowModel.Fit(DataRows, DataRows, FitOptions, IProgress{TrainingProgress}, CancellationToken)"/>
+/// fits a model. Nothing needs to be set.</summary>
 public sealed record FitOptions
 {
     /// <summary>What to build; null for the preset that suits the numbers of rows and columns (docs/presets.md).</summary>
@@ -21,7 +22,8 @@ public sealed record FitOptions
     /// <summary>The names of the columns of the context; null for none.</summary>
     public IReadOnlyList<string>? ContextColumns { get; init; }
 
-    /// <summary>Makes all of it repeatable: which rows are held out, the initial weights, and the training if <see cref="Training"/> is null.</summary>
+    /// <summary>Makes all of it repeatable: which rows are held out, the initial
+    /// weights, and the training if <see cref="Training"/> is null.</summary>
     public long Seed { get; init; }
 
     /// <summary>Where to train; null for torch's default device.</summary>
@@ -30,12 +32,18 @@ public sealed record FitOptions
     internal void Validate(long columns, long contextColumns)
     {
         Internal.Check.Available(Device, nameof(Device));
-        if (!(HeldOut is > 0 and <= 0.9)) throw Fault(nameof(HeldOut), $"is the part of the rows that is held out, in (0, 0.9]; got {HeldOut}");
+        if (!(HeldOut is > 0 and <= 0.9))
+            throw Fault(nameof(HeldOut), $"is the part of the rows that is held out, in (0, 0.9]; got {HeldOut}");
         CheckNames(Columns, columns, nameof(Columns));
         CheckNames(ContextColumns, contextColumns, nameof(ContextColumns));
         if (Model is null) return;
-        if (Model.Shape.Count != 1 || Model.Shape[0] != columns) throw Fault(nameof(Model), $"is for examples of shape {Model.Shape}, but the rows have {columns} column(s). Give options for ({columns},), or null for a preset");
-        if (Model.ContextSize != contextColumns) throw Fault(nameof(Model), $"has {nameof(ModelOptions.ContextSize)} = {Model.ContextSize}, but the context has {contextColumns} column(s)");
+        if (Model.Shape.Count != 1 || Model.Shape[0] != columns)
+            throw Fault(nameof(Model),
+                $"is for examples of shape {Model.Shape}, but the rows have {columns} column(s). Give options for ({columns},), or null " +
+                $"for a preset");
+        if (Model.ContextSize != contextColumns)
+            throw Fault(nameof(Model),
+                $"has {nameof(ModelOptions.ContextSize)} = {Model.ContextSize}, but the context has {contextColumns} column(s)");
     }
 
     private static void CheckNames(IReadOnlyList<string>? names, long count, string property)
@@ -45,5 +53,6 @@ public sealed record FitOptions
         if (names.Any(string.IsNullOrWhiteSpace)) throw Fault(property, "has an empty name. Name each column, or none");
     }
 
-    private static ArgumentException Fault(string property, string what) => new(FormattableString.Invariant($"{nameof(FitOptions)}.{property} {what}."), property);
+    private static ArgumentException Fault(string property, string what) =>
+        new(FormattableString.Invariant($"{nameof(FitOptions)}.{property} {what}."), property);
 }

@@ -5,7 +5,8 @@ using RealNvp.Describing;
 
 namespace RealNvp;
 
-/// <summary>What <see cref="FlowModel.Fit(DataRows, DataRows, FitOptions, IProgress{TrainingProgress}, CancellationToken)"/> did and what came of it. As text it is a paragraph for a log.</summary>
+/// <summary>What <see cref="FlowModel.Fit(DataRows, DataRows, FitOptions, IProgress{TrainingProgress}, CancellationToken)"/>
+/// did and what came of it. As text it is a paragraph for a log.</summary>
 [TypeFormatterSource(typeof(HtmlFormatterSource))]
 public sealed class FitReport : IHtml
 {
@@ -30,8 +31,8 @@ public sealed class FitReport : IHtml
     public required Evaluation HeldOut { get; init; }
 
     /// <summary>
-    /// The mean of log p(x) of the held-out rows in nats by a normal density with the mean and covariance of the training rows, which a flow should beat; NaN for a
-    /// conditional model.
+    /// The mean of log p(x) of the held-out rows in nats by a normal density with the mean and
+    /// covariance of the training rows, which a flow should beat; NaN for a conditional model.
     /// </summary>
     public required double GaussianHeldOut { get; init; }
 
@@ -51,7 +52,8 @@ public sealed class FitReport : IHtml
     public string ToHtml()
     {
         var html = new StringBuilder();
-        html.Append("<table><caption>").Append(WebUtility.HtmlEncode(Model)).Append("</caption><thead><tr><th></th><th>rows</th><th>mean log p(x)</th></tr></thead><tbody>");
+        html.Append("<table><caption>").Append(WebUtility.HtmlEncode(Model))
+            .Append("</caption><thead><tr><th></th><th>rows</th><th>mean log p(x)</th></tr></thead><tbody>");
         Row("training", TrainingRows, Mean(Training));
         Row("held out", HeldOutRows, Mean(HeldOut));
         if (!double.IsNaN(GaussianHeldOut)) Row("held out, a Gaussian", HeldOutRows, Number(GaussianHeldOut));
@@ -60,7 +62,8 @@ public sealed class FitReport : IHtml
         return html.ToString();
 
         void Row(string name, long rows, string mean) =>
-            html.Append(CultureInfo.InvariantCulture, $"<tr><td>{name}</td><td style=\"text-align:right\">{rows:N0}</td><td style=\"text-align:right\">{mean}</td></tr>");
+            html.Append(CultureInfo.InvariantCulture,
+                $"<tr><td>{name}</td><td style=\"text-align:right\">{rows:N0}</td><td style=\"text-align:right\">{mean}</td></tr>");
     }
 
     // these were held out by Fit
@@ -69,9 +72,11 @@ public sealed class FitReport : IHtml
     private string Seconds => string.Create(CultureInfo.InvariantCulture, $"It took {Duration.TotalSeconds:0.0} s");
 
     private string Scores => string.Create(CultureInfo.InvariantCulture,
-        $"Mean log p(x) of {HeldOutRows:N0} held-out rows: {Mean(HeldOut)}; of {TrainingRows:N0} training rows: {Mean(Training)}{(double.IsNaN(GaussianHeldOut) ? "" : $"; a Gaussian gives the held-out rows {Number(GaussianHeldOut)}")}.");
+        $"Mean log p(x) of {HeldOutRows:N0} held-out rows: {Mean(HeldOut)}; of {TrainingRows:N0} training rows: " +
+            $"{Mean(Training)}{(double.IsNaN(GaussianHeldOut) ? "" : $"; a Gaussian gives the held-out rows {Number(GaussianHeldOut)}")}.");
 
-    private static string Mean(Evaluation e) => double.IsNaN(e.StandardError) ? Number(e.MeanLogProb) : $"{Number(e.MeanLogProb)} ± {e.StandardError.ToString("G2", CultureInfo.InvariantCulture)}";
+    private static string Mean(Evaluation e) => double.IsNaN(e.StandardError) ? Number(e.MeanLogProb)
+        : $"{Number(e.MeanLogProb)} ± {e.StandardError.ToString("G2", CultureInfo.InvariantCulture)}";
 
     private static string Number(double value) => value.ToString("0.###", CultureInfo.InvariantCulture);
 }

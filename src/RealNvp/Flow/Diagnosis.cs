@@ -1,3 +1,4 @@
+using System.Globalization;
 using RealNvp.Internal;
 using RealNvp.Layers;
 using TorchSharp;
@@ -8,7 +9,8 @@ namespace RealNvp;
 /// <summary>Finds the first layer or parameter that gives NaN or infinity.</summary>
 internal static class Diagnosis
 {
-    /// <summary>The name of the first layer whose value or log-det is not finite while <paramref name="run"/> runs, and what of it; null where all are finite.</summary>
+    /// <summary>The name of the first layer whose value or log-det is not finite while
+    /// <paramref name="run"/> runs, and what of it; null where all are finite.</summary>
     public static (string Layer, string What)? FirstLayer(Flow flow, Action run)
     {
         var names = LayerNames(flow);
@@ -29,11 +31,13 @@ internal static class Diagnosis
     /// <summary>How messages name a layer of a flow: by its place and its kind.</summary>
     public static Func<nn.Module, string> LayerNames(Flow flow)
     {
-        var names = flow.named_modules().Where(m => m.module is Bijection).ToDictionary(m => m.module, m => m.name, (IEqualityComparer<nn.Module>)ReferenceEqualityComparer.Instance);
+        var names = flow.named_modules().Where(m => m.module is Bijection).ToDictionary(m => m.module, m => m.name,
+            (IEqualityComparer<nn.Module>)ReferenceEqualityComparer.Instance);
         return layer => $"{names.GetValueOrDefault(layer, "bijection")} ({layer.GetName()})";
     }
 
-    /// <summary>Which examples of a batch have a log-probability of minus infinity in training, and why; null if none has, or if another has NaN.</summary>
+    /// <summary>Which examples of a batch have a log-probability of minus infinity
+    /// in training, and why; null if none has, or if another has NaN.</summary>
     public static string? Outside(Flow flow, Tensor x, Tensor? context, long? seed)
     {
         using var scope = NewDisposeScope();
@@ -42,20 +46,25 @@ internal static class Diagnosis
         Tensor logProb;
         using (PassState.Observe(call =>
         {
-            if (ReferenceEquals(call.Layer, flow.Bijection)) last = (call.Value.alias().MoveToOtherDisposeScope(scope), call.LogDet?.alias().MoveToOtherDisposeScope(scope));
+            if (ReferenceEquals(call.Layer, flow.Bijection))
+                last = (call.Value.alias().MoveToOtherDisposeScope(scope), call.LogDet?.alias().MoveToOtherDisposeScope(scope));
         }))
             logProb = flow.TrainingLogProb(x, context, seed);
         var rows = logProb.isneginf();
-        if (last is not { } l || !rows.any().Fetch<bool>() || logProb.isnan().any().Fetch<bool>() || logProb.isposinf().any().Fetch<bool>()) return null;
+        if (last is not { } l || !rows.any().Fetch<bool>() || logProb.isnan().any().Fetch<bool>() || logProb.isposinf().any().Fetch<bool>())
+            return null;
         var bad = rows.nonzero().flatten();
         var z = l.Value.index_select(0, bad);
         var where = $"{Check.Rows(rows, verbs: ("of the batch has", "of the batch have"))} a log-probability of minus infinity";
         var (its, lies, they) = bad.shape[0] == 1 ? ("its latent", "lies", "it is") : ("their latents", "lie", "they are");
         if (l.LogDet is { } det && det.isneginf().any().Fetch<bool>()) return $"{where}: a layer says that {they} outside of its domain";
-        if (flow.BaseDensity.OutsideSupport(z)?.nonzero() is not { } at || at.shape[0] == 0) return $"{where}: {its} {lies} where {flow.BaseDensity.GetName()} has no density that {z.dtype} can hold";
+        if (flow.BaseDensity.OutsideSupport(z)?.nonzero() is not { } at || at.shape[0] == 0)
+            return $"{where}: {its} {lies} where {flow.BaseDensity.GetName()} has no density that {z.dtype} can hold";
         var index = at[0].FetchInt64s();
         var value = z.flatten()[Flat(index, z.shape)].FetchDouble();
-        return FormattableString.Invariant($"{where}: {its} {lies} outside of the support of {flow.BaseDensity.GetName()}, {at.shape[0]} element(s) in all, the first being {EventShape.Format(index.AsSpan(1))} = {value:G6} of the latent of row {bad[index[0]].FetchInt64()}");
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{where}: {its} {lies} outside of the support of {flow.BaseDensity.GetName()}, {at.shape[0]} element(s) in all, the first " +
+            $"being {EventShape.Format(index.AsSpan(1))} = {value:G6} of the latent of row {bad[index[0]].FetchInt64()}");
     }
 
     private static long Flat(long[] index, long[] shape)

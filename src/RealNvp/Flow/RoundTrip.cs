@@ -10,7 +10,8 @@ namespace RealNvp.Internal;
 /// Errors are relative to the largest magnitude of each element over the examples. Where values are rounded on the way back, as behind a
 /// dequantization, the error is that of the continuous values before they are rounded.
 /// </remarks>
-/// <param name="Error">The largest error of x → z → x; infinite if the inverse fails or gives NaN, NaN if the examples have no latents.</param>
+/// <param name="Error">The largest error of x → z → x; infinite if the
+/// inverse fails or gives NaN, NaN if the examples have no latents.</param>
 /// <param name="Warning">What to tell the user; null where all is well.</param>
 internal sealed record RoundTrip(double Error, string? Warning)
 {
@@ -46,14 +47,19 @@ internal sealed record RoundTrip(double Error, string? Warning)
             var worst = own.MaxBy(layer => layer.Error);
             var fault = worst.Error > Allowed
                 ? $"{names(worst.Layer)} loses the digits: its own inverse is off by {Format(worst.Error)}"
-                : $"no layer alone loses the digits, but all together do, {names(worst.Layer)} most, whose own inverse is off by {Format(worst.Error)}";
-            return new RoundTrip(error, $"{Start}x → z → x of {x.shape[0]} examples comes back with a relative error of {Format(error)}. {fault}. Samples and decoded latents are wrong by as much. "
-                + "If the layer is your own, prove it with FlowCheck; else use smaller weights (learning rate, bounds of splines), standardized data, or float64.");
+                : $"no layer alone loses the digits, but all together do, {names(worst.Layer)} most, whose own inverse is off by " +
+                    $"{Format(worst.Error)}";
+            return new RoundTrip(error,
+                $"{Start}x → z → x of {x.shape[0]} examples comes back with a relative error of {Format(error)}. {fault}. Samples and " +
+                $"decoded latents are wrong by as much. "
+                + "If the layer is your own, prove it with FlowCheck; else use smaller weights (learning rate, bounds of splines), " +
+                    "standardized data, or float64.");
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
             // a layer of the user's may have no inverse: that is no reason to end a training, which needs none
-            return new RoundTrip(double.PositiveInfinity, $"{Start}x → z → x of {x.shape[0]} examples fails with {e.GetType().Name}: {e.Message}");
+            return new RoundTrip(double.PositiveInfinity,
+                $"{Start}x → z → x of {x.shape[0]} examples fails with {e.GetType().Name}: {e.Message}");
         }
     }
 
@@ -101,11 +107,13 @@ internal sealed record RoundTrip(double Error, string? Warning)
             return kept;
         }
         Tensor result;
-        using (PassState.Observe(call => calls.Add(call with { Input = Keep(call.Input), Context = call.Context is null ? null : Keep(call.Context), Value = Keep(call.Value), LogDet = null })))
+        using (PassState.Observe(call => calls.Add(call with { Input = Keep(call.Input), Context = call.Context is null ? null
+            : Keep(call.Context), Value = Keep(call.Value), LogDet = null })))
             result = run();
         var seen = calls.Select(call => call.Layer).ToHashSet<nn.Module>(ReferenceEqualityComparer.Instance);
         return (calls.Where(call => !call.Layer.modules().Any(m => !ReferenceEquals(m, call.Layer) && seen.Contains(m))).ToList(), result);
     }
 
-    private static string Format(double error) => double.IsPositiveInfinity(error) ? "infinity" : error.ToString("0.#e+0", CultureInfo.InvariantCulture);
+    private static string Format(double error) => double.IsPositiveInfinity(error) ? "infinity"
+        : error.ToString("0.#e+0", CultureInfo.InvariantCulture);
 }

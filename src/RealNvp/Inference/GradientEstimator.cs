@@ -1,6 +1,7 @@
 namespace RealNvp;
 
-/// <summary>How <see cref="VariationalInference.ReverseKl"/> estimates the gradient. Both are unbiased; they differ in variance and price.</summary>
+/// <summary>How <see cref="VariationalInference.ReverseKl"/> estimates the
+/// gradient. Both are unbiased; they differ in variance and price.</summary>
 public enum GradientEstimator
 {
     /// <summary>
@@ -11,7 +12,8 @@ public enum GradientEstimator
     Path = 0,
 
     /// <summary>
-    /// The total derivative, score included: plain reparameterization. Cheaper a step, but noisy near the optimum: at q = p only its mean is 0.
+    /// The total derivative, score included: plain reparameterization. Cheaper
+    /// a step, but noisy near the optimum: at q = p only its mean is 0.
     /// </summary>
     Total = 1,
 }

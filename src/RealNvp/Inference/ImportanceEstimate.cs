@@ -11,9 +11,12 @@ namespace RealNvp;
 /// one sample, or where all weights are 0. It says nothing about places that q never visits.
 /// </param>
 /// <param name="EffectiveSampleSize">Kish's (Σ w)²/Σ w², from 0 (all weights 0) or 1 to N: how many samples of p these are worth.</param>
-/// <param name="LargestShare">The largest weight over the sum of all, from 1/N to 1: near 1, a single sample decides. NaN where all weights are 0.</param>
-/// <param name="LowerBound">The mean of log w in nats, the evidence lower bound: log Z less KL(q‖p), on average. -∞ where a weight is 0.</param>
-public sealed record ImportanceEstimate(long Count, double LogZ, double StandardError, double EffectiveSampleSize, double LargestShare, double LowerBound)
+/// <param name="LargestShare">The largest weight over the sum of all, from 1/N
+/// to 1: near 1, a single sample decides. NaN where all weights are 0.</param>
+/// <param name="LowerBound">The mean of log w in nats, the evidence lower
+/// bound: log Z less KL(q‖p), on average. -∞ where a weight is 0.</param>
+public sealed record ImportanceEstimate(long Count, double LogZ, double StandardError, double EffectiveSampleSize, double LargestShare,
+    double LowerBound)
 {
     /// <summary><see cref="EffectiveSampleSize"/> over <see cref="Count"/>, from 0 to 1; 1 where q = p.</summary>
     public double EffectiveShare => EffectiveSampleSize / Count;

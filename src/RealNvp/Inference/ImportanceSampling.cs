@@ -12,10 +12,11 @@ namespace RealNvp;
 /// <remarks>Thread safety: that of <see cref="Flow.SampleAndLogProb"/> and of the log-density that is passed.</remarks>
 public static class ImportanceSampling
 {
-    /// <summary>Estimates log Z = log ∫p̃(x)dx from samples of a flow, and how well the flow covers p. Without gradients, in evaluation mode.</summary>
+    /// <summary>Estimates log Z = log ∫p̃(x)dx from samples of a flow, and how
+    /// well the flow covers p. Without gradients, in evaluation mode.</summary>
     /// <remarks>
-    /// Ẑ = 1/N Σ p̃(xᵢ)/q(xᵢ), summed in the log domain, batch by batch: memory does not grow with N. q must be positive where p̃ is; a flow
-    /// over the whole space is, but tails of q that are lighter than those of p can make the variance infinite.
+    /// Ẑ = 1/N Σ p̃(xᵢ)/q(xᵢ), summed in the log domain, batch by batch: memory does not grow with N. q must be positive where
+    /// p̃ is; a flow over the whole space is, but tails of q that are lighter than those of p can make the variance infinite.
     /// </remarks>
     /// <param name="flow">q. It stays the caller's.</param>
     /// <param name="logDensity">
@@ -27,10 +28,12 @@ public static class ImportanceSampling
     /// <param name="batchSize">The number of samples at a time; at least 1.</param>
     /// <param name="seed">Makes the result repeatable for a given batch size; null draws from torch's generator.</param>
     /// <exception cref="ArgumentException">
-    /// An argument does not fit, a layer of the flow is random, as a dequantization is, or the log-density of a sample is NaN or +∞; the message says of which.
+    /// An argument does not fit, a layer of the flow is random, as a dequantization
+    /// is, or the log-density of a sample is NaN or +∞; the message says of which.
     /// </exception>
     /// <exception cref="InvalidOperationException">A sample of the flow is not finite.</exception>
-    public static ImportanceEstimate Estimate(Flow flow, Func<Tensor, Tensor> logDensity, long samples, Tensor? context = null, int batchSize = 4096, long? seed = null)
+    public static ImportanceEstimate Estimate(Flow flow, Func<Tensor, Tensor> logDensity, long samples, Tensor? context = null,
+        int batchSize = 4096, long? seed = null)
     {
         const string owner = $"{nameof(ImportanceSampling)}.{nameof(Estimate)}";
         ArgumentNullException.ThrowIfNull(flow);
@@ -40,7 +43,9 @@ public static class ImportanceSampling
         if (flow.IsStochastic) throw new ArgumentException(flow.Stochastic(owner), nameof(flow));
         flow.CheckContext(context, null, owner);
         if (context is not null && context.shape[0] != 1)
-            throw new ArgumentException($"{owner} expects one context, of shape (1, {flow.ContextSize}); got {EventShape.Format(context.shape)}. Call it once for each.", nameof(context));
+            throw new ArgumentException(
+                $"{owner} expects one context, of shape (1, {flow.ContextSize}); got {EventShape.Format(context.shape)}. Call it once " +
+                $"for each.", nameof(context));
 
         using var gradients = no_grad();
         using var random = PassState.Seed(seed);
@@ -49,7 +54,8 @@ public static class ImportanceSampling
         {
             using var scope = NewDisposeScope();
             var (x, logProb) = flow.Draw(Math.Min(batchSize, samples - start), context, 1, seed: null, owner, Passes.One, check: false);
-            foreach (var logWeight in LogWeights.Of(logDensity, x, logProb, zeroAllowed: true, start, owner).FetchDoubles()) sums.Add(logWeight);
+            foreach (var logWeight in LogWeights.Of(logDensity, x, logProb, zeroAllowed: true, start, owner).FetchDoubles())
+                sums.Add(logWeight);
         }
         return sums.Estimate();
     }
@@ -77,7 +83,9 @@ public static class ImportanceSampling
         Check.NotMeta(logWeights, nameof(logWeights));
         MemoryCheck.Samples(1, count, samples.numel() / Math.Max(1, samples.shape[0]), samples.dtype, owner);
         if (logWeights.dim() != 1 || logWeights.shape[0] != samples.shape[0] || logWeights.shape[0] == 0)
-            throw new ArgumentException($"{owner} expects {nameof(logWeights)} of shape {EventShape.Format([samples.shape[0]])}, one number a sample and at least one; got {EventShape.Format(logWeights.shape)}.", nameof(logWeights));
+            throw new ArgumentException(
+                $"{owner} expects {nameof(logWeights)} of shape {EventShape.Format([samples.shape[0]])}, one number a sample and at " +
+                $"least one; got {EventShape.Format(logWeights.shape)}.", nameof(logWeights));
 
         using var gradients = no_grad();
         using var scope = NewDisposeScope();
@@ -99,9 +107,12 @@ public static class ImportanceSampling
     private static double[] Normalized(double[] logWeights, string owner)
     {
         var bad = Array.FindIndex(logWeights, w => double.IsNaN(w) || double.IsPositiveInfinity(w));
-        if (bad >= 0) throw new ArgumentException($"{owner}: the log-weight of sample {bad} is {logWeights[bad]}. Leave such samples out.", nameof(logWeights));
+        if (bad >= 0)
+            throw new ArgumentException($"{owner}: the log-weight of sample {bad} is {logWeights[bad]}. Leave such samples out.",
+                nameof(logWeights));
         var most = logWeights.Max();
-        if (double.IsNegativeInfinity(most)) throw new ArgumentException($"{owner}: all weights are 0, so there is nothing to draw.", nameof(logWeights));
+        if (double.IsNegativeInfinity(most))
+            throw new ArgumentException($"{owner}: all weights are 0, so there is nothing to draw.", nameof(logWeights));
         var weights = Array.ConvertAll(logWeights, w => Math.Exp(w - most));
         var sum = weights.Sum();
         return Array.ConvertAll(weights, w => w / sum);

@@ -19,17 +19,28 @@ internal static class LogWeights
     /// <param name="first">The number of the first sample, for errors.</param>
     /// <param name="owner">The method that errors name.</param>
     /// <param name="check">Whether the values are looked at, which waits for a device.</param>
-    public static Tensor Of(Func<Tensor, Tensor> logDensity, Tensor x, Tensor logProb, bool zeroAllowed, long first, string owner, bool check = true)
+    public static Tensor Of(Func<Tensor, Tensor> logDensity, Tensor x, Tensor logProb, bool zeroAllowed, long first, string owner,
+        bool check = true)
     {
         var logTarget = logDensity(x);
-        if (logTarget is null || logTarget.IsInvalid) throw new ArgumentException($"{owner}: {nameof(logDensity)} gave {(logTarget is null ? "null" : "a disposed tensor")}; expected a log-density for each of the {x.shape[0]} points.", nameof(logDensity));
+        if (logTarget is null || logTarget.IsInvalid)
+            throw new ArgumentException(
+                $"{owner}: {nameof(logDensity)} gave {(logTarget is null ? "null" : "a disposed tensor")}; expected a log-density for " +
+                $"each of the {x.shape[0]} points.", nameof(logDensity));
         if (logTarget.dim() != 1 || logTarget.shape[0] != x.shape[0])
-            throw new ArgumentException($"{owner} expects {nameof(logDensity)} to give shape {EventShape.Format([x.shape[0]])}, one number a point; got {EventShape.Format(logTarget.shape)}. Sum over all dimensions but the first.", nameof(logDensity));
-        if (!logTarget.is_floating_point()) throw new ArgumentException($"{owner} expects {nameof(logDensity)} to give a floating-point dtype; got {logTarget.dtype}.", nameof(logDensity));
+            throw new ArgumentException(
+                $"{owner} expects {nameof(logDensity)} to give shape {EventShape.Format([x.shape[0]])}, one number a point; got " +
+                $"{EventShape.Format(logTarget.shape)}. Sum over all dimensions but the first.", nameof(logDensity));
+        if (!logTarget.is_floating_point())
+            throw new ArgumentException($"{owner} expects {nameof(logDensity)} to give a floating-point dtype; got {logTarget.dtype}.",
+                nameof(logDensity));
         if (logTarget.device_type != x.device_type || logTarget.device_index != x.device_index)
-            throw new ArgumentException($"{owner}: the points are on {x.device}, but {nameof(logDensity)} gave a tensor on {logTarget.device}. Move what it computes with to {x.device}.", nameof(logDensity));
+            throw new ArgumentException(
+                $"{owner}: the points are on {x.device}, but {nameof(logDensity)} gave a tensor on {logTarget.device}. Move what it " +
+                $"computes with to {x.device}.", nameof(logDensity));
         var logWeight = logTarget.sub(logProb);
-        if (check && Fault(logTarget, x, logProb, logWeight, zeroAllowed, first) is { } fault) throw new ArgumentException($"{owner}: {nameof(logDensity)} {fault}", nameof(logDensity));
+        if (check && Fault(logTarget, x, logProb, logWeight, zeroAllowed, first) is { } fault)
+            throw new ArgumentException($"{owner}: {nameof(logDensity)} {fault}", nameof(logDensity));
         return logWeight;
     }
 
@@ -43,10 +54,13 @@ internal static class LogWeights
         if (good.all().Fetch<bool>()) return null;
         var at = good.logical_not().nonzero()[0].Fetch<long>();
         if (!x[at].isfinite().all().Fetch<bool>() || !logProb[at].isfinite().Fetch<bool>())
-            throw new InvalidOperationException($"Sample {first + at} of the flow, or its log-probability, is not finite. Train with a smaller learning rate or a limit on the gradient's norm.");
+            throw new InvalidOperationException(
+                $"Sample {first + at} of the flow, or its log-probability, is not finite. Train with a smaller learning rate or a limit " +
+                $"on the gradient's norm.");
         var value = logTarget[at].to(float64).Fetch<double>();
         var hint = double.IsNegativeInfinity(value)
-            ? "A point of q where p is 0 makes the divergence infinite: map the flow's output into the support of p, or give such points a low but finite log-density."
+            ? "A point of q where p is 0 makes the divergence infinite: map the flow's output into the support of p, or give such " +
+                "points a low but finite log-density."
             : "Check the function there; only finite values have a meaning" + (zeroAllowed ? ", and -∞ for a density of 0." : ".");
         return $"is {Text(value)} for sample {first + at}{Example(x[at])}. {hint}";
     }

@@ -22,8 +22,9 @@ public static class VariationalInference
     /// </remarks>
     /// <param name="flow">q. It stays the caller's.</param>
     /// <param name="logDensity">
-    /// log p̃: gives the log-density (K), in nats, of points (K, ...) in the shape of <see cref="Flow.InputShape"/>, differentiably. K is N,
-    /// or M·N with contexts: the N points of the first context come first. Finite for every point; it must not dispose or change its argument.
+    /// log p̃: gives the log-density (K), in nats, of points (K, ...) in the shape of
+    /// <see cref="Flow.InputShape"/>, differentiably. K is N, or M·N with contexts: the N points of the
+    /// first context come first. Finite for every point; it must not dispose or change its argument.
     /// </param>
     /// <param name="samples">N, the number of samples, for each context where there are contexts; at least 1.</param>
     /// <param name="context">(M, C) for a conditional flow, M at least 1: the result is the mean over the contexts.</param>
@@ -31,16 +32,20 @@ public static class VariationalInference
     /// <param name="seed">Makes the result repeatable; null draws from torch's generator. Take another one in every step.</param>
     /// <returns>A tensor without dimensions, which the caller disposes.</returns>
     /// <exception cref="ArgumentException">
-    /// An argument does not fit, a layer of the flow is random, as a dequantization is, or the log-density of a point is not finite; the message says of which.
+    /// An argument does not fit, a layer of the flow is random, as a dequantization
+    /// is, or the log-density of a point is not finite; the message says of which.
     /// </exception>
-    /// <exception cref="InvalidOperationException">A sample of the flow is not finite, or its base density has weights but draws samples without gradients.</exception>
-    public static Tensor ReverseKl(Flow flow, Func<Tensor, Tensor> logDensity, long samples, Tensor? context = null, GradientEstimator estimator = GradientEstimator.Path, long? seed = null)
+    /// <exception cref="InvalidOperationException">A sample of the flow is not finite,
+    /// or its base density has weights but draws samples without gradients.</exception>
+    public static Tensor ReverseKl(Flow flow, Func<Tensor, Tensor> logDensity, long samples, Tensor? context = null,
+        GradientEstimator estimator = GradientEstimator.Path, long? seed = null)
     {
         ArgumentNullException.ThrowIfNull(flow);
         ArgumentNullException.ThrowIfNull(logDensity);
         ArgumentOutOfRangeException.ThrowIfLessThan(samples, 1);
         if (!Enum.IsDefined(estimator)) throw new ArgumentOutOfRangeException(nameof(estimator), estimator, "There is no such estimator.");
-        return ReverseKlOf(flow, (x, _) => logDensity(x), samples, context, estimator, seed, $"{nameof(VariationalInference)}.{nameof(ReverseKl)}", check: true);
+        return ReverseKlOf(flow, (x, _) => logDensity(x), samples, context, estimator, seed,
+            $"{nameof(VariationalInference)}.{nameof(ReverseKl)}", check: true);
     }
 
     /// <summary>As the public method, with a log-density that takes the context of each point too.</summary>
@@ -52,11 +57,13 @@ public static class VariationalInference
     /// <param name="seed">Fixes the noise.</param>
     /// <param name="owner">What errors name.</param>
     /// <param name="check">Whether values are looked at, which waits for a device; if not, what is not finite makes the result so.</param>
-    internal static Tensor ReverseKlOf(Flow flow, Func<Tensor, Tensor?, Tensor> logDensity, long samples, Tensor? context, GradientEstimator estimator, long? seed, string owner, bool check)
+    internal static Tensor ReverseKlOf(Flow flow, Func<Tensor, Tensor?, Tensor> logDensity, long samples, Tensor? context,
+        GradientEstimator estimator, long? seed, string owner, bool check)
     {
         if (flow.IsStochastic) throw new ArgumentException(flow.Stochastic(owner), nameof(flow));
         flow.CheckContext(context, null, owner, mayWait: check);
-        if (context?.shape[0] == 0) throw new ArgumentException($"{owner} needs at least one context; got an empty batch.", nameof(context));
+        if (context?.shape[0] == 0)
+            throw new ArgumentException($"{owner} needs at least one context; got an empty batch.", nameof(context));
 
         using var scope = NewDisposeScope();
         var (x, logProb) = flow.Draw(samples, context, 1, seed, owner, Passes.One, check: false);
@@ -65,8 +72,12 @@ public static class VariationalInference
         {
             var values = logDensity(points, given);
             // without its gradient the flow would only be taught to spread
-            if (values is { IsInvalid: false, requires_grad: false } && values.is_floating_point() && points.requires_grad && is_grad_enabled())
-                throw new ArgumentException($"{owner} expects logDensity to be differentiable with respect to the points, but what it gave has no gradient. Compute it by operations of torch on the points, without no_grad, detach or .data; of a density that is constant add points.flatten(1).sum(1) * 0.", nameof(logDensity));
+            if (values is { IsInvalid: false, requires_grad: false } && values.is_floating_point() && points.requires_grad
+                && is_grad_enabled())
+                throw new ArgumentException(
+                    $"{owner} expects logDensity to be differentiable with respect to the points, but what it gave has no gradient. " +
+                    $"Compute it by operations of torch on the points, without no_grad, detach or .data; of a density that is constant " +
+                    $"add points.flatten(1).sum(1) * 0.", nameof(logDensity));
             return values;
         }
         if (estimator == GradientEstimator.Total || !is_grad_enabled())

@@ -5,8 +5,10 @@ namespace RealNvp.Internal;
 /// <summary>Sums over examples, and parts of a large tensor for a pass over data in bounded memory.</summary>
 internal static class Batch
 {
-    /// <summary>The sum over all but the batch (N), which is a log-determinant if it is of the log-derivatives of an elementwise map.</summary>
-    public static Tensor SumExamples(Tensor logDerivative) => logDerivative.dim() <= 1 ? logDerivative.alias() : logDerivative.flatten(1).sum(1);
+    /// <summary>The sum over all but the batch (N), which is a log-determinant
+    /// if it is of the log-derivatives of an elementwise map.</summary>
+    public static Tensor SumExamples(Tensor logDerivative) => logDerivative.dim() <= 1 ? logDerivative.alias()
+        : logDerivative.flatten(1).sum(1);
 
     private const long Elements = 1 << 22;
 

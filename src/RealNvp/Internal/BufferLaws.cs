@@ -24,20 +24,24 @@ internal static class BufferLaws
         var seen = new bool[indices.Length];
         for (var i = 0; i < indices.Length; i++)
         {
-            if (indices[i] < 0 || indices[i] >= indices.Length || seen[indices[i]]) return $"{name} has the value {indices[i]} at position {i}; expected each of 0 to {indices.Length - 1} once";
+            if (indices[i] < 0 || indices[i] >= indices.Length || seen[indices[i]])
+                return $"{name} has the value {indices[i]} at position {i}; expected each of 0 to {indices.Length - 1} once";
             seen[indices[i]] = true;
         }
         return null;
     }
 
     /// <summary>1 or -1.</summary>
-    public static string? Signs(IReadOnlyDictionary<string, Tensor> state, string name) => Each(state, name, v => Math.Abs(v) == 1, "1 or -1");
+    public static string? Signs(IReadOnlyDictionary<string, Tensor> state, string name) =>
+        Each(state, name, v => Math.Abs(v) == 1, "1 or -1");
 
     /// <summary>No NaN and no infinity.</summary>
-    public static string? Finite(IReadOnlyDictionary<string, Tensor> state, string name) => Each(state, name, double.IsFinite, "finite numbers");
+    public static string? Finite(IReadOnlyDictionary<string, Tensor> state, string name) =>
+        Each(state, name, double.IsFinite, "finite numbers");
 
     /// <summary>Finite and not negative, as variances and counts.</summary>
-    public static string? NotNegative(IReadOnlyDictionary<string, Tensor> state, string name) => Each(state, name, v => v >= 0 && double.IsFinite(v), "numbers that are finite and not negative");
+    public static string? NotNegative(IReadOnlyDictionary<string, Tensor> state, string name) =>
+        Each(state, name, v => v >= 0 && double.IsFinite(v), "numbers that are finite and not negative");
 
     /// <summary>From <paramref name="least"/> to <paramref name="most"/>.</summary>
     public static string? Within(IReadOnlyDictionary<string, Tensor> state, string name, double least, double most) =>
@@ -53,7 +57,8 @@ internal static class BufferLaws
         using var scope = NewDisposeScope();
         var values = tensor.FetchDoubles();
         for (var i = 0; i < values.Length; i++)
-            if (!holds(values[i])) return FormattableString.Invariant($"{name} has the value {values[i]:G9} at position {i}; expected {expected}");
+            if (!holds(values[i]))
+                return FormattableString.Invariant($"{name} has the value {values[i]:G9} at position {i}; expected {expected}");
         return null;
     }
 }

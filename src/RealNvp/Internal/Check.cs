@@ -13,15 +13,20 @@ internal static class Check
     public static void Tensor(Tensor? tensor, string parameter)
     {
         ArgumentNullException.ThrowIfNull(tensor, parameter);
-        if (tensor.IsInvalid) throw new ObjectDisposedException(parameter, $"The tensor '{parameter}' has been disposed. Keep it alive until the call returns.");
-        if (tensor.is_sparse) throw new ArgumentException($"The tensor '{parameter}' is sparse. Convert it: {parameter}.to_dense().", parameter);
+        if (tensor.IsInvalid)
+            throw new ObjectDisposedException(parameter,
+                $"The tensor '{parameter}' has been disposed. Keep it alive until the call returns.");
+        if (tensor.is_sparse)
+            throw new ArgumentException($"The tensor '{parameter}' is sparse. Convert it: {parameter}.to_dense().", parameter);
     }
 
     /// <summary>Refuses a tensor that has a shape, but no numbers; of a layer with weights the device of these tells.</summary>
     public static void NotMeta(Tensor tensor, string parameter)
     {
         if (tensor.device_type == DeviceType.META)
-            throw new ArgumentException($"The tensor '{parameter}' is on the device meta, so it has a shape, but no numbers. Make it on the CPU or a GPU.", parameter);
+            throw new ArgumentException(
+                $"The tensor '{parameter}' is on the device meta, so it has a shape, but no numbers. Make it on the CPU or a GPU.",
+                parameter);
     }
 
     /// <summary>Checks the arguments of a network that is called alone: shapes, dtype and device, so that no kernel meets others.</summary>
@@ -48,7 +53,8 @@ internal static class Check
         if (weight.IsInvalid) throw Disposed(owner);
         var shape = input!.shape;
         if (shape.Length < 2 || shape[1] != weight.shape[0])
-            throw new ArgumentException($"{owner} expects input of shape (N, {weight.shape[0]}, ...); got {EventShape.Format(shape)}.", nameof(input));
+            throw new ArgumentException($"{owner} expects input of shape (N, {weight.shape[0]}, ...); got {EventShape.Format(shape)}.",
+                nameof(input));
         OfWeights(input, nameof(input), owner, weight);
     }
 
@@ -56,7 +62,9 @@ internal static class Check
     private static void OfWeights(Tensor tensor, string parameter, string owner, Tensor weight)
     {
         if (tensor.dtype != weight.dtype)
-            throw new ArgumentException($"{owner} has weights of dtype {weight.dtype}, but {parameter} has {tensor.dtype}. Convert one of them: {parameter}.to({Name(weight.dtype)}) or module.to({Name(tensor.dtype)}).", parameter);
+            throw new ArgumentException(
+                $"{owner} has weights of dtype {weight.dtype}, but {parameter} has {tensor.dtype}. Convert one of them: " +
+                $"{parameter}.to({Name(weight.dtype)}) or module.to({Name(tensor.dtype)}).", parameter);
         Device(tensor, parameter, owner, weight);
         NotMeta(tensor, parameter);
     }
@@ -76,11 +84,17 @@ internal static class Check
         var fits = shape.Length >= 2 && given.Length == shape.Length && given[1] == perElement * shape[1];
         for (var d = 0; fits && d < shape.Length; d++) fits = d == 1 || given[d] == shape[d] || given[d] == 1;
         if (!fits)
-            throw new ArgumentException($"{owner} needs {perElement} parameters for each channel or feature of {EventShape.Format(shape)}, in a tensor (N, {perElement}·C, ...); got {EventShape.Format(given)}.", nameof(parameters));
+            throw new ArgumentException(
+                $"{owner} needs {perElement} parameters for each channel or feature of {EventShape.Format(shape)}, in a tensor (N, " +
+                $"{perElement}·C, ...); got {EventShape.Format(given)}.", nameof(parameters));
         if (!input.is_floating_point())
-            throw new ArgumentException($"{owner} expects {parameter} with a floating-point dtype; got {input.dtype}. Convert it: {parameter}.to(torch.float32).", parameter);
+            throw new ArgumentException(
+                $"{owner} expects {parameter} with a floating-point dtype; got {input.dtype}. Convert it: {parameter}.to(torch.float32).",
+                parameter);
         if (input.dtype != parameters.dtype || input.device_type != parameters.device_type)
-            throw new ArgumentException($"{owner} expects {parameter} and {nameof(parameters)} of one dtype and on one device; got {input.dtype} on {input.device} and {parameters.dtype} on {parameters.device}. Convert one of them.", nameof(parameters));
+            throw new ArgumentException(
+                $"{owner} expects {parameter} and {nameof(parameters)} of one dtype and on one device; got {input.dtype} on " +
+                $"{input.device} and {parameters.dtype} on {parameters.device}. Convert one of them.", nameof(parameters));
     }
 
     /// <summary>Throws if a list is null, empty or has a null in it.</summary>
@@ -98,8 +112,11 @@ internal static class Check
     public static void Available(Device? device, string parameter)
     {
         if (device is { type: DeviceType.CUDA } && !cuda.is_available())
-            throw new ArgumentException($"The device is {device}, but no CUDA device was found. Use the CPU, or add TorchSharp-cuda-windows or TorchSharp-cuda-linux to the application on a machine with an NVIDIA GPU.", parameter);
-        if (device is { type: DeviceType.META }) throw new ArgumentException("The device is meta, on which tensors have no numbers. Use the CPU or a GPU.", parameter);
+            throw new ArgumentException(
+                $"The device is {device}, but no CUDA device was found. Use the CPU, or add TorchSharp-cuda-windows or " +
+                $"TorchSharp-cuda-linux to the application on a machine with an NVIDIA GPU.", parameter);
+        if (device is { type: DeviceType.META })
+            throw new ArgumentException("The device is meta, on which tensors have no numbers. Use the CPU or a GPU.", parameter);
     }
 
     /// <summary>Checks a batch of examples of shape (N, <paramref name="expected"/>).</summary>
@@ -111,19 +128,29 @@ internal static class Check
         {
             if (shape.Length > 0 && e.Matches(shape.AsSpan(1))) return;
             var hint = e.Matches(shape) ? $" Add the batch dimension: {parameter}.unsqueeze(0)." : "";
-            throw new ArgumentException($"{owner} expects {parameter} of shape {Batched(e)}; got {EventShape.Format(shape)}.{hint}", parameter);
+            throw new ArgumentException($"{owner} expects {parameter} of shape {Batched(e)}; got {EventShape.Format(shape)}.{hint}",
+                parameter);
         }
         if (shape.Length == 0)
-            throw new ArgumentException($"{owner} expects {parameter} with a batch dimension in front, (N, ...); got a tensor without dimensions. Use {parameter}.reshape(1, 1).", parameter);
+            throw new ArgumentException(
+                $"{owner} expects {parameter} with a batch dimension in front, (N, ...); got a tensor without dimensions. Use " +
+                $"{parameter}.reshape(1, 1).", parameter);
     }
 
-    /// <summary>Checks that a tensor is floating point, and has the dtype (unless any will do) and the device of the module's weights, if it has any.</summary>
+    /// <summary>Checks that a tensor is floating point, and has the dtype (unless any
+    /// will do) and the device of the module's weights, if it has any.</summary>
     public static void Like(Tensor tensor, string parameter, string owner, Tensor? weight, bool anyDtype = false)
     {
         if (!tensor.is_floating_point())
-            throw new ArgumentException($"{owner} expects {parameter} with a floating-point dtype; got {tensor.dtype}. Convert it: {parameter}.to(torch.float32).", parameter);
+            throw new ArgumentException(
+                $"{owner} expects {parameter} with a floating-point dtype; got {tensor.dtype}. Convert it: {parameter}.to(torch.float32).",
+                parameter);
         if (!TorchBackend.IsPrecise(tensor.dtype))
-            throw new ArgumentException($"{owner} computes in float32 or float64; {parameter} has {tensor.dtype}, which has too few digits for log-determinants. Convert it, and the module where it is in that dtype too: {parameter}.to(torch.float32), module.to(torch.float32). Networks alone can compute in bfloat16: {nameof(Flow)}.{nameof(Flow.ConditionerDtype)}.", parameter);
+            throw new ArgumentException(
+                $"{owner} computes in float32 or float64; {parameter} has {tensor.dtype}, which has too few digits for " +
+                $"log-determinants. Convert it, and the module where it is in that dtype too: {parameter}.to(torch.float32), " +
+                $"module.to(torch.float32). Networks alone can compute in bfloat16: {nameof(Flow)}.{nameof(Flow.ConditionerDtype)}.",
+                parameter);
         if (weight is null)
         {
             NotMeta(tensor, parameter);
@@ -131,31 +158,42 @@ internal static class Check
         }
         if (weight.IsInvalid) throw Disposed(owner);
         if (anyDtype && !TorchBackend.IsPrecise(weight.dtype))
-            throw new ArgumentException($"{owner} computes in float32 or float64; the weights have {weight.dtype}, which has too few digits for log-determinants. Convert them: module.to(torch.float32). Networks alone can compute in bfloat16: {nameof(Flow)}.{nameof(Flow.ConditionerDtype)}.", parameter);
+            throw new ArgumentException(
+                $"{owner} computes in float32 or float64; the weights have {weight.dtype}, which has too few digits for " +
+                $"log-determinants. Convert them: module.to(torch.float32). Networks alone can compute in bfloat16: " +
+                $"{nameof(Flow)}.{nameof(Flow.ConditionerDtype)}.", parameter);
         if (!anyDtype && tensor.dtype != weight.dtype)
-            throw new ArgumentException($"{owner} has weights of dtype {weight.dtype}, but {parameter} has {tensor.dtype}. Convert one of them: {parameter}.to({Name(weight.dtype)}) or module.to({Name(tensor.dtype)}).", parameter);
+            throw new ArgumentException(
+                $"{owner} has weights of dtype {weight.dtype}, but {parameter} has {tensor.dtype}. Convert one of them: " +
+                $"{parameter}.to({Name(weight.dtype)}) or module.to({Name(tensor.dtype)}).", parameter);
         Device(tensor, parameter, owner, weight);
         NotMeta(tensor, parameter);
     }
 
     /// <summary>What whoever reads a disposed module gets.</summary>
     /// <param name="owner">The module, or its method that was called.</param>
-    public static ObjectDisposedException Disposed(string owner) => new(owner, $"{owner}: the module, or a part of it, has been disposed. Keep it alive as long as you use it.");
+    public static ObjectDisposedException Disposed(string owner) =>
+        new(owner, $"{owner}: the module, or a part of it, has been disposed. Keep it alive as long as you use it.");
 
     /// <summary>Checks that a tensor is on the device of the module's weights.</summary>
     public static void Device(Tensor tensor, string parameter, string owner, Tensor weight)
     {
         if (tensor.device_type != weight.device_type || tensor.device_index != weight.device_index)
-            throw new ArgumentException($"{owner} has weights on {weight.device}, but {parameter} is on {tensor.device}. Move one of them: {parameter}.to(\"{weight.device}\") or module.to(\"{tensor.device}\").", parameter);
+            throw new ArgumentException(
+                $"{owner} has weights on {weight.device}, but {parameter} is on {tensor.device}. Move one of them: " +
+                $"{parameter}.to(\"{weight.device}\") or module.to(\"{tensor.device}\").", parameter);
     }
 
-    /// <summary>Checks the context of shape (N, <paramref name="size"/>); a size of 0 means that no context is used. Null <paramref name="examples"/>: any number M.</summary>
+    /// <summary>Checks the context of shape (N, <paramref name="size"/>); a size of 0 means
+    /// that no context is used. Null <paramref name="examples"/>: any number M.</summary>
     public static void Context(Tensor? context, long size, long? examples, string owner, Tensor? weight, bool anyDtype = false)
     {
         ContextShape(context, size, examples, owner);
         if (context is null) return;
         if (IsWhole(context))
-            throw new ArgumentException($"{owner} expects a context with a floating-point dtype; got {context.dtype}. Convert numbers: context.to(torch.float32).{Labels}", nameof(context));
+            throw new ArgumentException(
+                $"{owner} expects a context with a floating-point dtype; got {context.dtype}. Convert numbers: " +
+                $"context.to(torch.float32).{Labels}", nameof(context));
         Like(context, nameof(context), owner, weight, anyDtype);
     }
 
@@ -166,17 +204,25 @@ internal static class Check
         if (context is null)
         {
             if (size == 0) return;
-            throw new ArgumentNullException(nameof(context), $"{owner} is conditional: it needs a context of shape {shape}{(examples is null ? ", one row for each of M conditions" : "")}.");
+            throw new ArgumentNullException(nameof(context),
+                $"{owner} is conditional: it needs a context of shape " +
+                $"{shape}{(examples is null ? ", one row for each of M conditions" : "")}.");
         }
         Tensor(context, nameof(context));
         if (size == 0)
-            throw new ArgumentException($"{owner} takes no context, but one of shape {EventShape.Format(context.shape)} was given. Build it with a context size to make it conditional.", nameof(context));
+            throw new ArgumentException(
+                $"{owner} takes no context, but one of shape {EventShape.Format(context.shape)} was given. Build it with a context size " +
+                $"to make it conditional.", nameof(context));
         if (context.dim() != 2 || context.shape[1] != size || (examples is { } e && context.shape[0] != e))
-            throw new ArgumentException($"{owner} expects a context of shape {shape}{(examples is null ? "" : ", one row an example")}; got {EventShape.Format(context.shape)}.{(context.dim() == 1 || IsWhole(context) ? Labels : "")}", nameof(context));
+            throw new ArgumentException(
+                $"{owner} expects a context of shape {shape}{(examples is null ? "" : ", one row an example")}; got " +
+                $"{EventShape.Format(context.shape)}.{(context.dim() == 1 || IsWhole(context) ? Labels : "")}", nameof(context));
     }
 
     // what somebody with classes passes first
-    private const string Labels = $" For class labels, build the flow with a {nameof(LabelEncoder)}, which takes them (N), or pass one-hot vectors: torch.nn.functional.one_hot(labels, classes).to(torch.float32).";
+    private const string Labels =
+        $" For class labels, build the flow with a {nameof(LabelEncoder)}, which takes them (N), or pass one-hot vectors: " +
+            $"torch.nn.functional.one_hot(labels, classes).to(torch.float32).";
 
     private static bool IsWhole(Tensor tensor) => !tensor.is_floating_point() && !tensor.is_complex();
 
@@ -192,7 +238,10 @@ internal static class Check
         using var _ = no_grad();
         var bad = tensor.isfinite().logical_not();
         var at = bad.nonzero();
-        throw new ArgumentException($"{owner} expects finite values; {parameter} holds {at.shape[0]} value(s) that are NaN or infinite, the first at index {EventShape.Format(at[0].FetchInt64s())}. Remove or replace them.{(bad.dim() > 1 ? $" They are in {Rows(bad.flatten(1).any(1))}." : "")}", parameter);
+        throw new ArgumentException(
+            $"{owner} expects finite values; {parameter} holds {at.shape[0]} value(s) that are NaN or infinite, the first at index " +
+            $"{EventShape.Format(at[0].FetchInt64s())}. Remove or replace " +
+            $"them.{(bad.dim() > 1 ? $" They are in {Rows(bad.flatten(1).any(1))}." : "")}", parameter);
     }
 
     /// <summary>Names the rows for which a mask (N) is true: "row 3", "rows 3, 7, 9", "5,000 rows (3, 7, ...)".</summary>
@@ -204,13 +253,16 @@ internal static class Check
         const int most = 10;
         using var scope = NewDisposeScope();
         var rows = mask.nonzero().flatten();
-        var (count, names) = (rows.shape[0], string.Join(", ", rows.narrow(0, 0, Math.Min(most, rows.shape[0])).FetchInt64s().Select(r => r + first)));
-        var named = count == 1 ? $"row {names}" : count <= most ? $"rows {names}" : FormattableString.Invariant($"{count:N0} rows ({names}, ...)");
+        var (count, names) = (rows.shape[0],
+            string.Join(", ", rows.narrow(0, 0, Math.Min(most, rows.shape[0])).FetchInt64s().Select(r => r + first)));
+        var named = count == 1 ? $"row {names}" : count <= most ? $"rows {names}"
+            : FormattableString.Invariant($"{count:N0} rows ({names}, ...)");
         return verbs is not { } v ? named : $"{named} {(count == 1 ? v.One : v.More)}";
     }
 
     public static long Positive(long value, string parameter, string what) =>
-        value >= 1 ? NotNegative(value, parameter, what) : throw new ArgumentOutOfRangeException(parameter, value, $"{what} must be at least 1.");
+        value >= 1 ? NotNegative(value, parameter, what)
+            : throw new ArgumentOutOfRangeException(parameter, value, $"{what} must be at least 1.");
 
     /// <summary>A size, small enough for products of two of them.</summary>
     public static long NotNegative(long value, string parameter, string what) => value switch
@@ -225,13 +277,16 @@ internal static class Check
         ? value : throw new ArgumentOutOfRangeException(parameter, value, $"{what} must be {least} to {Deepest}.");
 
     /// <summary>The limit of what a network sees, or null.</summary>
-    public static double? Limit(double? inputLimit) => inputLimit is not { } limit ? null : Ranges.InputLimit.Require(limit, nameof(inputLimit), "The limit of a network's inputs");
+    public static double? Limit(double? inputLimit) =>
+        inputLimit is not { } limit ? null : Ranges.InputLimit.Require(limit, nameof(inputLimit), "The limit of a network's inputs");
 
     /// <summary>The size D of a shape [D].</summary>
     public static long Vector(EventShape shape, string parameter, string what) =>
-        shape.Count == 1 && shape[0] >= 1 ? shape[0] : throw new ArgumentException($"{what} needs a vector [D] of a known size; got {shape}.", parameter);
+        shape.Count == 1 && shape[0] >= 1 ? shape[0]
+            : throw new ArgumentException($"{what} needs a vector [D] of a known size; got {shape}.", parameter);
 
-    private static string Batched(EventShape shape) => $"(N, {string.Join(", ", shape.Select(s => s == -1 ? "*" : s.ToString(System.Globalization.CultureInfo.InvariantCulture)))})";
+    private static string Batched(EventShape shape) =>
+        $"(N, {string.Join(", ", shape.Select(s => s == -1 ? "*" : s.ToString(System.Globalization.CultureInfo.InvariantCulture)))})";
 
     private static string Name(ScalarType dtype) => "torch." + dtype.ToString().ToLowerInvariant();
 }

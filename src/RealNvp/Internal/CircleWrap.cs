@@ -55,5 +55,6 @@ internal sealed class CircleElements
     public Tensor Wrapped(Tensor x) => mask is null ? wrap.Of(x) : wrap.Of(x).where(mask.Value, x);
 
     /// <summary>The circles that a layer keeps which leaves other elements as they are.</summary>
-    public IReadOnlyList<Circle> Through(IReadOnlyList<Circle> circles) => [.. circles.Where(c => !features.Contains(c.Feature) || Circles.Contains(c))];
+    public IReadOnlyList<Circle> Through(IReadOnlyList<Circle> circles) =>
+        [.. circles.Where(c => !features.Contains(c.Feature) || Circles.Contains(c))];
 }

@@ -25,7 +25,8 @@ internal sealed class Constant : IDisposable
         Weights.Made(this);
     }
 
-    /// <summary>A constant of the default dtype that others have too. While a model is loaded, it is not made before the file has proved to fit.</summary>
+    /// <summary>A constant of the default dtype that others have too. While a model
+    /// is loaded, it is not made before the file has proved to fit.</summary>
     public Constant(SharedConstant shared)
     {
         this.shared = shared;

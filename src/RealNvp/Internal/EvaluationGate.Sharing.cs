@@ -40,7 +40,8 @@ internal sealed partial class EvaluationGate
             while (other.readers.Keys.Any(r => r != me) || (other.writer != 0 && other.writer != me) || other.sleeping > 0)
             {
                 if (Environment.TickCount64 - since > 10 * Patience)
-                    throw new InvalidOperationException("Parts of this flow are parts of other flows, which are in use. Build it while nothing is computed with them.");
+                    throw new InvalidOperationException(
+                        "Parts of this flow are parts of other flows, which are in use. Build it while nothing is computed with them.");
                 Monitor.Wait(other.latch, 10);
             }
             other.joined = this;

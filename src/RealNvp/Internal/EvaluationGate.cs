@@ -6,11 +6,12 @@ namespace RealNvp.Internal;
 /// Lets any number of threads compute in evaluation mode with modules whose own mode is training, and one thread compute in their own mode.
 /// </summary>
 /// <remarks>
-/// <para>Networks of users and of TorchSharp ask their module whether it trains, so the mode of the modules themselves has to change. The first thread that
-/// comes to evaluate notes the mode of each part and sets evaluation, those that come then find it so, and the last one to leave puts the noted modes back.
-/// A thread that computes in training mode waits until nobody evaluates, and the others wait for it.</para>
-/// <para>Flows with a part in common share one gate. Both sides are reentrant on their thread. Nobody who is inside waits for anybody, so there is no deadlock: a
-/// thread that comes to evaluate lets one that waits to train go first, but not for longer than a second.</para>
+/// <para>Networks of users and of TorchSharp ask their module whether it trains, so the mode of the modules
+/// themselves has to change. The first thread that comes to evaluate notes the mode of each part and sets
+/// evaluation, those that come then find it so, and the last one to leave puts the noted modes back. A
+/// thread that computes in training mode waits until nobody evaluates, and the others wait for it.</para>
+/// <para>Flows with a part in common share one gate. Both sides are reentrant on their thread. Nobody who is inside waits for anybody, so
+/// there is no deadlock: a thread that comes to evaluate lets one that waits to train go first, but not for longer than a second.</para>
 /// </remarks>
 internal sealed partial class EvaluationGate
 {
@@ -158,7 +159,8 @@ internal sealed partial class EvaluationGate
         switching = true;
         try
         {
-            // train() reaches all below, so parents come first; a part of two flows may need another round, and one that refuses a mode keeps its own
+            // train() reaches all below, so parents come first; a part of two flows
+            // may need another round, and one that refuses a mode keeps its own
             for (var round = 0; round < 3; round++)
                 foreach (var (part, mode) in own)
                     if (part.training != mode) part.train(mode);

@@ -2,7 +2,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Internal;
 
-/// <summary>Puts a module that no flow has yet into evaluation mode, and each part of it back as it was on dispose. Of a flow, many threads may ask at once: see <see cref="EvaluationGate"/>.</summary>
+/// <summary>Puts a module that no flow has yet into evaluation mode, and each part of it back as it was
+/// on dispose. Of a flow, many threads may ask at once: see <see cref="EvaluationGate"/>.</summary>
 internal readonly struct EvaluationMode : IDisposable
 {
     private readonly (nn.Module Module, bool Training)[]? before;

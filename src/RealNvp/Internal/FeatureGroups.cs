@@ -2,7 +2,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Internal;
 
-/// <summary>The features of a vector parted into groups: takes the columns of a group, and puts the columns of all groups back in their places.</summary>
+/// <summary>The features of a vector parted into groups: takes the columns of a
+/// group, and puts the columns of all groups back in their places.</summary>
 internal sealed class FeatureGroups
 {
     private readonly Constant[] indices;
@@ -10,7 +11,8 @@ internal sealed class FeatureGroups
 
     /// <summary>Makes the groups.</summary>
     /// <param name="groups">The features of each group; each feature of 0 to D − 1 is in one.</param>
-    /// <param name="constant">Makes a constant of the module's, which moves and disposes it. Called inside the caller's dispose scope.</param>
+    /// <param name="constant">Makes a constant of the module's, which moves
+    /// and disposes it. Called inside the caller's dispose scope.</param>
     public FeatureGroups(IReadOnlyList<IReadOnlyList<long>> groups, Func<Tensor, Constant> constant)
     {
         var back = new long[groups.Sum(g => g.Count)];
@@ -37,5 +39,6 @@ internal sealed class FeatureGroups
     public Tensor Join(IReadOnlyList<Tensor> parts) => cat([.. parts], 1).index_select(1, On(merge, parts[0]));
 
     // a module without weights has no device of its own
-    private static Tensor On(Constant constant, Tensor like) => constant.Value.device_type == like.device_type ? constant.Value : constant.Value.to(like.device);
+    private static Tensor On(Constant constant, Tensor like) => constant.Value.device_type == like.device_type ? constant.Value
+        : constant.Value.to(like.device);
 }

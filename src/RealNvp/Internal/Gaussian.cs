@@ -10,7 +10,8 @@ internal static class Gaussian
     /// <summary>The largest |log σ|: that of the affine transformer, so that σ and 1/σ are finite in float32.</summary>
     public const double MaxLogScale = AffineForm.MaxLogScale;
 
-    private static readonly Scalar limit = Scalars.Of(MaxLogScale), minusLimit = Scalars.Of(-MaxLogScale), halfLogTwoPi = Scalars.Of(0.5 * Math.Log(2 * Math.PI));
+    private static readonly Scalar limit = Scalars.Of(MaxLogScale), minusLimit = Scalars.Of(-MaxLogScale),
+        halfLogTwoPi = Scalars.Of(0.5 * Math.Log(2 * Math.PI));
 
     public static Tensor Limited(Tensor logScale) => logScale.clamp(minusLimit, limit);
 

@@ -39,10 +39,12 @@ internal static class HostFetch
 
     // TorchSharp's accessor throws on a tensor without elements
     /// <summary>All values of a tensor, in float64, in order. The caller has a dispose scope.</summary>
-    public static double[] FetchDoubles(this Tensor tensor) => tensor.numel() == 0 ? [] : tensor.FetchAll(ScalarType.Float64).data<double>().ToArray();
+    public static double[] FetchDoubles(this Tensor tensor) =>
+        tensor.numel() == 0 ? [] : tensor.FetchAll(ScalarType.Float64).data<double>().ToArray();
 
     /// <summary>All values of an int64 tensor, in order. The caller has a dispose scope.</summary>
-    public static long[] FetchInt64s(this Tensor tensor) => tensor.numel() == 0 ? [] : tensor.FetchAll(ScalarType.Int64).data<long>().ToArray();
+    public static long[] FetchInt64s(this Tensor tensor) =>
+        tensor.numel() == 0 ? [] : tensor.FetchAll(ScalarType.Int64).data<long>().ToArray();
 
     /// <summary>The tensor on the CPU, itself where it is there.</summary>
     public static Tensor FetchTensor(this Tensor tensor)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -28,7 +29,10 @@ internal static class MemoryCheck
         var bytes = (double)samples * elements * size;
         if (IsThereMemory(bytes)) return (long)samples;
         var some = Math.Max(1, Comfortable / size / Math.Max(1, elements));
-        throw new InsufficientMemoryException(FormattableString.Invariant($"{owner} was asked for {samples:N0} samples of {elements:N0} number(s) each, which take {Bytes(bytes)} as {dtype}: there is not enough memory. Draw some at a time, such as {some:N0}, and use or save them before you draw the next ones."));
+        throw new InsufficientMemoryException(
+            string.Create(CultureInfo.InvariantCulture,
+            $"{owner} was asked for {samples:N0} samples of {elements:N0} number(s) each, which take {Bytes(bytes)} as {dtype}: there " +
+            $"is not enough memory. Draw some at a time, such as {some:N0}, and use or save them before you draw the next ones."));
     }
 
     /// <summary>Throws if there is no memory for the results of many rows: before the first of them is computed.</summary>
@@ -36,7 +40,10 @@ internal static class MemoryCheck
     {
         var bytes = (double)rows * numbers * sizeof(float);
         if (IsThereMemory(bytes)) return;
-        throw new InsufficientMemoryException(FormattableString.Invariant($"{owner} has results of {numbers:N0} number(s) for each of {rows:N0} rows, which take {Bytes(bytes)}: there is not enough memory. Pass some rows at a time, and use or save their results before you pass the next ones."));
+        throw new InsufficientMemoryException(
+            string.Create(CultureInfo.InvariantCulture,
+            $"{owner} has results of {numbers:N0} number(s) for each of {rows:N0} rows, which take {Bytes(bytes)}: there is not enough " +
+            $"memory. Pass some rows at a time, and use or save their results before you pass the next ones."));
     }
 
     /// <summary>The error for a computation on rows that ran out of memory; null if the error is another one.</summary>
@@ -44,13 +51,18 @@ internal static class MemoryCheck
     /// <param name="owner">The method that was called.</param>
     /// <param name="rows">The rows in all.</param>
     /// <param name="size">The rows that are computed at a time.</param>
-    public static Exception? Of(Exception error, string owner, long rows, long size) => !IsOutOfMemory(error) ? null : new InsufficientMemoryException(FormattableString.Invariant(
-        $"{owner}: there is not enough memory to compute {rows:N0} rows, {Math.Min(rows, size):N0} at a time, or to hold their results. {(size < rows ? "Pass fewer rows, or a smaller batch size" : "Pass fewer rows")}. ({error.Message.Split('\n')[0].Trim()})"), error);
+    public static Exception? Of(Exception error, string owner, long rows, long size) =>
+        !IsOutOfMemory(error) ? null : new InsufficientMemoryException(string.Create(CultureInfo.InvariantCulture,
+        $"{owner}: there is not enough memory to compute {rows:N0} rows, {Math.Min(rows, size):N0} at a time, or to hold their results. " +
+            $"{(size < rows ? "Pass fewer rows, or a smaller batch size" : "Pass fewer rows")}. ({error.Message.Split('\n')[0].Trim()})"),
+            error);
 
     // libtorch has no type for it: the allocators of CPU and CUDA, and sizes that no number holds
     private static bool IsOutOfMemory(Exception error) => error is ExternalException && (
-        error.Message.Contains("allocate memory", StringComparison.Ordinal) || error.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase) ||
-        error.Message.Contains("Storage size calculation overflowed", StringComparison.Ordinal) || error.Message.Contains("integer multiplication overflow", StringComparison.Ordinal));
+        error.Message.Contains("allocate memory", StringComparison.Ordinal)
+            || error.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase) ||
+        error.Message.Contains("Storage size calculation overflowed", StringComparison.Ordinal)
+            || error.Message.Contains("integer multiplication overflow", StringComparison.Ordinal));
 
     private static bool IsThereMemory(double bytes)
     {
@@ -67,5 +79,6 @@ internal static class MemoryCheck
         }
     }
 
-    private static string Bytes(double bytes) => bytes < 1e15 ? FormattableString.Invariant($"{bytes / (1L << 30):N0} GiB") : FormattableString.Invariant($"{bytes:0.#e+0} bytes");
+    private static string Bytes(double bytes) => bytes < 1e15 ? FormattableString.Invariant($"{bytes / (1L << 30):N0} GiB")
+        : FormattableString.Invariant($"{bytes:0.#e+0} bytes");
 }

@@ -4,23 +4,27 @@ using System.Text;
 namespace RealNvp.Internal;
 
 /// <summary>
-/// Loads TorchSharp's native library where no build has run, as in notebooks and scripts, and the system's libstdc++ is older than the one that it was built with.
-/// What the package's build target does for an application is done here to a copy in the user's folder (decision 0010).
+/// Loads TorchSharp's native library where no build has run, as in notebooks and scripts, and the
+/// system's libstdc++ is older than the one that it was built with. What the package's build target
+/// does for an application is done here to a copy in the user's folder (decision 0010).
 /// </summary>
 internal static class MendedLibrary
 {
     private const string File = "libLibTorchSharp.so", Version = "GLIBCXX_3.4.32";
 
     /// <summary>Loads a mended copy; false if there is nothing to mend here, or no place for it.</summary>
-    /// <param name="torchSharp">Where TorchSharp.dll lies: <c>.../torchsharp/VERSION/lib/netX/TorchSharp.dll</c> in a package cache.</param>
-    /// <param name="loadNeeded">Loads a library that the copy needs, by its name: the loader then finds it by its soname, whatever the copy's folder.</param>
+    /// <param name="torchSharp">Where TorchSharp.dll lies:
+    /// <c>.../torchsharp/VERSION/lib/netX/TorchSharp.dll</c> in a package cache.</param>
+    /// <param name="loadNeeded">Loads a library that the copy needs, by its name:
+    /// the loader then finds it by its soname, whatever the copy's folder.</param>
     /// <param name="folder">Where copies lie; null for the user's folder of application data.</param>
     public static bool TryLoad(string torchSharp, Func<string, bool> loadNeeded, string? folder = null)
     {
         if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64) return false;
         var package = Path.GetFullPath(Path.Combine(torchSharp, "..", "..", ".."));
         var source = Path.Combine(package, "runtimes", "linux-x64", "native", File);
-        folder ??= Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData) is { Length: > 0 } data ? Path.Combine(data, "RealNvp", "native") : null;
+        folder ??= Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData) is { Length: > 0 } data
+            ? Path.Combine(data, "RealNvp", "native") : null;
         if (folder is null || !System.IO.File.Exists(source)) return false;
         foreach (var name in new[] { "c10", "torch_cpu", "torch" })
             if (!loadNeeded(name)) return false;
@@ -43,14 +47,16 @@ internal static class MendedLibrary
         return copy;
     }
 
-    /// <summary>Marks the need for a version weak in a 64-bit little-endian ELF file: the loader then does without it. Offsets are those of elf.h.</summary>
+    /// <summary>Marks the need for a version weak in a 64-bit little-endian ELF
+    /// file: the loader then does without it. Offsets are those of elf.h.</summary>
     /// <returns>How many entries were marked.</returns>
     /// <exception cref="InvalidDataException">It is no such file, or is cut off.</exception>
     public static int Weaken(byte[] file, string version)
     {
         try
         {
-            if (file.Length < 64 || BitConverter.ToUInt32(file) != 0x464c457f || file[4] != 2 || file[5] != 1) throw new InvalidDataException("This is no 64-bit little-endian ELF file.");
+            if (file.Length < 64 || BitConverter.ToUInt32(file) != 0x464c457f || file[4] != 2 || file[5] != 1)
+                throw new InvalidDataException("This is no 64-bit little-endian ELF file.");
             var (sections, size, count, marked) = (U64(0x28), U16(0x3A), U16(0x3C), 0);
             for (var i = 0; i < count; i++)
             {
@@ -74,7 +80,8 @@ internal static class MendedLibrary
             }
             return marked;
         }
-        catch (Exception e) when (e is ArgumentException or OverflowException or IndexOutOfRangeException) { throw new InvalidDataException("The ELF file is damaged or cut off.", e); }
+        catch (Exception e) when (e is ArgumentException or OverflowException
+            or IndexOutOfRangeException) { throw new InvalidDataException("The ELF file is damaged or cut off.", e); }
 
         long U64(long at) => BitConverter.ToInt64(file, checked((int)at));
         long U32(long at) => BitConverter.ToUInt32(file, checked((int)at));

@@ -23,7 +23,8 @@ internal static class ModuleHooks
         var found = new List<FieldInfo>();
         for (; type is not null && type != typeof(object); type = type.BaseType)
             found.AddRange(type.GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)
-                .Where(f => f.Name.Contains("hook", StringComparison.OrdinalIgnoreCase) && typeof(ICollection).IsAssignableFrom(f.FieldType)));
+                .Where(f => f.Name.Contains("hook", StringComparison.OrdinalIgnoreCase)
+                    && typeof(ICollection).IsAssignableFrom(f.FieldType)));
         return [.. found];
     }
 }

@@ -4,10 +4,12 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Internal;
 
-/// <summary>Whether modules are disposed, for those who take them over: TorchSharp's own text about it names neither module nor argument.</summary>
+/// <summary>Whether modules are disposed, for those who take them over:
+/// TorchSharp's own text about it names neither module nor argument.</summary>
 internal static class ModuleLife
 {
-    // a disposed module has no weights, which looks like one that never had any, so its native handle is asked; null in a TorchSharp without that field
+    // a disposed module has no weights, which looks like one that never had any, so
+    // its native handle is asked; null in a TorchSharp without that field
     private static readonly FieldInfo? handle = typeof(nn.Module).GetField("handle", BindingFlags.Instance | BindingFlags.NonPublic);
 
     /// <summary>Throws if a module or a part of it is disposed; else gives it back.</summary>
@@ -18,8 +20,11 @@ internal static class ModuleLife
     public static T Alive<T>(T module, string parameter, string owner) where T : nn.Module?
     {
         if (module is null || FirstDisposed(module) is not { } gone) return module;
-        var what = ReferenceEquals(gone.Module, module) ? $"The {Name(module)}" : $"The part {gone.Path} ({Name(gone.Module)}) of the {Name(module)}";
-        throw new ObjectDisposedException(Name(gone.Module), $"{what} that {owner} got as '{parameter}' has been disposed. Who takes a layer, a density or a network disposes it with itself: make a new one for each.");
+        var what = ReferenceEquals(gone.Module, module) ? $"The {Name(module)}"
+            : $"The part {gone.Path} ({Name(gone.Module)}) of the {Name(module)}";
+        throw new ObjectDisposedException(Name(gone.Module),
+            $"{what} that {owner} got as '{parameter}' has been disposed. Who takes a layer, a density or a network disposes it with " +
+            $"itself: make a new one for each.");
     }
 
     /// <summary>The first disposed module among a module and its parts, with its path; null if there is none.</summary>

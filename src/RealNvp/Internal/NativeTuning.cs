@@ -46,7 +46,8 @@ internal static partial class NativeTuning
             onednn = error <= Float32Error;
             if (onednn) return CpuSetting.On;
             SetFloat32Precision(GlobalContext(), MkldnnBackend, MatmulOperation, Ieee);
-            return CpuSetting.Off(FormattableString.Invariant($"oneDNN rounds to bfloat16 on this processor (error {error:G2}), so the setting was taken back."));
+            return CpuSetting.Off(FormattableString.Invariant(
+                $"oneDNN rounds to bfloat16 on this processor (error {error:G2}), so the setting was taken back."));
         }
         catch (EntryPointNotFoundException) { return CpuSetting.Off("This libtorch has no such setting."); }
     }
@@ -71,6 +72,7 @@ internal static partial class NativeTuning
     [LibraryImport("torch_cpu", EntryPoint = "_ZN2at13globalContextEv")]
     private static partial IntPtr GlobalContext();
 
-    [LibraryImport("torch_cpu", EntryPoint = "_ZN2at7Context19setFloat32PrecisionENS_14Float32BackendENS_9Float32OpENS_16Float32PrecisionE")]
+    [LibraryImport("torch_cpu",
+        EntryPoint = "_ZN2at7Context19setFloat32PrecisionENS_14Float32BackendENS_9Float32OpENS_16Float32PrecisionE")]
     private static partial void SetFloat32Precision(IntPtr context, int backend, int operation, int precision);
 }

@@ -2,7 +2,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Internal;
 
-/// <summary>A layer has no inverse for what it got: a search found no root, or a matrix is singular. A flow says which layer it was, by a <see cref="NonFiniteException"/>.</summary>
+/// <summary>A layer has no inverse for what it got: a search found no root, or a matrix is
+/// singular. A flow says which layer it was, by a <see cref="NonFiniteException"/>.</summary>
 internal sealed class NoInverseException(string message, Exception? cause = null) : InvalidOperationException(message, cause)
 {
     /// <summary>The innermost layer that ran.</summary>

@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Internal;
 
-/// <summary>Whether a tensor holds NaN or infinity. In the memory of the CPU it is read as it lies there, without an operation or memory of its own.</summary>
+/// <summary>Whether a tensor holds NaN or infinity. In the memory of the CPU it is
+/// read as it lies there, without an operation or memory of its own.</summary>
 internal static class Numbers
 {
     // so many numbers that an operation costs what it does

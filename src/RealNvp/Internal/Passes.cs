@@ -4,10 +4,12 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Internal;
 
-/// <summary>How the rows of one call are computed: some at a time, so that memory does not grow with them, with progress and cancellation between.</summary>
+/// <summary>How the rows of one call are computed: some at a time, so that memory
+/// does not grow with them, with progress and cancellation between.</summary>
 internal readonly struct Passes
 {
-    // numbers in the rows of one pass: so many that a pass costs what it computes (on a GPU more), and so few that what networks keep of them is little.
+    // numbers in the rows of one pass: so many that a pass costs what it computes
+    // (on a GPU more), and so few that what networks keep of them is little.
     // A network for images keeps its hidden channels at every pixel
     private const long OfVectors = 1 << 19, OfImages = 1 << 17, TimesOnDevice = 4;
 
@@ -15,7 +17,8 @@ internal readonly struct Passes
     private readonly IProgress<long>? progress;
     private readonly CancellationToken token;
 
-    private Passes(long size, IProgress<long>? progress, CancellationToken token) => (this.size, this.progress, this.token) = (size, progress, token);
+    private Passes(long size, IProgress<long>? progress, CancellationToken token) =>
+        (this.size, this.progress, this.token) = (size, progress, token);
 
     /// <summary>All rows at once.</summary>
     public static Passes One => new(long.MaxValue, null, default);
@@ -33,14 +36,17 @@ internal readonly struct Passes
         return new(batchSize ?? Default(shape, device), progress, token);
     }
 
-    /// <summary>The rows of a pass if the caller does not say: the same on every machine, since noise depends on it if several layers draw.</summary>
+    /// <summary>The rows of a pass if the caller does not say: the same on every
+    /// machine, since noise depends on it if several layers draw.</summary>
     public static long Default(EventShape shape, DeviceType device) =>
-        Math.Max(16, (shape.Count == 1 ? OfVectors : OfImages) * (device == DeviceType.CPU ? 1 : TimesOnDevice) / Math.Max(1, shape.NumElements));
+        Math.Max(16, (shape.Count == 1 ? OfVectors : OfImages) * (device == DeviceType.CPU ? 1
+            : TimesOnDevice) / Math.Max(1, shape.NumElements));
 
     /// <summary>The same passes, but all rows at once.</summary>
     public Passes AtOnce() => new(long.MaxValue, progress, token);
 
-    /// <summary>Runs a pass for each part of the rows, and joins the results (rows, ...). One pass if the rows are few: the result is its own then.</summary>
+    /// <summary>Runs a pass for each part of the rows, and joins the results (rows,
+    /// ...). One pass if the rows are few: the result is its own then.</summary>
     /// <param name="rows">The number of rows.</param>
     /// <param name="numbers">The numbers of a row of the result.</param>
     /// <param name="owner">The method that was called, for the error if memory does not suffice.</param>
@@ -105,7 +111,8 @@ internal readonly struct Passes
     }
 
     /// <summary>A part of the rows; the tensor itself if that is all of them.</summary>
-    public static Tensor Part(Tensor tensor, long start, long count) => start == 0 && count == tensor.shape[0] ? tensor : tensor.narrow(0, start, count);
+    public static Tensor Part(Tensor tensor, long start, long count) => start == 0 && count == tensor.shape[0] ? tensor
+        : tensor.narrow(0, start, count);
 
     private static void Put(ref Tensor? result, Tensor part, long rows, long start)
     {

@@ -2,7 +2,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Internal;
 
-/// <summary>Keeps the state of torch's default generator of the CPU, and puts it back on dispose if it has changed. TorchSharp has no way to the state of a GPU's.</summary>
+/// <summary>Keeps the state of torch's default generator of the CPU, and puts it back on
+/// dispose if it has changed. TorchSharp has no way to the state of a GPU's.</summary>
 internal readonly struct RandomState : IDisposable
 {
     private readonly Tensor state;

@@ -5,8 +5,8 @@ namespace RealNvp.Internal;
 
 /// <summary>When a search for roots asks whether it has arrived.</summary>
 /// <remarks>
-/// On a CPU it asks after each step. On another device each question waits until all work before it is done, so there it is asked after every eighth step:
-/// some steps too many cost less. A search that asks here keeps what it has found, so both ways end in the same bits.
+/// On a CPU it asks after each step. On another device each question waits until all work before it is done, so there it is asked after
+/// every eighth step: some steps too many cost less. A search that asks here keeps what it has found, so both ways end in the same bits.
 /// </remarks>
 internal static class RootSearch
 {

@@ -8,8 +8,8 @@ namespace RealNvp.Internal;
 
 /// <summary>
 /// Constants as rooted <see cref="Scalar"/>s. An implicit Scalar can be finalized while native code still reads it, and each
-/// one grows the native heap until a collection; a static one does neither. So implicit ones are banned here (eng/BannedSymbols.txt), and the methods of
-/// TorchSharp that make one inside, such as <c>a.add(b)</c>.
+/// one grows the native heap until a collection; a static one does neither. So implicit ones are banned here
+/// (eng/BannedSymbols.txt), and the methods of TorchSharp that make one inside, such as <c>a.add(b)</c>.
 /// </summary>
 internal static class Scalars
 {
@@ -33,7 +33,8 @@ internal static class Scalars
     /// <summary>A Scalar for a number that changes from step to step. The caller disposes it, after the operation that reads it.</summary>
     public static Scalar New(double value) => value;
 
-    /// <summary>The integers from <paramref name="start"/> on, (count), int64 unless <paramref name="dtype"/> says otherwise. The caller disposes it.</summary>
+    /// <summary>The integers from <paramref name="start"/> on, (count), int64 unless
+    /// <paramref name="dtype"/> says otherwise. The caller disposes it.</summary>
     public static Tensor Range(long count, Device device, long start = 0, ScalarType dtype = ScalarType.Int64)
     {
         using Scalar first = start, end = start + count;

@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Internal;
 
-/// <summary>One tensor for all constants that are equal, such as the mask that the couplings of a scale have in common. It lives as long as one of them does.</summary>
+/// <summary>One tensor for all constants that are equal, such as the mask that the
+/// couplings of a scale have in common. It lives as long as one of them does.</summary>
 /// <param name="elements">The number of its elements.</param>
 /// <param name="make">Makes it anew, on the CPU, in any dtype that holds it exactly; in float32 and wider if it is floating-point.</param>
 internal sealed class SharedConstant(long elements, Func<Tensor> make)

@@ -8,8 +8,9 @@ namespace RealNvp.Internal;
 /// <remarks>
 /// A checkpoint carries options, and options say how large a model is. A hostile file must not make us allocate more than it
 /// holds itself, so loading sets a budget of elements and of tensors (a tensor of one element costs a kilobyte of objects), and every
-/// weight is paid for before it is made, exactly: a model that was saved can always pay. Constants, such as masks, stand in no file, so they have an account of
-/// their own, and those that layers share (<see cref="SharedConstant"/>) are made only when the file has proved to fit.
+/// weight is paid for before it is made, exactly: a model that was saved can always pay. Constants,
+/// such as masks, stand in no file, so they have an account of their own, and those that layers
+/// share (<see cref="SharedConstant"/>) are made only when the file has proved to fit.
 /// </remarks>
 internal static class Weights
 {
@@ -29,10 +30,13 @@ internal static class Weights
     }
 
     /// <summary>Initial weights that are uniform in ±<paramref name="bound"/>, on the default device and in the default dtype.</summary>
-    public static Tensor Uniform(double bound, params ReadOnlySpan<long> size) => Noise.Uniform(size, get_default_dtype(), get_default_device(), generator, -bound, bound);
+    public static Tensor Uniform(double bound, params ReadOnlySpan<long> size) =>
+        Noise.Uniform(size, get_default_dtype(), get_default_device(), generator, -bound, bound);
 
-    /// <summary>Initial weights that are normal with mean 0, on the default device and in the default dtype unless told otherwise.</summary>
-    public static Tensor Normal(double spread, ReadOnlySpan<long> size, ScalarType? dtype = null) => Noise.Normal(size, dtype ?? get_default_dtype(), get_default_device(), generator, spread);
+    /// <summary>Initial weights that are normal with mean 0, on the default
+    /// device and in the default dtype unless told otherwise.</summary>
+    public static Tensor Normal(double spread, ReadOnlySpan<long> size, ScalarType? dtype = null) =>
+        Noise.Normal(size, dtype ?? get_default_dtype(), get_default_device(), generator, spread);
 
     /// <summary>Initial weights that are standard normal.</summary>
     public static Tensor Normal(params ReadOnlySpan<long> size) => Normal(1, size);
@@ -61,7 +65,8 @@ internal static class Weights
         return linear;
     }
 
-    /// <summary>A linear layer that gives zeros until it is trained: the last one of a network, so that a new flow starts as the identity.</summary>
+    /// <summary>A linear layer that gives zeros until it is trained: the last
+    /// one of a network, so that a new flow starts as the identity.</summary>
     public static Linear ZeroLinear(long inputs, long outputs)
     {
         var linear = Linear(inputs, outputs);
@@ -84,10 +89,14 @@ internal static class Weights
     public static void Pay(Int128 elements, int tensors)
     {
         if (elements < 0 || elements > MostElements)
-            throw new ArgumentException($"A layer with {elements} weights is too large: a mistake in a size, or a shape that is too large for this layer.");
+            throw new ArgumentException(
+                $"A layer with {elements} weights is too large: a mistake in a size, or a shape that is too large for this layer.");
         if (budget is not { } left) return;
         if (elements > left.Elements || tensors > left.Tensors)
-            throw new InvalidDataException($"The options in the checkpoint describe a model with more weights than the file holds (the next needs {elements} elements, {left.Elements} are left, and {tensors} tensor(s), {left.Tensors} are left). The file is damaged or was made by hand.");
+            throw new InvalidDataException(
+                $"The options in the checkpoint describe a model with more weights than the file holds (the next needs {elements} " +
+                $"elements, {left.Elements} are left, and {tensors} tensor(s), {left.Tensors} are left). The file is damaged or was " +
+                $"made by hand.");
         left.Elements -= (long)elements;
         left.Tensors -= tensors;
     }
@@ -101,7 +110,9 @@ internal static class Weights
     {
         if (budget is not { } left) return;
         if (elements > left.Constants)
-            throw new InvalidDataException($"The options in the checkpoint describe a model with more masks and indices than one with the file's weights has (the next needs {elements} elements, {left.Constants} are left). The file is damaged or was made by hand.");
+            throw new InvalidDataException(
+                $"The options in the checkpoint describe a model with more masks and indices than one with the file's weights has (the " +
+                $"next needs {elements} elements, {left.Constants} are left). The file is damaged or was made by hand.");
         left.Constants -= elements;
     }
 

@@ -2,7 +2,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>What a layer has to do with in one step of a backward pass that starts from outputs alone: see <see cref="IStepsBack"/>.</summary>
+/// <summary>What a layer has to do with in one step of a backward pass that
+/// starts from outputs alone: see <see cref="IStepsBack"/>.</summary>
 public abstract class BackwardStep
 {
     private protected BackwardStep() { }
@@ -10,10 +11,12 @@ public abstract class BackwardStep
     /// <summary>The context (N, C) as a leaf that gathers gradients; null if there is none.</summary>
     public abstract Tensor? Context { get; }
 
-    /// <summary>The gradient of the loss with respect to the log-determinants (N): the same for all layers, because log-determinants are added up.</summary>
+    /// <summary>The gradient of the loss with respect to the log-determinants (N):
+    /// the same for all layers, because log-determinants are added up.</summary>
     public abstract Tensor LogDetGradient { get; }
 
-    /// <summary>Rebuilds the input with the layer's inverse, and computes the layer again with gradients: what is done for a layer that is no <see cref="IStepsBack"/>.</summary>
+    /// <summary>Rebuilds the input with the layer's inverse, and computes the layer again with
+    /// gradients: what is done for a layer that is no <see cref="IStepsBack"/>.</summary>
     /// <param name="layer">The layer.</param>
     /// <param name="output">What it gave.</param>
     /// <param name="gradient">The gradient of the loss with respect to the output.</param>
@@ -21,8 +24,8 @@ public abstract class BackwardStep
     public abstract (Tensor Input, Tensor Gradient) Rebuild(Bijection layer, Tensor output, Tensor gradient, bool inverse);
 
     /// <summary>
-    /// Takes gradients from tensors that were computed with a graph to leaves, to the context and to the layer's weights. The gradients of leaves are in their <c>grad</c>
-    /// then; null if the leaf had no part in it.
+    /// Takes gradients from tensors that were computed with a graph to leaves, to the context and to the layer's
+    /// weights. The gradients of leaves are in their <c>grad</c> then; null if the leaf had no part in it.
     /// </summary>
     /// <param name="layer">The layer whose weights have a part in it.</param>
     /// <param name="value">A tensor with a graph.</param>
@@ -43,12 +46,14 @@ public abstract class BackwardStep
     public abstract void AddGradient(Tensor weight, Tensor gradient);
 
     /// <summary>
-    /// Puts the state that the layer's networks had before the pass back until disposed, such as running statistics. A layer that calls a network in its step does it within.
+    /// Puts the state that the layer's networks had before the pass back until disposed,
+    /// such as running statistics. A layer that calls a network in its step does it within.
     /// </summary>
     /// <returns>Null if there is no such state.</returns>
     public abstract IDisposable? Restore();
 
-    /// <summary>Goes back through layers that were applied in the given order: their input, and the gradient of the loss with respect to it.</summary>
+    /// <summary>Goes back through layers that were applied in the given order:
+    /// their input, and the gradient of the loss with respect to it.</summary>
     internal abstract (Tensor Input, Tensor Gradient) Through(Bijection[] layers, Tensor output, Tensor gradient, bool inverse);
 
     private protected abstract void Backward(Bijection[] layers, Tensor value, Tensor gradient, Tensor? logDet, Tensor[] leaves);

@@ -10,7 +10,8 @@ public abstract partial class Bijection
     private bool disposed;
 
     /// <summary>The floating-point dtype of the constants of this map and its parts; null where there are none.</summary>
-    internal ScalarType? ConstantDtype => modules().OfType<Bijection>().Append(this).Select(b => b.constants.Dtype).FirstOrDefault(d => d is not null);
+    internal ScalarType? ConstantDtype =>
+        modules().OfType<Bijection>().Append(this).Select(b => b.constants.Dtype).FirstOrDefault(d => d is not null);
 
     /// <summary>Adds a tensor that follows the module's dtype and device but is no part of its state.</summary>
     private protected Constant AddConstant(Tensor value) => constants.Add(value);
@@ -33,7 +34,8 @@ public abstract partial class Bijection
         base.Dispose(disposing);
     }
 
-    /// <summary>Throws if the layer is disposed: its weights are gone, and a layer without any must not be taken for one that lives.</summary>
+    /// <summary>Throws if the layer is disposed: its weights are gone, and
+    /// a layer without any must not be taken for one that lives.</summary>
     internal void CheckAlive()
     {
         if (disposed) throw Check.Disposed(GetName());

@@ -30,12 +30,14 @@ public abstract partial class Bijection
     }
 
     /// <summary>
-    /// Applies this layer and the one before it in Forward's order together; null if that saves nothing, or if somebody looks at each layer. The
-    /// log-determinant is that of both. On a tape the two are one.
+    /// Applies this layer and the one before it in Forward's order together; null if that saves nothing, or
+    /// if somebody looks at each layer. The log-determinant is that of both. On a tape the two are one.
     /// </summary>
     internal (Tensor Value, Tensor? LogDet)? RunJoined(Bijection before, Tensor input, Pass pass, bool inverse)
     {
-        if (this is not IJoinsLayer joining || disposed || before.disposed || pass.State is { IsWatched: true } || pass.Tape?.Joins(this, before, inverse) == false) return null;
+        if (this is not IJoinsLayer joining || disposed || before.disposed || pass.State is { IsWatched: true }
+                || pass.Tape?.Joins(this, before, inverse) == false)
+            return null;
         using var scope = NewDisposeScope();
         if (joining.RunJoined(before, input, inverse) is not { } result) return null;
         // neither of them runs another layer, so the frame need not be open before

@@ -58,20 +58,24 @@ public abstract partial class Bijection : nn.Module
         return Apply(z, context, inverse: true);
     }
 
-    /// <summary>The map x → z and its log|det| of shape (N), or null where it is 0 for every x. Runs inside a dispose scope; arguments are checked.</summary>
+    /// <summary>The map x → z and its log|det| of shape (N), or null where it is 0
+    /// for every x. Runs inside a dispose scope; arguments are checked.</summary>
     protected abstract (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass);
 
-    /// <summary>The map z → x and its log|det| of shape (N), or null where it is 0 for every z. Runs inside a dispose scope; arguments are checked.</summary>
+    /// <summary>The map z → x and its log|det| of shape (N), or null where it is 0
+    /// for every z. Runs inside a dispose scope; arguments are checked.</summary>
     protected abstract (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass);
 
-    /// <summary>Sums an elementwise log-derivative (N, ...) over all but the batch: the log-determinant (N) of an elementwise map.</summary>
+    /// <summary>Sums an elementwise log-derivative (N, ...) over all but
+    /// the batch: the log-determinant (N) of an elementwise map.</summary>
     protected static Tensor SumExamples(Tensor logDerivative)
     {
         ArgumentNullException.ThrowIfNull(logDerivative);
         return Batch.SumExamples(logDerivative);
     }
 
-    /// <summary>The layer as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
+    /// <summary>The layer as a tree of its parts, each with its class, shapes, properties and number of
+    /// parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
     public override string ToString() => Describing.ModuleTree.Of(this);
 
     private void CheckArguments(Tensor input, string parameter, EventShape? expected, Tensor? context, string method, bool anyDtype = false)

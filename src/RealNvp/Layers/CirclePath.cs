@@ -6,7 +6,8 @@ internal sealed class CirclePath
     private readonly List<(Bijection Layer, bool Inverse)> passed = [];
     private readonly List<(Circle Circle, Bijection From)> circles = [];
 
-    /// <summary>The circles of the latents of a bijection, each with the layer that it is from. Throws if a layer cuts a circle that another one has.</summary>
+    /// <summary>The circles of the latents of a bijection, each with the layer that
+    /// it is from. Throws if a layer cuts a circle that another one has.</summary>
     /// <exception cref="ArgumentException">Which layer, which circle, and what to do.</exception>
     public static IReadOnlyList<(Circle Circle, Bijection From)> Through(Bijection bijection)
     {
@@ -43,6 +44,8 @@ internal sealed class CirclePath
     }
 
     private static ArgumentException Cut(Bijection cutting, Circle circle, Bijection owner, string where) => new(
-        $"{cutting.GetName()} cuts a circle: {circle}, which {owner.GetName()} {where} takes onto itself, is a number of the line to it, so the density would jump where the circle is cut. Let networks see its cos and sin ({nameof(CircularInput)}), "
-        + $"apply the layer to the other features ({nameof(SubsetLayer)}), or override {nameof(Bijection.CirclesThrough)} in a layer of yours that keeps circles.");
+        $"{cutting.GetName()} cuts a circle: {circle}, which {owner.GetName()} {where} takes onto itself, is a number of the line to " +
+            $"it, so the density would jump where the circle is cut. Let networks see its cos and sin ({nameof(CircularInput)}), "
+        + $"apply the layer to the other features ({nameof(SubsetLayer)}), or override {nameof(Bijection.CirclesThrough)} in a layer of " +
+            $"yours that keeps circles.");
 }

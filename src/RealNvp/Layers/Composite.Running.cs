@@ -7,7 +7,8 @@ namespace RealNvp;
 public abstract partial class Composite
 {
     /// <inheritdoc/>
-    protected sealed override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => Run(Plan.InOrder(inverse: false), x, pass, inverse: false);
+    protected sealed override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) =>
+        Run(Plan.InOrder(inverse: false), x, pass, inverse: false);
 
     /// <inheritdoc/>
     protected sealed override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
@@ -45,7 +46,8 @@ public abstract partial class Composite
                 (values, gradients) = (move.Move(values, !inverse), move.Move(gradients, !inverse));
                 continue;
             }
-            var (value, slope) = step.Through(group.InOrder(inverse), values[group.Part], gradients[group.Part], group.IsInverse != inverse);
+            var (value, slope) = step.Through(group.InOrder(inverse), values[group.Part], gradients[group.Part],
+                group.IsInverse != inverse);
             (values, gradients) = (Replaced(values, group.Part, value), Replaced(gradients, group.Part, slope));
         }
         return (Single(values), Single(gradients));
@@ -54,7 +56,8 @@ public abstract partial class Composite
     private (Tensor Value, Tensor? LogDet) Run(ReadOnlySpan<StepGroup> groups, Tensor input, Pass pass, bool inverse)
     {
         // the layers of most composites are applied to the whole value, and need no list of parts
-        if (groups is [{ Move: null, Part: 0 } only]) return LayerSequence.Run(only.InOrder(inverse), input, pass, only.IsInverse != inverse);
+        if (groups is [{ Move: null, Part: 0 } only])
+            return LayerSequence.Run(only.InOrder(inverse), input, pass, only.IsInverse != inverse);
         IReadOnlyList<Tensor> parts = [input];
         Tensor? total = null;
         foreach (var group in groups)
@@ -74,10 +77,12 @@ public abstract partial class Composite
     }
 
     private Tensor Part(IReadOnlyList<Tensor> parts, int part) => part < parts.Count ? parts[part]
-        : throw new InvalidOperationException($"A step of {GetName()} is for part {part} of the value, which has {parts.Count} part(s) there.");
+        : throw new InvalidOperationException(
+            $"A step of {GetName()} is for part {part} of the value, which has {parts.Count} part(s) there.");
 
     private Tensor Single(IReadOnlyList<Tensor> parts) => parts is [var only] ? only
-        : throw new InvalidOperationException($"The steps of {GetName()} leave {parts.Count} parts; a last rearrangement must join them into one.");
+        : throw new InvalidOperationException(
+            $"The steps of {GetName()} leave {parts.Count} parts; a last rearrangement must join them into one.");
 
     private static Tensor[] Replaced(IReadOnlyList<Tensor> parts, int part, Tensor value)
     {

@@ -7,11 +7,13 @@ namespace RealNvp;
 
 /// <summary>A bijection that is made of others: it says its steps, and everything else follows from them.</summary>
 /// <remarks>
-/// <para>Forward applies the steps in their order, Inverse undoes them backwards, and the log-determinants of the layers add up. <see cref="Flow.ReversibleTraining"/> takes the
-/// layers one by one, so memory does not grow with their number; errors name the layer at fault; a trainer fits what is to be fitted to data; integers, domains, dtypes,
-/// circles, contexts and what the layers say of themselves are passed on.</para>
-/// <para>To write one, hold the layers in fields (a list in a <c>ModuleList</c>), override <see cref="Steps"/>, and call <c>RegisterComponents()</c> last in the constructor. A
-/// layer that no field holds is registered as <c>steps_i</c>. The composite owns its layers.</para>
+/// <para>Forward applies the steps in their order, Inverse undoes them backwards, and the log-determinants
+/// of the layers add up. <see cref="Flow.ReversibleTraining"/> takes the layers one by one, so memory does
+/// not grow with their number; errors name the layer at fault; a trainer fits what is to be fitted to data;
+/// integers, domains, dtypes, circles, contexts and what the layers say of themselves are passed on.</para>
+/// <para>To write one, hold the layers in fields (a list in a <c>ModuleList</c>), override
+/// <see cref="Steps"/>, and call <c>RegisterComponents()</c> last in the constructor. A layer
+/// that no field holds is registered as <c>steps_i</c>. The composite owns its layers.</para>
 /// </remarks>
 public abstract partial class Composite : Bijection
 {
@@ -22,7 +24,8 @@ public abstract partial class Composite : Bijection
     /// <param name="inputShape">The shape of x without the batch; null if any shape will do.</param>
     protected Composite(string name, EventShape? inputShape = null) : base(name, inputShape) { }
 
-    /// <summary>What Forward does, in its order; the same each time. It is asked for once, after the constructor has set the fields.</summary>
+    /// <summary>What Forward does, in its order; the same each time. It is
+    /// asked for once, after the constructor has set the fields.</summary>
     public abstract IReadOnlyList<CompositeStep> Steps { get; }
 
     /// <inheritdoc/>
@@ -56,10 +59,12 @@ public abstract partial class Composite : Bijection
     }
 
     /// <inheritdoc/>
-    public override bool HasFastForward => Plan.Groups.All(g => Array.TrueForAll(g.Layers, l => g.IsInverse ? l.HasFastInverse : l.HasFastForward));
+    public override bool HasFastForward =>
+        Plan.Groups.All(g => Array.TrueForAll(g.Layers, l => g.IsInverse ? l.HasFastInverse : l.HasFastForward));
 
     /// <inheritdoc/>
-    public override bool HasFastInverse => Plan.Groups.All(g => Array.TrueForAll(g.Layers, l => g.IsInverse ? l.HasFastForward : l.HasFastInverse));
+    public override bool HasFastInverse =>
+        Plan.Groups.All(g => Array.TrueForAll(g.Layers, l => g.IsInverse ? l.HasFastForward : l.HasFastInverse));
 
     /// <inheritdoc/>
     public override bool MovesValues => Array.TrueForAll(Plan.Layers, l => l.MovesValues);

@@ -2,7 +2,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>One step of a <see cref="Composite"/>: a layer that is applied to a part of the value, or a rearrangement of the parts.</summary>
+/// <summary>One step of a <see cref="Composite"/>: a layer that is applied
+/// to a part of the value, or a rearrangement of the parts.</summary>
 /// <remarks>A pass begins with one part, the value itself, and ends with one. Steps are made by the functions of this class.</remarks>
 public sealed class CompositeStep
 {
@@ -15,7 +16,8 @@ public sealed class CompositeStep
         (Layer, IsInverse, Part) = (layer, isInverse, part);
     }
 
-    private CompositeStep(Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> there, Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> back) => (this.there, this.back) = (there, back);
+    private CompositeStep(Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> there, Func<IReadOnlyList<Tensor>,
+        IReadOnlyList<Tensor>> back) => (this.there, this.back) = (there, back);
 
     /// <summary>The layer; null for a rearrangement.</summary>
     public Bijection? Layer { get; }
@@ -37,13 +39,15 @@ public sealed class CompositeStep
     public static CompositeStep Undo(Bijection layer, int part = 0) => new(layer, isInverse: true, part);
 
     /// <summary>
-    /// Brings elements to other places and parts, by narrow, cat, reshape, permute, index_select and the like, so that log|det| is 0: each element is in one place before and
-    /// in one place afterwards, and no element is changed.
+    /// Brings elements to other places and parts, by narrow, cat, reshape, permute, index_select and the like, so that
+    /// log|det| is 0: each element is in one place before and in one place afterwards, and no element is changed.
     /// </summary>
-    /// <remarks>Both functions get the parts, of shapes (N, ...), and return the new ones. They are used for gradients too. They dispose nothing, and depend on nothing but the parts.</remarks>
+    /// <remarks>Both functions get the parts, of shapes (N, ...), and return the new ones. They are
+    /// used for gradients too. They dispose nothing, and depend on nothing but the parts.</remarks>
     /// <param name="forward">The parts of the composite's Forward.</param>
     /// <param name="inverse">The way back.</param>
-    public static CompositeStep Rearrange(Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> forward, Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> inverse)
+    public static CompositeStep Rearrange(Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> forward, Func<IReadOnlyList<Tensor>,
+        IReadOnlyList<Tensor>> inverse)
     {
         ArgumentNullException.ThrowIfNull(forward);
         ArgumentNullException.ThrowIfNull(inverse);
@@ -60,7 +64,8 @@ public sealed class CompositeStep
         return new(parts => Split(parts, dimension, sizes, part), parts => Join(parts, dimension, sizes.Count, part));
     }
 
-    /// <summary>Joins parts along a dimension into one, which takes the place of the first of them: the way back from <see cref="Split(int, IReadOnlyList{long}, int)"/>.</summary>
+    /// <summary>Joins parts along a dimension into one, which takes the place of the first of
+    /// them: the way back from <see cref="Split(int, IReadOnlyList{long}, int)"/>.</summary>
     /// <param name="dimension">The dimension, 0 being the batch; at least 1.</param>
     /// <param name="sizes">The size of each part that is joined.</param>
     /// <param name="part">The first of the parts, from 0.</param>
@@ -82,7 +87,10 @@ public sealed class CompositeStep
             pieces[i] = parts[part].narrow(dimension, start, sizes[i]);
             start += sizes[i];
         }
-        if (start != parts[part].shape[dimension]) throw new ArgumentException($"The pieces [{string.Join(", ", sizes)}] add up to {start}; the part has a size of {parts[part].shape[dimension]}.", nameof(sizes));
+        if (start != parts[part].shape[dimension])
+            throw new ArgumentException(
+                $"The pieces [{string.Join(", ", sizes)}] add up to {start}; the part has a size of {parts[part].shape[dimension]}.",
+                nameof(sizes));
         return [.. parts.Take(part), .. pieces, .. parts.Skip(part + 1)];
     }
 
@@ -94,6 +102,8 @@ public sealed class CompositeStep
         ArgumentOutOfRangeException.ThrowIfLessThan(dimension, 1);
         ArgumentNullException.ThrowIfNull(sizes);
         ArgumentOutOfRangeException.ThrowIfNegative(part);
-        if (sizes.Count == 0 || sizes.Any(s => s < 0)) throw new ArgumentException($"A part is split into one or more pieces; got the sizes [{string.Join(", ", sizes)}].", nameof(sizes));
+        if (sizes.Count == 0 || sizes.Any(s => s < 0))
+            throw new ArgumentException($"A part is split into one or more pieces; got the sizes [{string.Join(", ", sizes)}].",
+                nameof(sizes));
     }
 }

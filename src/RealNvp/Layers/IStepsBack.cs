@@ -2,10 +2,11 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>A layer that goes back from its output to its input and to the gradients with less work than its inverse and itself, in <see cref="Flow.ReversibleTraining"/>.</summary>
+/// <summary>A layer that goes back from its output to its input and to the gradients with less
+/// work than its inverse and itself, in <see cref="Flow.ReversibleTraining"/>.</summary>
 /// <remarks>
-/// Nothing needs it: a layer without it is rebuilt by its inverse and computed again. It pays where the inverse and the gradients share work, as in a coupling, whose network
-/// then runs once instead of twice.
+/// Nothing needs it: a layer without it is rebuilt by its inverse and computed again. It pays where the
+/// inverse and the gradients share work, as in a coupling, whose network then runs once instead of twice.
 /// </remarks>
 public interface IStepsBack
 {

@@ -3,11 +3,13 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>What travels through the layers beside the values in one call of a flow or a layer: the context, and where random numbers come from.</summary>
+/// <summary>What travels through the layers beside the values in one call of a
+/// flow or a layer: the context, and where random numbers come from.</summary>
 /// <remarks>
-/// A layer gets it as an argument of <see cref="Bijection.ForwardCore"/> and <see cref="Bijection.InverseCore"/>. It is two references wide: pass it on by value, and keep it
-/// no longer than the call. Layers that are run within a call, by <see cref="Composite"/> or by <see cref="Bijection.Forward"/>, belong to the same pass, so that a seed, the
-/// search for a layer at fault and <see cref="Flow.ReversibleTraining"/> reach them.
+/// A layer gets it as an argument of <see cref="Bijection.ForwardCore"/> and <see cref="Bijection.InverseCore"/>.
+/// It is two references wide: pass it on by value, and keep it no longer than the call. Layers that are run within
+/// a call, by <see cref="Composite"/> or by <see cref="Bijection.Forward"/>, belong to the same pass, so that a
+/// seed, the search for a layer at fault and <see cref="Flow.ReversibleTraining"/> reach them.
 /// </remarks>
 public readonly struct Pass
 {
@@ -19,7 +21,8 @@ public readonly struct Pass
     /// <summary>The generator that a random layer draws from, with <see cref="Noise"/>; null is torch's own.</summary>
     public Generator? Generator => State?.Generator;
 
-    /// <summary>The dtype in which the caller of an inverse pass wants x, for a layer that <see cref="Bijection.ConvertsDtype"/>; null is that of z.</summary>
+    /// <summary>The dtype in which the caller of an inverse pass wants x, for a layer
+    /// that <see cref="Bijection.ConvertsDtype"/>; null is that of z.</summary>
     public ScalarType? RequestedDtype => State?.DataDtype;
 
     internal PassState? State { get; }

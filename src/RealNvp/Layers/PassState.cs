@@ -6,9 +6,10 @@ namespace RealNvp.Layers;
 
 /// <summary>All that is the same for every layer of a pass.</summary>
 /// <remarks>
-/// <para>Layers get it as an argument, in <see cref="Pass"/>. It is in a field of the thread too, the only one of a pass, for those whom no argument reaches: a network, which
-/// is a module of TorchSharp and is called with tensors alone (a batch normalization in it asks for the tape); and a layer of a user's that calls another one by its public
-/// method, which belongs to the pass all the same. Argument and field are never different: who changes the state enters it.</para>
+/// <para>Layers get it as an argument, in <see cref="Pass"/>. It is in a field of the thread too, the only one of a pass,
+/// for those whom no argument reaches: a network, which is a module of TorchSharp and is called with tensors alone (a batch
+/// normalization in it asks for the tape); and a layer of a user's that calls another one by its public method, which
+/// belongs to the pass all the same. Argument and field are never different: who changes the state enters it.</para>
 /// <para>Without a seed, a requested dtype, a tape or somebody who looks on there is no state, and a pass costs nothing.</para>
 /// </remarks>
 internal sealed record PassState
@@ -41,7 +42,8 @@ internal sealed record PassState
     /// <summary>Whether somebody looks at each layer.</summary>
     public bool IsWatched => Arrival is not null || Observer is not null;
 
-    /// <summary>Draws from a new generator with <paramref name="seed"/> on this thread until disposed; a null seed changes nothing.</summary>
+    /// <summary>Draws from a new generator with <paramref name="seed"/> on
+    /// this thread until disposed; a null seed changes nothing.</summary>
     public static Scope Seed(long? seed)
     {
         if (seed is not { } s) return new Scope(current, null);
@@ -50,10 +52,12 @@ internal sealed record PassState
     }
 
     /// <summary>Wants data of an inverse pass in a dtype until disposed; null for that of the weights.</summary>
-    public static Scope WithDtype(ScalarType? dtype) => current?.DataDtype == dtype ? new Scope(current, null) : Enter((current ?? nothing) with { DataDtype = dtype });
+    public static Scope WithDtype(ScalarType? dtype) => current?.DataDtype == dtype ? new Scope(current, null)
+        : Enter((current ?? nothing) with { DataDtype = dtype });
 
     /// <summary>Lets somebody run the layers until disposed; null lets them run by themselves.</summary>
-    public static Scope RunBy(LayerRunner? runner) => ReferenceEquals(current?.Runner, runner) ? new Scope(current, null) : Enter((current ?? nothing) with { Runner = runner });
+    public static Scope RunBy(LayerRunner? runner) => ReferenceEquals(current?.Runner, runner) ? new Scope(current, null)
+        : Enter((current ?? nothing) with { Runner = runner });
 
     /// <summary>Lets layers write on a tape, or be computed again from it, until disposed.</summary>
     public static Scope OnTape(PassTape tape) => Enter((current ?? nothing) with { Tape = tape });
@@ -61,7 +65,8 @@ internal sealed record PassState
     /// <summary>Calls <paramref name="action"/> after every layer's run on this thread, until disposed.</summary>
     public static Scope Observe(Action<LayerRun> action) => Enter((current ?? nothing) with { Observer = action });
 
-    /// <summary>Calls <paramref name="action"/> before every layer's run on this thread, with input and direction, until disposed.</summary>
+    /// <summary>Calls <paramref name="action"/> before every layer's run on
+    /// this thread, with input and direction, until disposed.</summary>
     public static Scope BeforeEach(Action<Bijection, Tensor, bool> action) => Enter((current ?? nothing) with { Arrival = action });
 
     private static Scope Enter(PassState state, Generator? own = null)

@@ -2,7 +2,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Layers;
 
-/// <summary>What layers need beside their output to be computed again in the same way. The leaves of a composition open and close frames on it; parts of them write and read.</summary>
+/// <summary>What layers need beside their output to be computed again in the same way. The
+/// leaves of a composition open and close frames on it; parts of them write and read.</summary>
 internal abstract class PassTape
 {
     /// <summary>True while layers are computed again: statistics come from the tape, and nothing is updated.</summary>
@@ -11,7 +12,8 @@ internal abstract class PassTape
     /// <summary>Whether two layers may run together.</summary>
     public abstract bool Joins(Bijection layer, Bijection before, bool inverse);
 
-    /// <summary>Opens the frame of a layer that runs, and of the one that runs together with it. False, and nothing to close, within another layer and in a backward pass.</summary>
+    /// <summary>Opens the frame of a layer that runs, and of the one that runs together with
+    /// it. False, and nothing to close, within another layer and in a backward pass.</summary>
     public abstract bool Begin(Bijection layer, Bijection? before, Tensor input, bool inverse);
 
     /// <summary>Closes the open frame.</summary>

@@ -12,19 +12,24 @@ internal sealed partial class StepPlan
     {
         EventShape[] parts = [shape];
         foreach (var group in InOrder(inverse)) parts = Through(group, parts, inverse);
-        return parts is [var only] ? only : throw new ArgumentException($"The steps of {owner} leave {parts.Length} parts; a last rearrangement must join them into one.");
+        return parts is [var only] ? only
+            : throw new ArgumentException(
+            $"The steps of {owner} leave {parts.Length} parts; a last rearrangement must join them into one.");
     }
 
     private EventShape[] Through(StepGroup group, EventShape[] parts, bool inverse)
     {
         if (group.Move is { } move) return Moved(move, parts, inverse);
-        if (group.Part >= parts.Length) throw new ArgumentException($"A step of {owner} is for part {group.Part} of the value, which has {parts.Length} part(s) there.");
+        if (group.Part >= parts.Length)
+            throw new ArgumentException(
+                $"A step of {owner} is for part {group.Part} of the value, which has {parts.Length} part(s) there.");
         var shape = parts[group.Part];
         foreach (var layer in group.InOrder(inverse))
         {
             var back = group.IsInverse != inverse;
             var wanted = layer.InputShape is { } s ? (back ? layer.OutputShapeOf(s) : s) : (EventShape?)null;
-            if (wanted is { } w && !Compatible(w, shape)) throw new ArgumentException($"{layer.GetName()} in {owner} takes examples of shape {w}, but gets {shape}.");
+            if (wanted is { } w && !Compatible(w, shape))
+                throw new ArgumentException($"{layer.GetName()} in {owner} takes examples of shape {w}, but gets {shape}.");
             shape = back ? layer.InputShapeOf(shape) : layer.OutputShapeOf(shape);
         }
         EventShape[] all = [.. parts];
@@ -35,7 +40,8 @@ internal sealed partial class StepPlan
     // a batch without examples says what a rearrangement makes of shapes
     private EventShape[] Moved(CompositeStep move, EventShape[] parts, bool inverse)
     {
-        if (!Array.TrueForAll(parts, p => p.IsFixed)) throw new ArgumentException($"{owner} rearranges its value, so it needs all sizes; got {string.Join(", ", parts)}.");
+        if (!Array.TrueForAll(parts, p => p.IsFixed))
+            throw new ArgumentException($"{owner} rearranges its value, so it needs all sizes; got {string.Join(", ", parts)}.");
         using var scope = NewDisposeScope();
         var empty = parts.Select(p => zeros(p.WithBatch(0), device: CPU)).ToArray();
         return [.. Checked(move, empty, inverse).Select(t => EventShape.Create(t.shape.AsSpan(1)))];
@@ -46,11 +52,14 @@ internal sealed partial class StepPlan
         try { return move.Move(parts, inverse); }
         catch (Exception e) when (e is System.Runtime.InteropServices.ExternalException or ArgumentException)
         {
-            throw new ArgumentException($"A rearrangement of {owner} fails on parts of shapes {string.Join(", ", parts.Select(p => EventShape.Format(p.shape)))}: {e.Message.Split('\n')[0]}", e);
+            throw new ArgumentException(
+                $"A rearrangement of {owner} fails on parts of shapes " +
+                $"{string.Join(", ", parts.Select(p => EventShape.Format(p.shape)))}: {e.Message.Split('\n')[0]}", e);
         }
     }
 
-    private static bool Compatible(EventShape a, EventShape b) => a.Count == b.Count && a.Zip(b).All(p => p.First == p.Second || p.First == -1 || p.Second == -1);
+    private static bool Compatible(EventShape a, EventShape b) =>
+        a.Count == b.Count && a.Zip(b).All(p => p.First == p.Second || p.First == -1 || p.Second == -1);
 
     /// <summary>The circles that the layers have, as those of the composite's input.</summary>
     public IReadOnlyList<Circle> CircularFeatures => circles ??= FindCircles();
@@ -71,7 +80,8 @@ internal sealed partial class StepPlan
                 if (group.IsInverse && own.Count > 0) own = layer.CirclesThrough(own);
                 foreach (var circle in own)
                 {
-                    StepGroup[] before = [new StepGroup(null, [.. group.Layers[..j]], group.IsInverse, group.Part), .. Groups[..i].Reverse()];
+                    StepGroup[] before = [new StepGroup(null, [.. group.Layers[..j]], group.IsInverse, group.Part),
+                        .. Groups[..i].Reverse()];
                     foreach (var (_, at) in Follow(before, [(group.Part, circle)], inverse: true))
                         if (!found.Contains(at) && CirclesThrough([at], inverse: false).Count > 0) found.Add(at);
                 }
@@ -87,12 +97,14 @@ internal sealed partial class StepPlan
             if (group.Move is { } move)
             {
                 var places = Places(move, inverse);
-                at = places is null ? [] : [.. at.Select(c => (c.Circle, To: places.TryGetValue((c.Part, c.Circle.Feature), out var to) ? to : (-1, -1))).Where(c => c.To.Item1 >= 0).Select(c => (c.To.Item1, c.Circle.At(c.To.Item2)))];
+                at = places is null ? [] : [.. at.Select(c => (c.Circle, To: places.TryGetValue((c.Part, c.Circle.Feature), out var to) ? to
+                    : (-1, -1))).Where(c => c.To.Item1 >= 0).Select(c => (c.To.Item1, c.Circle.At(c.To.Item2)))];
                 continue;
             }
             foreach (var layer in group.InOrder(inverse))
             {
-                var through = layer.CirclesThrough([.. at.Where(c => c.Part == group.Part).Select(c => c.Circle)], group.IsInverse != inverse);
+                var through = layer.CirclesThrough([.. at.Where(c => c.Part == group.Part).Select(c => c.Circle)],
+                    group.IsInverse != inverse);
                 at = [.. at.Where(c => c.Part != group.Part), .. through.Select(c => (group.Part, c))];
             }
         }

@@ -37,7 +37,8 @@ internal sealed partial class StepPlan
         if (Steps.Length == 0) throw new ArgumentException($"{owner} needs at least one step; got none.", nameof(steps));
         Layers = [.. Steps.Select(s => s.Layer).OfType<Bijection>()];
         if (Layers.Distinct(ReferenceEqualityComparer.Instance).Count() != Layers.Length)
-            throw new ArgumentException($"{owner} has each layer in one step; the same object came twice. Make a second layer instead.", nameof(steps));
+            throw new ArgumentException($"{owner} has each layer in one step; the same object came twice. Make a second layer instead.",
+                nameof(steps));
         ContextSize = CommonContext(Layers, owner, nameof(steps));
         Groups = Grouped(Steps);
         backwards = [.. Groups.Reverse()];
@@ -63,10 +64,12 @@ internal sealed partial class StepPlan
         var sizes = layers.Select(l => l.ContextSize).Where(c => c > 0).Distinct().ToArray();
         return sizes.Length <= 1
             ? sizes.FirstOrDefault()
-            : throw new ArgumentException($"All conditional layers of a {owner} take the same context; got context sizes {string.Join(" and ", sizes)}.", parameter);
+            : throw new ArgumentException(
+                $"All conditional layers of a {owner} take the same context; got context sizes {string.Join(" and ", sizes)}.", parameter);
     }
 
-    /// <summary>The layers that meet the values of the data as they are: the first one, and as long as layers only move values, the ones behind.</summary>
+    /// <summary>The layers that meet the values of the data as they are: the first
+    /// one, and as long as layers only move values, the ones behind.</summary>
     public IEnumerable<Bijection> Meeting()
     {
         var blocked = new HashSet<int>();
@@ -115,7 +118,9 @@ internal sealed partial class StepPlan
             if (first.Layer is null) groups.Add(new StepGroup(first, [], false, 0));
             else
             {
-                while (end < steps.Length && steps[end].Layer is not null && steps[end].Part == first.Part && steps[end].IsInverse == first.IsInverse) end++;
+                while (end < steps.Length && steps[end].Layer is not null && steps[end].Part == first.Part
+                        && steps[end].IsInverse == first.IsInverse)
+                    end++;
                 groups.Add(new StepGroup(null, [.. steps[i..end].Select(s => s.Layer!)], first.IsInverse, first.Part));
             }
             i = end;

@@ -29,7 +29,8 @@ public abstract record AutoregressiveOptions : ModelOptions
     /// <summary>Splines: they bend within ± this.</summary>
     public double Bound { get; init; } = 3;
 
-    /// <summary>Splines: the smallest width and height of a bin, as a part of the interval: 1e-6 or more, and less than 1/<see cref="Bins"/>.</summary>
+    /// <summary>Splines: the smallest width and height of a bin, as a part of the
+    /// interval: 1e-6 or more, and less than 1/<see cref="Bins"/>.</summary>
     public double SmallestBin { get; init; } = SplineTransformer.MinBinSize;
 
     /// <summary>Splines: the smallest derivative at a knot, in 1e-6 ... 0.5.</summary>
@@ -53,8 +54,10 @@ public abstract record AutoregressiveOptions : ModelOptions
         Range(Bins, 1, 64, nameof(Bins));
         Range(Components, 1, 64, nameof(Components));
         Require(Ranges.Bound.HoldsInFile(Bound), nameof(Bound), Bound, Ranges.Bound.Rule);
-        Require(Ranges.SmallestBin.Holds(SmallestBin) && SmallestBin * Bins < 1, nameof(SmallestBin), SmallestBin, $"must be 1E-06 or more, and less than 1/{nameof(Bins)}: {Ranges.SmallestBin.Why}");
-        Require(Ranges.SmallestDerivative.Holds(SmallestDerivative), nameof(SmallestDerivative), SmallestDerivative, Ranges.SmallestDerivative.Rule);
+        Require(Ranges.SmallestBin.Holds(SmallestBin) && SmallestBin * Bins < 1, nameof(SmallestBin), SmallestBin,
+            $"must be 1E-06 or more, and less than 1/{nameof(Bins)}: {Ranges.SmallestBin.Why}");
+        Require(Ranges.SmallestDerivative.Holds(SmallestDerivative), nameof(SmallestDerivative), SmallestDerivative,
+            Ranges.SmallestDerivative.Rule);
         Require(Enum.IsDefined(Transformer), nameof(Transformer), Transformer, "must be a defined value");
     }
 
@@ -72,7 +75,9 @@ public abstract record AutoregressiveOptions : ModelOptions
         {
             var transformer = NewTransformer();
             long[]? reversed = i % 2 == 0 ? null : [.. Enumerable.Range(0, checked((int)features)).Select(f => features - 1 - f)];
-            var layer = new AutoregressiveLayer(Shape, transformer, size => new Made(size.Inputs, size.ParametersPerElement, new() { Hidden = Hidden, Blocks = Blocks, Residual = Residual, Order = reversed, ContextSize = ContextSize, InputLimit = InputLimit }));
+            var layer = new AutoregressiveLayer(Shape, transformer, size => new Made(size.Inputs, size.ParametersPerElement,
+                new() { Hidden = Hidden, Blocks = Blocks, Residual = Residual, Order = reversed, ContextSize = ContextSize,
+                InputLimit = InputLimit }));
             layers.Add(inverted ? new Inverted(layer) : layer);
             if (FlowBatchNorm) layers.Add(new FlowBatchNorm(Shape));
         }

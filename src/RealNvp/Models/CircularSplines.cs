@@ -11,7 +11,8 @@ internal static class CircularSplines
         var (shape, circular, low, high) = (options.Shape, options.CircularFeatures, options.CircleLow, options.CircleHigh);
         var real = circular.Complement(shape[0]);
         List<Bijection> layers = [new Wrap(shape, circular, low, high)];
-        if (real.Count > 0) layers.AddRange(options.ScalingLayers(options.Standardize, [real.Count]).Select(layer => new SubsetLayer(shape, real, layer)));
+        if (real.Count > 0)
+            layers.AddRange(options.ScalingLayers(options.Standardize, [real.Count]).Select(layer => new SubsetLayer(shape, real, layer)));
         for (var i = 0; i < options.Couplings; i++)
         {
             if (options.Linear && real.Count > 1) layers.Add(new SubsetLayer(shape, real, new InvertibleLinear([real.Count])));
@@ -37,16 +38,20 @@ internal static class CircularSplines
     {
         SplineTransformer? circle = null, line = null;
         var splines = MixedTransformer.Of(mask, feature => options.CircularFeatures.Contains(feature)
-            ? circle ??= new SplineTransformer(options.Bins, options.CircleLow, options.CircleHigh, SplineTails.Circular, options.SmallestBin, options.SmallestDerivative)
-            : line ??= new SplineTransformer(options.Bins, -options.Bound, options.Bound, SplineTails.Linear, options.SmallestBin, options.SmallestDerivative));
+            ? circle ??= new SplineTransformer(options.Bins, options.CircleLow, options.CircleHigh, SplineTails.Circular,
+                options.SmallestBin, options.SmallestDerivative)
+            : line ??= new SplineTransformer(options.Bins, -options.Bound, options.Bound, SplineTails.Linear, options.SmallestBin,
+                options.SmallestDerivative));
         return new CouplingLayer(options.Shape, mask, splines, size => new CircularInput(size, options.CircularFeatures,
-            inner => new ResidualMlp(inner.Inputs, inner.Outputs, options.Hidden, options.Blocks, options.ContextSize, options.InputLimit), options.CircleLow, options.CircleHigh));
+            inner => new ResidualMlp(inner.Inputs, inner.Outputs, options.Hidden, options.Blocks, options.ContextSize, options.InputLimit),
+                options.CircleLow, options.CircleHigh));
     }
 
     private static CircularShift Shift(SplineFlowOptions options, int layer)
     {
         var period = options.CircleHigh - options.CircleLow;
-        var shifts = options.CircularFeatures.Select((_, k) => period * ((GoldenRatio * (layer + 1)) + (GoldenRatio * GoldenRatio * k)) % period).ToArray();
+        var shifts = options.CircularFeatures.Select((_, k) => period
+            * ((GoldenRatio * (layer + 1)) + (GoldenRatio * GoldenRatio * k)) % period).ToArray();
         return new CircularShift(options.Shape, options.CircularFeatures, options.CircleLow, options.CircleHigh, shifts);
     }
 

@@ -29,7 +29,9 @@ public sealed class FileDescription : IHtml
         foreach (var entry in reader.Header.Entries.Values)
         {
             Bytes += entry.ByteCount;
-            if (!entry.Name.StartsWith(ModelFile.ModelPrefix, StringComparison.Ordinal) || entry.DType is not (ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64)) continue;
+            if (!entry.Name.StartsWith(ModelFile.ModelPrefix, StringComparison.Ordinal)
+                    || entry.DType is not (ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64))
+                continue;
             Dtype ??= entry.DType;
             Numbers += entry.Shape.Aggregate(1L, (n, s) => n * s);
         }
@@ -38,7 +40,8 @@ public sealed class FileDescription : IHtml
     /// <summary>The class of the model, such as "MafModel", or the name of a composed flow.</summary>
     public string Kind { get; }
 
-    /// <summary>Whether <see cref="FlowModel.Load(string, Device)"/> can build it: the file has options, and the class is the library's or registered.</summary>
+    /// <summary>Whether <see cref="FlowModel.Load(string, Device)"/> can build it: the
+    /// file has options, and the class is the library's or registered.</summary>
     public bool IsKnown { get; }
 
     /// <summary>The version of the format.</summary>
@@ -75,7 +78,9 @@ public sealed class FileDescription : IHtml
     public string ToHtml()
     {
         var html = new StringBuilder("<table><tbody>");
-        foreach (var (name, value) in Rows()) html.Append("<tr><th style=\"text-align:left\">").Append(name).Append("</th><td style=\"text-align:left\">").Append(WebUtility.HtmlEncode(value)).Append("</td></tr>");
+        foreach (var (name, value) in Rows())
+            html.Append("<tr><th style=\"text-align:left\">").Append(name).Append("</th><td style=\"text-align:left\">")
+                .Append(WebUtility.HtmlEncode(value)).Append("</td></tr>");
         return html.Append("</tbody></table>").ToString();
     }
 
@@ -84,16 +89,21 @@ public sealed class FileDescription : IHtml
         var culture = CultureInfo.InvariantCulture;
         yield return ("model", IsKnown || OptionsJson is null ? Kind : $"{Kind}, which is not registered here");
         if (IsCheckpoint) yield return ("training", "can be resumed");
-        yield return ("numbers", string.Create(culture, $"{Numbers:N0}{(Dtype is { } d ? $" in {d.ToString().ToLowerInvariant()}" : "")}, {SummaryText.Bytes(Bytes)} in all"));
-        if (Options is { } options) yield return ("examples", $"{options.Shape}{(options.ContextSize > 0 ? $", context of {options.ContextSize}" : "")}");
+        yield return ("numbers", string.Create(culture,
+            $"{Numbers:N0}{(Dtype is { } d ? $" in {d.ToString().ToLowerInvariant()}" : "")}, {SummaryText.Bytes(Bytes)} in all"));
+        if (Options is { } options)
+            yield return ("examples", $"{options.Shape}{(options.ContextSize > 0 ? $", context of {options.ContextSize}" : "")}");
         if (Info.Columns is { } columns) yield return ("columns", Few(columns));
         if (Info.ContextColumns is { } contexts) yield return ("context columns", Few(contexts));
         if (Info.TrainingRows is { } rows) yield return ("trained on", string.Create(culture, $"{rows:N0} rows"));
-        if (Info.HeldOutLogProb is { } score) yield return ("held out", string.Create(culture, $"mean log p(x) {score:G6} nats{(Info.HeldOutRows is { } held ? $" of {held:N0} rows" : "")}"));
+        if (Info.HeldOutLogProb is { } score)
+            yield return ("held out",
+                string.Create(culture, $"mean log p(x) {score:G6} nats{(Info.HeldOutRows is { } held ? $" of {held:N0} rows" : "")}"));
         if (Info.Note is { } note) yield return ("note", note);
         yield return ("written by", $"RealNvp {LibraryVersion ?? "of an unknown version"}, format {FormatVersion.ToString(culture)}");
         if (OptionsJson is { Length: < 10_000 } json) yield return ("options", json);
     }
 
-    private static string Few(IReadOnlyList<string> names) => names.Count <= 20 ? string.Join(", ", names) : $"{string.Join(", ", names.Take(20))} and {names.Count - 20} more";
+    private static string Few(IReadOnlyList<string> names) => names.Count <= 20 ? string.Join(", ", names)
+        : $"{string.Join(", ", names.Take(20))} and {names.Count - 20} more";
 }

@@ -4,51 +4,63 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>A flow that was built from a record of options, so that a file can hold all of it: <see cref="Save(string)"/> and <see cref="Load(string, Device)"/>.</summary>
-/// <remarks>A model is in training mode when it is new; <c>eval()</c> makes it safe for several threads. One from a file is in evaluation mode.</remarks>
+/// <summary>A flow that was built from a record of options, so that a file can hold all
+/// of it: <see cref="Save(string)"/> and <see cref="Load(string, Device)"/>.</summary>
+/// <remarks>A model is in training mode when it is new; <c>eval()</c> makes it
+/// safe for several threads. One from a file is in evaluation mode.</remarks>
 public abstract partial class FlowModel : Flow
 {
     private protected FlowModel(string name, ModelOptions options, long? seed) : this(name, options, Parts(options, seed)) { }
 
-    private FlowModel(string name, ModelOptions options, FlowParts parts) : base(name, options.Shape, parts.Bijection, parts.BaseDensity, parts.ContextEncoder) { }
+    private FlowModel(string name, ModelOptions options, FlowParts parts)
+        : base(name, options.Shape, parts.Bijection, parts.BaseDensity, parts.ContextEncoder) { }
 
     /// <summary>What the model was built from; each class also has it as <c>Options</c>, in its own type.</summary>
     public abstract ModelOptions ModelOptions { get; }
 
-    /// <summary>What you should know about a model from a file: rules for options that are newer than the file, and that it does not keep. Empty for any other model.</summary>
+    /// <summary>What you should know about a model from a file: rules for options that are
+    /// newer than the file, and that it does not keep. Empty for any other model.</summary>
     /// <remarks><see cref="TrainingResult.Warnings"/> and <see cref="Evaluation.Warnings"/> repeat them.</remarks>
     public IReadOnlyList<string> Warnings => ModelOptions.Warnings;
 
     internal override IReadOnlyList<string> FileWarnings => Warnings;
 
     /// <summary>The standardization at the start of the model, or null where there is none. The trainer fits it.</summary>
-    public Standardization? Standardization => (Bijection as Chain)?.Layers.Select(l => l is SubsetLayer some ? some.Bijection : l).OfType<Standardization>().FirstOrDefault();
+    public Standardization? Standardization =>
+        (Bijection as Chain)?.Layers.Select(l => l is SubsetLayer some ? some.Bijection : l).OfType<Standardization>().FirstOrDefault();
 
-    /// <summary>Writes the model to one self-describing file: options and weights, as safetensors. The file is replaced in one step.</summary>
+    /// <summary>Writes the model to one self-describing file: options and
+    /// weights, as safetensors. The file is replaced in one step.</summary>
     /// <param name="path">The file, usually <c>*.safetensors</c>. An older one stays whole until the new one is complete.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="ObjectDisposedException">The model or a part of it is disposed; a file that is there stays as it is.</exception>
     public void Save(string path) => SaveState(new SafeTensorsTarget(path));
 
     /// <summary>Writes the model to a stream: the bytes that <see cref="Save(string)"/> gives a file.</summary>
-    /// <param name="stream">Where to write, such as a blob storage or an entry of a zip file; it need not be seekable, and is flushed and left open.</param>
+    /// <param name="stream">Where to write, such as a blob storage or an entry of a
+    /// zip file; it need not be seekable, and is flushed and left open.</param>
     /// <exception cref="ArgumentException">The stream is closed or cannot be written. Nothing was written.</exception>
     /// <exception cref="ObjectDisposedException">The model or a part of it is disposed. Nothing was written.</exception>
     public void Save(Stream stream) => SaveState(new SafeTensorsTarget(stream));
 
-    /// <summary>Reads a model of any kind that <c>Save</c> or a <see cref="Trainer"/> wrote; nothing else is needed. It comes in evaluation mode.</summary>
+    /// <summary>Reads a model of any kind that <c>Save</c> or a <see cref="Trainer"/>
+    /// wrote; nothing else is needed. It comes in evaluation mode.</summary>
     /// <remarks>A training checkpoint gives the weights that validated best, else the averaged ones, else the last ones.</remarks>
     /// <param name="path">The file.</param>
     /// <param name="device">Where to put the model; null for the CPU.</param>
     /// <returns>The model, whose class the file names. The caller disposes it.</returns>
-    /// <exception cref="InvalidDataException">The file is damaged, or describes a model that does not fit its weights. Nothing large was allocated.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged, or describes a model
+    /// that does not fit its weights. Nothing large was allocated.</exception>
     public static FlowModel Load(string path, Device? device = null) => Read<FlowModel>(path, device);
 
-    /// <summary>Reads a model from a stream, such as an embedded resource, a blob or an entry of a zip file, as <see cref="Load(string, Device)"/> from a file.</summary>
-    /// <param name="stream">Stands at the first byte of the model. It need not be seekable, is read up to the model's last byte and no further, and is left open.</param>
+    /// <summary>Reads a model from a stream, such as an embedded resource, a blob or an
+    /// entry of a zip file, as <see cref="Load(string, Device)"/> from a file.</summary>
+    /// <param name="stream">Stands at the first byte of the model. It need not be seekable,
+    /// is read up to the model's last byte and no further, and is left open.</param>
     /// <param name="device">Where to put the model; null for the CPU.</param>
     /// <returns>The model, whose class the data name. The caller disposes it.</returns>
-    /// <exception cref="InvalidDataException">The data are damaged or cut off, or describe a model that does not fit its weights. Nothing large was allocated.</exception>
+    /// <exception cref="InvalidDataException">The data are damaged or cut off, or describe
+    /// a model that does not fit its weights. Nothing large was allocated.</exception>
     /// <exception cref="ArgumentException">The stream is closed or cannot be read.</exception>
     public static FlowModel Load(Stream stream, Device? device = null) => Read<FlowModel>(stream, device);
 
@@ -62,9 +74,11 @@ public abstract partial class FlowModel : Flow
     /// <exception cref="InvalidDataException">The data are damaged or cut off, or hold a model of another class.</exception>
     public static T Load<T>(Stream stream, Device? device = null) where T : FlowModel => Read<T>(stream, device);
 
-    private protected static T Read<T>(string path, Device? device) where T : FlowModel => ModelFile.LoadModel<T>(() => SafeTensorsReader.Open(path), device);
+    private protected static T Read<T>(string path, Device? device) where T : FlowModel =>
+        ModelFile.LoadModel<T>(() => SafeTensorsReader.Open(path), device);
 
-    private protected static T Read<T>(Stream stream, Device? device) where T : FlowModel => ModelFile.LoadModel<T>(() => SafeTensorsReader.Of(stream), device);
+    private protected static T Read<T>(Stream stream, Device? device) where T : FlowModel =>
+        ModelFile.LoadModel<T>(() => SafeTensorsReader.Of(stream), device);
 
     /// <summary>The shapes of the parts of a latent: one a scale for images, one in all for vectors.</summary>
     public IReadOnlyList<EventShape> LatentShapes => Scales?.LatentShapes ?? [LatentShape];
@@ -83,7 +97,8 @@ public abstract partial class FlowModel : Flow
         if (Scales is { } scales) return scales.Join(parts);
         Check.Items(parts, nameof(parts), "Part");
         foreach (var part in parts) Check.Batch(part, nameof(parts), $"{GetName()}.{nameof(JoinLatent)}", LatentShape);
-        return parts.Count == 1 ? parts[0].alias() : throw new ArgumentException($"The latent of a vector has 1 part; got {parts.Count}.", nameof(parts));
+        return parts.Count == 1 ? parts[0].alias()
+            : throw new ArgumentException($"The latent of a vector has 1 part; got {parts.Count}.", nameof(parts));
     }
 
     /// <summary>
@@ -132,7 +147,9 @@ public abstract partial class FlowModel : Flow
     private static FlowParts Parts(ModelOptions options, long? seed)
     {
         using var _ = Weights.Seed(seed);
-        return options.Build() ?? throw new InvalidOperationException($"{options.GetType().Name}.{nameof(ModelOptions.Build)} returned null. Return the parts of the model.");
+        return options.Build()
+            ?? throw new InvalidOperationException(
+            $"{options.GetType().Name}.{nameof(ModelOptions.Build)} returned null. Return the parts of the model.");
     }
 
     private MultiScale? Scales => (Bijection as Chain)?.Layers.OfType<MultiScale>().FirstOrDefault();

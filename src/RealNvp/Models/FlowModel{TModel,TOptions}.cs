@@ -15,7 +15,8 @@ namespace RealNvp;
 /// }
 /// public sealed class WaveModel(WaveOptions options, long? seed = null) : FlowModel&lt;WaveModel, WaveOptions&gt;(options, seed);
 /// </code>
-/// <para><see cref="Register"/> makes its files load like ours. (In another assembly the override of <see cref="ModelOptions.Build"/> is <c>protected</c>.)</para>
+/// <para><see cref="Register"/> makes its files load like ours. (In another assembly
+/// the override of <see cref="ModelOptions.Build"/> is <c>protected</c>.)</para>
 /// </remarks>
 /// <typeparam name="TModel">The class itself; its name is the kind that a file names.</typeparam>
 /// <typeparam name="TOptions">The record that describes it.</typeparam>
@@ -25,10 +26,12 @@ public abstract class FlowModel<TModel, TOptions> : FlowModel
 {
     /// <summary>Builds a model with new weights, on torch's default device and in its default dtype.</summary>
     /// <param name="options">What to build.</param>
-    /// <param name="seed">Makes the initial weights repeatable, on any thread; torch's default generator is left alone. Null draws from that generator.</param>
+    /// <param name="seed">Makes the initial weights repeatable, on any thread; torch's
+    /// default generator is left alone. Null draws from that generator.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
 #pragma warning disable RS0022 // it is the door for models of users
-    protected FlowModel(TOptions options, long? seed = null) : base(typeof(TModel).Name, Checked(options, typeof(TModel).Name), seed) => Options = options;
+    protected FlowModel(TOptions options, long? seed = null) : base(typeof(TModel).Name, Checked(options, typeof(TModel).Name), seed) =>
+        Options = options;
 #pragma warning restore RS0022
 
     /// <summary>What the model was built from.</summary>
@@ -48,14 +51,17 @@ public abstract class FlowModel<TModel, TOptions> : FlowModel
     /// <exception cref="InvalidDataException">The data are damaged or cut off, or hold a model of another class.</exception>
     public static new TModel Load(Stream stream, Device? device = null) => Read<TModel>(stream, device);
 
-    /// <summary>Makes models of this class known, so that files of them load, once in a program before the first load or save. The library's own are known.</summary>
+    /// <summary>Makes models of this class known, so that files of them load, once in a
+    /// program before the first load or save. The library's own are known.</summary>
     /// <remarks>
-    /// Nothing that is not registered is ever built from a file. Options that a file has and the record has not are refused; a member of your record that a file lacks takes the value that a new record has,
-    /// unless it is <c>required</c>. The members of <see cref="ModelOptions"/> itself must be there. May be called from any thread, and again for the same class.
+    /// Nothing that is not registered is ever built from a file. Options that a file has and the record has not are refused; a
+    /// member of your record that a file lacks takes the value that a new record has, unless it is <c>required</c>. The members
+    /// of <see cref="ModelOptions"/> itself must be there. May be called from any thread, and again for the same class.
     /// </remarks>
     /// <param name="create">Builds a model: <c>options => new WaveModel(options)</c>.</param>
     /// <param name="json">
-    /// How the record is written, from a <c>JsonSerializerContext</c> of yours: <c>WaveJson.Default.WaveOptions</c>. Null finds it out by reflection, which a program that was trimmed or compiled ahead of time has not.
+    /// How the record is written, from a <c>JsonSerializerContext</c> of yours: <c>WaveJson.Default.WaveOptions</c>.
+    /// Null finds it out by reflection, which a program that was trimmed or compiled ahead of time has not.
     /// </param>
     /// <exception cref="ArgumentException">Another class has this name, or the record belongs to another class.</exception>
     /// <exception cref="InvalidOperationException"><paramref name="json"/> is null, and JSON by reflection is switched off.</exception>
@@ -63,8 +69,11 @@ public abstract class FlowModel<TModel, TOptions> : FlowModel
     {
         ArgumentNullException.ThrowIfNull(create);
         if (json is null && !JsonSerializer.IsReflectionEnabledByDefault)
-            throw new InvalidOperationException($"JSON by reflection is switched off in this program. Give {nameof(Register)} the {nameof(JsonTypeInfo)} of {typeof(TOptions).Name} from a JsonSerializerContext.");
-        ModelKind.Add(new ModelKind(typeof(TModel).Name, typeof(TModel), typeof(TOptions), options => create((TOptions)options)), json?.OriginatingResolver);
+            throw new InvalidOperationException(
+                $"JSON by reflection is switched off in this program. Give {nameof(Register)} the {nameof(JsonTypeInfo)} of " +
+                $"{typeof(TOptions).Name} from a JsonSerializerContext.");
+        ModelKind.Add(new ModelKind(typeof(TModel).Name, typeof(TModel), typeof(TOptions), options => create((TOptions)options)),
+            json?.OriginatingResolver);
     }
 #pragma warning restore CA1000
 }

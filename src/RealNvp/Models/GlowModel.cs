@@ -3,16 +3,18 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>Glow (Kingma and Dhariwal, arXiv 1807.03039): invertible 1×1 convolutions and couplings over several scales, for images.</summary>
+/// <summary>Glow (Kingma and Dhariwal, arXiv 1807.03039): invertible 1×1
+/// convolutions and couplings over several scales, for images.</summary>
 /// <remarks>
-/// <para>Each scale squeezes, takes K steps of ActNorm, 1×1 convolution and coupling, and lets half of the channels go as latents, normal with
-/// a mean and scale that are learned from the other half. Latents are vectors (N, D) of standard normals; <see cref="FlowModel.SplitLatent"/> parts
-/// them by scale.</para>
-/// <para>The first batch of training sets each <see cref="ActNorm"/>: let it be a good sample of the data. Lower temperatures than 1, such as
-/// 0.7, give smoother images.</para>
+/// <para>Each scale squeezes, takes K steps of ActNorm, 1×1 convolution and coupling, and lets half of the
+/// channels go as latents, normal with a mean and scale that are learned from the other half. Latents are
+/// vectors (N, D) of standard normals; <see cref="FlowModel.SplitLatent"/> parts them by scale.</para>
+/// <para>The first batch of training sets each <see cref="ActNorm"/>: let it be a good
+/// sample of the data. Lower temperatures than 1, such as 0.7, give smoother images.</para>
 /// </remarks>
 /// <param name="options">What to build; presets are static members of <see cref="GlowOptions"/>.</param>
-/// <param name="seed">Makes the initial weights repeatable, on any thread; torch's default generator is left alone. Null draws from that generator.</param>
+/// <param name="seed">Makes the initial weights repeatable, on any thread; torch's
+/// default generator is left alone. Null draws from that generator.</param>
 /// <exception cref="ArgumentException">An option is out of range.</exception>
 public sealed class GlowModel(GlowOptions options, long? seed = null) : FlowModel<GlowModel, GlowOptions>(options, seed)
 {

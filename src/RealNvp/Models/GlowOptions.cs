@@ -33,8 +33,10 @@ public sealed record GlowOptions : ModelOptions
     /// <summary>ImageNet in 64×64 as in the paper (table 4): L = 4, K = 48, 512 channels, affine.</summary>
     public static GlowOptions ImageNet64x64 { get; } = new() { Shape = [3, 64, 64], Scales = 4, Steps = 48 };
 
-    /// <summary>CelebA-HQ in 256×256 with 5 bits as in the paper (table 4): L = 6, K = 32, 512 channels, additive. <see cref="GlowModel.ReduceBits"/> gives the 5 bits.</summary>
-    public static GlowOptions CelebAHq256x256 { get; } = new() { Shape = [3, 256, 256], Scales = 6, Coupling = CouplingKind.Additive, Levels = 32, HorizontalFlips = true };
+    /// <summary>CelebA-HQ in 256×256 with 5 bits as in the paper (table 4): L = 6, K = 32, 512
+    /// channels, additive. <see cref="GlowModel.ReduceBits"/> gives the 5 bits.</summary>
+    public static GlowOptions CelebAHq256x256 { get; } = new() { Shape = [3, 256, 256], Scales = 6, Coupling = CouplingKind.Additive,
+        Levels = 32, HorizontalFlips = true };
 
     /// <summary>8×8 grey digits with 17 grey levels, as in the UCI set: L = 2, K = 6, 64 channels.</summary>
     public static GlowOptions Digits8x8 { get; } = new() { Shape = [1, 8, 8], Levels = 17, Scales = 2, Steps = 6, Hidden = 64 };
@@ -69,8 +71,11 @@ public sealed record GlowOptions : ModelOptions
             var mask = Mask.ChannelWise(squeezed[0]);
             var last = scale == Scales - 1;
             List<Bijection> steps = [squeeze];
-            for (var i = 0; i < Steps; i++) steps.AddRange([new ActNorm(squeezed), new InvertibleLinear(squeezed, Linear), NewCoupling(squeezed, mask)]);
-            if (LearnedPriors) steps.Add(last ? new LearnedPrior(squeezed) : new CouplingLayer(squeezed, mask, new StandardizingTransformer(), size => new ZeroConv2d(size.Inputs, size.Outputs)));
+            for (var i = 0; i < Steps; i++)
+                steps.AddRange([new ActNorm(squeezed), new InvertibleLinear(squeezed, Linear), NewCoupling(squeezed, mask)]);
+            if (LearnedPriors)
+                steps.Add(last ? new LearnedPrior(squeezed)
+                    : new CouplingLayer(squeezed, mask, new StandardizingTransformer(), size => new ZeroConv2d(size.Inputs, size.Outputs)));
             scales.Add(new Chain([.. steps]));
             shape = [squeezed[0] / 2, squeezed[1], squeezed[2]];
         }

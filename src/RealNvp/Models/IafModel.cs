@@ -6,6 +6,7 @@ namespace RealNvp;
 /// about the arithmetic of one pass, in D steps. A new model is the identity but for its preprocessing.
 /// </remarks>
 /// <param name="options">What to build; presets are static members of <see cref="IafOptions"/>.</param>
-/// <param name="seed">Makes the initial weights repeatable, on any thread; torch's default generator is left alone. Null draws from that generator.</param>
+/// <param name="seed">Makes the initial weights repeatable, on any thread; torch's
+/// default generator is left alone. Null draws from that generator.</param>
 /// <exception cref="ArgumentException">An option is out of range.</exception>
 public sealed class IafModel(IafOptions options, long? seed = null) : FlowModel<IafModel, IafOptions>(options, seed);

@@ -6,6 +6,7 @@ namespace RealNvp;
 /// preprocessing.
 /// </remarks>
 /// <param name="options">What to build; presets are static members of <see cref="MafOptions"/>.</param>
-/// <param name="seed">Makes the initial weights repeatable, on any thread; torch's default generator is left alone. Null draws from that generator.</param>
+/// <param name="seed">Makes the initial weights repeatable, on any thread; torch's
+/// default generator is left alone. Null draws from that generator.</param>
 /// <exception cref="ArgumentException">An option is out of range.</exception>
 public sealed class MafModel(MafOptions options, long? seed = null) : FlowModel<MafModel, MafOptions>(options, seed);

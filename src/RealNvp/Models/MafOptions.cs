@@ -7,11 +7,12 @@ public sealed record MafOptions : AutoregressiveOptions
     public static MafOptions Toy2D { get; } = new() { Shape = [2], Hidden = 64, Blocks = 1 };
 
     /// <summary>
-    /// Tables of continuous features: standardization, 5 affine layers with 2 residual blocks, which see no more than ±5 standard deviations; Student's t
-    /// latents. Chosen on four data sets: docs/presets.md.
+    /// Tables of continuous features: standardization, 5 affine layers with 2 residual blocks, which see no
+    /// more than ±5 standard deviations; Student's t latents. Chosen on four data sets: docs/presets.md.
     /// </summary>
     /// <param name="features">D, at least 1.</param>
-    /// <param name="rows">How many rows there are to train on, where that is known. 128 hidden units, half of whose weights have masks, did best from 300 rows on, so this preset is the same for all.</param>
+    /// <param name="rows">How many rows there are to train on, where that is known. 128 hidden units, half
+    /// of whose weights have masks, did best from 300 rows on, so this preset is the same for all.</param>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than 1 row.</exception>
     public static MafOptions Tabular(long features, long? rows = null)
     {
@@ -19,13 +20,16 @@ public sealed record MafOptions : AutoregressiveOptions
         return ForTables(new MafOptions { Shape = Vector(features), Standardize = true });
     }
 
-    /// <summary>Tables with splines of 8 bins within ±5 standard deviations in place of the affine map: RQ-NSF (AR) (arXiv 1906.04032, section 5.1).</summary>
+    /// <summary>Tables with splines of 8 bins within ±5 standard deviations in place of
+    /// the affine map: RQ-NSF (AR) (arXiv 1906.04032, section 5.1).</summary>
     /// <param name="features">D, at least 1.</param>
-    /// <param name="rows">How many rows there are to train on, where that is known: 64 hidden units below 10,000, else 128; null is as for 20,000.</param>
+    /// <param name="rows">How many rows there are to train on, where that is known:
+    /// 64 hidden units below 10,000, else 128; null is as for 20,000.</param>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than 1 row.</exception>
     public static MafOptions SplineTabular(long features, long? rows = null) =>
         Tabular(features, rows) with { Transformer = AutoregressiveKind.Spline, Bound = 5, Hidden = RowsOf(rows) < 10_000 ? 64 : 128 };
 
     /// <inheritdoc/>
-    protected internal override FlowParts Build() => new(Chain(inverted: false)) { BaseDensity = NewBase(), ContextEncoder = NewContextEncoder() };
+    protected internal override FlowParts Build() =>
+        new(Chain(inverted: false)) { BaseDensity = NewBase(), ContextEncoder = NewContextEncoder() };
 }

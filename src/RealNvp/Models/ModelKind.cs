@@ -30,7 +30,9 @@ internal sealed record ModelKind(string Name, Type Model, Type Options, Func<Mod
 
     /// <summary>The class that belongs to a record.</summary>
     public static ModelKind Of(ModelOptions options) => all.FirstOrDefault(k => k.Options == options.GetType())
-        ?? throw new InvalidOperationException($"No model is registered for {options.GetType().Name}. Derive one from FlowModel<TModel, TOptions>, and call its Register once, before.");
+        ?? throw new InvalidOperationException(
+            $"No model is registered for {options.GetType().Name}. Derive one from FlowModel<TModel, TOptions>, and call its Register " +
+            $"once, before.");
 
     /// <summary>Adds a class; the same one again changes nothing.</summary>
     /// <param name="kind">The class.</param>
@@ -42,10 +44,14 @@ internal sealed record ModelKind(string Name, Type Model, Type Options, Func<Mod
             if (all.FirstOrDefault(k => k.Name == kind.Name) is { } named)
             {
                 if (named.Model == kind.Model && named.Options == kind.Options) return;
-                throw new ArgumentException($"A model with the name {kind.Name} is registered already, {named.Model.FullName}. Files name models by their class, so give yours another name.");
+                throw new ArgumentException(
+                    $"A model with the name {kind.Name} is registered already, {named.Model.FullName}. Files name models by their " +
+                    $"class, so give yours another name.");
             }
             if (all.FirstOrDefault(k => k.Options == kind.Options) is { } other)
-                throw new ArgumentException($"{kind.Options.Name} describes {other.Name}, which is registered already. A record belongs to one class: derive another record.");
+                throw new ArgumentException(
+                    $"{kind.Options.Name} describes {other.Name}, which is registered already. A record belongs to one class: derive " +
+                    $"another record.");
             FileJson.Add(resolver ?? new DefaultJsonTypeInfoResolver());
             all = [.. all, kind];
         }

@@ -13,7 +13,8 @@ public abstract record ModelOptions
     /// <summary>The number of context features; 0 for a model without context.</summary>
     public long ContextSize { get; init; }
 
-    /// <summary>The number of values of an integer in the data, 256 for bytes, which are then dequantized to [0, 1); 0 for continuous data.</summary>
+    /// <summary>The number of values of an integer in the data, 256 for bytes,
+    /// which are then dequantized to [0, 1); 0 for continuous data.</summary>
     public int Levels { get; init; }
 
     /// <summary>The density of the latents.</summary>
@@ -26,25 +27,27 @@ public abstract record ModelOptions
     public double BaseDegreesOfFreedom { get; init; } = 5;
 
     /// <summary>
-    /// Vectors: c &gt; 0 lets the networks see x / √(1 + (x/c)²), which stays within ±c, in place of each number x, also of a context. So shifts
-    /// and log-scales far out stay what they are near the data, and the model is affine in a feature that goes to infinity; the layers are as
-    /// exact as without. In units of what the networks get: it goes together with <c>Standardize</c>, or with data that are
-    /// standardized already. Null lets them see x itself.
+    /// Vectors: c &gt; 0 lets the networks see x / √(1 + (x/c)²), which stays within ±c, in place of each number x,
+    /// also of a context. So shifts and log-scales far out stay what they are near the data, and the model is affine in
+    /// a feature that goes to infinity; the layers are as exact as without. In units of what the networks get: it goes
+    /// together with <c>Standardize</c>, or with data that are standardized already. Null lets them see x itself.
     /// </summary>
     public double? InputLimit { get; init; }
 
     /// <summary>
-    /// Centres and scales a numeric context with numbers that the trainer takes from the training data (<see cref="ContextStandardization"/>), so that a year is as good a
-    /// context as a number near 0. The presets of tables have it. Nothing without <see cref="ContextSize"/>.
+    /// Centres and scales a numeric context with numbers that the trainer takes from the training
+    /// data (<see cref="ContextStandardization"/>), so that a year is as good a context as a number
+    /// near 0. The presets of tables have it. Nothing without <see cref="ContextSize"/>.
     /// </summary>
     public bool StandardizeContext { get; init; }
 
-    /// <summary>What <c>Standardize</c> and <see cref="StandardizeContext"/> take from data: <see cref="FeatureScaling.Quantiles"/> lets values far out not count.</summary>
+    /// <summary>What <c>Standardize</c> and <see cref="StandardizeContext"/> take from data:
+    /// <see cref="FeatureScaling.Quantiles"/> lets values far out not count.</summary>
     public FeatureScaling Scaling { get; init; }
 
     /// <summary>
-    /// Vectors: c &gt; 0 puts an <see cref="AsinhTransform"/> behind the standardization, which draws in what lies further out than c scales, for data with heavy tails or
-    /// values far out; 3 goes well with <see cref="FeatureScaling.Quantiles"/>. Null for none.
+    /// Vectors: c &gt; 0 puts an <see cref="AsinhTransform"/> behind the standardization, which draws in what lies further out than c
+    /// scales, for data with heavy tails or values far out; 3 goes well with <see cref="FeatureScaling.Quantiles"/>. Null for none.
     /// </summary>
     public double? TailThreshold { get; init; }
 
@@ -53,7 +56,8 @@ public abstract record ModelOptions
     public bool IsImage => Shape.Count == 3;
 
     /// <summary>The record as JSON.</summary>
-    /// <exception cref="InvalidOperationException">No class is registered for a record of your own, so that nobody knows how to write it.</exception>
+    /// <exception cref="InvalidOperationException">No class is registered for a
+    /// record of your own, so that nobody knows how to write it.</exception>
     public string ToJson()
     {
         ModelKind.Of(this);
@@ -71,7 +75,8 @@ public abstract record ModelOptions
         CheckRules();
     }
 
-    /// <summary>Throws if a value is out of range or two do not go together, by <see cref="Require"/> and <see cref="Range"/>. Call the base method first. Files are held to it too.</summary>
+    /// <summary>Throws if a value is out of range or two do not go together, by <see cref="Require"/>
+    /// and <see cref="Range"/>. Call the base method first. Files are held to it too.</summary>
     /// <exception cref="ArgumentException">A rule does not hold.</exception>
     protected virtual void CheckRules()
     {
@@ -82,28 +87,38 @@ public abstract record ModelOptions
         Require(Enum.IsDefined(Base), nameof(Base), Base, "must be a defined value");
         Range(BaseComponents, 1, 4096, nameof(BaseComponents));
         Require(BaseDegreesOfFreedom is >= 0.5 and <= 1e4, nameof(BaseDegreesOfFreedom), BaseDegreesOfFreedom, "must be in 0.5 ... 10000");
-        Require(InputLimit is null || Ranges.InputLimit.HoldsInFile(InputLimit.Value), nameof(InputLimit), InputLimit, Ranges.InputLimit.Rule);
+        Require(InputLimit is null || Ranges.InputLimit.HoldsInFile(InputLimit.Value), nameof(InputLimit), InputLimit,
+            Ranges.InputLimit.Rule);
         Require(Enum.IsDefined(Scaling), nameof(Scaling), Scaling, "must be a defined value");
-        Require(TailThreshold is null || Ranges.TailThreshold.HoldsInFile(TailThreshold.Value), nameof(TailThreshold), TailThreshold, Ranges.TailThreshold.Rule);
-        Require(TailThreshold is null || (!IsImage && Levels == 0), nameof(TailThreshold), TailThreshold, "is for vectors of continuous data only");
+        Require(TailThreshold is null || Ranges.TailThreshold.HoldsInFile(TailThreshold.Value), nameof(TailThreshold), TailThreshold,
+            Ranges.TailThreshold.Rule);
+        Require(TailThreshold is null || (!IsImage && Levels == 0), nameof(TailThreshold), TailThreshold,
+            "is for vectors of continuous data only");
         Require(InputLimit is null || !IsImage, nameof(InputLimit), InputLimit, "is for vectors only");
         Require(Base != BaseDensityKind.UniformBox || (BoxBound is not null && TailThreshold is null), nameof(Base), Base,
-            "needs a map of the box onto itself: splines without Standardize, TailThreshold, Linear or FlowBatchNorm, in SplineFlow, MafModel or IafModel");
+            "needs a map of the box onto itself: splines without Standardize, TailThreshold, Linear or FlowBatchNorm, in SplineFlow, " +
+                "MafModel or IafModel");
     }
 
     /// <summary>
-    /// Rules that are newer than the first files, and that these options break, as sentences. A new model must keep them; one from a file was good enough for whoever
-    /// trained it, so it loads, and the sentences are its warnings. A rule that is made stricter goes here, and its old range stays in <see cref="CheckRules()"/>.
+    /// Rules that are newer than the first files, and that these options break, as sentences. A new model must keep
+    /// them; one from a file was good enough for whoever trained it, so it loads, and the sentences are its
+    /// warnings. A rule that is made stricter goes here, and its old range stays in <see cref="CheckRules()"/>.
     /// </summary>
-    private protected virtual IEnumerable<string> NewerFaults() => [.. Newer(Ranges.InputLimit, InputLimit, nameof(InputLimit)), .. Newer(Ranges.TailThreshold, TailThreshold, nameof(TailThreshold))];
+    private protected virtual IEnumerable<string> NewerFaults() =>
+        [.. Newer(Ranges.InputLimit, InputLimit, nameof(InputLimit)), .. Newer(Ranges.TailThreshold, TailThreshold, nameof(TailThreshold))];
 
-    /// <summary>What a model with these options, which can only come from a file, should tell its user; nothing for one that could be built anew.</summary>
-    internal IReadOnlyList<string> Warnings => NewerFaults().Select(fault => $"The model comes from a file that is older than this rule: {fault}").ToArray() is { Length: > 0 } some ? some : [];
+    /// <summary>What a model with these options, which can only come from a file,
+    /// should tell its user; nothing for one that could be built anew.</summary>
+    internal IReadOnlyList<string> Warnings =>
+        NewerFaults().Select(fault => $"The model comes from a file that is older than this rule: {fault}")
+            .ToArray() is { Length: > 0 } some ? some : [];
 
     /// <summary>Makes the layers, the base density and the encoder of a model with new weights. The record is valid.</summary>
     /// <remarks>
-    /// The library's own networks and layers take their initial weights from the model's seed; modules of TorchSharp draw from torch's generator. A file that names this record is built by it before its
-    /// weights are read, so let <see cref="CheckRules()"/> hold every size in bounds.
+    /// The library's own networks and layers take their initial weights from the model's seed;
+    /// modules of TorchSharp draw from torch's generator. A file that names this record is built by
+    /// it before its weights are read, so let <see cref="CheckRules()"/> hold every size in bounds.
     /// </remarks>
     protected internal abstract FlowParts Build();
 
@@ -118,7 +133,8 @@ public abstract record ModelOptions
         return ModelKind.Of(this).Create(this);
     }
 
-    /// <summary>Reads a record that <see cref="ToJson"/> or somebody by hand wrote, and validates it: a member that lacks has the value that a new record has.</summary>
+    /// <summary>Reads a record that <see cref="ToJson"/> or somebody by hand wrote, and
+    /// validates it: a member that lacks has the value that a new record has.</summary>
     /// <typeparam name="T">The record: one of the library's, or one whose model is registered.</typeparam>
     /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
     public static T FromJson<T>(string text) where T : ModelOptions
@@ -128,20 +144,27 @@ public abstract record ModelOptions
     }
 
     /// <summary>Reads the record that a file of a format version holds.</summary>
-    /// <exception cref="InvalidDataException">It is no valid record of the type, or a member lacks that files of this version have.</exception>
-    internal static ModelOptions FromFile(Type type, string text, int version) => Checked(type.Name, () => (ModelOptions)FileJson.Read(type, text, version), isNew: false);
+    /// <exception cref="InvalidDataException">It is no valid record of the
+    /// type, or a member lacks that files of this version have.</exception>
+    internal static ModelOptions FromFile(Type type, string text, int version) =>
+        Checked(type.Name, () => (ModelOptions)FileJson.Read(type, text, version), isNew: false);
 
-    /// <summary>What the presets of tables share: latents with heavy tails and networks that see no more than ±5 standard deviations. docs/presets.md shows why.</summary>
-    private protected static T ForTables<T>(T options) where T : ModelOptions => options with { Base = BaseDensityKind.StudentT, InputLimit = 5, StandardizeContext = true };
+    /// <summary>What the presets of tables share: latents with heavy tails and networks
+    /// that see no more than ±5 standard deviations. docs/presets.md shows why.</summary>
+    private protected static T ForTables<T>(T options) where T : ModelOptions =>
+        options with { Base = BaseDensityKind.StudentT, InputLimit = 5, StandardizeContext = true };
 
     /// <summary>The shape of a preset for vectors.</summary>
     private protected static EventShape Vector(long features) => features is >= 1 and <= int.MaxValue
-        ? [features] : throw new ArgumentOutOfRangeException(nameof(features), features, "The number of features must be at least 1: the columns of the table, without the context.");
+        ? [features] : throw new ArgumentOutOfRangeException(nameof(features), features,
+            "The number of features must be at least 1: the columns of the table, without the context.");
 
     /// <summary>The number of rows that a preset is for; where it is not known, one in the middle.</summary>
     private protected static long RowsOf(long? rows)
     {
-        if (rows < 1) throw new ArgumentOutOfRangeException(nameof(rows), rows, "The number of rows to train on must be at least 1, or null where it is not known.");
+        if (rows < 1)
+            throw new ArgumentOutOfRangeException(nameof(rows), rows,
+                "The number of rows to train on must be at least 1, or null where it is not known.");
         return rows ?? 20_000;
     }
 
@@ -152,7 +175,8 @@ public abstract record ModelOptions
     internal SplineTails Tails => Base == BaseDensityKind.UniformBox ? SplineTails.Box : SplineTails.Linear;
 
     /// <summary>What standardizes contexts; null for none.</summary>
-    protected ContextEncoder? NewContextEncoder() => StandardizeContext && ContextSize > 0 ? new ContextStandardization(ContextSize, Scaling) : null;
+    protected ContextEncoder? NewContextEncoder() =>
+        StandardizeContext && ContextSize > 0 ? new ContextStandardization(ContextSize, Scaling) : null;
 
     /// <summary>The layers that take the scales of data, and their tails, away.</summary>
     internal IEnumerable<Bijection> ScalingLayers(bool standardize) => ScalingLayers(standardize, Shape);
@@ -190,16 +214,19 @@ public abstract record ModelOptions
             options.CheckRules(isNew);
             return options;
         }
-        catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException or OverflowException or InvalidOperationException or FormatException)
+        catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException or OverflowException
+            or InvalidOperationException or FormatException)
         {
             throw new InvalidDataException($"This is no valid record of {name}: {FileText.Sentence(e.Message)}", e);
         }
     }
 
     /// <summary>Throws if a number is not in a range; the message names the record, the property and the range.</summary>
-    protected void Range(long value, long least, long most, string name) => Require(value >= least && value <= most, name, value, $"must be in {least} ... {most}");
+    protected void Range(long value, long least, long most, string name) =>
+        Require(value >= least && value <= most, name, value, $"must be in {least} ... {most}");
 
-    /// <summary>Checks that sizes of images can be halved often enough, and that enough pixels are left; else says how to crop, to pad, or how many scales fit.</summary>
+    /// <summary>Checks that sizes of images can be halved often enough, and that enough
+    /// pixels are left; else says how to crop, to pad, or how many scales fit.</summary>
     /// <param name="scales">The number of scales.</param>
     /// <param name="halvings">How often that many scales halve the image.</param>
     /// <param name="pixels">The least number of pixels of the last scale.</param>
@@ -212,13 +239,19 @@ public abstract record ModelOptions
         var most = Enumerable.Range(1, 16).LastOrDefault(Fits);
         var unit = 1L << halvings(scales);
         var fewer = most > 0 && most < scales ? $", or use {nameof(RealNvpOptions.Scales)} = {most}" : "";
-        Require(Divides(scales), nameof(RealNvpOptions.Scales), scales, $"is too large for images of {height}×{width}: height and width must be divisible by {unit}. {BlockShapes.Fitting(height, width, unit)}{fewer}");
-        Require(false, nameof(RealNvpOptions.Scales), scales, $"is too large for images of {height}×{width}: the last scale needs at least {pixels} pixels. {(most > 0 ? $"Use {nameof(RealNvpOptions.Scales)} = {most}" : "Pad the images")}");
+        Require(Divides(scales), nameof(RealNvpOptions.Scales), scales,
+            $"is too large for images of {height}×{width}: height and width must be divisible by {unit}. " +
+            $"{BlockShapes.Fitting(height, width, unit)}{fewer}");
+        Require(false, nameof(RealNvpOptions.Scales), scales,
+            $"is too large for images of {height}×{width}: the last scale needs at least {pixels} pixels. " +
+            $"{(most > 0 ? $"Use {nameof(RealNvpOptions.Scales)} = {most}" : "Pad the images")}");
     }
 
-    private protected IEnumerable<string> Newer(NumberRange range, double? value, string name) => Newer(value is not { } number || range.Holds(number), value, name, range.Rule);
+    private protected IEnumerable<string> Newer(NumberRange range, double? value, string name) =>
+        Newer(value is not { } number || range.Holds(number), value, name, range.Rule);
 
-    private protected IEnumerable<string> Newer(bool holds, object? value, string name, string rule) => holds ? [] : [Fault(name, value, rule)];
+    private protected IEnumerable<string> Newer(bool holds, object? value, string name, string rule) =>
+        holds ? [] : [Fault(name, value, rule)];
 
     /// <summary>Throws if <see cref="Shape"/> is not that of a vector.</summary>
     protected void RequireVector() => Require(!IsImage && Shape[0] >= 1, nameof(Shape), Shape, "must be [D]: this model is for vectors");
@@ -230,7 +263,8 @@ public abstract record ModelOptions
         Require(Shape[0] >= 2, nameof(Shape), Shape, "must have at least 2 features: a coupling keeps one and transforms another");
     }
 
-    private protected void RequireContinuous(bool standardize) => Require(!standardize || Levels == 0, "Standardize", standardize, "does not go together with Levels");
+    private protected void RequireContinuous(bool standardize) =>
+        Require(!standardize || Levels == 0, "Standardize", standardize, "does not go together with Levels");
 
     /// <summary>The layers that a model of vectors begins with.</summary>
     protected internal List<Bijection> Preprocessing(bool standardize)
@@ -244,12 +278,14 @@ public abstract record ModelOptions
     /// <summary>Throws if <see cref="Shape"/> is not that of an image.</summary>
     protected void RequireImage() => Require(IsImage, nameof(Shape), Shape, "must be [C, H, W]: this model is for images");
 
-    /// <summary>Throws if a rule does not hold; the message names the record, the property, the rule, such as "must be odd", and the value.</summary>
+    /// <summary>Throws if a rule does not hold; the message names the record,
+    /// the property, the rule, such as "must be odd", and the value.</summary>
     /// <exception cref="ArgumentException">It does not hold.</exception>
     protected void Require(bool holds, string name, object? value, string rule)
     {
         if (!holds) throw new ArgumentException(Fault(name, value, rule), name);
     }
 
-    private string Fault(string name, object? value, string rule) => FormattableString.Invariant($"{GetType().Name}.{name} {rule}; got {value ?? "null"}.");
+    private string Fault(string name, object? value, string rule) =>
+        FormattableString.Invariant($"{GetType().Name}.{name} {rule}; got {value ?? "null"}.");
 }

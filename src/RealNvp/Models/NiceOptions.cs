@@ -22,14 +22,16 @@ public sealed record NiceOptions : ModelOptions
     public static NiceOptions Mnist { get; } = new() { Shape = [784], Levels = 256 };
 
     /// <summary>
-    /// Tables of continuous features: standardization, 6 couplings with 3 hidden layers, which see no more than ±5 standard deviations. Latents are
-    /// Student's t variables, not the logistic ones of the paper: docs/presets.md.
+    /// Tables of continuous features: standardization, 6 couplings with 3 hidden layers, which see no more than ±5
+    /// standard deviations. Latents are Student's t variables, not the logistic ones of the paper: docs/presets.md.
     /// </summary>
     /// <param name="features">D, at least 2.</param>
-    /// <param name="rows">How many rows there are to train on, where that is known: 64 hidden features below 2,000, else 128; null is as for 20,000.</param>
+    /// <param name="rows">How many rows there are to train on, where that is known:
+    /// 64 hidden features below 2,000, else 128; null is as for 20,000.</param>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than 1 row.</exception>
     public static NiceOptions Tabular(long features, long? rows = null) =>
-        ForTables(new NiceOptions { Shape = Vector(features), Standardize = true, Couplings = 6, Hidden = RowsOf(rows) < 2_000 ? 64 : 128, HiddenLayers = 3 });
+        ForTables(new NiceOptions { Shape = Vector(features), Standardize = true, Couplings = 6, Hidden = RowsOf(rows) < 2_000 ? 64
+            : 128, HiddenLayers = 3 });
 
     /// <inheritdoc/>
     protected override void CheckRules()
@@ -51,7 +53,8 @@ public sealed record NiceOptions : ModelOptions
         for (var i = 0; i < Couplings; i++)
         {
             var mask = i % 2 == 0 ? Mask.Alternating(Shape[0]) : !Mask.Alternating(Shape[0]);
-            layers.Add(new AdditiveCouplingLayer(Shape, mask, size => new Mlp(size.Inputs, size.Outputs, Hidden, HiddenLayers, ContextSize, InputLimit)));
+            layers.Add(new AdditiveCouplingLayer(Shape, mask, size => new Mlp(size.Inputs, size.Outputs, Hidden, HiddenLayers, ContextSize,
+                InputLimit)));
         }
         layers.Add(new DiagonalScaling(Shape));
         return new Chain([.. layers]);

@@ -27,7 +27,8 @@ internal sealed class RealNvpBuilder
         for (var i = 0; i < options.Couplings; i++)
         {
             var mask = i % 2 == 0 ? first : !first;
-            yield return Coupling(options.Shape, mask, size => new ResidualMlp(size.Inputs, size.Outputs, options.Hidden, options.Blocks, size.ContextSize, options.InputLimit), maskAsInput: false);
+            yield return Coupling(options.Shape, mask, size => new ResidualMlp(size.Inputs, size.Outputs, options.Hidden, options.Blocks,
+                size.ContextSize, options.InputLimit), maskAsInput: false);
             if (options.FlowBatchNorm) yield return new FlowBatchNorm(options.Shape, mask, options.Momentum);
         }
     }
@@ -80,7 +81,8 @@ internal sealed class RealNvpBuilder
         }
     }
 
-    private CouplingLayer Coupling(EventShape shape, Mask mask, Func<ConditionerSizes, Conditioner> network, bool maskAsInput) => options.Coupling == CouplingKind.Affine
+    private CouplingLayer Coupling(EventShape shape, Mask mask, Func<ConditionerSizes, Conditioner> network, bool maskAsInput) =>
+        options.Coupling == CouplingKind.Affine
         ? new AffineCouplingLayer(shape, mask, network, options.Order, maskAsInput, options.ContextSize)
         : new AdditiveCouplingLayer(shape, mask, network, maskAsInput, options.ContextSize);
 }

@@ -33,7 +33,8 @@ public sealed partial record RealNvpOptions : ModelOptions
     /// <summary>Images: the number of scales; H and W must be divisible by 2 to the power of one less.</summary>
     public int Scales { get; init; } = 2;
 
-    /// <summary>The hidden features of an MLP, or the hidden channels of a network at the first scale; each further scale doubles them.</summary>
+    /// <summary>The hidden features of an MLP, or the hidden channels of a
+    /// network at the first scale; each further scale doubles them.</summary>
     public long Hidden { get; init; } = 64;
 
     /// <summary>The residual blocks of each network.</summary>
@@ -64,23 +65,29 @@ public sealed partial record RealNvpOptions : ModelOptions
     protected override void CheckRules()
     {
         base.CheckRules();
-        Require(IsImage || Shape[0] >= 2, nameof(Shape), Shape, "must have at least 2 features: a coupling keeps one and transforms another");
-        Require(LogitAlpha is null || Ranges.LogitAlpha.HoldsInFile(LogitAlpha.Value), nameof(LogitAlpha), LogitAlpha, Ranges.LogitAlpha.Rule);
+        Require(IsImage
+            || Shape[0] >= 2, nameof(Shape), Shape, "must have at least 2 features: a coupling keeps one and transforms another");
+        Require(LogitAlpha is null || Ranges.LogitAlpha.HoldsInFile(LogitAlpha.Value), nameof(LogitAlpha), LogitAlpha,
+            Ranges.LogitAlpha.Rule);
         Require(!HorizontalFlips || IsImage, nameof(HorizontalFlips), HorizontalFlips, "is for images only");
-        Require(!Standardize || (Levels == 0 && LogitAlpha is null), nameof(Standardize), Standardize, "does not go together with Levels or LogitAlpha");
+        Require(!Standardize || (Levels == 0 && LogitAlpha is null), nameof(Standardize), Standardize,
+            "does not go together with Levels or LogitAlpha");
         Range(Couplings, 2, 4096, nameof(Couplings));
         Range(Scales, 1, 16, nameof(Scales));
         Range(Hidden, 1, 1 << 16, nameof(Hidden));
         Range(Blocks, 0, 1024, nameof(Blocks));
         Require(Ranges.Momentum.HoldsInFile(Momentum), nameof(Momentum), Momentum, Ranges.Momentum.Rule);
-        Require(Enum.IsDefined(Coupling) && Enum.IsDefined(Order) && Enum.IsDefined(VectorMask) && Enum.IsDefined(Statistics), "Enums", "", "must have defined values");
+        Require(Enum.IsDefined(Coupling) && Enum.IsDefined(Order) && Enum.IsDefined(VectorMask) && Enum.IsDefined(Statistics), "Enums", "",
+            "must have defined values");
         if (!IsImage) return;
         RequireScales(Scales, static scales => scales - 1, pixels: 2);
     }
 
     private protected override IEnumerable<string> NewerFaults() =>
-        [.. base.NewerFaults(), .. Newer(Ranges.LogitAlpha, LogitAlpha, nameof(LogitAlpha)), .. Newer(Ranges.Momentum, Momentum, nameof(Momentum))];
+        [.. base.NewerFaults(), .. Newer(Ranges.LogitAlpha, LogitAlpha, nameof(LogitAlpha)),
+            .. Newer(Ranges.Momentum, Momentum, nameof(Momentum))];
 
     /// <inheritdoc/>
-    protected internal override FlowParts Build() => new(RealNvpBuilder.Build(this)) { BaseDensity = NewBase(), ContextEncoder = NewContextEncoder() };
+    protected internal override FlowParts Build() =>
+        new(RealNvpBuilder.Build(this)) { BaseDensity = NewBase(), ContextEncoder = NewContextEncoder() };
 }

@@ -1,6 +1,7 @@
 namespace RealNvp.Operations;
 
-/// <summary>Which fused kernels may run. All are on; a kernel that is off leaves its work to plain tensor operations, with the same results up to rounding.</summary>
+/// <summary>Which fused kernels may run. All are on; a kernel that is off leaves its
+/// work to plain tensor operations, with the same results up to rounding.</summary>
 /// <remarks>
 /// An application turns one off before its first use with <c>AppContext.SetSwitch("RealNvp.Kernels.Spline", false)</c>, or with
 /// <c>RuntimeHostConfigurationOption</c> in its project file. Tests and benchmarks set the properties.
@@ -19,7 +20,8 @@ internal static class KernelSwitches
     /// <summary>RealNvp.Kernels.Dense: networks of linear layers.</summary>
     public static bool Dense { get; set; } = IsOn(nameof(Dense));
 
-    /// <summary>RealNvp.Kernels.Coupling: whole couplings and autoregressive layers of vectors. Needs <see cref="Dense"/> and the switch of the map too.</summary>
+    /// <summary>RealNvp.Kernels.Coupling: whole couplings and autoregressive layers of
+    /// vectors. Needs <see cref="Dense"/> and the switch of the map too.</summary>
     public static bool Coupling { get; set; } = IsOn(nameof(Coupling));
 
     /// <summary>RealNvp.Kernels.Image: what surrounds convolutions.</summary>

@@ -43,7 +43,8 @@ internal sealed class LayerTape(int? interval) : PassTape
         return Enter(Mode.Replaying, frames.Count);
     }
 
-    /// <summary>Until disposed, layers run from the first on again, and their inputs go to the scope <paramref name="owner"/>; then the backward pass begins anew.</summary>
+    /// <summary>Until disposed, layers run from the first on again, and their inputs go to
+    /// the scope <paramref name="owner"/>; then the backward pass begins anew.</summary>
     public Scope Store(DisposeScope owner)
     {
         home = owner;
@@ -111,7 +112,9 @@ internal sealed class LayerTape(int? interval) : PassTape
         var places = open!.Of(part);
         var visit = open.Visit(part, fromEnd);
         var start = fromEnd ? places.Count - ((visit + 1) * count) : visit * count;
-        if (start < 0 || start + count > places.Count) throw new InvalidOperationException($"{part.GetName()} ran more often than before: a layer must do the same when it is computed again.");
+        if (start < 0 || start + count > places.Count)
+            throw new InvalidOperationException(
+                $"{part.GetName()} ran more often than before: a layer must do the same when it is computed again.");
         return [.. places.Skip(start).Take(count).Select(i => tensors[i])];
     }
 
@@ -140,7 +143,8 @@ internal sealed class LayerTape(int? interval) : PassTape
 
     // the library's own modules keep nothing that a pass changes, or write it on the tape themselves
     private static IEnumerable<Tensor> State(Bijection layer) => stateful
-        .GetValue(layer, static l => [.. l.modules().Append(l).Where(m => m.GetType().Assembly != typeof(LayerTape).Assembly && m.named_buffers(recurse: false).Any())])
+        .GetValue(layer, static l => [.. l.modules().Append(l).Where(m => m.GetType().Assembly != typeof(LayerTape).Assembly
+            && m.named_buffers(recurse: false).Any())])
         .SelectMany(m => m.named_buffers(recurse: false)).Select(b => b.buffer);
 
     private Scope Enter(Mode now, int start)

@@ -45,7 +45,8 @@ internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor log
     public (Tensor Input, Tensor Gradient) Through(Bijection layer, Tensor output, Tensor gradient, bool inverse, Bijection? before = null)
     {
         using var scope = NewDisposeScope();
-        var (input, slope) = layer is Composite composite ? composite.StepBack(this, output, gradient, inverse) : ThroughLeaf(layer, before, output, gradient, inverse);
+        var (input, slope) = layer is Composite composite ? composite.StepBack(this, output, gradient, inverse)
+            : ThroughLeaf(layer, before, output, gradient, inverse);
         return (scope.MoveToOuter(input), scope.MoveToOuter(slope));
     }
 

@@ -39,11 +39,16 @@ internal sealed class ReversibleFunction : KernelFunction<ReversibleFunction>
     {
         var run = (ReversibleRun)context.get_data(RunKey);
         run.Failed = true;
-        if (is_grad_enabled()) throw new NotSupportedException($"{nameof(Flow.ReversibleTraining)} gives no gradients of gradients. Set it to false for this loss.");
+        if (is_grad_enabled())
+            throw new NotSupportedException(
+                $"{nameof(Flow.ReversibleTraining)} gives no gradients of gradients. Set it to false for this loss.");
         // a thread that scores has the layers in evaluation mode meanwhile
         using var mode = EvaluationGate.OwnPart(run.Layers[0]);
         for (var i = 0; i < run.Layers.Length; i++)
-            if (run.Layers[i].training != run.Training[i]) throw new InvalidOperationException($"{run.Layers[i].GetName()} changed between training and evaluation after the loss. With {nameof(Flow.ReversibleTraining)}, call backward() before eval().");
+            if (run.Layers[i].training != run.Training[i])
+                throw new InvalidOperationException(
+                    $"{run.Layers[i].GetName()} changed between training and evaluation after the loss. With " +
+                    $"{nameof(Flow.ReversibleTraining)}, call backward() before eval().");
         using var scope = NewDisposeScope();
         using var suspended = ReversibleSession.Suspend();
         var saved = context.get_saved_variables();
@@ -90,6 +95,7 @@ internal sealed class ReversibleFunction : KernelFunction<ReversibleFunction>
             if (!ReferenceEquals(value, input)) value.Dispose();
             logDet?.Dispose();
         }
-        return inputs.MoveToOuter(new ReverseWalk(run, context, gradients[1], home).Through(run.Layers, output, gradients[0], run.Inverse).Gradient);
+        return inputs.MoveToOuter(new ReverseWalk(run, context, gradients[1], home).Through(run.Layers, output, gradients[0],
+            run.Inverse).Gradient);
     }
 }

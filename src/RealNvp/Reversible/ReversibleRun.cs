@@ -51,17 +51,23 @@ internal sealed class ReversibleRun
     public List<Tensor> Given { get; } = [];
 
     /// <summary>Applies layers in the given order.</summary>
-    public static (Tensor Value, Tensor? LogDet) Apply(ReversibleSession session, Bijection[] layers, Tensor input, Tensor? context, bool inverse)
+    public static (Tensor Value, Tensor? LogDet) Apply(ReversibleSession session, Bijection[] layers, Tensor input, Tensor? context,
+        bool inverse)
     {
         using var suspended = ReversibleSession.Suspend();
-        var parameters = layers.SelectMany(l => l.parameters()).Where(p => p.requires_grad).Distinct<Parameter>(ReferenceEqualityComparer.Instance).ToArray();
-        if (parameters.Length == 0 && !input.requires_grad && context is not { requires_grad: true }) return LayerSequence.Run(layers, input, Pass.Here(context), inverse);
+        var parameters = layers.SelectMany(l => l.parameters()).Where(p => p.requires_grad)
+            .Distinct<Parameter>(ReferenceEqualityComparer.Instance).ToArray();
+        if (parameters.Length == 0 && !input.requires_grad && context is not { requires_grad: true })
+            return LayerSequence.Run(layers, input, Pass.Here(context), inverse);
         using var scope = NewDisposeScope();
         var run = new ReversibleRun(session, layers, inverse, parameters) { HasContext = context is not null };
         var noise = NoiseState();
         var outputs = ReversibleFunction.Apply([input, .. context is null ? (object[])[] : [context], .. run.MakeTokens(), run]);
         if (NoiseState().Zip(noise).Any(n => !n.First.equal(n.Second).all().item<bool>()))
-            throw new InvalidOperationException($"A layer of {string.Join(", ", layers.Select(l => l.GetName()).Distinct())} drew random numbers, so it cannot be computed again in the backward pass. Let its {nameof(Bijection.IsRepeatable)} be false, or train without {nameof(Flow.ReversibleTraining)}.");
+            throw new InvalidOperationException(
+                $"A layer of {string.Join(", ", layers.Select(l => l.GetName()).Distinct())} drew random numbers, so it cannot be " +
+                $"computed again in the backward pass. Let its {nameof(Bijection.IsRepeatable)} be false, or train without " +
+                $"{nameof(Flow.ReversibleTraining)}.");
         return (scope.MoveToOuter(outputs[0]), scope.MoveToOuter(outputs[1]));
     }
 
@@ -120,5 +126,6 @@ internal sealed class ReversibleRun
         }
     }
 
-    private static Tensor[] NoiseState() => PassState.Current?.Generator is { } generator ? [get_rng_state(), generator.get_state()] : [get_rng_state()];
+    private static Tensor[] NoiseState() => PassState.Current?.Generator is { } generator ? [get_rng_state(), generator.get_state()]
+        : [get_rng_state()];
 }

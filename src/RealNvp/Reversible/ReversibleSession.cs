@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>Reversible training of one flow: which layers take part, how far rebuilt inputs were from the true ones, and how many inputs are kept to bound that.</summary>
+/// <summary>Reversible training of one flow: which layers take part, how far rebuilt inputs
+/// were from the true ones, and how many inputs are kept to bound that.</summary>
 internal sealed class ReversibleSession : LayerRunner
 {
     private const int FirstInterval = 16;
@@ -50,5 +51,6 @@ internal sealed class ReversibleSession : LayerRunner
     public override bool Takes(Bijection layer) => is_grad_enabled() && repeatable.GetValue(layer, static l => new(l.IsRepeatable)).Value;
 
     /// <inheritdoc/>
-    public override (Tensor Value, Tensor? LogDet) Run(Bijection[] layers, Tensor input, Pass pass, bool inverse) => ReversibleRun.Apply(this, layers, input, pass.Context, inverse);
+    public override (Tensor Value, Tensor? LogDet) Run(Bijection[] layers, Tensor input, Pass pass, bool inverse) =>
+        ReversibleRun.Apply(this, layers, input, pass.Context, inverse);
 }

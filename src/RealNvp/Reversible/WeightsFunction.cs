@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>Stands for some weights in the graph: weights → one number. Its backward gives autograd the gradients that the run has computed.</summary>
+/// <summary>Stands for some weights in the graph: weights → one number. Its
+/// backward gives autograd the gradients that the run has computed.</summary>
 internal sealed class WeightsFunction : KernelFunction<WeightsFunction>
 {
     private const string RunKey = "run", StartKey = "start", EndKey = "end";

@@ -4,7 +4,8 @@ namespace RealNvp;
 internal static class AtomicFile
 {
     /// <summary>Lets <paramref name="write"/> fill a temporary file beside <paramref name="path"/>, then gives it that name.</summary>
-    /// <exception cref="IOException">It cannot be written; the message names <paramref name="path"/>. A file that is there stays as it is.</exception>
+    /// <exception cref="IOException">It cannot be written; the message names
+    /// <paramref name="path"/>. A file that is there stays as it is.</exception>
     /// <exception cref="UnauthorizedAccessException">The same, where a right is missing.</exception>
     public static void Write(string path, Action<FileStream> write)
     {
@@ -12,7 +13,8 @@ internal static class AtomicFile
         TemporaryFiles.RemoveLeft(target);
         var temporary = TemporaryFiles.NameFor(target);
         UnixFileMode? mode = OperatingSystem.IsWindows() || !File.Exists(target) ? null : File.GetUnixFileMode(target);
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = 1 };
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None,
+            BufferSize = 1 };
         if (mode is not null && !OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         try
         {
@@ -31,7 +33,9 @@ internal static class AtomicFile
             TryDelete(temporary);
             if (e is not (IOException or UnauthorizedAccessException)) throw;
             // The name of the temporary file tells the user nothing.
-            var message = $"'{path}' could not be written{(File.Exists(target) ? ", and the file that is there stays as it is" : "")}: {e.Message.Replace(temporary, target, StringComparison.Ordinal).TrimEnd('.')}.";
+            var message =
+                $"'{path}' could not be written{(File.Exists(target) ? ", and the file that is there stays as it is" : "")}: " +
+                    $"{e.Message.Replace(temporary, target, StringComparison.Ordinal).TrimEnd('.')}.";
             throw e is IOException ? new IOException(message, e) { HResult = e.HResult } : new UnauthorizedAccessException(message, e);
         }
     }

@@ -7,9 +7,9 @@ namespace RealNvp;
 
 /// <summary>A checksum of all that a file says: names, dtypes, shapes and data of its tensors, and its metadata.</summary>
 /// <remarks>
-/// CRC-32C (Castagnoli) of the data of each tensor, and of the list of all these with names and metadata: every change of fewer than 32 bits in a row is noticed. Processors
-/// have an instruction for it, so it costs some milliseconds for 50 MB. It is against accidents: who forges a file can compute it. The order of tensors and of metadata in the file
-/// does not matter, so other programs may write them anew.
+/// CRC-32C (Castagnoli) of the data of each tensor, and of the list of all these with names and metadata: every change of fewer than 32
+/// bits in a row is noticed. Processors have an instruction for it, so it costs some milliseconds for 50 MB. It is against accidents: who
+/// forges a file can compute it. The order of tensors and of metadata in the file does not matter, so other programs may write them anew.
 /// </remarks>
 internal sealed class Checksum
 {
@@ -52,7 +52,8 @@ internal sealed class Checksum
     {
         var crc = ~0u;
         foreach (var (name, value) in tensors) crc = Line(Line(crc, name), value);
-        foreach (var (name, value) in metadata.Where(m => m.Key != Key).OrderBy(m => m.Key, StringComparer.Ordinal)) crc = Line(Line(crc, name), value);
+        foreach (var (name, value) in metadata.Where(m => m.Key != Key).OrderBy(m => m.Key, StringComparer.Ordinal))
+            crc = Line(Line(crc, name), value);
         return (~crc).ToString("x8", CultureInfo.InvariantCulture);
     }
 

@@ -7,8 +7,9 @@ namespace RealNvp;
 
 /// <summary>The JSON of our files: options of models and of trainings, and the state of a training.</summary>
 /// <remarks>
-/// The code that reads and writes is generated when the library is built, so a host that has switched JSON by reflection off works too. Every member
-/// of every record is required: what a file of an older format version lacks is filled in from <see cref="FrozenMembers"/> before.
+/// The code that reads and writes is generated when the library is built, so a host that has
+/// switched JSON by reflection off works too. Every member of every record is required: what a
+/// file of an older format version lacks is filled in from <see cref="FrozenMembers"/> before.
 /// </remarks>
 internal static class FileJson
 {
@@ -52,7 +53,8 @@ internal static class FileJson
     /// <param name="version">The format version of the file.</param>
     /// <param name="dropped">Hears of each member that this version had and that is not read any more, if its value is not null.</param>
     /// <exception cref="JsonException">It is no such record; the message names the member.</exception>
-    public static T Read<T>(string text, int version, Action<string>? dropped = null) where T : class => (T)Read(typeof(T), text, version, dropped);
+    public static T Read<T>(string text, int version, Action<string>? dropped = null) where T : class =>
+        (T)Read(typeof(T), text, version, dropped);
 
     /// <inheritdoc cref="Read{T}"/>
     public static object Read(Type type, string text, int version, Action<string>? dropped = null)
@@ -64,7 +66,8 @@ internal static class FileJson
         return value ?? throw new JsonException("The JSON value is null.");
     }
 
-    /// <summary>Reads the JSON of a record that somebody may have written by hand: a member that lacks has the value that a new record has.</summary>
+    /// <summary>Reads the JSON of a record that somebody may have written by
+    /// hand: a member that lacks has the value that a new record has.</summary>
     /// <param name="text">The JSON.</param>
     /// <param name="required">Members without which there is no such record.</param>
     public static T ReadPartial<T>(string text, params ReadOnlySpan<string> required) where T : class

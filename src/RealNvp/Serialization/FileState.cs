@@ -45,7 +45,8 @@ internal sealed class FileState : IDisposable
     /// <summary>The state by the module's names.</summary>
     public IReadOnlyDictionary<string, Tensor> Tensors => tensors;
 
-    /// <summary>The state of a file with which its training would end: the best one, else the last one with averaged weights, else the last one.</summary>
+    /// <summary>The state of a file with which its training would end: the best
+    /// one, else the last one with averaged weights, else the last one.</summary>
     public static FileState Best(nn.Module module, SafeTensorsFile file)
     {
         if (HasSection(file, ModelFile.BestPrefix)) return new FileState(module, file, ModelFile.BestPrefix);
@@ -62,9 +63,11 @@ internal sealed class FileState : IDisposable
         }
     }
 
-    public static bool HasSection(SafeTensorsFile file, string prefix) => file.Tensors.Keys.Any(k => k.StartsWith(prefix, StringComparison.Ordinal));
+    public static bool HasSection(SafeTensorsFile file, string prefix) =>
+        file.Tensors.Keys.Any(k => k.StartsWith(prefix, StringComparison.Ordinal));
 
-    /// <summary>The state of the <see cref="WeightAverage"/> in a file; where the file is older than a buffer of the module, that buffer is its own average.</summary>
+    /// <summary>The state of the <see cref="WeightAverage"/> in a file; where the file
+    /// is older than a buffer of the module, that buffer is its own average.</summary>
     public Dictionary<string, Tensor> Averages(SafeTensorsFile file)
     {
         var section = ModelFile.Section(file, ModelFile.AveragePrefix);
@@ -90,7 +93,8 @@ internal sealed class FileState : IDisposable
     private void TakeAverages(SafeTensorsFile file)
     {
         var averages = ModelFile.Section(file, AveragePrefix);
-        if (!file.Tensors.ContainsKey(UpdatesKey)) throw new InvalidDataException($"{name} is damaged: its averaged weights have no '{UpdatesKey}'.");
+        if (!file.Tensors.ContainsKey(UpdatesKey))
+            throw new InvalidDataException($"{name} is damaged: its averaged weights have no '{UpdatesKey}'.");
         foreach (var (key, tensor) in added) averages.TryAdd(key, tensor);
         // integers are not averaged; a buffer that is no part of the state is, but no state could take it
         foreach (var (key, buffer) in module.named_buffers())
@@ -126,14 +130,19 @@ internal sealed class FileState : IDisposable
         var missing = expected.Except(given).Order(StringComparer.Ordinal).ToArray();
         var unknown = given.Except(expected).Order(StringComparer.Ordinal).ToArray();
         if (missing.Length + unknown.Length > 0)
-            throw new InvalidDataException($"{name} does not fit the model: {missing.Length} weight(s) missing{First(missing)}, {unknown.Length} unknown{First(unknown)}.");
+            throw new InvalidDataException(
+                $"{name} does not fit the model: {missing.Length} weight(s) missing{First(missing)}, {unknown.Length} " +
+                $"unknown{First(unknown)}.");
     }
 
     // floating-point ones are converted; copy_ would broadcast shapes silently
     private void CheckLike(string key, Tensor given, Tensor expected)
     {
-        if (!given.shape.AsSpan().SequenceEqual(expected.shape) || (given.dtype != expected.dtype && !(given.is_floating_point() && expected.is_floating_point())))
-            throw new InvalidDataException($"{name} does not fit the model: weight {key} is {given.dtype} {EventShape.Format(given.shape)}; the model has {expected.dtype} {EventShape.Format(expected.shape)}.");
+        if (!given.shape.AsSpan().SequenceEqual(expected.shape)
+            || (given.dtype != expected.dtype && !(given.is_floating_point() && expected.is_floating_point())))
+            throw new InvalidDataException(
+                $"{name} does not fit the model: weight {key} is {given.dtype} {EventShape.Format(given.shape)}; the model has " +
+                $"{expected.dtype} {EventShape.Format(expected.shape)}.");
     }
 
     private static string First(string[] names) => names.Length == 0 ? "" : $" (such as {FileText.Name(names[0])})";

@@ -3,23 +3,26 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace RealNvp;
 
-/// <summary>What the records in files of an older format version lack, and the values that this meant when those files were written.</summary>
+/// <summary>What the records in files of an older format version lack, and
+/// the values that this meant when those files were written.</summary>
 /// <remarks>
-/// <para>A row is never changed: the default of a member may become another one, but an old file goes on meaning what it meant. In a file of the current
-/// version nothing may lack, so a lost member is noticed there, and in an older file one that its version always had.</para>
+/// <para>A row is never changed: the default of a member may become another one, but an old file goes on meaning what it meant. In a file
+/// of the current version nothing may lack, so a lost member is noticed there, and in an older file one that its version always had.</para>
 /// <para>To add a member to a record of <see cref="FileRecords"/>: add a row here, with the value (as JSON) that has the old behaviour, and
-/// <see cref="Current"/> as its version. A test tells if the row lacks. After a release in which files of version <see cref="Current"/> were written,
-/// the next member needs the next version: raise <see cref="Current"/>.</para>
+/// <see cref="Current"/> as its version. A test tells if the row lacks. After a release in which files of version
+/// <see cref="Current"/> were written, the next member needs the next version: raise <see cref="Current"/>.</para>
 /// </remarks>
 internal static class FrozenMembers
 {
     /// <summary>The format version that this library writes.</summary>
     public const int Current = 2;
 
-    /// <summary>The first version that has all buffers of today; files before it lack those of <see cref="Internal.IOlderFiles"/>.</summary>
+    /// <summary>The first version that has all buffers of today; files before
+    /// it lack those of <see cref="Internal.IOlderFiles"/>.</summary>
     public const int AllBuffers = 2;
 
-    /// <summary>Member of a record, or of the records that derive from it; the version from which on files have it; its value before, as JSON.</summary>
+    /// <summary>Member of a record, or of the records that derive from it; the
+    /// version from which on files have it; its value before, as JSON.</summary>
     public static IReadOnlyList<(Type Record, string Member, int Since, string Before)> Added { get; } =
     [
         (typeof(ModelOptions), nameof(ModelOptions.BaseComponents), 2, "8"),
@@ -60,9 +63,12 @@ internal static class FrozenMembers
     {
         if (node is not JsonObject members || info.Kind != JsonTypeInfoKind.Object) return node;
         foreach (var row in Added)
-            if (version < row.Since && row.Record.IsAssignableFrom(info.Type) && !members.ContainsKey(row.Member)) members.Add(row.Member, JsonNode.Parse(row.Before));
+            if (version < row.Since && row.Record.IsAssignableFrom(info.Type) && !members.ContainsKey(row.Member))
+                members.Add(row.Member, JsonNode.Parse(row.Before));
         foreach (var row in Removed)
-            if (version < row.Until && row.Record.IsAssignableFrom(info.Type) && members.Remove(row.Member, out var value) && value is not null) dropped?.Invoke(row.Member);
+            if (version < row.Until && row.Record.IsAssignableFrom(info.Type) && members.Remove(row.Member, out var value)
+                    && value is not null)
+                dropped?.Invoke(row.Member);
         // only where a part has rows of its own: a list of epochs is long
         foreach (var property in info.Properties)
             if (members[property.Name] is { } part) CompletePart(part, property.PropertyType, version, dropped);
@@ -82,6 +88,7 @@ internal static class FrozenMembers
     {
         if (FileJson.TypeOf(type).PolymorphismOptions is not { } family || item is not JsonObject members) return type;
         var kind = members[family.TypeDiscriminatorPropertyName]?.ToString();
-        return family.DerivedTypes.FirstOrDefault(d => d.TypeDiscriminator as string == kind) is { DerivedType: { } derived } ? derived : type;
+        return family.DerivedTypes.FirstOrDefault(d => d.TypeDiscriminator as string == kind) is { DerivedType: { } derived } ? derived
+            : type;
     }
 }

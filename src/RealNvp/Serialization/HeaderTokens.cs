@@ -2,7 +2,8 @@ using System.Text.Json;
 
 namespace RealNvp;
 
-/// <summary>The JSON tokens of a header, read from a stream as they are needed: what is refused early costs no more than what came before it.</summary>
+/// <summary>The JSON tokens of a header, read from a stream as they are needed:
+/// what is refused early costs no more than what came before it.</summary>
 internal ref struct HeaderTokens
 {
     private const int FirstPiece = 1 << 16;

@@ -12,16 +12,20 @@ namespace RealNvp;
 /// </summary>
 internal static class ModelFile
 {
-    public const string ModelPrefix = "model/", BestPrefix = "best/", AveragePrefix = "average/", OptimizerPrefix = "optimizer/", RandomPrefix = "random/";
+    public const string ModelPrefix = "model/", BestPrefix = "best/", AveragePrefix = "average/", OptimizerPrefix = "optimizer/",
+        RandomPrefix = "random/";
     public const string OptionsKey = "options", TrainingKey = "training", StateKey = "state";
-    public const string FormatKey = "format", VersionKey = "version", KindKey = "kind", LibraryKey = "library", InfoKey = "info", Format = "RealNvp";
+    public const string FormatKey = "format", VersionKey = "version", KindKey = "kind", LibraryKey = "library", InfoKey = "info",
+        Format = "RealNvp";
 
     private const int LongestInfo = 1 << 22;
     private const long SpareElements = 1 << 18, SpareTensors = 1 << 10;
 
     public static Dictionary<string, string> Metadata(Flow flow)
     {
-        var metadata = new Dictionary<string, string> { [FormatKey] = Format, [VersionKey] = FrozenMembers.Current.ToString(CultureInfo.InvariantCulture), [KindKey] = flow.GetName(), [LibraryKey] = FlowInfo.Library, [InfoKey] = FileJson.Write(flow.Info), [Checksum.Key] = "" };
+        var metadata = new Dictionary<string, string> { [FormatKey] = Format,
+            [VersionKey] = FrozenMembers.Current.ToString(CultureInfo.InvariantCulture), [KindKey] = flow.GetName(),
+            [LibraryKey] = FlowInfo.Library, [InfoKey] = FileJson.Write(flow.Info), [Checksum.Key] = "" };
         if (flow is FlowModel model) metadata[OptionsKey] = model.ModelOptions.ToJson();
         return metadata;
     }
@@ -29,7 +33,8 @@ internal static class ModelFile
     public static IEnumerable<KeyValuePair<string, Tensor>> Prefixed(string prefix, IEnumerable<KeyValuePair<string, Tensor>> tensors) =>
         tensors.Select(t => KeyValuePair.Create(prefix + t.Key, t.Value));
 
-    /// <summary>Reads a model that describes itself. A training checkpoint gives its best weights, else the averaged ones, else the last ones.</summary>
+    /// <summary>Reads a model that describes itself. A training checkpoint gives
+    /// its best weights, else the averaged ones, else the last ones.</summary>
     public static T LoadModel<T>(Func<SafeTensorsReader> open, Device? device) where T : FlowModel
     {
         Check.Available(device, nameof(device));
@@ -59,34 +64,45 @@ internal static class ModelFile
         var (metadata, name) = (reader.Header.Metadata, reader.Name);
         CheckFormat(metadata, name);
         VersionOf(metadata, name);
-        if (wanted is not null && wanted != typeof(FlowModel) && metadata.TryGetValue(KindKey, out var kind) && ModelKind.Find(kind) is { } known && !wanted.IsAssignableFrom(known.Model))
-            throw new InvalidDataException($"{name} holds a {known.Name}, no {wanted.Name}. Load it with {known.Name}.{nameof(FlowModel.Load)} or {nameof(FlowModel)}.{nameof(FlowModel.Load)}.");
+        if (wanted is not null && wanted != typeof(FlowModel) && metadata.TryGetValue(KindKey, out var kind)
+            && ModelKind.Find(kind) is { } known && !wanted.IsAssignableFrom(known.Model))
+            throw new InvalidDataException(
+                $"{name} holds a {known.Name}, no {wanted.Name}. Load it with {known.Name}.{nameof(FlowModel.Load)} or " +
+                $"{nameof(FlowModel)}.{nameof(FlowModel.Load)}.");
         return reader.ReadTensors();
     }
 
-    /// <summary>Builds the model that a file describes, in the dtype of the file's weights, without spending more memory than the file has.</summary>
+    /// <summary>Builds the model that a file describes, in the dtype of the file's
+    /// weights, without spending more memory than the file has.</summary>
     public static FlowModel Build(SafeTensorsFile file) => Naming(file.Name, () => BuildFrom(file));
 
     /// <summary>Reads a part of a file; an error that does not say which file it is of says it then.</summary>
     public static T Naming<T>(string name, Func<T> read)
     {
         try { return read(); }
-        catch (InvalidDataException e) when (!e.Message.StartsWith(name, StringComparison.Ordinal)) { throw new InvalidDataException($"{name}: {e.Message}", e); }
+        catch (InvalidDataException e) when (!e.Message.StartsWith(name,
+            StringComparison.Ordinal)) { throw new InvalidDataException($"{name}: {e.Message}", e); }
     }
 
     private static FlowModel BuildFrom(SafeTensorsFile file)
     {
-        if (!file.Metadata.TryGetValue(OptionsKey, out var json)) throw new InvalidDataException($"{file.Name} holds weights without the options of a model. Load it into a flow that you build yourself.");
+        if (!file.Metadata.TryGetValue(OptionsKey, out var json))
+            throw new InvalidDataException(
+                $"{file.Name} holds weights without the options of a model. Load it into a flow that you build yourself.");
         var kind = file.Metadata.GetValueOrDefault(KindKey, "none");
         if (ModelKind.Find(kind) is not { } known)
-            throw new InvalidDataException($"{file.Name} holds a model of kind {FileText.Name(kind)}, which is not known here. Known are {string.Join(", ", ModelKind.Names)}. For a model of your own, call its Register before.");
+            throw new InvalidDataException(
+                $"{file.Name} holds a model of kind {FileText.Name(kind)}, which is not known here. Known are " +
+                $"{string.Join(", ", ModelKind.Names)}. For a model of your own, call its Register before.");
         var options = ModelOptions.FromFile(known.Options, json, VersionOf(file.Metadata, file.Name));
-        var weights = file.Tensors.Where(t => t.Key.StartsWith(ModelPrefix, StringComparison.Ordinal) && t.Value.numel() > 0).Select(t => t.Value).ToArray();
+        var weights = file.Tensors.Where(t => t.Key.StartsWith(ModelPrefix, StringComparison.Ordinal) && t.Value.numel() > 0)
+            .Select(t => t.Value).ToArray();
         var elements = weights.Sum(w => w.numel());
         // the initial weights are overwritten: drawn with a seed, they leave torch's generator alone
         using var initial = Weights.Seed(0);
         // a little more than the file has, so that a small model is built and a message can name the weights that lack
-        using var budget = Weights.Limit(elements + SpareElements, weights.Length + SpareTensors, ConstantsOf(elements, options.Shape) + SpareElements);
+        using var budget = Weights.Limit(elements + SpareElements, weights.Length + SpareTensors,
+            ConstantsOf(elements, options.Shape) + SpareElements);
         FlowModel? model = null;
         try
         {
@@ -102,13 +118,15 @@ internal static class ModelFile
             if (model is null) Weights.Abandon();
             else model.Dispose();
             // each option was in its range, but not all together
-            if (e is ArgumentException) throw new InvalidDataException($"{file.Name} describes a model that cannot be built: {FileText.Sentence(e.Message)}", e);
+            if (e is ArgumentException)
+                throw new InvalidDataException($"{file.Name} describes a model that cannot be built: {FileText.Sentence(e.Message)}", e);
             throw;
         }
     }
 
     /// <summary>More elements than the constants of any model have, from those of its weights and its shape.</summary>
-    /// <remarks>The indices of a layer are as many as its features, and its weights at least so many. The masks of an image are two a scale, as large as its pixels.</remarks>
+    /// <remarks>The indices of a layer are as many as its features, and its weights at least so
+    /// many. The masks of an image are two a scale, as large as its pixels.</remarks>
     public static long ConstantsOf(long weights, EventShape shape) => (8 * weights) + (3 * shape.NumElements);
 
     public static Dictionary<string, Tensor> Section(SafeTensorsFile file, string prefix) =>
@@ -118,7 +136,9 @@ internal static class ModelFile
     public static void CheckFormat(IReadOnlyDictionary<string, string> metadata, string name)
     {
         if (!metadata.TryGetValue(FormatKey, out var format) || format != Format)
-            throw new InvalidDataException($"{name} is no RealNvp checkpoint: its metadata lack \"{FormatKey}\": \"{Format}\". Read other safetensors files with {nameof(SafeTensors)}.{nameof(SafeTensors.Load)}.");
+            throw new InvalidDataException(
+                $"{name} is no RealNvp checkpoint: its metadata lack \"{FormatKey}\": \"{Format}\". Read other safetensors files with " +
+                $"{nameof(SafeTensors)}.{nameof(SafeTensors.Load)}.");
     }
 
     /// <summary>What a file says of itself; an empty record for a file from before there was one.</summary>
@@ -136,7 +156,8 @@ internal static class ModelFile
             else info.Validate(flow);
             return info;
         }
-        catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException or InvalidOperationException or FormatException)
+        catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException or InvalidOperationException
+            or FormatException)
         {
             throw new InvalidDataException($"{name} is damaged: '{InfoKey}' in its metadata cannot be read: {e.Message}", e);
         }
@@ -146,8 +167,11 @@ internal static class ModelFile
     public static int VersionOf(IReadOnlyDictionary<string, string> metadata, string name)
     {
         var version = metadata.GetValueOrDefault(VersionKey, "none");
-        return int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is >= 1 and <= FrozenMembers.Current
+        return int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            && number is >= 1 and <= FrozenMembers.Current
             ? number
-            : throw new InvalidDataException($"{name} has format version {FileText.Name(version)}; this library reads the versions 1 to {FrozenMembers.Current}. Update the library.");
+            : throw new InvalidDataException(
+                $"{name} has format version {FileText.Name(version)}; this library reads the versions 1 to {FrozenMembers.Current}. " +
+                $"Update the library.");
     }
 }

@@ -3,8 +3,8 @@ using System.Formats.Tar;
 namespace RealNvp;
 
 /// <summary>
-/// What lies at a path, before it is opened: only a regular file is read or replaced. To open a pipe (FIFO) waits for its other end, perhaps for ever, and to
-/// read a device may never end.
+/// What lies at a path, before it is opened: only a regular file is read or replaced. To open a
+/// pipe (FIFO) waits for its other end, perhaps for ever, and to read a device may never end.
 /// </summary>
 internal static class PathCheck
 {
@@ -19,32 +19,42 @@ internal static class PathCheck
         if (new FileInfo(file).LinkTarget is { } link)
         {
             // behind a link such as /dev/stdin there may be what has no name
-            if (File.ResolveLinkTarget(file, returnFinalTarget: true) is not { Exists: true } behind) throw new FileNotFoundException($"'{path}' is a link to {link}, and no file is there.", file);
+            if (File.ResolveLinkTarget(file, returnFinalTarget: true) is not { Exists: true } behind)
+                throw new FileNotFoundException($"'{path}' is a link to {link}, and no file is there.", file);
             file = behind.FullName;
         }
-        // .NET does not tell the kind of a file without opening it, but what is no regular file has no length, and an empty file holds nothing
+        // .NET does not tell the kind of a file without opening it, but what is
+        // no regular file has no length, and an empty file holds nothing
         if (new FileInfo(file) is { Exists: true, Length: 0 })
-            throw new InvalidDataException($"'{path}' is no valid safetensors file: it has 0 bytes, as an empty file has, a pipe (FIFO), a socket or a device. Give the path of a file; the overloads with a stream read anything else.");
+            throw new InvalidDataException(
+                $"'{path}' is no valid safetensors file: it has 0 bytes, as an empty file has, a pipe (FIFO), a socket or a device. " +
+                $"Give the path of a file; the overloads with a stream read anything else.");
     }
 
     /// <summary>Refuses what must not, or cannot, be replaced by a file.</summary>
     /// <param name="path">As the user gave it.</param>
     /// <returns>The full path of the file to replace: behind a link, that which the link points to.</returns>
-    /// <exception cref="IOException">It is a folder, a pipe, a socket or a device, or its folder does not exist (<see cref="DirectoryNotFoundException"/>).</exception>
+    /// <exception cref="IOException">It is a folder, a pipe, a socket or a device, or its
+    /// folder does not exist (<see cref="DirectoryNotFoundException"/>).</exception>
     /// <exception cref="UnauthorizedAccessException">It is read-only.</exception>
     public static string Replaceable(string path)
     {
         var target = Path.GetFullPath(path);
         // A rename over a symbolic link would replace the link; what the user wants replaced is the file behind it.
-        if (new FileInfo(target).LinkTarget is not null) target = File.ResolveLinkTarget(target, returnFinalTarget: true)?.FullName ?? target;
+        if (new FileInfo(target).LinkTarget is not null)
+            target = File.ResolveLinkTarget(target, returnFinalTarget: true)?.FullName ?? target;
         if (IsDeviceName(target)) throw NoFile(path);
         if (Directory.Exists(target) || Path.EndsInDirectorySeparator(target)) throw Folder(path);
         var folder = Path.GetDirectoryName(target) ?? target;
         if (!Directory.Exists(folder))
-            throw new DirectoryNotFoundException($"'{path}' cannot be written: {(File.Exists(folder) ? $"'{folder}' is a file, no folder" : $"the folder '{folder}' does not exist. Create it first")}.");
+        {
+            var why = File.Exists(folder) ? $"'{folder}' is a file, no folder" : $"the folder '{folder}' does not exist. Create it first";
+            throw new DirectoryNotFoundException($"'{path}' cannot be written: {why}.");
+        }
         if (!File.Exists(target)) return target;
         if (File.GetAttributes(target).HasFlag(FileAttributes.ReadOnly))
-            throw new UnauthorizedAccessException($"'{path}' is read-only, so it stays as it is. Allow it to be written, or give another path.");
+            throw new UnauthorizedAccessException(
+                $"'{path}' is read-only, so it stays as it is. Allow it to be written, or give another path.");
         if (new FileInfo(target).Length == 0 && !IsRegular(target)) throw NoFile(path);
         return target;
     }
@@ -69,8 +79,11 @@ internal static class PathCheck
 
     private static IOException Folder(string path) => new($"'{path}' is a folder. Give the path of a file in it.");
 
-    private static IOException NoFile(string path) => new($"'{path}' is no regular file but a pipe (FIFO), a socket or a device, which are neither read nor replaced. Give the path of a file; the overloads with a stream take anything else.");
+    private static IOException NoFile(string path) =>
+        new($"'{path}' is no regular file but a pipe (FIFO), a socket or a device, which are neither read nor replaced. Give the path " +
+            $"of a file; the overloads with a stream take anything else.");
 
     // \\.\pipe\name, \\.\NUL: GetFullPath gives such a name for NUL too
-    private static bool IsDeviceName(string full) => OperatingSystem.IsWindows() && full.StartsWith(@"\\.\", StringComparison.Ordinal) && full is not [_, _, _, _, _, ':', ..];
+    private static bool IsDeviceName(string full) => OperatingSystem.IsWindows() && full.StartsWith(@"\\.\", StringComparison.Ordinal)
+        && full is not [_, _, _, _, _, ':', ..];
 }

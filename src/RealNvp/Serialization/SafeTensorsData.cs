@@ -9,7 +9,8 @@ internal static class SafeTensorsData
     // A span holds less than 2 GiB; a power of two keeps whole elements together.
     private const long PieceBytes = 1L << 28;
 
-    /// <summary>Hands the bytes of a contiguous CPU tensor, of any size, to <paramref name="use"/> piece by piece, from an element on.</summary>
+    /// <summary>Hands the bytes of a contiguous CPU tensor, of any size, to
+    /// <paramref name="use"/> piece by piece, from an element on.</summary>
     public static void ForEachPiece(Tensor tensor, long from, SpanAction use)
     {
         using var flat = tensor.view(-1);

@@ -9,7 +9,8 @@ namespace RealNvp;
 /// </remarks>
 public sealed class SafeTensorsFile : IDisposable
 {
-    internal SafeTensorsFile(IReadOnlyDictionary<string, string> metadata, IReadOnlyDictionary<string, torch.Tensor> tensors, string name) =>
+    internal SafeTensorsFile(IReadOnlyDictionary<string, string> metadata, IReadOnlyDictionary<string, torch.Tensor> tensors,
+        string name) =>
         (Metadata, Tensors, Name) = (metadata, tensors, name);
 
     /// <summary>What messages call the file.</summary>
@@ -25,7 +26,9 @@ public sealed class SafeTensorsFile : IDisposable
     /// <exception cref="KeyNotFoundException">The file has no such tensor.</exception>
     public torch.Tensor this[string name] => Tensors.TryGetValue(name, out var tensor)
         ? tensor
-        : throw new KeyNotFoundException($"The file has no tensor '{name}'; it has {Tensors.Count} tensors: {string.Join(", ", Tensors.Keys.Take(10).Select(FileText.Name))}{(Tensors.Count > 10 ? ", ..." : "")}.");
+        : throw new KeyNotFoundException(
+            $"The file has no tensor '{name}'; it has {Tensors.Count} tensors: " +
+            $"{string.Join(", ", Tensors.Keys.Take(10).Select(FileText.Name))}{(Tensors.Count > 10 ? ", ..." : "")}.");
 
     /// <summary>Disposes all tensors. A second call does nothing.</summary>
     public void Dispose()

@@ -2,7 +2,8 @@ using System.Text.Json;
 
 namespace RealNvp;
 
-/// <summary>Parses the JSON of a header. Throws <see cref="JsonException"/> or <see cref="FormatException"/> on anything unexpected.</summary>
+/// <summary>Parses the JSON of a header. Throws <see cref="JsonException"/>
+/// or <see cref="FormatException"/> on anything unexpected.</summary>
 internal static class SafeTensorsHeaderParser
 {
     private const int MaxDimensions = 64; // libtorch's own limit
@@ -26,8 +27,13 @@ internal static class SafeTensorsHeaderParser
             {
                 var entry = ReadEntry(ref reader, name);
                 if (!entries.TryAdd(name, entry)) throw new FormatException($"its header has the tensor '{FileText.Name(name)}' twice");
-                if (entries.Count > SafeTensorsHeaderReader.MaxTensors) throw new FormatException($"its header has more than {SafeTensorsHeaderReader.MaxTensors} tensors, the most that are read");
-                if (entry.ByteCount == 0 && ++empty > SafeTensorsHeaderReader.MaxEmptyTensors) throw new FormatException($"its header has more than {SafeTensorsHeaderReader.MaxEmptyTensors} tensors without elements, the most that are read");
+                if (entries.Count > SafeTensorsHeaderReader.MaxTensors)
+                    throw new FormatException(
+                        $"its header has more than {SafeTensorsHeaderReader.MaxTensors} tensors, the most that are read");
+                if (entry.ByteCount == 0 && ++empty > SafeTensorsHeaderReader.MaxEmptyTensors)
+                    throw new FormatException(
+                        $"its header has more than {SafeTensorsHeaderReader.MaxEmptyTensors} tensors without elements, the most that " +
+                        $"are read");
             }
         }
         if (reader.Read()) throw new FormatException($"its header has {reader.TokenType} after its end");
@@ -41,7 +47,9 @@ internal static class SafeTensorsHeaderParser
         {
             Expect(ref reader, JsonTokenType.String, "metadata", name);
             if (!metadata.TryAdd(name, reader.GetString()!)) throw new FormatException($"its metadata has '{FileText.Name(name)}' twice");
-            if (metadata.Count > SafeTensorsHeaderReader.MaxMetadata) throw new FormatException($"its metadata has more than {SafeTensorsHeaderReader.MaxMetadata} names, the most that are read");
+            if (metadata.Count > SafeTensorsHeaderReader.MaxMetadata)
+                throw new FormatException(
+                    $"its metadata has more than {SafeTensorsHeaderReader.MaxMetadata} names, the most that are read");
         }
     }
 
@@ -69,7 +77,9 @@ internal static class SafeTensorsHeaderParser
                     offsets = ReadNumbers(ref reader, 2, "the data_offsets of tensor", name);
                     break;
                 default:
-                    throw new FormatException($"tensor '{FileText.Name(name)}' has an unknown field '{FileText.Name(field)}'; dtype, shape and data_offsets were expected");
+                    throw new FormatException(
+                        $"tensor '{FileText.Name(name)}' has an unknown field '{FileText.Name(field)}'; dtype, shape and data_offsets " +
+                        $"were expected");
             }
             if (twice) throw new FormatException($"tensor '{FileText.Name(name)}' has the field '{FileText.Name(field)}' twice");
         }
@@ -81,17 +91,23 @@ internal static class SafeTensorsHeaderParser
     private static SafeTensorsEntry Check(string name, string dtype, List<long> shape, long begin, long end)
     {
         var (type, size) = SafeTensorsTypes.Find(dtype)
-            ?? throw new FormatException($"tensor '{FileText.Name(name)}' has the dtype '{FileText.Name(dtype)}', which is not supported; supported are {SafeTensorsTypes.Names}");
+            ?? throw new FormatException(
+                $"tensor '{FileText.Name(name)}' has the dtype '{FileText.Name(dtype)}', which is not supported; supported are " +
+                $"{SafeTensorsTypes.Names}");
         // libtorch multiplies sizes for strides with 0 taken as 1, so that product must fit as well.
         UInt128 bytes = (UInt128)size, strides = (UInt128)size;
         foreach (var length in shape)
         {
             bytes *= (UInt128)length;
             strides *= (UInt128)Math.Max(length, 1);
-            if (strides > long.MaxValue) throw new FormatException($"the shape [{string.Join(", ", shape)}] of tensor '{FileText.Name(name)}' is too large for 64 bits");
+            if (strides > long.MaxValue)
+                throw new FormatException(
+                    $"the shape [{string.Join(", ", shape)}] of tensor '{FileText.Name(name)}' is too large for 64 bits");
         }
         if (end < begin || (UInt128)(end - begin) != bytes)
-            throw new FormatException($"tensor '{FileText.Name(name)}' of dtype {FileText.Name(dtype)} and shape [{string.Join(", ", shape)}] needs {bytes} bytes, but its data_offsets are [{begin}, {end}]");
+            throw new FormatException(
+                $"tensor '{FileText.Name(name)}' of dtype {FileText.Name(dtype)} and shape [{string.Join(", ", shape)}] needs {bytes} " +
+                $"bytes, but its data_offsets are [{begin}, {end}]");
         return new SafeTensorsEntry(name, type, shape.AsReadOnly(), begin, end);
     }
 

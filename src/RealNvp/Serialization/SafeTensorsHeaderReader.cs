@@ -10,7 +10,8 @@ internal static class SafeTensorsHeaderReader
     public const long MaxHeaderBytes = 100_000_000; // the limit of Python's package
 
     /// <summary>
-    /// Limits of ours, for reading and for writing: a name of a few bytes costs a kilobyte of objects. Empty tensors are few in honest files, and cost no data.
+    /// Limits of ours, for reading and for writing: a name of a few bytes costs a
+    /// kilobyte of objects. Empty tensors are few in honest files, and cost no data.
     /// </summary>
     public const int MaxTensors = 1 << 18, MaxEmptyTensors = 1 << 12, MaxMetadata = 1 << 16, MaxNameBytes = 1 << 12;
 
@@ -27,7 +28,9 @@ internal static class SafeTensorsHeaderReader
         if (length < 2)
             throw Bad(source, $"it gives a header length of {length} bytes, but the shortest header, {{}}, has 2");
         if (source.Left is { } follow && length > (ulong)follow)
-            throw Bad(source, $"it gives a header length of {length} bytes, but only {follow} bytes follow ({(source.EndsWithFile ? "file size" : "size")} {available})");
+            throw Bad(source,
+                $"it gives a header length of {length} bytes, but only {follow} bytes follow " +
+                $"({(source.EndsWithFile ? "file size" : "size")} {available})");
         if (length > MaxHeaderBytes)
             throw Bad(source, $"it gives a header length of {length} bytes, but {MaxHeaderBytes} is the most that the format allows");
         try
@@ -41,7 +44,8 @@ internal static class SafeTensorsHeaderReader
         // InvalidOperationException: a JSON string that is no UTF-8, or that has half of an escaped surrogate pair.
         catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException)
         {
-            throw Bad(source, e is FormatException ? e.Message : $"its header is not JSON in UTF-8 as the format wants it ({e.Message.TrimEnd('.')})", e);
+            throw Bad(source, e is FormatException ? e.Message
+                : $"its header is not JSON in UTF-8 as the format wants it ({e.Message.TrimEnd('.')})", e);
         }
     }
 
@@ -52,7 +56,10 @@ internal static class SafeTensorsHeaderReader
         foreach (var entry in entries)
         {
             if (entry.Begin != covered)
-                throw new FormatException($"the data of tensor '{FileText.Name(entry.Name)}' starts at byte {entry.Begin}, which {(entry.Begin < covered ? "overlaps the tensor before it" : "leaves a hole after the tensor before it")}; {covered} was expected");
+                throw new FormatException(
+                    $"the data of tensor '{FileText.Name(entry.Name)}' starts at byte {entry.Begin}, which " +
+                    $"{(entry.Begin < covered ? "overlaps the tensor before it" : "leaves a hole after the tensor before it")}; " +
+                    $"{covered} was expected");
             covered = entry.End;
         }
         if (covered > source.Left || (source.EndsWithFile && covered != source.Left))
@@ -61,6 +68,7 @@ internal static class SafeTensorsHeaderReader
 
     private static InvalidDataException Bad(SafeTensorsSource source, string what, Exception? inner = null)
     {
-        return new($"{source.Name} is no valid safetensors file: {FileText.Sentence(what)}. Check that this is the file you mean; copy, download or save it again.", inner);
+        return new($"{source.Name} is no valid safetensors file: {FileText.Sentence(what)}. Check that this is the file you mean; copy, " +
+            $"download or save it again.", inner);
     }
 }

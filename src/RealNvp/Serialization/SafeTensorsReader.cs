@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>Reads one safetensors file in one pass: the header, then the tensors in the order of their data.</summary>
-/// <remarks>Nothing large is allocated because a header asks for it: a tensor's memory grows with the bytes that come, unless it is known how many there are.</remarks>
+/// <remarks>Nothing large is allocated because a header asks for it: a tensor's memory
+/// grows with the bytes that come, unless it is known how many there are.</remarks>
 internal sealed class SafeTensorsReader : IDisposable
 {
     private readonly SafeTensorsSource source;
@@ -35,7 +36,9 @@ internal sealed class SafeTensorsReader : IDisposable
     public SafeTensorsFile ReadTensors()
     {
         if (Header.Metadata.Keys.FirstOrDefault(Checksum.IsDamagedKey) is { } key)
-            throw new InvalidDataException($"{Name} is damaged: its metadata hold '{FileText.Name(key)}', which is '{Checksum.Key}' with one bit changed. Use another copy.");
+            throw new InvalidDataException(
+                $"{Name} is damaged: its metadata hold '{FileText.Name(key)}', which is '{Checksum.Key}' with one bit changed. Use " +
+                $"another copy.");
         var checksum = Header.Metadata.ContainsKey(Checksum.Key) ? new Checksum() : null;
         var tensors = new Dictionary<string, Tensor>(entries.Count, StringComparer.Ordinal);
         try
@@ -47,7 +50,9 @@ internal sealed class SafeTensorsReader : IDisposable
                 checksum?.Tensor(entry.Name, SafeTensorsTypes.Find(entry.DType)!.Value.Name, entry.Shape, crc);
             }
             if (checksum is not null && checksum.Of(Header.Metadata) != Header.Metadata[Checksum.Key])
-                throw new InvalidDataException($"{Name} is damaged: its checksum, '{Checksum.Key}' in its metadata, does not agree with what it holds. Use another copy; or remove the checksum, if you changed the file on purpose.");
+                throw new InvalidDataException(
+                    $"{Name} is damaged: its checksum, '{Checksum.Key}' in its metadata, does not agree with what it holds. Use another " +
+                    $"copy; or remove the checksum, if you changed the file on purpose.");
             return new SafeTensorsFile(Header.Metadata, tensors, Name);
         }
         catch
@@ -74,7 +79,9 @@ internal sealed class SafeTensorsReader : IDisposable
                     if (counts) crc = Checksum.Add(crc, bytes);
                     // A bool that is neither 0 nor 1 makes native code undefined.
                     if (entry.DType == ScalarType.Bool && bytes.ContainsAnyExceptInRange((byte)0, (byte)1))
-                        throw new InvalidDataException($"{Name}: the BOOL tensor '{FileText.Name(entry.Name)}' has a byte other than 0 and 1. The file is damaged: copy or save it again.");
+                        throw new InvalidDataException(
+                            $"{Name}: the BOOL tensor '{FileText.Name(entry.Name)}' has a byte other than 0 and 1. The file is damaged: " +
+                            $"copy or save it again.");
                 });
                 done = tensor.numel();
                 if (done * tensor.ElementSize == entry.ByteCount) break;

@@ -1,6 +1,7 @@
 namespace RealNvp;
 
-/// <summary>The bytes of one safetensors file, taken from a stream one after the other: never back, and never past what is asked for.</summary>
+/// <summary>The bytes of one safetensors file, taken from a stream one
+/// after the other: never back, and never past what is asked for.</summary>
 internal sealed class SafeTensorsSource : IDisposable
 {
     // what may be allocated on the word of a header for bytes that have not come yet
@@ -37,7 +38,8 @@ internal sealed class SafeTensorsSource : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(path);
         PathCheck.Readable(path);
         // without a buffer of its own: tensors are read straight into their memory
-        return new(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.SequentialScan), $"'{path}'", owns: true);
+        return new(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.SequentialScan),
+            $"'{path}'", owns: true);
     }
 
     /// <summary>Reads a stream of the user's, from where it stands; it stays open.</summary>
@@ -45,7 +47,9 @@ internal sealed class SafeTensorsSource : IDisposable
     public static SafeTensorsSource Of(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
-        if (!stream.CanRead) throw new ArgumentException($"The {stream.GetType().Name} is closed, or is only for writing. Pass an open stream that can be read.", nameof(stream));
+        if (!stream.CanRead)
+            throw new ArgumentException(
+                $"The {stream.GetType().Name} is closed, or is only for writing. Pass an open stream that can be read.", nameof(stream));
         return new(stream, stream is FileStream file ? $"'{file.Name}'" : "The stream", owns: false);
     }
 
@@ -56,7 +60,9 @@ internal sealed class SafeTensorsSource : IDisposable
         var read = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
         Position += read;
         if (read < bytes.Length)
-            throw new InvalidDataException($"{Name} ended after {Position} bytes, while {bytes.Length - read} more were expected: it is cut off, or another program changed it. Copy, download or save it again.");
+            throw new InvalidDataException(
+                $"{Name} ended after {Position} bytes, while {bytes.Length - read} more were expected: it is cut off, or another " +
+                $"program changed it. Copy, download or save it again.");
     }
 
     public void Dispose()

@@ -19,7 +19,9 @@ internal readonly struct SafeTensorsTarget
     public SafeTensorsTarget(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
-        if (!stream.CanWrite) throw new ArgumentException($"The {stream.GetType().Name} is closed, or is only for reading. Pass an open stream that can be written.", nameof(stream));
+        if (!stream.CanWrite)
+            throw new ArgumentException(
+                $"The {stream.GetType().Name} is closed, or is only for reading. Pass an open stream that can be written.", nameof(stream));
         this.stream = stream;
     }
 

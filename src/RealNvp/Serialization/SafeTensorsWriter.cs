@@ -23,16 +23,22 @@ internal sealed class SafeTensorsWriter
         {
             CheckName(name, nameof(tensors));
             if (name == SafeTensorsHeaderReader.MetadataName)
-                throw new ArgumentException($"'{name}' is the name of the metadata in this format. Give the tensor another name.", nameof(tensors));
+                throw new ArgumentException($"'{name}' is the name of the metadata in this format. Give the tensor another name.",
+                    nameof(tensors));
             if (tensor is null || tensor.IsInvalid)
                 throw new ArgumentException($"The tensor '{name}' is null or disposed. Pass a live tensor.", nameof(tensors));
             var (type, size) = SafeTensorsTypes.Find(tensor.dtype)
-                ?? throw new ArgumentException($"The tensor '{name}' has dtype {tensor.dtype}, which the format lacks. Convert it to one of {SafeTensorsTypes.Names}.", nameof(tensors));
+                ?? throw new ArgumentException(
+                    $"The tensor '{name}' has dtype {tensor.dtype}, which the format lacks. Convert it to one of {SafeTensorsTypes.Names}.",
+                    nameof(tensors));
             if (tensor.is_sparse || tensor.device_type == DeviceType.META)
-                throw new ArgumentException($"The tensor '{name}' is {(tensor.is_sparse ? "sparse" : "on the meta device and has no data")}. Pass a dense tensor.", nameof(tensors));
+                throw new ArgumentException(
+                    $"The tensor '{name}' is {(tensor.is_sparse ? "sparse" : "on the meta device and has no data")}. Pass a dense tensor.",
+                    nameof(tensors));
             entries.Add((name, tensor, type, size));
         }
-        AtMost(entries.Count(e => e.Tensor.numel() == 0), SafeTensorsHeaderReader.MaxEmptyTensors, "tensors without elements", nameof(tensors));
+        AtMost(entries.Count(e => e.Tensor.numel() == 0), SafeTensorsHeaderReader.MaxEmptyTensors, "tensors without elements",
+            nameof(tensors));
         // Large elements first keeps every tensor aligned to its element size, as in Python's files.
         entries.Sort((a, b) => a.Size != b.Size ? b.Size.CompareTo(a.Size) : string.CompareOrdinal(a.Name, b.Name));
 
@@ -107,28 +113,36 @@ internal sealed class SafeTensorsWriter
         // The format allows spaces after the header; they align the data to 8 bytes.
         while (buffer.Length % 8 != 0) buffer.WriteByte((byte)' ');
         if (buffer.Length > SafeTensorsHeaderReader.MaxHeaderBytes)
-            throw new ArgumentException($"The header would have {buffer.Length} bytes; the format allows {SafeTensorsHeaderReader.MaxHeaderBytes}. Use fewer or shorter names and metadata.");
+            throw new ArgumentException(
+                $"The header would have {buffer.Length} bytes; the format allows {SafeTensorsHeaderReader.MaxHeaderBytes}. Use fewer or " +
+                $"shorter names and metadata.");
         return buffer.ToArray();
     }
 
     // what the reader refuses is not written
     private static void AtMost(int count, int most, string what, string parameter)
     {
-        if (count > most) throw new ArgumentException($"A file can hold at most {most} {what}; got {count}. Join some of them, or use several files.", parameter);
+        if (count > most)
+            throw new ArgumentException($"A file can hold at most {most} {what}; got {count}. Join some of them, or use several files.",
+                parameter);
     }
 
     // as it stands in the JSON, in which a few characters are longer
     private static void CheckName(string? name, string parameter)
     {
         var bytes = CheckText(name, parameter);
-        if (bytes > SafeTensorsHeaderReader.MaxNameBytes / 6 && JsonEncodedText.Encode(name!, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).EncodedUtf8Bytes.Length > SafeTensorsHeaderReader.MaxNameBytes)
-            throw new ArgumentException($"A name can have at most {SafeTensorsHeaderReader.MaxNameBytes} bytes in UTF-8; got {bytes}, '{name![..50]}...'. Give it a shorter one.", parameter);
+        if (bytes > SafeTensorsHeaderReader.MaxNameBytes / 6 && JsonEncodedText.Encode(name!,
+            JavaScriptEncoder.UnsafeRelaxedJsonEscaping).EncodedUtf8Bytes.Length > SafeTensorsHeaderReader.MaxNameBytes)
+            throw new ArgumentException(
+                $"A name can have at most {SafeTensorsHeaderReader.MaxNameBytes} bytes in UTF-8; got {bytes}, '{name![..50]}...'. Give " +
+                $"it a shorter one.", parameter);
     }
 
     private static int CheckText(string? text, string parameter)
     {
         ArgumentNullException.ThrowIfNull(text, parameter);
         try { return StrictUtf8.GetByteCount(text); }
-        catch (EncoderFallbackException e) { throw new ArgumentException("A name or text has half of a surrogate pair and cannot be written as UTF-8. Correct the text.", parameter, e); }
+        catch (EncoderFallbackException e) { throw new ArgumentException(
+            "A name or text has half of a surrogate pair and cannot be written as UTF-8. Correct the text.", parameter, e); }
     }
 }

@@ -34,7 +34,10 @@ internal static class StateCheck
                 TorchSharp.Modules.BatchNorm => BufferLaws.RunningStatistics(own),
                 _ => null,
             };
-            if (fault is not null) throw new InvalidDataException($"{file} is damaged: the state of {(name.Length == 0 ? part.GetName() : name)} is none that it could have: {fault}. Use another copy of the file.");
+            if (fault is not null)
+                throw new InvalidDataException(
+                    $"{file} is damaged: the state of {(name.Length == 0 ? part.GetName() : name)} is none that it could have: {fault}. " +
+                    $"Use another copy of the file.");
         }
     }
 }

@@ -6,8 +6,8 @@ namespace RealNvp;
 
 /// <summary>The files that a save writes before they take the name of their target; a process that is killed leaves one.</summary>
 /// <remarks>
-/// <c>.NAME.0123456789abcdef.realnvp.tmp</c> lies beside NAME. The middle is drawn anew for each save; the rest says whose it is, so nobody else's file is taken for one.
-/// The writer holds it open for itself alone, with a lock that ends with its process.
+/// <c>.NAME.0123456789abcdef.realnvp.tmp</c> lies beside NAME. The middle is drawn anew for each save; the rest says whose it is,
+/// so nobody else's file is taken for one. The writer holds it open for itself alone, with a lock that ends with its process.
 /// </remarks>
 internal static class TemporaryFiles
 {
@@ -16,8 +16,10 @@ internal static class TemporaryFiles
     private static readonly SearchValues<char> digits = SearchValues.Create("0123456789abcdef");
     private static readonly TimeSpan oldest = TimeSpan.FromMinutes(1);
 
-    /// <summary>A new name for what shall become <paramref name="target"/>, in the same folder, so that it only has to be renamed.</summary>
-    public static string NameFor(string target) => Path.Combine(Folder(target), Start(target) + RandomNumberGenerator.GetHexString(Digits, lowercase: true) + End);
+    /// <summary>A new name for what shall become <paramref name="target"/>,
+    /// in the same folder, so that it only has to be renamed.</summary>
+    public static string NameFor(string target) =>
+        Path.Combine(Folder(target), Start(target) + RandomNumberGenerator.GetHexString(Digits, lowercase: true) + End);
 
     /// <summary>
     /// Removes those of killed saves to the same target: not written for a minute, and held open by nobody. What cannot be removed stays.
@@ -27,14 +29,16 @@ internal static class TemporaryFiles
         var start = Start(target);
         try
         {
-            foreach (var path in Directory.EnumerateFiles(Folder(target), "*" + End, new EnumerationOptions { AttributesToSkip = FileAttributes.Directory | FileAttributes.ReparsePoint }))
+            foreach (var path in Directory.EnumerateFiles(Folder(target), "*" + End,
+                new EnumerationOptions { AttributesToSkip = FileAttributes.Directory | FileAttributes.ReparsePoint }))
                 if (IsOne(Path.GetFileName(path.AsSpan()), start)) Remove(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException) { /* the save itself says what it lacks */ }
     }
 
     private static bool IsOne(ReadOnlySpan<char> name, string start) =>
-        name.Length == start.Length + Digits + End.Length && name.StartsWith(start, StringComparison.Ordinal) && !name.Slice(start.Length, Digits).ContainsAnyExcept(digits);
+        name.Length == start.Length + Digits + End.Length && name.StartsWith(start, StringComparison.Ordinal)
+            && !name.Slice(start.Length, Digits).ContainsAnyExcept(digits);
 
     private static void Remove(string path)
     {
@@ -56,7 +60,8 @@ internal static class TemporaryFiles
         var bytes = Encoding.UTF8.GetBytes(name);
         if (bytes.Length <= MostBytes) return $".{name}.";
         var length = 0;
-        for (var count = 0; length < name.Length && (count += Encoding.UTF8.GetByteCount(name.AsSpan(length, 1))) < MostBytes - 40;) length++;
+        for (var count = 0; length < name.Length && (count += Encoding.UTF8.GetByteCount(name.AsSpan(length, 1))) < MostBytes - 40;)
+            length++;
         if (char.IsHighSurrogate(name[length - 1])) length--;
         return $".{name[..length]}.{Convert.ToHexStringLower(SHA256.HashData(bytes).AsSpan(0, 16))}.";
     }

@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace RealNvp;
 
-/// <summary>An element of an example that is a position on a circle, such as an angle: <see cref="Low"/> and <see cref="High"/> are the same point.</summary>
+/// <summary>An element of an example that is a position on a circle, such as an
+/// angle: <see cref="Low"/> and <see cref="High"/> are the same point.</summary>
 public readonly record struct Circle
 {
     /// <summary>Describes a circle.</summary>

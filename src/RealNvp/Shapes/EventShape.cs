@@ -29,7 +29,9 @@ public readonly struct EventShape : IEquatable<EventShape>, IReadOnlyList<long>
             if (size is 0 or < -1)
                 throw new ArgumentException($"A shape holds sizes of at least 1 (or -1 for any size); got {Format(sizes)}.", nameof(sizes));
             if (size > MostElements / elements)
-                throw new ArgumentException($"A shape is that of one example, of at most {MostElements} elements; got {Format(sizes)}. Give the shape without the number of examples.", nameof(sizes));
+                throw new ArgumentException(
+                    $"A shape is that of one example, of at most {MostElements} elements; got {Format(sizes)}. Give the shape without " +
+                    $"the number of examples.", nameof(sizes));
             if (size > 0) elements *= size;
         }
         return new EventShape(sizes.ToArray());
@@ -39,7 +41,8 @@ public readonly struct EventShape : IEquatable<EventShape>, IReadOnlyList<long>
     public int Count => sizes?.Length ?? 0;
 
     /// <summary>The size of dimension <paramref name="index"/>; the first is 0.</summary>
-    public long this[int index] => (uint)index < (uint)Count ? sizes![index] : throw new ArgumentOutOfRangeException(nameof(index), index, $"The shape {this} has {Count} dimension(s).");
+    public long this[int index] => (uint)index < (uint)Count ? sizes![index]
+        : throw new ArgumentOutOfRangeException(nameof(index), index, $"The shape {this} has {Count} dimension(s).");
 
     /// <summary>True where no size is -1.</summary>
     public bool IsFixed => sizes is null || Array.TrueForAll(sizes, s => s >= 0);
@@ -110,7 +113,8 @@ public readonly struct EventShape : IEquatable<EventShape>, IReadOnlyList<long>
     internal static string Format(ReadOnlySpan<long> sizes)
     {
         var parts = new string[sizes.Length];
-        for (var i = 0; i < sizes.Length; i++) parts[i] = sizes[i] == -1 ? "*" : sizes[i].ToString(System.Globalization.CultureInfo.InvariantCulture);
+        for (var i = 0; i < sizes.Length; i++)
+            parts[i] = sizes[i] == -1 ? "*" : sizes[i].ToString(System.Globalization.CultureInfo.InvariantCulture);
         return parts.Length == 1 ? $"({parts[0]},)" : $"({string.Join(", ", parts)})";
     }
 }

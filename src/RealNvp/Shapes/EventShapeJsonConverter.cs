@@ -15,7 +15,8 @@ public sealed class EventShapeJsonConverter : JsonConverter<EventShape>
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
             if (sizes.Count == 8) throw new JsonException("A shape has at most 8 sizes.");
-            if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var size) || size is 0 or < -1) throw new JsonException("A size is a whole number of at least 1.");
+            if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var size) || size is 0 or < -1)
+                throw new JsonException("A size is a whole number of at least 1.");
             sizes.Add(size);
         }
         return sizes.ToArray();

@@ -21,12 +21,14 @@ public readonly struct FeatureSet : IEquatable<FeatureSet>, IReadOnlyList<int>
         Array.Sort(sorted);
         for (var i = 0; i < sorted.Length; i++)
             if (sorted[i] < 0 || (i > 0 && sorted[i] == sorted[i - 1]))
-                throw new ArgumentException($"A set of features holds indices from 0, each once; got [{string.Join(", ", sorted)}].", nameof(features));
+                throw new ArgumentException($"A set of features holds indices from 0, each once; got [{string.Join(", ", sorted)}].",
+                    nameof(features));
         return new FeatureSet(sorted);
     }
 
     /// <summary>The features 0 to <paramref name="count"/> − 1.</summary>
-    public static FeatureSet All(long count) => new([.. Enumerable.Range(0, (int)Internal.Check.NotNegative(count, nameof(count), "The number of features"))]);
+    public static FeatureSet All(long count) =>
+        new([.. Enumerable.Range(0, (int)Internal.Check.NotNegative(count, nameof(count), "The number of features"))]);
 
     /// <summary>The number of features.</summary>
     public int Count => features?.Length ?? 0;
@@ -76,6 +78,8 @@ public readonly struct FeatureSet : IEquatable<FeatureSet>, IReadOnlyList<int>
     internal void Require(long count, string parameter, string owner)
     {
         if (Count == 0) throw new ArgumentException($"{owner} needs at least one feature; got none.", parameter);
-        if (this[Count - 1] >= count) throw new ArgumentException($"{owner} is for examples of {count} feature(s), 0 to {count - 1}; got feature {this[Count - 1]}.", parameter);
+        if (this[Count - 1] >= count)
+            throw new ArgumentException($"{owner} is for examples of {count} feature(s), 0 to {count - 1}; got feature {this[Count - 1]}.",
+                parameter);
     }
 }

@@ -48,7 +48,8 @@ public sealed class Mask : IEquatable<Mask>
     /// <summary>The mask with kept and transformed variables exchanged.</summary>
     public Mask Complement => complement ??= new Mask(this);
 
-    /// <summary>The mask with a batch dimension of 1 before its own: 1 where kept, 0 where transformed. All layers with this mask share it.</summary>
+    /// <summary>The mask with a batch dimension of 1 before its own: 1 where
+    /// kept, 0 where transformed. All layers with this mask share it.</summary>
     internal SharedConstant Batched { get; }
 
     /// <summary>The spatial checkerboard (H, W): kept where row + column is odd (Real NVP, section 3.4).</summary>
@@ -96,7 +97,9 @@ public sealed class Mask : IEquatable<Mask>
     {
         var fits = Shape.Count <= shape.Count;
         for (var d = 1; fits && d <= Shape.Count; d++) fits = Shape[^d] == 1 || Shape[^d] == shape[^d];
-        if (!fits) throw new ArgumentException($"A mask of shape {Shape} does not fit examples of shape {shape}: sizes, aligned at the right, must be equal or 1.");
+        if (!fits)
+            throw new ArgumentException(
+                $"A mask of shape {Shape} does not fit examples of shape {shape}: sizes, aligned at the right, must be equal or 1.");
     }
 
     /// <summary>The mask spread over every element of an example.</summary>
@@ -153,7 +156,8 @@ public sealed class Mask : IEquatable<Mask>
     }
 
     private static long AtLeastTwo(long size, string parameter) =>
-        size >= 2 ? Check.NotNegative(size, parameter, "The number of variables") : throw new ArgumentOutOfRangeException(parameter, size, "A coupling needs at least 2 variables: one to keep and one to transform.");
+        size >= 2 ? Check.NotNegative(size, parameter, "The number of variables") : throw new ArgumentOutOfRangeException(parameter, size,
+            "A coupling needs at least 2 variables: one to keep and one to transform.");
 
     private static Mask Make(EventShape shape, Func<long, long, bool> keep)
     {

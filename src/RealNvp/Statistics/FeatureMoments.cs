@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace RealNvp.Internal;
 
 /// <summary>
-/// Mean, variance, least and largest value of each feature of examples that come in batches, in float64: the moments of the batches are joined as by
-/// Chan, Golub and LeVeque, so that nothing is lost where the mean is large beside the deviation.
+/// Mean, variance, least and largest value of each feature of examples that come in batches, in float64: the moments of the
+/// batches are joined as by Chan, Golub and LeVeque, so that nothing is lost where the mean is large beside the deviation.
 /// </summary>
 internal sealed class FeatureMoments : IDisposable
 {

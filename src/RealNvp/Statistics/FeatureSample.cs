@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Internal;
 
-/// <summary>The quantiles of each feature of examples that come in batches: of all of them, or of a random sample where they are many. In float64 on the CPU.</summary>
+/// <summary>The quantiles of each feature of examples that come in batches: of all of
+/// them, or of a random sample where they are many. In float64 on the CPU.</summary>
 internal sealed class FeatureSample : IDisposable
 {
     private const long Elements = 1 << 22, MostRows = 1 << 17;

@@ -52,5 +52,6 @@ internal static class RunningMoments
     }
 
     /// <summary>A tensor (C) in the shape (C, 1, ...), which broadcasts to (N, C, ...).</summary>
-    public static Tensor PerChannel(Tensor values, long dimensions) => dimensions <= 2 ? values : values.reshape([values.shape[0], .. Enumerable.Repeat(1L, (int)dimensions - 2)]);
+    public static Tensor PerChannel(Tensor values, long dimensions) =>
+        dimensions <= 2 ? values : values.reshape([values.shape[0], .. Enumerable.Repeat(1L, (int)dimensions - 2)]);
 }

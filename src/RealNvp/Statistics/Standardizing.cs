@@ -5,8 +5,8 @@ namespace RealNvp.Internal;
 
 /// <summary>The numbers of a standardization of features: a centre, a scale, and whether they were taken from data.</summary>
 /// <remarks>
-/// The centre is the sum of two numbers of the dtype of the weights, so that a float32 model holds the centre of times in seconds since 1970: 48 bits.
-/// The first one has at most 24 bits, so a model goes from float64 to float32 and loses nothing to speak of.
+/// The centre is the sum of two numbers of the dtype of the weights, so that a float32 model holds the centre of times in seconds
+/// since 1970: 48 bits. The first one has at most 24 bits, so a model goes from float64 to float32 and loses nothing to speak of.
 /// </remarks>
 internal static class Standardizing
 {
@@ -26,10 +26,12 @@ internal static class Standardizing
 
     /// <summary>What is wrong with the buffers of a state that is about to be loaded; null if nothing.</summary>
     public static string? FaultIn(IReadOnlyDictionary<string, Tensor> state) =>
-        BufferLaws.First(BufferLaws.Finite(state, "mean"), BufferLaws.Finite(state, Rest), BufferLaws.Within(state, "log_std", -MostLog, MostLog));
+        BufferLaws.First(BufferLaws.Finite(state, "mean"), BufferLaws.Finite(state, Rest), BufferLaws.Within(state, "log_std", -MostLog,
+            MostLog));
 
     public static FeatureScaling Defined(FeatureScaling scaling, string parameter) =>
-        Enum.IsDefined(scaling) ? scaling : throw new ArgumentOutOfRangeException(parameter, scaling, "Expected a value of FeatureScaling.");
+        Enum.IsDefined(scaling) ? scaling
+            : throw new ArgumentOutOfRangeException(parameter, scaling, "Expected a value of FeatureScaling.");
 
     /// <summary>Takes centre and scale of each feature from batches.</summary>
     /// <param name="batches">Of examples.</param>
@@ -38,7 +40,8 @@ internal static class Standardizing
     /// <param name="owner">The method that was called.</param>
     /// <param name="constants">Whether a feature may be constant: its scale is 1 then.</param>
     /// <returns>Centre and scale in float64, of the shape of one example. The caller disposes both.</returns>
-    public static (Tensor Centre, Tensor Scale) Measure(IEnumerable<Tensor> batches, EventShape shape, FeatureScaling scaling, string owner, bool constants = false)
+    public static (Tensor Centre, Tensor Scale) Measure(IEnumerable<Tensor> batches, EventShape shape, FeatureScaling scaling, string owner,
+        bool constants = false)
     {
         ArgumentNullException.ThrowIfNull(batches);
         using var moments = new FeatureMoments();
@@ -52,12 +55,16 @@ internal static class Standardizing
             sample?.Add(batch);
         }
         var least = constants ? 1 : 2;
-        if (moments.Count < least) throw new ArgumentException($"{owner} needs at least {(least == 1 ? "1 example" : "2 examples")}; got {moments.Count}.", nameof(batches));
+        if (moments.Count < least)
+            throw new ArgumentException($"{owner} needs at least {(least == 1 ? "1 example" : "2 examples")}; got {moments.Count}.",
+                nameof(batches));
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var constant = moments.Most.le(moments.Least);
         if (!constants && constant.flatten().nonzero() is { } found && found.shape[0] > 0)
-            throw new ArgumentException($"{owner}: feature {found[0, 0].FetchInt64()} is constant, so its density would be infinite. Remove the feature, or add noise to it.", nameof(batches));
+            throw new ArgumentException(
+                $"{owner}: feature {found[0, 0].FetchInt64()} is constant, so its density would be infinite. Remove the feature, or add " +
+                $"noise to it.", nameof(batches));
         var (centre, scale) = (moments.Mean.clone(), moments.Variance().sqrt());
         if (sample is not null)
         {
@@ -79,11 +86,14 @@ internal static class Standardizing
         if (dtype == ScalarType.Float64) return;
         using var scope = NewDisposeScope();
         var log = scale.log();
-        var bad = log.abs().le(Scalars.Of(LogRange)).logical_not().logical_or(centre.to(ScalarType.Float32).isfinite().logical_not()).flatten().nonzero();
+        var bad = log.abs().le(Scalars.Of(LogRange)).logical_not().logical_or(
+            centre.to(ScalarType.Float32).isfinite().logical_not()).flatten().nonzero();
         if (bad.shape[0] == 0) return;
         var feature = bad[0, 0].FetchInt64();
         var (middle, width) = (centre.flatten()[feature].FetchDouble(), scale.flatten()[feature].FetchDouble());
-        throw new ArgumentException($"{owner}: feature {feature} has the centre {middle:G3} and the scale {width:G3}, which {dtype} cannot hold. Give the feature in another unit, or compute in float64: model.to(torch.float64).", nameof(scale));
+        throw new ArgumentException(
+            $"{owner}: feature {feature} has the centre {middle:G3} and the scale {width:G3}, which {dtype} cannot hold. Give the " +
+            $"feature in another unit, or compute in float64: model.to(torch.float64).", nameof(scale));
     }
 
     /// <summary>Writes the numbers into the buffers of a layer.</summary>

@@ -101,7 +101,8 @@ internal sealed unsafe class AverageSlot : IDisposable
 
     private static void Swap(Span<byte> left, Span<byte> right)
     {
-        if (left.Length != right.Length) throw new InvalidOperationException($"The value has {left.Length} bytes, the average {right.Length}.");
+        if (left.Length != right.Length)
+            throw new InvalidOperationException($"The value has {left.Length} bytes, the average {right.Length}.");
         Span<byte> buffer = stackalloc byte[4096];
         while (left.Length > 0)
         {

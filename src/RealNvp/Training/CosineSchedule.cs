@@ -1,7 +1,9 @@
 namespace RealNvp;
 
-/// <summary>Half a cosine from 1 down to <see cref="Floor"/> (Loshchilov and Hutter, https://arxiv.org/abs/1608.03983), without restarts.</summary>
-/// <remarks>floor + (1 - floor) (1 + cos(π s / S)) / 2 at step s of S, both counted from the end of the warm-up; the floor from S on.</remarks>
+/// <summary>Half a cosine from 1 down to <see cref="Floor"/> (Loshchilov and
+/// Hutter, https://arxiv.org/abs/1608.03983), without restarts.</summary>
+/// <remarks>floor + (1 - floor) (1 + cos(π s / S)) / 2 at step s of S, both
+/// counted from the end of the warm-up; the floor from S on.</remarks>
 public sealed record CosineSchedule : LearningRateSchedule
 {
     /// <summary>The factor at the end of the run; from 0 to 1, default 0.</summary>

@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>
-/// Looks over the columns of vectors before training for what the user should know: values so far out that they squeeze all others, and digits that the dtype of the
-/// weights has no room for.
+/// Looks over the columns of vectors before training for what the user should know: values so far
+/// out that they squeeze all others, and digits that the dtype of the weights has no room for.
 /// </summary>
 internal sealed class DataScan : IDisposable
 {
@@ -32,8 +32,10 @@ internal sealed class DataScan : IDisposable
     {
         var found = new List<string>();
         if (data.Whole is not { } whole) return found;
-        if (flow.InputShape.Count == 1 && !flow.Bijection.AcceptsIntegers) found.AddRange(Of(whole.X, "column", flow.Bijection.ConvertsDtype ? null : flow.WeightType));
-        if (whole.Context is { } context && flow.ContextEncoder is null or ContextStandardization) found.AddRange(Of(context, "context column", flow.ContextEncoder is null ? flow.WeightType : null));
+        if (flow.InputShape.Count == 1 && !flow.Bijection.AcceptsIntegers)
+            found.AddRange(Of(whole.X, "column", flow.Bijection.ConvertsDtype ? null : flow.WeightType));
+        if (whole.Context is { } context && flow.ContextEncoder is null or ContextStandardization)
+            found.AddRange(Of(context, "context column", flow.ContextEncoder is null ? flow.WeightType : null));
         return found;
     }
 
@@ -48,7 +50,8 @@ internal sealed class DataScan : IDisposable
     }
 
     /// <summary>A look at the data of a loader, batch by batch; null where there is nothing to look at.</summary>
-    public static DataScan? OfColumns(Flow flow) => flow.InputShape.Count == 1 && !flow.Bijection.AcceptsIntegers ? new DataScan("column") : null;
+    public static DataScan? OfColumns(Flow flow) => flow.InputShape.Count == 1 && !flow.Bijection.AcceptsIntegers ? new DataScan("column")
+        : null;
 
     /// <summary>What there is to say of a loader's batches, once all were added.</summary>
     public List<string> Findings() => rows < 3 ? [] : Findings(rounds: false);
@@ -71,7 +74,8 @@ internal sealed class DataScan : IDisposable
     private (double, long)[] Joined((double Value, long Row)[] before, Tensor values, Tensor at, Func<double, double, bool> beats)
     {
         var (numbers, places) = (values.FetchDoubles(), at.FetchInt64s());
-        return [.. numbers.Select((value, i) => before.Length == 0 || beats(value, before[i].Value) ? (value, rows + places[i]) : before[i])];
+        return [.. numbers.Select((value, i) => before.Length == 0 || beats(value, before[i].Value) ? (value, rows + places[i])
+            : before[i])];
     }
 
     private List<string> Findings(bool rounds)
@@ -90,17 +94,24 @@ internal sealed class DataScan : IDisposable
             if (away > (scale > 0 ? Far : FarFromOthers))
                 far.Add(double.IsInfinity(away)
                     ? Text($"{what} {c} holds {value:G6} in row {row}, while all other values are {medians[c]:G6}")
-                    : Text($"{what} {c} holds {value:G6} in row {row}, {away:G3} times the scale of the others away from their middle, {medians[c]:G4}"));
+                    : Text($"{what} {c} holds {value:G6} in row {row}, {away:G3} times the scale of the others") +
+                        Text($" away from their middle, {medians[c]:G4}"));
             var width = scale > 0 ? scale : Math.Sqrt(variances[c]);
-            var step = MathF.BitIncrement((float)Math.Max(Math.Abs(least[c].Value), Math.Abs(most[c].Value))) - (float)Math.Max(Math.Abs(least[c].Value), Math.Abs(most[c].Value));
+            var step = MathF.BitIncrement((float)Math.Max(Math.Abs(least[c].Value), Math.Abs(most[c].Value)))
+                - (float)Math.Max(Math.Abs(least[c].Value), Math.Abs(most[c].Value));
             if (rounds && width > 0 && step > 0.01 * width)
-                rounded.Add(Text($"{what} {c} has values near {medians[c]:G6} with a scale of {width:G3}, where float32 has steps of {step:G3}"));
+                rounded.Add(Text(
+                    $"{what} {c} has values near {medians[c]:G6} with a scale of {width:G3}, where float32 has steps of {step:G3}"));
         }
         var result = new List<string>();
         if (far.Count > 0)
-            result.Add(Sentence(far) + ". A mean and a standard deviation let such values squeeze all others. Look at these rows; or build the model with Scaling = FeatureScaling.Quantiles and TailThreshold = 3.");
+            result.Add(Sentence(far)
+                + ". A mean and a standard deviation let such values squeeze all others. Look at these rows; or build the model with " +
+                "Scaling = FeatureScaling.Quantiles and TailThreshold = 3.");
         if (rounded.Count > 0)
-            result.Add(Sentence(rounded) + ". Digits are lost there. Begin the flow with a Standardization, which computes in the dtype of the data, or train in float64: model.to(torch.float64).");
+            result.Add(Sentence(rounded)
+                + ". Digits are lost there. Begin the flow with a Standardization, which computes in the dtype of the data, or train in " +
+                "float64: model.to(torch.float64).");
         return result;
     }
 
@@ -115,7 +126,8 @@ internal sealed class DataScan : IDisposable
 
     private static string Sentence(List<string> parts)
     {
-        var text = string.Join("; ", parts.Take(MostColumns)) + (parts.Count > MostColumns ? Text($"; and {parts.Count - MostColumns} more") : "");
+        var text = string.Join("; ", parts.Take(MostColumns)) + (parts.Count > MostColumns ? Text($"; and {parts.Count - MostColumns} more")
+            : "");
         return char.ToUpperInvariant(text[0]) + text[1..];
     }
 

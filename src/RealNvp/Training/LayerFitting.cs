@@ -6,8 +6,9 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>
-/// Fits the parts of a flow that take numbers from data (<see cref="IFitsData"/>), one after the other in the order in which data meet them, each with
-/// the data as they arrive there. It looks at what runs, not at what a composition is made of, so it finds layers in anybody's composites.
+/// Fits the parts of a flow that take numbers from data (<see cref="IFitsData"/>), one after the
+/// other in the order in which data meet them, each with the data as they arrive there. It looks at
+/// what runs, not at what a composition is made of, so it finds layers in anybody's composites.
 /// </summary>
 internal sealed class LayerFitting
 {
@@ -26,7 +27,8 @@ internal sealed class LayerFitting
     /// <returns>What the user should know: parts that data did not reach.</returns>
     public static IReadOnlyList<string> Fit(Flow flow, TrainingData data, bool again, string owner, CancellationToken cancellation)
     {
-        var open = new HashSet<IFitsData>(flow.modules().OfType<IFitsData>().Where(l => again || !l.IsFitted), ReferenceEqualityComparer.Instance);
+        var open = new HashSet<IFitsData>(flow.modules().OfType<IFitsData>().Where(l => again || !l.IsFitted),
+            ReferenceEqualityComparer.Instance);
         if (open.Count == 0) return [];
         using var before = new Rollback(open.Cast<nn.Module>());
         using var mode = EvaluationGate.Evaluate(flow);
@@ -36,7 +38,8 @@ internal sealed class LayerFitting
         return result;
     }
 
-    /// <summary>Fits the context encoder of a flow to contexts without examples, if it takes numbers from them and has none yet. Where they are refused, nothing has changed.</summary>
+    /// <summary>Fits the context encoder of a flow to contexts without examples, if it takes
+    /// numbers from them and has none yet. Where they are refused, nothing has changed.</summary>
     public static void FitContexts(Flow flow, TrainingData contexts)
     {
         if (flow.ContextEncoder is not IFitsData { IsFitted: false } encoder) return;
@@ -57,7 +60,8 @@ internal sealed class LayerFitting
     /// <summary>Parts of modules that take numbers from data and have none yet, by name.</summary>
     public static IEnumerable<string> Unfitted(TrainedModules modules, bool ofFlow) =>
         modules.Others.Select(o => (o.Name, o.Module)).Concat(ofFlow ? [("the flow", (nn.Module)modules.Flow)] : [])
-            .SelectMany(m => m.Module.named_modules().Append(("", m.Module)).Where(p => p.Item2 is IFitsData { IsFitted: false }).Select(p => $"{p.Item1} ({p.Item2.GetName()}) of {m.Name}"));
+            .SelectMany(m => m.Module.named_modules().Append(("", m.Module)).Where(p => p.Item2 is IFitsData { IsFitted: false })
+                .Select(p => $"{p.Item1} ({p.Item2.GetName()}) of {m.Name}"));
 
     private List<string> FitAll()
     {
@@ -71,14 +75,22 @@ internal sealed class LayerFitting
             // a composite may have fitted its own parts
             open.RemoveWhere(l => l.IsFitted);
         }
-        var names = flow.named_modules().ToDictionary(m => m.module, m => m.name, (IEqualityComparer<nn.Module>)ReferenceEqualityComparer.Instance);
-        return [.. findings, .. open.Cast<nn.Module>().Select(m => $"{names.GetValueOrDefault(m, "the flow")} ({m.GetName()}) is not fitted to data: they reach it in no forward pass of it. It stays as it is; fit it by hand if it should be.")];
+        var names = flow.named_modules().ToDictionary(m => m.module, m => m.name,
+            (IEqualityComparer<nn.Module>)ReferenceEqualityComparer.Instance);
+        return [.. findings,
+            .. open.Cast<nn.Module>()
+            .Select(m =>
+            $"{names.GetValueOrDefault(m, "the flow")} ({m.GetName()}) is not fitted to data: they reach it in no forward pass of it. " +
+            $"It stays as it is; fit it by hand if it should be.")];
     }
 
     private void Fit(IFitsData layer, IEnumerable<Tensor> batches)
     {
         layer.Fit(batches);
-        if (!layer.IsFitted) throw new InvalidOperationException($"{((nn.Module)layer).GetName()} says that it is not fitted after {nameof(IFitsData.Fit)}. Let {nameof(IFitsData.IsFitted)} be true from then on, also after loading: keep it in a buffer.");
+        if (!layer.IsFitted)
+            throw new InvalidOperationException(
+                $"{((nn.Module)layer).GetName()} says that it is not fitted after {nameof(IFitsData.Fit)}. Let " +
+                $"{nameof(IFitsData.IsFitted)} be true from then on, also after loading: keep it in a buffer.");
     }
 
     // the examples in their order, on the device of the weights; each is disposed when the next one is asked for
@@ -104,7 +116,11 @@ internal sealed class LayerFitting
             count++;
         }
         if (scan is not null) findings.AddRange(scan.Findings());
-        if (count == 0) throw new ArgumentException($"{owner}: the data loader gave no batch. Pass a sequence that can be enumerated again, for the pass that fits layers to the data and for each epoch; or fit them with a tensor of examples first: {nameof(Trainer)}.{nameof(Trainer.FitLayers)}.", nameof(data));
+        if (count == 0)
+            throw new ArgumentException(
+                $"{owner}: the data loader gave no batch. Pass a sequence that can be enumerated again, for the pass that fits layers " +
+                $"to the data and for each epoch; or fit them with a tensor of examples first: " +
+                $"{nameof(Trainer)}.{nameof(Trainer.FitLayers)}.", nameof(data));
     }
 
     private (Tensor, Tensor?) OnDevice(Tensor x, Tensor? context)
@@ -126,8 +142,8 @@ internal sealed class LayerFitting
     }
 
     /// <summary>
-    /// What arrives at the first layer that is not fitted, in the order of a pass. To find it takes the first batch, with which the first enumeration
-    /// then begins: a data loader is asked no more often than the layer asks.
+    /// What arrives at the first layer that is not fitted, in the order of a pass. To find it takes the first batch,
+    /// with which the first enumeration then begins: a data loader is asked no more often than the layer asks.
     /// </summary>
     private sealed class Arrivals : IEnumerable<Tensor>, IDisposable
     {
@@ -179,7 +195,8 @@ internal sealed class LayerFitting
     /// <summary>Puts the state of modules back on dispose, unless it is to be kept.</summary>
     private sealed class Rollback(IEnumerable<nn.Module> modules) : IDisposable
     {
-        private readonly (nn.Module Module, StateSnapshot State)[] before = [.. modules.Select(m => (m, new StateSnapshot(m.state_dict())))];
+        private readonly (nn.Module Module, StateSnapshot State)[] before =
+            [.. modules.Select(m => (m, new StateSnapshot(m.state_dict())))];
         private bool keep;
 
         public void Keep() => keep = true;

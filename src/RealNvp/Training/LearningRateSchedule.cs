@@ -5,10 +5,10 @@ namespace RealNvp;
 /// <summary>How the learning rate changes during a run: a pure function of the step, relative to the base learning rate.</summary>
 /// <remarks>
 /// <para>The library has <see cref="ConstantSchedule"/>, <see cref="CosineSchedule"/>, <see cref="ExponentialSchedule"/> and
-/// <see cref="StepSchedule"/>. As JSON, <c>kind</c> comes first and names the member: <c>{"kind":"cosine","Floor":0.01,"WarmUpSteps":500}</c>.
-/// Values are immutable and safe for concurrent use.</para>
-/// <para>A schedule of your own is a record that derives from this one. A checkpoint holds its text only, since code is never made from a file: give it again to <c>Resume</c>,
-/// with <c>change: o => o with { Schedule = ... }</c>.</para>
+/// <see cref="StepSchedule"/>. As JSON, <c>kind</c> comes first and names the member:
+/// <c>{"kind":"cosine","Floor":0.01,"WarmUpSteps":500}</c>. Values are immutable and safe for concurrent use.</para>
+/// <para>A schedule of your own is a record that derives from this one. A checkpoint holds its text only, since code is
+/// never made from a file: give it again to <c>Resume</c>, with <c>change: o => o with { Schedule = ... }</c>.</para>
 /// </remarks>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
 [JsonDerivedType(typeof(ConstantSchedule), "constant")]
@@ -22,7 +22,8 @@ public abstract record LearningRateSchedule
     protected LearningRateSchedule() { }
 
     /// <summary>The number of first steps in which the factor rises in a straight line to 1; at least 0, default 0.</summary>
-    /// <remarks>Step s of W warm-up steps has the factor (s + 1) / W, so that the first step already learns. The decay starts afterwards.</remarks>
+    /// <remarks>Step s of W warm-up steps has the factor (s + 1) / W, so that
+    /// the first step already learns. The decay starts afterwards.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
     public long WarmUpSteps { get; init => field = Require.AtLeast(0, value, nameof(WarmUpSteps)); }
 
@@ -37,14 +38,18 @@ public abstract record LearningRateSchedule
         Require.AtLeast(1, totalSteps, nameof(totalSteps));
         if (step < WarmUpSteps) return (step + 1.0) / WarmUpSteps;
         var factor = Decay(step - WarmUpSteps, Math.Max(1, totalSteps - WarmUpSteps));
-        return factor is >= 0 and < double.PositiveInfinity ? factor : throw new InvalidOperationException($"{GetType().Name} gave the factor {factor} of the learning rate at step {step}; expected a finite number of at least 0.");
+        return factor is >= 0 and < double.PositiveInfinity ? factor
+            : throw new InvalidOperationException(
+            $"{GetType().Name} gave the factor {factor} of the learning rate at step {step}; expected a finite number of at least 0.");
     }
 
     /// <summary>The factor after the warm-up, at least 0 and finite.</summary>
-    /// <param name="stepsDone">The number of steps since the end of the warm-up, from 0. It may be larger than <paramref name="totalSteps"/>.</param>
+    /// <param name="stepsDone">The number of steps since the end of the warm-up,
+    /// from 0. It may be larger than <paramref name="totalSteps"/>.</param>
     /// <param name="totalSteps">The number of steps from the end of the warm-up to the end of the run; at least 1.</param>
     protected abstract double Decay(long stepsDone, long totalSteps);
 
-    /// <summary>Whether <see cref="Decay"/> looks at the number of all steps, so that a training whose number of steps is not known is refused. False unless overridden.</summary>
+    /// <summary>Whether <see cref="Decay"/> looks at the number of all steps, so that a training
+    /// whose number of steps is not known is refused. False unless overridden.</summary>
     protected internal virtual bool NeedsTotalSteps => false;
 }

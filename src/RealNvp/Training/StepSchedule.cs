@@ -1,7 +1,8 @@
 namespace RealNvp;
 
 /// <summary>A decay in jumps: after each <see cref="Every"/> steps the factor is multiplied by <see cref="Factor"/>.</summary>
-/// <remarks>Factor^floor(s / Every) at step s after the warm-up, at least <see cref="Floor"/>. The length of the run does not matter.</remarks>
+/// <remarks>Factor^floor(s / Every) at step s after the warm-up, at least
+/// <see cref="Floor"/>. The length of the run does not matter.</remarks>
 public sealed record StepSchedule : LearningRateSchedule
 {
     /// <summary>What a jump multiplies the factor by; from 0 to 1, default 0.5.</summary>

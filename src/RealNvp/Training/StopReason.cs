@@ -12,6 +12,7 @@ public enum StopReason
     /// <summary>The cancellation token was set. The model is usable, and a checkpoint was written if a path was given.</summary>
     Cancelled,
 
-    /// <summary>The time of <see cref="TrainingOptions.MaxDuration"/> was over. The model is usable, and a checkpoint was written if a path was given.</summary>
+    /// <summary>The time of <see cref="TrainingOptions.MaxDuration"/> was over. The
+    /// model is usable, and a checkpoint was written if a path was given.</summary>
     TimeLimit,
 }

@@ -17,21 +17,26 @@ internal static class TensorMemory
     /// Refuses a state whose names, shapes or dtypes differ from those expected, before anything is changed: TorchSharp would
     /// broadcast and cast in silence.
     /// </summary>
-    public static void CheckState(IReadOnlyDictionary<string, Tensor> state, IReadOnlyDictionary<string, (long[] Shape, ScalarType Type)> expected, string owner)
+    public static void CheckState(IReadOnlyDictionary<string, Tensor> state,
+        IReadOnlyDictionary<string, (long[] Shape, ScalarType Type)> expected, string owner)
     {
         ArgumentNullException.ThrowIfNull(state);
         var missing = expected.Keys.FirstOrDefault(name => !state.ContainsKey(name));
         if (missing is not null)
-            throw new ArgumentException($"The state has no '{missing}'. Load a state that was saved from {owner} of the same model.", nameof(state));
+            throw new ArgumentException($"The state has no '{missing}'. Load a state that was saved from {owner} of the same model.",
+                nameof(state));
         foreach (var (name, tensor) in state)
         {
             if (!expected.TryGetValue(name, out var wanted))
-                throw new ArgumentException($"The state has '{name}', which this {owner} does not know. Load a state that was saved from {owner} of the same model.", nameof(state));
+                throw new ArgumentException(
+                    $"The state has '{name}', which this {owner} does not know. Load a state that was saved from {owner} of the same " +
+                    $"model.", nameof(state));
             if (tensor is null || tensor.IsInvalid)
                 throw new ArgumentException($"The tensor '{name}' of the state is null or disposed. Pass a live tensor.", nameof(state));
             if (tensor.dtype != wanted.Type || !tensor.shape.AsSpan().SequenceEqual(wanted.Shape))
                 throw new ArgumentException(
-                    $"The tensor '{name}' of the state is {tensor.dtype} {EventShape.Format(tensor.shape)}; {wanted.Type} {EventShape.Format(wanted.Shape)} was expected. "
+                    $"The tensor '{name}' of the state is {tensor.dtype} {EventShape.Format(tensor.shape)}; {wanted.Type} " +
+                        $"{EventShape.Format(wanted.Shape)} was expected. "
                     + $"Load a state that was saved from {owner} of the same model.", nameof(state));
         }
     }

@@ -6,9 +6,11 @@ namespace RealNvp;
 
 public sealed partial class Trainer
 {
-    /// <summary>Writes weights, options, optimizer, averages, counters and torch's random state to one file, replaced in one step.</summary>
+    /// <summary>Writes weights, options, optimizer, averages, counters and
+    /// torch's random state to one file, replaced in one step.</summary>
     /// <param name="path">The file, usually <c>*.safetensors</c>.</param>
-    /// <exception cref="ObjectDisposedException">The trainer, the flow or a part of it is disposed; a file that is there stays as it is.</exception>
+    /// <exception cref="ObjectDisposedException">The trainer, the flow or a
+    /// part of it is disposed; a file that is there stays as it is.</exception>
     /// <exception cref="InvalidOperationException">The training has ended.</exception>
     public void SaveCheckpoint(string path) => SaveCheckpoint(new SafeTensorsTarget(path));
 
@@ -21,15 +23,22 @@ public sealed partial class Trainer
 
     private void SaveCheckpoint(SafeTensorsTarget target)
     {
-        if (finished) throw new InvalidOperationException("This training has ended, so its checkpoint would hold other weights than the optimizer's. Save the model instead.");
+        if (finished)
+            throw new InvalidOperationException(
+                "This training has ended, so its checkpoint would hold other weights than the optimizer's. Save the model instead.");
         ObjectDisposedException.ThrowIf(disposed, this);
-        if (!optimizer.CanSaveState) throw new InvalidOperationException($"The optimizer {optimizer.Name} cannot save its state ({nameof(IOptimizer)}.{nameof(IOptimizer.CanSaveState)}), so a training could not be resumed. Take another optimizer.");
+        if (!optimizer.CanSaveState)
+            throw new InvalidOperationException(
+                $"The optimizer {optimizer.Name} cannot save its state ({nameof(IOptimizer)}.{nameof(IOptimizer.CanSaveState)}), so a " +
+                $"training could not be resumed. Take another optimizer.");
         modules.CheckAlive();
         using var scope = NewDisposeScope();
-        SafeTensors.Save(target, TrainerFile.Tensors(modules, optimizer, average, best), TrainerFile.Metadata(flow, Objective, optimizer, Options, state));
+        SafeTensors.Save(target, TrainerFile.Tensors(modules, optimizer, average, best), TrainerFile.Metadata(flow, Objective, optimizer,
+            Options, state));
     }
 
-    /// <summary>Goes on with a training from its checkpoint: builds the model, and continues to the same losses as if it had never stopped.</summary>
+    /// <summary>Goes on with a training from its checkpoint: builds the model,
+    /// and continues to the same losses as if it had never stopped.</summary>
     /// <remarks>Torch's default random state is put back too, for networks of your own that draw from it.</remarks>
     /// <param name="path">A file that <c>SaveCheckpoint</c> wrote for a <see cref="FlowModel"/>.</param>
     /// <param name="device">Where to train; null for the CPU.</param>
@@ -37,43 +46,56 @@ public sealed partial class Trainer
     /// Changes the options of the training, for example to add epochs; null keeps them. They come with <paramref name="path"/> as
     /// <see cref="TrainingOptions.CheckpointPath"/>: further checkpoints replace this one, unless it says another path, or null for none.
     /// </param>
-    /// <param name="parts">The objective and the optimizer of the training, which are code and so in no file; null for maximum likelihood by Adam.</param>
+    /// <param name="parts">The objective and the optimizer of the training, which
+    /// are code and so in no file; null for maximum likelihood by Adam.</param>
     /// <returns>The trainer, and with it, as <see cref="Flow"/>, the model. The caller disposes both.</returns>
-    /// <exception cref="InvalidDataException">The file is damaged, or is no checkpoint of a training by this objective and optimizer.</exception>
-    public static Trainer Resume(string path, Device? device = null, Func<TrainingOptions, TrainingOptions>? change = null, TrainerParts? parts = null) =>
+    /// <exception cref="InvalidDataException">The file is damaged, or is no
+    /// checkpoint of a training by this objective and optimizer.</exception>
+    public static Trainer Resume(string path, Device? device = null, Func<TrainingOptions, TrainingOptions>? change = null,
+        TrainerParts? parts = null) =>
         ResumeModel(() => SafeTensorsReader.Open(path), path, device, change, parts);
 
     /// <summary>As for a file; the checkpoint comes from a stream.</summary>
-    /// <param name="stream">Stands at the first byte of the checkpoint. It need not be seekable, is read up to the checkpoint's last byte, and is left open.</param>
+    /// <param name="stream">Stands at the first byte of the checkpoint. It need not be
+    /// seekable, is read up to the checkpoint's last byte, and is left open.</param>
     /// <param name="device">Where to train; null for the CPU.</param>
-    /// <param name="change">Changes the options of the training; null keeps them. They come without a <see cref="TrainingOptions.CheckpointPath"/>: no further checkpoint is written unless it gives one.</param>
+    /// <param name="change">Changes the options of the training; null keeps them. They come without a
+    /// <see cref="TrainingOptions.CheckpointPath"/>: no further checkpoint is written unless it gives one.</param>
     /// <param name="parts">The objective and the optimizer of the training; null for maximum likelihood by Adam.</param>
     /// <returns>The trainer, and with it, as <see cref="Flow"/>, the model. The caller disposes both.</returns>
     /// <exception cref="InvalidDataException">The checkpoint is damaged or cut off, or is none of a training.</exception>
     /// <exception cref="ArgumentException">The stream is closed or cannot be read.</exception>
-    public static Trainer Resume(Stream stream, Device? device = null, Func<TrainingOptions, TrainingOptions>? change = null, TrainerParts? parts = null) =>
+    public static Trainer Resume(Stream stream, Device? device = null, Func<TrainingOptions, TrainingOptions>? change = null,
+        TrainerParts? parts = null) =>
         ResumeModel(() => SafeTensorsReader.Of(stream), null, device, change, parts);
 
     /// <summary>Goes on with a training of a flow that you built yourself.</summary>
     /// <param name="path">A file that <c>SaveCheckpoint</c> wrote for a flow with the same weights.</param>
     /// <param name="flow">The flow; its weights are replaced by those in the file. If this throws, it is as it was.</param>
-    /// <param name="change">Changes the options of the training, which come with <paramref name="path"/> as <see cref="TrainingOptions.CheckpointPath"/>; null keeps them.</param>
+    /// <param name="change">Changes the options of the training, which come with <paramref name="path"/> as
+    /// <see cref="TrainingOptions.CheckpointPath"/>; null keeps them.</param>
     /// <param name="parts">The objective and the optimizer of the training; null for maximum likelihood by Adam.</param>
     /// <exception cref="InvalidDataException">The file is damaged, is no checkpoint of a training, or does not fit the flow.</exception>
-    public static Trainer Resume(string path, Flow flow, Func<TrainingOptions, TrainingOptions>? change = null, TrainerParts? parts = null) =>
+    public static Trainer Resume(string path, Flow flow, Func<TrainingOptions, TrainingOptions>? change = null,
+        TrainerParts? parts = null) =>
         ResumeFlow(() => SafeTensorsReader.Open(path), path, flow, change, parts);
 
     /// <summary>As for a file; the checkpoint comes from a stream.</summary>
-    /// <param name="stream">Stands at the first byte of the checkpoint. It need not be seekable, is read up to the checkpoint's last byte, and is left open.</param>
+    /// <param name="stream">Stands at the first byte of the checkpoint. It need not be
+    /// seekable, is read up to the checkpoint's last byte, and is left open.</param>
     /// <param name="flow">The flow; its weights are replaced by those in the checkpoint. If this throws, it is as it was.</param>
-    /// <param name="change">Changes the options of the training, which come without a <see cref="TrainingOptions.CheckpointPath"/>; null keeps them.</param>
+    /// <param name="change">Changes the options of the training, which come without
+    /// a <see cref="TrainingOptions.CheckpointPath"/>; null keeps them.</param>
     /// <param name="parts">The objective and the optimizer of the training; null for maximum likelihood by Adam.</param>
-    /// <exception cref="InvalidDataException">The checkpoint is damaged or cut off, is none of a training, or does not fit the flow.</exception>
+    /// <exception cref="InvalidDataException">The checkpoint is damaged or cut
+    /// off, is none of a training, or does not fit the flow.</exception>
     /// <exception cref="ArgumentException">The stream is closed or cannot be read.</exception>
-    public static Trainer Resume(Stream stream, Flow flow, Func<TrainingOptions, TrainingOptions>? change = null, TrainerParts? parts = null) =>
+    public static Trainer Resume(Stream stream, Flow flow, Func<TrainingOptions, TrainingOptions>? change = null,
+        TrainerParts? parts = null) =>
         ResumeFlow(() => SafeTensorsReader.Of(stream), null, flow, change, parts);
 
-    private static Trainer ResumeModel(Func<SafeTensorsReader> open, string? path, Device? device, Func<TrainingOptions, TrainingOptions>? change, TrainerParts? parts)
+    private static Trainer ResumeModel(Func<SafeTensorsReader> open, string? path, Device? device,
+        Func<TrainingOptions, TrainingOptions>? change, TrainerParts? parts)
     {
         Internal.Check.Available(device, nameof(device));
         using var file = ModelFile.Open(open);
@@ -90,7 +112,8 @@ public sealed partial class Trainer
         }
     }
 
-    private static Trainer ResumeFlow(Func<SafeTensorsReader> open, string? path, Flow flow, Func<TrainingOptions, TrainingOptions>? change, TrainerParts? parts)
+    private static Trainer ResumeFlow(Func<SafeTensorsReader> open, string? path, Flow flow, Func<TrainingOptions, TrainingOptions>? change,
+        TrainerParts? parts)
     {
         ArgumentNullException.ThrowIfNull(flow);
         flow.CheckAlive();
@@ -99,14 +122,19 @@ public sealed partial class Trainer
     }
 
     // all sections of the file are checked before the first number of the flow is changed
-    private static Trainer Resume(string? path, SafeTensorsFile file, Flow flow, Func<TrainingOptions, TrainingOptions>? change, TrainerParts parts)
+    private static Trainer Resume(string? path, SafeTensorsFile file, Flow flow, Func<TrainingOptions, TrainingOptions>? change,
+        TrainerParts parts)
     {
         var name = file.Name;
-        if (!file.Metadata.TryGetValue(ModelFile.TrainingKey, out var training) || !file.Metadata.TryGetValue(ModelFile.StateKey, out var json))
-            throw new InvalidDataException($"{name} holds a model but no state of a training. Load it with {nameof(FlowModel)}.{nameof(FlowModel.Load)} and make a new trainer.");
+        if (!file.Metadata.TryGetValue(ModelFile.TrainingKey, out var training)
+            || !file.Metadata.TryGetValue(ModelFile.StateKey, out var json))
+            throw new InvalidDataException(
+                $"{name} holds a model but no state of a training. Load it with {nameof(FlowModel)}.{nameof(FlowModel.Load)} and make a " +
+                $"new trainer.");
         var version = ModelFile.VersionOf(file.Metadata, name);
         var namedPath = false;
-        var options = ModelFile.Naming(name, () => TrainerState.Read<TrainingOptions>(training, version, member => namedPath |= member == nameof(TrainingOptions.CheckpointPath))) with { CheckpointPath = path };
+        var options = ModelFile.Naming(name, () => TrainerState.Read<TrainingOptions>(training, version,
+            member => namedPath |= member == nameof(TrainingOptions.CheckpointPath))) with { CheckpointPath = path };
         var state = ModelFile.Naming(name, () =>
         {
             var read = TrainerState.Read<TrainerState>(json, version);
@@ -121,7 +149,8 @@ public sealed partial class Trainer
         var random = TrainerFile.RandomState(file);
         using var weights = new FileState(flow, file, ModelFile.ModelPrefix);
         using var bestWeights = FileState.HasSection(file, ModelFile.BestPrefix) ? new FileState(flow, file, ModelFile.BestPrefix) : null;
-        if (bestWeights is not null && state.BestEpoch is null) throw new InvalidDataException($"{name} is damaged: it has best weights, but {nameof(TrainerState.BestEpoch)} is null.");
+        if (bestWeights is not null && state.BestEpoch is null)
+            throw new InvalidDataException($"{name} is damaged: it has best weights, but {nameof(TrainerState.BestEpoch)} is null.");
         // a training that did not average may begin to
         var begins = options.AverageDecay is null;
         if (change is not null) options = change(options);
@@ -129,7 +158,9 @@ public sealed partial class Trainer
         var trainer = new Trainer(flow, parts.Objective, options, parts.Optimizer) { state = state };
         try
         {
-            if (namedPath) trainer.Warn($"The checkpoint is of an older version, which held the path of further checkpoints. A path in a file is not used: they go to {trainer.Options.CheckpointPath ?? "no file"}.");
+            if (namedPath)
+                trainer.Warn($"The checkpoint is of an older version, which held the path of further checkpoints. A path in a file is " +
+                    $"not used: they go to {trainer.Options.CheckpointPath ?? "no file"}.");
             TrainerFile.CheckOptimizer(file, trainer.optimizer);
             trainer.TakeOver(file, weights, bestWeights, moments, begins);
             if (random is not null) set_rng_state(random);
@@ -147,7 +178,8 @@ public sealed partial class Trainer
         }
     }
 
-    private void TakeOver(SafeTensorsFile file, FileState weights, FileState? bestWeights, Dictionary<string, Tensor> moments, bool beginsAverage)
+    private void TakeOver(SafeTensorsFile file, FileState weights, FileState? bestWeights, Dictionary<string, Tensor> moments,
+        bool beginsAverage)
     {
         var others = TrainerFile.Others(file, modules, ModelFile.ModelPrefix);
         var bestOthers = new List<(string Name, FileState State)>();
@@ -157,7 +189,8 @@ public sealed partial class Trainer
             optimizer.LoadStateDict(moments);
             if (!beginsAverage) average?.LoadStateDict(TrainerFile.Averages(file, modules, weights.Averages(file)));
             if (bestWeights is not null)
-                best = new StateSnapshot(bestWeights.Tensors.Concat(bestOthers.SelectMany(o => o.State.Tensors.Select(t => KeyValuePair.Create($"{TrainedModules.Beside}{o.Name}/{t.Key}", t.Value)))));
+                best = new StateSnapshot(bestWeights.Tensors.Concat(bestOthers.SelectMany(o =>
+                    o.State.Tensors.Select(t => KeyValuePair.Create($"{TrainedModules.Beside}{o.Name}/{t.Key}", t.Value)))));
             weights.CopyToModule();
             foreach (var (_, state) in others) state.CopyToModule();
             if (beginsAverage) average?.Restart();

@@ -26,7 +26,11 @@ public sealed partial class Trainer
             if (StepsDone(loop.Taken)) break;
         }
         loop.Settle();
-        if (state.Examples == 0) throw new ArgumentException($"The data loader gave no batch in this epoch. Pass a sequence that can be enumerated again for each epoch, and for the pass before the first one that fits layers to the data, if there are any; or fit those first: {nameof(Trainer)}.{nameof(FitLayers)}.");
+        if (state.Examples == 0)
+            throw new ArgumentException(
+                $"The data loader gave no batch in this epoch. Pass a sequence that can be enumerated again for each epoch, and for the " +
+                $"pass before the first one that fits layers to the data, if there are any; or fit those first: " +
+                $"{nameof(Trainer)}.{nameof(FitLayers)}.");
         return null;
     }
 
@@ -45,7 +49,8 @@ public sealed partial class Trainer
         Record(score, state.Epoch, partial: false);
         state.NextEpoch();
         if (score is not null && !Improves(score, state.Epoch)) state.EpochsWithoutGain++;
-        if (Options.CheckpointPath is { } path && (state.Epoch % Options.CheckpointEvery == 0 || state.Epoch == Options.Epochs)) SaveCheckpoint(path);
+        if (Options.CheckpointPath is { } path && (state.Epoch % Options.CheckpointEvery == 0 || state.Epoch == Options.Epochs))
+            SaveCheckpoint(path);
         return run.Validation is not null && state.EpochsWithoutGain >= Options.Patience;
     }
 
@@ -85,8 +90,12 @@ public sealed partial class Trainer
     {
         if (!double.IsFinite(score.Loss))
             Warn(Objective.Traits.IsLogLikelihood
-                ? $"Some validation examples have a log-probability of minus infinity. Epochs are compared by their number ({nameof(EpochRecord)}.{nameof(EpochRecord.ValidationInfiniteCount)}) first, then by the mean of the others. {nameof(Flow)}.{nameof(Flow.LogProb)} tells which rows they are."
-                : $"The loss of some validation examples is infinite. Epochs are compared by their number ({nameof(EpochRecord)}.{nameof(EpochRecord.ValidationInfiniteCount)}) first, if it is known, then by the mean of the others.");
+                ? $"Some validation examples have a log-probability of minus infinity. Epochs are compared by their number " +
+                    $"({nameof(EpochRecord)}.{nameof(EpochRecord.ValidationInfiniteCount)}) first, then by the mean of the others. " +
+                    $"{nameof(Flow)}.{nameof(Flow.LogProb)} tells which rows they are."
+                : $"The loss of some validation examples is infinite. Epochs are compared by their number " +
+                    $"({nameof(EpochRecord)}.{nameof(EpochRecord.ValidationInfiniteCount)}) first, if it is known, then by the mean of " +
+                    $"the others.");
         if (state.BestEpoch is { } before && !state.History[^1].IsBetterThan(state.History[before - 1])) return false;
         (state.Best, state.BestEpoch, state.EpochsWithoutGain) = (score.Loss, epoch, 0);
         if (Options.RestoreBest) KeepBest();
@@ -107,7 +116,8 @@ public sealed partial class Trainer
         best?.CopyTo(modules.State());
     }
 
-    /// <summary>Tries the inverse on a few examples, and warns, once in a training, where it loses the digits. For flows whose inverse is fast.</summary>
+    /// <summary>Tries the inverse on a few examples, and warns, once in a training,
+    /// where it loses the digits. For flows whose inverse is fast.</summary>
     private void Probe(TrainingRun run)
     {
         if (flow.Bijection.HasFastInverse) TryInverse(run);

@@ -24,10 +24,12 @@ public sealed partial class Trainer
         if (Options.ValidationFraction is null && data.Count < FewestToHoldOut) return (data, null, ValidationSource.TooFewExamples);
         var fraction = Options.ValidationFraction ?? AutomaticFraction;
         var (train, held) = data.Split(fraction, StepSeeds.OfSplit(Options.Seed));
-        return (train, held, held is not null ? ValidationSource.HeldOut : fraction == 0 ? ValidationSource.None : ValidationSource.TooFewExamples);
+        return (train, held, held is not null ? ValidationSource.HeldOut : fraction == 0 ? ValidationSource.None
+            : ValidationSource.TooFewExamples);
     }
 
-    /// <summary>Puts numbers in the place of automatic choices, so that a checkpoint holds them, and says what is not as one would expect.</summary>
+    /// <summary>Puts numbers in the place of automatic choices, so that a
+    /// checkpoint holds them, and says what is not as one would expect.</summary>
     private void FillIn(TrainingData? validation, ValidationSource source)
     {
         Options = Options with
@@ -39,7 +41,8 @@ public sealed partial class Trainer
         var why = source == ValidationSource.DataLoader
             ? "the data come from a data loader, which cannot be split. Pass validation data to Fit beside it"
             : $"there are too few examples to hold some out. With {FewestToHoldOut} or more a tenth is; or pass validation data to Fit";
-        Warn($"Training is not validated, so it goes on to its last epoch and may overfit: {why}, or set {nameof(TrainingOptions.ValidationFraction)} = 0 if that is meant.");
+        Warn($"Training is not validated, so it goes on to its last epoch and may overfit: {why}, or set " +
+            $"{nameof(TrainingOptions.ValidationFraction)} = 0 if that is meant.");
     }
 
     // with the average applied
@@ -50,18 +53,23 @@ public sealed partial class Trainer
         {
             using var gradients = no_grad();
             var score = Objective.Validate(flow, validation, Options.BatchSize, Options.Seed);
-            if (score is null || double.IsNaN(score.Loss) || double.IsNegativeInfinity(score.Loss)) throw new NonFiniteException($"Validation by {Objective.Name} gave {score?.Loss.ToString() ?? "null"}; expected a number, or plus infinity.", Objective.Name);
+            if (score is null || double.IsNaN(score.Loss) || double.IsNegativeInfinity(score.Loss))
+                throw new NonFiniteException(
+                    $"Validation by {Objective.Name} gave {score?.Loss.ToString() ?? "null"}; expected a number, or plus infinity.",
+                    Objective.Name);
             return score;
         }
         finally { modules.Train(); }
     }
 
-    private static long HeldOut(ValidationSource source, TrainingData? validation) => source == ValidationSource.HeldOut ? validation!.Count ?? 0 : 0;
+    private static long HeldOut(ValidationSource source, TrainingData? validation) => source == ValidationSource.HeldOut ? validation!.Count
+        ?? 0 : 0;
 
     /// <summary>What the flow says of its training from now on.</summary>
     private void Describe(TrainingData data, TrainingData? validation)
     {
-        var epoch = Options.RestoreBest && state.BestEpoch is { } best ? state.History.FirstOrDefault(h => h.Epoch == best) : state.History.LastOrDefault();
+        var epoch = Options.RestoreBest && state.BestEpoch is { } best ? state.History.FirstOrDefault(h => h.Epoch == best)
+            : state.History.LastOrDefault();
         flow.Info = flow.Info with { TrainingRows = data.Count, HeldOutRows = validation?.Count, HeldOutLogProb = -epoch?.ValidationLoss };
     }
 

@@ -3,14 +3,16 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>Trains a flow by an <see cref="RealNvp.Objective"/>, maximum likelihood by itself: mini-batches, an optimizer, validation, early stopping, averaged weights, checkpoints.</summary>
+/// <summary>Trains a flow by an <see cref="RealNvp.Objective"/>, maximum likelihood by itself:
+/// mini-batches, an optimizer, validation, early stopping, averaged weights, checkpoints.</summary>
 /// <remarks>
 /// <para>All randomness comes from the seed and the number of the step, so the same seed gives the same losses, and a resumed training
 /// goes on as if it had never stopped.</para>
-/// <para>On a GPU nothing waits for the device in a step: the losses of up to 32 steps, or of a tenth of a second, are fetched together. Progress is
-/// reported then, once for each step, and cancellation and errors come so much later. A step that is not finite is held back on the device, and so are
-/// those after it, so the weights are those before it all the same.</para>
-/// <para>The flow and what the objective trains beside it stay the caller's. Train them on one thread, and use them for nothing else meanwhile.</para>
+/// <para>On a GPU nothing waits for the device in a step: the losses of up to 32 steps, or of a tenth of a second, are fetched
+/// together. Progress is reported then, once for each step, and cancellation and errors come so much later. A step that is not
+/// finite is held back on the device, and so are those after it, so the weights are those before it all the same.</para>
+/// <para>The flow and what the objective trains beside it stay the caller's.
+/// Train them on one thread, and use them for nothing else meanwhile.</para>
 /// </remarks>
 public sealed partial class Trainer : IDisposable
 {
@@ -23,34 +25,44 @@ public sealed partial class Trainer : IDisposable
     private StateSnapshot? best;
     private bool finished, disposed, running;
 
-    /// <summary>Makes a trainer by maximum likelihood for a flow on the device and in the dtype that it will keep: move the flow before.</summary>
+    /// <summary>Makes a trainer by maximum likelihood for a flow on the device
+    /// and in the dtype that it will keep: move the flow before.</summary>
     /// <param name="flow">The flow to train.</param>
     /// <param name="options">How to train; null for the defaults of the flow's preset.</param>
     /// <exception cref="ArgumentException">An option is out of range, or the flow has no weights.</exception>
     public Trainer(Flow flow, TrainingOptions? options = null) : this(flow, Objective.MaximumLikelihood, options, null, null) { }
 
-    /// <summary>Makes a trainer by an objective for a flow on the device and in the dtype that it will keep: move the flow, and what the objective trains beside it, before.</summary>
+    /// <summary>Makes a trainer by an objective for a flow on the device and in the dtype that
+    /// it will keep: move the flow, and what the objective trains beside it, before.</summary>
     /// <param name="flow">The flow to train.</param>
-    /// <param name="objective">What to make small. It may train other modules beside the flow: <see cref="RealNvp.Objective.Modules"/>.</param>
+    /// <param name="objective">What to make small. It may train other modules
+    /// beside the flow: <see cref="RealNvp.Objective.Modules"/>.</param>
     /// <param name="options">How to train; null for the defaults of the flow's preset.</param>
     /// <param name="optimizer">
-    /// Makes the optimizer of groups of parameters, such as <c>groups => new TorchOptimizer(torch.optim.SGD(groups.SelectMany(g => g.Parameters).Select(p => p.Parameter), 0.1))</c>; null
-    /// for <see cref="AdamOptimizer"/>. The trainer disposes it. <see cref="TrainingOptions.Adam"/> has no effect then, and the weight decay of a group is for it to apply.
+    /// Makes the optimizer of groups of parameters, such as <c>groups => new TorchOptimizer(torch.optim.SGD(groups.SelectMany(g
+    /// => g.Parameters).Select(p => p.Parameter), 0.1))</c>; null for <see cref="AdamOptimizer"/>. The trainer disposes it.
+    /// <see cref="TrainingOptions.Adam"/> has no effect then, and the weight decay of a group is for it to apply.
     /// </param>
-    /// <exception cref="ArgumentException">An option is out of range, two modules have a weight in common, or there are no weights.</exception>
-    public Trainer(Flow flow, Objective objective, TrainingOptions? options = null, Func<IReadOnlyList<ParameterGroup>, IOptimizer>? optimizer = null) : this(flow, objective, options, optimizer, null) { }
+    /// <exception cref="ArgumentException">An option is out of range, two
+    /// modules have a weight in common, or there are no weights.</exception>
+    public Trainer(Flow flow, Objective objective, TrainingOptions? options = null, Func<IReadOnlyList<ParameterGroup>,
+        IOptimizer>? optimizer = null) : this(flow, objective, options, optimizer, null) { }
 
     /// <summary>By maximum likelihood, with the limits of a device also if the flow is on the CPU; null leaves it to the device.</summary>
-    internal Trainer(Flow flow, TrainingOptions? options, PendingLimits? limits) : this(flow, Objective.MaximumLikelihood, options, null, limits) { }
+    internal Trainer(Flow flow, TrainingOptions? options, PendingLimits? limits)
+        : this(flow, Objective.MaximumLikelihood, options, null, limits) { }
 
-    internal Trainer(Flow flow, Objective objective, TrainingOptions? options, Func<IReadOnlyList<ParameterGroup>, IOptimizer>? makeOptimizer, PendingLimits? limits)
+    internal Trainer(Flow flow, Objective objective, TrainingOptions? options, Func<IReadOnlyList<ParameterGroup>,
+        IOptimizer>? makeOptimizer, PendingLimits? limits)
     {
         ArgumentNullException.ThrowIfNull(flow);
         ArgumentNullException.ThrowIfNull(objective);
         Options = options ?? (flow is FlowModel model ? TrainingOptions.For(model.ModelOptions) : new TrainingOptions());
         Options.Validate();
         if (Options.Reversible && !objective.Traits.AllowsReversible)
-            throw new ArgumentException($"{nameof(TrainingOptions)}.{nameof(TrainingOptions.Reversible)} has no effect with the objective {objective.Name}: {nameof(ObjectiveTraits)}.{nameof(ObjectiveTraits.AllowsReversible)} is false. Leave it out.", nameof(options));
+            throw new ArgumentException(
+                $"{nameof(TrainingOptions)}.{nameof(TrainingOptions.Reversible)} has no effect with the objective {objective.Name}: " +
+                $"{nameof(ObjectiveTraits)}.{nameof(ObjectiveTraits.AllowsReversible)} is false. Leave it out.", nameof(options));
         this.flow = flow;
         Objective = objective;
         using var gradients = Internal.GradientMode.Enter();
@@ -65,7 +77,8 @@ public sealed partial class Trainer : IDisposable
         if (Options.AverageDecay is { } decay) average = new WeightAverage(modules, decay, warmUp: true, fused);
     }
 
-    /// <summary>How the flow is trained. From the beginning of <see cref="Fit"/> on, numbers stand here for choices that were left automatic.</summary>
+    /// <summary>How the flow is trained. From the beginning of <see cref="Fit"/>
+    /// on, numbers stand here for choices that were left automatic.</summary>
     public TrainingOptions Options { get; private set; }
 
     /// <summary>What <see cref="TrainingOptions.MaxDuration"/> is measured with.</summary>
@@ -77,12 +90,16 @@ public sealed partial class Trainer : IDisposable
     /// <summary>What is made small.</summary>
     public Objective Objective { get; }
 
-    /// <summary>Looks at each step between the backward pass and the optimizer, and may change or exchange the gradients; null, the default, for nobody. It runs before gradients are clipped.</summary>
+    /// <summary>Looks at each step between the backward pass and the optimizer, and may change or exchange
+    /// the gradients; null, the default, for nobody. It runs before gradients are clipped.</summary>
     /// <exception cref="InvalidOperationException">It is set while a training runs.</exception>
     public Action<GradientStep>? AfterBackward
     {
         get;
-        set => field = !running ? value : throw new InvalidOperationException($"{nameof(AfterBackward)} cannot change while a training runs. Set it before {nameof(Fit)}.");
+        set =>
+            field = !running ? value
+                : throw new InvalidOperationException(
+                $"{nameof(AfterBackward)} cannot change while a training runs. Set it before {nameof(Fit)}.");
     }
 
     /// <summary>The number of optimizer steps so far; on a GPU of those whose loss is known.</summary>
@@ -90,17 +107,23 @@ public sealed partial class Trainer : IDisposable
 
     /// <summary>Trains to the end, and leaves the flow in evaluation mode with its best weights.</summary>
     /// <param name="data">The examples.</param>
-    /// <param name="validation">Examples for validation; null takes <see cref="TrainingOptions.ValidationFraction"/> of the data, a tenth by itself.</param>
+    /// <param name="validation">Examples for validation; null takes
+    /// <see cref="TrainingOptions.ValidationFraction"/> of the data, a tenth by itself.</param>
     /// <param name="progress">Hears of every batch; on a GPU of several together.</param>
-    /// <param name="cancellationToken">Stops after the current step, on a GPU after those that were launched. The flow is usable then, and the result says that it was cancelled.</param>
+    /// <param name="cancellationToken">Stops after the current step, on a GPU after those that were
+    /// launched. The flow is usable then, and the result says that it was cancelled.</param>
     /// <returns>The history of the epochs, why training ended, on which epoch's weights, and what you should know about it.</returns>
-    /// <exception cref="NonFiniteException">The loss or a gradient became NaN or infinite; it names the first layer at fault. The weights are those before the step.</exception>
+    /// <exception cref="NonFiniteException">The loss or a gradient became NaN or infinite; it
+    /// names the first layer at fault. The weights are those before the step.</exception>
     /// <exception cref="ArgumentException">The data do not fit the flow or the objective; nothing has been changed.</exception>
-    public TrainingResult Fit(TrainingData data, TrainingData? validation = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+    public TrainingResult Fit(TrainingData data, TrainingData? validation = null, IProgress<TrainingProgress>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(data);
         ObjectDisposedException.ThrowIf(disposed, this);
-        if (finished) throw new InvalidOperationException("This training has ended. Make a new trainer to train on, or resume one from a checkpoint.");
+        if (finished)
+            throw new InvalidOperationException(
+                "This training has ended. Make a new trainer to train on, or resume one from a checkpoint.");
         modules.CheckAlive();
         // a caller may be in no_grad or in inference mode, where nothing could be trained
         using var gradients = Internal.GradientMode.Enter();
@@ -118,26 +141,39 @@ public sealed partial class Trainer : IDisposable
         }
     }
 
-    private TrainingResult FitParts(TrainingData data, TrainingData? validation, ValidationSource source, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    private TrainingResult FitParts(TrainingData data, TrainingData? validation, ValidationSource source,
+        IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         CheckFits(data, nameof(data));
         if (validation is not null) CheckFits(validation, nameof(validation));
         if (Options.CheckpointPath is not null && !optimizer.CanSaveState)
-            throw new ArgumentException($"{nameof(TrainingOptions)}.{nameof(TrainingOptions.CheckpointPath)} is set, but the optimizer {optimizer.Name} cannot save its state ({nameof(IOptimizer)}.{nameof(IOptimizer.CanSaveState)}), so a training could not be resumed. Take another optimizer, or set the path to null.", nameof(data));
+            throw new ArgumentException(
+                $"{nameof(TrainingOptions)}.{nameof(TrainingOptions.CheckpointPath)} is set, but the optimizer {optimizer.Name} cannot " +
+                $"save its state ({nameof(IOptimizer)}.{nameof(IOptimizer.CanSaveState)}), so a training could not be resumed. Take " +
+                $"another optimizer, or set the path to null.", nameof(data));
         if (Options.CheckpointPath is { } place && Directory.Exists(place))
-            throw new ArgumentException($"{nameof(TrainingOptions)}.{nameof(TrainingOptions.CheckpointPath)} is a folder, {Path.GetFullPath(place)}. Give the path of a file in it.", nameof(data));
+            throw new ArgumentException(
+                $"{nameof(TrainingOptions)}.{nameof(TrainingOptions.CheckpointPath)} is a folder, {Path.GetFullPath(place)}. Give the " +
+                $"path of a file in it.", nameof(data));
         if (Options.CheckpointPath is { } file && Path.GetDirectoryName(Path.GetFullPath(file)) is { } folder && !Directory.Exists(folder))
-            throw new DirectoryNotFoundException($"The folder of {nameof(TrainingOptions.CheckpointPath)}, {folder}, does not exist. Create it before training.");
+            throw new DirectoryNotFoundException(
+                $"The folder of {nameof(TrainingOptions.CheckpointPath)}, {folder}, does not exist. Create it before training.");
         if (Options.CheckpointPath is { } target) PathCheck.Replaceable(target);
         foreach (var warning in flow.FileWarnings) Warn(warning);
         if (Batches(data) is > 0 and var batches && state.Batch > batches)
-            throw new ArgumentException($"The checkpoint has done {state.Batch} batches of its epoch, but these data have {batches}. Resume with the data that the training began with.", nameof(data));
+            throw new ArgumentException(
+                $"The checkpoint has done {state.Batch} batches of its epoch, but these data have {batches}. Resume with the data that " +
+                $"the training began with.", nameof(data));
         if (Batches(data) == 0 && Options.MaxSteps is null && Options.Schedule.NeedsTotalSteps)
-            throw new ArgumentException($"The {Options.Schedule.GetType().Name.Replace("Schedule", " schedule", StringComparison.Ordinal).ToLowerInvariant()} needs the number of steps, but the data loader does not tell how many batches it has. Pass it to {nameof(TrainingData)}.{nameof(TrainingData.FromBatches)}, or set {nameof(TrainingOptions.MaxSteps)}.", nameof(data));
+            throw new ArgumentException(
+                $"The {Options.Schedule.GetType().Name.Replace("Schedule", " schedule", StringComparison.Ordinal).ToLowerInvariant()} " +
+                $"needs the number of steps, but the data loader does not tell how many batches it has. Pass it to " +
+                $"{nameof(TrainingData)}.{nameof(TrainingData.FromBatches)}, or set {nameof(TrainingOptions.MaxSteps)}.", nameof(data));
         if (state.Step == 0)
         {
             try { FitLayersFirst(data, cancellationToken); }
-            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested) { return Result(source, HeldOut(source, validation), StopReason.Cancelled); }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested) { return Result(source,
+                HeldOut(source, validation), StopReason.Cancelled); }
             average?.Restart();
         }
 
@@ -182,7 +218,8 @@ public sealed partial class Trainer : IDisposable
 
     /// <summary>As <see cref="Fit"/>, on a thread of the pool.</summary>
     /// <inheritdoc cref="Fit"/>
-    public Task<TrainingResult> FitAsync(TrainingData data, TrainingData? validation = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
+    public Task<TrainingResult> FitAsync(TrainingData data, TrainingData? validation = null, IProgress<TrainingProgress>? progress = null,
+        CancellationToken cancellationToken = default) =>
         Task.Run(() => Fit(data, validation, progress, cancellationToken), CancellationToken.None);
 
     /// <summary>Frees the optimizer's and the average's tensors; the flow stays.</summary>
@@ -194,7 +231,8 @@ public sealed partial class Trainer : IDisposable
         best?.Dispose();
     }
 
-    /// <summary>Adds what the user should know to the result, and to the progress from the next step on; once, however often it is found.</summary>
+    /// <summary>Adds what the user should know to the result, and to the progress
+    /// from the next step on; once, however often it is found.</summary>
     private void Warn(string sentence)
     {
         if (!state.Warnings.Contains(sentence)) state.Warnings = [.. state.Warnings, sentence];
@@ -211,8 +249,10 @@ public sealed partial class Trainer : IDisposable
 
     private static ParameterGroup[] Groups(TrainedModules modules, double decay)
     {
-        static bool IsScale(string name) => name.EndsWith("weight_g", StringComparison.Ordinal) || name.EndsWith("transformer.scale", StringComparison.Ordinal);
+        static bool IsScale(string name) => name.EndsWith("weight_g", StringComparison.Ordinal)
+            || name.EndsWith("transformer.scale", StringComparison.Ordinal);
         var named = modules.Parameters.Where(p => p.Parameter.requires_grad).ToLookup(p => decay > 0 && IsScale(p.Name));
-        return [.. new[] { new ParameterGroup(named[false]), new ParameterGroup(named[true]) { WeightDecay = decay } }.Where(g => g.Parameters.Count > 0)];
+        return [.. new[] { new ParameterGroup(named[false]), new ParameterGroup(named[true]) { WeightDecay = decay } }
+            .Where(g => g.Parameters.Count > 0)];
     }
 }

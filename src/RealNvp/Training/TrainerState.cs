@@ -66,7 +66,8 @@ internal sealed partial class TrainerState
     public static T Read<T>(string text, int version, Action<string>? dropped = null) where T : class
     {
         try { return FileJson.Read<T>(text, version, dropped); }
-        catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException or InvalidOperationException or FormatException)
+        catch (Exception e) when (e is JsonException or NotSupportedException or ArgumentException or InvalidOperationException
+            or FormatException)
         {
             throw new InvalidDataException($"The checkpoint's training state cannot be read: {FileText.Sentence(e.Message)}", e);
         }

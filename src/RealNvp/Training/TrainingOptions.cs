@@ -3,8 +3,10 @@ using System.Text.Json.Serialization;
 
 namespace RealNvp;
 
-/// <summary>How to train a flow. The defaults are those of the Real NVP paper (arXiv 1605.08803, section 4.1): Adam, batches of 64, L2 5e-5 on the weight-norm scales.</summary>
-/// <remarks>Beyond the paper, weights are averaged and a part of the data is held out, on which training stops early: without these, small data are soon learned by heart.</remarks>
+/// <summary>How to train a flow. The defaults are those of the Real NVP paper (arXiv
+/// 1605.08803, section 4.1): Adam, batches of 64, L2 5e-5 on the weight-norm scales.</summary>
+/// <remarks>Beyond the paper, weights are averaged and a part of the data is held out, on which
+/// training stops early: without these, small data are soon learned by heart.</remarks>
 public sealed record TrainingOptions
 {
     /// <summary>The number of passes over the data; at least 1.</summary>
@@ -31,18 +33,20 @@ public sealed record TrainingOptions
     /// <summary>Scales gradients down to this total norm where it is larger; null for no limit.</summary>
     public double? MaxGradientNorm { get; init; } = 100;
 
-    /// <summary>Decay of the exponential moving average of weights and statistics, in [0, 1); null for none. Validation and the result use the average.</summary>
+    /// <summary>Decay of the exponential moving average of weights and statistics, in
+    /// [0, 1); null for none. Validation and the result use the average.</summary>
     /// <remarks>
-    /// 0.99 remembers some hundred steps. That does for the result what a falling learning rate does at the end of a schedule, but at every step,
-    /// so that training may stop at any; and it makes validation smooth, so that it stops at the right one.
+    /// 0.99 remembers some hundred steps. That does for the result what a falling learning rate does at the end of a schedule,
+    /// but at every step, so that training may stop at any; and it makes validation smooth, so that it stops at the right one.
     /// </remarks>
     public double? AverageDecay { get; init; } = 0.99;
 
-    /// <summary>The part of the data that is held out for validation if no validation data are given, in [0, 1); null for the automatic choice, 0 to train on all.</summary>
+    /// <summary>The part of the data that is held out for validation if no validation data
+    /// are given, in [0, 1); null for the automatic choice, 0 to train on all.</summary>
     /// <remarks>
-    /// The automatic choice is a tenth, and nothing of fewer than 50 examples or of a data loader, which cannot be split. What was done is in
-    /// <see cref="TrainingResult.Validation"/> and <see cref="TrainingResult.HeldOut"/>. The trainer fills the choice in when training begins
-    /// (<see cref="Trainer.Options"/>), and checkpoints hold it.
+    /// The automatic choice is a tenth, and nothing of fewer than 50 examples or of a data loader, which cannot be
+    /// split. What was done is in <see cref="TrainingResult.Validation"/> and <see cref="TrainingResult.HeldOut"/>. The
+    /// trainer fills the choice in when training begins (<see cref="Trainer.Options"/>), and checkpoints hold it.
     /// </remarks>
     public double? ValidationFraction { get; init; }
 
@@ -51,16 +55,18 @@ public sealed record TrainingOptions
     /// <see cref="Epochs"/>, such as <see cref="int.MaxValue"/>, trains to the end. Without validation it has no effect.
     /// </summary>
     /// <remarks>
-    /// Epochs are compared by the mean log p(x) of the validation examples. If that of some is minus infinity, which makes the mean of all the same, an epoch
-    /// with fewer such examples is better; with as many, the mean of the others decides (<see cref="EpochRecord.ValidationInfiniteCount"/>,
+    /// Epochs are compared by the mean log p(x) of the validation examples. If that of some is minus
+    /// infinity, which makes the mean of all the same, an epoch with fewer such examples is better; with as
+    /// many, the mean of the others decides (<see cref="EpochRecord.ValidationInfiniteCount"/>,
     /// <see cref="EpochRecord.ValidationFiniteLoss"/>). So one row that no flow reaches changes nothing.
     /// </remarks>
     [JsonConverter(typeof(PatienceJsonConverter))]
     public int? Patience { get; init; }
 
     /// <summary>
-    /// Stops at the first step after this time, in the middle of an epoch too, and keeps the best weights; null for no limit. It counts anew for
-    /// each call of <see cref="Trainer.Fit"/>, and takes one step at least. A checkpoint is written if there is a path, and training can be resumed.
+    /// Stops at the first step after this time, in the middle of an epoch too, and keeps the best
+    /// weights; null for no limit. It counts anew for each call of <see cref="Trainer.Fit"/>, and takes
+    /// one step at least. A checkpoint is written if there is a path, and training can be resumed.
     /// </summary>
     public TimeSpan? MaxDuration { get; init; }
 
@@ -77,7 +83,9 @@ public sealed record TrainingOptions
     public bool Reversible { get; init; }
 
     /// <summary>A file that is written at the end of epochs and on cancellation, so that training can be resumed; null for none.</summary>
-    /// <remarks>It is the one option that no checkpoint holds: <see cref="Trainer.Resume(string, TorchSharp.torch.Device, Func{TrainingOptions, TrainingOptions}, TrainerParts)"/> goes on with the path that it is given.</remarks>
+    /// <remarks>It is the one option that no checkpoint holds:
+    /// <see cref="Trainer.Resume(string, TorchSharp.torch.Device, Func{TrainingOptions, TrainingOptions}, TrainerParts)"/>
+    /// goes on with the path that it is given.</remarks>
     [JsonIgnore]
     public string? CheckpointPath { get; init; }
 
@@ -86,15 +94,16 @@ public sealed record TrainingOptions
 
     /// <summary>Settings that suit a model: those of the paper for images, and larger batches for vectors.</summary>
     /// <remarks>
-    /// Images get a cosine schedule: as the learning rate falls, running statistics settle on the final weights. The paper names none. Vectors
-    /// keep their rate, as a schedule that early stopping cuts has not come down; the average of the weights takes its place.
+    /// Images get a cosine schedule: as the learning rate falls, running statistics settle on the final weights. The paper names none.
+    /// Vectors keep their rate, as a schedule that early stopping cuts has not come down; the average of the weights takes its place.
     /// </remarks>
     public static TrainingOptions For(ModelOptions model)
     {
         ArgumentNullException.ThrowIfNull(model);
         return model.IsImage
             ? new TrainingOptions { Schedule = new CosineSchedule() }
-            : new TrainingOptions { BatchSize = 256, WeightNormDecay = 0, Schedule = new ConstantSchedule { WarmUpSteps = 100 }, MaxGradientNorm = 10 };
+            : new TrainingOptions { BatchSize = 256, WeightNormDecay = 0, Schedule = new ConstantSchedule { WarmUpSteps = 100 },
+                MaxGradientNorm = 10 };
     }
 
     internal void Validate()
@@ -102,11 +111,13 @@ public sealed record TrainingOptions
         Require(Epochs >= 1, nameof(Epochs), Epochs, "must be at least 1");
         Require(MaxSteps is null or >= 1, nameof(MaxSteps), MaxSteps, "must be null or at least 1");
         Require(BatchSize >= 1, nameof(BatchSize), BatchSize, "must be at least 1");
-        Require(Ranges.LearningRate.Holds(LearningRate), nameof(LearningRate), LearningRate, $"must be positive, and at most {Ranges.LearningRate.Most}: {Ranges.LearningRate.Why}");
+        Require(Ranges.LearningRate.Holds(LearningRate), nameof(LearningRate), LearningRate,
+            $"must be positive, and at most {Ranges.LearningRate.Most}: {Ranges.LearningRate.Why}");
         Require(Schedule is not null, nameof(Schedule), Schedule, "must not be null");
         Require(Adam is not null, nameof(Adam), Adam, "must not be null");
         Require(Ranges.WeightNormDecay.Holds(WeightNormDecay), nameof(WeightNormDecay), WeightNormDecay, Ranges.WeightNormDecay.Rule);
-        Require(MaxGradientNorm is null || Ranges.MaxGradientNorm.Holds(MaxGradientNorm.Value), nameof(MaxGradientNorm), MaxGradientNorm, $"must be null, for no limit, or finite and at least 1E-06: {Ranges.MaxGradientNorm.Why}");
+        Require(MaxGradientNorm is null || Ranges.MaxGradientNorm.Holds(MaxGradientNorm.Value), nameof(MaxGradientNorm), MaxGradientNorm,
+            $"must be null, for no limit, or finite and at least 1E-06: {Ranges.MaxGradientNorm.Why}");
         Require(AverageDecay is null or (>= 0 and < 1), nameof(AverageDecay), AverageDecay, "must be null or in [0, 1)");
         Require(ValidationFraction is null or (>= 0 and < 1), nameof(ValidationFraction), ValidationFraction, "must be null or in [0, 1)");
         Require(Patience is null or >= 1, nameof(Patience), Patience, "must be null or at least 1");

@@ -20,7 +20,8 @@ public sealed record TrainingProgress
     /// <summary>The number of optimizer steps so far.</summary>
     public required long Step { get; init; }
 
-    /// <summary>The mean loss of this epoch so far by the objective: -log p(x) in nats with <see cref="Objective.MaximumLikelihood"/>.</summary>
+    /// <summary>The mean loss of this epoch so far by the objective: -log p(x)
+    /// in nats with <see cref="Objective.MaximumLikelihood"/>.</summary>
     public required double Loss { get; init; }
 
     /// <summary>The same in bits per dimension; null if the loss is none of a likelihood.</summary>
@@ -41,7 +42,8 @@ public sealed record TrainingProgress
     /// <summary>The speed of training, averaged over this epoch.</summary>
     public required double ExamplesPerSecond { get; init; }
 
-    /// <summary>An estimate of the time to the last epoch, or to the end of <see cref="TrainingOptions.MaxDuration"/>; null while there is none. Training may stop early.</summary>
+    /// <summary>An estimate of the time to the last epoch, or to the end of
+    /// <see cref="TrainingOptions.MaxDuration"/>; null while there is none. Training may stop early.</summary>
     public required TimeSpan? TimeLeft { get; init; }
 
     /// <summary>How exactly this step's inputs were rebuilt (<see cref="Flow.ReversibleDrift"/>); null in ordinary training.</summary>
@@ -59,7 +61,8 @@ public sealed record TrainingProgress
     /// <summary>At how many <see cref="EpochsWithoutGain"/> training stops; null if it does not, as without validation.</summary>
     public int? Patience { get; init; }
 
-    /// <summary>What you should know about this training, all that was found so far, in that order: <see cref="TrainingResult.Warnings"/>.</summary>
+    /// <summary>What you should know about this training, all that was found so
+    /// far, in that order: <see cref="TrainingResult.Warnings"/>.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
 
     /// <summary>Where the training is, in words for a log, in the invariant culture, and the warnings, one a line.</summary>

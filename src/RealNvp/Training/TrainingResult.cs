@@ -20,7 +20,8 @@ public sealed record TrainingResult
     /// <summary>Why training ended.</summary>
     public required StopReason Reason { get; init; }
 
-    /// <summary>The epoch whose weights the flow has now, as they were at its end; 0 for those from before training, null if they are from the middle of an epoch.</summary>
+    /// <summary>The epoch whose weights the flow has now, as they were at its end; 0 for
+    /// those from before training, null if they are from the middle of an epoch.</summary>
     /// <remarks>It is <see cref="BestEpoch"/> with <see cref="TrainingOptions.RestoreBest"/> and validation, else the last epoch.</remarks>
     public int? WeightsEpoch { get; init; }
 
@@ -30,11 +31,13 @@ public sealed record TrainingResult
     /// <summary>The number of examples that were held out of the data for validation; 0 if none.</summary>
     public long HeldOut { get; init; }
 
-    /// <summary>What you should know about this training, one sentence each, in the order in which it was found; empty if there is nothing.</summary>
+    /// <summary>What you should know about this training, one sentence each, in
+    /// the order in which it was found; empty if there is nothing.</summary>
     /// <remarks>While training runs, <see cref="TrainingProgress.Warnings"/> has those found so far.</remarks>
     public IReadOnlyList<string> Warnings { get; init; } = [];
 
-    /// <summary>What was done in words, such as "Stopped early after 34 epochs (952 steps), validated on 200 held-out examples; the weights are those of epoch 24."</summary>
+    /// <summary>What was done in words, such as "Stopped early after 34 epochs (952 steps),
+    /// validated on 200 held-out examples; the weights are those of epoch 24."</summary>
     public override string ToString()
     {
         var why = Reason switch
@@ -52,6 +55,9 @@ public sealed record TrainingResult
         };
         var epochs = History.Count(h => !h.IsPartial);
         var weights = WeightsEpoch is { } epoch ? $"those of epoch {epoch}" : "from the middle of an epoch";
-        return string.Join(' ', [string.Create(CultureInfo.InvariantCulture, $"{why} after {epochs} {(epochs == 1 ? "epoch" : "epochs")} ({Step:N0} steps), {validation}; the weights are {weights}."), .. Warnings]);
+        return string.Join(' ',
+            [string.Create(CultureInfo.InvariantCulture,
+            $"{why} after {epochs} {(epochs == 1 ? "epoch" : "epochs")} ({Step:N0} steps), {validation}; the weights are {weights}."),
+            .. Warnings]);
     }
 }

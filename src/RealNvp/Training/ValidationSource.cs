@@ -18,6 +18,7 @@ public enum ValidationSource
     /// <summary>No validation: the data come from a data loader, which cannot be split. Give validation data beside it.</summary>
     DataLoader,
 
-    /// <summary>No validation: there are no examples, so none can be learned by heart. Give <see cref="TrainingData.None"/> for validation to compare epochs by the objective all the same.</summary>
+    /// <summary>No validation: there are no examples, so none can be learned by heart. Give
+    /// <see cref="TrainingData.None"/> for validation to compare epochs by the objective all the same.</summary>
     NoExamples,
 }

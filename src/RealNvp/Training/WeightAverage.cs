@@ -30,7 +30,8 @@ public sealed class WeightAverage : IDisposable
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="decay"/> is outside its range.</exception>
     public WeightAverage(nn.Module module, double decay = 0.999, bool warmUp = true) : this(module, decay, warmUp, allowFused: true) { }
 
-    internal WeightAverage(nn.Module module, double decay, bool warmUp, bool allowFused) : this(ValuesOf(module), decay, warmUp, allowFused) { }
+    internal WeightAverage(nn.Module module, double decay, bool warmUp, bool allowFused)
+        : this(ValuesOf(module), decay, warmUp, allowFused) { }
 
     /// <summary>As the public one, of all that a trainer trains.</summary>
     internal WeightAverage(TrainedModules modules, double decay, bool warmUp, bool allowFused)
@@ -63,7 +64,8 @@ public sealed class WeightAverage : IDisposable
     /// <exception cref="ObjectDisposedException">This average is disposed.</exception>
     public void Update() => EndUpdate(BeginUpdate());
 
-    /// <summary>Checks what <see cref="Update"/> checks; the share of the new values in this update. Follow it by <see cref="EndUpdate"/>.</summary>
+    /// <summary>Checks what <see cref="Update"/> checks; the share of the new
+    /// values in this update. Follow it by <see cref="EndUpdate"/>.</summary>
     internal double BeginUpdate()
     {
         CheckNotApplied("update the average");
@@ -72,7 +74,8 @@ public sealed class WeightAverage : IDisposable
     }
 
     /// <summary>Updates the slots that nobody else has updated since <see cref="BeginUpdate"/>, and counts the update.</summary>
-    /// <remarks>With a gate that is closed nothing changes; what the module holds beside its parameters must then be finite again.</remarks>
+    /// <remarks>With a gate that is closed nothing changes; what the module
+    /// holds beside its parameters must then be finite again.</remarks>
     internal void EndUpdate(double share, StepGate? gate = null)
     {
         if (!TryLists(share, gate))
@@ -93,14 +96,16 @@ public sealed class WeightAverage : IDisposable
         foreach (var group in slots.GroupBy(slot => (slot.Average.dtype, slot.Average.device_index)))
         {
             AverageSlot[] members = [.. group];
-            try { AdamScript.Average(Array.ConvertAll(members, slot => slot.Average), Array.ConvertAll(members, slot => slot.Value.detach().to(slot.Average.dtype)), share, gate); }
+            try { AdamScript.Average(Array.ConvertAll(members, slot => slot.Average),
+                Array.ConvertAll(members, slot => slot.Value.detach().to(slot.Average.dtype)), share, gate); }
             catch (System.Runtime.InteropServices.ExternalException) when (done is null) { return UsesLists = false; }
             done = members;
         }
         return true;
     }
 
-    /// <summary>Begins anew at the module's present values, for those that were set at once and not learned: an average of both would be neither.</summary>
+    /// <summary>Begins anew at the module's present values, for those that were set
+    /// at once and not learned: an average of both would be neither.</summary>
     internal void Restart()
     {
         CheckNotApplied("begin anew");
@@ -119,7 +124,8 @@ public sealed class WeightAverage : IDisposable
     /// <summary>The slot of a parameter where a fused pass can update it, else null.</summary>
     internal AverageSlot? FusedSlot(Tensor parameter) => slots.Find(slot => slot.Fused && slot.Value.Handle == parameter.Handle);
 
-    /// <summary>Puts the averaged values into the module until the result is disposed, which puts the raw values back bit for bit.</summary>
+    /// <summary>Puts the averaged values into the module until the result
+    /// is disposed, which puts the raw values back bit for bit.</summary>
     /// <returns>An object whose <c>Dispose</c> undoes this: <c>using (average.Apply()) { ... }</c>.</returns>
     /// <remarks>
     /// Do not train meanwhile: what is changed in the module's parameters meanwhile is lost or enters the average.
@@ -132,7 +138,9 @@ public sealed class WeightAverage : IDisposable
         CheckNotApplied("apply the average a second time");
         foreach (var slot in slots) slot.CheckAlive();
         if (!Averaged().Select(value => value.Value.Handle).SequenceEqual(slots.Select(slot => slot.Value.Handle)))
-            throw new InvalidOperationException("The module has other parameters or buffers than when this average was made. Make the average after the module is built and moved.");
+            throw new InvalidOperationException(
+                "The module has other parameters or buffers than when this average was made. Make the average after the module is built " +
+                "and moved.");
         using var noGrad = no_grad();
         foreach (var slot in slots) slot.Apply();
         IsApplied = true;
@@ -140,7 +148,8 @@ public sealed class WeightAverage : IDisposable
     }
 
     /// <summary>A copy of the state, for a checkpoint.</summary>
-    /// <returns><c>average.NAME</c> for each parameter and floating-point buffer, and <c>updates</c> (int64, no dimensions). The caller disposes the tensors.</returns>
+    /// <returns><c>average.NAME</c> for each parameter and floating-point buffer, and
+    /// <c>updates</c> (int64, no dimensions). The caller disposes the tensors.</returns>
     /// <exception cref="InvalidOperationException">The average is applied.</exception>
     /// <exception cref="ObjectDisposedException">This average is disposed.</exception>
     public Dictionary<string, Tensor> StateDict()
@@ -167,11 +176,15 @@ public sealed class WeightAverage : IDisposable
     public void LoadStateDict(IReadOnlyDictionary<string, Tensor> state)
     {
         CheckNotApplied("load a state");
-        var expected = slots.ToDictionary(slot => Prefix + slot.Name, slot => (slot.Average.shape, slot.Average.dtype), StringComparer.Ordinal);
+        var expected = slots.ToDictionary(slot => Prefix + slot.Name, slot => (slot.Average.shape, slot.Average.dtype),
+            StringComparer.Ordinal);
         expected[UpdatesKey] = ([], ScalarType.Int64);
         TensorMemory.CheckState(state, expected, nameof(WeightAverage));
         var updates = state[UpdatesKey].FetchInt64();
-        if (updates < 0) throw new ArgumentException($"The count '{UpdatesKey}' of the state is {updates}. Load a state that was saved from {nameof(WeightAverage)}.", nameof(state));
+        if (updates < 0)
+            throw new ArgumentException(
+                $"The count '{UpdatesKey}' of the state is {updates}. Load a state that was saved from {nameof(WeightAverage)}.",
+                nameof(state));
         using var noGrad = no_grad();
         foreach (var slot in slots) slot.Average.copy_(state[Prefix + slot.Name]);
         Updates = updates;

@@ -26,6 +26,7 @@ public sealed class AdditiveTransformer : ScalarTransformer
         return (y.sub(parameters), null);
     }
 
-    internal override (Tensor Input, Tensor Gradient, Tensor Parameters)? StepBack(BackwardStep step, Tensor output, Tensor parameters, Tensor gradient, bool inverse) =>
+    internal override (Tensor Input, Tensor Gradient, Tensor Parameters)? StepBack(BackwardStep step, Tensor output, Tensor parameters,
+        Tensor gradient, bool inverse) =>
         inverse ? (output.add(parameters, Scalars.One), gradient, gradient.neg()) : (output.sub(parameters), gradient, gradient);
 }

@@ -22,7 +22,8 @@ public sealed class AffineTransformer : ScalarTransformer
     private readonly TorchSharp.Modules.Parameter scale;
 
     /// <summary>Makes the transformer with a learned scale of a given shape.</summary>
-    /// <param name="scaleShape">The shape of a, which broadcasts to one example: [C, 1, 1] for one a channel, [D] for one a feature, [1] for one in all.</param>
+    /// <param name="scaleShape">The shape of a, which broadcasts to one example: [C, 1,
+    /// 1] for one a channel, [D] for one a feature, [1] for one in all.</param>
     /// <param name="order">Scale first, as in the paper, or shift first, as in the original code.</param>
     public AffineTransformer(EventShape scaleShape, AffineOrder order = AffineOrder.ScaleThenShift) : base(nameof(AffineTransformer))
     {
@@ -49,14 +50,18 @@ public sealed class AffineTransformer : ScalarTransformer
         var fits = sizes.Length <= shape.Count;
         for (var d = 1; fits && d <= sizes.Length; d++) fits = sizes[^d] == 1 || shape[^d] == -1 || sizes[^d] == shape[^d];
         if (!fits)
-            throw new ArgumentException($"{GetName()} has a scale of shape {EventShape.Format(sizes)}, but transforms {shape}: sizes, aligned at the right, must be equal or 1. Use [1] for one scale in all, or the shape of what is transformed.", nameof(shape));
+            throw new ArgumentException(
+                $"{GetName()} has a scale of shape {EventShape.Format(sizes)}, but transforms {shape}: sizes, aligned at the right, " +
+                $"must be equal or 1. Use [1] for one scale in all, or the shape of what is transformed.", nameof(shape));
     }
 
     /// <inheritdoc/>
-    public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters) => Apply(x, nameof(x), parameters, inverse: false);
+    public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters) =>
+        Apply(x, nameof(x), parameters, inverse: false);
 
     /// <inheritdoc/>
-    public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters) => Apply(y, nameof(y), parameters, inverse: true);
+    public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters) =>
+        Apply(y, nameof(y), parameters, inverse: true);
 
     internal override ElementwiseMap Map { get; }
 }

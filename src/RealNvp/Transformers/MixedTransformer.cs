@@ -7,8 +7,8 @@ namespace RealNvp;
 
 /// <summary>A map of its own for each channel or feature: splines with other bounds and tails, a circle here and the line there.</summary>
 /// <remarks>
-/// <para>Features with the same transformer go through it together, so as many calls are made as there are different ones. P is the largest number of
-/// parameters; a map with fewer takes the first ones, and the rest has no effect.</para>
+/// <para>Features with the same transformer go through it together, so as many calls are made as there are different ones.
+/// P is the largest number of parameters; a map with fewer takes the first ones, and the rest has no effect.</para>
 /// <para>State-dict keys: <c>parts.i.*</c>, in the order in which transformers first appear. It owns them.</para>
 /// </remarks>
 public sealed class MixedTransformer : ScalarTransformer
@@ -19,24 +19,29 @@ public sealed class MixedTransformer : ScalarTransformer
     private readonly FeatureGroups groups;
 
     /// <summary>Makes the transformer.</summary>
-    /// <param name="transformers">The map of each transformed channel or feature, in their order; the same object for those that go together.</param>
+    /// <param name="transformers">The map of each transformed channel or feature,
+    /// in their order; the same object for those that go together.</param>
     /// <exception cref="ArgumentException">No transformer, or null among them.</exception>
     public MixedTransformer(params IReadOnlyList<ScalarTransformer> transformers) : base(nameof(MixedTransformer))
     {
         ArgumentNullException.ThrowIfNull(transformers);
-        if (transformers.Count == 0 || transformers.Contains(null!)) throw new ArgumentException("A mixed transformer needs one transformer for each feature; got none, or null among them.", nameof(transformers));
+        if (transformers.Count == 0 || transformers.Contains(null!))
+            throw new ArgumentException("A mixed transformer needs one transformer for each feature; got none, or null among them.",
+                nameof(transformers));
         Check.Items(transformers, nameof(transformers), "Transformer");
         ofFeature = [.. transformers];
         ScalarTransformer[] distinct = [.. ofFeature.Distinct<ScalarTransformer>(ReferenceEqualityComparer.Instance)];
         parts = new ModuleList<ScalarTransformer>(distinct);
-        var grouped = distinct.Select(part => Enumerable.Range(0, ofFeature.Length).Where(i => ReferenceEquals(ofFeature[i], part)).Select(i => (long)i).ToArray()).ToArray();
+        var grouped = distinct.Select(part => Enumerable.Range(0, ofFeature.Length).Where(i => ReferenceEquals(ofFeature[i], part))
+            .Select(i => (long)i).ToArray()).ToArray();
         using var scope = NewDisposeScope();
         groups = new FeatureGroups(grouped, t => constants.Add(t));
         ParametersPerElement = distinct.Max(part => part.ParametersPerElement);
         RegisterComponents();
     }
 
-    /// <summary>Makes the map of what a mask of vectors transforms, feature by feature. One transformer for all of them comes back as it is.</summary>
+    /// <summary>Makes the map of what a mask of vectors transforms, feature by
+    /// feature. One transformer for all of them comes back as it is.</summary>
     /// <param name="mask">The mask of a coupling, [D].</param>
     /// <param name="transformerOf">The map of a feature, by its index in the example; called for each feature that is transformed.</param>
     /// <exception cref="ArgumentException">A mask that is not for vectors.</exception>
@@ -44,10 +49,13 @@ public sealed class MixedTransformer : ScalarTransformer
     {
         ArgumentNullException.ThrowIfNull(mask);
         ArgumentNullException.ThrowIfNull(transformerOf);
-        if (mask.Shape.Count != 1) throw new ArgumentException($"A map of its own for each feature needs the mask of a vector [D]; got {mask.Shape}.", nameof(mask));
+        if (mask.Shape.Count != 1)
+            throw new ArgumentException($"A map of its own for each feature needs the mask of a vector [D]; got {mask.Shape}.",
+                nameof(mask));
         var kept = mask.Kept.ToArray();
         var all = Enumerable.Range(0, kept.Length).Where(i => !kept[i]).Select(transformerOf).ToArray();
-        return all.Length > 0 && all[0] is not null && Array.TrueForAll(all, t => ReferenceEquals(t, all[0])) ? all[0] : new MixedTransformer(all);
+        return all.Length > 0 && all[0] is not null && Array.TrueForAll(all, t => ReferenceEquals(t, all[0])) ? all[0]
+            : new MixedTransformer(all);
     }
 
     /// <inheritdoc/>
@@ -66,7 +74,9 @@ public sealed class MixedTransformer : ScalarTransformer
     public override void CheckShape(EventShape shape)
     {
         if (shape.Count == 0 || (shape[0] != -1 && shape[0] != ofFeature.Length))
-            throw new ArgumentException($"{GetName()} has a map for each of {ofFeature.Length} feature(s), but transforms {shape}. Make it with {nameof(MixedTransformer)}.{nameof(Of)}(mask, feature => ...).", nameof(shape));
+            throw new ArgumentException(
+                $"{GetName()} has a map for each of {ofFeature.Length} feature(s), but transforms {shape}. Make it with " +
+                $"{nameof(MixedTransformer)}.{nameof(Of)}(mask, feature => ...).", nameof(shape));
         for (var i = 0; i < groups.Count; i++) parts[i].CheckShape(EventShape.Create([groups.SizeOf(i), .. shape.Skip(1)]));
     }
 
@@ -93,7 +103,9 @@ public sealed class MixedTransformer : ScalarTransformer
     private (Tensor, Tensor?) Apply(Tensor input, Tensor parameters, bool inverse)
     {
         CheckParameters(input, inverse ? "y" : "x", parameters);
-        if (input.shape[1] != ofFeature.Length) throw new ArgumentException($"{GetName()} has a map for each of {ofFeature.Length} feature(s); got {EventShape.Format(input.shape)}.", nameof(input));
+        if (input.shape[1] != ofFeature.Length)
+            throw new ArgumentException(
+                $"{GetName()} has a map for each of {ofFeature.Length} feature(s); got {EventShape.Format(input.shape)}.", nameof(input));
         using var scope = NewDisposeScope();
         // (N, P, C, ...)
         var all = parameters.unflatten(1, [ParametersPerElement, ofFeature.Length]);

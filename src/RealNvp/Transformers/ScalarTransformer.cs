@@ -40,12 +40,13 @@ public abstract class ScalarTransformer : nn.Module
     public abstract (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters);
 
     /// <summary>
-    /// Whether the inverse is computed as exactly as the map, and about as fast. Where it is a search, reversible training keeps the input of a coupling instead of
-    /// rebuilding it.
+    /// Whether the inverse is computed as exactly as the map, and about as fast. Where it is a
+    /// search, reversible training keeps the input of a coupling instead of rebuilding it.
     /// </summary>
     public virtual bool HasExactInverse => true;
 
-    /// <summary>Throws if the map does not fit the elements of an example, as one with weights for three features does not fit two. Layers call it when they are built.</summary>
+    /// <summary>Throws if the map does not fit the elements of an example, as one with weights
+    /// for three features does not fit two. Layers call it when they are built.</summary>
     /// <param name="shape">The shape of what is transformed, [C, ...]; -1 is any size.</param>
     /// <exception cref="ArgumentException">What the map is for, and what it got.</exception>
     public virtual void CheckShape(EventShape shape) { }
@@ -54,32 +55,38 @@ public abstract class ScalarTransformer : nn.Module
     /// <param name="feature">The channel or feature among those that are transformed, from 0; also that of the result.</param>
     public virtual Circle? CircleOf(int feature) => null;
 
-    /// <summary>The map of one channel or feature alone: this one, unless features have maps of their own. It takes the first parameters, if it takes fewer.</summary>
+    /// <summary>The map of one channel or feature alone: this one, unless features have
+    /// maps of their own. It takes the first parameters, if it takes fewer.</summary>
     /// <param name="feature">The channel or feature among those that are transformed, from 0.</param>
     public virtual ScalarTransformer ForFeature(int feature) => this;
 
-    /// <summary>The map as a tree of its parts, each with its class, shapes, properties and number of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
+    /// <summary>The map as a tree of its parts, each with its class, shapes, properties and number
+    /// of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
     public override string ToString() => Describing.ModuleTree.Of(this);
 
     /// <summary>The map as kernels know it; null if there is none. All that follows from it is here.</summary>
     internal virtual ElementwiseMap? Map => null;
 
-    /// <summary>One of the maps with its log-determinant (N), the sum of log-derivatives over an example; null where that is 0. Runs inside a dispose scope.</summary>
+    /// <summary>One of the maps with its log-determinant (N), the sum of log-derivatives
+    /// over an example; null where that is 0. Runs inside a dispose scope.</summary>
     internal virtual (Tensor Value, Tensor? LogDet) Transform(Tensor input, Tensor parameters, bool inverse)
     {
-        if (Map is { } map && !Broadcasts(input, parameters)) return ElementwiseOperation.Apply(new(map, inverse, Sums: true), input, parameters);
+        if (Map is { } map && !Broadcasts(input, parameters))
+            return ElementwiseOperation.Apply(new(map, inverse, Sums: true), input, parameters);
         var (value, logDerivative) = inverse ? Inverse(input, parameters) : Forward(input, parameters);
         return (value, logDerivative is null ? null : Batch.SumExamples(logDerivative));
     }
 
     /// <summary>
-    /// One step of a backward pass that has only the output of the map, or of its inverse: the input, and the gradients of input and parameters; null where
-    /// that takes a graph. Gradients of the transformer's own weights go to the step. Runs without gradients.
+    /// One step of a backward pass that has only the output of the map, or of its inverse: the input, and the gradients of input and
+    /// parameters; null where that takes a graph. Gradients of the transformer's own weights go to the step. Runs without gradients.
     /// </summary>
-    internal virtual (Tensor Input, Tensor Gradient, Tensor Parameters)? StepBack(BackwardStep step, Tensor output, Tensor parameters, Tensor gradient, bool inverse)
+    internal virtual (Tensor Input, Tensor Gradient, Tensor Parameters)? StepBack(BackwardStep step, Tensor output, Tensor parameters,
+        Tensor gradient, bool inverse)
     {
         if (Map is not { } map || !ElementwiseOperation.CanStepBack(map, output, parameters, inverse)) return null;
-        var (input, ofInput, ofParameters, ofWeight) = ElementwiseOperation.StepBack(map, output, parameters, gradient, step.LogDetGradient, inverse);
+        var (input, ofInput, ofParameters, ofWeight) = ElementwiseOperation.StepBack(map, output, parameters, gradient, step.LogDetGradient,
+            inverse);
         if (ofWeight is not null) step.AddGradient(map.Weight!, ofWeight);
         return (input, ofInput, ofParameters);
     }
@@ -92,12 +99,15 @@ public abstract class ScalarTransformer : nn.Module
         if (!Broadcasts(input, parameters)) return ElementwiseOperation.Apply(call, input, parameters);
         // one set of parameters for each element
         using var scope = NewDisposeScope();
-        var (value, logDerivative) = ElementwiseOperation.Apply(call, input, parameters.expand([input.shape[0], parameters.shape[1], .. input.shape[2..]]).contiguous());
+        var (value, logDerivative) = ElementwiseOperation.Apply(call, input,
+            parameters.expand([input.shape[0], parameters.shape[1], .. input.shape[2..]]).contiguous());
         return (scope.MoveToOuter(value), scope.MoveToOuter(logDerivative));
     }
 
-    /// <summary>Checks the arguments of <see cref="Forward"/> and <see cref="Inverse"/>: shapes, dtypes, devices, and P parameters for each channel or feature.</summary>
-    private protected void CheckParameters(Tensor? input, string parameter, Tensor? parameters) => Internal.Check.Elements(input, parameter, parameters, ParametersPerElement, GetName());
+    /// <summary>Checks the arguments of <see cref="Forward"/> and <see cref="Inverse"/>:
+    /// shapes, dtypes, devices, and P parameters for each channel or feature.</summary>
+    private protected void CheckParameters(Tensor? input, string parameter, Tensor? parameters) =>
+        Internal.Check.Elements(input, parameter, parameters, ParametersPerElement, GetName());
 
     /// <summary>Whether parameters have a size of 1 that stands for all examples or places, which a kernel does not read.</summary>
     private static bool Broadcasts(Tensor input, Tensor parameters)

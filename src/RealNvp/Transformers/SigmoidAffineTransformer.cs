@@ -11,8 +11,8 @@ namespace RealNvp;
 /// element: all r first, then all t (Glow, arXiv 1807.03039, section 3.3, and its code).
 /// </summary>
 /// <remarks>
-/// Parameters of 0 give a scale of 0.88, and not the identity. r below <see cref="MinLogit"/> acts as if it were there, so that 1/s is finite
-/// in float32. It has no weights of its own.
+/// Parameters of 0 give a scale of 0.88, and not the identity. r below <see cref="MinLogit"/>
+/// acts as if it were there, so that 1/s is finite in float32. It has no weights of its own.
 /// </remarks>
 public sealed class SigmoidAffineTransformer : ScalarTransformer
 {
@@ -29,10 +29,12 @@ public sealed class SigmoidAffineTransformer : ScalarTransformer
     public override bool IsIdentityAtZeroExactly => false;
 
     /// <inheritdoc/>
-    public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters) => Apply(x, nameof(x), parameters, inverse: false);
+    public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters) =>
+        Apply(x, nameof(x), parameters, inverse: false);
 
     /// <inheritdoc/>
-    public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters) => Apply(y, nameof(y), parameters, inverse: true);
+    public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters) =>
+        Apply(y, nameof(y), parameters, inverse: true);
 
     internal override ElementwiseMap Map { get; } = new AffineMap(shiftFirst: true, weight: null);
 }

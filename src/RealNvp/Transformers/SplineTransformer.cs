@@ -9,9 +9,9 @@ namespace RealNvp;
 /// arXiv 1906.04032, section 3.1, equations 4 to 8).
 /// </summary>
 /// <remarks>
-/// <para>The parameters of an element, each for all channels before the next: K for the widths of the bins (a softmax), K for the heights (a
-/// softmax), and the derivatives at the knots (a softplus): K - 1, K + 1 or K of them, by the <see cref="Tails"/>. Parameters of 0 are
-/// the identity up to rounding.</para>
+/// <para>The parameters of an element, each for all channels before the next: K for the widths of the bins
+/// (a softmax), K for the heights (a softmax), and the derivatives at the knots (a softplus): K - 1, K + 1
+/// or K of them, by the <see cref="Tails"/>. Parameters of 0 are the identity up to rounding.</para>
 /// <para>Widths and heights are at least <see cref="MinBinSize"/> of the interval and derivatives at least <see cref="MinDerivative"/>, so
 /// value and log-derivative are finite for every finite input. The inverse is the exact root of a quadratic, by the formula without
 /// cancellation on each side. It has no weights of its own.</para>
@@ -35,23 +35,31 @@ public sealed class SplineTransformer : ScalarTransformer
     /// <param name="low">The lower edge.</param>
     /// <param name="high">The upper edge; above <paramref name="low"/>.</param>
     /// <param name="tails">What happens at the edges.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A number of bins that is not 1 to 64, or edges that are no finite interval.</exception>
-    public SplineTransformer(int bins, double low, double high, SplineTails tails) : this(bins, low, high, tails, MinBinSize, MinDerivative) { }
+    /// <exception cref="ArgumentOutOfRangeException">A number of bins that
+    /// is not 1 to 64, or edges that are no finite interval.</exception>
+    public SplineTransformer(int bins, double low, double high, SplineTails tails)
+        : this(bins, low, high, tails, MinBinSize, MinDerivative) { }
 
     /// <summary>Makes the transformer on [low, high], with floors of its own for bins and derivatives.</summary>
     /// <param name="bins">K, the number of bins, 1 to 64.</param>
     /// <param name="low">The lower edge.</param>
     /// <param name="high">The upper edge; above <paramref name="low"/>.</param>
     /// <param name="tails">What happens at the edges.</param>
-    /// <param name="minBinSize">The smallest width and height of a bin, as a part of the interval: 1e-6 or more, and less than 1/K. The smaller, the fewer digits the inverse has.</param>
-    /// <param name="minDerivative">The smallest derivative at a knot, in 1e-6 ... 0.5. Parameters of 0 give the derivative 1 for any.</param>
+    /// <param name="minBinSize">The smallest width and height of a bin, as a part of the interval:
+    /// 1e-6 or more, and less than 1/K. The smaller, the fewer digits the inverse has.</param>
+    /// <param name="minDerivative">The smallest derivative at a knot, in
+    /// 1e-6 ... 0.5. Parameters of 0 give the derivative 1 for any.</param>
     /// <exception cref="ArgumentOutOfRangeException">An argument is out of its range.</exception>
-    public SplineTransformer(int bins, double low, double high, SplineTails tails, double minBinSize, double minDerivative) : base(nameof(SplineTransformer))
+    public SplineTransformer(int bins, double low, double high, SplineTails tails, double minBinSize, double minDerivative)
+        : base(nameof(SplineTransformer))
     {
         if (bins is < 1 or > 64) throw new ArgumentOutOfRangeException(nameof(bins), bins, "The number of bins must be 1 to 64.");
         Internal.Ranges.Interval(low, high, "The interval of a spline");
         if (!Enum.IsDefined(tails)) throw new ArgumentOutOfRangeException(nameof(tails), tails, "Unknown tails.");
-        if (!(Internal.Ranges.SmallestBin.Holds(minBinSize) && minBinSize * bins < 1)) throw new ArgumentOutOfRangeException(nameof(minBinSize), minBinSize, FormattableString.Invariant($"The smallest bin must be at least 1e-6 of the interval, and {bins} of it less than the interval."));
+        if (!(Internal.Ranges.SmallestBin.Holds(minBinSize) && minBinSize * bins < 1))
+            throw new ArgumentOutOfRangeException(nameof(minBinSize), minBinSize,
+                FormattableString.Invariant(
+                $"The smallest bin must be at least 1e-6 of the interval, and {bins} of it less than the interval."));
         Internal.Ranges.SmallestDerivative.Require(minDerivative, nameof(minDerivative), "The smallest derivative");
         (Bins, Low, High, Tails, SmallestBin, SmallestDerivative) = (bins, low, high, tails, minBinSize, minDerivative);
         Map = new SplineMap(new SplineShape(bins, low, high, Ends(tails), minBinSize, minDerivative));
@@ -83,10 +91,12 @@ public sealed class SplineTransformer : ScalarTransformer
     public override bool IsIdentityAtZeroExactly => false;
 
     /// <inheritdoc/>
-    public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters) => Apply(x, nameof(x), parameters, inverse: false);
+    public override (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters) =>
+        Apply(x, nameof(x), parameters, inverse: false);
 
     /// <inheritdoc/>
-    public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters) => Apply(y, nameof(y), parameters, inverse: true);
+    public override (Tensor Value, Tensor? LogDerivative) Inverse(Tensor y, Tensor parameters) =>
+        Apply(y, nameof(y), parameters, inverse: true);
 
     /// <inheritdoc/>
     public override Circle? CircleOf(int feature) => Tails == SplineTails.Circular ? new Circle(feature, Low, High) : null;

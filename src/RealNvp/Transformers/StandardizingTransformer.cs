@@ -5,9 +5,11 @@ namespace RealNvp;
 
 /// <summary>
 /// Takes a normal variable to a standard one: y = (x − m) ⊙ exp(−log σ); log|dy/dx| = −log σ. Two parameters an element: all m first, then
-/// all log σ. In a coupling it is a learned prior: the transformed part is normal given the kept one (Glow, arXiv 1807.03039, and its code).
+/// all log σ. In a coupling it is a learned prior: the transformed part
+/// is normal given the kept one (Glow, arXiv 1807.03039, and its code).
 /// </summary>
-/// <remarks>log σ is limited to ±<see cref="MaxLogScale"/>, so that σ and 1/σ are finite in float32. It has no weights of its own.</remarks>
+/// <remarks>log σ is limited to ±<see cref="MaxLogScale"/>, so that σ and
+/// 1/σ are finite in float32. It has no weights of its own.</remarks>
 public sealed class StandardizingTransformer : ScalarTransformer
 {
     /// <summary>The largest |log σ|, as of an <see cref="AffineTransformer"/>.</summary>

@@ -8,14 +8,18 @@ using RealNvp.Tests.Infrastructure;
 namespace RealNvp.Tests.Docs;
 
 /// <summary>The C# of a document as one program: its blocks in their order, as a reader who pastes one after the other has it.</summary>
-/// <remarks>Blocks of <c>```csharp</c> are meant; a block without a language is not compiled. Types may stand anywhere among the statements.</remarks>
+/// <remarks>Blocks of <c>```csharp</c> are meant; a block without a language is
+/// not compiled. Types may stand anywhere among the statements.</remarks>
 internal static partial class DocumentProgram
 {
-    private const string Usings = "global using System; global using System.Collections.Generic; global using System.IO; global using System.Linq; global using System.Threading; global using System.Threading.Tasks;";
+    private const string Usings =
+        "global using System; global using System.Collections.Generic; global using System.IO; global using System.Linq; global using " +
+            "System.Threading; global using System.Threading.Tasks;";
 
     /// <summary>The documents that have C#, as paths from the repository's root.</summary>
     public static IEnumerable<string> All => new[] { "README.md", "src/RealNvp/PACKAGE.md" }
-        .Concat(Directory.EnumerateFiles(Repository.At("docs"), "*.md", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(Repository.Root, f).Replace('\\', '/')).Order(StringComparer.Ordinal))
+        .Concat(Directory.EnumerateFiles(Repository.At("docs"), "*.md", SearchOption.AllDirectories)
+            .Select(f => Path.GetRelativePath(Repository.Root, f).Replace('\\', '/')).Order(StringComparer.Ordinal))
         .Where(document => Blocks(document).Any());
 
     /// <summary>The blocks of a document.</summary>
@@ -31,13 +35,17 @@ internal static partial class DocumentProgram
         var text = string.Concat(parts.SelectMany(p => p.Usings.Select(u => u.ToString()).Distinct()).Distinct().Select(u => u + "\n"))
             + string.Concat(parts.SelectMany(p => p.Members.OfType<GlobalStatementSyntax>()).Select(m => m.ToFullString()))
             + string.Concat(parts.SelectMany(p => p.Members.Where(m => m is not GlobalStatementSyntax)).Select(m => m.ToFullString()));
-        var references = ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator).Select(path => MetadataReference.CreateFromFile(path));
+        var references = ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator)
+            .Select(path => MetadataReference.CreateFromFile(path));
         var compilation = CSharpCompilation.Create("Document_" + Path.GetFileNameWithoutExtension(document).Replace('-', '_'),
             [CSharpSyntaxTree.ParseText(Usings, options), CSharpSyntaxTree.ParseText(text, options)], references,
             new CSharpCompilationOptions(OutputKind.ConsoleApplication, nullableContextOptions: NullableContextOptions.Enable));
         using var stream = new MemoryStream();
         var result = compilation.Emit(stream);
-        result.Diagnostics.Where(d => d.Severity >= DiagnosticSeverity.Warning && d.Id is not ("CS8892" or "CS1701" or "CS1702")).Select(d => $"{document}: {d.GetMessage(System.Globalization.CultureInfo.InvariantCulture)} in: {text.Split('\n').ElementAtOrDefault(d.Location.GetLineSpan().StartLinePosition.Line)?.Trim()}")
+        result.Diagnostics.Where(d => d.Severity >= DiagnosticSeverity.Warning && d.Id is not ("CS8892" or "CS1701" or "CS1702"))
+            .Select(d =>
+            $"{document}: {d.GetMessage(System.Globalization.CultureInfo.InvariantCulture)} in: " +
+            $"{text.Split('\n').ElementAtOrDefault(d.Location.GetLineSpan().StartLinePosition.Line)?.Trim()}")
             .Should().BeEmpty();
         return Assembly.Load(stream.ToArray());
     }
@@ -58,7 +66,8 @@ internal static partial class DocumentProgram
             var result = main.Invoke(null, main.GetParameters().Length == 0 ? [] : [Array.Empty<string>()]);
             if (result is Task task) await task;
         }
-        catch (TargetInvocationException e) { throw new InvalidOperationException($"The code of {document} fails: {e.InnerException!.Message}", e.InnerException); }
+        catch (TargetInvocationException e) {
+            throw new InvalidOperationException($"The code of {document} fails: {e.InnerException!.Message}", e.InnerException); }
         finally
         {
             Console.SetOut(console);

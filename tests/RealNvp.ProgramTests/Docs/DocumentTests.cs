@@ -28,7 +28,8 @@ public partial class DocumentTests
     [Fact]
     public void Every_link_between_documents_leads_to_a_file_and_a_heading()
     {
-        var broken = Directory.EnumerateFiles(Repository.Root, "*.md").Concat(Directory.EnumerateFiles(Repository.At("docs"), "*.md", SearchOption.AllDirectories))
+        var broken = Directory.EnumerateFiles(Repository.Root, "*.md").Concat(Directory.EnumerateFiles(Repository.At("docs"), "*.md",
+            SearchOption.AllDirectories))
             .SelectMany(file => Link().Matches(File.ReadAllText(file)).Select(m => (From: file, To: m.Groups[1].Value + m.Groups[2].Value)))
             .Where(link => !link.To.Contains("://", StringComparison.Ordinal) && !link.To.StartsWith("mailto:", StringComparison.Ordinal))
             .Where(link => !Leads(link.From, link.To))
@@ -41,12 +42,14 @@ public partial class DocumentTests
         var (path, heading) = link.Split('#') is [var p, var h] ? (p, h) : (link, null);
         var file = path.Length == 0 ? from : Path.GetFullPath(Path.Combine(Path.GetDirectoryName(from)!, path));
         if (!File.Exists(file) && !Directory.Exists(file)) return false;
-        return heading is null || (file.EndsWith(".md", StringComparison.Ordinal) && File.ReadLines(file).Any(line => line.StartsWith('#') && Anchor(line) == heading));
+        return heading is null || (file.EndsWith(".md", StringComparison.Ordinal) && File.ReadLines(file).Any(line => line.StartsWith('#')
+            && Anchor(line) == heading));
     }
 
     // as the code hosts make it: small letters, without punctuation, blanks to hyphens
     private static string Anchor(string line) =>
-        string.Concat(line.TrimStart('#').Trim().ToLowerInvariant().Where(c => char.IsLetterOrDigit(c) || c is ' ' or '-' or '_')).Replace(' ', '-');
+        string.Concat(line.TrimStart('#').Trim().ToLowerInvariant().Where(c => char.IsLetterOrDigit(c) || c is ' ' or '-' or '_'))
+            .Replace(' ', '-');
 
     [GeneratedRegex(@"held-out log-likelihood: (-?\d+\.\d+) nats")]
     private static partial Regex HeldOut();

@@ -137,7 +137,8 @@ public sealed partial class MendTargetTests(MendTargetTests.App app) : IClassFix
         public string Output(string name, string file) => At("out", name, file);
 
         public string Build(string name, params string[] arguments) =>
-            DotNet(["build", "--no-restore", "--no-self-contained", "-o", At("out", name), $"-p:IntermediateOutputPath=obj/{name}/", .. arguments]);
+            DotNet(["build", "--no-restore", "--no-self-contained", "-o", At("out", name), $"-p:IntermediateOutputPath=obj/{name}/",
+                .. arguments]);
 
         public string DotNet(params string[] arguments) => project.DotNet(arguments);
 
@@ -146,7 +147,8 @@ public sealed partial class MendTargetTests(MendTargetTests.App app) : IClassFix
         /// <summary>The path that a build would copy libLibTorchSharp.so from.</summary>
         public string Resolve(params string[] arguments)
         {
-            var items = DotNet(["msbuild", "-t:ResolvePackageAssets", "-getItem:NativeCopyLocalItems", "-p:RuntimeIdentifier=linux-x64", .. arguments]);
+            var items = DotNet(["msbuild", "-t:ResolvePackageAssets", "-getItem:NativeCopyLocalItems", "-p:RuntimeIdentifier=linux-x64",
+                .. arguments]);
             return LibraryPath().Match(items).Groups[1].Value.Replace("\\\\", "\\", StringComparison.Ordinal);
         }
 

@@ -8,7 +8,8 @@ public class MendedLibraryTests
 {
     private const string Version = "GLIBCXX_3.4.32";
 
-    private static string Source => Path.Combine(Repository.PackageCache, "torchsharp", Repository.TorchSharpVersion, "runtimes", "linux-x64", "native", "libLibTorchSharp.so");
+    private static string Source => Path.Combine(Repository.PackageCache, "torchsharp", Repository.TorchSharpVersion, "runtimes",
+        "linux-x64", "native", "libLibTorchSharp.so");
 
     [Fact]
     public void The_copy_differs_in_one_flag_and_is_written_once()
@@ -35,9 +36,12 @@ public class MendedLibraryTests
     {
         var whole = File.ReadAllBytes(Source);
         foreach (var length in new[] { 0, 63, 64, 1000, whole.Length / 2 })
-            FluentActions.Invoking(() => MendedLibrary.Weaken(whole[..length], Version)).Should().Throw<InvalidDataException>(length.ToString(System.Globalization.CultureInfo.InvariantCulture));
-        FluentActions.Invoking(() => MendedLibrary.Weaken([.. "MZ"u8, .. new byte[100]], Version)).Should().Throw<InvalidDataException>().WithMessage("*ELF*");
-        MendedLibrary.TryLoad("/nowhere/torchsharp/1.0.0/lib/net8.0/TorchSharp.dll", _ => throw new InvalidOperationException("nothing was to be loaded")).Should().BeFalse();
+            FluentActions.Invoking(() => MendedLibrary.Weaken(whole[..length], Version)).Should()
+                .Throw<InvalidDataException>(length.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        FluentActions.Invoking(() => MendedLibrary.Weaken([.. "MZ"u8, .. new byte[100]], Version)).Should().Throw<InvalidDataException>()
+            .WithMessage("*ELF*");
+        MendedLibrary.TryLoad("/nowhere/torchsharp/1.0.0/lib/net8.0/TorchSharp.dll",
+            _ => throw new InvalidOperationException("nothing was to be loaded")).Should().BeFalse();
     }
 
     [SlowFact]
@@ -67,7 +71,9 @@ public class MendedLibraryTests
             </Project>
             """);
         project.DotNet("build", "-o", "out");
-        project.DotNet("out/App.dll", Repository.PackageCache, Repository.TorchSharpVersion, typeof(TorchBackend).Assembly.Location).Should().Contain("threads ").And.Contain("loaded");
-        Directory.Exists(Path.Combine(Repository.PackageCache, "torchsharp", Repository.TorchSharpVersion, "lib", "net8.0", "cpu")).Should().BeFalse("half a gigabyte of copies would lie in the package cache");
+        project.DotNet("out/App.dll", Repository.PackageCache, Repository.TorchSharpVersion, typeof(TorchBackend).Assembly.Location)
+            .Should().Contain("threads ").And.Contain("loaded");
+        Directory.Exists(Path.Combine(Repository.PackageCache, "torchsharp", Repository.TorchSharpVersion, "lib", "net8.0", "cpu")).Should()
+            .BeFalse("half a gigabyte of copies would lie in the package cache");
     }
 }

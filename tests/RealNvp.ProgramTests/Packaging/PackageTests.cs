@@ -31,15 +31,18 @@ public sealed class PackageTests(PackageTests.Feed feed) : IClassFixture<Package
     public void Two_clones_of_a_commit_give_the_same_packages_byte_for_byte()
     {
         using var place = new GeneratedProject();
-        Assert.SkipUnless(place.Run("git", "--version").ExitCode == 0 && Directory.Exists(Repository.At(".git")) | File.Exists(Repository.At(".git")), "needs git and a clone");
+        Assert.SkipUnless(place.Run("git", "--version").ExitCode == 0
+            && Directory.Exists(Repository.At(".git")) | File.Exists(Repository.At(".git")), "needs git and a clone");
         foreach (var clone in new[] { "one", "two" })
         {
             var (code, output) = place.Run("git", "clone", "--quiet", Repository.Root, clone);
             code.Should().Be(0, output);
-            place.DotNet("pack", $"{clone}/src/RealNvp/RealNvp.csproj", "-o", $"packages-{clone}", "-p:ContinuousIntegrationBuild=true", "-p:SOURCE_DATE_EPOCH=1700000000");
+            place.DotNet("pack", $"{clone}/src/RealNvp/RealNvp.csproj", "-o", $"packages-{clone}", "-p:ContinuousIntegrationBuild=true",
+                "-p:SOURCE_DATE_EPOCH=1700000000");
         }
         foreach (var file in Directory.EnumerateFiles(place.At("packages-one")))
-            File.ReadAllBytes(file).AsSpan().SequenceEqual(File.ReadAllBytes(place.At("packages-two", Path.GetFileName(file)))).Should().BeTrue(Path.GetFileName(file));
+            File.ReadAllBytes(file).AsSpan().SequenceEqual(File.ReadAllBytes(place.At("packages-two", Path.GetFileName(file)))).Should()
+                .BeTrue(Path.GetFileName(file));
     }
 
     [SlowTheory]
@@ -142,7 +145,8 @@ public sealed class PackageTests(PackageTests.Feed feed) : IClassFixture<Package
             </Project>
             """);
         var output = app.DotNet("run");
-        foreach (var kind in new[] { "GlowModel", "IafModel", "MafModel", "NiceModel", "RealNvpModel", "SplineFlow" }) output.Should().Contain($"{kind}: True");
+        foreach (var kind in new[] { "GlowModel", "IafModel", "MafModel", "NiceModel", "RealNvpModel", "SplineFlow" })
+            output.Should().Contain($"{kind}: True");
         output.Should().Contain("reflection: False, refused: True").And.Contain("resumed: True").And.Contain("weights: True");
     }
 
@@ -215,7 +219,8 @@ public sealed class PackageTests(PackageTests.Feed feed) : IClassFixture<Package
         private readonly GeneratedProject packed = new();
 
         public Feed() =>
-            packed.DotNet("pack", Repository.At("src", "RealNvp", "RealNvp.csproj"), "--no-build", "-c", Repository.Configuration, "-o", At("feed"), $"-p:Version={Version}");
+            packed.DotNet("pack", Repository.At("src", "RealNvp", "RealNvp.csproj"), "--no-build", "-c", Repository.Configuration, "-o",
+                At("feed"), $"-p:Version={Version}");
 
         public string At(params ReadOnlySpan<string> parts) => packed.At(parts);
 

@@ -26,7 +26,8 @@ internal static class VersionNeeds
         }
 
         var dynamic = new Dictionary<long, long>();
-        for (var entry = U64(segments.Single(s => U32(s) == DynamicSegment) + 8); U64(entry) != 0; entry += 16) dynamic.TryAdd(U64(entry), U64(entry + 8));
+        for (var entry = U64(segments.Single(s => U32(s) == DynamicSegment) + 8); U64(entry) != 0; entry += 16)
+            dynamic.TryAdd(U64(entry), U64(entry + 8));
 
         var names = ToOffset(dynamic[StringTable]);
         var needs = new Dictionary<string, bool>();

@@ -60,10 +60,13 @@ public class ChartTests
     [Fact]
     public void Series_without_a_number_are_refused()
     {
-        FluentActions.Invoking(() => new TrainingCurve(Array.Empty<double>())).Should().Throw<ArgumentException>().WithMessage("*0 training*finite*");
-        FluentActions.Invoking(() => new TrainingCurve([double.NaN])).Should().Throw<ArgumentException>().WithMessage("*1 training*finite*");
+        FluentActions.Invoking(() => new TrainingCurve(Array.Empty<double>())).Should().Throw<ArgumentException>()
+            .WithMessage("*0 training*finite*");
+        FluentActions.Invoking(() => new TrainingCurve([double.NaN])).Should().Throw<ArgumentException>()
+            .WithMessage("*1 training*finite*");
         FluentActions.Invoking(() => new TrainingCurve([(double.NaN, 1.0)])).Should().Throw<ArgumentException>().WithMessage("*finite x*");
-        FluentActions.Invoking(() => new TrainingCurve([1.0], options: new() { Width = 10 })).Should().Throw<ArgumentException>().WithMessage("*10 x 520*");
+        FluentActions.Invoking(() => new TrainingCurve([1.0], options: new() { Width = 10 })).Should().Throw<ArgumentException>()
+            .WithMessage("*10 x 520*");
     }
 
     [Fact]
@@ -99,10 +102,15 @@ public class ChartTests
         using var matrix = zeros(5, 1);
         using var broken = tensor(new[] { 1f, float.NaN });
         using var none = zeros(0);
-        FluentActions.Invoking(() => new ScoreHistogram(matrix, good)).Should().Throw<ArgumentException>().WithMessage("first has shape (5, 1)*");
-        FluentActions.Invoking(() => new ScoreHistogram(good, broken)).Should().Throw<ArgumentException>().WithMessage("second holds 1 of 2*");
-        FluentActions.Invoking(() => new ScoreHistogram(good, none)).Should().Throw<ArgumentException>().WithMessage("second has shape (0,)*");
-        FluentActions.Invoking(() => new ScoreHistogram(good, good, new() { Bins = 0 })).Should().Throw<ArgumentException>().WithMessage("Bins is 0*");
-        FluentActions.Invoking(() => new ScoreHistogram(good, good, new() { Largest = double.NaN })).Should().Throw<ArgumentException>().WithMessage("Largest is NaN*");
+        FluentActions.Invoking(() => new ScoreHistogram(matrix, good)).Should().Throw<ArgumentException>()
+            .WithMessage("first has shape (5, 1)*");
+        FluentActions.Invoking(() => new ScoreHistogram(good, broken)).Should().Throw<ArgumentException>()
+            .WithMessage("second holds 1 of 2*");
+        FluentActions.Invoking(() => new ScoreHistogram(good, none)).Should().Throw<ArgumentException>()
+            .WithMessage("second has shape (0,)*");
+        FluentActions.Invoking(() => new ScoreHistogram(good, good, new() { Bins = 0 })).Should().Throw<ArgumentException>()
+            .WithMessage("Bins is 0*");
+        FluentActions.Invoking(() => new ScoreHistogram(good, good, new() { Largest = double.NaN })).Should().Throw<ArgumentException>()
+            .WithMessage("Largest is NaN*");
     }
 }

@@ -33,7 +33,8 @@ public class DensityPanelsTests
         Brightness(png.GetPixel(Panel + Left + 12, Top + 87)).Should().BeLessThan(60);
         Brightness(png.GetPixel(Panel + Left + 87, Top + 12)).Should().BeLessThan(60);
         Brightness(png.GetPixel(Panel + Left + 12, Top + 12)).Should().BeLessThan(60);
-        png.Count(Left + 5, Top + 80, Left + 20, Top + 95, c => c.Blue > c.Red + 50).Should().BeGreaterThan(5, "the data point at (0.5, 0.5)");
+        png.Count(Left + 5, Top + 80, Left + 20, Top + 95, c => c.Blue > c.Red + 50).Should().BeGreaterThan(5,
+            "the data point at (0.5, 0.5)");
     }
 
     [Fact]
@@ -72,8 +73,10 @@ public class DensityPanelsTests
         using var samples = tensor(new[] { 1f, 1, float.NaN, 2, 1e30f, 1e30f }).reshape(3, 2);
         using var lines = tensor(new[] { 0f, 2, 2, 2, float.NaN, 2, 1e30f, -1e30f, 2, 0, 2, 4 }).reshape(1, 6, 2);
         using var png = Png.Decode(new DensityPanels(points, density, samples, lines, Small));
-        png.Count(3 * Panel + Left + 2, Top + 45, 3 * Panel + Left + 48, Top + 55, c => c.Red < 150).Should().BeGreaterThan(30, "the level line up to the gap");
-        png.Count(3 * Panel + Left + 45, Top + 2, 3 * Panel + Left + 55, Top + 98, c => c.Red < 150).Should().BeGreaterThan(60, "the upright line after it");
+        png.Count(3 * Panel + Left + 2, Top + 45, 3 * Panel + Left + 48, Top + 55, c => c.Red < 150).Should().BeGreaterThan(30,
+            "the level line up to the gap");
+        png.Count(3 * Panel + Left + 45, Top + 2, 3 * Panel + Left + 55, Top + 98, c => c.Red < 150).Should().BeGreaterThan(60,
+            "the upright line after it");
     }
 
     [Fact]
@@ -83,13 +86,20 @@ public class DensityPanelsTests
         using var density = zeros(2, 2);
         using var three = rand(20, 3);
         using var nan = full(new long[] { 2, 2 }, float.NaN);
-        FluentActions.Invoking(() => new DensityPanels(three, density)).Should().Throw<ArgumentException>().WithMessage("data has shape (20, 3)*(N, 2)*");
-        FluentActions.Invoking(() => new DensityPanels(points, points[0])).Should().Throw<ArgumentException>().WithMessage("logDensity has shape (2,)*");
-        FluentActions.Invoking(() => new DensityPanels(points, nan)).Should().Throw<ArgumentException>().WithMessage("logDensity holds 4 of 4*NaN*");
-        FluentActions.Invoking(() => new DensityPanels(points, x => x.alias())).Should().Throw<ArgumentException>().WithMessage("logDensity returned shape (16384, 2)*");
-        FluentActions.Invoking(() => new DensityPanels(points, density, three)).Should().Throw<ArgumentException>().WithMessage("samples has shape*");
-        FluentActions.Invoking(() => new DensityPanels(points, density, points, points)).Should().Throw<ArgumentException>().WithMessage("gridLines has shape*(lines, points, 2)*");
-        FluentActions.Invoking(() => new DensityPanels(points, density, options: new() { Box = new(1, 0, 0, 1) })).Should().Throw<ArgumentException>().WithMessage("Box is x 1 to 0*");
+        FluentActions.Invoking(() => new DensityPanels(three, density)).Should().Throw<ArgumentException>()
+            .WithMessage("data has shape (20, 3)*(N, 2)*");
+        FluentActions.Invoking(() => new DensityPanels(points, points[0])).Should().Throw<ArgumentException>()
+            .WithMessage("logDensity has shape (2,)*");
+        FluentActions.Invoking(() => new DensityPanels(points, nan)).Should().Throw<ArgumentException>()
+            .WithMessage("logDensity holds 4 of 4*NaN*");
+        FluentActions.Invoking(() => new DensityPanels(points, x => x.alias())).Should().Throw<ArgumentException>()
+            .WithMessage("logDensity returned shape (16384, 2)*");
+        FluentActions.Invoking(() => new DensityPanels(points, density, three)).Should().Throw<ArgumentException>()
+            .WithMessage("samples has shape*");
+        FluentActions.Invoking(() => new DensityPanels(points, density, points, points)).Should().Throw<ArgumentException>()
+            .WithMessage("gridLines has shape*(lines, points, 2)*");
+        FluentActions.Invoking(() => new DensityPanels(points, density, options: new() { Box = new(1, 0, 0, 1) })).Should()
+            .Throw<ArgumentException>().WithMessage("Box is x 1 to 0*");
     }
 
     [Fact]

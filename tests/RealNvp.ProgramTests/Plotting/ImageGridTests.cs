@@ -82,7 +82,8 @@ public class ImageGridTests
     {
         using var images = full(new long[] { 4, 8, 8 }, 255, dtype: uint8);
         var plain = new ImageGrid(images, new() { Columns = 2 });
-        var grid = new ImageGrid(images, new() { RowTitles = ["T = 0.5", "T = 1.0"], ColumnTitles = ["data", "reconstruction"], Title = "temperatures" });
+        var grid = new ImageGrid(images, new() { RowTitles = ["T = 0.5", "T = 1.0"], ColumnTitles = ["data", "reconstruction"],
+            Title = "temperatures" });
         using var png = Png.Decode(grid);
         grid.Width.Should().BeGreaterThan(plain.Width);
         grid.Height.Should().BeGreaterThan(plain.Height);
@@ -95,7 +96,8 @@ public class ImageGridTests
     public void A_wrong_shape_is_refused_with_both_shapes()
     {
         using var images = zeros(2, 4, 8, 8, dtype: uint8);
-        FluentActions.Invoking(() => new ImageGrid(images)).Should().Throw<ArgumentException>().WithMessage("*(2, 4, 8, 8)*(N, C, H, W) with C = 1 or 3*");
+        FluentActions.Invoking(() => new ImageGrid(images)).Should().Throw<ArgumentException>()
+            .WithMessage("*(2, 4, 8, 8)*(N, C, H, W) with C = 1 or 3*");
         using var vector = zeros(8);
         FluentActions.Invoking(() => new ImageGrid(vector)).Should().Throw<ArgumentException>().WithMessage("*(8,)*");
     }
@@ -106,7 +108,8 @@ public class ImageGridTests
         using var none = zeros(0, 8, 8);
         FluentActions.Invoking(() => new ImageGrid(none)).Should().Throw<ArgumentException>().WithMessage("*(0, 8, 8)*at least one image*");
         using var broken = tensor(new[] { 0f, float.NaN, 1, float.PositiveInfinity }).reshape(1, 2, 2);
-        FluentActions.Invoking(() => new ImageGrid(broken, new() { Range = (0, 1) })).Should().Throw<ArgumentException>().WithMessage("*2 of 4*NaN at flat index 1*");
+        FluentActions.Invoking(() => new ImageGrid(broken, new() { Range = (0, 1) })).Should().Throw<ArgumentException>()
+            .WithMessage("*2 of 4*NaN at flat index 1*");
     }
 
     [Fact]

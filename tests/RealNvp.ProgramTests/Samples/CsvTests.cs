@@ -38,7 +38,9 @@ public class CsvTests
     [InlineData("a,b\n1,5,2,5\n3,5,1,5\n", "*line 2 has 4 fields*decimal commas*")]
     [InlineData("a,b\n1,2\n3,\n", "*line 3, column 'b': the value is missing*")]
     [InlineData("a,b\n1,?\n3,4\n", "*line 2, column 'b': the value is missing ('?')*")]
-    [InlineData("a,b\n1,NA\n,4\nx,1\n", "*line 2, column 'b': the value is missing ('NA'); line 3, column 'a': the value is missing; line 4, column 'a': 'x' is no finite number*Remove*")]
+    [InlineData("a,b\n1,NA\n,4\nx,1\n",
+        "*line 2, column 'b': the value is missing ('NA'); line 3, column 'a': the value is missing; line 4, column 'a': 'x' is no " +
+        "finite number*Remove*")]
     [InlineData("a,b\nParis,1\nRome,2\n", "*column 'a' holds words, such as 'Paris'*")]
     [InlineData("a,b\n1,1e999\n2,3\n", "*column 'b': '1e999'*")]
     [InlineData("a,b\n1,2\n\n3,4\n", "*line 3 is empty*")]
@@ -112,8 +114,10 @@ public class CsvTests
         var path = folder.Write("t.csv", "a;b\n1,234;2\n12,500;4\n");
         using var table = Csv.Open(path, new(DecimalMark: ',')).ToTable();
         table.Values.data<double>().ToArray().Should().Equal(1.234, 2, 12.5, 4);
-        FluentActions.Invoking(() => Csv.Open(path, new(DecimalMark: '.')).ToTable()).Should().Throw<DataFormatException>().WithMessage("*'1,234' is no finite number with a decimal point*");
-        FluentActions.Invoking(() => Csv.Open(folder.Write("u.csv", "a;b\n1,5;2.5\n"), new(DecimalMark: ','))).Should().Throw<DataFormatException>().WithMessage("*line 2, column 'b'*decimal point*");
+        FluentActions.Invoking(() => Csv.Open(path, new(DecimalMark: '.')).ToTable()).Should().Throw<DataFormatException>()
+            .WithMessage("*'1,234' is no finite number with a decimal point*");
+        FluentActions.Invoking(() => Csv.Open(folder.Write("u.csv", "a;b\n1,5;2.5\n"), new(DecimalMark: ','))).Should()
+            .Throw<DataFormatException>().WithMessage("*line 2, column 'b'*decimal point*");
     }
 
     [Fact]
@@ -156,8 +160,10 @@ public class CsvTests
     {
         using var folder = new TemporaryFolder();
         var rows = Enumerable.Range(0, 40).Select(i => i % 2 == 0 ? $"{i},,1" : $"{i},2,x{i}");
-        var message = FluentActions.Invoking(() => Csv.Read(folder.Write("t.csv", "n,b,c\n" + string.Join('\n', rows)))).Should().Throw<DataFormatException>().Which.Message;
-        message.Should().Contain("line 2, column 'b': the value is missing").And.Contain("line 3, column 'c': 'x1'").And.Contain("and 30 more; in all 20 in 'b', 20 in 'c'");
+        var message = FluentActions.Invoking(() => Csv.Read(folder.Write("t.csv", "n,b,c\n" + string.Join('\n', rows)))).Should()
+            .Throw<DataFormatException>().Which.Message;
+        message.Should().Contain("line 2, column 'b': the value is missing").And.Contain("line 3, column 'c': 'x1'").And.Contain(
+            "and 30 more; in all 20 in 'b', 20 in 'c'");
         message.Length.Should().BeLessThan(1000);
     }
 
@@ -169,10 +175,12 @@ public class CsvTests
         for (var round = 0; round < 40; round++)
         {
             var (columns, separator) = (random.Next(2, 5), ",;\t"[random.Next(3)]);
-            var rows = Enumerable.Range(0, random.Next(2, 8)).Select(_ => Enumerable.Range(0, columns).Select(_ => Field(random)).ToArray()).ToArray();
+            var rows = Enumerable.Range(0, random.Next(2, 8)).Select(_ => Enumerable.Range(0, columns).Select(_ => Field(random)).ToArray())
+                .ToArray();
             var header = Enumerable.Range(0, columns).Select(i => $"name{i}").ToArray();
             var end = random.Next(2) == 0 ? "\n" : "\r\n";
-            var text = string.Join(end, rows.Prepend(header).Select(r => string.Join(separator, r.Select(f => $"\"{f.Replace("\"", "\"\"", StringComparison.Ordinal)}\"")))) + end;
+            var text = string.Join(end, rows.Prepend(header)
+                .Select(r => string.Join(separator, r.Select(f => $"\"{f.Replace("\"", "\"\"", StringComparison.Ordinal)}\"")))) + end;
             var file = Csv.Open(folder.Write("t.csv", text), new(separator, true, '.'));
             for (var r = 0; r < rows.Length; r++)
                 for (var c = 0; c < columns; c++) file.Columns[c].Text(r).Should().Be(rows[r][c]);
@@ -193,7 +201,8 @@ public class CsvTests
         features.Values.shape.Should().Equal(569, 30);
         features.Columns.Should().HaveCount(30).And.StartWith("mean_radius").And.EndWith("worst_fractal_dimension");
         (means.max().ToDouble() / means.min().ToDouble()).Should().BeGreaterThan(100_000);
-        FluentActions.Invoking(() => table.Column("Malignant")).Should().Throw<ArgumentException>().WithMessage("*no column 'Malignant'*malignant*");
+        FluentActions.Invoking(() => table.Column("Malignant")).Should().Throw<ArgumentException>()
+            .WithMessage("*no column 'Malignant'*malignant*");
     }
 
     [Fact]

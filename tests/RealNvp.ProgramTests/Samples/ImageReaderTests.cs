@@ -56,7 +56,8 @@ public class ImageReaderTests
     public void A_truncated_or_wrong_compressed_file_is_refused(string ending)
     {
         using var folder = new TemporaryFolder();
-        var whole = folder.Write("x" + ending, TemporaryFolder.Idx([100, 10, 10], [.. Enumerable.Range(0, 10_000).Select(i => (byte)(i * i % 251))]));
+        var whole = folder.Write("x" + ending,
+            TemporaryFolder.Idx([100, 10, 10], [.. Enumerable.Range(0, 10_000).Select(i => (byte)(i * i % 251))]));
         var bytes = File.ReadAllBytes(whole);
         File.WriteAllBytes(whole, bytes[..(bytes.Length / 2)]);
         FluentActions.Invoking(() => IdxFile.Read(whole)).Should().Throw<DataFormatException>().WithMessage("*x" + ending + "*");
@@ -68,7 +69,8 @@ public class ImageReaderTests
     public void A_file_that_is_not_there_is_named()
     {
         FluentActions.Invoking(() => IdxFile.Read("no-such-file")).Should().Throw<FileNotFoundException>().WithMessage("*no-such-file*");
-        FluentActions.Invoking(() => ImageFolder.Open("no-such-folder")).Should().Throw<DirectoryNotFoundException>().WithMessage("*no-such-folder*");
+        FluentActions.Invoking(() => ImageFolder.Open("no-such-folder")).Should().Throw<DirectoryNotFoundException>()
+            .WithMessage("*no-such-folder*");
     }
 
     [Fact]
@@ -84,7 +86,8 @@ public class ImageReaderTests
         digits.Test.Images.data<byte>().ToArray().Should().Equal(again.Test.Images.data<byte>().ToArray());
         // sums of the whole file, so no image is lost or taken twice
         (digits.Train.Images.sum().ToInt64() + digits.Test.Images.sum().ToInt64()).Should().Be(561_718);
-        cat([digits.Train.Labels!, digits.Test.Labels!]).data<long>().ToArray().CountBy(l => l).OrderBy(c => c.Key).Select(c => c.Value).Should().Equal(178, 182, 177, 183, 181, 182, 181, 179, 174, 180);
+        cat([digits.Train.Labels!, digits.Test.Labels!]).data<long>().ToArray().CountBy(l => l).OrderBy(c => c.Key).Select(c => c.Value)
+            .Should().Equal(178, 182, 177, 183, 181, 182, 181, 179, 174, 180);
     }
 
     [Fact]
@@ -111,7 +114,8 @@ public class ImageReaderTests
         folder.Write("train-images-idx3-ubyte", TemporaryFolder.Idx([3, 1, 2], Six));
         folder.Write("t10k-images-idx3-ubyte", TemporaryFolder.Idx([3, 1, 2], Six));
         folder.Write("train-labels-idx1-ubyte", TemporaryFolder.Idx([2], [7, 8]));
-        FluentActions.Invoking(() => ImageFolder.Open(folder.Path)).Should().Throw<DataFormatException>().WithMessage("*shape (2)*each of the 3 images*");
+        FluentActions.Invoking(() => ImageFolder.Open(folder.Path)).Should().Throw<DataFormatException>()
+            .WithMessage("*shape (2)*each of the 3 images*");
     }
 
     [Fact]
@@ -127,7 +131,8 @@ public class ImageReaderTests
     {
         using var folder = new TemporaryFolder();
         folder.Write("holiday.jpg", 1, 2, 3);
-        FluentActions.Invoking(() => ImageFolder.Open(folder.Path)).Should().Throw<DataFormatException>().WithMessage("*no known image data*found holiday.jpg*");
+        FluentActions.Invoking(() => ImageFolder.Open(folder.Path)).Should().Throw<DataFormatException>()
+            .WithMessage("*no known image data*found holiday.jpg*");
     }
 
     [Fact]
@@ -165,10 +170,12 @@ public class ImageReaderTests
     {
         using var folder = new TemporaryFolder();
         var bytes = Cifar(2, 0);
-        FluentActions.Invoking(() => Cifar10.Read(folder.Write("a.bin", bytes[..^1]))).Should().Throw<DataFormatException>().WithMessage("*6145 bytes*1 records*3072 more*");
+        FluentActions.Invoking(() => Cifar10.Read(folder.Write("a.bin", bytes[..^1]))).Should().Throw<DataFormatException>()
+            .WithMessage("*6145 bytes*1 records*3072 more*");
         FluentActions.Invoking(() => Cifar10.Read(folder.Write("b.bin"))).Should().Throw<DataFormatException>().WithMessage("*0 bytes*");
         bytes[3073] = 10;
-        FluentActions.Invoking(() => Cifar10.Read(folder.Write("c.bin", bytes))).Should().Throw<DataFormatException>().WithMessage("*record 1 has the label 10*");
+        FluentActions.Invoking(() => Cifar10.Read(folder.Write("c.bin", bytes))).Should().Throw<DataFormatException>()
+            .WithMessage("*record 1 has the label 10*");
     }
 
     [Fact]
@@ -196,5 +203,6 @@ public class ImageReaderTests
 
     /// <summary>Records with rising labels, whose planes hold 50 * index + channel.</summary>
     private static byte[] Cifar(int count, int firstLabel) =>
-        [.. Enumerable.Range(0, count).SelectMany(i => (byte[])[(byte)(firstLabel + i), .. Enumerable.Range(0, 3072).Select(p => (byte)(50 * i + p / 1024))])];
+        [.. Enumerable.Range(0, count).SelectMany(i => (byte[])[(byte)(firstLabel + i),
+            .. Enumerable.Range(0, 3072).Select(p => (byte)(50 * i + p / 1024))])];
 }

@@ -13,9 +13,11 @@ public class ImagesSampleTests
         var output = folder.At("out");
         string[] small = ["--limit", "128", "--hidden", "4", "--blocks", "1", "--epochs", "5", "--out", output];
         Program.Main(small).Should().Be(0, "train is the default");
-        foreach (var name in new[] { "model.safetensors", "checkpoint.safetensors", "training.png", "samples.png", "temperatures.png", "reconstructions.png", "interpolations.png" })
+        foreach (var name in new[] { "model.safetensors", "checkpoint.safetensors", "training.png", "samples.png", "temperatures.png",
+            "reconstructions.png", "interpolations.png" })
             new FileInfo(Path.Combine(output, name)).Length.Should().BeGreaterThan(500, "{0} was written", name);
-        File.ReadAllText(Path.Combine(output, "evaluation.txt")).Should().MatchRegex(@"bits/dim +\d\.\d{4}").And.MatchRegex(@"class told right +\d+\.\d %");
+        File.ReadAllText(Path.Combine(output, "evaluation.txt")).Should()
+            .MatchRegex(@"bits/dim +\d\.\d{4}").And.MatchRegex(@"class told right +\d+\.\d %");
         Program.Main(["evaluate", "--out", output]).Should().Be(0);
         Program.Main(["sample", "--out", output, "--count", "4", "--temperature", "0.7"]).Should().Be(0);
         Program.Main(["interpolate", "--out", output, "--steps", "3"]).Should().Be(0);

@@ -15,7 +15,8 @@ public class IsolationForestTests
         IsolationForest.PathLength(256).Should().BeApproximately(10.244770920119917, 1e-12);
         (IsolationForest.PathLength(1), IsolationForest.PathLength(2)).Should().Be((0, 1));
         foreach (var n in new[] { 64, 500 })
-            IsolationForest.PathLength(n).Should().BeApproximately((2 * Enumerable.Range(1, n - 1).Sum(i => 1.0 / i)) - (2.0 * (n - 1) / n), 1.1 / (n - 1));
+            IsolationForest.PathLength(n).Should().BeApproximately((2 * Enumerable.Range(1, n - 1).Sum(i => 1.0 / i)) - (2.0 * (n - 1) / n),
+                1.1 / (n - 1));
     }
 
     [Fact]
@@ -38,9 +39,11 @@ public class IsolationForestTests
         // one threshold parts the two rows, whatever it is: h = 1 = c(2), and the score is a half
         new IsolationForest(tensor(new double[] { 0, 1 }, 2, 1)).Scores(tensor(new double[] { -5, 9 }, 2, 1)).Should().Equal(0.5, 0.5);
         // rows that are all alike cannot be parted: h = c(n) at once
-        new IsolationForest(ones(300, 3, float64)).Scores(tensor(new double[] { 1, 1, 1, 99, 99, 99 }, 2, 3)).Should().AllSatisfy(s => s.Should().BeApproximately(0.5, 1e-12));
+        new IsolationForest(ones(300, 3, float64)).Scores(tensor(new double[] { 1, 1, 1, 99, 99, 99 }, 2, 3)).Should()
+            .AllSatisfy(s => s.Should().BeApproximately(0.5, 1e-12));
         // of 3 values 0, 1, 10 the last stands alone after one threshold in 9 of 10 trees
-        var scores = new IsolationForest(tensor(new double[] { 0, 1, 10 }, 3, 1), seed: 1, treeCount: 4000).Scores(tensor(new double[] { 10 }, 1, 1));
+        var scores = new IsolationForest(tensor(new double[] { 0, 1, 10 }, 3, 1), seed: 1, treeCount: 4000)
+            .Scores(tensor(new double[] { 10 }, 1, 1));
         scores[0].Should().BeApproximately(Math.Pow(2, -1.1 / IsolationForest.PathLength(3)), 0.01);
     }
 
@@ -62,7 +65,8 @@ public class IsolationForestTests
         using var features = table.Without("other_speaker");
         using var label = table.Column("other_speaker");
         var anomalies = label.data<double>().ToArray().Select(l => l == 1).ToArray();
-        var auc = Enumerable.Range(0, 3).Average(seed => Metrics.RocAuc(new IsolationForest(features.Values, seed).Scores(features.Values), anomalies));
+        var auc = Enumerable.Range(0, 3).Average(seed => Metrics.RocAuc(new IsolationForest(features.Values, seed).Scores(features.Values),
+            anomalies));
         // ADBench, table D4: 73.94
         auc.Should().BeInRange(0.68, 0.82);
     }
@@ -73,8 +77,10 @@ public class IsolationForestTests
         using var scope = NewDisposeScope();
         FluentActions.Invoking(() => new IsolationForest(null!)).Should().Throw<ArgumentNullException>();
         FluentActions.Invoking(() => new IsolationForest(zeros(3, 2))).Should().Throw<ArgumentException>().WithMessage("*float64*");
-        FluentActions.Invoking(() => new IsolationForest(tensor(new[] { 1, double.NaN }, 1, 2))).Should().Throw<ArgumentException>().WithMessage("Row 0, feature 1*");
-        FluentActions.Invoking(() => new IsolationForest(ones(3, 2, float64)).Scores(ones(3, 1, float64))).Should().Throw<ArgumentException>().WithMessage("*2 features*");
+        FluentActions.Invoking(() => new IsolationForest(tensor(new[] { 1, double.NaN }, 1, 2))).Should().Throw<ArgumentException>()
+            .WithMessage("Row 0, feature 1*");
+        FluentActions.Invoking(() => new IsolationForest(ones(3, 2, float64)).Scores(ones(3, 1, float64))).Should()
+            .Throw<ArgumentException>().WithMessage("*2 features*");
     }
 
     private static Tensor Normal(long n, long d, ulong seed)

@@ -23,7 +23,8 @@ public class LearningTests
         }
         var (train, _) = Draw(20_000, 1);
         var (held, truth) = Draw(50_000, 3);
-        truth.Should().BeApproximately(-(logDeterminant + (1.5 * (1 + Math.Log(2 * Math.PI)))), 0.02, "the mean of log p is minus the entropy");
+        truth.Should().BeApproximately(-(logDeterminant + (1.5 * (1 + Math.Log(2 * Math.PI)))), 0.02,
+            "the mean of log p is minus the entropy");
         using var model = new RealNvpModel(RealNvpOptions.Tabular(3) with { Couplings = 6, Hidden = 32, Blocks = 1 }, seed: 0);
         var options = TrainingOptions.For(model.Options) with { Epochs = 8, ValidationFraction = 0, LearningRate = 3e-3 };
         using var trainer = new Trainer(model, options);
@@ -41,7 +42,8 @@ public class LearningTests
         var (train, _) = Moons(8000, 1, noise);
         var (held, truth) = Moons(5000, 2, noise);
         using var model = new RealNvpModel(RealNvpOptions.Toy2D, seed: 0);
-        using var trainer = new Trainer(model, TrainingOptions.For(model.Options) with { Epochs = 50, ValidationFraction = 0, LearningRate = 3e-3 });
+        using var trainer = new Trainer(model, TrainingOptions.For(model.Options) with { Epochs = 50, ValidationFraction = 0,
+            LearningRate = 3e-3 });
         trainer.Fit(TrainingData.From(train));
         var reached = model.Evaluate(held, batchSize: 5000).MeanLogProb;
         using var normal = new RealNvpModel(RealNvpOptions.Toy2D with { Standardize = true }, seed: 0);
@@ -58,7 +60,8 @@ public class LearningTests
         using var scope = NewDisposeScope();
         using var digits = ImageFolder.Open(SampleData.Digits);
         using var model = new RealNvpModel(RealNvpOptions.Digits8x8 with { Hidden = 16, Blocks = 1 }, seed: 0);
-        using var trainer = new Trainer(model, new TrainingOptions { Epochs = 10, ValidationFraction = 0, LearningRate = 3e-3, Schedule = new CosineSchedule() });
+        using var trainer = new Trainer(model, new TrainingOptions { Epochs = 10, ValidationFraction = 0, LearningRate = 3e-3,
+            Schedule = new CosineSchedule() });
         trainer.Fit(TrainingData.From(digits.Train.Images));
         var reached = model.Evaluate(digits.Test.Images).BitsPerDim;
         var normal = NormalBitsPerDim(digits.Train.Images, digits.Test.Images);
@@ -91,7 +94,8 @@ public class LearningTests
     private static (Tensor X, double MeanLogProb) Moons(int count, int seed, double noise)
     {
         const int steps = 400;
-        static (double X, double Y) Arc(bool second, double angle) => second ? (1 - Math.Cos(angle), 0.5 - Math.Sin(angle)) : (Math.Cos(angle), Math.Sin(angle));
+        static (double X, double Y) Arc(bool second, double angle) => second ? (1 - Math.Cos(angle), 0.5 - Math.Sin(angle))
+            : (Math.Cos(angle), Math.Sin(angle));
         var arcs = Enumerable.Range(0, 2 * steps).Select(i => Arc(i % 2 == 1, Math.PI * ((i / 2) + 0.5) / steps)).ToArray();
         var random = new Random(seed);
         double Normal() => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());

@@ -23,9 +23,11 @@ public class ProgressBarTests
             }
         var draws = writer.ToString().Split('\r')[1..];
         draws.Length.Should().BeInRange(15, 23, "2 seconds at 10 a second, and the ends");
-        draws[^1].Should().StartWith("training [########################] 100 % 1000/1000  500 examples/s  0:02  loss 0").And.EndWith(Environment.NewLine);
+        draws[^1].Should().StartWith("training [########################] 100 % 1000/1000  500 examples/s  0:02  loss 0").And.EndWith(
+            Environment.NewLine);
         draws[..^1].Should().OnlyContain(d => !d.Contains('\n'));
-        draws.Zip(draws.Skip(1)).Should().OnlyContain(p => p.Second.Length >= p.First.TrimEnd().Length, "a shorter line covers the longer one before it");
+        draws.Zip(draws.Skip(1)).Should().OnlyContain(p => p.Second.Length >= p.First.TrimEnd().Length,
+            "a shorter line covers the longer one before it");
     }
 
     [Fact]

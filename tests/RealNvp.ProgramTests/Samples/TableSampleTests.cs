@@ -20,17 +20,21 @@ public class TableSampleTests
         foreach (var name in new[] { "model.safetensors", "scores.csv", "scores.png", "training.png" })
             new FileInfo(folder.At(name)).Length.Should().BePositive(name);
         File.ReadLines(folder.At("scores.csv")).Should().HaveCount(1457);
-        output.Should().MatchRegex(@"flow +0\.\d{4}").And.MatchRegex(@"Mahalanobis \(Gaussian\) +0\.\d{4}").And.MatchRegex(@"isolation forest +0\.\d{4}").And.MatchRegex(@"A pass over the training rows takes .*; 2 passes at most");
+        output.Should().MatchRegex(@"flow +0\.\d{4}").And.MatchRegex(@"Mahalanobis \(Gaussian\) +0\.\d{4}").And.MatchRegex(
+            @"isolation forest +0\.\d{4}").And.MatchRegex(@"A pass over the training rows takes .*; 2 passes at most");
 
         // the same rows with the columns turned round, one more, and decimal commas
         var source = File.ReadAllLines(SampleData.Vowels).Select(l => l.Split(',')).ToArray();
         var turned = folder.At("new.csv");
-        File.WriteAllLines(turned, source.Select((f, i) => $"{(i == 0 ? "id" : $"row{i}")};{string.Join(';', f.Reverse()).Replace('.', ',')}"));
-        (code, output, errors) = Run("score", "--load", folder.At("model.safetensors"), "--data", turned, "--out", folder.At("new/scores.csv"), "--label", "other_speaker");
+        File.WriteAllLines(turned,
+            source.Select((f, i) => $"{(i == 0 ? "id" : $"row{i}")};{string.Join(';', f.Reverse()).Replace('.', ',')}"));
+        (code, output, errors) = Run("score", "--load", folder.At("model.safetensors"), "--data", turned, "--out",
+            folder.At("new/scores.csv"), "--label", "other_speaker");
         code.Should().Be(0, errors);
         output.Should().Contain("decimal comma").And.Contain("taken by name").And.Contain("not used: id").And.MatchRegex(@"flow +0\.\d{4}");
         Densities(folder.At("new/scores.csv")).Should().Equal(Densities(folder.At("scores.csv")));
-        var unusual = File.ReadLines(folder.At("new/scores.csv")).Skip(1).Select(l => double.Parse(l.Split(',')[2], CultureInfo.InvariantCulture)).ToArray();
+        var unusual = File.ReadLines(folder.At("new/scores.csv")).Skip(1)
+            .Select(l => double.Parse(l.Split(',')[2], CultureInfo.InvariantCulture)).ToArray();
         unusual.Should().OnlyContain(u => u >= 0 && u <= 1);
         unusual.Take(1406).Average().Should().BeInRange(0.4, 0.6, "normal rows are as usual as held-out ones");
 
@@ -49,7 +53,8 @@ public class TableSampleTests
         var (gain, error) = (Number(output, @"flow - Gaussian +(\S+) ±"), Number(output, @"flow - Gaussian +\S+ ± (\S+)"));
         gain.Should().BeGreaterThan(1).And.BeGreaterThan(5 * error);
         var flow = Number(output, @"  flow +(0\.\d{4}) ");
-        flow.Should().BeGreaterThan(Number(output, @"Mahalanobis \(Gaussian\) +(\S+)")).And.BeGreaterThan(Number(output, @"isolation forest +(\S+)"));
+        flow.Should().BeGreaterThan(Number(output, @"Mahalanobis \(Gaussian\) +(\S+)")).And.BeGreaterThan(Number(output,
+            @"isolation forest +(\S+)"));
         Number(output, @"  flow +\S+ ± \S+  \((\S+)\)").Should().BeGreaterThan(-200, "no held-out row is thrown away");
     }
 
@@ -57,12 +62,15 @@ public class TableSampleTests
     public void A_model_without_names_takes_a_table_of_as_many_columns()
     {
         using var folder = new TemporaryFolder();
-        using (var model = new MafModel(MafOptions.Tabular(2) with { Hidden = 4, Layers = 1 }, seed: 0)) model.Save(folder.At("m.safetensors"));
-        var (code, output, errors) = Run("score", "--load", folder.At("m.safetensors"), "--data", folder.Write("t.csv", "1,2\n3,4\n"), "--out", folder.At("s.csv"));
+        using (var model = new MafModel(MafOptions.Tabular(2) with { Hidden = 4, Layers = 1 }, seed: 0))
+            model.Save(folder.At("m.safetensors"));
+        var (code, output, errors) = Run("score", "--load", folder.At("m.safetensors"), "--data", folder.Write("t.csv", "1,2\n3,4\n"),
+            "--out", folder.At("s.csv"));
         code.Should().Be(0, errors);
         output.Should().Contain("no names of columns").And.Contain("the columns are called column1");
         File.ReadAllLines(folder.At("s.csv"))[0].Should().Be("line,log_density");
-        Run("score", "--load", folder.At("m.safetensors"), "--data", folder.Write("u.csv", "1,2,3\n")).Errors.Should().Contain("has 3 columns").And.Contain("2 features");
+        Run("score", "--load", folder.At("m.safetensors"), "--data", folder.Write("u.csv", "1,2,3\n")).Errors.Should()
+            .Contain("has 3 columns").And.Contain("2 features");
         Run("score", "--load", folder.At("none.safetensors"), "--data", "t.csv").Errors.Should().Contain("There is no model");
     }
 
@@ -77,7 +85,8 @@ public class TableSampleTests
     public void Every_model_fits_a_table(string model)
     {
         using var folder = new TemporaryFolder();
-        var (code, output, errors) = Run([.. small, "--csv", folder.Write("t.csv", Table(200, i => $"{i % 7}.5")), "--model", model, "--out", folder.Path]);
+        var (code, output, errors) = Run([.. small, "--csv", folder.Write("t.csv", Table(200, i => $"{i % 7}.5")), "--model", model,
+            "--out", folder.Path]);
         code.Should().Be(0, errors);
         output.Should().Contain("Take care: c").And.Contain("least)");
     }
@@ -87,11 +96,16 @@ public class TableSampleTests
     {
         using var folder = new TemporaryFolder();
         // the last row alone differs in 'd', and it is an anomaly
-        var rows = Enumerable.Range(0, 40).Select(i => $"{i + 1},{Math.Sin(i):R},{Math.Cos(3 * i):R},5,{(i == 39 ? 1 : 0)},,{(i == 39 ? "fraud" : "ok")}".Replace(",,", ",7,", StringComparison.Ordinal));
+        var rows = Enumerable.Range(0, 40)
+            .Select(i => $"{i + 1},{Math.Sin(i):R},{Math.Cos(3 * i):R},5,{(i == 39 ? 1 : 0)},,{(i == 39 ? "fraud" : "ok")}".Replace(",,",
+            ",7,", StringComparison.Ordinal));
         var path = folder.Write("t.csv", "id,a,b,c,d,e,kind\n" + string.Join('\n', rows));
         var (code, output, errors) = Run([.. small, "--csv", path, "--label", "kind", "--out", folder.Path]);
         code.Should().Be(0, errors);
-        output.Should().Contain("count the rows: id").And.Contain("c (5), d (0), e (7). In other rows they differ, which alone tells those: d").And.Contain("40 rows, 2 features").And.Contain("ok is normal (39 rows), fraud is not (1 rows)");
+        output.Should()
+            .Contain("count the rows: id").And.Contain(
+            "c (5), d (0), e (7). In other rows they differ, which alone tells those: d").And.Contain("40 rows, 2 features").And.Contain(
+            "ok is normal (39 rows), fraud is not (1 rows)");
     }
 
     [Fact]
@@ -100,10 +114,12 @@ public class TableSampleTests
         using var folder = new TemporaryFolder();
         var path = folder.Write("t.csv", Table(3000, i => $"{Math.Sin(i * 1.7):R}"));
         var watch = System.Diagnostics.Stopwatch.StartNew();
-        var (code, output, errors) = Run("--csv", path, "--hidden", "8", "--model", "maf", "--epochs", "100000", "--patience", "100000", "--time", "0.02", "--out", folder.Path);
+        var (code, output, errors) = Run("--csv", path, "--hidden", "8", "--model", "maf", "--epochs", "100000", "--patience", "100000",
+            "--time", "0.02", "--out", folder.Path);
         code.Should().Be(0, errors);
         watch.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(30), "0.02 minutes were asked for");
-        output.Should().Contain("stopped by --time").And.Contain("100000 passes at most, stopped after 1.2 s (--time)").And.Contain("Best validation in epoch");
+        output.Should().Contain("stopped by --time").And.Contain("100000 passes at most, stopped after 1.2 s (--time)").And.Contain(
+            "Best validation in epoch");
     }
 
     [Theory]
@@ -140,7 +156,9 @@ public class TableSampleTests
     {
         var kinds = classes.Split(' ');
         var isAnomaly = Read(Enumerable.Range(0, 30).Select(i => kinds[i % kinds.Length]), given);
-        for (var i = 0; i < 30; i++) isAnomaly[i].Should().Be(!normal.Split(' ').Contains(kinds[i % kinds.Length].Replace(".0", "", StringComparison.Ordinal)), kinds[i % kinds.Length]);
+        for (var i = 0; i < 30; i++)
+            isAnomaly[i].Should().Be(!normal.Split(' ').Contains(kinds[i % kinds.Length].Replace(".0", "", StringComparison.Ordinal)),
+                kinds[i % kinds.Length]);
     }
 
     [Theory]
@@ -155,29 +173,35 @@ public class TableSampleTests
     public void Labels_that_leave_a_question_are_refused_with_what_to_do(string classes, string message, params string[] given)
     {
         var kinds = classes.Split(' ');
-        FluentActions.Invoking(() => Read(Enumerable.Range(0, 30).Select(i => kinds[i % kinds.Length]), given)).Should().Throw<Exception>().WithMessage(message)
+        FluentActions.Invoking(() => Read(Enumerable.Range(0, 30).Select(i => kinds[i % kinds.Length]), given)).Should().Throw<Exception>()
+            .WithMessage(message)
             .Which.Should().Match(e => e is ArgumentException || e is DataFormatException);
     }
 
     [Fact]
     public void A_column_of_many_values_is_no_label()
     {
-        FluentActions.Invoking(() => Read(Enumerable.Range(0, 100).Select(i => $"{i}.5"))).Should().Throw<DataFormatException>().WithMessage("*100 different values*--ignore kind*");
+        FluentActions.Invoking(() => Read(Enumerable.Range(0, 100).Select(i => $"{i}.5"))).Should().Throw<DataFormatException>()
+            .WithMessage("*100 different values*--ignore kind*");
     }
 
     private static bool[] Read(IEnumerable<string> labels, params string[] normal)
     {
         using var folder = new TemporaryFolder();
-        var file = Csv.Open(folder.Write("t.csv", "x,kind\n" + string.Join('\n', labels.Select((l, i) => $"{i % 3}.25,{l}"))), new(Header: true));
+        var file = Csv.Open(folder.Write("t.csv", "x,kind\n" + string.Join('\n', labels.Select((l, i) => $"{i % 3}.25,{l}"))),
+            new(Header: true));
         return Labels.Read(file, "kind", normal, _ => { });
     }
 
     private static string Table(int rows, Func<int, string> third) =>
-        "a,b,c\n" + string.Join('\n', Enumerable.Range(0, rows).Select(i => string.Create(CultureInfo.InvariantCulture, $"{Math.Sin(i):R},{Math.Cos(3.3 * i):R},{third(i)}")));
+        "a,b,c\n" + string.Join('\n', Enumerable.Range(0, rows).Select(i => string.Create(CultureInfo.InvariantCulture,
+            $"{Math.Sin(i):R},{Math.Cos(3.3 * i):R},{third(i)}")));
 
-    private static double Number(string text, string pattern) => double.Parse(System.Text.RegularExpressions.Regex.Match(text, pattern).Groups[1].Value, CultureInfo.InvariantCulture);
+    private static double Number(string text, string pattern) =>
+        double.Parse(System.Text.RegularExpressions.Regex.Match(text, pattern).Groups[1].Value, CultureInfo.InvariantCulture);
 
-    private static double[] Densities(string path) => [.. File.ReadLines(path).Skip(1).Select(l => double.Parse(l.Split(',')[1], CultureInfo.InvariantCulture))];
+    private static double[] Densities(string path) =>
+        [.. File.ReadLines(path).Skip(1).Select(l => double.Parse(l.Split(',')[1], CultureInfo.InvariantCulture))];
 
     private static (int Code, string Output, string Errors) Run(params string[] args)
     {

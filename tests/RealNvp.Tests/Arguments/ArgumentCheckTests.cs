@@ -59,11 +59,13 @@ public class ArgumentCheckTests
             var p = transformer.ParametersPerElement;
             var x = full(3, 4, 0.5);
             var one = randn(1, 4 * p).mul(0.1);
-            foreach (var map in new Func<Tensor, Tensor, (Tensor Value, Tensor? LogDerivative)>[] { transformer.Forward, transformer.Inverse })
+            foreach (var map in new Func<Tensor, Tensor, (Tensor Value, Tensor? LogDerivative)>[] { transformer.Forward,
+                transformer.Inverse })
             {
                 var (broadcast, repeated) = (map(x, one), map(x, one.repeat(3, 1)));
                 broadcast.Value.allclose(repeated.Value, 1e-6, 1e-6).Should().BeTrue(subject.Name);
-                broadcast.LogDerivative?.expand_as(x).allclose(repeated.LogDerivative!.expand_as(x), 1e-6, 1e-6).Should().BeTrue(subject.Name);
+                broadcast.LogDerivative?.expand_as(x).allclose(repeated.LogDerivative!.expand_as(x), 1e-6, 1e-6).Should()
+                    .BeTrue(subject.Name);
                 Refused(() => map(x, zeros(2, 4 * p)), $"*needs {p} parameters*");
                 Refused(() => map(x, zeros(3, (4 * p) + 1)), $"*needs {p} parameters*");
                 Refused(() => map(x, zeros(3, 4 * p, float64)), "*one dtype*");
@@ -88,10 +90,12 @@ public class ArgumentCheckTests
         using var density = new DiagonalNormal([4]);
         Refused(() => density.Sample(2, 1, ScalarType.Int64, CPU, null), "*floating-point*Int64*");
         using var flow = new Flow([4], new DiagonalScaling([4]));
-        FluentActions.Invoking(() => flow.Sample(1L << 40)).Should().Throw<OutOfMemoryException>().WithMessage("Flow.Sample*1,099,511,627,776 samples of 4*not enough memory*some at a time*");
+        FluentActions.Invoking(() => flow.Sample(1L << 40)).Should().Throw<OutOfMemoryException>()
+            .WithMessage("Flow.Sample*1,099,511,627,776 samples of 4*not enough memory*some at a time*");
         FluentActions.Invoking(() => flow.Sample(long.MaxValue)).Should().Throw<OutOfMemoryException>();
         FluentActions.Invoking(() => EventShape.Create(2, 3)[2]).Should().Throw<ArgumentOutOfRangeException>();
     }
 
-    private static void Refused(Func<object?> call, string message) => FluentActions.Invoking(call).Should().Throw<ArgumentException>().WithMessage(message);
+    private static void Refused(Func<object?> call, string message) =>
+        FluentActions.Invoking(call).Should().Throw<ArgumentException>().WithMessage(message);
 }

@@ -8,8 +8,8 @@ using TorchSharp;
 namespace RealNvp.Tests.Arguments;
 
 /// <summary>
-/// Every public member gets wrong arguments, of every kind, and answers with an exception that a caller can act on. The calls run in a child
-/// process, as a call with a fault may end it.
+/// Every public member gets wrong arguments, of every kind, and answers with an exception that
+/// a caller can act on. The calls run in a child process, as a call with a fault may end it.
 /// </summary>
 public class ArgumentSweepTests
 {
@@ -32,7 +32,8 @@ public class ArgumentSweepTests
             while (!process.WaitForExit(200))
             {
                 var now = Lines(folder.At("progress"));
-                if (now.Length > 0 && int.TryParse(now[^1].Split('\t')[0], CultureInfo.InvariantCulture, out var at) && at != last) (last, _) = (at, Restart(watch));
+                if (now.Length > 0 && int.TryParse(now[^1].Split('\t')[0], CultureInfo.InvariantCulture, out var at) && at != last)
+                    (last, _) = (at, Restart(watch));
                 else if (watch.Elapsed > longest) process.Kill(entireProcessTree: true);
             }
             var progress = Lines(folder.At("progress"));
@@ -47,7 +48,8 @@ public class ArgumentSweepTests
         }
         if (report is not null) File.WriteAllLines(report, faults.Prepend($"{faults.Count} of {count}"));
         count.Should().BeGreaterThan(9000, "the sweep reaches every member");
-        faults.Count.Should().BeLessThanOrEqualTo((int)(Allowed * count), "these of {0} calls end in another way:\n{1}", count, string.Join('\n', faults.Take(100)));
+        faults.Count.Should().BeLessThanOrEqualTo((int)(Allowed * count), "these of {0} calls end in another way:\n{1}", count,
+            string.Join('\n', faults.Take(100)));
     }
 
     /// <summary>The child: it runs the calls from a number on, and writes each before it begins.</summary>
@@ -81,17 +83,21 @@ public class ArgumentSweepTests
         catch (Exception e)
         {
             while (e is TargetInvocationException or AggregateException && e.InnerException is { } inner) e = inner;
-            return IsClear(e) ? null : $"{e.GetType().Name}: {e.Message.Split('\n')[0].Replace('\t', ' ').Trim()} {e.StackTrace?.Split('\n').FirstOrDefault(l => l.Contains("RealNvp.", StringComparison.Ordinal) && !l.Contains("Tests", StringComparison.Ordinal))?.Trim()}";
+            var at = e.StackTrace?.Split('\n').FirstOrDefault(l =>
+                l.Contains("RealNvp.", StringComparison.Ordinal) && !l.Contains("Tests", StringComparison.Ordinal));
+            return IsClear(e) ? null : $"{e.GetType().Name}: {e.Message.Split('\n')[0].Replace('\t', ' ').Trim()} {at?.Trim()}";
         }
     }
 
-    /// <summary>What a caller can act on. Another exception is a fault: raw libtorch text, a null reference, an index, a cast, a key.</summary>
+    /// <summary>What a caller can act on. Another exception is a fault: raw
+    /// libtorch text, a null reference, an index, a cast, a key.</summary>
     private static bool IsClear(Exception e) => e switch
     {
         // a tensor that the library itself disposed too early would say so too, but the names of arguments are in its messages
         ObjectDisposedException or ArgumentException or NonFiniteException or FlowCheckException => true,
         KeyNotFoundException => false,
-        InvalidOperationException or NotSupportedException or InvalidDataException or IOException or UnauthorizedAccessException or OperationCanceledException => true,
+        InvalidOperationException or NotSupportedException or InvalidDataException or IOException or UnauthorizedAccessException
+            or OperationCanceledException => true,
         OutOfMemoryException => true,
         _ => false,
     };
@@ -100,8 +106,11 @@ public class ArgumentSweepTests
     {
         File.Delete(Path.Combine(folder, "progress"));
         var info = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = false, UseShellExecute = false };
-        if (Path.GetFileNameWithoutExtension(info.FileName) == "dotnet") info.ArgumentList.Add(typeof(ArgumentSweepTests).Assembly.Location);
-        foreach (var argument in new[] { "-noColor", "-explicit", "only", "-method", $"{typeof(ArgumentSweepTests).FullName}.{nameof(Child_of_the_sweep)}" }) info.ArgumentList.Add(argument);
+        if (Path.GetFileNameWithoutExtension(info.FileName) == "dotnet")
+            info.ArgumentList.Add(typeof(ArgumentSweepTests).Assembly.Location);
+        foreach (var argument in new[] { "-noColor", "-explicit", "only", "-method",
+                $"{typeof(ArgumentSweepTests).FullName}.{nameof(Child_of_the_sweep)}" })
+            info.ArgumentList.Add(argument);
         info.Environment[StartVariable] = start.ToString(CultureInfo.InvariantCulture);
         info.Environment[FolderVariable] = folder;
         info.WorkingDirectory = folder;

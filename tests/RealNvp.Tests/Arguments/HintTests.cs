@@ -14,10 +14,12 @@ public sealed class HintTests
         using var scope = NewDisposeScope();
         foreach (var size in new[] { 1, 3 })
         {
-            using var flow = new Flow([2], new AffineCouplingLayer([2], Mask.FirstHalf(2), s => new Mlp(s.Inputs, s.Outputs, 8, 1, s.ContextSize), contextSize: size));
+            using var flow = new Flow([2], new AffineCouplingLayer([2], Mask.FirstHalf(2),
+                s => new Mlp(s.Inputs, s.Outputs, 8, 1, s.ContextSize), contextSize: size));
             using var density = new GaussianMixture([2], 2, size);
             var x = zeros(4, 2);
-            foreach (var labels in new[] { zeros(4, int64), zeros(4), zeros([4, 1], int64), zeros([4, size], int32), zeros([4, size], ScalarType.Byte) })
+            foreach (var labels in new[] { zeros(4, int64), zeros(4), zeros([4, 1], int64), zeros([4, size], int32),
+                zeros([4, size], ScalarType.Byte) })
             {
                 Told(() => flow.LogProb(x, labels));
                 Told(() => flow.NegativeLogLikelihood(x, labels));
@@ -37,10 +39,13 @@ public sealed class HintTests
     public void Shapes_that_no_example_has_are_refused_where_they_are_made()
     {
         foreach (var sizes in new long[][] { [1L << 40], [1L << 40, 1L << 40], [long.MaxValue, -1], [1 << 16, 1 << 16], [-1, 1L << 31] })
-            FluentActions.Invoking(() => EventShape.Create(sizes)).Should().Throw<ArgumentException>().WithMessage("*of one example, of at most 2147483647 elements; got (*");
+            FluentActions.Invoking(() => EventShape.Create(sizes)).Should().Throw<ArgumentException>()
+                .WithMessage("*of one example, of at most 2147483647 elements; got (*");
         EventShape.Create(1 << 15, 1 << 15, -1).Count.Should().Be(3);
-        foreach (var build in new Func<object>[] { () => Mask.Checkerboard(1L << 40, 2), () => Mask.Alternating(1L << 40), () => Mask.ChannelWise(1L << 40), () => new InvertibleLinear([1 << 20]), () => new SylvesterLayer([1 << 30], 1 << 30),
-            () => new GaussianMixture([1 << 30], int.MaxValue), () => new ClassConditionalNormal([1 << 30], int.MaxValue), () => new PeriodicConv2d([1 << 20, 8, 8]), () => new LabelEncoder(int.MaxValue, int.MaxValue) })
+        foreach (var build in new Func<object>[] { () => Mask.Checkerboard(1L << 40, 2), () => Mask.Alternating(1L << 40),
+            () => Mask.ChannelWise(1L << 40), () => new InvertibleLinear([1 << 20]), () => new SylvesterLayer([1 << 30], 1 << 30),
+            () => new GaussianMixture([1 << 30], int.MaxValue), () => new ClassConditionalNormal([1 << 30], int.MaxValue), () =>
+                new PeriodicConv2d([1 << 20, 8, 8]), () => new LabelEncoder(int.MaxValue, int.MaxValue) })
             build.Should().Throw<ArgumentException>("a size is wrong, and there is no memory for it");
     }
 
@@ -48,9 +53,12 @@ public sealed class HintTests
     [InlineData(0L), InlineData(-3L)]
     public void A_preset_names_the_features_that_it_cannot_have(long features)
     {
-        foreach (var preset in new Func<long, ModelOptions>[] { d => RealNvpOptions.Tabular(d), d => NiceOptions.Tabular(d), d => SplineFlowOptions.Tabular(d), d => SplineFlowOptions.Torus(d), d => SplineFlowOptions.PowerOrGas(d),
-            d => SplineFlowOptions.HepmassOrBsds300(d), d => MafOptions.Tabular(d), d => MafOptions.SplineTabular(d), d => IafOptions.Tabular(d), d => IafOptions.SplineTabular(d) })
-            FluentActions.Invoking(() => preset(features)).Should().Throw<ArgumentOutOfRangeException>().WithMessage($"*number of features*at least 1*{features}*").And.ParamName.Should().Be("features");
+        foreach (var preset in new Func<long, ModelOptions>[] { d => RealNvpOptions.Tabular(d), d => NiceOptions.Tabular(d),
+            d => SplineFlowOptions.Tabular(d), d => SplineFlowOptions.Torus(d), d => SplineFlowOptions.PowerOrGas(d),
+            d => SplineFlowOptions.HepmassOrBsds300(d), d => MafOptions.Tabular(d), d => MafOptions.SplineTabular(d), d =>
+                IafOptions.Tabular(d), d => IafOptions.SplineTabular(d) })
+            FluentActions.Invoking(() => preset(features)).Should().Throw<ArgumentOutOfRangeException>()
+                .WithMessage($"*number of features*at least 1*{features}*").And.ParamName.Should().Be("features");
     }
 
     [Theory]

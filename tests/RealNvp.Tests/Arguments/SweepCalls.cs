@@ -10,59 +10,75 @@ namespace RealNvp.Tests.Arguments;
 /// <param name="Run">Makes the arguments and calls.</param>
 internal sealed record SweepCall(string Name, Action Run);
 
-/// <summary>Every public member of the library, each called with every wrong value of every parameter, the other arguments being right.</summary>
+/// <summary>Every public member of the library, each called with every wrong
+/// value of every parameter, the other arguments being right.</summary>
 internal static class SweepCalls
 {
     // they set the process up, or are no place for wrong arguments
     private static readonly HashSet<string> left = ["CpuTuning", "TorchBackend", "CpuSetting", "CpuTuningOptions", "CpuTuningReport"];
-    private static readonly HashSet<string> leftMembers = ["Equals", "GetHashCode", "ToString", "GetType", "<Clone>$", "Deconstruct", "op_Equality", "op_Inequality", "Dispose", "GetEnumerator"];
+    private static readonly HashSet<string> leftMembers = ["Equals", "GetHashCode", "ToString", "GetType", "<Clone>$", "Deconstruct",
+        "op_Equality", "op_Inequality", "Dispose", "GetEnumerator"];
     private static readonly Assembly library = typeof(Bijection).Assembly;
 
-    public static IReadOnlyList<SweepCall> All(string folder) => [.. Methods(folder), .. Constructors(folder), .. Statics(folder), .. OptionsOfModels(), .. Spans()];
+    public static IReadOnlyList<SweepCall> All(string folder) =>
+        [.. Methods(folder), .. Constructors(folder), .. Statics(folder), .. OptionsOfModels(), .. Spans()];
 
     private static IEnumerable<SweepCall> Methods(string folder)
     {
         foreach (var subject in SweepSubject.All())
         {
             var type = subject.Make().GetType();
-            var methods = type.GetMethods(BindingFlags.Public | BindingFlags.Instance).Where(m => m.DeclaringType!.Assembly == library && !leftMembers.Contains(m.Name) && !m.IsGenericMethod && !HasSpans(m)).ToArray();
+            var methods = type.GetMethods(BindingFlags.Public | BindingFlags.Instance).Where(m => m.DeclaringType!.Assembly == library
+                && !leftMembers.Contains(m.Name) && !m.IsGenericMethod && !HasSpans(m)).ToArray();
             foreach (var method in methods)
-                foreach (var call in Calls($"{subject.Name}: {type.Name}.{method.Name}", method.GetParameters(), (self, p) => p.ParameterType == typeof(Tensor) || p.Name == "parts" ? Tensor(subject, self!, p) : Good(p, type, folder), subject.Make, (self, a) => method.Invoke(self, a)))
+                foreach (var call in Calls($"{subject.Name}: {type.Name}.{method.Name}", method.GetParameters(),
+                    (self, p) => p.ParameterType == typeof(Tensor) || p.Name == "parts" ? Tensor(subject, self!, p)
+                    : Good(p, type, folder), subject.Make, (self, a) => method.Invoke(self, a)))
                     yield return call;
         }
     }
 
-    private static object? Tensor(SweepSubject subject, object self, ParameterInfo p) => p.Name == "parts" ? new[] { subject.Tensors(self, "parts")! } : subject.Tensors(self, p.Name!);
+    private static object? Tensor(SweepSubject subject, object self, ParameterInfo p) =>
+        p.Name == "parts" ? new[] { subject.Tensors(self, "parts")! } : subject.Tensors(self, p.Name!);
 
     private static IEnumerable<SweepCall> Constructors(string folder)
     {
         foreach (var type in library.GetExportedTypes().Where(t => !t.IsAbstract && !t.IsEnum && !left.Contains(t.Name)))
             foreach (var constructor in type.GetConstructors().Where(c => !HasSpans(c)))
-                foreach (var call in Calls($"new {type.Name}", constructor.GetParameters(), (_, p) => Good(p, type, folder), null, (_, a) => constructor.Invoke(a)))
+                foreach (var call in Calls($"new {type.Name}", constructor.GetParameters(), (_, p) => Good(p, type, folder), null,
+                    (_, a) => constructor.Invoke(a)))
                     yield return call;
     }
 
     private static IEnumerable<SweepCall> Statics(string folder)
     {
         foreach (var type in library.GetExportedTypes().Where(t => !t.IsEnum && !left.Contains(t.Name)))
-            foreach (var method in type.GetMethods(BindingFlags.Public | BindingFlags.Static | BindingFlags.DeclaredOnly).Where(m => !leftMembers.Contains(m.Name) && !m.IsGenericMethod && !HasSpans(m)))
-                foreach (var call in Calls($"{type.Name}.{method.Name}", method.GetParameters(), (_, p) => Good(p, type, folder), null, (_, a) => method.Invoke(null, a)))
+            foreach (var method in type.GetMethods(BindingFlags.Public | BindingFlags.Static | BindingFlags.DeclaredOnly)
+                .Where(m => !leftMembers.Contains(m.Name) && !m.IsGenericMethod && !HasSpans(m)))
+                foreach (var call in Calls($"{type.Name}.{method.Name}", method.GetParameters(), (_, p) => Good(p, type, folder), null,
+                    (_, a) => method.Invoke(null, a)))
                     yield return call;
     }
 
     // a property of the options that is wrong: whoever takes the options says so
     private static IEnumerable<SweepCall> OptionsOfModels()
     {
-        ModelOptions[] models = [RealNvpOptions.Tabular(4), RealNvpOptions.Image([1, 4, 4], 2, 1, 4), NiceOptions.Tabular(4), GlowOptions.Digits8x8, SplineFlowOptions.Tabular(4), MafOptions.Tabular(4), IafOptions.Tabular(4)];
+        ModelOptions[] models = [RealNvpOptions.Tabular(4), RealNvpOptions.Image([1, 4, 4], 2, 1, 4), NiceOptions.Tabular(4),
+            GlowOptions.Digits8x8, SplineFlowOptions.Tabular(4), MafOptions.Tabular(4), IafOptions.Tabular(4)];
         foreach (var options in models)
             foreach (var call in Properties(options, o => ((ModelOptions)o).NewModel()))
                 yield return call;
-        foreach (var call in Properties(new TrainingOptions(), o => new Trainer(SweepSubject.Model(), (TrainingOptions)o))) yield return call;
+        foreach (var call in Properties(new TrainingOptions(), o => new Trainer(SweepSubject.Model(), (TrainingOptions)o)))
+            yield return call;
         foreach (var call in Properties(new MadeOptions(), o => new Made(4, 2, (MadeOptions)o))) yield return call;
         foreach (var call in Properties(new AdamOptions(), o => new AdamOptimizer(SweepSubject.Model(), (AdamOptions)o))) yield return call;
-        foreach (var call in Properties(new ResidualConvNetOptions(), o => new ResidualConvNet(2, 4, (ResidualConvNetOptions)o))) yield return call;
-        foreach (var call in Properties(new FlowCheckOptions(), o => FlowCheck.Verify(() => new DiagonalScaling([2]), [2], (FlowCheckOptions)o))) yield return call;
-        foreach (var schedule in new LearningRateSchedule[] { new ConstantSchedule(), new CosineSchedule(), new ExponentialSchedule(), new StepSchedule() })
+        foreach (var call in Properties(new ResidualConvNetOptions(), o => new ResidualConvNet(2, 4, (ResidualConvNetOptions)o)))
+            yield return call;
+        foreach (var call in Properties(new FlowCheckOptions(), o => FlowCheck.Verify(() => new DiagonalScaling([2]), [2],
+                (FlowCheckOptions)o)))
+            yield return call;
+        foreach (var schedule in new LearningRateSchedule[] { new ConstantSchedule(), new CosineSchedule(), new ExponentialSchedule(),
+            new StepSchedule() })
             foreach (var call in Properties(schedule, o => ((LearningRateSchedule)o).At(3, 10)))
                 yield return call;
     }
@@ -100,7 +116,8 @@ internal static class SweepCalls
         yield return new("Noise.Normal(no device)", () => Noise.Normal([2], ScalarType.Float32, null!, null));
     }
 
-    private static IEnumerable<SweepCall> Calls(string member, ParameterInfo[] parameters, Func<object?, ParameterInfo, object?> good, Func<object>? self, Action<object?, object?[]> call)
+    private static IEnumerable<SweepCall> Calls(string member, ParameterInfo[] parameters, Func<object?, ParameterInfo, object?> good,
+        Func<object>? self, Action<object?, object?[]> call)
     {
         if (parameters.Length == 0 && self is not null)
         {
@@ -115,7 +132,9 @@ internal static class SweepCalls
             foreach (var (name, _) in SweepValues.Wrong(p.ParameterType, () => good(self?.Invoke(), p)))
             {
                 // a sum over so many samples takes no memory, and is long, but not wrong
-                if ((member.EndsWith(".Estimate", StringComparison.Ordinal) || member.EndsWith(".EstimateNormalizer", StringComparison.Ordinal)) && p.Name == "samples" && name.Length > 9 && name[0] != '-') continue;
+                if ((member.EndsWith(".Estimate", StringComparison.Ordinal) || member.EndsWith(".EstimateNormalizer",
+                        StringComparison.Ordinal)) && p.Name == "samples" && name.Length > 9 && name[0] != '-')
+                    continue;
                 yield return new($"{member}({p.Name}: {name})", () =>
                 {
                     var target = self?.Invoke();
@@ -140,22 +159,30 @@ internal static class SweepCalls
         return target;
     }
 
-    private static bool HasSpans(MethodBase method) => method.GetParameters().Any(p => p.ParameterType.IsByRefLike || p.ParameterType.IsByRef || p.ParameterType.IsPointer);
+    private static bool HasSpans(MethodBase method) =>
+        method.GetParameters().Any(p => p.ParameterType.IsByRefLike || p.ParameterType.IsByRef || p.ParameterType.IsPointer);
 
-    private static readonly HashSet<string> ofImages = [nameof(Squeeze), nameof(HaarSqueeze), nameof(PeriodicConv2d), nameof(LearnedPrior), nameof(MultiScale), nameof(RandomHorizontalFlip)];
+    private static readonly HashSet<string> ofImages = [nameof(Squeeze), nameof(HaarSqueeze), nameof(PeriodicConv2d), nameof(LearnedPrior),
+        nameof(MultiScale), nameof(RandomHorizontalFlip)];
 
     private static object? Good(ParameterInfo p, Type owner, string folder)
     {
         var type = p.ParameterType;
-        if (type == typeof(EventShape)) return ofImages.Contains(owner.Name) ? EventShape.Create(2, 4, 4) : p.Name == "scaleShape" ? EventShape.Create(1) : EventShape.Create(4);
+        if (type == typeof(EventShape))
+            return ofImages.Contains(owner.Name) ? EventShape.Create(2, 4, 4) : p.Name == "scaleShape" ? EventShape.Create(1)
+                : EventShape.Create(4);
         if (p.HasDefaultValue && (type.IsClass || type.IsInterface || Nullable.GetUnderlyingType(type) is not null)) return null;
-        if (p.HasDefaultValue) return p.DefaultValue is null ? Activator.CreateInstance(type) : type.IsEnum ? Enum.ToObject(type, p.DefaultValue) : p.DefaultValue;
-        if (type == typeof(Tensor)) return p.Name == "logWeights" ? zeros(2) : p.Name == "tensor" ? tensor(new[] { true, false, true, false }) : zeros(2, 4);
+        if (p.HasDefaultValue)
+            return p.DefaultValue is null ? Activator.CreateInstance(type) : type.IsEnum ? Enum.ToObject(type, p.DefaultValue)
+                : p.DefaultValue;
+        if (type == typeof(Tensor))
+            return p.Name == "logWeights" ? zeros(2) : p.Name == "tensor" ? tensor(new[] { true, false, true, false }) : zeros(2, 4);
         if (type == typeof(long)) return p.Name is "step" ? 3L : 4L;
         if (type == typeof(int)) return 2;
         if (type == typeof(double)) return p.Name == "alpha" ? 0.05 : 1.0;
         if (type == typeof(bool)) return false;
-        if (type == typeof(string)) return p.Name is "path" ? Path.Combine(folder, "file.safetensors") : p.Name == "text" ? MafOptions.Toy2D.ToJson() : "name";
+        if (type == typeof(string))
+            return p.Name is "path" ? Path.Combine(folder, "file.safetensors") : p.Name == "text" ? MafOptions.Toy2D.ToJson() : "name";
         if (type == typeof(Stream)) return SweepValues.Saved();
         if (type == typeof(ScalarType)) return ScalarType.Float32;
         if (type == typeof(Device)) return CPU;
@@ -170,7 +197,8 @@ internal static class SweepCalls
         if (type == typeof(TrainingData)) return TrainingData.From(zeros(8, 4));
         if (type == typeof(Func<Tensor, Tensor>)) return (Func<Tensor, Tensor>)(z => z.square().sum(1).neg());
         if (type == typeof(Func<Bijection>)) return (Func<Bijection>)(() => new DiagonalScaling([4]));
-        if (type == typeof(Func<ConditionerSizes, Conditioner>)) return (Func<ConditionerSizes, Conditioner>)(s => new ResidualMlp(s.Inputs, s.Outputs, 8, 1, s.ContextSize));
+        if (type == typeof(Func<ConditionerSizes, Conditioner>))
+            return (Func<ConditionerSizes, Conditioner>)(s => new ResidualMlp(s.Inputs, s.Outputs, 8, 1, s.ContextSize));
         if (type == typeof(IReadOnlyList<Bijection>)) return new Bijection[] { new DiagonalScaling([4]), new DiagonalScaling([4]) };
         if (type == typeof(IReadOnlyList<long>) || type == typeof(long[])) return new long[] { 1, 0, 3, 2 };
         if (type == typeof(IReadOnlyList<Tensor>)) return new[] { zeros(2, 4) };

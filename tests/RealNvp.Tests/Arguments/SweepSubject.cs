@@ -15,38 +15,55 @@ internal sealed record SweepSubject(string Name, Func<object> Make, Func<object,
     private const int N = 2;
 
     // one of each class, and some with a context
-    private static readonly string[] models = ["Toy2D", "Tabular, context", "Image, odd last scale, context, additive", "NICE, Tabular", "Spline, Tabular", "MAF, Tabular", "MAF, mixture, plain blocks", "IAF, Tabular", "Glow, Digits8x8"];
+    private static readonly string[] models = ["Toy2D", "Tabular, context", "Image, odd last scale, context, additive", "NICE, Tabular",
+        "Spline, Tabular", "MAF, Tabular", "MAF, mixture, plain blocks", "IAF, Tabular", "Glow, Digits8x8"];
 
     public static IEnumerable<SweepSubject> All()
     {
-        foreach (var layer in LayerTable.All.DistinctBy(KindOf)) yield return new(layer.Name, layer.Make, (b, name) => OfBijection((Bijection)b, name, layer.Shape, layer.Sample));
+        foreach (var layer in LayerTable.All.DistinctBy(KindOf))
+            yield return new(layer.Name, layer.Make, (b, name) => OfBijection((Bijection)b, name, layer.Shape, layer.Sample));
         foreach (var name in models) yield return new(name, PresetTable.All[name].Build, (m, parameter) => OfFlow((Flow)m, parameter));
         foreach (var network in Networks()) yield return network;
         foreach (var transformer in Transformers()) yield return transformer;
-        foreach (var make in new Func<Density>[] { () => new StandardNormal([4]), () => new StandardLogistic([4]), () => new DiagonalNormal([4]), () => new DiagonalNormal([4], 3), () => new ClassConditionalNormal([4], 3), () => new GaussianMixture([4], 2), () => new GaussianMixture([4], 2, 3), () => new StudentT([4]), () => new UniformBox([4]), () => new ResampledNormal([4]) })
+        foreach (var make in new Func<Density>[] { () => new StandardNormal([4]), () => new StandardLogistic([4]),
+            () => new DiagonalNormal([4]), () => new DiagonalNormal([4], 3), () => new ClassConditionalNormal([4], 3), () =>
+            new GaussianMixture([4], 2), () => new GaussianMixture([4], 2, 3), () => new StudentT([4]), () => new UniformBox([4]), () =>
+            new ResampledNormal([4]) })
         {
             using var density = make();
-            yield return new($"{density.GetName()}{(density.ContextSize > 0 ? ", context" : "")}", make, (d, parameter) => parameter == "context" ? ((Density)d).ContextSize > 0 ? zeros(N, ((Density)d).ContextSize) : null : zeros(N, 4).add(0.5));
+            yield return new($"{density.GetName()}{(density.ContextSize > 0 ? ", context" : "")}", make, (d, parameter) =>
+                parameter == "context" ? ((Density)d).ContextSize > 0 ? zeros(N, ((Density)d).ContextSize) : null : zeros(N, 4).add(0.5));
         }
-        yield return new("flow of labels", () => new Flow([4], new Chain(new AffineCouplingLayer([4], Mask.FirstHalf(4), new ResidualMlp(2, 4, 8, 1, 3))), null, new LabelEncoder(3)), (f, parameter) => parameter == "context" ? zeros(N, int64) : OfFlow((Flow)f, parameter));
-        yield return new("flow on a box", () => new Flow([4], new DiagonalScaling([4]), new UniformBox([4])), (f, parameter) => OfFlow((Flow)f, parameter));
+        yield return new("flow of labels",
+            () => new Flow([4], new Chain(new AffineCouplingLayer([4], Mask.FirstHalf(4), new ResidualMlp(2, 4, 8, 1, 3))), null,
+            new LabelEncoder(3)), (f, parameter) => parameter == "context" ? zeros(N, int64) : OfFlow((Flow)f, parameter));
+        yield return new("flow on a box", () => new Flow([4], new DiagonalScaling([4]), new UniformBox([4])),
+            (f, parameter) => OfFlow((Flow)f, parameter));
         yield return new("distribution", () => new FlowDistribution(Model()), (_, parameter) => parameter == "value" ? zeros(N, 4) : null);
-        yield return new("distribution, context", () => new FlowDistribution(Model(3), zeros(N, 3)), (_, parameter) => parameter == "value" ? zeros(N, 4) : null);
+        yield return new("distribution, context", () => new FlowDistribution(Model(3), zeros(N, 3)), (_, parameter) => parameter == "value"
+            ? zeros(N, 4) : null);
         yield return new("trainer", () => new Trainer(Model(), new TrainingOptions { Epochs = 1 }), (_, _) => null);
         yield return new("optimizer", () => new AdamOptimizer(Model()), (_, _) => null);
         yield return new("mask", () => Mask.Checkerboard(4, 4), (_, _) => null);
         yield return new("shape", () => EventShape.Create(2, 4, 4), (_, _) => null);
-        foreach (var schedule in new LearningRateSchedule[] { new ConstantSchedule(), new CosineSchedule(), new ExponentialSchedule(), new StepSchedule() }) yield return new(schedule.GetType().Name, () => schedule, (_, _) => null);
+        foreach (var schedule in new LearningRateSchedule[] { new ConstantSchedule(), new CosineSchedule(), new ExponentialSchedule(),
+                new StepSchedule() })
+            yield return new(schedule.GetType().Name, () => schedule, (_, _) => null);
     }
 
-    public static RealNvpModel Model(long context = 0) => new(RealNvpOptions.Tabular(4) with { Couplings = 2, Hidden = 4, Blocks = 1, ContextSize = context, Standardize = false }, 1);
+    public static RealNvpModel Model(long context = 0) =>
+        new(RealNvpOptions.Tabular(4) with { Couplings = 2, Hidden = 4, Blocks = 1, ContextSize = context, Standardize = false }, 1);
 
     public static IEnumerable<SweepSubject> Transformers()
     {
-        foreach (var make in new Func<ScalarTransformer>[] { () => new AdditiveTransformer(), () => new AffineTransformer([1]), () => new AffineTransformer([4]), () => new SplineTransformer(3, 2), () => new SplineTransformer(3, 2, SplineTails.Box), () => new SplineTransformer(3, 2, SplineTails.Circular), () => new MixtureCdfTransformer(2), () => new SigmoidAffineTransformer(), () => new StandardizingTransformer() })
+        foreach (var make in new Func<ScalarTransformer>[] { () => new AdditiveTransformer(), () => new AffineTransformer([1]),
+            () => new AffineTransformer([4]), () => new SplineTransformer(3, 2), () => new SplineTransformer(3, 2, SplineTails.Box), () =>
+            new SplineTransformer(3, 2, SplineTails.Circular), () => new MixtureCdfTransformer(2), () =>
+            new SigmoidAffineTransformer(), () => new StandardizingTransformer() })
         {
             using var transformer = make();
-            yield return new(transformer.GetName(), make, (t, parameter) => parameter == "parameters" ? zeros(N, 4 * ((ScalarTransformer)t).ParametersPerElement) : zeros(N, 4));
+            yield return new(transformer.GetName(), make, (t, parameter) => parameter == "parameters"
+                ? zeros(N, 4 * ((ScalarTransformer)t).ParametersPerElement) : zeros(N, 4));
         }
     }
 
@@ -56,7 +73,8 @@ internal sealed record SweepSubject(string Name, Func<object> Make, Func<object,
     public static IEnumerable<SweepSubject> Networks()
     {
         foreach (var (name, make, input, context) in NetworkCases())
-            yield return new(name, make, (_, parameter) => parameter == "input" ? zeros(input).add(0.5) : parameter == "context" && context > 0 ? zeros(N, context) : null) { Input = input };
+            yield return new(name, make, (_, parameter) => parameter == "input" ? zeros(input).add(0.5) : parameter == "context"
+                && context > 0 ? zeros(N, context) : null) { Input = input };
     }
 
     private static IEnumerable<(string, Func<object>, long[], long)> NetworkCases()
@@ -67,8 +85,10 @@ internal sealed record SweepSubject(string Name, Func<object> Make, Func<object,
         yield return ("residual MLP, context", () => new ResidualMlp(2, 4, 8, 1, 3), [N, 2], 3);
         yield return ("MADE", () => new Made(4, 2, new() { Hidden = 8 }), [N, 4], 0);
         yield return ("MADE, context", () => new Made(4, 2, new() { Hidden = 8, ContextSize = 3 }), [N, 4], 3);
-        yield return ("residual network of images", () => new ResidualConvNet(2, 4, new() { HiddenChannels = 4, Blocks = 1 }), [N, 2, 4, 4], 0);
-        yield return ("residual network of images, context", () => new ResidualConvNet(2, 4, new() { HiddenChannels = 4, Blocks = 1, ContextSize = 3 }), [N, 2, 4, 4], 3);
+        yield return ("residual network of images", () => new ResidualConvNet(2, 4, new() { HiddenChannels = 4, Blocks = 1 }), [N, 2, 4, 4],
+            0);
+        yield return ("residual network of images, context",
+            () => new ResidualConvNet(2, 4, new() { HiddenChannels = 4, Blocks = 1, ContextSize = 3 }), [N, 2, 4, 4], 3);
         yield return ("Glow's network", () => new GlowConvNet(2, 4, 5), [N, 2, 4, 4], 0);
         yield return ("Glow's network, context", () => new GlowConvNet(2, 4, 5, 3), [N, 2, 4, 4], 3);
         yield return ("zero convolution", () => new ZeroConv2d(2, 4), [N, 2, 4, 4], 0);

@@ -22,7 +22,8 @@ public class AutoregressiveLayerTests
             var changed = made.call(other.unsqueeze(0), null).view(2, 4).sub(at).abs().sum(0, keepdim: false, type: float32);
             var position = Array.IndexOf(order, moved);
             for (var feature = 0; feature < 4; feature++)
-                (changed[feature].item<float>() > 0).Should().Be(Array.IndexOf(order, feature) > position, $"feature {feature} comes {(Array.IndexOf(order, feature) > position ? "after" : "not after")} feature {moved}");
+                (changed[feature].item<float>() > 0).Should().Be(Array.IndexOf(order, feature) > position,
+                    $"feature {feature} comes {(Array.IndexOf(order, feature) > position ? "after" : "not after")} feature {moved}");
         }
     }
 
@@ -34,7 +35,8 @@ public class AutoregressiveLayerTests
         manual_seed(2);
         using var made = Randomized(new Made(3, 1, new() { Hidden = 12, ContextSize = 2 }));
         var x = randn(1, 3);
-        made.call(x, zeros(1, 2)).sub(made.call(x, ones(1, 2))).abs().min().item<float>().Should().BePositive("every feature depends on the context");
+        made.call(x, zeros(1, 2)).sub(made.call(x, ones(1, 2))).abs().min().item<float>().Should()
+            .BePositive("every feature depends on the context");
     }
 
     [Fact]
@@ -56,7 +58,8 @@ public class AutoregressiveLayerTests
             none.Should().BeNull();
             same.eq(x).all().item<bool>().Should().BeTrue();
             var all = stack([.. Enumerable.Range(0, 7).Select(f => seen[f])], 2).flatten(1);
-            all.sub(made.call(x, context)).abs().max().item<double>().Should().BeLessThan(1e-14 * Math.Max(1, all.abs().max().item<double>()));
+            all.sub(made.call(x, context)).abs().max().item<double>().Should()
+                .BeLessThan(1e-14 * Math.Max(1, all.abs().max().item<double>()));
         }
     }
 
@@ -67,14 +70,20 @@ public class AutoregressiveLayerTests
         using var four = new AffineTransformer([4]);
         using var two = new Made(4, 2);
         using var three = new Made(4, 3);
-        FluentActions.Invoking(() => new AutoregressiveLayer(one, three)).Should().Throw<ArgumentException>().WithMessage("*takes 2 parameters*gives 3*new Made(4, 2*");
-        FluentActions.Invoking(() => new AutoregressiveLayer(four, two)).Should().Throw<ArgumentException>().WithMessage("*one feature at a time*new AffineTransformer([1])*");
+        FluentActions.Invoking(() => new AutoregressiveLayer(one, three)).Should().Throw<ArgumentException>()
+            .WithMessage("*takes 2 parameters*gives 3*new Made(4, 2*");
+        FluentActions.Invoking(() => new AutoregressiveLayer(four, two)).Should().Throw<ArgumentException>()
+            .WithMessage("*one feature at a time*new AffineTransformer([1])*");
         FluentActions.Invoking(() => new Made(0, 2)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*features*");
         FluentActions.Invoking(() => new Made(2, 0)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*parameters*");
-        FluentActions.Invoking(() => new Made(2, 2, new() { Hidden = 0 })).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*hidden*");
-        FluentActions.Invoking(() => new Made(2, 2, new() { Blocks = -1 })).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*blocks*");
-        FluentActions.Invoking(() => new Made(3, 2, new() { Order = [0, 1] })).Should().Throw<ArgumentException>().WithMessage("*3 numbers*got 2*");
-        FluentActions.Invoking(() => new Made(3, 2, new() { Order = [0, 1, 1] })).Should().Throw<ArgumentException>().WithMessage("*got 1 at position 2*");
+        FluentActions.Invoking(() => new Made(2, 2, new() { Hidden = 0 })).Should().Throw<ArgumentOutOfRangeException>()
+            .WithMessage("*hidden*");
+        FluentActions.Invoking(() => new Made(2, 2, new() { Blocks = -1 })).Should().Throw<ArgumentOutOfRangeException>()
+            .WithMessage("*blocks*");
+        FluentActions.Invoking(() => new Made(3, 2, new() { Order = [0, 1] })).Should().Throw<ArgumentException>()
+            .WithMessage("*3 numbers*got 2*");
+        FluentActions.Invoking(() => new Made(3, 2, new() { Order = [0, 1, 1] })).Should().Throw<ArgumentException>()
+            .WithMessage("*got 1 at position 2*");
     }
 
     private static Made Randomized(Made made)

@@ -30,8 +30,10 @@ public class ChainTests
 
     private sealed class Doubled() : Bijection(nameof(Doubled), [1])
     {
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.mul(2), SumExamples(full(x.shape[0], Math.Log(2), x.dtype)));
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) =>
+            (x.mul(2), SumExamples(full(x.shape[0], Math.Log(2), x.dtype)));
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z.div(2), SumExamples(full(z.shape[0], -Math.Log(2), z.dtype)));
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) =>
+            (z.div(2), SumExamples(full(z.shape[0], -Math.Log(2), z.dtype)));
     }
 }

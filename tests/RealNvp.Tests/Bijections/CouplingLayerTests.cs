@@ -50,7 +50,8 @@ public class CouplingLayerTests
     {
         using var scope = NewDisposeScope();
         using var net = new FirstExample();
-        FluentActions.Invoking(() => new AffineCouplingLayer([4], Mask.FirstHalf(4), net)).Should().Throw<ArgumentException>().WithMessage("*(FirstExample) maps (2, 2) to (1, 4); it must map (N, 2) to (N, 4)*");
+        FluentActions.Invoking(() => new AffineCouplingLayer([4], Mask.FirstHalf(4), net)).Should().Throw<ArgumentException>()
+            .WithMessage("*(FirstExample) maps (2, 2) to (1, 4); it must map (N, 2) to (N, 4)*");
     }
 
     private sealed class FirstExample() : nn.Module<Tensor, Tensor>(nameof(FirstExample))

@@ -22,16 +22,20 @@ public sealed class ExactConvolutionTests
             y.mul(weights).sum().backward();
             results.Add([y, x.grad!, kernel.grad!]);
         }
-        foreach (var (expected, actual) in results[0].Zip(results[1])) actual.sub(expected).abs().max().item<double>().Should().BeLessThan(1e-12);
+        foreach (var (expected, actual) in results[0].Zip(results[1]))
+            actual.sub(expected).abs().max().item<double>().Should().BeLessThan(1e-12);
     }
 
-    /// <summary>On a GPU convolutions round to TF32, so the maps of bijections and densities go through <see cref="ExactConvolution"/>; networks are free.</summary>
+    /// <summary>On a GPU convolutions round to TF32, so the maps of bijections and
+    /// densities go through <see cref="ExactConvolution"/>; networks are free.</summary>
     [Fact]
     public void No_bijection_transformer_or_density_calls_a_convolution_itself()
     {
         foreach (var folder in new[] { "Bijections", "Transformers", "Densities" })
-            foreach (var file in Directory.EnumerateFiles(Path.Combine(Repository.Root, "src", "RealNvp", folder), "*.cs", SearchOption.AllDirectories))
+            foreach (var file in Directory.EnumerateFiles(Path.Combine(Repository.Root, "src", "RealNvp", folder), "*.cs",
+                SearchOption.AllDirectories))
                 foreach (var line in File.ReadLines(file).Where(l => !l.TrimStart().StartsWith("//", StringComparison.Ordinal)))
-                    System.Text.RegularExpressions.Regex.IsMatch(line, @"\bconv(_transpose)?[123]d\(|nn\.Conv").Should().BeFalse($"{Path.GetFileName(file)}: {line.Trim()}");
+                    System.Text.RegularExpressions.Regex.IsMatch(line, @"\bconv(_transpose)?[123]d\(|nn\.Conv").Should()
+                        .BeFalse($"{Path.GetFileName(file)}: {line.Trim()}");
     }
 }

@@ -43,9 +43,11 @@ public class HaarSqueezeTests
     public void Odd_sizes_are_refused()
     {
         using var scope = NewDisposeScope();
-        FluentActions.Invoking(() => new HaarSqueeze([3, 3, 4])).Should().Throw<ArgumentException>().WithMessage("*even height and width; got 3×4*");
+        FluentActions.Invoking(() => new HaarSqueeze([3, 3, 4])).Should().Throw<ArgumentException>()
+            .WithMessage("*even height and width; got 3×4*");
         FluentActions.Invoking(() => new HaarSqueeze([3])).Should().Throw<ArgumentException>().WithMessage("*(C, H, W)*");
         using var open = new HaarSqueeze([1, -1, -1]);
-        FluentActions.Invoking(() => open.Forward(randn(1, 1, 4, 5))).Should().Throw<ArgumentException>().WithMessage("HaarSqueeze needs an even height and width*4×5*");
+        FluentActions.Invoking(() => open.Forward(randn(1, 1, 4, 5))).Should().Throw<ArgumentException>()
+            .WithMessage("HaarSqueeze needs an even height and width*4×5*");
     }
 }

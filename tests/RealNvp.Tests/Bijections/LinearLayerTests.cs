@@ -71,7 +71,8 @@ public class LinearLayerTests
     public void Bad_shapes_and_counts_are_refused()
     {
         FluentActions.Invoking(() => new InvertibleLinear([2, 3])).Should().Throw<ArgumentException>().WithMessage("*[D]*[C, H, W]*");
-        FluentActions.Invoking(() => new InvertibleLinear([3], LinearForm.Qr, 0)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*reflections*");
+        FluentActions.Invoking(() => new InvertibleLinear([3], LinearForm.Qr, 0)).Should().Throw<ArgumentOutOfRangeException>()
+            .WithMessage("*reflections*");
         FluentActions.Invoking(() => new InvertibleLinear([3], (LinearForm)9)).Should().Throw<ArgumentOutOfRangeException>();
     }
 
@@ -90,9 +91,13 @@ public class LinearLayerTests
     public void An_order_that_is_no_permutation_is_refused()
     {
         FluentActions.Invoking(() => new Permutation([3], [0, 1])).Should().Throw<ArgumentException>().WithMessage("*3 numbers*got 2*");
-        FluentActions.Invoking(() => new Permutation([3], [0, 1, 1])).Should().Throw<ArgumentException>().WithMessage("*once; got 1 at position 2*");
-        FluentActions.Invoking(() => new Permutation([3], [2, 2, 1])).Should().Throw<ArgumentException>().WithMessage("*once; got 2 at position 1*");
-        FluentActions.Invoking(() => new Permutation([3], [0, 1, 3])).Should().Throw<ArgumentException>().WithMessage("*got 3 at position 2*");
-        FluentActions.Invoking(() => Permutation.Reversal([-1, 2, 2])).Should().Throw<ArgumentException>().WithMessage("*number of channels*");
+        FluentActions.Invoking(() => new Permutation([3], [0, 1, 1])).Should().Throw<ArgumentException>()
+            .WithMessage("*once; got 1 at position 2*");
+        FluentActions.Invoking(() => new Permutation([3], [2, 2, 1])).Should().Throw<ArgumentException>()
+            .WithMessage("*once; got 2 at position 1*");
+        FluentActions.Invoking(() => new Permutation([3], [0, 1, 3])).Should().Throw<ArgumentException>()
+            .WithMessage("*got 3 at position 2*");
+        FluentActions.Invoking(() => Permutation.Reversal([-1, 2, 2])).Should().Throw<ArgumentException>()
+            .WithMessage("*number of channels*");
     }
 }

@@ -28,7 +28,8 @@ public class MaskTests
     [Fact]
     public void The_complement_exchanges_kept_and_transformed_and_twice_is_the_mask()
     {
-        foreach (var mask in new[] { Mask.Checkerboard(2, 3), Mask.ChannelWise(5), Mask.Alternating(2), new Mask([2, 2], [true, true, true, false]) })
+        foreach (var mask in new[] { Mask.Checkerboard(2, 3), Mask.ChannelWise(5), Mask.Alternating(2),
+            new Mask([2, 2], [true, true, true, false]) })
         {
             (!mask).Should().Be(mask.Complement);
             (!mask).Shape.Should().Equal(mask.Shape);

@@ -19,7 +19,8 @@ public class PeriodicConv2dTests
         layer.Inverse(x).Value.sub(x).abs().max().item<float>().Should().BeLessThan(1e-6f);
     }
 
-    [Theory, InlineData(3, 5, 3), InlineData(4, 6, 3), InlineData(4, 4, 2), InlineData(5, 4, 4), InlineData(1, 1, 1), InlineData(2, 1, 1), InlineData(1, 2, 1)]
+    [Theory, InlineData(3, 5, 3), InlineData(4, 6, 3), InlineData(4, 4, 2), InlineData(5, 4, 4), InlineData(1, 1, 1), InlineData(2, 1, 1),
+        InlineData(1, 2, 1)]
     public void The_log_determinant_is_that_of_the_whole_matrix(long height, long width, long size)
     {
         using var scope = NewDisposeScope();
@@ -71,7 +72,8 @@ public class PeriodicConv2dTests
         foreach (var values in new[] { new float[] { 0, 0, 0, 0 }, [1, -1, 0, 0], [1, 1, 0, 0], [float.NaN, 0, 0, 1] })
         {
             using (no_grad()) kernel.copy_(tensor(values).reshape(1, 1, 2, 2));
-            FluentActions.Invoking(() => layer.Inverse(randn(2, 1, 4, 4))).Should().Throw<InvalidOperationException>().WithMessage("The kernel of PeriodicConv2d has no inverse*smaller learning rate*");
+            FluentActions.Invoking(() => layer.Inverse(randn(2, 1, 4, 4))).Should().Throw<InvalidOperationException>()
+                .WithMessage("The kernel of PeriodicConv2d has no inverse*smaller learning rate*");
         }
     }
 
@@ -80,11 +82,15 @@ public class PeriodicConv2dTests
     {
         using var scope = NewDisposeScope();
         FluentActions.Invoking(() => new PeriodicConv2d([3])).Should().Throw<ArgumentException>().WithMessage("*[C, H, W]*(3,)*");
-        FluentActions.Invoking(() => new PeriodicConv2d([-1, 4, 4])).Should().Throw<ArgumentException>().WithMessage("*known number of channels*");
-        FluentActions.Invoking(() => new PeriodicConv2d([1, 4, 4], 0)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*at least 1*");
-        FluentActions.Invoking(() => new PeriodicConv2d([1, 4, 2])).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*larger than the image*4×2*");
+        FluentActions.Invoking(() => new PeriodicConv2d([-1, 4, 4])).Should().Throw<ArgumentException>()
+            .WithMessage("*known number of channels*");
+        FluentActions.Invoking(() => new PeriodicConv2d([1, 4, 4], 0)).Should().Throw<ArgumentOutOfRangeException>()
+            .WithMessage("*at least 1*");
+        FluentActions.Invoking(() => new PeriodicConv2d([1, 4, 2])).Should().Throw<ArgumentOutOfRangeException>()
+            .WithMessage("*larger than the image*4×2*");
         using var open = new PeriodicConv2d([1, -1, -1]);
-        FluentActions.Invoking(() => open.Forward(randn(1, 1, 2, 5))).Should().Throw<ArgumentException>().WithMessage("PeriodicConv2d has a kernel of 3×3*2×5*");
+        FluentActions.Invoking(() => open.Forward(randn(1, 1, 2, 5))).Should().Throw<ArgumentException>()
+            .WithMessage("PeriodicConv2d has a kernel of 3×3*2×5*");
     }
 
     private static void Draw(nn.Module layer, int seed, double spread)

@@ -56,7 +56,8 @@ public class PreprocessingTests
         // whatever x and the noise are, and that of an integer is (1 - 2α)/K
         using var scope = NewDisposeScope();
         const double alpha = 0.05;
-        var options = RealNvpOptions.Image([1, 4, 4], scales: 2, blocks: 0, hidden: 2) with { Levels = levels, LogitAlpha = alpha, FlowBatchNorm = false, Base = BaseDensityKind.StandardLogistic };
+        var options = RealNvpOptions.Image([1, 4, 4], scales: 2, blocks: 0, hidden: 2) with { Levels = levels, LogitAlpha = alpha,
+            FlowBatchNorm = false, Base = BaseDensityKind.StandardLogistic };
         using var model = new RealNvpModel(options, seed: 0);
         model.to(float64);
         using var generator = new Generator(1);
@@ -65,7 +66,8 @@ public class PreprocessingTests
         foreach (var seed in new long[] { 0, 1, 99 })
         {
             foreach (var value in model.BitsPerDim(x, seed: seed).data<double>()) value.Should().BeApproximately(bits, 1e-12);
-            foreach (var value in model.LogProb(x, seed: seed).data<double>()) value.Should().BeApproximately(-16 * bits * Math.Log(2), 1e-10);
+            foreach (var value in model.LogProb(x, seed: seed).data<double>())
+                value.Should().BeApproximately(-16 * bits * Math.Log(2), 1e-10);
         }
         model.Evaluate(x).BitsPerDim.Should().BeApproximately(bits, 1e-12);
         model.to(float32);
@@ -79,7 +81,8 @@ public class PreprocessingTests
         const int levels = 17;
         const double alpha = 0.05;
         const long seed = 7;
-        var options = RealNvpOptions.Image([1, 4, 4], scales: 2, blocks: 1, hidden: 2) with { Levels = levels, LogitAlpha = alpha, FlowBatchNorm = false };
+        var options = RealNvpOptions.Image([1, 4, 4], scales: 2, blocks: 1, hidden: 2) with { Levels = levels, LogitAlpha = alpha,
+            FlowBatchNorm = false };
         using var model = new RealNvpModel(options, seed: 0);
         model.to(float64);
         using var generator = new Generator(3);
@@ -126,7 +129,8 @@ public class PreprocessingTests
             var (z, logDet) = layer.Forward(x);
             z.min().item<float>().Should().BeGreaterThanOrEqualTo(0);
             z.max().item<float>().Should().BeLessThan(1);
-            layer.Inverse(z).Value.ne(x).sum().item<long>().Should().Be(0, "every one of the {0} integers in 0 ... {1} comes back", x.numel(), levels - 1);
+            layer.Inverse(z).Value.ne(x).sum().item<long>().Should().Be(0, "every one of the {0} integers in 0 ... {1} comes back",
+                x.numel(), levels - 1);
             logDet.item<float>().Should().BeApproximately((float)(-x.numel() * Math.Log(levels)), 1e-6f * x.numel());
             var noise = z.to(float64).mul(levels).sub(x);
             noise.mean().item<double>().Should().BeApproximately(0.5, 1e-3);
@@ -228,9 +232,13 @@ public class PreprocessingTests
         using var scope = NewDisposeScope();
         using var flow = new Flow([2], new UniformDequantization(4));
         foreach (var bad in new[] { 0.5, 4, -1, 1e9 })
-            FluentActions.Invoking(() => flow.LogProb(tensor(new[,] { { 1, bad } }))).Should().Throw<ArgumentException>().WithMessage("*expects whole numbers in 0 ... 3*");
-        FluentActions.Invoking(() => flow.LogProb(tensor(new[,] { { 0, 0.5 } }))).Should().Throw<ArgumentException>().WithMessage("*with fractions. Data in [[]0, 1] must be turned back into whole numbers first: (x * 3).round().*".Replace("[[]", "[", StringComparison.Ordinal));
-        FluentActions.Invoking(() => flow.LogProb(tensor(new[,] { { 1.5, 2 } }))).Should().Throw<ArgumentException>().Which.Message.Should().NotContain("turned back");
+            FluentActions.Invoking(() => flow.LogProb(tensor(new[,] { { 1, bad } }))).Should().Throw<ArgumentException>()
+                .WithMessage("*expects whole numbers in 0 ... 3*");
+        FluentActions.Invoking(() => flow.LogProb(tensor(new[,] { { 0, 0.5 } }))).Should().Throw<ArgumentException>()
+            .WithMessage("*with fractions. Data in [[]0, 1] must be turned back into whole numbers first: (x * 3).round().*".Replace("[[]",
+            "[", StringComparison.Ordinal));
+        FluentActions.Invoking(() => flow.LogProb(tensor(new[,] { { 1.5, 2 } }))).Should().Throw<ArgumentException>().Which.Message.Should()
+            .NotContain("turned back");
         flow.LogProb(tensor(new[,] { { 3.0, 0 } })).shape.Should().Equal(1);
     }
 
@@ -243,7 +251,8 @@ public class PreprocessingTests
         foreach (var probability in new[] { -0.1, 1.1, double.NaN })
             Refused(() => _ = new RandomHorizontalFlip(probability), "*probability must be in [[]0, 1]*");
 
-        static void Refused(Action action, string message) => action.Should().Throw<ArgumentOutOfRangeException>().WithMessage(message.Replace("[[]", "[", StringComparison.Ordinal));
+        static void Refused(Action action, string message) =>
+            action.Should().Throw<ArgumentOutOfRangeException>().WithMessage(message.Replace("[[]", "[", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -251,19 +260,23 @@ public class PreprocessingTests
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        foreach (var (bits, dtype, fits) in new[] { (8, float32, true), (20, float32, true), (21, float32, false), (24, float32, false), (24, float64, true) })
+        foreach (var (bits, dtype, fits) in new[] { (8, float32, true), (20, float32, true), (21, float32, false), (24, float32, false),
+            (24, float64, true) })
         {
             var x = randint(0, 1L << bits, [20_000, 2], dtype: int64).to(dtype);
-            foreach (var layer in new Bijection[] { new UniformDequantization(1 << bits, [2]), new VariationalDequantization([2], 1 << bits, 2, 4) })
+            foreach (var layer in new Bijection[] { new UniformDequantization(1 << bits, [2]), new VariationalDequantization([2], 1 << bits,
+                2, 4) })
                 using (layer)
                 {
                     layer.to(dtype);
                     if (fits)
                     {
-                        layer.Inverse(layer.Forward(x).Value).Value.equal(x).all().item<bool>().Should().BeTrue("{0} levels in {1}", 1 << bits, dtype);
+                        layer.Inverse(layer.Forward(x).Value).Value.equal(x).all().item<bool>().Should().BeTrue("{0} levels in {1}",
+                            1 << bits, dtype);
                         continue;
                     }
-                    layer.Invoking(l => l.Forward(x)).Should().Throw<InvalidOperationException>().WithMessage($"{layer.GetName()} has {1 << bits} levels*it holds 1048576*model.to(torch.float64)*");
+                    layer.Invoking(l => l.Forward(x)).Should().Throw<InvalidOperationException>()
+                        .WithMessage($"{layer.GetName()} has {1 << bits} levels*it holds 1048576*model.to(torch.float64)*");
                     layer.Invoking(l => l.Inverse(x)).Should().Throw<InvalidOperationException>();
                 }
         }

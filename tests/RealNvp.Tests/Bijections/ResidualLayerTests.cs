@@ -173,7 +173,8 @@ public class ResidualLayerTests
         // Sylvester's identity: the determinant of M×M stands for that of D×D
         for (var n = 0; n < 7; n++)
         {
-            var (_, expected) = linalg.slogdet(eye(3, dtype: float64).add(a[n].cosh().square().reciprocal().diag().matmul(inner).matmul(outer)));
+            var (_, expected) =
+                linalg.slogdet(eye(3, dtype: float64).add(a[n].cosh().square().reciprocal().diag().matmul(inner).matmul(outer)));
             logDet[n].item<double>().Should().BeApproximately(expected.item<double>(), 1e-12);
         }
 
@@ -182,7 +183,8 @@ public class ResidualLayerTests
 
     [Theory, InlineData(0), InlineData(6)]
     public void A_Sylvester_layer_has_1_to_D_directions(long directions) =>
-        FluentActions.Invoking(() => new SylvesterLayer([5], directions)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*1 to 5*");
+        FluentActions.Invoking(() => new SylvesterLayer([5], directions)).Should().Throw<ArgumentOutOfRangeException>()
+            .WithMessage("*1 to 5*");
 
     [Fact]
     public void Values_without_a_root_are_an_error_that_names_the_layer()
@@ -196,10 +198,13 @@ public class ResidualLayerTests
     [Fact]
     public void Bad_arguments_are_refused()
     {
-        FluentActions.Invoking(() => new PlanarLayer([2, 3, 3])).Should().Throw<ArgumentException>().WithMessage("A planar layer needs a vector [D]*(2, 3, 3)*");
+        FluentActions.Invoking(() => new PlanarLayer([2, 3, 3])).Should().Throw<ArgumentException>()
+            .WithMessage("A planar layer needs a vector [D]*(2, 3, 3)*");
         FluentActions.Invoking(() => new PlanarLayer([-1])).Should().Throw<ArgumentException>().WithMessage("*known size*");
-        FluentActions.Invoking(() => new RadialLayer([2, 3, 3])).Should().Throw<ArgumentException>().WithMessage("A radial layer needs a vector [D]*(2, 3, 3)*");
-        FluentActions.Invoking(() => new SylvesterLayer([2, 3, 3])).Should().Throw<ArgumentException>().WithMessage("A Sylvester layer needs a vector [D]*(2, 3, 3)*");
+        FluentActions.Invoking(() => new RadialLayer([2, 3, 3])).Should().Throw<ArgumentException>()
+            .WithMessage("A radial layer needs a vector [D]*(2, 3, 3)*");
+        FluentActions.Invoking(() => new SylvesterLayer([2, 3, 3])).Should().Throw<ArgumentException>()
+            .WithMessage("A Sylvester layer needs a vector [D]*(2, 3, 3)*");
         FluentActions.Invoking(() => new PlanarLayer([2], (PlanarActivation)7)).Should().Throw<ArgumentOutOfRangeException>();
     }
 

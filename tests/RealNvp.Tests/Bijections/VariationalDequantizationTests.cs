@@ -49,11 +49,15 @@ public class VariationalDequantizationTests
         {
             using var scope = NewDisposeScope();
             manual_seed(5);
-            Bijection first = variational ? new VariationalDequantization([2], 4, couplings: 2, hidden: 16) : new UniformDequantization(4, [2]);
-            using var flow = new Flow([2], new Chain(first, new LogitTransform(0.01, [2]), new AffineCouplingLayer([2], Mask.Alternating(2), new ResidualMlp(1, 2, 16, 1)), new AffineCouplingLayer([2], !Mask.Alternating(2), new ResidualMlp(1, 2, 16, 1)), new DiagonalScaling([2])));
+            Bijection first = variational ? new VariationalDequantization([2], 4, couplings: 2, hidden: 16)
+                : new UniformDequantization(4, [2]);
+            using var flow = new Flow([2], new Chain(first, new LogitTransform(0.01, [2]), new AffineCouplingLayer([2], Mask.Alternating(2),
+                new ResidualMlp(1, 2, 16, 1)), new AffineCouplingLayer([2], !Mask.Alternating(2), new ResidualMlp(1, 2, 16, 1)),
+                new DiagonalScaling([2])));
             flow.IsBound.Should().BeTrue();
             var k = rand(1024, 1).ge(0.3).to(int64).repeat(1, 2);
-            using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 25, BatchSize = 128, LearningRate = 1e-2, ValidationFraction = 0, Seed = 1 });
+            using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 25, BatchSize = 128, LearningRate = 1e-2,
+                ValidationFraction = 0, Seed = 1 });
             trainer.Fit(TrainingData.From(k));
             var result = flow.Evaluate(k, seed: 3);
             result.IsBound.Should().BeTrue();
@@ -74,14 +78,16 @@ public class VariationalDequantizationTests
         flow.Decode(flow.Encode(k, seed: 1)).sub(k).abs().max().item<float>().Should().Be(0);
         flow.LogProb(k, seed: 1).eq(flow.LogProb(k, seed: 1)).all().item<bool>().Should().BeTrue();
         flow.Sample(3, seed: 1).frac().abs().max().item<float>().Should().Be(0);
-        FluentActions.Invoking(() => flow.LogProb(k.add(1).mul(2))).Should().Throw<ArgumentException>().WithMessage("*expects whole numbers in 0 ... 255*");
+        FluentActions.Invoking(() => flow.LogProb(k.add(1).mul(2))).Should().Throw<ArgumentException>()
+            .WithMessage("*expects whole numbers in 0 ... 255*");
     }
 
     [Fact]
     public void What_does_not_fit_is_refused()
     {
         using var wrong = new ActNorm([3]);
-        FluentActions.Invoking(() => new VariationalDequantization([2], 4, wrong)).Should().Throw<ArgumentException>().WithMessage("*side by side, (4,); it takes (3,)*");
+        FluentActions.Invoking(() => new VariationalDequantization([2], 4, wrong)).Should().Throw<ArgumentException>()
+            .WithMessage("*side by side, (4,); it takes (3,)*");
         FluentActions.Invoking(() => new VariationalDequantization([1], 4)).Should().Throw<ArgumentException>().WithMessage("*at least 2*");
         FluentActions.Invoking(() => new VariationalDequantization([2], 1)).Should().Throw<ArgumentOutOfRangeException>();
     }
@@ -95,7 +101,8 @@ public class VariationalDequantizationTests
         logDet.add(3 * Math.Log(7)).abs().mean().item<float>().Should().BeLessThan(0.03f, "but for the edges");
         logDet.add(3 * Math.Log(7)).mean().item<float>().Should().BeApproximately(0, 0.01f);
         var u = z.mul(7).sub(2);
-        foreach (var edge in new[] { 0.05, 0.3, 0.9 }) u.lt(edge).to(float32).mean().item<float>().Should().BeApproximately((float)edge, 0.006f);
+        foreach (var edge in new[] { 0.05, 0.3, 0.9 })
+            u.lt(edge).to(float32).mean().item<float>().Should().BeApproximately((float)edge, 0.006f);
     }
 
     private static VariationalDequantization Make(EventShape shape, int levels)

@@ -11,37 +11,53 @@ namespace RealNvp.Tests.Checking;
 /// </summary>
 internal static class BrokenLayers
 {
-    public static IReadOnlyDictionary<string, (Func<Bijection> Make, FlowLaw Law)> All { get; } = new Dictionary<string, (Func<Bijection>, FlowLaw)>
+    public static IReadOnlyDictionary<string, (Func<Bijection> Make, FlowLaw Law)> All { get; } = new Dictionary<string, (Func<Bijection>,
+        FlowLaw)>
     {
-        ["log-det of the wrong sign in both directions"] = (() => new Elementwise { LogDet = (l, _, _) => l.neg() }, FlowLaw.NumericalLogDet),
+        ["log-det of the wrong sign in both directions"] = (() => new Elementwise { LogDet = (l, _, _) => l.neg() },
+            FlowLaw.NumericalLogDet),
         ["wrong sign, by autograd"] = (() => new Elementwise { LogDet = (l, _, _) => l.neg() }, FlowLaw.AutogradLogDet),
-        ["inverse with forward's log-det"] = (() => new Elementwise { LogDet = (l, _, inverse) => inverse ? l.neg() : l }, FlowLaw.OppositeLogDets),
+        ["inverse with forward's log-det"] = (() => new Elementwise { LogDet = (l, _, inverse) => inverse ? l.neg() : l },
+            FlowLaw.OppositeLogDets),
         ["a missing term of the log-det"] = (() => new Elementwise { LogDet = (l, e, _) => l.sub(e[.., 0]) }, FlowLaw.NumericalLogDet),
         ["a log-det that misses a constant in both directions"] = (() => new Doubled(), FlowLaw.NumericalLogDet),
         ["a log-det summed over the batch"] = (() => new Elementwise { LogDet = (_, e, _) => e.sum([0L], keepdim: false) }, FlowLaw.Shapes),
-        ["a log-det of the whole batch for each example"] = (() => new Elementwise { LogDet = (l, e, _) => e.sum().expand(e.shape[0]).add(l.mul(0)) }, FlowLaw.NumericalLogDet),
+        ["a log-det of the whole batch for each example"] =
+            (() => new Elementwise { LogDet = (l, e, _) => e.sum().expand(e.shape[0]).add(l.mul(0)) }, FlowLaw.NumericalLogDet),
         ["a log-det that is not summed"] = (() => new Elementwise { LogDet = (_, e, _) => e }, FlowLaw.Shapes),
         ["a log-det that is a mean"] = (() => new Elementwise { LogDet = (_, e, _) => e.mean([1L]) }, FlowLaw.NumericalLogDet),
-        ["a log-det that is right only at the identity"] = (() => new Elementwise { LogDet = (l, _, _) => l.mul(2).sinh().mul(0.5).mul(1.1) }, FlowLaw.NumericalLogDet),
-        ["leakage between examples"] = (() => new Elementwise { Before = (x, _) => x.add(x.mean([0L], keepdim: true).mul(0.01)) }, FlowLaw.BatchIndependence),
+        ["a log-det that is right only at the identity"] =
+            (() => new Elementwise { LogDet = (l, _, _) => l.mul(2).sinh().mul(0.5).mul(1.1) }, FlowLaw.NumericalLogDet),
+        ["leakage between examples"] = (() => new Elementwise { Before = (x, _) => x.add(x.mean([0L], keepdim: true).mul(0.01)) },
+            FlowLaw.BatchIndependence),
         ["evaluation with the statistics of the batch"] = (() => new BatchStatisticsInEvaluation(), FlowLaw.BatchIndependence),
         ["mixing in training that is not declared"] = (() => new UndeclaredMixing(), FlowLaw.TrainingBatchDeclared),
         ["mixing that is declared and does not happen"] = (() => new OverdeclaredMixing(), FlowLaw.TrainingBatchDeclared),
         ["a parameter that is not used"] = (() => new Elementwise(extra: true), FlowLaw.ParameterGradients),
         ["a parameter that is detached"] = (() => new Elementwise { Weight = w => w.detach() }, FlowLaw.ParameterGradients),
-        ["a gradient that is cut in the log-det"] = (() => new Elementwise { LogDet = (l, _, _) => l.detach() }, FlowLaw.ParameterGradients),
+        ["a gradient that is cut in the log-det"] = (() => new Elementwise { LogDet = (l, _, _) => l.detach() },
+            FlowLaw.ParameterGradients),
         ["an input that is detached"] = (() => new Elementwise { Before = (x, _) => x.detach() }, FlowLaw.InputGradients),
-        ["an inverse of something else"] = (() => new Elementwise { Before = (x, inverse) => inverse ? x.mul(1.001) : x }, FlowLaw.InverseUndoesForward),
-        ["an inverse that is wrong for large values only"] = (() => new Elementwise { Before = (x, inverse) => inverse ? x.clamp(-50, 50) : x }, FlowLaw.ForwardUndoesInverse),
-        ["infinity for large values"] = (() => new Elementwise { LogDet = (l, _, _) => l.mul(1), Before = (x, _) => x.add(x.abs().sub(5000).clamp(0).exp().sub(1)) }, FlowLaw.FiniteValues),
+        ["an inverse of something else"] = (() => new Elementwise { Before = (x, inverse) => inverse ? x.mul(1.001) : x },
+            FlowLaw.InverseUndoesForward),
+        ["an inverse that is wrong for large values only"] = (() => new Elementwise { Before = (x, inverse) => inverse ? x.clamp(-50, 50)
+            : x }, FlowLaw.ForwardUndoesInverse),
+        ["infinity for large values"] = (() => new Elementwise { LogDet = (l, _, _) => l.mul(1),
+            Before = (x, _) => x.add(x.abs().sub(5000).clamp(0).exp().sub(1)) }, FlowLaw.FiniteValues),
         ["NaN at zero"] = (() => new Elementwise { Before = (x, _) => x.mul(x.div(x)) }, FlowLaw.FiniteValues),
-        ["a tensor on the default device"] = (() => new Elementwise { Before = (x, _) => x.add(zeros(1, dtype: x.dtype)) }, FlowLaw.DeviceFollowsInput),
-        ["a tensor of the default dtype"] = (() => new Elementwise { Before = (x, _) => x.add(zeros(1, device: x.device)) }, FlowLaw.DtypeFollowsInput),
+        ["a tensor on the default device"] = (() => new Elementwise { Before = (x, _) => x.add(zeros(1, dtype: x.dtype)) },
+            FlowLaw.DeviceFollowsInput),
+        ["a tensor of the default dtype"] = (() => new Elementwise { Before = (x, _) => x.add(zeros(1, device: x.device)) },
+            FlowLaw.DtypeFollowsInput),
         ["a log-det in float32"] = (() => new Elementwise { LogDet = (l, _, _) => l.to(float32) }, FlowLaw.DtypeFollowsInput),
-        ["a leaked tensor"] = (() => new Elementwise { Before = (x, _) => { x.add(1).DetachFromDisposeScope(); return x; } }, FlowLaw.NoTensorLeft),
-        ["an input changed in place"] = (() => new Elementwise { Before = (x, _) => { using (no_grad()) x.mul_(1.5); return x; } }, FlowLaw.InputUntouched),
-        ["a view of a tensor that may be strided"] = (() => new Elementwise { Before = (x, _) => x.view(-1).view(x.shape) }, FlowLaw.StridedInputs),
-        ["raw memory read as contiguous"] = (() => new Elementwise { Before = (x, _) => x.as_strided(x.shape, [x.shape[1], 1]) }, FlowLaw.StridedInputs),
+        ["a leaked tensor"] = (() => new Elementwise { Before = (x, _) => { x.add(1).DetachFromDisposeScope(); return x; } },
+            FlowLaw.NoTensorLeft),
+        ["an input changed in place"] = (() => new Elementwise { Before = (x, _) => { using (no_grad()) x.mul_(1.5); return x; } },
+            FlowLaw.InputUntouched),
+        ["a view of a tensor that may be strided"] = (() => new Elementwise { Before = (x, _) => x.view(-1).view(x.shape) },
+            FlowLaw.StridedInputs),
+        ["raw memory read as contiguous"] = (() => new Elementwise { Before = (x, _) => x.as_strided(x.shape, [x.shape[1], 1]) },
+            FlowLaw.StridedInputs),
         ["no batch of 1"] = (() => new Elementwise { Before = (x, _) => x.squeeze() }, FlowLaw.BatchSizes),
         ["no batch of 0"] = (() => new Elementwise { LogDet = (l, e, _) => e.reshape(e.shape[0], -1).sum([1L]) }, FlowLaw.BatchSizes),
         ["a context that is not used"] = (() => new ContextIgnored(), FlowLaw.ContextMatters),
@@ -120,7 +136,8 @@ internal static class BrokenLayers
             return (x.div(deviation).mul(log_scale.exp()), SumExamples(log_scale.sub(deviation.log()).expand_as(x)));
         }
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z.mul(log_scale.neg().exp()), SumExamples(log_scale.neg().expand_as(z)));
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) =>
+            (z.mul(log_scale.neg().exp()), SumExamples(log_scale.neg().expand_as(z)));
     }
 
     private sealed class UndeclaredMixing() : Elementwise(name: nameof(UndeclaredMixing))
@@ -144,7 +161,8 @@ internal static class BrokenLayers
 
         protected virtual Tensor Shift(Tensor context) => linear.forward(context.mul(0));
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => base.ForwardCore(x.add(Shift(pass.Context!)), default);
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) =>
+            base.ForwardCore(x.add(Shift(pass.Context!)), default);
 
         protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
         {
@@ -155,7 +173,8 @@ internal static class BrokenLayers
 
     private sealed class ContextDetached() : ContextIgnored(nameof(ContextDetached))
     {
-        protected override Tensor Shift(Tensor context) => ((nn.Module<Tensor, Tensor>)named_children().Single().module).call(context.detach());
+        protected override Tensor Shift(Tensor context) =>
+            ((nn.Module<Tensor, Tensor>)named_children().Single().module).call(context.detach());
     }
 
     /// <summary>Remembers the largest input that training saw in a plain number.</summary>
@@ -185,7 +204,8 @@ internal static class BrokenLayers
 
         public HiddenTensor() : base(name: nameof(HiddenTensor)) => order = made++ % 2 == 0 ? [1, 2, 3, 0] : [2, 3, 0, 1];
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => base.ForwardCore(x.index_select(1, tensor(order, device: x.device)), pass);
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) =>
+            base.ForwardCore(x.index_select(1, tensor(order, device: x.device)), pass);
 
         protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
         {
@@ -213,7 +233,8 @@ internal static class BrokenLayers
         private static readonly Random random = new(3);
 
         protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) =>
-            base.ForwardCore(seeded ? x.add(rand(x.shape, dtype: x.dtype, device: x.device, generator: pass.Generator)) : x.add(random.NextDouble()), pass);
+            base.ForwardCore(seeded ? x.add(rand(x.shape, dtype: x.dtype, device: x.device, generator: pass.Generator))
+                : x.add(random.NextDouble()), pass);
     }
 
     /// <summary>Claims that the first feature is a circle, and moves the second one by it.</summary>

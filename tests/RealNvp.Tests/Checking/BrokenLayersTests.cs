@@ -15,7 +15,8 @@ public class BrokenLayersTests
     {
         var (make, law) = BrokenLayers.All[name];
         var report = FlowCheck.Verify(make, [4]);
-        report.Failures.Select(f => f.Law).Distinct().Should().HaveCountLessThan(15, "a mistake breaks what follows from it, and not everything");
+        report.Failures.Select(f => f.Law).Distinct().Should().HaveCountLessThan(15,
+            "a mistake breaks what follows from it, and not everything");
         report.Failures.Select(f => f.Law).Should().Contain(law);
         var throws = () => report.ThrowIfFailed();
         throws.Should().Throw<FlowCheckException>().WithMessage($"*FAIL {law}*{law} failed in float*error*tolerance*");
@@ -45,7 +46,10 @@ public class BrokenLayersTests
     public void A_failure_says_which_law_on_which_input_by_how_much_and_in_which_dtype()
     {
         var failure = FlowCheck.Verify(BrokenLayers.All["an inverse that is wrong for large values only"].Make, [4]).Failures.First();
-        failure.ToString().Should().MatchRegex(@"^InverseUndoesForward failed in float64 at x: extremes \(-10000 and 10000\): error [0-9.]+e\+0?3, tolerance [0-9.]+e[-+][0-9]+\. .+example \d");
+        failure.ToString().Should()
+            .MatchRegex(
+            @"^InverseUndoesForward failed in float64 at x: extremes \(-10000 and 10000\): error [0-9.]+e\+0?3, " +
+            @"tolerance [0-9.]+e[-+][0-9]+\. .+example \d");
         failure.Error.Should().BeGreaterThan(1000);
         failure.Tolerance.Should().BeLessThan(1);
     }

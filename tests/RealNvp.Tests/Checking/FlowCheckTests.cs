@@ -18,7 +18,8 @@ public class FlowCheckTests
         try
         {
             // the best of three: the first also compiles, and something else may run on the machine
-            var seconds = Enumerable.Range(0, 3).Select(_ => FlowCheck.Verify(ImageCoupling, [3, 8, 8]).ThrowIfFailed().Elapsed.TotalSeconds);
+            var seconds = Enumerable.Range(0, 3)
+                .Select(_ => FlowCheck.Verify(ImageCoupling, [3, 8, 8]).ThrowIfFailed().Elapsed.TotalSeconds);
             seconds.Any(s => s < 5).Should().BeTrue("one of three reports takes less than 5 seconds");
         }
         finally { set_num_threads(threads); }
@@ -37,7 +38,8 @@ public class FlowCheckTests
         manual_seed(5).Dispose();
         FlowCheck.Verify(layer, [4]).ThrowIfFailed();
         rand(3).equal(expectedDraw).all().item<bool>().Should().BeTrue("torch's generator goes on where it was");
-        foreach (var (key, tensor) in layer.state_dict()) tensor.equal(before[key]).all().item<bool>().Should().BeTrue("{0} is as it was", key);
+        foreach (var (key, tensor) in layer.state_dict())
+            tensor.equal(before[key]).all().item<bool>().Should().BeTrue("{0} is as it was", key);
         layer.parameters().Should().OnlyContain(p => p.dtype == float32);
         layer.training.Should().BeTrue();
         layer.Layers[0].training.Should().BeFalse();
@@ -49,7 +51,8 @@ public class FlowCheckTests
     [Fact]
     public void The_same_seed_gives_the_same_report_and_another_seed_another()
     {
-        var (one, two, other) = (FlowCheck.Verify(Coupling, [4]), FlowCheck.Verify(Coupling, [4]), FlowCheck.Verify(Coupling, [4], new() { Seed = 2 }));
+        var (one, two, other) = (FlowCheck.Verify(Coupling, [4]), FlowCheck.Verify(Coupling, [4]),
+            FlowCheck.Verify(Coupling, [4], new() { Seed = 2 }));
         two.Results.Should().Equal(one.Results);
         other.Results.Should().NotEqual(one.Results);
     }
@@ -60,7 +63,8 @@ public class FlowCheckTests
         var report = FlowCheck.Verify(Coupling, [4]).ThrowIfFailed();
         report.Passed.Should().BeTrue();
         report.Failures.Should().BeEmpty();
-        report.Results.Select(r => r.Law).Distinct().Should().BeEquivalentTo(Enum.GetValues<FlowLaw>().Where(l => l is not (FlowLaw.ContextMatters or FlowLaw.ContinuousOnCircles)), "it takes no context, and claims no circle");
+        report.Results.Select(r => r.Law).Distinct().Should().BeEquivalentTo(Enum.GetValues<FlowLaw>()
+            .Where(l => l is not (FlowLaw.ContextMatters or FlowLaw.ContinuousOnCircles)), "it takes no context, and claims no circle");
         report.Results.Select(r => r.Dtype).Distinct().Should().Equal(float64, float32);
         var text = report.ToString();
         text.Should().StartWith("AffineCouplingLayer (4,): all laws hold (");
@@ -118,13 +122,17 @@ public class FlowCheckTests
     public void Points_are_checked_at_the_knots_of_a_layer()
     {
         var knots = new FlowCheckOptions { Points = [-1, 0, 1] };
-        FlowCheck.Verify(() => new KnottedLayer(), [3], knots).ThrowIfFailed().Results.Should().Contain(r => r.Input.StartsWith("x: the point -1", StringComparison.Ordinal));
+        FlowCheck.Verify(() => new KnottedLayer(), [3], knots).ThrowIfFailed().Results.Should()
+            .Contain(r => r.Input.StartsWith("x: the point -1", StringComparison.Ordinal));
         var broken = FlowCheck.Verify(() => new KnottedLayer(atKnot: 2), [3], knots);
-        broken.Failures.Should().Contain(f => f.Law == FlowLaw.InverseUndoesForward && f.Input.Contains("the point 1", StringComparison.Ordinal));
-        broken.Failures.Should().NotContain(f => f.Input.Contains("ordinary", StringComparison.Ordinal), "away from the knots nothing is wrong");
+        broken.Failures.Should().Contain(f => f.Law == FlowLaw.InverseUndoesForward
+            && f.Input.Contains("the point 1", StringComparison.Ordinal));
+        broken.Failures.Should().NotContain(f => f.Input.Contains("ordinary", StringComparison.Ordinal),
+            "away from the knots nothing is wrong");
     }
 
-    private static AffineCouplingLayer ImageCoupling() => new([3, 8, 8], Mask.Checkerboard(8, 8), new ResidualConvNet(3, 6, new() { HiddenChannels = 32, Blocks = 2 }));
+    private static AffineCouplingLayer ImageCoupling() =>
+        new([3, 8, 8], Mask.Checkerboard(8, 8), new ResidualConvNet(3, 6, new() { HiddenChannels = 32, Blocks = 2 }));
 
     private static AffineCouplingLayer Coupling() => new([4], Mask.FirstHalf(4), new ResidualMlp(2, 4, 8, 1));
 

@@ -18,7 +18,8 @@ public class ChannelBatchNormTests
             Distance(ours.call(x), theirs.call(x)).Should().BeLessThan(1e-6);
         }
         foreach (var (name, buffer) in theirs.named_buffers())
-            Distance(ours.named_buffers().Single(b => b.name == name).buffer.to(float64), buffer.to(float64)).Should().BeLessThan(1e-6, "of {0}", name);
+            Distance(ours.named_buffers().Single(b => b.name == name).buffer.to(float64), buffer.to(float64)).Should().BeLessThan(1e-6,
+                "of {0}", name);
         ours.eval();
         theirs.eval();
         var y = randn(2, 3, 4, 4);

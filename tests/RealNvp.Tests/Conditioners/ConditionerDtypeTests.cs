@@ -18,9 +18,12 @@ public class ConditionerDtypeTests
     {
         ["Mlp"] = () => new AffineCouplingLayer([6], Mask.FirstHalf(6), new Mlp(3, 6, 32, 2, contextSize: 2)),
         ["ResidualMlp"] = () => new AffineCouplingLayer([6], Mask.Alternating(6), new ResidualMlp(3, 6, 32, 2, contextSize: 2)),
-        ["ResidualMlp, spline"] = () => new CouplingLayer([6], Mask.Alternating(6), new SplineTransformer(8, 3), new ResidualMlp(3, 3 * new SplineTransformer(8, 3).ParametersPerElement, 32, 1)),
-        ["ResidualConvNet"] = () => new AffineCouplingLayer([2, 6, 6], Mask.Checkerboard(6, 6), new ResidualConvNet(2, 4, new() { HiddenChannels = 32, Blocks = 1, BatchNorm = false, ContextSize = 2 })),
-        ["GlowConvNet"] = () => new CouplingLayer([4, 5, 5], Mask.ChannelWise(4), new SigmoidAffineTransformer(), new GlowConvNet(2, 4, 32, 2)),
+        ["ResidualMlp, spline"] = () => new CouplingLayer([6], Mask.Alternating(6), new SplineTransformer(8, 3),
+            new ResidualMlp(3, 3 * new SplineTransformer(8, 3).ParametersPerElement, 32, 1)),
+        ["ResidualConvNet"] = () => new AffineCouplingLayer([2, 6, 6], Mask.Checkerboard(6, 6),
+            new ResidualConvNet(2, 4, new() { HiddenChannels = 32, Blocks = 1, BatchNorm = false, ContextSize = 2 })),
+        ["GlowConvNet"] = () =>
+            new CouplingLayer([4, 5, 5], Mask.ChannelWise(4), new SigmoidAffineTransformer(), new GlowConvNet(2, 4, 32, 2)),
     };
 
     public static TheoryData<string> Couplings => [.. layers.Keys];
@@ -72,7 +75,8 @@ public class ConditionerDtypeTests
         }
     }
 
-    // FlowCheck takes finite differences in float64, where networks are not rounded: what it compares with them may be off by that, and nothing else.
+    // FlowCheck takes finite differences in float64, where networks are not
+    // rounded: what it compares with them may be off by that, and nothing else.
     // In a chain, the second of two computations may round a number the other way.
     [Theory, MemberData(nameof(Rows))]
     public void Every_layer_with_a_built_in_conditioner_passes_FlowCheck(string name)
@@ -155,7 +159,8 @@ public class ConditionerDtypeTests
         foreach (var (residual, grad) in new[] { (true, false), (true, true), (false, false) })
         {
             using var mode = set_grad_enabled(grad);
-            using var made = new Made(7, 3, new() { Hidden = 40, Blocks = 2, Residual = residual, ContextSize = 2, Order = [3, 1, 0, 6, 2, 4, 5] });
+            using var made = new Made(7, 3, new() { Hidden = 40, Blocks = 2, Residual = residual, ContextSize = 2,
+                Order = [3, 1, 0, 6, 2, 4, 5] });
             using (no_grad())
                 foreach (var parameter in made.parameters()) parameter.normal_(0, 0.3);
             ((IHasComputeDtype)made).ComputeDtype = ScalarType.BFloat16;
@@ -181,7 +186,8 @@ public class ConditionerDtypeTests
     {
         using var model = RealNvpOptions.Toy2D.NewModel();
         var set = () => model.ConditionerDtype = dtype;
-        set.Should().Throw<ArgumentException>().WithMessage($"*ConditionerDtype was set to {dtype}; expected ScalarType.BFloat16, or null*");
+        set.Should().Throw<ArgumentException>()
+            .WithMessage($"*ConditionerDtype was set to {dtype}; expected ScalarType.BFloat16, or null*");
         model.ConditionerDtype.Should().BeNull();
     }
 

@@ -48,13 +48,18 @@ public static class DensityTable
         new("Student t", () => new StudentT([2], 4)) { Reach = 60, MassTolerance = 1e-3 },
         new("Student t, fixed", () => new StudentT([2], 3, learned: false)) { Reach = 60, MassTolerance = 1e-3 },
         new("product", () => new ProductDensity([2], ([1], new DiagonalNormal([1])), ([0], new StandardLogistic([1])))),
-        new("product, context", () => new ProductDensity([2], ([1], new DiagonalNormal([1], contextSize: 3, hidden: 8)), ([0], new DiagonalNormal([1], contextSize: 3, hidden: 8)))),
+        new("product, context", () => new ProductDensity([2], ([1], new DiagonalNormal([1], contextSize: 3, hidden: 8)),
+            ([0], new DiagonalNormal([1], contextSize: 3, hidden: 8)))),
         // its edges lie between points of the grid
-        new("uniform box", () => new UniformBox([2], -1, 3)) { MassTolerance = 0.02, HistogramTolerance = 4e-3, AtExtremes = [float.NegativeInfinity, (float)-Math.Log(16), float.NegativeInfinity] },
+        new("uniform box", () => new UniformBox([2], -1, 3)) { MassTolerance = 0.02, HistogramTolerance = 4e-3,
+            AtExtremes = [float.NegativeInfinity, (float)-Math.Log(16), float.NegativeInfinity] },
         // its normalizer is estimated
-        new("resampled normal", () => new ResampledNormal([2], hidden: 16)) { MassTolerance = 0.004, HistogramTolerance = 4e-3, DrawsByValues = true, Settle = normalize },
-        new("resampled normal, few tries", () => new ResampledNormal([2], hidden: 16, tries: 3)) { MassTolerance = 0.004, HistogramTolerance = 4e-3, DrawsByValues = true, Settle = normalize },
-        new("resampled normal, one try", () => new ResampledNormal([2], hidden: 16, tries: 1)) { MassTolerance = 0.004, HistogramTolerance = 4e-3, DrawsByValues = true, WeightsDoNothing = true, Settle = normalize },
+        new("resampled normal", () => new ResampledNormal([2], hidden: 16)) { MassTolerance = 0.004, HistogramTolerance = 4e-3,
+            DrawsByValues = true, Settle = normalize },
+        new("resampled normal, few tries", () => new ResampledNormal([2], hidden: 16, tries: 3)) { MassTolerance = 0.004,
+            HistogramTolerance = 4e-3, DrawsByValues = true, Settle = normalize },
+        new("resampled normal, one try", () => new ResampledNormal([2], hidden: 16, tries: 1)) { MassTolerance = 0.004,
+            HistogramTolerance = 4e-3, DrawsByValues = true, WeightsDoNothing = true, Settle = normalize },
     ];
 
     public static TheoryData<string> Names => [.. All.Select(row => row.Name)];

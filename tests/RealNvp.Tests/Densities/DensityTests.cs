@@ -10,7 +10,8 @@ public class DensityTests
 
     [Fact]
     public void Every_density_is_in_the_table() =>
-        typeof(Density).Assembly.GetTypes().Where(t => t is { IsAbstract: false } && t.IsSubclassOf(typeof(Density))).Should().OnlyContain(t => DensityTable.All.Any(row => TypeOf(row.Make) == t));
+        typeof(Density).Assembly.GetTypes().Where(t => t is { IsAbstract: false } && t.IsSubclassOf(typeof(Density))).Should()
+            .OnlyContain(t => DensityTable.All.Any(row => TypeOf(row.Make) == t));
 
     [Theory, MemberData(nameof(Names)), LeavesNoTensors]
     public void The_density_integrates_to_one_and_samples_have_its_moments(string name)
@@ -40,10 +41,13 @@ public class DensityTests
             {
                 var expected = p.masked_select(Within(grid.select(1, column), low, high)).sum().item<double>() / mass;
                 var found = Within(z.select(1, column), low, high).to(float64).mean().item<double>();
-                found.Should().BeApproximately(expected, 6 * Math.Sqrt(Math.Max(expected * (1 - expected), 1e-5) / count) + row.HistogramTolerance, "{0} to {1} of element {2}", low, high, column);
+                found.Should().BeApproximately(expected, 6 * Math.Sqrt(Math.Max(expected * (1 - expected), 1e-5) / count)
+                    + row.HistogramTolerance, "{0} to {1} of element {2}", low, high, column);
             }
         // temperature 0 is where the spread is gone: twice the same but for the choice of a part
-        if (!row.ChoosesAPart) density.Sample(50, 0, float64, CPU, generator, context?.expand(50, -1)).std(0, unbiased: false).max().item<double>().Should().BeLessThan(1e-12);
+        if (!row.ChoosesAPart)
+            density.Sample(50, 0, float64, CPU, generator, context?.expand(50, -1)).std(0, unbiased: false).max().item<double>().Should()
+                .BeLessThan(1e-12);
     }
 
     [Theory, MemberData(nameof(Names))]
@@ -66,7 +70,8 @@ public class DensityTests
             parameter.sub_(direction.mul(2 * h));
             var below = Loss().item<double>();
             parameter.add_(direction.mul(h));
-            parameter.grad!.mul(direction).sum().item<double>().Should().BeApproximately((above - below) / (2 * h), 1e-5 * Math.Max(1, Math.Abs(above)), "{0}", key);
+            parameter.grad!.mul(direction).sum().item<double>().Should().BeApproximately((above - below) / (2 * h),
+                1e-5 * Math.Max(1, Math.Abs(above)), "{0}", key);
         }
     }
 
@@ -87,13 +92,19 @@ public class DensityTests
         }
         density.LogProb(z.detach()[..0], context?[..0]).shape.Should().Equal(0);
         density.Sample(0, 1, float32, CPU, null, context?[..0]).shape.Should().Equal(0, 2);
-        FluentActions.Invoking(() => density.LogProb(zeros(3, 5), context)).Should().Throw<ArgumentException>().WithMessage("*expects z of shape (N, 2); got (3, 5)*");
+        FluentActions.Invoking(() => density.LogProb(zeros(3, 5), context)).Should().Throw<ArgumentException>()
+            .WithMessage("*expects z of shape (N, 2); got (3, 5)*");
         FluentActions.Invoking(() => density.Sample(-1, 1, float32, CPU, null, context)).Should().Throw<ArgumentOutOfRangeException>();
-        if (context is null) FluentActions.Invoking(() => density.LogProb(zeros(3, 2), zeros(3, 1))).Should().Throw<ArgumentException>().WithMessage("*takes no context*");
-        else FluentActions.Invoking(() => density.LogProb(zeros(3, 2))).Should().Throw<ArgumentNullException>().WithMessage("*is conditional*");
+        if (context is null)
+            FluentActions.Invoking(() => density.LogProb(zeros(3, 2), zeros(3, 1))).Should().Throw<ArgumentException>()
+                .WithMessage("*takes no context*");
+        else
+            FluentActions.Invoking(() => density.LogProb(zeros(3, 2))).Should().Throw<ArgumentNullException>()
+                .WithMessage("*is conditional*");
     }
 
-    [Theory, InlineData("diagonal normal"), InlineData("diagonal normal, context"), InlineData("class-conditional normal"), InlineData("Student t")]
+    [Theory, InlineData("diagonal normal"), InlineData("diagonal normal, context"), InlineData("class-conditional normal"),
+        InlineData("Student t")]
     public void Reparameterized_samples_have_gradients_to_the_weights(string name)
     {
         using var scope = NewDisposeScope();
@@ -126,7 +137,8 @@ public class DensityTests
         flow.ContextShape!.Value.Count.Should().Be(0);
         var labels = randint(2, [2000], dtype: int64);
         var x = randn(2000, 2).add(labels.to(float32).mul(6).sub(3).unsqueeze(1));
-        using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 15, BatchSize = 100, LearningRate = 0.03, ValidationFraction = 0 });
+        using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 15, BatchSize = 100, LearningRate = 0.03,
+            ValidationFraction = 0 });
         trainer.Fit(TrainingData.From(x, labels));
         // the classes part: a sample of one lies where its data lie
         var samples = flow.Sample(500, tensor(new long[] { 0, 1 }), seed: 2);

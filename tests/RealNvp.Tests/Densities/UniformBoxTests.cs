@@ -20,15 +20,19 @@ public sealed class UniformBoxTests
             using var box = new UniformBox([2], low, high);
             var rounding = finfo(dtype).eps * Math.Max(Math.Abs(low), Math.Abs(high));
             double middle = (low + high) / 2, expected = -2 * Math.Log(high - low);
-            double[] within = [low, high, low - (3 * rounding), high + (3 * rounding)], beyond = [low - (6 * rounding), high + (6 * rounding), low - 1e-2, high + 1e-2];
+            double[] within = [low, high, low - (3 * rounding), high + (3 * rounding)],
+                beyond = [low - (6 * rounding), high + (6 * rounding), low - 1e-2, high + 1e-2];
             foreach (var value in within)
                 for (var element = 0; element < 2; element++)
-                    box.LogProb(Row(value, element)).to(float64).item<double>().Should().BeApproximately(expected, 1e-6, "{0} in {1}", value, dtype);
+                    box.LogProb(Row(value, element)).to(float64).item<double>().Should().BeApproximately(expected, 1e-6, "{0} in {1}",
+                        value, dtype);
             foreach (var value in beyond)
                 for (var element = 0; element < 2; element++)
-                    box.LogProb(Row(value, element)).to(float64).item<double>().Should().Be(double.NegativeInfinity, "{0} in {1}", value, dtype);
+                    box.LogProb(Row(value, element)).to(float64).item<double>().Should().Be(double.NegativeInfinity, "{0} in {1}", value,
+                        dtype);
 
-            Tensor Row(double value, int element) => tensor(element == 0 ? new[] { value, middle } : [middle, value], dtype: dtype).unsqueeze(0);
+            Tensor Row(double value, int element) =>
+                tensor(element == 0 ? new[] { value, middle } : [middle, value], dtype: dtype).unsqueeze(0);
         }
     }
 
@@ -41,8 +45,10 @@ public sealed class UniformBoxTests
             {
                 const double low = -2, high = 3;
                 using var flow = kind == "spline"
-                    ? new Flow([3], new Chain(Coupling(Mask.Alternating(3), low, high), Coupling(!Mask.Alternating(3), low, high)), new UniformBox([3], low, high))
-                    : new SplineFlow(SplineFlowOptions.Torus(3) with { Couplings = 3, Hidden = 16, CircleLow = low, CircleHigh = high }, seed);
+                    ? new Flow([3], new Chain(Coupling(Mask.Alternating(3), low, high), Coupling(!Mask.Alternating(3), low, high)),
+                        new UniformBox([3], low, high))
+                    : new SplineFlow(SplineFlowOptions.Torus(3) with { Couplings = 3, Hidden = 16, CircleLow = low, CircleHigh = high },
+                        seed);
                 RandomWeights.Draw(flow, seed, 1);
                 flow.to(dtype);
                 // all pairs of edges, with the numbers beside them, and points between

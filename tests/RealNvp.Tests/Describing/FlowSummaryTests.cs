@@ -33,12 +33,14 @@ public class FlowSummaryTests
             var layer = summary.Layers[i];
             if (!layer.IsComposite || layer.Type is nameof(Inverted)) continue;
             var below = summary.Layers.Skip(i + 1).TakeWhile(l => l.Depth > layer.Depth).Where(l => l.Depth == layer.Depth + 1).ToArray();
-            Assert.Equal(layer.MeanLogDet!.Value, below.Sum(l => l.MeanLogDet!.Value), 1e-9 * (1 + below.Sum(l => Math.Abs(l.MeanLogDet!.Value))));
+            Assert.Equal(layer.MeanLogDet!.Value, below.Sum(l => l.MeanLogDet!.Value),
+                1e-9 * (1 + below.Sum(l => Math.Abs(l.MeanLogDet!.Value))));
         }
         Assert.Equal(1, summary.Layers.Where(l => !l.IsComposite).Sum(l => l.LogDetShare!.Value), 1e-9);
         Assert.Equal(5, summary.RowCount);
         var keys = flow.state_dict().Keys.ToArray();
-        foreach (var layer in summary.Layers.Where(l => l.Parameters > 0)) Assert.Contains(keys, k => k.StartsWith(layer.Path + ".", StringComparison.Ordinal));
+        foreach (var layer in summary.Layers.Where(l => l.Parameters > 0))
+            Assert.Contains(keys, k => k.StartsWith(layer.Path + ".", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -112,7 +114,8 @@ public class FlowSummaryTests
     // as .NET Interactive does it
     private static string Shown(object instance)
     {
-        var attribute = instance.GetType().GetCustomAttributes(inherit: true).Single(a => a.GetType().Name == "TypeFormatterSourceAttribute");
+        var attribute = instance.GetType().GetCustomAttributes(inherit: true)
+            .Single(a => a.GetType().Name == "TypeFormatterSourceAttribute");
         var source = Activator.CreateInstance((Type)attribute.GetType().GetProperty("FormatterSourceType")!.GetValue(attribute)!)!;
         var formatters = (IEnumerable<object>)source.GetType().GetMethod("CreateTypeFormatters")!.Invoke(source, null)!;
         var formatter = formatters.Single(f => (string)f.GetType().GetProperty("MimeType")!.GetValue(f)! == "text/html");

@@ -33,9 +33,12 @@ public class ModuleTreeTests
         using var flow = PresetTable.All[name].NewModel();
         var text = flow.ToString();
         Assert.StartsWith($"{flow.GetName()} {flow.InputShape}", text, StringComparison.Ordinal);
-        Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"{flow.parameters().Sum(p => p.numel()):N0} parameters"), text.Split('\n')[0], StringComparison.Ordinal);
+        Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"{flow.parameters().Sum(p => p.numel()):N0} parameters"),
+            text.Split('\n')[0], StringComparison.Ordinal);
         foreach (var (module, place) in flow.named_modules().Select(m => (m.module, m.name)).Where(m => m.module is Bijection))
-            Assert.True(text.Contains($": {module.GetType().Name}", StringComparison.Ordinal) || text.Contains($"times {module.GetType().Name}", StringComparison.Ordinal) || text.Contains($"  {module.GetType().Name}", StringComparison.Ordinal), $"{place} of {text}");
+            Assert.True(text.Contains($": {module.GetType().Name}", StringComparison.Ordinal)
+                || text.Contains($"times {module.GetType().Name}", StringComparison.Ordinal)
+                || text.Contains($"  {module.GetType().Name}", StringComparison.Ordinal), $"{place} of {text}");
         Assert.DoesNotContain("?", text, StringComparison.Ordinal);
         Assert.True(text.Split('\n').Length < 60, text);
     }
@@ -116,9 +119,11 @@ public class ModuleTreeTests
 
         public static int Static => 3;
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.mul(weight.exp()), weight.sum().expand(x.shape[0]));
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) =>
+            (x.mul(weight.exp()), weight.sum().expand(x.shape[0]));
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z.mul(weight.neg().exp()), weight.sum().neg().expand(z.shape[0]));
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) =>
+            (z.mul(weight.neg().exp()), weight.sum().neg().expand(z.shape[0]));
     }
 
     private sealed class Spoken(EventShape shape) : Stretch(shape, 3), IDescribed

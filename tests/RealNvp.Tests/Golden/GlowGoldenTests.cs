@@ -108,7 +108,8 @@ public class GlowGoldenTests
             else if (name.EndsWith(".lu", StringComparison.Ordinal))
             {
                 var block = "grad/" + Name(name)[..^"lu".Length];
-                Close(parameter.grad!, golden[block + "w_l"].tril(-1).add(golden[block + "w_u"].triu(1)).add(golden[block + "w_s"].diag()), 1e-12);
+                Close(parameter.grad!, golden[block + "w_l"].tril(-1).add(golden[block + "w_u"].triu(1)).add(golden[block + "w_s"].diag()),
+                    1e-12);
                 compared++;
             }
         }
@@ -142,12 +143,18 @@ public class GlowGoldenTests
         };
     }
 
-    // ours: bijection.layers.0.scales.S.layers.I, with the squeeze at 0 and the prior at the end; theirs: blocks.S.flows.K.(actnorm, invconv, coupling)
+    // ours: bijection.layers.0.scales.S.layers.I, with the squeeze at 0 and the
+    // prior at the end; theirs: blocks.S.flows.K.(actnorm, invconv, coupling)
     private static string Name(string ours)
     {
         var parts = ours.Split('.');
-        var (scale, layer, rest) = (parts[4], int.Parse(parts[6], System.Globalization.CultureInfo.InvariantCulture), string.Join('.', parts[7..]));
-        if (layer == 7) return $"blocks.{scale}.prior.{(rest.StartsWith("conditioner.", StringComparison.Ordinal) ? rest["conditioner.".Length..] : rest["conv.".Length..])}";
+        var (scale, layer, rest) = (parts[4], int.Parse(parts[6], System.Globalization.CultureInfo.InvariantCulture),
+            string.Join('.', parts[7..]));
+        if (layer == 7)
+        {
+            var prefix = rest.StartsWith("conditioner.", StringComparison.Ordinal) ? "conditioner." : "conv.";
+            return $"blocks.{scale}.prior.{rest[prefix.Length..]}";
+        }
         var flow = $"blocks.{scale}.flows.{(layer - 1) / 3}.";
         return ((layer - 1) % 3) switch
         {
@@ -158,7 +165,8 @@ public class GlowGoldenTests
     }
 
     private static string Net(string ours) => ours
-        .Replace("first.", "net.0.", StringComparison.Ordinal).Replace("second.", "net.2.", StringComparison.Ordinal).Replace("last.", "net.4.", StringComparison.Ordinal);
+        .Replace("first.", "net.0.", StringComparison.Ordinal).Replace("second.", "net.2.", StringComparison.Ordinal).Replace("last.",
+            "net.4.", StringComparison.Ordinal);
 
     private static void Close(Tensor ours, Tensor theirs, double tolerance = 1e-13)
     {

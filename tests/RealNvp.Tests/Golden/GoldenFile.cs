@@ -37,7 +37,8 @@ internal sealed class GoldenFile(string name) : IDisposable
     {
         var name = ours.Replace("conditioner.", "st_net.", StringComparison.Ordinal);
         foreach (var part in new[] { "weight_g", "weight_v" }) name = name.Replace("." + part, ".conv." + part, StringComparison.Ordinal);
-        return name.EndsWith("_conv.bias", StringComparison.Ordinal) || name.EndsWith("_skip.bias", StringComparison.Ordinal) || name.Contains("skips", StringComparison.Ordinal) && name.EndsWith(".bias", StringComparison.Ordinal)
+        return name.EndsWith("_conv.bias", StringComparison.Ordinal) || name.EndsWith("_skip.bias", StringComparison.Ordinal)
+            || name.Contains("skips", StringComparison.Ordinal) && name.EndsWith(".bias", StringComparison.Ordinal)
             ? name.Insert(name.Length - "bias".Length, "conv.")
             : name;
     }

@@ -26,7 +26,8 @@ public class MafGoldenTests
         using var golden = new GoldenFile("nflows_maf_5d");
         using var chain = new Chain([.. Enumerable.Range(0, 6).Select(Bijection (i) => i % 2 == 1
             ? Permutation.Reversal([5])
-            : new AutoregressiveLayer(new SoftplusAffine(), Theirs(golden, $"weights/_transform._transforms.{i}.autoregressive_net.", features: 5, parameters: 2)))]);
+            : new AutoregressiveLayer(new SoftplusAffine(), Theirs(golden, $"weights/_transform._transforms.{i}.autoregressive_net.",
+                features: 5, parameters: 2)))]);
         var value = golden["x"];
         for (var i = 0; i < 6; i++)
         {
@@ -90,7 +91,8 @@ public class MafGoldenTests
         return made;
     }
 
-    /// <summary>Their weights with hidden units sorted by degree, which for unit j is j mod (D − 1) + 1, and outputs sorted by parameter.</summary>
+    /// <summary>Their weights with hidden units sorted by degree, which for
+    /// unit j is j mod (D − 1) + 1, and outputs sorted by parameter.</summary>
     private static Dictionary<string, Tensor> Arranged(GoldenFile golden, string prefix, long features, long parameters)
     {
         var units = golden[$"{prefix}initial_layer.bias"].shape[0];

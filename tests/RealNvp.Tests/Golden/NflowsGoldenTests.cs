@@ -19,12 +19,14 @@ public class NflowsGoldenTests
     {
         using var scope = NewDisposeScope();
         using var golden = new GoldenFile("nflows_rqs_function");
-        // with their identity initialization, the derivative at their outer knots is 1.295 and not 1, so that they jump there: a box can say that
+        // with their identity initialization, the derivative at their outer
+        // knots is 1.295 and not 1, so that they jump there: a box can say that
         using var spline = new SplineTransformer(Bins, 3, SplineTails.Box);
         var outer = full([golden["x"].shape[0], 1], Math.Log(Math.Exp(1 - SplineTransformer.MinDerivative) - 1), dtype: float64);
         var inside = golden["x"].abs().lt(3).to(float64);
         var x = golden["x"].unsqueeze(1).requires_grad_();
-        var parameters = cat([golden["unnormalized_widths"], golden["unnormalized_heights"], outer, golden["unnormalized_derivatives"], outer], 1).requires_grad_();
+        var parameters = cat([golden["unnormalized_widths"], golden["unnormalized_heights"], outer, golden["unnormalized_derivatives"],
+            outer], 1).requires_grad_();
         var (y, logDerivative) = spline.Forward(x, parameters);
         CloseInside(y.squeeze(1), golden["y_identity_init"]);
         CloseInside(logDerivative!.squeeze(1), golden["logabsdet_identity_init"]);
@@ -78,7 +80,8 @@ public class NflowsGoldenTests
     {
         using var scope = NewDisposeScope();
         using var golden = new GoldenFile("nflows_rqs_coupling_5d");
-        var couplings = Enumerable.Range(0, 3).Select(k => new CouplingLayer([5], new Mask([5], [.. Enumerable.Range(0, 5).Select(i => i % 2 == k % 2)]),
+        var couplings = Enumerable.Range(0, 3)
+            .Select(k => new CouplingLayer([5], new Mask([5], [.. Enumerable.Range(0, 5).Select(i => i % 2 == k % 2)]),
             new SplineTransformer(Bins, 3), new TheirNetwork(golden, $"weights/_transform._transforms.{k}.transform_net.net."))).ToArray();
         using var chain = new Chain(couplings);
         var x = golden["x"];
@@ -101,7 +104,8 @@ public class NflowsGoldenTests
         loss.backward();
         for (var k = 0; k < 3; k++)
             foreach (var (name, weight) in couplings[k].named_parameters())
-                Close(weight.grad!, golden[$"grad/_transform._transforms.{k}.transform_net.net.{name["conditioner.net.".Length..]}"], 1e-11, 0);
+                Close(weight.grad!, golden[$"grad/_transform._transforms.{k}.transform_net.net.{name["conditioner.net.".Length..]}"], 1e-11,
+                    0);
     }
 
     // the parameter for which our softplus gives what theirs gives
@@ -124,7 +128,8 @@ public class NflowsGoldenTests
         error.max().item<double>().Should().BeLessThan(tolerance);
     }
 
-    /// <summary>Their network, with parameters brought into our order: theirs has all parameters of a feature together, and divides sizes by √hidden.</summary>
+    /// <summary>Their network, with parameters brought into our order: theirs has all
+    /// parameters of a feature together, and divides sizes by √hidden.</summary>
     private sealed class TheirNetwork : nn.Module<Tensor, Tensor>
     {
         private readonly Sequential net;

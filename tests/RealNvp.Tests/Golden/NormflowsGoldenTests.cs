@@ -8,7 +8,8 @@ namespace RealNvp.Tests.Golden;
 [LeavesNoTensors]
 public class NormflowsGoldenTests
 {
-    [Theory, InlineData("normflows_planar_tanh", PlanarActivation.Tanh), InlineData("normflows_planar_leaky_relu", PlanarActivation.LeakyRelu)]
+    [Theory, InlineData("normflows_planar_tanh", PlanarActivation.Tanh), InlineData("normflows_planar_leaky_relu",
+        PlanarActivation.LeakyRelu)]
     public void Planar_layers_equal_normflows(string folder, PlanarActivation activation)
     {
         using var scope = NewDisposeScope();

@@ -48,8 +48,10 @@ public class RealNvpGoldenTests
         using var golden = new GoldenFile(name);
         var net = new ResidualConvNetOptions { HiddenChannels = 6, Blocks = 1, ConcatenatedRelu = true, DoubleInput = checkerboard };
         using var coupling = checkerboard
-            ? new AffineCouplingLayer(golden["x"].shape[1..], Mask.Checkerboard(golden["x"].shape[2], golden["x"].shape[3]), new ResidualConvNet(3, 6, net), AffineOrder.ShiftThenScale)
-            : new AffineCouplingLayer(golden["x"].shape[1..], !Mask.ChannelWise(4), new ResidualConvNet(2, 4, net), AffineOrder.ShiftThenScale);
+            ? new AffineCouplingLayer(golden["x"].shape[1..], Mask.Checkerboard(golden["x"].shape[2], golden["x"].shape[3]),
+                new ResidualConvNet(3, 6, net), AffineOrder.ShiftThenScale)
+            : new AffineCouplingLayer(golden["x"].shape[1..], !Mask.ChannelWise(4), new ResidualConvNet(2, 4, net),
+                AffineOrder.ShiftThenScale);
         coupling.to(float64);
         coupling.eval();
         golden.LoadCoupling("weights/", coupling);
@@ -142,7 +144,8 @@ public class RealNvpGoldenTests
         var model = new RealNvpModel(options);
         model.to(float64);
         var (_, scales) = Parts(model);
-        foreach (var (scale, layer, name) in couplings) golden.LoadCoupling($"weights/{name}.", ((Chain)scales.Scales[scale]).Layers[layer]);
+        foreach (var (scale, layer, name) in couplings)
+            golden.LoadCoupling($"weights/{name}.", ((Chain)scales.Scales[scale]).Layers[layer]);
         return model;
     }
 

@@ -29,6 +29,7 @@ internal static class FloorDebts
     /// <param name="Why">Why it is still there.</param>
     public sealed record Debt(string From, string To, string Why)
     {
-        public bool Covers(string from, string to, string fromRoom, string toRoom) => (From == from || From == fromRoom) && (To == to || To == toRoom);
+        public bool Covers(string from, string to, string fromRoom, string toRoom) =>
+            (From == from || From == fromRoom) && (To == to || To == toRoom);
     }
 }

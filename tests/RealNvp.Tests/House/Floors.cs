@@ -1,6 +1,7 @@
 namespace RealNvp.Tests.House;
 
-/// <summary>The floors of src/RealNvp, from the lowest up. A type may know types of its own room and of the rooms before it, and no others.</summary>
+/// <summary>The floors of src/RealNvp, from the lowest up. A type may know
+/// types of its own room and of the rooms before it, and no others.</summary>
 internal static class Floors
 {
     /// <summary>A room, and the files that are in it: all whose path below src/RealNvp begins so. The longest beginning counts.</summary>
@@ -8,8 +9,10 @@ internal static class Floors
     [
         ("Kernels", ["Kernels/"]),
         // what everybody may use: checks, shapes, traits, statistics, noise, the backend, a module in words
-        ("Ground", ["Internal/", "Shapes/", "Traits/", "Statistics/", "Noise.cs", "TorchBackend.cs", "Cpu", "DataRows.cs", "Describing/IDescribed.cs", "Describing/ModuleT"]),
-        ("Files", ["Serialization/SafeTensors", "Serialization/AtomicFile.cs", "Serialization/Checksum.cs", "Serialization/FileText.cs", "Serialization/HeaderTokens.cs", "Serialization/PathCheck.cs", "Serialization/TemporaryFiles.cs"]),
+        ("Ground", ["Internal/", "Shapes/", "Traits/", "Statistics/", "Noise.cs", "TorchBackend.cs", "Cpu", "DataRows.cs",
+            "Describing/IDescribed.cs", "Describing/ModuleT"]),
+        ("Files", ["Serialization/SafeTensors", "Serialization/AtomicFile.cs", "Serialization/Checksum.cs", "Serialization/FileText.cs",
+            "Serialization/HeaderTokens.cs", "Serialization/PathCheck.cs", "Serialization/TemporaryFiles.cs"]),
         ("Operations", ["Operations/"]),
         // what a layer is, what it is run with, and compositions
         ("Layers", ["Layers/"]),
@@ -33,5 +36,6 @@ internal static class Floors
 
     /// <summary>The room of a source file; null if none is said.</summary>
     public static string? RoomOf(string path) => Rooms.SelectMany(r => r.Paths.Select(p => (r.Room, Path: p)))
-        .Where(r => path.StartsWith(r.Path, StringComparison.Ordinal)).OrderByDescending(r => r.Path.Length).Select(r => r.Room).FirstOrDefault();
+        .Where(r => path.StartsWith(r.Path, StringComparison.Ordinal)).OrderByDescending(r => r.Path.Length).Select(r => r.Room)
+            .FirstOrDefault();
 }

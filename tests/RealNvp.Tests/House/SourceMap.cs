@@ -13,11 +13,15 @@ internal static partial class SourceMap
 
     /// <summary>All source files, below src/RealNvp and with slashes.</summary>
     public static IEnumerable<string> Sources() => Directory.EnumerateFiles(Root(""), "*.cs", SearchOption.AllDirectories)
-        .Select(f => Path.GetRelativePath(Root(""), f).Replace('\\', '/')).Where(f => !f.StartsWith("obj/", StringComparison.Ordinal) && !f.StartsWith("bin/", StringComparison.Ordinal));
+        .Select(f => Path.GetRelativePath(Root(""), f).Replace('\\', '/')).Where(f => !f.StartsWith("obj/", StringComparison.Ordinal)
+            && !f.StartsWith("bin/", StringComparison.Ordinal));
 
     public static string Root(string path) => Repository.At("src", "RealNvp", path);
 
     // a declaration that begins a line is not nested
-    [GeneratedRegex(@"^(?:(?:public|internal|file|sealed|abstract|static|readonly|unsafe|partial|ref)\s+)+(?:class|struct|interface|enum|record(?:\s+(?:class|struct))?|delegate\s+[\w<>?,. \[\]()]+?)\s+(?<name>\w+)", RegexOptions.Multiline)]
+    [GeneratedRegex(
+        @"^(?:(?:public|internal|file|sealed|abstract|static|readonly|unsafe|partial|ref)\s+)+" +
+        @"(?:class|struct|interface|enum|record(?:\s+(?:class|struct))?|delegate\s+[\w<>?,. \[\]()]+?)\s+(?<name>\w+)",
+        RegexOptions.Multiline)]
     private static partial Regex Declaration();
 }

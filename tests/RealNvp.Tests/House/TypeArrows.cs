@@ -6,10 +6,11 @@ using System.Reflection.PortableExecutable;
 namespace RealNvp.Tests.House;
 
 /// <summary>
-/// Which types of a compiled assembly know which others of it: by base types, interfaces, fields, signatures, attributes of generics, locals and every
-/// instruction of every method. A nested type, a lambda or a state machine counts as the type around it.
+/// Which types of a compiled assembly know which others of it: by base types, interfaces, fields, signatures, attributes of
+/// generics, locals and every instruction of every method. A nested type, a lambda or a state machine counts as the type around it.
 /// </summary>
-/// <remarks>What a compiler writes into the caller, constants and nameof, is not seen here; see <see cref="Floors"/> for constants.</remarks>
+/// <remarks>What a compiler writes into the caller, constants and nameof,
+/// is not seen here; see <see cref="Floors"/> for constants.</remarks>
 internal sealed class TypeArrows : ISignatureTypeProvider<ImmutableArray<string>, object?>
 {
     private static readonly Dictionary<ushort, OperandType> operands = typeof(OpCodes).GetFields()
@@ -47,7 +48,8 @@ internal sealed class TypeArrows : ISignatureTypeProvider<ImmutableArray<string>
             if (method.RelativeVirtualAddress == 0) continue;
             var body = file.GetMethodBody(method.RelativeVirtualAddress);
             if (!body.LocalSignature.IsNil)
-                foreach (var local in reader.GetStandaloneSignature(body.LocalSignature).DecodeLocalSignature(this, null)) Add(owner, local);
+                foreach (var local in reader.GetStandaloneSignature(body.LocalSignature).DecodeLocalSignature(this, null))
+                    Add(owner, local);
             foreach (var region in body.ExceptionRegions)
                 if (!region.CatchType.IsNil) Add(owner, Of(region.CatchType));
             Instructions(owner, body.GetILReader());
@@ -56,7 +58,8 @@ internal sealed class TypeArrows : ISignatureTypeProvider<ImmutableArray<string>
 
     private void Constraints(string owner, GenericParameterHandle parameter)
     {
-        foreach (var constraint in reader.GetGenericParameter(parameter).GetConstraints()) Add(owner, Of(reader.GetGenericParameterConstraint(constraint).Type));
+        foreach (var constraint in reader.GetGenericParameter(parameter).GetConstraints())
+            Add(owner, Of(reader.GetGenericParameterConstraint(constraint).Type));
     }
 
     private void Instructions(string owner, BlobReader il)
@@ -96,7 +99,8 @@ internal sealed class TypeArrows : ISignatureTypeProvider<ImmutableArray<string>
         switch (handle.Kind)
         {
             case HandleKind.TypeDefinition: return [Outermost((TypeDefinitionHandle)handle)];
-            case HandleKind.TypeSpecification: return reader.GetTypeSpecification((TypeSpecificationHandle)handle).DecodeSignature(this, null);
+            case HandleKind.TypeSpecification: return reader.GetTypeSpecification((TypeSpecificationHandle)handle).DecodeSignature(this,
+                null);
             case HandleKind.FieldDefinition:
                 var field = reader.GetFieldDefinition((FieldDefinitionHandle)handle);
                 return [Outermost(field.GetDeclaringType()), .. field.DecodeSignature(this, null)];
@@ -108,46 +112,59 @@ internal sealed class TypeArrows : ISignatureTypeProvider<ImmutableArray<string>
                 return [.. Of(specification.Method), .. specification.DecodeSignature(this, null).SelectMany(t => t)];
             case HandleKind.MemberReference:
                 var member = reader.GetMemberReference((MemberReferenceHandle)handle);
-                return [.. Of(member.Parent), .. member.GetKind() == MemberReferenceKind.Field ? member.DecodeFieldSignature(this, null) : All(member.DecodeMethodSignature(this, null))];
+                return [.. Of(member.Parent), .. member.GetKind() == MemberReferenceKind.Field ? member.DecodeFieldSignature(this, null)
+                    : All(member.DecodeMethodSignature(this, null))];
             default: return [];
         }
     }
 
-    private static ImmutableArray<string> All(MethodSignature<ImmutableArray<string>> signature) => [.. signature.ReturnType, .. signature.ParameterTypes.SelectMany(p => p)];
+    private static ImmutableArray<string> All(MethodSignature<ImmutableArray<string>> signature) =>
+        [.. signature.ReturnType, .. signature.ParameterTypes.SelectMany(p => p)];
 
     private string Outermost(TypeDefinitionHandle handle)
     {
-        for (var around = reader.GetTypeDefinition(handle).GetDeclaringType(); !around.IsNil; around = reader.GetTypeDefinition(handle).GetDeclaringType()) handle = around;
+        for (var around = reader.GetTypeDefinition(handle).GetDeclaringType(); !around.IsNil; around = reader.GetTypeDefinition(handle)
+                .GetDeclaringType())
+            handle = around;
         return reader.GetString(reader.GetTypeDefinition(handle).Name).Split('`')[0];
     }
 
-    ImmutableArray<string> ISimpleTypeProvider<ImmutableArray<string>>.GetTypeFromDefinition(MetadataReader r, TypeDefinitionHandle handle, byte kind) => [Outermost(handle)];
+    ImmutableArray<string> ISimpleTypeProvider<ImmutableArray<string>>.GetTypeFromDefinition(MetadataReader r, TypeDefinitionHandle handle,
+        byte kind) => [Outermost(handle)];
 
-    ImmutableArray<string> ISimpleTypeProvider<ImmutableArray<string>>.GetTypeFromReference(MetadataReader r, TypeReferenceHandle handle, byte kind) => [];
+    ImmutableArray<string> ISimpleTypeProvider<ImmutableArray<string>>.GetTypeFromReference(MetadataReader r, TypeReferenceHandle handle,
+        byte kind) => [];
 
     ImmutableArray<string> ISimpleTypeProvider<ImmutableArray<string>>.GetPrimitiveType(PrimitiveTypeCode code) => [];
 
-    ImmutableArray<string> ISignatureTypeProvider<ImmutableArray<string>, object?>.GetTypeFromSpecification(MetadataReader r, object? context, TypeSpecificationHandle handle, byte kind) =>
+    ImmutableArray<string> ISignatureTypeProvider<ImmutableArray<string>,
+        object?>.GetTypeFromSpecification(MetadataReader r, object? context, TypeSpecificationHandle handle, byte kind) =>
         r.GetTypeSpecification(handle).DecodeSignature(this, context);
 
-    ImmutableArray<string> ISignatureTypeProvider<ImmutableArray<string>, object?>.GetFunctionPointerType(MethodSignature<ImmutableArray<string>> signature) => All(signature);
+    ImmutableArray<string> ISignatureTypeProvider<ImmutableArray<string>,
+        object?>.GetFunctionPointerType(MethodSignature<ImmutableArray<string>> signature) => All(signature);
 
-    ImmutableArray<string> ISignatureTypeProvider<ImmutableArray<string>, object?>.GetGenericMethodParameter(object? context, int index) => [];
+    ImmutableArray<string> ISignatureTypeProvider<ImmutableArray<string>, object?>.GetGenericMethodParameter(object? context, int index) =>
+        [];
 
-    ImmutableArray<string> ISignatureTypeProvider<ImmutableArray<string>, object?>.GetGenericTypeParameter(object? context, int index) => [];
+    ImmutableArray<string> ISignatureTypeProvider<ImmutableArray<string>, object?>.GetGenericTypeParameter(object? context, int index) =>
+        [];
 
-    ImmutableArray<string> ISignatureTypeProvider<ImmutableArray<string>, object?>.GetModifiedType(ImmutableArray<string> modifier, ImmutableArray<string> type, bool required) => type;
+    ImmutableArray<string> ISignatureTypeProvider<ImmutableArray<string>,
+        object?>.GetModifiedType(ImmutableArray<string> modifier, ImmutableArray<string> type, bool required) => type;
 
     ImmutableArray<string> ISignatureTypeProvider<ImmutableArray<string>, object?>.GetPinnedType(ImmutableArray<string> type) => type;
 
     ImmutableArray<string> ISZArrayTypeProvider<ImmutableArray<string>>.GetSZArrayType(ImmutableArray<string> type) => type;
 
-    ImmutableArray<string> IConstructedTypeProvider<ImmutableArray<string>>.GetArrayType(ImmutableArray<string> type, ArrayShape shape) => type;
+    ImmutableArray<string> IConstructedTypeProvider<ImmutableArray<string>>.GetArrayType(ImmutableArray<string> type, ArrayShape shape) =>
+        type;
 
     ImmutableArray<string> IConstructedTypeProvider<ImmutableArray<string>>.GetByReferenceType(ImmutableArray<string> type) => type;
 
     ImmutableArray<string> IConstructedTypeProvider<ImmutableArray<string>>.GetPointerType(ImmutableArray<string> type) => type;
 
-    ImmutableArray<string> IConstructedTypeProvider<ImmutableArray<string>>.GetGenericInstantiation(ImmutableArray<string> type, ImmutableArray<ImmutableArray<string>> arguments) =>
+    ImmutableArray<string> IConstructedTypeProvider<ImmutableArray<string>>.GetGenericInstantiation(ImmutableArray<string> type,
+        ImmutableArray<ImmutableArray<string>> arguments) =>
         [.. type, .. arguments.SelectMany(a => a)];
 }

@@ -10,9 +10,11 @@ internal static class Flows
     public static readonly double LogTwoPi = Math.Log(2 * Math.PI);
 
     /// <summary>A small Real NVP in evaluation mode, in float64 unless said otherwise, whose random weights the seed gives.</summary>
-    public static RealNvpModel Random(int seed, long context = 0, ScalarType dtype = ScalarType.Float64, long features = 2, bool batchNorm = false)
+    public static RealNvpModel Random(int seed, long context = 0, ScalarType dtype = ScalarType.Float64, long features = 2,
+        bool batchNorm = false)
     {
-        var model = new RealNvpModel(RealNvpOptions.Toy2D with { Shape = [features], Couplings = 2, Hidden = 4, Blocks = 1, ContextSize = context, FlowBatchNorm = batchNorm }, seed);
+        var model = new RealNvpModel(RealNvpOptions.Toy2D with { Shape = [features], Couplings = 2, Hidden = 4, Blocks = 1,
+            ContextSize = context, FlowBatchNorm = batchNorm }, seed);
         model.to(dtype);
         RandomWeights.Draw(model, seed);
         model.eval();
@@ -30,7 +32,8 @@ internal static class Flows
         return copy;
     }
 
-    /// <summary>A normal with mean 0 and the given standard deviation in each of its dimensions: one scaling of a standard normal.</summary>
+    /// <summary>A normal with mean 0 and the given standard deviation in
+    /// each of its dimensions: one scaling of a standard normal.</summary>
     public static Flow Normal(double deviation, long features = 1)
     {
         var flow = new Flow([features], new DiagonalScaling([features]));
@@ -52,7 +55,8 @@ internal static class Flows
     public static double[] TakeGradients(nn.Module module)
     {
         using var scope = NewDisposeScope();
-        var values = module.parameters().SelectMany(p => p.grad is { } g ? g.to(float64).cpu().data<double>().ToArray() : new double[p.numel()]).ToArray();
+        var values = module.parameters().SelectMany(p => p.grad is { } g ? g.to(float64).cpu().data<double>().ToArray()
+            : new double[p.numel()]).ToArray();
         foreach (var parameter in module.parameters()) parameter.grad = null;
         return values;
     }

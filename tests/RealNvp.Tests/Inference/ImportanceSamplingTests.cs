@@ -60,7 +60,8 @@ public class ImportanceSamplingTests
     {
         const int rounds = 400;
         using var flow = Flows.Normal(1);
-        var estimates = Enumerable.Range(0, rounds).Select(round => ImportanceSampling.Estimate(flow, x => Flows.LogNormal(x, 0.3, 0.9).add(2), 100, batchSize: 64, seed: round)).ToArray();
+        var estimates = Enumerable.Range(0, rounds).Select(round => ImportanceSampling.Estimate(flow,
+            x => Flows.LogNormal(x, 0.3, 0.9).add(2), 100, batchSize: 64, seed: round)).ToArray();
         var evidence = estimates.Select(e => Math.Exp(e.LogZ - 2)).ToArray();
         var error = Deviation(evidence) / Math.Sqrt(rounds);
         evidence.Average().Should().BeApproximately(1, 4 * error);
@@ -134,7 +135,8 @@ public class ImportanceSamplingTests
         var estimate = ImportanceSampling.Estimate(flow, x => flow.LogProb(x, context.expand(x.shape[0], -1)), 100, context, batchSize: 30);
         estimate.LogZ.Should().BeApproximately(0, 1e-9);
         FluentActions.Invoking(() => ImportanceSampling.Estimate(flow, x => x, 10)).Should().Throw<ArgumentNullException>();
-        FluentActions.Invoking(() => ImportanceSampling.Estimate(flow, x => x, 10, zeros(2, 2, float64))).Should().Throw<ArgumentException>().WithMessage("*one context, of shape (1, 2); got (2, 2)*");
+        FluentActions.Invoking(() => ImportanceSampling.Estimate(flow, x => x, 10, zeros(2, 2, float64))).Should()
+            .Throw<ArgumentException>().WithMessage("*one context, of shape (1, 2); got (2, 2)*");
     }
 
     [Fact]
@@ -153,11 +155,16 @@ public class ImportanceSamplingTests
         FluentActions.Invoking(() => ImportanceSampling.Estimate(null!, Standard, 4)).Should().Throw<ArgumentNullException>();
         FluentActions.Invoking(() => ImportanceSampling.Estimate(flow, null!, 4)).Should().Throw<ArgumentNullException>();
         FluentActions.Invoking(() => ImportanceSampling.Estimate(flow, Standard, 0)).Should().Throw<ArgumentOutOfRangeException>();
-        FluentActions.Invoking(() => ImportanceSampling.Estimate(flow, Standard, 4, batchSize: 0)).Should().Throw<ArgumentOutOfRangeException>();
-        FluentActions.Invoking(() => ImportanceSampling.Estimate(images, Standard, 4)).Should().Throw<ArgumentException>().WithMessage("*dequantizes*");
-        FluentActions.Invoking(() => ImportanceSampling.Estimate(flow, Holding(double.NaN), 20, batchSize: 4)).Should().Throw<ArgumentException>().WithMessage("*is NaN for sample 9, x = *");
-        FluentActions.Invoking(() => ImportanceSampling.Estimate(flow, Holding(double.PositiveInfinity), 20, batchSize: 4)).Should().Throw<ArgumentException>().WithMessage("*is Infinity for sample 9, x = *");
-        ImportanceSampling.Estimate(flow, Holding(double.NegativeInfinity), 20, batchSize: 4).LogZ.Should().BeGreaterThan(double.NegativeInfinity);
+        FluentActions.Invoking(() => ImportanceSampling.Estimate(flow, Standard, 4, batchSize: 0)).Should()
+            .Throw<ArgumentOutOfRangeException>();
+        FluentActions.Invoking(() => ImportanceSampling.Estimate(images, Standard, 4)).Should().Throw<ArgumentException>()
+            .WithMessage("*dequantizes*");
+        FluentActions.Invoking(() => ImportanceSampling.Estimate(flow, Holding(double.NaN), 20, batchSize: 4)).Should()
+            .Throw<ArgumentException>().WithMessage("*is NaN for sample 9, x = *");
+        FluentActions.Invoking(() => ImportanceSampling.Estimate(flow, Holding(double.PositiveInfinity), 20, batchSize: 4)).Should()
+            .Throw<ArgumentException>().WithMessage("*is Infinity for sample 9, x = *");
+        ImportanceSampling.Estimate(flow, Holding(double.NegativeInfinity), 20, batchSize: 4).LogZ.Should()
+            .BeGreaterThan(double.NegativeInfinity);
     }
 
     [Fact]
@@ -172,9 +179,11 @@ public class ImportanceSamplingTests
             var drawn = ImportanceSampling.Resample(samples, logWeights, 30, seed);
             drawn.shape.Should().Equal(30, 1);
             var counts = Enumerable.Range(0, 5).Select(i => drawn.eq(i).sum().item<long>()).ToArray();
-            for (var i = 0; i < 5; i++) ((double)counts[i]).Should().BeInRange(Math.Floor((30 * weights[i]) - 1e-9), Math.Ceiling((30 * weights[i]) - 1e-9));
+            for (var i = 0; i < 5; i++)
+                ((double)counts[i]).Should().BeInRange(Math.Floor((30 * weights[i]) - 1e-9), Math.Ceiling((30 * weights[i]) - 1e-9));
         }
-        ImportanceSampling.Resample(samples, logWeights, 7, seed: 3).Equals(ImportanceSampling.Resample(samples, logWeights, 7, seed: 3)).Should().BeTrue();
+        ImportanceSampling.Resample(samples, logWeights, 7, seed: 3).Equals(ImportanceSampling.Resample(samples, logWeights, 7, seed: 3))
+            .Should().BeTrue();
         ImportanceSampling.Resample(samples, logWeights, 0).shape.Should().Equal(0, 1);
     }
 
@@ -194,11 +203,15 @@ public class ImportanceSamplingTests
     {
         using var scope = NewDisposeScope();
         var samples = zeros(3, 2);
-        FluentActions.Invoking(() => ImportanceSampling.Resample(samples, zeros(2), 1)).Should().Throw<ArgumentException>().WithMessage("*of shape (3,)*got (2,)*");
+        FluentActions.Invoking(() => ImportanceSampling.Resample(samples, zeros(2), 1)).Should().Throw<ArgumentException>()
+            .WithMessage("*of shape (3,)*got (2,)*");
         FluentActions.Invoking(() => ImportanceSampling.Resample(samples, zeros(3, 1), 1)).Should().Throw<ArgumentException>();
-        FluentActions.Invoking(() => ImportanceSampling.Resample(zeros(0, 2), zeros(0), 1)).Should().Throw<ArgumentException>().WithMessage("*at least one*");
+        FluentActions.Invoking(() => ImportanceSampling.Resample(zeros(0, 2), zeros(0), 1)).Should().Throw<ArgumentException>()
+            .WithMessage("*at least one*");
         FluentActions.Invoking(() => ImportanceSampling.Resample(samples, zeros(3), -1)).Should().Throw<ArgumentOutOfRangeException>();
-        FluentActions.Invoking(() => ImportanceSampling.Resample(samples, tensor([0, double.NaN, 0]), 1)).Should().Throw<ArgumentException>().WithMessage("*sample 1 is NaN*");
-        FluentActions.Invoking(() => ImportanceSampling.Resample(samples, full(3, double.NegativeInfinity), 1)).Should().Throw<ArgumentException>().WithMessage("*all weights are 0*");
+        FluentActions.Invoking(() => ImportanceSampling.Resample(samples, tensor([0, double.NaN, 0]), 1)).Should()
+            .Throw<ArgumentException>().WithMessage("*sample 1 is NaN*");
+        FluentActions.Invoking(() => ImportanceSampling.Resample(samples, full(3, double.NegativeInfinity), 1)).Should()
+            .Throw<ArgumentException>().WithMessage("*all weights are 0*");
     }
 }

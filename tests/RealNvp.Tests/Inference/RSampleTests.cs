@@ -28,7 +28,8 @@ public class RSampleTests
     {
         using var scope = NewDisposeScope();
         using var flow = Flows.Random(6);
-        Tensor Loss() => flow.RSampleAndLogProb(5, seed: 2) is var (x, logProb) ? x.square().sum().add(logProb.sum()) : throw new InvalidOperationException();
+        Tensor Loss() => flow.RSampleAndLogProb(5, seed: 2) is var (x, logProb) ? x.square().sum().add(logProb.sum())
+            : throw new InvalidOperationException();
         Loss().backward();
         var gradient = Flows.TakeGradients(flow);
         using var gradients = no_grad();
@@ -76,7 +77,8 @@ public class RSampleTests
         using var scope = NewDisposeScope();
         using var density = new ShiftedNormal();
         using var flow = new Flow([2], new Permutation([2], [1, 0]), density);
-        FluentActions.Invoking(() => flow.RSampleAndLogProb(3)).Should().Throw<InvalidOperationException>().WithMessage("ShiftedNormal has weights*Freeze them*");
+        FluentActions.Invoking(() => flow.RSampleAndLogProb(3)).Should().Throw<InvalidOperationException>()
+            .WithMessage("ShiftedNormal has weights*Freeze them*");
         flow.Sample(3).shape.Should().Equal(3, 2);
         density.Location.requires_grad = false;
         flow.RSampleAndLogProb(3).Samples.shape.Should().Equal(3, 2);
@@ -97,7 +99,8 @@ public class RSampleTests
 
         protected override Tensor LogProbCore(Tensor z, Tensor? context) => z.sub(location).square().sum(1).mul(-0.5).sub(Flows.LogTwoPi);
 
-        protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context) =>
+        protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator,
+            Tensor? context) =>
             randn(count, 2, dtype: dtype, device: device, generator: generator).mul(temperature).add(location.detach());
     }
 }

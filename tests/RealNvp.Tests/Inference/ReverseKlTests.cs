@@ -27,7 +27,8 @@ public class ReverseKlTests
     [Theory]
     [InlineData(ScalarType.Float64, 0, 1e-12), InlineData(ScalarType.Float64, 3, 1e-12)]
     [InlineData(ScalarType.Float32, 0, 1e-5), InlineData(ScalarType.Float32, 3, 1e-5)]
-    public void Where_q_is_p_the_path_gradient_is_0_for_every_sample_and_the_total_one_is_not(ScalarType dtype, long contextSize, double tolerance)
+    public void Where_q_is_p_the_path_gradient_is_0_for_every_sample_and_the_total_one_is_not(ScalarType dtype, long contextSize,
+        double tolerance)
     {
         using var scope = NewDisposeScope();
         using var flow = Flows.Random(3, contextSize, dtype);
@@ -121,7 +122,8 @@ public class ReverseKlTests
     {
         using var scope = NewDisposeScope();
         using var flow = Flows.Random(4, batchNorm: true);
-        double Loss() => VariationalInference.ReverseKl(flow, x => Flows.LogNormal(x, 0, 1), 16, estimator: estimator, seed: 1).item<double>();
+        double Loss() =>
+            VariationalInference.ReverseKl(flow, x => Flows.LogNormal(x, 0, 1), 16, estimator: estimator, seed: 1).item<double>();
         var expected = Loss();
         flow.train();
         var before = flow.buffers().Select(b => b.clone()).ToArray();
@@ -139,7 +141,8 @@ public class ReverseKlTests
         var (x, logProb) = flow.SampleAndLogProb(32, seed: 7);
         var expected = logProb.sub(LogDensity(x)).mean().item<double>();
         foreach (var estimator in Enum.GetValues<GradientEstimator>())
-            VariationalInference.ReverseKl(flow, LogDensity, 32, estimator: estimator, seed: 7).item<double>().Should().BeApproximately(expected, 1e-13);
+            VariationalInference.ReverseKl(flow, LogDensity, 32, estimator: estimator, seed: 7).item<double>().Should()
+                .BeApproximately(expected, 1e-13);
         using var gradients = no_grad();
         var value = VariationalInference.ReverseKl(flow, LogDensity, 32, seed: 7);
         value.requires_grad.Should().BeFalse();
@@ -172,11 +175,16 @@ public class ReverseKlTests
         Calling(() => VariationalInference.ReverseKl(null!, Standard, 4)).Should().Throw<ArgumentNullException>();
         Calling(() => VariationalInference.ReverseKl(flow, null!, 4)).Should().Throw<ArgumentNullException>();
         Calling(() => VariationalInference.ReverseKl(flow, Standard, 0)).Should().Throw<ArgumentOutOfRangeException>();
-        Calling(() => VariationalInference.ReverseKl(flow, Standard, 4, estimator: (GradientEstimator)7)).Should().Throw<ArgumentOutOfRangeException>();
-        Calling(() => VariationalInference.ReverseKl(flow, Standard, 4, zeros(2, 2, float64))).Should().Throw<ArgumentException>().WithMessage("*takes no context*");
-        Calling(() => VariationalInference.ReverseKl(conditional, Standard, 4)).Should().Throw<ArgumentException>().WithMessage("*is conditional*");
-        Calling(() => VariationalInference.ReverseKl(conditional, Standard, 4, zeros(0, 2, float64))).Should().Throw<ArgumentException>().WithMessage("*at least one context*");
-        Calling(() => VariationalInference.ReverseKl(images, Standard, 4)).Should().Throw<ArgumentException>().WithMessage("*dequantizes*Levels = 0*");
+        Calling(() => VariationalInference.ReverseKl(flow, Standard, 4, estimator: (GradientEstimator)7)).Should()
+            .Throw<ArgumentOutOfRangeException>();
+        Calling(() => VariationalInference.ReverseKl(flow, Standard, 4, zeros(2, 2, float64))).Should().Throw<ArgumentException>()
+            .WithMessage("*takes no context*");
+        Calling(() => VariationalInference.ReverseKl(conditional, Standard, 4)).Should().Throw<ArgumentException>()
+            .WithMessage("*is conditional*");
+        Calling(() => VariationalInference.ReverseKl(conditional, Standard, 4, zeros(0, 2, float64))).Should().Throw<ArgumentException>()
+            .WithMessage("*at least one context*");
+        Calling(() => VariationalInference.ReverseKl(images, Standard, 4)).Should().Throw<ArgumentException>()
+            .WithMessage("*dequantizes*Levels = 0*");
     }
 
     [Fact]
@@ -186,16 +194,26 @@ public class ReverseKlTests
         using var flow = Flows.Random(4);
         using var wide = Flows.Random(4, features: 9);
         static Func<Tensor, Tensor> Holding(double value) => x => where(arange(x.shape[0]).eq(3), value, Flows.LogNormal(x, 0, 1));
-        Calling(() => VariationalInference.ReverseKl(flow, x => Flows.LogNormal(x, 0, 1).unsqueeze(1), 5)).Should().Throw<ArgumentException>().WithMessage("*to give shape (5,)*got (5, 1)*");
-        Calling(() => VariationalInference.ReverseKl(flow, x => x.sum(), 5)).Should().Throw<ArgumentException>().WithMessage("*to give shape (5,)*");
-        Calling(() => VariationalInference.ReverseKl(flow, x => zeros(5, int64), 5)).Should().Throw<ArgumentException>().WithMessage("*floating-point*Int64*");
-        Calling(() => VariationalInference.ReverseKl(flow, x => Flows.LogNormal(x.detach(), 0, 1), 5)).Should().Throw<ArgumentException>().WithMessage("*differentiable*detach*");
-        using (no_grad()) VariationalInference.ReverseKl(flow, x => Flows.LogNormal(x.detach(), 0, 1), 5).isfinite().item<bool>().Should().BeTrue("a value needs no gradient");
+        Calling(() => VariationalInference.ReverseKl(flow, x => Flows.LogNormal(x, 0, 1).unsqueeze(1), 5)).Should()
+            .Throw<ArgumentException>().WithMessage("*to give shape (5,)*got (5, 1)*");
+        Calling(() => VariationalInference.ReverseKl(flow, x => x.sum(), 5)).Should().Throw<ArgumentException>()
+            .WithMessage("*to give shape (5,)*");
+        Calling(() => VariationalInference.ReverseKl(flow, x => zeros(5, int64), 5)).Should().Throw<ArgumentException>()
+            .WithMessage("*floating-point*Int64*");
+        Calling(() => VariationalInference.ReverseKl(flow, x => Flows.LogNormal(x.detach(), 0, 1), 5)).Should().Throw<ArgumentException>()
+            .WithMessage("*differentiable*detach*");
+        using (no_grad())
+            VariationalInference.ReverseKl(flow, x => Flows.LogNormal(x.detach(), 0, 1), 5).isfinite().item<bool>().Should()
+                .BeTrue("a value needs no gradient");
         Calling(() => VariationalInference.ReverseKl(flow, x => null!, 5)).Should().Throw<ArgumentException>().WithMessage("*gave null*");
-        Calling(() => VariationalInference.ReverseKl(flow, Holding(double.NaN), 5)).Should().Throw<ArgumentException>().WithMessage("*is NaN for sample 3, x = *, *. Check the function there*");
-        Calling(() => VariationalInference.ReverseKl(flow, Holding(double.PositiveInfinity), 5)).Should().Throw<ArgumentException>().WithMessage("*is Infinity for sample 3*");
-        Calling(() => VariationalInference.ReverseKl(flow, Holding(double.NegativeInfinity), 5)).Should().Throw<ArgumentException>().WithMessage("*is -Infinity for sample 3*low but finite*");
-        Calling(() => VariationalInference.ReverseKl(wide, Holding(double.NaN), 5)).Should().Throw<ArgumentException>().WithMessage("*is NaN for sample 3. *");
+        Calling(() => VariationalInference.ReverseKl(flow, Holding(double.NaN), 5)).Should().Throw<ArgumentException>()
+            .WithMessage("*is NaN for sample 3, x = *, *. Check the function there*");
+        Calling(() => VariationalInference.ReverseKl(flow, Holding(double.PositiveInfinity), 5)).Should().Throw<ArgumentException>()
+            .WithMessage("*is Infinity for sample 3*");
+        Calling(() => VariationalInference.ReverseKl(flow, Holding(double.NegativeInfinity), 5)).Should().Throw<ArgumentException>()
+            .WithMessage("*is -Infinity for sample 3*low but finite*");
+        Calling(() => VariationalInference.ReverseKl(wide, Holding(double.NaN), 5)).Should().Throw<ArgumentException>()
+            .WithMessage("*is NaN for sample 3. *");
     }
 
     [Fact]
@@ -203,7 +221,8 @@ public class ReverseKlTests
     {
         using var scope = NewDisposeScope();
         using var flow = Flows.Normal(double.PositiveInfinity);
-        Calling(() => VariationalInference.ReverseKl(flow, x => Flows.LogNormal(x, 0, 1), 5)).Should().Throw<InvalidOperationException>().WithMessage("Sample 0 of the flow*not finite*");
+        Calling(() => VariationalInference.ReverseKl(flow, x => Flows.LogNormal(x, 0, 1), 5)).Should().Throw<InvalidOperationException>()
+            .WithMessage("Sample 0 of the flow*not finite*");
     }
 
     [Fact]

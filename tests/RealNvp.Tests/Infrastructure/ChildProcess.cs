@@ -13,9 +13,11 @@ internal static class ChildProcess
     /// <summary>Starts the test method of this class; it finds <paramref name="folder"/> in <see cref="Folder"/>.</summary>
     public static Process Start(Type type, string method, string folder)
     {
-        var info = new ProcessStartInfo(Environment.ProcessPath!) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = folder };
+        var info = new ProcessStartInfo(Environment.ProcessPath!) { UseShellExecute = false, RedirectStandardOutput = true,
+            RedirectStandardError = true, WorkingDirectory = folder };
         if (Path.GetFileNameWithoutExtension(info.FileName) == "dotnet") info.ArgumentList.Add(type.Assembly.Location);
-        foreach (var argument in new[] { "-noColor", "-explicit", "only", "-method", $"{type.FullName}.{method}" }) info.ArgumentList.Add(argument);
+        foreach (var argument in new[] { "-noColor", "-explicit", "only", "-method", $"{type.FullName}.{method}" })
+            info.ArgumentList.Add(argument);
         info.Environment[Variable] = folder;
         var process = Process.Start(info)!;
         process.OutputDataReceived += (_, _) => { };

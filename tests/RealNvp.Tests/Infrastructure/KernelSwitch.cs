@@ -6,9 +6,11 @@ namespace RealNvp.Tests.Infrastructure;
 /// <summary>Turns fused kernels on or off for a part of a test.</summary>
 internal static class KernelSwitch
 {
-    private static readonly PropertyInfo[] switches = typeof(KernelSwitches).GetProperties(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic);
+    private static readonly PropertyInfo[] switches = typeof(KernelSwitches)
+        .GetProperties(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic);
 
-    /// <summary>Sets the switches of these names until disposed: <c>using (KernelSwitch.Set(false, nameof(KernelSwitches.Image)))</c>.</summary>
+    /// <summary>Sets the switches of these names until disposed: <c>using
+    /// (KernelSwitch.Set(false, nameof(KernelSwitches.Image)))</c>.</summary>
     public static IDisposable Set(bool on, params string[] names) =>
         new Restore([.. names.Select(name => switches.Single(s => s.Name == name))], on);
 

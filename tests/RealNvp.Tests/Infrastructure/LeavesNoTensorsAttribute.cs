@@ -19,7 +19,8 @@ public sealed class LeavesNoTensorsAttribute : BeforeAfterTestAttribute
     public override void Before(MethodInfo methodUnderTest, IXunitTest test)
     {
         if (typeof(Task).IsAssignableFrom(methodUnderTest.ReturnType) || methodUnderTest.ReturnType == typeof(ValueTask))
-            throw new InvalidOperationException($"[LeavesNoTensors] counts on one thread, and {methodUnderTest.Name} is async: make it synchronous.");
+            throw new InvalidOperationException(
+                $"[LeavesNoTensors] counts on one thread, and {methodUnderTest.Name} is async: make it synchronous.");
         thread = Environment.CurrentManagedThreadId;
         liveBefore = Live;
     }
@@ -27,7 +28,8 @@ public sealed class LeavesNoTensorsAttribute : BeforeAfterTestAttribute
     public override void After(MethodInfo methodUnderTest, IXunitTest test)
     {
         if (thread != Environment.CurrentManagedThreadId)
-            throw new InvalidOperationException($"{methodUnderTest.Name} began and ended on different threads, so its tensors can't be counted.");
+            throw new InvalidOperationException(
+                $"{methodUnderTest.Name} began and ended on different threads, so its tensors can't be counted.");
         // A test that throws leaves tensors behind; its own message is the one to read.
         if (TestContext.Current.TestState?.Result == TestResult.Failed) return;
         var left = Live - liveBefore;

@@ -4,7 +4,8 @@ namespace RealNvp.Tests.Infrastructure;
 
 internal static class LiveTensors
 {
-    /// <summary>How many more tensors of this thread live after an action than before it. A first, uncounted call warms up caches.</summary>
+    /// <summary>How many more tensors of this thread live after an action
+    /// than before it. A first, uncounted call warms up caches.</summary>
     public static long ChangeOver(Action action)
     {
         action();

@@ -1,6 +1,7 @@
 namespace RealNvp.Tests.Infrastructure;
 
-/// <summary>A stream that goes one way only, as a socket does: not seekable, and it gives a few bytes at a time. It tells if somebody closed it.</summary>
+/// <summary>A stream that goes one way only, as a socket does: not seekable, and it
+/// gives a few bytes at a time. It tells if somebody closed it.</summary>
 internal sealed class OneWayStream(Stream inner, bool reads) : Stream
 {
     private int turn;

@@ -7,7 +7,8 @@ namespace RealNvp.Tests.Kernels;
 
 public class AffineKernelTests
 {
-    private static readonly long[][] Shapes = [[512, 21], [1, 1], [3, 16], [2, 17], [5, 300], [2, 3, 4, 4], [1, 6, 1, 5], [3, 2, 17, 1], [4, 5, 20, 20]];
+    private static readonly long[][] Shapes = [[512, 21], [1, 1], [3, 16], [2, 17], [5, 300], [2, 3, 4, 4], [1, 6, 1, 5], [3, 2, 17, 1],
+        [4, 5, 20, 20]];
 
     public static TheoryData<string, bool, int> Cases()
     {
@@ -41,7 +42,8 @@ public class AffineKernelTests
         AgreesEverywhere(kind, inverse: false, randn(7, 4).t(), randn(8, 7 * 2)[.., ..14].t()[..4].repeat(1, 2)[.., ..14]);
     }
 
-    [Theory, InlineData(1e-30f), InlineData(1e-4f), InlineData(0.6249f), InlineData(0.6251f), InlineData(8f), InlineData(90f), InlineData(1e30f)]
+    [Theory, InlineData(1e-30f), InlineData(1e-4f), InlineData(0.6249f), InlineData(0.6251f), InlineData(8f), InlineData(90f),
+        InlineData(1e30f)]
     [LeavesNoTensors]
     public void Small_and_large_raw_scales_keep_their_accuracy(float raw)
     {
@@ -163,7 +165,8 @@ public class AffineKernelTests
         }
     }
 
-    private static Dictionary<string, Tensor> Results(ScalarTransformer map, Tensor x, Tensor parameters, bool inverse, bool kernel, ScalarType dtype)
+    private static Dictionary<string, Tensor> Results(ScalarTransformer map, Tensor x, Tensor parameters, bool inverse, bool kernel,
+        ScalarType dtype)
     {
         using var _ = KernelSwitch.Set(kernel, nameof(KernelSwitches.Affine));
         map.to(dtype);
@@ -172,7 +175,8 @@ public class AffineKernelTests
         var (y, logDet) = map.Transform(leaf, raw, inverse);
         manual_seed(1);
         y.mul(rand(y.shape, dtype: dtype)).sum().add(logDet!.mul(rand(logDet.shape, dtype: dtype)).sum()).backward();
-        var results = new Dictionary<string, Tensor> { ["y"] = y.detach(), ["log-det"] = logDet.detach(), ["gradient of x"] = leaf.grad!, ["gradient of parameters"] = raw.grad! };
+        var results = new Dictionary<string, Tensor> { ["y"] = y.detach(), ["log-det"] = logDet.detach(), ["gradient of x"] = leaf.grad!,
+            ["gradient of parameters"] = raw.grad! };
         foreach (var weight in map.parameters()) results["gradient of a"] = weight.grad!.clone();
         map.to(float32);
         return results;
@@ -181,7 +185,8 @@ public class AffineKernelTests
     private static ScalarTransformer Make(string kind, EventShape scale)
     {
         if (kind == "sigmoid") return new SigmoidAffineTransformer();
-        var map = new AffineTransformer(scale, kind.EndsWith("scale first", StringComparison.Ordinal) ? AffineOrder.ScaleThenShift : AffineOrder.ShiftThenScale);
+        var map = new AffineTransformer(scale, kind.EndsWith("scale first", StringComparison.Ordinal) ? AffineOrder.ScaleThenShift
+            : AffineOrder.ShiftThenScale);
         using var _ = no_grad();
         var first = map.parameters().Single();
         first.uniform_(-1.5, 1.5);

@@ -9,7 +9,8 @@ namespace RealNvp.Tests.Kernels;
 [LeavesNoTensors]
 public class ConvNetTests
 {
-    private static readonly string[] names = ["output", "x", "first weight", "first bias", "second weight", "second bias", "last weight", "last bias", "scale"];
+    private static readonly string[] names = ["output", "x", "first weight", "first bias", "second weight", "second bias", "last weight",
+        "last bias", "scale"];
 
     public static TheoryData<int, int, int, int, int, int, int> Shapes()
     {
@@ -28,7 +29,8 @@ public class ConvNetTests
     }
 
     [Theory, MemberData(nameof(Shapes))]
-    public void Outputs_and_gradients_are_as_close_to_float64_as_those_of_plain_operations(int n, int i, int m, int o, int h, int w, int lanes)
+    public void Outputs_and_gradients_are_as_close_to_float64_as_those_of_plain_operations(int n, int i, int m, int o, int h, int w,
+        int lanes)
     {
         using var scope = NewDisposeScope();
         var before = LaneWidth.Bits;
@@ -41,8 +43,10 @@ public class ConvNetTests
             var plain = KernelResults.Gradients(ConvNet.Reference, tensors, float32);
             var fast = KernelResults.Gradients(t => ConvNet.Run([.. t]), tensors, float32);
             for (var k = 0; k < exact.Length; k++)
-                KernelResults.ApartOfMeanSquare(fast[k], exact[k]).Should().BeLessThan(Math.Max(2 * KernelResults.ApartOfMeanSquare(plain[k], exact[k]), 1e-6), "of {0}", names[k]);
-            using (no_grad()) KernelResults.Same(ConvNet.Run(tensors[..^1]), fast[0]).Should().BeTrue("an output does not depend on who wants gradients");
+                KernelResults.ApartOfMeanSquare(fast[k], exact[k]).Should()
+                    .BeLessThan(Math.Max(2 * KernelResults.ApartOfMeanSquare(plain[k], exact[k]), 1e-6), "of {0}", names[k]);
+            using (no_grad())
+                KernelResults.Same(ConvNet.Run(tensors[..^1]), fast[0]).Should().BeTrue("an output does not depend on who wants gradients");
         }
         finally { LaneWidth.Bits = before; }
     }
@@ -72,7 +76,8 @@ public class ConvNetTests
         tensors[7] = full_like(tensors[7], scale);
         var exact = KernelResults.Gradients(ConvNet.Reference, tensors, float64);
         var fast = KernelResults.Gradients(t => ConvNet.Run([.. t]), tensors, float32);
-        for (var k = 0; k < exact.Length - 1; k++) KernelResults.ApartOfMeanSquare(fast[k], exact[k]).Should().BeLessThan(1e-5, "of {0}", names[k]);
+        for (var k = 0; k < exact.Length - 1; k++)
+            KernelResults.ApartOfMeanSquare(fast[k], exact[k]).Should().BeLessThan(1e-5, "of {0}", names[k]);
         if (Math.Abs(scale) > 5) fast[^1].count_nonzero().item<long>().Should().Be(0);
         else KernelResults.ApartOfMeanSquare(fast[^1], exact[^1]).Should().BeLessThan(1e-5);
     }
@@ -99,7 +104,8 @@ public class ConvNetTests
         var tensors = Draw(3, 6, 16, 12, 8, 10);
         var expected = KernelResults.Gradients(t => ConvNet.Run([.. t]), tensors, float32);
         var twice = cat([tensors[0], tensors[0]], 1);
-        foreach (var image in new[] { twice.narrow(1, 6, 6), ChannelsLast.Of(tensors[0]), tensors[0].transpose(2, 3).contiguous().transpose(2, 3) })
+        foreach (var image in new[] { twice.narrow(1, 6, 6), ChannelsLast.Of(tensors[0]),
+            tensors[0].transpose(2, 3).contiguous().transpose(2, 3) })
         {
             var inputs = tensors.ToArray();
             inputs[0] = image;
@@ -133,7 +139,8 @@ public class ConvNetTests
             first.Select(g => g.square().sum()).Aggregate((a, b) => a.add(b)).backward();
             return [.. leaves.Select(l => l.grad!)];
         }
-        foreach (var (fast, plain) in Second(t => ConvNet.Run([.. t])).Zip(Second(ConvNet.Reference))) KernelResults.ApartOfMeanSquare(fast, plain).Should().BeLessThan(5e-5);
+        foreach (var (fast, plain) in Second(t => ConvNet.Run([.. t])).Zip(Second(ConvNet.Reference)))
+            KernelResults.ApartOfMeanSquare(fast, plain).Should().BeLessThan(5e-5);
     }
 
     [Fact]
@@ -174,7 +181,9 @@ public class ConvNetTests
             finally { KernelSwitches.ConvNet = true; }
         }
         var (fast, direct, exact) = (Run(true, float32), Run(false, float32), Run(false, float64));
-        for (var i = 0; i < exact.Length; i++) KernelResults.ApartOfMeanSquare(fast[i], exact[i]).Should().BeLessThan(Math.Max(3 * KernelResults.ApartOfMeanSquare(direct[i], exact[i]), 1e-5));
+        for (var i = 0; i < exact.Length; i++)
+            KernelResults.ApartOfMeanSquare(fast[i], exact[i]).Should()
+                .BeLessThan(Math.Max(3 * KernelResults.ApartOfMeanSquare(direct[i], exact[i]), 1e-5));
     }
 
     // x, the weights, and the gradient of the output
@@ -184,7 +193,8 @@ public class ConvNetTests
         Tensor Random(double size, params long[] shape) => randn(shape, generator: generator).mul(size);
         return
         [
-            Random(1, n, i, h, w), Random(0.5 / Math.Sqrt(i), m, i, 3, 3), Random(0.5, m), Random(1 / Math.Sqrt(m), m, m, 1, 1), Random(0.5, m),
+            Random(1, n, i, h, w), Random(0.5 / Math.Sqrt(i), m, i, 3, 3), Random(0.5, m), Random(1 / Math.Sqrt(m), m, m, 1, 1),
+                Random(0.5, m),
             Random(0.5 / Math.Sqrt(m), o, m, 3, 3), Random(0.5, o), Random(0.3, 1, o, 1, 1), Random(1, n, o, h, w),
         ];
     }

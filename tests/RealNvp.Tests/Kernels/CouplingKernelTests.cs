@@ -10,7 +10,8 @@ namespace RealNvp.Tests.Kernels;
 public class CouplingKernelTests
 {
     private static readonly string[] Maps = ["affine", "shift first", "sigmoid", "spline", "box spline", "circular spline"];
-    private static readonly string[] Layers = ["alternating", "half", "one of two", "residual with context", "autoregressive", "autoregressive with context", "limited", "limited, of one run, with context", "autoregressive, limited, with context"];
+    private static readonly string[] Layers = ["alternating", "half", "one of two", "residual with context", "autoregressive",
+        "autoregressive with context", "limited", "limited, of one run, with context", "autoregressive, limited, with context"];
 
     public static TheoryData<string, string, bool> All()
     {
@@ -41,15 +42,19 @@ public class CouplingKernelTests
             {
                 fused[i].shape.Should().Equal(plain[i].shape);
                 // a gradient is a sum, and its parts come in another order
-                KernelResults.ApartOfLargest(fused[i], separate[i]).Should().BeLessThan(i < 2 ? 1e-6 : 3e-6, "of result {0} with {1} rows", i, rows);
-                // a spline magnifies the rounding of the network, which is that of its kernel; its own tests compare it with plain operations
+                KernelResults.ApartOfLargest(fused[i], separate[i]).Should().BeLessThan(i < 2 ? 1e-6
+                    : 3e-6, "of result {0} with {1} rows", i, rows);
+                // a spline magnifies the rounding of the network, which is that
+                // of its kernel; its own tests compare it with plain operations
                 if (!map.Contains("spline", StringComparison.Ordinal))
-                    KernelResults.ApartOfLargest(fused[i], plain[i]).Should().BeLessThan(i < 2 ? 1e-6 : 5e-6, "of result {0} with {1} rows and plain operations", i, rows);
+                    KernelResults.ApartOfLargest(fused[i], plain[i]).Should().BeLessThan(i < 2 ? 1e-6
+                        : 5e-6, "of result {0} with {1} rows and plain operations", i, rows);
             }
         }
     }
 
-    [Theory, InlineData("affine", 1e30f), InlineData("affine", -1e4f), InlineData("sigmoid", 1e30f), InlineData("sigmoid", -1e30f), InlineData("spline", 1e30f), InlineData("spline", -1e4f)]
+    [Theory, InlineData("affine", 1e30f), InlineData("affine", -1e4f), InlineData("sigmoid", 1e30f), InlineData("sigmoid", -1e30f),
+        InlineData("spline", 1e30f), InlineData("spline", -1e4f)]
     public void Extreme_parameters_give_what_separate_kernels_give(string map, float size)
     {
         using var scope = NewDisposeScope();
@@ -81,7 +86,8 @@ public class CouplingKernelTests
             foreach (var threads in new[] { 1, 2 })
             {
                 set_num_threads(threads);
-                results.Add([.. Results(layer, x, context, inverse: false, Kernels.Fused).Select(t => t.contiguous().data<float>().ToArray())]);
+                results.Add([.. Results(layer, x, context, inverse: false, Kernels.Fused).Select(t => t.contiguous().data<float>()
+                    .ToArray())]);
             }
         }
         finally { set_num_threads(before); }
@@ -110,7 +116,8 @@ public class CouplingKernelTests
             layer.zero_grad();
             var leaf = x.detach().requires_grad_(true);
             var (value, logDet) = layer.Forward(leaf, context);
-            var first = autograd.grad([value.mul(value).sum().add(logDet.mul(logDet).sum())], [leaf], retain_graph: true, create_graph: true)[0];
+            var first = autograd.grad([value.mul(value).sum().add(logDet.mul(logDet).sum())], [leaf], retain_graph: true,
+                create_graph: true)[0];
             first.mul(first).sum().backward();
             return [leaf.grad!.clone(), .. layer.parameters().Where(p => p.grad is not null).Select(p => p.grad!.clone())];
         }
@@ -183,14 +190,17 @@ public class CouplingKernelTests
         var scale = layer.get_parameter("transformer.scale")!;
         using (no_grad()) scale[0] = 20;
         var (x, _) = Inputs(layer, 6);
-        var (fused, plain) = (Results(layer, x, null, inverse: false, Kernels.Fused), Results(layer, x, null, inverse: false, Kernels.Separate));
+        var (fused, plain) = (Results(layer, x, null, inverse: false, Kernels.Fused),
+            Results(layer, x, null, inverse: false, Kernels.Separate));
         for (var i = 0; i < fused.Length; i++) KernelResults.ApartOfLargest(fused[i], plain[i]).Should().BeLessThan(1e-5);
         scale.grad![0].item<float>().Should().Be(0);
     }
 
     public static TheoryData<string, string> Kinds() => new()
     {
-        { "affine", "alternating" }, { "sigmoid", "half" }, { "spline", "residual with context" }, { "affine", "autoregressive with context" }, { "spline", "autoregressive" }, { "affine", "limited, of one run, with context" }, { "shift first", "autoregressive, limited, with context" },
+        { "affine", "alternating" }, { "sigmoid", "half" }, { "spline", "residual with context" },
+            { "affine", "autoregressive with context" }, { "spline", "autoregressive" }, { "affine", "limited, of one run, with context" },
+            { "shift first", "autoregressive, limited, with context" },
     };
 
     private static Bijection Make(string map, string kind, int hidden = 24)
@@ -210,15 +220,19 @@ public class CouplingKernelTests
         if (kind.StartsWith("auto", StringComparison.Ordinal))
         {
             var transformer = Map(1);
-            layer = new AutoregressiveLayer(transformer, new Made(6, transformer.ParametersPerElement, new MadeOptions { Hidden = hidden, ContextSize = kind.EndsWith("context", StringComparison.Ordinal) ? 3 : 0, Order = [2, 0, 5, 1, 4, 3], InputLimit = limit }));
+            layer = new AutoregressiveLayer(transformer, new Made(6, transformer.ParametersPerElement,
+                new MadeOptions { Hidden = hidden, ContextSize = kind.EndsWith("context", StringComparison.Ordinal) ? 3
+                : 0, Order = [2, 0, 5, 1, 4, 3], InputLimit = limit }));
         }
         else
         {
-            var (features, mask) = kind switch { "alternating" or "limited" => (7, Mask.Alternating(7)), "one of two" => (2, Mask.Alternating(2)), _ => (21, Mask.FirstHalf(21)) };
+            var (features, mask) = kind switch { "alternating" or "limited" => (7, Mask.Alternating(7)),
+                "one of two" => (2, Mask.Alternating(2)), _ => (21, Mask.FirstHalf(21)) };
             var kept = mask.Kept.ToArray().Count(k => k);
             var transformer = Map(features - kept);
             var outputs = transformer.ParametersPerElement * (features - kept);
-            Conditioner network = kind.EndsWith("context", StringComparison.Ordinal) ? new ResidualMlp(kept, outputs, hidden, 2, 3, limit) : new Mlp(kept, outputs, hidden, inputLimit: limit);
+            Conditioner network = kind.EndsWith("context", StringComparison.Ordinal) ? new ResidualMlp(kept, outputs, hidden, 2, 3, limit)
+                : new Mlp(kept, outputs, hidden, inputLimit: limit);
             layer = new CouplingLayer([features], mask, transformer, network);
         }
         // a spline with steep bins would magnify the rounding of the network
@@ -229,7 +243,8 @@ public class CouplingKernelTests
     private static (Tensor X, Tensor? Context) Inputs(Bijection layer, int rows)
     {
         using var generator = new Generator(3);
-        return (randn([rows, layer.InputShape!.Value[0]], generator: generator), layer.ContextSize > 0 ? randn([rows, layer.ContextSize], generator: generator) : null);
+        return (randn([rows, layer.InputShape!.Value[0]], generator: generator), layer.ContextSize > 0
+            ? randn([rows, layer.ContextSize], generator: generator) : null);
     }
 
     private static (Tensor Value, Tensor LogDet) Run(Bijection layer, Tensor x, Tensor? context, bool inverse, Kernels kernels)

@@ -175,7 +175,8 @@ public class DenseNetworkTests
             var first = autograd.grad([net.call(input, given)], [input, given], [upstream], retain_graph: true, create_graph: true);
             first.Select(t => t.pow(2).sum()).Aggregate((a, b) => a + b).backward();
             // a bias has no second derivative: none and zeros are the same
-            return [.. new[] { upstream }.Concat(net.parameters()).Select(t => t.grad is { } gradient ? gradient.clone() : zeros_like(t).detach())];
+            return [.. new[] { upstream }.Concat(net.parameters()).Select(t => t.grad is { } gradient ? gradient.clone()
+                : zeros_like(t).detach())];
         }
         var kernel = Run(8, Second);
         var plain = Run(0, Second);
@@ -199,7 +200,8 @@ public class DenseNetworkTests
         all = All(ScalarType.Float32);
         all[0] = zeros(5, 3);
         Serves().Should().BeFalse("the input is too wide");
-        DenseNetwork.CanRun(new DenseProgram(2, [DenseNetwork.MostInputs + 1, 3], 0), All(ScalarType.Float32), false).Should().BeFalse("the network is too wide");
+        DenseNetwork.CanRun(new DenseProgram(2, [DenseNetwork.MostInputs + 1, 3], 0), All(ScalarType.Float32), false).Should()
+            .BeFalse("the network is too wide");
     }
 
     public static TheoryData<string> Kinds() => [.. DenseNets.Kinds];

@@ -10,7 +10,8 @@ namespace RealNvp.Tests.Kernels;
 public class DenseSequenceTests
 {
     [Theory, MemberData(nameof(Layers))]
-    public void Features_one_after_the_other_are_those_of_plain_operations(string transformer, int features, int rows, int hidden, int context, bool residual)
+    public void Features_one_after_the_other_are_those_of_plain_operations(string transformer, int features, int rows, int hidden,
+        int context, bool residual)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
@@ -90,7 +91,8 @@ public class DenseSequenceTests
         var order = Enumerable.Range(0, features).Select(i => (long)(features - 1 - i)).ToArray();
         // some with a limit of what the network sees
         double? limit = features >= 5 ? 1.5 : null;
-        var made = new Made(features, map.ParametersPerElement, new MadeOptions { Hidden = hidden, ContextSize = context, Residual = residual, Order = order, InputLimit = limit });
+        var made = new Made(features, map.ParametersPerElement, new MadeOptions { Hidden = hidden, ContextSize = context,
+            Residual = residual, Order = order, InputLimit = limit });
         var layer = new AutoregressiveLayer(map, made);
         RandomWeights.Draw(layer, seed: 5, spread: 0.1);
         return layer;

@@ -15,7 +15,8 @@ public class ImageKernelTests
         manual_seed(1);
         var (v, g) = (randn(outputs, inputs, size, size), randn(outputs, 1, 1, 1));
         using (no_grad()) v[0].zero_();   // a direction without a length
-        foreach (var layout in new Func<Tensor, Tensor>[] { t => t, ChannelsLast.Of, t => t.permute(1, 0, 3, 2).contiguous().permute(1, 0, 3, 2) })
+        foreach (var layout in new Func<Tensor, Tensor>[] { t => t, ChannelsLast.Of, t => t.permute(1, 0, 3, 2).contiguous().permute(1, 0,
+            3, 2) })
         {
             var upstream = layout(randn(outputs, inputs, size, size));
             var results = new List<Tensor[]>();
@@ -30,7 +31,8 @@ public class ImageKernelTests
         }
     }
 
-    // with two elements a channel the normalized ones are -1 and 1 whatever they were, and the gradient is what rounding leaves of 0: three are the least
+    // with two elements a channel the normalized ones are -1 and 1 whatever they
+    // were, and the gradient is what rounding leaves of 0: three are the least
     [Theory, InlineData(4, 32, 8, 8), InlineData(1, 8, 1, 3), InlineData(3, 21, 5, 7), InlineData(16, 64, 16, 16), LeavesNoTensors]
     public void Batch_norm_with_relu_agrees_with_plain_tensors_in_both_modes(long n, long c, long h, long w)
     {
@@ -45,7 +47,8 @@ public class ImageKernelTests
             var plain = Run(x, upstream, train, kernel: false, float32);
             var fused = Run(x, upstream, train, kernel: true, float32);
             foreach (var name in fused.Keys)
-                Apart(fused[name], exact[name]).Should().BeLessThan(Math.Max(1e-5, 3 * Apart(plain[name], exact[name])), "of {0}, training {1}", name, train);
+                Apart(fused[name], exact[name]).Should().BeLessThan(Math.Max(1e-5, 3 * Apart(plain[name], exact[name])),
+                    "of {0}, training {1}", name, train);
         }
     }
 
@@ -72,7 +75,8 @@ public class ImageKernelTests
     {
         using var scope = NewDisposeScope();
         manual_seed(4);
-        using var net = new ResidualConvNet(3, 4, new ResidualConvNetOptions { HiddenChannels = 8, Blocks = 1, BatchNorm = true, Statistics = BatchStatistics.Current });
+        using var net = new ResidualConvNet(3, 4, new ResidualConvNetOptions { HiddenChannels = 8, Blocks = 1, BatchNorm = true,
+            Statistics = BatchStatistics.Current });
         using (no_grad()) foreach (var p in net.parameters()) p.normal_(0.1, 0.5);
         var x = randn(2, 3, 4, 4);
         double Second(bool kernel)
@@ -91,7 +95,8 @@ public class ImageKernelTests
     {
         using var scope = NewDisposeScope();
         manual_seed(6);
-        using Conditioner net = glow ? new GlowConvNet(3, 6, 16) : new ResidualConvNet(3, 6, new ResidualConvNetOptions { HiddenChannels = 16, Blocks = 2, BatchNorm = true, ConcatenatedRelu = true, DoubleInput = true });
+        using Conditioner net = glow ? new GlowConvNet(3, 6, 16) : new ResidualConvNet(3, 6,
+            new ResidualConvNetOptions { HiddenChannels = 16, Blocks = 2, BatchNorm = true, ConcatenatedRelu = true, DoubleInput = true });
         using (no_grad()) foreach (var p in net.parameters()) p.normal_(0.1, 0.3);
         foreach (var train in new[] { true, false })
         {
@@ -124,9 +129,11 @@ public class ImageKernelTests
         {
             set_num_threads(2);
             var done = new int[1001];
-            KernelThreads.For(done.Length, 1e9, 1, (start, end) => { for (var i = start; i < end; i++) Interlocked.Increment(ref done[i]); });
+            KernelThreads.For(done.Length, 1e9, 1,
+                (start, end) => { for (var i = start; i < end; i++) Interlocked.Increment(ref done[i]); });
             done.Should().OnlyContain(d => d == 1);
-            var fault = () => KernelThreads.For(100, 1e9, 1, (start, end) => { if (end == 100) throw new InvalidOperationException("a part failed"); });
+            var fault = () =>
+                KernelThreads.For(100, 1e9, 1, (start, end) => { if (end == 100) throw new InvalidOperationException("a part failed"); });
             fault.Should().Throw<InvalidOperationException>().WithMessage("a part failed");
         }
         finally { set_num_threads(threads); }

@@ -15,7 +15,8 @@ internal static class KernelResults
         return [y.detach(), .. leaves.Select(l => l.grad!)];
     }
 
-    /// <summary>The largest difference, as a part of the root mean square of what was expected, or of <paramref name="least"/> where that is more.</summary>
+    /// <summary>The largest difference, as a part of the root mean square of what
+    /// was expected, or of <paramref name="least"/> where that is more.</summary>
     public static double ApartOfMeanSquare(Tensor actual, Tensor expected, double least = 0)
     {
         using var scope = NewDisposeScope();

@@ -22,7 +22,8 @@ public class KernelTeamTests
         for (var i = 0; i < 1000; i++) team.Count(4, 2);
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < 1000; i++) team.Count(4, 2);
-        (GC.GetAllocatedBytesForCurrentThread() - before).Should().BeLessThan(1000, "the pool's queue may take a new segment, but no run allocates");
+        (GC.GetAllocatedBytesForCurrentThread() - before).Should().BeLessThan(1000,
+            "the pool's queue may take a new segment, but no run allocates");
     }
 
     private sealed class Counting : KernelTeam

@@ -15,7 +15,8 @@ public class LaneMathTests
         for (var bits = BitConverter.SingleToInt32Bits(1e-30f); bits <= BitConverter.SingleToInt32Bits(1f); bits += 971)
         {
             var x = BitConverter.Int32BitsToSingle(bits);
-            var found = Unsafe.BitCast<Lanes512<float>, Vector512<float>>(LaneMath<Lanes512<float>, float>.LogOnePlus(Lanes512<float>.Create(x)))[0];
+            var found = Unsafe.BitCast<Lanes512<float>,
+                Vector512<float>>(LaneMath<Lanes512<float>, float>.LogOnePlus(Lanes512<float>.Create(x)))[0];
             var exact = 2 * Math.Atanh(x / (2.0 + x));
             worst = Math.Max(worst, Math.Abs(found - exact) / (MathF.BitIncrement((float)exact) - (float)exact));
         }

@@ -71,13 +71,16 @@ public sealed class MixtureKernelTests : IDisposable
             {
                 ratios.Add(MeanError(kernel[i], exact[i]) / MeanError(reference[i], exact[i]));
                 // a few elements in steep places have most of the error of a result
-                ratios[^1].Should().BeLessThan(1.5, "that is the error of the kernel as a part of the reference's, in result {0} of {1} at a spread of {2}", i, TransformerData.Names[i], spread);
+                ratios[^1].Should().BeLessThan(1.5,
+                    "that is the error of the kernel as a part of the reference's, in result {0} of {1} at a spread of {2}", i,
+                    TransformerData.Names[i], spread);
             }
         }
         Math.Exp(ratios.Average(Math.Log)).Should().BeLessThan(1);
     }
 
-    [Theory, InlineData(1, 1), InlineData(1, 7), InlineData(5, 1), InlineData(33, 2), InlineData(3, 8), InlineData(7, 17), InlineData(2, 40), InlineData(0, 3), InlineData(3, 0)]
+    [Theory, InlineData(1, 1), InlineData(1, 7), InlineData(5, 1), InlineData(33, 2), InlineData(3, 8), InlineData(7, 17),
+        InlineData(2, 40), InlineData(0, 3), InlineData(3, 0)]
     public void Any_number_of_rows_and_features_will_do(long rows, long features)
     {
         using var scope = NewDisposeScope();
@@ -86,7 +89,8 @@ public sealed class MixtureKernelTests : IDisposable
         foreach (var bits in new[] { 512, 256, 128, 0 })
         {
             LaneWidth.Bits = bits;
-            foreach (var inverse in new[] { false, true }) Agree(data.Run(mixture, inverse, kernel: true), data.Run(mixture, inverse, kernel: false), 1e-10);
+            foreach (var inverse in new[] { false, true })
+                Agree(data.Run(mixture, inverse, kernel: true), data.Run(mixture, inverse, kernel: false), 1e-10);
         }
     }
 
@@ -97,11 +101,13 @@ public sealed class MixtureKernelTests : IDisposable
         using var mixture = new MixtureCdfTransformer(4);
         var image = Make(mixture, [3, 2, 5, 3], float64, spread: 1);
         var wide = Make(mixture, [6, 9], float64, spread: 1);
-        var part = wide with { X = wide.X.narrow(1, 2, 4), Parameters = wide.Parameters.narrow(1, 5, 4 * mixture.ParametersPerElement), OfValue = wide.OfValue.narrow(1, 1, 4), OfLog = wide.OfLog.narrow(1, 0, 1).expand(6, 4) };
+        var part = wide with { X = wide.X.narrow(1, 2, 4), Parameters = wide.Parameters.narrow(1, 5, 4 * mixture.ParametersPerElement),
+            OfValue = wide.OfValue.narrow(1, 1, 4), OfLog = wide.OfLog.narrow(1, 0, 1).expand(6, 4) };
         var turned = wide with { X = wide.X.t().contiguous().t() };
         ElementwiseOperation.CanRun(mixture.Map!, part.X, part.Parameters).Should().BeTrue();
         ElementwiseOperation.CanRun(mixture.Map!, turned.X, turned.Parameters).Should().BeTrue("elements may lie apart");
-        ElementwiseOperation.CanRun(mixture.Map!, image.X.transpose(2, 3).contiguous().transpose(2, 3), image.Parameters).Should().BeFalse("but evenly");
+        ElementwiseOperation.CanRun(mixture.Map!, image.X.transpose(2, 3).contiguous().transpose(2, 3), image.Parameters).Should()
+            .BeFalse("but evenly");
         foreach (var inverse in new[] { false, true })
         {
             Agree(image.Run(mixture, inverse, kernel: true), image.Run(mixture, inverse, kernel: false), 1e-10);
@@ -125,7 +131,8 @@ public sealed class MixtureKernelTests : IDisposable
                     var wild = data with { X = x };
                     var (kernel, reference) = (wild.Run(mixture, inverse, kernel: true), wild.Run(mixture, inverse, kernel: false));
                     for (var i = 0; i < reference.Length; i++)
-                        kernel[i].isfinite().logical_or(reference[i].isfinite().logical_not()).all().item<bool>().Should().BeTrue("{0} at a spread of {1} in {2}", TransformerData.Names[i], spread, dtype);
+                        kernel[i].isfinite().logical_or(reference[i].isfinite().logical_not()).all().item<bool>().Should()
+                            .BeTrue("{0} at a spread of {1} in {2}", TransformerData.Names[i], spread, dtype);
                     kernel[0].isfinite().logical_and(kernel[1].isfinite()).all().item<bool>().Should().BeTrue();
                 }
             }
@@ -169,7 +176,8 @@ public sealed class MixtureKernelTests : IDisposable
     }
 
     [Theory]
-    [InlineData(true, true, false), InlineData(true, false, false), InlineData(false, true, false), InlineData(true, true, true), InlineData(true, false, true), InlineData(false, true, true)]
+    [InlineData(true, true, false), InlineData(true, false, false), InlineData(false, true, false), InlineData(true, true, true),
+        InlineData(true, false, true), InlineData(false, true, true)]
     public void One_result_and_one_argument_are_enough_for_a_gradient(bool ofValue, bool ofParameters, bool inverse)
     {
         using var scope = NewDisposeScope();
@@ -205,7 +213,8 @@ public sealed class MixtureKernelTests : IDisposable
             var (y, logDerivative) = mixture.Forward(ones(1, 1), parameters);
             y.isnan().all().item<bool>().Should().BeTrue("parameter {0} is NaN", p);
             logDerivative!.isnan().all().item<bool>().Should().BeTrue("parameter {0} is NaN", p);
-            FluentActions.Invoking(() => mixture.Inverse(ones(1, 1), parameters)).Should().Throw<InvalidOperationException>().WithMessage("MixtureCdfTransformer.Inverse found no root*");
+            FluentActions.Invoking(() => mixture.Inverse(ones(1, 1), parameters)).Should().Throw<InvalidOperationException>()
+                .WithMessage("MixtureCdfTransformer.Inverse found no root*");
         }
     }
 

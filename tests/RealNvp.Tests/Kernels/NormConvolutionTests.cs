@@ -20,7 +20,8 @@ public class NormConvolutionTests
         var exact = KernelResults.Gradients(Plain, tensors, float64);
         var plain = KernelResults.Gradients(Plain, tensors, float32);
         var fast = KernelResults.Gradients(Fast, tensors, float32);
-        for (var i = 0; i < exact.Length; i++) Apart(fast[i], exact[i]).Should().BeLessThan(Math.Max(2 * Apart(plain[i], exact[i]), 2e-6), "of {0}", names[i]);
+        for (var i = 0; i < exact.Length; i++)
+            Apart(fast[i], exact[i]).Should().BeLessThan(Math.Max(2 * Apart(plain[i], exact[i]), 2e-6), "of {0}", names[i]);
     }
 
     [Fact]
@@ -29,7 +30,8 @@ public class NormConvolutionTests
         using var scope = NewDisposeScope();
         var tensors = Draw(6, 16, 24, 10, 10, true);
         var one = KernelResults.Gradients(Fast, tensors, float32);
-        var two = KernelResults.Gradients(t => ImageConvolution.Fast(NormReluFunction.Apply(t[0], t[1], t[2], Eps)[0], t[3], t[4], 0), tensors, float32);
+        var two = KernelResults.Gradients(t => ImageConvolution.Fast(NormReluFunction.Apply(t[0], t[1], t[2], Eps)[0], t[3], t[4], 0),
+            tensors, float32);
         for (var i = 0; i < one.Length; i++) KernelResults.Same(one[i], two[i]).Should().BeTrue("of {0}", names[i]);
     }
 
@@ -70,7 +72,8 @@ public class NormConvolutionTests
     {
         using var scope = NewDisposeScope();
         manual_seed(6);
-        using var net = new ResidualConvNet(6, 12, new ResidualConvNetOptions { HiddenChannels = 32, Blocks = 2, BatchNorm = true, Statistics = BatchStatistics.Current });
+        using var net = new ResidualConvNet(6, 12, new ResidualConvNetOptions { HiddenChannels = 32, Blocks = 2, BatchNorm = true,
+            Statistics = BatchStatistics.Current });
         using (no_grad()) foreach (var p in net.parameters()) p.normal_(0.05, 0.2);
         var x = randn(16, 6, 8, 8);
         var start = net.state_dict().ToDictionary(p => p.Key, p => p.Value.clone());
@@ -84,12 +87,14 @@ public class NormConvolutionTests
                 net.zero_grad();
                 var y = net.call(x.to(dtype), null);
                 y.square().sum().backward();
-                return [y.detach(), .. net.parameters().Select(p => p.grad!.clone()), .. net.buffers().Select(b => b.to(float64, copy: true))];
+                return [y.detach(), .. net.parameters().Select(p => p.grad!.clone()),
+                    .. net.buffers().Select(b => b.to(float64, copy: true))];
             }
             finally { (KernelSwitches.Image, KernelSwitches.Winograd) = (true, true); }
         }
         var (fast, plain, exact) = (Run(true, true, float32), Run(true, false, float32), Run(false, false, float64));
-        for (var i = 0; i < exact.Length; i++) Error(fast[i], exact[i]).Should().BeLessThan(Math.Max(3 * Error(plain[i], exact[i]), 1e-6), "of number {0}", i);
+        for (var i = 0; i < exact.Length; i++)
+            Error(fast[i], exact[i]).Should().BeLessThan(Math.Max(3 * Error(plain[i], exact[i]), 1e-6), "of number {0}", i);
     }
 
     private static Tensor Fast(IReadOnlyList<Tensor> t) => NormConvolution.Apply(t[0], t[1], t[2], Eps, t[3], t.ElementAtOrDefault(4))[0];
@@ -101,7 +106,8 @@ public class NormConvolutionTests
     {
         using var generator = new Generator(5);
         Tensor Random(params long[] shape) => randn(shape, generator: generator);
-        Tensor[] all = [ChannelsLast.Of(Random(n, c, h, w).mul(2).add(3)), Random(c).mul(0.3).add(1), Random(c).mul(0.3), Random(k, c, 3, 3).div(Math.Sqrt(9 * c))];
+        Tensor[] all = [ChannelsLast.Of(Random(n, c, h, w).mul(2).add(3)), Random(c).mul(0.3).add(1), Random(c).mul(0.3),
+            Random(k, c, 3, 3).div(Math.Sqrt(9 * c))];
         return [.. all, .. hasBias ? new[] { Random(k) } : [], Random(n, k, h, w)];
     }
 

@@ -10,7 +10,8 @@ namespace RealNvp.Tests.Kernels;
 public class ScaledLinearTests
 {
     [Theory]
-    [InlineData(16, 12, 16, 16), InlineData(16, 48, 4, 4), InlineData(1, 1, 1, 1), InlineData(3, 5, 7, 3), InlineData(2, 13, 1, 33), InlineData(33, 24, 8, 8), InlineData(1, 128, 2, 2)]
+    [InlineData(16, 12, 16, 16), InlineData(16, 48, 4, 4), InlineData(1, 1, 1, 1), InlineData(3, 5, 7, 3), InlineData(2, 13, 1, 33),
+        InlineData(33, 24, 8, 8), InlineData(1, 128, 2, 2)]
     [LeavesNoTensors]
     public void Values_and_gradients_are_as_close_to_float64_as_those_of_plain_tensors(long n, long c, long h, long w)
     {
@@ -32,7 +33,8 @@ public class ScaledLinearTests
                         LaneWidth.Bits = width;
                         var fused = Results(chain, layout(x), layout(upstream), upstreamLog, kernel: true, float32);
                         foreach (var name in fused.Keys)
-                            Apart(fused[name], exact[name]).Should().BeLessThan(Math.Max(2e-6, 2 * Apart(plain[name], exact[name])), "of {0}, normalized {1}, {2} bits", name, norm, width);
+                            Apart(fused[name], exact[name]).Should().BeLessThan(Math.Max(2e-6, 2 * Apart(plain[name], exact[name])),
+                                "of {0}, normalized {1}, {2} bits", name, norm, width);
                     }
                 }
                 finally { LaneWidth.Bits = bits; }
@@ -97,8 +99,10 @@ public class ScaledLinearTests
                 {
                     var leaf = x.detach().requires_grad_(true);
                     var (z, logDet) = chain.Forward(leaf);
-                    List<Tensor> inputs = output == 0 ? [leaf, .. chain.parameters()] : [.. chain.named_parameters().Where(p => !p.name.EndsWith("shift")).Select(p => p.parameter)];
-                    var first = autograd.grad([output == 0 ? z.pow(3).sum() : logDet.pow(2).sum()], inputs, retain_graph: true, create_graph: true);
+                    List<Tensor> inputs = output == 0 ? [leaf, .. chain.parameters()]
+                        : [.. chain.named_parameters().Where(p => !p.name.EndsWith("shift")).Select(p => p.parameter)];
+                    var first = autograd.grad([output == 0 ? z.pow(3).sum() : logDet.pow(2).sum()], inputs, retain_graph: true,
+                        create_graph: true);
                     var second = autograd.grad([first.Select(g => g.square().sum()).Aggregate((a, b) => a.add(b))], inputs);
                     return [.. first.Concat(second).Select(g => (double)g.square().sum().item<float>())];
                 }
@@ -145,7 +149,9 @@ public class ScaledLinearTests
             var (z, logDet) = chain.Forward(x);
             var plain = Plainly(() => chain.Forward(x));
             if (float.IsNaN(s)) (z.isnan().all().item<bool>() && logDet.isnan().all().item<bool>()).Should().BeTrue();
-            else (Apart(z, plain.Value), Apart(logDet, plain.LogDet)).Should().Match<(double, double)>(d => d.Item1 < 2e-6 && d.Item2 < 1e-6);
+            else
+                (Apart(z, plain.Value), Apart(logDet, plain.LogDet)).Should().Match<(double, double)>(d => d.Item1 < 2e-6
+                    && d.Item2 < 1e-6);
         }
     }
 
@@ -161,7 +167,8 @@ public class ScaledLinearTests
         }
     }
 
-    private static Dictionary<string, Tensor> Results(Chain chain, Tensor x, Tensor upstream, Tensor upstreamLog, bool kernel, ScalarType dtype)
+    private static Dictionary<string, Tensor> Results(Chain chain, Tensor x, Tensor upstream, Tensor upstreamLog, bool kernel,
+        ScalarType dtype)
     {
         using var _ = KernelSwitch.Set(kernel, nameof(KernelSwitches.Image));
         chain.to(dtype);

@@ -68,11 +68,13 @@ public sealed class SplineKernelTests : IDisposable
             var exact = data.To(float64).Run(spline, inverse, kernel: false);
             var (kernel, reference) = (data.Run(spline, inverse, kernel: true), data.Run(spline, inverse, kernel: false));
             for (var i = 0; i < exact.Length; i++)
-                MeanError(kernel[i], exact[i]).Should().BeLessThan(MeanError(reference[i], exact[i]), "result {0} of {1} at a spread of {2}", i, TransformerData.Names[i], spread);
+                MeanError(kernel[i], exact[i]).Should().BeLessThan(MeanError(reference[i], exact[i]),
+                    "result {0} of {1} at a spread of {2}", i, TransformerData.Names[i], spread);
         }
     }
 
-    [Theory, InlineData(1, 1), InlineData(1, 7), InlineData(5, 1), InlineData(33, 2), InlineData(3, 8), InlineData(3, 16), InlineData(7, 17), InlineData(2, 40), InlineData(0, 3), InlineData(3, 0)]
+    [Theory, InlineData(1, 1), InlineData(1, 7), InlineData(5, 1), InlineData(33, 2), InlineData(3, 8), InlineData(3, 16),
+        InlineData(7, 17), InlineData(2, 40), InlineData(0, 3), InlineData(3, 0)]
     public void Any_number_of_rows_and_features_will_do(long rows, long features)
     {
         using var scope = NewDisposeScope();
@@ -81,7 +83,8 @@ public sealed class SplineKernelTests : IDisposable
         foreach (var bits in new[] { 512, 256, 128, 0 })
         {
             LaneWidth.Bits = bits;
-            foreach (var inverse in new[] { false, true }) Agree(data.Run(spline, inverse, kernel: true), data.Run(spline, inverse, kernel: false), 1e-10);
+            foreach (var inverse in new[] { false, true })
+                Agree(data.Run(spline, inverse, kernel: true), data.Run(spline, inverse, kernel: false), 1e-10);
         }
     }
 
@@ -94,7 +97,8 @@ public sealed class SplineKernelTests : IDisposable
         Agree(image.Run(spline, false, kernel: true), image.Run(spline, false, kernel: false), 1e-10);
 
         var wide = Make(spline, [6, 9], float64, spread: 1);
-        var part = wide with { X = wide.X.narrow(1, 2, 4), Parameters = wide.Parameters.narrow(1, 5, 4 * spline.ParametersPerElement), OfValue = wide.OfValue.narrow(1, 1, 4), OfLog = wide.OfLog.narrow(1, 0, 1).expand(6, 4) };
+        var part = wide with { X = wide.X.narrow(1, 2, 4), Parameters = wide.Parameters.narrow(1, 5, 4 * spline.ParametersPerElement),
+            OfValue = wide.OfValue.narrow(1, 1, 4), OfLog = wide.OfLog.narrow(1, 0, 1).expand(6, 4) };
         KernelSwitches.Spline = true;
         ElementwiseOperation.CanRun(spline.Map!, part.X, part.Parameters).Should().BeTrue();
         Agree(part.Run(spline, true, kernel: true), part.Run(spline, true, kernel: false), 1e-10);
@@ -102,7 +106,8 @@ public sealed class SplineKernelTests : IDisposable
         var turned = wide with { X = wide.X.t().contiguous().t() };
         KernelSwitches.Spline = true;
         ElementwiseOperation.CanRun(spline.Map!, turned.X, turned.Parameters).Should().BeTrue("elements may lie apart");
-        ElementwiseOperation.CanRun(spline.Map!, image.X.transpose(2, 3).contiguous().transpose(2, 3), image.Parameters).Should().BeFalse("but evenly");
+        ElementwiseOperation.CanRun(spline.Map!, image.X.transpose(2, 3).contiguous().transpose(2, 3), image.Parameters).Should()
+            .BeFalse("but evenly");
         Agree(turned.Run(spline, true, kernel: true), wide.Run(spline, true, kernel: false), 1e-10);
     }
 
@@ -186,5 +191,6 @@ public sealed class SplineKernelTests : IDisposable
     }
 
     private static TransformerData Make(SplineTransformer spline, long[] shape, ScalarType dtype, double spread) =>
-        TransformerData.Make(spline, shape, dtype, spread, centre: (spline.Low + spline.High) / 2, width: (spline.High - spline.Low) / 4, on => KernelSwitches.Spline = on);
+        TransformerData.Make(spline, shape, dtype, spread, centre: (spline.Low + spline.High) / 2, width: (spline.High - spline.Low) / 4,
+            on => KernelSwitches.Spline = on);
 }

@@ -28,7 +28,8 @@ internal sealed record TransformerData(Tensor X, Tensor Parameters, Tensor OfVal
         return [first[0].detach(), first[1].detach(), x.grad!, parameters.grad!, upstream.grad!];
     }
 
-    private (Tensor X, Tensor Parameters, Tensor Value, Tensor LogDerivative) Apply(ScalarTransformer transformer, bool inverse, bool kernel)
+    private (Tensor X, Tensor Parameters, Tensor Value, Tensor LogDerivative) Apply(ScalarTransformer transformer, bool inverse,
+        bool kernel)
     {
         Switch(kernel);
         // views keep their strides and have gradients of their own
@@ -38,11 +39,13 @@ internal sealed record TransformerData(Tensor X, Tensor Parameters, Tensor OfVal
     }
 
     /// <summary>Numbers of a shape, those of x normal around <paramref name="centre"/>.</summary>
-    public static TransformerData Make(ScalarTransformer transformer, long[] shape, ScalarType dtype, double spread, double centre, double width, Action<bool> kernels)
+    public static TransformerData Make(ScalarTransformer transformer, long[] shape, ScalarType dtype, double spread, double centre,
+        double width, Action<bool> kernels)
     {
         using var generator = new Generator(7);
         long[] all = [shape[0], shape[1] * transformer.ParametersPerElement, .. shape[2..]];
-        return new(randn(shape, dtype: dtype, generator: generator).mul(width).add(centre), randn(all, dtype: dtype, generator: generator).mul(spread),
+        return new(randn(shape, dtype: dtype, generator: generator).mul(width).add(centre),
+            randn(all, dtype: dtype, generator: generator).mul(spread),
             randn(shape, dtype: dtype, generator: generator), randn(shape, dtype: dtype, generator: generator), kernels);
     }
 
@@ -71,7 +74,8 @@ internal sealed record TransformerData(Tensor X, Tensor Parameters, Tensor OfVal
             found[i].shape.Should().Equal(expected[i].shape);
             if (expected[i].numel() == 0) continue;
             var scale = Math.Max(1, expected[i].abs().max().to(float64).item<double>());
-            found[i].sub(expected[i]).abs().max().to(float64).item<double>().Should().BeLessThanOrEqualTo(relative * scale, "result {0}", i);
+            found[i].sub(expected[i]).abs().max().to(float64).item<double>().Should().BeLessThanOrEqualTo(relative * scale, "result {0}",
+                i);
         }
     }
 

@@ -23,7 +23,8 @@ public class WinogradTests
             var direct = Gradients(ImageConvolution.Reference, tensors, border, float32);
             var fast = Gradients(ImageConvolution.Fast, tensors, border, float32);
             for (var i = 0; i < exact.Length; i++)
-                KernelResults.ApartOfMeanSquare(fast[i], exact[i]).Should().BeLessThan(Math.Max(2 * KernelResults.ApartOfMeanSquare(direct[i], exact[i]), 1e-6), "of {0}, border {1}", names[i], border);
+                KernelResults.ApartOfMeanSquare(fast[i], exact[i]).Should().BeLessThan(Math.Max(2
+                    * KernelResults.ApartOfMeanSquare(direct[i], exact[i]), 1e-6), "of {0}, border {1}", names[i], border);
         }
     }
 
@@ -78,7 +79,8 @@ public class WinogradTests
         }
         var alone = Once();
         var together = new List<float[]>[4];
-        var threads = Enumerable.Range(0, 4).Select(t => new Thread(() => together[t] = [.. Enumerable.Range(0, 20).SelectMany(_ => Once())])).ToList();
+        var threads = Enumerable.Range(0, 4)
+            .Select(t => new Thread(() => together[t] = [.. Enumerable.Range(0, 20).SelectMany(_ => Once())])).ToList();
         threads.ForEach(t => t.Start());
         threads.ForEach(t => t.Join());
         foreach (var results in together)
@@ -108,7 +110,8 @@ public class WinogradTests
         tensors[0] = tensors[0].mul(1e29);
         var exact = Gradients(ImageConvolution.Reference, tensors, 0, float64);
         var fast = Gradients(ImageConvolution.Fast, tensors, 0, float32);
-        for (var i = 0; i < exact.Length; i++) KernelResults.ApartOfMeanSquare(fast[i], exact[i]).Should().BeLessThan(1e-5, "of {0}", names[i]);
+        for (var i = 0; i < exact.Length; i++)
+            KernelResults.ApartOfMeanSquare(fast[i], exact[i]).Should().BeLessThan(1e-5, "of {0}", names[i]);
     }
 
     [Fact]
@@ -117,15 +120,19 @@ public class WinogradTests
         using var scope = NewDisposeScope();
         var tensors = Draw(2, 16, 20, 6, 10);
         var expected = Gradients(ImageConvolution.Reference, tensors, 0, float64);
-        Func<Tensor, Tensor>[] layouts = [t => t, ChannelsLast.Of, t => t.transpose(2, 3).contiguous().transpose(2, 3), t => t.permute(1, 0, 2, 3).contiguous().permute(1, 0, 2, 3)];
+        Func<Tensor, Tensor>[] layouts = [t => t, ChannelsLast.Of, t => t.transpose(2, 3).contiguous().transpose(2, 3),
+            t => t.permute(1, 0, 2, 3).contiguous().permute(1, 0, 2, 3)];
         foreach (var image in layouts)
             foreach (var kernel in layouts)
             {
-                var actual = Gradients(ImageConvolution.Fast, [image(tensors[0]), kernel(tensors[1]), tensors[2], image(tensors[3])], 0, float32);
-                for (var i = 0; i < expected.Length; i++) KernelResults.ApartOfMeanSquare(actual[i], expected[i]).Should().BeLessThan(5e-6, "of {0}", names[i]);
+                var actual = Gradients(ImageConvolution.Fast, [image(tensors[0]), kernel(tensors[1]), tensors[2], image(tensors[3])], 0,
+                    float32);
+                for (var i = 0; i < expected.Length; i++)
+                    KernelResults.ApartOfMeanSquare(actual[i], expected[i]).Should().BeLessThan(5e-6, "of {0}", names[i]);
             }
         var repeated = tensors[0].narrow(2, 0, 1).expand(2, 16, 6, 10);
-        KernelResults.ApartOfMeanSquare(ImageConvolution.Fast(repeated, tensors[1], null, 0), ImageConvolution.Reference(repeated, tensors[1], null, 0)).Should().BeLessThan(5e-6);
+        KernelResults.ApartOfMeanSquare(ImageConvolution.Fast(repeated, tensors[1], null, 0),
+            ImageConvolution.Reference(repeated, tensors[1], null, 0)).Should().BeLessThan(5e-6);
     }
 
     [Theory, InlineData(0), InlineData(1), InlineData(2)]
@@ -153,7 +160,8 @@ public class WinogradTests
             first.Select(g => g.square().sum()).Aggregate((a, b) => a.add(b)).backward();
             return [.. leaves.Select(l => l.grad!)];
         }
-        foreach (var (fast, plain) in Second(ImageConvolution.Fast).Zip(Second(ImageConvolution.Reference))) KernelResults.ApartOfMeanSquare(fast, plain).Should().BeLessThan(2e-5);
+        foreach (var (fast, plain) in Second(ImageConvolution.Fast).Zip(Second(ImageConvolution.Reference)))
+            KernelResults.ApartOfMeanSquare(fast, plain).Should().BeLessThan(2e-5);
     }
 
     [Fact]
@@ -180,7 +188,8 @@ public class WinogradTests
     {
         using var scope = NewDisposeScope();
         manual_seed(6);
-        using Conditioner net = glow ? new GlowConvNet(12, 24, 32) : new ResidualConvNet(6, 12, new ResidualConvNetOptions { HiddenChannels = 32, Blocks = 2, BatchNorm = true });
+        using Conditioner net = glow ? new GlowConvNet(12, 24, 32)
+            : new ResidualConvNet(6, 12, new ResidualConvNetOptions { HiddenChannels = 32, Blocks = 2, BatchNorm = true });
         using (no_grad()) foreach (var p in net.parameters()) p.normal_(0.05, 0.2);
         var x = randn(16, glow ? 12 : 6, 8, 8);
         Tensor[] Run(bool on, ScalarType dtype)
@@ -198,14 +207,17 @@ public class WinogradTests
         }
         var (fast, direct) = (Run(true, float32), Run(false, float32));
         var exact = Run(false, float64);
-        for (var i = 0; i < exact.Length; i++) KernelResults.ApartOfMeanSquare(fast[i], exact[i]).Should().BeLessThan(Math.Max(3 * KernelResults.ApartOfMeanSquare(direct[i], exact[i]), 1e-5));
+        for (var i = 0; i < exact.Length; i++)
+            KernelResults.ApartOfMeanSquare(fast[i], exact[i]).Should()
+                .BeLessThan(Math.Max(3 * KernelResults.ApartOfMeanSquare(direct[i], exact[i]), 1e-5));
     }
 
     // input, weight, bias, gradient of the output
     private static Tensor[] Draw(int n, int c, int k, int h, int w)
     {
         using var generator = new Generator(5);
-        return [randn([n, c, h, w], generator: generator), randn([k, c, 3, 3], generator: generator), randn([k], generator: generator), randn([n, k, h, w], generator: generator)];
+        return [randn([n, c, h, w], generator: generator), randn([k, c, 3, 3], generator: generator), randn([k], generator: generator),
+            randn([n, k, h, w], generator: generator)];
     }
 
     private static Tensor[] Gradients(Convolution convolution, Tensor[] tensors, float border, ScalarType dtype)

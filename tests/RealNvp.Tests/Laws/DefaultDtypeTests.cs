@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Tests.Laws;
 
-/// <summary>What a program that computes in double throughout meets: <c>torch.set_default_dtype(torch.float64)</c> before anything is made.</summary>
+/// <summary>What a program that computes in double throughout meets:
+/// <c>torch.set_default_dtype(torch.float64)</c> before anything is made.</summary>
 public class DefaultDtypeTests
 {
     public static TheoryData<string> Layers => LayerTable.Names;
@@ -20,12 +21,14 @@ public class DefaultDtypeTests
     public static TheoryData<string> Parts => [.. PartTable.Keys];
 
     /// <summary>Networks and encoders, each with an input of its own.</summary>
-    private static IReadOnlyDictionary<string, (Func<nn.Module> Make, Func<nn.Module, Tensor> Run)> PartTable { get; } = new Dictionary<string, (Func<nn.Module>, Func<nn.Module, Tensor>)>
+    private static IReadOnlyDictionary<string, (Func<nn.Module> Make, Func<nn.Module, Tensor> Run)> PartTable { get; } =
+        new Dictionary<string, (Func<nn.Module>, Func<nn.Module, Tensor>)>
     {
         ["mlp"] = (() => new Mlp(3, 4, 8, 1, 2), m => ((Conditioner)m).call(randn(2, 3), randn(2, 2))),
         ["residual mlp"] = (() => new ResidualMlp(3, 4, 8, 1, 2), m => ((Conditioner)m).call(randn(2, 3), randn(2, 2))),
         ["masked network"] = (() => new Made(3, 2, new() { ContextSize = 2 }), m => ((Conditioner)m).call(randn(2, 3), randn(2, 2))),
-        ["residual convolutions"] = (() => new ResidualConvNet(2, 4, new() { HiddenChannels = 4, Blocks = 1, ContextSize = 2 }), m => ((Conditioner)m).call(randn(2, 2, 4, 4), randn(2, 2))),
+        ["residual convolutions"] = (() => new ResidualConvNet(2, 4, new() { HiddenChannels = 4, Blocks = 1, ContextSize = 2 }),
+            m => ((Conditioner)m).call(randn(2, 2, 4, 4), randn(2, 2))),
         ["Glow's convolutions"] = (() => new GlowConvNet(2, 4, 5, 2), m => ((Conditioner)m).call(randn(2, 2, 4, 4), randn(2, 2))),
         ["labels, one-hot"] = (() => new LabelEncoder(3), m => ((ContextEncoder)m).call(tensor([0L, 2]))),
         ["labels, learned"] = (() => new LabelEncoder(3, 2), m => ((ContextEncoder)m).call(tensor([0L, 2]))),
@@ -86,7 +89,9 @@ public class DefaultDtypeTests
         using var model = options.NewModel();
         AllDouble(model);
         var (x, context) = (PresetTable.Examples(options, 8), PresetTable.Context(options, 8));
-        using (var trainer = new Trainer(model, new TrainingOptions { Epochs = 1, BatchSize = 4, ValidationFraction = 0, AverageDecay = 0.9 })) trainer.Fit(TrainingData.From(x, context)).Step.Should().Be(2);
+        using (var trainer = new Trainer(model, new TrainingOptions { Epochs = 1, BatchSize = 4, ValidationFraction = 0,
+                AverageDecay = 0.9 }))
+            trainer.Fit(TrainingData.From(x, context)).Step.Should().Be(2);
         AllDouble(model);
         model.eval();
         model.Sample(2, context?[..1]).dtype.Should().Be(float64);
@@ -104,12 +109,15 @@ public class DefaultDtypeTests
     public void A_dtype_with_too_few_digits_is_refused_by_name(ScalarType dtype)
     {
         using var scope = NewDisposeScope();
-        foreach (var make in LayerTable.All.Select(row => (Action)(() => row.Make().Dispose())).Concat(DensityTable.All.Select(row => (Action)(() => row.Make().Dispose()))).Concat(PresetTable.All.Values.Select(o => (Action)(() => o.NewModel().Dispose()))))
-            DefaultDtype.Run(dtype, () => make.Should().Throw<InvalidOperationException>().WithMessage($"*float32 or float64*{dtype}*set_default_dtype*"));
+        foreach (var make in LayerTable.All.Select(row => (Action)(() => row.Make().Dispose())).Concat(DensityTable.All.Select(row =>
+            (Action)(() => row.Make().Dispose()))).Concat(PresetTable.All.Values.Select(o => (Action)(() => o.NewModel().Dispose()))))
+            DefaultDtype.Run(dtype, () => make.Should().Throw<InvalidOperationException>()
+                .WithMessage($"*float32 or float64*{dtype}*set_default_dtype*"));
         using var model = new RealNvpModel(RealNvpOptions.Toy2D, 0);
         model.to(dtype);
         model.eval();
-        foreach (var call in new Action[] { () => model.LogProb(zeros(2, 2, dtype: dtype)), () => model.Encode(zeros(2, 2, dtype: dtype)), () => model.Decode(zeros(2, 2, dtype: dtype)), () => model.Sample(2) })
+        foreach (var call in new Action[] { () => model.LogProb(zeros(2, 2, dtype: dtype)), () => model.Encode(zeros(2, 2, dtype: dtype)),
+            () => model.Decode(zeros(2, 2, dtype: dtype)), () => model.Sample(2) })
             call.Should().Throw<ArgumentException>().WithMessage($"*float32 or float64*{dtype}*torch.float32*");
     }
 
@@ -124,6 +132,7 @@ public class DefaultDtypeTests
     {
         foreach (var (key, value) in module.state_dict())
             if (value.is_floating_point()) value.dtype.Should().Be(float64, key);
-        foreach (var bijection in module.modules().Append(module).OfType<Bijection>()) (bijection.ConstantDtype ?? float64).Should().Be(float64);
+        foreach (var bijection in module.modules().Append(module).OfType<Bijection>())
+            (bijection.ConstantDtype ?? float64).Should().Be(float64);
     }
 }

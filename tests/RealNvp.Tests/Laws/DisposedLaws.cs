@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Tests.Laws;
 
-/// <summary>Whoever reads a disposed layer or density, alone or as a part of another, is told so: not "empty handle", and never numbers of a layer that is gone.</summary>
+/// <summary>Whoever reads a disposed layer or density, alone or as a part of another,
+/// is told so: not "empty handle", and never numbers of a layer that is gone.</summary>
 public class DisposedLaws
 {
     public static TheoryData<string> Layers => [.. LayerTable.All.Select(row => row.Name)];
@@ -20,7 +21,8 @@ public class DisposedLaws
         long size;
         EventShape latents;
         bool circular;
-        using (var living = row.Make()) (size, latents, circular) = (living.ContextSize, living.OutputShapeOf(row.Shape), living.CircularFeatures.Count > 0);
+        using (var living = row.Make())
+            (size, latents, circular) = (living.ContextSize, living.OutputShapeOf(row.Shape), living.CircularFeatures.Count > 0);
         var context = size > 0 ? zeros(2, size) : null;
         var (x, z) = (zeros(row.Shape.WithBatch(2)), zeros(latents.WithBatch(2)));
         Bijection Gone()

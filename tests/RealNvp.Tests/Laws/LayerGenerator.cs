@@ -20,7 +20,8 @@ public sealed record GeneratedLayer(string Code, Func<Bijection> Make, EventShap
 public static class LayerGenerator
 {
     /// <summary>Every kind of layer that can stand in a chain, by name.</summary>
-    public static IReadOnlyDictionary<string, Func<EventShape, long, Gen<GeneratedLayer>?>> Kinds { get; } = new Dictionary<string, Func<EventShape, long, Gen<GeneratedLayer>?>>
+    public static IReadOnlyDictionary<string, Func<EventShape, long, Gen<GeneratedLayer>?>> Kinds { get; } =
+        new Dictionary<string, Func<EventShape, long, Gen<GeneratedLayer>?>>
     {
         ["affine"] = (shape, context) => Coupling(shape, context, "AffineCouplingLayer"),
         ["additive"] = (shape, context) => Coupling(shape, context, "AdditiveCouplingLayer"),
@@ -28,21 +29,37 @@ public static class LayerGenerator
         ["spline"] = Spline,
         ["mixture"] = Mixture,
         ["autoregressive"] = Autoregressive,
-        ["scaling"] = (shape, _) => Gen.Const(new GeneratedLayer($"new DiagonalScaling({Text(shape)})", () => new DiagonalScaling(shape), shape)),
-        ["permutation"] = (shape, _) => Gen.Int[0, 1000].Select(seed => new GeneratedLayer($"Permutation.Random({Text(shape)}, {seed})", () => Permutation.Random(shape, seed), shape)),
-        ["linear"] = (shape, _) => OneOf(Enum.GetValues<LinearForm>()).Select(form => new GeneratedLayer($"new InvertibleLinear({Text(shape)}, LinearForm.{form})", () => new InvertibleLinear(shape, form), shape)),
-        ["periodic convolution"] = (shape, _) => shape.Count == 3 ? Gen.Long[1, Math.Min(shape[1], shape[2])].Select(d => new GeneratedLayer($"new PeriodicConv2d({Text(shape)}, {d})", () => new PeriodicConv2d(shape, d), shape)) : null,
+        ["scaling"] = (shape, _) =>
+            Gen.Const(new GeneratedLayer($"new DiagonalScaling({Text(shape)})", () => new DiagonalScaling(shape), shape)),
+        ["permutation"] = (shape, _) => Gen.Int[0, 1000].Select(seed => new GeneratedLayer($"Permutation.Random({Text(shape)}, {seed})",
+            () => Permutation.Random(shape, seed), shape)),
+        ["linear"] = (shape, _) =>
+            OneOf(Enum.GetValues<LinearForm>()).Select(form => new GeneratedLayer($"new InvertibleLinear({Text(shape)}, LinearForm.{form})",
+                () => new InvertibleLinear(shape, form), shape)),
+        ["periodic convolution"] = (shape, _) => shape.Count == 3 ? Gen.Long[1, Math.Min(shape[1], shape[2])]
+            .Select(d => new GeneratedLayer($"new PeriodicConv2d({Text(shape)}, {d})", () => new PeriodicConv2d(shape, d), shape)) : null,
         ["act norm"] = (shape, _) => Gen.Const(new GeneratedLayer($"new ActNorm({Text(shape)})", () => new ActNorm(shape), shape)),
         ["batch norm"] = (shape, _) => BatchNorm(shape),
-        ["standardization"] = (shape, _) => Gen.Const(new GeneratedLayer($"new Standardization({Text(shape)})", () => new Standardization(shape), shape)),
-        ["planar"] = (shape, _) => shape.Count == 1 ? OneOf(Enum.GetValues<PlanarActivation>()).Select(h => new GeneratedLayer($"new PlanarLayer({Text(shape)}, PlanarActivation.{h})", () => new PlanarLayer(shape, h), shape)) : null,
-        ["radial"] = (shape, _) => shape.Count == 1 ? Gen.Const(new GeneratedLayer($"new RadialLayer({Text(shape)})", () => new RadialLayer(shape), shape)) : null,
-        ["Sylvester"] = (shape, _) => shape.Count == 1 ? Gen.Long[1, shape[0]].Select(m => new GeneratedLayer($"new SylvesterLayer({Text(shape)}, {m})", () => new SylvesterLayer(shape, m), shape)) : null,
+        ["standardization"] = (shape, _) =>
+            Gen.Const(new GeneratedLayer($"new Standardization({Text(shape)})", () => new Standardization(shape), shape)),
+        ["planar"] = (shape, _) =>
+            shape.Count == 1
+                ? OneOf(Enum.GetValues<PlanarActivation>()).Select(h =>
+                new GeneratedLayer($"new PlanarLayer({Text(shape)}, PlanarActivation.{h})", () => new PlanarLayer(shape, h), shape)) : null,
+        ["radial"] = (shape, _) =>
+            shape.Count == 1 ? Gen.Const(new GeneratedLayer($"new RadialLayer({Text(shape)})", () => new RadialLayer(shape), shape)) : null,
+        ["Sylvester"] = (shape, _) => shape.Count == 1 ? Gen.Long[1, shape[0]]
+            .Select(m => new GeneratedLayer($"new SylvesterLayer({Text(shape)}, {m})", () => new SylvesterLayer(shape, m), shape)) : null,
         ["squeeze"] = (shape, _) => shape.Count == 3 && shape[1] % 2 == 0 && shape[2] % 2 == 0 ? Squeeze(shape) : null,
-        ["Haar squeeze"] = (shape, _) => shape.Count == 3 && shape[1] % 2 == 0 && shape[2] % 2 == 0 ? Gen.Const(new GeneratedLayer($"new HaarSqueeze({Text(shape)})", () => new HaarSqueeze(shape), [4 * shape[0], shape[1] / 2, shape[2] / 2])) : null,
+        ["Haar squeeze"] = (shape, _) => shape.Count == 3 && shape[1] % 2 == 0 && shape[2] % 2 == 0
+            ? Gen.Const(new GeneratedLayer($"new HaarSqueeze({Text(shape)})", () => new HaarSqueeze(shape),
+            [4 * shape[0], shape[1] / 2, shape[2] / 2])) : null,
         ["unsqueeze"] = (shape, _) => shape.Count == 3 && shape[0] % 4 == 0 ? Unsqueeze(shape) : null,
-        ["flip"] = (shape, _) => shape.Count == 3 ? Gen.Const(new GeneratedLayer("new RandomHorizontalFlip()", () => new RandomHorizontalFlip(), shape)) : null,
-        ["inverted"] = (shape, context) => Coupling(shape, context, "AffineCouplingLayer")?.Select(l => new GeneratedLayer($"new Inverted({l.Code})", () => new Inverted(l.Make()), l.Out)),
+        ["flip"] = (shape, _) =>
+            shape.Count == 3 ? Gen.Const(new GeneratedLayer("new RandomHorizontalFlip()", () => new RandomHorizontalFlip(), shape)) : null,
+        ["inverted"] = (shape, context) =>
+            Coupling(shape, context, "AffineCouplingLayer")?.Select(l => new GeneratedLayer($"new Inverted({l.Code})",
+                () => new Inverted(l.Make()), l.Out)),
         ["multi-scale"] = MultiScale,
     };
 
@@ -72,10 +89,12 @@ public static class LayerGenerator
         from rest in Several(first.Out, context, count - 1)
         select (GeneratedLayer[])[first, .. rest];
 
-    private static Gen<GeneratedLayer> Any(EventShape shape, long context) => Gen.OneOf([.. Kinds.Values.Select(k => k(shape, context)).OfType<Gen<GeneratedLayer>>()]);
+    private static Gen<GeneratedLayer> Any(EventShape shape, long context) =>
+        Gen.OneOf([.. Kinds.Values.Select(k => k(shape, context)).OfType<Gen<GeneratedLayer>>()]);
 
     private static GeneratedLayer Join(GeneratedLayer[] layers) =>
-        new($"new Chain({string.Join(", ", layers.Select(l => l.Code))})", () => new Chain([.. layers.Select(l => l.Make())]), layers[^1].Out) { Extreme = layers.Min(l => l.Extreme), Spread = layers.Min(l => l.Spread) };
+        new($"new Chain({string.Join(", ", layers.Select(l => l.Code))})", () => new Chain([.. layers.Select(l => l.Make())]),
+            layers[^1].Out) { Extreme = layers.Min(l => l.Extreme), Spread = layers.Min(l => l.Spread) };
 
     private static Gen<GeneratedLayer>? Coupling(EventShape shape, long context, string type)
     {
@@ -85,26 +104,33 @@ public static class LayerGenerator
                let parts = CouplingLayer.PartShapes(shape, mask.Make())
                let asInput = shape.Count == 3 && mask.OfPixels && options.Item1
                let order = options.Item2 ? AffineOrder.ShiftThenScale : AffineOrder.ScaleThenShift
-               from net in Network(shape.Count == 3, parts.Kept[0] + (asInput ? 1 : 0), parts.Changed[0] * (type == "AdditiveCouplingLayer" ? 1 : 2), context)
+               from net in Network(shape.Count == 3, parts.Kept[0] + (asInput ? 1 : 0), parts.Changed[0] * (type == "AdditiveCouplingLayer"
+                   ? 1 : 2), context)
                select Couple(shape, type, mask, net, order, asInput, options.Item3, parts.Changed);
     }
 
-    private static GeneratedLayer Couple(EventShape shape, string type, GeneratedMask mask, GeneratedNetwork net, AffineOrder order, bool asInput, bool oneScale, EventShape changed)
+    private static GeneratedLayer Couple(EventShape shape, string type, GeneratedMask mask, GeneratedNetwork net, AffineOrder order,
+        bool asInput, bool oneScale, EventShape changed)
     {
         var tail = asInput ? ", maskAsInput: true" : "";
         EventShape scale = oneScale ? [1] : EventShape.Create([changed[0], .. changed.Skip(1).Select(_ => 1L)]);
         return type switch
         {
-            "AffineCouplingLayer" => new($"new {type}({Text(shape)}, {mask.Code}, {net.Code}, AffineOrder.{order}{tail})", () => new AffineCouplingLayer(shape, mask.Make(), net.Make(), order, asInput), shape),
-            "AdditiveCouplingLayer" => new($"new {type}({Text(shape)}, {mask.Code}, {net.Code}{tail})", () => new AdditiveCouplingLayer(shape, mask.Make(), net.Make(), asInput), shape),
-            _ => new($"new {type}({Text(shape)}, {mask.Code}, new AffineTransformer({Text(scale)}, AffineOrder.{order}), {net.Code}{tail})", () => new CouplingLayer(shape, mask.Make(), new AffineTransformer(scale, order), net.Make(), asInput), shape),
+            "AffineCouplingLayer" => new($"new {type}({Text(shape)}, {mask.Code}, {net.Code}, AffineOrder.{order}{tail})",
+                () => new AffineCouplingLayer(shape, mask.Make(), net.Make(), order, asInput), shape),
+            "AdditiveCouplingLayer" => new($"new {type}({Text(shape)}, {mask.Code}, {net.Code}{tail})",
+                () => new AdditiveCouplingLayer(shape, mask.Make(), net.Make(), asInput), shape),
+            _ => new($"new {type}({Text(shape)}, {mask.Code}, new AffineTransformer({Text(scale)}, AffineOrder.{order}), {net.Code}{tail})",
+                () => new CouplingLayer(shape, mask.Make(), new AffineTransformer(scale, order), net.Make(), asInput), shape),
         };
     }
 
-    // extremes that reach the network leave bins, and gaps between the parts of a mixture, so flat, log-dets of -40 and less, that float64 cannot tell their values apart
+    // extremes that reach the network leave bins, and gaps between the parts of a mixture,
+    // so flat, log-dets of -40 and less, that float64 cannot tell their values apart
     private const double SteepExtreme = 10;
 
-    // and with weights far out some draws have derivatives of e^20 and more, where float64 proves nothing; the table of layers goes further with known ones
+    // and with weights far out some draws have derivatives of e^20 and more, where
+    // float64 proves nothing; the table of layers goes further with known ones
     private const double SteepSpread = 0.15;
 
     // with linear tails: a box and a circle are made for data of a range, which a random chain does not know; the table of layers has them
@@ -112,11 +138,16 @@ public static class LayerGenerator
     {
         if (Masks(shape) is not { } masks) return null;
         return from mask in masks
-               // one bin with linear tails is the identity, and one much narrower than the data sees too few values to depend on its network
+               // one bin with linear tails is the identity, and one much narrower
+               // than the data sees too few values to depend on its network
                from options in Gen.Select(Gen.Int[2, 6], OneOf(1.5, 3.0, 10.0))
                let parts = CouplingLayer.PartShapes(shape, mask.Make())
                from net in Network(shape.Count == 3, parts.Kept[0], parts.Changed[0] * ((3 * options.Item1) - 1), context)
-               select new GeneratedLayer($"new CouplingLayer({Text(shape)}, {mask.Code}, new SplineTransformer({options.Item1}, {options.Item2.ToString(CultureInfo.InvariantCulture)}), {net.Code})", () => new CouplingLayer(shape, mask.Make(), new SplineTransformer(options.Item1, options.Item2), net.Make()), shape) { Extreme = SteepExtreme, Spread = SteepSpread };
+               select new GeneratedLayer(
+                   $"new CouplingLayer({Text(shape)}, {mask.Code}, new SplineTransformer({options.Item1}, " +
+                   $"{options.Item2.ToString(CultureInfo.InvariantCulture)}), {net.Code})", () =>
+                   new CouplingLayer(shape, mask.Make(), new SplineTransformer(options.Item1, options.Item2), net.Make()),
+                   shape) { Extreme = SteepExtreme, Spread = SteepSpread };
     }
 
     private static Gen<GeneratedLayer>? Mixture(EventShape shape, long context)
@@ -126,7 +157,10 @@ public static class LayerGenerator
                from components in Gen.Int[1, 4]
                let parts = CouplingLayer.PartShapes(shape, mask.Make())
                from net in Network(shape.Count == 3, parts.Kept[0], parts.Changed[0] * ((3 * components) + 2), context)
-               select new GeneratedLayer($"new CouplingLayer({Text(shape)}, {mask.Code}, new MixtureCdfTransformer({components}), {net.Code})", () => new CouplingLayer(shape, mask.Make(), new MixtureCdfTransformer(components), net.Make()), shape) { Extreme = SteepExtreme, Spread = SteepSpread };
+               select new GeneratedLayer(
+                   $"new CouplingLayer({Text(shape)}, {mask.Code}, new MixtureCdfTransformer({components}), {net.Code})", () =>
+                   new CouplingLayer(shape, mask.Make(), new MixtureCdfTransformer(components), net.Make()),
+                   shape) { Extreme = SteepExtreme, Spread = SteepSpread };
     }
 
     private static Gen<GeneratedLayer>? Autoregressive(EventShape shape, long context)
@@ -135,13 +169,21 @@ public static class LayerGenerator
         var features = shape[0];
         return from sizes in Gen.Select(Gen.Long[4, 12], Gen.Int[0, 2], Gen.Bool)
                from order in Gen.Shuffle(Enumerable.Range(0, (int)features).Select(i => (long)i).ToArray())
-               from transformer in OneOf<(string Code, Func<ScalarTransformer> Make)>(("new AffineTransformer([1])", () => new AffineTransformer([1])), ("new AdditiveTransformer()", () => new AdditiveTransformer()), ("new SplineTransformer(3)", () => new SplineTransformer(3)), ("new MixtureCdfTransformer(2)", () => new MixtureCdfTransformer(2)))
-               let options = new MadeOptions { Hidden = sizes.Item1, Blocks = sizes.Item2, Residual = sizes.Item3, Order = order, ContextSize = context }
+               from transformer in OneOf<(string Code, Func<ScalarTransformer> Make)>(("new AffineTransformer([1])",
+                   () => new AffineTransformer([1])), ("new AdditiveTransformer()", () =>
+                   new AdditiveTransformer()), ("new SplineTransformer(3)", () =>
+                   new SplineTransformer(3)), ("new MixtureCdfTransformer(2)", () => new MixtureCdfTransformer(2)))
+               let options = new MadeOptions { Hidden = sizes.Item1, Blocks = sizes.Item2, Residual = sizes.Item3, Order = order,
+                   ContextSize = context }
                let parameters = ParametersOf(transformer.Make)
-               let steep = transformer.Code.Contains("Spline", StringComparison.Ordinal) || transformer.Code.Contains("Mixture", StringComparison.Ordinal)
+               let steep = transformer.Code.Contains("Spline", StringComparison.Ordinal)
+                   || transformer.Code.Contains("Mixture", StringComparison.Ordinal)
                select new GeneratedLayer(
-                   $"new AutoregressiveLayer({transformer.Code}, new Made({features}, {parameters}, new() {{ Hidden = {options.Hidden}, Blocks = {options.Blocks}, Residual = {Bool(options.Residual)}, Order = [{string.Join(", ", order)}], ContextSize = {context} }}))",
-                   () => new AutoregressiveLayer(transformer.Make(), new Made(features, parameters, options)), shape) { Extreme = steep ? SteepExtreme : 1e4, Spread = steep ? SteepSpread : 0.3 };
+                   $"new AutoregressiveLayer({transformer.Code}, new Made({features}, {parameters}, new() {{ Hidden = {options.Hidden}, " +
+                       $"Blocks = {options.Blocks}, Residual = {Bool(options.Residual)}, Order = [{string.Join(", ", order)}], " +
+                       $"ContextSize = {context} }}))",
+                   () => new AutoregressiveLayer(transformer.Make(), new Made(features, parameters, options)), shape) { Extreme = steep
+                       ? SteepExtreme : 1e4, Spread = steep ? SteepSpread : 0.3 };
     }
 
     private static long ParametersOf(Func<ScalarTransformer> make)
@@ -153,11 +195,18 @@ public static class LayerGenerator
     private static Gen<GeneratedNetwork> Network(bool image, long inputs, long outputs, long context)
     {
         if (!image)
-            return Gen.Select(Gen.Long[3, 8], Gen.Int[0, 2], (hidden, blocks) => new GeneratedNetwork($"new ResidualMlp({inputs}, {outputs}, {hidden}, {blocks}, {context})", () => new ResidualMlp(inputs, outputs, hidden, blocks, context)));
+            return Gen.Select(Gen.Long[3, 8], Gen.Int[0, 2],
+                (hidden, blocks) => new GeneratedNetwork($"new ResidualMlp({inputs}, {outputs}, {hidden}, {blocks}, {context})",
+                () => new ResidualMlp(inputs, outputs, hidden, blocks, context)));
         return from sizes in Gen.Select(Gen.Long[2, 5], Gen.Int[0, 1])
                from flags in Gen.Select(Gen.Bool, Gen.Bool, Gen.Bool, OneOf(BatchStatistics.Current, BatchStatistics.Running))
-               let options = new ResidualConvNetOptions { HiddenChannels = sizes.Item1, Blocks = sizes.Item2, BatchNorm = flags.Item1, ConcatenatedRelu = flags.Item2, DoubleInput = flags.Item3, Statistics = flags.Item4, ContextSize = context }
-               select new GeneratedNetwork($"new ResidualConvNet({inputs}, {outputs}, new() {{ HiddenChannels = {options.HiddenChannels}, Blocks = {options.Blocks}, BatchNorm = {Bool(options.BatchNorm)}, ConcatenatedRelu = {Bool(options.ConcatenatedRelu)}, DoubleInput = {Bool(options.DoubleInput)}, Statistics = BatchStatistics.{options.Statistics}, ContextSize = {context} }})", () => new ResidualConvNet(inputs, outputs, options));
+               let options = new ResidualConvNetOptions { HiddenChannels = sizes.Item1, Blocks = sizes.Item2, BatchNorm = flags.Item1,
+                   ConcatenatedRelu = flags.Item2, DoubleInput = flags.Item3, Statistics = flags.Item4, ContextSize = context }
+               select new GeneratedNetwork(
+                   $"new ResidualConvNet({inputs}, {outputs}, new() {{ HiddenChannels = {options.HiddenChannels}, Blocks = " +
+                   $"{options.Blocks}, BatchNorm = {Bool(options.BatchNorm)}, ConcatenatedRelu = {Bool(options.ConcatenatedRelu)}, " +
+                   $"DoubleInput = {Bool(options.DoubleInput)}, Statistics = BatchStatistics.{options.Statistics}, ContextSize = " +
+                   $"{context} }})", () => new ResidualConvNet(inputs, outputs, options));
     }
 
     private static Gen<GeneratedMask>? Masks(EventShape shape)
@@ -191,17 +240,20 @@ public static class LayerGenerator
 
     private static Gen<GeneratedMask> Boolean(EventShape shape) =>
         from kept in Gen.Bool.Array[(int)shape.NumElements].Where(k => k.Any(b => b) && !k.All(b => b))
-        select new GeneratedMask($"new Mask({Text(shape)}, [{string.Join(", ", kept.Select(Bool))}])", () => new Mask(shape, kept), shape.Count == 2);
+        select new GeneratedMask($"new Mask({Text(shape)}, [{string.Join(", ", kept.Select(Bool))}])", () => new Mask(shape, kept),
+            shape.Count == 2);
 
     private static Gen<GeneratedLayer> BatchNorm(EventShape shape) =>
-        from mask in Masks(shape) is { } masks ? Gen.OneOf(Gen.Const(() => (GeneratedMask?)null), masks.Select(m => (GeneratedMask?)m)) : Gen.Const(() => (GeneratedMask?)null)
+        from mask in Masks(shape) is { } masks ? Gen.OneOf(Gen.Const(() => (GeneratedMask?)null), masks.Select(m => (GeneratedMask?)m))
+            : Gen.Const(() => (GeneratedMask?)null)
         from momentum in OneOf(0.0, 0.5, 0.9)
         let code = $"new FlowBatchNorm({Text(shape)}, {mask?.Code ?? "null"}, {momentum.ToString(CultureInfo.InvariantCulture)})"
         select new GeneratedLayer(code, () => new FlowBatchNorm(shape, mask?.Make(), momentum), shape);
 
     private static Gen<GeneratedLayer> Squeeze(EventShape shape) =>
         from order in OneOf(SqueezeOrder.Plain, SqueezeOrder.Checkerboard)
-        select new GeneratedLayer($"new Squeeze({Text(shape)}, SqueezeOrder.{order})", () => new Squeeze(shape, order), [4 * shape[0], shape[1] / 2, shape[2] / 2]);
+        select new GeneratedLayer($"new Squeeze({Text(shape)}, SqueezeOrder.{order})", () => new Squeeze(shape, order),
+            [4 * shape[0], shape[1] / 2, shape[2] / 2]);
 
     private static Gen<GeneratedLayer> Unsqueeze(EventShape shape)
     {
@@ -213,11 +265,14 @@ public static class LayerGenerator
     {
         if (shape.Count != 3 || shape[1] % 2 != 0 || shape[2] % 2 != 0) return null;
         EventShape half = [2 * shape[0], shape[1] / 2, shape[2] / 2];
-        if (Coupling(shape, context, "AffineCouplingLayer") is not { } fine || Coupling(half, context, "AffineCouplingLayer") is not { } coarse) return null;
+        if (Coupling(shape, context, "AffineCouplingLayer") is not { } fine
+                || Coupling(half, context, "AffineCouplingLayer") is not { } coarse)
+            return null;
         return from one in fine
                from squeeze in Squeeze(shape)
                from two in coarse
-               select new GeneratedLayer($"new MultiScale({Text(shape)}, new Chain({one.Code}, {squeeze.Code}), {two.Code})", () => new MultiScale(shape, new Chain(one.Make(), squeeze.Make()), two.Make()), [shape.NumElements]);
+               select new GeneratedLayer($"new MultiScale({Text(shape)}, new Chain({one.Code}, {squeeze.Code}), {two.Code})",
+                   () => new MultiScale(shape, new Chain(one.Make(), squeeze.Make()), two.Make()), [shape.NumElements]);
     }
 
     private static Gen<T> OneOf<T>(params T[] values) => Gen.Int[0, values.Length - 1].Select(i => values[i]);

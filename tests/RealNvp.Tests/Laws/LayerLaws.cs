@@ -11,10 +11,12 @@ public class LayerLaws
     [Fact]
     public void Every_public_bijection_is_in_the_table()
     {
-        var rows = LayerTable.All.SelectMany(c => { using var layer = c.Make(); return layer.modules().Append(layer).Select(m => m.GetType()).ToArray(); }).ToHashSet();
+        var rows = LayerTable.All.SelectMany(c => { using var layer = c.Make(); return layer.modules().Append(layer)
+            .Select(m => m.GetType()).ToArray(); }).ToHashSet();
         var layers = typeof(Bijection).Assembly.GetExportedTypes().Where(t => t.IsSubclassOf(typeof(Bijection)) && !t.IsAbstract);
         // its noise depends on the integers, so it is no bijection of them; its own tests prove its noise flow and its bound
-        layers.Should().OnlyContain(t => rows.Contains(t) || t == typeof(VariationalDequantization), "a layer that is missing from the table is not proved");
+        layers.Should().OnlyContain(t => rows.Contains(t)
+            || t == typeof(VariationalDequantization), "a layer that is missing from the table is not proved");
     }
 
     [Theory, MemberData(nameof(Layers))]
@@ -22,7 +24,8 @@ public class LayerLaws
 
     [Theory, MemberData(nameof(Layers))]
     public void Every_layer_passes_FlowCheck_far_from_its_initialization(string name) =>
-        LayerTable.Find(name).Verify(o => o with { ParameterSpread = LayerTable.Find(name).FarSpread, Float64Tolerance = 1e-8, Float32Tolerance = 1e-3, Seed = 2 }).ThrowIfFailed();
+        LayerTable.Find(name).Verify(o => o with { ParameterSpread = LayerTable.Find(name).FarSpread, Float64Tolerance = 1e-8,
+            Float32Tolerance = 1e-3, Seed = 2 }).ThrowIfFailed();
 
     [Theory, MemberData(nameof(Layers))]
     public void A_new_layer_with_zero_ended_networks_is_the_identity_or_a_fixed_map(string name)
@@ -39,7 +42,8 @@ public class LayerLaws
         {
             // a fixed scale: σ(2) of what the mask does not keep
             var unequal = z.sub(x).ne(0);
-            z.masked_select(unequal).div(x.masked_select(unequal)).sub(1 / (1 + Math.Exp(-2))).abs().max().item<float>().Should().BeLessThan(1e-5f);
+            z.masked_select(unequal).div(x.masked_select(unequal)).sub(1 / (1 + Math.Exp(-2))).abs().max().item<float>().Should()
+                .BeLessThan(1e-5f);
             return;
         }
         // a spline of straight lines rounds
@@ -53,7 +57,9 @@ public class LayerLaws
     {
         var row = LayerTable.Find(name);
         // a module of TorchSharp or of a user, and what a fitted layer learned, are not made by a checkpoint's options
-        if (name is "affine, any module as conditioner" or "standardization" || name.Contains("a masked network of the user's", StringComparison.Ordinal)) return;
+        if (name is "affine, any module as conditioner" or "standardization"
+                || name.Contains("a masked network of the user's", StringComparison.Ordinal))
+            return;
         long elements, tensors;
         using (var layer = row.Make())
         {

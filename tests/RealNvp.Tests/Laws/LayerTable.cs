@@ -13,8 +13,10 @@ public static class LayerTable
         new("affine, halves, context", () => Affine([6], Mask.FirstHalf(6), context: 3), [6]),
         new("affine, arbitrary vector mask", () => Affine([5], new Mask([5], [true, false, false, true, false])), [5]),
         new("affine, shift first", () => Affine([4], !Mask.FirstHalf(4), order: AffineOrder.ShiftThenScale), [4]),
-        new("affine, input limit, context", () => new AffineCouplingLayer([5], Mask.Alternating(5), new ResidualMlp(2, 6, 8, 1, 2, inputLimit: 1.5)), [5]),
-        new("affine, any module as conditioner", () => new AffineCouplingLayer([4], Mask.FirstHalf(4), nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 4))), [4]),
+        new("affine, input limit, context", () => new AffineCouplingLayer([5], Mask.Alternating(5),
+            new ResidualMlp(2, 6, 8, 1, 2, inputLimit: 1.5)), [5]),
+        new("affine, any module as conditioner", () => new AffineCouplingLayer([4], Mask.FirstHalf(4),
+            nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 4))), [4]),
         new("affine, checkerboard, mask as input", () => AffineImage([2, 4, 4], Mask.Checkerboard(4, 4), maskAsInput: true), [2, 4, 4]),
         new("affine, checkerboard, context", () => AffineImage([1, 4, 4], !Mask.Checkerboard(4, 4), context: 2), [1, 4, 4]),
         new("affine, checkerboard, odd size", () => AffineImage([1, 3, 5], Mask.Checkerboard(3, 5)), [1, 3, 5]),
@@ -22,67 +24,110 @@ public static class LayerTable
         new("affine, channel-wise complement, three channels", () => AffineImage([3, 2, 4], !Mask.ChannelWise(3)), [3, 2, 4]),
         new("affine, arbitrary channels", () => AffineImage([4, 2, 2], new Mask([4, 1, 1], [true, false, true, false])), [4, 2, 2]),
         new("affine, arbitrary image mask", () => AffineImage([2, 3, 3], RandomMask([2, 3, 3])), [2, 3, 3]),
-        new("additive, vector", () => new AdditiveCouplingLayer([5], Mask.Alternating(5), size => new ResidualMlp(size.Inputs, size.Outputs, 8, 1)), [5]),
+        new("additive, vector", () => new AdditiveCouplingLayer([5], Mask.Alternating(5), size => new ResidualMlp(size.Inputs, size.Outputs,
+            8, 1)), [5]),
         new("additive, checkerboard", () => new AdditiveCouplingLayer([1, 4, 4], Mask.Checkerboard(4, 4), Net(1, 1)), [1, 4, 4]),
-        new("general coupling, affine with one scale in all", () => new CouplingLayer([4], Mask.FirstHalf(4), new AffineTransformer([1]), new ResidualMlp(2, 4, 8, 0)), [4]),
-        new("spline, linear tails", () => Spline([4], Mask.Alternating(4), new SplineTransformer(4, 2)), [4]) { Options = new() { Points = [-2, 2, 0, -1, 1] } },
+        new("general coupling, affine with one scale in all", () => new CouplingLayer([4], Mask.FirstHalf(4), new AffineTransformer([1]),
+            new ResidualMlp(2, 4, 8, 0)), [4]),
+        new("spline, linear tails", () => Spline([4], Mask.Alternating(4), new SplineTransformer(4, 2)),
+            [4]) { Options = new() { Points = [-2, 2, 0, -1, 1] } },
         // outside of a box there is no data; with a spread of 1 its derivatives reach e^19, where finite differences have no digits left
-        new("spline, box", () => Spline([4], Mask.Alternating(4), new SplineTransformer(4, 2, SplineTails.Box)), [4]) { Options = new() { Minimum = -2, Maximum = 2, DrawLatents = false, Points = [-2, 2, 0, -1, 1] }, FarSpread = 0.6 },
+        new("spline, box", () => Spline([4], Mask.Alternating(4), new SplineTransformer(4, 2, SplineTails.Box)),
+            [4]) { Options = new() { Minimum = -2, Maximum = 2, DrawLatents = false, Points = [-2, 2, 0, -1, 1] }, FarSpread = 0.6 },
         // an angle that is many turns away has lost its digits
-        new("spline, circular", () => Spline([4], Mask.Alternating(4), new SplineTransformer(4, Math.PI, SplineTails.Circular)), [4]) { Options = new() { Extreme = 20, Points = [-Math.PI, Math.PI, 0, 3 * Math.PI, 1] }, FarSpread = 0.6 },
-        new("spline, circular, a network that sees circles", () => Torus([4], Mask.Alternating(4), new SplineTransformer(4, Math.PI, SplineTails.Circular), [0, 1, 2, 3]), [4]) { Options = new() { Extreme = 20, Points = [-Math.PI, Math.PI, 0, 3 * Math.PI, 1] }, FarSpread = 0.6 },
-        new("spline, circles and the line, context", Mixed, [5]) { Options = new() { Extreme = 20, Points = [-3, 4, 0, 2] }, FarSpread = 0.6 },
-        new("circular shift in a coupling", () => Torus([3], !Mask.Alternating(3), new CircularShiftTransformer(), [1]), [3]) { Options = new() { Extreme = 20 } },
+        new("spline, circular", () => Spline([4], Mask.Alternating(4), new SplineTransformer(4, Math.PI, SplineTails.Circular)),
+            [4]) { Options = new() { Extreme = 20, Points = [-Math.PI, Math.PI, 0, 3 * Math.PI, 1] }, FarSpread = 0.6 },
+        new("spline, circular, a network that sees circles",
+            () => Torus([4], Mask.Alternating(4), new SplineTransformer(4, Math.PI, SplineTails.Circular), [0, 1, 2, 3]),
+            [4]) { Options = new() { Extreme = 20, Points = [-Math.PI, Math.PI, 0, 3 * Math.PI, 1] }, FarSpread = 0.6 },
+        new("spline, circles and the line, context", Mixed, [5]) { Options = new() { Extreme = 20, Points = [-3, 4, 0, 2] },
+            FarSpread = 0.6 },
+        new("circular shift in a coupling", () => Torus([3], !Mask.Alternating(3), new CircularShiftTransformer(), [1]),
+            [3]) { Options = new() { Extreme = 20 } },
         new("circular shift, all features", () => new CircularShift([3], shifts: [1, 2, -3]), [3]) { Options = new() { Extreme = 20 } },
-        new("circular shift, some pixels", () => new CircularShift([2, 2, 1], [0, 3], -1, 2), [2, 2, 1]) { Options = new() { Extreme = 20 } },
+        new("circular shift, some pixels", () => new CircularShift([2, 2, 1], [0, 3], -1, 2),
+            [2, 2, 1]) { Options = new() { Extreme = 20 } },
         new("wrap", () => new Wrap([3]), [3]) { Options = new() { Extreme = 20 } },
         new("wrap, some features", () => new Wrap([2, 2], [1], 0, 1), [2, 2]) { Options = new() { Extreme = 20 } },
         new("a part of the features", () => new SubsetLayer([5], [0, 2, 3], Affine([3], Mask.Alternating(3), context: 2)), [5]),
         new("all features as a part", () => new SubsetLayer([2], [0, 1], new InvertibleLinear([2])), [2]),
-        new("torus, a chain", () => new Chain(new Wrap([3], [0, 2]), Torus([3], Mask.Alternating(3), CirclesAt([0, 2], Mask.Alternating(3)), [0, 2]), new CircularShift([3], [0, 2]), new Permutation([3], [2, 1, 0]), Torus([3], !Mask.Alternating(3), CirclesAt([0, 2], !Mask.Alternating(3)), [0, 2])), [3]) { Options = new() { Extreme = 20 }, FarSpread = 0.6 },
-        new("spline, one bin, context", () => Spline([3], Mask.FirstHalf(3), new SplineTransformer(1, 0, 1, SplineTails.Box), 2), [3]) { Options = new() { Minimum = 0, Maximum = 1, DrawLatents = false } },
-        new("spline, floors of its own", () => Spline([4], Mask.Alternating(4), new SplineTransformer(4, -2, 2, SplineTails.Linear, 0.02, 0.1)), [4]) { Options = new() { Points = [-2, 2, 0, -1, 1] } },
-        new("spline, dense mask", () => new CouplingLayer([1, 3, 3], Mask.Checkerboard(3, 3), new SplineTransformer(3), size => Net(size.Inputs, size.Outputs)), [1, 3, 3]),
-        new("spline, channel-wise", () => new CouplingLayer([3, 2, 2], Mask.ChannelWise(3), new SplineTransformer(5), size => Net(size.Inputs, size.Outputs)), [3, 2, 2]),
+        new("torus, a chain", () => new Chain(new Wrap([3], [0, 2]), Torus([3], Mask.Alternating(3), CirclesAt([0, 2], Mask.Alternating(3)),
+            [0, 2]), new CircularShift([3], [0, 2]), new Permutation([3], [2, 1, 0]), Torus([3], !Mask.Alternating(3),
+            CirclesAt([0, 2], !Mask.Alternating(3)), [0, 2])), [3]) { Options = new() { Extreme = 20 }, FarSpread = 0.6 },
+        new("spline, one bin, context", () => Spline([3], Mask.FirstHalf(3), new SplineTransformer(1, 0, 1, SplineTails.Box), 2),
+            [3]) { Options = new() { Minimum = 0, Maximum = 1, DrawLatents = false } },
+        new("spline, floors of its own", () => Spline([4], Mask.Alternating(4), new SplineTransformer(4, -2, 2, SplineTails.Linear, 0.02,
+            0.1)), [4]) { Options = new() { Points = [-2, 2, 0, -1, 1] } },
+        new("spline, dense mask", () => new CouplingLayer([1, 3, 3], Mask.Checkerboard(3, 3), new SplineTransformer(3),
+            size => Net(size.Inputs, size.Outputs)), [1, 3, 3]),
+        new("spline, channel-wise", () => new CouplingLayer([3, 2, 2], Mask.ChannelWise(3), new SplineTransformer(5),
+            size => Net(size.Inputs, size.Outputs)), [3, 2, 2]),
         // extremes that reach the network put means so far apart that the map between them is flat in any dtype
-        new("mixture of logistics, vector", () => new CouplingLayer([4], Mask.Alternating(4), new MixtureCdfTransformer(3), size => new ResidualMlp(size.Inputs, size.Outputs, 8, 1)), [4]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
-        new("mixture of logistics, context, one component", () => new CouplingLayer([3], Mask.FirstHalf(3), new MixtureCdfTransformer(1), new ResidualMlp(1, 10, 8, 1, 2)), [3]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
-        new("mixture of logistics, dense mask", () => new CouplingLayer([1, 3, 3], Mask.Checkerboard(3, 3), new MixtureCdfTransformer(2), size => Net(size.Inputs, size.Outputs)), [1, 3, 3]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
+        new("mixture of logistics, vector", () => new CouplingLayer([4], Mask.Alternating(4), new MixtureCdfTransformer(3),
+            size => new ResidualMlp(size.Inputs, size.Outputs, 8, 1)), [4]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
+        new("mixture of logistics, context, one component", () => new CouplingLayer([3], Mask.FirstHalf(3), new MixtureCdfTransformer(1),
+            new ResidualMlp(1, 10, 8, 1, 2)), [3]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
+        new("mixture of logistics, dense mask", () => new CouplingLayer([1, 3, 3], Mask.Checkerboard(3, 3), new MixtureCdfTransformer(2),
+            size => Net(size.Inputs, size.Outputs)), [1, 3, 3]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
         new("autoregressive, affine", () => Autoregressive(5, new AffineTransformer([1]), new() { Hidden = 12, Blocks = 1 }), [5]),
-        new("autoregressive, affine, plain blocks, random order, context", () => Autoregressive(4, new AffineTransformer([1]), new() { Hidden = 9, Blocks = 2, Residual = false, Order = [2, 0, 3, 1], ContextSize = 2 }), [4]),
-        new("autoregressive, affine, input limit, context", () => Autoregressive(4, new AffineTransformer([1]), new() { Hidden = 9, Blocks = 1, Order = [2, 0, 3, 1], ContextSize = 2, InputLimit = 2 }), [4]),
-        new("autoregressive, spline, input limit", () => Autoregressive(3, new SplineTransformer(3, 2), new() { Hidden = 8, Blocks = 1, InputLimit = 1 }), [3]) { FarSpread = 0.6 },
-        new("autoregressive, mixture of logistics, input limit", () => Autoregressive(3, new MixtureCdfTransformer(2), new() { Hidden = 8, Blocks = 1, Residual = false, InputLimit = 2 }), [3]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
-        new("inverse autoregressive, spline, input limit", () => new Inverted(Autoregressive(4, new SplineTransformer(3, 2), new() { Hidden = 8, Blocks = 1, InputLimit = 2 })), [4]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
-        new("autoregressive, residual blocks of nflows, context", () => Autoregressive(4, new AffineTransformer([1]), new() { Hidden = 9, Blocks = 2, FinalActivation = false, Order = [1, 3, 0, 2], ContextSize = 2 }), [4]),
-        new("autoregressive, additive, no block", () => Autoregressive(3, new AdditiveTransformer(), new() { Hidden = 2, Blocks = 0 }), [3]),
+        new("autoregressive, affine, plain blocks, random order, context", () => Autoregressive(4, new AffineTransformer([1]),
+            new() { Hidden = 9, Blocks = 2, Residual = false, Order = [2, 0, 3, 1], ContextSize = 2 }), [4]),
+        new("autoregressive, affine, input limit, context", () => Autoregressive(4, new AffineTransformer([1]),
+            new() { Hidden = 9, Blocks = 1, Order = [2, 0, 3, 1], ContextSize = 2, InputLimit = 2 }), [4]),
+        new("autoregressive, spline, input limit", () => Autoregressive(3, new SplineTransformer(3, 2),
+            new() { Hidden = 8, Blocks = 1, InputLimit = 1 }), [3]) { FarSpread = 0.6 },
+        new("autoregressive, mixture of logistics, input limit", () => Autoregressive(3, new MixtureCdfTransformer(2),
+            new() { Hidden = 8, Blocks = 1, Residual = false, InputLimit = 2 }), [3]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
+        new("inverse autoregressive, spline, input limit", () => new Inverted(Autoregressive(4, new SplineTransformer(3, 2),
+            new() { Hidden = 8, Blocks = 1, InputLimit = 2 })), [4]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
+        new("autoregressive, residual blocks of nflows, context", () => Autoregressive(4, new AffineTransformer([1]),
+            new() { Hidden = 9, Blocks = 2, FinalActivation = false, Order = [1, 3, 0, 2], ContextSize = 2 }), [4]),
+        new("autoregressive, additive, no block", () => Autoregressive(3, new AdditiveTransformer(), new() { Hidden = 2, Blocks = 0 }),
+            [3]),
         // features one after the other multiply what the derivatives of a spline reach: less spread, as for the box
-        new("autoregressive, spline", () => Autoregressive(4, new SplineTransformer(3, 2), new() { Hidden = 8, Blocks = 1, Order = [3, 2, 1, 0] }), [4]) { FarSpread = 0.6 },
-        new("autoregressive, mixture of logistics, context", () => Autoregressive(3, new MixtureCdfTransformer(2), new() { Hidden = 8, Blocks = 1, ContextSize = 1 }), [3]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
-        new("autoregressive, a map of its own for each feature", () => Autoregressive(3, new MixedTransformer(new SplineTransformer(3, 2), new AffineTransformer([1]), new SplineTransformer(3, Math.PI, SplineTails.Circular)), new() { Hidden = 8, Blocks = 1 }), [3]) { Options = new() { Extreme = 20 }, FarSpread = 0.6 },
-        new("autoregressive, one feature, context", () => Autoregressive(1, new AffineTransformer([1]), new() { Hidden = 4, Blocks = 1, ContextSize = 2 }), [1]),
-        new("autoregressive, a masked network of the user's", () => new AutoregressiveLayer([4], new AffineTransformer([1]), size => MaskedNetworks.Modules(size, [0, 1, 2, 3])), [4]),
-        new("autoregressive, a masked network of the user's, spline, order, context", () => new AutoregressiveLayer([3], new SplineTransformer(3, 2), size => new MaskedConditioner(size, [2, 0, 1]), [2, 0, 1], contextSize: 2), [3]) { FarSpread = 0.6 },
-        new("autoregressive, a masked network of the user's, additive, one feature", () => new AutoregressiveLayer([1], new AdditiveTransformer(), size => MaskedNetworks.Modules(size, [0])), [1]),
-        new("inverse autoregressive, a masked network of the user's, context", () => new Inverted(new AutoregressiveLayer([4], new AffineTransformer([1]), size => new MaskedConditioner(size, [3, 1, 0, 2]), [3, 1, 0, 2], contextSize: 1)), [4]),
-        new("inverse autoregressive", () => new Inverted(Autoregressive(4, new AffineTransformer([1]), new() { Hidden = 12, Blocks = 1, ContextSize = 2 })), [4]),
+        new("autoregressive, spline", () => Autoregressive(4, new SplineTransformer(3, 2),
+            new() { Hidden = 8, Blocks = 1, Order = [3, 2, 1, 0] }), [4]) { FarSpread = 0.6 },
+        new("autoregressive, mixture of logistics, context", () => Autoregressive(3, new MixtureCdfTransformer(2),
+            new() { Hidden = 8, Blocks = 1, ContextSize = 1 }), [3]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
+        new("autoregressive, a map of its own for each feature",
+            () =>
+            Autoregressive(3, new MixedTransformer(new SplineTransformer(3, 2), new AffineTransformer([1]), new SplineTransformer(3,
+            Math.PI, SplineTails.Circular)), new() { Hidden = 8, Blocks = 1 }), [3]) { Options = new() { Extreme = 20 }, FarSpread = 0.6 },
+        new("autoregressive, one feature, context", () => Autoregressive(1, new AffineTransformer([1]),
+            new() { Hidden = 4, Blocks = 1, ContextSize = 2 }), [1]),
+        new("autoregressive, a masked network of the user's", () => new AutoregressiveLayer([4], new AffineTransformer([1]),
+            size => MaskedNetworks.Modules(size, [0, 1, 2, 3])), [4]),
+        new("autoregressive, a masked network of the user's, spline, order, context",
+            () => new AutoregressiveLayer([3], new SplineTransformer(3, 2), size => new MaskedConditioner(size, [2, 0, 1]), [2, 0, 1],
+            contextSize: 2), [3]) { FarSpread = 0.6 },
+        new("autoregressive, a masked network of the user's, additive, one feature",
+            () => new AutoregressiveLayer([1], new AdditiveTransformer(), size => MaskedNetworks.Modules(size, [0])), [1]),
+        new("inverse autoregressive, a masked network of the user's, context", () => new Inverted(new AutoregressiveLayer([4],
+            new AffineTransformer([1]), size => new MaskedConditioner(size, [3, 1, 0, 2]), [3, 1, 0, 2], contextSize: 1)), [4]),
+        new("inverse autoregressive",
+            () => new Inverted(Autoregressive(4, new AffineTransformer([1]), new() { Hidden = 12, Blocks = 1, ContextSize = 2 })), [4]),
         new("diagonal scaling", () => new DiagonalScaling([2, 3]), [2, 3]),
         new("permutation, vector", () => new Permutation([4], [2, 0, 3, 1]), [4]),
         new("permutation, image", () => Permutation.Random([5, 2, 3], 3), [5, 2, 3]),
         .. Enum.GetValues<LinearForm>().Select(f => new LayerCase($"linear, {f}, vector", () => new InvertibleLinear([4], f), [4])),
-        .. Enum.GetValues<LinearForm>().Select(f => new LayerCase($"linear, {f}, image", () => new InvertibleLinear([3, 2, 3], f), [3, 2, 3])),
+        .. Enum.GetValues<LinearForm>().Select(f => new LayerCase($"linear, {f}, image", () => new InvertibleLinear([3, 2, 3], f),
+            [3, 2, 3])),
         new("linear, two reflections", () => new InvertibleLinear([5], LinearForm.Orthogonal, 2), [5]),
         new("periodic convolution", () => new PeriodicConv2d([2, 3, 4]), [2, 3, 4]),
         new("periodic convolution, even kernel, odd width", () => new PeriodicConv2d([2, 4, 3], 2), [2, 4, 3]),
         new("act norm, vector", () => new ActNorm([4]), [4]),
         new("act norm, image", () => new ActNorm([2, 3, 3]), [2, 3, 3]),
         new("flow batch norm, vector", () => new FlowBatchNorm([4]), [4]),
-        new("glow coupling, context", () => new CouplingLayer([4, 3, 3], Mask.ChannelWise(4), new SigmoidAffineTransformer(), new GlowConvNet(2, 4, 5, 2)), [4, 3, 3]),
-        new("glow coupling, dense mask", () => new CouplingLayer([1, 3, 4], Mask.Checkerboard(3, 4), new SigmoidAffineTransformer(), new GlowConvNet(1, 2, 5)), [1, 3, 4]) { FarSpread = 0.5 },
-        new("learned prior of a half", () => new CouplingLayer([4, 3, 3], Mask.ChannelWise(4), new StandardizingTransformer(), size => new ZeroConv2d(size.Inputs, size.Outputs)), [4, 3, 3]) { FarSpread = 0.5 },
+        new("glow coupling, context", () => new CouplingLayer([4, 3, 3], Mask.ChannelWise(4), new SigmoidAffineTransformer(),
+            new GlowConvNet(2, 4, 5, 2)), [4, 3, 3]),
+        new("glow coupling, dense mask", () => new CouplingLayer([1, 3, 4], Mask.Checkerboard(3, 4), new SigmoidAffineTransformer(),
+            new GlowConvNet(1, 2, 5)), [1, 3, 4]) { FarSpread = 0.5 },
+        new("learned prior of a half", () => new CouplingLayer([4, 3, 3], Mask.ChannelWise(4), new StandardizingTransformer(),
+            size => new ZeroConv2d(size.Inputs, size.Outputs)), [4, 3, 3]) { FarSpread = 0.5 },
         new("learned prior", () => new LearnedPrior([2, 3, 3]), [2, 3, 3]) { FarSpread = 0.5 },
         new("coupling with a plain network", () => new AdditiveCouplingLayer([5], Mask.Alternating(5), new Mlp(2, 3, 8, 3, 2)), [5]),
-        new("coupling with a plain network, input limit", () => new AdditiveCouplingLayer([4], Mask.FirstHalf(4), new Mlp(2, 2, 8, 2, inputLimit: 0.5)), [4]),
+        new("coupling with a plain network, input limit", () => new AdditiveCouplingLayer([4], Mask.FirstHalf(4),
+            new Mlp(2, 2, 8, 2, inputLimit: 0.5)), [4]),
         new("flow batch norm, image", () => new FlowBatchNorm([2, 3, 3]), [2, 3, 3]),
         new("flow batch norm, after a checkerboard", () => new FlowBatchNorm([2, 3, 3], Mask.Checkerboard(3, 3)), [2, 3, 3]),
         new("flow batch norm, after a channel mask", () => new FlowBatchNorm([4, 2, 2], Mask.ChannelWise(4)), [4, 2, 2]),
@@ -102,11 +147,14 @@ public static class LayerTable
         new("Haar squeeze", () => new HaarSqueeze([2, 4, 6]), [2, 4, 6]),
         new("Haar unsqueeze", () => new Inverted(new HaarSqueeze([1, 4, 2])), [4, 2, 1]),
         new("inverted coupling", () => new Inverted(Affine([4], Mask.Alternating(4), context: 2)), [4]),
-        new("chain", () => new Chain(Affine([4], Mask.Alternating(4)), new FlowBatchNorm([4]), Affine([4], !Mask.Alternating(4), context: 2), new DiagonalScaling([4])), [4]),
+        new("chain", () => new Chain(Affine([4], Mask.Alternating(4)), new FlowBatchNorm([4]),
+            Affine([4], !Mask.Alternating(4), context: 2), new DiagonalScaling([4])), [4]),
         new("multi-scale", MultiScaleLayer, [1, 4, 4]),
         new("multi-scale behind a layer for any size", () => new Chain(new RandomHorizontalFlip(), MultiScaleLayer()), [1, 4, 4]),
-        new("logit", () => new LogitTransform(0.05), [2, 3, 3]) { Options = new() { Minimum = 0, Maximum = 1, DrawLatents = false, Float64Tolerance = 1e-9 } },
-        new("dequantization", () => new UniformDequantization(8), [1, 3, 3]) { Options = new() { Minimum = 0, Maximum = 7, Float64Tolerance = 1e-9 }, Sample = () => Integers(8, [4, 1, 3, 3]) },
+        new("logit", () => new LogitTransform(0.05), [2, 3, 3]) { Options = new() { Minimum = 0, Maximum = 1, DrawLatents = false,
+            Float64Tolerance = 1e-9 } },
+        new("dequantization", () => new UniformDequantization(8), [1, 3, 3]) { Options = new() { Minimum = 0, Maximum = 7,
+            Float64Tolerance = 1e-9 }, Sample = () => Integers(8, [4, 1, 3, 3]) },
         new("horizontal flip", () => new RandomHorizontalFlip(), [2, 3, 4]),
         new("standardization", Standardized, [5]),
         new("standardization by quantiles, image", () => Fitted(new Standardization([2, 3, 2], FeatureScaling.Quantiles)), [2, 3, 2]),
@@ -124,22 +172,27 @@ public static class LayerTable
         return randint(levels, size, dtype: float64, generator: generator);
     }
 
-    private static AffineCouplingLayer Affine(EventShape shape, Mask mask, long context = 0, AffineOrder order = AffineOrder.ScaleThenShift) =>
+    private static AffineCouplingLayer Affine(EventShape shape, Mask mask, long context = 0,
+        AffineOrder order = AffineOrder.ScaleThenShift) =>
         new(shape, mask, size => new ResidualMlp(size.Inputs, size.Outputs, 8, 1, size.ContextSize), order, contextSize: context);
 
     private static CouplingLayer Spline(EventShape shape, Mask mask, SplineTransformer transformer, long context = 0) =>
         new(shape, mask, transformer, size => new ResidualMlp(size.Inputs, size.Outputs, 8, 1, size.ContextSize), contextSize: context);
 
-    private static AutoregressiveLayer Autoregressive(long features, ScalarTransformer transformer, MadeOptions options) => new([features], transformer, size => new Made(size.Inputs, size.ParametersPerElement, options));
+    private static AutoregressiveLayer Autoregressive(long features, ScalarTransformer transformer, MadeOptions options) =>
+        new([features], transformer, size => new Made(size.Inputs, size.ParametersPerElement, options));
 
-    private static AffineCouplingLayer AffineImage(EventShape shape, Mask mask, long context = 0, bool maskAsInput = false, AffineOrder order = AffineOrder.ScaleThenShift) =>
+    private static AffineCouplingLayer AffineImage(EventShape shape, Mask mask, long context = 0, bool maskAsInput = false,
+        AffineOrder order = AffineOrder.ScaleThenShift) =>
         new(shape, mask, size => Net(size.Inputs, size.Outputs, size.ContextSize), order, maskAsInput, context);
 
     private static ResidualConvNet Net(long inputs, long outputs, long context = 0) =>
-        new(inputs, outputs, new() { HiddenChannels = 4, Blocks = 1, ContextSize = context, ConcatenatedRelu = context > 0, DoubleInput = context > 0 });
+        new(inputs, outputs, new() { HiddenChannels = 4, Blocks = 1, ContextSize = context, ConcatenatedRelu = context > 0,
+            DoubleInput = context > 0 });
 
     private static CouplingLayer Torus(EventShape shape, Mask mask, ScalarTransformer transformer, FeatureSet circles) =>
-        new(shape, mask, transformer, size => new CircularInput(size, circles, inner => new ResidualMlp(inner.Inputs, inner.Outputs, 8, 1)));
+        new(shape, mask, transformer, size => new CircularInput(size, circles, inner => new ResidualMlp(inner.Inputs, inner.Outputs, 8,
+            1)));
 
     private static ScalarTransformer CirclesAt(FeatureSet circles, Mask mask)
     {
@@ -149,10 +202,13 @@ public static class LayerTable
 
     private static CouplingLayer Mixed()
     {
-        var (circle, near, far) = (new SplineTransformer(3, -3, 4, SplineTails.Circular), new SplineTransformer(4, 2), new AffineTransformer([1]));
+        var (circle, near, far) = (new SplineTransformer(3, -3, 4, SplineTails.Circular), new SplineTransformer(4, 2),
+            new AffineTransformer([1]));
         ScalarTransformer[] maps = [circle, circle, near, far, far];
-        return new([5], new Mask([5], [true, false, false, false, true]), MixedTransformer.Of(new Mask([5], [true, false, false, false, true]), f => maps[f]),
-            size => new CircularInput(size, [0, 1], inner => new ResidualMlp(inner.Inputs, inner.Outputs, 8, 1, inner.ContextSize), -3, 4), contextSize: 2);
+        return new([5], new Mask([5], [true, false, false, false, true]),
+            MixedTransformer.Of(new Mask([5], [true, false, false, false, true]), f => maps[f]),
+            size => new CircularInput(size, [0, 1], inner => new ResidualMlp(inner.Inputs, inner.Outputs, 8, 1, inner.ContextSize), -3, 4),
+                contextSize: 2);
     }
 
     private static Mask RandomMask(EventShape shape)
@@ -162,7 +218,8 @@ public static class LayerTable
     }
 
     private static MultiScale MultiScaleLayer() => new([1, 4, 4],
-        new Chain(AffineImage([1, 4, 4], Mask.Checkerboard(4, 4)), new Squeeze([1, 4, 4], SqueezeOrder.Checkerboard), AffineImage([4, 2, 2], Mask.ChannelWise(4))),
+        new Chain(AffineImage([1, 4, 4], Mask.Checkerboard(4, 4)), new Squeeze([1, 4, 4], SqueezeOrder.Checkerboard),
+            AffineImage([4, 2, 2], Mask.ChannelWise(4))),
         AffineImage([2, 2, 2], Mask.Checkerboard(2, 2)));
 
     private static Standardization Fitted(Standardization layer)

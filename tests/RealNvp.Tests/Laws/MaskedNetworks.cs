@@ -16,7 +16,8 @@ public static class MaskedNetworks
         new(hidden, order.Length, (unit, feature) => unit % order.Length > Array.IndexOf(order, (long)feature));
 
     public static MaskedLinear Last(ConditionerSizes size, long[] order, int hidden, Func<int, int, bool>? more = null) =>
-        new((int)size.Outputs, hidden, (output, unit) => Array.IndexOf(order, (long)(output % order.Length)) >= unit % order.Length || more?.Invoke(output, unit) == true);
+        new((int)size.Outputs, hidden, (output, unit) => Array.IndexOf(order, (long)(output % order.Length)) >= unit % order.Length
+            || more?.Invoke(output, unit) == true);
 }
 
 public sealed class MaskedLinear : nn.Module<Tensor, Tensor>

@@ -4,10 +4,12 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Tests.Laws;
 
-/// <summary>With inputs of any size and weights from N(0, 10²), results and gradients in float32 are finite, a density that is too small for it minus infinity, or an error names the layer.</summary>
+/// <summary>With inputs of any size and weights from N(0, 10²), results and gradients in float32 are
+/// finite, a density that is too small for it minus infinity, or an error names the layer.</summary>
 public class NeverNanTests
 {
-    public static IReadOnlyDictionary<string, Func<ScalarTransformer>> Transformers { get; } = new Dictionary<string, Func<ScalarTransformer>>
+    public static IReadOnlyDictionary<string, Func<ScalarTransformer>> Transformers { get; } =
+        new Dictionary<string, Func<ScalarTransformer>>
     {
         ["affine"] = () => new AffineTransformer([1]),
         ["affine, shift first"] = () => new AffineTransformer([1], AffineOrder.ShiftThenScale),
@@ -76,7 +78,8 @@ public class NeverNanTests
             foreach (var parameter in model.parameters()) parameter.normal_(0, 10, generator);
         var context = PresetTable.Context(options, 1)?.to(float32);
         Tensor[] inputs = options.Levels > 0
-            ? [zeros(options.Shape.WithBatch(1), dtype: float32), full(options.Shape.WithBatch(1), options.Levels - 1, dtype: float32), randint(options.Levels, options.Shape.WithBatch(1), dtype: float32, generator: generator)]
+            ? [zeros(options.Shape.WithBatch(1), dtype: float32), full(options.Shape.WithBatch(1), options.Levels - 1, dtype: float32),
+                randint(options.Levels, options.Shape.WithBatch(1), dtype: float32, generator: generator)]
             : [.. new[] { 0f, 1f, 1e4f, 1e10f, 1e30f }.Select(size => randn(options.Shape.WithBatch(1), generator: generator).mul(size))];
         foreach (var input in inputs)
         {
@@ -92,7 +95,9 @@ public class NeverNanTests
                     exact.load_state_dict(new Dictionary<string, Tensor>(model.state_dict()));
                     exact.to(float64);
                     var latent = exact.Encode(x.detach().to(float64), context?.to(float64), seed: 1).abs().max().item<double>();
-                    if (latent <= float.MaxValue) exact.LogProb(x.detach().to(float64), context?.to(float64), seed: 1).item<double>().Should().BeLessThan(-float.MaxValue);
+                    if (latent <= float.MaxValue)
+                        exact.LogProb(x.detach().to(float64), context?.to(float64), seed: 1).item<double>().Should()
+                            .BeLessThan(-float.MaxValue);
                     continue;
                 }
                 IsFinite(logProb).Should().BeTrue();
@@ -101,7 +106,8 @@ public class NeverNanTests
                 logProb.sum().backward();
                 IsFinite(x.grad!).Should().BeTrue("the gradient of x is finite where log p = {0}", logProb.item<float>());
                 foreach (var (key, parameter) in model.named_parameters())
-                    if (parameter.grad is { } gradient) IsFinite(gradient).Should().BeTrue("the gradient of {0} is finite where log p = {1}", key, logProb.item<float>());
+                    if (parameter.grad is { } gradient)
+                        IsFinite(gradient).Should().BeTrue("the gradient of {0} is finite where log p = {1}", key, logProb.item<float>());
             }
             catch (NonFiniteException e) { e.Layer.Should().MatchRegex("^(bijection.*layers|base_density)", "{0}", e.Message); }
         }

@@ -14,17 +14,23 @@ public class PresetLaws
     [Fact]
     public void Every_preset_is_in_the_table()
     {
-        var records = typeof(ModelOptions).Assembly.GetTypes().Where(t => t is { IsAbstract: false } && t.IsSubclassOf(typeof(ModelOptions)));
+        var records = typeof(ModelOptions).Assembly.GetTypes().Where(t => t is { IsAbstract: false }
+            && t.IsSubclassOf(typeof(ModelOptions)));
         var presets = records.SelectMany(type => type.GetMembers(BindingFlags.Public | BindingFlags.Static)
-            .Where(m => m is PropertyInfo { PropertyType: var p } && p == type || m is MethodInfo { ReturnType: var r, IsSpecialName: false, Name: not "FromJson" } && r == type)
+            .Where(m => m is PropertyInfo { PropertyType: var p } && p == type
+                || m is MethodInfo { ReturnType: var r, IsSpecialName: false, Name: not "FromJson" } && r == type)
             .Select(m => (Type: type, m.Name))).ToArray();
         presets.Should().HaveCountGreaterThan(20);
         foreach (var (type, name) in presets)
-            PresetTable.All.Should().Contain(k => k.Value.GetType() == type && (k.Key.StartsWith(name, StringComparison.Ordinal) || k.Key.EndsWith(", " + name, StringComparison.Ordinal)), "{0}.{1} is a preset", type.Name, name);
+            PresetTable.All.Should().Contain(k => k.Value.GetType() == type && (k.Key.StartsWith(name, StringComparison.Ordinal)
+                || k.Key.EndsWith(", " + name, StringComparison.Ordinal)), "{0}.{1} is a preset", type.Name, name);
     }
 
-    [Theory, InlineData("Toy2D"), InlineData("Tabular"), InlineData("Tabular, context"), InlineData("Image, odd last scale, context, additive"), InlineData("NICE, Tabular"), InlineData("Spline, Tabular"), InlineData("Spline, Tabular, two circles among five"), InlineData("MAF, Tabular"), InlineData("MAF, SplineTabular"),
-        InlineData("IAF, Tabular"), InlineData("Glow, continuous, context, plain matrices, fixed priors"), InlineData("Glow, CelebAHq256x256")]
+    [Theory, InlineData("Toy2D"), InlineData("Tabular"), InlineData("Tabular, context"),
+        InlineData("Image, odd last scale, context, additive"), InlineData("NICE, Tabular"), InlineData("Spline, Tabular"),
+        InlineData("Spline, Tabular, two circles among five"), InlineData("MAF, Tabular"), InlineData("MAF, SplineTabular"),
+        InlineData("IAF, Tabular"), InlineData("Glow, continuous, context, plain matrices, fixed priors"),
+            InlineData("Glow, CelebAHq256x256")]
     public void The_bijection_of_a_small_preset_passes_FlowCheck(string name) => Verify(name);
 
     [SlowTheory, MemberData(nameof(Presets))]
@@ -35,7 +41,8 @@ public class PresetLaws
         using var scope = NewDisposeScope();
         var options = PresetTable.All[name];
         using var model = PresetTable.Create(name);
-        var settings = PresetTable.Check(name) with { RandomizeParameters = false, Context = PresetTable.Context(options, 4), Float64Tolerance = 1e-9 };
+        var settings = PresetTable.Check(name) with { RandomizeParameters = false, Context = PresetTable.Context(options, 4),
+            Float64Tolerance = 1e-9 };
         if (options.Levels == 0)
         {
             FlowCheck.Verify(model.Bijection, options.Shape, settings).ThrowIfFailed();
@@ -133,7 +140,8 @@ public class PresetLaws
         model.Sample(3, context, seed: 4).equal(samples).all().item<bool>().Should().BeTrue();
         model.Encode(x, context, seed: 4).Dispose();
         model.modules().Should().OnlyContain(m => m.training, "the mode is put back");
-        foreach (var (key, tensor) in model.state_dict()) tensor.equal(before[key]).all().item<bool>().Should().BeTrue("{0} did not change", key);
+        foreach (var (key, tensor) in model.state_dict())
+            tensor.equal(before[key]).all().item<bool>().Should().BeTrue("{0} did not change", key);
     }
 
     [Theory, MemberData(nameof(Presets))]
@@ -157,7 +165,8 @@ public class PresetLaws
             ("Evaluate", () => model.Evaluate(x, context, 3)),
             ("SplitLatent", () => { foreach (var part in model.SplitLatent(z)) part.Dispose(); }),
             ("NegativeLogLikelihood", () => model.NegativeLogLikelihood(x, context, 1).Dispose()),
-            ("a training step", () => { model.train(); using var loss = model.NegativeLogLikelihood(x, context, 1); loss.backward(); model.eval(); }),
+            ("a training step",
+                () => { model.train(); using var loss = model.NegativeLogLikelihood(x, context, 1); loss.backward(); model.eval(); }),
         };
         foreach (var (method, run) in calls)
         {

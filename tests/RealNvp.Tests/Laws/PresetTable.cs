@@ -4,34 +4,39 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Tests.Laws;
 
-/// <summary>The presets, each small enough for a full Jacobian: large ones keep their recipe, with fewer pixels, channels and blocks.</summary>
+/// <summary>The presets, each small enough for a full Jacobian: large ones
+/// keep their recipe, with fewer pixels, channels and blocks.</summary>
 public static class PresetTable
 {
     public static IReadOnlyDictionary<string, ModelOptions> All { get; } = new Dictionary<string, ModelOptions>
     {
         ["Toy2D"] = RealNvpOptions.Toy2D,
         ["Tabular"] = RealNvpOptions.Tabular(5),
-        ["Tabular, quantiles, tails"] = RealNvpOptions.Tabular(3) with { Couplings = 3, Hidden = 16, Scaling = FeatureScaling.Quantiles, TailThreshold = 3, ContextSize = 1 },
+        ["Tabular, quantiles, tails"] = RealNvpOptions.Tabular(3) with { Couplings = 3, Hidden = 16, Scaling = FeatureScaling.Quantiles,
+            TailThreshold = 3, ContextSize = 1 },
         ["Tabular, context"] = RealNvpOptions.Tabular(4) with { ContextSize = 3, VectorMask = VectorMask.Halves, FlowBatchNorm = true },
         ["Digits8x8"] = RealNvpOptions.Digits8x8,
         ["Grey28x28"] = RealNvpOptions.Grey28x28 with { Shape = [1, 8, 8], Hidden = 4, Blocks = 1 },
         ["Cifar10"] = RealNvpOptions.Cifar10 with { Shape = [3, 4, 4], Hidden = 4 },
         ["Image32x32"] = RealNvpOptions.Image32x32 with { Shape = [3, 8, 8], Scales = 3, Hidden = 3, Blocks = 1 },
         ["Image64x64"] = RealNvpOptions.Image64x64 with { Shape = [1, 16, 16], Scales = 4, Hidden = 2, Blocks = 1 },
-        ["Image, odd last scale, context, additive"] = RealNvpOptions.Image([1, 6, 6], scales: 2, blocks: 1, hidden: 3) with { ContextSize = 2, Coupling = CouplingKind.Additive, DiagonalScaling = true, ConcatenatedRelu = true },
+        ["Image, odd last scale, context, additive"] = RealNvpOptions.Image([1, 6, 6], scales: 2, blocks: 1,
+            hidden: 3) with { ContextSize = 2, Coupling = CouplingKind.Additive, DiagonalScaling = true, ConcatenatedRelu = true },
         ["NICE, Mnist"] = NiceOptions.Mnist with { Shape = [9], Hidden = 20, HiddenLayers = 3 },
         ["NICE, Tabular"] = NiceOptions.Tabular(5) with { ContextSize = 2, Hidden = 20 },
         ["Spline, Toy2D"] = SplineFlowOptions.Toy2D,
         ["Spline, Tabular"] = SplineFlowOptions.Tabular(5) with { Couplings = 3, Hidden = 20, ContextSize = 2 },
         ["Spline, Torus"] = SplineFlowOptions.Torus(3) with { Couplings = 3, Hidden = 20 },
-        ["Spline, Tabular, two circles among five"] = SplineFlowOptions.Tabular(5) with { Couplings = 4, Hidden = 20, ContextSize = 2, CircularFeatures = [0, 3], CircleLow = -4, CircleHigh = 5 },
+        ["Spline, Tabular, two circles among five"] = SplineFlowOptions.Tabular(5) with { Couplings = 4, Hidden = 20, ContextSize = 2,
+            CircularFeatures = [0, 3], CircleLow = -4, CircleHigh = 5 },
         ["Spline, PowerOrGas"] = SplineFlowOptions.PowerOrGas() with { Couplings = 2, Hidden = 20 },
         ["Spline, HepmassOrBsds300"] = SplineFlowOptions.HepmassOrBsds300(7) with { Couplings = 2, Hidden = 20 },
         ["Spline, Miniboone"] = SplineFlowOptions.Miniboone with { Shape = [5], Couplings = 3 },
         ["MAF, Toy2D"] = MafOptions.Toy2D,
         ["MAF, Tabular"] = MafOptions.Tabular(5) with { Layers = 3, Hidden = 20, ContextSize = 2, FlowBatchNorm = true },
         ["MAF, SplineTabular"] = MafOptions.SplineTabular(4) with { Layers = 2, Hidden = 20 },
-        ["MAF, mixture, plain blocks"] = MafOptions.Tabular(3) with { Layers = 2, Hidden = 20, Transformer = AutoregressiveKind.Mixture, Residual = false },
+        ["MAF, mixture, plain blocks"] = MafOptions.Tabular(3) with { Layers = 2, Hidden = 20, Transformer = AutoregressiveKind.Mixture,
+            Residual = false },
         ["IAF, Toy2D"] = IafOptions.Toy2D,
         ["IAF, Tabular"] = IafOptions.Tabular(5) with { Layers = 3, Hidden = 20, ContextSize = 2 },
         ["IAF, SplineTabular"] = IafOptions.SplineTabular(4) with { Layers = 2, Hidden = 20 },
@@ -39,7 +44,8 @@ public static class PresetTable
         ["Glow, ImageNet64x64"] = GlowOptions.ImageNet64x64 with { Shape = [1, 16, 16], Steps = 1, Hidden = 4 },
         ["Glow, CelebAHq256x256"] = GlowOptions.CelebAHq256x256 with { Shape = [3, 4, 4], Scales = 2, Steps = 2, Hidden = 4 },
         ["Glow, Digits8x8"] = GlowOptions.Digits8x8 with { Hidden = 8 },
-        ["Glow, continuous, context, plain matrices, fixed priors"] = new GlowOptions { Shape = [2, 4, 4], Levels = 0, ContextSize = 2, Scales = 2, Steps = 2, Hidden = 5, Linear = LinearForm.Plain, LearnedPriors = false },
+        ["Glow, continuous, context, plain matrices, fixed priors"] = new GlowOptions { Shape = [2, 4, 4], Levels = 0, ContextSize = 2,
+            Scales = 2, Steps = 2, Hidden = 5, Linear = LinearForm.Plain, LearnedPriors = false },
     };
 
     // what FlowCheck must know of a preset; those that are not here are checked as they are
@@ -71,7 +77,8 @@ public static class PresetTable
     public static FlowCheckOptions Check(string name) => checks.GetValueOrDefault(name) ?? new();
 
     /// <summary>A small preset of each model, for a theory that is too long for all in a plain run.</summary>
-    public static TheoryData<string> OneOfEach => ["Tabular, context", "Digits8x8", "NICE, Tabular", "Spline, Tabular", "MAF, SplineTabular", "MAF, mixture, plain blocks", "IAF, Tabular", "Glow, Digits8x8"];
+    public static TheoryData<string> OneOfEach => ["Tabular, context", "Digits8x8", "NICE, Tabular", "Spline, Tabular",
+        "MAF, SplineTabular", "MAF, mixture, plain blocks", "IAF, Tabular", "Glow, Digits8x8"];
 
     public static RealNvpOptions RealNvp(string name) => (RealNvpOptions)All[name];
 
@@ -91,7 +98,8 @@ public static class PresetTable
     {
         using var generator = new Generator((ulong)seed);
         var size = options.Shape.WithBatch(count);
-        return options.Levels > 0 ? randint(options.Levels, size, dtype: float64, generator: generator) : randn(size, dtype: float64, generator: generator);
+        return options.Levels > 0 ? randint(options.Levels, size, dtype: float64, generator: generator)
+            : randn(size, dtype: float64, generator: generator);
     }
 
     public static Tensor? Context(ModelOptions options, long count)

@@ -5,7 +5,8 @@ using RealNvp.Tests.Infrastructure;
 
 namespace RealNvp.Tests.Laws;
 
-/// <summary>Layers and chains with random shapes, masks, options and inputs. A failure prints the smallest case found, to paste into a test.</summary>
+/// <summary>Layers and chains with random shapes, masks, options and inputs. A
+/// failure prints the smallest case found, to paste into a test.</summary>
 public class RandomLayerTests
 {
     // a plain run draws the same cases each time; the slow one draws new ones in each run, and prints the seed of a failure
@@ -29,8 +30,11 @@ public class RandomLayerTests
     public void A_failure_prints_a_case_that_can_be_pasted_into_a_test()
     {
         // every chain fails here, so the smallest one is found
-        var failing = () => LayerGenerator.Chains.Sample(c => Assert.Fail("always"), iter: 200, threads: 1, print: c => Code(c.Shape, c.Layer, 1));
-        failing.Should().Throw<CsCheckException>().WithMessage("*FlowCheck.Verify(() => new Chain(*), [*], new() { Seed = 1, Extreme = *, ParameterSpread = * }).ThrowIfFailed();*");
+        var failing = () =>
+            LayerGenerator.Chains.Sample(c => Assert.Fail("always"), iter: 200, threads: 1, print: c => Code(c.Shape, c.Layer, 1));
+        failing.Should().Throw<CsCheckException>()
+            .WithMessage(
+            "*FlowCheck.Verify(() => new Chain(*), [*], new() { Seed = 1, Extreme = *, ParameterSpread = * }).ThrowIfFailed();*");
     }
 
     [SlowFact]
@@ -39,7 +43,8 @@ public class RandomLayerTests
         using var project = new GeneratedProject();
         var lines = new List<string>();
         // all kinds, and some chains
-        foreach (var kind in LayerGenerator.Kinds.Keys) LayerGenerator.Layer(kind).Sample(c => lines.Add(Code(c.Shape, c.Layer, 1)), iter: 8, threads: 1);
+        foreach (var kind in LayerGenerator.Kinds.Keys)
+            LayerGenerator.Layer(kind).Sample(c => lines.Add(Code(c.Shape, c.Layer, 1)), iter: 8, threads: 1);
         LayerGenerator.Chains.Sample(c => lines.Add(Code(c.Shape, c.Layer, 1)), iter: 20, threads: 1);
         project.Write("Directory.Build.props", "<Project/>");
         project.Write("Cases.csproj", $"""
@@ -73,10 +78,14 @@ public class RandomLayerTests
 
     private static void Sample(Gen<(EventShape Shape, GeneratedLayer Layer)> layers, int count, string? seed = null) =>
         Gen.Select(layers, Gen.Long[1, 1000]).Sample(
-            c => Verify(c.Item1.Shape, c.Item1.Layer, c.Item2), seed: seed, iter: count, threads: 1, print: c => Code(c.Item1.Shape, c.Item1.Layer, c.Item2));
+            c => Verify(c.Item1.Shape, c.Item1.Layer, c.Item2), seed: seed, iter: count, threads: 1, print: c =>
+                Code(c.Item1.Shape, c.Item1.Layer, c.Item2));
 
-    private static void Verify(EventShape shape, GeneratedLayer layer, long seed) => FlowCheck.Verify(layer.Make, shape, new() { Seed = seed, Extreme = layer.Extreme, ParameterSpread = layer.Spread }).ThrowIfFailed();
+    private static void Verify(EventShape shape, GeneratedLayer layer, long seed) =>
+        FlowCheck.Verify(layer.Make, shape, new() { Seed = seed, Extreme = layer.Extreme, ParameterSpread = layer.Spread }).ThrowIfFailed();
 
     private static string Code(EventShape shape, GeneratedLayer layer, long seed) =>
-        $"FlowCheck.Verify(() => {layer.Code}, {LayerGenerator.Text(shape)}, new() {{ Seed = {seed}, Extreme = {layer.Extreme.ToString(CultureInfo.InvariantCulture)}, ParameterSpread = {layer.Spread.ToString(CultureInfo.InvariantCulture)} }}).ThrowIfFailed();";
+        $"FlowCheck.Verify(() => {layer.Code}, {LayerGenerator.Text(shape)}, new() {{ Seed = {seed}, Extreme = " +
+            $"{layer.Extreme.ToString(CultureInfo.InvariantCulture)}, ParameterSpread = " +
+            $"{layer.Spread.ToString(CultureInfo.InvariantCulture)} }}).ThrowIfFailed();";
 }

@@ -21,7 +21,8 @@ internal static class RandomWeights
             var noise = rand(buffer.shape, generator: generator).to(buffer.dtype);
             // the digits of a mean that float32 has no place for, and so leaves out
             if (name.EndsWith("mean_rest", StringComparison.Ordinal)) noise = noise.mul(Scalars.Of(1e-9));
-            buffer.copy_(name.EndsWith("var", StringComparison.Ordinal) ? noise.mul(Scalars.Of(1.5)).add(Scalars.Half, Scalars.One) : name.EndsWith("mean_rest", StringComparison.Ordinal) ? noise : noise.sub(Scalars.Half));
+            buffer.copy_(name.EndsWith("var", StringComparison.Ordinal) ? noise.mul(Scalars.Of(1.5)).add(Scalars.Half, Scalars.One)
+                : name.EndsWith("mean_rest", StringComparison.Ordinal) ? noise : noise.sub(Scalars.Half));
         }
     }
 }

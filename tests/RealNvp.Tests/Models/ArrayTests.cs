@@ -27,7 +27,8 @@ public class ArrayTests
         z.Cast<double>().Should().Equal(Numbers(flow.Encode(x, context, seed: 3)));
         z.GetLength(1).Should().Be((int)flow.LatentShape.NumElements);
         flow.Decode(z, contexts).Cast<double>().Should().Equal(Numbers(flow.Decode(flow.Encode(x, context, seed: 3), context)));
-        flow.SampleArray(3, contexts, temperature: 0.7, seed: 5).Cast<double>().Should().Equal(Numbers(flow.Sample(3, context, 0.7, seed: 5)));
+        flow.SampleArray(3, contexts, temperature: 0.7, seed: 5).Cast<double>().Should()
+            .Equal(Numbers(flow.Sample(3, context, 0.7, seed: 5)));
         flow.SampleArray(3, contexts, seed: 5).GetLength(0).Should().Be(context is null ? 3 : 21);
         flow.Evaluate(rows, contexts).MeanLogProb.Should().Be(flow.Evaluate(x, context).MeanLogProb);
         var into = new double[9];
@@ -68,7 +69,8 @@ public class ArrayTests
         using var wanted = flow.LogProb(x, seed: 1);
         flow.LogProb(pixels, seed: 1).Should().Equal(Numbers(wanted));
 
-        using var labelled = new Flow([2], new AffineCouplingLayer([2], Mask.FirstHalf(2), new ResidualMlp(1, 2, 8, 1, 3)), contextEncoder: new LabelEncoder(3));
+        using var labelled = new Flow([2], new AffineCouplingLayer([2], Mask.FirstHalf(2), new ResidualMlp(1, 2, 8, 1, 3)),
+            contextEncoder: new LabelEncoder(3));
         var logProb = labelled.LogProb(new double[,] { { 1, 2 }, { 1, 2 } }, new[] { 0, 2 });
         logProb.Should().HaveCount(2);
         labelled.LogProb(new double[,] { { 1, 2 }, { 1, 2 } }, new[] { 0L, 2L }).Should().Equal(logProb);

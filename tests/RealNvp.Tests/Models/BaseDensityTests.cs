@@ -32,7 +32,8 @@ public class BaseDensityTests
 
     [Fact]
     public void Every_model_is_in_the_table() =>
-        models.Values.Select(m => m.GetType()).Distinct().Should().BeEquivalentTo(typeof(ModelOptions).Assembly.GetTypes().Where(t => t is { IsAbstract: false } && t.IsSubclassOf(typeof(ModelOptions))));
+        models.Values.Select(m => m.GetType()).Distinct().Should().BeEquivalentTo(typeof(ModelOptions).Assembly.GetTypes()
+            .Where(t => t is { IsAbstract: false } && t.IsSubclassOf(typeof(ModelOptions))));
 
     [Theory, MemberData(nameof(All))]
     public void Every_model_takes_every_density_and_a_box_only_where_its_map_is_one(string name, BaseDensityKind kind)
@@ -41,7 +42,8 @@ public class BaseDensityTests
         var options = models[name] with { Base = kind };
         if (kind == BaseDensityKind.UniformBox && !name.EndsWith("box", StringComparison.Ordinal))
         {
-            options.Invoking(o => o.Validate()).Should().Throw<ArgumentException>().WithMessage("*.Base needs a map of the box onto itself: splines*got UniformBox*");
+            options.Invoking(o => o.Validate()).Should().Throw<ArgumentException>()
+                .WithMessage("*.Base needs a map of the box onto itself: splines*got UniformBox*");
             return;
         }
         manual_seed(1);
@@ -74,7 +76,8 @@ public class BaseDensityTests
         if (options.Levels == 0) x = x.clamp(-2.9, 2.9);
         model.train();
         model.NegativeLogLikelihood(x, context, seed: 1).backward();
-        foreach (var (weight, parameter) in model.BaseDensity.named_parameters()) parameter.grad.Should().NotBeNull("{0} is trained", weight);
+        foreach (var (weight, parameter) in model.BaseDensity.named_parameters())
+            parameter.grad.Should().NotBeNull("{0} is trained", weight);
 
         var path = folder.At("model.safetensors");
         model.Save(path);
@@ -87,15 +90,20 @@ public class BaseDensityTests
     public void A_record_of_an_older_file_has_the_density_that_it_had()
     {
         ModelOptions.FromJson<NiceOptions>("""{"Shape":[3],"Couplings":4}""").Base.Should().Be(BaseDensityKind.StandardLogistic);
-        ModelOptions.FromJson<RealNvpOptions>("""{"Base":"StandardLogistic","Shape":[3]}""").Base.Should().Be(BaseDensityKind.StandardLogistic);
-        foreach (var options in new ModelOptions[] { ModelOptions.FromJson<RealNvpOptions>("""{"Shape":[3]}"""), ModelOptions.FromJson<MafOptions>("""{"Shape":[3]}"""), ModelOptions.FromJson<IafOptions>("""{"Shape":[3]}"""), ModelOptions.FromJson<SplineFlowOptions>("""{"Shape":[3]}"""), ModelOptions.FromJson<GlowOptions>("""{"Shape":[3,8,8]}""") })
+        ModelOptions.FromJson<RealNvpOptions>("""{"Base":"StandardLogistic","Shape":[3]}""").Base.Should()
+            .Be(BaseDensityKind.StandardLogistic);
+        foreach (var options in new ModelOptions[] { ModelOptions.FromJson<RealNvpOptions>("""{"Shape":[3]}"""),
+            ModelOptions.FromJson<MafOptions>("""{"Shape":[3]}"""), ModelOptions.FromJson<IafOptions>("""{"Shape":[3]}"""),
+            ModelOptions.FromJson<SplineFlowOptions>("""{"Shape":[3]}"""), ModelOptions.FromJson<GlowOptions>("""{"Shape":[3,8,8]}""") })
         {
             options.Base.Should().Be(BaseDensityKind.StandardNormal);
             options.InputLimit.Should().BeNull();
         }
     }
 
-    [Theory, InlineData("""{"Shape":[3],"BaseComponents":0}"""), InlineData("""{"Shape":[3],"BaseDegreesOfFreedom":0.1}"""), InlineData("""{"Shape":[3],"InputLimit":0}"""), InlineData("""{"Shape":[3],"InputLimit":-1}"""), InlineData("""{"Shape":[1,8,8],"InputLimit":3}"""), InlineData("""{"Shape":[3],"Base":"Cauchy"}""")]
+    [Theory, InlineData("""{"Shape":[3],"BaseComponents":0}"""), InlineData("""{"Shape":[3],"BaseDegreesOfFreedom":0.1}"""),
+        InlineData("""{"Shape":[3],"InputLimit":0}"""), InlineData("""{"Shape":[3],"InputLimit":-1}"""),
+        InlineData("""{"Shape":[1,8,8],"InputLimit":3}"""), InlineData("""{"Shape":[3],"Base":"Cauchy"}""")]
     public void Values_out_of_range_are_refused(string json) =>
         FluentActions.Invoking(() => ModelOptions.FromJson<RealNvpOptions>(json)).Should().Throw<InvalidDataException>();
 }

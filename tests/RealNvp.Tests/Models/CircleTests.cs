@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Tests.Models;
 
-/// <summary>Flows on circles and on mixed spaces: their density has no jump where a circle is cut, and what would make one is refused.</summary>
+/// <summary>Flows on circles and on mixed spaces: their density has no jump
+/// where a circle is cut, and what would make one is refused.</summary>
 public class CircleTests
 {
     private static readonly FeatureSet angles = [0, 3];
@@ -15,9 +16,12 @@ public class CircleTests
     private static readonly Dictionary<string, (Func<Flow> Make, FeatureSet Circles, double Low, double High)> flows = new()
     {
         ["composed by hand"] = (Composed, angles, -Math.PI, Math.PI),
-        ["the option of a preset"] = (() => new SplineFlow(SplineFlowOptions.Tabular(6) with { CircularFeatures = angles, Couplings = 4, Hidden = 16 }, seed: 1), angles, -Math.PI, Math.PI),
-        ["degrees, and a base with heavy tails"] = (() => new SplineFlow(SplineFlowOptions.Tabular(6) with { CircularFeatures = angles, CircleLow = 0, CircleHigh = 360, Couplings = 3, Hidden = 16, Base = BaseDensityKind.StudentT }, seed: 1), angles, 0, 360),
-        ["a torus"] = (() => new SplineFlow(SplineFlowOptions.Torus(6) with { Couplings = 4, Hidden = 16 }, seed: 1), FeatureSet.All(6), -Math.PI, Math.PI),
+        ["the option of a preset"] = (() => new SplineFlow(SplineFlowOptions.Tabular(6) with { CircularFeatures = angles, Couplings = 4,
+            Hidden = 16 }, seed: 1), angles, -Math.PI, Math.PI),
+        ["degrees, and a base with heavy tails"] = (() => new SplineFlow(SplineFlowOptions.Tabular(6) with { CircularFeatures = angles,
+            CircleLow = 0, CircleHigh = 360, Couplings = 3, Hidden = 16, Base = BaseDensityKind.StudentT }, seed: 1), angles, 0, 360),
+        ["a torus"] = (() => new SplineFlow(SplineFlowOptions.Torus(6) with { Couplings = 4, Hidden = 16 }, seed: 1), FeatureSet.All(6),
+            -Math.PI, Math.PI),
     };
 
     [Theory, MemberData(nameof(Flows))]
@@ -38,7 +42,8 @@ public class CircleTests
             left.select(1, circle).fill_(high - epsilon);
             right.select(1, circle).fill_(low + epsilon);
             turned.select(1, circle).add_(high - low);
-            flow.LogProb(left).sub(flow.LogProb(right)).abs().max().item<double>().Should().BeLessThan(1e-4, "feature {0} across the cut", circle);
+            flow.LogProb(left).sub(flow.LogProb(right)).abs().max().item<double>().Should().BeLessThan(1e-4, "feature {0} across the cut",
+                circle);
             flow.LogProb(turned).sub(flow.LogProb(x)).abs().max().item<double>().Should().BeLessThan(1e-6, "feature {0} a turn on", circle);
         }
         var (samples, logProb) = flow.SampleAndLogProb(2000, seed: 1);
@@ -54,11 +59,13 @@ public class CircleTests
     public void The_density_of_a_circle_and_a_line_integrates_to_one()
     {
         using var scope = NewDisposeScope();
-        using var flow = new SplineFlow(SplineFlowOptions.Torus(2) with { CircularFeatures = [1], Standardize = true, Couplings = 3, Hidden = 8 }, seed: 3);
+        using var flow = new SplineFlow(SplineFlowOptions.Torus(2) with { CircularFeatures = [1], Standardize = true, Couplings = 3,
+            Hidden = 8 }, seed: 3);
         RandomWeights.Draw(flow, 4, 0.3);
         flow.to(float64);
         const int side = 400;
-        var (line, circle) = (linspace(-9, 9, side, dtype: float64), arange(side, dtype: float64).add(0.5).mul(2 * Math.PI / side).sub(Math.PI));
+        var (line, circle) = (linspace(-9, 9, side, dtype: float64),
+            arange(side, dtype: float64).add(0.5).mul(2 * Math.PI / side).sub(Math.PI));
         var grid = stack([line.repeat_interleave(side), circle.repeat(side)], 1);
         (flow.LogProb(grid).exp().sum().item<double>() * (18.0 / (side - 1)) * (2 * Math.PI / side)).Should().BeApproximately(1, 2e-3);
     }
@@ -73,7 +80,9 @@ public class CircleTests
         using var flow = new SplineFlow(options, seed: 1);
         // angles about the cut, and numbers far from 0
         var x = randn([400, 4], generator: generator).mul(tensor(new[] { 0.3f, 5, 0.3f, 1 })).add(tensor(new[] { 3.1f, 700, 0, 0 }));
-        using (var trainer = new Trainer(flow, new TrainingOptions { Epochs = 20, BatchSize = 100, LearningRate = 5e-3, ValidationFraction = 0 })) trainer.Fit(TrainingData.From(x));
+        using (var trainer = new Trainer(flow, new TrainingOptions { Epochs = 20, BatchSize = 100, LearningRate = 5e-3,
+                ValidationFraction = 0 }))
+            trainer.Fit(TrainingData.From(x));
         flow.Standardization!.InputShape.Should().Be(EventShape.Create(2));
         flow.eval();
         var here = flow.Evaluate(x).MeanLogProb;
@@ -90,34 +99,49 @@ public class CircleTests
     {
         static SplineTransformer Circle() => new(4, Math.PI, SplineTails.Circular);
         static CouplingLayer Raw(Mask mask) => new([2], mask, Circle(), size => new Mlp(size.Inputs, size.Outputs, 8));
-        static CouplingLayer Seeing(Mask mask) => new([2], mask, Circle(), size => new CircularInput(size, [0, 1], inner => new Mlp(inner.Inputs, inner.Outputs, 8)));
+        static CouplingLayer Seeing(Mask mask) =>
+            new([2], mask, Circle(), size => new CircularInput(size, [0, 1], inner => new Mlp(inner.Inputs, inner.Outputs, 8)));
         static UniformBox Box(double low = -Math.PI, double high = Math.PI) => new([2], low, high);
         var first = Mask.FirstHalf(2);
 
-        using (new Flow([2], new Chain(new Wrap([2]), Seeing(first), new CircularShift([2]), Permutation.Reversal([2]), new Inverted(Seeing(!first))), Box())) { }
-        Refused(() => new Flow([2], Seeing(first)), "StandardNormal is not on a circle, but CouplingLayer takes feature 0 on [-3.14159, 3.14159] onto itself*UniformBox*ProductDensity*");
+        using (new Flow([2], new Chain(new Wrap([2]), Seeing(first), new CircularShift([2]), Permutation.Reversal([2]),
+            new Inverted(Seeing(!first))), Box())) { }
+        Refused(() => new Flow([2], Seeing(first)),
+            "StandardNormal is not on a circle, but CouplingLayer takes feature 0 on [-3.14159, 3.14159] onto " +
+            "itself*UniformBox*ProductDensity*");
         Refused(() => new Flow([2], Seeing(first), Box(0, 1)), "UniformBox is not on a circle*");
-        Refused(() => new Flow([2], Seeing(first), new ProductDensity([2], ([0], new StandardNormal([1])), ([1], new UniformBox([1], -Math.PI, Math.PI)))), "ProductDensity is not on a circle*feature 0*");
-        Refused(() => new Flow([2], new Chain(Raw(first), Raw(!first)), Box()), "CouplingLayer cuts a circle: feature *cos and sin (CircularInput)*SubsetLayer*CirclesThrough*");
-        Refused(() => new Flow([2], new Chain(Seeing(first), new DiagonalScaling([2])), Box()), "DiagonalScaling cuts a circle: feature 0*CouplingLayer before it*");
-        Refused(() => new Flow([2], new Chain(new Standardization([2]), Seeing(first)), Box()), "Standardization cuts a circle: feature 0*CouplingLayer after it*");
-        Refused(() => new Flow([2], new Chain(Seeing(first), new Chain(new Inverted(new InvertibleLinear([2])))), Box()), "InvertibleLinear cuts a circle*");
+        Refused(() => new Flow([2], Seeing(first), new ProductDensity([2], ([0], new StandardNormal([1])),
+            ([1], new UniformBox([1], -Math.PI, Math.PI)))), "ProductDensity is not on a circle*feature 0*");
+        Refused(() => new Flow([2], new Chain(Raw(first), Raw(!first)), Box()),
+            "CouplingLayer cuts a circle: feature *cos and sin (CircularInput)*SubsetLayer*CirclesThrough*");
+        Refused(() => new Flow([2], new Chain(Seeing(first), new DiagonalScaling([2])), Box()),
+            "DiagonalScaling cuts a circle: feature 0*CouplingLayer before it*");
+        Refused(() => new Flow([2], new Chain(new Standardization([2]), Seeing(first)), Box()),
+            "Standardization cuts a circle: feature 0*CouplingLayer after it*");
+        Refused(() => new Flow([2], new Chain(Seeing(first), new Chain(new Inverted(new InvertibleLinear([2])))), Box()),
+            "InvertibleLinear cuts a circle*");
         Refused(() => new Flow([2], new Chain(new Wrap([2], [0], 0, 1), Seeing(first)), Box()), "Wrap cuts a circle*");
     }
 
     [Fact]
     public void Parts_features_and_options_that_do_not_fit_are_named()
     {
-        Refused(() => new ProductDensity([3], ([0, 1], new StandardNormal([2]))), "*Each of the features 0 to 2 belongs to one part; got [0, 1]*");
-        Refused(() => new ProductDensity([2], ([0, 1], new StandardNormal([2])), ([1], new StandardNormal([1]))), "*belongs to one part; got [0, 1] and [1]*");
-        Refused(() => new ProductDensity([2], ([0], new StandardNormal([2])), ([1], new StandardNormal([1]))), "*part [0] has 1 feature(s); its StandardNormal is for (2,)*");
-        Refused(() => new SubsetLayer([3], [0, 3], new DiagonalScaling([2])), "SubsetLayer is for examples of 3 feature(s), 0 to 2; got feature 3*");
+        Refused(() => new ProductDensity([3], ([0, 1], new StandardNormal([2]))),
+            "*Each of the features 0 to 2 belongs to one part; got [0, 1]*");
+        Refused(() => new ProductDensity([2], ([0, 1], new StandardNormal([2])), ([1], new StandardNormal([1]))),
+            "*belongs to one part; got [0, 1] and [1]*");
+        Refused(() => new ProductDensity([2], ([0], new StandardNormal([2])), ([1], new StandardNormal([1]))),
+            "*part [0] has 1 feature(s); its StandardNormal is for (2,)*");
+        Refused(() => new SubsetLayer([3], [0, 3], new DiagonalScaling([2])),
+            "SubsetLayer is for examples of 3 feature(s), 0 to 2; got feature 3*");
         Refused(() => new SubsetLayer([3], [0, 1], new DiagonalScaling([3])), "*gives its bijection 2 feature(s), (2,)*takes (3,)*");
         Refused(() => new CircularShift([3], [0, 1], shifts: [1]), "*needs 2 finite shift(s)*");
         Refused(() => new Wrap([3], low: 1, high: 1), "*finite edges with low < high*");
         Refused(() => FeatureSet.Create(1, 1), "*each once; got [1, 1]*");
-        Refused(() => new CouplingLayer([4], Mask.Alternating(4), new MixedTransformer(new AdditiveTransformer()), size => new Mlp(size.Inputs, size.Outputs)), "*a map for each of 1 feature(s), but transforms (2,)*");
-        Refused(() => new SplineFlow(SplineFlowOptions.Torus(3) with { CircularFeatures = [3] }), "*CircularFeatures must be features of (3,), 0 to 2; got [3]*");
+        Refused(() => new CouplingLayer([4], Mask.Alternating(4), new MixedTransformer(new AdditiveTransformer()),
+            size => new Mlp(size.Inputs, size.Outputs)), "*a map for each of 1 feature(s), but transforms (2,)*");
+        Refused(() => new SplineFlow(SplineFlowOptions.Torus(3) with { CircularFeatures = [3] }),
+            "*CircularFeatures must be features of (3,), 0 to 2; got [3]*");
         Refused(() => new SplineFlow(SplineFlowOptions.Torus(3) with { CircleHigh = -4 }), "*CircleHigh must be above CircleLow*");
     }
 
@@ -135,7 +159,8 @@ public class CircleTests
         var samples = density.Sample(1000, 1, float64, CPU, null);
         samples.select(1, 0).abs().max().item<double>().Should().BeLessThanOrEqualTo(1);
         samples.select(1, 1).abs().max().item<double>().Should().BeGreaterThan(2);
-        density.Sample(10, 0.5, float64, CPU, null).select(1, 2).abs().max().item<double>().Should().BeLessThanOrEqualTo(0.5, "a temperature reaches every part");
+        density.Sample(10, 0.5, float64, CPU, null).select(1, 2).abs().max().item<double>().Should().BeLessThanOrEqualTo(0.5,
+            "a temperature reaches every part");
     }
 
     private static Flow Composed()
@@ -143,13 +168,16 @@ public class CircleTests
         CouplingLayer Coupling(Mask mask)
         {
             var (circle, line) = (new SplineTransformer(8, Math.PI, SplineTails.Circular), new SplineTransformer(8, 5));
-            return new([6], mask, MixedTransformer.Of(mask, f => angles.Contains(f) ? circle : line), size => new CircularInput(size, angles, inner => new ResidualMlp(inner.Inputs, inner.Outputs, 16)));
+            return new([6], mask, MixedTransformer.Of(mask, f => angles.Contains(f) ? circle : line),
+                size => new CircularInput(size, angles, inner => new ResidualMlp(inner.Inputs, inner.Outputs, 16)));
         }
         var numbers = angles.Complement(6);
         return new Flow([6],
-            new Chain(new Wrap([6], angles), new SubsetLayer([6], numbers, new Standardization([4])), Coupling(Mask.FirstHalf(6)), new CircularShift([6], angles), Coupling(!Mask.FirstHalf(6)), new CircularShift([6], angles)),
+            new Chain(new Wrap([6], angles), new SubsetLayer([6], numbers, new Standardization([4])), Coupling(Mask.FirstHalf(6)),
+                new CircularShift([6], angles), Coupling(!Mask.FirstHalf(6)), new CircularShift([6], angles)),
             new ProductDensity([6], (angles, new UniformBox([2], -Math.PI, Math.PI)), (numbers, new StandardNormal([4]))));
     }
 
-    private static void Refused(Func<object> build, string message) => FluentActions.Invoking(build).Should().Throw<ArgumentException>().WithMessage(message);
+    private static void Refused(Func<object> build, string message) =>
+        FluentActions.Invoking(build).Should().Throw<ArgumentException>().WithMessage(message);
 }

@@ -28,7 +28,8 @@ public class CudaTests
         Near(gpu.Encode(there, contextThere, seed: 1), z);
         Near(gpu.LogProb(there, contextThere, seed: 1), cpu.LogProb(x, context, seed: 1), 1e-3);
         Near(gpu.Decode(z.cuda(), contextThere), cpu.Decode(z, context));
-Noise.Normal([50], float32, CUDA, new Generator(3)).cpu().eq(Noise.Normal([50], float32, CPU, new Generator(3))).all().item<bool>().Should().BeTrue("noise is the same to the bit");
+Noise.Normal([50], float32, CUDA, new Generator(3)).cpu().eq(Noise.Normal([50], float32, CPU, new Generator(3))).all().item<bool>().Should()
+    .BeTrue("noise is the same to the bit");
         var (samples, logProb) = gpu.SampleAndLogProb(4, contextThere, seed: 2);
         Near(samples, cpu.SampleAndLogProb(4, context, seed: 2).Samples);
         samples.device_type.Should().Be(DeviceType.CUDA);
@@ -47,7 +48,8 @@ Noise.Normal([50], float32, CUDA, new Generator(3)).cpu().eq(Noise.Normal([50], 
         {
             using var model = PresetTable.Create("Tabular");
             model.to(device);
-            using var trainer = new Trainer(model, new TrainingOptions { Epochs = 3, BatchSize = 64, Seed = 2, ValidationFraction = 0, AverageDecay = 0.9 });
+            using var trainer = new Trainer(model, new TrainingOptions { Epochs = 3, BatchSize = 64, Seed = 2, ValidationFraction = 0,
+                AverageDecay = 0.9 });
             return [.. trainer.Fit(TrainingData.From(x)).History.Select(h => h.Loss)];
         }
         var (expected, actual) = (Train(CPU), Train(CUDA));
@@ -58,7 +60,8 @@ Noise.Normal([50], float32, CUDA, new Generator(3)).cpu().eq(Noise.Normal([50], 
     public void A_step_that_is_not_finite_changes_nothing_on_the_gpu(bool lists)
     {
         using var scope = NewDisposeScope();
-        using var flow = new Flow([4], new Chain(new FlowBatchNorm([4]), new AffineCouplingLayer([4], Mask.FirstHalf(4), new Mlp(2, 4, 8))));
+        using var flow = new Flow([4], new Chain(new FlowBatchNorm([4]), new AffineCouplingLayer([4], Mask.FirstHalf(4),
+            new Mlp(2, 4, 8))));
         flow.to(CUDA);
         var limits = PendingLimits.Default with { UsesLists = lists };
         var batches = Enumerable.Range(0, 6).Select(_ => randn(16, 4)).ToArray();
@@ -95,7 +98,8 @@ Noise.Normal([50], float32, CUDA, new Generator(3)).cpu().eq(Noise.Normal([50], 
     public void A_backward_on_the_cpu_before_the_first_use_of_the_gpu_does_no_harm()
     {
         // autograd settles at its first backward for which devices it has threads: that must be the first thing that a process does
-        var info = new ProcessStartInfo(Environment.ProcessPath!, ["-noColor", "-method", $"*{nameof(FirstUseTests.A_backward_on_the_cpu_comes_first)}"]) { RedirectStandardOutput = true };
+        var info = new ProcessStartInfo(Environment.ProcessPath!,
+            ["-noColor", "-method", $"*{nameof(FirstUseTests.A_backward_on_the_cpu_comes_first)}"]) { RedirectStandardOutput = true };
         info.Environment[FirstUseTests.Variable] = "cuda";
         using var process = Process.Start(info)!;
         var output = process.StandardOutput.ReadToEnd();
@@ -114,7 +118,8 @@ Noise.Normal([50], float32, CUDA, new Generator(3)).cpu().eq(Noise.Normal([50], 
             model.to(float32);
             model.to(CUDA);
             var x = PresetTable.Examples(model.ModelOptions, 64);
-            using var trainer = new Trainer(model, new TrainingOptions { Epochs = 3, BatchSize = 16, ValidationFraction = 0, Reversible = reversible });
+            using var trainer = new Trainer(model, new TrainingOptions { Epochs = 3, BatchSize = 16, ValidationFraction = 0,
+                Reversible = reversible });
             return [.. trainer.Fit(TrainingData.From(x.is_floating_point() ? x.to(float32) : x)).History.Select(h => h.Loss)];
         }
         var (expected, actual) = (Train(false), Train(true));
@@ -162,7 +167,8 @@ Noise.Normal([50], float32, CUDA, new Generator(3)).cpu().eq(Noise.Normal([50], 
         model.to(CUDA);
         var x = randn(1024, 6);
         long after = 0, later = 0;
-        var options = new TrainingOptions { Epochs = 1000, MaxSteps = 210, BatchSize = 256, ValidationFraction = 0, Reversible = reversible };
+        var options = new TrainingOptions { Epochs = 1000, MaxSteps = 210, BatchSize = 256, ValidationFraction = 0,
+            Reversible = reversible };
         using var trainer = new Trainer(model, options);
         trainer.Fit(TrainingData.From(x), progress: new Now(p =>
         {
@@ -203,7 +209,8 @@ Noise.Normal([50], float32, CUDA, new Generator(3)).cpu().eq(Noise.Normal([50], 
     public void Networks_in_bfloat16_are_near_and_one_coupling_is_invertible()
     {
         using var scope = NewDisposeScope();
-        using var flow = new Flow([2, 8, 8], new AffineCouplingLayer([2, 8, 8], Mask.Checkerboard(8, 8), new ResidualConvNet(2, 4, new() { HiddenChannels = 32, Blocks = 1 })));
+        using var flow = new Flow([2, 8, 8], new AffineCouplingLayer([2, 8, 8], Mask.Checkerboard(8, 8),
+            new ResidualConvNet(2, 4, new() { HiddenChannels = 32, Blocks = 1 })));
         RandomWeights.Draw(flow, 2, 0.05);
         flow.to(CUDA);
         var x = randn([16, 2, 8, 8], device: CUDA);

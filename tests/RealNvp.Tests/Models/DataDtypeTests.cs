@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Tests.Models;
 
-/// <summary>Data and contexts may have another floating-point dtype than the weights, at every entry point, and lose no digits before they are standardized.</summary>
+/// <summary>Data and contexts may have another floating-point dtype than the weights,
+/// at every entry point, and lose no digits before they are standardized.</summary>
 public class DataDtypeTests
 {
     private static readonly TrainingOptions brief = new() { Epochs = 1, LearningRate = 1e-12, ValidationFraction = 0 };
@@ -27,7 +28,8 @@ public class DataDtypeTests
                 // numbers that both dtypes hold
                 var x = PresetTable.Examples(options, 40).to(float32).to(data);
                 var context = PresetTable.Context(options, 40)?.to(float32).to(data);
-                using (var trainer = new Trainer(model, brief with { ValidationFraction = held })) trainer.Fit(TrainingData.From(x, context)).Step.Should().BeGreaterThan(0);
+                using (var trainer = new Trainer(model, brief with { ValidationFraction = held }))
+                    trainer.Fit(TrainingData.From(x, context)).Step.Should().BeGreaterThan(0);
                 var (y, given) = (x.to(weights), context?.to(weights));
                 void Same(Func<Tensor, Tensor?, Tensor> call, double tolerance)
                 {
@@ -91,7 +93,8 @@ public class DataDtypeTests
             samples.unique().output.shape[0].Should().Be(500);
             samples.mean().item<double>().Should().BeApproximately(1.7e9 + (1000 * apart), 1000 * apart);
             // the density is in seconds
-            flow.LogProb(x).mean().item<float>().Should().BeInRange((float)(-Math.Log(577 * apart) - 8), (float)(-Math.Log(577 * apart) + 2));
+            flow.LogProb(x).mean().item<float>().Should().BeInRange((float)(-Math.Log(577 * apart) - 8),
+                (float)(-Math.Log(577 * apart) + 2));
             // the standardization itself is exact: forward and back, and its log-determinant
             flow.to(float64);
             layer.Inverse(layer.Forward(x).Value).Value.sub(x).abs().max().item<double>().Should().BeLessThan(1e-6);
@@ -109,7 +112,8 @@ public class DataDtypeTests
         flow.LogProb(x).dtype.Should().Be(float64);
         flow.to(float32);
         flow.LogProb(x.to(float64)).dtype.Should().Be(float32);
-        FluentActions.Invoking(() => flow.Sample(1, dtype: int64)).Should().Throw<ArgumentException>().WithMessage("*float32 or float64*Int64*");
+        FluentActions.Invoking(() => flow.Sample(1, dtype: int64)).Should().Throw<ArgumentException>()
+            .WithMessage("*float32 or float64*Int64*");
         FluentActions.Invoking(() => flow.Decode(x, dtype: float16)).Should().Throw<ArgumentException>();
     }
 
@@ -122,15 +126,21 @@ public class DataDtypeTests
         foreach (var (a, b) in new[] { (x.to(float16), context), (x, context.to(bfloat16)) })
         {
             using var trainer = new Trainer(flow, brief);
-            FluentActions.Invoking(() => trainer.Fit(TrainingData.From(a, b))).Should().Throw<ArgumentException>().WithMessage("Trainer.Fit (data)*too few digits*");
-            FluentActions.Invoking(() => flow.Evaluate(a, b)).Should().Throw<ArgumentException>().WithMessage("RealNvpModel.Evaluate*too few digits*");
-            FluentActions.Invoking(() => flow.LogProb(a, b)).Should().Throw<ArgumentException>().WithMessage("RealNvpModel.LogProb*too few digits*");
+            FluentActions.Invoking(() => trainer.Fit(TrainingData.From(a, b))).Should().Throw<ArgumentException>()
+                .WithMessage("Trainer.Fit (data)*too few digits*");
+            FluentActions.Invoking(() => flow.Evaluate(a, b)).Should().Throw<ArgumentException>()
+                .WithMessage("RealNvpModel.Evaluate*too few digits*");
+            FluentActions.Invoking(() => flow.LogProb(a, b)).Should().Throw<ArgumentException>()
+                .WithMessage("RealNvpModel.LogProb*too few digits*");
         }
         flow.to(bfloat16);
         using var low = new Trainer(flow, brief);
-        FluentActions.Invoking(() => low.Fit(TrainingData.From(x, context))).Should().Throw<ArgumentException>().WithMessage("Trainer.Fit (data)*the weights have BFloat16*module.to(torch.float32)*");
-        FluentActions.Invoking(() => flow.LogProb(x, context)).Should().Throw<ArgumentException>().WithMessage("*the weights have BFloat16*");
-        FluentActions.Invoking(() => flow.NegativeLogLikelihood(x, context)).Should().Throw<ArgumentException>().WithMessage("*the weights have BFloat16*");
+        FluentActions.Invoking(() => low.Fit(TrainingData.From(x, context))).Should().Throw<ArgumentException>()
+            .WithMessage("Trainer.Fit (data)*the weights have BFloat16*module.to(torch.float32)*");
+        FluentActions.Invoking(() => flow.LogProb(x, context)).Should().Throw<ArgumentException>()
+            .WithMessage("*the weights have BFloat16*");
+        FluentActions.Invoking(() => flow.NegativeLogLikelihood(x, context)).Should().Throw<ArgumentException>()
+            .WithMessage("*the weights have BFloat16*");
         flow.Standardization!.IsFitted.Should().BeFalse();
     }
 
@@ -138,7 +148,8 @@ public class DataDtypeTests
     public void Only_the_first_layer_of_an_inverse_pass_gives_another_dtype()
     {
         using var scope = NewDisposeScope();
-        using var flow = new Flow([2], new Chain(new Standardization([2]), new Chain(new DiagonalScaling([2]), new Standardization([2])), new InvertibleLinear([2])));
+        using var flow = new Flow([2], new Chain(new Standardization([2]), new Chain(new DiagonalScaling([2]), new Standardization([2])),
+            new InvertibleLinear([2])));
         using (var trainer = new Trainer(flow, brief)) trainer.Fit(TrainingData.From(randn(100, 2, dtype: float64).add(1e8)));
         var samples = flow.Sample(100, seed: 1, dtype: float64);
         samples.select(1, 0).unique().output.shape[0].Should().Be(100);

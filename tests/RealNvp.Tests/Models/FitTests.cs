@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Tests.Models;
 
-/// <summary><see cref="FlowModel.Fit(DataRows, DataRows, FitOptions, IProgress{TrainingProgress}, CancellationToken)"/>: from rows to a density in one line.</summary>
+/// <summary><see cref="FlowModel.Fit(DataRows, DataRows, FitOptions, IProgress{TrainingProgress}, CancellationToken)"/>:
+/// from rows to a density in one line.</summary>
 [LeavesNoTensors]
 public class FitTests
 {
@@ -53,13 +54,16 @@ public class FitTests
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(4);
-        var train = randn([300, 3], dtype: float64, generator: generator).mm(tensor(new double[,] { { 2, 0, 0 }, { 1, 0.5, 0 }, { 0, 3, 0.1 } })).add(7);
+        var train = randn([300, 3], dtype: float64,
+            generator: generator).mm(tensor(new double[,] { { 2, 0, 0 }, { 1, 0.5, 0 }, { 0, 3, 0.1 } })).add(7);
         var held = randn([20, 3], dtype: float64, generator: generator).add(7);
         var centred = train - train.mean([0L]);
         var covariance = centred.t().mm(centred) / 300;
         var z = held - train.mean([0L]);
-        var wanted = (-0.5 * z.mm(linalg.inv(covariance)).mul(z).sum([1L]) - (0.5 * linalg.slogdet(covariance).Item2) - (1.5 * Math.Log(2 * Math.PI))).mean().item<double>();
-        Fitting.GaussianScore.Of(train, held).Should().BeApproximately(wanted, 0.02 * Math.Abs(wanted), "there is a little on the diagonal");
+        var wanted = (-0.5 * z.mm(linalg.inv(covariance)).mul(z).sum([1L]) - (0.5 * linalg.slogdet(covariance).Item2)
+            - (1.5 * Math.Log(2 * Math.PI))).mean().item<double>();
+        Fitting.GaussianScore.Of(train, held).Should().BeApproximately(wanted, 0.02 * Math.Abs(wanted),
+            "there is a little on the diagonal");
     }
 
     [Fact]
@@ -90,9 +94,11 @@ public class FitTests
         var rows = Ring(60);
         var names = quick with { Columns = ["age", "weight"] };
         rows[7, 1] = double.NaN;
-        Message(() => FlowModel.Fit(rows, options: names)).Should().Contain("1 ('weight')").And.Contain("row 7").And.Contain("Leave these rows out");
+        Message(() => FlowModel.Fit(rows, options: names)).Should()
+            .Contain("1 ('weight')").And.Contain("row 7").And.Contain("Leave these rows out");
         for (var i = 0; i < 60; i++) rows[i, 1] = 5;
-        Message(() => FlowModel.Fit(rows, options: names)).Should().Contain("1 ('weight') is 5 in all 54 rows").And.Contain("Leave the column(s) out");
+        Message(() => FlowModel.Fit(rows, options: names)).Should()
+            .Contain("1 ('weight') is 5 in all 54 rows").And.Contain("Leave the column(s) out");
         Message(() => FlowModel.Fit(rows, options: quick)).Should().Contain("column 1 is 5");
         Message(() => FlowModel.Fit(Ring(19), options: quick)).Should().Contain("at least 20 rows").And.Contain("got 19");
         Message(() => FlowModel.Fit(new float[100])).Should().Contain("how many columns");
@@ -115,8 +121,10 @@ public class FitTests
         model.Report!.Warnings.Should().Contain(w => w.Contains("0 ('kind') has 3", StringComparison.Ordinal));
         using var scope = NewDisposeScope();
         using var generator = new Generator(3);
-        using var normal = FlowModel.Fit(randn([60, 2], generator: generator).mul(3), options: new FitOptions { Model = RealNvpOptions.Toy2D, Training = new TrainingOptions { MaxSteps = 1 } });
-        normal.Report!.Warnings.Should().Contain(w => w.Contains("A Gaussian describes the held-out rows better", StringComparison.Ordinal));
+        using var normal = FlowModel.Fit(randn([60, 2], generator: generator).mul(3),
+            options: new FitOptions { Model = RealNvpOptions.Toy2D, Training = new TrainingOptions { MaxSteps = 1 } });
+        normal.Report!.Warnings.Should().Contain(w => w.Contains("A Gaussian describes the held-out rows better",
+            StringComparison.Ordinal));
     }
 
     [Fact]

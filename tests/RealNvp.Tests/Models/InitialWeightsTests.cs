@@ -13,7 +13,8 @@ public class InitialWeightsTests
     public static TheoryData<string> OneOfEach => PresetTable.OneOfEach;
 
     [Theory, MemberData(nameof(OneOfEach))]
-    public void A_seed_gives_the_same_weights_on_threads_that_build_at_once_and_leaves_torchs_generator_alone(string name) => BuildAtOnce(name);
+    public void A_seed_gives_the_same_weights_on_threads_that_build_at_once_and_leaves_torchs_generator_alone(string name) =>
+        BuildAtOnce(name);
 
     [SlowTheory, MemberData(nameof(Presets))]
     public void A_seed_gives_the_same_weights_of_every_preset_on_threads_that_build_at_once(string name) => BuildAtOnce(name);
@@ -92,7 +93,8 @@ public class InitialWeightsTests
     private static void Equal(nn.Module expected, nn.Module found)
     {
         var state = found.state_dict();
-        foreach (var (key, value) in expected.state_dict()) value.equal(state[key]).all().item<bool>().Should().BeTrue("{0} has the same numbers", key);
+        foreach (var (key, value) in expected.state_dict())
+            value.equal(state[key]).all().item<bool>().Should().BeTrue("{0} has the same numbers", key);
         state.Count.Should().Be(expected.state_dict().Count);
     }
 }

@@ -11,9 +11,14 @@ public class InputLimitTests
     {
         ["affine"] = limit => new AffineCouplingLayer([4], Mask.FirstHalf(4), new ResidualMlp(2, 4, 8, 1, 2, limit)),
         ["additive"] = limit => new AdditiveCouplingLayer([4], Mask.FirstHalf(4), new Mlp(2, 2, 8, 2, 2, limit)),
-        ["spline"] = limit => new CouplingLayer([4], Mask.FirstHalf(4), new SplineTransformer(4, 3), new ResidualMlp(2, 22, 8, 1, 2, limit)),
-        ["autoregressive"] = limit => new AutoregressiveLayer(new AffineTransformer([1]), new Made(4, 2, new() { Hidden = 9, Blocks = 1, ContextSize = 2, InputLimit = limit })),
-        ["inverse autoregressive"] = limit => new Inverted(new AutoregressiveLayer(new AffineTransformer([1]), new Made(4, 2, new() { Hidden = 9, Blocks = 1, ContextSize = 2, InputLimit = limit }))),
+        ["spline"] = limit =>
+            new CouplingLayer([4], Mask.FirstHalf(4), new SplineTransformer(4, 3), new ResidualMlp(2, 22, 8, 1, 2, limit)),
+        ["autoregressive"] = limit =>
+            new AutoregressiveLayer(new AffineTransformer([1]),
+                new Made(4, 2, new() { Hidden = 9, Blocks = 1, ContextSize = 2, InputLimit = limit })),
+        ["inverse autoregressive"] = limit =>
+            new Inverted(new AutoregressiveLayer(new AffineTransformer([1]),
+                new Made(4, 2, new() { Hidden = 9, Blocks = 1, ContextSize = 2, InputLimit = limit }))),
     };
 
     public static TheoryData<string, ScalarType> All()
@@ -43,7 +48,8 @@ public class InputLimitTests
         using var layer = Create(name, 100, dtype);
         using var free = Create(name, null, dtype);
         var (x, context) = (randn(5, 4, dtype: dtype), randn(5, 2, dtype: dtype));
-        layer.Forward(x, context).Value.sub(free.Forward(x, context).Value).abs().max().to(float64).item<double>().Should().BeInRange(0, 1e-2);
+        layer.Forward(x, context).Value.sub(free.Forward(x, context).Value).abs().max().to(float64).item<double>().Should()
+            .BeInRange(0, 1e-2);
     }
 
     [Theory, InlineData(BaseDensityKind.DiagonalNormal), InlineData(BaseDensityKind.GaussianMixture)]
@@ -58,7 +64,8 @@ public class InputLimitTests
             RandomWeights.Draw(density, 7, 0.1);
             density.to(float64);
             var z = zeros(1, 2, dtype: float64);
-            return density.LogProb(z, full(1, 1, 1e6, dtype: float64)).sub(density.LogProb(z, full(1, 1, 1e9, dtype: float64))).abs().item<double>();
+            return density.LogProb(z, full(1, 1, 1e6, dtype: float64)).sub(density.LogProb(z,
+                full(1, 1, 1e9, dtype: float64))).abs().item<double>();
         }
         Change(2).Should().BeLessThan(1e-6);
         Change(null).Should().BeGreaterThan(1);
@@ -71,7 +78,8 @@ public class InputLimitTests
         using var net = new Mlp(1, 1, 4, 1, inputLimit: 3);
         RandomWeights.Draw(net, 1);
         using var _ = no_grad();
-        var y = net.call(tensor(new[] { 1e12f, float.MaxValue, float.PositiveInfinity, float.NaN }).unsqueeze(1), null).flatten().data<float>().ToArray();
+        var y = net.call(tensor(new[] { 1e12f, float.MaxValue, float.PositiveInfinity, float.NaN }).unsqueeze(1),
+            null).flatten().data<float>().ToArray();
         y[1].Should().Be(y[0]);
         y[2].Should().Be(y[0]);
         y[0].Should().NotBe(float.NaN);
@@ -81,7 +89,8 @@ public class InputLimitTests
     [Theory, InlineData(0), InlineData(-1), InlineData(double.NaN), InlineData(double.PositiveInfinity)]
     public void A_limit_that_is_none_is_refused(double limit)
     {
-        FluentActions.Invoking(() => new Mlp(1, 1, inputLimit: limit)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("The limit of a network's inputs must be in 0.01 ... 1000000:*");
+        FluentActions.Invoking(() => new Mlp(1, 1, inputLimit: limit)).Should().Throw<ArgumentOutOfRangeException>()
+            .WithMessage("The limit of a network's inputs must be in 0.01 ... 1000000:*");
         FluentActions.Invoking(() => new ResidualMlp(1, 1, inputLimit: limit)).Should().Throw<ArgumentOutOfRangeException>();
         FluentActions.Invoking(() => new Made(2, 2, new() { InputLimit = limit })).Should().Throw<ArgumentOutOfRangeException>();
     }

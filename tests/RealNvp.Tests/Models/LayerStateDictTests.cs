@@ -103,7 +103,8 @@ public class LayerStateDictTests
     [Fact]
     public void Of_scales_chains_and_diagonal_scaling()
     {
-        using var module = new MultiScale([2, 4, 4], new Chain(new DiagonalScaling([2, 4, 4]), new Squeeze([2, 4, 4])), new DiagonalScaling([4, 2, 2]));
+        using var module = new MultiScale([2, 4, 4], new Chain(new DiagonalScaling([2, 4, 4]), new Squeeze([2, 4, 4])),
+            new DiagonalScaling([4, 2, 2]));
         Holds(module, """
             scales.0.layers.0.log_scale (2, 4, 4)
             scales.1.log_scale (4, 2, 2)
@@ -195,7 +196,8 @@ public class LayerStateDictTests
     [Fact]
     public void What_has_no_weights_has_no_keys()
     {
-        nn.Module[] modules = [new Squeeze([1, 4, 4]), new HaarSqueeze([1, 4, 4]), new LogitTransform(), new UniformDequantization(), new RandomHorizontalFlip(), new StandardNormal([2]), new StandardLogistic([2]), new AdditiveTransformer()];
+        nn.Module[] modules = [new Squeeze([1, 4, 4]), new HaarSqueeze([1, 4, 4]), new LogitTransform(), new UniformDequantization(),
+            new RandomHorizontalFlip(), new StandardNormal([2]), new StandardLogistic([2]), new AdditiveTransformer()];
         foreach (var module in modules)
             using (module) module.state_dict().Should().BeEmpty("{0} has nothing to save", module.GetName());
     }

@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Tests.Models;
 
-/// <summary>Numeric options at the ends of their ranges: a trained model has its digits there, and what lies outside is refused with the reason.</summary>
+/// <summary>Numeric options at the ends of their ranges: a trained model has its
+/// digits there, and what lies outside is refused with the reason.</summary>
 public sealed class OptionExtremesTests
 {
     // of x → z → x in float32, of the largest magnitude of each feature
@@ -39,13 +40,15 @@ public sealed class OptionExtremesTests
         ["SmallestBin of MAF, least"] = (MafOptions.SplineTabular(4) with { Hidden = 32, SmallestBin = Ranges.SmallestBin.Least }, Rows),
         ["SmallestDerivative, least"] = (splines with { SmallestDerivative = Ranges.SmallestDerivative.Least }, Rows),
         ["SmallestDerivative, most"] = (splines with { SmallestDerivative = Ranges.SmallestDerivative.Most }, Rows),
-        ["SmallestDerivative of IAF, least"] = (IafOptions.SplineTabular(4) with { Hidden = 32, SmallestDerivative = Ranges.SmallestDerivative.Least }, Rows),
+        ["SmallestDerivative of IAF, least"] = (IafOptions.SplineTabular(4) with { Hidden = 32,
+            SmallestDerivative = Ranges.SmallestDerivative.Least }, Rows),
         ["circle, narrowest"] = (torus with { CircleLow = 0, CircleHigh = 1e-6 }, Circle),
         ["circle, widest"] = (torus with { CircleLow = 0, CircleHigh = 1e9 }, Circle),
         ["circle, far from 0"] = (torus with { CircleLow = 999, CircleHigh = 1000 }, Circle),
         ["degrees of freedom, least"] = (table with { BaseDegreesOfFreedom = 0.5 }, Rows),
         ["degrees of freedom, most"] = (table with { BaseDegreesOfFreedom = 1e4 }, Rows),
-        ["mixture, most components"] = (MafOptions.Tabular(4) with { Layers = 2, Hidden = 16, Transformer = AutoregressiveKind.Mixture, Components = 64 }, Rows),
+        ["mixture, most components"] = (MafOptions.Tabular(4) with { Layers = 2, Hidden = 16, Transformer = AutoregressiveKind.Mixture,
+            Components = 64 }, Rows),
         ["levels, most in float32"] = (RealNvpOptions.Image([1, 4, 4], scales: 1, blocks: 1, hidden: 8) with { Levels = 1 << 20 }, Pixels),
     };
 
@@ -120,14 +123,18 @@ public sealed class OptionExtremesTests
     {
         foreach (var bad in new ModelOptions[]
         {
-            RealNvpOptions.Toy2D with { LogitAlpha = 1e-7 }, RealNvpOptions.Toy2D with { LogitAlpha = 0.4999 }, table with { InputLimit = 1e-3 }, table with { InputLimit = 1e7 }, table with { TailThreshold = 0.01 },
-            table with { TailThreshold = 1e7 }, table with { Momentum = 0.99999 }, splines with { Bound = 1e4 }, splines with { SmallestBin = 1e-7 }, splines with { SmallestBin = 0.126 }, splines with { SmallestDerivative = 1e-7 },
-            MafOptions.SplineTabular(4) with { SmallestBin = 1e-7 }, IafOptions.SplineTabular(4) with { SmallestDerivative = 0.6 }, torus with { CircleLow = 1e6, CircleHigh = 1e6 + 1 }, torus with { CircleLow = 0, CircleHigh = 1e-7 },
+            RealNvpOptions.Toy2D with { LogitAlpha = 1e-7 }, RealNvpOptions.Toy2D with { LogitAlpha = 0.4999 },
+                table with { InputLimit = 1e-3 }, table with { InputLimit = 1e7 }, table with { TailThreshold = 0.01 },
+            table with { TailThreshold = 1e7 }, table with { Momentum = 0.99999 }, splines with { Bound = 1e4 },
+                splines with { SmallestBin = 1e-7 }, splines with { SmallestBin = 0.126 }, splines with { SmallestDerivative = 1e-7 },
+            MafOptions.SplineTabular(4) with { SmallestBin = 1e-7 }, IafOptions.SplineTabular(4) with { SmallestDerivative = 0.6 },
+                torus with { CircleLow = 1e6, CircleHigh = 1e6 + 1 }, torus with { CircleLow = 0, CircleHigh = 1e-7 },
         })
             FluentActions.Invoking(() => bad.NewModel()).Should().Throw<ArgumentException>().WithMessage("*must be *:*; got *");
     }
 
-    private static Tensor Rows(ModelOptions options) => Draw(options, g => randn(512, options.Shape[0], generator: g).mul(Scale(options)).exp().sub(1));
+    private static Tensor Rows(ModelOptions options) =>
+        Draw(options, g => randn(512, options.Shape[0], generator: g).mul(Scale(options)).exp().sub(1));
 
     private static Tensor Unit(ModelOptions options) => Draw(options, g => rand([512, options.Shape[0]], generator: g).sqrt());
 
@@ -137,7 +144,8 @@ public sealed class OptionExtremesTests
         return Draw(options, g => rand([512, o.Shape[0]], generator: g).mul(0.999).mul(o.CircleHigh - o.CircleLow).add(o.CircleLow));
     }
 
-    private static Tensor Pixels(ModelOptions options) => Draw(options, g => randint(0, options.Levels, options.Shape.WithBatch(512), dtype: float32, generator: g));
+    private static Tensor Pixels(ModelOptions options) =>
+        Draw(options, g => randint(0, options.Levels, options.Shape.WithBatch(512), dtype: float32, generator: g));
 
     private static double Scale(ModelOptions options) => 0.5 + (0.01 * options.Shape[0]);
 

@@ -35,7 +35,8 @@ public class StateDictTests
     [Fact]
     public void Of_a_model_for_vectors_with_all_that_it_can_have()
     {
-        using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Couplings = 2, FlowBatchNorm = true, Standardize = true, DiagonalScaling = true, ContextSize = 3 });
+        using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Couplings = 2, FlowBatchNorm = true, Standardize = true,
+            DiagonalScaling = true, ContextSize = 3 });
         Holds(model, """
             bijection.layers.1.conditioner.first.weight (64, 1)
             bijection.layers.1.conditioner.first.bias (64,)
@@ -77,7 +78,8 @@ public class StateDictTests
         using var model = new RealNvpModel(RealNvpOptions.Image([1, 8, 8], scales: 2, blocks: 1, hidden: 4));
         // scale 0: checkerboards 0, 2, 4 of 1 channel and the mask, squeeze 6, channel masks 7, 9, 11 of 2 channels, squeezes 13, 14;
         // scale 1: checkerboards 0, 2, 4, 6 of 2 channels and the mask; a batch norm after each
-        string[] couplings = ["0.layers.0", "0.layers.2", "0.layers.4", "0.layers.7", "0.layers.9", "0.layers.11", "1.layers.0", "1.layers.2", "1.layers.4", "1.layers.6"];
+        string[] couplings = ["0.layers.0", "0.layers.2", "0.layers.4", "0.layers.7", "0.layers.9", "0.layers.11", "1.layers.0",
+            "1.layers.2", "1.layers.4", "1.layers.6"];
         var network = couplings.SelectMany(c => Lines("""
             in_norm.weight (I,)
             in_norm.bias (I,)
@@ -167,7 +169,9 @@ public class StateDictTests
     internal static void Holds(nn.Module module, string lines) => Holds(module, Lines(lines));
 
     internal static void Holds(nn.Module module, string[] lines) =>
-        module.state_dict().Select(e => $"{e.Key} {EventShape.Format(e.Value.shape)}").Order(StringComparer.Ordinal).Should().Equal(lines.Order(StringComparer.Ordinal));
+        module.state_dict().Select(e => $"{e.Key} {EventShape.Format(e.Value.shape)}").Order(StringComparer.Ordinal).Should()
+            .Equal(lines.Order(StringComparer.Ordinal));
 
-    private static string[] Lines(string lines) => lines.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+    private static string[] Lines(string lines) =>
+        lines.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 }

@@ -7,7 +7,8 @@ namespace RealNvp.Tests.Models;
 /// <summary>The presets for tables, which depend on the number of rows where that is known.</summary>
 public class TabularPresetTests
 {
-    private static readonly IReadOnlyDictionary<string, Func<long, long?, ModelOptions>> presets = new Dictionary<string, Func<long, long?, ModelOptions>>
+    private static readonly IReadOnlyDictionary<string, Func<long, long?, ModelOptions>> presets =
+        new Dictionary<string, Func<long, long?, ModelOptions>>
     {
         ["RealNvp"] = RealNvpOptions.Tabular,
         ["Nice"] = NiceOptions.Tabular,
@@ -46,7 +47,8 @@ public class TabularPresetTests
     public void A_table_without_rows_is_refused(string name)
     {
         foreach (var rows in new long[] { 0, -5 })
-            FluentActions.Invoking(() => presets[name](8, rows)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("The number of rows to train on must be at least 1, or null where it is not known.*");
+            FluentActions.Invoking(() => presets[name](8, rows)).Should().Throw<ArgumentOutOfRangeException>()
+                .WithMessage("The number of rows to train on must be at least 1, or null where it is not known.*");
     }
 
     [Theory, MemberData(nameof(Names))]
@@ -58,7 +60,8 @@ public class TabularPresetTests
         options.ToJson().Should().Contain("\"Standardize\":true").And.Contain("\"Base\":\"StudentT\"").And.Contain("\"InputLimit\":5");
     }
 
-    // two features that are nearly one, a third that bends with it, and a heavy tail: the worst that a Gaussian says of rows with one odd value is the measure
+    // two features that are nearly one, a third that bends with it, and a heavy tail:
+    // the worst that a Gaussian says of rows with one odd value is the measure
     [Theory, InlineData("RealNvp"), InlineData("Maf")]
     public void After_training_a_row_with_one_value_5_deviations_out_is_no_disaster(string name)
     {
@@ -77,7 +80,8 @@ public class TabularPresetTests
         {
             manual_seed(4);
             using var flow = model.NewModel();
-            using var trainer = new Trainer(flow, TrainingOptions.For(model) with { Epochs = 12, BatchSize = 32, ValidationFraction = 0, Patience = null, Seed = 1 });
+            using var trainer = new Trainer(flow, TrainingOptions.For(model) with { Epochs = 12, BatchSize = 32, ValidationFraction = 0,
+                Patience = null, Seed = 1 });
             trainer.Fit(TrainingData.From(data));
             using var _ = no_grad();
             average = flow.LogProb(heldOut).mean().item<float>();
@@ -90,7 +94,8 @@ public class TabularPresetTests
         using var generator = new Generator(seed);
         var noise = randn([rows, 4], generator: generator);
         var first = noise.narrow(1, 0, 1);
-        return cat([first, first.add(noise.narrow(1, 1, 1).mul(0.05)), first.mul(first).add(noise.narrow(1, 2, 1).mul(0.3)), noise.narrow(1, 3, 1).exp()], 1);
+        return cat([first, first.add(noise.narrow(1, 1, 1).mul(0.05)), first.mul(first).add(noise.narrow(1, 2, 1).mul(0.3)),
+            noise.narrow(1, 3, 1).exp()], 1);
     }
 
     private static long Size(ModelOptions options)

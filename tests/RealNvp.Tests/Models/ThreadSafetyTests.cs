@@ -13,7 +13,8 @@ public class ThreadSafetyTests
         using var scope = NewDisposeScope();
         var options = PresetTable.All[name];
         using var model = PresetTable.Create(name);
-        var cases = Enumerable.Range(0, threads).Select(i => (X: PresetTable.Examples(options, 5, seed: 20 + i), Context: PresetTable.Context(options, 5))).ToArray();
+        var cases = Enumerable.Range(0, threads).Select(i => (X: PresetTable.Examples(options, 5, seed: 20 + i),
+            Context: PresetTable.Context(options, 5))).ToArray();
         var expected = cases.Select((c, i) => Results(model, c.X, c.Context, i)).ToArray();
         expected[0][0].Should().NotEqual(expected[1][0], "the threads compute different things");
 
@@ -47,7 +48,8 @@ public class ThreadSafetyTests
         using var scope = NewDisposeScope();
         var z = model.Encode(x, context, seed);
         var (samples, logProb) = model.SampleAndLogProb(2, context, seed: seed);
-        return [.. new[] { model.LogProb(x, context, seed), z, model.Decode(z, context), samples, logProb, model.BitsPerDim(x, context, seed) }
+        return [.. new[] { model.LogProb(x, context, seed), z, model.Decode(z, context), samples, logProb,
+            model.BitsPerDim(x, context, seed) }
             .Select(t => t.detach().contiguous().data<double>().ToArray())];
     }
 }

@@ -17,7 +17,9 @@ public sealed class WideDataTests
             : new Flow([3], new Chain(new Permutation([3], [2, 1, 0]), new Standardization([3]), new DiagonalScaling([3])));
         var angles = rand(2000, dtype: float64).mul(6).sub(3);
         var x = stack([arange(0, 2000, dtype: float64).add(1.7e9), angles, randn(2000, dtype: float64)], 1);
-        using (var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1, BatchSize = 500, LearningRate = 1e-12, ValidationFraction = 0 })) trainer.Fit(TrainingData.From(x));
+        using (var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1, BatchSize = 500, LearningRate = 1e-12,
+                ValidationFraction = 0 }))
+            trainer.Fit(TrainingData.From(x));
         var z = flow.Encode(x);
         z.dtype.Should().Be(float32);
         flow.LogProb(x).dtype.Should().Be(float32);

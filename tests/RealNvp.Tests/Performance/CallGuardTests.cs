@@ -5,8 +5,8 @@ using TorchSharp;
 namespace RealNvp.Tests.Performance;
 
 /// <summary>
-/// What the main cases ask libtorch for, and what they allocate. These numbers do not depend on the machine's speed: where one grows, a step has
-/// become slower, whatever a clock says. Where one shrinks, write the smaller one here.
+/// What the main cases ask libtorch for, and what they allocate. These numbers do not depend on the machine's speed:
+/// where one grows, a step has become slower, whatever a clock says. Where one shrinks, write the smaller one here.
 /// </summary>
 public class CallGuardTests
 {

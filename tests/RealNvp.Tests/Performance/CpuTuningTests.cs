@@ -12,7 +12,8 @@ public class CpuTuningTests
     public void Nothing_is_set_that_was_not_asked_for()
     {
         var report = CpuTuning.Apply(nothing);
-        new[] { report.KeepFreedMemory, report.OneDnnMatmul }.Should().OnlyContain(s => !s.IsOn && s.ToString() == "off: It was not asked for.");
+        new[] { report.KeepFreedMemory, report.OneDnnMatmul }.Should().OnlyContain(s => !s.IsOn
+            && s.ToString() == "off: It was not asked for.");
     }
 
     [Fact]

@@ -3,7 +3,8 @@ using RealNvp.Tests.Infrastructure;
 
 namespace RealNvp.Tests.Performance;
 
-/// <summary>On a GPU, fetching a number from a tensor waits until all work before it is done. Where the library does so is written here.</summary>
+/// <summary>On a GPU, fetching a number from a tensor waits until all work
+/// before it is done. Where the library does so is written here.</summary>
 public partial class HostDeviceTests
 {
     // file: why it fetches a number, and when
@@ -38,7 +39,8 @@ public partial class HostDeviceTests
         "Internal/HostFetch.cs", "Internal/RandomState.cs", "Serialization/GeneratorState.cs",
         // a network of a user's is tried when the layer is built
         "Conditioners/OrderCheck.cs",
-        "Shapes/Mask.cs", "Operations/Dense/SequenceOperation.cs", "Operations/Convolution/ScaledLinear.cs", "Serialization/SafeTensorsData.cs", "Training/AverageSlot.cs",
+        "Shapes/Mask.cs", "Operations/Dense/SequenceOperation.cs", "Operations/Convolution/ScaledLinear.cs",
+            "Serialization/SafeTensorsData.cs", "Training/AverageSlot.cs",
         // reversible training asks after each step how far it has drifted
         "Reversible/ReversibleRun.cs", "Reversible/ReverseWalk.cs",
     ];
@@ -54,7 +56,8 @@ public partial class HostDeviceTests
         found.Should().BeEquivalentTo(direct);
     }
 
-    // what waits inside of libtorch: the size of the result depends on the values, or the values are checked; and a copy from memory that is not pinned
+    // what waits inside of libtorch: the size of the result depends on the values,
+    // or the values are checked; and a copy from memory that is not pinned
     private static readonly Dictionary<string, string> inside = new()
     {
         ["Check.cs"] = "names the rows of an error",
@@ -66,7 +69,8 @@ public partial class HostDeviceTests
         ["Flow.Evaluation.cs"] = "the round trip of a few rows, on request",
         ["Derivatives.cs"] = "FlowCheck compares Jacobians",
         ["ResampledNormal.cs"] = "tries again for the samples that were rejected",
-        ["InvertibleLinear.cs"] = "starts from a rotation, which is factored on the CPU; the inverse of the plain form refuses a singular matrix",
+        ["InvertibleLinear.cs"] =
+            "starts from a rotation, which is factored on the CPU; the inverse of the plain form refuses a singular matrix",
         ["PeriodicConv2d.cs"] = "the inverse refuses a matrix that is nearly singular",
         ["ScaledLinear.cs"] = "compares with the kernel on the CPU",
         ["OrderCheck.cs"] = "a network of a user's is tried when the layer is built",
@@ -80,21 +84,29 @@ public partial class HostDeviceTests
         var source = Path.Combine(Repository.Root, "src", "RealNvp");
         var found = Directory.EnumerateFiles(source, "*.cs", SearchOption.AllDirectories)
             .Where(file => !Path.GetRelativePath(source, file).StartsWith("obj", StringComparison.Ordinal))
-            .Where(file => File.ReadLines(file).Any(line => !line.TrimStart().StartsWith("//", StringComparison.Ordinal) && Inside().IsMatch(line)))
+            .Where(file => File.ReadLines(file).Any(line => !line.TrimStart().StartsWith("//", StringComparison.Ordinal)
+                && Inside().IsMatch(line)))
             .Select(Path.GetFileName);
         found.Should().BeEquivalentTo(inside.Keys);
     }
 
     [Theory]
-    [InlineData("open.masked_select(rejected)"), InlineData("x[x.gt(zero)]"), InlineData("a.equal(b)"), InlineData("linalg.inv(weight)"), InlineData("linalg.lu(a)"), InlineData("linalg.cholesky(a)"), InlineData("linalg.solve(a, b)")]
-    [InlineData("mask.nonzero()"), InlineData("x.unique()"), InlineData("tensor(rows, device: x.device)"), InlineData("TensorIndex.Tensor(mask)"), InlineData("p.multinomial(3)"), InlineData("x.allclose(y)"), InlineData("x.bincount()")]
+    [InlineData("open.masked_select(rejected)"), InlineData("x[x.gt(zero)]"), InlineData("a.equal(b)"), InlineData("linalg.inv(weight)"),
+        InlineData("linalg.lu(a)"), InlineData("linalg.cholesky(a)"), InlineData("linalg.solve(a, b)")]
+    [InlineData("mask.nonzero()"), InlineData("x.unique()"), InlineData("tensor(rows, device: x.device)"),
+        InlineData("TensorIndex.Tensor(mask)"), InlineData("p.multinomial(3)"), InlineData("x.allclose(y)"), InlineData("x.bincount()")]
     public void Each_of_these_is_found(string line) => Inside().IsMatch(line).Should().BeTrue();
 
     [Theory]
-    [InlineData("tensor(keptAt, device: CPU)"), InlineData("linalg.slogdet(blocks)"), InlineData("linalg.solve_triangular(a, b, upper: true)"), InlineData("linalg.lu_solve(a, b, c)"), InlineData("x.index_select(0, rows)"), InlineData("values[0]")]
+    [InlineData("tensor(keptAt, device: CPU)"), InlineData("linalg.slogdet(blocks)"),
+        InlineData("linalg.solve_triangular(a, b, upper: true)"), InlineData("linalg.lu_solve(a, b, c)"),
+        InlineData("x.index_select(0, rows)"), InlineData("values[0]")]
     public void None_of_these_is_found(string line) => Inside().IsMatch(line).Should().BeFalse();
 
-    [GeneratedRegex(@"masked_select|\.equal\(|\.allclose\(|linalg\.(inv|lu|qr|svd|eigh?|cholesky|solve|lu_factor|matrix_exp|pinv|lstsq)\(|\.(inverse|cholesky|unique|unique_consecutive|bincount|multinomial|nonzero|argwhere|isin)\(|TensorIndex\.Tensor|\[[a-z][A-Za-z]*\.(gt|lt|ge|le|eq|ne|isnan|isfinite|logical_[a-z]+)\(|\btensor\([^;]*device: (?!CPU)")]
+    [GeneratedRegex(
+        @"masked_select|\.equal\(|\.allclose\(|linalg\.(inv|lu|qr|svd|eigh?|cholesky|solve|lu_factor|matrix_exp|pinv|lstsq)\(" +
+        @"|\.(inverse|cholesky|unique|unique_consecutive|bincount|multinomial|nonzero|argwhere|isin)\(" +
+        @"|TensorIndex\.Tensor|\[[a-z][A-Za-z]*\.(gt|lt|ge|le|eq|ne|isnan|isfinite|logical_[a-z]+)\(|\btensor\([^;]*device: (?!CPU)")]
     private static partial Regex Inside();
 
     [GeneratedRegex(@"\.Fetch|\.nonzero\(|\.data<|\.bytes\b")]

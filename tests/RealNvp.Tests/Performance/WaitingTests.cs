@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Tests.Performance;
 
-/// <summary>What a device is asked for together gives what it gives one by one, in fewer questions. The CPU stands in for the device.</summary>
+/// <summary>What a device is asked for together gives what it gives one by
+/// one, in fewer questions. The CPU stands in for the device.</summary>
 public class WaitingTests
 {
     [Theory, InlineData("planar"), InlineData("sylvester"), InlineData("mixture")]

@@ -51,7 +51,8 @@ public class ContextValueTests
                 ("ImportanceSampling.Estimate", 0, () => ImportanceSampling.Estimate(model, Standard, 4, one)),
             ]);
         foreach (var (owner, row, call) in entries)
-            call.Should().Throw<ArgumentException>("of {0}", owner).WithMessage($"{owner}*context holds 1 value(s) that are NaN or infinite*in row {row}.*");
+            call.Should().Throw<ArgumentException>("of {0}", owner)
+                .WithMessage($"{owner}*context holds 1 value(s) that are NaN or infinite*in row {row}.*");
     }
 
     [Fact]
@@ -59,15 +60,21 @@ public class ContextValueTests
     {
         using var scope = NewDisposeScope();
         using var encoder = new Halves();
-        using var flow = new Flow([2], new AffineCouplingLayer([2], Mask.Alternating(2), new ResidualMlp(1, 2, 8, 1, 2)), contextEncoder: encoder);
+        using var flow = new Flow([2], new AffineCouplingLayer([2], Mask.Alternating(2), new ResidualMlp(1, 2, 8, 1, 2)),
+            contextEncoder: encoder);
         var bad = ones(3, 4);
         // an encoder of a user may know what NaN means; this one does not
         bad[1, 0] = float.NaN;
-        foreach (var call in new Action[] { () => flow.LogProb(zeros(3, 2), bad), () => flow.Decode(zeros(3, 2), bad), () => flow.Sample(2, bad), () => flow.RSampleAndLogProb(2, bad), () => flow.NegativeLogLikelihood(zeros(3, 2), bad), () => flow.Evaluate(zeros(3, 2), bad) })
+        foreach (var call in new Action[] { () => flow.LogProb(zeros(3, 2), bad), () => flow.Decode(zeros(3, 2), bad),
+            () => flow.Sample(2, bad), () => flow.RSampleAndLogProb(2, bad), () => flow.NegativeLogLikelihood(zeros(3, 2), bad), () =>
+            flow.Evaluate(zeros(3, 2), bad) })
             call.Should().Throw<ArgumentException>().WithMessage("*the output of Halves holds * NaN or infinite*row*1*");
         using var labels = new LabelEncoder(3);
-        using var classes = new Flow([2], new AffineCouplingLayer([2], Mask.Alternating(2), new ResidualMlp(1, 2, 8, 1, 3)), contextEncoder: labels);
-        foreach (var call in new Action[] { () => classes.RSampleAndLogProb(2, tensor(new long[] { 1, 3 })), () => classes.NegativeLogLikelihood(zeros(2, 2), tensor(new long[] { 1, 3 })), () => _ = new FlowDistribution(classes, tensor(new long[] { 1, 3 })) })
+        using var classes = new Flow([2], new AffineCouplingLayer([2], Mask.Alternating(2), new ResidualMlp(1, 2, 8, 1, 3)),
+            contextEncoder: labels);
+        foreach (var call in new Action[] { () => classes.RSampleAndLogProb(2, tensor(new long[] { 1, 3 })),
+            () => classes.NegativeLogLikelihood(zeros(2, 2), tensor(new long[] { 1, 3 })), () =>
+            _ = new FlowDistribution(classes, tensor(new long[] { 1, 3 })) })
             call.Should().Throw<ArgumentException>().WithMessage("*labels in 0 ... 2*");
     }
 
@@ -76,12 +83,17 @@ public class ContextValueTests
     {
         using var scope = NewDisposeScope();
         using var flow = Inference.Flows.Random(1, context: 3, dtype: float32);
-        foreach (var (call, owner) in new (Action, string)[] { (() => flow.Sample(5), "RealNvpModel.Sample"), (() => flow.SampleAndLogProb(5), "RealNvpModel.SampleAndLogProb"), (() => flow.RSampleAndLogProb(5), "RealNvpModel.RSampleAndLogProb"), (() => _ = new FlowDistribution(flow), "FlowDistribution") })
+        foreach (var (call, owner) in new (Action, string)[] { (() => flow.Sample(5), "RealNvpModel.Sample"),
+            (() => flow.SampleAndLogProb(5), "RealNvpModel.SampleAndLogProb"), (() => flow.RSampleAndLogProb(5),
+            "RealNvpModel.RSampleAndLogProb"), (() => _ = new FlowDistribution(flow), "FlowDistribution") })
             call.Should().Throw<ArgumentNullException>().WithMessage($"{owner} is conditional: it needs a context of shape (M, 3)*");
-        FluentActions.Invoking(() => flow.Sample(5, zeros(2, 4))).Should().Throw<ArgumentException>().WithMessage("RealNvpModel.Sample expects a context of shape (M, 3); got (2, 4)*");
+        FluentActions.Invoking(() => flow.Sample(5, zeros(2, 4))).Should().Throw<ArgumentException>()
+            .WithMessage("RealNvpModel.Sample expects a context of shape (M, 3); got (2, 4)*");
         using var labels = new LabelEncoder(3);
-        using var classes = new Flow([2], new AffineCouplingLayer([2], Mask.Alternating(2), new ResidualMlp(1, 2, 8, 1, 3)), contextEncoder: labels);
-        FluentActions.Invoking(() => classes.Sample(5)).Should().Throw<ArgumentNullException>().WithMessage("*needs contexts of shape (M,)*");
+        using var classes = new Flow([2], new AffineCouplingLayer([2], Mask.Alternating(2), new ResidualMlp(1, 2, 8, 1, 3)),
+            contextEncoder: labels);
+        FluentActions.Invoking(() => classes.Sample(5)).Should().Throw<ArgumentNullException>()
+            .WithMessage("*needs contexts of shape (M,)*");
     }
 
     private sealed class Halves : ContextEncoder

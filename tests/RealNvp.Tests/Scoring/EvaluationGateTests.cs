@@ -81,7 +81,8 @@ public partial class EvaluationGateTests
         var alone = Train(beside: false);
         var together = Train(beside: true);
         if (name == "networks of TorchSharp's modules") return;
-        together.Buffers.Should().BeEquivalentTo(alone.Buffers, o => o.WithStrictOrdering(), "the statistics are those of the training's batches");
+        together.Buffers.Should().BeEquivalentTo(alone.Buffers, o => o.WithStrictOrdering(),
+            "the statistics are those of the training's batches");
         together.Losses.Should().Equal(alone.Losses);
     }
 
@@ -169,7 +170,8 @@ public partial class EvaluationGateTests
         flow.NegativeLogLikelihood(x).Dispose();
         flow.training.Should().BeTrue();
         network.Inside = () => throw new InvalidTimeZoneException("no");
-        foreach (var call in new Action[] { () => flow.LogProb(x), () => flow.Sample(2), () => flow.Encode(x), () => flow.Decode(x), () => flow.RSampleAndLogProb(1), () => flow.Evaluate(x), () => flow.NegativeLogLikelihood(x) })
+        foreach (var call in new Action[] { () => flow.LogProb(x), () => flow.Sample(2), () => flow.Encode(x), () => flow.Decode(x),
+            () => flow.RSampleAndLogProb(1), () => flow.Evaluate(x), () => flow.NegativeLogLikelihood(x) })
         {
             call.Should().Throw<Exception>();
             flow.modules().Prepend(flow).Should().OnlyContain(m => m.training);
@@ -237,22 +239,26 @@ public partial class EvaluationGateTests
     private static Flow Foreign()
     {
         manual_seed(3);
-        nn.Module<Tensor, Tensor> Network() => nn.Sequential(("in", nn.Linear(2, 8)), ("norm", nn.BatchNorm1d(8)), ("act", nn.ReLU()), ("drop", nn.Dropout(0.5)), ("out", nn.Linear(8, 4)));
-        return new Flow([4], new Chain(new AffineCouplingLayer([4], Mask.FirstHalf(4), Network()), new AffineCouplingLayer([4], !Mask.FirstHalf(4), Network()))).to(float64);
+        nn.Module<Tensor, Tensor> Network() => nn.Sequential(("in", nn.Linear(2, 8)), ("norm", nn.BatchNorm1d(8)), ("act", nn.ReLU()),
+            ("drop", nn.Dropout(0.5)), ("out", nn.Linear(8, 4)));
+        return new Flow([4], new Chain(new AffineCouplingLayer([4], Mask.FirstHalf(4), Network()),
+            new AffineCouplingLayer([4], !Mask.FirstHalf(4), Network()))).to(float64);
     }
 
     private static (Tensor, Tensor?) Data(string name, Flow flow)
     {
         using var generator = new Generator(11);
         var context = flow.ContextSize > 0 ? randn([6, flow.ContextSize], dtype: float64, generator: generator) : null;
-        return (flow.Bijection.AcceptsIntegers ? randint(17, flow.InputShape.WithBatch(6), dtype: float64, generator: generator) : randn(flow.InputShape.WithBatch(6), dtype: float64, generator: generator), context);
+        return (flow.Bijection.AcceptsIntegers ? randint(17, flow.InputShape.WithBatch(6), dtype: float64, generator: generator)
+            : randn(flow.InputShape.WithBatch(6), dtype: float64, generator: generator), context);
     }
 
     private static double[] Results(Flow flow, Tensor x, Tensor? context)
     {
         using var scope = NewDisposeScope();
         var z = flow.Encode(x, context, seed: 1);
-        return [.. new[] { flow.LogProb(x, context, seed: 1), z, flow.Decode(z, context), flow.Sample(2, context, seed: 1) }.SelectMany(t => t.contiguous().data<double>().ToArray()),
+        return [.. new[] { flow.LogProb(x, context, seed: 1), z, flow.Decode(z, context), flow.Sample(2, context, seed: 1) }
+            .SelectMany(t => t.contiguous().data<double>().ToArray()),
             flow.Evaluate(x, context, batchSize: 4).MeanLogProb];
     }
 

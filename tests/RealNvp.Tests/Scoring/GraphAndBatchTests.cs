@@ -11,7 +11,10 @@ public class GraphAndBatchTests
     public static TheoryData<string> Presets => PresetTable.Names;
 
     // one of each kind of layer
-    public static TheoryData<string> Some => ["Toy2D", "Tabular, context", "Image, odd last scale, context, additive", "NICE, Tabular", "Spline, Tabular", "MAF, Tabular", "MAF, mixture, plain blocks", "IAF, Tabular", "Glow, CelebAHq256x256", "Glow, continuous, context, plain matrices, fixed priors"];
+    public static TheoryData<string> Some =>
+        ["Toy2D", "Tabular, context", "Image, odd last scale, context, additive", "NICE, Tabular", "Spline, Tabular", "MAF, Tabular",
+            "MAF, mixture, plain blocks", "IAF, Tabular", "Glow, CelebAHq256x256",
+            "Glow, continuous, context, plain matrices, fixed priors"];
 
     [Theory, MemberData(nameof(Some))]
     public void A_graph_is_kept_only_for_who_differentiates_by_what_is_passed_or_for_a_loss(string name) => KeepsGraphs(name);
@@ -35,10 +38,12 @@ public class GraphAndBatchTests
         foreach (var training in new[] { true, false })
         {
             model.train(training);
-            foreach (var result in new[] { model.LogProb(x, context), model.BitsPerDim(x, context), model.Encode(x, context), model.Decode(z, context), model.Sample(2, context) })
+            foreach (var result in new[] { model.LogProb(x, context), model.BitsPerDim(x, context), model.Encode(x, context),
+                model.Decode(z, context), model.Sample(2, context) })
                 result.requires_grad.Should().BeFalse("a new flow is in training mode, and it is numbers that were asked for");
         }
-        using (var distribution = new FlowDistribution(model, context)) distribution.log_prob(x).requires_grad.Should().BeTrue("that is torch's convention");
+        using (var distribution = new FlowDistribution(model, context))
+            distribution.log_prob(x).requires_grad.Should().BeTrue("that is torch's convention");
         model.NegativeLogLikelihood(x, context).requires_grad.Should().BeTrue();
         if (options.Levels == 0)
         {
@@ -58,7 +63,9 @@ public class GraphAndBatchTests
         using (no_grad()) model.LogProb(leaf, context).requires_grad.Should().BeFalse();
         if (context is null) return;
         var condition = context.clone().requires_grad_();
-        foreach (var result in new[] { model.LogProb(x, condition, seed: 1), model.Encode(x, condition, seed: 1), model.Decode(z, condition) }) result.requires_grad.Should().BeTrue();
+        foreach (var result in new[] { model.LogProb(x, condition, seed: 1), model.Encode(x, condition, seed: 1),
+                model.Decode(z, condition) })
+            result.requires_grad.Should().BeTrue();
     }
 
     private static void BatchesChangeNothing(string name)
@@ -74,11 +81,13 @@ public class GraphAndBatchTests
         Same(model.Decode(z, context, batchSize: 3), model.Decode(z, context));
         var contexts = context?[..2];
         Same(model.Sample(5, contexts, seed: 3, batchSize: 3), model.Sample(5, contexts, seed: 3));
-        var (parts, whole) = (model.SampleAndLogProb(5, contexts, 0.5, seed: 3, batchSize: 4), model.SampleAndLogProb(5, contexts, 0.5, seed: 3));
+        var (parts, whole) = (model.SampleAndLogProb(5, contexts, 0.5, seed: 3, batchSize: 4), model.SampleAndLogProb(5, contexts, 0.5,
+            seed: 3));
         Same(parts.Samples, whole.Samples);
         Same(parts.LogProb, whole.LogProb);
         var mean = model.LogProb(x, context, seed: 3).mean().item<double>();
-        foreach (var size in new[] { 2, 7, 256 }) model.Evaluate(x, context, size, seed: 3).MeanLogProb.Should().BeApproximately(mean, 1e-9 * Math.Max(1, Math.Abs(mean)));
+        foreach (var size in new[] { 2, 7, 256 })
+            model.Evaluate(x, context, size, seed: 3).MeanLogProb.Should().BeApproximately(mean, 1e-9 * Math.Max(1, Math.Abs(mean)));
         model.LogProb(x[..0], context?[..0], batchSize: 3).shape.Should().Equal(0);
     }
 
@@ -137,7 +146,8 @@ public class GraphAndBatchTests
             FluentActions.Invoking(() => call(3, heard, source.Token)).Should().Throw<OperationCanceledException>("of {0}", name);
             heard.Rows.Should().Equal([3]);
             FluentActions.Invoking(() => call(3, null, source.Token)).Should().Throw<OperationCanceledException>();
-            FluentActions.Invoking(() => call(0, null, default)).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("batchSize");
+            FluentActions.Invoking(() => call(0, null, default)).Should().Throw<ArgumentOutOfRangeException>()
+                .WithParameterName("batchSize");
             flow.LogProb(x).isfinite().all().item<bool>().Should().BeTrue("the flow is as before");
         }
     }
@@ -150,7 +160,9 @@ public class GraphAndBatchTests
         using var model = new RealNvpModel(RealNvpOptions.Tabular(10) with { Couplings = 2, Hidden = 32 }, seed: 0);
         var x = randn(rows, 10);
         model.LogProb(x[..100_000]).Dispose();
-        foreach (var (name, limit, call) in new (string, long, Action)[] { ("LogProb", 150, () => model.LogProb(x).Dispose()), ("Encode", 200, () => model.Encode(x).Dispose()), ("Decode", 200, () => model.Decode(x).Dispose()), ("Sample", 300, () => model.Sample(rows, seed: 1).Dispose()) })
+        foreach (var (name, limit, call) in new (string, long, Action)[] { ("LogProb", 150, () => model.LogProb(x).Dispose()),
+            ("Encode", 200, () => model.Encode(x).Dispose()), ("Decode", 200, () => model.Decode(x).Dispose()),
+            ("Sample", 300, () => model.Sample(rows, seed: 1).Dispose()) })
             (ResidentMemory.PeakGrowth(call) / mebibyte).Should().BeLessThan(limit, "of {0}", name);
     }
 

@@ -10,8 +10,10 @@ public sealed class NoInverseTests
 {
     private static readonly Dictionary<string, Func<Bijection>> layers = new()
     {
-        ["mixture, autoregressive"] = () => new AutoregressiveLayer([4], new MixtureCdfTransformer(2), size => new Made(size.Inputs, size.ParametersPerElement, new MadeOptions { Hidden = 8, Blocks = 1 })),
-        ["mixture, coupling"] = () => new CouplingLayer([4], Mask.Alternating(4), new MixtureCdfTransformer(2), size => new ResidualMlp(size.Inputs, size.Outputs, 8, 1)),
+        ["mixture, autoregressive"] = () => new AutoregressiveLayer([4], new MixtureCdfTransformer(2),
+            size => new Made(size.Inputs, size.ParametersPerElement, new MadeOptions { Hidden = 8, Blocks = 1 })),
+        ["mixture, coupling"] = () => new CouplingLayer([4], Mask.Alternating(4), new MixtureCdfTransformer(2),
+            size => new ResidualMlp(size.Inputs, size.Outputs, 8, 1)),
         ["planar"] = () => new PlanarLayer([4]),
         ["Sylvester"] = () => new SylvesterLayer([4], 3),
         ["linear, plain"] = () => Singular(new InvertibleLinear([4], LinearForm.Plain)),
@@ -68,7 +70,8 @@ public sealed class NoInverseTests
         using var scope = NewDisposeScope();
         using var flow = new Flow([4], new Chain(new DiagonalScaling([4]), new OneWay(), new DiagonalScaling([4])));
         using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1, ValidationFraction = 0, Reversible = true });
-        Named(() => trainer.Fit(TrainingData.From(randn(8, 4)))).Message.Should().Contain("no way back").And.Contain("weights are those before the step");
+        Named(() => trainer.Fit(TrainingData.From(randn(8, 4)))).Message.Should()
+            .Contain("no way back").And.Contain("weights are those before the step");
     }
 
     [Fact, LeavesNoTensors]
@@ -86,9 +89,11 @@ public sealed class NoInverseTests
             // the batch norm divides by their spread, and the next layer sees NaN
             yield return full([8, 4], 3e38f);
         }
-        var error = FluentActions.Invoking(() => trainer.Fit(TrainingData.FromBatches(Loader(), 2))).Should().Throw<NonFiniteException>().Which;
+        var error = FluentActions.Invoking(() => trainer.Fit(TrainingData.FromBatches(Loader(), 2))).Should()
+            .Throw<NonFiniteException>().Which;
         error.Message.Should().Contain("step 2");
-        foreach (var (key, value) in flow.state_dict()) value.equal(before![key]).all().item<bool>().Should().BeTrue("{0} is as before the step", key);
+        foreach (var (key, value) in flow.state_dict())
+            value.equal(before![key]).all().item<bool>().Should().BeTrue("{0} is as before the step", key);
     }
 
     private static NonFiniteException Named(Action act)
@@ -102,7 +107,8 @@ public sealed class NoInverseTests
     private static void NamedByTraining(Flow flow, Tensor x, bool reversible)
     {
         using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1, ValidationFraction = 0, Reversible = reversible });
-        Named(() => trainer.Fit(TrainingData.From(x))).Message.Should().Contain("epoch 1, step 1").And.Contain("weights are those before the step");
+        Named(() => trainer.Fit(TrainingData.From(x))).Message.Should()
+            .Contain("epoch 1, step 1").And.Contain("weights are those before the step");
     }
 
     private static Flow Behind(Bijection layer, bool inverted)
@@ -119,7 +125,8 @@ public sealed class NoInverseTests
         using var generator = new Generator(3);
         using var _ = no_grad();
         foreach (var p in layer.parameters())
-            if (p.ne(0).any().item<bool>() || layer is not (InvertibleLinear or PeriodicConv2d or SubsetLayer)) p.copy_(randn(p.shape, generator: generator).mul(4));
+            if (p.ne(0).any().item<bool>() || layer is not (InvertibleLinear or PeriodicConv2d or SubsetLayer))
+                p.copy_(randn(p.shape, generator: generator).mul(4));
         return layer;
     }
 
@@ -134,8 +141,10 @@ public sealed class NoInverseTests
     {
         public override bool IsRepeatable => true;
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.mul(2), full([x.shape[0]], 4 * Math.Log(2)));
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) =>
+            (x.mul(2), full([x.shape[0]], 4 * Math.Log(2)));
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => throw new NoInverseException("OneWay has no way back.");
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) =>
+            throw new NoInverseException("OneWay has no way back.");
     }
 }

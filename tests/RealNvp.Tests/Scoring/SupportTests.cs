@@ -11,7 +11,8 @@ public class SupportTests
     public void A_flow_with_a_logit_scores_its_own_samples(double alpha)
     {
         using var scope = NewDisposeScope();
-        foreach (var options in new[] { new RealNvpOptions { Shape = [4], LogitAlpha = alpha, Couplings = 4, Hidden = 16, Blocks = 1 }, RealNvpOptions.Image([1, 4, 4], scales: 1, blocks: 1, hidden: 4) with { Levels = 0, LogitAlpha = alpha } })
+        foreach (var options in new[] { new RealNvpOptions { Shape = [4], LogitAlpha = alpha, Couplings = 4, Hidden = 16, Blocks = 1 },
+            RealNvpOptions.Image([1, 4, 4], scales: 1, blocks: 1, hidden: 4) with { Levels = 0, LogitAlpha = alpha } })
         {
             using var model = new RealNvpModel(options, seed: 1);
             RandomWeights.Draw(model, 2, 0.05);
@@ -34,7 +35,8 @@ public class SupportTests
     public void A_row_outside_of_the_support_is_minus_infinity_and_the_others_keep_their_values()
     {
         using var scope = NewDisposeScope();
-        using var logit = new RealNvpModel(new RealNvpOptions { Shape = [3], LogitAlpha = 0.05, Couplings = 2, Hidden = 8, Blocks = 1 }, seed: 0);
+        using var logit = new RealNvpModel(new RealNvpOptions { Shape = [3], LogitAlpha = 0.05, Couplings = 2, Hidden = 8, Blocks = 1 },
+            seed: 0);
         using var box = new Flow([3], new DiagonalScaling([3]), new UniformBox([3], 0, 1));
         using var own = new Flow([3], new Chain(new Permutation([3], [2, 0, 1]), new Logarithm([3]), new DiagonalScaling([3])));
         var x = rand(5, 3).mul(0.9).add(0.05);
@@ -49,8 +51,10 @@ public class SupportTests
             foreach (var row in new[] { 0, 2, 4 }) found[row].item<float>().Should().Be(expected[row].item<float>());
             flow.LogProb(bad, batchSize: 2).isneginf().data<bool>().ToArray().Should().Equal(false, true, false, true, false);
             var result = flow.Evaluate(bad, batchSize: 2);
-            (result.Count, result.FiniteCount, result.MeanLogProb, result.BitsPerDim).Should().Be((5L, 3L, double.NegativeInfinity, double.PositiveInfinity));
-            result.FiniteMeanLogProb.Should().BeApproximately(cat([expected[..1], expected[2].unsqueeze(0), expected[4].unsqueeze(0)]).to(float64).mean().item<double>(), 1e-5);
+            (result.Count, result.FiniteCount, result.MeanLogProb, result.BitsPerDim).Should()
+                .Be((5L, 3L, double.NegativeInfinity, double.PositiveInfinity));
+            result.FiniteMeanLogProb.Should().BeApproximately(cat([expected[..1], expected[2].unsqueeze(0),
+                expected[4].unsqueeze(0)]).to(float64).mean().item<double>(), 1e-5);
             result.StandardError.Should().Be(double.NaN);
             flow.Evaluate(x).FiniteMeanLogProb.Should().Be(flow.Evaluate(x).MeanLogProb);
             // gradients of the others
@@ -58,9 +62,11 @@ public class SupportTests
             flow.LogProb(leaf).masked_fill(found.isneginf(), 0).sum().backward();
             (leaf.grad ?? zeros_like(leaf)).isfinite().all().item<bool>().Should().BeTrue();
             if (ReferenceEquals(flow, box)) continue;
-            FluentActions.Invoking(() => flow.Encode(bad, batchSize: 2)).Should().Throw<ArgumentException>().WithMessage("*Encode: row 1 lie* outside of the domain*LogProb gives minus infinity*");
+            FluentActions.Invoking(() => flow.Encode(bad, batchSize: 2)).Should().Throw<ArgumentException>()
+                .WithMessage("*Encode: row 1 lie* outside of the domain*LogProb gives minus infinity*");
             using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1, ValidationFraction = 0 });
-            FluentActions.Invoking(() => trainer.Fit(TrainingData.From(bad))).Should().Throw<ArgumentException>().WithMessage("Trainer.Fit*rows 1, 3*outside*");
+            FluentActions.Invoking(() => trainer.Fit(TrainingData.From(bad))).Should().Throw<ArgumentException>()
+                .WithMessage("Trainer.Fit*rows 1, 3*outside*");
         }
     }
 
@@ -80,7 +86,8 @@ public class SupportTests
         // a heavy tail holds it; a normal's is -1e50 / 2
         if (model.BaseDensity is StandardNormal) found[4].item<float>().Should().Be(float.NegativeInfinity);
         else float.IsFinite(found[4].item<float>()).Should().BeTrue();
-        foreach (var row in new[] { 0, 1, 2, 3, 5, 6, 7, 8, 9 }) found[row].item<float>().Should().BeApproximately(expected[row].item<float>(), 1e-4f);
+        foreach (var row in new[] { 0, 1, 2, 3, 5, 6, 7, 8, 9 })
+            found[row].item<float>().Should().BeApproximately(expected[row].item<float>(), 1e-4f);
     }
 
     [Fact]
@@ -97,15 +104,19 @@ public class SupportTests
             // a row that is outside for another reason is not at fault
             x[0, 0] = 1e25f;
             var error = FluentActions.Invoking(() => flow.LogProb(x)).Should().Throw<NonFiniteException>().Which;
-            error.Message.Should().Contain("Flow.LogProb met numbers").And.Contain("in rows 2, 5:").And.Contain("bijection.layers.1 (Broken), whose log-determinant");
+            error.Message.Should().Contain("Flow.LogProb met numbers").And.Contain("in rows 2, 5:").And.Contain(
+                "bijection.layers.1 (Broken), whose log-determinant");
             error.Layer.Should().Be("bijection.layers.1 (Broken)");
             FluentActions.Invoking(() => flow.LogProb(x, batchSize: 4)).Should().Throw<NonFiniteException>().WithMessage("*in row 2:*");
-            FluentActions.Invoking(() => flow.LogProb(x[3..], batchSize: 1)).Should().Throw<NonFiniteException>().WithMessage("*in row 2:*");
-            FluentActions.Invoking(() => flow.Evaluate(x[3..], batchSize: 2)).Should().Throw<NonFiniteException>().WithMessage("Flow.Evaluate*in row 2:*");
+            FluentActions.Invoking(() => flow.LogProb(x[3..], batchSize: 1)).Should().Throw<NonFiniteException>()
+                .WithMessage("*in row 2:*");
+            FluentActions.Invoking(() => flow.Evaluate(x[3..], batchSize: 2)).Should().Throw<NonFiniteException>()
+                .WithMessage("Flow.Evaluate*in row 2:*");
         }
         using var spoilt = new Flow([2], new DiagonalScaling([2]));
         using (no_grad()) spoilt.parameters().Single().fill_(float.PositiveInfinity);
-        FluentActions.Invoking(() => spoilt.LogProb(ones(3, 2))).Should().Throw<NonFiniteException>("it is the weights that make minus infinity").WithMessage("*the weight * is not finite*");
+        FluentActions.Invoking(() => spoilt.LogProb(ones(3, 2))).Should()
+            .Throw<NonFiniteException>("it is the weights that make minus infinity").WithMessage("*the weight * is not finite*");
     }
 
     [Fact]
@@ -116,10 +127,13 @@ public class SupportTests
         var x = zeros(30, 2);
         x[3, 1] = float.NaN;
         x[17, 0] = float.NegativeInfinity;
-        foreach (var (owner, call) in new (string, Action)[] { ("LogProb", () => flow.LogProb(x)), ("Encode", () => flow.Encode(x)), ("Decode", () => flow.Decode(x)), ("BitsPerDim", () => flow.BitsPerDim(x)), ("Evaluate", () => flow.Evaluate(x, batchSize: 4)) })
+        foreach (var (owner, call) in new (string, Action)[] { ("LogProb", () => flow.LogProb(x)), ("Encode", () => flow.Encode(x)),
+            ("Decode", () => flow.Decode(x)), ("BitsPerDim", () => flow.BitsPerDim(x)),
+            ("Evaluate", () => flow.Evaluate(x, batchSize: 4)) })
             call.Should().Throw<ArgumentException>().WithMessage($"RealNvpModel.{owner} expects finite values*rows 3, 17.*");
         x.fill_(float.NaN);
-        FluentActions.Invoking(() => flow.LogProb(x)).Should().Throw<ArgumentException>().WithMessage("*30 rows (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...)*");
+        FluentActions.Invoking(() => flow.LogProb(x)).Should().Throw<ArgumentException>()
+            .WithMessage("*30 rows (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...)*");
         // strided, of another dtype: not read in memory
         var wide = zeros(4, 6)[.., ..2];
         wide[2, 0] = float.NaN;
@@ -138,7 +152,9 @@ public class SupportTests
         using var scope = NewDisposeScope();
         using var flow = Inference.Flows.Random(1, dtype: float32);
         var x = zeros(3, 2, int32);
-        foreach (var (owner, call) in new (string, Action)[] { ("LogProb", () => flow.LogProb(x)), ("Encode", () => flow.Encode(x)), ("Decode", () => flow.Decode(x)), ("BitsPerDim", () => flow.BitsPerDim(x)), ("NegativeLogLikelihood", () => flow.NegativeLogLikelihood(x)), ("Evaluate", () => flow.Evaluate(x)) })
+        foreach (var (owner, call) in new (string, Action)[] { ("LogProb", () => flow.LogProb(x)), ("Encode", () => flow.Encode(x)),
+            ("Decode", () => flow.Decode(x)), ("BitsPerDim", () => flow.BitsPerDim(x)),
+            ("NegativeLogLikelihood", () => flow.NegativeLogLikelihood(x)), ("Evaluate", () => flow.Evaluate(x)) })
             call.Should().Throw<ArgumentException>().WithMessage($"RealNvpModel.{owner} expects * with a floating-point dtype; got Int32*");
     }
 
@@ -151,7 +167,8 @@ public class SupportTests
         x[4, 1] = 1.5f;
         using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1, BatchSize = 6, ValidationFraction = 0 });
         FluentActions.Invoking(() => trainer.Fit(TrainingData.FromBatches([x], 1))).Should().Throw<NonFiniteException>()
-            .WithMessage("The loss became*row 4 of the batch*minus infinity: its latent lies outside of the support of UniformBox, 1 element(s) in all, the first being (1,) = 1.5*").Which.Message.Should().NotContain("learning rate");
+            .WithMessage("The loss became*row 4 of the batch*minus infinity: its latent lies outside of the support of UniformBox, 1 " +
+                "element(s) in all, the first being (1,) = 1.5*").Which.Message.Should().NotContain("learning rate");
     }
 
     [Fact]
@@ -162,9 +179,11 @@ public class SupportTests
         var x = zeros(6, 2);
         x[2, 1] = float.NaN;
         using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1, BatchSize = 6, ValidationFraction = 0 });
-        FluentActions.Invoking(() => trainer.Fit(TrainingData.FromBatches([x], 1))).Should().Throw<NonFiniteException>().WithMessage("The loss became NaN*row 2 of the batch holds NaN*");
+        FluentActions.Invoking(() => trainer.Fit(TrainingData.FromBatches([x], 1))).Should().Throw<NonFiniteException>()
+            .WithMessage("The loss became NaN*row 2 of the batch holds NaN*");
         using var again = new Trainer(flow, new TrainingOptions { Epochs = 1 });
-        FluentActions.Invoking(() => again.Fit(TrainingData.From(zeros(6, 2, float16)))).Should().Throw<ArgumentException>().WithMessage("Trainer.Fit*float32 or float64; x has Float16*");
+        FluentActions.Invoking(() => again.Fit(TrainingData.From(zeros(6, 2, float16)))).Should().Throw<ArgumentException>()
+            .WithMessage("Trainer.Fit*float32 or float64; x has Float16*");
     }
 
     // ln x, whose domain is a half line: a user's layer says so as ours do

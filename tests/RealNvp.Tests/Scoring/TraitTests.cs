@@ -22,9 +22,11 @@ public class TraitTests
             ["ours"] = () => new UniformDequantization(8),
             ["behind a permutation"] = () => new Chain(new Permutation(image, [0]), new UniformDequantization(8)),
             ["behind a squeeze and a flip"] = () => new Chain(new RandomHorizontalFlip(), new Squeeze(image), new OwnDequantization(8)),
-            ["behind the inverse of a squeeze"] = () => new Chain(new Squeeze(image), new Inverted(new Squeeze(image)), new UniformDequantization(8)),
+            ["behind the inverse of a squeeze"] = () =>
+                new Chain(new Squeeze(image), new Inverted(new Squeeze(image)), new UniformDequantization(8)),
             ["a chain in a chain"] = () => new Chain(new Chain(new RandomHorizontalFlip()), new Chain(new OwnDequantization(8))),
-            ["the first scale"] = () => new MultiScale(image, new Chain(new UniformDequantization(8), new Squeeze(image)), new DiagonalScaling([2, 2, 2])),
+            ["the first scale"] = () =>
+                new MultiScale(image, new Chain(new UniformDequantization(8), new Squeeze(image)), new DiagonalScaling([2, 2, 2])),
             ["a composite of a user's"] = () => new Composite(new OwnDequantization(8)),
         };
         foreach (var (name, make) in flows)
@@ -38,15 +40,19 @@ public class TraitTests
             flow.eval();
             flow.NegativeLogLikelihood(x, seed: 1).item<float>().Should().BeApproximately(-integers.mean().item<float>(), 1e-4f);
             flow.Evaluate(x).Count.Should().Be(3);
-            FluentActions.Invoking(() => flow.LogProb(x.add(1))).Should().Throw<ArgumentException>(name).WithMessage("Flow.LogProb expects*0 ... 7*");
-            FluentActions.Invoking(() => flow.LogProb(x.to(float32).div(8))).Should().Throw<ArgumentException>(name).WithMessage("Flow.LogProb expects*");
+            FluentActions.Invoking(() => flow.LogProb(x.add(1))).Should().Throw<ArgumentException>(name)
+                .WithMessage("Flow.LogProb expects*0 ... 7*");
+            FluentActions.Invoking(() => flow.LogProb(x.to(float32).div(8))).Should().Throw<ArgumentException>(name)
+                .WithMessage("Flow.LogProb expects*");
             FluentActions.Invoking(() => flow.LogProb(x.to(@bool))).Should().Throw<ArgumentException>().WithMessage("*got Bool*");
         }
-        foreach (var make in new Func<Bijection>[] { () => new DiagonalScaling(image), () => new Chain(new DiagonalScaling(image), new UniformDequantization(8)), () => new Inverted(new UniformDequantization(8)), () => new Noisy() })
+        foreach (var make in new Func<Bijection>[] { () => new DiagonalScaling(image), () => new Chain(new DiagonalScaling(image),
+            new UniformDequantization(8)), () => new Inverted(new UniformDequantization(8)), () => new Noisy() })
         {
             using var flow = new Flow(image, make());
             flow.Bijection.AcceptsIntegers.Should().BeFalse();
-            FluentActions.Invoking(() => flow.LogProb(x)).Should().Throw<ArgumentException>().WithMessage("Flow.LogProb expects x with a floating-point dtype; got *");
+            FluentActions.Invoking(() => flow.LogProb(x)).Should().Throw<ArgumentException>()
+                .WithMessage("Flow.LogProb expects x with a floating-point dtype; got *");
         }
     }
 
@@ -55,8 +61,11 @@ public class TraitTests
     {
         using var scope = NewDisposeScope();
         using var flow = new Flow([1, 4, 4], new Chain(new DiagonalScaling([1, 4, 4]), new Noisy()));
-        foreach (var call in new Action[] { () => flow.RSampleAndLogProb(1), () => new FlowDistribution(flow).rsample(1), () => VariationalInference.ReverseKl(flow, x => x.sum(), 2), () => ImportanceSampling.Estimate(flow, x => x.sum(), 2) })
-            call.Should().Throw<Exception>().WithMessage("*the layer layers.1 (Noisy) of this flow draws random numbers (IsStochastic)*").Which.Message.Should().NotContain("dequantizes");
+        foreach (var call in new Action[] { () => flow.RSampleAndLogProb(1), () => new FlowDistribution(flow).rsample(1),
+            () => VariationalInference.ReverseKl(flow, x => x.sum(), 2), () => ImportanceSampling.Estimate(flow, x => x.sum(), 2) })
+            call.Should().Throw<Exception>()
+                .WithMessage("*the layer layers.1 (Noisy) of this flow draws random numbers (IsStochastic)*").Which.Message.Should()
+                .NotContain("dequantizes");
         flow.Sample(2).shape.Should().Equal(2, 1, 4, 4);
     }
 
@@ -80,7 +89,8 @@ public class TraitTests
 
     [Fact]
     public void The_layers_that_move_values_are_these() =>
-        LayerTable.All.Where(c => { using var layer = c.Make(); return layer.MovesValues; }).Select(c => { using var layer = c.Make(); return layer.GetType(); }).Distinct()
+        LayerTable.All.Where(c => { using var layer = c.Make(); return layer.MovesValues; })
+            .Select(c => { using var layer = c.Make(); return layer.GetType(); }).Distinct()
             .Should().Contain([typeof(Permutation), typeof(Squeeze), typeof(RandomHorizontalFlip)]);
 
     [Fact]
@@ -149,7 +159,8 @@ public class TraitTests
 
         protected internal override void CheckData(Tensor x, string owner)
         {
-            if (x.max().to(float64).item<double>() > 7 || x.to(float64).frac().any().item<bool>()) throw new ArgumentException($"{owner} expects 0 ... 7.", nameof(x));
+            if (x.max().to(float64).item<double>() > 7 || x.to(float64).frac().any().item<bool>())
+                throw new ArgumentException($"{owner} expects 0 ... 7.", nameof(x));
         }
 
         protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => inner.Forward(x, pass.Context);
@@ -163,7 +174,8 @@ public class TraitTests
 
         public override bool IsStochastic => true;
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.add(Noise.Normal(x.shape, x.dtype, x.device, pass.Generator)), null);
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) =>
+            (x.add(Noise.Normal(x.shape, x.dtype, x.device, pass.Generator)), null);
 
         protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z.alias(), null);
     }
@@ -176,7 +188,8 @@ public class TraitTests
 
         protected internal override bool KeepsInput(bool inverse) => true;
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.mul(2), full(x.shape[0], 4 * Math.Log(2), dtype: x.dtype));
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) =>
+            (x.mul(2), full(x.shape[0], 4 * Math.Log(2), dtype: x.dtype));
 
         protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
         {

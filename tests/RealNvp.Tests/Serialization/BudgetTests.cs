@@ -31,7 +31,8 @@ public sealed class BudgetTests : IDisposable
         ["large wide image"] = RealNvpOptions.Image([1, 2048, 2048], scales: 11, blocks: 1024, hidden: 65536),
         ["large image, one scale"] = RealNvpOptions.Image([1, 2048, 2048], scales: 1, blocks: 0, hidden: 1),
         ["large image, all scales"] = RealNvpOptions.Image([1, 2048, 2048], scales: 11, blocks: 0, hidden: 1),
-        ["large image of many channels"] = RealNvpOptions.Image([4, 1024, 1024], scales: 8, blocks: 0, hidden: 1) with { FlowBatchNorm = true },
+        ["large image of many channels"] = RealNvpOptions.Image([4, 1024, 1024], scales: 8, blocks: 0,
+            hidden: 1) with { FlowBatchNorm = true },
         ["flat image"] = RealNvpOptions.Image([4, 1, 1 << 20], scales: 1, blocks: 1024, hidden: 1),
         ["many channels"] = RealNvpOptions.Image([1 << 20, 2, 2], scales: 1, blocks: 0, hidden: 1),
         ["many scales"] = RealNvpOptions.Image([1, 65536, 64], scales: 6, blocks: 2, hidden: 65536),
@@ -57,7 +58,8 @@ public sealed class BudgetTests : IDisposable
             metadata["kind"] = Kind(huge[name]);
             metadata["options"] = huge[name].ToJson();
             // weights of no use, so that the file is large enough for some of the model
-            SafeTensors.Save(path, new Dictionary<string, Tensor>(ModelFile.Prefixed("model/", model.state_dict())) { ["model/more"] = zeros(50_000) }, metadata);
+            SafeTensors.Save(path, new Dictionary<string, Tensor>(ModelFile.Prefixed("model/",
+                model.state_dict())) { ["model/more"] = zeros(50_000) }, metadata);
         }
         new FileInfo(path).Length.Should().BeLessThan(300_000);
         Refused(path);
@@ -94,7 +96,9 @@ public sealed class BudgetTests : IDisposable
     {
         using var scope = NewDisposeScope();
         var mask = Mask.Checkerboard(6, 6);
-        Bijection Layer(Mask m) => new AffineCouplingLayer([2, 6, 6], m, size => new ResidualConvNet(size.Inputs, size.Outputs, new ResidualConvNetOptions { HiddenChannels = 2, Blocks = 0 }));
+        Bijection Layer(Mask m) =>
+            new AffineCouplingLayer([2, 6, 6], m, size => new ResidualConvNet(size.Inputs, size.Outputs,
+                new ResidualConvNetOptions { HiddenChannels = 2, Blocks = 0 }));
         using var first = Layer(mask);
         using var third = new FlowBatchNorm([2, 6, 6], mask);
         nint common, converted;
@@ -130,7 +134,8 @@ public sealed class BudgetTests : IDisposable
         using var metadata = new Names(90_000_000, _ => "\"\"", "{\"__metadata__\":{");
         Refused(metadata, "*metadata has more than 65536 names*");
         // and a name that is as long as the header
-        using var name = new OneWayStream(new MemoryStream([.. Prefix(90_000_000), (byte)'{', (byte)'"', .. Enumerable.Repeat((byte)'a', 1_000_000)]), reads: true);
+        using var name = new OneWayStream(new MemoryStream([.. Prefix(90_000_000), (byte)'{', (byte)'"',
+            .. Enumerable.Repeat((byte)'a', 1_000_000)]), reads: true);
         Refused(name, "*a name of more than 4096 bytes*");
         name.Count.Should().BeLessThan(200_000);
     }
@@ -142,11 +147,16 @@ public sealed class BudgetTests : IDisposable
         using var none = ones(0);
         var bytes = new MemoryStream();
         void Tensors(int count, Tensor value) => SafeTensors.Save(bytes, Enumerable.Range(0, count).ToDictionary(i => $"{i}", _ => value));
-        FluentActions.Invoking(() => Tensors(262145, one)).Should().Throw<ArgumentException>().WithMessage("*at most 262144 tensors; got 262145*");
-        FluentActions.Invoking(() => Tensors(4097, none)).Should().Throw<ArgumentException>().WithMessage("*at most 4096 tensors without elements; got 4097*");
-        FluentActions.Invoking(() => SafeTensors.Save(bytes, new Dictionary<string, Tensor>(), Enumerable.Range(0, 65537).ToDictionary(i => $"{i}", _ => ""))).Should().Throw<ArgumentException>().WithMessage("*at most 65536 metadata; got 65537*");
-        FluentActions.Invoking(() => SafeTensors.Save(bytes, new Dictionary<string, Tensor> { [new string('ü', 2049)] = one })).Should().Throw<ArgumentException>().WithMessage("*at most 4096 bytes in UTF-8; got 4098*");
-        FluentActions.Invoking(() => SafeTensors.Save(bytes, new Dictionary<string, Tensor> { [new string('\u0001', 700)] = one })).Should().Throw<ArgumentException>("a control character takes six bytes in JSON");
+        FluentActions.Invoking(() => Tensors(262145, one)).Should().Throw<ArgumentException>()
+            .WithMessage("*at most 262144 tensors; got 262145*");
+        FluentActions.Invoking(() => Tensors(4097, none)).Should().Throw<ArgumentException>()
+            .WithMessage("*at most 4096 tensors without elements; got 4097*");
+        FluentActions.Invoking(() => SafeTensors.Save(bytes, new Dictionary<string, Tensor>(), Enumerable.Range(0, 65537)
+            .ToDictionary(i => $"{i}", _ => ""))).Should().Throw<ArgumentException>().WithMessage("*at most 65536 metadata; got 65537*");
+        FluentActions.Invoking(() => SafeTensors.Save(bytes, new Dictionary<string, Tensor> { [new string('ü', 2049)] = one })).Should()
+            .Throw<ArgumentException>().WithMessage("*at most 4096 bytes in UTF-8; got 4098*");
+        FluentActions.Invoking(() => SafeTensors.Save(bytes, new Dictionary<string, Tensor> { [new string('\u0001', 700)] = one })).Should()
+            .Throw<ArgumentException>("a control character takes six bytes in JSON");
         bytes.Length.Should().Be(0);
         Dictionary<string, Tensor> longest = new() { [new string('ü', 2048)] = one, [new string('\u0001', 682)] = one };
         SafeTensors.Save(bytes, longest);
@@ -163,7 +173,8 @@ public sealed class BudgetTests : IDisposable
     public void A_header_that_lies_about_the_data_of_a_stream_allocates_nothing_large()
     {
         const string header = "{\"a\":{\"dtype\":\"F32\",\"shape\":[4000000000],\"data_offsets\":[0,16000000000]}}";
-        var growth = ResidentMemory.PeakGrowth(() => Refused(new OneWayStream(new MemoryStream([.. Prefix(header.Length), .. Encoding.UTF8.GetBytes(header), .. new byte[1000]]), reads: true), "*ended after 1081 bytes*"));
+        var growth = ResidentMemory.PeakGrowth(() => Refused(new OneWayStream(new MemoryStream([.. Prefix(header.Length),
+            .. Encoding.UTF8.GetBytes(header), .. new byte[1000]]), reads: true), "*ended after 1081 bytes*"));
         growth.Should().BeLessThan(Little);
     }
 
@@ -174,7 +185,8 @@ public sealed class BudgetTests : IDisposable
         using var scope = NewDisposeScope();
         var value = arange(0, 11_000_003, ScalarType.Int32).reshape(11_000_003, 1);
         var bytes = new MemoryStream();
-        SafeTensors.Save(bytes, new Dictionary<string, Tensor> { ["a"] = value, ["b"] = ones(3) }, new Dictionary<string, string> { [Checksum.Key] = "" });
+        SafeTensors.Save(bytes, new Dictionary<string, Tensor> { ["a"] = value, ["b"] = ones(3) },
+            new Dictionary<string, string> { [Checksum.Key] = "" });
         bytes.Position = 0;
         using var file = SafeTensors.Load(new OneWayStream(bytes, reads: true));
         file["a"].equal(value).all().item<bool>().Should().BeTrue();
@@ -184,11 +196,13 @@ public sealed class BudgetTests : IDisposable
 
     private static RealNvpOptions small => RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 16 };
 
-    private static string Kind(ModelOptions options) => options is SplineFlowOptions ? nameof(SplineFlow) : options.GetType().Name.Replace("Options", "Model", StringComparison.Ordinal);
+    private static string Kind(ModelOptions options) => options is SplineFlowOptions ? nameof(SplineFlow)
+        : options.GetType().Name.Replace("Options", "Model", StringComparison.Ordinal);
 
     private static void Refused(string path) => FluentActions.Invoking(() => FlowModel.Load(path)).Should().Throw<InvalidDataException>();
 
-    private static void Refused(Stream stream, string message) => FluentActions.Invoking(() => SafeTensors.Load(stream)).Should().Throw<InvalidDataException>().WithMessage(message);
+    private static void Refused(Stream stream, string message) =>
+        FluentActions.Invoking(() => SafeTensors.Load(stream)).Should().Throw<InvalidDataException>().WithMessage(message);
 
     private static nint Address(Bijection layer, string name)
     {
@@ -200,7 +214,8 @@ public sealed class BudgetTests : IDisposable
     private static object Field(object owner, string name)
     {
         for (var type = owner.GetType(); type is not null; type = type.BaseType)
-            if (type.GetField(name, System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic) is { } field) return field.GetValue(owner)!;
+            if (type.GetField(name, System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic) is { } field)
+                return field.GetValue(owner)!;
         throw new MissingFieldException(owner.GetType().Name, name);
     }
 
@@ -234,7 +249,8 @@ public sealed class BudgetTests : IDisposable
             if (at == ready.Length)
             {
                 var text = new StringBuilder();
-                for (var i = 0; i < 1000; i++) text.Append(names > 0 ? "," : "").Append('"').Append(names).Append("\":").Append(value(names++));
+                for (var i = 0; i < 1000; i++)
+                    text.Append(names > 0 ? "," : "").Append('"').Append(names).Append("\":").Append(value(names++));
                 (ready, at) = (Encoding.UTF8.GetBytes(text.ToString()), 0);
             }
             var given = Math.Min(count, ready.Length - at);

@@ -20,7 +20,8 @@ public sealed class DescribeTests : IDisposable
         using var model = PresetTable.All[name].NewModel(seed: 1);
         model.Save(folder.At("a.safetensors"));
         model.Save(folder.At("b.safetensors"));
-        File.ReadAllBytes(folder.At("b.safetensors")).Should().Equal(File.ReadAllBytes(folder.At("a.safetensors")), "there is no date in it");
+        File.ReadAllBytes(folder.At("b.safetensors")).Should().Equal(File.ReadAllBytes(folder.At("a.safetensors")),
+            "there is no date in it");
         var said = FlowModel.Describe(folder.At("a.safetensors"));
         said.Kind.Should().Be(model.GetType().Name);
         said.IsKnown.Should().BeTrue();
@@ -40,7 +41,8 @@ public sealed class DescribeTests : IDisposable
         var random = new Random(1);
         var rows = new double[80, 2];
         for (var i = 0; i < 160; i++) rows[i / 2, i % 2] = random.NextDouble();
-        using var model = FlowModel.Fit(rows, options: new FitOptions { Columns = ["age", "height"], Training = new TrainingOptions { Epochs = 2 } });
+        using var model = FlowModel.Fit(rows, options: new FitOptions { Columns = ["age", "height"],
+            Training = new TrainingOptions { Epochs = 2 } });
         model.Save(folder.At("a.safetensors"));
         var info = FlowModel.Describe(folder.At("a.safetensors")).Info;
         info.Columns.Should().Equal("age", "height");
@@ -95,7 +97,8 @@ public sealed class DescribeTests : IDisposable
             using var other = zeros(2).add(5);
             SafeTensors.Save(folder.At("a.safetensors"), new Dictionary<string, Tensor> { [file.Tensors.Keys.Single()] = other }, metadata);
         }
-        FluentActions.Invoking(() => flow.LoadWeights(folder.At("a.safetensors"))).Should().Throw<InvalidDataException>().WithMessage("*info*");
+        FluentActions.Invoking(() => flow.LoadWeights(folder.At("a.safetensors"))).Should().Throw<InvalidDataException>()
+            .WithMessage("*info*");
         flow.Info.Note.Should().Be("before");
         flow.parameters().Single().abs().sum().item<float>().Should().Be(0);
     }
@@ -104,8 +107,10 @@ public sealed class DescribeTests : IDisposable
     public void Names_must_fit_the_columns()
     {
         using var flow = new RealNvpModel(RealNvpOptions.Tabular(2));
-        FluentActions.Invoking(() => flow.Info = new FlowInfo { Columns = ["a"] }).Should().Throw<ArgumentException>().WithMessage("*each of the 2*");
-        FluentActions.Invoking(() => flow.Info = new FlowInfo { Columns = ["a", new string('b', 2000)] }).Should().Throw<ArgumentException>();
+        FluentActions.Invoking(() => flow.Info = new FlowInfo { Columns = ["a"] }).Should().Throw<ArgumentException>()
+            .WithMessage("*each of the 2*");
+        FluentActions.Invoking(() => flow.Info = new FlowInfo { Columns = ["a", new string('b', 2000)] }).Should()
+            .Throw<ArgumentException>();
         FluentActions.Invoking(() => flow.Info = null!).Should().Throw<ArgumentNullException>();
     }
 }

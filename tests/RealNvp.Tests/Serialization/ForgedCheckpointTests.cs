@@ -35,8 +35,10 @@ public sealed class ForgedCheckpointTests : IDisposable
     [Fact]
     public void A_random_state_of_another_length_or_dtype_is_refused()
     {
-        Refused(Changed((tensors, _) => tensors["random/default"] = tensors["random/default"][..5055].clone()), "*random state is Byte (5055,)*");
-        Refused(Changed((tensors, _) => tensors["random/default"] = tensors["random/default"].to(int64)), "*random state is Int64 (5056,)*");
+        Refused(Changed((tensors, _) => tensors["random/default"] = tensors["random/default"][..5055].clone()),
+            "*random state is Byte (5055,)*");
+        Refused(Changed((tensors, _) => tensors["random/default"] = tensors["random/default"].to(int64)),
+            "*random state is Int64 (5056,)*");
         Refused(Changed((tensors, _) => tensors["random/default"] = full([5056], 255, uint8)), "*damaged*random state*");
     }
 
@@ -73,12 +75,18 @@ public sealed class ForgedCheckpointTests : IDisposable
 
     public static TheoryData<string, string, string> States => new()
     {
-        { "Step", "-5", "*Step*" }, { "Step", "9223372036854775807", "*Step*" }, { "Step", "1", "*Step*" }, { "Epoch", "-2000000000", "*Epoch must not be negative; got -2000000000*" },
-        { "Epoch", "1", "*History must have a record for each of Epoch*" }, { "Batch", "17", "*Batch*" }, { "Batch", "-3", "*Batch*" }, { "Batch", "4611686018427387904", "*Batch*" },
-        { "Examples", "\"NaN\"", "*Examples*" }, { "Examples", "-1", "*Examples*" }, { "Examples", "5", "*Examples*" }, { "LossSum", "\"NaN\"", "*LossSum*" }, { "LossSum", "3", "*LossSum*" },
-        { "Seconds", "1e300", "*Seconds*" }, { "Seconds", "-1", "*Seconds*" }, { "Best", "\"NaN\"", "*Best*" }, { "Best", "\"-Infinity\"", "*Best*" }, { "Best", "3", "*Best*" },
-        { "BestEpoch", "7", "*BestEpoch*" }, { "BestEpoch", "0", "*BestEpoch*" }, { "EpochsWithoutGain", "-1", "*EpochsWithoutGain*" }, { "EpochsWithoutGain", "9", "*EpochsWithoutGain*" },
-        { "History", "null", "*History*" }, { "History", "[null,null]", "*History*" }, { "History", "[]", "*History*" }, { "Warnings", "null", "*Warnings*" }, { "Warnings", "[null]", "*Warnings*" },
+        { "Step", "-5", "*Step*" }, { "Step", "9223372036854775807", "*Step*" }, { "Step", "1", "*Step*" },
+            { "Epoch", "-2000000000", "*Epoch must not be negative; got -2000000000*" },
+        { "Epoch", "1", "*History must have a record for each of Epoch*" }, { "Batch", "17", "*Batch*" }, { "Batch", "-3", "*Batch*" },
+            { "Batch", "4611686018427387904", "*Batch*" },
+        { "Examples", "\"NaN\"", "*Examples*" }, { "Examples", "-1", "*Examples*" }, { "Examples", "5", "*Examples*" },
+            { "LossSum", "\"NaN\"", "*LossSum*" }, { "LossSum", "3", "*LossSum*" },
+        { "Seconds", "1e300", "*Seconds*" }, { "Seconds", "-1", "*Seconds*" }, { "Best", "\"NaN\"", "*Best*" },
+            { "Best", "\"-Infinity\"", "*Best*" }, { "Best", "3", "*Best*" },
+        { "BestEpoch", "7", "*BestEpoch*" }, { "BestEpoch", "0", "*BestEpoch*" }, { "EpochsWithoutGain", "-1", "*EpochsWithoutGain*" },
+            { "EpochsWithoutGain", "9", "*EpochsWithoutGain*" },
+        { "History", "null", "*History*" }, { "History", "[null,null]", "*History*" }, { "History", "[]", "*History*" },
+            { "Warnings", "null", "*Warnings*" }, { "Warnings", "[null]", "*Warnings*" },
     };
 
     [Theory, MemberData(nameof(States))]
@@ -97,7 +105,8 @@ public sealed class ForgedCheckpointTests : IDisposable
     [InlineData("ValidationFiniteLoss", "\"Infinity\"", "*History*0*.ValidationFiniteLoss*")]
     [InlineData("Seconds", "\"Infinity\"", "*History*0*.Seconds*")]
     [InlineData("IsPartial", "true", "*IsPartial*")]
-    public void A_record_of_an_epoch_that_cannot_be_is_refused(string member, string value, string message) => Refused(Changed((_, metadata) =>
+    public void A_record_of_an_epoch_that_cannot_be_is_refused(string member, string value, string message) =>
+        Refused(Changed((_, metadata) =>
     {
         var state = JsonNode.Parse(metadata["state"])!.AsObject();
         state["History"]![0]![member] = JsonNode.Parse(value);
@@ -134,7 +143,8 @@ public sealed class ForgedCheckpointTests : IDisposable
     public void A_wrong_option_of_the_callers_own_is_not_blamed_on_the_file()
     {
         var path = Checkpoint();
-        FluentActions.Invoking(() => Trainer.Resume(path, change: o => o with { Epochs = 0 })).Should().Throw<ArgumentException>().WithMessage("*Epochs*");
+        FluentActions.Invoking(() => Trainer.Resume(path, change: o => o with { Epochs = 0 })).Should().Throw<ArgumentException>()
+            .WithMessage("*Epochs*");
     }
 
     [Fact]
@@ -147,11 +157,13 @@ public sealed class ForgedCheckpointTests : IDisposable
         {
             var steps = 0;
             using var stop = new CancellationTokenSource();
-            trainer.Fit(TrainingData.From(Data(96)), progress: new Now(_ => { if (++steps == 4) { trainer.SaveCheckpoint(path); stop.Cancel(); } }), cancellationToken: stop.Token);
+            trainer.Fit(TrainingData.From(Data(96)), progress: new Now(_ =>
+                { if (++steps == 4) { trainer.SaveCheckpoint(path); stop.Cancel(); } }), cancellationToken: stop.Token);
         }
         using var resumed = Trainer.Resume(path);
         using var flow = resumed.Flow;
-        FluentActions.Invoking(() => resumed.Fit(TrainingData.From(Data(20)))).Should().Throw<ArgumentException>().WithMessage("*4 batches*these data have 2*");
+        FluentActions.Invoking(() => resumed.Fit(TrainingData.From(Data(20)))).Should().Throw<ArgumentException>()
+            .WithMessage("*4 batches*these data have 2*");
         resumed.Fit(TrainingData.From(Data(96))).Step.Should().Be(6);
     }
 
@@ -161,7 +173,8 @@ public sealed class ForgedCheckpointTests : IDisposable
         using var scope = NewDisposeScope();
         using var model = Model();
         using var trainer = new Trainer(model, Options(epochs: 1) with { CheckpointPath = folder.At("") });
-        FluentActions.Invoking(() => trainer.Fit(TrainingData.From(Data(96)))).Should().Throw<ArgumentException>().WithMessage("*CheckpointPath is a folder*");
+        FluentActions.Invoking(() => trainer.Fit(TrainingData.From(Data(96)))).Should().Throw<ArgumentException>()
+            .WithMessage("*CheckpointPath is a folder*");
         trainer.Step.Should().Be(0);
     }
 

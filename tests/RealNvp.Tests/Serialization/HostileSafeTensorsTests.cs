@@ -48,7 +48,8 @@ public sealed class HostileSafeTensorsTests : IDisposable
         { One("\"F32\"", "[1]", "[0,4]") + "}", 3, "*need 4 bytes of data, but it has 3*" },
         { One("\"F32\"", "[1000000000]", "[0,4000000000]") + "}", 4, "*need 4000000000 bytes of data, but it has 4*" },
         { One("\"U8\"", "[1]", "[1,2]") + "}", 2, "*leaves a hole*" },
-        { One("\"U8\"", "[2]", "[0,2]") + ",\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}", 3, "*'b' starts at byte 1, which overlaps*2 was expected*" },
+        { One("\"U8\"", "[2]", "[0,2]") + ",\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}", 3,
+            "*'b' starts at byte 1, which overlaps*2 was expected*" },
         { One("\"BOOL\"", "[1]", "[0,1]") + "}", 1, "*BOOL tensor 'a' has a byte other than 0 and 1*" },
     };
 
@@ -58,7 +59,8 @@ public sealed class HostileSafeTensorsTests : IDisposable
     {
         var path = folder.At("bad.safetensors");
         // 7 is no bool, and any other number
-        File.WriteAllBytes(path, [.. Prefix(Encoding.UTF8.GetByteCount(header)), .. Encoding.UTF8.GetBytes(header), .. Enumerable.Repeat((byte)7, dataBytes)]);
+        File.WriteAllBytes(path, [.. Prefix(Encoding.UTF8.GetByteCount(header)), .. Encoding.UTF8.GetBytes(header),
+            .. Enumerable.Repeat((byte)7, dataBytes)]);
         LiveTensors.ChangeOver(() =>
         {
             var load = () => SafeTensors.Load(path);
@@ -102,7 +104,8 @@ public sealed class HostileSafeTensorsTests : IDisposable
         load.Should().Throw<InvalidDataException>().Which.Message.Length.Should().BeLessThan(2000);
     }
 
-    public static TheoryData<string> Texts => [new string('n', 4000), "\u001b[2J\u001b[31mred", "two\r\nlines", "\u202eturned", "\u2028", "\u0000", "🙂" + new string('é', 1500)];
+    public static TheoryData<string> Texts =>
+        [new string('n', 4000), "\u001b[2J\u001b[31mred", "two\r\nlines", "\u202eturned", "\u2028", "\u0000", "🙂" + new string('é', 1500)];
 
     [Theory, MemberData(nameof(Texts))]
     public void A_text_of_a_file_in_a_message_is_short_and_controls_nothing(string text)
@@ -135,7 +138,9 @@ public sealed class HostileSafeTensorsTests : IDisposable
             SafeTensors.Save(folder.At("bad"), tensors, metadata);
             Readable(() => Trainer.Resume(folder.At("bad")));
         }
-        foreach (var header in new[] { $"{{{json}:[]}}", $"{{{json}:{{{json}:1}}}}", One(json, "[1]", "[0,4]") + "}", $"{{{json}:{{\"dtype\":\"BOOL\",\"shape\":[1],\"data_offsets\":[0,1]}}}}", $"{{\"__metadata__\":{{{json}:1}}}}", $"{{\"a\":{text}" })
+        foreach (var header in new[] { $"{{{json}:[]}}", $"{{{json}:{{{json}:1}}}}", One(json, "[1]", "[0,4]") + "}",
+            $"{{{json}:{{\"dtype\":\"BOOL\",\"shape\":[1],\"data_offsets\":[0,1]}}}}", $"{{\"__metadata__\":{{{json}:1}}}}",
+            $"{{\"a\":{text}" })
         {
             File.WriteAllBytes(folder.At("bad"), [.. Prefix(Encoding.UTF8.GetByteCount(header)), .. Encoding.UTF8.GetBytes(header), 7]);
             Readable(() => SafeTensors.Load(folder.At("bad")));
@@ -146,7 +151,8 @@ public sealed class HostileSafeTensorsTests : IDisposable
             var message = load.Should().Throw<InvalidDataException>().Which.Message;
             message.Length.Should().BeLessThan(1500);
             message.Should().Contain(folder.At("bad"));
-            message.Any(c => char.IsControl(c) || c is '\u202e' or '\u2028').Should().BeFalse("it is shown on a terminal: {0}", message.Length);
+            message.Any(c => char.IsControl(c) || c is '\u202e' or '\u2028').Should().BeFalse("it is shown on a terminal: {0}",
+                message.Length);
         }
     }
 
@@ -155,7 +161,8 @@ public sealed class HostileSafeTensorsTests : IDisposable
     {
         var path = folder.At("good.safetensors");
         using (NewDisposeScope())
-            SafeTensors.Save(path, new Dictionary<string, Tensor> { ["weight"] = randn(3, 4), ["mask"] = ones(5, ScalarType.Bool), ["n"] = tensor(3L) },
+            SafeTensors.Save(path, new Dictionary<string, Tensor> { ["weight"] = randn(3, 4), ["mask"] = ones(5, ScalarType.Bool),
+                ["n"] = tensor(3L) },
                 new Dictionary<string, string> { ["options"] = "{\"Shape\":[3]}" });
         var good = File.ReadAllBytes(path);
         var random = new Random(20240607);
@@ -187,7 +194,8 @@ public sealed class HostileSafeTensorsTests : IDisposable
         header.Should().Throw<InvalidDataException>().WithMessage(message);
     }
 
-    private static string One(string dtype, string shape, string offsets) => $"{{\"a\":{{\"dtype\":{dtype},\"shape\":{shape},\"data_offsets\":{offsets}}}";
+    private static string One(string dtype, string shape, string offsets) =>
+        $"{{\"a\":{{\"dtype\":{dtype},\"shape\":{shape},\"data_offsets\":{offsets}}}";
 
     private static string Deep() => string.Concat(Enumerable.Repeat("{\"a\":", 5000)) + "1" + new string('}', 5000);
 

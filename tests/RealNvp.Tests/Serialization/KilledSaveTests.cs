@@ -21,7 +21,8 @@ public sealed class KilledSaveTests
         {
             using var folder = new TemporaryFolder();
             // three at once: most of the time goes into their start
-            var children = kinds.Select(kind => (Kind: kind, Folder: Directory.CreateDirectory(folder.At(kind)).FullName)).Select(c => (c.Kind, c.Folder, Process: ChildProcess.Start(typeof(KilledSaveTests), nameof(Child_that_saves), c.Folder))).ToList();
+            var children = kinds.Select(kind => (Kind: kind, Folder: Directory.CreateDirectory(folder.At(kind)).FullName)).Select(c =>
+                (c.Kind, c.Folder, Process: ChildProcess.Start(typeof(KilledSaveTests), nameof(Child_that_saves), c.Folder))).ToList();
             foreach (var (kind, place, process) in children)
             {
                 using var _ = process;
@@ -55,7 +56,8 @@ public sealed class KilledSaveTests
 
     private static double Value(int i) => 0.001 * (1 + (i % 2));
 
-    private static RealNvpModel Model() => new(RealNvpOptions.Tabular(8, rows: 100_000) with { Base = BaseDensityKind.StandardNormal }, seed: 1);
+    private static RealNvpModel Model() =>
+        new(RealNvpOptions.Tabular(8, rows: 100_000) with { Base = BaseDensityKind.StandardNormal }, seed: 1);
 
     private static void Save(string kind, string path, RealNvpModel model, Trainer trainer)
     {

@@ -47,7 +47,8 @@ public sealed class ModelFileTests : IDisposable
     [InlineData("version", "one", "*format version one*")]
     [InlineData("version", null, "*format version none*")]
     [InlineData("options", null, "*holds weights without the options*")]
-    [InlineData("kind", "Flow", "*a model of kind Flow, which is not known here. Known are GlowModel, IafModel, MafModel, NiceModel, RealNvpModel, SplineFlow*")]
+    [InlineData("kind", "Flow",
+        "*a model of kind Flow, which is not known here. Known are GlowModel, IafModel, MafModel, NiceModel, RealNvpModel, SplineFlow*")]
     [InlineData("kind", null, "*a model of kind none*")]
     public void Unknown_formats_and_versions_are_refused(string key, string? value, string message)
     {
@@ -71,14 +72,16 @@ public sealed class ModelFileTests : IDisposable
     [InlineData("{\"Shape\":[-1]}", "*Shape must be [[]D] or [[]C, H, W] with all sizes known*")]
     [InlineData("{\"Shape\":[]}", "*Shape must be [[]D] or [[]C, H, W]*")]
     [InlineData("{\"Shape\":[1,1,1,1,1,1,1,1,1]}", "*at most 8 sizes*")]
-    [InlineData("{\"Shape\":[9223372036854775807,9223372036854775807,9223372036854775807]}", "*no valid record*at most 2147483647 elements*")]
+    [InlineData("{\"Shape\":[9223372036854775807,9223372036854775807,9223372036854775807]}",
+        "*no valid record*at most 2147483647 elements*")]
     [InlineData("{\"Shape\":[2097152,2,2]}", "*Shape must have at most 4,194,304 elements*")]
     [InlineData("{\"Shape\":[2],\"Hidden\":-3}", "*Hidden must be in 1 ... 65536; got -3*")]
     [InlineData("{\"Shape\":[2],\"Hidden\":1e400}", "*Hidden*")]
     [InlineData("{\"Shape\":[2],\"Momentum\":\"NaN\"}", "*Momentum*")]
     [InlineData("{\"Shape\":[2],\"Couplings\":4097}", "*Couplings must be in 2 ... 4096; got 4097*")]
     public void Options_that_cannot_be_read_are_refused(string json, string message) =>
-        Refused(Changed((_, metadata) => metadata["options"] = Over(metadata["options"], json)), message.Replace("[[]", "[", StringComparison.Ordinal));
+        Refused(Changed((_, metadata) => metadata["options"] = Over(metadata["options"], json)),
+            message.Replace("[[]", "[", StringComparison.Ordinal));
 
     // the members of a whole record that the JSON of an object names are replaced
     private static string Over(string options, string json)
@@ -95,7 +98,8 @@ public sealed class ModelFileTests : IDisposable
         using var model = new MafModel(MafOptions.Toy2D);
         var path = folder.At("maf.safetensors");
         model.Save(path);
-        FluentActions.Invoking(() => RealNvpModel.Load(path)).Should().Throw<InvalidDataException>().WithMessage("*holds a MafModel, no RealNvpModel. Load it with MafModel.Load or FlowModel.Load*");
+        FluentActions.Invoking(() => RealNvpModel.Load(path)).Should().Throw<InvalidDataException>()
+            .WithMessage("*holds a MafModel, no RealNvpModel. Load it with MafModel.Load or FlowModel.Load*");
         MafModel.Load(path).Dispose();
     }
 
@@ -110,15 +114,20 @@ public sealed class ModelFileTests : IDisposable
     public void Weights_that_lack_or_do_not_fit_are_named()
     {
         const string first = "model/bijection.layers.0.conditioner.first.weight", scale = "model/bijection.layers.1.transformer.scale";
-        Refused(Changed((tensors, _) => tensors.Remove(first)), "*1 weight(s) missing (such as bijection.layers.0.conditioner.first.weight), 0 unknown*");
+        Refused(Changed((tensors, _) => tensors.Remove(first)),
+            "*1 weight(s) missing (such as bijection.layers.0.conditioner.first.weight), 0 unknown*");
         Refused(Changed((tensors, _) => tensors["model/extra"] = zeros(1)), "*0 weight(s) missing, 1 unknown (such as extra)*");
-        Refused(Changed((tensors, _) => { tensors["model/renamed"] = tensors[scale]; tensors.Remove(scale); }), "*1 weight(s) missing (such as bijection.layers.1.transformer.scale), 1 unknown (such as renamed)*");
-        Refused(Changed((tensors, _) => tensors[first] = tensors[first].reshape(-1)), "*weight bijection.layers.0.conditioner.first.weight is Float32 (16,); the model has Float32 (16, 1)*");
+        Refused(Changed((tensors, _) => { tensors["model/renamed"] = tensors[scale]; tensors.Remove(scale); }),
+            "*1 weight(s) missing (such as bijection.layers.1.transformer.scale), 1 unknown (such as renamed)*");
+        Refused(Changed((tensors, _) => tensors[first] = tensors[first].reshape(-1)),
+            "*weight bijection.layers.0.conditioner.first.weight is Float32 (16,); the model has Float32 (16, 1)*");
         // torch would broadcast these two
         Refused(Changed((tensors, _) => tensors[first] = tensors[first][..1]), "*is Float32 (1, 1); the model has Float32 (16, 1)*");
         Refused(Changed((tensors, _) => tensors[scale] = tensor(1f)), "*is Float32 (); the model has Float32 (1,)*");
         Refused(Changed((tensors, _) => tensors[first] = tensors[first].to(int64)), "*is Int64 (16, 1); the model has Float32 (16, 1)*");
-        Refused(Changed((tensors, _) => { foreach (var key in tensors.Keys.ToArray()) { tensors["weights/" + key] = tensors[key]; tensors.Remove(key); } }), "*weight(s) missing (such as bijection.layers.0.conditioner.first.bias), 0 unknown*");
+        Refused(Changed((tensors,
+            _) => { foreach (var key in tensors.Keys.ToArray()) { tensors["weights/" + key] = tensors[key]; tensors.Remove(key); } }),
+            "*weight(s) missing (such as bijection.layers.0.conditioner.first.bias), 0 unknown*");
     }
 
     [Fact]
@@ -137,7 +146,8 @@ public sealed class ModelFileTests : IDisposable
         File.WriteAllText(path, "a text, and no model");
         Refused(path, "*");
         using var scope = NewDisposeScope();
-        SafeTensors.Save(path, new Dictionary<string, Tensor> { ["transformer.h.0.weight"] = zeros(3) }, new Dictionary<string, string> { ["format"] = "pt" });
+        SafeTensors.Save(path, new Dictionary<string, Tensor> { ["transformer.h.0.weight"] = zeros(3) },
+            new Dictionary<string, string> { ["format"] = "pt" });
         Refused(path, "*is no RealNvp checkpoint*Read other safetensors files with SafeTensors.Load*");
         var missing = () => RealNvpModel.Load(folder.At("missing"));
         missing.Should().Throw<FileNotFoundException>();
@@ -152,7 +162,8 @@ public sealed class ModelFileTests : IDisposable
         using var model = new RealNvpModel(small with { FlowBatchNorm = true, Standardize = true }, seed: 3);
         var path = folder.At("training.safetensors");
         // a rate so high that the last epoch is not the best one
-        using var trainer = new Trainer(model, new TrainingOptions { Epochs = 8, BatchSize = 16, LearningRate = 0.03, ValidationFraction = validation, AverageDecay = average, CheckpointPath = path });
+        using var trainer = new Trainer(model, new TrainingOptions { Epochs = 8, BatchSize = 16, LearningRate = 0.03,
+            ValidationFraction = validation, AverageDecay = average, CheckpointPath = path });
         var result = trainer.Fit(TrainingData.From(x));
         using (var file = SafeTensors.Load(path))
         {
@@ -238,7 +249,8 @@ public sealed class ModelFileTests : IDisposable
         var path = Changed((tensors, _) => tensors.Remove("model/bijection.layers.0.conditioner.first.weight"));
         LiveTensors.ChangeOver(() => Refused(path, "*1 weight(s) missing*")).Should().Be(0);
         path = Changed((_, metadata) => metadata["options"] = (small with { Couplings = 9, Hidden = 1024 }).ToJson());
-        LiveTensors.ChangeOver(() => Refused(path, "*more weights than the file holds*")).Should().Be(0, "what was built before the model turned out to be too large is gone");
+        LiveTensors.ChangeOver(() => Refused(path, "*more weights than the file holds*")).Should()
+            .Be(0, "what was built before the model turned out to be too large is gone");
     }
 
     private static void Same(Tensor actual, Tensor expected)

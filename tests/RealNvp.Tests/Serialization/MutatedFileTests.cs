@@ -8,8 +8,9 @@ using static TorchSharp.torch;
 namespace RealNvp.Tests.Serialization;
 
 /// <summary>
-/// 2,000 damaged and forged files of every preset, of checkpoints and of weights are loaded in child processes. Each is refused with its reason, or it loads; a
-/// damaged one only if nothing of it was changed. Nothing ends a process, takes long, or takes memory that the file does not have.
+/// 2,000 damaged and forged files of every preset, of checkpoints and of weights are loaded in
+/// child processes. Each is refused with its reason, or it loads; a damaged one only if nothing of
+/// it was changed. Nothing ends a process, takes long, or takes memory that the file does not have.
 /// </summary>
 public sealed class MutatedFileTests
 {
@@ -89,13 +90,16 @@ public sealed class MutatedFileTests
         }
         catch (InvalidDataException e)
         {
-            var bad = e.Message.Length > LongestMessage ? $"a message of {e.Message.Length} characters" : e.Message.Any(char.IsControl) ? "control characters in the message" : !e.Message.Contains(path, StringComparison.Ordinal) ? "the message does not name the file" : "";
+            var bad = e.Message.Length > LongestMessage ? $"a message of {e.Message.Length} characters" : e.Message.Any(char.IsControl)
+                ? "control characters in the message" : !e.Message.Contains(path, StringComparison.Ordinal)
+                ? "the message does not name the file" : "";
             var text = e.Message[..Math.Min(e.Message.Length, 300)];
             return (bad.Length == 0 ? "" : $"{bad}: {string.Concat(text.Select(c => char.IsControl(c) ? '?' : c))}", "refused");
         }
         catch (Exception e)
         {
-            return ($"{e.GetType().Name}: {e.Message.ReplaceLineEndings(" ").Replace('\t', ' ')} {e.StackTrace?.Split('\n').FirstOrDefault(l => l.Contains("RealNvp.", StringComparison.Ordinal))?.Trim()}", "failed");
+            return ($"{e.GetType().Name}: {e.Message.ReplaceLineEndings(" ").Replace('\t', ' ')} " +
+                $"{e.StackTrace?.Split('\n').FirstOrDefault(l => l.Contains("RealNvp.", StringComparison.Ordinal))?.Trim()}", "failed");
         }
         finally { flow?.Dispose(); }
     }
@@ -121,9 +125,11 @@ public sealed class MutatedFileTests
 
     private static bool Same(Flow flow, Flow original)
     {
-        if (flow is FlowModel a && original is FlowModel b && (a.GetName() != b.GetName() || a.ModelOptions != b.ModelOptions)) return false;
+        if (flow is FlowModel a && original is FlowModel b && (a.GetName() != b.GetName() || a.ModelOptions != b.ModelOptions))
+            return false;
         var (one, other) = (flow.state_dict(), original.state_dict());
-        return one.Count == other.Count && one.All(t => other.TryGetValue(t.Key, out var o) && t.Value.dtype == o.dtype && t.Value.shape.AsSpan().SequenceEqual(o.shape) && t.Value.eq(o).all().item<bool>());
+        return one.Count == other.Count && one.All(t => other.TryGetValue(t.Key, out var o) && t.Value.dtype == o.dtype
+            && t.Value.shape.AsSpan().SequenceEqual(o.shape) && t.Value.eq(o).all().item<bool>());
     }
 
     // a forged model may overflow, which has a name; but it never gives NaN, nor ends in raw text
@@ -140,14 +146,16 @@ public sealed class MutatedFileTests
             if (x.isnan().any().item<bool>() || logProb.isnan().any().item<bool>()) return "samples or log-probabilities are NaN";
             if (!same || flow.IsStochastic) return "";
             var again = flow.LogProb(x, context);
-            return again.sub(logProb).abs().le(logProb.abs().mul(1e-3).add(1e-2)).all().item<bool>() ? "" : "samples and log-probabilities do not agree";
+            return again.sub(logProb).abs().le(logProb.abs().mul(1e-3).add(1e-2)).all().item<bool>() ? ""
+                : "samples and log-probabilities do not agree";
         }
         catch (Exception e) when (e is NonFiniteException || (e is ArgumentException && !same)) { return ""; }
     }
 
     private static int Write(string folder)
     {
-        var (good, files) = (Directory.CreateDirectory(Path.Combine(folder, "good")).FullName, Directory.CreateDirectory(Path.Combine(folder, "files")).FullName);
+        var (good, files) = (Directory.CreateDirectory(Path.Combine(folder, "good")).FullName,
+            Directory.CreateDirectory(Path.Combine(folder, "files")).FullName);
         var written = 0;
         void Mutate(string name, int count)
         {
@@ -155,7 +163,8 @@ public sealed class MutatedFileTests
             for (var i = 0; i < count; i++)
             {
                 var (kind, forged, bytes) = mutations.Next();
-                File.WriteAllBytes(Path.Combine(files, string.Create(CultureInfo.InvariantCulture, $"{written++:0000}~{name}~{(forged ? "forged" : "damaged")}~{kind}")), bytes);
+                File.WriteAllBytes(Path.Combine(files, string.Create(CultureInfo.InvariantCulture,
+                    $"{written++:0000}~{name}~{(forged ? "forged" : "damaged")}~{kind}")), bytes);
             }
         }
         foreach (var (name, options) in PresetTable.All)
@@ -163,13 +172,16 @@ public sealed class MutatedFileTests
             using (var model = options.NewModel()) model.Save(Path.Combine(good, name));
             Mutate(name, OfAModel);
         }
-        ModelOptions[] trained = [RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 8 }, RealNvpOptions.Tabular(3) with { Couplings = 3, Hidden = 8, FlowBatchNorm = true }, SplineFlowOptions.Toy2D with { Couplings = 2, Hidden = 8 }];
+        ModelOptions[] trained = [RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 8 }, RealNvpOptions.Tabular(3) with { Couplings = 3,
+            Hidden = 8, FlowBatchNorm = true }, SplineFlowOptions.Toy2D with { Couplings = 2, Hidden = 8 }];
         foreach (var options in trained)
         {
             var name = $"checkpoint{written}";
             using var scope = NewDisposeScope();
             using var model = options.NewModel();
-            using (var trainer = new Trainer(model, new TrainingOptions { Epochs = 2, BatchSize = 16, ValidationFraction = 0.25, CheckpointPath = Path.Combine(good, name) })) trainer.Fit(TrainingData.From(randn(96, options.Shape[0])));
+            using (var trainer = new Trainer(model, new TrainingOptions { Epochs = 2, BatchSize = 16, ValidationFraction = 0.25,
+                    CheckpointPath = Path.Combine(good, name) }))
+                trainer.Fit(TrainingData.From(randn(96, options.Shape[0])));
             Mutate(name, OfACheckpoint);
         }
         using (var flow = Composed()) flow.SaveWeights(Path.Combine(good, "weights"));
@@ -180,6 +192,7 @@ public sealed class MutatedFileTests
     private static Flow Composed()
     {
         var mask = Mask.Alternating(3);
-        return new Flow([3], new Chain([new ActNorm([3]), new CouplingLayer([3], mask, new SplineTransformer(4), size => new Mlp(size.Inputs, size.Outputs, 8)), new InvertibleLinear([3]), new FlowBatchNorm([3])]), new StudentT([3]));
+        return new Flow([3], new Chain([new ActNorm([3]), new CouplingLayer([3], mask, new SplineTransformer(4),
+            size => new Mlp(size.Inputs, size.Outputs, 8)), new InvertibleLinear([3]), new FlowBatchNorm([3])]), new StudentT([3]));
     }
 }

@@ -22,7 +22,8 @@ public sealed class NothingLostTests : IDisposable
         ["an average lacks"] = (t => t.Remove("average/average." + Weight), true),
         ["an average has another shape"] = (t => t["average/average." + Weight] = zeros(16, 2), true),
         ["an average is of nothing"] = (t => t["average/average.other"] = zeros(3), true),
-        ["an averaged variance is negative"] = (t => t["average/average." + Variance] = t["average/average." + Variance].neg().sub(1), true),
+        ["an averaged variance is negative"] = (t => t["average/average." + Variance] = t["average/average." + Variance].neg().sub(1),
+            true),
         ["the averages have no count"] = (t => t.Remove("average/updates"), true),
         ["the count of averages is negative"] = (t => t["average/updates"] = tensor(-1L), false),
         ["a best weight lacks"] = (t => t.Remove("best/" + Weight), true),
@@ -48,7 +49,8 @@ public sealed class NothingLostTests : IDisposable
         using var random = get_rng_state();
         Refused(() => Trainer.Resume(path, flow));
         Refused(() => Trainer.Resume(new OneWayStream(new MemoryStream(File.ReadAllBytes(path)), reads: true), flow));
-        if (ofModel && !name.StartsWith("a weight", StringComparison.Ordinal) && name != "a variance is negative") Refused(() => flow.LoadWeights(path));
+        if (ofModel && !name.StartsWith("a weight", StringComparison.Ordinal) && name != "a variance is negative")
+            Refused(() => flow.LoadWeights(path));
         foreach (var (key, tensor) in flow.state_dict()) tensor.equal(before[key]).all().item<bool>().Should().BeTrue(key);
         using var after = get_rng_state();
         after.bytes.SequenceEqual(random.bytes).Should().BeTrue();
@@ -84,7 +86,8 @@ public sealed class NothingLostTests : IDisposable
 
     private static void Refused(Action load) => load.Should().Throw<InvalidDataException>();
 
-    private static RealNvpModel Model(int seed) => new(RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 16, FlowBatchNorm = true }, seed);
+    private static RealNvpModel Model(int seed) =>
+        new(RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 16, FlowBatchNorm = true }, seed);
 
     private static Tensor Data()
     {
@@ -97,7 +100,8 @@ public sealed class NothingLostTests : IDisposable
         using var scope = NewDisposeScope();
         using var model = Model(1);
         var good = folder.At("good.safetensors");
-        using (var trainer = new Trainer(model, new TrainingOptions { Epochs = 2, BatchSize = 16, ValidationFraction = validation ?? 0, AverageDecay = average, CheckpointPath = good }))
+        using (var trainer = new Trainer(model, new TrainingOptions { Epochs = 2, BatchSize = 16, ValidationFraction = validation
+            ?? 0, AverageDecay = average, CheckpointPath = good }))
             trainer.Fit(TrainingData.From(Data()));
         using var file = SafeTensors.Load(good);
         var tensors = new Dictionary<string, Tensor>(file.Tensors);

@@ -40,7 +40,8 @@ public sealed class OldFileTests : IDisposable
         using var model = FlowModel.Load(At(name));
         var x = expected[name + "/x"];
         Near(model.LogProb(x), expected[name + "/log_prob"], 1e-5);
-        model.Warnings.Should().ContainSingle().Which.Should().Contain("Bound must be in 0.01 ... 100").And.Contain(bound.ToString(CultureInfo.InvariantCulture));
+        model.Warnings.Should().ContainSingle().Which.Should()
+            .Contain("Bound must be in 0.01 ... 100").And.Contain(bound.ToString(CultureInfo.InvariantCulture));
         model.Evaluate(x).Warnings.Should().Equal(model.Warnings);
         // it is no model of version 1 any more, and goes on
         model.Save(folder.At("again"));
@@ -52,7 +53,8 @@ public sealed class OldFileTests : IDisposable
             ((FlowModel)flow).Warnings.Should().Equal(model.Warnings);
 
         // but no new model is made like that
-        Action[] anew = [() => model.ModelOptions.Validate(), () => model.ModelOptions.NewModel(), () => (model.ModelOptions with { Levels = 0 }).NewModel()];
+        Action[] anew = [() => model.ModelOptions.Validate(), () => model.ModelOptions.NewModel(),
+            () => (model.ModelOptions with { Levels = 0 }).NewModel()];
         foreach (var build in anew) build.Should().Throw<ArgumentException>().WithMessage("*Bound must be in*");
         using var other = new SplineFlow(SplineFlowOptions.Toy2D);
         other.Warnings.Should().BeEmpty();
@@ -128,9 +130,11 @@ public sealed class OldFileTests : IDisposable
         {
             var members = FileJson.TypeOf(type).Properties.Where(p => p.Get is not null).Select(p => p.Name).ToArray();
             var added = FrozenMembers.Added.Where(r => r.Record.IsAssignableFrom(type)).Select(r => r.Member).ToArray();
-            members.Should().BeEquivalentTo(always.Split(' ').Concat(added), "a member of {0} that is new needs a row in FrozenMembers.Added with the value that it had", type.Name);
+            members.Should().BeEquivalentTo(always.Split(' ').Concat(added),
+                "a member of {0} that is new needs a row in FrozenMembers.Added with the value that it had", type.Name);
         }
-        foreach (var row in FrozenMembers.Added.Concat(FrozenMembers.Removed.Select(r => (r.Record, r.Member, Since: r.Until, Before: "null"))))
+        foreach (var row in FrozenMembers.Added.Concat(FrozenMembers.Removed.Select(r => (r.Record, r.Member, Since: r.Until,
+            Before: "null"))))
         {
             row.Since.Should().BeInRange(2, FrozenMembers.Current);
             var parsed = () => JsonNode.Parse(row.Before);
@@ -177,7 +181,8 @@ public sealed class OldFileTests : IDisposable
                 var members = JsonNode.Parse(text)!.AsObject();
                 members.Remove(row.Member);
                 var node = JsonNode.Parse(FileJson.Write(FileJson.Read(type, members.ToJsonString(), 1)))!;
-                JsonNode.DeepEquals(node[row.Member], JsonNode.Parse(row.Before)).Should().BeTrue("{0}.{1} was {2}, and is read as {3}", type.Name, row.Member, row.Before, node[row.Member]);
+                JsonNode.DeepEquals(node[row.Member], JsonNode.Parse(row.Before)).Should().BeTrue("{0}.{1} was {2}, and is read as {3}",
+                    type.Name, row.Member, row.Before, node[row.Member]);
                 var current = () => FileJson.Read(type, members.ToJsonString(), FrozenMembers.Current);
                 current.Should().Throw<JsonException>().WithMessage($"*{row.Member}*");
             }
@@ -187,7 +192,8 @@ public sealed class OldFileTests : IDisposable
     public void A_record_that_somebody_wrote_by_hand_takes_defaults_for_what_it_lacks()
     {
         ModelOptions.FromJson<GlowOptions>("{\"Shape\":[1,8,8]}").Should().Be(new GlowOptions { Shape = [1, 8, 8] });
-        ModelOptions.FromJson<SplineFlowOptions>("{\"Bound\":5,\"Shape\":[2]}").Should().Be(new SplineFlowOptions { Shape = [2], Bound = 5 });
+        ModelOptions.FromJson<SplineFlowOptions>("{\"Bound\":5,\"Shape\":[2]}").Should()
+            .Be(new SplineFlowOptions { Shape = [2], Bound = 5 });
         var without = () => ModelOptions.FromJson<SplineFlowOptions>("{\"Bound\":5}");
         without.Should().Throw<InvalidDataException>().WithMessage("*Shape*");
     }
@@ -196,12 +202,18 @@ public sealed class OldFileTests : IDisposable
     private static readonly Dictionary<Type, string> version1 = new()
     {
         [typeof(GlowOptions)] = "Shape ContextSize Levels HorizontalFlips Scales Steps Hidden Coupling Linear LearnedPriors",
-        [typeof(IafOptions)] = "Shape ContextSize Levels Standardize Layers Hidden Blocks Residual Transformer Bins Bound Components FlowBatchNorm",
-        [typeof(MafOptions)] = "Shape ContextSize Levels Standardize Layers Hidden Blocks Residual Transformer Bins Bound Components FlowBatchNorm",
+        [typeof(IafOptions)] =
+            "Shape ContextSize Levels Standardize Layers Hidden Blocks Residual Transformer Bins Bound Components FlowBatchNorm",
+        [typeof(MafOptions)] =
+            "Shape ContextSize Levels Standardize Layers Hidden Blocks Residual Transformer Bins Bound Components FlowBatchNorm",
         [typeof(NiceOptions)] = "Shape ContextSize Levels Standardize Couplings Hidden HiddenLayers",
-        [typeof(RealNvpOptions)] = "Shape ContextSize Levels Coupling Order LogitAlpha HorizontalFlips Standardize Couplings VectorMask Scales Hidden Blocks FlowBatchNorm NetworkBatchNorm Statistics Momentum MaskAsInput ConcatenatedRelu DiagonalScaling Base",
+        [typeof(RealNvpOptions)] =
+            "Shape ContextSize Levels Coupling Order LogitAlpha HorizontalFlips Standardize Couplings VectorMask Scales Hidden Blocks " +
+                "FlowBatchNorm NetworkBatchNorm Statistics Momentum MaskAsInput ConcatenatedRelu DiagonalScaling Base",
         [typeof(SplineFlowOptions)] = "Shape ContextSize Levels Standardize Couplings Hidden Blocks Bins Bound Linear",
-        [typeof(TrainingOptions)] = "Epochs MaxSteps BatchSize LearningRate Schedule Adam WeightNormDecay MaxGradientNorm AverageDecay ValidationFraction Patience RestoreBest Seed CheckpointEvery",
+        [typeof(TrainingOptions)] =
+            "Epochs MaxSteps BatchSize LearningRate Schedule Adam WeightNormDecay MaxGradientNorm AverageDecay ValidationFraction " +
+                "Patience RestoreBest Seed CheckpointEvery",
         [typeof(TrainerState)] = "Step Epoch Batch LossSum Examples Seconds Best BestEpoch EpochsWithoutGain History",
         [typeof(EpochRecord)] = "Epoch Step Loss BitsPerDim ValidationLoss ValidationBitsPerDim Seconds",
         [typeof(AdamOptions)] = "Beta1 Beta2 Epsilon",
@@ -219,7 +231,8 @@ public sealed class OldFileTests : IDisposable
     {
         var data = TrainingData.From(expected[name + "/x"]);
         var result = trainer.Fit(data);
-        result.Warnings.Should().ContainSingle(w => w.Contains("older version", StringComparison.Ordinal) && w.Contains(path, StringComparison.Ordinal));
+        result.Warnings.Should().ContainSingle(w => w.Contains("older version", StringComparison.Ordinal)
+            && w.Contains(path, StringComparison.Ordinal));
         using var losses = tensor(result.History.Select(h => h.Loss).ToArray());
         Near(losses, expected[name + "/losses"], 1e-3);
         using var logProb = trainer.Flow.LogProb(expected[name + "/x"]);
@@ -235,7 +248,8 @@ public sealed class OldFileTests : IDisposable
     {
         manual_seed(8);
         var mask = Mask.Alternating(2);
-        return new Flow([2], new Chain([new ActNorm([2]), new AffineCouplingLayer([2], mask, new Mlp(1, 2, 4, 1)), new InvertibleLinear([2])]), new StudentT([2]));
+        return new Flow([2], new Chain([new ActNorm([2]), new AffineCouplingLayer([2], mask, new Mlp(1, 2, 4, 1)),
+            new InvertibleLinear([2])]), new StudentT([2]));
     }
 
     private string Copy(string name)
@@ -251,6 +265,7 @@ public sealed class OldFileTests : IDisposable
     {
         using var scope = NewDisposeScope();
         actual.shape.Should().Equal(expected.shape);
-        actual.to(float64).sub(expected.to(float64)).abs().max().item<double>().Should().BeLessThan(tolerance * (1 + expected.to(float64).abs().max().item<double>()));
+        actual.to(float64).sub(expected.to(float64)).abs().max().item<double>().Should()
+            .BeLessThan(tolerance * (1 + expected.to(float64).abs().max().item<double>()));
     }
 }

@@ -30,7 +30,9 @@ public sealed class PathTests : IDisposable
     {
         using var model = Model();
         foreach (var (path, what) in NoFiles())
-            Soon(() => reading[entry](model, path).Should().Throw<Exception>(what).Which.Should().Match<Exception>(e => (e is InvalidDataException || e is IOException) && e.Message.Contains(path, StringComparison.Ordinal) && e.Message.Contains("pipe", StringComparison.Ordinal), what));
+            Soon(() => reading[entry](model, path).Should().Throw<Exception>(what).Which.Should()
+                .Match<Exception>(e => (e is InvalidDataException || e is IOException) && e.Message.Contains(path, StringComparison.Ordinal)
+                && e.Message.Contains("pipe", StringComparison.Ordinal), what));
     }
 
     [Theory, MemberData(nameof(Writing))]
@@ -66,10 +68,13 @@ public sealed class PathTests : IDisposable
         File.WriteAllText(folder.At("file"), "old");
         writing[entry](model, folder.Path).Should().Throw<IOException>().WithMessage($"*{folder.Path}*is a folder*");
         writing[entry](model, folder.At("new" + Path.DirectorySeparatorChar)).Should().Throw<IOException>().WithMessage("*is a folder*");
-        writing[entry](model, folder.At("no/where/x")).Should().Throw<DirectoryNotFoundException>().WithMessage($"*the folder '{Path.Combine(folder.Path, "no", "where")}' does not exist*");
-        writing[entry](model, folder.At("file/x")).Should().Throw<DirectoryNotFoundException>().WithMessage($"*'{folder.At("file")}' is a file, no folder*");
+        writing[entry](model, folder.At("no/where/x")).Should().Throw<DirectoryNotFoundException>()
+            .WithMessage($"*the folder '{Path.Combine(folder.Path, "no", "where")}' does not exist*");
+        writing[entry](model, folder.At("file/x")).Should().Throw<DirectoryNotFoundException>()
+            .WithMessage($"*'{folder.At("file")}' is a file, no folder*");
         var longest = new string('x', 300);
-        writing[entry](model, folder.At(longest)).Should().Throw<IOException>().Which.Message.Should().NotContain(".tmp").And.Contain(longest);
+        writing[entry](model, folder.At(longest)).Should().Throw<IOException>().Which.Message.Should()
+            .NotContain(".tmp").And.Contain(longest);
         folder.Names.Should().Equal("file");
         File.ReadAllText(folder.At("file")).Should().Be("old");
     }
@@ -93,7 +98,8 @@ public sealed class PathTests : IDisposable
         if (OperatingSystem.IsWindows()) return;
         using var model = Model();
         var path = folder.Write("file", "");
-        foreach (var mode in new[] { forOwner, forOwner | UnixFileMode.GroupRead, forOwner | UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead })
+        foreach (var mode in new[] { forOwner, forOwner | UnixFileMode.GroupRead,
+            forOwner | UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead })
         {
             File.SetUnixFileMode(path, mode);
             writing[entry](model, path)();
@@ -105,12 +111,14 @@ public sealed class PathTests : IDisposable
     [Fact]
     public void A_folder_that_forbids_new_files_is_named()
     {
-        Assert.SkipWhen(OperatingSystem.IsWindows() || Environment.UserName == "root", "the right to write in a folder cannot be taken away here");
+        Assert.SkipWhen(OperatingSystem.IsWindows()
+            || Environment.UserName == "root", "the right to write in a folder cannot be taken away here");
         if (OperatingSystem.IsWindows()) return;
         using var model = Model();
         var path = folder.Write("file", "old");
         File.SetUnixFileMode(folder.Path, UnixFileMode.UserRead | UnixFileMode.UserExecute);
-        try { FluentActions.Invoking(() => model.Save(path)).Should().Throw<UnauthorizedAccessException>().WithMessage($"*{path}*could not be written, and the file that is there stays as it is*").Which.Message.Should().NotContain(".tmp"); }
+        try { FluentActions.Invoking(() => model.Save(path)).Should().Throw<UnauthorizedAccessException>().WithMessage(
+            $"*{path}*could not be written, and the file that is there stays as it is*").Which.Message.Should().NotContain(".tmp"); }
         finally { File.SetUnixFileMode(folder.Path, forOwner | UnixFileMode.UserExecute); }
     }
 
@@ -169,7 +177,8 @@ public sealed class PathTests : IDisposable
         File.CreateSymbolicLink(folder.At("zero-link"), "/dev/zero");
         socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         socket.Bind(new UnixDomainSocketEndPoint(folder.At("socket")));
-        return [(folder.At("socket"), "a socket"), (folder.At("pipe"), "a pipe"), (folder.At("pipe-link"), "a link to a pipe"), ("/dev/zero", "a device"), (folder.At("zero-link"), "a link to a device"), ("/dev/null", "another device")];
+        return [(folder.At("socket"), "a socket"), (folder.At("pipe"), "a pipe"), (folder.At("pipe-link"), "a link to a pipe"),
+            ("/dev/zero", "a device"), (folder.At("zero-link"), "a link to a device"), ("/dev/null", "another device")];
     }
 
     // a pipe that is opened waits for ever: the test then fails, and its thread stays

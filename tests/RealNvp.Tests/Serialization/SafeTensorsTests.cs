@@ -75,7 +75,8 @@ public sealed class SafeTensorsTests : IDisposable
     {
         using var scope = NewDisposeScope();
         var path = folder.At("a.safetensors");
-        SafeTensors.Save(path, new Dictionary<string, Tensor> { ["b"] = tensor(new byte[] { 7 }), ["a"] = tensor(new[] { 1f, 2f }) }, new Dictionary<string, string> { ["é"] = "ü" });
+        SafeTensors.Save(path, new Dictionary<string, Tensor> { ["b"] = tensor(new byte[] { 7 }), ["a"] = tensor(new[] { 1f, 2f }) },
+            new Dictionary<string, string> { ["é"] = "ü" });
         var bytes = File.ReadAllBytes(path);
         var length = (int)BinaryPrimitives.ReadInt64LittleEndian(bytes);
         (length % 8).Should().Be(0);
@@ -89,8 +90,10 @@ public sealed class SafeTensorsTests : IDisposable
     {
         using var scope = NewDisposeScope();
         Tensor a = randn(3), b = arange(4), c = randn(2);
-        SafeTensors.Save(folder.At("1"), new Dictionary<string, Tensor> { ["a"] = a, ["b"] = b, ["c"] = c }, new Dictionary<string, string> { ["x"] = "1", ["y"] = "2" });
-        SafeTensors.Save(folder.At("2"), new Dictionary<string, Tensor> { ["c"] = c, ["b"] = b, ["a"] = a }, new Dictionary<string, string> { ["y"] = "2", ["x"] = "1" });
+        SafeTensors.Save(folder.At("1"), new Dictionary<string, Tensor> { ["a"] = a, ["b"] = b, ["c"] = c },
+            new Dictionary<string, string> { ["x"] = "1", ["y"] = "2" });
+        SafeTensors.Save(folder.At("2"), new Dictionary<string, Tensor> { ["c"] = c, ["b"] = b, ["a"] = a },
+            new Dictionary<string, string> { ["y"] = "2", ["x"] = "1" });
         File.ReadAllBytes(folder.At("1")).Should().Equal(File.ReadAllBytes(folder.At("2")));
     }
 
@@ -99,7 +102,8 @@ public sealed class SafeTensorsTests : IDisposable
     {
         using var scope = NewDisposeScope();
         var path = folder.At("a.safetensors");
-        SafeTensors.Save(path, new Dictionary<string, Tensor> { ["w"] = randn(2, 3) }, new Dictionary<string, string> { ["options"] = "{}" });
+        SafeTensors.Save(path, new Dictionary<string, Tensor> { ["w"] = randn(2, 3) },
+            new Dictionary<string, string> { ["options"] = "{}" });
         var before = DisposeScopeManager.Statistics.CreatedInScopeCount;
         var header = SafeTensors.ReadHeader(path);
         (DisposeScopeManager.Statistics.CreatedInScopeCount - before).Should().Be(0);
@@ -115,7 +119,8 @@ public sealed class SafeTensorsTests : IDisposable
         var path = folder.At("a.safetensors");
         File.WriteAllText(path, "old");
         var save = () => AtomicFile.Write(path, stream => { stream.WriteByte(1); throw new IOException("disk full"); });
-        save.Should().Throw<IOException>().WithMessage($"*a.safetensors*could not be written, and the file that is there stays as it is: disk full.");
+        save.Should().Throw<IOException>()
+            .WithMessage($"*a.safetensors*could not be written, and the file that is there stays as it is: disk full.");
         File.ReadAllText(path).Should().Be("old");
         folder.Names.Should().Equal("a.safetensors");
 
@@ -145,7 +150,8 @@ public sealed class SafeTensorsTests : IDisposable
         var wrong = new Dictionary<string, Tensor>
         {
             ["__metadata__"] = zeros(1), ["half \ud800"] = zeros(1), ["gone"] = disposed, ["complex"] = zeros(1, ScalarType.ComplexFloat32),
-            ["meta"] = zeros(1, device: new Device(DeviceType.META)), ["sparse"] = sparse_coo_tensor(zeros(1, 1, ScalarType.Int64), ones(1), [2L]),
+            ["meta"] = zeros(1, device: new Device(DeviceType.META)), ["sparse"] = sparse_coo_tensor(zeros(1, 1, ScalarType.Int64), ones(1),
+                [2L]),
         };
         foreach (var (name, value) in wrong)
         {

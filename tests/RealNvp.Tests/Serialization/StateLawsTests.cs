@@ -17,8 +17,10 @@ public sealed class StateLawsTests : IDisposable
     // a value that no buffer of this name can have
     private static readonly (string Name, double[] Bad)[] laws =
     [
-        ("sign", [7, 0, -2, double.NaN]), ("permutation", [-1, 100, double.MinValue]), ("running_var", [-3, double.NaN, double.PositiveInfinity]), ("running_mean", [double.NaN, double.NegativeInfinity]),
-        ("num_batches_tracked", [-1]), ("log_std", [double.NaN, 1e4, double.NegativeInfinity]), ("mean", [double.NaN]), ("mean_rest", [double.PositiveInfinity]), ("log_degrees", [double.NaN]), ("normalizer", [-1, 2, double.NaN]),
+        ("sign", [7, 0, -2, double.NaN]), ("permutation", [-1, 100, double.MinValue]),
+            ("running_var", [-3, double.NaN, double.PositiveInfinity]), ("running_mean", [double.NaN, double.NegativeInfinity]),
+        ("num_batches_tracked", [-1]), ("log_std", [double.NaN, 1e4, double.NegativeInfinity]), ("mean", [double.NaN]),
+            ("mean_rest", [double.PositiveInfinity]), ("log_degrees", [double.NaN]), ("normalizer", [-1, 2, double.NaN]),
     ];
 
     [SlowTheory, MemberData(nameof(Presets))]
@@ -31,7 +33,8 @@ public sealed class StateLawsTests : IDisposable
             if (keys.FirstOrDefault(k => k.EndsWith("." + name, StringComparison.Ordinal)) is { } key)
                 foreach (var value in bad)
                     if (Forged(model, key, value) is { } path)
-                        FluentActions.Invoking(() => FlowModel.Load(path)).Should().Throw<InvalidDataException>("{0} = {1}", key, value).WithMessage($"*{name}*");
+                        FluentActions.Invoking(() => FlowModel.Load(path)).Should().Throw<InvalidDataException>("{0} = {1}", key, value)
+                            .WithMessage($"*{name}*");
     }
 
     [Fact]
@@ -42,7 +45,8 @@ public sealed class StateLawsTests : IDisposable
         var key = model.state_dict().Keys.First(k => k.EndsWith(".permutation", StringComparison.Ordinal));
         var order = model.state_dict()[key].data<long>().ToArray();
         var path = Forged(model, key, order[0] == order[1] ? order[2] : order[1]);
-        FluentActions.Invoking(() => FlowModel.Load(path!)).Should().Throw<InvalidDataException>().WithMessage("*permutation*expected each of 0 to 3 once*");
+        FluentActions.Invoking(() => FlowModel.Load(path!)).Should().Throw<InvalidDataException>()
+            .WithMessage("*permutation*expected each of 0 to 3 once*");
     }
 
     [Fact]
@@ -61,8 +65,10 @@ public sealed class StateLawsTests : IDisposable
             tensors["model/bijection.layers.1.log_scale"] = full([2], 3f);
             SafeTensors.Save(path, tensors, file.Metadata);
         }
-        FluentActions.Invoking(() => Trainer.Resume(path, flow)).Should().Throw<InvalidDataException>().WithMessage("*bijection.layers.0*half_turns is 3; expected 0 or 1*");
-        foreach (var (key, tensor) in flow.state_dict()) tensor.equal(before[key]).all().item<bool>().Should().BeTrue("{0} is as before", key);
+        FluentActions.Invoking(() => Trainer.Resume(path, flow)).Should().Throw<InvalidDataException>()
+            .WithMessage("*bijection.layers.0*half_turns is 3; expected 0 or 1*");
+        foreach (var (key, tensor) in flow.state_dict())
+            tensor.equal(before[key]).all().item<bool>().Should().BeTrue("{0} is as before", key);
     }
 
     [Theory]
@@ -73,11 +79,13 @@ public sealed class StateLawsTests : IDisposable
         using var scope = NewDisposeScope();
         var path = folder.At("training.safetensors");
         using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 8, FlowBatchNorm = true });
-        using (var trainer = new Trainer(model, new TrainingOptions { Epochs = 1, ValidationFraction = 0.5, CheckpointPath = path })) trainer.Fit(TrainingData.From(Normal(64)));
+        using (var trainer = new Trainer(model, new TrainingOptions { Epochs = 1, ValidationFraction = 0.5, CheckpointPath = path }))
+            trainer.Fit(TrainingData.From(Normal(64)));
         using (var file = SafeTensors.Load(path))
         {
             var tensors = new Dictionary<string, Tensor>(file.Tensors);
-            var key = tensors.Keys.First(k => k.StartsWith(section, StringComparison.Ordinal) && k.EndsWith("running_var", StringComparison.Ordinal));
+            var key = tensors.Keys.First(k => k.StartsWith(section, StringComparison.Ordinal)
+                && k.EndsWith("running_var", StringComparison.Ordinal));
             tensors[key] = tensors[key].neg();
             SafeTensors.Save(path, tensors, file.Metadata);
         }
@@ -103,7 +111,8 @@ public sealed class StateLawsTests : IDisposable
             var at = i < 80 ? (int)header + random.Next(bytes.Length - (int)header) : i < 120 ? random.Next((int)header) : name + i - 120;
             bytes[at] ^= (byte)(1 << (i % 8));
             File.WriteAllBytes(path, bytes);
-            FluentActions.Invoking(() => FlowModel.Load(path)).Should().Throw<InvalidDataException>("bit {0} of byte {1} was flipped", i % 8, at);
+            FluentActions.Invoking(() => FlowModel.Load(path)).Should().Throw<InvalidDataException>("bit {0} of byte {1} was flipped",
+                i % 8, at);
             bytes[at] ^= (byte)(1 << (i % 8));
         }
     }
@@ -159,7 +168,8 @@ public sealed class StateLawsTests : IDisposable
         }
 
         public string? FaultIn(IReadOnlyDictionary<string, Tensor> state) =>
-            state.TryGetValue(nameof(half_turns), out var given) && given.to(float64).item<double>() is not (0 or 1) and var turns ? $"{nameof(half_turns)} is {turns}; expected 0 or 1" : null;
+            state.TryGetValue(nameof(half_turns), out var given) && given.to(float64).item<double>() is not (0 or 1) and var turns
+                ? $"{nameof(half_turns)} is {turns}; expected 0 or 1" : null;
 
         protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.mul(half_turns.mul(-2).add(1)), null);
 

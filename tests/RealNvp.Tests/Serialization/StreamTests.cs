@@ -22,7 +22,8 @@ public sealed class StreamTests : IDisposable
         using var model = PresetTable.Create(name);
         var bytes = Written(model.Save);
         model.Save(folder.At("model.safetensors"));
-        bytes.AsSpan().SequenceEqual(File.ReadAllBytes(folder.At("model.safetensors"))).Should().BeTrue("a stream gets the bytes of a file");
+        bytes.AsSpan().SequenceEqual(File.ReadAllBytes(folder.At("model.safetensors"))).Should()
+            .BeTrue("a stream gets the bytes of a file");
         // its own class reads it too
         var load = model.GetType().BaseType!.GetMethod(nameof(FlowModel.Load), [typeof(Stream), typeof(Device)])!;
         using var stream = OneWay(bytes);
@@ -71,7 +72,8 @@ public sealed class StreamTests : IDisposable
         using (var trainer = new Trainer(model, options))
         {
             using var stop = new CancellationTokenSource();
-            var save = new Now(p => { if (p.Step != 6) return; checkpoint = Written(trainer.SaveCheckpoint); trainer.SaveCheckpoint(folder.At("c")); stop.Cancel(); });
+            var save = new Now(p => { if (p.Step != 6) return; checkpoint = Written(trainer.SaveCheckpoint); trainer.SaveCheckpoint(
+                folder.At("c")); stop.Cancel(); });
             trainer.Fit(TrainingData.From(x), progress: save, cancellationToken: stop.Token);
         }
         checkpoint.AsSpan().SequenceEqual(File.ReadAllBytes(folder.At("c"))).Should().BeTrue();
@@ -145,13 +147,15 @@ public sealed class StreamTests : IDisposable
         using var forReading = OneWay([]);
         var before = model.state_dict().ToDictionary(t => t.Key, t => t.Value.clone());
         var tensors = new Dictionary<string, Tensor>();
-        foreach (var write in new Action<Stream>[] { model.Save, model.SaveWeights, trainer.SaveCheckpoint, s => SafeTensors.Save(s, tensors) })
+        foreach (var write in new Action<Stream>[] { model.Save, model.SaveWeights, trainer.SaveCheckpoint,
+            s => SafeTensors.Save(s, tensors) })
         {
             Refused<ArgumentNullException>(() => write(null!), "*stream*");
             Refused<ArgumentException>(() => write(closed), "*MemoryStream is closed, or is only for reading*");
             Refused<ArgumentException>(() => write(forReading), "*only for reading*");
         }
-        foreach (var read in new Action<Stream>[] { s => FlowModel.Load(s), s => GlowModel.Load(s), model.LoadWeights, s => Trainer.Resume(s), s => Trainer.Resume(s, model), s => SafeTensors.Load(s), s => SafeTensors.ReadHeader(s) })
+        foreach (var read in new Action<Stream>[] { s => FlowModel.Load(s), s => GlowModel.Load(s), model.LoadWeights,
+            s => Trainer.Resume(s), s => Trainer.Resume(s, model), s => SafeTensors.Load(s), s => SafeTensors.ReadHeader(s) })
         {
             Refused<ArgumentNullException>(() => read(null!), "*stream*");
             Refused<ArgumentException>(() => read(closed), "*MemoryStream is closed, or is only for writing*");

@@ -10,7 +10,8 @@ public sealed class TemporaryFilesTests : IDisposable
 
     public void Dispose() => folder.Dispose();
 
-    public static TheoryData<string> Names => ["model.safetensors", "a", "a b'*?[].x", "ein Modell für später é", new string('n', 250), string.Concat(Enumerable.Repeat("模型🙂", 20))];
+    public static TheoryData<string> Names => ["model.safetensors", "a", "a b'*?[].x", "ein Modell für später é", new string('n', 250),
+        string.Concat(Enumerable.Repeat("模型🙂", 20))];
 
     [Theory, MemberData(nameof(Names))]
     public void What_a_killed_save_left_is_removed_by_the_next_save_to_the_same_file(string name)
@@ -57,7 +58,8 @@ public sealed class TemporaryFilesTests : IDisposable
         [
             Left("model2", old), Left("odel", old), Left(".model", old), Left("MODEL", old), Left("model.safetensors", old),
             Left($"model.{digits}.realnvp.tmp", old), Left(new string('n', 250), old), Left(new string('n', 251), old),
-            $".model.{digits}.tmp", $".model.{digits}.realnvp.tmp2", $"model.{digits}.realnvp.tmp", $".model.{digits[1..]}.realnvp.tmp", $".model.{digits}0.realnvp.tmp",
+            $".model.{digits}.tmp", $".model.{digits}.realnvp.tmp2", $"model.{digits}.realnvp.tmp", $".model.{digits[1..]}.realnvp.tmp",
+                $".model.{digits}0.realnvp.tmp",
             $".model.{digits[1..]}g.realnvp.tmp", $".model.{digits[1..]}A.realnvp.tmp", ".model..realnvp.tmp", "model.tmp", "important.txt",
         ];
         foreach (var name in others) Touch(name, old);

@@ -44,7 +44,8 @@ public sealed class WeightFileTests : IDisposable
         var path = folder.At("weights.safetensors");
         using var flow = Composed(1);
         flow.SaveWeights(path);
-        foreach (var mode in new[] { UnixFileMode.UserRead | UnixFileMode.UserWrite, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite })
+        foreach (var mode in new[] { UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite })
         {
             File.SetUnixFileMode(path, mode);
             flow.SaveWeights(path);

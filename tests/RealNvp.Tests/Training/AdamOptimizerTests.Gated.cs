@@ -83,7 +83,8 @@ public sealed partial class AdamOptimizerTests
         {
             for (var i = 0; i < Shapes.Length; i++) listed[i].grad = (plain[i].grad = randn(Shapes[i]).mul(3)).clone();
             adam.Step(0.01, most).Should().BeApproximately(expected.Step(0.01, most), 1e-4);
-            for (var i = 0; i < Shapes.Length; i++) listed[i].grad!.equal(plain[i].grad!).all().item<bool>().Should().BeTrue("gradients stay");
+            for (var i = 0; i < Shapes.Length; i++)
+                listed[i].grad!.equal(plain[i].grad!).all().item<bool>().Should().BeTrue("gradients stay");
         }
         for (var i = 0; i < Shapes.Length; i++) Distance(listed[i], plain[i]).Should().BeLessThan(2e-6);
         var before = listed.Select(p => p.detach().clone()).ToArray();
@@ -94,7 +95,8 @@ public sealed partial class AdamOptimizerTests
         for (var i = 0; i < Shapes.Length; i++) listed[i].grad = (plain[i].grad = ones(Shapes[i])).clone();
         adam.Step(0.01, most);
         expected.Step(0.01, most);
-        for (var i = 0; i < Shapes.Length; i++) Distance(listed[i], plain[i]).Should().BeLessThan(2e-6, "the next step goes on as if nothing had been");
+        for (var i = 0; i < Shapes.Length; i++)
+            Distance(listed[i], plain[i]).Should().BeLessThan(2e-6, "the next step goes on as if nothing had been");
     }
 
     [Fact]

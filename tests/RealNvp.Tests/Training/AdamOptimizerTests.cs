@@ -117,7 +117,8 @@ public sealed partial class AdamOptimizerTests
         resumed.StepCount.Should().Be(5);
         Run(resumed, second, 5, 9);
         for (var i = 0; i < first.Length; i++) first[i].bytes.SequenceEqual(second[i].bytes).Should().BeTrue();
-        state.Keys.Should().Contain("step").And.Contain("step.p1").And.Contain("exp_avg.p1").And.Contain("exp_avg_sq.p1").And.HaveCount(1 + 3 * Shapes.Length);
+        state.Keys.Should().Contain("step").And.Contain("step.p1").And.Contain("exp_avg.p1").And.Contain("exp_avg_sq.p1").And.HaveCount(1
+            + 3 * Shapes.Length);
     }
 
     [Fact]
@@ -216,7 +217,8 @@ public sealed partial class AdamOptimizerTests
         Throws(() => new AdamOptimizer([new ParameterGroup([])]), "*no parameter*");
         Throws(() => new AdamOptimizer([new ParameterGroup([("a", p), ("b", p)])]), "*'b' occurs twice*");
         Throws(() => new AdamOptimizer([new ParameterGroup([("a", p), ("a", nn.Parameter(zeros(1)))])]), "*'a' occurs twice*");
-        Throws(() => new AdamOptimizer([new ParameterGroup([("a", nn.Parameter(zeros(1, ScalarType.ComplexFloat32)))])]), "*'a' has dtype ComplexFloat32*");
+        Throws(() => new AdamOptimizer([new ParameterGroup([("a", nn.Parameter(zeros(1, ScalarType.ComplexFloat32)))])]),
+            "*'a' has dtype ComplexFloat32*");
         Throws(() => new AdamOptions { Beta1 = 1 }, "*Beta1*less than 1*");
         Throws(() => new AdamOptions { Beta2 = double.NaN }, "*Beta2*");
         Throws(() => new AdamOptions { Epsilon = 0 }, "*Epsilon must be in 1E-30 ... 1: below*");

@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Tests.Training;
 
-/// <summary>The pass over all parameters: threads, allocations, the moving average in it, gradients that it cannot read as they are.</summary>
+/// <summary>The pass over all parameters: threads, allocations, the moving
+/// average in it, gradients that it cannot read as they are.</summary>
 public sealed class AdamPassTests
 {
     [Fact]
@@ -227,7 +228,8 @@ public sealed class AdamPassTests
 
     private static bool Same(Tensor a, Tensor b) => a.dtype == b.dtype && a.contiguous().bytes.SequenceEqual(b.contiguous().bytes);
 
-    private static ParameterGroup[] Trainable(nn.Module net) => [new ParameterGroup(net.named_parameters().Where(p => p.parameter.requires_grad))];
+    private static ParameterGroup[] Trainable(nn.Module net) =>
+        [new ParameterGroup(net.named_parameters().Where(p => p.parameter.requires_grad))];
 
     /// <summary>Parameters of all kinds, and a buffer.</summary>
     private sealed class Mixed : nn.Module<Tensor, Tensor>

@@ -32,7 +32,8 @@ public class BufferSnapshotTests
         Pass(1);
         Spoil(net);
         snapshot.RestoreUnlessOpen(gate);
-        net.named_buffers().First(b => b.name.EndsWith("running_mean", StringComparison.Ordinal)).buffer.isnan().all().item<bool>().Should().BeTrue("the gate is open");
+        net.named_buffers().First(b => b.name.EndsWith("running_mean", StringComparison.Ordinal)).buffer.isnan().all().item<bool>().Should()
+            .BeTrue("the gate is open");
         Pass(double.NaN);
         snapshot.RestoreUnlessOpen(gate);
         foreach (var (name, buffer) in net.named_buffers()) Same(buffer, before[name]).Should().BeTrue(name);
@@ -60,12 +61,14 @@ public class BufferSnapshotTests
             snapshot.Save();
             snapshot.RestoreUnlessOpen(gate);
             // on the CPU a list is taken one by one inside of its call: what counts is what is called for the list. Views launch nothing
-            return calls!.Names.Where(n => n.Key.StartsWith("aten::_foreach", StringComparison.Ordinal) || n.Key is "aten::where" or "aten::cat").Sum(n => (long)n.Value);
+            return calls!.Names.Where(n => n.Key.StartsWith("aten::_foreach", StringComparison.Ordinal)
+                || n.Key is "aten::where" or "aten::cat").Sum(n => (long)n.Value);
         }
         Calls(20).Should().Be(Calls(2)).And.BeGreaterThan(0);
     }
 
-    private static TorchSharp.Modules.Sequential Net(int layers) => nn.Sequential([.. Enumerable.Range(0, layers).Select(i => ($"n{i}", (nn.Module<Tensor, Tensor>)nn.BatchNorm1d(3 + i)))]);
+    private static TorchSharp.Modules.Sequential Net(int layers) =>
+        nn.Sequential([.. Enumerable.Range(0, layers).Select(i => ($"n{i}", (nn.Module<Tensor, Tensor>)nn.BatchNorm1d(3 + i)))]);
 
     private static void Spoil(nn.Module net)
     {

@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Tests.Training;
 
-/// <summary>In whatever mode the caller is, and whatever the caller's tensors require: training is right, or says before any work what is wrong.</summary>
+/// <summary>In whatever mode the caller is, and whatever the caller's tensors
+/// require: training is right, or says before any work what is wrong.</summary>
 public class CallersModeTests
 {
     private static readonly TrainingOptions brief = new() { Epochs = 2, BatchSize = 50, ValidationFraction = 0.2, AverageDecay = 0.9 };
@@ -13,10 +14,12 @@ public class CallersModeTests
 
     private static FlowModel Make(string name) => name switch
     {
-        "RealNvp" => new RealNvpModel(RealNvpOptions.Tabular(4) with { Couplings = 2, Hidden = 8, FlowBatchNorm = true, ContextSize = 1 }, 0),
+        "RealNvp" =>
+            new RealNvpModel(RealNvpOptions.Tabular(4) with { Couplings = 2, Hidden = 8, FlowBatchNorm = true, ContextSize = 1 }, 0),
         "Maf" => new MafModel(MafOptions.Tabular(4) with { Layers = 2, Hidden = 8, ContextSize = 1 }, 0),
         "Spline" => new SplineFlow(SplineFlowOptions.Tabular(4) with { Couplings = 2, Hidden = 8, ContextSize = 1 }, 0),
-        _ => new GlowModel(GlowOptions.Digits8x8 with { Shape = [1, 4, 4], Levels = 0, Scales = 1, Steps = 2, Hidden = 8, ContextSize = 1 }, 0),
+        _ => new GlowModel(GlowOptions.Digits8x8 with { Shape = [1, 4, 4], Levels = 0, Scales = 1, Steps = 2, Hidden = 8, ContextSize = 1 },
+            0),
     };
 
     private static (Tensor X, Tensor Context) Data(FlowModel model)
@@ -73,7 +76,8 @@ public class CallersModeTests
         FlowModel model;
         using (inference_mode()) model = Make(name);
         using (model)
-            FluentActions.Invoking(() => new Trainer(model, brief)).Should().Throw<ArgumentException>().WithMessage("*inference_mode()*Build or load the flow outside of it*");
+            FluentActions.Invoking(() => new Trainer(model, brief)).Should().Throw<ArgumentException>()
+                .WithMessage("*inference_mode()*Build or load the flow outside of it*");
     }
 
     [Theory, MemberData(nameof(Models))]
@@ -87,7 +91,8 @@ public class CallersModeTests
             x.requires_grad_(true);
             context.requires_grad_(true);
             using var trainer = new Trainer(model, brief with { ValidationFraction = loader ? 0 : 0.2, Epochs = 1 });
-            trainer.Fit(loader ? TrainingData.FromBatches([(x.alias(), context.alias())], 1) : TrainingData.From(x, context), loader ? null : TrainingData.From(x, context));
+            trainer.Fit(loader ? TrainingData.FromBatches([(x.alias(), context.alias())], 1) : TrainingData.From(x, context), loader ? null
+                : TrainingData.From(x, context));
             x.grad.Should().BeNull();
             context.grad.Should().BeNull();
             x.requires_grad.Should().BeTrue();

@@ -29,7 +29,9 @@ public class CollectionTests
             var watch = Stopwatch.StartNew();
             var steps = 0L;
             while (watch.Elapsed < TimeSpan.FromSeconds(30))
-                foreach (var name in new[] { "Tabular, context", "MAF, Tabular", "Spline, Tabular", "MAF, mixture, plain blocks", "Glow, Digits8x8" }) steps += Train(name);
+                foreach (var name in new[] { "Tabular, context", "MAF, Tabular", "Spline, Tabular", "MAF, mixture, plain blocks",
+                        "Glow, Digits8x8" })
+                    steps += Train(name);
             steps.Should().BeGreaterThan(200, "that many steps were needed to find one");
         }
         finally
@@ -46,7 +48,8 @@ public class CollectionTests
         using var model = PresetTable.Create(name);
         var (x, context) = (PresetTable.Examples(recipe, 16), PresetTable.Context(recipe, 16));
         using var flow = new Flow(model.InputShape, model.Bijection, model.BaseDensity);
-        using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1, Seed = 1, ValidationFraction = 0, AverageDecay = 0.9, MaxGradientNorm = 1 }, new PendingLimits(4, TimeSpan.FromDays(1), UsesLists: false));
+        using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1, Seed = 1, ValidationFraction = 0, AverageDecay = 0.9,
+            MaxGradientNorm = 1 }, new PendingLimits(4, TimeSpan.FromDays(1), UsesLists: false));
         return trainer.Fit(TrainingData.FromBatches(Enumerable.Range(0, 12).Select(_ => (x.alias(), context?.alias()!)), 12)).Step;
     }
 }

@@ -30,9 +30,12 @@ public sealed class DefaultTrainingTests
         result.History.Should().OnlyContain(h => h.ValidationLoss != null == held > 0);
         result.BestEpoch.HasValue.Should().Be(held > 0);
         result.WeightsEpoch.Should().Be(result.BestEpoch ?? 2);
-        (result.Warnings.Count, heard.All[0].Warnings.Count).Should().Be(source == ValidationSource.TooFewExamples ? (1, 1) : (0, 0), "what was asked for needs no warning");
-        (trainer.Options.ValidationFraction, trainer.Options.Patience).Should().Be((fraction ?? (held > 0 ? 0.1 : 0), 15), "a checkpoint holds what was chosen");
-        result.ToString().Should().StartWith("Finished after 2 epochs").And.Contain(held > 0 ? $"{held} held-out examples" : "without validation");
+        (result.Warnings.Count, heard.All[0].Warnings.Count).Should().Be(source == ValidationSource.TooFewExamples ? (1, 1)
+            : (0, 0), "what was asked for needs no warning");
+        (trainer.Options.ValidationFraction, trainer.Options.Patience).Should().Be((fraction ?? (held > 0 ? 0.1 : 0), 15),
+            "a checkpoint holds what was chosen");
+        result.ToString().Should().StartWith("Finished after 2 epochs").And.Contain(held > 0 ? $"{held} held-out examples"
+            : "without validation");
     }
 
     [Fact]
@@ -66,7 +69,8 @@ public sealed class DefaultTrainingTests
             result.ToString().Should().Contain("not validated");
         }
         using (var trainer = new Trainer(flow, two))
-            trainer.Fit(TrainingData.FromBatches(Again(), 2), TrainingData.From(x)).Should().Match<TrainingResult>(r => r.Validation == ValidationSource.Given && r.Warnings.Count == 0);
+            trainer.Fit(TrainingData.FromBatches(Again(), 2), TrainingData.From(x)).Should()
+                .Match<TrainingResult>(r => r.Validation == ValidationSource.Given && r.Warnings.Count == 0);
         using (var trainer = new Trainer(flow, two with { ValidationFraction = 0.1 }))
         {
             var fit = () => trainer.Fit(TrainingData.FromBatches(Again(), 2));
@@ -86,7 +90,8 @@ public sealed class DefaultTrainingTests
         result.History.Should().HaveCount(result.BestEpoch!.Value + 15);
         result.WeightsEpoch.Should().Be(result.BestEpoch);
         heard.All[^1].Should().Match<TrainingProgress>(p => p.EpochsWithoutGain == 14 && p.Patience == 15);
-        result.ToString().Should().StartWith($"Stopped early after {result.History.Count} epochs").And.Contain($"the weights are those of epoch {result.BestEpoch}");
+        result.ToString().Should().StartWith($"Stopped early after {result.History.Count} epochs").And.Contain(
+            $"the weights are those of epoch {result.BestEpoch}");
     }
 
     [Fact]
@@ -112,15 +117,18 @@ public sealed class DefaultTrainingTests
         var (x, held) = (Rows(96 * 2), Rows(500, 9));
         using var flow = PlainFlow();
         var clock = new Clock();
-        using var trainer = new Trainer(flow, two with { Epochs = 50, BatchSize = 24, MaxDuration = TimeSpan.FromSeconds(limit) }) { Clock = clock };
+        using var trainer = new Trainer(flow,
+            two with { Epochs = 50, BatchSize = 24, MaxDuration = TimeSpan.FromSeconds(limit) }) { Clock = clock };
         var heard = new Heard { Then = () => clock.Now += TimeSpan.FromSeconds(1) };
         var result = trainer.Fit(TrainingData.From(x), TrainingData.From(held), heard);
         (result.Reason, result.Step).Should().Be((StopReason.TimeLimit, steps), "each step took a second, and there are 8 in an epoch");
         heard.All.Should().OnlyContain(p => p.TimeLeft <= TimeSpan.FromSeconds(limit));
         result.History.Should().HaveCount(afterAnEpoch ? 2 : 1);
-        result.History[^1].Should().Match<EpochRecord>(h => h.IsPartial && h.Step == steps && h.ValidationLoss != null, "what was learned is validated");
+        result.History[^1].Should().Match<EpochRecord>(h => h.IsPartial && h.Step == steps
+            && h.ValidationLoss != null, "what was learned is validated");
         result.History[0].IsPartial.Should().Be(!afterAnEpoch);
-        (-flow.Evaluate(held).MeanLogProb).Should().BeApproximately(result.History.Min(h => h.ValidationLoss!.Value), 1e-6, "the best weights stay");
+        (-flow.Evaluate(held).MeanLogProb).Should().BeApproximately(result.History.Min(h => h.ValidationLoss!.Value), 1e-6,
+            "the best weights stay");
         result.WeightsEpoch.Should().Be(result.BestEpoch == result.History[^1].Epoch ? null : 1);
         result.ToString().Should().StartWith("Stopped at the time limit");
     }
@@ -139,7 +147,8 @@ public sealed class DefaultTrainingTests
 
         using var flow = new RealNvpModel(model, seed: 5);
         var clock = new Clock();
-        using var first = new Trainer(flow, two with { Epochs = 3, CheckpointPath = path, MaxDuration = timeLimit ? TimeSpan.FromSeconds(7) : null }) { Clock = clock };
+        using var first = new Trainer(flow, two with { Epochs = 3, CheckpointPath = path, MaxDuration = timeLimit ? TimeSpan.FromSeconds(7)
+            : null }) { Clock = clock };
         using var stop = new CancellationTokenSource();
         var steps = 0;
         var heard = new Heard
@@ -150,11 +159,13 @@ public sealed class DefaultTrainingTests
                 if (++steps == 7 && !timeLimit) stop.Cancel();
             },
         };
-        first.Fit(TrainingData.From(x), progress: heard, cancellationToken: stop.Token).Reason.Should().Be(timeLimit ? StopReason.TimeLimit : StopReason.Cancelled);
+        first.Fit(TrainingData.From(x), progress: heard, cancellationToken: stop.Token).Reason.Should().Be(timeLimit ? StopReason.TimeLimit
+            : StopReason.Cancelled);
         using var second = Trainer.Resume(path, change: o => o with { MaxDuration = null });
         second.Step.Should().Be(7);
         var resumed = second.Fit(TrainingData.From(x));
-        resumed.History.Select(h => (h.Epoch, h.Loss, h.ValidationLoss)).Should().Equal(expected.History.Select(h => (h.Epoch, h.Loss, h.ValidationLoss)));
+        resumed.History.Select(h => (h.Epoch, h.Loss, h.ValidationLoss)).Should()
+            .Equal(expected.History.Select(h => (h.Epoch, h.Loss, h.ValidationLoss)));
         (resumed.HeldOut, resumed.BestEpoch, resumed.Reason).Should().Be((15, expected.BestEpoch, StopReason.Finished));
         foreach (var (name, tensor) in whole.state_dict())
             second.Flow.state_dict()[name].equal(tensor).all().item<bool>().Should().BeTrue("{0} is the same", name);

@@ -64,7 +64,8 @@ public partial class LayerFittingTests
             set.fill_(true);
         }
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => IsFitted ? (x - middle, null) : throw new InvalidOperationException("Fit it first.");
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) =>
+            IsFitted ? (x - middle, null) : throw new InvalidOperationException("Fit it first.");
 
         protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z + middle, null);
     }

@@ -18,7 +18,8 @@ public partial class LayerFittingTests
         ["alone"] = l => l,
         ["first in a chain"] = l => new Chain(l, new DiagonalScaling([2])),
         ["behind other layers"] = l => new Chain(new Permutation([2], [1, 0]), new DiagonalScaling([2]), l),
-        ["in chains in chains"] = l => new Chain(new DiagonalScaling([2]), new Chain(new Chain(l, new DiagonalScaling([2])), new DiagonalScaling([2]))),
+        ["in chains in chains"] = l =>
+            new Chain(new DiagonalScaling([2]), new Chain(new Chain(l, new DiagonalScaling([2])), new DiagonalScaling([2]))),
         ["turned round twice"] = l => new Inverted(new Inverted(l)),
         ["in a composite of a user's"] = l => new Both(new DiagonalScaling([2]), l),
         ["behind a layer that is fitted first"] = l => new Chain(new Standardization([2]), new Shift(7), l),
@@ -40,7 +41,9 @@ public partial class LayerFittingTests
                 ((IFitsData)layer).IsFitted.Should().BeTrue();
                 // what leaves the layer has mean 0
                 Tensor? output = null;
-                using (PassState.Observe(call => { if (ReferenceEquals(call.Layer, layer)) output = call.Value.clone().DetachFromDisposeScope(); })) flow.Encode(x);
+                using (PassState.Observe(call => { if (ReferenceEquals(call.Layer, layer)) output = call.Value.clone()
+                        .DetachFromDisposeScope(); }))
+                    flow.Encode(x);
                 output!.mean([0L]).abs().max().item<float>().Should().BeLessThan(1e-3f);
                 if (!own) output.std(0, unbiased: false).sub(1).abs().max().item<float>().Should().BeLessThan(1e-3f);
             }
@@ -52,16 +55,20 @@ public partial class LayerFittingTests
         using var scope = NewDisposeScope();
         var inner = new Standardization([1, 2, 2]);
         var turned = new Standardization([4]);
-        using var images = new Flow([2, 2, 2], new MultiScale([2, 2, 2], new DiagonalScaling([2, 2, 2]), new Chain(inner, new DiagonalScaling([1, 2, 2]))));
+        using var images = new Flow([2, 2, 2], new MultiScale([2, 2, 2], new DiagonalScaling([2, 2, 2]),
+            new Chain(inner, new DiagonalScaling([1, 2, 2]))));
         Trainer.FitLayers(images, TrainingData.From(randn(50, 2, 2, 2).add(9))).Should().BeEmpty();
         inner.state_dict()["mean"].sub(9).abs().max().item<float>().Should().BeLessThan(1);
         using var round = new Flow([4], new Chain(new Inverted(turned), new DiagonalScaling([4])));
         using var trainer = new Trainer(round, brief);
-        trainer.Fit(TrainingData.From(randn(64, 4))).Warnings.Should().ContainSingle().Which.Should().Match("*bijection.layers.0.bijection (Standardization) is not fitted*");
+        trainer.Fit(TrainingData.From(randn(64, 4))).Warnings.Should().ContainSingle().Which.Should()
+            .Match("*bijection.layers.0.bijection (Standardization) is not fitted*");
         turned.IsFitted.Should().BeFalse();
     }
 
-    public static TheoryData<string> Vectors => [.. PresetTable.All.Where(p => p.Value is not GlowOptions && p.Key.Contains("abular", StringComparison.Ordinal)).Select(p => p.Key)];
+    public static TheoryData<string> Vectors =>
+        [.. PresetTable.All.Where(p => p.Value is not GlowOptions && p.Key.Contains("abular", StringComparison.Ordinal))
+            .Select(p => p.Key)];
 
     [Theory, MemberData(nameof(Vectors))]
     public void A_trained_model_goes_on_with_other_data_as_it_was(string preset)
@@ -81,7 +88,8 @@ public partial class LayerFittingTests
             (50, () => TrainingData.From(x.narrow(0, 0, 50) * 0.01, Some(50))),
             (60, () => TrainingData.From(flat, Some(60))),
             (1, () => TrainingData.From(x.narrow(0, 0, 1), Some(1))),
-            (20, () => context is null ? TrainingData.FromBatches([x.narrow(0, 0, 20).clone()], 1) : TrainingData.FromBatches([(x.narrow(0, 0, 20).clone(), Some(20)!)], 1)),
+            (20, () => context is null ? TrainingData.FromBatches([x.narrow(0, 0, 20).clone()], 1)
+                : TrainingData.FromBatches([(x.narrow(0, 0, 20).clone(), Some(20)!)], 1)),
         })
         {
             using var again = FlowModel.Load(folder.At("model.safetensors"));
@@ -89,10 +97,14 @@ public partial class LayerFittingTests
             var before = again.Evaluate(x, context).MeanLogProb;
             using (var trainer = new Trainer(again, brief)) trainer.Fit(data()).Step.Should().Be(1);
             // the statistics of a batch normalization, of one example or of other ones, are meant to move
-            if (!model.modules().Any(m => m is FlowBatchNorm)) again.Evaluate(x, context).MeanLogProb.Should().BeApproximately(before, 1e-4, "{0} rows at a rate of nothing change nothing", rows);
-            again.Standardization.state_dict()["mean"].sub(model.Standardization!.state_dict()["mean"]).abs().max().item<float>().Should().Be(0);
+            if (!model.modules().Any(m => m is FlowBatchNorm))
+                again.Evaluate(x, context).MeanLogProb.Should().BeApproximately(before, 1e-4,
+                    "{0} rows at a rate of nothing change nothing", rows);
+            again.Standardization.state_dict()["mean"].sub(model.Standardization!.state_dict()["mean"]).abs().max().item<float>().Should()
+                .Be(0);
             // on request they are fitted again
-            again.Standardization.Fit(again.Standardization.InputShape!.Value.Matches(again.InputShape.ToArray()) ? x * 2 + 1 : (x * 2 + 1).narrow(1, 0, again.Standardization.InputShape!.Value[0]));
+            again.Standardization.Fit(again.Standardization.InputShape!.Value.Matches(again.InputShape.ToArray()) ? x * 2 + 1
+                : (x * 2 + 1).narrow(1, 0, again.Standardization.InputShape!.Value[0]));
             again.Standardization.state_dict()["mean"].sub(7).abs().max().item<float>().Should().BeLessThan(1);
             Trainer.FitLayers(again, TrainingData.From(x.mul(4), context), again: true);
             again.Standardization.state_dict()["mean"].sub(12).abs().max().item<float>().Should().BeLessThan(2);
@@ -123,7 +135,8 @@ public partial class LayerFittingTests
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
         using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Standardize = true, Couplings = 2, Hidden = 4 }, 0);
-        var training = brief with { Epochs = 3, AverageDecay = averages ? 0.9 : null, CheckpointPath = folder.At("new.safetensors"), ValidationFraction = averages ? 0.2 : 0 };
+        var training = brief with { Epochs = 3, AverageDecay = averages ? 0.9 : null, CheckpointPath = folder.At("new.safetensors"),
+            ValidationFraction = averages ? 0.2 : 0 };
         using (var trainer = new Trainer(model, training))
         {
             using var stop = new CancellationTokenSource();
@@ -131,8 +144,11 @@ public partial class LayerFittingTests
         }
         using (var file = SafeTensors.Load(folder.At("new.safetensors")))
             foreach (var (name, version) in new[] { ("old", "1"), ("damaged", "2") })
-                SafeTensors.Save(folder.At(name + ".safetensors"), file.Tensors.Where(t => !t.Key.Contains("mean_rest", StringComparison.Ordinal) && !t.Key.Contains("fitted", StringComparison.Ordinal)).ToDictionary(), new Dictionary<string, string>(file.Metadata) { ["version"] = version });
-        FluentActions.Invoking(() => FlowModel.Load(folder.At("damaged.safetensors"))).Should().Throw<InvalidDataException>().WithMessage("*2 weight(s) missing*");
+                SafeTensors.Save(folder.At(name + ".safetensors"),
+                    file.Tensors.Where(t => !t.Key.Contains("mean_rest", StringComparison.Ordinal) && !t.Key.Contains("fitted",
+                    StringComparison.Ordinal)).ToDictionary(), new Dictionary<string, string>(file.Metadata) { ["version"] = version });
+        FluentActions.Invoking(() => FlowModel.Load(folder.At("damaged.safetensors"))).Should().Throw<InvalidDataException>()
+            .WithMessage("*2 weight(s) missing*");
         using var loaded = FlowModel.Load(folder.At("old.safetensors"));
         loaded.Standardization!.IsFitted.Should().BeTrue();
         Mean(loaded).Should().BeApproximately(50, 1);
@@ -156,7 +172,8 @@ public partial class LayerFittingTests
         // a sequence that can be enumerated once
         var once = new Queue<Tensor>(Batches(x, 50));
         IEnumerable<Tensor> Once() { while (once.TryDequeue(out var batch)) yield return batch; }
-        FluentActions.Invoking(() => Fit(TrainingData.FromBatches(Once(), 2))).Should().Throw<ArgumentException>().WithMessage("*enumerated again*Trainer.FitLayers*");
+        FluentActions.Invoking(() => Fit(TrainingData.FromBatches(Once(), 2))).Should().Throw<ArgumentException>()
+            .WithMessage("*enumerated again*Trainer.FitLayers*");
         // the pass that fits has seen all of it
         Mean(model).Should().BeApproximately(x.mean([0L])[0].item<float>(), 1e-3f);
         using var fresh = new RealNvpModel(RealNvpOptions.Tabular(2), 0);
@@ -165,9 +182,12 @@ public partial class LayerFittingTests
         // batches that are there once
         var dead = Batches(x, 50).ToArray();
         foreach (var batch in dead) batch.Dispose();
-        FluentActions.Invoking(() => Fit(TrainingData.FromBatches(dead, 2))).Should().Throw<ArgumentException>().WithMessage("*has been disposed*clone()*Trainer.FitLayers*");
-        FluentActions.Invoking(() => Fit(TrainingData.FromBatches([full([4, 2], float.NaN)], 1))).Should().Throw<ArgumentException>().WithMessage("*NaN*");
-        FluentActions.Invoking(() => Fit(TrainingData.From(cat([x, ones(100, 1)], 1)))).Should().Throw<ArgumentException>().WithMessage("*(N, 2)*");
+        FluentActions.Invoking(() => Fit(TrainingData.FromBatches(dead, 2))).Should().Throw<ArgumentException>()
+            .WithMessage("*has been disposed*clone()*Trainer.FitLayers*");
+        FluentActions.Invoking(() => Fit(TrainingData.FromBatches([full([4, 2], float.NaN)], 1))).Should().Throw<ArgumentException>()
+            .WithMessage("*NaN*");
+        FluentActions.Invoking(() => Fit(TrainingData.From(cat([x, ones(100, 1)], 1)))).Should().Throw<ArgumentException>()
+            .WithMessage("*(N, 2)*");
         FluentActions.Invoking(() => Fit(TrainingData.From(ones(10, 2)))).Should().Throw<ArgumentException>().WithMessage("*constant*");
         model.Standardization.IsFitted.Should().BeFalse();
         Trainer.FitLayers(model, TrainingData.From(x)).Should().BeEmpty();
@@ -187,7 +207,8 @@ public partial class LayerFittingTests
         var first = new Standardization([2]);
         using var flow = new Flow([2], new Chain(first, new Refusing(), new DiagonalScaling([2])));
         using var trainer = new Trainer(flow, brief);
-        FluentActions.Invoking(() => trainer.Fit(TrainingData.From(Data(100, 50, 2)))).Should().Throw<ArgumentException>().WithMessage("*no*");
+        FluentActions.Invoking(() => trainer.Fit(TrainingData.From(Data(100, 50, 2)))).Should().Throw<ArgumentException>()
+            .WithMessage("*no*");
         first.IsFitted.Should().BeFalse();
         first.state_dict()["mean"].abs().max().item<float>().Should().Be(0);
     }

@@ -8,7 +8,8 @@ public class LearningRateScheduleTests
     {
         { new ConstantSchedule { WarmUpSteps = 3 }, """{"kind":"constant","WarmUpSteps":3}""" },
         { new CosineSchedule { Floor = 0.01, WarmUpSteps = 500 }, """{"kind":"cosine","Floor":0.01,"WarmUpSteps":500}""" },
-        { new ExponentialSchedule { Factor = 0.9, Every = 10, Floor = 0.1 }, """{"kind":"exponential","Factor":0.9,"Every":10,"Floor":0.1,"WarmUpSteps":0}""" },
+        { new ExponentialSchedule { Factor = 0.9, Every = 10, Floor = 0.1 },
+            """{"kind":"exponential","Factor":0.9,"Every":10,"Floor":0.1,"WarmUpSteps":0}""" },
         { new StepSchedule { Factor = 0.1, Every = 7 }, """{"kind":"step","Factor":0.1,"Every":7,"Floor":0,"WarmUpSteps":0}""" },
     };
 

@@ -16,13 +16,15 @@ public class MemoryTests
         using var generator = new Generator(1);
         var x = randn([6400, 2], generator: generator);
         using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Couplings = 4, Hidden = 16 }, seed: 0);
-        using var trainer = new Trainer(model, new TrainingOptions { Epochs = 100, MaxSteps = steps, BatchSize = 64, AverageDecay = 0.99, ValidationFraction = 0.1 });
+        using var trainer = new Trainer(model, new TrainingOptions { Epochs = 100, MaxSteps = steps, BatchSize = 64, AverageDecay = 0.99,
+            ValidationFraction = 0.1 });
         long start = 0, most = 0, live = 0;
         trainer.Fit(TrainingData.From(x), progress: new Watch(step =>
         {
             if (step == settled) (start, live) = (ResidentMemory.Now, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
             if (step > settled && step % 20 == 0) most = Math.Max(most, ResidentMemory.Now);
-            if (step > settled) (DisposeScopeManager.Statistics.ThreadTotalLiveCount - live).Should().Be(0, "no step and no validation leaves a tensor");
+            if (step > settled)
+                (DisposeScopeManager.Statistics.ThreadTotalLiveCount - live).Should().Be(0, "no step and no validation leaves a tensor");
         }));
         trainer.Step.Should().Be(steps);
         TestContext.Current.TestOutputHelper?.WriteLine($"{(most - start) / 1e6:F1} MB in {steps - settled} steps");
@@ -37,7 +39,8 @@ public class MemoryTests
         var path = folder.At("training.safetensors");
         var x = randn(200, 2);
         var model = RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 8, FlowBatchNorm = true, Standardize = true };
-        var options = new TrainingOptions { Epochs = 2, BatchSize = 50, ValidationFraction = withAll ? 0.2 : 0, AverageDecay = withAll ? 0.9 : null, CheckpointPath = withAll ? path : null };
+        var options = new TrainingOptions { Epochs = 2, BatchSize = 50, ValidationFraction = withAll ? 0.2 : 0, AverageDecay = withAll ? 0.9
+            : null, CheckpointPath = withAll ? path : null };
         LiveTensors.ChangeOver(() =>
         {
             using var flow = new RealNvpModel(model, seed: 0);

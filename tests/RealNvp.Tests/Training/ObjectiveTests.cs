@@ -8,7 +8,8 @@ namespace RealNvp.Tests.Training;
 /// <summary>What a training does with any objective, seen from inside: steps that nothing waits for, and the layout of files.</summary>
 public class ObjectiveTests
 {
-    private static readonly TrainingOptions options = new() { Epochs = 2, BatchSize = 16, Seed = 3, AverageDecay = 0.9, ValidationFraction = 0, MaxGradientNorm = 1 };
+    private static readonly TrainingOptions options = new() { Epochs = 2, BatchSize = 16, Seed = 3, AverageDecay = 0.9,
+        ValidationFraction = 0, MaxGradientNorm = 1 };
 
     public static TheoryData<string> Objectives => ["likelihood", "weights", "own", "encoder", "reverse KL", "hook"];
 
@@ -31,9 +32,11 @@ public class ObjectiveTests
             var (objective, data) = Make(name);
             var losses = new List<double>();
             using var trainer = new Trainer(flow, objective, options, null, limits);
-            if (name == "hook") trainer.AfterBackward = step => { foreach (var (_, parameter) in step.Parameters) parameter.grad!.mul_(0.5); };
+            if (name == "hook")
+                trainer.AfterBackward = step => { foreach (var (_, parameter) in step.Parameters) parameter.grad!.mul_(0.5); };
             trainer.Fit(data, progress: new Listener(p => losses.Add(p.Loss)));
-            var state = flow.state_dict().Concat(objective.Modules.SelectMany(m => m.Value.state_dict())).ToDictionary(t => t.Key, t => t.Value.clone());
+            var state = flow.state_dict().Concat(objective.Modules.SelectMany(m => m.Value.state_dict())).ToDictionary(t => t.Key,
+                t => t.Value.clone());
             return (losses, state);
         }
     }
@@ -62,11 +65,13 @@ public class ObjectiveTests
         var path = folder.At("beside.safetensors");
         using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Standardize = false, Hidden = 8 }, 1);
         var (objective, data) = Make("encoder");
-        using (var trainer = new Trainer(model, objective, options with { ValidationFraction = null, CheckpointPath = path })) trainer.Fit(data, data);
+        using (var trainer = new Trainer(model, objective, options with { ValidationFraction = null, CheckpointPath = path }))
+            trainer.Fit(data, data);
         using (var file = SafeTensors.Load(path))
         {
             file.Tensors.Keys.Where(k => k.StartsWith("beside/", StringComparison.Ordinal)).Should().BeEquivalentTo(
-                from section in new[] { "model", "average", "best" } from weight in new[] { "weight", "bias" } select $"beside/{section}/encoder/{weight}");
+                from section in new[] { "model", "average", "best" } from weight in new[] { "weight",
+                    "bias" } select $"beside/{section}/encoder/{weight}");
             file.Tensors.Keys.Should().Contain("optimizer/exp_avg.beside/encoder/weight");
             file.Metadata["objective"].Should().Be("encoder");
             file.Metadata["optimizer"].Should().Be("Adam");
@@ -84,7 +89,8 @@ public class ObjectiveTests
         using IOptimizer optimizer = new AdamOptimizer(flow);
         using var scope = NewDisposeScope();
         var (first, second) = (optimizer.StateDict(), optimizer.StateDict());
-        foreach (var key in first.Keys.Where(k => k.StartsWith("exp_avg", StringComparison.Ordinal))) first[key].Handle.Should().Be(second[key].Handle);
+        foreach (var key in first.Keys.Where(k => k.StartsWith("exp_avg", StringComparison.Ordinal)))
+            first[key].Handle.Should().Be(second[key].Handle);
     }
 
     private static PendingLimits Every(int steps) => new(steps, TimeSpan.FromDays(1));
@@ -96,13 +102,15 @@ public class ObjectiveTests
         var rows = TrainingData.From(x);
         switch (name)
         {
-            case "weights": return (Objective.MaximumLikelihood, TrainingData.From(x, null, arange(60).to(float32).DetachFromDisposeScope()));
+            case "weights": return (Objective.MaximumLikelihood,
+                TrainingData.From(x, null, arange(60).to(float32).DetachFromDisposeScope()));
             case "own": return (Objective.From("own", (flow, batch, seed) => flow.TrainingLogProb(batch.X, null, seed).mul(-2)), rows);
             case "reverse KL": return (Objective.ReverseKl(p => p.sub(1).square().sum(1).neg(), 16), TrainingData.None(5));
             case "encoder":
                 manual_seed(6).Dispose();
                 var encoder = nn.Linear(2, 2);
-                return (Objective.From("encoder", (flow, batch, seed) => flow.TrainingLogProb(encoder.call(batch.X), null, seed).neg().add(encoder.call(batch.X).sub(batch.X).square().sum(1)),
+                return (Objective.From("encoder", (flow, batch, seed) => flow.TrainingLogProb(encoder.call(batch.X), null,
+                    seed).neg().add(encoder.call(batch.X).sub(batch.X).square().sum(1)),
                     new Dictionary<string, nn.Module> { ["encoder"] = encoder }, new() { DataAreFlowInputs = false }), rows);
             default: return (Objective.MaximumLikelihood, rows);
         }
@@ -112,7 +120,8 @@ public class ObjectiveTests
     {
         manual_seed(5).Dispose();
         var mask = Mask.Alternating(2);
-        return new Flow([2], new Chain(new AffineCouplingLayer([2], mask, new Mlp(1, 2, 8)), new AffineCouplingLayer([2], !mask, new Mlp(1, 2, 8))));
+        return new Flow([2], new Chain(new AffineCouplingLayer([2], mask, new Mlp(1, 2, 8)),
+            new AffineCouplingLayer([2], !mask, new Mlp(1, 2, 8))));
     }
 
     private sealed class Listener(Action<TrainingProgress> hear) : IProgress<TrainingProgress>

@@ -7,14 +7,17 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Tests.Training;
 
-/// <summary>Training as it runs on a GPU, here on the CPU: losses are fetched late, and the device itself holds back what is not finite.</summary>
+/// <summary>Training as it runs on a GPU, here on the CPU: losses are fetched
+/// late, and the device itself holds back what is not finite.</summary>
 public class PendingStepsTests
 {
     private const int Size = 16;
-    private static readonly TrainingOptions options = new() { Epochs = 1, BatchSize = Size, Seed = 3, ValidationFraction = 0, AverageDecay = 0.9, Schedule = new CosineSchedule { WarmUpSteps = 3 }, WeightNormDecay = 1e-3 };
+    private static readonly TrainingOptions options = new() { Epochs = 1, BatchSize = Size, Seed = 3, ValidationFraction = 0,
+        AverageDecay = 0.9, Schedule = new CosineSchedule { WarmUpSteps = 3 }, WeightNormDecay = 1e-3 };
 
     // what makes the host wait for a GPU
-    private static readonly string[] waits = ["aten::_local_scalar_dense", "aten::item", "aten::is_nonzero", "aten::nonzero", "aten::masked_select", "aten::equal", "aten::unique"];
+    private static readonly string[] waits = ["aten::_local_scalar_dense", "aten::item", "aten::is_nonzero", "aten::nonzero",
+        "aten::masked_select", "aten::equal", "aten::unique"];
 
     public static TheoryData<string> Presets => PresetTable.Names;
 
@@ -78,8 +81,10 @@ public class PendingStepsTests
         using var good = SafeTensors.Load(goodPath);
         failed.Tensors.Keys.Should().BeEquivalentTo(good.Tensors.Keys);
         foreach (var (name, tensor) in good.Tensors)
-            if (!name.StartsWith("random", StringComparison.Ordinal)) failed.Tensors[name].equal(tensor).all().item<bool>().Should().BeTrue(name);
-        failed.Tensors.Keys.Should().Contain(k => k.Contains("exp_avg_sq", StringComparison.Ordinal)).And.Contain(k => k.Contains("running_var", StringComparison.Ordinal));
+            if (!name.StartsWith("random", StringComparison.Ordinal))
+                failed.Tensors[name].equal(tensor).all().item<bool>().Should().BeTrue(name);
+        failed.Tensors.Keys.Should().Contain(k => k.Contains("exp_avg_sq", StringComparison.Ordinal)).And.Contain(k =>
+            k.Contains("running_var", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -102,7 +107,8 @@ public class PendingStepsTests
         using var other = Wobbly();
         using var second = new Trainer(other, options, Every(4));
         using var stop = new CancellationTokenSource();
-        var result = second.Fit(TrainingData.FromBatches(Batches(9), 9), progress: new Heard { After = 3, Then = stop.Cancel }, cancellationToken: stop.Token);
+        var result = second.Fit(TrainingData.FromBatches(Batches(9), 9), progress: new Heard { After = 3, Then = stop.Cancel },
+            cancellationToken: stop.Token);
         (result.Reason, result.Step).Should().Be((StopReason.Cancelled, 4L), "the steps that were heard of together were taken together");
     }
 
@@ -123,7 +129,8 @@ public class PendingStepsTests
             }
         }
         // heard of the last steps, before the end of the epoch
-        trainer.Fit(TrainingData.FromBatches(Counting(), 10), progress: new Heard { After = 10, Then = () => counts.Add(HostFetch.Count) }).Step.Should().Be(10);
+        trainer.Fit(TrainingData.FromBatches(Counting(), 10),
+            progress: new Heard { After = 10, Then = () => counts.Add(HostFetch.Count) }).Step.Should().Be(10);
         (HostFetch.Count - counts[^1]).Should().BeLessThanOrEqualTo(6, "the round trip at the end of an epoch waits a few times");
         counts.Zip(counts.Skip(1)).Select(c => c.Second - c.First).Should().Equal(0, 0, 0, 1, 0, 0, 0, 1, 0, 1);
     }
@@ -210,7 +217,8 @@ public class PendingStepsTests
                 stop.Cancel();
                 yield return batches.FirstOrDefault()?.alias() ?? zeros(Size, 4);
             }
-            trainer.Fit(TrainingData.FromBatches(Given(), 11), progress: listener, cancellationToken: stop.Token).Reason.Should().Be(StopReason.Cancelled);
+            trainer.Fit(TrainingData.FromBatches(Given(), 11), progress: listener, cancellationToken: stop.Token).Reason.Should()
+                .Be(StopReason.Cancelled);
         }
         catch (NonFiniteException e) { error = e; }
         foreach (var (name, tensor) in flow.state_dict()) tensor.isfinite().all().item<bool>().Should().BeTrue(name);
@@ -221,7 +229,8 @@ public class PendingStepsTests
     private static Flow Wobbly()
     {
         manual_seed(5);
-        return new Flow([4], new Chain(new Wobble(), new FlowBatchNorm([4]), new AffineCouplingLayer([4], Mask.FirstHalf(4), new Mlp(2, 4, 8)), new AffineCouplingLayer([4], !Mask.FirstHalf(4), new Mlp(2, 4, 8))));
+        return new Flow([4], new Chain(new Wobble(), new FlowBatchNorm([4]), new AffineCouplingLayer([4], Mask.FirstHalf(4),
+            new Mlp(2, 4, 8)), new AffineCouplingLayer([4], !Mask.FirstHalf(4), new Mlp(2, 4, 8))));
     }
 
     private sealed class Heard : IProgress<TrainingProgress>
@@ -255,7 +264,8 @@ public class PendingStepsTests
 
         public Wobble() : base(nameof(Wobble)) => RegisterComponents();
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x, SumExamples(x.mul(weight).abs().sqrt()).mul(0));
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) =>
+            (x, SumExamples(x.mul(weight).abs().sqrt()).mul(0));
 
         protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => ForwardCore(z, pass);
     }

@@ -18,7 +18,9 @@ public partial class ReversibleTests
         {
             manual_seed(5);
             // 30 couplings that multiply by up to e² and divide again lose digits of float32
-            Bijection[] layers = images ? Steps(30) : [.. Enumerable.Range(0, 30).Select(Bijection (i) => new AffineCouplingLayer([4], i % 2 == 0 ? Mask.FirstHalf(4) : !Mask.FirstHalf(4), new ResidualMlp(2, 4, 8, 1)))];
+            Bijection[] layers = images ? Steps(30)
+                : [.. Enumerable.Range(0, 30).Select(Bijection (i) => new AffineCouplingLayer([4], i % 2 == 0 ? Mask.FirstHalf(4)
+                : !Mask.FirstHalf(4), new ResidualMlp(2, 4, 8, 1)))];
             using var flow = new Flow(images ? [4, 2, 2] : [4], new Chain(layers));
             RandomWeights.Draw(flow, 4, 0.35);
             flow.ReversibleTraining = reversible;
@@ -34,7 +36,8 @@ public partial class ReversibleTests
             flow.ReversibleDrift.Should().BeLessThanOrEqualTo(ReversibleSession.Limit(float32), "more inputs are kept with each step");
         }
         var size = gradients[0].Max(Largest);
-        for (var i = 0; i < gradients[0].Length; i++) Largest(gradients[1][i].sub(gradients[0][i])).Should().BeLessThanOrEqualTo(1e-5 * size);
+        for (var i = 0; i < gradients[0].Length; i++)
+            Largest(gradients[1][i].sub(gradients[0][i])).Should().BeLessThanOrEqualTo(1e-5 * size);
     }
 
     [Fact]
@@ -54,7 +57,8 @@ public partial class ReversibleTests
     public void A_layer_that_hides_its_random_numbers_is_refused()
     {
         using var scope = NewDisposeScope();
-        using var flow = new Flow([4], new Chain(new DiagonalScaling([4]), new AffineCouplingLayer([4], Mask.FirstHalf(4), new Noisy()))) { ReversibleTraining = true };
+        using var flow = new Flow([4], new Chain(new DiagonalScaling([4]), new AffineCouplingLayer([4], Mask.FirstHalf(4),
+            new Noisy()))) { ReversibleTraining = true };
         var loss = () => flow.NegativeLogLikelihood(randn(3, 4));
         loss.Should().Throw<InvalidOperationException>().WithMessage("*drew random numbers*IsRepeatable*");
     }
@@ -63,7 +67,8 @@ public partial class ReversibleTests
     public void What_goes_wrong_in_a_backward_pass_is_thrown()
     {
         using var scope = NewDisposeScope();
-        using var flow = new Flow([4], new Chain(new DiagonalScaling([4]), new AffineCouplingLayer([4], Mask.FirstHalf(4), new ResidualMlp(2, 4, 8, 1)))) { ReversibleTraining = true };
+        using var flow = new Flow([4], new Chain(new DiagonalScaling([4]), new AffineCouplingLayer([4], Mask.FirstHalf(4),
+            new ResidualMlp(2, 4, 8, 1)))) { ReversibleTraining = true };
         var loss = flow.NegativeLogLikelihood(randn(3, 4));
         flow.eval();
         loss.backward();

@@ -13,12 +13,14 @@ public partial class ReversibleTests
     {
         var (shallow, deep, plain) = (Working("glow32_b16", true), Working("glow32_k32_b16", true), Working("glow32_k32_b16", false));
         Assert.SkipWhen(shallow is null || deep is null || plain is null, "this system does not tell how much native memory is in use");
-        TestContext.Current.TestOutputHelper?.WriteLine($"{shallow / 1e6:F2} MB for K = 8, {deep / 1e6:F2} for K = 32, {plain / 1e6:F2} in ordinary training");
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{shallow / 1e6:F2} MB for K = 8, {deep / 1e6:F2} for K = 32, {plain / 1e6:F2} in ordinary training");
         deep.Should().BeLessThanOrEqualTo((long)(1.1 * shallow!.Value));
         plain.Should().BeGreaterThan(10 * deep!.Value);
     }
 
-    // The gradients of weights come one by one, so they are not all there when the most is in use: what is measured beyond them is the least that it can be.
+    // The gradients of weights come one by one, so they are not all there when the
+    // most is in use: what is measured beyond them is the least that it can be.
     // Without them, it is what it is.
     [SlowFact]
     public void Activations_of_Glow_with_four_times_the_steps_take_no_more_memory()
@@ -68,7 +70,8 @@ public partial class ReversibleTests
         try
         {
             var (shallow, deep, plain) = (Peak(4, true), Peak(16, true), Peak(16, false));
-            TestContext.Current.TestOutputHelper?.WriteLine($"{shallow / 1e6:F1} MB for 4 couplings, {deep / 1e6:F1} for 16, {plain / 1e6:F1} in ordinary training");
+            TestContext.Current.TestOutputHelper?.WriteLine(
+                $"{shallow / 1e6:F1} MB for 4 couplings, {deep / 1e6:F1} for 16, {plain / 1e6:F1} in ordinary training");
             plain.Should().BeGreaterThan(4 * deep);
             deep.Should().BeLessThan(shallow + (shallow / 10));
         }
@@ -78,7 +81,8 @@ public partial class ReversibleTests
     private static long Peak(int couplings, bool reversible)
     {
         using var scope = NewDisposeScope();
-        Bijection[] layers = [.. Enumerable.Range(0, couplings).Select(Bijection (i) => new AffineCouplingLayer([4], i % 2 == 0 ? Mask.FirstHalf(4) : !Mask.FirstHalf(4), new ResidualMlp(2, 4, 64, 2)))];
+        Bijection[] layers = [.. Enumerable.Range(0, couplings).Select(Bijection (i) => new AffineCouplingLayer([4], i % 2 == 0
+            ? Mask.FirstHalf(4) : !Mask.FirstHalf(4), new ResidualMlp(2, 4, 64, 2)))];
         using var flow = new Flow([4], new Chain(layers)) { ReversibleTraining = reversible };
         var x = randn(20_000, 4);
         void Step()

@@ -32,8 +32,11 @@ public partial class ReversibleTests
                 loss.backward();
                 results.Add((loss.to(float64).item<double>(), leaf?.grad));
             }
-            results[1].Loss.Should().BeApproximately(results[0].Loss, tolerance * Math.Max(1, Math.Abs(results[0].Loss)), "the loss of step {0}", step);
-            if (context is not null) Largest(results[1].Context!.sub(results[0].Context!)).Should().BeLessThanOrEqualTo(tolerance * Largest(results[0].Context!), "the gradient of the context in step {0}", step);
+            results[1].Loss.Should().BeApproximately(results[0].Loss, tolerance * Math.Max(1, Math.Abs(results[0].Loss)),
+                "the loss of step {0}", step);
+            if (context is not null)
+                Largest(results[1].Context!.sub(results[0].Context!)).Should().BeLessThanOrEqualTo(tolerance * Largest(results[0].Context!),
+                    "the gradient of the context in step {0}", step);
             var expected = plain.named_parameters().ToDictionary(p => p.name, p => p.parameter);
             var size = Math.Sqrt(expected.Values.Sum(p => p.grad?.square().sum().to(float64).item<double>() ?? 0));
             foreach (var (key, parameter) in reversible.named_parameters())
@@ -44,12 +47,16 @@ public partial class ReversibleTests
                     Largest(none).Should().Be(0, "the loss does not depend on {0}", key);
                     continue;
                 }
-                (parameter.grad is null).Should().Be(expected[key].grad is null, "{0} has a gradient where it has one in ordinary training", key);
-                if (parameter.grad is not null) Largest(parameter.grad.sub(expected[key].grad!)).Should().BeLessThanOrEqualTo(tolerance * size, "the gradient of {0} in step {1}", key, step);
+                (parameter.grad is null).Should().Be(expected[key].grad is null, "{0} has a gradient where it has one in ordinary training",
+                    key);
+                if (parameter.grad is not null)
+                    Largest(parameter.grad.sub(expected[key].grad!)).Should().BeLessThanOrEqualTo(tolerance * size,
+                        "the gradient of {0} in step {1}", key, step);
             }
             var state = plain.state_dict();
             foreach (var (key, buffer) in reversible.named_buffers())
-                Largest(buffer.to(float64).sub(state[key].to(float64))).Should().BeLessThanOrEqualTo(tolerance * Math.Max(1, Largest(state[key])), "{0} after step {1}", key, step);
+                Largest(buffer.to(float64).sub(state[key].to(float64))).Should()
+                    .BeLessThanOrEqualTo(tolerance * Math.Max(1, Largest(state[key])), "{0} after step {1}", key, step);
             reversible.ReversibleDrift.Should().BeLessThan(ReversibleSession.Limit(x.dtype));
             using (no_grad())
                 foreach (var (key, parameter) in reversible.named_parameters())
@@ -71,7 +78,8 @@ public partial class ReversibleTests
 
     // as Glow's, whose ActNorm and 1×1 convolution run together
     private static Bijection[] Steps(int count) =>
-        [.. Enumerable.Range(0, count).SelectMany(IEnumerable<Bijection> (_) => [new ActNorm([4, 2, 2]), new InvertibleLinear([4, 2, 2]), new AffineCouplingLayer([4, 2, 2], Mask.ChannelWise(4), new GlowConvNet(2, 4, 8))])];
+        [.. Enumerable.Range(0, count).SelectMany(IEnumerable<Bijection> (_) => [new ActNorm([4, 2, 2]), new InvertibleLinear([4, 2, 2]),
+            new AffineCouplingLayer([4, 2, 2], Mask.ChannelWise(4), new GlowConvNet(2, 4, 8))])];
 
     /// <summary>A smooth density whose gradients mean something, of latents some of which are on circles.</summary>
     private sealed class OnCircles : Density
@@ -86,6 +94,7 @@ public partial class ReversibleTests
 
         protected override Tensor LogProbCore(Tensor z, Tensor? context) => z.sub(0.3).square().flatten(1).sum(1).neg();
 
-        protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context) => throw new NotSupportedException();
+        protected override Tensor SampleCore(long count, double temperature, ScalarType dtype, Device device, Generator? generator,
+            Tensor? context) => throw new NotSupportedException();
     }
 }

@@ -13,8 +13,10 @@ public partial class ReversibleTests
 
     public static TheoryData<string> Layers => LayerTable.Names;
 
-    [Theory, InlineData("Tabular, context"), InlineData("Grey28x28"), InlineData("Cifar10"), InlineData("Image, odd last scale, context, additive"), InlineData("NICE, Tabular"), InlineData("Spline, Tabular"),
-        InlineData("MAF, Tabular"), InlineData("MAF, mixture, plain blocks"), InlineData("IAF, Tabular"), InlineData("Glow, CelebAHq256x256"), InlineData("Glow, continuous, context, plain matrices, fixed priors")]
+    [Theory, InlineData("Tabular, context"), InlineData("Grey28x28"), InlineData("Cifar10"),
+        InlineData("Image, odd last scale, context, additive"), InlineData("NICE, Tabular"), InlineData("Spline, Tabular"),
+        InlineData("MAF, Tabular"), InlineData("MAF, mixture, plain blocks"), InlineData("IAF, Tabular"),
+            InlineData("Glow, CelebAHq256x256"), InlineData("Glow, continuous, context, plain matrices, fixed priors")]
     public void Gradients_statistics_and_losses_of_presets_are_those_of_ordinary_training(string name) => OfPreset(name);
 
     [SlowTheory, MemberData(nameof(Presets))]
@@ -52,9 +54,11 @@ public partial class ReversibleTests
             else
             {
                 // nothing may cut a circle: shifts go round it
-                Bijection[] Shifts(IEnumerable<Circle> circles) => [.. circles.Select(c => new CircularShift(row.Shape, [c.Feature], c.Low, c.High))];
+                Bijection[] Shifts(IEnumerable<Circle> circles) =>
+                    [.. circles.Select(c => new CircularShift(row.Shape, [c.Feature], c.Low, c.High))];
                 var after = made.CirclesThrough(made.CircularFeatures);
-                flow = new Flow(row.Shape, new Chain([.. Shifts(made.CircularFeatures), new Chain(made), .. Shifts(after)]), new OnCircles(row.Shape, after));
+                flow = new Flow(row.Shape, new Chain([.. Shifts(made.CircularFeatures), new Chain(made), .. Shifts(after)]),
+                    new OnCircles(row.Shape, after));
             }
             RandomWeights.Draw(flow, 3);
             flow.to(float64);
@@ -65,7 +69,8 @@ public partial class ReversibleTests
         using var reversible = Build();
         using var generator = new Generator(4);
         var x = rand(row.Shape.WithBatch(5), dtype: float64, generator: generator).mul(0.5).add(0.1);
-        Compare(plain, reversible, x, plain.ContextSize > 0 ? randn([5, plain.ContextSize], dtype: float64, generator: generator) : null, 1e-10);
+        Compare(plain, reversible, x, plain.ContextSize > 0 ? randn([5, plain.ContextSize], dtype: float64, generator: generator)
+            : null, 1e-10);
     }
 
     [Fact]
@@ -108,7 +113,8 @@ public partial class ReversibleTests
     public void Two_losses_before_their_backward_passes_each_use_their_own_statistics()
     {
         using var scope = NewDisposeScope();
-        var (first, second) = (PresetTable.Examples(PresetTable.All["Cifar10"], 4), PresetTable.Examples(PresetTable.All["Cifar10"], 4, seed: 6));
+        var (first, second) = (PresetTable.Examples(PresetTable.All["Cifar10"], 4), PresetTable.Examples(PresetTable.All["Cifar10"], 4,
+            seed: 6));
         var gradients = new List<Tensor[]>();
         foreach (var reversible in new[] { false, true })
         {
@@ -119,7 +125,8 @@ public partial class ReversibleTests
             gradients.Add([.. model.parameters().Select(p => p.grad!.clone())]);
         }
         var size = gradients[0].Max(Largest);
-        for (var i = 0; i < gradients[0].Length; i++) Largest(gradients[1][i].sub(gradients[0][i])).Should().BeLessThanOrEqualTo(1e-10 * size);
+        for (var i = 0; i < gradients[0].Length; i++)
+            Largest(gradients[1][i].sub(gradients[0][i])).Should().BeLessThanOrEqualTo(1e-10 * size);
     }
 
     [Fact]
@@ -127,7 +134,8 @@ public partial class ReversibleTests
     {
         using var scope = NewDisposeScope();
         manual_seed(1);
-        using var layer = new Chain(new ActNorm([4]), new AffineCouplingLayer([4], Mask.FirstHalf(4), new ResidualMlp(2, 4, 8, 1)), new InvertibleLinear([4]), new AffineCouplingLayer([4], !Mask.FirstHalf(4), new ResidualMlp(2, 4, 8, 1)));
+        using var layer = new Chain(new ActNorm([4]), new AffineCouplingLayer([4], Mask.FirstHalf(4), new ResidualMlp(2, 4, 8, 1)),
+            new InvertibleLinear([4]), new AffineCouplingLayer([4], !Mask.FirstHalf(4), new ResidualMlp(2, 4, 8, 1)));
         RandomWeights.Draw(layer, 1);
         layer.to(float64);
         var (x, weights, rows) = (randn([5, 4], dtype: float64), rand([5, 4], dtype: float64), rand([5], dtype: float64));
@@ -145,7 +153,8 @@ public partial class ReversibleTests
         var session = new ReversibleSession();
         var (expected, actual) = (Gradients(null), Gradients(session));
         session.Drift.Should().BePositive("the walk took place").And.BeLessThan(1e-12);
-        for (var i = 0; i < expected.Length; i++) Largest(actual[i].sub(expected[i])).Should().BeLessThanOrEqualTo(1e-10 * Largest(expected[i]));
+        for (var i = 0; i < expected.Length; i++)
+            Largest(actual[i].sub(expected[i])).Should().BeLessThanOrEqualTo(1e-10 * Largest(expected[i]));
     }
 
     [Theory, InlineData(false), InlineData(true)]
@@ -193,7 +202,8 @@ public partial class ReversibleTests
             Flow Build()
             {
                 manual_seed(3);
-                var flow = new Flow([4, 2, 2], new Chain(new DiagonalScaling([4, 2, 2]), new Inverted(Layer()), new DiagonalScaling([4, 2, 2])));
+                var flow = new Flow([4, 2, 2], new Chain(new DiagonalScaling([4, 2, 2]), new Inverted(Layer()),
+                    new DiagonalScaling([4, 2, 2])));
                 RandomWeights.Draw(flow, 3);
                 flow.to(dtype);
                 return flow;
@@ -214,7 +224,8 @@ public partial class ReversibleTests
         {
             using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Couplings = 4, Hidden = 8, FlowBatchNorm = true }, seed: 0);
             model.to(float64);
-            using var trainer = new Trainer(model, new TrainingOptions { Epochs = 3, BatchSize = 16, ValidationFraction = 0, Reversible = reversible });
+            using var trainer = new Trainer(model, new TrainingOptions { Epochs = 3, BatchSize = 16, ValidationFraction = 0,
+                Reversible = reversible });
             var drifts = new List<double?>();
             var result = trainer.Fit(TrainingData.From(x.to(float64)), progress: new Watch(p => drifts.Add(p.ReversibleDrift)));
             losses.Add([.. result.History.Select(h => h.Loss)]);

@@ -39,7 +39,8 @@ public sealed class RoundTripTests
         var asked = flow.Evaluate(x, tryInverse: true);
         asked.RoundTripError.Should().BeGreaterThan(0.1);
         asked.Warnings.Should().ContainSingle().Which.Should().Contain("(Wrong)");
-        flow.Evaluate(x).Should().Match<Evaluation>(e => e.RoundTripError == null && e.Warnings.Count == 0 && e.MeanLogProb == asked.MeanLogProb);
+        flow.Evaluate(x).Should().Match<Evaluation>(e => e.RoundTripError == null && e.Warnings.Count == 0
+            && e.MeanLogProb == asked.MeanLogProb);
     }
 
     [Fact]
@@ -54,7 +55,8 @@ public sealed class RoundTripTests
     public void A_spline_whose_bound_is_far_beyond_the_data_loses_the_digits()
     {
         using var scope = NewDisposeScope();
-        using var flow = Around(Spline(Mask.FirstHalf(2)), Spline(!Mask.FirstHalf(2)), Spline(Mask.FirstHalf(2)), Spline(!Mask.FirstHalf(2)));
+        using var flow = Around(Spline(Mask.FirstHalf(2)), Spline(!Mask.FirstHalf(2)), Spline(Mask.FirstHalf(2)),
+            Spline(!Mask.FirstHalf(2)));
         using var trainer = new Trainer(flow, options with { Epochs = 30, LearningRate = 1e-2, ValidationFraction = null });
         var result = trainer.Fit(TrainingData.From(randn(512, 2)));
         result.Warnings.Should().ContainSingle().Which.Should().Match("*not invertible*CouplingLayer*");
@@ -126,7 +128,8 @@ public sealed class RoundTripTests
 
         protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.mul(s.exp()), s.sum().expand(x.shape[0]));
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z.mul(s.exp()), s.sum().neg().expand(z.shape[0]));
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) =>
+            (z.mul(s.exp()), s.sum().neg().expand(z.shape[0]));
     }
 
     private sealed class Nested : Bijection
@@ -148,7 +151,8 @@ public sealed class RoundTripTests
     {
         protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.mul(2), full(x.shape[0], 2 * Math.Log(2)));
 
-        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => throw new NotSupportedException("There is no way back.".ToLowerInvariant());
+        protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) =>
+            throw new NotSupportedException("There is no way back.".ToLowerInvariant());
     }
 
     private sealed class Counting(bool fast) : Bijection(nameof(Counting), [2])

@@ -45,7 +45,8 @@ public class ScalingTests
             using var loaded = FlowModel.Load(folder.At("model.safetensors"));
             loaded.Evaluate(x, given).MeanLogProb.Should().Be(scores[^1], "it is in the file");
             // and it is not fitted again
-            using (var trainer = new Trainer(loaded, brief with { LearningRate = 1e-12, Epochs = 1 })) trainer.Fit(TrainingData.From(x, given * 2));
+            using (var trainer = new Trainer(loaded, brief with { LearningRate = 1e-12, Epochs = 1 }))
+                trainer.Fit(TrainingData.From(x, given * 2));
             loaded.Evaluate(x, given).MeanLogProb.Should().BeApproximately(scores[^1], 1e-5);
         }
         scores.Should().OnlyContain(s => Math.Abs(s - scores[0]) < 1e-3);
@@ -56,7 +57,8 @@ public class ScalingTests
     {
         using var scope = NewDisposeScope();
         using var encoder = new ContextStandardization(2);
-        using var flow = new Flow([2], new AffineCouplingLayer([2], Mask.Alternating(2), new ResidualMlp(1, 2, 8, 1, 2)), contextEncoder: encoder);
+        using var flow = new Flow([2], new AffineCouplingLayer([2], Mask.Alternating(2), new ResidualMlp(1, 2, 8, 1, 2)),
+            contextEncoder: encoder);
         var context = stack([full([60], 7.0), arange(60, dtype: float64) + 2000], 1);
         using (var trainer = new Trainer(flow, brief)) trainer.Fit(TrainingData.From(randn(60, 2), context));
         encoder.IsFitted.Should().BeTrue();
@@ -64,8 +66,10 @@ public class ScalingTests
         features.dtype.Should().Be(float32);
         features.select(1, 0).abs().max().item<float>().Should().Be(0, "a constant number is centred");
         features.select(1, 1).std(unbiased: false).item<float>().Should().BeApproximately(1, 1e-4f);
-        FluentActions.Invoking(() => flow.LogProb(randn(60, 2), context.to(int64))).Should().Throw<ArgumentException>().WithMessage("*floating-point dtype; got Int64*");
-        FluentActions.Invoking(() => flow.LogProb(randn(60, 2), context * float.NaN)).Should().Throw<ArgumentException>().WithMessage("*finite*");
+        FluentActions.Invoking(() => flow.LogProb(randn(60, 2), context.to(int64))).Should().Throw<ArgumentException>()
+            .WithMessage("*floating-point dtype; got Int64*");
+        FluentActions.Invoking(() => flow.LogProb(randn(60, 2), context * float.NaN)).Should().Throw<ArgumentException>()
+            .WithMessage("*finite*");
         FluentActions.Invoking(() => flow.Sample(2, context[.., ..1])).Should().Throw<ArgumentException>();
         encoder.Fit(context + 100);
         encoder.call(context + 100).mean().abs().item<float>().Should().BeLessThan(1e-4f);
@@ -78,7 +82,9 @@ public class ScalingTests
         foreach (var options in tables.Values.Append(RealNvpOptions.Tabular(3) with { ContextSize = 1 }))
         {
             var old = System.Text.Json.Nodes.JsonNode.Parse(options.ToJson())!.AsObject();
-            foreach (var member in new[] { nameof(ModelOptions.StandardizeContext), nameof(ModelOptions.Scaling), nameof(ModelOptions.TailThreshold) }) old.Remove(member).Should().BeTrue();
+            foreach (var member in new[] { nameof(ModelOptions.StandardizeContext), nameof(ModelOptions.Scaling),
+                    nameof(ModelOptions.TailThreshold) })
+                old.Remove(member).Should().BeTrue();
             var text = old.ToJsonString();
             ModelOptions read = options switch
             {
@@ -90,8 +96,10 @@ public class ScalingTests
             };
             (read.StandardizeContext, read.Scaling, read.TailThreshold).Should().Be((false, FeatureScaling.Moments, null));
         }
-        FluentActions.Invoking(() => new RealNvpModel(RealNvpOptions.Toy2D with { TailThreshold = 0 })).Should().Throw<ArgumentException>().WithMessage("*TailThreshold must be in 0.1 ... 1000000: below, samples*got 0.*");
-        FluentActions.Invoking(() => new GlowModel(GlowOptions.Digits8x8 with { TailThreshold = 3 })).Should().Throw<ArgumentException>().WithMessage("*vectors of continuous data only*");
+        FluentActions.Invoking(() => new RealNvpModel(RealNvpOptions.Toy2D with { TailThreshold = 0 })).Should().Throw<ArgumentException>()
+            .WithMessage("*TailThreshold must be in 0.1 ... 1000000: below, samples*got 0.*");
+        FluentActions.Invoking(() => new GlowModel(GlowOptions.Digits8x8 with { TailThreshold = 3 })).Should().Throw<ArgumentException>()
+            .WithMessage("*vectors of continuous data only*");
     }
 
     [Theory, InlineData(1e4), InlineData(1e6), InlineData(1e8), InlineData(-1e30)]
@@ -104,13 +112,15 @@ public class ScalingTests
         x.index_put_((float)far, TensorIndex.Single(7), TensorIndex.Single(1));
         foreach (var tail in new double?[] { null, 3 })
         {
-            using var model = new RealNvpModel(RealNvpOptions.Tabular(3) with { Couplings = 2, Hidden = 8, Scaling = FeatureScaling.Quantiles, TailThreshold = tail }, 0);
+            using var model = new RealNvpModel(RealNvpOptions.Tabular(3) with { Couplings = 2, Hidden = 8,
+                Scaling = FeatureScaling.Quantiles, TailThreshold = tail }, 0);
             var heard = new Heard();
             if (Math.Abs(far) < 1e20)
             {
                 using var trainer = new Trainer(model, brief);
                 var warnings = trainer.Fit(TrainingData.From(x), progress: heard).Warnings;
-                warnings.Should().ContainSingle().Which.Should().Match("Column 1 holds * in row 7, * FeatureScaling.Quantiles and TailThreshold = 3.");
+                warnings.Should().ContainSingle().Which.Should()
+                    .Match("Column 1 holds * in row 7, * FeatureScaling.Quantiles and TailThreshold = 3.");
                 heard.Warnings.Should().Equal(warnings);
             }
             else Trainer.FitLayers(model, TrainingData.From(x));
@@ -119,7 +129,9 @@ public class ScalingTests
             var (scale, wanted) = (model.Standardization!.state_dict()["log_std"], without.state_dict()["log_std"]);
             scale.sub(wanted).abs().max().item<float>().Should().BeLessThan(0.02f);
             wanted.abs().max().item<float>().Should().BeLessThan(0.2f, "the scale is that of a normal");
-            if (tail is not null) ((Chain)model.Bijection).Layers[1].Forward(model.Standardization.Forward(x).Value).Value.abs().max().item<float>().Should().BeLessThan(300);
+            if (tail is not null)
+                ((Chain)model.Bijection).Layers[1].Forward(model.Standardization.Forward(x).Value).Value.abs().max().item<float>().Should()
+                    .BeLessThan(300);
         }
     }
 
@@ -138,7 +150,8 @@ public class ScalingTests
         }
         using var model = new RealNvpModel(RealNvpOptions.Tabular(3) with { Couplings = 2, Hidden = 8 }, 0);
         using var trainer = new Trainer(model, brief with { Epochs = 1 });
-        trainer.Fit(TrainingData.FromBatches(Loader(), 5)).Warnings.Should().Contain(w => w.StartsWith("Column 2 holds 1E+06 in row 157,", StringComparison.Ordinal));
+        trainer.Fit(TrainingData.FromBatches(Loader(), 5)).Warnings.Should().Contain(w => w.StartsWith("Column 2 holds 1E+06 in row 157,",
+            StringComparison.Ordinal));
     }
 
     [Fact]
@@ -147,7 +160,8 @@ public class ScalingTests
         using var scope = NewDisposeScope();
         using var generator = new Generator(2);
         var normal = randn([3000, 1], generator: generator);
-        var x = cat([normal, normal.exp(), normal.mul(1e-6), rand([3000, 1], generator: generator).lt(0.02).to(float32), randint(2000, 2025, [3000, 1], generator: generator).to(float32)], 1);
+        var x = cat([normal, normal.exp(), normal.mul(1e-6), rand([3000, 1], generator: generator).lt(0.02).to(float32),
+            randint(2000, 2025, [3000, 1], generator: generator).to(float32)], 1);
         using var model = new RealNvpModel(RealNvpOptions.Tabular(5) with { Couplings = 2, Hidden = 8, ContextSize = 5 }, 0);
         using var trainer = new Trainer(model, brief with { Epochs = 1 });
         trainer.Fit(TrainingData.From(x, x)).Warnings.Should().BeEmpty();
@@ -164,17 +178,21 @@ public class ScalingTests
         }
         var context = randn(40, 1);
         context.index_put_(1e5f, TensorIndex.Single(3), TensorIndex.Single(0));
-        Fit(new RealNvpModel(RealNvpOptions.Tabular(2) with { ContextSize = 1, Couplings = 2 }, 0), randn(40, 2), context).Warnings.Should().ContainSingle().Which.Should().StartWith("Context column 0 holds 100000 in row 3");
+        Fit(new RealNvpModel(RealNvpOptions.Tabular(2) with { ContextSize = 1, Couplings = 2 }, 0), randn(40, 2), context).Warnings.Should()
+            .ContainSingle().Which.Should().StartWith("Context column 0 holds 100000 in row 3");
         // all but one are equal
         var lone = cat([randn(40, 1), full([40, 1], 5f)], 1);
         lone.index_put_(5.001f, TensorIndex.Single(7), TensorIndex.Single(1));
-        Fit(new RealNvpModel(RealNvpOptions.Tabular(2) with { Couplings = 2 }, 0), lone).Warnings.Should().ContainSingle().Which.Should().StartWith("Column 1 holds 5.001 in row 7, while all other values are 5.");
+        Fit(new RealNvpModel(RealNvpOptions.Tabular(2) with { Couplings = 2 }, 0), lone).Warnings.Should().ContainSingle().Which.Should()
+            .StartWith("Column 1 holds 5.001 in row 7, while all other values are 5.");
         // half of the values are equal
         var flag = zeros(40, 2).add(randn(40, 2).mul(tensor([0f, 1f])));
         flag.index_put_(9f, TensorIndex.Single(4), TensorIndex.Single(0));
-        Fit(new RealNvpModel(RealNvpOptions.Tabular(2) with { Couplings = 2 }, 0), flag).Warnings.Should().ContainSingle().Which.Should().StartWith("Column 0 holds 9 in row 4");
+        Fit(new RealNvpModel(RealNvpOptions.Tabular(2) with { Couplings = 2 }, 0), flag).Warnings.Should().ContainSingle().Which.Should()
+            .StartWith("Column 0 holds 9 in row 4");
         var seconds = stack([arange(0, 40, dtype: float64) + 1.7e9, randn(40, dtype: float64)], 1);
-        Fit(new Flow([2], new Chain(new ActNorm([2]), new InvertibleLinear([2]))), seconds).Warnings[0].Should().Match("Column 0 has values near 1.7E+09 *float32 has steps of 128*Standardization*");
+        Fit(new Flow([2], new Chain(new ActNorm([2]), new InvertibleLinear([2]))), seconds).Warnings[0].Should()
+            .Match("Column 0 has values near 1.7E+09 *float32 has steps of 128*Standardization*");
         Fit(new Flow([2], new Chain(new Standardization([2]), new DiagonalScaling([2]))), seconds).Warnings.Should().BeEmpty();
     }
 
@@ -190,7 +208,8 @@ public class ScalingTests
             foreach (var part in x.split(70_000)) sample.Add(part);
             var q = sample.Quantiles(0.25, 0.5, 0.9);
             var wanted = quantile(x.narrow(0, 0, Math.Min(rows, 1000)), tensor([0.25, 0.5, 0.9], float64), 0);
-            if (rows > 1000) q.sub(tensor(new double[,] { { -0.6745 }, { 0 }, { 1.2816 } })).abs().max().item<double>().Should().BeLessThan(0.02);
+            if (rows > 1000)
+                q.sub(tensor(new double[,] { { -0.6745 }, { 0 }, { 1.2816 } })).abs().max().item<double>().Should().BeLessThan(0.02);
             else q.sub(wanted).abs().max().item<double>().Should().BeLessThan(1e-12);
         }
     }
@@ -201,7 +220,8 @@ public class ScalingTests
         using var scope = NewDisposeScope();
         using var layer = new Standardization([2]);
         var x = randn(50, 2, dtype: float64).mul(tensor([1.0, 1e-40]));
-        FluentActions.Invoking(() => layer.Fit(x)).Should().Throw<ArgumentException>().WithMessage("*feature 1 has the centre * and the scale *Float32 cannot hold*model.to(torch.float64)*");
+        FluentActions.Invoking(() => layer.Fit(x)).Should().Throw<ArgumentException>()
+            .WithMessage("*feature 1 has the centre * and the scale *Float32 cannot hold*model.to(torch.float64)*");
         layer.IsFitted.Should().BeFalse();
         layer.to(float64);
         layer.Fit(x);

@@ -7,7 +7,8 @@ namespace RealNvp.Tests.Training;
 
 public class TrainerTests
 {
-    private static readonly TrainingOptions few = new() { Epochs = 4, BatchSize = 32, LearningRate = 2e-3, Seed = 3, ValidationFraction = 0.2, AverageDecay = 0.95, Schedule = new CosineSchedule { WarmUpSteps = 5 } };
+    private static readonly TrainingOptions few = new() { Epochs = 4, BatchSize = 32, LearningRate = 2e-3, Seed = 3,
+        ValidationFraction = 0.2, AverageDecay = 0.95, Schedule = new CosineSchedule { WarmUpSteps = 5 } };
 
     public static TheoryData<string> Presets => PresetTable.Names;
 
@@ -20,7 +21,8 @@ public class TrainerTests
         using var model = options.NewModel();
         var x = options.Levels > 0 ? Integers(options) : options.IsImage ? randn(options.Shape.WithBatch(96)) : Moons(96, options.Shape[0]);
         var context = options.ContextSize > 0 ? randn(96, options.ContextSize) : null;
-        using var trainer = new Trainer(model, TrainingOptions.For(options) with { Epochs = 6, ValidationFraction = 0, BatchSize = 32, Schedule = new ConstantSchedule() });
+        using var trainer = new Trainer(model, TrainingOptions.For(options) with { Epochs = 6, ValidationFraction = 0, BatchSize = 32,
+            Schedule = new ConstantSchedule() });
         var result = trainer.Fit(TrainingData.From(x, context));
         result.Reason.Should().Be(StopReason.Finished);
         result.Step.Should().Be(18);
@@ -37,7 +39,8 @@ public class TrainerTests
             var value = first;
             foreach (var layer in layers) value = layer.Forward(value, layer.ContextSize > 0 ? given : null).Value;
             foreach (var layer in layers.Reverse()) value = layer.Inverse(value, layer.ContextSize > 0 ? given : null).Value;
-            value.sub(first).abs().max().to(float64).item<double>().Should().BeLessThanOrEqualTo(tolerance, "a trained model is as invertible in {0}", dtype);
+            value.sub(first).abs().max().to(float64).item<double>().Should().BeLessThanOrEqualTo(tolerance,
+                "a trained model is as invertible in {0}", dtype);
         }
     }
 
@@ -79,7 +82,8 @@ public class TrainerTests
         using var model = new RealNvpModel(RealNvpOptions.Toy2D, seed: 0);
         using var trainer = new Trainer(model, few);
         using var stop = new CancellationTokenSource();
-        var result = trainer.Fit(TrainingData.From(Moons(200, 2)), progress: new Losses { After = 7, Then = stop.Cancel }, cancellationToken: stop.Token);
+        var result = trainer.Fit(TrainingData.From(Moons(200, 2)), progress: new Losses { After = 7, Then = stop.Cancel },
+            cancellationToken: stop.Token);
         result.Reason.Should().Be(StopReason.Cancelled);
         result.Step.Should().Be(7);
         model.LogProb(Moons(10, 2)).isfinite().all().item<bool>().Should().BeTrue();
@@ -95,12 +99,14 @@ public class TrainerTests
         using var model = new RealNvpModel(options, seed: 0);
         var poisoned = ((Chain)((MultiScale)((Chain)model.Bijection).Layers[^1]).Scales[0]).Layers[2];
         poisoned.Should().BeOfType<AffineCouplingLayer>();
-        using (no_grad()) poisoned.named_parameters().Single(p => p.name == "conditioner.out_conv.bias").parameter.fill_(float.PositiveInfinity);
+        using (no_grad())
+            poisoned.named_parameters().Single(p => p.name == "conditioner.out_conv.bias").parameter.fill_(float.PositiveInfinity);
         var before = model.state_dict().ToDictionary(e => e.Key, e => e.Value.clone());
         using var trainer = new Trainer(model, few);
         var fit = () => trainer.Fit(TrainingData.From(Integers(options)));
         fit.Should().Throw<NonFiniteException>().Which.Layer.Should().Contain("scales.0.layers.2");
-        foreach (var (name, tensor) in model.state_dict()) tensor.equal(before[name]).all().item<bool>().Should().BeTrue("{0} is as it was", name);
+        foreach (var (name, tensor) in model.state_dict())
+            tensor.equal(before[name]).all().item<bool>().Should().BeTrue("{0} is as it was", name);
     }
 
     [Fact]
@@ -134,7 +140,8 @@ public class TrainerTests
         trainer.Step.Should().Be(0);
         var empty = () => TrainingData.From(zeros(0, 2));
         empty.Should().Throw<ArgumentException>().WithMessage("*at least one example*");
-        using var elsewhere = new Trainer(model, few with { CheckpointPath = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName(), "x.safetensors") });
+        using var elsewhere = new Trainer(model, few with { CheckpointPath = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName(),
+            "x.safetensors") });
         var lost = () => elsewhere.Fit(TrainingData.From(zeros(5, 1, 8, 8)));
         lost.Should().Throw<DirectoryNotFoundException>();
     }
@@ -173,21 +180,25 @@ public class TrainerTests
         }
     }
 
-    [Theory, InlineData(true, BatchStatistics.Current), InlineData(true, BatchStatistics.Running), InlineData(false, BatchStatistics.Running)]
+    [Theory, InlineData(true, BatchStatistics.Current), InlineData(true, BatchStatistics.Running),
+        InlineData(false, BatchStatistics.Running)]
     public void Training_and_evaluation_agree_on_the_same_data(bool networkBatchNorm, BatchStatistics statistics)
     {
         using var scope = NewDisposeScope();
         var options = PresetTable.RealNvp("Digits8x8") with { Hidden = 8, NetworkBatchNorm = networkBatchNorm, Statistics = statistics };
         using var model = new RealNvpModel(options, seed: 1);
         var x = Integers(options, 512);
-        using var trainer = new Trainer(model, TrainingOptions.For(options) with { Epochs = 12, ValidationFraction = 0, AverageDecay = null });
+        using var trainer = new Trainer(model, TrainingOptions.For(options) with { Epochs = 12, ValidationFraction = 0,
+            AverageDecay = null });
         trainer.Fit(TrainingData.From(x));
         var evaluation = model.Evaluate(x).BitsPerDim;
         model.train();
         using var gradients = no_grad();
         double training = 0;
-        for (var i = 0; i < 8; i++) training += model.NegativeLogLikelihood(x.narrow(0, 64 * i, 64), seed: i).item<float>() / (64 * Math.Log(2)) / 8;
-        Math.Abs(training - evaluation).Should().BeLessThan(0.02, "evaluation uses the statistics that training saw: {0} and {1} bits/dim", training, evaluation);
+        for (var i = 0; i < 8; i++)
+            training += model.NegativeLogLikelihood(x.narrow(0, 64 * i, 64), seed: i).item<float>() / (64 * Math.Log(2)) / 8;
+        Math.Abs(training - evaluation).Should().BeLessThan(0.02, "evaluation uses the statistics that training saw: {0} and {1} bits/dim",
+            training, evaluation);
     }
 
     private static Tensor Moons(long count, long features, int seed = 1)
@@ -204,7 +215,8 @@ public class TrainerTests
     {
         // smooth images: something to learn
         using var generator = new Generator(2);
-        if (!options.IsImage) return rand([count, 1], generator: generator).mul(options.Levels / 2).add(arange(options.Shape[0])).floor().to(ScalarType.Byte);
+        if (!options.IsImage)
+            return rand([count, 1], generator: generator).mul(options.Levels / 2).add(arange(options.Shape[0])).floor().to(ScalarType.Byte);
         var coarse = rand([count, options.Shape[0], options.Shape[1] / 2, options.Shape[2] / 2], generator: generator);
         return coarse.repeat_interleave(2, 2).repeat_interleave(2, 3).mul(0.8 * (options.Levels - 1)).round().to(ScalarType.Byte);
     }
@@ -228,7 +240,8 @@ public class TrainerTests
     {
         public Reciprocal() : base(nameof(Reciprocal)) => RegisterComponents();
 
-        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => (x.reciprocal(), SumExamples(x.abs().log().mul(-2)));
+        protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) =>
+            (x.reciprocal(), SumExamples(x.abs().log().mul(-2)));
 
         protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => ForwardCore(z, pass);
     }

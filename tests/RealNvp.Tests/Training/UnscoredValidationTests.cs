@@ -16,9 +16,11 @@ public sealed class UnscoredValidationTests
         var expected = Train(held);
         expected.Reason.Should().Be(StopReason.EarlyStopped);
         var result = Train(cat([held, full([2, 2], 1e25)]));
-        (result.Reason, result.BestEpoch, result.WeightsEpoch, result.History.Count).Should().Be((expected.Reason, expected.BestEpoch, expected.WeightsEpoch, expected.History.Count));
+        (result.Reason, result.BestEpoch, result.WeightsEpoch, result.History.Count).Should()
+            .Be((expected.Reason, expected.BestEpoch, expected.WeightsEpoch, expected.History.Count));
         result.History.Should().OnlyContain(h => double.IsPositiveInfinity(h.ValidationLoss!.Value) && h.ValidationInfiniteCount == 2);
-        result.History.Select(h => h.ValidationFiniteLoss!.Value).Zip(expected.History.Select(h => h.ValidationLoss!.Value), (a, b) => Math.Abs(a - b)).Max().Should().BeLessThan(1e-6);
+        result.History.Select(h => h.ValidationFiniteLoss!.Value).Zip(expected.History.Select(h => h.ValidationLoss!.Value),
+            (a, b) => Math.Abs(a - b)).Max().Should().BeLessThan(1e-6);
         expected.History.Should().OnlyContain(h => h.ValidationInfiniteCount == 0 && h.ValidationFiniteLoss == h.ValidationLoss);
         result.Warnings.Should().ContainSingle().Which.Should().Contain("minus infinity");
 
@@ -26,7 +28,8 @@ public sealed class UnscoredValidationTests
         {
             using var flow = new Flow([2], new DiagonalScaling([2]));
             using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 200, Patience = 3, LearningRate = 0.05, BatchSize = 20 });
-            return trainer.Fit(TrainingData.From(Rows(60, 1)), loader ? TrainingData.FromBatches(Batches(validation)) : TrainingData.From(validation));
+            return trainer.Fit(TrainingData.From(Rows(60, 1)), loader ? TrainingData.FromBatches(Batches(validation))
+                : TrainingData.From(validation));
         }
     }
 
@@ -50,7 +53,8 @@ public sealed class UnscoredValidationTests
     [InlineData(0, 6.0, null, 5.0, false)]
     [InlineData(3, null, 3, null, false)]
     [InlineData(1, 9.0, null, null, true)]
-    public void Fewer_unscored_rows_come_first_then_the_mean_of_the_others(int? count, double? loss, int? beforeCount, double? before, bool better) =>
+    public void Fewer_unscored_rows_come_first_then_the_mean_of_the_others(int? count, double? loss, int? beforeCount, double? before,
+        bool better) =>
         Record(count, loss).IsBetterThan(Record(beforeCount, before)).Should().Be(better);
 
     // a count of null: from a file of before, which has the loss alone
@@ -63,7 +67,8 @@ public sealed class UnscoredValidationTests
 
     private static IEnumerable<Tensor> Batches(Tensor rows)
     {
-        for (var start = 0L; start < rows.shape[0]; start += 20) yield return rows.narrow(0, start, Math.Min(20, rows.shape[0] - start)).alias();
+        for (var start = 0L; start < rows.shape[0]; start += 20)
+            yield return rows.narrow(0, start, Math.Min(20, rows.shape[0] - start)).alias();
     }
 
     private static Tensor Rows(long count, int seed)

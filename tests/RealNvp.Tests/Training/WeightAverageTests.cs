@@ -23,7 +23,8 @@ public sealed class WeightAverageTests
         {
             Change(net, t);
             var keep = warmUp ? Math.Min(0.3, (1.0 + t) / (10.0 + t)) : 0.3;
-            foreach (var (name, value) in net.state_dict()) expected[name] = expected[name] * keep + value.detach().to(float64) * (1 - keep);
+            foreach (var (name, value) in net.state_dict())
+                expected[name] = expected[name] * keep + value.detach().to(float64) * (1 - keep);
             average.Update();
         }
         average.Updates.Should().Be(8);
@@ -61,7 +62,8 @@ public sealed class WeightAverageTests
         using var scope = NewDisposeScope();
         long Calls(int layers)
         {
-            using var net = nn.Sequential([.. Enumerable.Range(0, layers).Select(i => ($"l{i}", (nn.Module<Tensor, Tensor>)nn.Linear(3, 3)))]);
+            using var net =
+                nn.Sequential([.. Enumerable.Range(0, layers).Select(i => ($"l{i}", (nn.Module<Tensor, Tensor>)nn.Linear(3, 3)))]);
             using var average = new WeightAverage(net, 0.3, false, allowFused: false) { UsesLists = true };
             average.Update();
             using var calls = RealNvp.Benchmarks.NativeCalls.Start(byName: true);
@@ -69,7 +71,8 @@ public sealed class WeightAverageTests
             average.Update();
             average.UsesLists.Should().BeTrue();
             // on the CPU a list is taken one by one inside of its call: what counts is what is called for the list
-            return calls!.Names.Where(n => n.Key.StartsWith("aten::_foreach", StringComparison.Ordinal) || n.Key is "aten::where" or "aten::copy_").Sum(n => (long)n.Value);
+            return calls!.Names.Where(n => n.Key.StartsWith("aten::_foreach", StringComparison.Ordinal)
+                || n.Key is "aten::where" or "aten::copy_").Sum(n => (long)n.Value);
         }
         Calls(20).Should().Be(Calls(2));
     }
@@ -92,7 +95,8 @@ public sealed class WeightAverageTests
             foreach (var (name, value) in net.state_dict())
                 Same(value, averaged.TryGetValue("average." + name, out var mean) ? mean : raw[name]).Should().BeTrue(name);
             Same(net.state_dict()["0.weight"], raw["0.weight"]).Should().BeFalse("else the test proves nothing");
-            foreach (var forbidden in new Action[] { average.Update, () => average.Apply(), () => average.StateDict(), () => average.LoadStateDict(averaged) })
+            foreach (var forbidden in new Action[] { average.Update, () => average.Apply(), () => average.StateDict(),
+                () => average.LoadStateDict(averaged) })
                 forbidden.Should().Throw<InvalidOperationException>().WithMessage("*Dispose the result of Apply()*");
         }
         average.IsApplied.Should().BeFalse();

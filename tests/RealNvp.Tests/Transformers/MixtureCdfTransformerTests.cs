@@ -62,9 +62,11 @@ public class MixtureCdfTransformerTests
             var exact = x.to(float64);
             var wide = parameters.to(float64);
             var (back, slope) = mixture.Forward(exact, wide);
-            var allowed = y.to(float64).abs().clamp_min(1).mul(MixtureCdfTransformer.MaxResidual).add(slope!.exp().mul(exact.abs()).mul(dtype == float32 ? 1.2e-7 : 2.2e-16));
+            var allowed = y.to(float64).abs().clamp_min(1).mul(MixtureCdfTransformer.MaxResidual).add(
+                slope!.exp().mul(exact.abs()).mul(dtype == float32 ? 1.2e-7 : 2.2e-16));
             Largest(back.sub(y.to(float64)).div(allowed)).Should().BeLessThan(1);
-            if (dtype == float64) Largest(back.sub(y).div(y.abs().clamp_min(1).add(slope!.exp().mul(exact.abs()).mul(1e-2)))).Should().BeLessThan(1e-12);
+            if (dtype == float64)
+                Largest(back.sub(y).div(y.abs().clamp_min(1).add(slope!.exp().mul(exact.abs()).mul(1e-2)))).Should().BeLessThan(1e-12);
         }
     }
 
@@ -77,7 +79,8 @@ public class MixtureCdfTransformerTests
         foreach (var size in new[] { 10, 100, 1e4 })
             foreach (var inverse in new[] { false, true })
             {
-                var x = cat([randn([1000, 1], generator: generator).mul(3), tensor([0f, 1e4f, -1e4f, 1e30f, -1e30f, float.Epsilon]).unsqueeze(1)]).requires_grad_();
+                var x = cat([randn([1000, 1], generator: generator).mul(3),
+                    tensor([0f, 1e4f, -1e4f, 1e30f, -1e30f, float.Epsilon]).unsqueeze(1)]).requires_grad_();
                 var parameters = randn([x.shape[0], mixture.ParametersPerElement], generator: generator).mul(size).requires_grad_();
                 var (y, logDerivative) = inverse ? mixture.Inverse(x, parameters) : mixture.Forward(x, parameters);
                 y.isfinite().all().item<bool>().Should().BeTrue();
@@ -93,8 +96,10 @@ public class MixtureCdfTransformerTests
     {
         using var scope = NewDisposeScope();
         using var mixture = new MixtureCdfTransformer(2);
-        FluentActions.Invoking(() => mixture.Inverse(full(1, 1, double.NaN, dtype: float64), zeros(1, 8, dtype: float64))).Should().Throw<InvalidOperationException>().WithMessage("MixtureCdfTransformer.Inverse found no root*");
-        FluentActions.Invoking(() => mixture.Forward(zeros(2, 3), zeros(2, 8))).Should().Throw<ArgumentException>().WithMessage("*8 parameters*(N, 8*");
+        FluentActions.Invoking(() => mixture.Inverse(full(1, 1, double.NaN, dtype: float64), zeros(1, 8, dtype: float64))).Should()
+            .Throw<InvalidOperationException>().WithMessage("MixtureCdfTransformer.Inverse found no root*");
+        FluentActions.Invoking(() => mixture.Forward(zeros(2, 3), zeros(2, 8))).Should().Throw<ArgumentException>()
+            .WithMessage("*8 parameters*(N, 8*");
         FluentActions.Invoking(() => new MixtureCdfTransformer(0)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*1 to 64*");
         FluentActions.Invoking(() => new MixtureCdfTransformer(65)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*1 to 64*");
     }
@@ -111,7 +116,8 @@ public class MixtureCdfTransformerTests
             using var _ = KernelSwitch.Set(kernel, "Mixture");
             mixture.Inverse(full(1, 1, 3.7, dtype: float64), parameters).Value.item<double>().Should().BeApproximately(1e15, 0.5);
             // the residual alone is no proof: numbers that are none are refused as before
-            FluentActions.Invoking(() => mixture.Inverse(full(1, 1, double.NaN, dtype: float64), parameters)).Should().Throw<InvalidOperationException>().WithMessage("*found no root*");
+            FluentActions.Invoking(() => mixture.Inverse(full(1, 1, double.NaN, dtype: float64), parameters)).Should()
+                .Throw<InvalidOperationException>().WithMessage("*found no root*");
         }
     }
 
@@ -122,7 +128,8 @@ public class MixtureCdfTransformerTests
         foreach (var dtype in new[] { float32, float64 })
             for (var seed = 0; seed < 3; seed++)
             {
-                using var model = new MafModel(new MafOptions { Shape = [4], Hidden = 16, Layers = 2, Transformer = AutoregressiveKind.Mixture }, 1);
+                using var model = new MafModel(new MafOptions { Shape = [4], Hidden = 16, Layers = 2,
+                    Transformer = AutoregressiveKind.Mixture }, 1);
                 model.to(dtype);
                 using (var generator = new Generator((ulong)(seed * 7 + 12345)))
                 using (no_grad())

@@ -9,7 +9,8 @@ public class SplineTransformerTests
 {
     public static TheoryData<SplineTails> AllTails => [.. Enum.GetValues<SplineTails>()];
 
-    public static TheoryData<SplineTails, int> TailsAndBins => new(AllTails.SelectMany(t => new[] { 1, 2, 8, 64 }.Select(k => (t.Data, k))));
+    public static TheoryData<SplineTails, int> TailsAndBins =>
+        new(AllTails.SelectMany(t => new[] { 1, 2, 8, 64 }.Select(k => (t.Data, k))));
 
     [Theory, MemberData(nameof(TailsAndBins))]
     public void Parameters_of_zero_are_the_identity(SplineTails tails, int bins)
@@ -111,7 +112,8 @@ public class SplineTransformerTests
         foreach (var size in new[] { 10, 100, 1e4 })
             foreach (var inverse in new[] { false, true })
             {
-                var x = cat([randn([4000, 1], generator: generator).mul(3), full(8, 1, 3f), full(8, 1, -3f), tensor([0f, 1e4f, -1e4f, 1e30f, -1e30f, float.Epsilon, 3.0000002f, -3.0000002f]).unsqueeze(1)]).requires_grad_();
+                var x = cat([randn([4000, 1], generator: generator).mul(3), full(8, 1, 3f), full(8, 1, -3f),
+                    tensor([0f, 1e4f, -1e4f, 1e30f, -1e30f, float.Epsilon, 3.0000002f, -3.0000002f]).unsqueeze(1)]).requires_grad_();
                 var parameters = randn([x.shape[0], spline.ParametersPerElement], generator: generator).mul(size).requires_grad_();
                 var (y, logDerivative) = inverse ? spline.Inverse(x, parameters) : spline.Forward(x, parameters);
                 logDerivative!.isfinite().all().item<bool>().Should().BeTrue();
@@ -144,14 +146,18 @@ public class SplineTransformerTests
     {
         FluentActions.Invoking(() => new SplineTransformer(0)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*1 to 64*");
         FluentActions.Invoking(() => new SplineTransformer(65)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*1 to 64*");
-        FluentActions.Invoking(() => new SplineTransformer(4, -1)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*low < high*");
+        FluentActions.Invoking(() => new SplineTransformer(4, -1)).Should().Throw<ArgumentOutOfRangeException>()
+            .WithMessage("*low < high*");
         FluentActions.Invoking(() => new SplineTransformer(4, double.NaN)).Should().Throw<ArgumentOutOfRangeException>();
         FluentActions.Invoking(() => new SplineTransformer(4, double.PositiveInfinity)).Should().Throw<ArgumentOutOfRangeException>();
-        FluentActions.Invoking(() => new SplineTransformer(4, 3, (SplineTails)7)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*tails*");
+        FluentActions.Invoking(() => new SplineTransformer(4, 3, (SplineTails)7)).Should().Throw<ArgumentOutOfRangeException>()
+            .WithMessage("*tails*");
         using var scope = NewDisposeScope();
         using var spline = new SplineTransformer(4);
-        FluentActions.Invoking(() => spline.Forward(zeros(3), zeros(33))).Should().Throw<ArgumentException>().WithMessage("*11 parameters*(N, 11*");
-        FluentActions.Invoking(() => spline.Forward(zeros(2, 3), zeros(2, 12))).Should().Throw<ArgumentException>().WithMessage("*11 parameters*(N, 11*");
+        FluentActions.Invoking(() => spline.Forward(zeros(3), zeros(33))).Should().Throw<ArgumentException>()
+            .WithMessage("*11 parameters*(N, 11*");
+        FluentActions.Invoking(() => spline.Forward(zeros(2, 3), zeros(2, 12))).Should().Throw<ArgumentException>()
+            .WithMessage("*11 parameters*(N, 11*");
     }
 
     private static Tensor Parameters(SplineTransformer spline, long count)

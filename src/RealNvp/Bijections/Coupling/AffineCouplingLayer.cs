@@ -16,17 +16,21 @@ public sealed class AffineCouplingLayer : CouplingLayer
     /// <summary>Makes an affine coupling, and its network by a function of the sizes.</summary>
     /// <param name="inputShape">The shape of one example, such as [C, H, W] or [D].</param>
     /// <param name="mask">Which variables are kept; it broadcasts to the shape.</param>
-    /// <param name="network">Makes the network, such as <c>size =&gt; new Mlp(size.Inputs, size.Outputs, 256)</c>; called once, before the layer is there.</param>
+    /// <param name="network">Makes the network, such as <c>size =&gt; new Mlp(size.Inputs,
+    /// size.Outputs, 256)</c>; called once, before the layer is there.</param>
     /// <param name="order">Scale first, as in the paper, or shift first, as in the original code.</param>
     /// <param name="maskAsInput">Adds the mask to the network's input as one more channel.</param>
     /// <param name="contextSize">C, which the function finds in the sizes and the network must take; 0 leaves it to the network.</param>
-    /// <exception cref="ArgumentException">The mask does not fit the shape, or keeps all or nothing, or the network has another size.</exception>
-    public AffineCouplingLayer(EventShape inputShape, Mask mask, Func<ConditionerSizes, Conditioner> network, AffineOrder order = AffineOrder.ScaleThenShift, bool maskAsInput = false, long contextSize = 0)
+    /// <exception cref="ArgumentException">The mask does not fit the shape, or
+    /// keeps all or nothing, or the network has another size.</exception>
+    public AffineCouplingLayer(EventShape inputShape, Mask mask, Func<ConditionerSizes, Conditioner> network,
+        AffineOrder order = AffineOrder.ScaleThenShift, bool maskAsInput = false, long contextSize = 0)
         : base(nameof(AffineCouplingLayer), inputShape, mask, Affine(inputShape, mask, order), network, maskAsInput, contextSize) { }
 
     /// <summary>Makes an affine coupling, and any network that takes one tensor and gives one by a function of the sizes.</summary>
     /// <inheritdoc cref="AffineCouplingLayer(EventShape, Mask, Func{ConditionerSizes, Conditioner}, AffineOrder, bool, long)"/>
-    public AffineCouplingLayer(EventShape inputShape, Mask mask, Func<ConditionerSizes, nn.Module<Tensor, Tensor>> network, AffineOrder order = AffineOrder.ScaleThenShift, bool maskAsInput = false)
+    public AffineCouplingLayer(EventShape inputShape, Mask mask, Func<ConditionerSizes, nn.Module<Tensor, Tensor>> network,
+        AffineOrder order = AffineOrder.ScaleThenShift, bool maskAsInput = false)
         : base(nameof(AffineCouplingLayer), inputShape, mask, Affine(inputShape, mask, order), network, maskAsInput, 0) { }
 
     /// <summary>Makes an affine coupling with a conditional network.</summary>
@@ -35,12 +39,14 @@ public sealed class AffineCouplingLayer : CouplingLayer
     /// <param name="conditioner">The network; it is owned by the layer from now on.</param>
     /// <param name="order">Scale first, as in the paper, or shift first, as in the original code.</param>
     /// <param name="maskAsInput">Adds the mask to the network's input as one more channel.</param>
-    public AffineCouplingLayer(EventShape inputShape, Mask mask, Conditioner conditioner, AffineOrder order = AffineOrder.ScaleThenShift, bool maskAsInput = false)
+    public AffineCouplingLayer(EventShape inputShape, Mask mask, Conditioner conditioner, AffineOrder order = AffineOrder.ScaleThenShift,
+        bool maskAsInput = false)
         : base(nameof(AffineCouplingLayer), inputShape, mask, Affine(inputShape, mask, order), conditioner, maskAsInput) { }
 
     /// <summary>Makes an affine coupling with any network that takes one tensor and gives one.</summary>
     /// <inheritdoc cref="AffineCouplingLayer(EventShape, Mask, Conditioner, AffineOrder, bool)"/>
-    public AffineCouplingLayer(EventShape inputShape, Mask mask, nn.Module<Tensor, Tensor> conditioner, AffineOrder order = AffineOrder.ScaleThenShift, bool maskAsInput = false)
+    public AffineCouplingLayer(EventShape inputShape, Mask mask, nn.Module<Tensor, Tensor> conditioner,
+        AffineOrder order = AffineOrder.ScaleThenShift, bool maskAsInput = false)
         : base(nameof(AffineCouplingLayer), inputShape, mask, Affine(inputShape, mask, order), conditioner, maskAsInput) { }
 
     private static AffineTransformer Affine(EventShape shape, Mask mask, AffineOrder order)

@@ -27,40 +27,53 @@ public class CouplingLayer : Bijection, IStepsBack
     /// <param name="inputShape">The shape of one example, such as [C, H, W] or [D].</param>
     /// <param name="mask">Which variables are kept; it broadcasts to the shape.</param>
     /// <param name="transformer">The elementwise map.</param>
-    /// <param name="network">Makes the network, such as <c>size =&gt; new Mlp(size.Inputs, size.Outputs, 256)</c>; called once, before the layer is there.</param>
+    /// <param name="network">Makes the network, such as <c>size =&gt; new Mlp(size.Inputs,
+    /// size.Outputs, 256)</c>; called once, before the layer is there.</param>
     /// <param name="maskAsInput">Adds the mask to the network's input as one more channel; for dense masks of images.</param>
     /// <param name="contextSize">C, which the function finds in the sizes and the network must take; 0 leaves it to the network.</param>
-    /// <exception cref="ArgumentException">The mask does not fit the shape, or keeps all or nothing, or the network has another size.</exception>
-    public CouplingLayer(EventShape inputShape, Mask mask, ScalarTransformer transformer, Func<ConditionerSizes, Conditioner> network, bool maskAsInput = false, long contextSize = 0)
+    /// <exception cref="ArgumentException">The mask does not fit the shape, or
+    /// keeps all or nothing, or the network has another size.</exception>
+    public CouplingLayer(EventShape inputShape, Mask mask, ScalarTransformer transformer, Func<ConditionerSizes, Conditioner> network,
+        bool maskAsInput = false, long contextSize = 0)
         : this(nameof(CouplingLayer), inputShape, mask, transformer, network, maskAsInput, contextSize) { }
 
-    /// <summary>Makes a coupling, and any network that takes one tensor and gives one by a function of the sizes; it then takes no context.</summary>
+    /// <summary>Makes a coupling, and any network that takes one tensor and gives
+    /// one by a function of the sizes; it then takes no context.</summary>
     /// <inheritdoc cref="CouplingLayer(EventShape, Mask, ScalarTransformer, Func{ConditionerSizes, Conditioner}, bool, long)"/>
-    public CouplingLayer(EventShape inputShape, Mask mask, ScalarTransformer transformer, Func<ConditionerSizes, nn.Module<Tensor, Tensor>> network, bool maskAsInput = false)
+    public CouplingLayer(EventShape inputShape, Mask mask, ScalarTransformer transformer,
+        Func<ConditionerSizes, nn.Module<Tensor, Tensor>> network, bool maskAsInput = false)
         : this(nameof(CouplingLayer), inputShape, mask, transformer, network, maskAsInput, 0) { }
 
     /// <summary>Makes a coupling with a conditional network.</summary>
     /// <param name="inputShape">The shape of one example, such as [C, H, W] or [D].</param>
     /// <param name="mask">Which variables are kept; it broadcasts to the shape.</param>
     /// <param name="transformer">The elementwise map.</param>
-    /// <param name="conditioner">Maps the kept part (N, K, ...) to parameters (N, P·C, ...), see <see cref="SizesFor"/>. It is owned by the layer from now on.</param>
+    /// <param name="conditioner">Maps the kept part (N, K, ...) to parameters (N, P·C,
+    /// ...), see <see cref="SizesFor"/>. It is owned by the layer from now on.</param>
     /// <param name="maskAsInput">Adds the mask to the conditioner's input as one more channel; for dense masks of images.</param>
-    /// <exception cref="ArgumentException">The mask does not fit the shape, or keeps all or nothing, or the network has another size.</exception>
+    /// <exception cref="ArgumentException">The mask does not fit the shape, or
+    /// keeps all or nothing, or the network has another size.</exception>
     public CouplingLayer(EventShape inputShape, Mask mask, ScalarTransformer transformer, Conditioner conditioner, bool maskAsInput = false)
         : this(nameof(CouplingLayer), inputShape, mask, transformer, conditioner, maskAsInput) { }
 
     /// <summary>Makes a coupling with any network that takes one tensor and gives one; it then takes no context.</summary>
     /// <inheritdoc cref="CouplingLayer(EventShape, Mask, ScalarTransformer, Conditioner, bool)"/>
-    public CouplingLayer(EventShape inputShape, Mask mask, ScalarTransformer transformer, nn.Module<Tensor, Tensor> conditioner, bool maskAsInput = false)
+    public CouplingLayer(EventShape inputShape, Mask mask, ScalarTransformer transformer, nn.Module<Tensor, Tensor> conditioner,
+        bool maskAsInput = false)
         : this(nameof(CouplingLayer), inputShape, mask, transformer, conditioner, maskAsInput) { }
 
-    private protected CouplingLayer(string name, EventShape inputShape, Mask mask, ScalarTransformer transformer, nn.Module conditioner, bool maskAsInput)
-        : this(name, inputShape, mask, transformer, conditioner ?? throw new ArgumentNullException(nameof(conditioner)), null, maskAsInput, 0) { }
+    private protected CouplingLayer(string name, EventShape inputShape, Mask mask, ScalarTransformer transformer, nn.Module conditioner,
+        bool maskAsInput)
+        : this(name, inputShape, mask, transformer, conditioner ?? throw new ArgumentNullException(nameof(conditioner)), null, maskAsInput,
+            0) { }
 
-    private protected CouplingLayer(string name, EventShape inputShape, Mask mask, ScalarTransformer transformer, Func<ConditionerSizes, nn.Module> network, bool maskAsInput, long contextSize)
-        : this(name, inputShape, mask, transformer, null, network ?? throw new ArgumentNullException(nameof(network)), maskAsInput, contextSize) { }
+    private protected CouplingLayer(string name, EventShape inputShape, Mask mask, ScalarTransformer transformer,
+        Func<ConditionerSizes, nn.Module> network, bool maskAsInput, long contextSize)
+        : this(name, inputShape, mask, transformer, null, network ?? throw new ArgumentNullException(nameof(network)), maskAsInput,
+            contextSize) { }
 
-    private CouplingLayer(string name, EventShape inputShape, Mask mask, ScalarTransformer transformer, nn.Module? given, Func<ConditionerSizes, nn.Module>? make, bool maskAsInput, long contextSize)
+    private CouplingLayer(string name, EventShape inputShape, Mask mask, ScalarTransformer transformer, nn.Module? given,
+        Func<ConditionerSizes, nn.Module>? make, bool maskAsInput, long contextSize)
         : base(name, inputShape)
     {
         Sizes = SizesFor(inputShape, mask, transformer, maskAsInput, contextSize);
@@ -72,7 +85,8 @@ public class CouplingLayer : Bijection, IStepsBack
         this.transformer = transformer;
         CircularFeatures = CouplingCircles.Of(inputShape, mask, Sizes, transformer, conditioner);
         if (partition is SplitPartition split && inputShape.Count == 1)
-            plan = FusedCoupling.Of(split.KeptAt, split.ChangedAt, conditioner, transformer, partition.Kept, partition.Changed, partition.Merge);
+            plan = FusedCoupling.Of(split.KeptAt, split.ChangedAt, conditioner, transformer, partition.Kept, partition.Changed,
+                partition.Merge);
         RegisterComponents();
     }
 
@@ -82,7 +96,8 @@ public class CouplingLayer : Bijection, IStepsBack
     /// <inheritdoc/>
     public override long ContextSize { get; }
 
-    /// <summary>What the map changes on a circle (<see cref="ScalarTransformer.CircleOf"/>), and what is kept where the network sees circles (<see cref="INetworkShapes.CircularInputs"/>).</summary>
+    /// <summary>What the map changes on a circle (<see cref="ScalarTransformer.CircleOf"/>), and what
+    /// is kept where the network sees circles (<see cref="INetworkShapes.CircularInputs"/>).</summary>
     public override IReadOnlyList<Circle> CircularFeatures { get; }
 
     /// <summary>The elementwise map; the layer owns it.</summary>
@@ -97,7 +112,8 @@ public class CouplingLayer : Bijection, IStepsBack
     /// <summary>The shape of the conditioner's input for one example: the kept part, or the whole example for a dense mask.</summary>
     public EventShape ConditionerInputShape => Sizes.InputShape;
 
-    /// <summary>The shape that the conditioner must return for one example: P times the channels or features of the transformed part.</summary>
+    /// <summary>The shape that the conditioner must return for one example:
+    /// P times the channels or features of the transformed part.</summary>
     public EventShape ConditionerOutputShape => Sizes.OutputShape;
 
     /// <summary>What the network of a coupling must take and give.</summary>
@@ -107,7 +123,8 @@ public class CouplingLayer : Bijection, IStepsBack
     /// <param name="maskAsInput">Whether the mask is one more input channel; for dense masks of images.</param>
     /// <param name="contextSize">C, the number of context features; 0 for none.</param>
     /// <exception cref="ArgumentException">The mask does not fit the shape, or keeps all or nothing.</exception>
-    public static ConditionerSizes SizesFor(EventShape inputShape, Mask mask, ScalarTransformer transformer, bool maskAsInput = false, long contextSize = 0)
+    public static ConditionerSizes SizesFor(EventShape inputShape, Mask mask, ScalarTransformer transformer, bool maskAsInput = false,
+        long contextSize = 0)
     {
         ArgumentNullException.ThrowIfNull(mask);
         ArgumentNullException.ThrowIfNull(transformer);
@@ -141,7 +158,8 @@ public class CouplingLayer : Bijection, IStepsBack
         if (closed is { } known)
         {
             step.Backward(this, parameters, known.Parameters, null, kept);
-            return (partition.Merge(output, known.Input), partition.MergeGradients(gradient, kept.grad ?? zeros_like(kept, requires_grad: false), known.Gradient));
+            return (partition.Merge(output, known.Input), partition.MergeGradients(gradient, kept.grad
+                ?? zeros_like(kept, requires_grad: false), known.Gradient));
         }
         var changed = Map(partition.Changed(output), parameters.detach(), !inverse).Value.detach();
         var input = partition.Merge(output, changed);
@@ -151,7 +169,8 @@ public class CouplingLayer : Bijection, IStepsBack
             var (value, logDet) = Map(changed, parameters, inverse);
             step.Backward(this, value, partition.Changed(gradient), logDet, kept, changed);
         }
-        return (input, partition.MergeGradients(gradient, kept.grad ?? zeros_like(kept, requires_grad: false), changed.grad ?? zeros_like(changed, requires_grad: false)));
+        return (input, partition.MergeGradients(gradient, kept.grad ?? zeros_like(kept, requires_grad: false), changed.grad
+            ?? zeros_like(changed, requires_grad: false)));
     }
 
     /// <summary>The shapes of a conditioner's input and of the transformed part, for a mask on examples of a shape.</summary>
@@ -187,7 +206,8 @@ public class CouplingLayer : Bijection, IStepsBack
 
     private (Tensor Value, Tensor? LogDet) Map(Tensor changed, Tensor parameters, bool inverse)
     {
-        if (transformer.IsIdentityAtZeroExactly || partition.Changes is not { } changes) return transformer.Transform(changed, parameters, inverse);
+        if (transformer.IsIdentityAtZeroExactly || partition.Changes is not { } changes)
+            return transformer.Transform(changed, parameters, inverse);
         var (output, logDerivative) = inverse ? transformer.Inverse(changed, parameters) : transformer.Forward(changed, parameters);
         var moves = changes.to(ScalarType.Bool);
         output = output.where(moves, changed);
@@ -203,17 +223,24 @@ public class CouplingLayer : Bijection, IStepsBack
             kept = cat([kept, mask.reshape([1, 1, .. mask.shape[^2..]]).expand([kept.shape[0], 1, .. mask.shape[^2..]])], 1);
         }
         Tensor parameters;
-        try { parameters = conditioner is nn.Module<Tensor, Tensor?, Tensor> conditional ? conditional.call(kept, context) : ((nn.Module<Tensor, Tensor>)conditioner).call(kept); }
-        catch (Exception e) when (!networkIsChecked && e is (ExternalException or ArgumentException)) { throw new InvalidOperationException(NetworkCheck.Failure(conditioner, Sizes, GetName(), kept.shape, e), e); }
+        try { parameters = conditioner is nn.Module<Tensor, Tensor?, Tensor> conditional ? conditional.call(kept, context)
+            : ((nn.Module<Tensor, Tensor>)conditioner).call(kept); }
+        catch (Exception e) when (!networkIsChecked && e is (ExternalException or ArgumentException)) {
+            throw new InvalidOperationException(NetworkCheck.Failure(conditioner, Sizes, GetName(), kept.shape, e), e); }
         var expected = Sizes.OutputShape;
         if (parameters.dim() < 1 || parameters.shape[0] != kept.shape[0] || !expected.Matches(parameters.shape.AsSpan(1)))
-            throw new InvalidOperationException($"The conditioner of {GetName()} returned {EventShape.Format(parameters.shape)}; it must return (N, ...) with N = {kept.shape[0]} and ... = {expected}: {transformer.ParametersPerElement} parameter(s) for each transformed channel or feature.");
+            throw new InvalidOperationException(
+                $"The conditioner of {GetName()} returned {EventShape.Format(parameters.shape)}; it must return (N, ...) with N = " +
+                $"{kept.shape[0]} and ... = {expected}: {transformer.ParametersPerElement} parameter(s) for each transformed channel or " +
+                $"feature.");
         return parameters;
     }
 
     private static void CheckMaskChannel(EventShape shape, Mask mask, bool dense)
     {
         if (!dense || shape.Count != 3 || (mask.Shape.Count == 3 && mask.Shape[0] != 1))
-            throw new ArgumentException($"The mask can be an input channel only for a mask (H, W) of an image (C, H, W); got a mask of shape {mask.Shape} for {shape}.", nameof(mask));
+            throw new ArgumentException(
+                $"The mask can be an input channel only for a mask (H, W) of an image (C, H, W); got a mask of shape {mask.Shape} for " +
+                $"{shape}.", nameof(mask));
     }
 }

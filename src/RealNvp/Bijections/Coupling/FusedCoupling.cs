@@ -4,14 +4,16 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>A coupling of vectors, or an autoregressive layer forward, as one kernel: what a <see cref="CouplingPlan"/> asks of a layer's modules.</summary>
+/// <summary>A coupling of vectors, or an autoregressive layer forward, as one
+/// kernel: what a <see cref="CouplingPlan"/> asks of a layer's modules.</summary>
 internal sealed class FusedCoupling
 {
     private readonly Conditioner conditioner;
     private readonly DenseModules modules;
     private readonly CouplingPlan plan;
 
-    private FusedCoupling(Conditioner conditioner, DenseModules modules, CouplingPlan plan) => (this.conditioner, this.modules, this.plan) = (conditioner, modules, plan);
+    private FusedCoupling(Conditioner conditioner, DenseModules modules, CouplingPlan plan) =>
+        (this.conditioner, this.modules, this.plan) = (conditioner, modules, plan);
 
     /// <summary>Describes a layer; null if there is no kernel for its network or its map, or if they do not fit.</summary>
     /// <param name="readAt">The features that the network reads, in its order.</param>
@@ -21,18 +23,21 @@ internal sealed class FusedCoupling
     /// <param name="read">Takes what the network reads, in plain operations.</param>
     /// <param name="changed">Takes what the map changes.</param>
     /// <param name="merge">Makes the result of an input and what the map gave.</param>
-    public static FusedCoupling? Of(int[] readAt, int[] changedAt, nn.Module network, ScalarTransformer transformer, Func<Tensor, Tensor> read, Func<Tensor, Tensor> changed, Func<Tensor, Tensor, Tensor> merge)
+    public static FusedCoupling? Of(int[] readAt, int[] changedAt, nn.Module network, ScalarTransformer transformer,
+        Func<Tensor, Tensor> read, Func<Tensor, Tensor> changed, Func<Tensor, Tensor, Tensor> merge)
     {
         if (network is not (Conditioner conditioner and IDenseNetwork dense) || transformer.Map is not { } map) return null;
         var program = dense.Modules.Program;
         if (program.Inputs != readAt.Length || program.Outputs != changedAt.Length * transformer.ParametersPerElement) return null;
-        return new FusedCoupling(conditioner, dense.Modules, new CouplingPlan(readAt, changedAt, program, dense.Modules.Limit, map, read, changed, merge));
+        return new FusedCoupling(conditioner, dense.Modules, new CouplingPlan(readAt, changedAt, program, dense.Modules.Limit, map, read,
+            changed, merge));
     }
 
     /// <summary>Value and log-determinant; null if the kernel cannot run on these tensors. The caller disposes both.</summary>
     public (Tensor Value, Tensor LogDet)? TryRun(Tensor input, Tensor? context, bool inverse)
     {
-        if (!plan.CanRun(input, inverse) || ConditionerMath.IsReduced(modules.ComputeDtype, input) || ModuleHooks.Any(conditioner)) return null;
+        if (!plan.CanRun(input, inverse) || ConditionerMath.IsReduced(modules.ComputeDtype, input) || ModuleHooks.Any(conditioner))
+            return null;
         using var scope = NewDisposeScope();
         var hasContext = modules.Uses(context);
         if (hasContext) context = InputLimitReference.Of(context!, modules.Limit);

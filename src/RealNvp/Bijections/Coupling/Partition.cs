@@ -39,7 +39,8 @@ internal abstract class Partition
     public static Partition Of(EventShape shape, Mask mask, Func<Constant, Constant> constant) =>
         KeptRows(shape, mask) is { } rows ? new SplitPartition(shape, rows, constant) : new DensePartition(shape, mask, constant);
 
-    /// <summary>For each channel or feature whether a mask keeps it; null for a mask that keeps a part of one. Throws if the mask does not fit.</summary>
+    /// <summary>For each channel or feature whether a mask keeps it; null for a
+    /// mask that keeps a part of one. Throws if the mask does not fit.</summary>
     public static bool[]? KeptRows(EventShape shape, Mask mask)
     {
         if (shape.Count == 0) throw new ArgumentException("A coupling needs examples with at least one dimension.", nameof(shape));
@@ -52,7 +53,9 @@ internal abstract class Partition
         }
         mask.CheckFits(known);
         if (!mask.Kept.Contains(true) || !mask.Kept.Contains(false))
-            throw new ArgumentException($"A coupling needs a mask that keeps some variables and transforms others; this one {(mask.Kept[0] ? "keeps" : "transforms")} all {EventShape.Create(known).NumElements}.", nameof(mask));
+            throw new ArgumentException(
+                $"A coupling needs a mask that keeps some variables and transforms others; this one " +
+                $"{(mask.Kept[0] ? "keeps" : "transforms")} all {EventShape.Create(known).NumElements}.", nameof(mask));
         // not spread over the example: for a large image that would cost more than its network
         return mask.Shape.Count == known.Length && mask.Shape[0] > 1 ? Rows(mask.Kept, (int)mask.Shape[0]) : null;
     }

@@ -7,10 +7,12 @@ namespace RealNvp;
 internal static class Householder
 {
     /// <summary>
-    /// The first columns of (I - 2 v₁v₁ᵀ/|v₁|²) ··· (I - 2 vₖvₖᵀ/|vₖ|²) for vectors (K, D): (D, columns). A vector of zeros stands for the identity.
+    /// The first columns of (I - 2 v₁v₁ᵀ/|v₁|²) ··· (I - 2 vₖvₖᵀ/|vₖ|²) for
+    /// vectors (K, D): (D, columns). A vector of zeros stands for the identity.
     /// </summary>
     /// <remarks>
-    /// All at once: with the unit vectors as the columns of U the product is I − U·T·Uᵀ, and T⁻¹ has ½ on its diagonal and UᵀU above it (Joffrain et al., Accumulating Householder
+    /// All at once: with the unit vectors as the columns of U the product is I − U·T·Uᵀ, and T⁻¹
+    /// has ½ on its diagonal and UᵀU above it (Joffrain et al., Accumulating Householder
     /// transformations, revisited, 2006). So it is two products and a triangular solve for any K.
     /// </remarks>
     public static Tensor Columns(Tensor vectors, long columns)

@@ -12,7 +12,8 @@ namespace RealNvp;
 /// For images this is Glow's invertible 1×1 convolution (arXiv 1807.03039, section 3.2).
 /// </summary>
 /// <remarks>
-/// <para>A new layer is a random rotation, so log|det| = 0. The inverse matrix is computed in float64 at each call, whatever the dtype of the layer.</para>
+/// <para>A new layer is a random rotation, so log|det| = 0. The inverse matrix
+/// is computed in float64 at each call, whatever the dtype of the layer.</para>
 /// <para>State-dict keys by form: <c>lu</c> (C, C: L below the diagonal, U above it, log|diagonal of U| on it), <c>permutation</c> and
 /// <c>sign</c> (C); <c>weight</c> (C, C); <c>reflections</c> (K, C); <c>reflections</c> and <c>upper</c> (C, C: the logarithm of the
 /// diagonal on it, nothing that counts below it).</para>
@@ -28,10 +29,13 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws, 
     /// <param name="numReflections">K, the number of Householder reflections of the forms that have them; null for one a channel.</param>
     /// <exception cref="ArgumentException">The shape is neither a vector nor an image, or its number of channels is open.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="numReflections"/> is not positive.</exception>
-    public InvertibleLinear(EventShape inputShape, LinearForm form = LinearForm.Lu, int? numReflections = null) : base(nameof(InvertibleLinear), inputShape)
+    public InvertibleLinear(EventShape inputShape, LinearForm form = LinearForm.Lu, int? numReflections = null)
+        : base(nameof(InvertibleLinear), inputShape)
     {
         if (inputShape.Count is not (1 or 3) || inputShape[0] < 1)
-            throw new ArgumentException($"An invertible linear layer needs a vector [D] or an image [C, H, W] with a known number of channels; got {inputShape}.", nameof(inputShape));
+            throw new ArgumentException(
+                $"An invertible linear layer needs a vector [D] or an image [C, H, W] with a known number of channels; got {inputShape}.",
+                nameof(inputShape));
         if (!Enum.IsDefined(form)) throw new ArgumentOutOfRangeException(nameof(form), form, "Unknown form.");
         var c = inputShape[0];
         Form = form;
@@ -58,7 +62,8 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws, 
             using var scope = NewDisposeScope();
             var (p, l, u) = linalg.lu(Rotation(c));
             var diagonal = u.diagonal();
-            lu = Weights.Parameter(l.tril(-1).add(u.triu(1), Scalars.One).add(diagonal.abs().log().diag(), Scalars.One).to(get_default_dtype()));
+            lu = Weights.Parameter(l.tril(-1).add(u.triu(1), Scalars.One).add(diagonal.abs().log().diag(),
+                Scalars.One).to(get_default_dtype()));
             permutation = Weights.Buffer(p.argmax(1).contiguous());
             sign = Weights.Buffer(diagonal.sign().to(get_default_dtype()));
         }
@@ -89,17 +94,20 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws, 
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => Fused(null, x, inverse: false) ?? (LuMath.Apply(Matrix(), x), LogDet(x));
+    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) =>
+        Fused(null, x, inverse: false) ?? (LuMath.Apply(Matrix(), x), LogDet(x));
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => Fused(null, z, inverse: true) ?? (LuMath.Apply(InverseMatrix().to(z.dtype), z), LogDet(z)?.neg());
+    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) =>
+        Fused(null, z, inverse: true) ?? (LuMath.Apply(InverseMatrix().to(z.dtype), z), LogDet(z)?.neg());
 
     // a scale and a shift of each channel go into the matrix
     (Tensor Value, Tensor? LogDet)? IJoinsLayer.RunJoined(Bijection before, Tensor input, bool inverse) =>
         before is ActNorm { WantsBatch: false } norm ? Fused(norm, input, inverse) : null;
 
     private (Tensor Value, Tensor? LogDet)? Fused(ActNorm? before, Tensor input, bool inverse) =>
-        Form == LinearForm.Lu && ScaledLinear.Of(input, lu!, permutation!, sign!, before?.Scale, before?.Shift, inverse) is { } fused ? fused.Run(input, lu!, before?.Scale, before?.Shift, inverse) : null;
+        Form == LinearForm.Lu && ScaledLinear.Of(input, lu!, permutation!, sign!, before?.Scale, before?.Shift, inverse) is { } fused
+            ? fused.Run(input, lu!, before?.Scale, before?.Shift, inverse) : null;
 
     // only the matrix needs a graph: with z = W·x, the gradients are Wᵀ·g for x and g·xᵀ for W
     (Tensor Input, Tensor Gradient) IStepsBack.StepBack(BackwardStep step, Tensor output, Tensor gradient, bool inverse)
@@ -114,11 +122,14 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws, 
         return (input, LuMath.Apply(matrix.detach().t(), gradient));
     }
 
-    (Tensor Input, Tensor Gradient)? IJoinsLayer.StepBackJoined(BackwardStep step, Bijection before, Tensor output, Tensor gradient) => FusedBack(step, before as ActNorm, output, gradient);
+    (Tensor Input, Tensor Gradient)? IJoinsLayer.StepBackJoined(BackwardStep step, Bijection before, Tensor output, Tensor gradient) =>
+        FusedBack(step, before as ActNorm, output, gradient);
 
     private (Tensor Input, Tensor Gradient)? FusedBack(BackwardStep step, ActNorm? before, Tensor output, Tensor gradient)
     {
-        if (Form != LinearForm.Lu || ScaledLinear.Of(output, lu!, permutation!, sign!, before?.Scale, before?.Shift, inverse: true) is not { } fused) return null;
+        if (Form != LinearForm.Lu
+                || ScaledLinear.Of(output, lu!, permutation!, sign!, before?.Scale, before?.Shift, inverse: true) is not { } fused)
+            return null;
         var (input, slope, dlu, scale, shift) = fused.StepBack(output, lu!, before?.Scale, before?.Shift, gradient, step.LogDetGradient);
         step.AddGradient(lu!, dlu);
         if (before is not null)
@@ -159,12 +170,15 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws, 
                 default:
                     var (_, u) = LuMath.Triangles(lu!.to(float64), sign!);
                     // both factors in one matrix, as the solver wants them; the ones on L's diagonal are understood
-                    return Solve(lu!.to(float64).tril(-1).add(u, Scalars.One), eye(lu!.shape[0], dtype: float64, device: lu.device).index_select(0, permutation!).t());
+                    return Solve(lu!.to(float64).tril(-1).add(u, Scalars.One),
+                        eye(lu!.shape[0], dtype: float64, device: lu.device).index_select(0, permutation!).t());
             }
         }
         catch (ExternalException error)
         {
-            throw new NoInverseException($"The matrix of {nameof(InvertibleLinear)} ({Form}) has no inverse. Train with the form {nameof(LinearForm.Lu)}, which is never singular, or with a smaller learning rate.", error);
+            throw new NoInverseException(
+                $"The matrix of {nameof(InvertibleLinear)} ({Form}) has no inverse. Train with the form {nameof(LinearForm.Lu)}, which " +
+                $"is never singular, or with a smaller learning rate.", error);
         }
     }
 

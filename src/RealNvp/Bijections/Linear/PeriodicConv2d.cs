@@ -31,10 +31,12 @@ public sealed class PeriodicConv2d : Bijection
     public PeriodicConv2d(EventShape inputShape, long kernelSize = 3) : base(nameof(PeriodicConv2d), inputShape)
     {
         if (inputShape.Count != 3 || inputShape[0] < 1)
-            throw new ArgumentException($"A periodic convolution needs an image [C, H, W] with a known number of channels; got {inputShape}.", nameof(inputShape));
+            throw new ArgumentException(
+                $"A periodic convolution needs an image [C, H, W] with a known number of channels; got {inputShape}.", nameof(inputShape));
         var d = Check.Positive(kernelSize, nameof(kernelSize), "The size of the kernel");
         if (inputShape.Skip(1).Any(size => size != -1 && size < d))
-            throw new ArgumentOutOfRangeException(nameof(kernelSize), kernelSize, $"The kernel must not be larger than the image, which is {inputShape[1]}×{inputShape[2]}.");
+            throw new ArgumentOutOfRangeException(nameof(kernelSize), kernelSize,
+                $"The kernel must not be larger than the image, which is {inputShape[1]}×{inputShape[2]}.");
         var c = inputShape[0];
         KernelSize = d;
         Weights.Pay((Int128)c * c * d * d, 1);
@@ -83,23 +85,28 @@ public sealed class PeriodicConv2d : Bijection
     private void CheckSize(Tensor input, string parameter)
     {
         if (input.shape[2] < KernelSize || input.shape[3] < KernelSize)
-            throw new ArgumentException($"{GetName()} has a kernel of {KernelSize}×{KernelSize}, which must not be larger than the image; got an image of {input.shape[2]}×{input.shape[3]}.", parameter);
+            throw new ArgumentException(
+                $"{GetName()} has a kernel of {KernelSize}×{KernelSize}, which must not be larger than the image; got an image of " +
+                $"{input.shape[2]}×{input.shape[3]}.", parameter);
     }
 
     /// <summary>Adds what lies beyond both edges of a dimension, from the other edge.</summary>
     private Tensor Wrapped(Tensor x, int dimension)
     {
         var (before, size) = (KernelSize / 2, x.shape[dimension]);
-        return KernelSize == 1 ? x : cat([x.narrow(dimension, size - before, before), x, x.narrow(dimension, 0, KernelSize - 1 - before)], dimension);
+        return KernelSize == 1 ? x
+            : cat([x.narrow(dimension, size - before, before), x, x.narrow(dimension, 0, KernelSize - 1 - before)], dimension);
     }
 
     /// <summary>
-    /// K̂ = A + iB at the frequencies of half of the plane, (H·(W/2 + 1), 2·C, 2·C), as real matrices [[A, −B], [B, A]]; the other half is conjugate.
+    /// K̂ = A + iB at the frequencies of half of the plane, (H·(W/2 + 1), 2·C,
+    /// 2·C), as real matrices [[A, −B], [B, A]]; the other half is conjugate.
     /// </summary>
     private Tensor Blocks(long height, long width)
     {
         var (c, d) = (weight.shape[0], KernelSize);
-        var angles = Angles(height, height).reshape(height, 1, d, 1).add(Angles(width, (width / 2) + 1).reshape(1, -1, 1, d), Scalars.One).reshape(-1, d * d);
+        var angles = Angles(height, height).reshape(height, 1, d, 1).add(Angles(width, (width / 2) + 1).reshape(1, -1, 1, d),
+            Scalars.One).reshape(-1, d * d);
         var kernel = weight.to(float64).reshape(c * c, d * d).t();
         var (a, b) = (angles.cos().mm(kernel).reshape(-1, c, c), angles.sin().mm(kernel).reshape(-1, c, c));
         return cat([cat([a, b.neg()], 2), cat([b, a], 2)], 1);
@@ -137,12 +144,16 @@ public sealed class PeriodicConv2d : Bijection
         using (no_grad())
         {
             // of all frequencies together: a single one of one channel is but a number
-            var condition = blocks.pow(Scalars.Two).sum([1L, 2L]).max().mul(inverse.pow(Scalars.Two).sum([1L, 2L]).max()).sqrt().Fetch<double>();
+            var condition = blocks.pow(Scalars.Two).sum([1L, 2L]).max().mul(inverse.pow(Scalars.Two).sum([1L, 2L]).max()).sqrt()
+                .Fetch<double>();
             // NaN is no small number
-            if (!(condition <= LargestCondition)) throw new NoInverseException(FormattableString.Invariant($"{Singular()} The largest condition number is {condition:G3}."));
+            if (!(condition <= LargestCondition))
+                throw new NoInverseException(FormattableString.Invariant($"{Singular()} The largest condition number is {condition:G3}."));
         }
         return inverse;
     }
 
-    private string Singular() => $"The kernel of {GetName()} has no inverse: at a frequency its matrix is singular, or the weights are not finite. Train with a smaller learning rate.";
+    private string Singular() =>
+        $"The kernel of {GetName()} has no inverse: at a frequency its matrix is singular, or the weights are not finite. Train with a " +
+            $"smaller learning rate.";
 }

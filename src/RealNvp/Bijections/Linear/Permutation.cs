@@ -18,15 +18,19 @@ public sealed class Permutation : Bijection
     public Permutation(EventShape inputShape, IReadOnlyList<long> order) : base(nameof(Permutation), inputShape)
     {
         ArgumentNullException.ThrowIfNull(order);
-        if (inputShape.Count == 0 || inputShape[0] == -1) throw new ArgumentException($"A permutation needs the number of channels or features; got {inputShape}.", nameof(inputShape));
-        if (order.Count != inputShape[0]) throw new ArgumentException($"The order must have {inputShape[0]} numbers, one for each channel of {inputShape}; got {order.Count}.", nameof(order));
+        if (inputShape.Count == 0 || inputShape[0] == -1)
+            throw new ArgumentException($"A permutation needs the number of channels or features; got {inputShape}.", nameof(inputShape));
+        if (order.Count != inputShape[0])
+            throw new ArgumentException(
+                $"The order must have {inputShape[0]} numbers, one for each channel of {inputShape}; got {order.Count}.", nameof(order));
         indices = [.. order];
         var inverse = new long[indices.Length];
         Array.Fill(inverse, -1);
         for (var i = 0; i < indices.Length; i++)
         {
             if (indices[i] < 0 || indices[i] >= indices.Length || inverse[indices[i]] >= 0)
-                throw new ArgumentException($"The order must hold each of 0 to {indices.Length - 1} once; got {indices[i]} at position {i}.", nameof(order));
+                throw new ArgumentException(
+                    $"The order must hold each of 0 to {indices.Length - 1} once; got {indices[i]} at position {i}.", nameof(order));
             inverse[indices[i]] = i;
         }
         this.order = AddConstant(tensor(indices));
@@ -57,7 +61,8 @@ public sealed class Permutation : Bijection
         ArgumentNullException.ThrowIfNull(circles);
         if (circles.Count == 0 || !InputShape!.Value.IsFixed) return [];
         var block = (int)(InputShape.Value.NumElements / indices.Length);
-        return [.. circles.Select(c => (Circle: c, Channel: c.Feature / block, Inner: c.Feature % block)).Where(c => c.Channel < indices.Length)
+        return [.. circles.Select(c => (Circle: c, Channel: c.Feature / block, Inner: c.Feature % block))
+            .Where(c => c.Channel < indices.Length)
             .Select(c => c.Circle.At(((inverse ? (int)indices[c.Channel] : Array.IndexOf(indices, c.Channel)) * block) + c.Inner))];
     }
 
@@ -71,5 +76,7 @@ public sealed class Permutation : Bijection
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z.index_select(1, inverseOrder.Value), null);
 
     private static long[] Counting(EventShape shape, Func<IEnumerable<long>, IEnumerable<long>> arrange) =>
-        shape.Count == 0 ? [] : [.. arrange(Enumerable.Range(0, (int)Internal.Check.NotNegative(Math.Max(0, shape[0]), nameof(shape), "The number of features or channels")).Select(i => (long)i))];
+        shape.Count == 0 ? []
+            : [.. arrange(Enumerable.Range(0, (int)Internal.Check.NotNegative(Math.Max(0, shape[0]), nameof(shape),
+            "The number of features or channels")).Select(i => (long)i))];
 }

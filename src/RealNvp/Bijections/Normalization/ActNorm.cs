@@ -26,7 +26,8 @@ public sealed class ActNorm : Bijection, ISetByFirstBatch, IStepsBack
     /// <param name="inputShape">[C, H, W] or [D]; sizes may be -1 except the first.</param>
     public ActNorm(EventShape inputShape) : base(nameof(ActNorm), inputShape)
     {
-        if (inputShape.Count == 0 || inputShape[0] == -1) throw new ArgumentException($"ActNorm needs the number of channels or features; got {inputShape}.", nameof(inputShape));
+        if (inputShape.Count == 0 || inputShape[0] == -1)
+            throw new ArgumentException($"ActNorm needs the number of channels or features; got {inputShape}.", nameof(inputShape));
         Weights.Pay((2 * inputShape[0]) + 1, 3);
         log_scale = Weights.Parameter(zeros(inputShape[0]));
         shift = Weights.Parameter(zeros(inputShape[0]));
@@ -73,12 +74,14 @@ public sealed class ActNorm : Bijection, ISetByFirstBatch, IStepsBack
         return (z.sub(b).mul(s.neg().exp()), LogDet(z).neg());
     }
 
-    // ∂b = Σ g and ∂s = Σ g ⊙ (z − b), plus what comes through the log-determinant; the other way round, −Σ h and −Σ g ⊙ x with the gradient h of z
+    // ∂b = Σ g and ∂s = Σ g ⊙ (z − b), plus what comes through the log-determinant;
+    // the other way round, −Σ h and −Σ g ⊙ x with the gradient h of z
     (Tensor Input, Tensor Gradient) IStepsBack.StepBack(BackwardStep step, Tensor output, Tensor gradient, bool inverse)
     {
         var (s, b) = (RunningMoments.PerChannel(log_scale, output.dim()), RunningMoments.PerChannel(shift, output.dim()));
         var shifted = inverse ? output.mul(s.exp()) : output.sub(b);
-        var (input, slope) = inverse ? (shifted.add(b, Scalars.One), gradient.mul(s.neg().exp())) : (shifted.mul(s.neg().exp()), gradient.mul(s.exp()));
+        var (input, slope) = inverse ? (shifted.add(b, Scalars.One), gradient.mul(s.neg().exp()))
+            : (shifted.mul(s.neg().exp()), gradient.mul(s.exp()));
         var all = Enumerable.Range(0, (int)output.dim()).Where(d => d != 1).Select(d => (long)d).ToArray();
         var (along, down) = (gradient.mul(inverse ? output : shifted).sum(all), (inverse ? slope : gradient).sum(all));
         var total = along.add(step.LogDetGradient.sum().mul(Scalars.Of(Pixels(output))), Scalars.One);

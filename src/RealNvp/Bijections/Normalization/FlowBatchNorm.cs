@@ -14,7 +14,8 @@ namespace RealNvp;
 /// share of them (appendix E). In evaluation they are constants, and no example sees another one.</para>
 /// <para>The inverse uses the running averages in both modes, and never changes them: after a training pass it inverts that pass.
 /// In training the examples of a batch influence each other; in evaluation they do not.</para>
-/// <para>State-dict keys: <c>running_mean</c>, <c>running_var</c> (C), <c>num_batches_tracked</c>. A new layer has mean 0 and variance 1.</para>
+/// <para>State-dict keys: <c>running_mean</c>, <c>running_var</c> (C),
+/// <c>num_batches_tracked</c>. A new layer has mean 0 and variance 1.</para>
 /// </remarks>
 public sealed class FlowBatchNorm : Bijection, IStateLaws
 {
@@ -28,12 +29,16 @@ public sealed class FlowBatchNorm : Bijection, IStateLaws
 
     /// <summary>Makes the layer.</summary>
     /// <param name="inputShape">[C, H, W] or [D]; sizes may be -1 except the first.</param>
-    /// <param name="mask">The mask of the coupling before this layer: what it keeps is neither counted nor changed. Null normalizes all.</param>
+    /// <param name="mask">The mask of the coupling before this layer: what it
+    /// keeps is neither counted nor changed. Null normalizes all.</param>
     /// <param name="momentum">ρ, the weight of the past in the running averages, in [0, 1). 0 uses the current batch alone.</param>
     /// <param name="eps">ε, added to the variance; positive.</param>
-    public FlowBatchNorm(EventShape inputShape, Mask? mask = null, double momentum = 0.9, double eps = 1e-5) : base(nameof(FlowBatchNorm), inputShape)
+    public FlowBatchNorm(EventShape inputShape, Mask? mask = null, double momentum = 0.9, double eps = 1e-5)
+        : base(nameof(FlowBatchNorm), inputShape)
     {
-        if (inputShape.Count == 0 || inputShape[0] == -1) throw new ArgumentException($"Batch normalization needs the number of channels or features; got {inputShape}.", nameof(inputShape));
+        if (inputShape.Count == 0 || inputShape[0] == -1)
+            throw new ArgumentException($"Batch normalization needs the number of channels or features; got {inputShape}.",
+                nameof(inputShape));
         Ranges.Momentum.Require(momentum, nameof(momentum), "The momentum");
         Ranges.BatchNormEpsilon.Require(eps, nameof(eps), "Epsilon");
         (Momentum, Eps) = (momentum, eps);
@@ -43,8 +48,10 @@ public sealed class FlowBatchNorm : Bijection, IStateLaws
         if (partition is DensePartition)
         {
             // the elements of each channel that change; spatial sizes that the shape leaves open are the mask's
-            var pixels = inputShape.Skip(1).Select((s, i) => s == -1 ? mask!.Shape[^(inputShape.Count - 1 - i)] : s).Aggregate(1L, (n, s) => n * s);
-            elements = AddConstant(tensor([.. Enumerable.Range(0, (int)channels).Select(c => Math.Round(pixels * Changing(mask!, inputShape.Count, c)))], dtype: get_default_dtype(), device: CPU));
+            var pixels = inputShape.Skip(1).Select((s, i) => s == -1 ? mask!.Shape[^(inputShape.Count - 1 - i)]
+                : s).Aggregate(1L, (n, s) => n * s);
+            elements = AddConstant(tensor([.. Enumerable.Range(0, (int)channels)
+                .Select(c => Math.Round(pixels * Changing(mask!, inputShape.Count, c)))], dtype: get_default_dtype(), device: CPU));
         }
         Weights.Pay((2 * channels) + 1, 3);
         running_mean = Weights.Buffer(zeros(channels));
@@ -117,8 +124,10 @@ public sealed class FlowBatchNorm : Bijection, IStateLaws
     // what the inverse of a training pass uses
     private (Tensor Mean, Tensor Variance) Tracked(PassTape? tape)
     {
-        if (tape is { IsReplaying: true } && tape.Read(this, OnTape, fromEnd: true) is [_, _, _, var mean, var variance]) return (mean, variance);
-        tape?.Write(this, running_mean.clone(), running_var.clone(), num_batches_tracked.clone(), running_mean.clone(), running_var.clone());
+        if (tape is { IsReplaying: true } && tape.Read(this, OnTape, fromEnd: true) is [_, _, _, var mean, var variance])
+            return (mean, variance);
+        tape?.Write(this, running_mean.clone(), running_var.clone(), num_batches_tracked.clone(), running_mean.clone(),
+            running_var.clone());
         return (running_mean, running_var);
     }
 

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>
-/// A learned mean and scale of the last latents of an image: z = (x − m) ⊙ exp(−log σ), where m and log σ are what a <see cref="ZeroConv2d"/>
-/// makes of an image of zeros; log|det| = −Σ log σ (Glow, arXiv 1807.03039, and its code).
+/// A learned mean and scale of the last latents of an image: z = (x − m) ⊙ exp(−log σ), where m and log σ are what a
+/// <see cref="ZeroConv2d"/> makes of an image of zeros; log|det| = −Σ log σ (Glow, arXiv 1807.03039, and its code).
 /// </summary>
 /// <remarks>
 /// With a standard normal behind it, x is normal with mean m and standard deviation σ. They differ at the border of the image only. A new
@@ -22,7 +22,9 @@ public sealed class LearnedPrior : Bijection
     /// <exception cref="ArgumentException">The shape is not that of an image.</exception>
     public LearnedPrior(EventShape inputShape) : base(nameof(LearnedPrior), inputShape)
     {
-        if (inputShape.Count != 3 || !inputShape.IsFixed) throw new ArgumentException($"A learned prior needs an image [C, H, W] with all sizes known; got {inputShape}.", nameof(inputShape));
+        if (inputShape.Count != 3 || !inputShape.IsFixed)
+            throw new ArgumentException($"A learned prior needs an image [C, H, W] with all sizes known; got {inputShape}.",
+                nameof(inputShape));
         conv = new ZeroConv2d(inputShape[0], 2 * inputShape[0]);
         transformer = new StandardizingTransformer();
         RegisterComponents();

@@ -5,12 +5,13 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>
-/// Draws heavy tails in, smoothly: z = c·asinh(x/c), which is nearly x within ±c and grows like the logarithm of x outside; log|det| = -½ Σ log(1 + (x/c)²).
+/// Draws heavy tails in, smoothly: z = c·asinh(x/c), which is nearly x within ±c
+/// and grows like the logarithm of x outside; log|det| = -½ Σ log(1 + (x/c)²).
 /// </summary>
 /// <remarks>
-/// For data with values far out, behind a <see cref="Standardization"/> by <see cref="FeatureScaling.Quantiles"/>: a value 10⁶ scales away arrives at c·13 to c·14, where a
-/// network can still deal with it. The map is one-to-one on the whole line and exact in both directions; it has no state. The inverse is finite for |z| up to 88 c in
-/// float32 and 709 c in float64.
+/// For data with values far out, behind a <see cref="Standardization"/> by <see cref="FeatureScaling.Quantiles"/>: a value
+/// 10⁶ scales away arrives at c·13 to c·14, where a network can still deal with it. The map is one-to-one on the whole line
+/// and exact in both directions; it has no state. The inverse is finite for |z| up to 88 c in float32 and 709 c in float64.
 /// </remarks>
 public sealed class AsinhTransform : Bijection
 {

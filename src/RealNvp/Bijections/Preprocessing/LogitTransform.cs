@@ -10,8 +10,8 @@ namespace RealNvp;
 /// </summary>
 /// <remarks>
 /// The factor is 1 - 2α, as in the original code (0.9 for α = 0.05), so that 0 and 1 are treated alike; the paper prints 1 - α. The
-/// exact inverse, which undoes the factor as well, can go beyond [0, 1] by α/(1 - 2α): that is the domain. An example with a value outside of it
-/// has a log-determinant of minus infinity. It has no weights.
+/// exact inverse, which undoes the factor as well, can go beyond [0, 1] by α/(1 - 2α): that is the domain.
+/// An example with a value outside of it has a log-determinant of minus infinity. It has no weights.
 /// </remarks>
 public sealed class LogitTransform : Bijection
 {
@@ -49,7 +49,8 @@ public sealed class LogitTransform : Bijection
     }
 
     /// <inheritdoc/>
-    protected internal override Tensor? OutsideDomain(Tensor x) => Outside((x.is_floating_point() ? x : x.to(float32)).mul(factor).add(alpha, Scalars.One));
+    protected internal override Tensor? OutsideDomain(Tensor x) =>
+        Outside((x.is_floating_point() ? x : x.to(float32)).mul(factor).add(alpha, Scalars.One));
 
     // the inverse ends in p = 0 and 1 up to its rounding, and what it gives is inside
     private static Tensor Outside(Tensor p) => p.shape.Skip(1).Contains(0)

@@ -5,15 +5,18 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>In training, mirrors each image left to right with probability p; in evaluation, the identity. log|det| = 0.</summary>
-/// <remarks>Real NVP trains on flipped images too (arXiv 1605.08803, section 4.1). The inverse is the identity. It has no weights.</remarks>
+/// <remarks>Real NVP trains on flipped images too (arXiv 1605.08803,
+/// section 4.1). The inverse is the identity. It has no weights.</remarks>
 public sealed class RandomHorizontalFlip : Bijection
 {
     /// <summary>Makes the layer.</summary>
     /// <param name="probability">p in [0, 1].</param>
     /// <param name="inputShape">[C, H, W]; null for images of any size.</param>
-    public RandomHorizontalFlip(double probability = 0.5, EventShape? inputShape = null) : base(nameof(RandomHorizontalFlip), inputShape ?? [-1, -1, -1])
+    public RandomHorizontalFlip(double probability = 0.5, EventShape? inputShape = null)
+        : base(nameof(RandomHorizontalFlip), inputShape ?? [-1, -1, -1])
     {
-        if (probability is not (>= 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(probability), probability, "A probability must be in [0, 1].");
+        if (probability is not (>= 0 and <= 1))
+            throw new ArgumentOutOfRangeException(nameof(probability), probability, "A probability must be in [0, 1].");
         Probability = probability;
         RegisterComponents();
     }

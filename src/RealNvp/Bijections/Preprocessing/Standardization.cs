@@ -9,12 +9,12 @@ namespace RealNvp;
 /// in the units of the data.
 /// </summary>
 /// <remarks>
-/// <para>The numbers are no weights: they are set once, by the <see cref="Trainer"/> before its first step or by <see cref="Fit(Tensor)"/>, and not trained.
-/// A trainer leaves a layer that is fitted as it is, also one from a file. A new layer is the identity.</para>
-/// <para>It takes x of any floating-point dtype, computes in the wider one of x and of the layer, and gives z in that of the layer: a float32 model
-/// tells times in seconds since 1970 apart, if they come in float64.</para>
-/// <para>State-dict keys: <c>mean</c>, <c>mean_rest</c> and <c>log_std</c>, of the shape of one example, and <c>fitted</c> (a bool). The mean is the sum of the
-/// first two. A file that is older than <c>mean_rest</c> and <c>fitted</c> counts as fitted.</para>
+/// <para>The numbers are no weights: they are set once, by the <see cref="Trainer"/> before its first step or by <see cref="Fit(Tensor)"/>,
+/// and not trained. A trainer leaves a layer that is fitted as it is, also one from a file. A new layer is the identity.</para>
+/// <para>It takes x of any floating-point dtype, computes in the wider one of x and of the layer, and gives z in
+/// that of the layer: a float32 model tells times in seconds since 1970 apart, if they come in float64.</para>
+/// <para>State-dict keys: <c>mean</c>, <c>mean_rest</c> and <c>log_std</c>, of the shape of one example, and <c>fitted</c> (a bool).
+/// The mean is the sum of the first two. A file that is older than <c>mean_rest</c> and <c>fitted</c> counts as fitted.</para>
 /// </remarks>
 public sealed class Standardization : Bijection, IFitsData, IConstantBuffers, IOlderFiles, IStateLaws
 {
@@ -23,7 +23,8 @@ public sealed class Standardization : Bijection, IFitsData, IConstantBuffers, IO
     /// <summary>Makes the layer for examples of one shape.</summary>
     /// <param name="inputShape">The shape of one example, all sizes known.</param>
     /// <param name="scaling">What it takes from data: mean and standard deviation, or quantiles in their place.</param>
-    public Standardization(EventShape inputShape, FeatureScaling scaling = FeatureScaling.Moments) : base(nameof(Standardization), inputShape)
+    public Standardization(EventShape inputShape, FeatureScaling scaling = FeatureScaling.Moments)
+        : base(nameof(Standardization), inputShape)
     {
         Scaling = Standardizing.Defined(scaling, nameof(scaling));
         Weights.Pay((3 * inputShape.NumElements) + 1, 4);
@@ -54,7 +55,8 @@ public sealed class Standardization : Bijection, IFitsData, IConstantBuffers, IO
 
     /// <summary>Takes mean and standard deviation, or the quantiles in their place, from data, in place of those that it has.</summary>
     /// <param name="x">(N, ...) with N of at least 2, any floating-point dtype, on any device.</param>
-    /// <exception cref="ArgumentException">Wrong shape, NaN, a feature that is constant (its density has no finite value), or numbers that the dtype of the layer cannot hold.</exception>
+    /// <exception cref="ArgumentException">Wrong shape, NaN, a feature that is constant (its density
+    /// has no finite value), or numbers that the dtype of the layer cannot hold.</exception>
     public void Fit(Tensor x)
     {
         Check.Batch(x, nameof(x), $"{GetName()}.{nameof(Fit)}", InputShape);

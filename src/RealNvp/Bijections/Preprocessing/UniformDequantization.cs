@@ -29,7 +29,8 @@ public sealed class UniformDequantization : Bijection
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(levels, 2);
         Levels = levels;
-        (this.levels, top, reciprocal, logLevels) = (Scalars.Of(levels), Scalars.Of(levels - 1.0), Scalars.Of(1.0 / levels), Math.Log(levels));
+        (this.levels, top, reciprocal, logLevels) = (Scalars.Of(levels), Scalars.Of(levels - 1.0), Scalars.Of(1.0 / levels),
+            Math.Log(levels));
         RegisterComponents();
     }
 
@@ -73,8 +74,11 @@ public sealed class UniformDequantization : Bijection
         var whole = x.is_floating_point() ? x.eq(x.floor()) : ones(1, ScalarType.Bool, x.device);
         var (least, most) = (x.min().to(float64).Fetch<double>(), x.max().to(float64).Fetch<double>());
         if (whole.all().Fetch<bool>() && least >= 0 && most < levels) return;
-        var advice = least >= 0 && most <= 1 ? $" Data in [0, 1] must be turned back into whole numbers first: (x * {levels - 1}).round()." : "";
-        throw new ArgumentException($"{owner} expects whole numbers in 0 ... {levels - 1}, because the flow dequantizes {levels} levels; got values in [{least:G6}, {most:G6}]{(least >= 0 && most < levels ? " with fractions" : "")}.{advice}", nameof(x));
+        var advice = least >= 0 && most <= 1 ? $" Data in [0, 1] must be turned back into whole numbers first: (x * {levels - 1}).round()."
+            : "";
+        throw new ArgumentException(
+            $"{owner} expects whole numbers in 0 ... {levels - 1}, because the flow dequantizes {levels} levels; got values in " +
+            $"[{least:G6}, {most:G6}]{(least >= 0 && most < levels ? " with fractions" : "")}.{advice}", nameof(x));
     }
 
     // k + u, times 1/K and times K again, is rounded four times, by less than 2 ε K in all: noise nearer to 0 or 1 could come back as
@@ -83,7 +87,10 @@ public sealed class UniformDequantization : Bijection
     internal static void CheckDigits(int levels, ScalarType dtype, string owner)
     {
         if (2 * levels * finfo(dtype).eps <= MaxMargin) return;
-        throw new InvalidOperationException($"{owner} has {levels} levels, which {dtype} cannot tell apart after rounding; it holds {(long)(MaxMargin / 2 / finfo(dtype).eps)}. Compute in float64: model.to(torch.float64) and data in float64 or integers; or use fewer levels.");
+        throw new InvalidOperationException(
+            $"{owner} has {levels} levels, which {dtype} cannot tell apart after rounding; it holds " +
+            $"{(long)(MaxMargin / 2 / finfo(dtype).eps)}. Compute in float64: model.to(torch.float64) and data in float64 or integers; " +
+            $"or use fewer levels.");
     }
 
     internal static double Margin(int levels, ScalarType dtype) => 2 * levels * finfo(dtype).eps;

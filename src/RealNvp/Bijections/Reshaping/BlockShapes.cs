@@ -7,7 +7,9 @@ internal static class BlockShapes
     {
         if (shape.Count != 3) throw new ArgumentException($"A squeeze takes images of shape (C, H, W); got {shape}.", nameof(shape));
         if ((shape[1] != -1 && shape[1] % 2 != 0) || (shape[2] != -1 && shape[2] % 2 != 0))
-            throw new ArgumentException($"A squeeze needs an even height and width; got {shape[1]}×{shape[2]}. {Fitting(shape[1], shape[2], 2)}, or use fewer scales.", nameof(shape));
+            throw new ArgumentException(
+                $"A squeeze needs an even height and width; got {shape[1]}×{shape[2]}. {Fitting(shape[1], shape[2], 2)}, or use fewer " +
+                $"scales.", nameof(shape));
         return shape;
     }
 
@@ -28,15 +30,19 @@ internal static class BlockShapes
     public static void CheckBatch(long[] size, string layer, string parameter)
     {
         if (size[2] % 2 != 0 || size[3] % 2 != 0)
-            throw new ArgumentException($"{layer} needs an even height and width; got an image of {size[2]}×{size[3]}. {Fitting(size[2], size[3], 2)}.", parameter);
+            throw new ArgumentException(
+                $"{layer} needs an even height and width; got an image of {size[2]}×{size[3]}. {Fitting(size[2], size[3], 2)}.", parameter);
     }
 
-    /// <summary>Says which sizes near <paramref name="height"/> × <paramref name="width"/> are divisible by <paramref name="unit"/>; an open size is -1.</summary>
+    /// <summary>Says which sizes near <paramref name="height"/> × <paramref name="width"/>
+    /// are divisible by <paramref name="unit"/>; an open size is -1.</summary>
     public static string Fitting(long height, long width, long unit)
     {
-        string Near(long size, long extra) => size == -1 ? "*" : ((size + extra) / unit * unit).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        string Near(long size, long extra) =>
+            size == -1 ? "*" : ((size + extra) / unit * unit).ToString(System.Globalization.CultureInfo.InvariantCulture);
         var pad = $"{Near(height, unit - 1)}×{Near(width, unit - 1)}";
-        return (height == -1 || height >= unit) && (width == -1 || width >= unit) ? $"Crop the images to {Near(height, 0)}×{Near(width, 0)}, or pad them to {pad}" : $"Pad the images to {pad}";
+        return (height == -1 || height >= unit) && (width == -1 || width >= unit)
+            ? $"Crop the images to {Near(height, 0)}×{Near(width, 0)}, or pad them to {pad}" : $"Pad the images to {pad}";
     }
 
     private static long Times(long size, long factor) => size == -1 ? -1 : size * factor;

@@ -9,9 +9,9 @@ namespace RealNvp;
 /// block of pixels (as between the scales of Wavelet Flow, arXiv 2010.13821).
 /// </summary>
 /// <remarks>
-/// <para>A block [[a, b], [c, d]] becomes (a + b + c + d)/2, (a − b + c − d)/2, (a + b − c − d)/2 and (a − b − c + d)/2: first the C channels
-/// of the averages, then those of the differences between columns, between rows, and along the diagonals. The first C channels, divided
-/// by 2, are the image at half its size.</para>
+/// <para>A block [[a, b], [c, d]] becomes (a + b + c + d)/2, (a − b + c − d)/2, (a + b − c − d)/2 and (a − b −
+/// c + d)/2: first the C channels of the averages, then those of the differences between columns, between rows,
+/// and along the diagonals. The first C channels, divided by 2, are the image at half its size.</para>
 /// <para>It has no weights. The inverse as a layer of its own is <c>new Inverted(new HaarSqueeze(...))</c>.</para>
 /// </remarks>
 public sealed class HaarSqueeze : Bijection
@@ -47,7 +47,8 @@ public sealed class HaarSqueeze : Bijection
         return (blocks.permute(0, 3, 4, 1, 5, 2).reshape(s[0], c, 2 * s[2], 2 * s[3]), null);
     }
 
-    /// <summary>The matrix is symmetric and orthogonal: it is its own inverse. Halves come first, which is exact and cannot overflow early.</summary>
+    /// <summary>The matrix is symmetric and orthogonal: it is its own inverse.
+    /// Halves come first, which is exact and cannot overflow early.</summary>
     private static Tensor[] Turned(Tensor a, Tensor b, Tensor c, Tensor d)
     {
         (a, b, c, d) = (a.mul(Scalars.Half), b.mul(Scalars.Half), c.mul(Scalars.Half), d.mul(Scalars.Half));

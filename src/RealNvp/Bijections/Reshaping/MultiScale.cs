@@ -20,7 +20,8 @@ public sealed class MultiScale : Composite
 
     /// <summary>Makes a multi-scale bijection.</summary>
     /// <param name="inputShape">[C, H, W], all sizes known.</param>
-    /// <param name="scales">At least one. Each maps what the scale before it kept; all but the last give an even number of channels.</param>
+    /// <param name="scales">At least one. Each maps what the scale before
+    /// it kept; all but the last give an even number of channels.</param>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     public MultiScale(EventShape inputShape, params IReadOnlyList<Bijection> scales) : base(nameof(MultiScale), inputShape)
     {
@@ -41,7 +42,8 @@ public sealed class MultiScale : Composite
 
     /// <inheritdoc/>
     public override IReadOnlyList<CompositeStep> Steps =>
-        [.. steps.SelectMany((scale, i) => i == steps.Length - 1 ? (CompositeStep[])[CompositeStep.Apply(scale)] : [CompositeStep.Apply(scale), CompositeStep.Rearrange(Leave, Return)]), CompositeStep.Rearrange(Flat, Parted)];
+        [.. steps.SelectMany((scale, i) => i == steps.Length - 1 ? (CompositeStep[])[CompositeStep.Apply(scale)]
+            : [CompositeStep.Apply(scale), CompositeStep.Rearrange(Leave, Return)]), CompositeStep.Rearrange(Flat, Parted)];
 
     /// <inheritdoc/>
     public override EventShape OutputShapeOf(EventShape input) => [input.NumElements];
@@ -70,8 +72,10 @@ public sealed class MultiScale : Composite
     {
         Internal.Check.Items(parts, nameof(parts), "Part");
         foreach (var part in parts) Internal.Check.Tensor(part, nameof(parts));
-        if (parts.Count != LatentShapes.Count) throw new ArgumentException($"This latent has {LatentShapes.Count} parts; got {parts.Count}.", nameof(parts));
-        for (var i = 0; i < parts.Count; i++) Internal.Check.Batch(parts[i], $"{nameof(parts)}[{i}]", $"{nameof(MultiScale)}.{nameof(Join)}", LatentShapes[i]);
+        if (parts.Count != LatentShapes.Count)
+            throw new ArgumentException($"This latent has {LatentShapes.Count} parts; got {parts.Count}.", nameof(parts));
+        for (var i = 0; i < parts.Count; i++)
+            Internal.Check.Batch(parts[i], $"{nameof(parts)}[{i}]", $"{nameof(MultiScale)}.{nameof(Join)}", LatentShapes[i]);
         using var scope = NewDisposeScope();
         return scope.MoveToOuter(cat([.. parts.Select(p => p.flatten(1))], 1));
     }
@@ -95,7 +99,8 @@ public sealed class MultiScale : Composite
 
     private static EventShape[] Parts(EventShape inputShape, IReadOnlyList<Bijection> scales)
     {
-        if (!inputShape.IsFixed) throw new ArgumentException($"A multi-scale bijection needs all sizes; got {inputShape}.", nameof(inputShape));
+        if (!inputShape.IsFixed)
+            throw new ArgumentException($"A multi-scale bijection needs all sizes; got {inputShape}.", nameof(inputShape));
         var parts = new EventShape[scales.Count];
         var current = inputShape;
         for (var i = 0; i < scales.Count; i++)
@@ -104,7 +109,9 @@ public sealed class MultiScale : Composite
                 throw new ArgumentException($"Scale {i} ({scales[i].GetName()}) takes {wanted}, but gets {current}.", nameof(scales));
             var output = scales[i].OutputShapeOf(current);
             if (i == scales.Count - 1) { parts[i] = output; break; }
-            if (output[0] % 2 != 0) throw new ArgumentException($"Scale {i} gives {output}; half of its channels cannot leave, because their number is odd.", nameof(scales));
+            if (output[0] % 2 != 0)
+                throw new ArgumentException($"Scale {i} gives {output}; half of its channels cannot leave, because their number is odd.",
+                    nameof(scales));
             current = parts[i] = EventShape.Create([output[0] / 2, .. output.Skip(1)]);
         }
         return parts;

@@ -38,7 +38,8 @@ public sealed class Squeeze : Bijection
         var s = x.shape;
         BlockShapes.CheckBatch(s, GetName(), nameof(x));
         if (Order == SqueezeOrder.Plain)
-            return (x.reshape(s[0], s[1], s[2] / 2, 2, s[3] / 2, 2).permute(0, 1, 3, 5, 2, 4).reshape(s[0], 4 * s[1], s[2] / 2, s[3] / 2), null);
+            return (x.reshape(s[0], s[1], s[2] / 2, 2, s[3] / 2, 2).permute(0, 1, 3, 5, 2, 4).reshape(s[0], 4 * s[1], s[2] / 2, s[3] / 2),
+                null);
         Tensor Pixel(long dy, long dx) => x.slice(2, dy, s[2], 2).slice(3, dx, s[3], 2);
         return (cat([Pixel(0, 0), Pixel(1, 1), Pixel(0, 1), Pixel(1, 0)], 1), null);
     }

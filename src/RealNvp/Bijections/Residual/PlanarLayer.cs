@@ -84,8 +84,10 @@ public sealed class PlanarLayer : Bijection
 
     private Tensor Activate(Tensor a) => Activation == PlanarActivation.Tanh ? a.tanh() : a.where(a.gt(Scalars.Zero), a.mul(leak));
 
-    private Tensor LogSlope(Tensor a, Tensor slope) => Activation == PlanarActivation.Tanh ? TanhEquation.LogSlope(a, slope) : LeakySlope(a, slope).log();
+    private Tensor LogSlope(Tensor a, Tensor slope) => Activation == PlanarActivation.Tanh ? TanhEquation.LogSlope(a, slope)
+        : LeakySlope(a, slope).log();
 
     /// <summary>1 + (p − 1)·h′(a): p where a is positive, and 0.8 + 0.2·p elsewhere.</summary>
-    private static Tensor LeakySlope(Tensor a, Tensor p) => p.where(a.gt(Scalars.Zero), p.sub(Scalars.One).mul(leak).add(Scalars.One, Scalars.One));
+    private static Tensor LeakySlope(Tensor a, Tensor p) =>
+        p.where(a.gt(Scalars.Zero), p.sub(Scalars.One).mul(leak).add(Scalars.One, Scalars.One));
 }

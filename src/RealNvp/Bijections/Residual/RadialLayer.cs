@@ -76,7 +76,8 @@ public sealed class RadialLayer : Bijection
         return (a, nn.functional.logsigmoid(beta.neg()).neg().add(floor, Scalars.One).div(a));
     }
 
-    /// <summary>With k = α/(α + r): (1 − k) + k·(1 + β/α) across the radius and (1 − k²) + k²·(1 + β/α) along it, sums of positive terms.</summary>
+    /// <summary>With k = α/(α + r): (1 − k) + k·(1 + β/α) across the radius and
+    /// (1 − k²) + k²·(1 + β/α) along it, sums of positive terms.</summary>
     private Tensor LogDet(Tensor r, Tensor a, Tensor ratio)
     {
         var sum = r.add(a, Scalars.One);

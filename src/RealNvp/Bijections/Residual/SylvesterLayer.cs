@@ -10,11 +10,12 @@ namespace RealNvp;
 /// </summary>
 /// <remarks>
 /// <para>Q (D, M) is made of M Householder reflections, which reach every choice of directions. The diagonals of R and R̃ are
-/// 0.999·tanh of their weights, so that Rᵢᵢ·R̃ᵢᵢ is above −1 and the layer is invertible for any weights. A new layer is the identity, R = 0,
-/// with random directions.</para>
+/// 0.999·tanh of their weights, so that Rᵢᵢ·R̃ᵢᵢ is above −1 and the layer is invertible
+/// for any weights. A new layer is the identity, R = 0, with random directions.</para>
 /// <para>Forward has the closed form. Inverse solves M increasing equations an example, the last direction first, by Newton's method
 /// in float64 whatever the dtype. A residual above 1e-9 throws. The gradient of the inverse is that of the implicit function.</para>
-/// <para>State-dict keys: <c>reflections</c> (M, D), <c>r</c> and <c>r_tilde</c> (M, M: nothing that counts below the diagonal), <c>b</c> (M).</para>
+/// <para>State-dict keys: <c>reflections</c> (M, D), <c>r</c> and <c>r_tilde</c>
+/// (M, M: nothing that counts below the diagonal), <c>b</c> (M).</para>
 /// </remarks>
 public sealed class SylvesterLayer : Bijection
 {
@@ -34,7 +35,8 @@ public sealed class SylvesterLayer : Bijection
         var d = Check.Vector(inputShape, nameof(inputShape), "A Sylvester layer");
         Directions = directions ?? d;
         if (Directions < 1 || Directions > d)
-            throw new ArgumentOutOfRangeException(nameof(directions), directions, $"The number of directions must be 1 to {d}, the number of features.");
+            throw new ArgumentOutOfRangeException(nameof(directions), directions,
+                $"The number of directions must be 1 to {d}, the number of features.");
         var m = Directions;
         Weights.Pay(((Int128)m * d) + (2 * (Int128)m * m) + m, 4);
         reflections = Weights.Parameter(Weights.Normal(m, d));
@@ -64,7 +66,8 @@ public sealed class SylvesterLayer : Bijection
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
         var wide = z.to(float64);
-        var (q, outer, inner, shift) = (Householder.Columns(reflections.to(float64), Directions), Triangle(r.to(float64)), Triangle(r_tilde.to(float64)), b.to(float64));
+        var (q, outer, inner, shift) = (Householder.Columns(reflections.to(float64), Directions), Triangle(r.to(float64)),
+            Triangle(r_tilde.to(float64)), b.to(float64));
         var (slopes, y) = (Slopes(outer, inner), wide.mm(q));
         // y = v + R·tanh(a) and a = R̃·v + b: row i holds what later rows have found, and aᵢ alone
         Tensor? v = null, h = null, logDet = null;

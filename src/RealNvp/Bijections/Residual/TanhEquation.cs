@@ -1,10 +1,12 @@
+using System.Globalization;
 using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>The increasing map g(a) = a + (p − 1)·tanh(a) with p > 0, to which planar and Sylvester layers come down: its slope and its inverse.</summary>
+/// <summary>The increasing map g(a) = a + (p − 1)·tanh(a) with p > 0, to which
+/// planar and Sylvester layers come down: its slope and its inverse.</summary>
 internal static class TanhEquation
 {
     /// <summary>The largest residual of a root, relative to max(1, |target|). Found ones are some 1e-16.</summary>
@@ -18,7 +20,8 @@ internal static class TanhEquation
     /// <summary>log g′(a) = log(tanh² a + p·(1 − tanh² a)): a sum of positive terms, exact for large and small a.</summary>
     public static Tensor LogSlope(Tensor a, Tensor p) => Slope(a, p).log();
 
-    /// <summary>The a with g(a) = target, in float64, with gradients to target and p by the implicit function. Runs inside a dispose scope.</summary>
+    /// <summary>The a with g(a) = target, in float64, with gradients to target
+    /// and p by the implicit function. Runs inside a dispose scope.</summary>
     /// <exception cref="InvalidOperationException">The residual is too large, as for values that are NaN.</exception>
     public static Tensor Root(Tensor target, Tensor p, string owner)
     {
@@ -65,7 +68,10 @@ internal static class TanhEquation
             var error = Value(a, p).sub(t).abs().div(t.clamp_min(Scalars.One)).max().Fetch<double>();
             // NaN is no small number
             if (!(error <= MaxResidual))
-                throw new NoInverseException(FormattableString.Invariant($"{owner}.Inverse found no root: the largest residual is {error:G3} of {MaxResidual:G1} allowed. Values or weights may be NaN, infinite or near the largest number of their dtype."));
+                throw new NoInverseException(
+                    string.Create(CultureInfo.InvariantCulture,
+                    $"{owner}.Inverse found no root: the largest residual is {error:G3} of {MaxResidual:G1} allowed. Values or weights " +
+                    $"may be NaN, infinite or near the largest number of their dtype."));
         }
         return scope.MoveToOuter(a.mul(target.sign()));
     }

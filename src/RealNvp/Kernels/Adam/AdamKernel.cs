@@ -13,7 +13,8 @@ internal static unsafe class AdamKernel
     /// g' = scale g + λ p, m = β1 m + (1 - β1) g', v = β2 v + (1 - β2) g'², p = p - stepSize m / (sqrt(v) / rootCorrection2 + ε),
     /// and a = a + share (p - a) for the moving average a, for the elements from <paramref name="start"/> to before <paramref name="end"/>.
     /// </summary>
-    /// <remarks>The vector part and the rest do the same operations in the same order: an element's result does not depend on its place.</remarks>
+    /// <remarks>The vector part and the rest do the same operations in the same
+    /// order: an element's result does not depend on its place.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Apply<T>(in AdamBlock block, int start, int end) where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
@@ -27,7 +28,8 @@ internal static unsafe class AdamKernel
         var i = start;
         Vector512<T> scales = Vector512.Create(scale), decays = Vector512.Create(decay), epsilons = Vector512.Create(epsilon);
         Vector512<T> sizes = Vector512.Create(size), corrections = Vector512.Create(correction), shares = Vector512.Create(share);
-        Vector512<T> betas1 = Vector512.Create(beta1), betas2 = Vector512.Create(beta2), rests1 = Vector512.Create(rest1), rests2 = Vector512.Create(rest2);
+        Vector512<T> betas1 = Vector512.Create(beta1), betas2 = Vector512.Create(beta2), rests1 = Vector512.Create(rest1),
+            rests2 = Vector512.Create(rest2);
         for (; i <= end - Vector512<T>.Count; i += Vector512<T>.Count)
         {
             var weights = Vector512.Load(p + i);

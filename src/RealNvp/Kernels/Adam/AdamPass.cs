@@ -58,7 +58,8 @@ internal sealed unsafe class AdamPass : KernelTeam
         return blockCount++;
     }
 
-    /// <summary>Says how a parameter that was added is updated, and which moving average with it, at <paramref name="average"/> unless that is null.</summary>
+    /// <summary>Says how a parameter that was added is updated, and which moving
+    /// average with it, at <paramref name="average"/> unless that is null.</summary>
     public void SetStep(int index, in AdamStep step, void* average, double share)
     {
         ref var block = ref blocks[index];

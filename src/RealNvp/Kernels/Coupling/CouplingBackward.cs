@@ -9,14 +9,16 @@ internal static unsafe class CouplingBackward
     /// <param name="ofLogDet">The gradient of the log-determinant.</param>
     /// <param name="ofLogDetStep">From one of those to the next.</param>
     /// <param name="to">Gets the gradients; that of the input is (N, D), contiguous.</param>
-    public static void Run(CouplingCall call, float* tape, float* ofValue, float* ofLogDet, nint ofLogDetStep, DenseGradients to) => DenseBackward.Run(call.Net, to, (layout, sums, start, end) =>
+    public static void Run(CouplingCall call, float* tape, float* ofValue, float* ofLogDet, nint ofLogDetStep, DenseGradients to) =>
+        DenseBackward.Run(call.Net, to, (layout, sums, start, end) =>
     {
         var given = new CouplingBlock { OfValue = ofValue, OfLogDet = ofLogDet, OfLogDetRow = ofLogDetStep };
         if (LaneWidth.Floats == 16) Rows<Lanes512<float>>(call, tape, given, to, layout, (float*)sums, start, end);
         else Rows<Lanes256<float>>(call, tape, given, to, layout, (float*)sums, start, end);
     });
 
-    private static void Rows<TLanes>(CouplingCall call, float* tape, CouplingBlock given, DenseGradients to, DenseSums layout, float* sums, int start, int end)
+    private static void Rows<TLanes>(CouplingCall call, float* tape, CouplingBlock given, DenseGradients to, DenseSums layout, float* sums,
+        int start, int end)
         where TLanes : struct, ILanes<TLanes, float>
     {
         var (net, shape, program) = (call.Net, call.Shape, call.Net.Program);
@@ -45,7 +47,8 @@ internal static unsafe class CouplingBackward
             if (to.After != null) AddWeight(block, sums + layout.After, row > start);
             CouplingShape.Gather(x, net.XStride, shape.ReadAt, read, inputs, block.Rows);
             if (limit > 0) InputLimit.Apply(read, derivatives, block.Rows * inputs, limit);
-            var ofRead = DenseBackward.Block<TLanes>(net, tape, to, layout, sums, row > start, row, block.Rows, scratch, scratch + size, read, to.X != null);
+            var ofRead = DenseBackward.Block<TLanes>(net, tape, to, layout, sums, row > start, row, block.Rows, scratch, scratch + size,
+                read, to.X != null);
             if (to.X != null) Write(shape, gradient, block, ofRead, limit > 0 ? derivatives : null, inputs, to.X + ((nint)row * features));
         }
     }
@@ -60,7 +63,8 @@ internal static unsafe class CouplingBackward
         }
     }
 
-    private static void Write(CouplingShape shape, float* gradient, in CouplingBlock block, float* ofRead, float* derivatives, nint stride, float* to)
+    private static void Write(CouplingShape shape, float* gradient, in CouplingBlock block, float* ofRead, float* derivatives, nint stride,
+        float* to)
     {
         var (features, readAt, changedAt) = (shape.Features, shape.ReadAt, shape.ChangedAt);
         var ofInput = block.OfInput;

@@ -1,6 +1,7 @@
 namespace RealNvp.Kernels;
 
-/// <summary>Where the numbers of some rows of a fused coupling are. All matrices but that of parameters have <see cref="Columns"/> columns side by side.</summary>
+/// <summary>Where the numbers of some rows of a fused coupling are. All matrices but
+/// that of parameters have <see cref="Columns"/> columns side by side.</summary>
 internal unsafe struct CouplingBlock
 {
     public int Rows, Columns;

@@ -47,5 +47,6 @@ internal sealed unsafe class CouplingCall(CouplingShape shape, DenseCall net, bo
     }
 
     private ElementJob<float> Job(in CouplingBlock b, Stream<float>* streams, int count, bool gradient) =>
-        new() { Streams = streams, Count = count, Inner = b.Columns, Runs = 1, Start = 0, End = b.Rows, Inverse = inverse, Gradient = gradient };
+        new() { Streams = streams, Count = count, Inner = b.Columns, Runs = 1, Start = 0, End = b.Rows, Inverse = inverse,
+            Gradient = gradient };
 }

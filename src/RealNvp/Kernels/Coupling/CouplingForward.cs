@@ -3,7 +3,8 @@ namespace RealNvp.Kernels;
 /// <summary>A fused layer, a block of rows after the other: what the network reads, the network, the map and the log-determinant.</summary>
 internal static unsafe class CouplingForward
 {
-    /// <summary>The elements of what the gradients need of so many rows: the activations of the network and the parameters that it gave.</summary>
+    /// <summary>The elements of what the gradients need of so many rows: the
+    /// activations of the network and the parameters that it gave.</summary>
     public static long TapeSize(DenseProgram program, long rows) => DenseForward.TapeAt(program, rows, program.Layers.Count);
 
     /// <summary>Runs the layer.</summary>
@@ -22,7 +23,8 @@ internal static unsafe class CouplingForward
         });
     }
 
-    private static void Rows<TLanes>(CouplingCall call, float* tape, float* y, float* logDet, int start, int end) where TLanes : struct, ILanes<TLanes, float>
+    private static void Rows<TLanes>(CouplingCall call, float* tape, float* y, float* logDet, int start, int end)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         var (net, shape, program) = (call.Net, call.Shape, call.Net.Program);
         var (columns, features, inputs) = (shape.Columns, shape.Features, DenseProduct.Stride(program.Inputs));
@@ -31,7 +33,8 @@ internal static unsafe class CouplingForward
         var read = scratch + DenseForward.ScratchSize(program);
         var last = read + ((long)DenseCall.Block * inputs);
         var changed = last + ((long)DenseCall.Block * outputs);
-        var block = new CouplingBlock { Columns = columns, Input = changed, RawRow = outputs, Value = changed + part, LogDerivative = changed + (2 * part) };
+        var block = new CouplingBlock { Columns = columns, Input = changed, RawRow = outputs, Value = changed + part,
+            LogDerivative = changed + (2 * part) };
         var limit = shape.Limit;
         var own = shape.ReadRun < 0 || limit > 0;
         // what lies between rows goes through the limit with them
@@ -41,10 +44,12 @@ internal static unsafe class CouplingForward
         {
             var x = net.X + (row * net.XStride);
             block.Rows = Math.Min(most, end - row);
-            block.Raw = tape == null ? last : tape + DenseForward.TapeAt(program, net.Rows, program.Layers.Count - 1) + ((nint)row * outputs);
+            block.Raw = tape == null ? last
+                : tape + DenseForward.TapeAt(program, net.Rows, program.Layers.Count - 1) + ((nint)row * outputs);
             if (own) CouplingShape.Gather(x, net.XStride, shape.ReadAt, read, inputs, block.Rows);
             if (limit > 0) InputLimit.Apply(read, block.Rows * inputs, limit);
-            DenseForward.Block<TLanes>(net, own ? read : x + shape.ReadRun, own ? inputs : net.XStride, row, block.Rows, tape, scratch, block.Raw);
+            DenseForward.Block<TLanes>(net, own ? read : x + shape.ReadRun, own ? inputs : net.XStride, row, block.Rows, tape, scratch,
+                block.Raw);
             CouplingShape.Gather(x, net.XStride, shape.ChangedAt, changed, columns, block.Rows);
             call.Map(block);
             Write(shape.ChangedAt, x, net.XStride, block, y + ((nint)row * features), features, logDet + row);

@@ -1,6 +1,7 @@
 namespace RealNvp.Kernels;
 
-/// <summary>A coupling of vectors, or an autoregressive layer forward, in numbers: which features a network reads, and which ones a map changes.</summary>
+/// <summary>A coupling of vectors, or an autoregressive layer forward, in numbers:
+/// which features a network reads, and which ones a map changes.</summary>
 /// <remarks>In a coupling no feature is both; in an autoregressive layer each feature is.</remarks>
 internal sealed class CouplingShape
 {

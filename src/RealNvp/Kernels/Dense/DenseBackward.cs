@@ -27,8 +27,8 @@ internal sealed unsafe class DenseGradients(int layers)
 
 /// <summary>The gradients of a network, a block of rows after the other, from what <see cref="DenseForward"/> wrote down.</summary>
 /// <remarks>
-/// The gradients of weights are sums over rows. The rows are parted in shares by their number alone, each share is summed by one thread, and the
-/// shares are added in their order: the result is the same for every number of threads.
+/// The gradients of weights are sums over rows. The rows are parted in shares by their number alone, each share is
+/// summed by one thread, and the shares are added in their order: the result is the same for every number of threads.
 /// </remarks>
 internal static unsafe class DenseBackward
 {
@@ -44,10 +44,12 @@ internal static unsafe class DenseBackward
         else Rows<Lanes256<float>>(call, tape, gradient, to, layout, (float*)sums, start, end);
     });
 
-    /// <summary>Parts the rows in shares, lets <paramref name="share"/> (layout, its sums, first row, end) compute each, and adds them.</summary>
+    /// <summary>Parts the rows in shares, lets <paramref name="share"/> (layout,
+    /// its sums, first row, end) compute each, and adds them.</summary>
     public static void Run(DenseCall call, DenseGradients to, Action<DenseSums, nint, int, int> share)
     {
-        var shares = (int)Math.Min(MostShares, System.Numerics.BitOperations.RoundUpToPowerOf2((uint)((call.Rows + ShareRows) / ShareRows)) / 2);
+        var shares = (int)Math.Min(MostShares,
+            System.Numerics.BitOperations.RoundUpToPowerOf2((uint)((call.Rows + ShareRows) / ShareRows)) / 2);
         shares = Math.Max(1, shares);
         var layout = new DenseSums(call.Program, to);
         var packed = call.PackedSize();
@@ -62,7 +64,8 @@ internal static unsafe class DenseBackward
         layout.Add(call, sums, shares);
     }
 
-    private static void Rows<TLanes>(DenseCall call, float* tape, float* gradient, DenseGradients to, DenseSums layout, float* sums, int start, int end)
+    private static void Rows<TLanes>(DenseCall call, float* tape, float* gradient, DenseGradients to, DenseSums layout, float* sums,
+        int start, int end)
         where TLanes : struct, ILanes<TLanes, float>
     {
         var program = call.Program;
@@ -73,15 +76,20 @@ internal static unsafe class DenseBackward
         {
             var rows = Math.Min(most, end - row);
             float* here = scratch, next = scratch + size, input = scratch + (2 * size);
-            DenseForward.Copy(gradient + ((nint)row * program.Outputs), program.Outputs, here, DenseProduct.Stride(program.Outputs), rows, program.Outputs);
-            DenseForward.Copy(call.X + (row * call.XStride), call.XStride, input, DenseProduct.Stride(program.Inputs), rows, program.Inputs);
+            DenseForward.Copy(gradient + ((nint)row * program.Outputs), program.Outputs, here, DenseProduct.Stride(program.Outputs), rows,
+                program.Outputs);
+            DenseForward.Copy(call.X + (row * call.XStride), call.XStride, input, DenseProduct.Stride(program.Inputs), rows,
+                program.Inputs);
             var ofInput = Block<TLanes>(call, tape, to, layout, sums, row > start, row, rows, here, next, input, to.X != null);
-            if (to.X != null) DenseForward.Copy(ofInput, DenseProduct.Stride(program.Inputs), to.X + ((nint)row * program.Inputs), program.Inputs, rows, program.Inputs);
+            if (to.X != null)
+                DenseForward.Copy(ofInput, DenseProduct.Stride(program.Inputs), to.X + ((nint)row * program.Inputs), program.Inputs, rows,
+                    program.Inputs);
         }
     }
 
     /// <summary>Elements of each of the three buffers of <see cref="Block"/>.</summary>
-    public static long BufferSize(DenseProgram program) => (long)DenseCall.Block * DenseProduct.Stride(Math.Max(program.Widest, program.Context));
+    public static long BufferSize(DenseProgram program) =>
+        (long)DenseCall.Block * DenseProduct.Stride(Math.Max(program.Widest, program.Context));
 
     /// <summary>The gradients of at most <see cref="DenseCall.Block"/> rows.</summary>
     /// <param name="call">The network.</param>
@@ -97,7 +105,8 @@ internal static unsafe class DenseBackward
     /// <param name="input">The input of these rows, a matrix of our own.</param>
     /// <param name="ofInput">Whether the gradient of the input is wanted.</param>
     /// <returns>The gradient of the input, a matrix of our own in one of the buffers, where it is wanted.</returns>
-    public static float* Block<TLanes>(DenseCall call, float* tape, DenseGradients to, DenseSums layout, float* sums, bool add, int row, int rows, float* here, float* next, float* input, bool ofInput)
+    public static float* Block<TLanes>(DenseCall call, float* tape, DenseGradients to, DenseSums layout, float* sums, bool add, int row,
+        int rows, float* here, float* next, float* input, bool ofInput)
         where TLanes : struct, ILanes<TLanes, float>
     {
         var program = call.Program;
@@ -107,12 +116,15 @@ internal static unsafe class DenseBackward
             var stride = DenseProduct.Stride(layer.Outputs);
             var width = DenseProduct.Stride(layer.Inputs);
             var from = i == 0 ? input : tape + DenseForward.TapeAt(program, call.Rows, i - 1) + ((nint)row * width);
-            if (to.Weights[i] != null) Weight<TLanes>(here, stride, from, width, sums + layout.Weight(i), rows, layer.Outputs, layer.Inputs, add, program.Bands?[i]);
+            if (to.Weights[i] != null)
+                Weight<TLanes>(here, stride, from, width, sums + layout.Weight(i), rows, layer.Outputs, layer.Inputs, add,
+                    program.Bands?[i]);
             if (to.Biases[i] != null) Columns<TLanes>(here, stride, sums + layout.Bias(i), rows, layer.Outputs, add);
             if (i == 0) break;
             // where the result before this one is added later, the gradient from there is what `next` holds still
             var finish = new DenseFinish { Gate = from, Addend = program.IsAddedLater(i - 1) ? next : null, Result = next, Stride = width };
-            DenseProduct.Multiply<TLanes>(here, stride, 1, call.Panels(i), 0, rows, layer.Inputs, layer.Outputs, finish, program.Bands?[i].OutputsOf);
+            DenseProduct.Multiply<TLanes>(here, stride, 1, call.Panels(i), 0, rows, layer.Inputs, layer.Outputs, finish,
+                program.Bands?[i].OutputsOf);
             var swap = here;
             here = next;
             next = swap;
@@ -124,20 +136,25 @@ internal static unsafe class DenseBackward
             if (to.ContextWeight != null)
             {
                 DenseForward.Copy(call.Context + (row * call.ContextStride), call.ContextStride, input, features, rows, program.Context);
-                Weight<TLanes>(here, DenseProduct.Stride(outputs), input, features, sums + layout.ContextWeight, rows, outputs, program.Context, add);
+                Weight<TLanes>(here, DenseProduct.Stride(outputs), input, features, sums + layout.ContextWeight, rows, outputs,
+                    program.Context, add);
             }
             if (to.Context != null)
             {
-                DenseProduct.Multiply<TLanes>(here, DenseProduct.Stride(outputs), 1, call.ContextPanels, 0, rows, program.Context, outputs, new DenseFinish { Result = next, Stride = features });
+                DenseProduct.Multiply<TLanes>(here, DenseProduct.Stride(outputs), 1, call.ContextPanels, 0, rows, program.Context, outputs,
+                    new DenseFinish { Result = next, Stride = features });
                 DenseForward.Copy(next, features, to.Context + ((nint)row * program.Context), program.Context, rows, program.Context);
             }
         }
-        if (ofInput) DenseProduct.Multiply<TLanes>(here, DenseProduct.Stride(outputs), 1, call.Panels(0), 0, rows, program.Inputs, outputs, new DenseFinish { Result = next, Stride = DenseProduct.Stride(program.Inputs) });
+        if (ofInput)
+            DenseProduct.Multiply<TLanes>(here, DenseProduct.Stride(outputs), 1, call.Panels(0), 0, rows, program.Inputs, outputs,
+                new DenseFinish { Result = next, Stride = DenseProduct.Stride(program.Inputs) });
         return next;
     }
 
     // gᵀ·h: rows are outputs, columns are inputs, steps are the examples
-    private static void Weight<TLanes>(float* gradient, nint stride, float* input, nint width, float* sum, int rows, int outputs, int inputs, bool add, DenseBand? band = null)
+    private static void Weight<TLanes>(float* gradient, nint stride, float* input, nint width, float* sum, int rows, int outputs,
+        int inputs, bool add, DenseBand? band = null)
         where TLanes : struct, ILanes<TLanes, float>
     {
         var finish = new DenseFinish { Addend = add ? sum : null, Result = sum, Stride = width };
@@ -147,7 +164,8 @@ internal static unsafe class DenseBackward
 
     /// <summary>Σ over rows of each column; four sums a column, so that an addition need not wait for the one before.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Columns<TLanes>(float* matrix, nint stride, float* sum, int rows, int columns, bool add) where TLanes : struct, ILanes<TLanes, float>
+    public static void Columns<TLanes>(float* matrix, nint stride, float* sum, int rows, int columns, bool add)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         for (var column = 0; column < columns; column += TLanes.Count)
         {

@@ -1,6 +1,7 @@
 namespace RealNvp.Kernels;
 
-/// <summary>Where a masked weight (outputs, inputs) has anything, so that products skip the rest: about half, where units see those before them.</summary>
+/// <summary>Where a masked weight (outputs, inputs) has anything, so that products
+/// skip the rest: about half, where units see those before them.</summary>
 internal sealed class DenseBand
 {
     // blocks of outputs and of inputs, as narrow as the narrowest panel

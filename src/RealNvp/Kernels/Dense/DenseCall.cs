@@ -8,7 +8,8 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
     /// <summary>Multiply-adds that are worth a thread of their own.</summary>
     public const double Grain = 5e5;
 
-    /// <summary>Rows that go through all layers before the next ones: their activations stay in the second-level cache. A multiple of the rows of a tile.</summary>
+    /// <summary>Rows that go through all layers before the next ones: their activations
+    /// stay in the second-level cache. A multiple of the rows of a tile.</summary>
     public const int Block = 96;
 
     private float*[] panels = [], padded = [];
@@ -48,7 +49,8 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
     /// <summary>The packed weight of the context.</summary>
     public float* ContextPanels => contextPanels;
 
-    /// <summary>The rows of a block where so many go through in blocks: as many in each, in whole tiles, so that the last one is not a small rest.</summary>
+    /// <summary>The rows of a block where so many go through in blocks: as many in
+    /// each, in whole tiles, so that the last one is not a small rest.</summary>
     public static int BlockOf(int rows)
     {
         var blocks = Math.Max(1, (rows + Block - 1) / Block);
@@ -74,14 +76,16 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
             new ReadOnlySpan<float>(Biases[i], outputs).CopyTo(new Span<float>(padded[i], outputs));
             new Span<float>(padded[i] + outputs, DenseProduct.Stride(outputs) - outputs).Clear();
         }
-        Pack(layer => layer.Outputs, (weight, mask, outputs, inputs, column, to) => DensePacking.Forward((float*)weight, (float*)mask, inputs, outputs, inputs, column, LaneWidth.Floats, (float*)to));
+        Pack(layer => layer.Outputs, (weight, mask, outputs, inputs, column, to) => DensePacking.Forward((float*)weight, (float*)mask,
+            inputs, outputs, inputs, column, LaneWidth.Floats, (float*)to));
     }
 
     /// <summary>Packs all weights for g·W.</summary>
     public void PackBackward(float* memory)
     {
         Place(memory);
-        Pack(layer => layer.Inputs, (weight, mask, outputs, inputs, column, to) => DensePacking.Backward((float*)weight, (float*)mask, outputs, inputs, column, LaneWidth.Floats, (float*)to));
+        Pack(layer => layer.Inputs, (weight, mask, outputs, inputs, column, to) => DensePacking.Backward((float*)weight, (float*)mask,
+            outputs, inputs, column, LaneWidth.Floats, (float*)to));
     }
 
     private void Place(float* memory)
@@ -106,7 +110,8 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
         for (var i = 0; i < Weights.Length; i++)
             for (var column = 0; column < columns(Program.Layers[i]); column += width) work.Add((i, column));
         if (Context != null)
-            for (var column = 0; column < columns(new(Program.Context, Program.Layers[0].Outputs, false)); column += width) work.Add((-1, column));
+            for (var column = 0; column < columns(new(Program.Context, Program.Layers[0].Outputs, false)); column += width)
+                work.Add((-1, column));
         // an element costs about as much as 16 multiply-adds
         KernelThreads.For(work.Count, 16.0 * Program.Weights, Grain, (start, end) =>
         {
@@ -114,7 +119,9 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
             {
                 var (layer, column) = work[i];
                 if (layer < 0) panel((nint)ContextWeight, 0, Program.Layers[0].Outputs, Program.Context, column, (nint)contextPanels);
-                else panel((nint)Weights[layer], (nint)Masks[layer], Program.Layers[layer].Outputs, Program.Layers[layer].Inputs, column, (nint)panels[layer]);
+                else
+                    panel((nint)Weights[layer], (nint)Masks[layer], Program.Layers[layer].Outputs, Program.Layers[layer].Inputs, column,
+                        (nint)panels[layer]);
             }
         });
     }

@@ -4,7 +4,8 @@ namespace RealNvp.Kernels;
 /// <summary>A network from its input to its output, a block of rows after the other.</summary>
 internal static unsafe class DenseForward
 {
-    /// <summary>The elements of what <see cref="Run"/> writes down for the gradients of so many rows: relu of each result but the last.</summary>
+    /// <summary>The elements of what <see cref="Run"/> writes down for the
+    /// gradients of so many rows: relu of each result but the last.</summary>
     public static long TapeSize(DenseProgram program, long rows) => rows * TapeWidth(program, program.Layers.Count - 1);
 
     /// <summary>Where the activations of a layer begin on the tape of so many rows.</summary>
@@ -31,7 +32,8 @@ internal static unsafe class DenseForward
         return width;
     }
 
-    private static void Rows<TLanes>(DenseCall call, float* tape, float* output, int start, int end) where TLanes : struct, ILanes<TLanes, float>
+    private static void Rows<TLanes>(DenseCall call, float* tape, float* output, int start, int end)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         var outputs = call.Program.Outputs;
         var scratch = KernelScratch.Own(ScratchSize(call.Program) + ((long)DenseCall.Block * DenseProduct.Stride(outputs)));
@@ -71,7 +73,8 @@ internal static unsafe class DenseForward
             if (i == 0 && call.Context != null)
             {
                 var given = new DenseFinish { Result = sum, Stride = finish.Stride };
-                DenseProduct.Multiply<TLanes>(call.Context + (row * call.ContextStride), call.ContextStride, 1, call.ContextPanels, 0, rows, layer.Outputs, program.Context, given);
+                DenseProduct.Multiply<TLanes>(call.Context + (row * call.ContextStride), call.ContextStride, 1, call.ContextPanels, 0, rows,
+                    layer.Outputs, program.Context, given);
                 finish.Addend = sum;
             }
             if (layer.AddsSkip) finish.Addend = sum;
@@ -79,9 +82,11 @@ internal static unsafe class DenseForward
             else
             {
                 if (program.IsAddedLater(i)) finish.Result = sum;
-                finish.Relu = tape == null ? scratch + ((1 + (i % 2)) * size) : tape + TapeAt(program, call.Rows, i) + (row * finish.Stride);
+                finish.Relu = tape == null ? scratch + ((1 + (i % 2)) * size)
+                    : tape + TapeAt(program, call.Rows, i) + (row * finish.Stride);
             }
-            DenseProduct.Multiply<TLanes>(x, xStride, 1, call.Panels(i), 0, rows, layer.Outputs, layer.Inputs, finish, program.Bands?[i].InputsOf);
+            DenseProduct.Multiply<TLanes>(x, xStride, 1, call.Panels(i), 0, rows, layer.Outputs, layer.Inputs, finish,
+                program.Bands?[i].InputsOf);
             x = finish.Relu;
             xStride = finish.Stride;
         }
@@ -90,6 +95,7 @@ internal static unsafe class DenseForward
     /// <summary>Copies rows between matrices of different strides.</summary>
     public static void Copy(float* from, nint fromStride, float* to, nint toStride, int rows, int columns)
     {
-        for (var row = 0; row < rows; row++) new ReadOnlySpan<float>(from + (row * fromStride), columns).CopyTo(new Span<float>(to + (row * toStride), columns));
+        for (var row = 0; row < rows; row++)
+            new ReadOnlySpan<float>(from + (row * fromStride), columns).CopyTo(new Span<float>(to + (row * toStride), columns));
     }
 }

@@ -15,7 +15,8 @@ internal static unsafe class DensePacking
     /// <summary>The width of the panel that begins at a column.</summary>
     private static int Width(int column, int columns, int lanes) => columns - column > lanes ? 2 * lanes : lanes;
 
-    /// <summary>One panel for x·Wᵀ: columns are outputs, steps are inputs. The rows of the weight lie <paramref name="stride"/> apart.</summary>
+    /// <summary>One panel for x·Wᵀ: columns are outputs, steps are inputs. The
+    /// rows of the weight lie <paramref name="stride"/> apart.</summary>
     public static void Forward(float* weight, float* mask, nint stride, int outputs, int inputs, int column, int lanes, float* to)
     {
         var width = Width(column, outputs, lanes);
@@ -51,7 +52,8 @@ internal static unsafe class DensePacking
             var from = weight + ((nint)step * inputs) + column;
             var by = mask == null ? null : mask + ((nint)step * inputs) + column;
             var i = 0;
-            for (; i + 8 <= present; i += 8) (by == null ? Vector256.Load(from + i) : Vector256.Load(from + i) * Vector256.Load(by + i)).Store(to + i);
+            for (; i + 8 <= present; i += 8)
+                (by == null ? Vector256.Load(from + i) : Vector256.Load(from + i) * Vector256.Load(by + i)).Store(to + i);
             for (; i < present; i++) to[i] = by == null ? from[i] : from[i] * by[i];
             for (; i < width; i++) to[i] = 0;
             to += width;
@@ -61,12 +63,15 @@ internal static unsafe class DensePacking
     // 8 by 8: pairs, then quarters, then halves change places
     private static void Transpose(float* from, float* mask, nint stride, float* to, nint width)
     {
-        Vector256<float> Row(int row) => mask == null ? Vector256.Load(from + (row * stride)) : Vector256.Load(from + (row * stride)) * Vector256.Load(mask + (row * stride));
+        Vector256<float> Row(int row) => mask == null ? Vector256.Load(from + (row * stride))
+            : Vector256.Load(from + (row * stride)) * Vector256.Load(mask + (row * stride));
         Vector256<float> r0 = Row(0), r1 = Row(1), r2 = Row(2), r3 = Row(3), r4 = Row(4), r5 = Row(5), r6 = Row(6), r7 = Row(7);
         Vector256<float> a0 = Avx.UnpackLow(r0, r1), a1 = Avx.UnpackHigh(r0, r1), a2 = Avx.UnpackLow(r2, r3), a3 = Avx.UnpackHigh(r2, r3);
         Vector256<float> a4 = Avx.UnpackLow(r4, r5), a5 = Avx.UnpackHigh(r4, r5), a6 = Avx.UnpackLow(r6, r7), a7 = Avx.UnpackHigh(r6, r7);
-        Vector256<float> b0 = Avx.Shuffle(a0, a2, 0x44), b1 = Avx.Shuffle(a0, a2, 0xEE), b2 = Avx.Shuffle(a1, a3, 0x44), b3 = Avx.Shuffle(a1, a3, 0xEE);
-        Vector256<float> b4 = Avx.Shuffle(a4, a6, 0x44), b5 = Avx.Shuffle(a4, a6, 0xEE), b6 = Avx.Shuffle(a5, a7, 0x44), b7 = Avx.Shuffle(a5, a7, 0xEE);
+        Vector256<float> b0 = Avx.Shuffle(a0, a2, 0x44), b1 = Avx.Shuffle(a0, a2, 0xEE), b2 = Avx.Shuffle(a1, a3, 0x44),
+            b3 = Avx.Shuffle(a1, a3, 0xEE);
+        Vector256<float> b4 = Avx.Shuffle(a4, a6, 0x44), b5 = Avx.Shuffle(a4, a6, 0xEE), b6 = Avx.Shuffle(a5, a7, 0x44),
+            b7 = Avx.Shuffle(a5, a7, 0xEE);
         Avx.Permute2x128(b0, b4, 0x20).Store(to);
         Avx.Permute2x128(b1, b5, 0x20).Store(to + width);
         Avx.Permute2x128(b2, b6, 0x20).Store(to + (2 * width));

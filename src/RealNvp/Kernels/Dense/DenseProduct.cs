@@ -5,7 +5,8 @@ namespace RealNvp.Kernels;
 /// <summary>Products of matrices, tile by tile.</summary>
 internal static unsafe class DenseProduct
 {
-    /// <summary>The distance between rows of a matrix of our own: whole vectors of any width, and not a multiple of 256 bytes, at which rows would push each other out of the cache.</summary>
+    /// <summary>The distance between rows of a matrix of our own: whole vectors of any width, and
+    /// not a multiple of 256 bytes, at which rows would push each other out of the cache.</summary>
     public static int Stride(int columns)
     {
         var stride = (columns + 15) / 16 * 16;
@@ -14,8 +15,8 @@ internal static unsafe class DenseProduct
 
     /// <summary>
     /// Rows times columns of Σ over steps of a[row·<paramref name="aRow"/> + step·<paramref name="aStep"/>]·b. The right side is packed by
-    /// <see cref="DensePacking"/> where <paramref name="bStep"/> is 0, and else a matrix of our own with rows of that distance. What it writes is as wide as a
-    /// matrix of our own; what is beyond the columns means nothing.
+    /// <see cref="DensePacking"/> where <paramref name="bStep"/> is 0, and else a matrix of our own with rows of
+    /// that distance. What it writes is as wide as a matrix of our own; what is beyond the columns means nothing.
     /// </summary>
     /// <param name="a">The left side.</param>
     /// <param name="aRow">From one of its rows to the next.</param>
@@ -26,8 +27,10 @@ internal static unsafe class DenseProduct
     /// <param name="columns">The columns.</param>
     /// <param name="steps">The steps.</param>
     /// <param name="finish">What becomes of the result.</param>
-    /// <param name="stepsOf">For a first column and a number of columns, the steps at which the right side has anything; null where that is all.</param>
-    public static void Multiply<TLanes>(float* a, nint aRow, nint aStep, float* b, nint bStep, int rows, int columns, int steps, DenseFinish finish, Func<int, int, (int First, int End)>? stepsOf = null)
+    /// <param name="stepsOf">For a first column and a number of columns, the steps
+    /// at which the right side has anything; null where that is all.</param>
+    public static void Multiply<TLanes>(float* a, nint aRow, nint aStep, float* b, nint bStep, int rows, int columns, int steps,
+        DenseFinish finish, Func<int, int, (int First, int End)>? stepsOf = null)
         where TLanes : struct, ILanes<TLanes, float>
     {
         for (var column = 0; column < columns; column += DenseTile.Vectors * TLanes.Count)
@@ -40,7 +43,8 @@ internal static unsafe class DenseProduct
         }
     }
 
-    /// <summary>As <see cref="Multiply{TLanes}"/> with a matrix of our own on the right, but only those rows of each panel that have a meaning; the others get 0 where nothing is added.</summary>
+    /// <summary>As <see cref="Multiply{TLanes}"/> with a matrix of our own on the right, but only those
+    /// rows of each panel that have a meaning; the others get 0 where nothing is added.</summary>
     /// <param name="a">The left side.</param>
     /// <param name="aRow">From one of its rows to the next.</param>
     /// <param name="aStep">From one of its steps to the next.</param>
@@ -51,7 +55,8 @@ internal static unsafe class DenseProduct
     /// <param name="steps">The steps.</param>
     /// <param name="finish">What becomes of the result.</param>
     /// <param name="rowsOf">For a first column and a number of columns, the rows that have a meaning.</param>
-    public static void MultiplyRows<TLanes>(float* a, nint aRow, nint aStep, float* b, nint bStep, int rows, int columns, int steps, DenseFinish finish, Func<int, int, (int First, int End)> rowsOf)
+    public static void MultiplyRows<TLanes>(float* a, nint aRow, nint aStep, float* b, nint bStep, int rows, int columns, int steps,
+        DenseFinish finish, Func<int, int, (int First, int End)> rowsOf)
         where TLanes : struct, ILanes<TLanes, float>
     {
         for (var column = 0; column < columns; column += DenseTile.Vectors * TLanes.Count)
@@ -66,14 +71,16 @@ internal static unsafe class DenseProduct
         }
     }
 
-    private static void Panel<TLanes>(bool isWide, float* a, nint aRow, nint aStep, float* b, nint bStep, int first, int end, int steps, DenseFinish* finish, int column)
+    private static void Panel<TLanes>(bool isWide, float* a, nint aRow, nint aStep, float* b, nint bStep, int first, int end, int steps,
+        DenseFinish* finish, int column)
         where TLanes : struct, ILanes<TLanes, float>
     {
         if (isWide) Panel<TLanes, Dense2>(a, aRow, aStep, b, bStep, first, end, steps, finish, column);
         else Panel<TLanes, Dense1>(a, aRow, aStep, b, bStep, first, end, steps, finish, column);
     }
 
-    private static void Panel<TLanes, TVectors>(float* a, nint aRow, nint aStep, float* b, nint bStep, int first, int end, int steps, DenseFinish* finish, int column)
+    private static void Panel<TLanes, TVectors>(float* a, nint aRow, nint aStep, float* b, nint bStep, int first, int end, int steps,
+        DenseFinish* finish, int column)
         where TLanes : struct, ILanes<TLanes, float>
         where TVectors : struct, IDenseNumber
     {

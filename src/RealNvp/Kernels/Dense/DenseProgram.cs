@@ -18,16 +18,19 @@ internal sealed class DenseProgram
     /// <param name="context">C, the number of context features; 0 for none.</param>
     /// <param name="residual">Whether layers 2, 4, ... end residual blocks; the last layer never does.</param>
     /// <param name="bands">Where the masked weight of each layer has anything; null where weights have no masks.</param>
-    public DenseProgram(long inputs, IReadOnlyList<long> outputs, long context, bool residual = false, IReadOnlyList<DenseBand>? bands = null)
+    public DenseProgram(long inputs, IReadOnlyList<long> outputs, long context, bool residual = false,
+        IReadOnlyList<DenseBand>? bands = null)
     {
         Bands = bands;
         Context = checked((int)context);
-        Layers = [.. outputs.Select((n, i) => new DenseLayer(checked((int)(i == 0 ? inputs : outputs[i - 1])), checked((int)n), residual && i > 0 && i % 2 == 0 && i < outputs.Count - 1))];
+        Layers = [.. outputs.Select((n, i) => new DenseLayer(checked((int)(i == 0 ? inputs : outputs[i - 1])), checked((int)n), residual
+            && i > 0 && i % 2 == 0 && i < outputs.Count - 1))];
         Widest = Layers.Max(l => Math.Max(l.Inputs, l.Outputs));
         Weights = Layers.Sum(l => (long)l.Inputs * l.Outputs) + ((long)Context * Layers[0].Outputs);
     }
 
-    /// <summary>Whether the last layer too is one of relu of the result before it. The kernels know no other; plain operations do.</summary>
+    /// <summary>Whether the last layer too is one of relu of the result
+    /// before it. The kernels know no other; plain operations do.</summary>
     public bool LastIsActivated { get; init; } = true;
 
     /// <summary>Whether a layer is one of relu of the result before it.</summary>

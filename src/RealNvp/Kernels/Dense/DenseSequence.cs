@@ -2,8 +2,8 @@
 namespace RealNvp.Kernels;
 
 /// <summary>
-/// The features of a masked network one after the other: in each step the hidden units that see one feature more, from the units that are known, and
-/// then the parameters of the next feature. Without gradients.
+/// The features of a masked network one after the other: in each step the hidden units that see one feature
+/// more, from the units that are known, and then the parameters of the next feature. Without gradients.
 /// </summary>
 /// <remarks>A step is too narrow for the widest vectors, so it takes those of 8 everywhere.</remarks>
 internal sealed unsafe class DenseSequence
@@ -35,7 +35,8 @@ internal sealed unsafe class DenseSequence
         (stride, knownStride) = (DenseProduct.Stride(hidden + Spare), DenseProduct.Stride(features));
         stepSize = StepSize(hidden);
         biases = features * stepSize;
-        known = biases + (program.Layers.Count * DenseProduct.Stride(Math.Max(hidden, program.Outputs) + Spare)) + (features * DenseProduct.Stride((int)perFeature));
+        known = biases + (program.Layers.Count * DenseProduct.Stride(Math.Max(hidden, program.Outputs) + Spare))
+            + (features * DenseProduct.Stride((int)perFeature));
         sums = known + ((long)rows * knownStride);
         // apart from the sums: a tile of those writes over the columns of later steps
         added = sums + ((long)rows * stride);
@@ -73,7 +74,8 @@ internal sealed unsafe class DenseSequence
     }
 
     /// <summary>The parameters (N, P) of a step's feature, from the features of the steps before it.</summary>
-    public void Parameters(int step, float* to) => KernelThreads.For(rows, (double)rows * program.Weights / features, DenseCall.Grain, (start, end) =>
+    public void Parameters(int step, float* to) =>
+        KernelThreads.For(rows, (double)rows * program.Weights / features, DenseCall.Grain, (start, end) =>
     {
         var width = DenseProduct.Stride(perFeature);
         var scratch = KernelScratch.Own((long)DenseCall.Block * width);
@@ -143,7 +145,8 @@ internal sealed unsafe class DenseSequence
             panel += DensePacking.Size(end - start, steps, Lanes);
         }
         var last = new DenseFinish { Bias = LastBias(step), Result = parameters, Stride = DenseProduct.Stride(perFeature) };
-        DenseProduct.Multiply<Lanes256<float>>(Entering(program.Layers.Count - 2) + ((long)row * stride), stride, 1, panel, 0, count, perFeature, end, last);
+        DenseProduct.Multiply<Lanes256<float>>(Entering(program.Layers.Count - 2) + ((long)row * stride), stride, 1, panel, 0, count,
+            perFeature, end, last);
     }
 
     private void Pack(float*[] weights, int step)
@@ -158,7 +161,8 @@ internal sealed unsafe class DenseSequence
             else
                 // the columns of the first weight in the order of the features
                 for (var k = 0; k < steps; k++)
-                    for (var column = 0; column < end - start; column++) to[At(column, k, end - start, steps)] = weights[0][((start + column) * inputs) + order[k]];
+                    for (var column = 0; column < end - start; column++)
+                        to[At(column, k, end - start, steps)] = weights[0][((start + column) * inputs) + order[k]];
             if (i == 0) ClearEdge(end - start, steps, to);
             to += DensePacking.Size(end - start, steps, Lanes);
         }
@@ -168,7 +172,8 @@ internal sealed unsafe class DenseSequence
 
     private static void Pack(float* weight, nint rowStride, int outputs, int inputs, float* to)
     {
-        for (var column = 0; column < outputs; column += DenseTile.Vectors * Lanes) DensePacking.Forward(weight, null, rowStride, outputs, inputs, column, Lanes, to);
+        for (var column = 0; column < outputs; column += DenseTile.Vectors * Lanes)
+            DensePacking.Forward(weight, null, rowStride, outputs, inputs, column, Lanes, to);
     }
 
     private static long At(int column, int step, int columns, int steps)
@@ -195,9 +200,11 @@ internal sealed unsafe class DenseSequence
         return (units * (features + ((long)(program.Layers.Count - 2) * hidden))) + ((long)parameters * hidden);
     }
 
-    private float* Bias(int layer) => memory + biases + (layer * DenseProduct.Stride(Math.Max(program.Layers[0].Outputs, program.Outputs) + Spare));
+    private float* Bias(int layer) =>
+        memory + biases + (layer * DenseProduct.Stride(Math.Max(program.Layers[0].Outputs, program.Outputs) + Spare));
 
-    private float* LastBias(int step) => memory + known - (features * DenseProduct.Stride(perFeature)) + (step * DenseProduct.Stride(perFeature));
+    private float* LastBias(int step) =>
+        memory + known - (features * DenseProduct.Stride(perFeature)) + (step * DenseProduct.Stride(perFeature));
 
     private float* Entering(int layer) => memory + entering + ((long)layer * rows * stride);
 }

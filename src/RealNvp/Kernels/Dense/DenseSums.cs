@@ -52,7 +52,8 @@ internal sealed unsafe class DenseSums
                 var mask = part.Layer < 0 ? null : call.Masks[part.Layer];
                 for (var row = Math.Max(0, start - first); row < Math.Min(part.Rows, end - first); row++)
                 {
-                    float* from = sums + part.At + (row * part.Stride), to = (float*)part.To + (row * part.Columns), by = mask == null ? null : mask + (row * part.Columns);
+                    float* from = sums + part.At + (row * part.Stride), to = (float*)part.To + (row * part.Columns), by = mask == null
+                        ? null : mask + (row * part.Columns);
                     if (LaneWidth.Floats == 16) Row<Lanes512<float>>(from, shares, to, by, part.Columns);
                     else Row<Lanes256<float>>(from, shares, to, by, part.Columns);
                 }

@@ -2,7 +2,8 @@ using System.Runtime.CompilerServices;
 
 namespace RealNvp.Kernels;
 
-/// <summary>What becomes of a product before it is stored; null where a part is not wanted. All matrices have the same distance between rows.</summary>
+/// <summary>What becomes of a product before it is stored; null where a part is
+/// not wanted. All matrices have the same distance between rows.</summary>
 internal unsafe struct DenseFinish
 {
     /// <summary>Added to each row.</summary>
@@ -33,9 +34,11 @@ internal static unsafe class DenseTile
 {
     public const int Rows = 6, Vectors = 2;
 
-    /// <summary>Σ over steps of a[row·<paramref name="aRow"/> + step·<paramref name="aStep"/>]·b[step·<paramref name="bStep"/> + column], finished at <paramref name="at"/> (row 0) and <paramref name="column"/>.</summary>
+    /// <summary>Σ over steps of a[row·<paramref name="aRow"/> + step·<paramref name="aStep"/>]·b[step·<paramref name="bStep"/>
+    /// + column], finished at <paramref name="at"/> (row 0) and <paramref name="column"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run<TLanes, TRows, TVectors>(float* a, nint aRow, nint aStep, float* b, nint bStep, nint steps, DenseFinish* finish, nint at, nint column)
+    public static void Run<TLanes, TRows, TVectors>(float* a, nint aRow, nint aStep, float* b, nint bStep, nint steps, DenseFinish* finish,
+        nint at, nint column)
         where TLanes : struct, ILanes<TLanes, float>
         where TRows : struct, IDenseNumber
         where TVectors : struct, IDenseNumber
@@ -108,7 +111,8 @@ internal static unsafe class DenseTile
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Row<TLanes, TVectors>(TLanes first, TLanes second, float* bias, float* gate, float* addend, float* result, float* relu, nint at, nint column)
+    private static void Row<TLanes, TVectors>(TLanes first, TLanes second, float* bias, float* gate, float* addend, float* result,
+        float* relu, nint at, nint column)
         where TLanes : struct, ILanes<TLanes, float>
         where TVectors : struct, IDenseNumber
     {

@@ -1,11 +1,12 @@
 namespace RealNvp.Kernels;
 
 /// <summary>
-/// What a network sees of a number x in place of it: x / √(1 + (x/c)²), nearly x near 0, and within ±c everywhere. Its derivative is (1 + (x/c)²)^(−3/2).
+/// What a network sees of a number x in place of it: x / √(1 + (x/c)²), nearly
+/// x near 0, and within ±c everywhere. Its derivative is (1 + (x/c)²)^(−3/2).
 /// </summary>
 /// <remarks>
-/// A network of relus goes on along a straight line where it has seen no data, so one number far out gives shifts and scales that nothing has
-/// taught it. Behind this limit they are what they are at the edge of the data: a coupling is affine in what goes to infinity, and its
+/// A network of relus goes on along a straight line where it has seen no data, so one number far out gives shifts and scales that nothing
+/// has taught it. Behind this limit they are what they are at the edge of the data: a coupling is affine in what goes to infinity, and its
 /// inverse and its log-determinant are as exact as before, for they ask the network the same. Smooth, monotonic, without an exponential.
 /// </remarks>
 internal static unsafe class InputLimit
@@ -24,7 +25,8 @@ internal static unsafe class InputLimit
     public static void Apply(float* x, nint count, double limit) => LaneWidth.Run<Code, float>(new Code(x, null, count, limit));
 
     /// <summary>Of numbers in their place, and the derivatives there.</summary>
-    public static void Apply(float* x, float* derivatives, nint count, double limit) => LaneWidth.Run<Code, float>(new Code(x, derivatives, count, limit));
+    public static void Apply(float* x, float* derivatives, nint count, double limit) =>
+        LaneWidth.Run<Code, float>(new Code(x, derivatives, count, limit));
 
     private readonly struct Code(float* x, float* derivatives, nint count, double limit) : ILaneCode<float>
     {

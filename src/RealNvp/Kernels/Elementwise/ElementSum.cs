@@ -3,11 +3,13 @@ using System.Runtime.Intrinsics;
 
 namespace RealNvp.Kernels;
 
-/// <summary>Sums of the numbers of a row in float64, the same for any number of threads, whatever other rows there are, and on every processor.</summary>
+/// <summary>Sums of the numbers of a row in float64, the same for any number of
+/// threads, whatever other rows there are, and on every processor.</summary>
 internal static unsafe class ElementSum
 {
     /// <summary>Σ of numbers that lie side by side: float or double.</summary>
-    public static double Of<T>(T* values, long count) where T : unmanaged => typeof(T) == typeof(float) ? Of((float*)values, count) : Of((double*)values, count);
+    public static double Of<T>(T* values, long count) where T : unmanaged => typeof(T) == typeof(float) ? Of((float*)values, count)
+        : Of((double*)values, count);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static double Of(float* values, long count)

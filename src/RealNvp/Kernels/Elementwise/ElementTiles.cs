@@ -5,10 +5,12 @@ namespace RealNvp.Kernels;
 
 /// <summary>Cuts rows of elements into full vectors.</summary>
 /// <remarks>
-/// <para>Elements of a run that fill vectors are used where they lie: each parameter of neighbours is one load. The last vector of a run takes some elements a
-/// second time, with the same result, where that adds less than a sixth to the work: so outputs must not lie where inputs do. Else what is left of runs, or all of a
-/// run that is shorter than a vector, is gathered from as many runs as it takes to fill one.</para>
-/// <para>Where neighbours of a stream lie apart, as parameters do in images that lie channels last, runs go through <see cref="ElementBlocks{TLanes, T, TKernel}"/>.</para>
+/// <para>Elements of a run that fill vectors are used where they lie: each parameter of neighbours is one load.
+/// The last vector of a run takes some elements a second time, with the same result, where that adds less than
+/// a sixth to the work: so outputs must not lie where inputs do. Else what is left of runs, or all of a run
+/// that is shorter than a vector, is gathered from as many runs as it takes to fill one.</para>
+/// <para>Where neighbours of a stream lie apart, as parameters do in images that lie
+/// channels last, runs go through <see cref="ElementBlocks{TLanes, T, TKernel}"/>.</para>
 /// </remarks>
 internal static unsafe class ElementTiles<TLanes, T, TKernel>
     where TLanes : struct, ILanes<TLanes, T>
@@ -98,7 +100,8 @@ internal static unsafe class ElementTiles<TLanes, T, TKernel>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Flush(ref TKernel kernel, ReadOnlySpan<Stream<T>> streams, T** tiles, nint* steps, T* scratch, Piece* pieces, int count)
+    private static void Flush(ref TKernel kernel, ReadOnlySpan<Stream<T>> streams, T** tiles, nint* steps, T* scratch, Piece* pieces,
+        int count)
     {
         var width = TLanes.Count;
         for (var s = 0; s < streams.Length; s++)

@@ -6,8 +6,8 @@ namespace RealNvp.Kernels;
 internal unsafe struct ElementJob<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     /// <summary>
-    /// Input, parameters, the weight if the map has one; then value and log-derivative, or for gradients those of value and log-derivative that come, and
-    /// those of input, parameters and weight that go.
+    /// Input, parameters, the weight if the map has one; then value and log-derivative, or for gradients
+    /// those of value and log-derivative that come, and those of input, parameters and weight that go.
     /// </summary>
     public Stream<T>* Streams;
 
@@ -23,7 +23,8 @@ internal unsafe struct ElementJob<T> where T : unmanaged, IBinaryFloatingPointIe
     public bool Inverse, Gradient;
 
     /// <summary>Runs a kernel over the rows.</summary>
-    public readonly void Run<TLanes, TKernel>(TKernel kernel) where TLanes : struct, ILanes<TLanes, T> where TKernel : struct, IElementKernel<T> =>
+    public readonly void Run<TLanes, TKernel>(TKernel kernel) where TLanes : struct, ILanes<TLanes, T>
+        where TKernel : struct, IElementKernel<T> =>
         ElementTiles<TLanes, T, TKernel>.Run(kernel, this);
 }
 
@@ -40,12 +41,15 @@ internal abstract class ElementwiseCode
     public abstract double Cost { get; }
 
     /// <summary>Computes rows on this thread, with vectors as wide as there are.</summary>
-    public void Run<T>(in ElementJob<T> job) where T : unmanaged, IBinaryFloatingPointIeee754<T> => LaneWidth.Run<Code<T>, T>(new Code<T>(this, job));
+    public void Run<T>(in ElementJob<T> job) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+        LaneWidth.Run<Code<T>, T>(new Code<T>(this, job));
 
     /// <summary>Lets the job run the kernel of the map, or that of its gradients.</summary>
-    protected abstract void Run<TLanes, T>(in ElementJob<T> job) where TLanes : struct, ILanes<TLanes, T> where T : unmanaged, IBinaryFloatingPointIeee754<T>;
+    protected abstract void Run<TLanes, T>(in ElementJob<T> job) where TLanes : struct, ILanes<TLanes, T>
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>;
 
-    private readonly struct Code<T>(ElementwiseCode map, in ElementJob<T> job) : ILaneCode<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    private readonly struct Code<T>(ElementwiseCode map, in ElementJob<T> job) : ILaneCode<T>
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         private readonly ElementJob<T> job = job;
 

@@ -1,6 +1,7 @@
 namespace RealNvp.Kernels;
 
-/// <summary>A tensor as an elementwise kernel reads or writes it: rows of runs of elements, each element with one number or one for each parameter.</summary>
+/// <summary>A tensor as an elementwise kernel reads or writes it: rows of runs of
+/// elements, each element with one number or one for each parameter.</summary>
 /// <param name="Start">The first number.</param>
 /// <param name="Row">From one row to the next, in numbers.</param>
 /// <param name="Blocks">The numbers of an element; 0 for one number a run, which all of its elements get.</param>

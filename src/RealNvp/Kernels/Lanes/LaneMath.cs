@@ -6,13 +6,15 @@ namespace RealNvp.Kernels;
 /// <summary>Functions of lanes that the vector types of .NET lack, or have in a form that is slower than kernels need.</summary>
 internal static class LaneMath<TLanes, T> where TLanes : struct, ILanes<TLanes, T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
-    /// <summary>exp(a) for a ≤ 0, to an ulp or two. What is below e⁻⁸⁶ (float) or e⁻⁷⁰⁰ (double) is that: no denormal numbers, never 0. NaN stays.</summary>
+    /// <summary>exp(a) for a ≤ 0, to an ulp or two. What is below e⁻⁸⁶ (float) or
+    /// e⁻⁷⁰⁰ (double) is that: no denormal numbers, never 0. NaN stays.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes ExpOfNegative(TLanes a)
     {
         a = TLanes.Max(TLanes.Number(typeof(T) == typeof(float) ? -86 : -700), a);
         // a sum this large is rounded to a whole number, which stands in its low bits
-        var shifted = TLanes.MultiplyAdd(a, TLanes.Number(1.4426950408889634), TLanes.Number(typeof(T) == typeof(float) ? 12582912.0 : 6755399441055744.0));
+        var shifted = TLanes.MultiplyAdd(a, TLanes.Number(1.4426950408889634), TLanes.Number(typeof(T) == typeof(float) ? 12582912.0
+            : 6755399441055744.0));
         return TLanes.Scale(ExpPart(a, shifted) + TLanes.Number(1), shifted);
     }
 
@@ -21,7 +23,8 @@ internal static class LaneMath<TLanes, T> where TLanes : struct, ILanes<TLanes, 
     public static TLanes ExpMinusOneOfNegative(TLanes a, out TLanes exp)
     {
         a = TLanes.Max(TLanes.Number(typeof(T) == typeof(float) ? -86 : -700), a);
-        var shifted = TLanes.MultiplyAdd(a, TLanes.Number(1.4426950408889634), TLanes.Number(typeof(T) == typeof(float) ? 12582912.0 : 6755399441055744.0));
+        var shifted = TLanes.MultiplyAdd(a, TLanes.Number(1.4426950408889634), TLanes.Number(typeof(T) == typeof(float) ? 12582912.0
+            : 6755399441055744.0));
         var power = TLanes.Scale(TLanes.Number(1), shifted);
         var part = ExpPart(a, shifted);
         exp = TLanes.MultiplyAdd(power, part, power);
@@ -104,7 +107,8 @@ internal static class LaneMath<TLanes, T> where TLanes : struct, ILanes<TLanes, 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes Relu(TLanes a) => TLanes.Max(TLanes.Zero, a);
 
-    /// <summary>The gradient of relu: 0 where its result was 0, and <paramref name="gradient"/> elsewhere, where the result was NaN too.</summary>
+    /// <summary>The gradient of relu: 0 where its result was 0, and
+    /// <paramref name="gradient"/> elsewhere, where the result was NaN too.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes Gate(TLanes gradient, TLanes result) => TLanes.Select(TLanes.AtLeast(TLanes.Zero, result), TLanes.Zero, gradient);
 

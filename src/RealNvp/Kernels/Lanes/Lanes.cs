@@ -77,7 +77,8 @@ internal static class LaneWidth
     public static int Bits { get; set; } =
         Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : Vector128.IsHardwareAccelerated ? 128 : 0;
 
-    /// <summary>Whether vectors are wide enough for the kernels of matrix products; with narrower ones the operations of a library are faster.</summary>
+    /// <summary>Whether vectors are wide enough for the kernels of matrix products;
+    /// with narrower ones the operations of a library are faster.</summary>
     public static bool ServesProducts => Bits >= 256;
 
     /// <summary>The float32 numbers of such a vector.</summary>
@@ -96,7 +97,8 @@ internal static class LaneWidth
     }
 }
 
-/// <summary>Code that is the same for any width of vectors: a struct with its arguments, so that the JIT makes code of its own for each width.</summary>
+/// <summary>Code that is the same for any width of vectors: a struct with its
+/// arguments, so that the JIT makes code of its own for each width.</summary>
 internal interface ILaneCode<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     void Run<TLanes>() where TLanes : struct, ILanes<TLanes, T>;

@@ -83,7 +83,8 @@ internal unsafe struct Lanes256<T>(Vector256<T> value) : ILanes<Lanes256<T>, T> 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256<T> Select(Lanes256<T> mask, Lanes256<T> yes, Lanes256<T> no) =>
         // one instruction, where a selection by bits is three
-        Avx.IsSupported && typeof(T) == typeof(float) ? new(Avx.BlendVariable(no.v.AsSingle(), yes.v.AsSingle(), mask.v.AsSingle()).As<float, T>()) :
+        Avx.IsSupported && typeof(T) == typeof(float)
+            ? new(Avx.BlendVariable(no.v.AsSingle(), yes.v.AsSingle(), mask.v.AsSingle()).As<float, T>()) :
         Avx.IsSupported ? new(Avx.BlendVariable(no.v.AsDouble(), yes.v.AsDouble(), mask.v.AsDouble()).As<double, T>()) :
         new(Vector256.ConditionalSelect(mask.v, yes.v, no.v));
 

@@ -6,8 +6,9 @@ namespace RealNvp.Kernels;
 
 /// <summary>The memory of tensors and of their gradients, for kernels.</summary>
 /// <remarks>
-/// By native handles, without a managed object for each: TorchSharp's <c>Tensor.grad</c> and <c>Tensor.bytes</c> cost up to a microsecond each, these calls a
-/// few nanoseconds. Those that only read a field skip the switch of the collector's mode. The caller keeps the tensors of the handles alive.
+/// By native handles, without a managed object for each: TorchSharp's <c>Tensor.grad</c> and
+/// <c>Tensor.bytes</c> cost up to a microsecond each, these calls a few nanoseconds. Those that only read a
+/// field skip the switch of the collector's mode. The caller keeps the tensors of the handles alive.
 /// </remarks>
 internal static unsafe partial class KernelMemory
 {

@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 
 namespace RealNvp.Kernels;
 
-/// <summary>A job of numbered parts that torch's threads, or those of the pool, share with the caller, without an allocation in any run.</summary>
+/// <summary>A job of numbered parts that torch's threads, or those of the
+/// pool, share with the caller, without an allocation in any run.</summary>
 /// <remarks>
 /// The caller takes parts itself until none is left, so that a pool that is busy costs time and nothing else. A helper that comes late
 /// finds no part, or helps with the next job. One caller at a time. What a part does must not depend on the thread.

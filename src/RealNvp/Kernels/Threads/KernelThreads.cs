@@ -17,7 +17,8 @@ internal static unsafe class KernelThreads
     /// <summary>As many threads as torch uses, and not more than there are processors.</summary>
     public static int Count => Math.Min(get_num_threads(), Environment.ProcessorCount);
 
-    /// <summary>Calls <paramref name="rows"/>(start, end) for parts of 0 ... count. Below <paramref name="grain"/> units of work there is one part, on the calling thread.</summary>
+    /// <summary>Calls <paramref name="rows"/>(start, end) for parts of 0 ... count. Below
+    /// <paramref name="grain"/> units of work there is one part, on the calling thread.</summary>
     /// <param name="count">The number of rows.</param>
     /// <param name="work">What all rows cost, in the same unit as <paramref name="grain"/>.</param>
     /// <param name="grain">The work that is worth a thread of its own: some 50 µs.</param>
@@ -42,7 +43,8 @@ internal static unsafe class KernelThreads
         job.Fault?.Throw();
     }
 
-    /// <summary>Runs <paramref name="action"/> on so many threads of torch's own at once, with no allocation; false where there are none to borrow.</summary>
+    /// <summary>Runs <paramref name="action"/> on so many threads of torch's own at
+    /// once, with no allocation; false where there are none to borrow.</summary>
     public static bool TryBorrow(delegate* unmanaged[Cdecl]<void*, void> action, GCHandle argument, int threads)
     {
         if (team == null) return false;
@@ -57,7 +59,8 @@ internal static unsafe class KernelThreads
     private static delegate* unmanaged[Cdecl]<delegate* unmanaged[Cdecl]<void*, void>, void*, uint, uint, void> FindTeam()
     {
         // a search in libtorch_cpu finds what the libraries behind it export
-        if (!OperatingSystem.IsLinux() || !NativeLibrary.TryLoad("torch_cpu", typeof(TorchSharp.torch).Assembly, null, out var torch)) return null;
+        if (!OperatingSystem.IsLinux() || !NativeLibrary.TryLoad("torch_cpu", typeof(TorchSharp.torch).Assembly, null, out var torch))
+            return null;
         return NativeLibrary.TryGetExport(torch, "GOMP_parallel", out var address)
             ? (delegate* unmanaged[Cdecl]<delegate* unmanaged[Cdecl]<void*, void>, void*, uint, uint, void>)address
             : null;

@@ -4,8 +4,8 @@ namespace RealNvp.Operations;
 
 /// <summary>What a backward could not throw, kept for the thread that made the graph.</summary>
 /// <remarks>
-/// On the CPU that thread also runs the backward. The nodes of a GPU run on a thread of autograd's, which nobody looks at: what is kept for that
-/// thread alone would be lost, and thrown at some later step. A fault that is kept for two threads is thrown once.
+/// On the CPU that thread also runs the backward. The nodes of a GPU run on a thread of autograd's, which nobody looks at: what is
+/// kept for that thread alone would be lost, and thrown at some later step. A fault that is kept for two threads is thrown once.
 /// </remarks>
 internal sealed class KernelFault
 {

@@ -7,10 +7,11 @@ namespace RealNvp.Operations;
 
 /// <summary>A custom autograd function on the CPU whose backward cannot end the process.</summary>
 /// <remarks>
-/// <para>An exception that leaves a custom backward ends the process without a word. Here it is kept: the gradients of that call are NaN, so
-/// that nobody trains on wrong ones, and <see cref="KernelFault.Throw"/> throws it at the trainer's next line or at the next kernel.</para>
-/// <para>On the CPU autograd runs a backward on the thread that calls it, for a GPU on a thread of its own. The fault is kept for both: the thread that
-/// made the graph, and the one that ran the backward.</para>
+/// <para>An exception that leaves a custom backward ends the process without a word. Here it is kept:
+/// the gradients of that call are NaN, so that nobody trains on wrong ones, and
+/// <see cref="KernelFault.Throw"/> throws it at the trainer's next line or at the next kernel.</para>
+/// <para>On the CPU autograd runs a backward on the thread that calls it, for a GPU on a thread of its own.
+/// The fault is kept for both: the thread that made the graph, and the one that ran the backward.</para>
 /// </remarks>
 internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> where T : KernelFunction<T>, new()
 {
@@ -32,7 +33,8 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     /// </summary>
     protected abstract List<Tensor?> Differentiate(autograd.AutogradContext context, List<Tensor> gradients);
 
-    /// <summary>Whether <see cref="Differentiate"/> makes tensors that outlive it beside those that it returns; it then frees all others itself.</summary>
+    /// <summary>Whether <see cref="Differentiate"/> makes tensors that outlive it
+    /// beside those that it returns; it then frees all others itself.</summary>
     protected virtual bool KeepsTensors => false;
 
     /// <summary>Runs the function and makes its node; the outputs are the caller's.</summary>
@@ -96,7 +98,8 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
         return results!;
     }
 
-    // A gradient lives as long as its managed object, which the scope around a whole training step would keep to its end: all gradients of all
+    // A gradient lives as long as its managed object, which the scope around a
+    // whole training step would keep to its end: all gradients of all
     // layers at once.
     [ThreadStatic] private static List<Tensor>? returned;
 
@@ -109,7 +112,8 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
             var arguments = (int)ctx.get_data(ArgumentCountKey);
             try
             {
-                var tensors = ctx.get_saved_variables().Take((int)ctx.get_data(TensorCountKey)).Select(v => full_like(v, Scalars.Of(float.NaN), requires_grad: false));
+                var tensors = ctx.get_saved_variables().Take((int)ctx.get_data(TensorCountKey))
+                    .Select(v => full_like(v, Scalars.Of(float.NaN), requires_grad: false));
                 return [.. tensors, .. Enumerable.Repeat<Tensor?>(null, arguments - (int)ctx.get_data(TensorCountKey))];
             }
             // a saved tensor was changed in place: then there is not even a shape

@@ -12,7 +12,8 @@ internal static class KernelReference
     /// <param name="reference">Computes the outputs of the kernel from its inputs.</param>
     /// <param name="inputs">The saved inputs, with their place in the caller's graph.</param>
     /// <param name="gradients">One for each output.</param>
-    public static List<Tensor?> Differentiate(Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> reference, IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor> gradients)
+    public static List<Tensor?> Differentiate(Func<IReadOnlyList<Tensor>, IReadOnlyList<Tensor>> reference, IReadOnlyList<Tensor> inputs,
+        IReadOnlyList<Tensor> gradients)
     {
         // one input may depend on another in the caller's graph: views of them end the search for paths here
         var views = inputs.Select(i => i.requires_grad ? i.view_as(i) : i).ToArray();
@@ -22,7 +23,8 @@ internal static class KernelReference
         if (outputs.Length == 0 || wanted.Length == 0) return [.. result];
         // a grad that fails ends the process: each input asks for a gradient, and one that has none may
 #pragma warning disable RS0030
-        var found = autograd.grad([.. outputs.Select(o => o.First)], wanted, [.. outputs.Select(o => o.Second)], retain_graph: true, create_graph: true, allow_unused: true);
+        var found = autograd.grad([.. outputs.Select(o => o.First)], wanted, [.. outputs.Select(o => o.Second)], retain_graph: true,
+            create_graph: true, allow_unused: true);
 #pragma warning restore RS0030
         for (int i = 0, next = 0; i < views.Length; i++)
         {

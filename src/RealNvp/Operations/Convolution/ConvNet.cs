@@ -6,16 +6,18 @@ using static TorchSharp.torch;
 namespace RealNvp.Operations;
 
 /// <summary>
-/// Glow's network as one kernel: (3×3 ∘ relu ∘ 1×1 ∘ relu ∘ 3×3)·exp(3·scale). The first two convolutions are products of matrices, block of
-/// pixels by block; the last one is <see cref="Winograd"/>'s, with its scale in the weights.
+/// Glow's network as one kernel: (3×3 ∘ relu ∘ 1×1 ∘ relu ∘ 3×3)·exp(3·scale). The first two convolutions are products
+/// of matrices, block of pixels by block; the last one is <see cref="Winograd"/>'s, with its scale in the weights.
 /// </summary>
-/// <remarks>Tensors come in this order: x (N, I, H, W), weight and bias of the first, the second and the last convolution, scale (1, O, 1, 1).</remarks>
+/// <remarks>Tensors come in this order: x (N, I, H, W), weight and bias of the
+/// first, the second and the last convolution, scale (1, O, 1, 1).</remarks>
 internal static unsafe class ConvNet
 {
     /// <summary>The number of tensors.</summary>
     public const int Count = 8;
 
-    private static readonly Scalar speed = Scalars.Of(ConvNetWeights.Speed), limit = Scalars.Of(ConvNetWeights.Limit), minusLimit = Scalars.Of(-ConvNetWeights.Limit);
+    private static readonly Scalar speed = Scalars.Of(ConvNetWeights.Speed), limit = Scalars.Of(ConvNetWeights.Limit),
+        minusLimit = Scalars.Of(-ConvNetWeights.Limit);
 
     /// <summary>exp(3·scale), limited: what the last convolution is multiplied by.</summary>
     public static Tensor Factor(Tensor scale) => scale.clamp(minusLimit, limit).mul(speed).exp();
@@ -29,7 +31,8 @@ internal static unsafe class ConvNet
         var (size, inputs, outputs) = (x.shape, tensors[1].shape, tensors[5].shape);
         if (size[1] != inputs[1] || inputs[0] % Winograd.Channels != 0 || outputs[0] < Winograd.Channels) return false;
         var pixels = size[0] * (size[2] + 2) * (size[3] + 2);
-        return x.numel() > 0 && pixels < int.MaxValue / 2 && (inputs[0] * (inputs[0] + (9 * inputs[1]) + (9 * outputs[0]))) + (pixels * 9) < int.MaxValue / 2;
+        return x.numel() > 0 && pixels < int.MaxValue / 2
+            && (inputs[0] * (inputs[0] + (9 * inputs[1]) + (9 * outputs[0]))) + (pixels * 9) < int.MaxValue / 2;
     }
 
     /// <summary>The output (N, O, H, W), channels last, with gradients where they are wanted; the caller disposes it.</summary>
@@ -48,7 +51,8 @@ internal static unsafe class ConvNet
         return ImageConvolution.Reference(h, t[5], t[6], 1).mul(Factor(t[7]));
     }
 
-    /// <summary>The output, and relu of both inner layers (pixels, M), the first of them only where both are to be kept for gradients.</summary>
+    /// <summary>The output, and relu of both inner layers (pixels, M), the
+    /// first of them only where both are to be kept for gradients.</summary>
     internal static (Tensor Output, Tensor? Inner, Tensor Outer) Forward(IReadOnlyList<Tensor> tensors, bool keep)
     {
         var shape = Shape(tensors);
@@ -64,8 +68,10 @@ internal static unsafe class ConvNet
         return (output, inner, outer);
     }
 
-    /// <summary>The gradients of the tensors, those of the weights or that of x being null where <paramref name="ofWeights"/> or <paramref name="ofImages"/> is false.</summary>
-    internal static Tensor?[] Backward(IReadOnlyList<Tensor> tensors, Tensor inner, Tensor outer, Tensor gradient, bool ofImages, bool ofWeights)
+    /// <summary>The gradients of the tensors, those of the weights or that of x being null
+    /// where <paramref name="ofWeights"/> or <paramref name="ofImages"/> is false.</summary>
+    internal static Tensor?[] Backward(IReadOnlyList<Tensor> tensors, Tensor inner, Tensor outer, Tensor gradient, bool ofImages,
+        bool ofWeights)
     {
         var shape = Shape(tensors);
         var results = new Tensor?[Count];
@@ -81,17 +87,20 @@ internal static unsafe class ConvNet
         return results;
     }
 
-    private static void Backward<TLanes>(ConvNetShape shape, IReadOnlyList<Tensor> tensors, Tensor inner, Tensor outer, Tensor gradient, Tensor?[] results) where TLanes : struct, ILanes<TLanes, float>
+    private static void Backward<TLanes>(ConvNetShape shape, IReadOnlyList<Tensor> tensors, Tensor inner, Tensor outer, Tensor gradient,
+        Tensor?[] results) where TLanes : struct, ILanes<TLanes, float>
     {
         var (weights, result) = (Weights(tensors), Weights(results));
         Tensor ofOuter = Floats(shape.Pixels, shape.M), last = Floats(ConvNetWeights.LastSize(shape));
         var padded = result.First == null ? null : Padded(shape, tensors[0]);
         var taps = results[0] is null ? null : Floats(shape.Pixels, shape.Stride);
         weights.ScaleLast(shape, At(last));
-        WinogradForward.Run<TLanes>(shape.Last.Reversed, At(gradient), 0, ConvNetWeights.Taps(At(last), shape.M).Reversed, null, At(ofOuter));
+        WinogradForward.Run<TLanes>(shape.Last.Reversed, At(gradient), 0, ConvNetWeights.Taps(At(last), shape.M).Reversed, null,
+            At(ofOuter));
         if (result.First != null)
         {
-            WinogradBackward.Run<TLanes>(shape.Last, At(outer), 1, At(gradient), ConvNetWeights.Taps(result.Last, shape.M), result.LastBias);
+            WinogradBackward.Run<TLanes>(shape.Last, At(outer), 1, At(gradient), ConvNetWeights.Taps(result.Last, shape.M),
+                result.LastBias);
             weights.UnscaleLast(shape, result.Last, result.LastBias, result.Scale);
         }
         ConvNetBackward.Run<TLanes>(shape, At(padded), weights, At(inner), At(outer), At(ofOuter), At(taps), result);
@@ -113,7 +122,8 @@ internal static unsafe class ConvNet
 
     private static ConvNetWeights Weights(IReadOnlyList<Tensor?> t) => new()
     {
-        First = At(t[1]), FirstBias = At(t[2]), Second = At(t[3]), SecondBias = At(t[4]), Last = At(t[5]), LastBias = At(t[6]), Scale = At(t[7]),
+        First = At(t[1]), FirstBias = At(t[2]), Second = At(t[3]), SecondBias = At(t[4]), Last = At(t[5]), LastBias = At(t[6]),
+            Scale = At(t[7]),
     };
 
     private static Tensor Padded(ConvNetShape shape, Tensor x)

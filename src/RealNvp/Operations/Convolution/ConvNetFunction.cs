@@ -20,7 +20,8 @@ internal sealed class ConvNetFunction : KernelFunction<ConvNetFunction>
         var tensors = saved.GetRange(0, ConvNet.Count);
         if (is_grad_enabled()) return KernelReference.Differentiate(i => [ConvNet.Reference(i)], tensors, gradients);
         using var scope = NewDisposeScope();
-        var results = ConvNet.Backward(tensors, saved[^2], saved[^1], gradients[0], tensors[0].requires_grad, tensors.Skip(1).Any(t => t.requires_grad));
+        var results = ConvNet.Backward(tensors, saved[^2], saved[^1], gradients[0], tensors[0].requires_grad,
+            tensors.Skip(1).Any(t => t.requires_grad));
         foreach (var result in results)
             if (result is not null) scope.MoveToOuter(result);
         return [.. results];

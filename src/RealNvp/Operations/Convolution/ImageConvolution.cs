@@ -17,7 +17,8 @@ internal static class ImageConvolution
         ShouldRun(input, weight, bias) ? Fast(input, weight, bias, border) : Reference(input, weight, bias, border);
 
     /// <summary>Whether <see cref="Winograd"/> can run on these tensors, and is faster.</summary>
-    public static bool ShouldRun(Tensor input, Tensor weight, Tensor? bias) => CanRun(input, weight, bias) && IsFaster(input.shape, weight.shape);
+    public static bool ShouldRun(Tensor input, Tensor weight, Tensor? bias) =>
+        CanRun(input, weight, bias) && IsFaster(input.shape, weight.shape);
 
     /// <summary><see cref="Winograd"/> on tensors that <see cref="CanRun"/> allows, however small they are.</summary>
     internal static Tensor Fast(Tensor input, Tensor weight, Tensor? bias, float border)
@@ -41,13 +42,17 @@ internal static class ImageConvolution
     /// <summary>Whether the kernel can run on these tensors.</summary>
     internal static bool CanRun(Tensor input, Tensor weight, Tensor? bias)
     {
-        if (!KernelSwitches.Winograd || !LaneWidth.ServesProducts || !ChannelsLast.CanRun(input) || !ChannelsLast.CanRun(weight)) return false;
+        if (!KernelSwitches.Winograd || !LaneWidth.ServesProducts || !ChannelsLast.CanRun(input) || !ChannelsLast.CanRun(weight))
+            return false;
         var (size, kernel) = (input.shape, weight.shape);
         if (kernel[2] != 3 || kernel[3] != 3 || size[1] != kernel[1] || Math.Min(kernel[0], kernel[1]) < Winograd.Channels) return false;
-        if (bias is not null && !(bias.dtype == ScalarType.Float32 && KernelMemory.IsContiguous(bias) && bias.dim() == 1 && bias.shape[0] == kernel[0])) return false;
+        if (bias is not null && !(bias.dtype == ScalarType.Float32 && KernelMemory.IsContiguous(bias) && bias.dim() == 1
+                && bias.shape[0] == kernel[0]))
+            return false;
         return input.numel() > 0 && Math.Max(size[0] * (size[2] + 1) * (size[3] + 1), Math.Max(kernel[0], kernel[1])) < int.MaxValue / 2;
     }
 
     // few tiles don't pay for the transform of the weights, and few products not for those of the images
-    private static bool IsFaster(long[] size, long[] kernel) => size[0] * ((size[2] + 1) / 2) * ((size[3] + 1) / 2) >= 96 && kernel[0] * kernel[1] >= 1024;
+    private static bool IsFaster(long[] size, long[] kernel) => size[0] * ((size[2] + 1) / 2) * ((size[3] + 1) / 2) >= 96
+        && kernel[0] * kernel[1] >= 1024;
 }

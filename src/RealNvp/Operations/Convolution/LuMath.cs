@@ -19,7 +19,8 @@ internal static class LuMath
         x.dim() == 2 ? x.mm(matrix.t()) : ExactConvolution.Apply(x, matrix.unsqueeze(-1).unsqueeze(-1));
 
     /// <summary>The log-determinant (N) of a batch, from that of one pixel.</summary>
-    public static Tensor ByExample(Tensor logDet, Tensor x) => logDet.mul(Scalars.Of(x.shape.Skip(2).Aggregate(1L, (n, s) => n * s))).repeat(x.shape[0]);
+    public static Tensor ByExample(Tensor logDet, Tensor x) =>
+        logDet.mul(Scalars.Of(x.shape.Skip(2).Aggregate(1L, (n, s) => n * s))).repeat(x.shape[0]);
 
     /// <summary>L and U from the packed form.</summary>
     public static (Tensor Lower, Tensor Upper) Triangles(Tensor packed, Tensor sign)

@@ -9,8 +9,8 @@ namespace RealNvp.Operations;
 /// convolution reads again for the gradient. That costs one pass over memory, and saves two images of three.
 /// </summary>
 /// <remarks>
-/// What lives for the length of a call is no tensor, but memory that the thread keeps: images that come and go between others that stay would leave holes
-/// in the heap, nearly as large as all that is in use.
+/// What lives for the length of a call is no tensor, but memory that the thread keeps: images that come and
+/// go between others that stay would leave holes in the heap, nearly as large as all that is in use.
 /// </remarks>
 internal static unsafe class NormConvolution
 {
@@ -20,7 +20,8 @@ internal static unsafe class NormConvolution
 
     /// <summary>The convolution (N, K, H, W), and μ and the biased σ² of x; with gradients.</summary>
     public static List<Tensor> Apply(Tensor x, Tensor scale, Tensor shift, double eps, Tensor weight, Tensor? bias) =>
-        bias is null ? NormConvolutionFunction.Apply(x, scale, shift, weight, eps) : NormConvolutionFunction.Apply(x, scale, shift, weight, bias, eps);
+        bias is null ? NormConvolutionFunction.Apply(x, scale, shift, weight, eps)
+            : NormConvolutionFunction.Apply(x, scale, shift, weight, bias, eps);
 
     internal static Tensor Reference(IReadOnlyList<Tensor> t, double eps) =>
         ImageConvolution.Reference(NormRelu.Reference(t[0], t[1], t[2], eps).Y, t[3], t.ElementAtOrDefault(4), 0);
@@ -31,7 +32,8 @@ internal static unsafe class NormConvolution
         var normed = KernelScratch.Held(t[0].numel());
         var output = ChannelsLast.Empty(shape.N, shape.K, shape.H, shape.W);
         var (mean, variance) = NormRelu.Batch(t[0], t[1], t[2], eps, normed);
-        Winograd.Convolve(shape, normed, 0, Winograd.Weight(t[3]), t.Count > 4 ? KernelMemory.Pointer<float>(t[4]) : null, KernelMemory.Pointer<float>(output));
+        Winograd.Convolve(shape, normed, 0, Winograd.Weight(t[3]), t.Count > 4 ? KernelMemory.Pointer<float>(t[4])
+            : null, KernelMemory.Pointer<float>(output));
         GC.KeepAlive(t);
         return [output, mean, variance];
     }
@@ -51,7 +53,8 @@ internal static unsafe class NormConvolution
     }
 }
 
-/// <summary><see cref="NormConvolution"/> with its gradients. Its arguments: x, γ, β, the weight, the bias where there is one, and ε.</summary>
+/// <summary><see cref="NormConvolution"/> with its gradients. Its arguments: x,
+/// γ, β, the weight, the bias where there is one, and ε.</summary>
 internal sealed class NormConvolutionFunction : KernelFunction<NormConvolutionFunction>
 {
     private const string EpsKey = "eps";
@@ -71,7 +74,8 @@ internal sealed class NormConvolutionFunction : KernelFunction<NormConvolutionFu
         var saved = context.get_saved_variables();
         var eps = (double)context.get_data(EpsKey);
         var tensors = saved.GetRange(0, saved.Count - 2);
-        if (is_grad_enabled()) return [.. KernelReference.Differentiate(i => [NormConvolution.Reference(i, eps)], tensors, [gradients[0]]), null];
+        if (is_grad_enabled())
+            return [.. KernelReference.Differentiate(i => [NormConvolution.Reference(i, eps)], tensors, [gradients[0]]), null];
         return [.. NormConvolution.Backward(tensors, saved[^2], saved[^1], eps, ChannelsLast.Of(gradients[0])), null];
     }
 }

@@ -16,7 +16,8 @@ internal static unsafe class NormRelu
 
     /// <summary>Whether the kernel can run on x.</summary>
     public static bool CanRun(Tensor x, Tensor weight) =>
-        KernelSwitches.Image && ChannelsLast.Is(x) && x.shape[1] >= 8 && x.numel() > 0 && weight.dtype == ScalarType.Float32 && weight.numel() == x.shape[1];
+        KernelSwitches.Image && ChannelsLast.Is(x) && x.shape[1] >= 8 && x.numel() > 0 && weight.dtype == ScalarType.Float32
+            && weight.numel() == x.shape[1];
 
     /// <summary>y for statistics that are known; without gradients.</summary>
     public static Tensor Known(Tensor x, Tensor mean, Tensor variance, Tensor weight, Tensor bias, double eps)
@@ -47,12 +48,14 @@ internal static unsafe class NormRelu
     {
         var channels = (int)x.shape[1];
         var rows = x.numel() / channels;
-        Tensor mean = empty(channels, dtype: ScalarType.Float32, device: CPU), variance = empty(channels, dtype: ScalarType.Float32, device: CPU);
+        Tensor mean = empty(channels, dtype: ScalarType.Float32, device: CPU),
+            variance = empty(channels, dtype: ScalarType.Float32, device: CPU);
         float* px = KernelMemory.Pointer<float>(x), m = KernelMemory.Pointer<float>(mean), v = KernelMemory.Pointer<float>(variance);
         // sums of the distance from about the mean lose nothing where the mean is large against the spread
         var about = new float[channels];
         ImageRows.FirstMean(px, (int)Math.Min(rows, 64), channels, about);
-        var sums = ImageRows.Sum(rows, channels, ChunkRows, (start, count, into) => ImageRows.AddSquares(px + (start * channels), count, channels, about, into));
+        var sums = ImageRows.Sum(rows, channels, ChunkRows, (start, count, into) => ImageRows.AddSquares(px + (start * channels), count,
+            channels, about, into));
         for (var c = 0; c < channels; c++)
         {
             var off = sums[c] / rows;
@@ -64,7 +67,8 @@ internal static unsafe class NormRelu
     }
 
     /// <summary>The gradients of x, weight and bias for <see cref="Batch(Tensor, Tensor, Tensor, double)"/>.</summary>
-    public static (Tensor X, Tensor Weight, Tensor Bias) Backward(Tensor x, Tensor weight, Tensor bias, Tensor mean, Tensor variance, double eps, Tensor gradient)
+    public static (Tensor X, Tensor Weight, Tensor Bias) Backward(Tensor x, Tensor weight, Tensor bias, Tensor mean, Tensor variance,
+        double eps, Tensor gradient)
     {
         var result = Backward(x, weight, bias, mean, variance, eps, KernelMemory.Pointer<float>(gradient));
         GC.KeepAlive(gradient);
@@ -72,14 +76,16 @@ internal static unsafe class NormRelu
     }
 
     /// <summary>The same from a gradient (N, H, W, C) in memory.</summary>
-    public static (Tensor X, Tensor Weight, Tensor Bias) Backward(Tensor x, Tensor weight, Tensor bias, Tensor mean, Tensor variance, double eps, float* pg)
+    public static (Tensor X, Tensor Weight, Tensor Bias) Backward(Tensor x, Tensor weight, Tensor bias, Tensor mean, Tensor variance,
+        double eps, float* pg)
     {
         var channels = (int)x.shape[1];
         var rows = x.numel() / channels;
         var dx = Like(x);
         Tensor dWeight = empty_like(weight), dBias = empty_like(bias);
         float* px = KernelMemory.Pointer<float>(x), pdx = KernelMemory.Pointer<float>(dx);
-        float* m = KernelMemory.Pointer<float>(mean), v = KernelMemory.Pointer<float>(variance), dw = KernelMemory.Pointer<float>(dWeight), db = KernelMemory.Pointer<float>(dBias);
+        float* m = KernelMemory.Pointer<float>(mean), v = KernelMemory.Pointer<float>(variance), dw = KernelMemory.Pointer<float>(dWeight),
+            db = KernelMemory.Pointer<float>(dBias);
         var line = Coefficients(mean, variance, weight, bias, eps, channels);
         var means = new ReadOnlySpan<float>(m, channels).ToArray();
         var sums = ImageRows.Sum(rows, channels, ChunkRows, (start, count, into) =>
@@ -95,7 +101,8 @@ internal static unsafe class NormRelu
             (terms[c], terms[channels + c]) = ((float)p, (float)((-line[c] * sums[c] / rows) - (p * m[c])));
         }
         KernelThreads.For(rows, (double)rows * channels, 1 << 16, (start, end) =>
-            ImageRows.InputGradient(px + (start * channels), pg + (start * channels), pdx + (start * channels), (int)(end - start), channels, line, terms));
+            ImageRows.InputGradient(px + (start * channels), pg + (start * channels), pdx + (start * channels), (int)(end - start),
+                channels, line, terms));
         GC.KeepAlive(x);
         return (dx, dWeight, dBias);
     }
@@ -111,7 +118,8 @@ internal static unsafe class NormRelu
     private static float[] Coefficients(Tensor mean, Tensor variance, Tensor weight, Tensor bias, double eps, int channels)
     {
         var line = new float[2 * channels];
-        float* m = KernelMemory.Pointer<float>(mean), v = KernelMemory.Pointer<float>(variance), g = KernelMemory.Pointer<float>(weight), s = KernelMemory.Pointer<float>(bias);
+        float* m = KernelMemory.Pointer<float>(mean), v = KernelMemory.Pointer<float>(variance), g = KernelMemory.Pointer<float>(weight),
+            s = KernelMemory.Pointer<float>(bias);
         for (var c = 0; c < channels; c++)
         {
             var a = g[c] / Math.Sqrt(v[c] + eps);
@@ -159,7 +167,9 @@ internal sealed class NormReluFunction : KernelFunction<NormReluFunction>
     {
         var saved = context.get_saved_variables();
         var eps = (double)context.get_data(EpsKey);
-        if (is_grad_enabled()) return [.. KernelReference.Differentiate(i => [NormRelu.Reference(i[0], i[1], i[2], eps).Y], [.. saved.Take(3)], [gradients[0]]), null];
+        if (is_grad_enabled())
+            return [.. KernelReference.Differentiate(i => [NormRelu.Reference(i[0], i[1], i[2], eps).Y], [.. saved.Take(3)],
+                [gradients[0]]), null];
         var (x, weight, bias) = NormRelu.Backward(saved[0], saved[1], saved[2], saved[3], saved[4], eps, ChannelsLast.Of(gradients[0]));
         return [x, weight, bias, null];
     }

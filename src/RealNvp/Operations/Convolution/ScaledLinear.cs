@@ -31,8 +31,12 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
     public static unsafe ScaledLinear? Of(Tensor x, Tensor lu, Tensor permutation, Tensor sign, Tensor? scale, Tensor? shift, bool inverse)
     {
         if (!ChannelsLast.CanRun(x) || x.numel() == 0 || x.shape[1] is var c && c > MostChannels || lu.shape[0] != c) return null;
-        if (!IsFloats(lu) || !IsFloats(sign) || !KernelMemory.IsContiguous(permutation) || (scale is not null && !(IsFloats(scale) && IsFloats(shift!)))) return null;
-        if (inverse && is_grad_enabled() && (x.requires_grad || lu.requires_grad || scale is { requires_grad: true } || shift is { requires_grad: true })) return null;
+        if (!IsFloats(lu) || !IsFloats(sign) || !KernelMemory.IsContiguous(permutation)
+                || (scale is not null && !(IsFloats(scale) && IsFloats(shift!))))
+            return null;
+        if (inverse && is_grad_enabled() && (x.requires_grad || lu.requires_grad || scale is { requires_grad: true }
+                || shift is { requires_grad: true }))
+            return null;
         var rows = new int[c];
         for (var i = 0; i < rows.Length; i++) rows[i] = (int)KernelMemory.Pointer<long>(permutation)[i];
         return new(rows, Floats(sign).ToArray());
@@ -41,7 +45,8 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
     /// <summary>The value and the log-determinant (N) of the map, with gradients where they are wanted.</summary>
     public (Tensor Value, Tensor LogDet) Run(Tensor x, Tensor lu, Tensor? scale, Tensor? shift, bool inverse)
     {
-        if (inverse || !is_grad_enabled() || !(x.requires_grad || lu.requires_grad || scale is { requires_grad: true } || shift is { requires_grad: true }))
+        if (inverse || !is_grad_enabled() || !(x.requires_grad || lu.requires_grad || scale is { requires_grad: true }
+            || shift is { requires_grad: true }))
             return Compute(x, lu, scale, shift, inverse);
         var outputs = scale is null ? ScaledLinearFunction.Apply(x, lu, this) : ScaledLinearFunction.Apply(x, lu, scale, shift!, this);
         return (outputs[0], outputs[1]);
@@ -84,11 +89,13 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
     }
 
     /// <summary>The gradients of x, lu, s and b; the last two null where there are none.</summary>
-    internal (Tensor X, Tensor Lu, Tensor? Scale, Tensor? Shift) Differentiate(Tensor x, Tensor lu, Tensor? scale, Tensor? shift, Tensor gradient, Tensor logDetGradient) =>
+    internal (Tensor X, Tensor Lu, Tensor? Scale, Tensor? Shift) Differentiate(Tensor x, Tensor lu, Tensor? scale, Tensor? shift,
+        Tensor gradient, Tensor logDetGradient) =>
         Differentiate(new LuMatrix(Floats(lu), Rows, Sign), x, null, lu, scale, shift, gradient, logDetGradient);
 
     /// <summary>From the value, x and the gradients of x, lu, s and b; the last two null where there are none.</summary>
-    internal (Tensor X, Tensor Gradient, Tensor Lu, Tensor? Scale, Tensor? Shift) StepBack(Tensor value, Tensor lu, Tensor? scale, Tensor? shift, Tensor gradient, Tensor logDetGradient)
+    internal (Tensor X, Tensor Gradient, Tensor Lu, Tensor? Scale, Tensor? Shift) StepBack(Tensor value, Tensor lu, Tensor? scale,
+        Tensor? shift, Tensor gradient, Tensor logDetGradient)
     {
         var x = empty(value.shape, dtype: ScalarType.Float32, device: CPU);
         var (ofX, dlu, ds, db) = Differentiate(new LuMatrix(Floats(lu), Rows, Sign), x, value, lu, scale, shift, gradient, logDetGradient);
@@ -96,7 +103,8 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
     }
 
     // where there is a value, x is written here, and is what the value comes from
-    private unsafe (Tensor X, Tensor Lu, Tensor? Scale, Tensor? Shift) Differentiate(LuMatrix matrix, Tensor x, Tensor? value, Tensor lu, Tensor? scale, Tensor? shift, Tensor gradient, Tensor logDetGradient)
+    private unsafe (Tensor X, Tensor Lu, Tensor? Scale, Tensor? Shift) Differentiate(LuMatrix matrix, Tensor x, Tensor? value, Tensor lu,
+        Tensor? scale, Tensor? shift, Tensor gradient, Tensor logDetGradient)
     {
         var size = x.shape;
         var (count, channels, pixels) = (size[0], Rows.Length, checked((int)(size[2] * size[3])));
@@ -109,7 +117,8 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         var zeros = new float[channels];
         var ((values, batch), (gradients, gradientBatch)) = (Lines(x), Lines(gradient));
         var dx = empty(size, dtype: ScalarType.Float32, device: CPU);
-        float* px = KernelMemory.Pointer<float>(values), pg = KernelMemory.Pointer<float>(gradients), pdx = KernelMemory.Pointer<float>(dx), pz = KernelMemory.Pointer<float>(given);
+        float* px = KernelMemory.Pointer<float>(values), pg = KernelMemory.Pointer<float>(gradients), pdx = KernelMemory.Pointer<float>(dx),
+            pz = KernelMemory.Pointer<float>(given);
         var each = channels * pixels;
         // parts of a fixed size, so that the sums do not depend on the number of threads
         var examples = Math.Clamp((count + 3) / 4, 1, MostExamples);
@@ -124,7 +133,8 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
                 {
                     if (back != null) PixelLanes.Run(back, origin, pz + (n * givenBatch), px + (n * batch), channels, pixels, room.Memory);
                     PixelLanes.Run(m, c, pg + (n * gradientBatch), pdx + (n * each), channels, pixels, room.Memory);
-                    PixelLanes.AddGradient(px + (n * batch), pg + (n * gradientBatch), channels, pixels, all + (n / examples * channels * width), room.Memory);
+                    PixelLanes.AddGradient(px + (n * batch), pg + (n * gradientBatch), channels, pixels,
+                        all + (n / examples * channels * width), room.Memory);
                 }
             }
         });
@@ -136,7 +146,8 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
     }
 
     // from Σ g·xᵀ and Σ g: with u = x ⊙ exp(s) + b, ∂W = Σ g·uᵀ
-    private (Tensor, Tensor, Tensor?, Tensor?) Weights(LuMatrix matrix, Tensor lu, Tensor? scale, Tensor? shift, float[] sums, int parts, int width, double logDet, Tensor dx)
+    private (Tensor, Tensor, Tensor?, Tensor?) Weights(LuMatrix matrix, Tensor lu, Tensor? scale, Tensor? shift, float[] sums, int parts,
+        int width, double logDet, Tensor dx)
     {
         var channels = Rows.Length;
         var (dlu, ds, db) = (empty_like(lu), scale is null ? null : empty_like(scale), shift is null ? null : empty_like(shift));
@@ -232,7 +243,8 @@ internal sealed class ScaledLinearFunction : KernelFunction<ScaledLinearFunction
         var (tensors, form) = (arguments[..^1].Cast<Tensor>().ToList(), (ScaledLinear)arguments[^1]);
         context.save_data(FormKey, form);
         context.save_for_backward(tensors);
-        var (value, logDet) = form.Compute(tensors[0], tensors[1], tensors.ElementAtOrDefault(2), tensors.ElementAtOrDefault(3), inverse: false);
+        var (value, logDet) = form.Compute(tensors[0], tensors[1], tensors.ElementAtOrDefault(2), tensors.ElementAtOrDefault(3),
+            inverse: false);
         return [value, logDet];
     }
 
@@ -241,8 +253,10 @@ internal sealed class ScaledLinearFunction : KernelFunction<ScaledLinearFunction
         var saved = context.get_saved_variables();
         var form = (ScaledLinear)context.get_data(FormKey);
         if (is_grad_enabled())
-            return [.. KernelReference.Differentiate(i => { var (z, l) = form.Reference(i[0], i[1], i.ElementAtOrDefault(2), i.ElementAtOrDefault(3)); return [z, l]; }, saved, gradients), null];
-        var (x, lu, scale, shift) = form.Differentiate(saved[0], saved[1], saved.ElementAtOrDefault(2), saved.ElementAtOrDefault(3), gradients[0], gradients[1]);
+            return [.. KernelReference.Differentiate(i => { var (z, l) = form.Reference(i[0], i[1], i.ElementAtOrDefault(2),
+                i.ElementAtOrDefault(3)); return [z, l]; }, saved, gradients), null];
+        var (x, lu, scale, shift) = form.Differentiate(saved[0], saved[1], saved.ElementAtOrDefault(2), saved.ElementAtOrDefault(3),
+            gradients[0], gradients[1]);
         return saved.Count == 2 ? [x, lu, null] : [x, lu, scale, shift, null];
     }
 }

@@ -11,13 +11,16 @@ internal static class WeightNorm
     // a direction of length 0 has no norm to divide by; the small floor keeps it and its gradient finite
     internal const float SmallestSquare = 1e-30f;
 
-    /// <summary>w of the shape of v. In one pass, channels last, where <paramref name="fused"/>; the same with plain tensors where not.</summary>
+    /// <summary>w of the shape of v. In one pass, channels last, where
+    /// <paramref name="fused"/>; the same with plain tensors where not.</summary>
     /// <param name="v">(O, I, k, k).</param>
     /// <param name="g">(O, 1, 1, 1).</param>
     /// <param name="fused">Whether kernels may run.</param>
     public static Tensor Of(Tensor v, Tensor g, bool fused)
     {
-        if (!fused || v.dtype != ScalarType.Float32 || g.dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(v) || !KernelMemory.IsContiguous(g)) return Reference(v, g);
+        if (!fused || v.dtype != ScalarType.Float32 || g.dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(v)
+                || !KernelMemory.IsContiguous(g))
+            return Reference(v, g);
         return is_grad_enabled() && (v.requires_grad || g.requires_grad) ? WeightNormFunction.Apply(v, g)[0] : Forward(v, g);
     }
 

@@ -6,8 +6,8 @@ namespace RealNvp.Operations;
 
 /// <summary>3×3 convolutions of stride 1 that keep the size, on tensors, with 2.25 times fewer multiplications than a direct one.</summary>
 /// <remarks>
-/// Images lie <see cref="ChannelsLast"/>. Sums of products in the transformed domain are up to about 10 times as large as their result, so they overflow as
-/// much earlier; the rounding error is about that of a direct convolution or smaller.
+/// Images lie <see cref="ChannelsLast"/>. Sums of products in the transformed domain are up to about 10 times as large as
+/// their result, so they overflow as much earlier; the rounding error is about that of a direct convolution or smaller.
 /// </remarks>
 internal static unsafe class Winograd
 {
@@ -23,7 +23,8 @@ internal static unsafe class Winograd
     {
         var shape = Shape(input, weight);
         var output = ChannelsLast.Empty(shape.N, shape.K, shape.H, shape.W);
-        Convolve(shape, KernelMemory.Pointer<float>(input), border, Weight(weight), bias is null ? null : KernelMemory.Pointer<float>(bias), KernelMemory.Pointer<float>(output));
+        Convolve(shape, KernelMemory.Pointer<float>(input), border, Weight(weight), bias is null ? null
+            : KernelMemory.Pointer<float>(bias), KernelMemory.Pointer<float>(output));
         GC.KeepAlive(input);
         GC.KeepAlive(weight);
         GC.KeepAlive(bias);
@@ -35,13 +36,15 @@ internal static unsafe class Winograd
     {
         var shape = Shape(input, weight);
         var result = ChannelsLast.Empty(shape.N, shape.C, shape.H, shape.W);
-        Convolve(shape.Reversed, KernelMemory.Pointer<float>(gradient), 0, Weight(weight).Reversed, null, KernelMemory.Pointer<float>(result));
+        Convolve(shape.Reversed, KernelMemory.Pointer<float>(gradient), 0, Weight(weight).Reversed, null,
+            KernelMemory.Pointer<float>(result));
         GC.KeepAlive(weight);
         GC.KeepAlive(gradient);
         return result;
     }
 
-    /// <summary>The gradient of the weight, in the layout of the weight, and that of the bias unless <paramref name="hasBias"/> is false.</summary>
+    /// <summary>The gradient of the weight, in the layout of the weight, and
+    /// that of the bias unless <paramref name="hasBias"/> is false.</summary>
     public static (Tensor Weight, Tensor? Bias) WeightGradient(Tensor input, Tensor weight, bool hasBias, float border, Tensor gradient)
     {
         var result = WeightGradient(Shape(input, weight), KernelMemory.Pointer<float>(input), weight, hasBias, border, gradient);
@@ -50,9 +53,11 @@ internal static unsafe class Winograd
     }
 
     /// <summary>The same for an input (N, H, W, C) that is no tensor.</summary>
-    public static (Tensor Weight, Tensor? Bias) WeightGradient(WinogradShape shape, float* x, Tensor weight, bool hasBias, float border, Tensor gradient)
+    public static (Tensor Weight, Tensor? Bias) WeightGradient(WinogradShape shape, float* x, Tensor weight, bool hasBias, float border,
+        Tensor gradient)
     {
-        var result = ChannelsLast.Is(weight) ? ChannelsLast.Empty(shape.K, shape.C, 3, 3) : empty([shape.K, shape.C, 3, 3], ScalarType.Float32, CPU);
+        var result = ChannelsLast.Is(weight) ? ChannelsLast.Empty(shape.K, shape.C, 3, 3)
+            : empty([shape.K, shape.C, 3, 3], ScalarType.Float32, CPU);
         var bias = hasBias ? empty([shape.K], ScalarType.Float32, CPU) : null;
         float* g = KernelMemory.Pointer<float>(gradient), b = bias is null ? null : KernelMemory.Pointer<float>(bias);
         if (IsWide(shape)) WinogradBackward.Run<Lanes512<float>>(shape, x, border, g, Weight(result), b);

@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Operations;
 
-/// <summary><see cref="Winograd"/> with its gradients. Its arguments: the input, the weight, the bias where there is one, and the border.</summary>
+/// <summary><see cref="Winograd"/> with its gradients. Its arguments: the
+/// input, the weight, the bias where there is one, and the border.</summary>
 internal sealed class WinogradFunction : KernelFunction<WinogradFunction>
 {
     private const string BorderKey = "border";
@@ -21,7 +22,9 @@ internal sealed class WinogradFunction : KernelFunction<WinogradFunction>
     {
         var border = (float)context.get_data(BorderKey);
         var saved = context.get_saved_variables();
-        if (is_grad_enabled()) return [.. KernelReference.Differentiate(i => [ImageConvolution.Reference(i[0], i[1], i.ElementAtOrDefault(2), border)], saved, gradients), null];
+        if (is_grad_enabled())
+            return [.. KernelReference.Differentiate(i => [ImageConvolution.Reference(i[0], i[1], i.ElementAtOrDefault(2), border)], saved,
+                gradients), null];
         using var scope = NewDisposeScope();
         var results = new Tensor?[saved.Count + 1];
         var gradient = ChannelsLast.Of(gradients[0]);

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace RealNvp.Operations;
 
 /// <summary>
-/// A fused layer as one node of autograd. Arguments: the tensors of the network, the first of them the whole input; the weight of the map, if it has one; the plan, whether
-/// there is a context, whether it is the inverse.
+/// A fused layer as one node of autograd. Arguments: the tensors of the network, the first of them the whole input;
+/// the weight of the map, if it has one; the plan, whether there is a context, whether it is the inverse.
 /// </summary>
 internal sealed class CouplingFunction : KernelFunction<CouplingFunction>
 {
@@ -18,11 +18,13 @@ internal sealed class CouplingFunction : KernelFunction<CouplingFunction>
     /// <param name="hasContext">Whether there is a context among them.</param>
     /// <param name="inverse">The direction.</param>
     /// <param name="tape">Gets what the gradients need; null if none are wanted.</param>
-    public static unsafe (Tensor Value, Tensor LogDet) Forward(CouplingPlan plan, IReadOnlyList<Tensor> all, bool hasContext, bool inverse, Tensor? tape)
+    public static unsafe (Tensor Value, Tensor LogDet) Forward(CouplingPlan plan, IReadOnlyList<Tensor> all, bool hasContext, bool inverse,
+        Tensor? tape)
     {
         var rows = all[0].shape[0];
         Tensor value = empty([rows, plan.Shape.Features], ScalarType.Float32, CPU), logDet = empty([rows], ScalarType.Float32, CPU);
-        CouplingForward.Run(Call(plan, all, Tensors(plan, all, hasContext), inverse), KernelMemory.Floats(tape), KernelMemory.Pointer<float>(value), KernelMemory.Pointer<float>(logDet));
+        CouplingForward.Run(Call(plan, all, Tensors(plan, all, hasContext), inverse), KernelMemory.Floats(tape),
+            KernelMemory.Pointer<float>(value), KernelMemory.Pointer<float>(logDet));
         return (value, logDet);
     }
 
@@ -43,7 +45,8 @@ internal sealed class CouplingFunction : KernelFunction<CouplingFunction>
 
     protected override List<Tensor?> Differentiate(autograd.AutogradContext context, List<Tensor> gradients)
     {
-        var (plan, hasContext, inverse) = ((CouplingPlan)context.get_data(PlanKey), (bool)context.get_data(ContextKey), (bool)context.get_data(InverseKey));
+        var (plan, hasContext, inverse) = ((CouplingPlan)context.get_data(PlanKey), (bool)context.get_data(ContextKey),
+            (bool)context.get_data(InverseKey));
         var saved = context.get_saved_variables();
         var tape = saved[^1];
         saved.RemoveAt(saved.Count - 1);
@@ -54,7 +57,8 @@ internal sealed class CouplingFunction : KernelFunction<CouplingFunction>
         return results;
     }
 
-    private static unsafe List<Tensor?> Gradients(CouplingPlan plan, List<Tensor> saved, bool hasContext, bool inverse, Tensor tape, List<Tensor> gradients)
+    private static unsafe List<Tensor?> Gradients(CouplingPlan plan, List<Tensor> saved, bool hasContext, bool inverse, Tensor tape,
+        List<Tensor> gradients)
     {
         var tensors = Tensors(plan, saved, hasContext);
         var to = tensors.Gradients(saved, out var results);
@@ -69,7 +73,8 @@ internal sealed class CouplingFunction : KernelFunction<CouplingFunction>
 
         using var ofValue = gradients[0].contiguous();
         var ofLogDet = gradients[1];
-        CouplingBackward.Run(Call(plan, saved, tensors, inverse), KernelMemory.Pointer<float>(tape), KernelMemory.Pointer<float>(ofValue), KernelMemory.Pointer<float>(ofLogDet), (nint)ofLogDet.stride(0), to);
+        CouplingBackward.Run(Call(plan, saved, tensors, inverse), KernelMemory.Pointer<float>(tape), KernelMemory.Pointer<float>(ofValue),
+            KernelMemory.Pointer<float>(ofLogDet), (nint)ofLogDet.stride(0), to);
         if (to.After != null) WriteWeight(ofWeight, columns, results[^1]!);
         return results;
     }

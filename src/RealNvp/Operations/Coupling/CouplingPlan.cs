@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Operations;
 
-/// <summary>A coupling of vectors, or an autoregressive layer forward, as one operation: a network of linear layers and an elementwise map.</summary>
+/// <summary>A coupling of vectors, or an autoregressive layer forward, as one
+/// operation: a network of linear layers and an elementwise map.</summary>
 internal sealed class CouplingPlan
 {
     private readonly Func<Tensor, Tensor> read, changed;
@@ -19,7 +20,8 @@ internal sealed class CouplingPlan
     /// <param name="read">Takes what the network reads, in plain operations.</param>
     /// <param name="changed">Takes what the map changes.</param>
     /// <param name="merge">Makes the result of an input and what the map gave.</param>
-    public CouplingPlan(int[] readAt, int[] changedAt, DenseProgram program, double? limit, ElementwiseMap map, Func<Tensor, Tensor> read, Func<Tensor, Tensor> changed, Func<Tensor, Tensor, Tensor> merge)
+    public CouplingPlan(int[] readAt, int[] changedAt, DenseProgram program, double? limit, ElementwiseMap map, Func<Tensor, Tensor> read,
+        Func<Tensor, Tensor> changed, Func<Tensor, Tensor, Tensor> merge)
     {
         (Shape, Map) = (new CouplingShape(readAt, changedAt, program, limit ?? 0, map), map);
         (this.read, this.changed, this.merge) = (read, changed, merge);
@@ -34,7 +36,8 @@ internal sealed class CouplingPlan
         KernelSwitches.Coupling && Map.IsOn && !(inverse && Map.InverseIsSearch) && DenseNetwork.IsMatrix(input, Shape.Features);
 
     /// <summary>Value and log-determinant; null if the kernel cannot run on these tensors. Runs in a dispose scope.</summary>
-    /// <param name="all">The tensors of <see cref="DenseTensors"/>, of which the first is the whole input, and the context is limited.</param>
+    /// <param name="all">The tensors of <see cref="DenseTensors"/>, of which
+    /// the first is the whole input, and the context is limited.</param>
     /// <param name="hasContext">Whether there is a context among them.</param>
     /// <param name="inverse">The direction.</param>
     public (Tensor Value, Tensor LogDet)? TryRun(List<Tensor> all, bool hasContext, bool inverse)
@@ -43,7 +46,9 @@ internal sealed class CouplingPlan
         for (var i = 0; i < (hasContext ? 2 : 1); i++) all[i] = DenseNetwork.Rows(all[i]);
         if (Map.Weight is { } weight)
         {
-            if (weight.dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(weight) || (weight.numel() != 1 && weight.numel() != Shape.Columns)) return null;
+            if (weight.dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(weight)
+                    || (weight.numel() != 1 && weight.numel() != Shape.Columns))
+                return null;
             all.Add(weight);
         }
         if (!is_grad_enabled() || !all.Exists(t => t.requires_grad)) return CouplingFunction.Forward(this, all, hasContext, inverse, null);
@@ -58,7 +63,8 @@ internal sealed class CouplingPlan
         var parts = all.Take(all.Count - (Map.HasWeight ? 1 : 0)).ToArray();
         parts[0] = InputLimitReference.Of(read(input), Shape.Limit > 0 ? Shape.Limit : null);
         var parameters = DenseReference.Forward(Shape.Program, new DenseTensors(Shape.Program, parts, hasContext));
-        var (value, logDet) = ElementwiseOperation.Reference(new(Map, inverse, Sums: true), changed(input), parameters, parts.Length == all.Count ? null : all[^1], null);
+        var (value, logDet) = ElementwiseOperation.Reference(new(Map, inverse, Sums: true), changed(input), parameters,
+            parts.Length == all.Count ? null : all[^1], null);
         return (merge(input, value), logDet);
     }
 }

@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Operations;
 
-/// <summary>A network as one node of autograd. Its arguments are those of <see cref="DenseTensors"/>, then the program, then whether there is a context.</summary>
+/// <summary>A network as one node of autograd. Its arguments are those of
+/// <see cref="DenseTensors"/>, then the program, then whether there is a context.</summary>
 internal sealed class DenseFunction : KernelFunction<DenseFunction>
 {
     private const string ProgramKey = "program", ContextKey = "context";
@@ -36,7 +37,8 @@ internal sealed class DenseFunction : KernelFunction<DenseFunction>
         var program = (DenseProgram)context.get_data(ProgramKey);
         var saved = context.get_saved_variables();
         var tensors = new DenseTensors(program, saved.GetRange(0, saved.Count - 1), (bool)context.get_data(ContextKey));
-        var results = is_grad_enabled() ? DenseReference.Gradients(program, tensors, gradients[0]) : Gradients(tensors, saved, gradients[0]);
+        var results = is_grad_enabled() ? DenseReference.Gradients(program, tensors, gradients[0])
+            : Gradients(tensors, saved, gradients[0]);
         return [.. results, null, null];
     }
 

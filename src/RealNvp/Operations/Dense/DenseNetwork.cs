@@ -7,7 +7,8 @@ namespace RealNvp.Operations;
 /// <summary>A network of linear layers: the kernel if it can run, and else plain operations, which give the same up to rounding.</summary>
 internal static class DenseNetwork
 {
-    /// <summary>The most inputs of a layer that the kernel takes. With more, panels leave the first-level cache, and a library that parts the inner dimension too is faster.</summary>
+    /// <summary>The most inputs of a layer that the kernel takes. With more, panels leave the
+    /// first-level cache, and a library that parts the inner dimension too is faster.</summary>
     public const int MostInputs = 640;
 
     /// <summary>The most outputs of a network that the kernel takes.</summary>
@@ -20,7 +21,8 @@ internal static class DenseNetwork
     public static Tensor Run(DenseProgram program, List<Tensor> all, bool hasContext)
     {
         using var scope = NewDisposeScope();
-        if (!CanRun(program, all, hasContext)) return scope.MoveToOuter(DenseReference.Forward(program, new DenseTensors(program, all, hasContext)));
+        if (!CanRun(program, all, hasContext))
+            return scope.MoveToOuter(DenseReference.Forward(program, new DenseTensors(program, all, hasContext)));
         all[0] = Rows(all[0]);
         if (hasContext) all[1] = Rows(all[1]);
         var differentiable = is_grad_enabled() && all.Exists(t => t.requires_grad);
@@ -47,7 +49,8 @@ internal static class DenseNetwork
 
     /// <summary>Whether a matrix is one of float32 numbers on the CPU, with so many columns.</summary>
     internal static bool IsMatrix(Tensor matrix, long columns) =>
-        matrix.dtype == ScalarType.Float32 && matrix.device_type == DeviceType.CPU && !matrix.is_sparse && matrix.dim() == 2 && matrix.shape[1] == columns;
+        matrix.dtype == ScalarType.Float32 && matrix.device_type == DeviceType.CPU && !matrix.is_sparse && matrix.dim() == 2
+            && matrix.shape[1] == columns;
 
     // a kernel takes any distance between rows, but the numbers of a row must lie together
     internal static Tensor Rows(Tensor matrix) => matrix.stride(1) == 1 ? matrix : matrix.contiguous();

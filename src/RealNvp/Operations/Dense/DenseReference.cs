@@ -55,7 +55,8 @@ internal static class DenseReference
         {
             var input = i == 0 ? tensors.X : program.IsActivated(i) ? results[i - 1].relu() : results[i - 1];
             var result = nn.functional.linear(input, Masked(tensors.Weight(i), tensors.Mask(i)), tensors.Bias(i));
-            if (i == 0 && tensors.HasContext) result = result.add(nn.functional.linear(tensors.Context!, tensors.ContextWeight!), Scalars.One);
+            if (i == 0 && tensors.HasContext)
+                result = result.add(nn.functional.linear(tensors.Context!, tensors.ContextWeight!), Scalars.One);
             if (program.Layers[i].AddsSkip) result = result.add(results[i - 2], Scalars.One);
             results.Add(result);
         }

@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Operations;
 
-/// <summary>The features of a masked network one after the other, as <see cref="DenseSequence"/> computes them. Without gradients.</summary>
+/// <summary>The features of a masked network one after the other, as
+/// <see cref="DenseSequence"/> computes them. Without gradients.</summary>
 /// <remarks>Its memory is that of tensors in the caller's scope.</remarks>
 internal sealed unsafe class SequenceOperation
 {
@@ -23,7 +24,8 @@ internal sealed unsafe class SequenceOperation
     /// <param name="ends">For each step how many hidden units are known after it.</param>
     /// <param name="perFeature">The number of parameters of a feature.</param>
     /// <param name="limit">What the network sees of the features: see <see cref="InputLimit"/>; null for all of them.</param>
-    public SequenceOperation(DenseProgram program, DenseTensors tensors, Tensor? given, long[] order, long[] ends, long perFeature, double? limit)
+    public SequenceOperation(DenseProgram program, DenseTensors tensors, Tensor? given, long[] order, long[] ends, long perFeature,
+        double? limit)
     {
         (this.order, rows, this.perFeature) = (order, (int)tensors.X.shape[0], perFeature);
         sequence = new DenseSequence(program, rows, order, ends, perFeature, limit, given is not null);
@@ -33,7 +35,8 @@ internal sealed unsafe class SequenceOperation
         GC.KeepAlive(context);
     }
 
-    /// <summary>Runs all steps; <paramref name="next"/> maps a feature's index and its parameters (N, P) to the feature (N, 1) and its log-derivative or null.</summary>
+    /// <summary>Runs all steps; <paramref name="next"/> maps a feature's index and its
+    /// parameters (N, P) to the feature (N, 1) and its log-derivative or null.</summary>
     public (Tensor Value, Tensor? LogDet) Run(Func<long, Tensor, (Tensor Value, Tensor? LogDerivative)> next)
     {
         var all = empty([rows, order.Length], ScalarType.Float32, CPU);
@@ -59,7 +62,8 @@ internal sealed unsafe class SequenceOperation
     public (Tensor Value, Tensor LogDet) InverseAffine(Tensor z, Tensor scale, bool shiftFirst)
     {
         var (value, logDet) = (empty_like(z), empty([rows], ScalarType.Float32, CPU));
-        sequence.InverseAffine(KernelMemory.Pointer<float>(z), scale.item<float>(), shiftFirst, KernelMemory.Pointer<float>(value), KernelMemory.Pointer<float>(logDet));
+        sequence.InverseAffine(KernelMemory.Pointer<float>(z), scale.item<float>(), shiftFirst, KernelMemory.Pointer<float>(value),
+            KernelMemory.Pointer<float>(logDet));
         GC.KeepAlive(memory);
         return (value, logDet);
     }

@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Operations;
 
-/// <summary>How a tensor (N, C, ...) lies in memory: for each example and channel a run of evenly spaced elements; (N, D) is one run an example.</summary>
+/// <summary>How a tensor (N, C, ...) lies in memory: for each example and channel a
+/// run of evenly spaced elements; (N, D) is one run an example.</summary>
 internal readonly record struct ElementLayout(long Row, long Run, long Step)
 {
     /// <summary>The layout of a tensor on the CPU; null if its elements are not evenly spaced.</summary>
@@ -24,12 +25,14 @@ internal readonly record struct ElementLayout(long Row, long Run, long Step)
         return new(stride[0], stride[1], step == 0 ? 1 : step);
     }
 
-    /// <summary>Whether kernels can read both: on the CPU, of one dtype, float32 or float64, evenly spaced, with so many parameters for each element.</summary>
+    /// <summary>Whether kernels can read both: on the CPU, of one dtype, float32 or
+    /// float64, evenly spaced, with so many parameters for each element.</summary>
     public static bool CanRun(Tensor input, Tensor parameters, int each)
     {
         if (input.dtype != parameters.dtype || input.dtype is not (ScalarType.Float32 or ScalarType.Float64)) return false;
         var (size, given) = (input.shape, parameters.shape);
-        return size.Length >= 2 && (size[0] == 0 || input.numel() > 0) && given.Length == size.Length && given[0] == size[0] && given[1] == each * size[1] && given.AsSpan(2).SequenceEqual(size.AsSpan(2))
+        return size.Length >= 2 && (size[0] == 0 || input.numel() > 0) && given.Length == size.Length && given[0] == size[0]
+            && given[1] == each * size[1] && given.AsSpan(2).SequenceEqual(size.AsSpan(2))
             && Of(input) is not null && Of(parameters) is not null;
     }
 }

@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Operations;
 
-/// <summary>The tensors of an elementwise kernel as its streams, and the run of the kernel over all rows on as many threads as that is worth.</summary>
+/// <summary>The tensors of an elementwise kernel as its streams, and the run of
+/// the kernel over all rows on as many threads as that is worth.</summary>
 internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     // numbers whose sums are made together, so that they are in a cache still
@@ -40,7 +41,8 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
     /// <summary>Adds a tensor that is written.</summary>
     public void Write(Tensor tensor, int each) => Add(tensor, ElementLayout.Of(tensor)!.Value, each, output: true);
 
-    /// <summary>Adds a gradient that comes in, of the shape of the elements. Makes a copy in the caller's scope if a kernel needs one.</summary>
+    /// <summary>Adds a gradient that comes in, of the shape of the elements.
+    /// Makes a copy in the caller's scope if a kernel needs one.</summary>
     public void ReadGradient(Tensor gradient)
     {
         var (size, stride) = (gradient.shape, gradient.stride());
@@ -67,7 +69,8 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
     /// <summary>Adds a sum over the elements of an example (N), of any floating-point dtype.</summary>
     public void WriteSum(Tensor to) => PlaceSum(to, 1, 0);
 
-    /// <summary>A tensor for the gradient of a learned number by example: (N, 1), or (N, number of features or channels); in float64 where it holds sums, which may cancel.</summary>
+    /// <summary>A tensor for the gradient of a learned number by example: (N, 1), or (N, number
+    /// of features or channels); in float64 where it holds sums, which may cancel.</summary>
     public Tensor WriteWeightGradient(Tensor weight)
     {
         var width = weight.numel();
@@ -95,7 +98,8 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
     {
         var own = stackalloc Stream<T>[count];
         streams.AsSpan(0, count).CopyTo(new Span<Stream<T>>(own, count));
-        var job = new ElementJob<T> { Streams = own, Count = count, Inner = joined ? Elements : length, Runs = joined ? 1 : channels, Inverse = inverse, Gradient = gradient };
+        var job = new ElementJob<T> { Streams = own, Count = count, Inner = joined ? Elements : length, Runs = joined ? 1
+            : channels, Inverse = inverse, Gradient = gradient };
         var most = sumCount == 0 ? end - start : Math.Clamp(Chunk / Elements, 1, end - start);
         var scratch = sumCount == 0 ? null : (T*)KernelScratch.Own(sumCount * most * Elements * (sizeof(T) / sizeof(float)));
         for (var row = start; row < end; row += most)
@@ -113,7 +117,8 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
         for (var row = start; row < end; row++)
         {
             if (sum.Run == 0) sum.Set(row * sum.Row, ElementSum.Of(from, Elements));
-            for (var c = 0; c < channels && sum.Run > 0; c++) sum.Set((row * sum.Row) + (c * sum.Run), ElementSum.Of(from + (c * length), length));
+            for (var c = 0; c < channels && sum.Run > 0; c++)
+                sum.Set((row * sum.Row) + (c * sum.Run), ElementSum.Of(from + (c * length), length));
             from += Elements;
         }
     }

@@ -2,7 +2,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Operations;
 
-/// <summary>The autograd node of an elementwise map. Arguments: input, parameters, the weight if the map has one, the root if the inverse is a search; the <see cref="ElementwiseCall"/>.</summary>
+/// <summary>The autograd node of an elementwise map. Arguments: input, parameters, the weight if the
+/// map has one, the root if the inverse is a search; the <see cref="ElementwiseCall"/>.</summary>
 internal sealed class ElementwiseFunction : KernelFunction<ElementwiseFunction>
 {
     private const string CallKey = "call";
@@ -26,9 +27,11 @@ internal sealed class ElementwiseFunction : KernelFunction<ElementwiseFunction>
         var saved = context.get_saved_variables();
         var call = (ElementwiseCall)context.get_data(CallKey);
         if (is_grad_enabled())
-            return [.. KernelReference.Differentiate(i => { var (w, r) = Parts(call, i); var (v, l) = ElementwiseOperation.Reference(call, i[0], i[1], w, r); return [v, l]; }, saved, gradients), null];
+            return [.. KernelReference.Differentiate(i => { var (w, r) = Parts(call, i); var (v, l) = ElementwiseOperation.Reference(call,
+                i[0], i[1], w, r); return [v, l]; }, saved, gradients), null];
         var (weight, root) = Parts(call, saved);
-        var (ofInput, ofParameters, ofWeight) = ElementwiseOperation.Gradients(call, root ?? saved[0], saved[1], weight, gradients[0], gradients[1]);
+        var (ofInput, ofParameters, ofWeight) = ElementwiseOperation.Gradients(call, root ?? saved[0], saved[1], weight, gradients[0],
+            gradients[1]);
         List<Tensor?> results = [ofInput, ofParameters];
         if (weight is not null) results.Add(ofWeight);
         while (results.Count <= saved.Count) results.Add(null);

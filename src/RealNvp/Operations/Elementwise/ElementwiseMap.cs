@@ -5,8 +5,8 @@ namespace RealNvp.Operations;
 
 /// <summary>An elementwise map y = τ(x; θ) with P parameters an element: all that has to be written for one.</summary>
 /// <remarks>
-/// From it follow value and log-derivative, the log-determinant, gradients and their graph (<see cref="ElementwiseOperation"/>), the step back of a reversible pass, and its place in a
-/// fused coupling (<see cref="CouplingPlan"/>).
+/// From it follow value and log-derivative, the log-determinant, gradients and their graph (<see cref="ElementwiseOperation"/>),
+/// the step back of a reversible pass, and its place in a fused coupling (<see cref="CouplingPlan"/>).
 /// </remarks>
 internal abstract class ElementwiseMap : ElementwiseCode
 {
@@ -16,7 +16,8 @@ internal abstract class ElementwiseMap : ElementwiseCode
     /// <summary>Elements that are worth a thread of their own: of the map, and of its gradients.</summary>
     public abstract (double Forward, double Backward) Grain { get; }
 
-    /// <summary>Elements from which on a node of its kernel costs less than the nodes of plain operations; without a graph the kernel always does.</summary>
+    /// <summary>Elements from which on a node of its kernel costs less than the
+    /// nodes of plain operations; without a graph the kernel always does.</summary>
     public virtual long LeastForGraph => 0;
 
     /// <summary>The learned number, one in all or one a feature or channel; null if the map has none.</summary>
@@ -29,13 +30,16 @@ internal abstract class ElementwiseMap : ElementwiseCode
     public virtual bool InverseIsSearch => false;
 
     /// <summary>The x with τ(x) = y, without a graph, for a map whose inverse is a search. The caller disposes it.</summary>
-    public virtual Tensor Root(Tensor y, Tensor parameters) => throw new NotSupportedException($"The inverse of {GetType().Name} is no search.");
+    public virtual Tensor Root(Tensor y, Tensor parameters) =>
+        throw new NotSupportedException($"The inverse of {GetType().Name} is no search.");
 
-    /// <summary>The map, or its inverse, in plain operations, for all devices and dtypes and for derivatives of gradients. The caller disposes both.</summary>
+    /// <summary>The map, or its inverse, in plain operations, for all devices and
+    /// dtypes and for derivatives of gradients. The caller disposes both.</summary>
     /// <param name="input">(N, C, ...).</param>
     /// <param name="parameters">(N, P·C, ...).</param>
     /// <param name="weight">The learned number, as an input of its own.</param>
     /// <param name="inverse">Whether it is the inverse.</param>
     /// <param name="root">What <see cref="Root"/> gave for these; null to look for it.</param>
-    public abstract (Tensor Value, Tensor LogDerivative) Reference(Tensor input, Tensor parameters, Tensor? weight, bool inverse, Tensor? root = null);
+    public abstract (Tensor Value, Tensor LogDerivative) Reference(Tensor input, Tensor parameters, Tensor? weight, bool inverse,
+        Tensor? root = null);
 }

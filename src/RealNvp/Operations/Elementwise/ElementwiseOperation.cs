@@ -19,7 +19,8 @@ internal static class ElementwiseOperation
     public static bool CanRun(ElementwiseMap map, Tensor input, Tensor parameters) =>
         map.IsOn && ElementLayout.CanRun(input, parameters, map.Parameters) && (map.Weight is not { } weight || CanRead(weight, input));
 
-    /// <summary>Value, and log-derivative of each element or log-determinant (N), with gradients if they are wanted. The caller disposes both.</summary>
+    /// <summary>Value, and log-derivative of each element or log-determinant (N),
+    /// with gradients if they are wanted. The caller disposes both.</summary>
     /// <exception cref="InvalidOperationException">A root was not found.</exception>
     public static (Tensor Value, Tensor Log) Apply(ElementwiseCall call, Tensor input, Tensor parameters)
     {
@@ -69,31 +70,40 @@ internal static class ElementwiseOperation
     /// <param name="weight">The map's weight.</param>
     /// <param name="ofValue">The gradient of the value.</param>
     /// <param name="ofLog">The gradient of the log-derivatives, or of the log-determinant.</param>
-    public static (Tensor Input, Tensor Parameters, Tensor? Weight) Gradients(ElementwiseCall call, Tensor at, Tensor parameters, Tensor? weight, Tensor ofValue, Tensor ofLog) =>
-        at.dtype == ScalarType.Float32 ? Gradients<float>(call, at, parameters, weight, ofValue, ofLog) : Gradients<double>(call, at, parameters, weight, ofValue, ofLog);
+    public static (Tensor Input, Tensor Parameters, Tensor? Weight) Gradients(ElementwiseCall call, Tensor at, Tensor parameters,
+        Tensor? weight, Tensor ofValue, Tensor ofLog) =>
+        at.dtype == ScalarType.Float32 ? Gradients<float>(call, at, parameters, weight, ofValue, ofLog)
+            : Gradients<double>(call, at, parameters, weight, ofValue, ofLog);
 
-    /// <summary>Whether <see cref="StepBack"/> can take a pass of the map back: its kernel can run, and the way back is no search.</summary>
-    public static bool CanStepBack(ElementwiseMap map, Tensor output, Tensor parameters, bool inverse) => (inverse || !map.InverseIsSearch) && CanRun(map, output, parameters);
+    /// <summary>Whether <see cref="StepBack"/> can take a pass of the map
+    /// back: its kernel can run, and the way back is no search.</summary>
+    public static bool CanStepBack(ElementwiseMap map, Tensor output, Tensor parameters, bool inverse) =>
+        (inverse || !map.InverseIsSearch) && CanRun(map, output, parameters);
 
-    /// <summary>From the output of a pass its input, and the gradients of input, parameters and weight. Without a graph; the caller has a dispose scope.</summary>
+    /// <summary>From the output of a pass its input, and the gradients of input, parameters
+    /// and weight. Without a graph; the caller has a dispose scope.</summary>
     /// <param name="map">The map.</param>
     /// <param name="output">What the pass gave.</param>
     /// <param name="parameters">Its parameters.</param>
     /// <param name="ofValue">The gradient of the output.</param>
     /// <param name="ofLogDet">The gradient of the log-determinant (N).</param>
     /// <param name="inverse">Whether the pass was the inverse.</param>
-    public static (Tensor Input, Tensor OfInput, Tensor OfParameters, Tensor? OfWeight) StepBack(ElementwiseMap map, Tensor output, Tensor parameters, Tensor ofValue, Tensor ofLogDet, bool inverse)
+    public static (Tensor Input, Tensor OfInput, Tensor OfParameters, Tensor? OfWeight) StepBack(ElementwiseMap map, Tensor output,
+        Tensor parameters, Tensor ofValue, Tensor ofLogDet, bool inverse)
     {
         var weight = map.Weight;
         var input = Run(new(map, !inverse, Sums: true), output, parameters, weight).Value;
-        var (ofInput, ofParameters, ofWeight) = Gradients(new(map, inverse, Sums: true), inverse && map.InverseIsSearch ? output : input, parameters, weight, ofValue, ofLogDet);
+        var (ofInput, ofParameters, ofWeight) = Gradients(new(map, inverse, Sums: true), inverse && map.InverseIsSearch ? output
+            : input, parameters, weight, ofValue, ofLogDet);
         return (input, ofInput, ofParameters, ofWeight);
     }
 
-    private static (Tensor Value, Tensor Log) Run<T>(ElementwiseCall call, Tensor at, Tensor parameters, Tensor? weight) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    private static (Tensor Value, Tensor Log) Run<T>(ElementwiseCall call, Tensor at, Tensor parameters, Tensor? weight)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var size = at.shape;
-        Tensor value = empty(size, dtype: at.dtype, device: CPU), log = call.Sums ? empty(size[0], dtype: at.dtype, device: CPU) : empty(size, dtype: at.dtype, device: CPU);
+        Tensor value = empty(size, dtype: at.dtype, device: CPU), log = call.Sums ? empty(size[0], dtype: at.dtype, device: CPU)
+            : empty(size, dtype: at.dtype, device: CPU);
         var rows = new ElementRows<T>(at);
         rows.Read(at, 1);
         rows.Read(parameters, call.Map.Parameters);
@@ -105,7 +115,8 @@ internal static class ElementwiseOperation
         return (value, log);
     }
 
-    private static (Tensor Input, Tensor Parameters, Tensor? Weight) Gradients<T>(ElementwiseCall call, Tensor at, Tensor parameters, Tensor? weight, Tensor ofValue, Tensor ofLog)
+    private static (Tensor Input, Tensor Parameters, Tensor? Weight) Gradients<T>(ElementwiseCall call, Tensor at, Tensor parameters,
+        Tensor? weight, Tensor ofValue, Tensor ofLog)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var size = at.shape;
@@ -129,6 +140,7 @@ internal static class ElementwiseOperation
     private static bool CanRead(Tensor weight, Tensor input)
     {
         if (weight.dtype != input.dtype || !KernelMemory.IsContiguous(weight)) return false;
-        return weight.numel() == 1 || (weight.dim() == input.dim() - 1 && weight.shape[0] == input.shape[1] && weight.numel() == weight.shape[0]);
+        return weight.numel() == 1
+            || (weight.dim() == input.dim() - 1 && weight.shape[0] == input.shape[1] && weight.numel() == weight.shape[0]);
     }
 }

@@ -8,7 +8,8 @@ namespace RealNvp;
 /// <param name="batches">The batches.</param>
 /// <param name="batchesPerEpoch">How many there are, if known.</param>
 /// <param name="held">Whether the sequence holds its batches, as a list does, so that a pass before training must leave them alive.</param>
-internal sealed class BatchData(IEnumerable<(Tensor X, Tensor? Context, Tensor? Weights)> batches, long? batchesPerEpoch, bool held) : TrainingData
+internal sealed class BatchData(IEnumerable<(Tensor X, Tensor? Context, Tensor? Weights)> batches, long? batchesPerEpoch, bool held)
+    : TrainingData
 {
     public override long? Count => null;
 
@@ -36,7 +37,8 @@ internal sealed class BatchData(IEnumerable<(Tensor X, Tensor? Context, Tensor? 
         foreach (var batch in batches)
         {
             CheckAlive(batch);
-            yield return held ? new TrainingBatch(batch.X, batch.Context, batch.Weights).Alias() : new TrainingBatch(batch.X, batch.Context, batch.Weights);
+            yield return held ? new TrainingBatch(batch.X, batch.Context, batch.Weights).Alias()
+                : new TrainingBatch(batch.X, batch.Context, batch.Weights);
         }
     }
 
@@ -53,6 +55,9 @@ internal sealed class BatchData(IEnumerable<(Tensor X, Tensor? Context, Tensor? 
     private static void CheckAlive((Tensor X, Tensor? Context, Tensor? Weights) batch)
     {
         if (batch.X is null || batch.X.IsInvalid || batch.Context is { IsInvalid: true } || batch.Weights is { IsInvalid: true })
-            throw new ArgumentException("The data loader gave a batch that has been disposed. Each batch is disposed after its use, so make a new one for each epoch and for the pass that fits layers to the data, such as tensor.clone(); or fit the layers with a tensor first: Trainer.FitLayers.");
+            throw new ArgumentException(
+                "The data loader gave a batch that has been disposed. Each batch is disposed after its use, so make a new one for each " +
+                "epoch and for the pass that fits layers to the data, such as tensor.clone(); or fit the layers with a tensor first: " +
+                "Trainer.FitLayers.");
     }
 }

@@ -9,24 +9,31 @@ internal sealed class TensorData : TrainingData
 {
     private readonly Tensor? x, context, weights, rows;
 
-    private TensorData(Tensor? x, Tensor? context, Tensor? weights, Tensor? rows) => (this.x, this.context, this.weights, this.rows) = (x, context, weights, rows);
+    private TensorData(Tensor? x, Tensor? context, Tensor? weights, Tensor? rows) =>
+        (this.x, this.context, this.weights, this.rows) = (x, context, weights, rows);
 
     public static TensorData Weighted(Tensor x, Tensor? context, Tensor? weights)
     {
         Check.Tensor(x, nameof(x));
         Check.NotMeta(x, nameof(x));
-        if (x.dim() == 0 || x.shape[0] == 0) throw new ArgumentException($"Training needs at least one example; got a tensor of shape {EventShape.Format(x.shape)}.", nameof(x));
+        if (x.dim() == 0 || x.shape[0] == 0)
+            throw new ArgumentException($"Training needs at least one example; got a tensor of shape {EventShape.Format(x.shape)}.",
+                nameof(x));
         if (context is not null)
         {
             Check.Tensor(context, nameof(context));
             if (context.dim() == 0 || context.shape[0] != x.shape[0])
-                throw new ArgumentException($"Expected a context of shape ({x.shape[0]}, C), or ({x.shape[0]}, ...) for a flow with an encoder, one row an example; got {EventShape.Format(context.shape)}.", nameof(context));
+                throw new ArgumentException(
+                    $"Expected a context of shape ({x.shape[0]}, C), or ({x.shape[0]}, ...) for a flow with an encoder, one row an " +
+                    $"example; got {EventShape.Format(context.shape)}.", nameof(context));
         }
         if (weights is null) return new TensorData(x, context, null, null);
         Check.Tensor(weights, nameof(weights));
         Check.NotMeta(weights, nameof(weights));
         if (weights.dim() != 1 || weights.shape[0] != x.shape[0])
-            throw new ArgumentException($"Expected weights of shape ({x.shape[0]}), one for each example; got {EventShape.Format(weights.shape)}.", nameof(weights));
+            throw new ArgumentException(
+                $"Expected weights of shape ({x.shape[0]}), one for each example; got {EventShape.Format(weights.shape)}.",
+                nameof(weights));
         using var counting = ExampleWeights.Positive(weights, $"{nameof(TrainingData)}.{nameof(From)}");
         if (counting is null) return new TensorData(x, context, weights, null);
         using var _ = no_grad();
@@ -39,7 +46,9 @@ internal sealed class TensorData : TrainingData
     {
         Check.Tensor(context, nameof(context));
         Check.NotMeta(context, nameof(context));
-        if (context.dim() == 0 || context.shape[0] == 0) throw new ArgumentException($"Training needs at least one context; got a tensor of shape {EventShape.Format(context.shape)}.", nameof(context));
+        if (context.dim() == 0 || context.shape[0] == 0)
+            throw new ArgumentException($"Training needs at least one context; got a tensor of shape {EventShape.Format(context.shape)}.",
+                nameof(context));
         return new TensorData(null, context, null, null);
     }
 
@@ -60,7 +69,8 @@ internal sealed class TensorData : TrainingData
         var count = Count!.Value;
         // the caller's tensors may require gradients; training has none for them
         using var all = new Shuffled(this, seed);
-        for (var start = skip * batchSize; start < count; start += batchSize) yield return all.Gather(start, Math.Min(batchSize, count - start));
+        for (var start = skip * batchSize; start < count; start += batchSize)
+            yield return all.Gather(start, Math.Min(batchSize, count - start));
     }
 
     internal override void CheckAlive(string parameter)
@@ -84,7 +94,8 @@ internal sealed class TensorData : TrainingData
         if (tensor is null) return null;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        return scope.Detach(rows is null ? tensor.narrow(0, start, size).detach() : tensor.index_select(0, rows.narrow(0, start, size).to(tensor.device)));
+        return scope.Detach(rows is null ? tensor.narrow(0, start, size).detach()
+            : tensor.index_select(0, rows.narrow(0, start, size).to(tensor.device)));
     }
 
     /// <summary>All examples in their order, as two tensors that the caller disposes; weights are left out.</summary>
@@ -92,7 +103,8 @@ internal sealed class TensorData : TrainingData
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        Tensor? Some(Tensor? tensor) => tensor is null ? null : scope.Detach(rows is null ? tensor.detach() : tensor.index_select(0, rows.to(tensor.device)));
+        Tensor? Some(Tensor? tensor) =>
+            tensor is null ? null : scope.Detach(rows is null ? tensor.detach() : tensor.index_select(0, rows.to(tensor.device)));
         return (Some(x)!, Some(context));
     }
 
@@ -103,7 +115,9 @@ internal sealed class TensorData : TrainingData
     {
         var held = (long)Math.Round(Count!.Value * fraction);
         if (held == 0) return (this, null);
-        if (held == Count) throw new ArgumentException($"A validation fraction of {fraction} leaves none of the {Count} examples to train on.", nameof(fraction));
+        if (held == Count)
+            throw new ArgumentException($"A validation fraction of {fraction} leaves none of the {Count} examples to train on.",
+                nameof(fraction));
         using var scope = NewDisposeScope();
         using var shuffled = Permutation(Count.Value, seed);
         var order = rows is null ? shuffled : rows.index_select(0, shuffled);
@@ -119,7 +133,8 @@ internal sealed class TensorData : TrainingData
         return Noise.Permutation(count, generator).DetachFromDisposeScope();
     }
 
-    /// <summary>The examples of an epoch, each tensor with its order where it lies: an index that is sent to a device for each batch would wait for the device each time.</summary>
+    /// <summary>The examples of an epoch, each tensor with its order where it lies: an index
+    /// that is sent to a device for each batch would wait for the device each time.</summary>
     private sealed class Shuffled : IDisposable
     {
         private readonly (Tensor All, Tensor Order)? x, context, weights;
@@ -129,7 +144,8 @@ internal sealed class TensorData : TrainingData
             using var scope = NewDisposeScope();
             using var shuffled = Permutation(data.Count!.Value, seed);
             var order = data.rows is null ? shuffled : data.rows.index_select(0, shuffled);
-            (Tensor, Tensor)? With(Tensor? all) => all is null ? null : (scope.Detach(all.detach()), scope.Detach(order.to(all.device, copy: true)));
+            (Tensor, Tensor)? With(Tensor? all) =>
+                all is null ? null : (scope.Detach(all.detach()), scope.Detach(order.to(all.device, copy: true)));
             (x, context, weights) = (With(data.x), With(data.context), With(data.weights));
         }
 
@@ -137,7 +153,8 @@ internal sealed class TensorData : TrainingData
         {
             // no scope may stay open over a yield: it would catch the tensors of the caller
             using var scope = NewDisposeScope();
-            Tensor? Some((Tensor All, Tensor Order)? of) => of is not { } o ? null : scope.Detach(o.All.index_select(0, o.Order.narrow(0, start, size)));
+            Tensor? Some((Tensor All, Tensor Order)? of) =>
+                of is not { } o ? null : scope.Detach(o.All.index_select(0, o.Order.narrow(0, start, size)));
             return new TrainingBatch(Some(x), Some(context), Some(weights)) { WeightsAreChecked = true };
         }
 

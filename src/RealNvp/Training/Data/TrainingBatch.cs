@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>A batch of examples, with contexts and weights if there are any. It owns its tensors: disposing it disposes them.</summary>
-/// <remarks>A <see cref="Trainer"/> takes batches from <see cref="TrainingData"/>, moves them to the device of the flow, and hands them to the <see cref="Objective"/>.</remarks>
+/// <remarks>A <see cref="Trainer"/> takes batches from <see cref="TrainingData"/>, moves
+/// them to the device of the flow, and hands them to the <see cref="Objective"/>.</remarks>
 public sealed class TrainingBatch : IDisposable
 {
     private readonly Tensor? x, weights;
@@ -22,12 +23,18 @@ public sealed class TrainingBatch : IDisposable
         {
             if (tensor is null) continue;
             Check.Tensor(tensor, name);
-            if (tensor.dim() == 0) throw new ArgumentException($"Expected {name} with one row for each example; got a tensor without dimensions.", name);
-            if (count is { } rows && tensor.shape[0] != rows) throw new ArgumentException($"Expected {name} with {rows} rows, one for each example; got {EventShape.Format(tensor.shape)}.", name);
+            if (tensor.dim() == 0)
+                throw new ArgumentException($"Expected {name} with one row for each example; got a tensor without dimensions.", name);
+            if (count is { } rows && tensor.shape[0] != rows)
+                throw new ArgumentException(
+                    $"Expected {name} with {rows} rows, one for each example; got {EventShape.Format(tensor.shape)}.", name);
             count = tensor.shape[0];
         }
-        if (weights is not null && weights.dim() != 1) throw new ArgumentException($"Expected weights of shape ({count}), one for each example; got {EventShape.Format(weights.shape)}.", nameof(weights));
-        if (weights is not null && x is null && context is null) throw new ArgumentException("There are weights, but nothing that they weigh. Give examples or contexts too.", nameof(weights));
+        if (weights is not null && weights.dim() != 1)
+            throw new ArgumentException(
+                $"Expected weights of shape ({count}), one for each example; got {EventShape.Format(weights.shape)}.", nameof(weights));
+        if (weights is not null && x is null && context is null)
+            throw new ArgumentException("There are weights, but nothing that they weigh. Give examples or contexts too.", nameof(weights));
         (this.x, Context, this.weights, Count) = (x, context, weights, count ?? 1);
     }
 
@@ -39,12 +46,16 @@ public sealed class TrainingBatch : IDisposable
 
     /// <summary>The examples (N, ...). The batch keeps their ownership.</summary>
     /// <exception cref="InvalidOperationException">The batch has none.</exception>
-    public Tensor X => x ?? throw new InvalidOperationException($"The batch has no examples. Give {nameof(TrainingData)} that have some, or an {nameof(Objective)} whose {nameof(Objective.UsesExamples)} is false must not ask for them.");
+    public Tensor X =>
+        x ?? throw new InvalidOperationException(
+            $"The batch has no examples. Give {nameof(TrainingData)} that have some, or an {nameof(Objective)} whose " +
+            $"{nameof(Objective.UsesExamples)} is false must not ask for them.");
 
     /// <summary>The contexts (N, ...), or null. The batch keeps their ownership.</summary>
     public Tensor? Context { get; }
 
-    /// <summary>The weights (N) of the examples, positive and finite, or null if all count the same. The batch keeps their ownership.</summary>
+    /// <summary>The weights (N) of the examples, positive and finite, or null
+    /// if all count the same. The batch keeps their ownership.</summary>
     public Tensor? Weights
     {
         get
@@ -79,7 +90,8 @@ public sealed class TrainingBatch : IDisposable
     }
 
     /// <summary>The batch as the flow's device has it. Its tensors are the scope's, or this batch's: it is not disposed.</summary>
-    internal TrainingBatch On(Flow flow) => new(x is null ? null : flow.ToWeights(x), Context is null ? null : flow.ToWeights(Context), weights is null ? null : flow.ToWeights(weights));
+    internal TrainingBatch On(Flow flow) => new(x is null ? null : flow.ToWeights(x), Context is null ? null
+        : flow.ToWeights(Context), weights is null ? null : flow.ToWeights(weights));
 
     /// <summary>Views of the tensors of this batch, which the caller owns.</summary>
     internal TrainingBatch Alias()

@@ -4,11 +4,12 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>Examples to train on, with contexts if the flow is conditional, and weights if they do not count the same: a tensor, an array, batches from a data loader, or a class of yours.</summary>
+/// <summary>Examples to train on, with contexts if the flow is conditional, and weights if they do not
+/// count the same: a tensor, an array, batches from a data loader, or a class of yours.</summary>
 /// <remarks>
 /// <para>Tensors stay the caller's: they must live as long as the training, and are never changed.</para>
-/// <para>A class of your own gives the batches of an epoch by its seed. The same seed must give the same batches in the same order, also on another day: a training that is
-/// resumed asks for those of the epoch that it was in, from the first on that it has not taken.</para>
+/// <para>A class of your own gives the batches of an epoch by its seed. The same seed must give the same batches in the same order, also on
+/// another day: a training that is resumed asks for those of the epoch that it was in, from the first on that it has not taken.</para>
 /// </remarks>
 public abstract class TrainingData
 {
@@ -24,7 +25,8 @@ public abstract class TrainingData
     /// <summary>Whether batches have examples: see <see cref="TrainingBatch.X"/>. True unless overridden.</summary>
     public virtual bool HasExamples => true;
 
-    /// <summary>The number of batches of an epoch; null if it is not known. Schedules that come down to the end of the training, and estimates of time, need it.</summary>
+    /// <summary>The number of batches of an epoch; null if it is not known. Schedules that
+    /// come down to the end of the training, and estimates of time, need it.</summary>
     /// <param name="batchSize"><see cref="TrainingOptions.BatchSize"/>; data whose batches come ready made ignore it.</param>
     public abstract long? BatchesPerEpoch(int batchSize);
 
@@ -34,7 +36,8 @@ public abstract class TrainingData
     /// <param name="skip">The number of batches to leave out at the beginning: those that a resumed training has taken already.</param>
     public abstract IEnumerable<TrainingBatch> Batches(int batchSize, long seed, long skip);
 
-    /// <summary>All examples in their order, for the pass before training that fits layers to data (<see cref="IFitsData"/>). The caller disposes each batch.</summary>
+    /// <summary>All examples in their order, for the pass before training that fits layers
+    /// to data (<see cref="IFitsData"/>). The caller disposes each batch.</summary>
     /// <remarks>Unless overridden, an epoch of <see cref="Batches"/> with a seed of 0.</remarks>
     public virtual IEnumerable<TrainingBatch> InOrder() => Batches(InOrderBatch, 0, 0);
 
@@ -48,7 +51,9 @@ public abstract class TrainingData
     /// <exception cref="ArgumentException">The data cannot be split, or nothing would be left to train on.</exception>
     public virtual (TrainingData Train, TrainingData? Validation) Split(double fraction, long seed) => fraction == 0
         ? (this, null)
-        : throw new ArgumentException("A validation fraction needs data in a tensor or an array; give validation data beside a data loader instead.", nameof(fraction));
+        : throw new ArgumentException(
+            "A validation fraction needs data in a tensor or an array; give validation data beside a data loader instead.",
+            nameof(fraction));
 
     /// <summary>Frees what <see cref="Split"/> made for this part; the examples stay. Does nothing unless overridden.</summary>
     public virtual void ReleaseSplit() { }
@@ -57,10 +62,11 @@ public abstract class TrainingData
     /// <param name="x">(N, ...) with N of at least 1, on any device; integers for a flow that dequantizes.</param>
     /// <param name="context">(N, C), or (N, ...) for a flow with a <see cref="ContextEncoder"/>, such as labels (N); or null.</param>
     /// <param name="weights">
-    /// (N), how much each example counts, in the loss and in validation: finite and not negative. A weight of 2 is the same as the row twice, and rows of weight 0 are left
-    /// out. What layers take from data, such as means, counts each row once. Null: all count the same.
+    /// (N), how much each example counts, in the loss and in validation: finite and not negative. A weight of 2 is the same as the row
+    /// twice, and rows of weight 0 are left out. What layers take from data, such as means, counts each row once. Null: all count the same.
     /// </param>
-    /// <exception cref="ArgumentException">A tensor does not fit, or weights are negative, not finite or all 0; the message lists the rows.</exception>
+    /// <exception cref="ArgumentException">A tensor does not fit, or weights are
+    /// negative, not finite or all 0; the message lists the rows.</exception>
     public static TrainingData From(Tensor x, Tensor? context = null, Tensor? weights = null) => TensorData.Weighted(x, context, weights);
 
     /// <summary>Rows of an array: (N, D) examples of D features. The array is copied; the garbage collector frees the copy.</summary>
@@ -70,14 +76,17 @@ public abstract class TrainingData
     public static TrainingData From(float[,] rows, float[,]? context = null, float[]? weights = null)
     {
         ArgumentNullException.ThrowIfNull(rows);
-        return TensorData.Weighted(Copy(rows), context is null ? null : Copy(context), weights is null ? null : tensor(weights, device: CPU).DetachFromDisposeScope());
+        return TensorData.Weighted(Copy(rows), context is null ? null : Copy(context), weights is null ? null
+            : tensor(weights, device: CPU).DetachFromDisposeScope());
     }
 
-    /// <summary>Contexts without examples, shuffled anew in each epoch: for an objective that draws the examples itself, as <see cref="Objective.ReverseKl(Func{Tensor, Tensor, Tensor}, long, GradientEstimator)"/> does.</summary>
+    /// <summary>Contexts without examples, shuffled anew in each epoch: for an objective that draws the examples itself, as
+    /// <see cref="Objective.ReverseKl(Func{Tensor, Tensor, Tensor}, long, GradientEstimator)"/> does.</summary>
     /// <param name="context">(N, C), or (N, ...) for a flow with a <see cref="ContextEncoder"/>; N of at least 1.</param>
     public static TrainingData FromContexts(Tensor context) => TensorData.OfContexts(context);
 
-    /// <summary>No data: for an objective that draws the examples itself, as <see cref="Objective.ReverseKl(Func{Tensor, Tensor}, long, GradientEstimator)"/> does.</summary>
+    /// <summary>No data: for an objective that draws the examples itself, as
+    /// <see cref="Objective.ReverseKl(Func{Tensor, Tensor}, long, GradientEstimator)"/> does.</summary>
     /// <param name="stepsPerEpoch">The number of steps that count as an epoch; at least 1.</param>
     public static TrainingData None(long stepsPerEpoch) => new NoData(stepsPerEpoch);
 
@@ -87,7 +96,8 @@ public abstract class TrainingData
     public static TrainingData FromBatches(IEnumerable<Tensor> batches, long? batchesPerEpoch = null)
     {
         ArgumentNullException.ThrowIfNull(batches);
-        return new BatchData(batches.Select(x => (x, (Tensor?)null, (Tensor?)null)), batchesPerEpoch, batches is IReadOnlyCollection<Tensor>);
+        return new BatchData(batches.Select(x => (x, (Tensor?)null, (Tensor?)null)), batchesPerEpoch,
+            batches is IReadOnlyCollection<Tensor>);
     }
 
     /// <summary>Batches with contexts that come ready made; enumerated once an epoch.</summary>
@@ -96,25 +106,28 @@ public abstract class TrainingData
     public static TrainingData FromBatches(IEnumerable<(Tensor X, Tensor Context)> batches, long? batchesPerEpoch = null)
     {
         ArgumentNullException.ThrowIfNull(batches);
-        return new BatchData(batches.Select(b => (b.X, (Tensor?)b.Context, (Tensor?)null)), batchesPerEpoch, batches is IReadOnlyCollection<(Tensor, Tensor)>);
+        return new BatchData(batches.Select(b => (b.X, (Tensor?)b.Context, (Tensor?)null)), batchesPerEpoch,
+            batches is IReadOnlyCollection<(Tensor, Tensor)>);
     }
 
     /// <summary>Batches with weights that come ready made, and with contexts unless they are null; enumerated once an epoch.</summary>
     /// <param name="batches">
-    /// Examples (N, ...), contexts (N, C) or null, and weights (N) as of <see cref="From(Tensor, Tensor, Tensor)"/>, not all 0 in any batch. Each is disposed after its step. Weights
-    /// are looked at in each step, which waits for a device: keep them on the CPU.
+    /// Examples (N, ...), contexts (N, C) or null, and weights (N) as of <see cref="From(Tensor, Tensor, Tensor)"/>, not all 0 in any
+    /// batch. Each is disposed after its step. Weights are looked at in each step, which waits for a device: keep them on the CPU.
     /// </param>
     /// <param name="batchesPerEpoch">How many there are in an epoch, if known: schedules and estimates of time need it.</param>
     public static TrainingData FromBatches(IEnumerable<(Tensor X, Tensor? Context, Tensor Weights)> batches, long? batchesPerEpoch = null)
     {
         ArgumentNullException.ThrowIfNull(batches);
-        return new BatchData(batches.Select(b => (b.X, b.Context, (Tensor?)b.Weights)), batchesPerEpoch, batches is IReadOnlyCollection<(Tensor, Tensor?, Tensor)>);
+        return new BatchData(batches.Select(b => (b.X, b.Context, (Tensor?)b.Weights)), batchesPerEpoch,
+            batches is IReadOnlyCollection<(Tensor, Tensor?, Tensor)>);
     }
 
     /// <summary>Throws where tensors have been disposed.</summary>
     internal virtual void CheckAlive(string parameter) { }
 
-    /// <summary>All examples in two tensors, which stay the data's, where there are such: they are looked over before training begins.</summary>
+    /// <summary>All examples in two tensors, which stay the data's, where there
+    /// are such: they are looked over before training begins.</summary>
     internal virtual (Tensor X, Tensor? Context)? Whole => null;
 
     private static Tensor Copy(float[,] rows)

@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>Copies of lists of tensors of one dtype and device by a few launches for all of them, by way of TorchScript, as <see cref="AdamScript"/>.</summary>
+/// <summary>Copies of lists of tensors of one dtype and device by a few launches
+/// for all of them, by way of TorchScript, as <see cref="AdamScript"/>.</summary>
 internal static class BufferLists
 {
     private static readonly Lazy<jit.CompilationUnit> unit = new(() => jit.compile(

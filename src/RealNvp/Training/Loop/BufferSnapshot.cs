@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>
-/// Copies of the buffers of modules and of all their parts, anybody's, so that statistics that a failed step has spoiled can be put back; and of weights
-/// that a layer sets from the first batch of training.
+/// Copies of the buffers of modules and of all their parts, anybody's, so that statistics that a failed
+/// step has spoiled can be put back; and of weights that a layer sets from the first batch of training.
 /// </summary>
 internal sealed class BufferSnapshot : IDisposable
 {
@@ -24,7 +24,8 @@ internal sealed class BufferSnapshot : IDisposable
         var parts = modules.SelectMany(m => m.modules().Append(m)).Distinct<nn.Module>(ReferenceEqualityComparer.Instance).ToArray();
         first = [.. parts.OfType<ISetByFirstBatch>()];
         var set = first.Where(l => !l.IsSet).SelectMany(l => l.SetTensors).Select(Pair).ToArray();
-        buffers = [.. parts.Where(m => m is not IConstantBuffers).SelectMany(m => m.named_buffers(recurse: false)).Select(b => Pair(b.buffer))];
+        buffers = [.. parts.Where(m => m is not IConstantBuffers).SelectMany(m => m.named_buffers(recurse: false))
+            .Select(b => Pair(b.buffer))];
         all = [.. buffers, .. set];
         waits = set.Length > 0;
         if (waits) (buffers, rest) = (all, buffers);

@@ -11,7 +11,8 @@ namespace RealNvp;
 /// <param name="UsesLists">Whether the optimizer may work on lists of tensors.</param>
 internal readonly record struct PendingLimits(int Steps, TimeSpan Time, bool UsesLists = true)
 {
-    /// <summary>The limits of a training on a GPU: a progress bar still moves, and a wait for the device is a small part of the time between two.</summary>
+    /// <summary>The limits of a training on a GPU: a progress bar still moves, and
+    /// a wait for the device is a small part of the time between two.</summary>
     public static PendingLimits Default { get; } = new(32, TimeSpan.FromMilliseconds(100));
 }
 
@@ -73,7 +74,8 @@ internal sealed class PendingSteps(PendingLimits limits, Device device) : IDispo
         if (steps.Count == 0) return [];
         using var scope = NewDisposeScope();
         var numbers = stack(steps.Select(step => step.Numbers)).FetchDoubles();
-        var taken = steps.Select((step, i) => new TakenStep(step, numbers[3 * i], numbers[(3 * i) + 1], step.Batch.WeightsUnread is null ? null : numbers[(3 * i) + 2])).ToArray();
+        var taken = steps.Select((step, i) => new TakenStep(step, numbers[3 * i], numbers[(3 * i) + 1], step.Batch.WeightsUnread is null
+            ? null : numbers[(3 * i) + 2])).ToArray();
         Clear();
         return taken;
     }

@@ -11,7 +11,8 @@ namespace RealNvp;
 /// <param name="optimizer">What changes the weights.</param>
 /// <param name="state">Where the training stands: before the step.</param>
 /// <param name="statistics">The statistics before the step.</param>
-internal sealed class StepFault(TrainedModules modules, Objective objective, IOptimizer optimizer, TrainerState state, BufferSnapshot statistics)
+internal sealed class StepFault(TrainedModules modules, Objective objective, IOptimizer optimizer, TrainerState state,
+    BufferSnapshot statistics)
 {
     /// <summary>The error of a step that a device was asked for.</summary>
     public NonFiniteException Of(TakenStep taken)
@@ -42,7 +43,10 @@ internal sealed class StepFault(TrainedModules modules, Objective objective, IOp
         statistics.Restore();
         var became = $"The loss became {loss} in {Place}";
         if (batch.XOrNull is { } x && x.is_floating_point() && !Numbers.AreFinite(x))
-            return new NonFiniteException($"{became}: {Check.Rows(x.isfinite().logical_not().flatten(1).any(1), verbs: ("of the batch holds", "of the batch hold"))} NaN or infinity. {Before} Remove or replace these values.", nameof(x));
+        {
+            var rows = Check.Rows(x.isfinite().logical_not().flatten(1).any(1), verbs: ("of the batch holds", "of the batch hold"));
+            return new NonFiniteException($"{became}: {rows} NaN or infinity. {Before} Remove or replace these values.", nameof(x));
+        }
         using var now = new BufferSnapshot(modules.All);
         var fault = Diagnosis.FirstLayer(modules.Flow, () => objective.Loss(modules.Flow, batch, seed).Dispose());
         now.Restore();
@@ -58,10 +62,13 @@ internal sealed class StepFault(TrainedModules modules, Objective objective, IOp
             : fault is { } f ? $"The first layer at fault is {f.Layer}: its {f.What} is not finite"
             : likelihood ? "The log-probability of the latents is not finite"
             : $"The values of all layers are finite, but what {objective.Name} makes of them is not";
-        return new NonFiniteException($"{became}. {what}. {Before} Use a smaller learning rate, a smaller {nameof(TrainingOptions.MaxGradientNorm)}, or look for extreme values in the data.", layer);
+        return new NonFiniteException(
+            $"{became}. {what}. {Before} Use a smaller learning rate, a smaller {nameof(TrainingOptions.MaxGradientNorm)}, or look for " +
+            $"extreme values in the data.", layer);
     }
 
-    // examples outside of the support have an infinite likelihood although a layer says so; otherwise a layer at fault says more than the objective can
+    // examples outside of the support have an infinite likelihood although a layer
+    // says so; otherwise a layer at fault says more than the objective can
     private bool Explains(bool hasLayer, double loss) => objective.Traits.IsLogLikelihood ? double.IsPositiveInfinity(loss) : !hasLayer;
 
     /// <summary>The error of a step whose gradients are not finite; they are still there.</summary>
@@ -69,7 +76,9 @@ internal sealed class StepFault(TrainedModules modules, Objective objective, IOp
     {
         before.Restore();
         var parameter = modules.FirstNotFinite(gradients: true) ?? "unknown";
-        return new NonFiniteException($"The gradient's norm became {norm} in {Place}; the first weight at fault is {parameter}. {Before} Use a smaller learning rate, or look for extreme values in the data.", parameter);
+        return new NonFiniteException(
+            $"The gradient's norm became {norm} in {Place}; the first weight at fault is {parameter}. {Before} Use a smaller learning " +
+            $"rate, or look for extreme values in the data.", parameter);
     }
 
     private const string Before = "The weights are those before the step.";

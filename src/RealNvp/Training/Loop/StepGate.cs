@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>
-/// Whether all steps of a training so far were finite, as a tensor on the device. After the first one that is not, a step changes nothing, so
-/// that the host may ask later.
+/// Whether all steps of a training so far were finite, as a tensor on the device. After
+/// the first one that is not, a step changes nothing, so that the host may ask later.
 /// </summary>
 /// <remarks>Its methods need a dispose scope and grad mode off. No number is fetched here.</remarks>
 internal sealed class StepGate : IDisposable
@@ -25,7 +25,8 @@ internal sealed class StepGate : IDisposable
     /// <summary>True without dimensions, or false after a step that was not finite.</summary>
     public Tensor Open => open;
 
-    /// <summary>What clips the gradients of this step, without dimensions: 1, or more where they are too large. The end of the caller's scope ends it.</summary>
+    /// <summary>What clips the gradients of this step, without dimensions: 1, or more
+    /// where they are too large. The end of the caller's scope ends it.</summary>
     public Tensor Divisor { get; private set; } = null!;
 
     /// <summary>Begins a step: closes for good where the loss or the norm is not finite, and computes what depends on the norm.</summary>
@@ -36,7 +37,8 @@ internal sealed class StepGate : IDisposable
     {
         open.logical_and_(loss.isfinite()).logical_and_(norm.isfinite());
         factors.Clear();
-        Divisor = maxNorm is { } most ? norm.to(ScalarType.Float32).add(small, Scalars.One).mul(Scalars.Of(1 / most)).clamp_min(Scalars.One) : Constant(ScalarType.Float32, 1);
+        Divisor = maxNorm is { } most ? norm.to(ScalarType.Float32).add(small, Scalars.One).mul(Scalars.Of(1 / most)).clamp_min(Scalars.One)
+            : Constant(ScalarType.Float32, 1);
     }
 
     /// <summary>One number or the other, without dimensions; made once a step. It holds to the end of the caller's scope.</summary>

@@ -6,8 +6,10 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>The steps of one call of <see cref="Trainer.Fit"/>: loss, gradients, optimizer, average, and what is counted and told of them.</summary>
-/// <remarks>On the CPU it looks at loss and norm in each step; on a device several steps together: see <see cref="PendingSteps"/>.</remarks>
+/// <summary>The steps of one call of <see cref="Trainer.Fit"/>: loss, gradients,
+/// optimizer, average, and what is counted and told of them.</summary>
+/// <remarks>On the CPU it looks at loss and norm in each step; on a device
+/// several steps together: see <see cref="PendingSteps"/>.</remarks>
 internal sealed partial class StepLoop : IDisposable
 {
     // TorchSharp's small native objects are freed by finalizers only; a young collection now and then keeps memory flat
@@ -34,9 +36,11 @@ internal sealed partial class StepLoop : IDisposable
     /// <param name="state">Where steps are counted.</param>
     /// <param name="run">Data, listener and time.</param>
     /// <param name="limits">When a device is asked for losses; null if each step asks.</param>
-    public StepLoop(TrainedModules modules, Objective objective, IOptimizer optimizer, WeightAverage? average, TrainingOptions options, TrainerState state, TrainingRun run, PendingLimits? limits)
+    public StepLoop(TrainedModules modules, Objective objective, IOptimizer optimizer, WeightAverage? average, TrainingOptions options,
+        TrainerState state, TrainingRun run, PendingLimits? limits)
     {
-        (this.modules, this.objective, this.optimizer, this.average, this.options, this.state, this.run) = (modules, objective, optimizer, average, options, state, run);
+        (this.modules, this.objective, this.optimizer, this.average, this.options, this.state, this.run) = (modules, objective, optimizer,
+            average, options, state, run);
         gated = optimizer as IGatedOptimizer;
         parameters = [.. modules.Parameters.Where(p => p.Parameter.requires_grad)];
         statistics = new BufferSnapshot(modules.All);
@@ -99,16 +103,21 @@ internal sealed partial class StepLoop : IDisposable
         if (Hook is null) loss = Finite(mean, batch, seed);
         Backward(mean);
         if (Hook is not null) loss = Finite(Told(batch, step, mean), batch, seed);
-        var norm = gated?.StepAndAverage(rate, options.MaxGradientNorm, average) ?? ClippedStep.Take(optimizer, parameters, rate, options.MaxGradientNorm, average);
+        var norm = gated?.StepAndAverage(rate, options.MaxGradientNorm, average)
+            ?? ClippedStep.Take(optimizer, parameters, rate, options.MaxGradientNorm, average);
         if (!double.IsFinite(norm)) throw faults.OfGradient(statistics, norm);
         return (loss, norm, BatchLoss.Weight(batch)?.FetchDouble());
     }
 
-    private double Finite(Tensor mean, TrainingBatch batch, long seed) => mean.FetchDouble() is var loss && double.IsFinite(loss) ? loss : throw faults.OfLoss(batch, seed, loss);
+    private double Finite(Tensor mean, TrainingBatch batch, long seed) => mean.FetchDouble() is var loss && double.IsFinite(loss) ? loss
+        : throw faults.OfLoss(batch, seed, loss);
 
     private void Backward(Tensor loss)
     {
-        if (!loss.requires_grad) throw new InvalidOperationException($"The loss of {objective.Name} does not depend on any weight that is trained, so there is nothing to learn. Compute it with gradients: not under no_grad, and not from detached tensors.");
+        if (!loss.requires_grad)
+            throw new InvalidOperationException(
+                $"The loss of {objective.Name} does not depend on any weight that is trained, so there is nothing to learn. Compute it " +
+                $"with gradients: not under no_grad, and not from detached tensors.");
         loss.backward();
         KernelFault.Throw();
     }

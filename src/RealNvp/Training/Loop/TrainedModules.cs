@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>The flow of a trainer and what its objective trains beside it. Weights of the others have names that no weight of a flow has: <c>beside/encoder/weight</c>.</summary>
+/// <summary>The flow of a trainer and what its objective trains beside it. Weights of the
+/// others have names that no weight of a flow has: <c>beside/encoder/weight</c>.</summary>
 internal sealed class TrainedModules
 {
     /// <summary>What the names of all weights begin with that are not the flow's.</summary>
@@ -22,8 +23,12 @@ internal sealed class TrainedModules
         flow.CheckAlive();
         foreach (var (name, module) in others)
         {
-            if (string.IsNullOrWhiteSpace(name) || name.Contains('/')) throw new ArgumentException($"{nameof(Objective)} {objective.Name} has a module with the name '{name}'. Give it a name without a slash.", nameof(objective));
-            if (module is null) throw new ArgumentException($"{nameof(Objective)} {objective.Name}: the module '{name}' is null.", nameof(objective));
+            if (string.IsNullOrWhiteSpace(name) || name.Contains('/'))
+                throw new ArgumentException(
+                    $"{nameof(Objective)} {objective.Name} has a module with the name '{name}'. Give it a name without a slash.",
+                    nameof(objective));
+            if (module is null)
+                throw new ArgumentException($"{nameof(Objective)} {objective.Name}: the module '{name}' is null.", nameof(objective));
         }
         CheckTrainable();
     }
@@ -45,7 +50,8 @@ internal sealed class TrainedModules
     public IEnumerable<(string Name, Tensor Buffer)> Buffers => Named(m => m.named_buffers().Select(b => (b.name, b.buffer)));
 
     /// <summary>All weights and buffers that are part of the state.</summary>
-    public Dictionary<string, Tensor> State() => Named(m => m.state_dict().Select(t => (t.Key, t.Value))).ToDictionary(t => t.Item1, t => t.Item2);
+    public Dictionary<string, Tensor> State() =>
+        Named(m => m.state_dict().Select(t => (t.Key, t.Value))).ToDictionary(t => t.Item1, t => t.Item2);
 
     public void Train()
     {
@@ -62,14 +68,17 @@ internal sealed class TrainedModules
     {
         Flow.CheckAlive();
         foreach (var (name, tensor) in Parameters.Select(p => (p.Name, (Tensor)p.Parameter)).Concat(Buffers))
-            if (tensor.IsInvalid) throw new ObjectDisposedException(name, $"The weight {name} has been disposed. Keep what the objective trains alive while it is trained.");
+            if (tensor.IsInvalid)
+                throw new ObjectDisposedException(name,
+                    $"The weight {name} has been disposed. Keep what the objective trains alive while it is trained.");
     }
 
     /// <summary>Whether all tensors are on one device that is not the CPU.</summary>
     public bool AreOnOneDevice()
     {
         var tensors = Parameters.Select(p => (Tensor)p.Parameter).Concat(Buffers.Select(b => b.Buffer)).ToArray();
-        return tensors.All(t => t.device_type != DeviceType.CPU && t.device_type == tensors[0].device_type && t.device_index == tensors[0].device_index);
+        return tensors.All(t => t.device_type != DeviceType.CPU && t.device_type == tensors[0].device_type
+            && t.device_index == tensors[0].device_index);
     }
 
     /// <summary>The first weight whose value or gradient is not finite; null if all are.</summary>
@@ -86,14 +95,22 @@ internal sealed class TrainedModules
         var names = new Dictionary<IntPtr, string>();
         foreach (var (name, parameter) in Parameters)
         {
-            if (parameter.IsInvalid) throw new ObjectDisposedException(Flow.GetName(), $"The weight {name} has been disposed. Keep the flow alive while it is trained.");
+            if (parameter.IsInvalid)
+                throw new ObjectDisposedException(Flow.GetName(),
+                    $"The weight {name} has been disposed. Keep the flow alive while it is trained.");
             if (GradientMode.IsInference(parameter))
-                throw new ArgumentException($"The weight {name} was made inside torch.inference_mode(), so it can never be trained. Build or load the flow outside of it.", "flow");
+                throw new ArgumentException(
+                    $"The weight {name} was made inside torch.inference_mode(), so it can never be trained. Build or load the flow " +
+                    $"outside of it.", "flow");
             if (!names.TryAdd(parameter.Handle, name) && name.StartsWith(Beside, StringComparison.Ordinal))
-                throw new ArgumentException($"The weight {name} is the same as {names[parameter.Handle]}. Each weight is trained once: leave what is a part of the flow out of the objective's modules.", "objective");
+                throw new ArgumentException(
+                    $"The weight {name} is the same as {names[parameter.Handle]}. Each weight is trained once: leave what is a part of " +
+                    $"the flow out of the objective's modules.", "objective");
         }
         if (Buffers.Any(b => GradientMode.IsInference(b.Buffer)))
-            throw new ArgumentException($"A buffer of the flow was made inside torch.inference_mode(), so it can never be changed. Build or load the flow outside of it.", "flow");
+            throw new ArgumentException(
+                $"A buffer of the flow was made inside torch.inference_mode(), so it can never be changed. Build or load the flow " +
+                $"outside of it.", "flow");
     }
 
     private IEnumerable<(string, T)> Named<T>(Func<nn.Module, IEnumerable<(string, T)>> of) =>

@@ -11,12 +11,23 @@ internal static class BatchLoss
     public static Tensor Of(Objective objective, Flow flow, TrainingBatch batch, long seed)
     {
         var loss = objective.Loss(flow, batch, seed);
-        if (loss is null || loss.IsInvalid) throw new InvalidOperationException($"{nameof(Objective)} {objective.Name} gave {(loss is null ? "null" : "a disposed tensor")} for a loss. Return a tensor (N) or one without dimensions, and move it out of a dispose scope of yours.");
-        if (!loss.is_floating_point()) throw new InvalidOperationException($"{nameof(Objective)} {objective.Name} gave a loss of dtype {loss.dtype}; expected a floating-point one.");
+        if (loss is null || loss.IsInvalid)
+            throw new InvalidOperationException(
+                $"{nameof(Objective)} {objective.Name} gave {(loss is null ? "null" : "a disposed tensor")} for a loss. Return a tensor " +
+                $"(N) or one without dimensions, and move it out of a dispose scope of yours.");
+        if (!loss.is_floating_point())
+            throw new InvalidOperationException(
+                $"{nameof(Objective)} {objective.Name} gave a loss of dtype {loss.dtype}; expected a floating-point one.");
         if (loss.dim() == 1 && loss.shape[0] == batch.Count) return loss;
-        if (loss.dim() != 0) throw new InvalidOperationException($"{nameof(Objective)} {objective.Name} gave a loss of shape {EventShape.Format(loss.shape)}; expected ({batch.Count}), one number for each example, or a mean without dimensions.");
+        if (loss.dim() != 0)
+            throw new InvalidOperationException(
+                $"{nameof(Objective)} {objective.Name} gave a loss of shape {EventShape.Format(loss.shape)}; expected ({batch.Count}), " +
+                $"one number for each example, or a mean without dimensions.");
         if (batch.WeightsUnread is not null && !batch.WeightsWereRead)
-            throw new InvalidOperationException($"The data have weights, but {nameof(Objective)} {objective.Name} gave a mean without a look at {nameof(TrainingBatch)}.{nameof(TrainingBatch.Weights)}, so they would change nothing. Return one loss for each example, (N); the trainer weighs them.");
+            throw new InvalidOperationException(
+                $"The data have weights, but {nameof(Objective)} {objective.Name} gave a mean without a look at " +
+                $"{nameof(TrainingBatch)}.{nameof(TrainingBatch.Weights)}, so they would change nothing. Return one loss for each " +
+                $"example, (N); the trainer weighs them.");
         return loss;
     }
 

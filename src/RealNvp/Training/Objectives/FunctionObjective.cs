@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>A loss that is a function of the user's.</summary>
-internal sealed class FunctionObjective(string name, Func<Flow, TrainingBatch, long, Tensor> loss, IReadOnlyDictionary<string, nn.Module> modules, ObjectiveTraits traits) : Objective
+internal sealed class FunctionObjective(string name, Func<Flow, TrainingBatch, long, Tensor> loss,
+    IReadOnlyDictionary<string, nn.Module> modules, ObjectiveTraits traits) : Objective
 {
     public override string Name => name;
 

@@ -40,7 +40,8 @@ internal sealed class MaximumLikelihoodObjective : Objective
         return score.Total();
     }
 
-    public override string? Explain(Flow flow, TrainingBatch batch, long seed) => Diagnosis.Outside(flow, batch.X, batch.Context, seed) is { } outside
+    public override string? Explain(Flow flow, TrainingBatch batch, long seed) =>
+        Diagnosis.Outside(flow, batch.X, batch.Context, seed) is { } outside
         ? $"{outside}. Leave such rows out, scale the data, or choose a base density or layers that reach them"
         : null;
 }

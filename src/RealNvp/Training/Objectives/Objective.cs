@@ -5,9 +5,11 @@ namespace RealNvp;
 
 /// <summary>What a <see cref="Trainer"/> makes small: the loss of a batch, and the score by which epochs are compared.</summary>
 /// <remarks>
-/// <para><see cref="MaximumLikelihood"/> is the default. A loss of your own is a function (<see cref="From"/>) or a class that derives from this one, and has all that the library's have:
-/// it may train other modules beside the flow (<see cref="Modules"/>), and everything that a training does (averages, early stopping, checkpoints, the name of the layer at fault) works with it.</para>
-/// <para>An objective has no state but that of its <see cref="Modules"/>, and takes all randomness from the seed that it is given, so that a resumed training goes on to the same bit.</para>
+/// <para><see cref="MaximumLikelihood"/> is the default. A loss of your own is a function (<see cref="From"/>) or a class that derives
+/// from this one, and has all that the library's have: it may train other modules beside the flow (<see cref="Modules"/>), and
+/// everything that a training does (averages, early stopping, checkpoints, the name of the layer at fault) works with it.</para>
+/// <para>An objective has no state but that of its <see cref="Modules"/>, and takes all randomness
+/// from the seed that it is given, so that a resumed training goes on to the same bit.</para>
 /// </remarks>
 public abstract class Objective
 {
@@ -16,11 +18,14 @@ public abstract class Objective
     /// <summary>Begins an objective.</summary>
     protected Objective() { }
 
-    /// <summary>The mean of -log p(x | context) of the data, in nats: <see cref="Flow.NegativeLogLikelihood"/>. With weights, the weighted mean.</summary>
+    /// <summary>The mean of -log p(x | context) of the data, in nats:
+    /// <see cref="Flow.NegativeLogLikelihood"/>. With weights, the weighted mean.</summary>
     public static Objective MaximumLikelihood { get; } = new MaximumLikelihoodObjective();
 
-    /// <summary>Fits a flow without contexts to a density that is known up to a factor: <see cref="VariationalInference.ReverseKl"/>. The data are <see cref="TrainingData.None"/>.</summary>
-    /// <param name="logDensity">The logarithm of the density: of points (N, ...) in the flow's shape, its values (N) in nats, differentiable and finite.</param>
+    /// <summary>Fits a flow without contexts to a density that is known up to a factor:
+    /// <see cref="VariationalInference.ReverseKl"/>. The data are <see cref="TrainingData.None"/>.</summary>
+    /// <param name="logDensity">The logarithm of the density: of points (N, ...) in
+    /// the flow's shape, its values (N) in nats, differentiable and finite.</param>
     /// <param name="samples">N, the number of samples of each step; at least 1.</param>
     /// <param name="estimator">How the gradient is estimated.</param>
     public static Objective ReverseKl(Func<Tensor, Tensor> logDensity, long samples, GradientEstimator estimator = GradientEstimator.Path)
@@ -29,14 +34,16 @@ public abstract class Objective
         return new ReverseKlObjective((x, _) => logDensity(x), withContext: false, samples, estimator);
     }
 
-    /// <summary>Fits a conditional flow to densities that depend on the context, one for each, as a posterior does on what was observed. The data are <see cref="TrainingData.FromContexts"/>.</summary>
+    /// <summary>Fits a conditional flow to densities that depend on the context, one for each, as a
+    /// posterior does on what was observed. The data are <see cref="TrainingData.FromContexts"/>.</summary>
     /// <param name="logDensity">
-    /// The logarithm of the density: of points (K, ...) and the context of each (K, ...), its values (K) in nats, differentiable and finite. K is the number of contexts of the batch
-    /// times <paramref name="samples"/>.
+    /// The logarithm of the density: of points (K, ...) and the context of each (K, ...), its values (K) in nats,
+    /// differentiable and finite. K is the number of contexts of the batch times <paramref name="samples"/>.
     /// </param>
     /// <param name="samples">The number of samples for each context of a batch; at least 1.</param>
     /// <param name="estimator">How the gradient is estimated.</param>
-    public static Objective ReverseKl(Func<Tensor, Tensor, Tensor> logDensity, long samples, GradientEstimator estimator = GradientEstimator.Path)
+    public static Objective ReverseKl(Func<Tensor, Tensor, Tensor> logDensity, long samples,
+        GradientEstimator estimator = GradientEstimator.Path)
     {
         ArgumentNullException.ThrowIfNull(logDensity);
         return new ReverseKlObjective((x, context) => logDensity(x, context!), withContext: true, samples, estimator);
@@ -47,39 +54,47 @@ public abstract class Objective
     /// <param name="loss">The loss of a batch for a flow, with all noise from the seed: see <see cref="Loss"/>.</param>
     /// <param name="modules">What is trained beside the flow: see <see cref="Modules"/>.</param>
     /// <param name="traits">What else is to be known of it; null for the values that <see cref="ObjectiveTraits"/> has by itself.</param>
-    public static Objective From(string name, Func<Flow, TrainingBatch, long, Tensor> loss, IReadOnlyDictionary<string, nn.Module>? modules = null, ObjectiveTraits? traits = null)
+    public static Objective From(string name, Func<Flow, TrainingBatch, long, Tensor> loss,
+        IReadOnlyDictionary<string, nn.Module>? modules = null, ObjectiveTraits? traits = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         ArgumentNullException.ThrowIfNull(loss);
         return new FunctionObjective(name, loss, modules ?? noModules, traits ?? new ObjectiveTraits());
     }
 
-    /// <summary>The name, with the numbers that belong to it, such as <c>ReverseKl(samples: 256)</c>. It stands in results and checkpoints; a checkpoint of another name is refused by <c>Resume</c>.</summary>
+    /// <summary>The name, with the numbers that belong to it, such as <c>ReverseKl(samples: 256)</c>. It stands
+    /// in results and checkpoints; a checkpoint of another name is refused by <c>Resume</c>.</summary>
     public abstract string Name { get; }
 
     /// <summary>What else is to be known of it before training begins.</summary>
     public virtual ObjectiveTraits Traits { get; } = new();
 
-    /// <summary>Modules that are trained beside the flow, by names of your own, such as an encoder or a second flow. Empty unless overridden.</summary>
-    /// <remarks>They must be on the device and in the dtype that they will keep. The caller keeps their ownership. Their weights and buffers are averaged, restored and written to checkpoints as those of the flow are.</remarks>
+    /// <summary>Modules that are trained beside the flow, by names of your own,
+    /// such as an encoder or a second flow. Empty unless overridden.</summary>
+    /// <remarks>They must be on the device and in the dtype that they will keep. The caller keeps their ownership.
+    /// Their weights and buffers are averaged, restored and written to checkpoints as those of the flow are.</remarks>
     public virtual IReadOnlyDictionary<string, nn.Module> Modules => noModules;
 
     /// <summary>Whether batches must have examples; if not, they must have none.</summary>
     public bool UsesExamples => Traits.UsesExamples;
 
     /// <summary>The loss of a batch, with a graph to all weights that it trains.</summary>
-    /// <remarks>The flow and the <see cref="Modules"/> are in training mode, or, for validation, in evaluation mode and without gradients.</remarks>
+    /// <remarks>The flow and the <see cref="Modules"/> are in training mode,
+    /// or, for validation, in evaluation mode and without gradients.</remarks>
     /// <param name="flow">The flow of the trainer.</param>
     /// <param name="batch">The batch on the device of the flow. It stays the trainer's.</param>
     /// <param name="seed">Decides all noise. It comes from the seed of the training and the number of the step.</param>
     /// <returns>
-    /// Losses (N), one for each example, of which the trainer takes the mean, weighted if there are weights; or a mean of your own without dimensions, which must take
-    /// <see cref="TrainingBatch.Weights"/> into account if they are not null. The caller disposes it. If it is not finite, the step is refused, and the trainer finds the layer at fault.
+    /// Losses (N), one for each example, of which the trainer takes the mean, weighted if there are weights; or a mean of
+    /// your own without dimensions, which must take <see cref="TrainingBatch.Weights"/> into account if they are not null.
+    /// The caller disposes it. If it is not finite, the step is refused, and the trainer finds the layer at fault.
     /// </returns>
     public abstract Tensor Loss(Flow flow, TrainingBatch batch, long seed);
 
-    /// <summary>Scores validation data: smaller is better. Flow and modules are in evaluation mode, with averaged weights if there are such, and gradients are off.</summary>
-    /// <remarks>Unless overridden, it is the mean of <see cref="Loss"/> over the batches, each with a seed that is the same in every epoch.</remarks>
+    /// <summary>Scores validation data: smaller is better. Flow and modules are in evaluation
+    /// mode, with averaged weights if there are such, and gradients are off.</summary>
+    /// <remarks>Unless overridden, it is the mean of <see cref="Loss"/> over
+    /// the batches, each with a seed that is the same in every epoch.</remarks>
     /// <param name="flow">The flow of the trainer.</param>
     /// <param name="data">The validation data.</param>
     /// <param name="batchSize"><see cref="TrainingOptions.BatchSize"/>.</param>
@@ -93,7 +108,8 @@ public abstract class Objective
         return score.Total();
     }
 
-    /// <summary>Says why a loss was not finite, if it is none of a layer and none of the data: what came, and what to do. Null if it does not know, as unless overridden.</summary>
+    /// <summary>Says why a loss was not finite, if it is none of a layer and none of the data:
+    /// what came, and what to do. Null if it does not know, as unless overridden.</summary>
     /// <param name="flow">The flow, with the weights before the step.</param>
     /// <param name="batch">The batch of the step.</param>
     /// <param name="seed">The seed of the step.</param>

@@ -3,7 +3,8 @@ namespace RealNvp;
 /// <summary>How well a flow does on validation data by an <see cref="Objective"/>.</summary>
 public sealed record ObjectiveScore
 {
-    /// <summary>The mean loss, weighted if there are weights; smaller is better. Plus infinity if that of an example is; never NaN.</summary>
+    /// <summary>The mean loss, weighted if there are weights; smaller is
+    /// better. Plus infinity if that of an example is; never NaN.</summary>
     public required double Loss { get; init; }
 
     /// <summary>The sum of the weights of the examples; their number without weights.</summary>

@@ -28,16 +28,22 @@ internal sealed class ReverseKlObjective : Objective
     public override string? Explain(Flow flow, TrainingBatch batch, long seed)
     {
         try { Loss(flow, batch, seed, check: true).Dispose(); }
-        catch (Exception e) when (e is ArgumentException or InvalidOperationException or NonFiniteException) { return e.Message.TrimEnd('.'); }
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException
+            or NonFiniteException) { return e.Message.TrimEnd('.'); }
         return null;
     }
 
     private Tensor Loss(Flow flow, TrainingBatch batch, long seed, bool check)
     {
         if (withContext && batch.Context is null)
-            throw new ArgumentException($"{Name} has a log-density that depends on contexts, but the data have none. Pass {nameof(TrainingData)}.{nameof(TrainingData.FromContexts)}, or a log-density of the points alone.");
+            throw new ArgumentException(
+                $"{Name} has a log-density that depends on contexts, but the data have none. Pass " +
+                $"{nameof(TrainingData)}.{nameof(TrainingData.FromContexts)}, or a log-density of the points alone.");
         if (!withContext && batch.Context is not null)
-            throw new ArgumentException($"{Name} has a log-density that does not take contexts, but the data have some. Pass one of points and contexts, (x, context) => ..., or {nameof(TrainingData)}.{nameof(TrainingData.None)}.");
-        return VariationalInference.ReverseKlOf(flow, logDensity, samples, batch.Context, estimator, seed, $"{nameof(Objective)}.{nameof(ReverseKl)}", check);
+            throw new ArgumentException(
+                $"{Name} has a log-density that does not take contexts, but the data have some. Pass one of points and contexts, (x, " +
+                $"context) => ..., or {nameof(TrainingData)}.{nameof(TrainingData.None)}.");
+        return VariationalInference.ReverseKlOf(flow, logDensity, samples, batch.Context, estimator, seed,
+            $"{nameof(Objective)}.{nameof(ReverseKl)}", check);
     }
 }

@@ -46,7 +46,9 @@ internal sealed class ScoreSum(Objective objective, Flow flow)
 
     public ObjectiveScore Total()
     {
-        if (batches == 0) throw new ArgumentException("The validation data gave no batch in this epoch. Pass a sequence that can be enumerated again for each epoch.");
+        if (batches == 0)
+            throw new ArgumentException(
+                "The validation data gave no batch in this epoch. Pass a sequence that can be enumerated again for each epoch.");
         return new ObjectiveScore
         {
             Loss = anyInfinite ? double.PositiveInfinity : finiteSum / weight,
@@ -74,7 +76,9 @@ internal sealed class ScoreSum(Objective objective, Flow flow)
         var value = Array.Find(numbers, n => double.IsNaN(n) || double.IsNegativeInfinity(n));
         var fault = Diagnosis.FirstLayer(flow, () => objective.Loss(flow, batch, seed).Dispose());
         var explained = fault is null ? objective.Explain(flow, batch, seed) : null;
-        var what = fault is { } f ? $"The first layer at fault is {f.Layer}: its {f.What} is not finite" : explained ?? "The values of all layers are finite, so the loss itself is at fault";
-        return new NonFiniteException($"Validation by {objective.Name} gave {value} in batch {batches}. {what}.", fault?.Layer ?? objective.Name);
+        var what = fault is { } f ? $"The first layer at fault is {f.Layer}: its {f.What} is not finite"
+            : explained ?? "The values of all layers are finite, so the loss itself is at fault";
+        return new NonFiniteException($"Validation by {objective.Name} gave {value} in batch {batches}. {what}.", fault?.Layer
+            ?? objective.Name);
     }
 }

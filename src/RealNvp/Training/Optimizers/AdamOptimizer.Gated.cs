@@ -8,8 +8,8 @@ namespace RealNvp;
 public sealed partial class AdamOptimizer
 {
     /// <summary>
-    /// As <see cref="StepAndAverage"/>, without a number that leaves the device: where loss or norm are not finite, the gate closes, and neither this
-    /// step nor a later one changes anything but counts, which <see cref="TakeBack"/> puts right.
+    /// As <see cref="StepAndAverage"/>, without a number that leaves the device: where loss or norm are not finite, the gate
+    /// closes, and neither this step nor a later one changes anything but counts, which <see cref="TakeBack"/> puts right.
     /// </summary>
     /// <remarks>If <see cref="AdamScript"/> serves, it clips the gradients in place, unless they are to be kept.</remarks>
     /// <param name="gate">What lets the step through.</param>
@@ -17,10 +17,12 @@ public sealed partial class AdamOptimizer
     /// <param name="learningRate">As in <see cref="Step"/>.</param>
     /// <param name="maxGradientNorm">As in <see cref="Step"/>.</param>
     /// <param name="weights">The average of the weights, or null.</param>
-    /// <param name="settle">Runs when the gate is set and before the average is taken: puts back what the step has spoilt beside the parameters.</param>
+    /// <param name="settle">Runs when the gate is set and before the average is
+    /// taken: puts back what the step has spoilt beside the parameters.</param>
     /// <param name="keepGradients">Whether the gradients stay as they are.</param>
     /// <returns>The norm of all gradients before clipping, without dimensions, in the caller's dispose scope.</returns>
-    internal Tensor StepThrough(StepGate gate, Tensor loss, double learningRate, double? maxGradientNorm, WeightAverage? weights, Action<StepGate>? settle = null, bool keepGradients = false)
+    internal Tensor StepThrough(StepGate gate, Tensor loss, double learningRate, double? maxGradientNorm, WeightAverage? weights,
+        Action<StepGate>? settle = null, bool keepGradients = false)
     {
         ObjectDisposedException.ThrowIf(disposed, this);
         if (slots.Exists(slot => slot.Fused)) throw new InvalidOperationException("A gate needs an optimizer without fused passes.");
@@ -33,7 +35,8 @@ public sealed partial class AdamOptimizer
         {
             foreach (var slot in slots) slot.TakeGradient(pass);
             var given = slots.Where(slot => slot.HasGradient).ToArray();
-            var lists = UsesLists && given.Length > 0 && Array.TrueForAll(given, slot => slot.CanScript && slot.Average.dtype == given[0].Average.dtype);
+            var lists = UsesLists && given.Length > 0
+                && Array.TrueForAll(given, slot => slot.CanScript && slot.Average.dtype == given[0].Average.dtype);
             var norm = (lists ? ListNorm(given) : null) ?? Norm(given, loss);
             gate.Pass(loss, norm, maxGradientNorm);
             settle?.Invoke(gate);
@@ -58,7 +61,8 @@ public sealed partial class AdamOptimizer
         using var gate = new StepGate(slots[0].Parameter.device);
         using var _ = no_grad();
         var (counts, updates) = (Counts(), weights?.Updates ?? 0);
-        var norm = StepThrough(gate, zeros([], device: slots[0].Parameter.device), learningRate, maxGradientNorm, weights, keepGradients: true).FetchDouble();
+        var norm = StepThrough(gate, zeros([], device: slots[0].Parameter.device), learningRate, maxGradientNorm, weights,
+            keepGradients: true).FetchDouble();
         if (double.IsFinite(norm)) return norm;
         TakeBack(counts);
         weights?.TakeBack(updates);
@@ -81,9 +85,11 @@ public sealed partial class AdamOptimizer
         for (var i = 0; i < slots.Count; i++) slots[i].Steps = counts[i + 1];
     }
 
-    double IGatedOptimizer.StepAndAverage(double learningRate, double? maxGradientNorm, WeightAverage? weights) => StepAndAverage(learningRate, maxGradientNorm, weights);
+    double IGatedOptimizer.StepAndAverage(double learningRate, double? maxGradientNorm, WeightAverage? weights) =>
+        StepAndAverage(learningRate, maxGradientNorm, weights);
 
-    Tensor IGatedOptimizer.StepThrough(StepGate gate, Tensor loss, double learningRate, double? maxGradientNorm, WeightAverage? weights, Action<StepGate>? settle, bool keepGradients) =>
+    Tensor IGatedOptimizer.StepThrough(StepGate gate, Tensor loss, double learningRate, double? maxGradientNorm, WeightAverage? weights,
+        Action<StepGate>? settle, bool keepGradients) =>
         StepThrough(gate, loss, learningRate, maxGradientNorm, weights, settle, keepGradients);
 
     long[] IGatedOptimizer.Counts() => Counts();
@@ -115,7 +121,8 @@ public sealed partial class AdamOptimizer
         {
             AdamSlot[] members = [.. group];
             var counts = Array.ConvertAll(members, slot => slot.Steps);
-            try { AdamScript.Step(members, options, learningRate * group.Key.LearningRateFactor, group.Key.WeightDecay, gate, keepGradients); }
+            try { AdamScript.Step(members, options, learningRate * group.Key.LearningRateFactor, group.Key.WeightDecay, gate,
+                keepGradients); }
             catch (ExternalException) when (UsesLists && ReferenceEquals(members[0], given[0]))
             {
                 for (var i = 0; i < members.Length; i++) members[i].Steps = counts[i];

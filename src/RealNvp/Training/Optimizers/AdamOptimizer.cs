@@ -53,7 +53,8 @@ public sealed partial class AdamOptimizer : IGatedOptimizer
             foreach (var (name, parameter) in group.Parameters)
                 slots.Add(new AdamSlot(name, parameter, group, allowFused));
         allFused = slots.TrueForAll(slot => slot.Fused);
-        StepsByLists = slots.TrueForAll(slot => slot.CanScript && slot.Parameter.device_type == DeviceType.CUDA && slot.Parameter.device_index == slots[0].Parameter.device_index);
+        StepsByLists = slots.TrueForAll(slot => slot.CanScript && slot.Parameter.device_type == DeviceType.CUDA
+            && slot.Parameter.device_index == slots[0].Parameter.device_index);
         pass = new AdamPass(slots.Where(slot => slot.Fused).Select(slot => slot.Length));
     }
 
@@ -76,13 +77,14 @@ public sealed partial class AdamOptimizer : IGatedOptimizer
     /// On a device without float64 (MPS), gradients count as infinite when their sum of squares exceeds 3e38.
     /// </remarks>
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range.</exception>
-    /// <exception cref="InvalidOperationException">The module was moved or disposed after this was made, or a gradient is sparse.</exception>
+    /// <exception cref="InvalidOperationException">The module was moved or
+    /// disposed after this was made, or a gradient is sparse.</exception>
     /// <exception cref="ObjectDisposedException">This optimizer is disposed.</exception>
     public double Step(double learningRate, double? maxGradientNorm = null) => StepAndAverage(learningRate, maxGradientNorm, null);
 
     /// <summary>
-    /// As <see cref="Step"/>, with the update of a moving average of the weights. Parameters that the fused pass changes are averaged in it;
-    /// the average does the rest. A refused step does not change the average.
+    /// As <see cref="Step"/>, with the update of a moving average of the weights. Parameters that the fused
+    /// pass changes are averaged in it; the average does the rest. A refused step does not change the average.
     /// </summary>
     internal double StepAndAverage(double learningRate, double? maxGradientNorm, WeightAverage? weights)
     {
@@ -161,7 +163,8 @@ public sealed partial class AdamOptimizer : IGatedOptimizer
     }
 
     /// <summary>Takes over a state that <see cref="StateDict"/> gave; training then continues bit for bit as it would have.</summary>
-    /// <param name="state">The state, on any device. It is copied, not disposed. The learning rate and the options are not part of it.</param>
+    /// <param name="state">The state, on any device. It is copied, not
+    /// disposed. The learning rate and the options are not part of it.</param>
     /// <exception cref="ArgumentException">A name, shape or dtype differs, or a step count is negative; nothing was changed.</exception>
     /// <exception cref="ObjectDisposedException">This optimizer is disposed.</exception>
     public void LoadStateDict(IReadOnlyDictionary<string, Tensor> state)
@@ -188,7 +191,9 @@ public sealed partial class AdamOptimizer : IGatedOptimizer
 
         long Count(string name) => state[name].FetchInt64() is >= 0 and var value
             ? value
-            : throw new ArgumentException($"The step count '{name}' of the state is negative. Load a state that was saved from {nameof(AdamOptimizer)}.", nameof(state));
+            : throw new ArgumentException(
+                $"The step count '{name}' of the state is negative. Load a state that was saved from {nameof(AdamOptimizer)}.",
+                nameof(state));
     }
 
     /// <summary>Disposes the state. The parameters stay as they are.</summary>
@@ -232,7 +237,9 @@ public sealed partial class AdamOptimizer : IGatedOptimizer
                 learningRate * slot.Group.LearningRateFactor / correction1, rootCorrection2);
             if (gate is not null) slot.ApplyTensors(scalars, step, gate);
             else if (!slot.Fused) slot.ApplyTensors(scalars, step);
-            else pass.SetStep(slot.Block, step, share is null || slot.WeightAverage is null ? null : slot.WeightAverage.TakeUpdate(), share ?? 0);
+            else
+                pass.SetStep(slot.Block, step, share is null || slot.WeightAverage is null ? null : slot.WeightAverage.TakeUpdate(), share
+                    ?? 0);
         }
         pass.Apply();
     }
@@ -252,13 +259,18 @@ public sealed partial class AdamOptimizer : IGatedOptimizer
         foreach (var (name, parameter) in groups.SelectMany(group => group.Parameters))
         {
             if (parameter is null || parameter.IsInvalid)
-                throw new ArgumentException($"The parameter '{name}' is null or disposed. Read named_parameters() after the module was moved.", nameof(groups));
+                throw new ArgumentException(
+                    $"The parameter '{name}' is null or disposed. Read named_parameters() after the module was moved.", nameof(groups));
             if (parameter.dtype is not (ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64))
-                throw new ArgumentException($"The parameter '{name}' has dtype {parameter.dtype}; a real floating-point dtype was expected. Leave it out.", nameof(groups));
+                throw new ArgumentException(
+                    $"The parameter '{name}' has dtype {parameter.dtype}; a real floating-point dtype was expected. Leave it out.",
+                    nameof(groups));
             if (!names.Add(name) || !handles.Add(parameter.Handle))
-                throw new ArgumentException($"The parameter '{name}' occurs twice. Put each parameter into one group, under its own name.", nameof(groups));
+                throw new ArgumentException($"The parameter '{name}' occurs twice. Put each parameter into one group, under its own name.",
+                    nameof(groups));
         }
         if (names.Count == 0)
-            throw new ArgumentException("There is no parameter to optimize. Pass named_parameters() of a module that has some.", nameof(groups));
+            throw new ArgumentException("There is no parameter to optimize. Pass named_parameters() of a module that has some.",
+                nameof(groups));
     }
 }

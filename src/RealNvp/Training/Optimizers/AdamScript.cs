@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>
-/// Operations of libtorch on lists of tensors, which TorchSharp does not bind, by way of TorchScript: on a GPU a whole step of Adam is a few
-/// launches, and not ten for each parameter.
+/// Operations of libtorch on lists of tensors, which TorchSharp does not bind, by way of
+/// TorchScript: on a GPU a whole step of Adam is a few launches, and not ten for each parameter.
 /// </summary>
 internal static class AdamScript
 {
@@ -33,7 +33,8 @@ internal static class AdamScript
 
         """));
 
-    /// <summary>The norm of all tensors together, without dimensions, in float64: squares of float32 would overflow from 1.8e19 on.</summary>
+    /// <summary>The norm of all tensors together, without dimensions, in
+    /// float64: squares of float32 would overflow from 1.8e19 on.</summary>
     public static Tensor Norm(Tensor[] gradients) => (Tensor)unit.Value.invoke("norm", [gradients]);
 
     /// <summary>One step for parameters of one group.</summary>
@@ -46,11 +47,13 @@ internal static class AdamScript
     public static void Step(AdamSlot[] slots, AdamOptions options, double rate, double decay, StepGate gate, bool keepGradients)
     {
         var (gradients, divisor) = (Array.ConvertAll(slots, slot => slot.PlainGradient()), gate.Divisor);
-        if (keepGradients) (gradients, divisor) = ((Tensor[])unit.Value.invoke("divide", [gradients, divisor]), gate.Factor(ScalarType.Float32, 1, 1));
+        if (keepGradients)
+            (gradients, divisor) = ((Tensor[])unit.Value.invoke("divide", [gradients, divisor]), gate.Factor(ScalarType.Float32, 1, 1));
 
         var steps = Array.ConvertAll(slots, slot => slot.NextStep());
         // a number would become a Scalar that the call does not keep alive
-        using Scalar r = Scalars.New(rate), b1 = Scalars.New(options.Beta1), b2 = Scalars.New(options.Beta2), d = Scalars.New(decay), e = Scalars.New(options.Epsilon);
+        using Scalar r = Scalars.New(rate), b1 = Scalars.New(options.Beta1), b2 = Scalars.New(options.Beta2), d = Scalars.New(decay),
+            e = Scalars.New(options.Epsilon);
         unit.Value.invoke("step",
             Array.ConvertAll(slots, slot => (Tensor)slot.Parameter), gradients,
             Array.ConvertAll(slots, slot => slot.Average), Array.ConvertAll(slots, slot => slot.Square), steps,

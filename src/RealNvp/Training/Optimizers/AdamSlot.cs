@@ -28,7 +28,8 @@ internal sealed unsafe class AdamSlot : IDisposable
         Average = zeros(parameter.shape, stateType, parameter.device).DetachFromDisposeScope();
         Square = zeros(parameter.shape, stateType, parameter.device).DetachFromDisposeScope();
         WeightDecay = Scalars.Of(group.WeightDecay);
-        CanScript = !Fused && stateType == type && parameter.is_contiguous() && (parameter.device_type is DeviceType.CPU or DeviceType.CUDA);
+        CanScript = !Fused && stateType == type && parameter.is_contiguous()
+            && (parameter.device_type is DeviceType.CPU or DeviceType.CUDA);
         if (!Fused) return;
         length = (int)parameter.numel();
         KernelMemory.TryGet(Average.Handle, type, length, out average);
@@ -61,12 +62,14 @@ internal sealed unsafe class AdamSlot : IDisposable
     private Tensor? Gradient { get; set; }
     private Scalar WeightDecay { get; }
 
-    /// <summary>Takes the parameter's gradient; a fused slot enters it into the pass. The caller calls <see cref="ReleaseGradient"/> in any case.</summary>
+    /// <summary>Takes the parameter's gradient; a fused slot enters it into the
+    /// pass. The caller calls <see cref="ReleaseGradient"/> in any case.</summary>
     public void TakeGradient(AdamPass pass)
     {
         if (Parameter.IsInvalid)
             throw new InvalidOperationException(
-                $"The parameter '{Name}' was disposed after this optimizer was made. Module.to() and cuda() replace every parameter by a new one: "
+                $"The parameter '{Name}' was disposed after this optimizer was made. Module.to() and cuda() replace every parameter by " +
+                    $"a new one: "
                 + "move the module first, then make the optimizer (and load its state).");
         if (!Fused)
         {
@@ -77,7 +80,8 @@ internal sealed unsafe class AdamSlot : IDisposable
         handle = KernelMemory.TakeGradient(Parameter.Handle);
         if (handle == 0) return;
         if (!KernelMemory.TryGet(Parameter.Handle, type, length, out var values))
-            throw new InvalidOperationException($"The parameter '{Name}' has other memory than when this optimizer was made. Make the optimizer again.");
+            throw new InvalidOperationException(
+                $"The parameter '{Name}' has other memory than when this optimizer was made. Make the optimizer again.");
         if (!KernelMemory.TryGet(handle, type, length, out var gradient)) gradient = ContiguousGradient();
         Block = pass.Add(new AdamBlock
         {
@@ -104,7 +108,8 @@ internal sealed unsafe class AdamSlot : IDisposable
     /// <summary>What <see cref="AdamKernel.Apply"/> does, for any device and dtype; the caller has a dispose scope and no_grad.</summary>
     public void ApplyTensors(AdamScalars scalars, in AdamStep step)
     {
-        using Scalar scale = Scalars.New(step.GradientScale), correction = Scalars.New(1 / step.RootCorrection2), size = Scalars.New(-step.StepSize);
+        using Scalar scale = Scalars.New(step.GradientScale), correction = Scalars.New(1 / step.RootCorrection2),
+            size = Scalars.New(-step.StepSize);
         var gradient = Gradient!.to(Average.dtype);
         if (step.GradientScale != 1) gradient = gradient.mul(scale);
         if (step.WeightDecay != 0) gradient = gradient.add(Parameter, WeightDecay);
@@ -119,7 +124,8 @@ internal sealed unsafe class AdamSlot : IDisposable
     // squares of float32 overflow from 1.8e19 on
     private ScalarType Wide => Parameter.device_type == DeviceType.MPS ? Average.dtype : ScalarType.Float64;
 
-    /// <summary>As <see cref="ApplyTensors(AdamScalars, in AdamStep)"/>, clipped and let through by a gate: while it is closed nothing changes.</summary>
+    /// <summary>As <see cref="ApplyTensors(AdamScalars, in AdamStep)"/>, clipped
+    /// and let through by a gate: while it is closed nothing changes.</summary>
     public void ApplyTensors(AdamScalars scalars, in AdamStep step, StepGate gate)
     {
         var type = Average.dtype;
@@ -177,6 +183,7 @@ internal sealed unsafe class AdamSlot : IDisposable
     private void CheckDense(Tensor gradient)
     {
         if (gradient.is_sparse)
-            throw new InvalidOperationException($"The parameter '{Name}' has a sparse gradient. Make its layer give dense gradients (sparse: false).");
+            throw new InvalidOperationException(
+                $"The parameter '{Name}' has a sparse gradient. Make its layer give dense gradients (sparse: false).");
     }
 }

@@ -5,11 +5,13 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>A step of any optimizer as the trainer promises it: gradients are clipped, and where they are not finite nothing changes.</summary>
+/// <summary>A step of any optimizer as the trainer promises it: gradients
+/// are clipped, and where they are not finite nothing changes.</summary>
 internal static class ClippedStep
 {
     /// <returns>The norm of all gradients before clipping.</returns>
-    public static double Take(IOptimizer optimizer, IReadOnlyList<(string Name, Parameter Parameter)> parameters, double learningRate, double? maxGradientNorm, WeightAverage? average)
+    public static double Take(IOptimizer optimizer, IReadOnlyList<(string Name, Parameter Parameter)> parameters, double learningRate,
+        double? maxGradientNorm, WeightAverage? average)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();

@@ -6,9 +6,11 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>The state of an optimizer of TorchSharp as named tensors: each field of what it holds for a parameter, in the order of the parameters.</summary>
+/// <summary>The state of an optimizer of TorchSharp as named tensors: each field of
+/// what it holds for a parameter, in the order of the parameters.</summary>
 /// <remarks>
-/// Not by its own <c>save_state_dict</c>: that reads a buffer of momentum back as float32 on the CPU, whatever it was, and it parses bytes from a file that anybody may have made.
+/// Not by its own <c>save_state_dict</c>: that reads a buffer of momentum back as float32
+/// on the CPU, whatever it was, and it parses bytes from a file that anybody may have made.
 /// </remarks>
 internal sealed class TorchOptimizerState
 {
@@ -24,7 +26,8 @@ internal sealed class TorchOptimizerState
         if (optimizer is not OptimizerHelper helper) return null;
         OptimizerState[] states = [.. helper.state_dict().State];
         Parameter[] parameters = [.. helper.parameters()];
-        return states.Length == parameters.Length && states.All(s => s is not null && Fields(s).All(f => f.FieldType == typeof(Tensor) || numbers.Contains(f.FieldType)))
+        return states.Length == parameters.Length
+            && states.All(s => s is not null && Fields(s).All(f => f.FieldType == typeof(Tensor) || numbers.Contains(f.FieldType)))
             ? new TorchOptimizerState(states, parameters)
             : null;
     }
@@ -52,15 +55,24 @@ internal sealed class TorchOptimizerState
         var known = states.SelectMany((s, i) => Fields(s).Select(f => (Key: Key(i, f), Index: i, Field: f))).ToDictionary(f => f.Key);
         foreach (var (name, value) in given)
         {
-            if (!known.TryGetValue(name, out var at)) throw new ArgumentException($"The state has '{name}', which {owner} does not know. Load a state of the same optimizer for the same parameters.", nameof(given));
+            if (!known.TryGetValue(name, out var at))
+                throw new ArgumentException(
+                    $"The state has '{name}', which {owner} does not know. Load a state of the same optimizer for the same parameters.",
+                    nameof(given));
             var isTensor = at.Field.FieldType == typeof(Tensor);
-            if (value is null || value.IsInvalid) throw new ArgumentException($"The tensor '{name}' of the state is null or disposed. Pass a live tensor.", nameof(given));
+            if (value is null || value.IsInvalid)
+                throw new ArgumentException($"The tensor '{name}' of the state is null or disposed. Pass a live tensor.", nameof(given));
             if (value.dim() != 0 && !(isTensor && value.shape.AsSpan().SequenceEqual(parameters[at.Index].shape)))
-                throw new ArgumentException($"The tensor '{name}' of the state has the shape {EventShape.Format(value.shape)}; expected {(isTensor ? EventShape.Format(parameters[at.Index].shape) : "a number")}. Load a state of the same optimizer for the same parameters.", nameof(given));
+                throw new ArgumentException(
+                    $"The tensor '{name}' of the state has the shape {EventShape.Format(value.shape)}; expected " +
+                    $"{(isTensor ? EventShape.Format(parameters[at.Index].shape) : "a number")}. Load a state of the same optimizer for " +
+                    $"the same parameters.", nameof(given));
         }
         // a tensor that lacks is null; a number never is
         var missing = known.Values.FirstOrDefault(f => f.Field.FieldType != typeof(Tensor) && !given.ContainsKey(f.Key)).Key;
-        if (missing is not null) throw new ArgumentException($"The state has no '{missing}'. Load a state of the same optimizer for the same parameters.", nameof(given));
+        if (missing is not null)
+            throw new ArgumentException($"The state has no '{missing}'. Load a state of the same optimizer for the same parameters.",
+                nameof(given));
         using var _ = no_grad();
         foreach (var (name, at) in known) Set(states[at.Index], at.Field, given.GetValueOrDefault(name), parameters[at.Index]);
     }
@@ -85,7 +97,8 @@ internal sealed class TorchOptimizerState
     {
         var fields = new List<FieldInfo>();
         for (var type = state.GetType(); type is not null && type != typeof(OptimizerState); type = type.BaseType)
-            fields.AddRange(type.GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly));
+            fields.AddRange(
+                type.GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly));
         return [.. fields];
     }
 

@@ -12,20 +12,24 @@ internal static unsafe class ConvNetBackward
     /// <param name="ofOuter">The gradient of <paramref name="outer"/>, which is written over.</param>
     /// <param name="taps">Gets the gradients of the taps of each pixel.</param>
     /// <param name="result">Get the gradients of the weights of both layers; its pointers are null together.</param>
-    public static void Run<TLanes>(ConvNetShape shape, float* padded, ConvNetWeights weights, float* inner, float* outer, float* ofOuter, float* taps, ConvNetWeights result) where TLanes : struct, ILanes<TLanes, float>
+    public static void Run<TLanes>(ConvNetShape shape, float* padded, ConvNetWeights weights, float* inner, float* outer, float* ofOuter,
+        float* taps, ConvNetWeights result) where TLanes : struct, ILanes<TLanes, float>
     {
         int first = DensePacking.Size(shape.Taps, shape.M, TLanes.Count), second = DensePacking.Size(shape.M, shape.M, TLanes.Count);
         var size = (nint)shape.M * (shape.M + shape.Taps + 2);
         var panels = KernelScratch.Shared(first + second + (shape.M * (long)shape.Taps) + (shape.Shares * (long)size));
         float* ordered = panels + first + second, shares = ordered + (shape.M * (nint)shape.Taps);
         weights.OrderFirst(shape, ordered);
-        for (var column = 0; column < shape.Taps; column += DenseTile.Vectors * TLanes.Count) DensePacking.Backward(ordered, null, shape.M, shape.Taps, column, TLanes.Count, panels);
-        for (var column = 0; column < shape.M; column += DenseTile.Vectors * TLanes.Count) DensePacking.Backward(weights.Second, null, shape.M, shape.M, column, TLanes.Count, panels + first);
+        for (var column = 0; column < shape.Taps; column += DenseTile.Vectors * TLanes.Count)
+            DensePacking.Backward(ordered, null, shape.M, shape.Taps, column, TLanes.Count, panels);
+        for (var column = 0; column < shape.M; column += DenseTile.Vectors * TLanes.Count)
+            DensePacking.Backward(weights.Second, null, shape.M, shape.M, column, TLanes.Count, panels + first);
         KernelThreads.For(shape.Shares, 2 * shape.Work, DenseCall.Grain, (start, end) =>
         {
             for (var i = start; i < end; i++)
             {
-                var job = new Share { Shape = shape, Padded = padded, Inner = inner, Outer = outer, OfOuter = ofOuter, Taps = taps, First = panels, Second = panels + first, Sums = result.First == null ? null : shares + ((nint)i * size) };
+                var job = new Share { Shape = shape, Padded = padded, Inner = inner, Outer = outer, OfOuter = ofOuter, Taps = taps,
+                    First = panels, Second = panels + first, Sums = result.First == null ? null : shares + ((nint)i * size) };
                 Blocks<TLanes>(job, (int)(shape.Blocks * i / shape.Shares), (int)(shape.Blocks * (i + 1) / shape.Shares));
             }
         });
@@ -53,24 +57,29 @@ internal static unsafe class ConvNetBackward
             var count = Math.Min(ConvNetShape.Block, shape.Pixels - at);
             float* ofOuter = job.OfOuter + ((nint)at * m), inner = job.Inner + ((nint)at * m);
             Gate<TLanes>(ofOuter, job.Outer + ((nint)at * m), (nint)count * m);
-            DenseProduct.Multiply<TLanes>(ofOuter, m, 1, job.Second, 0, count, m, m, new DenseFinish { Gate = inner, Result = gradients, Stride = m });
+            DenseProduct.Multiply<TLanes>(ofOuter, m, 1, job.Second, 0, count, m, m, new DenseFinish { Gate = inner, Result = gradients,
+                Stride = m });
             if (product != null)
             {
                 var next = block > start;
                 AddRows<TLanes>(ofOuter, count, m, bias);
                 AddRows<TLanes>(gradients, count, m, firstBias);
-                DenseProduct.Multiply<TLanes>(ofOuter, 1, m, inner, m, m, m, count, new DenseFinish { Addend = next ? product : null, Result = product, Stride = m });
+                DenseProduct.Multiply<TLanes>(ofOuter, 1, m, inner, m, m, m, count, new DenseFinish { Addend = next ? product
+                    : null, Result = product, Stride = m });
                 ConvNetImages.Patches<TLanes>(shape, job.Padded, at, count, patches);
-                DenseProduct.Multiply<TLanes>(patches, 1, shape.Stride, gradients, m, taps, m, count, new DenseFinish { Addend = next ? firstProduct : null, Result = firstProduct, Stride = m });
+                DenseProduct.Multiply<TLanes>(patches, 1, shape.Stride, gradients, m, taps, m, count, new DenseFinish { Addend = next
+                    ? firstProduct : null, Result = firstProduct, Stride = m });
             }
             if (job.Taps != null)
-                DenseProduct.Multiply<TLanes>(gradients, m, 1, job.First, 0, count, taps, m, new DenseFinish { Result = job.Taps + ((nint)at * shape.Stride), Stride = shape.Stride });
+                DenseProduct.Multiply<TLanes>(gradients, m, 1, job.First, 0, count, taps, m,
+                    new DenseFinish { Result = job.Taps + ((nint)at * shape.Stride), Stride = shape.Stride });
         }
     }
 
     private static void Gate<TLanes>(float* gradient, float* result, nint count) where TLanes : struct, ILanes<TLanes, float>
     {
-        for (nint i = 0; i < count; i += TLanes.Count) TLanes.Store(LaneMath<TLanes, float>.Gate(TLanes.Load(gradient + i), TLanes.Load(result + i)), gradient + i);
+        for (nint i = 0; i < count; i += TLanes.Count)
+            TLanes.Store(LaneMath<TLanes, float>.Gate(TLanes.Load(gradient + i), TLanes.Load(result + i)), gradient + i);
     }
 
     private static void AddRows<TLanes>(float* rows, int count, int columns, float* sums) where TLanes : struct, ILanes<TLanes, float>
@@ -85,7 +94,8 @@ internal static unsafe class ConvNetBackward
     }
 
     // shares are added in their order
-    private static void Add<TLanes>(ConvNetShape shape, float* shares, nint size, ConvNetWeights result) where TLanes : struct, ILanes<TLanes, float>
+    private static void Add<TLanes>(ConvNetShape shape, float* shares, nint size, ConvNetWeights result)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         int m = shape.M, rows = m + shape.Taps + 2;
         KernelThreads.For(rows, 2.0 * shape.Shares * size, DenseCall.Grain, (start, end) =>

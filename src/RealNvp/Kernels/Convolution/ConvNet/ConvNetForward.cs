@@ -11,7 +11,8 @@ internal static unsafe class ConvNetForward
     /// <param name="inner">Gets relu of the first layer, (pixels, M), unless it is null.</param>
     /// <param name="outer">Gets relu of the second layer.</param>
     /// <param name="output">Gets (N, H, W, O).</param>
-    public static void Run<TLanes>(ConvNetShape shape, float* padded, ConvNetWeights weights, float* last, float* inner, float* outer, float* output) where TLanes : struct, ILanes<TLanes, float>
+    public static void Run<TLanes>(ConvNetShape shape, float* padded, ConvNetWeights weights, float* last, float* inner, float* outer,
+        float* output) where TLanes : struct, ILanes<TLanes, float>
     {
         int first = DensePacking.Size(shape.M, shape.Taps, TLanes.Count), second = DensePacking.Size(shape.M, shape.M, TLanes.Count);
         var panels = KernelScratch.Shared((long)first + second + (shape.M * (long)shape.Taps));
@@ -33,8 +34,10 @@ internal static unsafe class ConvNetForward
                 var count = Math.Min(ConvNetShape.Block, shape.Pixels - at);
                 var hidden = inner == null ? patches + (ConvNetShape.Block * (nint)shape.Stride) : inner + ((nint)at * shape.M);
                 ConvNetImages.Patches<TLanes>(shape, padded, at, count, patches);
-                DenseProduct.Multiply<TLanes>(patches, shape.Stride, 1, panels, 0, count, shape.M, shape.Taps, new DenseFinish { Bias = weights.FirstBias, Relu = hidden, Stride = apart });
-                DenseProduct.Multiply<TLanes>(hidden, apart, 1, panels + first, 0, count, shape.M, shape.M, new DenseFinish { Bias = weights.SecondBias, Relu = outer + ((nint)at * shape.M), Stride = shape.M });
+                DenseProduct.Multiply<TLanes>(patches, shape.Stride, 1, panels, 0, count, shape.M, shape.Taps,
+                    new DenseFinish { Bias = weights.FirstBias, Relu = hidden, Stride = apart });
+                DenseProduct.Multiply<TLanes>(hidden, apart, 1, panels + first, 0, count, shape.M, shape.M,
+                    new DenseFinish { Bias = weights.SecondBias, Relu = outer + ((nint)at * shape.M), Stride = shape.M });
             }
         });
         WinogradForward.Run<TLanes>(shape.Last, outer, 1, ConvNetWeights.Taps(last, shape.M), last + (9 * (nint)shape.M * shape.O), output);

@@ -25,7 +25,8 @@ internal static unsafe class ConvNetImages
     }
 
     /// <summary>The taps under some pixels, a row each: by position in reading order, then by channel.</summary>
-    public static void Patches<TLanes>(ConvNetShape shape, float* padded, int first, int count, float* to) where TLanes : struct, ILanes<TLanes, float>
+    public static void Patches<TLanes>(ConvNetShape shape, float* padded, int first, int count, float* to)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         nint three = 3 * shape.I, line = (nint)(shape.W + 2) * shape.I, stride = shape.Stride;
         for (var p = first; p < first + count; p++, to += stride)
@@ -69,7 +70,8 @@ internal static unsafe class ConvNetImages
                 var sum = TLanes.Zero;
                 for (var down = top; down <= bottom; down++)
                     for (var across = left; across <= right; across++)
-                        sum += TLanes.Load(taps + (((image * plane) + ((nint)(y + 1 - down) * shape.W) + x + 1 - across) * stride) + (((3 * down) + across) * channels) + c);
+                        sum += TLanes.Load(taps + (((image * plane) + ((nint)(y + 1 - down) * shape.W) + x + 1 - across) * stride)
+                            + (((3 * down) + across) * channels) + c);
                 TLanes.Store(sum, sums + c);
             }
             for (nint c = 0; c < channels; c++) into[c * plane] = sums[c];

@@ -1,6 +1,7 @@
 namespace RealNvp.Kernels;
 
-/// <summary>The sizes of Glow's network: 3×3 from I to M channels, relu, 1×1 from M to M, relu, 3×3 from M to O, on images of H×W.</summary>
+/// <summary>The sizes of Glow's network: 3×3 from I to M channels, relu,
+/// 1×1 from M to M, relu, 3×3 from M to O, on images of H×W.</summary>
 internal readonly record struct ConvNetShape(int N, int I, int M, int O, int H, int W)
 {
     /// <summary>Pixels that go through the first two convolutions together. A multiple of the rows of a <see cref="DenseTile"/>.</summary>
@@ -13,7 +14,8 @@ internal readonly record struct ConvNetShape(int N, int I, int M, int O, int H, 
     /// <summary>The numbers under a pixel that the first convolution reads.</summary>
     public int Taps => 9 * I;
 
-    /// <summary>The distance between rows of taps: whole vectors may be read from any channel on, and written from any row of three pixels on.</summary>
+    /// <summary>The distance between rows of taps: whole vectors may be read from
+    /// any channel on, and written from any row of three pixels on.</summary>
     public int Stride => (Taps + 30) / 16 * 16;
 
     /// <summary>The elements of all images with a border of one pixel, channels last, and what a vector may read beyond.</summary>

@@ -1,6 +1,7 @@
 namespace RealNvp.Kernels;
 
-/// <summary>The numbers of a network, contiguous: (M, I, 3, 3), (M), (M, M), (M), (O, M, 3, 3), (O), and the logarithm of the last scale (O).</summary>
+/// <summary>The numbers of a network, contiguous: (M, I, 3, 3), (M), (M, M),
+/// (M), (O, M, 3, 3), (O), and the logarithm of the last scale (O).</summary>
 internal readonly unsafe struct ConvNetWeights
 {
     /// <summary>What the logarithm of the last scale is multiplied by.</summary>
@@ -33,7 +34,8 @@ internal readonly unsafe struct ConvNetWeights
         }
     }
 
-    /// <summary>From the gradients of the scaled weight and bias those of the weight, the bias and the scale; the first two in place.</summary>
+    /// <summary>From the gradients of the scaled weight and bias those of the
+    /// weight, the bias and the scale; the first two in place.</summary>
     public void UnscaleLast(ConvNetShape shape, float* weight, float* bias, float* scale)
     {
         var each = 9 * shape.M;

@@ -89,7 +89,8 @@ internal static unsafe class ImageRows
                 for (var r = 0; r < rows; r++, p += channels, q += channels)
                 {
                     var value = Vector512.Load(p);
-                    var kept = Vector512.GreaterThan(Vector512.FusedMultiplyAdd(value, scale, shift), Vector512<float>.Zero) & Vector512.Load(q);
+                    var kept = Vector512.GreaterThan(Vector512.FusedMultiplyAdd(value, scale, shift),
+                        Vector512<float>.Zero) & Vector512.Load(q);
                     sum += kept;
                     along = Vector512.FusedMultiplyAdd(kept, value - mean, along);
                 }
@@ -121,7 +122,9 @@ internal static unsafe class ImageRows
             {
                 var c = 0;
                 for (; c <= channels - 16; c += 16)
-                    Vector512.MaxNative(Vector512<float>.Zero, Vector512.FusedMultiplyAdd(Vector512.Load(x + c), Vector512.Load(a + c), Vector512.Load(b + c))).Store(y + c);   // in this order NaN stays
+                    // in this order NaN stays
+                    Vector512.MaxNative(Vector512<float>.Zero, Vector512.FusedMultiplyAdd(Vector512.Load(x + c), Vector512.Load(a + c),
+                        Vector512.Load(b + c))).Store(y + c);
                 for (; c < channels; c++) y[c] = MathF.Max(MathF.FusedMultiplyAdd(x[c], a[c], b[c]), 0);
             }
         }
@@ -139,8 +142,10 @@ internal static unsafe class ImageRows
                 for (; c <= channels - 16; c += 16)
                 {
                     var (value, scale) = (Vector512.Load(x + c), Vector512.Load(a + c));
-                    var kept = Vector512.GreaterThan(Vector512.FusedMultiplyAdd(value, scale, Vector512.Load(b + c)), Vector512<float>.Zero) & Vector512.Load(g + c);
-                    Vector512.FusedMultiplyAdd(kept, scale, Vector512.FusedMultiplyAdd(value, Vector512.Load(p + c), Vector512.Load(q + c))).Store(dx + c);
+                    var kept = Vector512.GreaterThan(Vector512.FusedMultiplyAdd(value, scale, Vector512.Load(b + c)),
+                        Vector512<float>.Zero) & Vector512.Load(g + c);
+                    Vector512.FusedMultiplyAdd(kept, scale, Vector512.FusedMultiplyAdd(value, Vector512.Load(p + c), Vector512.Load(q + c)))
+                        .Store(dx + c);
                 }
                 for (; c < channels; c++)
                 {

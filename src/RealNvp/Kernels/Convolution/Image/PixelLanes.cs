@@ -17,13 +17,16 @@ internal static unsafe class PixelLanes
     public static void AddGradient(float* x, float* g, int channels, int pixels, float* sums, float* scratch) =>
         LaneWidth.Run<Gradient, float>(new Gradient(x, g, channels, pixels, sums, scratch));
 
-    private readonly struct Product(float* matrix, float* shift, float* x, float* y, int channels, int pixels, float* scratch) : ILaneCode<float>
+    private readonly struct Product(float* matrix, float* shift, float* x, float* y, int channels, int pixels, float* scratch)
+        : ILaneCode<float>
     {
-        public void Run<TLanes>() where TLanes : struct, ILanes<TLanes, float> => PixelProduct<TLanes>.Run(matrix, shift, x, y, channels, pixels, scratch);
+        public void Run<TLanes>() where TLanes : struct, ILanes<TLanes, float> =>
+            PixelProduct<TLanes>.Run(matrix, shift, x, y, channels, pixels, scratch);
     }
 
     private readonly struct Gradient(float* x, float* g, int channels, int pixels, float* sums, float* scratch) : ILaneCode<float>
     {
-        public void Run<TLanes>() where TLanes : struct, ILanes<TLanes, float> => PixelProduct<TLanes>.AddGradient(x, g, channels, pixels, sums, scratch);
+        public void Run<TLanes>() where TLanes : struct, ILanes<TLanes, float> =>
+            PixelProduct<TLanes>.AddGradient(x, g, channels, pixels, sums, scratch);
     }
 }

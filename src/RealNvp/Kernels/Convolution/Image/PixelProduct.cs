@@ -38,7 +38,8 @@ internal static unsafe class PixelProduct<TLanes> where TLanes : struct, ILanes<
             for (var i = 0; i < rest; i++) y[((long)c * pixels) + p + i] = to[(c * Block) + i];
     }
 
-    /// <summary>Adds Σ g·xᵀ over the pixels of an example to rows of <see cref="PixelProduct.Width"/>, and behind the C of each row Σ g.</summary>
+    /// <summary>Adds Σ g·xᵀ over the pixels of an example to rows of
+    /// <see cref="PixelProduct.Width"/>, and behind the C of each row Σ g.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddGradient(float* x, float* g, int channels, int pixels, float* sums, float* scratch)
     {

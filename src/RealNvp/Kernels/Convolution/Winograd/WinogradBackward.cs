@@ -10,7 +10,8 @@ internal static unsafe class WinogradBackward
     /// <param name="gradient">Of the output, (N, H, W, K).</param>
     /// <param name="weight">Gets the gradient of the weight (K, C, 3, 3).</param>
     /// <param name="bias">Gets the gradient of the bias (K), unless it is null.</param>
-    public static void Run<TLanes>(WinogradShape shape, float* input, float border, float* gradient, WinogradWeight weight, float* bias) where TLanes : struct, ILanes<TLanes, float>
+    public static void Run<TLanes>(WinogradShape shape, float* input, float border, float* gradient, WinogradWeight weight, float* bias)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         var size = (nint)WinogradWeights.Size(shape, TLanes.Count);
         var share = size + WinogradShape.Stride(shape.K);
@@ -20,7 +21,8 @@ internal static unsafe class WinogradBackward
             for (var i = start; i < end; i++)
             {
                 var sum = shares + ((nint)i * share);
-                Share<TLanes>(shape, input, border, gradient, (int)(shape.Blocks * i / shape.Shares), (int)(shape.Blocks * (i + 1) / shape.Shares), sum, sum + size);
+                Share<TLanes>(shape, input, border, gradient, (int)(shape.Blocks * i / shape.Shares),
+                    (int)(shape.Blocks * (i + 1) / shape.Shares), sum, sum + size);
             }
         });
         WinogradWeights.Gradient<TLanes>(shape, shares, share, weight);
@@ -32,7 +34,8 @@ internal static unsafe class WinogradBackward
         }
     }
 
-    private static void Share<TLanes>(WinogradShape shape, float* input, float border, float* gradient, int start, int end, float* panels, float* sums) where TLanes : struct, ILanes<TLanes, float>
+    private static void Share<TLanes>(WinogradShape shape, float* input, float border, float* gradient, int start, int end, float* panels,
+        float* sums) where TLanes : struct, ILanes<TLanes, float>
     {
         var stride = WinogradShape.Stride(shape.C);
         var (plane, largest) = (WinogradShape.Plane(stride), WinogradShape.Plane(DenseTile.Vectors * TLanes.Count));
@@ -55,7 +58,8 @@ internal static unsafe class WinogradBackward
                 {
                     var panel = panels + WinogradWeights.PanelAt(shape, column) + ((nint)position * shape.C * width);
                     var finish = new DenseFinish { Addend = block == start ? null : panel, Result = panel, Stride = width };
-                    DenseProduct.Multiply<TLanes>(patches + (position * plane), 1, stride, gradients + (position * apart), width, shape.C, width, tiles, finish);
+                    DenseProduct.Multiply<TLanes>(patches + (position * plane), 1, stride, gradients + (position * apart), width, shape.C,
+                        width, tiles, finish);
                 }
             }
         }

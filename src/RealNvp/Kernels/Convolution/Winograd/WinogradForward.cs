@@ -10,14 +10,17 @@ internal static unsafe class WinogradForward
     /// <param name="weight">(K, C, 3, 3).</param>
     /// <param name="bias">(K), or null.</param>
     /// <param name="output">(N, H, W, K).</param>
-    public static void Run<TLanes>(WinogradShape shape, float* input, float border, WinogradWeight weight, float* bias, float* output) where TLanes : struct, ILanes<TLanes, float>
+    public static void Run<TLanes>(WinogradShape shape, float* input, float border, WinogradWeight weight, float* bias, float* output)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         var panels = KernelScratch.Shared(WinogradWeights.Size(shape, TLanes.Count));
         WinogradWeights.Transform<TLanes>(shape, weight, panels);
-        KernelThreads.For(shape.Blocks, shape.Work, DenseCall.Grain, (start, end) => Blocks<TLanes>(shape, input, border, panels, bias, output, (int)start, (int)end));
+        KernelThreads.For(shape.Blocks, shape.Work, DenseCall.Grain, (start, end) => Blocks<TLanes>(shape, input, border, panels, bias,
+            output, (int)start, (int)end));
     }
 
-    private static void Blocks<TLanes>(WinogradShape shape, float* input, float border, float* panels, float* bias, float* output, int start, int end) where TLanes : struct, ILanes<TLanes, float>
+    private static void Blocks<TLanes>(WinogradShape shape, float* input, float border, float* panels, float* bias, float* output,
+        int start, int end) where TLanes : struct, ILanes<TLanes, float>
     {
         var stride = WinogradShape.Stride(shape.C);
         var (plane, largest) = (WinogradShape.Plane(stride), WinogradShape.Plane(DenseTile.Vectors * TLanes.Count));
@@ -42,7 +45,8 @@ internal static unsafe class WinogradForward
                 for (var position = 0; position < WinogradShape.Positions; position++)
                 {
                     var finish = new DenseFinish { Result = products + (position * apart), Stride = width };
-                    DenseProduct.Multiply<TLanes>(patches + (position * plane), stride, 1, panel + ((nint)position * shape.C * width), 0, tiles, width, shape.C, finish);
+                    DenseProduct.Multiply<TLanes>(patches + (position * plane), stride, 1, panel + ((nint)position * shape.C * width), 0,
+                        tiles, width, shape.C, finish);
                 }
                 WinogradTiles.Outputs<TLanes>(shape, products, width, added + column, column, first, tiles, output);
             }

@@ -1,9 +1,11 @@
 namespace RealNvp.Kernels;
 
-/// <summary>The sizes of a 3×3 convolution (N, C, H, W) → (N, K, H, W), cut into tiles of 2×2 outputs, and the layout of what it computes with.</summary>
+/// <summary>The sizes of a 3×3 convolution (N, C, H, W) → (N, K, H, W), cut into
+/// tiles of 2×2 outputs, and the layout of what it computes with.</summary>
 internal readonly record struct WinogradShape(int N, int C, int K, int H, int W)
 {
-    /// <summary>Tiles that are transformed and multiplied together, so that they stay in the second-level cache. A multiple of the rows of a <see cref="DenseTile"/>.</summary>
+    /// <summary>Tiles that are transformed and multiplied together, so that they stay in the
+    /// second-level cache. A multiple of the rows of a <see cref="DenseTile"/>.</summary>
     public const int Block = 72;
 
     /// <summary>Positions in a transformed tile: 4×4.</summary>
@@ -20,7 +22,8 @@ internal readonly record struct WinogradShape(int N, int C, int K, int H, int W)
 
     public int Blocks => (Tiles + Block - 1) / Block;
 
-    /// <summary>Parts of the tiles for the gradients of weights: the same for any number of threads, so that the gradients are too.</summary>
+    /// <summary>Parts of the tiles for the gradients of weights: the same
+    /// for any number of threads, so that the gradients are too.</summary>
     public int Shares => Math.Clamp(Tiles / SmallestShare, 1, LargestShares);
 
     /// <summary>Multiply-adds between transformed images and transformed weights.</summary>
@@ -32,7 +35,8 @@ internal readonly record struct WinogradShape(int N, int C, int K, int H, int W)
     /// <summary>The distance between rows of a block of transformed tiles.</summary>
     public static int Stride(int channels) => (channels + 15) / 16 * 16;
 
-    /// <summary>The distance between positions in such a block: not a multiple of 4096 bytes, at which they would push each other out of the cache.</summary>
+    /// <summary>The distance between positions in such a block: not a multiple of
+    /// 4096 bytes, at which they would push each other out of the cache.</summary>
     public static nint Plane(int stride) => ((nint)Block * stride) + 16;
 
     /// <summary>Channels filled up to whole vectors.</summary>

@@ -27,8 +27,10 @@ internal static unsafe class WinogradTiles
         }
     }
 
-    /// <summary>Transforms the 4×4 patches under tiles of an image of C channels, at least one vector; what is outside of the image is read at <paramref name="outside"/>.</summary>
-    public static void Patches<TLanes>(WinogradShape shape, float* image, float* outside, int first, int tiles, float* to) where TLanes : struct, ILanes<TLanes, float>
+    /// <summary>Transforms the 4×4 patches under tiles of an image of C channels, at least one
+    /// vector; what is outside of the image is read at <paramref name="outside"/>.</summary>
+    public static void Patches<TLanes>(WinogradShape shape, float* image, float* outside, int first, int tiles, float* to)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         var d = stackalloc float*[16];
         var stride = WinogradShape.Stride(shape.C);
@@ -41,7 +43,9 @@ internal static unsafe class WinogradTiles
             for (var i = 0; i < 4; i++)
             {
                 var inside = (uint)(place.Row - 1 + i) < (uint)shape.H;
-                for (var j = 0; j < 4; j++) d[(4 * i) + j] = inside && (uint)(place.Column - 1 + j) < (uint)shape.W ? corner + (i * line) + (j * channels) : outside;
+                for (var j = 0; j < 4; j++)
+                    d[(4 * i) + j] = inside && (uint)(place.Column - 1 + j) < (uint)shape.W ? corner + (i * line) + (j * channels)
+                        : outside;
             }
             WinogradTransform.Input<TLanes>(d, channels, to, plane);
             place.Next();
@@ -57,7 +61,8 @@ internal static unsafe class WinogradTiles
     /// <param name="first">The first tile.</param>
     /// <param name="tiles">The number of tiles.</param>
     /// <param name="image">Gets the outputs.</param>
-    public static void Outputs<TLanes>(WinogradShape shape, float* products, int width, float* bias, int column, int first, int tiles, float* image) where TLanes : struct, ILanes<TLanes, float>
+    public static void Outputs<TLanes>(WinogradShape shape, float* products, int width, float* bias, int column, int first, int tiles,
+        float* image) where TLanes : struct, ILanes<TLanes, float>
     {
         var plane = WinogradShape.Plane(width);
         var present = Math.Min(width, shape.K - column);
@@ -70,10 +75,12 @@ internal static unsafe class WinogradTiles
             var to = image + ((((nint)place.Image * shape.H) + place.Row) * line) + (place.Column * channels) + column;
             bool right = place.Column + 1 < shape.W, below = place.Row + 1 < shape.H;
             if (present == width)
-                WinogradTransform.Output<TLanes>(products, plane, bias, width, to, right ? to + channels : spare, below ? to + line : spare, right && below ? to + line + channels : spare);
+                WinogradTransform.Output<TLanes>(products, plane, bias, width, to, right ? to + channels : spare, below ? to + line
+                    : spare, right && below ? to + line + channels : spare);
             else
             {
-                WinogradTransform.Output<TLanes>(products, plane, bias, width, spare, spare + width, spare + (2 * width), spare + (3 * width));
+                WinogradTransform.Output<TLanes>(products, plane, bias, width, spare, spare + width, spare + (2 * width),
+                    spare + (3 * width));
                 Copy(spare, to, present);
                 if (right) Copy(spare + width, to + channels, present);
                 if (below) Copy(spare + (2 * width), to + line, present);
@@ -83,7 +90,8 @@ internal static unsafe class WinogradTiles
         }
     }
 
-    /// <summary>The adjoint of <see cref="Outputs"/>: transforms a panel of the gradient of an image of K channels, and adds its sum over pixels to <paramref name="sums"/>.</summary>
+    /// <summary>The adjoint of <see cref="Outputs"/>: transforms a panel of the gradient of an
+    /// image of K channels, and adds its sum over pixels to <paramref name="sums"/>.</summary>
     /// <param name="shape">The convolution.</param>
     /// <param name="gradient">The gradient.</param>
     /// <param name="column">The first channel of the panel.</param>
@@ -92,7 +100,8 @@ internal static unsafe class WinogradTiles
     /// <param name="tiles">The number of tiles.</param>
     /// <param name="to">Gets the transformed tiles.</param>
     /// <param name="sums">The sums of the panel.</param>
-    public static void Gradients<TLanes>(WinogradShape shape, float* gradient, int column, int width, int first, int tiles, float* to, float* sums) where TLanes : struct, ILanes<TLanes, float>
+    public static void Gradients<TLanes>(WinogradShape shape, float* gradient, int column, int width, int first, int tiles, float* to,
+        float* sums) where TLanes : struct, ILanes<TLanes, float>
     {
         var plane = WinogradShape.Plane(width);
         var present = Math.Min(width, shape.K - column);

@@ -7,7 +7,8 @@ namespace RealNvp.Kernels;
 /// section 4.1), and the adjoints that gradients need.
 /// </summary>
 /// <remarks>
-/// <para>An output reads no more of its patch than the 3×3 under it, so what is not finite spreads no farther than in a direct convolution.</para>
+/// <para>An output reads no more of its patch than the 3×3 under it, so what is
+/// not finite spreads no farther than in a direct convolution.</para>
 /// <para>Each transform is a method of its own: in larger ones the JIT's budget for inlining ends before the last vector.</para>
 /// </remarks>
 internal static unsafe class WinogradTransform
@@ -25,19 +26,22 @@ internal static unsafe class WinogradTransform
             var at = Math.Min(c, channels - TLanes.Count);
             var v = to + at;
             TLanes a0 = TLanes.Load(d[8] + at), a1 = TLanes.Load(d[9] + at), a2 = TLanes.Load(d[10] + at), a3 = TLanes.Load(d[11] + at);
-            InputRow<TLanes>(TLanes.Load(d[0] + at) - a0, TLanes.Load(d[1] + at) - a1, TLanes.Load(d[2] + at) - a2, TLanes.Load(d[3] + at) - a3, v, plane);
+            InputRow<TLanes>(TLanes.Load(d[0] + at) - a0, TLanes.Load(d[1] + at) - a1, TLanes.Load(d[2] + at) - a2,
+                TLanes.Load(d[3] + at) - a3, v, plane);
             TLanes b0 = TLanes.Load(d[4] + at), b1 = TLanes.Load(d[5] + at), b2 = TLanes.Load(d[6] + at), b3 = TLanes.Load(d[7] + at);
             v += 4 * plane;
             InputRow<TLanes>(b0 + a0, b1 + a1, b2 + a2, b3 + a3, v, plane);
             v += 4 * plane;
             InputRow<TLanes>(a0 - b0, a1 - b1, a2 - b2, a3 - b3, v, plane);
             v += 4 * plane;
-            InputRow<TLanes>(b0 - TLanes.Load(d[12] + at), b1 - TLanes.Load(d[13] + at), b2 - TLanes.Load(d[14] + at), b3 - TLanes.Load(d[15] + at), v, plane);
+            InputRow<TLanes>(b0 - TLanes.Load(d[12] + at), b1 - TLanes.Load(d[13] + at), b2 - TLanes.Load(d[14] + at),
+                b3 - TLanes.Load(d[15] + at), v, plane);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void InputRow<TLanes>(TLanes t0, TLanes t1, TLanes t2, TLanes t3, float* to, nint plane) where TLanes : struct, ILanes<TLanes, float>
+    private static void InputRow<TLanes>(TLanes t0, TLanes t1, TLanes t2, TLanes t3, float* to, nint plane)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         TLanes.Store(t0 - t2, to);
         TLanes.Store(t1 + t2, to + plane);
@@ -47,7 +51,8 @@ internal static unsafe class WinogradTransform
 
     /// <summary>Aᵀ m A and a bias: the four outputs of a tile, for channels that are whole vectors.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Output<TLanes>(float* m, nint plane, float* bias, nint channels, float* y00, float* y01, float* y10, float* y11) where TLanes : struct, ILanes<TLanes, float>
+    public static void Output<TLanes>(float* m, nint plane, float* bias, nint channels, float* y00, float* y01, float* y10, float* y11)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         for (nint c = 0; c < channels; c += TLanes.Count)
         {
@@ -65,7 +70,8 @@ internal static unsafe class WinogradTransform
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void OutputColumn<TLanes>(float* m, nint row, out TLanes first, out TLanes second) where TLanes : struct, ILanes<TLanes, float>
+    private static void OutputColumn<TLanes>(float* m, nint row, out TLanes first, out TLanes second)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         TLanes a = TLanes.Load(m + row), b = TLanes.Load(m + (2 * row));
         first = TLanes.Load(m) + (a + b);
@@ -74,7 +80,8 @@ internal static unsafe class WinogradTransform
 
     /// <summary>A y Aᵀ, the adjoint of <see cref="Output"/>; adds the sum of the four numbers of y to <paramref name="sums"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void OutputAdjoint<TLanes>(float* y00, float* y01, float* y10, float* y11, nint channels, float* m, nint plane, float* sums) where TLanes : struct, ILanes<TLanes, float>
+    public static void OutputAdjoint<TLanes>(float* y00, float* y01, float* y10, float* y11, nint channels, float* m, nint plane,
+        float* sums) where TLanes : struct, ILanes<TLanes, float>
     {
         for (nint c = 0; c < channels; c += TLanes.Count)
         {
@@ -89,7 +96,8 @@ internal static unsafe class WinogradTransform
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TLanes AdjointRow<TLanes>(TLanes first, TLanes second, float* to, nint plane) where TLanes : struct, ILanes<TLanes, float>
+    private static TLanes AdjointRow<TLanes>(TLanes first, TLanes second, float* to, nint plane)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         var sum = first + second;
         TLanes.Store(first, to);
@@ -142,11 +150,14 @@ internal static unsafe class WinogradTransform
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AdjointColumn<TLanes>(float* u, nint row, out TLanes first, out TLanes second, out TLanes third) where TLanes : struct, ILanes<TLanes, float> =>
-        Adjoint<TLanes>(TLanes.Load(u), TLanes.Load(u + row), TLanes.Load(u + (2 * row)), TLanes.Load(u + (3 * row)), out first, out second, out third);
+    private static void AdjointColumn<TLanes>(float* u, nint row, out TLanes first, out TLanes second, out TLanes third)
+        where TLanes : struct, ILanes<TLanes, float> =>
+        Adjoint<TLanes>(TLanes.Load(u), TLanes.Load(u + row), TLanes.Load(u + (2 * row)), TLanes.Load(u + (3 * row)), out first, out second,
+            out third);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AdjointTaps<TLanes>(TLanes u0, TLanes u1, TLanes u2, TLanes u3, float* to, nint width) where TLanes : struct, ILanes<TLanes, float>
+    private static void AdjointTaps<TLanes>(TLanes u0, TLanes u1, TLanes u2, TLanes u3, float* to, nint width)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         Adjoint<TLanes>(u0, u1, u2, u3, out var first, out var second, out var third);
         TLanes.Store(first, to);
@@ -155,7 +166,8 @@ internal static unsafe class WinogradTransform
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Adjoint<TLanes>(TLanes u0, TLanes u1, TLanes u2, TLanes u3, out TLanes first, out TLanes second, out TLanes third) where TLanes : struct, ILanes<TLanes, float>
+    private static void Adjoint<TLanes>(TLanes u0, TLanes u1, TLanes u2, TLanes u3, out TLanes first, out TLanes second, out TLanes third)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         var half = TLanes.Create(0.5f);
         var sum = half * (u1 + u2);

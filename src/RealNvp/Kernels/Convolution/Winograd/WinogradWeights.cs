@@ -11,31 +11,37 @@ internal readonly unsafe record struct WinogradWeight(nint First, nint Output, n
 {
     public float* Memory => (float*)First;
 
-    /// <summary>The weight of the convolution that gives the gradient of the input: from outputs to inputs, turned by half a turn.</summary>
+    /// <summary>The weight of the convolution that gives the gradient of
+    /// the input: from outputs to inputs, turned by half a turn.</summary>
     public WinogradWeight Reversed => new((nint)(Memory + (8 * Tap)), Input, Output, -Tap);
 }
 
-/// <summary>Transformed weights, in panels of as many outputs as a <see cref="DenseTile"/> has columns: [panel][position][input][column].</summary>
+/// <summary>Transformed weights, in panels of as many outputs as a
+/// <see cref="DenseTile"/> has columns: [panel][position][input][column].</summary>
 internal static unsafe class WinogradWeights
 {
     /// <summary>The elements of all panels.</summary>
-    public static long Size(WinogradShape shape, int lanes) => (long)WinogradShape.Positions * shape.C * WinogradShape.Whole(shape.K, lanes);
+    public static long Size(WinogradShape shape, int lanes) =>
+        (long)WinogradShape.Positions * shape.C * WinogradShape.Whole(shape.K, lanes);
 
     /// <summary>Where the panel that begins at a column begins.</summary>
     public static nint PanelAt(WinogradShape shape, int column) => (nint)column * WinogradShape.Positions * shape.C;
 
     /// <summary>Transforms a weight into all its panels.</summary>
-    public static void Transform<TLanes>(WinogradShape shape, WinogradWeight weight, float* panels) where TLanes : struct, ILanes<TLanes, float>
+    public static void Transform<TLanes>(WinogradShape shape, WinogradWeight weight, float* panels)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         // an element costs about as much as 100 multiply-adds
         KernelThreads.For(shape.C, 100.0 * shape.C * shape.K, DenseCall.Grain, (start, end) =>
         {
-            for (var column = 0; column < shape.K; column += DenseTile.Vectors * TLanes.Count) Panel<TLanes>(shape, weight, column, (int)start, (int)end, panels + PanelAt(shape, column));
+            for (var column = 0; column < shape.K; column += DenseTile.Vectors * TLanes.Count)
+                Panel<TLanes>(shape, weight, column, (int)start, (int)end, panels + PanelAt(shape, column));
         });
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Panel<TLanes>(WinogradShape shape, WinogradWeight weight, int column, int start, int end, float* to) where TLanes : struct, ILanes<TLanes, float>
+    private static void Panel<TLanes>(WinogradShape shape, WinogradWeight weight, int column, int start, int end, float* to)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         var width = WinogradShape.PanelWidth(column, shape.K, TLanes.Count);
         var present = Math.Min(width, shape.K - column);
@@ -50,21 +56,25 @@ internal static unsafe class WinogradWeights
                 var row = taps + (tap * width);
                 for (var i = 0; i < present; i++, from += apart) row[i] = *from;
             }
-            for (var o = 0; o < width; o += TLanes.Count) WinogradTransform.Weight<TLanes>(taps + o, width, to + ((nint)input * width) + o, plane);
+            for (var o = 0; o < width; o += TLanes.Count)
+                WinogradTransform.Weight<TLanes>(taps + o, width, to + ((nint)input * width) + o, plane);
         }
     }
 
     /// <summary>Adds the shares of the gradient of transformed weights in their order, and writes the gradient of the weight.</summary>
-    public static void Gradient<TLanes>(WinogradShape shape, float* shares, nint share, WinogradWeight gradient) where TLanes : struct, ILanes<TLanes, float>
+    public static void Gradient<TLanes>(WinogradShape shape, float* shares, nint share, WinogradWeight gradient)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         KernelThreads.For(shape.C, (100.0 + (8 * shape.Shares)) * shape.C * shape.K, DenseCall.Grain, (start, end) =>
         {
-            for (var column = 0; column < shape.K; column += DenseTile.Vectors * TLanes.Count) PanelGradient<TLanes>(shape, shares + PanelAt(shape, column), share, column, (int)start, (int)end, gradient);
+            for (var column = 0; column < shape.K; column += DenseTile.Vectors * TLanes.Count)
+                PanelGradient<TLanes>(shape, shares + PanelAt(shape, column), share, column, (int)start, (int)end, gradient);
         });
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PanelGradient<TLanes>(WinogradShape shape, float* shares, nint share, int column, int start, int end, WinogradWeight gradient) where TLanes : struct, ILanes<TLanes, float>
+    private static void PanelGradient<TLanes>(WinogradShape shape, float* shares, nint share, int column, int start, int end,
+        WinogradWeight gradient) where TLanes : struct, ILanes<TLanes, float>
     {
         var width = WinogradShape.PanelWidth(column, shape.K, TLanes.Count);
         var present = Math.Min(width, shape.K - column);

@@ -28,8 +28,8 @@ internal readonly unsafe struct AffineElement<TLanes, T>(AffineForm form) : IEle
 }
 
 /// <summary>
-/// The gradients of an affine map. Streams: input, parameters, a where the form has it, gradients of value and of log-derivative; gradients of
-/// input and of parameters, and of a where the form has it.
+/// The gradients of an affine map. Streams: input, parameters, a where the form has it, gradients of
+/// value and of log-derivative; gradients of input and of parameters, and of a where the form has it.
 /// </summary>
 internal readonly unsafe struct AffineElementGradient<TLanes, T>(AffineForm form) : IElementKernel<T>
     where TLanes : struct, ILanes<TLanes, T>
@@ -46,7 +46,8 @@ internal readonly unsafe struct AffineElementGradient<TLanes, T>(AffineForm form
     {
         var next = numbers.Sigmoid ? 2 : 3;
         var a = numbers.Sigmoid ? TLanes.Number(1) : TLanes.Load(at[2]);
-        AffineMath<TLanes, T>.Gradients(numbers, TLanes.Load(at[0]), TLanes.Load(at[1]), TLanes.Load(at[1] + steps[1]), a, TLanes.Load(at[next]), TLanes.Load(at[next + 1]), out var found);
+        AffineMath<TLanes, T>.Gradients(numbers, TLanes.Load(at[0]), TLanes.Load(at[1]), TLanes.Load(at[1] + steps[1]), a,
+            TLanes.Load(at[next]), TLanes.Load(at[next + 1]), out var found);
         TLanes.Store(found.Input, at[next + 2]);
         TLanes.Store(found.Raw, at[next + 3]);
         TLanes.Store(found.Shift, at[next + 3] + steps[next + 3]);

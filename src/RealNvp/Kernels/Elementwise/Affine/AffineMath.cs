@@ -7,7 +7,8 @@ namespace RealNvp.Kernels;
 internal readonly struct AffineNumbers<T>(AffineForm form) where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     public readonly bool Sigmoid = form.Sigmoid;
-    public readonly T Before = T.CreateTruncating(form.Before), After = T.CreateTruncating(form.After), Direction = T.CreateTruncating(form.Direction);
+    public readonly T Before = T.CreateTruncating(form.Before), After = T.CreateTruncating(form.After),
+        Direction = T.CreateTruncating(form.Direction);
 }
 
 /// <summary>The gradients of one vector of an affine map.</summary>
@@ -55,7 +56,8 @@ internal static class AffineMath<TLanes, T> where TLanes : struct, ILanes<TLanes
 
     /// <summary>a, limited to <see cref="AffineForm.MaxLogScale"/>; NaN stays.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TLanes Limited(TLanes a) => TLanes.Max(TLanes.Number(-AffineForm.MaxLogScale), TLanes.Min(TLanes.Number(AffineForm.MaxLogScale), a));
+    public static TLanes Limited(TLanes a) =>
+        TLanes.Max(TLanes.Number(-AffineForm.MaxLogScale), TLanes.Min(TLanes.Number(AffineForm.MaxLogScale), a));
 
     /// <summary>y = (x + p·t)·exp(d·s) + q·t, and s.</summary>
     /// <param name="form">p, q, d, and how s is made of r.</param>
@@ -82,7 +84,8 @@ internal static class AffineMath<TLanes, T> where TLanes : struct, ILanes<TLanes
     /// <param name="ofLog">The gradient of the log-derivative.</param>
     /// <param name="found">The result.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Gradients(in AffineNumbers<T> form, TLanes x, TLanes raw, TLanes shift, TLanes a, TLanes ofValue, TLanes ofLog, out AffineGradients<TLanes> found)
+    public static void Gradients(in AffineNumbers<T> form, TLanes x, TLanes raw, TLanes shift, TLanes a, TLanes ofValue, TLanes ofLog,
+        out AffineGradients<TLanes> found)
     {
         TLanes one = TLanes.Number(1), direction = TLanes.Create(form.Direction), before = TLanes.Create(form.Before);
         var logit = Logit(raw);
@@ -97,7 +100,8 @@ internal static class AffineMath<TLanes, T> where TLanes : struct, ILanes<TLanes
         found.Scale = TLanes.Select(TLanes.AtLeast(TLanes.Number(AffineForm.MaxLogScale), TLanes.Abs(a)), ofScale * tanh, TLanes.Zero);
         // of the sigmoid 1 − σ(v), and nothing below the least v
         found.Raw = form.Sigmoid
-            ? TLanes.Select(TLanes.Above(TLanes.Number(AffineForm.MinLogit), raw + TLanes.Number(2)), TLanes.Number(0), ofScale * (one / (one + LaneMath<TLanes, T>.Exp(logit))))
+            ? TLanes.Select(TLanes.Above(TLanes.Number(AffineForm.MinLogit), raw + TLanes.Number(2)), TLanes.Number(0),
+                ofScale * (one / (one + LaneMath<TLanes, T>.Exp(logit))))
             : ofScale * limited * TLanes.MultiplyAdd(-tanh, tanh, one);
     }
 }

@@ -26,16 +26,17 @@ internal struct MixturePoint<TLanes>
 /// <remarks>
 /// <para>With h = σ(|u|), component i has the part exp(aᵢ + min(u, 0)) h of F and exp(aᵢ + min(−u, 0)) h of 1 − F, up to one factor that a
 /// quotient lacks. So sums of them as multiples of the largest are near 1 in both tails, and the exponents carry the rest.</para>
-/// <para>Its density is exp(aᵢ − |u|) h²/s, and D = d logit F/dx = f/(F (1 − F)) for their sum f. On the right, D is the sum of the parts of
-/// 1 − F, each times σ(u)/s, over 1 − F and over F, which is 1/(1 + exp(−logit F)); on the left with below for above. Nothing there cancels,
-/// and the largest exponent is taken out, since between components that are far apart all of it is too small for its dtype.</para>
+/// <para>Its density is exp(aᵢ − |u|) h²/s, and D = d logit F/dx = f/(F (1 − F)) for their sum f. On the right, D is the sum of the parts
+/// of 1 − F, each times σ(u)/s, over 1 − F and over F, which is 1/(1 + exp(−logit F)); on the left with below for above. Nothing there
+/// cancels, and the largest exponent is taken out, since between components that are far apart all of it is too small for its dtype.</para>
 /// </remarks>
 internal readonly unsafe struct MixtureCurve<TLanes, T>(int components)
     where TLanes : struct, ILanes<TLanes, T>
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     // the numbers of a component, each a vector; what is below, above and the density are first logarithms, then multiples of the largest
-    public const int LogSize = 0, InverseSize = 1, Place = 2, Sure = 3, LogBelow = 4, LogAbove = 5, Below = 6, Above = 7, Density = 8, SizeRate = 9;
+    public const int LogSize = 0, InverseSize = 1, Place = 2, Sure = 3, LogBelow = 4, LogAbove = 5, Below = 6, Above = 7, Density = 8,
+        SizeRate = 9;
     private const int Fields = 10;
 
     /// <summary>K.</summary>
@@ -73,7 +74,8 @@ internal readonly unsafe struct MixtureCurve<TLanes, T>(int components)
         }
     }
 
-    /// <summary>max · tanh(raw/max) and its derivative. In float32 with what rounding took from the quotients, for all else depends on it.</summary>
+    /// <summary>max · tanh(raw/max) and its derivative. In float32 with what
+    /// rounding took from the quotients, for all else depends on it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Bounded(in TLanes raw, double max, out TLanes value, out TLanes rate)
     {

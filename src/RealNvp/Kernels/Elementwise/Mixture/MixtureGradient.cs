@@ -8,8 +8,8 @@ namespace RealNvp.Kernels;
 /// gradient of the input, gradients of the parameters.
 /// </summary>
 /// <remarks>
-/// <para>With L = logit F, D = dL/dx and the share R of a component in the density: ∂L/∂μ = −D R, ∂ log D/∂μ = −R (D tanh(L/2) − tanh(u/2)/s),
-/// and −x moves with all means at once. log s moves like (x − μ) times μ, and takes R from log D.</para>
+/// <para>With L = logit F, D = dL/dx and the share R of a component in the density: ∂L/∂μ = −D R, ∂ log D/∂μ = −R (D tanh(L/2)
+/// − tanh(u/2)/s), and −x moves with all means at once. log s moves like (x − μ) times μ, and takes R from log D.</para>
 /// <para>The inverse map has the gradient of the implicit function: that of the forward map at the root, for the upstream gradients
 /// −λ and −g' with λ = (g − g' ∂ log D/∂x)/y'.</para>
 /// </remarks>
@@ -32,7 +32,8 @@ internal readonly unsafe struct MixtureGradient<TLanes, T>(int components, bool 
         var step = steps[1];
         curve.Prepare(at[1], step, scratch, ref point);
         curve.Run(x, at[1], step, scratch, ref point);
-        MixtureCurve<TLanes, T>.Bounded(TLanes.Load(at[1] + (3 * components * step)), MixtureLimits.MaxLogScale, out var logScale, out var rate);
+        MixtureCurve<TLanes, T>.Bounded(TLanes.Load(at[1] + (3 * components * step)), MixtureLimits.MaxLogScale, out var logScale,
+            out var rate);
         Begin(point, TLanes.Load(at[2]), TLanes.Load(at[3]), logScale, scratch, ref upstream);
         Write(x, at[1] + (components * step), step, scratch, point, ref upstream, at[5], steps[5]);
         Finish(point, rate, upstream, at[4], at[5] + (3 * components * steps[5]), steps[5]);
@@ -72,11 +73,13 @@ internal readonly unsafe struct MixtureGradient<TLanes, T>(int components, bool 
 
     /// <summary>The upstream gradients of the forward map that give those of the inverse.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Turn(in MixturePoint<TLanes> point, in TLanes ofValue, in TLanes ofLog, in TLanes logScale, T* component, ref Upstream upstream)
+    private void Turn(in MixturePoint<TLanes> point, in TLanes ofValue, in TLanes ofLog, in TLanes logScale, T* component,
+        ref Upstream upstream)
     {
         var sum = TLanes.Number(0);
         for (var k = 0; k < components; k++, component += MixtureCurve<TLanes, T>.Stride)
-            sum = TLanes.MultiplyAdd(TLanes.Load(MixtureCurve<TLanes, T>.At(component, MixtureCurve<TLanes, T>.Density)), Bend(component), sum);
+            sum = TLanes.MultiplyAdd(TLanes.Load(MixtureCurve<TLanes, T>.At(component, MixtureCurve<TLanes, T>.Density)), Bend(component),
+                sum);
         upstream.Density = -TLanes.MultiplyAdd(-ofLog, upstream.Bend - (sum / point.SumDensity), ofValue);
         upstream.Logit = upstream.Density * LaneMath<TLanes, T>.Exp(-point.LogDerivative);
         upstream.Value = upstream.Logit * LaneMath<TLanes, T>.Exp(-logScale);
@@ -88,22 +91,27 @@ internal readonly unsafe struct MixtureGradient<TLanes, T>(int components, bool 
     private static TLanes Bend(T* component)
     {
         var sure = TLanes.Load(MixtureCurve<TLanes, T>.At(component, MixtureCurve<TLanes, T>.Sure));
-        var size = (sure + sure - TLanes.Number(1)) * TLanes.Load(MixtureCurve<TLanes, T>.At(component, MixtureCurve<TLanes, T>.InverseSize));
-        return TLanes.Select(TLanes.AtLeast(TLanes.Load(MixtureCurve<TLanes, T>.At(component, MixtureCurve<TLanes, T>.Place)), TLanes.Number(0)), size, -size);
+        var size = (sure + sure - TLanes.Number(1))
+            * TLanes.Load(MixtureCurve<TLanes, T>.At(component, MixtureCurve<TLanes, T>.InverseSize));
+        return TLanes.Select(TLanes.AtLeast(TLanes.Load(MixtureCurve<TLanes, T>.At(component, MixtureCurve<TLanes, T>.Place)),
+            TLanes.Number(0)), size, -size);
     }
 
     /// <summary>The gradients of the numbers of components.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Write(in TLanes place, T* mean, nint step, T* component, in MixturePoint<TLanes> point, ref Upstream upstream, T* output, nint outputStep)
+    private void Write(in TLanes place, T* mean, nint step, T* component, in MixturePoint<TLanes> point, ref Upstream upstream, T* output,
+        nint outputStep)
     {
         var one = TLanes.Number(1);
         var (x, scaleBelow, scaleAbove, scaleDensity) = (place, one / point.SumBelow, one / point.SumAbove, one / point.SumDensity);
-        var (ofLogit, ofLog, ofDensity, bend, partBelow, partAbove) = (upstream.Logit, upstream.Log, upstream.Density, upstream.Bend, upstream.Below, upstream.Above);
+        var (ofLogit, ofLog, ofDensity, bend, partBelow, partAbove) = (upstream.Logit, upstream.Log, upstream.Density, upstream.Bend,
+            upstream.Below, upstream.Above);
         var sum = TLanes.Number(0);
         var rest = sum;
         var meanOutput = output + (components * outputStep);
         var sizeOutput = meanOutput + (components * outputStep);
-        for (var k = 0; k < components; k++, mean += step, component += MixtureCurve<TLanes, T>.Stride, output += outputStep, meanOutput += outputStep, sizeOutput += outputStep)
+        for (var k = 0; k < components; k++, mean += step, component += MixtureCurve<TLanes, T>.Stride, output += outputStep,
+            meanOutput += outputStep, sizeOutput += outputStep)
         {
             var share = TLanes.Load(MixtureCurve<TLanes, T>.At(component, MixtureCurve<TLanes, T>.Density)) * scaleDensity;
             var below = TLanes.Load(MixtureCurve<TLanes, T>.At(component, MixtureCurve<TLanes, T>.Below)) * scaleBelow;

@@ -12,7 +12,8 @@ internal static class MixtureLimits
     /// <summary>The relative step, and the relative residual, that are as small as rounding lets them be.</summary>
     public const double SmallStep = 1e-14, SmallResidual = 4e-15;
 
-    /// <summary>A root that is as near as this, relative to max(1, |x|), is one to 14 digits: as near as the search's last steps take it.</summary>
+    /// <summary>A root that is as near as this, relative to max(1, |x|), is one
+    /// to 14 digits: as near as the search's last steps take it.</summary>
     public const double LastDigits = 2 * SmallStep;
 
     /// <summary>The largest residual of a root, relative to max(1, |y|).</summary>

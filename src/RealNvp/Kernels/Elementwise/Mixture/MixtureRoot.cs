@@ -4,11 +4,13 @@ using System.Runtime.CompilerServices;
 namespace RealNvp.Kernels;
 
 /// <summary>
-/// The x with τ(x) = y of a vector of elements, by Newton's method inside a bracket. Streams: y, parameters; x, |τ(x) − y|/max(1, |y|), or 0 if x is the root to 14 digits.
+/// The x with τ(x) = y of a vector of elements, by Newton's method inside a bracket.
+/// Streams: y, parameters; x, |τ(x) − y|/max(1, |y|), or 0 if x is the root to 14 digits.
 /// </summary>
 /// <remarks>
 /// logit F lies between the lines of its components, so x lies between their inverses at y. A step that leaves the bracket, is no number or
-/// is not half of the one before becomes the middle: each halves something. A lane that is done stays where it is. Its numbers are those of float64.
+/// is not half of the one before becomes the middle: each halves something.
+/// A lane that is done stays where it is. Its numbers are those of float64.
 /// </remarks>
 internal readonly unsafe struct MixtureRoot<TLanes, T>(int components) : IElementKernel<T>
     where TLanes : struct, ILanes<TLanes, T>
@@ -72,7 +74,8 @@ internal readonly unsafe struct MixtureRoot<TLanes, T>(int components) : IElemen
         var high = -low;
         for (var k = 0; k < components; k++, mean += step, component += MixtureCurve<TLanes, T>.Stride)
         {
-            var line = TLanes.MultiplyAdd(target, one / TLanes.Load(MixtureCurve<TLanes, T>.At(component, MixtureCurve<TLanes, T>.InverseSize)), TLanes.Load(mean));
+            var line = TLanes.MultiplyAdd(target,
+                one / TLanes.Load(MixtureCurve<TLanes, T>.At(component, MixtureCurve<TLanes, T>.InverseSize)), TLanes.Load(mean));
             low = TLanes.Min(low, line);
             high = TLanes.Max(high, line);
         }
@@ -89,7 +92,8 @@ internal readonly unsafe struct MixtureRoot<TLanes, T>(int components) : IElemen
         var residual = point.Logit - search.Target;
         search.Residual = residual;
         // where the map is flat, rounding of the value hides the step, and where it is steep, rounding of x hides the value
-        var small = TLanes.AtLeast(TLanes.Max(one, TLanes.Abs(search.Target)) * TLanes.Number(MixtureLimits.SmallResidual), TLanes.Abs(residual));
+        var small = TLanes.AtLeast(TLanes.Max(one, TLanes.Abs(search.Target)) * TLanes.Number(MixtureLimits.SmallResidual),
+            TLanes.Abs(residual));
         var done = TLanes.Select(small, one, TLanes.Max(search.Close, search.Done));
         // what is no number won't become one
         search.Done = TLanes.Select(TLanes.Same(residual, residual), done, one);
@@ -109,7 +113,8 @@ internal readonly unsafe struct MixtureRoot<TLanes, T>(int components) : IElemen
         good = TLanes.Select(good, TLanes.AtLeast(search.Before * half, TLanes.Abs(newton - x)), good);
         var next = TLanes.Select(good, newton, (low + high) * half);
         var change = TLanes.Abs(next - x);
-        search.Close = TLanes.Select(TLanes.AtLeast(TLanes.Max(one, TLanes.Abs(x)) * TLanes.Number(MixtureLimits.SmallStep), change), one, zero);
+        search.Close = TLanes.Select(TLanes.AtLeast(TLanes.Max(one, TLanes.Abs(x)) * TLanes.Number(MixtureLimits.SmallStep), change), one,
+            zero);
         search.Before = TLanes.Select(good, change, high - low);
         var done = TLanes.Same(search.Done, one);
         search.X = TLanes.Select(done, x, next);

@@ -4,7 +4,8 @@ using System.Runtime.CompilerServices;
 namespace RealNvp.Kernels;
 
 /// <summary>The gradients of the numbers of a bin, from those of y and of log y'.</summary>
-/// <remarks>Notation of <see cref="SplineCurve{TLanes, T}"/>. Each number here is the sum of one term of y, of one sign, and one of log y'.</remarks>
+/// <remarks>Notation of <see cref="SplineCurve{TLanes, T}"/>. Each number here
+/// is the sum of one term of y, of one sign, and one of log y'.</remarks>
 internal struct SplineBinGradients<TLanes, T> where TLanes : struct, ILanes<TLanes, T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     /// <summary>Of the input.</summary>
@@ -27,7 +28,8 @@ internal struct SplineBinGradients<TLanes, T> where TLanes : struct, ILanes<TLan
     /// <param name="inverse">Whether the map is the inverse.</param>
     /// <param name="gradients">The result.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Compute(in SplineCurve<TLanes, T> curve, in SplineBin<TLanes> bin, in TLanes ofValue, in TLanes ofLog, bool inverse, out SplineBinGradients<TLanes, T> gradients)
+    public static void Compute(in SplineCurve<TLanes, T> curve, in SplineBin<TLanes> bin, in TLanes ofValue, in TLanes ofLog, bool inverse,
+        out SplineBinGradients<TLanes, T> gradients)
     {
         Unsafe.SkipInit(out gradients);
         // upstream gradients of y and of log y' at a fixed x
@@ -50,21 +52,25 @@ internal struct SplineBinGradients<TLanes, T> where TLanes : struct, ILanes<TLan
 
     /// <summary>∂ log y'/∂w = near and ∂ log y'/∂x = near + far.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Logs(in SplineCurve<TLanes, T> curve, in TLanes inverseBelow, in TLanes inverseSteepness, in TLanes width, out TLanes near, out TLanes far)
+    private static void Logs(in SplineCurve<TLanes, T> curve, in TLanes inverseBelow, in TLanes inverseSteepness, in TLanes width,
+        out TLanes near, out TLanes far)
     {
         var (t, u, s, l, r) = (curve.At, curve.Rest, curve.Slope, curve.Left, curve.Right);
         var knots = (l + r) * inverseBelow;
         var twice = s + s;
         var bend = twice * inverseBelow * (u - t);
-        var ofNear = TLanes.MultiplyAdd(TLanes.MultiplyAdd(u, twice - l, t * (r - s)), inverseSteepness, TLanes.MultiplyAdd(knots, t, bend));
-        var ofFar = TLanes.MultiplyAdd(TLanes.MultiplyAdd(t, twice - r, u * (l - s)), inverseSteepness, TLanes.MultiplyAdd(knots, u, -bend));
+        var ofNear = TLanes.MultiplyAdd(TLanes.MultiplyAdd(u, twice - l, t * (r - s)), inverseSteepness,
+            TLanes.MultiplyAdd(knots, t, bend));
+        var ofFar = TLanes.MultiplyAdd(TLanes.MultiplyAdd(t, twice - r, u * (l - s)), inverseSteepness,
+            TLanes.MultiplyAdd(knots, u, -bend));
         var scale = TLanes.Number(2) / width;
         near = scale * t * ofNear;
         far = -(scale * u * ofFar);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Widths(in SplineCurve<TLanes, T> curve, in TLanes inverseBelow, in TLanes ofValue, in TLanes nearLog, in TLanes farLog, ref SplineBinGradients<TLanes, T> gradients)
+    private static void Widths(in SplineCurve<TLanes, T> curve, in TLanes inverseBelow, in TLanes ofValue, in TLanes nearLog,
+        in TLanes farLog, ref SplineBinGradients<TLanes, T> gradients)
     {
         var one = TLanes.Number(1);
         var (t, u) = (curve.At, curve.Rest);
@@ -79,7 +85,8 @@ internal struct SplineBinGradients<TLanes, T> where TLanes : struct, ILanes<TLan
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Heights(in SplineCurve<TLanes, T> curve, in TLanes inverseBelow, in TLanes inverseSteepness, in SplineBin<TLanes> bin, in TLanes ofValue, in TLanes ofLog, ref SplineBinGradients<TLanes, T> gradients)
+    private static void Heights(in SplineCurve<TLanes, T> curve, in TLanes inverseBelow, in TLanes inverseSteepness,
+        in SplineBin<TLanes> bin, in TLanes ofValue, in TLanes ofLog, ref SplineBinGradients<TLanes, T> gradients)
     {
         var (t, u) = (curve.At, curve.Rest);
         var (slope, left, right) = (curve.Slope * inverseBelow, curve.Left * inverseBelow, curve.Right * inverseBelow);
@@ -97,8 +104,10 @@ internal struct SplineBinGradients<TLanes, T> where TLanes : struct, ILanes<TLan
 
         var move = ofValue * bin.Y.Size * (tu * inverseBelow);
         var less = twice * inverseBelow;
-        gradients.Left = TLanes.MultiplyAdd(move, TLanes.MultiplyAdd(slope, uu, right * tu), ofLog * TLanes.MultiplyAdd(uu, inverseSteepness, -less)) * curve.LeftRate;
-        gradients.Right = TLanes.MultiplyAdd(-move, TLanes.MultiplyAdd(slope, tt, left * tu), ofLog * TLanes.MultiplyAdd(tt, inverseSteepness, -less)) * curve.RightRate;
+        gradients.Left = TLanes.MultiplyAdd(move, TLanes.MultiplyAdd(slope, uu, right * tu),
+            ofLog * TLanes.MultiplyAdd(uu, inverseSteepness, -less)) * curve.LeftRate;
+        gradients.Right = TLanes.MultiplyAdd(-move, TLanes.MultiplyAdd(slope, tt, left * tu),
+            ofLog * TLanes.MultiplyAdd(tt, inverseSteepness, -less)) * curve.RightRate;
     }
 
     /// <summary>Sets the gradients of parameters to 0 in lanes outside.</summary>

@@ -37,7 +37,8 @@ internal struct SplineCurve<TLanes, T> where TLanes : struct, ILanes<TLanes, T> 
     /// <param name="last">The number of the last bin.</param>
     /// <param name="curve">The result.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Locate(TLanes value, bool inverse, in SplineBin<TLanes> bin, in SplineSearch<TLanes, T> search, bool linear, T last, out SplineCurve<TLanes, T> curve)
+    public static void Locate(TLanes value, bool inverse, in SplineBin<TLanes> bin, in SplineSearch<TLanes, T> search, bool linear, T last,
+        out SplineCurve<TLanes, T> curve)
     {
         Unsafe.SkipInit(out curve);
         var one = TLanes.Number(1);
@@ -100,7 +101,8 @@ internal struct SplineCurve<TLanes, T> where TLanes : struct, ILanes<TLanes, T> 
     public readonly TLanes X(in SplineAxis<TLanes> axis, T high) => From(axis, high, TLanes.Select(IsLast, Rest, At));
 
     private readonly TLanes From(in SplineAxis<TLanes> axis, T high, TLanes part) =>
-        TLanes.Select(IsLast, TLanes.MultiplyAdd(-axis.Size, part, TLanes.Create(high)), axis.Knot + TLanes.MultiplyAdd(axis.Size, part, axis.KnotRest));
+        TLanes.Select(IsLast, TLanes.MultiplyAdd(-axis.Size, part, TLanes.Create(high)), axis.Knot + TLanes.MultiplyAdd(axis.Size, part,
+            axis.KnotRest));
 
     /// <summary>log y'.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

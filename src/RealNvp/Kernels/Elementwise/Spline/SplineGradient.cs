@@ -48,7 +48,8 @@ internal readonly unsafe struct SplineGradient<TLanes, T>(SplineShape shape, boo
         var output = at[5];
         var outputStep = steps[5];
         WriteSizes(scratch, 0, bin.X, bin.Index, gradients.WidthBefore, gradients.WidthHere, gradients.WidthChange, output, outputStep);
-        WriteSizes(scratch, 1, bin.Y, bin.Index, gradients.HeightBefore, gradients.HeightHere, gradients.HeightChange, output + (bins * outputStep), outputStep);
+        WriteSizes(scratch, 1, bin.Y, bin.Index, gradients.HeightBefore, gradients.HeightHere, gradients.HeightChange,
+            output + (bins * outputStep), outputStep);
         WriteDerivatives(bin.Index, gradients.Left, gradients.Right, output + (2 * bins * outputStep), outputStep);
     }
 
@@ -65,7 +66,8 @@ internal readonly unsafe struct SplineGradient<TLanes, T>(SplineShape shape, boo
     /// <param name="output">The gradients of the weights.</param>
     /// <param name="step">From one to the next.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void WriteSizes(T* scratch, int number, in SplineAxis<TLanes> axis, TLanes index, TLanes before, TLanes here, TLanes change, T* output, nint step)
+    private void WriteSizes(T* scratch, int number, in SplineAxis<TLanes> axis, TLanes index, TLanes before, TLanes here, TLanes change,
+        T* output, nint step)
     {
         // the parts of the softmax before the bin, in it and after it
         var part = TLanes.Number(1) / axis.Sum;

@@ -8,7 +8,8 @@ namespace RealNvp.Kernels;
 /// A bin of 0.001 of the interval magnifies the error of its knot a thousandfold, and the knot is a sum of sizes that are up to a
 /// thousand times as large. So all sums here carry what rounding takes from them, at the price of a few additions for each exponential.
 /// </remarks>
-internal readonly unsafe struct SplineSearch<TLanes, T> where TLanes : struct, ILanes<TLanes, T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
+internal readonly unsafe struct SplineSearch<TLanes, T> where TLanes : struct, ILanes<TLanes, T>
+    where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     private readonly int bins;
     private readonly SplineEnds ends;
@@ -43,7 +44,8 @@ internal readonly unsafe struct SplineSearch<TLanes, T> where TLanes : struct, I
 
     public T High { get; }
 
-    /// <summary>Numbers of memory for each lane: for both axes and each bin an exponential, the sum before it, and the rest of the sum.</summary>
+    /// <summary>Numbers of memory for each lane: for both axes and each bin an
+    /// exponential, the sum before it, and the rest of the sum.</summary>
     public int Scratch => 6 * bins;
 
     /// <summary>The bin of each value, from the parameters of a vector of elements.</summary>
@@ -51,7 +53,8 @@ internal readonly unsafe struct SplineSearch<TLanes, T> where TLanes : struct, I
     /// <param name="inverse">Whether they are on the axis of heights.</param>
     /// <param name="parameters">Where the first parameter is.</param>
     /// <param name="step">From one to the next.</param>
-    /// <param name="scratch">Memory, where the exponentials stay: those of the widths and then those of the heights, see <see cref="Exponential"/>.</param>
+    /// <param name="scratch">Memory, where the exponentials stay: those of the
+    /// widths and then those of the heights, see <see cref="Exponential"/>.</param>
     /// <param name="bin">The result.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Run(TLanes value, bool inverse, T* parameters, nint step, T* scratch, out SplineBin<TLanes> bin)
@@ -115,7 +118,8 @@ internal readonly unsafe struct SplineSearch<TLanes, T> where TLanes : struct, I
             left = next;
             next = k < bins - 1 ? TLanes.Load(right + (k * step)) : ends == SplineEnds.Linear ? zero : TLanes.Load(last);
             number += one;
-            var reached = TLanes.AtLeast(value, TLanes.MultiplyAdd(TLanes.Load(own + TLanes.Count), scale, TLanes.MultiplyAdd(number, least, low)));
+            var reached = TLanes.AtLeast(value, TLanes.MultiplyAdd(TLanes.Load(own + TLanes.Count), scale,
+                TLanes.MultiplyAdd(number, least, low)));
             index = TLanes.Select(reached, number, index);
             ownX = TLanes.Select(reached, TLanes.Load(x), ownX);
             beforeX = TLanes.Select(reached, TLanes.Load(x + TLanes.Count), beforeX);

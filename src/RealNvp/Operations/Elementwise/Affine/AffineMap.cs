@@ -5,12 +5,14 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Operations;
 
-/// <summary>y = (x + p·t)·exp(s) + q·t with s = a·tanh(r), or log σ(r + 2) without a; p and q are 0 and 1, or 1 and 0 if the shift comes first.</summary>
+/// <summary>y = (x + p·t)·exp(s) + q·t with s = a·tanh(r), or log σ(r + 2) without
+/// a; p and q are 0 and 1, or 1 and 0 if the shift comes first.</summary>
 /// <param name="shiftFirst">Whether the forward map adds t before it scales.</param>
 /// <param name="weight">a, asked at each call, since a module may replace it; null for a scale by a sigmoid.</param>
 internal sealed class AffineMap(bool shiftFirst, Func<Tensor>? weight) : ElementwiseMap
 {
-    private static readonly Scalar limit = Scalars.Of(AffineForm.MaxLogScale), minusLimit = Scalars.Of(-AffineForm.MaxLogScale), least = Scalars.Of(AffineForm.MinLogit);
+    private static readonly Scalar limit = Scalars.Of(AffineForm.MaxLogScale), minusLimit = Scalars.Of(-AffineForm.MaxLogScale),
+        least = Scalars.Of(AffineForm.MinLogit);
 
     public override int Parameters => 2;
 
@@ -24,12 +26,14 @@ internal sealed class AffineMap(bool shiftFirst, Func<Tensor>? weight) : Element
 
     public override Tensor? Weight => weight?.Invoke();
 
-    public override (Tensor Value, Tensor LogDerivative) Reference(Tensor input, Tensor parameters, Tensor? weight, bool inverse, Tensor? root = null)
+    public override (Tensor Value, Tensor LogDerivative) Reference(Tensor input, Tensor parameters, Tensor? weight, bool inverse,
+        Tensor? root = null)
     {
         using var scope = NewDisposeScope();
         var half = parameters.shape[1] / 2;
         Tensor raw = parameters.narrow(1, 0, half), shift = parameters.narrow(1, half, half);
-        var s = weight is null ? nn.functional.logsigmoid(raw.add(Scalars.Two, Scalars.One).clamp_min(least)) : weight.clamp(minusLimit, limit).mul(raw.tanh());
+        var s = weight is null ? nn.functional.logsigmoid(raw.add(Scalars.Two, Scalars.One).clamp_min(least))
+            : weight.clamp(minusLimit, limit).mul(raw.tanh());
         var log = inverse ? s.neg() : s;
         var scale = log.exp();
         var value = (shiftFirst, inverse) switch

@@ -25,7 +25,8 @@ internal sealed class MixtureMap(int components, string owner) : ElementwiseMap
 
     public override bool InverseIsSearch => true;
 
-    public override (Tensor Value, Tensor LogDerivative) Reference(Tensor input, Tensor parameters, Tensor? weight, bool inverse, Tensor? root = null) =>
+    public override (Tensor Value, Tensor LogDerivative) Reference(Tensor input, Tensor parameters, Tensor? weight, bool inverse,
+        Tensor? root = null) =>
         inverse ? reference.Inverse(input, parameters, root) : reference.Forward(input, parameters);
 
     /// <summary>The root, found in float64 and rounded to the dtype of y.</summary>
@@ -34,7 +35,8 @@ internal sealed class MixtureMap(int components, string owner) : ElementwiseMap
     {
         using var scope = NewDisposeScope();
         var (target, wide) = (y.to(ScalarType.Float64), parameters.to(ScalarType.Float64));
-        Tensor root = empty(y.shape, dtype: ScalarType.Float64, device: y.device), residual = empty(y.shape, dtype: ScalarType.Float64, device: y.device);
+        Tensor root = empty(y.shape, dtype: ScalarType.Float64, device: y.device),
+            residual = empty(y.shape, dtype: ScalarType.Float64, device: y.device);
         var rows = new ElementRows<double>(target);
         rows.Read(target, 1);
         rows.Read(wide, Parameters);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using RealNvp.Internal;
 using RealNvp.Kernels;
 using TorchSharp;
@@ -11,7 +12,8 @@ namespace RealNvp.Operations;
 internal sealed class MixtureReference(int components, string owner)
 {
     private static readonly Scalar lastDigits = Scalars.Of(MixtureLimits.LastDigits);
-    private static readonly Scalar maxSize = Scalars.Of(MixtureLimits.MaxLogSize), sizeRate = Scalars.Of(1 / MixtureLimits.MaxLogSize), maxScale = Scalars.Of(MixtureLimits.MaxLogScale), scaleRate = Scalars.Of(1 / MixtureLimits.MaxLogScale);
+    private static readonly Scalar maxSize = Scalars.Of(MixtureLimits.MaxLogSize), sizeRate = Scalars.Of(1 / MixtureLimits.MaxLogSize),
+        maxScale = Scalars.Of(MixtureLimits.MaxLogScale), scaleRate = Scalars.Of(1 / MixtureLimits.MaxLogScale);
     private static readonly Scalar smallStep = Scalars.Of(MixtureLimits.SmallStep), smallResidual = Scalars.Of(MixtureLimits.SmallResidual);
 
     public int Components => components;
@@ -25,7 +27,8 @@ internal sealed class MixtureReference(int components, string owner)
         using var scope = NewDisposeScope();
         var p = Split(x, parameters);
         var (value, logDerivative) = Logit(x, p);
-        return (scope.MoveToOuter(value.mul(p.LogScale.exp()).add(p.Shift, Scalars.One)), scope.MoveToOuter(logDerivative.add(p.LogScale, Scalars.One)));
+        return (scope.MoveToOuter(value.mul(p.LogScale.exp()).add(p.Shift, Scalars.One)),
+            scope.MoveToOuter(logDerivative.add(p.LogScale, Scalars.One)));
     }
 
     /// <summary>Value and log-derivative of the inverse of each element.</summary>
@@ -58,7 +61,10 @@ internal sealed class MixtureReference(int components, string owner)
     public void CheckResidual(double error)
     {
         if (!(error <= MixtureLimits.MaxResidual))
-            throw new NoInverseException(FormattableString.Invariant($"{owner}.Inverse found no root: the largest residual is {error:G3} of {MixtureLimits.MaxResidual:G1} allowed. Values or parameters may be NaN, infinite or near the largest number of their dtype."));
+            throw new NoInverseException(
+                string.Create(CultureInfo.InvariantCulture,
+                $"{owner}.Inverse found no root: the largest residual is {error:G3} of {MixtureLimits.MaxResidual:G1} allowed. Values " +
+                $"or parameters may be NaN, infinite or near the largest number of their dtype."));
     }
 
     private (Tensor LogWeights, Tensor Means, Tensor LogSizes, Tensor LogScale, Tensor Shift) Split(Tensor x, Tensor parameters)
@@ -70,7 +76,8 @@ internal sealed class MixtureReference(int components, string owner)
     }
 
     /// <summary>logit F(x) and the logarithm of its derivative.</summary>
-    private static (Tensor Value, Tensor LogDerivative) Logit(Tensor x, (Tensor LogWeights, Tensor Means, Tensor LogSizes, Tensor LogScale, Tensor Shift) p)
+    private static (Tensor Value, Tensor LogDerivative) Logit(Tensor x, (Tensor LogWeights, Tensor Means, Tensor LogSizes, Tensor LogScale,
+        Tensor Shift) p)
     {
         var u = x.unsqueeze(1).sub(p.Means).mul(p.LogSizes.neg().exp());
         var below = p.LogWeights.add(nn.functional.logsigmoid(u), Scalars.One);
@@ -109,7 +116,8 @@ internal sealed class MixtureReference(int components, string owner)
             var next = x.where(found, newton.where(good, nextLow.add(nextHigh, Scalars.One).mul(Scalars.Half)));
             var change = next.sub(x).abs();
             // where the map is flat, rounding of the value hides the step, and where it is steep, rounding of x hides the value
-            var foundNow = found.logical_or(change.le(x.abs().clamp_min(Scalars.One).mul(smallStep))).logical_or(residual.abs().le(target.abs().clamp_min(Scalars.One).mul(smallResidual)));
+            var foundNow = found.logical_or(change.le(x.abs().clamp_min(Scalars.One).mul(smallStep))).logical_or(
+                residual.abs().le(target.abs().clamp_min(Scalars.One).mul(smallResidual)));
             var done = RootSearch.Asks(i, x) && foundNow.all().Fetch<bool>();
             found = step.MoveToOuter(foundNow);
             before = step.MoveToOuter(change.where(good, nextHigh.sub(nextLow)));
@@ -121,7 +129,8 @@ internal sealed class MixtureReference(int components, string owner)
             var (value, logDerivative) = Logit(x, p);
             var rest = value.sub(target).abs();
             var exact = rest.mul(logDerivative.neg().exp()).le(x.abs().clamp_min(Scalars.One).mul(lastDigits));
-            CheckResidual(rest.mul(p.LogScale.exp()).div(y.to(float64).abs().clamp_min(Scalars.One)).masked_fill(exact, Scalars.Zero).max().Fetch<double>());
+            CheckResidual(rest.mul(p.LogScale.exp()).div(y.to(float64).abs().clamp_min(Scalars.One)).masked_fill(exact, Scalars.Zero).max()
+                .Fetch<double>());
         }
         return scope.MoveToOuter(x.to(y.dtype));
     }

@@ -15,11 +15,13 @@ internal sealed class SplineMap(SplineShape shape) : ElementwiseMap
     // an exponential of each bin and axis, with what surrounds it
     public override double Cost => 100 * shape.Bins;
 
-    public override (double Forward, double Backward) Grain => (Worth / (2 * shape.Bins * ForwardCost), Worth / (2 * shape.Bins * BackwardCost));
+    public override (double Forward, double Backward) Grain =>
+        (Worth / (2 * shape.Bins * ForwardCost), Worth / (2 * shape.Bins * BackwardCost));
 
     public override bool IsOn => KernelSwitches.Spline;
 
-    public override (Tensor Value, Tensor LogDerivative) Reference(Tensor input, Tensor parameters, Tensor? weight, bool inverse, Tensor? root = null) =>
+    public override (Tensor Value, Tensor LogDerivative) Reference(Tensor input, Tensor parameters, Tensor? weight, bool inverse,
+        Tensor? root = null) =>
         reference.Apply(input, parameters, inverse);
 
     protected override void Run<TLanes, T>(in ElementJob<T> job)

@@ -8,7 +8,8 @@ namespace RealNvp.Operations;
 /// <summary>Splines in plain tensor operations, for all devices and dtypes and for derivatives of gradients.</summary>
 internal sealed class SplineReference(SplineShape shape)
 {
-    private readonly Scalar steepness = Scalars.Of(shape.Steepness), flatness = Scalars.Of(1 / shape.Steepness), minDerivative = Scalars.Of(shape.MinDerivative);
+    private readonly Scalar steepness = Scalars.Of(shape.Steepness), flatness = Scalars.Of(1 / shape.Steepness),
+        minDerivative = Scalars.Of(shape.MinDerivative);
     private static readonly Scalar smallest = Scalars.Of(1e-30);
     private readonly Scalar low = Scalars.Of(shape.Low), high = Scalars.Of(shape.High), period = Scalars.Of(shape.High - shape.Low);
     private readonly Scalar binFloor = Scalars.Of((shape.High - shape.Low) * shape.MinBinSize);
@@ -48,7 +49,8 @@ internal sealed class SplineReference(SplineShape shape)
         return input.where(within, input.sub(low).remainder(period).add(low, Scalars.One));
     }
 
-    /// <summary>The bin that each value lies in: its corner, its sizes and the derivatives at its two knots, each of the shape of the values.</summary>
+    /// <summary>The bin that each value lies in: its corner, its sizes and the
+    /// derivatives at its two knots, each of the shape of the values.</summary>
     private (Tensor X, Tensor Width, Tensor Y, Tensor Height, Tensor Left, Tensor Right) Bin(Tensor inside, Tensor parameters, bool inverse)
     {
         // (N, P, C, ...)
@@ -69,14 +71,16 @@ internal sealed class SplineReference(SplineShape shape)
         var sizes = weights.softmax(1).mul(binShare).add(binFloor, Scalars.One);
         var edge = zeros_like(sizes.narrow(1, 0, 1));
         // the upper edge is itself, and not a sum with its rounding
-        var knots = cat([edge.add(low, Scalars.One), sizes.narrow(1, 0, shape.Bins - 1).cumsum(1).add(low, Scalars.One), edge.add(high, Scalars.One)], 1);
+        var knots = cat([edge.add(low, Scalars.One), sizes.narrow(1, 0, shape.Bins - 1).cumsum(1).add(low, Scalars.One),
+            edge.add(high, Scalars.One)], 1);
         return (knots, knots.narrow(1, 1, shape.Bins).sub(knots.narrow(1, 0, shape.Bins)));
     }
 
     private Tensor DerivativesOf(Tensor all)
     {
         // log(1 + exp(x)) in the form that is exact on both sides
-        var free = nn.functional.logsigmoid(all.narrow(1, 2 * shape.Bins, shape.Derivatives).mul(steepness).neg()).neg().mul(flatness).add(minDerivative, Scalars.One);
+        var free = nn.functional.logsigmoid(all.narrow(1, 2 * shape.Bins, shape.Derivatives).mul(steepness).neg()).neg().mul(flatness).add(
+            minDerivative, Scalars.One);
         if (shape.Ends == SplineEnds.Box) return free;
         if (shape.Ends == SplineEnds.Circular) return cat([free, free.narrow(1, 0, 1)], 1);
         var one = ones_like(all.narrow(1, 0, 1));
@@ -84,7 +88,8 @@ internal sealed class SplineReference(SplineShape shape)
     }
 
     /// <summary>Equations 4 and 5.</summary>
-    private static (Tensor Value, Tensor LogDerivative) Quotient(Tensor x, (Tensor X, Tensor Width, Tensor Y, Tensor Height, Tensor Left, Tensor Right) bin)
+    private static (Tensor Value, Tensor LogDerivative) Quotient(Tensor x, (Tensor X, Tensor Width, Tensor Y, Tensor Height, Tensor Left,
+        Tensor Right) bin)
     {
         var theta = Unit(x.sub(bin.X).div(bin.Width));
         var slope = bin.Height.div(bin.Width);
@@ -95,7 +100,8 @@ internal sealed class SplineReference(SplineShape shape)
     }
 
     /// <summary>Equations 6 to 8, with y measured in heights.</summary>
-    private static (Tensor Value, Tensor LogDerivative) Root(Tensor y, (Tensor X, Tensor Width, Tensor Y, Tensor Height, Tensor Left, Tensor Right) bin)
+    private static (Tensor Value, Tensor LogDerivative) Root(Tensor y, (Tensor X, Tensor Width, Tensor Y, Tensor Height, Tensor Left,
+        Tensor Right) bin)
     {
         var slope = bin.Height.div(bin.Width);
         var eta = y.sub(bin.Y).div(bin.Height);
@@ -107,7 +113,8 @@ internal sealed class SplineReference(SplineShape shape)
         // the sum of two numbers of one sign, on either side; where b < 0, a > s > 0
         var positive = b.ge(Scalars.Zero);
         var one = ones_like(b);
-        var theta = Unit(slope.mul(eta).mul(Scalars.Two).div(b.add(root, Scalars.One).where(positive, one)).where(positive, root.sub(b).div(a.mul(Scalars.Two).where(positive.logical_not(), one))));
+        var theta = Unit(slope.mul(eta).mul(Scalars.Two).div(b.add(root, Scalars.One).where(positive, one)).where(positive,
+            root.sub(b).div(a.mul(Scalars.Two).where(positive.logical_not(), one))));
         var both = theta.mul(theta.neg().add(Scalars.One, Scalars.One));
         var below = slope.add(bend.mul(both), Scalars.One);
         return (bin.X.add(bin.Width.mul(theta), Scalars.One), LogDerivative(theta, both, slope, below, bin.Left, bin.Right).neg());
@@ -123,7 +130,8 @@ internal sealed class SplineReference(SplineShape shape)
     private static Tensor LogDerivative(Tensor theta, Tensor both, Tensor slope, Tensor below, Tensor left, Tensor right)
     {
         var rest = theta.neg().add(Scalars.One, Scalars.One);
-        var above = right.mul(theta).mul(theta).add(slope.mul(both).mul(Scalars.Two), Scalars.One).add(left.mul(rest).mul(rest), Scalars.One);
+        var above = right.mul(theta).mul(theta).add(slope.mul(both).mul(Scalars.Two), Scalars.One).add(left.mul(rest).mul(rest),
+            Scalars.One);
         return above.log().add(slope.div(below).log().mul(Scalars.Two), Scalars.One);
     }
 }
