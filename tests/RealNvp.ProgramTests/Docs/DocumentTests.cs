@@ -8,7 +8,13 @@ namespace RealNvp.Tests.Docs;
 [Collection("Console")]
 public partial class DocumentTests
 {
-    public static TheoryData<string> Documents => [.. DocumentProgram.All.Where(d => d != "README.md")];
+    public static TheoryData<string> Documents => [.. DocumentProgram.All.Where(d => d is not ("README.md" or PackageReadme))];
+
+    // its code is nearly the readme's; the test of the packed package runs it
+    private const string PackageReadme = "src/RealNvp/PACKAGE.md";
+
+    [Fact]
+    public void The_code_of_the_packages_readme_compiles() => DocumentProgram.Compile(PackageReadme).EntryPoint.Should().NotBeNull();
 
     [Theory, MemberData(nameof(Documents))]
     public async Task The_code_of_each_document_runs(string document) => await DocumentProgram.RunAsync(document);
