@@ -5,7 +5,7 @@ public static class Metrics
 {
     /// <summary>The area under the ROC curve: the chance that an anomaly scores higher than a normal row; a tie counts half.</summary>
     /// <param name="scores">One score a row.</param>
-    /// <param name="anomalies">True where the row is an anomaly; as long as <paramref name="scores"/>, both kinds present.</param>
+    /// <param name="anomalies">True if the row is an anomaly; as long as <paramref name="scores"/>, both kinds present.</param>
     public static double RocAuc(IReadOnlyList<double> scores, IReadOnlyList<bool> anomalies)
     {
         double above = 0, normal = 0, anomalous = 0;
@@ -20,7 +20,7 @@ public static class Metrics
 
     /// <summary>The average precision: the precision at each threshold, weighted by the recall that is gained there.</summary>
     /// <param name="scores">One score a row.</param>
-    /// <param name="anomalies">True where the row is an anomaly; as long as <paramref name="scores"/>, at least one.</param>
+    /// <param name="anomalies">True if the row is an anomaly; as long as <paramref name="scores"/>, at least one.</param>
     public static double AveragePrecision(IReadOnlyList<double> scores, IReadOnlyList<bool> anomalies)
     {
         double sum = 0, found = 0, seen = 0;

@@ -9,7 +9,7 @@ internal static class Ranking
     /// <param name="lines">The line of each row in its file.</param>
     /// <param name="scores">-log p(x).</param>
     /// <param name="isAnomaly">One a row, or empty.</param>
-    /// <param name="deviations">The features of a row in standard deviations; null where they are not known.</param>
+    /// <param name="deviations">The features of a row in standard deviations; null if they are not known.</param>
     public static void Report(IReadOnlyList<int> lines, double[] scores, bool[] isAnomaly,
         Func<int, IEnumerable<(string Name, double Z)>>? deviations)
     {

@@ -30,7 +30,7 @@ internal sealed record TableFile(IReadOnlyList<string> Columns, IReadOnlyList<do
         SafeTensors.Save(path, file.Tensors, new Dictionary<string, string>(file.Metadata) { [Key] = JsonSerializer.Serialize(this) });
     }
 
-    /// <summary>Reads a model and its table; null where the file holds a model alone.</summary>
+    /// <summary>Reads a model and its table; null if the file holds a model alone.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is damaged, or its model is none of tables.</exception>
     public static (FlowModel Model, TableFile? Table) Load(string path, Device device)

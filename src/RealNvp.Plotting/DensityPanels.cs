@@ -43,7 +43,7 @@ public sealed class DensityPanels : Picture
     /// <summary>Makes the picture from a density that is given as a function, such as <c>flow.LogProb</c>.</summary>
     /// <param name="data">The data, shape (N, 2), N at least 1. At most 20,000 points are drawn.</param>
     /// <param name="logDensity">
-    /// Gives the log-density, shape (K), of points of shape (K, 2), which have the dtype (float32 where that is an integer) and
+    /// Gives the log-density, shape (K), of points of shape (K, 2), which have the dtype (float32 if that is an integer) and
     /// the device of <paramref name="data"/>. It is called at once, without gradients, with at most 16,384 points a call; it must
     /// not dispose its argument. Its result is disposed here.
     /// </param>

@@ -6,7 +6,7 @@ public sealed record DensityPanelsOptions
     /// <summary>The part of the plane that every panel shows. Default: -4 to 4 in both directions.</summary>
     public PlotBox Box { get; init; } = PlotBox.Square(4);
 
-    /// <summary>The number of cells of the density in each direction, 2 to 2000, where it is given as a function. Default 200.</summary>
+    /// <summary>The number of cells of the density in each direction, 2 to 2000, if it is given as a function. Default 200.</summary>
     public int Resolution { get; init; } = 200;
 
     /// <summary>A title above all panels, or null.</summary>

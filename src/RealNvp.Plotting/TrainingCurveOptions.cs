@@ -18,7 +18,7 @@ public sealed record TrainingCurveOptions
     /// <summary>The name of the validation series in the legend. Default "validation".</summary>
     public string ValidationLabel { get; init; } = "validation";
 
-    /// <summary>True where a lower value is better, as for a loss; false for a log-likelihood. Default true.</summary>
+    /// <summary>True if a lower value is better, as for a loss; false for a log-likelihood. Default true.</summary>
     public bool LowerIsBetter { get; init; } = true;
 
     /// <summary>The width of the picture in pixels, at least 200. Default 900.</summary>

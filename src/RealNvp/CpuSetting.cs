@@ -2,7 +2,7 @@ namespace RealNvp;
 
 /// <summary>One setting of <see cref="CpuTuning"/>.</summary>
 /// <param name="IsOn">Whether it holds now.</param>
-/// <param name="Reason">Why it does not; empty where it does.</param>
+/// <param name="Reason">Why it does not; empty if it does.</param>
 public readonly record struct CpuSetting(bool IsOn, string Reason)
 {
     internal static CpuSetting On { get; } = new(true, "");

@@ -24,7 +24,7 @@ public sealed record Evaluation
     /// of the support, or their density is below what the dtype can hold.</summary>
     public long FiniteCount { get; init; }
 
-    /// <summary>The mean of log p(x) in nats over the examples where it is finite; NaN if there is none.</summary>
+    /// <summary>The mean of log p(x) in nats over the examples if it is finite; NaN if there is none.</summary>
     public double FiniteMeanLogProb { get; init; }
 
     /// <summary>

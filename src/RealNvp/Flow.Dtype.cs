@@ -22,7 +22,7 @@ public partial class Flow
     // data that the flow made, in the dtype that the caller asked for
     private static Tensor OutDtype(Tensor x, ScalarType? dtype) => dtype is { } wanted && x.dtype != wanted ? x.to(wanted) : x;
 
-    // x of the inverse pass comes in this dtype where the first layer converts; rounded only at the end otherwise
+    // x of the inverse pass comes in this dtype if the first layer converts; rounded only at the end otherwise
     private PassState.Scope Wanted(ScalarType? dtype)
     {
         if (dtype is { } wanted && !TorchBackend.IsPrecise(wanted))

@@ -8,7 +8,7 @@ public partial class Flow
     private ScalarType? conditionerDtype;
 
     /// <summary>
-    /// What the built-in conditioners compute in where weights and data are float32: <c>ScalarType.BFloat16</c>, or null, the default, for
+    /// What the built-in conditioners compute in if weights and data are float32: <c>ScalarType.BFloat16</c>, or null, the default, for
     /// float32 too. Tensor cores of a GPU multiply bfloat16 several times as fast; a CPU gains only where it has instructions for it.
     /// </summary>
     /// <remarks>

@@ -62,7 +62,7 @@ public partial class Flow
     /// The log-probability is that of the same pass, log p(x) = log p_Z(z) - log|det ∂f⁻¹/∂z|,
     /// and is differentiable too. <see cref="VariationalInference"/> has losses made of this.
     /// </remarks>
-    /// <param name="count">N, the number of examples, for each context where there are contexts; 0 or more.</param>
+    /// <param name="count">N, the number of examples, for each context if there are contexts; 0 or more.</param>
     /// <param name="context">(M, C) for a conditional flow.</param>
     /// <param name="seed">Makes the result repeatable; null draws from torch's generator.</param>
     /// <returns>
@@ -185,7 +185,7 @@ public partial class Flow
         using var scope = NewDisposeScope();
         var leaf = x.detach().requires_grad_(true);
         var logProb = LogProbOf(GetName(), leaf, Features(context?.detach(), leaf.dtype, GetName())).sum();
-        // backward with inputs leaves the gradients of the weights alone, and unlike autograd.grad it throws where something fails
+        // backward with inputs leaves the gradients of the weights alone, and unlike autograd.grad it throws if something fails
         if (logProb.requires_grad) autograd.backward([logProb], inputs: [leaf]);
         return scope.MoveToOuter(leaf.grad ?? zeros_like(leaf));
     }

@@ -47,7 +47,7 @@ public partial class Flow
     /// <exception cref="ObjectDisposedException">The flow or a part of it is disposed.</exception>
     public void LoadWeights(Stream stream) => LoadState(() => SafeTensorsReader.Of(stream));
 
-    /// <summary>Writes the state, and the options too where there are some.</summary>
+    /// <summary>Writes the state, and the options too if there are some.</summary>
     private protected void SaveState(SafeTensorsTarget target)
     {
         using var scope = NewDisposeScope();

@@ -24,7 +24,7 @@ namespace RealNvp;
 /// <c>log_prob</c> and <c>rsample</c> are differentiable with respect to the weights always.</para>
 /// </remarks>
 [Describing.TypeFormatterSource(typeof(Describing.HtmlFormatterSource))]
-public partial class Flow : nn.Module
+public partial class Flow : nn.Module, IDescribed
 {
     private readonly Bijection bijection;
     private readonly Density base_density;
@@ -35,7 +35,7 @@ public partial class Flow : nn.Module
     /// <param name="bijection">The map from data to latents.</param>
     /// <param name="baseDensity">The density of the latents; null for a standard normal.</param>
     /// <param name="contextEncoder">Turns contexts of another form than (N, C),
-    /// such as labels, into vectors; null where they are vectors.</param>
+    /// such as labels, into vectors; null if they are vectors.</param>
     /// <exception cref="ArgumentException">The shapes or the context sizes do not fit.</exception>
     public Flow(EventShape inputShape, Bijection bijection, Density? baseDensity = null, ContextEncoder? contextEncoder = null)
         : this(nameof(Flow), inputShape, bijection, baseDensity, contextEncoder) { }
@@ -94,20 +94,20 @@ public partial class Flow : nn.Module
     /// <summary>The shape of one latent z.</summary>
     public EventShape LatentShape { get; }
 
-    /// <summary>The number of context features C that bijection and base density take; 0 where the flow is not conditional.</summary>
+    /// <summary>The number of context features C that bijection and base density take; 0 if the flow is not conditional.</summary>
     public long ContextSize { get; }
 
     /// <summary>The shape of one context: [C], or what the encoder takes, such
-    /// as [] for a label; null where the flow is not conditional.</summary>
+    /// as [] for a label; null if the flow is not conditional.</summary>
     public EventShape? ContextShape =>
         context_encoder?.ContextShape ?? (ContextSize > 0 ? (EventShape?)EventShape.Create(ContextSize) : null);
 
     /// <summary>
-    /// True where the flow dequantizes integers: LogProb then is, on average over the noise, a
-    /// lower bound of log P(x), and BitsPerDim an upper bound. False where they are exact.
+    /// True if the flow dequantizes integers: LogProb then is, on average over the noise, a
+    /// lower bound of log P(x), and BitsPerDim an upper bound. False if they are exact.
     /// </summary>
     public bool IsBound { get; }
 
-    /// <summary>What turns contexts into vectors (N, C); null where they are vectors.</summary>
+    /// <summary>What turns contexts into vectors (N, C); null if they are vectors.</summary>
     public ContextEncoder? ContextEncoder => context_encoder;
 }

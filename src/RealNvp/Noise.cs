@@ -12,7 +12,7 @@ namespace RealNvp;
 /// <para>In TorchSharp 0.107 every <see cref="Generator"/> is one of the CPU, whatever device it was made for, and a CUDA kernel
 /// refuses it. With a generator, these methods draw on the CPU and copy to the device from pinned memory, without waiting: a seed
 /// gives the same numbers on every device. Without one they draw on the device, from torch's own generator there.</para>
-/// <para>Unlike <c>torch.rand</c>, they throw an ordinary exception where memory does not suffice.</para>
+/// <para>Unlike <c>torch.rand</c>, they throw an ordinary exception if memory does not suffice.</para>
 /// </remarks>
 public static class Noise
 {
@@ -50,7 +50,7 @@ public static class Noise
         using var gradients = no_grad();
         try
         {
-            // unlike rand, randn throws where it fails
+            // unlike rand, randn throws if it fails
             var drawn = spread == 1
                 ? randn(size, dtype: dtype, device: Source(device, generator), generator: generator)
                 : empty(size, dtype: dtype, device: Source(device, generator)).normal_(0, spread, generator);
@@ -62,7 +62,7 @@ public static class Noise
     /// <summary>The numbers 0 to count − 1 in random order: int64, on the CPU. The caller disposes them.</summary>
     internal static Tensor Permutation(long count, Generator generator)
     {
-        // randperm gives a bad handle where it fails, so what it needs is asked for before
+        // randperm gives a bad handle when it fails, so what it needs is asked for before
         empty(count, ScalarType.Int64, CPU).Dispose();
         return randperm(count, generator: generator, dtype: ScalarType.Int64, device: CPU);
     }

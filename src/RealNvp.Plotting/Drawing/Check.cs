@@ -47,7 +47,7 @@ internal static class Check
         return tensor.detach().to(ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
     }
 
-    /// <summary>Throws where a number is NaN, or infinite unless <paramref name="infinite"/> allows it.</summary>
+    /// <summary>Throws if a number is NaN, or infinite unless <paramref name="infinite"/> allows it.</summary>
     public static void Finite(double[] numbers, string name, Func<double, bool>? infinite = null)
     {
         var (count, first) = (0L, -1L);

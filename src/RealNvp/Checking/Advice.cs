@@ -1,6 +1,6 @@
 namespace RealNvp.Checking;
 
-/// <summary>What to look at first where a law is broken.</summary>
+/// <summary>What to look at first if a law is broken.</summary>
 internal static class Advice
 {
     public static string For(FlowLaw law) => law switch

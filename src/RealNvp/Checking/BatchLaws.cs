@@ -139,7 +139,7 @@ internal sealed class BatchLaws(Subject subject, Recorder recorder, Probes probe
             FormattableString.Invariant($"Other contexts change the result by {change:G3} at most, which rounding could do."));
     }
 
-    /// <summary>Whether something happens with the present parameters or, where it is expected, with others.</summary>
+    /// <summary>Whether something happens with the present parameters or, if it is expected, with others.</summary>
     private bool Anywhere(bool expected, Func<bool> happens)
     {
         if (happens()) return true;

@@ -30,7 +30,7 @@ internal static class Derivatives
     /// </summary>
     /// <param name="map">(n, ...) to (n, ...), without gradients, in float64.</param>
     /// <param name="example">One example, without batch dimension.</param>
-    /// <param name="most">The largest batch: 1 where the place in the batch matters, as for noise from a seed.</param>
+    /// <param name="most">The largest batch: 1 if the place in the batch matters, as for noise from a seed.</param>
     /// <param name="found">What is to be confirmed: at a wrong value all steps are tried.</param>
     /// <param name="target">An error that is small enough.</param>
     public static (double LogDet, double Error) NumericalLogDet(Func<Tensor, Tensor> map, Tensor example, long most, double found,
@@ -100,7 +100,7 @@ internal static class Derivatives
         return best;
     }
 
-    /// <summary>log|det| in float64; minus infinity where the matrix is singular.</summary>
+    /// <summary>log|det| in float64; minus infinity if the matrix is singular.</summary>
     public static double LogAbsDet(Tensor jacobian)
     {
         using var scope = NewDisposeScope();

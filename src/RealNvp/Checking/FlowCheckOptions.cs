@@ -38,7 +38,7 @@ public sealed record FlowCheckOptions
     public IReadOnlyList<double> Points { get; init; } = [];
 
     /// <summary>
-    /// Checks Inverse at latents that are drawn, and not only at Forward's results. False where z fills only a part of the space, as
+    /// Checks Inverse at latents that are drawn, and not only at Forward's results. False if z fills only a part of the space, as
     /// behind a sigmoid.
     /// </summary>
     public bool DrawLatents { get; init; } = true;

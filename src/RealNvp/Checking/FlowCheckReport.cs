@@ -20,13 +20,13 @@ public sealed class FlowCheckReport
     /// <summary>The checks that failed.</summary>
     public IEnumerable<FlowCheckResult> Failures => Results.Where(r => !r.Passed);
 
-    /// <summary>True where no law is broken.</summary>
+    /// <summary>True if no law is broken.</summary>
     public bool Passed => !Failures.Any();
 
     /// <summary>The time that it took.</summary>
     public TimeSpan Elapsed { get; }
 
-    /// <summary>Does nothing where all laws hold.</summary>
+    /// <summary>Does nothing if all laws hold.</summary>
     /// <returns>This report.</returns>
     /// <exception cref="FlowCheckException">A law is broken; the message is <see cref="ToString"/>.</exception>
     public FlowCheckReport ThrowIfFailed() => Passed ? this : throw new FlowCheckException(this);

@@ -5,12 +5,12 @@ namespace RealNvp.Checking;
 
 /// <summary>One check: a law, on one kind of input, in one dtype.</summary>
 /// <param name="Law">The law.</param>
-/// <param name="Input">The input, such as "x: zeros" or "z: extremes (±10000)", and the parameter where there is one.</param>
+/// <param name="Input">The input, such as "x: zeros" or "z: extremes (±10000)", and the parameter if there is one.</param>
 /// <param name="Dtype">float64 or float32.</param>
 /// <param name="Outcome">How it ended.</param>
-/// <param name="Error">By how much the law is broken; NaN where a call threw, 0 or 1 where the law is a yes or no.</param>
+/// <param name="Error">By how much the law is broken; NaN if a call threw, 0 or 1 if the law is a yes or no.</param>
 /// <param name="Tolerance">The largest error that passes, with the allowance for rounding at this input.</param>
-/// <param name="Detail">What was found and what was expected; empty where the law holds.</param>
+/// <param name="Detail">What was found and what was expected; empty if the law holds.</param>
 public sealed record FlowCheckResult(FlowLaw Law, string Input, ScalarType Dtype, FlowCheckOutcome Outcome, double Error, double Tolerance,
     string Detail)
 {

@@ -34,7 +34,7 @@ internal abstract class Laws(Subject subject, Recorder recorder)
         }
     }
 
-    /// <summary>The largest difference; NaN where a value is NaN or shapes differ.</summary>
+    /// <summary>The largest difference; NaN if a value is NaN or shapes differ.</summary>
     protected static double Difference(Tensor a, Tensor b)
     {
         if (!a.shape.AsSpan().SequenceEqual(b.shape)) return double.NaN;
@@ -49,7 +49,7 @@ internal abstract class Laws(Subject subject, Recorder recorder)
     /// <summary>The circles of z.</summary>
     protected IReadOnlyList<Circle> LatentCircles => Layer.CirclesThrough(Layer.CircularFeatures);
 
-    /// <summary>The largest difference, on a circle the shorter way round; NaN where a value is NaN or shapes differ.</summary>
+    /// <summary>The largest difference, on a circle the shorter way round; NaN if a value is NaN or shapes differ.</summary>
     protected static double Difference(Tensor a, Tensor b, IReadOnlyList<Circle> circles)
     {
         if (circles.Count == 0 || a.numel() == 0 || !a.shape.AsSpan().SequenceEqual(b.shape)) return Difference(a, b);

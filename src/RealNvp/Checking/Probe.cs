@@ -6,12 +6,12 @@ namespace RealNvp.Checking;
 
 /// <summary>Inputs of one kind for one direction, in float64 with values that float32 holds too.</summary>
 /// <param name="Name">What failures call it.</param>
-/// <param name="Inverse">True where the inputs are latents.</param>
+/// <param name="Inverse">True if the inputs are latents.</param>
 /// <param name="Input">(n, ...).</param>
 /// <param name="Context">(n, C), or null.</param>
 /// <param name="Ordinary">False for extremes and points, where a check may end inconclusive.</param>
 /// <param name="Rows">The examples whose Jacobians are computed.</param>
-/// <param name="Differences">False where central differences would leave the domain.</param>
+/// <param name="Differences">False if central differences would leave the domain.</param>
 internal sealed record Probe(string Name, bool Inverse, Tensor Input, Tensor? Context, bool Ordinary, int[] Rows, bool Differences = true)
 {
     /// <summary>log|det| of the numerical Jacobian and its error, by row; computed once, in float64.</summary>
@@ -49,7 +49,7 @@ internal sealed class Probes(Subject subject, EventShape shape, Tensor? sample) 
         return Rounded(double.IsFinite(high) ? normal.abs().neg().add(Scalars.Of(high), Scalars.One) : normal);
     }
 
-    /// <summary>A context (n, C): the caller's rows in turn, or normal numbers; null where the layer takes none.</summary>
+    /// <summary>A context (n, C): the caller's rows in turn, or normal numbers; null if the layer takes none.</summary>
     public Tensor? DrawContext(long count)
     {
         if (subject.Layer.ContextSize == 0) return null;

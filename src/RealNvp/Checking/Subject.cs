@@ -104,7 +104,7 @@ internal sealed class Subject : IDisposable
             if (!buffersOnly || tensor is not TorchSharp.Modules.Parameter) tensor.copy_(snapshot[name]);
     }
 
-    /// <summary>The first parameter or buffer that differs from the snapshot; null where none does.</summary>
+    /// <summary>The first parameter or buffer that differs from the snapshot; null if none does.</summary>
     public string? FirstChange(Dictionary<string, Tensor> snapshot)
     {
         using var scope = NewDisposeScope();

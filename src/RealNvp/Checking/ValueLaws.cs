@@ -22,7 +22,7 @@ internal sealed class ValueLaws(Subject subject, Recorder recorder, EventShape s
     /// <summary>A numerical log-det whose error is below this share of it says something.</summary>
     private const double SettledShare = 1e-5;
 
-    /// <summary>Checks one probe; false where its shapes are wrong or a call threw.</summary>
+    /// <summary>Checks one probe; false if its shapes are wrong or a call threw.</summary>
     public bool Check(Probe probe)
     {
         using var all = NewDisposeScope();

@@ -85,7 +85,7 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws, IM
         return scope.MoveToOuter(y);
     }
 
-    /// <summary>relu of <see cref="forward"/>, as one kernel where there is one for the input.</summary>
+    /// <summary>relu of <see cref="forward"/>, as one kernel if there is one for the input.</summary>
     internal Tensor Relu(Tensor input)
     {
         var current = training && input.shape[0] > 0;
@@ -98,7 +98,7 @@ public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws, IM
         return scope.MoveToOuter(result[0]);
     }
 
-    /// <summary>A 3×3 convolution of <see cref="Relu"/>, as one node of the graph; null where there is none for it.</summary>
+    /// <summary>A 3×3 convolution of <see cref="Relu"/>, as one node of the graph; null if there is none for it.</summary>
     internal Tensor? ReluConvolution(Tensor input, Tensor kernel, Tensor? kernelBias)
     {
         if (!training || input.shape[0] == 0 || !NormalizesBatch(input) || !IsDifferentiable(input)

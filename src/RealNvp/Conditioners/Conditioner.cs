@@ -4,7 +4,7 @@ namespace RealNvp;
 
 /// <summary>A network that gives a bijection its parameters: θ = g(kept part of x, context).</summary>
 /// <remarks>
-/// Derive from this class for a conditional network; any <c>nn.Module&lt;Tensor, Tensor&gt;</c> serves where no context is used.
+/// Derive from this class for a conditional network; any <c>nn.Module&lt;Tensor, Tensor&gt;</c> serves if no context is used.
 /// Let the last layer start at zero, so that a new flow starts as the identity.
 /// </remarks>
 public abstract class Conditioner : nn.Module<Tensor, Tensor?, Tensor>, INetworkShapes
@@ -18,7 +18,7 @@ public abstract class Conditioner : nn.Module<Tensor, Tensor?, Tensor>, INetwork
         ContextSize = contextSize;
     }
 
-    /// <summary>The number of context features C that it needs; 0 where it takes none.</summary>
+    /// <summary>The number of context features C that it needs; 0 if it takes none.</summary>
     public long ContextSize { get; }
 
     /// <inheritdoc/>

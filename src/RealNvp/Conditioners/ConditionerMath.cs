@@ -7,7 +7,7 @@ namespace RealNvp;
 /// <summary>A part of a built-in conditioner that can compute in fewer digits than its weights have.</summary>
 internal interface IHasComputeDtype
 {
-    /// <summary>What to compute in where inputs are float32; null for the dtype of the input.</summary>
+    /// <summary>What to compute in if inputs are float32; null for the dtype of the input.</summary>
     ScalarType? ComputeDtype { get; set; }
 }
 

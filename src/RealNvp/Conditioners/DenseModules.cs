@@ -14,9 +14,9 @@ internal interface IDenseNetwork
 
 /// <summary>The modules that hold the weights of a network. It owns none of them.</summary>
 /// <param name="program">What the network computes.</param>
-/// <param name="context">What brings the context in, without a bias; null where there is none.</param>
+/// <param name="context">What brings the context in, without a bias; null if there is none.</param>
 /// <param name="layers">The layers, each with a bias.</param>
-/// <param name="masks">The mask of each layer's weight; empty where there are none.</param>
+/// <param name="masks">The mask of each layer's weight; empty if there are none.</param>
 /// <param name="limit">What the network sees of its input and of its context: see <see cref="InputLimit"/>; null for all of them.</param>
 internal sealed class DenseModules(DenseProgram program, Linear? context, Linear[] layers, Constant[] masks, double? limit = null)
 {
@@ -25,7 +25,7 @@ internal sealed class DenseModules(DenseProgram program, Linear? context, Linear
     /// <summary>The limit of what the network sees, or null. Its program begins behind it.</summary>
     public double? Limit { get; } = limit;
 
-    /// <summary>What the network computes in where inputs are float32; null for the dtype of the input, as kernels do.</summary>
+    /// <summary>What the network computes in if inputs are float32; null for the dtype of the input, as kernels do.</summary>
     public ScalarType? ComputeDtype { get; set; }
 
     /// <summary>Whether the network takes the context that is there.</summary>

@@ -116,7 +116,7 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
     /// <summary>
     /// Computes features one after the other, in the order, for the rows of <paramref name="like"/> (N, D). <paramref name="next"/>
     /// gets the feature's index and its parameters (N, P), and returns the feature (N, 1), on which later parameters depend, and
-    /// its log-derivative or null where that is 0. Each hidden unit is computed once, from the units that it sees.
+    /// its log-derivative or null if that is 0. Each hidden unit is computed once, from the units that it sees.
     /// </summary>
     /// <returns>All features (N, D), each at its own index, and the sum of
     /// the log-derivatives (N) or null. The caller disposes both.</returns>
@@ -189,7 +189,7 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
     }
 
     /// <summary>The inverse of an affine map of all features, one after the other,
-    /// in a kernel; null where none serves. The caller disposes both.</summary>
+    /// in a kernel; null if none serves. The caller disposes both.</summary>
     internal (Tensor Value, Tensor? LogDet)? InverseAffine(Tensor z, Tensor? context, AffineTransformer affine)
     {
         using var scope = NewDisposeScope();
@@ -265,7 +265,7 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
         return positions;
     }
 
-    /// <summary>A matrix that grows by columns: in place where no gradient is wanted, a new one each time where it is.</summary>
+    /// <summary>A matrix that grows by columns: in place if no gradient is wanted, a new one each time where it is.</summary>
     private sealed class Columns
     {
         private readonly Tensor? buffer;

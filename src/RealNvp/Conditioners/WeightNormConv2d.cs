@@ -10,7 +10,7 @@ namespace RealNvp;
 /// (Salimans and Kingma, arXiv 1602.07868; Real NVP, section 3.7).
 /// </summary>
 /// <remarks>State-dict keys as in PyTorch: <c>weight_g</c> (O, 1, 1, 1),
-/// <c>weight_v</c> (O, I, k, k), <c>bias</c> (O) where there is one.</remarks>
+/// <c>weight_v</c> (O, I, k, k), <c>bias</c> (O) if there is one.</remarks>
 public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>, IHasComputeDtype
 {
     private readonly TorchSharp.Modules.Parameter weight_g, weight_v;
@@ -50,7 +50,7 @@ public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>, IHasComputeDty
 
     ScalarType? IHasComputeDtype.ComputeDtype { get => compute; set => compute = value; }
 
-    /// <summary>Convolves relu of what a normalization makes of (N, I, H, W), or of the input itself where it is null.</summary>
+    /// <summary>Convolves relu of what a normalization makes of (N, I, H, W), or of the input itself if it is null.</summary>
     internal Tensor AfterRelu(ChannelBatchNorm? norm, Tensor input)
     {
         using var scope = NewDisposeScope();

@@ -9,7 +9,7 @@ namespace RealNvp;
 /// from bending the flow (Jaini et al., arXiv 1907.04481; Alexanderson and Henter, arXiv 2008.12252).
 /// </summary>
 /// <remarks>
-/// ν = exp(log_degrees) is learned for each element where asked for, and stays in 0.5 ... 10⁴. State-dict key:
+/// ν = exp(log_degrees) is learned for each element if asked for, and stays in 0.5 ... 10⁴. State-dict key:
 /// <c>log_degrees</c> (D), a weight or a buffer. Samples have gradients to ν. A temperature scales them.
 /// </remarks>
 public sealed class StudentT : Density, IConstantBuffers, IStateLaws

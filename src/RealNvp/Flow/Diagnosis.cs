@@ -10,7 +10,7 @@ namespace RealNvp;
 internal static class Diagnosis
 {
     /// <summary>The name of the first layer whose value or log-det is not finite while
-    /// <paramref name="run"/> runs, and what of it; null where all are finite.</summary>
+    /// <paramref name="run"/> runs, and what of it; null if all are finite.</summary>
     public static (string Layer, string What)? FirstLayer(Flow flow, Action run)
     {
         var names = LayerNames(flow);
@@ -74,7 +74,7 @@ internal static class Diagnosis
         return at;
     }
 
-    /// <summary>The name of the first parameter whose value or gradient is not finite; null where all are finite.</summary>
+    /// <summary>The name of the first parameter whose value or gradient is not finite; null if all are finite.</summary>
     public static string? FirstParameter(nn.Module module, bool gradients)
     {
         using var scope = NewDisposeScope();

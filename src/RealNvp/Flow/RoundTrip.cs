@@ -12,7 +12,7 @@ namespace RealNvp.Internal;
 /// </remarks>
 /// <param name="Error">The largest error of x → z → x; infinite if the
 /// inverse fails or gives NaN, NaN if the examples have no latents.</param>
-/// <param name="Warning">What to tell the user; null where all is well.</param>
+/// <param name="Warning">What to tell the user; null if all is well.</param>
 internal sealed record RoundTrip(double Error, string? Warning)
 {
     /// <summary>The number of examples that tell enough.</summary>

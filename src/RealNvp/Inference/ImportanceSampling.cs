@@ -20,7 +20,7 @@ public static class ImportanceSampling
     /// </remarks>
     /// <param name="flow">q. It stays the caller's.</param>
     /// <param name="logDensity">
-    /// log p̃: gives the log-density (K), in nats, of points (K, ...) in the shape of <see cref="Flow.InputShape"/>; -∞ where the density
+    /// log p̃: gives the log-density (K), in nats, of points (K, ...) in the shape of <see cref="Flow.InputShape"/>; -∞ if the density
     /// is 0. It must not dispose or change its argument.
     /// </param>
     /// <param name="samples">N; at least 1.</param>

@@ -26,7 +26,7 @@ public static class VariationalInference
     /// <see cref="Flow.InputShape"/>, differentiably. K is N, or M·N with contexts: the N points of the
     /// first context come first. Finite for every point; it must not dispose or change its argument.
     /// </param>
-    /// <param name="samples">N, the number of samples, for each context where there are contexts; at least 1.</param>
+    /// <param name="samples">N, the number of samples, for each context if there are contexts; at least 1.</param>
     /// <param name="context">(M, C) for a conditional flow, M at least 1: the result is the mean over the contexts.</param>
     /// <param name="estimator">How the gradient is estimated.</param>
     /// <param name="seed">Makes the result repeatable; null draws from torch's generator. Take another one in every step.</param>

@@ -9,7 +9,7 @@ public abstract partial class Bijection
     private readonly Constants constants = new();
     private bool disposed;
 
-    /// <summary>The floating-point dtype of the constants of this map and its parts; null where there are none.</summary>
+    /// <summary>The floating-point dtype of the constants of this map and its parts; null if there are none.</summary>
     internal ScalarType? ConstantDtype =>
         modules().OfType<Bijection>().Append(this).Select(b => b.constants.Dtype).FirstOrDefault(d => d is not null);
 

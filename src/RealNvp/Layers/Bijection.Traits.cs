@@ -6,7 +6,7 @@ namespace RealNvp;
 /// <content>What a layer says of itself.</content>
 public abstract partial class Bijection
 {
-    /// <summary>True where the examples of a batch influence each other in training, as
+    /// <summary>True if the examples of a batch influence each other in training, as
     /// with batch normalization. In evaluation they never do.</summary>
     /// <remarks>True by itself if a part of the layer is a batch normalization, an
     /// <see cref="IMixesBatch"/> or such a bijection; any other layer says it.</remarks>
@@ -14,7 +14,7 @@ public abstract partial class Bijection
         || (m is Bijection b && !ReferenceEquals(b, this) && b.MixesBatchInTraining));
 
     /// <summary>
-    /// True where Forward draws random numbers in evaluation too, as dequantization does: Inverse then gives back x, but Forward of
+    /// True if Forward draws random numbers in evaluation too, as dequantization does: Inverse then gives back x, but Forward of
     /// Inverse(z) is another draw. True by itself where a part of the layer is such a bijection.
     /// </summary>
     public virtual bool IsStochastic => modules().Any(m => m is Bijection b && !ReferenceEquals(b, this) && b.IsStochastic);
@@ -49,7 +49,7 @@ public abstract partial class Bijection
     /// which reversible training needs (<see cref="Flow.ReversibleTraining"/>).
     /// </summary>
     /// <remarks>
-    /// False by itself where the layer is stochastic or a part of it is a dropout; a layer that draws random numbers in training alone says
+    /// False by itself if the layer is stochastic or a part of it is a dropout; a layer that draws random numbers in training alone says
     /// it. What networks keep from pass to pass, in buffers, does no harm. Layers that are not repeatable are trained the ordinary way.
     /// </remarks>
     public virtual bool IsRepeatable =>
@@ -85,7 +85,7 @@ public abstract partial class Bijection
     public virtual bool HasFastInverse => Parts(this).All(part => part.HasFastInverse);
 
     /// <summary>
-    /// True where Forward takes x of any floating-point dtype and gives z in the dtype of the weights, as a
+    /// True if Forward takes x of any floating-point dtype and gives z in the dtype of the weights, as a
     /// <see cref="Standardization"/> does with digits that only the data's own dtype holds. Inverse gives x in
     /// <see cref="Pass.RequestedDtype"/> then. A <see cref="Flow"/> converts its data for any other layer.
     /// </summary>

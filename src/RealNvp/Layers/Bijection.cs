@@ -17,17 +17,17 @@ namespace RealNvp;
 /// <para>Thread safety: in evaluation mode both methods may be called from several threads at once. Training is for one thread.</para>
 /// </remarks>
 [Describing.TypeFormatterSource(typeof(Describing.HtmlFormatterSource))]
-public abstract partial class Bijection : nn.Module
+public abstract partial class Bijection : nn.Module, IDescribed
 {
     /// <summary>Makes a bijection for examples of one shape.</summary>
     /// <param name="name">The name that errors show, usually the class name.</param>
-    /// <param name="inputShape">The shape of x without the batch; null where any shape will do.</param>
+    /// <param name="inputShape">The shape of x without the batch; null if any shape will do.</param>
     protected Bijection(string name, EventShape? inputShape = null) : base(TorchBackend.Checked(name)) => InputShape = inputShape;
 
-    /// <summary>The shape of one example x, a size of -1 standing for any size; null where any shape will do.</summary>
+    /// <summary>The shape of one example x, a size of -1 standing for any size; null if any shape will do.</summary>
     public EventShape? InputShape { get; }
 
-    /// <summary>The number of context features C that this map needs, 0 where it takes no context.</summary>
+    /// <summary>The number of context features C that this map needs, 0 if it takes no context.</summary>
     public virtual long ContextSize => 0;
 
     /// <summary>The shape of z for an x of shape <paramref name="input"/>; the same shape unless a layer says otherwise.</summary>
@@ -38,7 +38,7 @@ public abstract partial class Bijection : nn.Module
 
     /// <summary>Maps data x to latent z.</summary>
     /// <param name="x">A batch of shape (N, ...) with the dtype and on the device of the weights. N may be 0.</param>
-    /// <param name="context">(N, C) where <see cref="ContextSize"/> is C; null where that is 0.</param>
+    /// <param name="context">(N, C) where <see cref="ContextSize"/> is C; null if that is 0.</param>
     /// <returns>z, and log|det ∂z/∂x| of shape (N). The caller disposes both; x and the context stay as they are.</returns>
     /// <exception cref="ArgumentException">A shape, dtype or device does not fit; the message says what was expected.</exception>
     public (Tensor Value, Tensor LogDet) Forward(Tensor x, Tensor? context = null)
@@ -49,7 +49,7 @@ public abstract partial class Bijection : nn.Module
 
     /// <summary>Maps latent z back to data x.</summary>
     /// <param name="z">A batch of latents of shape (N, ...) with the dtype and on the device of the weights. N may be 0.</param>
-    /// <param name="context">(N, C) where <see cref="ContextSize"/> is C; null where that is 0.</param>
+    /// <param name="context">(N, C) where <see cref="ContextSize"/> is C; null if that is 0.</param>
     /// <returns>x, and log|det ∂x/∂z| of shape (N). The caller disposes both; z and the context stay as they are.</returns>
     /// <exception cref="ArgumentException">A shape, dtype or device does not fit; the message says what was expected.</exception>
     public (Tensor Value, Tensor LogDet) Inverse(Tensor z, Tensor? context = null)
@@ -58,11 +58,11 @@ public abstract partial class Bijection : nn.Module
         return Apply(z, context, inverse: true);
     }
 
-    /// <summary>The map x → z and its log|det| of shape (N), or null where it is 0
+    /// <summary>The map x → z and its log|det| of shape (N), or null if it is 0
     /// for every x. Runs inside a dispose scope; arguments are checked.</summary>
     protected abstract (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass);
 
-    /// <summary>The map z → x and its log|det| of shape (N), or null where it is 0
+    /// <summary>The map z → x and its log|det| of shape (N), or null if it is 0
     /// for every z. Runs inside a dispose scope; arguments are checked.</summary>
     protected abstract (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass);
 
@@ -73,10 +73,6 @@ public abstract partial class Bijection : nn.Module
         ArgumentNullException.ThrowIfNull(logDerivative);
         return Batch.SumExamples(logDerivative);
     }
-
-    /// <summary>The layer as a tree of its parts, each with its class, shapes, properties and number of
-    /// parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
-    public override string ToString() => Describing.ModuleTree.Of(this);
 
     private void CheckArguments(Tensor input, string parameter, EventShape? expected, Tensor? context, string method, bool anyDtype = false)
     {

@@ -14,7 +14,7 @@ public abstract record AutoregressiveOptions : ModelOptions
     /// <summary>The hidden units of each network.</summary>
     public long Hidden { get; init; } = 128;
 
-    /// <summary>The blocks of each network; each has two layers where they are residual, and one where not.</summary>
+    /// <summary>The blocks of each network; each has two layers if they are residual, and one if not.</summary>
     public int Blocks { get; init; } = 2;
 
     /// <summary>Residual blocks; false for the plain layers of the MADE paper.</summary>

@@ -15,11 +15,11 @@ public enum BaseDensityKind
     /// </summary>
     StudentT,
 
-    /// <summary>Independent normals with a learned mean and standard deviation, given the context where there is one.</summary>
+    /// <summary>Independent normals with a learned mean and standard deviation, given the context if there is one.</summary>
     DiagonalNormal,
 
     /// <summary>A mixture of <see cref="ModelOptions.BaseComponents"/> normals with learned
-    /// weights, means and standard deviations, given the context where there is one.</summary>
+    /// weights, means and standard deviations, given the context if there is one.</summary>
     GaussianMixture,
 
     /// <summary>

@@ -25,7 +25,7 @@ public abstract partial class FlowModel : Flow
 
     internal override IReadOnlyList<string> FileWarnings => Warnings;
 
-    /// <summary>The standardization at the start of the model, or null where there is none. The trainer fits it.</summary>
+    /// <summary>The standardization at the start of the model, or null if there is none. The trainer fits it.</summary>
     public Standardization? Standardization =>
         (Bijection as Chain)?.Layers.Select(l => l is SubsetLayer some ? some.Bijection : l).OfType<Standardization>().FirstOrDefault();
 

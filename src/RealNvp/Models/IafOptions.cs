@@ -11,7 +11,7 @@ public sealed record IafOptions : AutoregressiveOptions
     /// more than ±5 standard deviations; Student's t latents. Chosen on four data sets: docs/presets.md.
     /// </summary>
     /// <param name="features">D, at least 1.</param>
-    /// <param name="rows">How many rows there are to train on, where that is known. 128 hidden units, half
+    /// <param name="rows">How many rows there are to train on, if that is known. 128 hidden units, half
     /// of whose weights have masks, did best from 300 rows on, so this preset is the same for all.</param>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than 1 row.</exception>
     public static IafOptions Tabular(long features, long? rows = null)
@@ -23,7 +23,7 @@ public sealed record IafOptions : AutoregressiveOptions
     /// <summary>Tables with splines of 8 bins within ±5 standard deviations in place of the
     /// affine map: RQ-NSF (AR) (arXiv 1906.04032, section 5.1), turned round.</summary>
     /// <param name="features">D, at least 1.</param>
-    /// <param name="rows">How many rows there are to train on, where that is known:
+    /// <param name="rows">How many rows there are to train on, if that is known:
     /// 64 hidden units below 10,000, else 128; null is as for 20,000.</param>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than 1 row.</exception>
     public static IafOptions SplineTabular(long features, long? rows = null) =>

@@ -64,7 +64,7 @@ public abstract record ModelOptions
         return FileJson.Write(this);
     }
 
-    /// <summary>Throws where a value is out of range or two values do not go together.</summary>
+    /// <summary>Throws if a value is out of range or two values do not go together.</summary>
     /// <exception cref="ArgumentException">The message names the property, its value and what is allowed.</exception>
     public void Validate() => CheckRules(isNew: true);
 
@@ -168,7 +168,7 @@ public abstract record ModelOptions
         return rows ?? 20_000;
     }
 
-    /// <summary>The b where the bijection maps the box ±b onto itself, in each element; null where it maps no box.</summary>
+    /// <summary>The b where the bijection maps the box ±b onto itself, in each element; null if it maps no box.</summary>
     protected virtual double? BoxBound => null;
 
     /// <summary>What splines do at their edges: with a box as base they map it onto itself.</summary>

@@ -11,7 +11,7 @@ public sealed partial record RealNvpOptions
     /// costs what it would in a heavy-tailed density. Chosen on four data sets: docs/presets.md.
     /// </summary>
     /// <param name="features">D, at least 2.</param>
-    /// <param name="rows">How many rows there are to train on, where that is known:
+    /// <param name="rows">How many rows there are to train on, if that is known:
     /// 64 hidden features below 2,000, else 128; null is as for 20,000.</param>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than 1 row.</exception>
     public static RealNvpOptions Tabular(long features, long? rows = null) =>

@@ -61,7 +61,7 @@ public sealed record SplineFlowOptions : ModelOptions
     /// whose networks see no more than that; Student's t latents. Chosen on four data sets: docs/presets.md.
     /// </summary>
     /// <param name="features">D, at least 2.</param>
-    /// <param name="rows">How many rows there are to train on, where that is known: 32 hidden features, 1 block and 4 bins
+    /// <param name="rows">How many rows there are to train on, if that is known: 32 hidden features, 1 block and 4 bins
     /// below 500, 64 hidden features below 10,000, 128 below 100,000, else the 256 of the paper; null is as for 20,000.</param>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than 1 row.</exception>
     public static SplineFlowOptions Tabular(long features, long? rows = null)

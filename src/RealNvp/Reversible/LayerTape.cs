@@ -88,7 +88,7 @@ internal sealed class LayerTape(int? interval) : PassTape
     public override void End() => open = null;
 
     /// <summary>Opens the frames backwards, from the last layer of the run to the first.</summary>
-    /// <returns>The input of the layer where it is known, and whether that was kept since the pass.</returns>
+    /// <returns>The input of the layer if it is known, and whether that was kept since the pass.</returns>
     public (Tensor? Input, bool Kept) Back(Bijection layer, Bijection? before)
     {
         if (!IsNext(next - 1, layer, before)) throw Changed(layer);

@@ -11,7 +11,7 @@ internal sealed class ReversibleFunction : KernelFunction<ReversibleFunction>
 {
     private const string RunKey = "run";
 
-    /// <summary>Arguments: the input, the context where there is one, the tokens of the weights, the <see cref="ReversibleRun"/>.</summary>
+    /// <summary>Arguments: the input, the context if there is one, the tokens of the weights, the <see cref="ReversibleRun"/>.</summary>
     protected override List<Tensor> Compute(autograd.AutogradContext context, object[] arguments)
     {
         var run = (ReversibleRun)arguments[^1];

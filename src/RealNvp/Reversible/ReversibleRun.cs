@@ -81,7 +81,7 @@ internal sealed class ReversibleRun
     /// <summary>The place of a parameter that takes part; else null.</summary>
     public int? PlaceOf(Parameter parameter) => places.TryGetValue(parameter, out var place) ? place : null;
 
-    /// <summary>The gradients of parameters, which autograd takes: those that the run has computed, NaN where it has failed.</summary>
+    /// <summary>The gradients of parameters, which autograd takes: those that the run has computed, NaN if it has failed.</summary>
     public Tensor?[] TakeGradients(int start, int end)
     {
         if (Failed) return [.. parameters[start..end].Select(p => full_like(p, Scalars.Of(float.NaN), requires_grad: false))];

@@ -11,10 +11,10 @@ internal sealed class TapeFrame(Bijection layer, Bijection? before)
 
     public Bijection Layer => layer;
 
-    /// <summary>The layer that ran together with <see cref="Layer"/>, before it; null where that ran alone.</summary>
+    /// <summary>The layer that ran together with <see cref="Layer"/>, before it; null if that ran alone.</summary>
     public Bijection? Before => before;
 
-    /// <summary>The layer's input, where it is kept.</summary>
+    /// <summary>The layer's input, if it is kept.</summary>
     public int? Input { get; set; }
 
     /// <summary>The layer's input, where this backward pass has computed it again.</summary>

@@ -6,7 +6,7 @@ public sealed class SafeTensorsHeader
     internal SafeTensorsHeader(IReadOnlyDictionary<string, string> metadata, IReadOnlyDictionary<string, SafeTensorsEntry> entries) =>
         (Metadata, Entries) = (metadata, entries);
 
-    /// <summary>The strings of the file's <c>__metadata__</c>; empty where it has none.</summary>
+    /// <summary>The strings of the file's <c>__metadata__</c>; empty if it has none.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
     /// <summary>The tensors' descriptions by name.</summary>

@@ -44,7 +44,7 @@ public readonly struct EventShape : IEquatable<EventShape>, IReadOnlyList<long>
     public long this[int index] => (uint)index < (uint)Count ? sizes![index]
         : throw new ArgumentOutOfRangeException(nameof(index), index, $"The shape {this} has {Count} dimension(s).");
 
-    /// <summary>True where no size is -1.</summary>
+    /// <summary>True if no size is -1.</summary>
     public bool IsFixed => sizes is null || Array.TrueForAll(sizes, s => s >= 0);
 
     /// <summary>The number of elements of one example: the product of the sizes.</summary>
@@ -66,7 +66,7 @@ public readonly struct EventShape : IEquatable<EventShape>, IReadOnlyList<long>
     /// <summary>The sizes as a new array, with <paramref name="batch"/> sizes in front.</summary>
     public long[] WithBatch(params ReadOnlySpan<long> batch) => [.. batch, .. sizes ?? []];
 
-    /// <summary>True where <paramref name="actual"/> has as many dimensions and every size is equal or is -1 here.</summary>
+    /// <summary>True if <paramref name="actual"/> has as many dimensions and every size is equal or is -1 here.</summary>
     public bool Matches(ReadOnlySpan<long> actual)
     {
         if (actual.Length != Count) return false;
@@ -96,10 +96,10 @@ public readonly struct EventShape : IEquatable<EventShape>, IReadOnlyList<long>
         return hash.ToHashCode();
     }
 
-    /// <summary>True where both have the same sizes in the same order.</summary>
+    /// <summary>True if both have the same sizes in the same order.</summary>
     public static bool operator ==(EventShape left, EventShape right) => left.Equals(right);
 
-    /// <summary>True where the sizes differ.</summary>
+    /// <summary>True if the sizes differ.</summary>
     public static bool operator !=(EventShape left, EventShape right) => !left.Equals(right);
 
     /// <summary>The sizes in round brackets, such as <c>(3, 32, 32)</c>; <c>*</c> stands for any size.</summary>

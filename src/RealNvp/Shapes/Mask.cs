@@ -19,7 +19,7 @@ public sealed class Mask : IEquatable<Mask>
 
     /// <summary>Makes an arbitrary mask.</summary>
     /// <param name="shape">The shape of the mask, for example [H, W], [C, 1, 1], [C, H, W] or [D].</param>
-    /// <param name="kept">One value an element in row-major order; true where the variable is kept.</param>
+    /// <param name="kept">One value an element in row-major order; true if the variable is kept.</param>
     /// <exception cref="ArgumentException">The number of values is not the number of elements.</exception>
     public Mask(EventShape shape, ReadOnlySpan<bool> kept)
     {
@@ -42,14 +42,14 @@ public sealed class Mask : IEquatable<Mask>
     /// <summary>The shape of the mask.</summary>
     public EventShape Shape { get; }
 
-    /// <summary>The values in row-major order: true where the variable is kept.</summary>
+    /// <summary>The values in row-major order: true if the variable is kept.</summary>
     public ReadOnlySpan<bool> Kept => kept;
 
     /// <summary>The mask with kept and transformed variables exchanged.</summary>
     public Mask Complement => complement ??= new Mask(this);
 
     /// <summary>The mask with a batch dimension of 1 before its own: 1 where
-    /// kept, 0 where transformed. All layers with this mask share it.</summary>
+    /// kept, 0 if transformed. All layers with this mask share it.</summary>
     internal SharedConstant Batched { get; }
 
     /// <summary>The spatial checkerboard (H, W): kept where row + column is odd (Real NVP, section 3.4).</summary>
@@ -76,7 +76,7 @@ public sealed class Mask : IEquatable<Mask>
         return new Mask(tensor.shape, flags.data<bool>().ToArray());
     }
 
-    /// <summary>The mask as a tensor of its own shape: 1 where kept, 0 where transformed. The caller disposes it.</summary>
+    /// <summary>The mask as a tensor of its own shape: 1 if kept, 0 if transformed. The caller disposes it.</summary>
     public Tensor ToTensor(ScalarType dtype = ScalarType.Float32, Device? device = null)
     {
         if (!Enum.IsDefined(dtype)) throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "There is no such dtype.");

@@ -11,7 +11,7 @@ internal static class RunningMoments
 {
     /// <summary>The moments (C) over all dimensions but 1; the variance is the biased one.</summary>
     /// <param name="x">(N, C, ...).</param>
-    /// <param name="weight">1 for elements that count and 0 for others, broadcasting to x; null where all count.</param>
+    /// <param name="weight">1 for elements that count and 0 for others, broadcasting to x; null if all count.</param>
     public static (Tensor Mean, Tensor Variance) Of(Tensor x, Tensor? weight)
     {
         var dims = Enumerable.Range(0, (int)x.dim()).Where(d => d != 1).Select(d => (long)d).ToArray();

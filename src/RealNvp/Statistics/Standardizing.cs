@@ -80,7 +80,7 @@ internal static class Standardizing
         return (scope.MoveToOuter(centre), scope.MoveToOuter(scale.masked_fill(constant, Scalars.One)));
     }
 
-    /// <summary>Throws where the dtype of the weights cannot hold the scale.</summary>
+    /// <summary>Throws if the dtype of the weights cannot hold the scale.</summary>
     public static void CheckRange(Tensor centre, Tensor scale, ScalarType dtype, string owner)
     {
         if (dtype == ScalarType.Float64) return;

@@ -31,7 +31,7 @@ internal sealed unsafe class AverageSlot : IDisposable
     public Tensor Value { get; }
     public Tensor Average { get; }
 
-    /// <summary>True where the average is updated in one pass over memory.</summary>
+    /// <summary>True if the average is updated in one pass over memory.</summary>
     public bool Fused { get; }
 
     public void CheckAlive()

@@ -49,7 +49,7 @@ internal sealed class DataScan : IDisposable
         return scan.Findings(x.dtype == ScalarType.Float64 && weights == ScalarType.Float32);
     }
 
-    /// <summary>A look at the data of a loader, batch by batch; null where there is nothing to look at.</summary>
+    /// <summary>A look at the data of a loader, batch by batch; null if there is nothing to look at.</summary>
     public static DataScan? OfColumns(Flow flow) => flow.InputShape.Count == 1 && !flow.Bijection.AcceptsIntegers ? new DataScan("column")
         : null;
 

@@ -158,7 +158,7 @@ internal sealed class LayerFitting
             if (begun.MoveNext()) (Target, first) = fitting.Pass(begun.Current.X, begun.Current.Context, fitting.open.Contains);
         }
 
-        /// <summary>The layer; null where a pass meets none.</summary>
+        /// <summary>The layer; null if a pass meets none.</summary>
         public IFitsData? Target { get; }
 
         public IEnumerator<Tensor> GetEnumerator()

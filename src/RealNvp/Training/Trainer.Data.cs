@@ -17,7 +17,7 @@ public sealed partial class Trainer
     /// belong to the numbers that it was trained with: train on afterwards.
     /// </param>
     /// <returns>What the caller should know, such as the name of a layer
-    /// that the data do not reach; empty where there is nothing.</returns>
+    /// that the data do not reach; empty if there is nothing.</returns>
     /// <exception cref="ArgumentException">The data do not fit the flow; nothing has been changed.</exception>
     public static IReadOnlyList<string> FitLayers(Flow flow, TrainingData data, bool again = false)
     {

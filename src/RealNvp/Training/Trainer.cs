@@ -240,7 +240,7 @@ public sealed partial class Trainer : IDisposable
 
     private long Batches(TrainingData train) => train.BatchesPerEpoch(Options.BatchSize) ?? 0;
 
-    // 0 where a data loader does not tell
+    // 0 if a data loader does not tell
     private long TotalSteps(TrainingData train)
     {
         var total = Batches(train) * Options.Epochs;

@@ -48,7 +48,7 @@ internal sealed partial class TrainerState
         Require(double.IsFinite(record.Loss), $"{name}.{nameof(record.Loss)}", record.Loss, "must be finite");
         Require(record.BitsPerDim is not { } own || double.IsFinite(own), $"{name}.{nameof(record.BitsPerDim)}", record.BitsPerDim,
             "must be null or finite");
-        // infinite where a validation example lies outside of the support
+        // infinite if a validation example lies outside of the support
         Require(record.ValidationLoss is null || !double.IsNaN(record.ValidationLoss.Value), $"{name}.{nameof(record.ValidationLoss)}",
             record.ValidationLoss, "must be null or a number");
         var likelihood = record.BitsPerDim is not null && record.ValidationLoss is not null;

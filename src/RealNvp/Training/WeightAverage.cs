@@ -50,7 +50,7 @@ public sealed class WeightAverage : IDisposable
     /// <summary>The decay after the warm-up.</summary>
     public double Decay { get; }
 
-    /// <summary>True where early updates use a smaller decay.</summary>
+    /// <summary>True if early updates use a smaller decay.</summary>
     public bool WarmUp { get; }
 
     /// <summary>The number of updates so far.</summary>

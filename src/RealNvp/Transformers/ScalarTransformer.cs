@@ -13,7 +13,7 @@ namespace RealNvp;
 /// Parameters that are all 0 give the identity: a coupling whose conditioner ends in zeros starts as the identity, and a dense mask
 /// keeps a variable by setting its parameters to 0.
 /// </remarks>
-public abstract class ScalarTransformer : nn.Module
+public abstract class ScalarTransformer : nn.Module, IDescribed
 {
     /// <summary>Names the transformer for errors.</summary>
     protected ScalarTransformer(string name) : base(TorchBackend.Checked(name)) { }
@@ -27,13 +27,13 @@ public abstract class ScalarTransformer : nn.Module
     /// </summary>
     public virtual bool IsIdentityAtZeroExactly => true;
 
-    /// <summary>Computes y = τ(x; θ) and log|dy/dx| of every element, or null where that is 0 everywhere.</summary>
+    /// <summary>Computes y = τ(x; θ) and log|dy/dx| of every element, or null if that is 0 everywhere.</summary>
     /// <param name="x">(N, C, ...).</param>
     /// <param name="parameters">(N, P·C, ...).</param>
     /// <returns>Two tensors of the shape of x. The caller disposes them.</returns>
     public abstract (Tensor Value, Tensor? LogDerivative) Forward(Tensor x, Tensor parameters);
 
-    /// <summary>Computes x = τ⁻¹(y; θ) and log|dx/dy| of every element, or null where that is 0 everywhere.</summary>
+    /// <summary>Computes x = τ⁻¹(y; θ) and log|dx/dy| of every element, or null if that is 0 everywhere.</summary>
     /// <param name="y">(N, C, ...).</param>
     /// <param name="parameters">(N, P·C, ...).</param>
     /// <returns>Two tensors of the shape of y. The caller disposes them.</returns>
@@ -64,11 +64,13 @@ public abstract class ScalarTransformer : nn.Module
     /// of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
     public override string ToString() => Describing.ModuleTree.Of(this);
 
+    bool IDescribed.ShowsParts => true;
+
     /// <summary>The map as kernels know it; null if there is none. All that follows from it is here.</summary>
     internal virtual ElementwiseMap? Map => null;
 
     /// <summary>One of the maps with its log-determinant (N), the sum of log-derivatives
-    /// over an example; null where that is 0. Runs inside a dispose scope.</summary>
+    /// over an example; null if that is 0. Runs inside a dispose scope.</summary>
     internal virtual (Tensor Value, Tensor? LogDet) Transform(Tensor input, Tensor parameters, bool inverse)
     {
         if (Map is { } map && !Broadcasts(input, parameters))
@@ -79,7 +81,7 @@ public abstract class ScalarTransformer : nn.Module
 
     /// <summary>
     /// One step of a backward pass that has only the output of the map, or of its inverse: the input, and the gradients of input and
-    /// parameters; null where that takes a graph. Gradients of the transformer's own weights go to the step. Runs without gradients.
+    /// parameters; null if that takes a graph. Gradients of the transformer's own weights go to the step. Runs without gradients.
     /// </summary>
     internal virtual (Tensor Input, Tensor Gradient, Tensor Parameters)? StepBack(BackwardStep step, Tensor output, Tensor parameters,
         Tensor gradient, bool inverse)

@@ -16,7 +16,7 @@ public partial class HostDeviceTests
         ["Bijections/Normalization/ActNorm.cs"] = "asks once whether it is initialized, then remembers",
         ["Bijections/Preprocessing/Standardization.cs"] = "Fit looks for constant features, once",
         ["Bijections/Preprocessing/UniformDequantization.cs"] = "checks the range of data, in LogProb and before training",
-        ["Bijections/Residual/TanhEquation.cs"] = "a root is searched until it is found",
+        ["Bijections/LowRank/TanhEquation.cs"] = "a root is searched until it is found",
         ["Operations/Elementwise/Mixture/MixtureMap.cs"] = "a root is searched until it is found",
         ["Operations/Elementwise/Mixture/MixtureReference.cs"] = "a root is searched until it is found",
         ["Densities/ResampledNormal.cs"] = "the normalizer is estimated when it is asked for",

@@ -16,14 +16,14 @@ internal abstract class Partition
     /// <summary>The shape of what is transformed.</summary>
     public abstract EventShape ChangedShape { get; }
 
-    /// <summary>1 where an element changes, 0 where it is kept; null where all of the changed part changes.</summary>
+    /// <summary>1 if an element changes, 0 if it is kept; null if all of the changed part changes.</summary>
     public virtual Tensor? Changes => null;
 
     public abstract Tensor Kept(Tensor x);
 
     public abstract Tensor Changed(Tensor x);
 
-    /// <summary>Sets parameters (N, P·C, ...) to 0 where a variable is kept, which makes the transformer the identity there.</summary>
+    /// <summary>Sets parameters (N, P·C, ...) to 0 if a variable is kept, which makes the transformer the identity there.</summary>
     public virtual Tensor Restrict(Tensor parameters) => parameters;
 
     /// <summary>Puts the transformed part back beside the kept part of <paramref name="x"/>.</summary>
@@ -60,7 +60,7 @@ internal abstract class Partition
         return mask.Shape.Count == known.Length && mask.Shape[0] > 1 ? Rows(mask.Kept, (int)mask.Shape[0]) : null;
     }
 
-    // the one value of each slice along the first dimension; null where a slice has both
+    // the one value of each slice along the first dimension; null if a slice has both
     private static bool[]? Rows(ReadOnlySpan<bool> kept, int count)
     {
         var inner = kept.Length / count;
@@ -87,7 +87,7 @@ internal sealed class DensePartition(EventShape shape, Mask mask, Func<Constant,
 
     public override Tensor Changes => changes.Value;
 
-    /// <summary>1 where an element is kept, 0 where it changes, with a batch dimension of 1.</summary>
+    /// <summary>1 if an element is kept, 0 if it changes, with a batch dimension of 1.</summary>
     public Tensor Keeps => keeps.Value;
 
     public override Tensor Kept(Tensor x) => x.mul(keeps.Value);

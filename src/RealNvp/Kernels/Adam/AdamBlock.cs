@@ -11,7 +11,7 @@ internal unsafe struct AdamBlock
     public int Length;
     public void* Parameter, Gradient, Average, Square;
 
-    /// <summary>The moving average of the parameter, or null where there is none.</summary>
+    /// <summary>The moving average of the parameter, or null if there is none.</summary>
     public void* WeightAverage;
 
     /// <summary>The share of the new value in the moving average.</summary>

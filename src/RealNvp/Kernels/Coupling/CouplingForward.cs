@@ -9,7 +9,7 @@ internal static unsafe class CouplingForward
 
     /// <summary>Runs the layer.</summary>
     /// <param name="call">The layer and its input.</param>
-    /// <param name="tape">Gets what the gradients need; null where none is wanted.</param>
+    /// <param name="tape">Gets what the gradients need; null if none is wanted.</param>
     /// <param name="value">Gets the value (N, D).</param>
     /// <param name="logDet">Gets the log-determinant (N).</param>
     public static void Run(CouplingCall call, float* tape, float* value, float* logDet)

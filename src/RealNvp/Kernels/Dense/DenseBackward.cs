@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace RealNvp.Kernels;
 
-/// <summary>Where the gradients of a network go; null where one is not wanted.</summary>
+/// <summary>Where the gradients of a network go; null if one is not wanted.</summary>
 /// <param name="layers">The number of layers.</param>
 internal sealed unsafe class DenseGradients(int layers)
 {
@@ -104,7 +104,7 @@ internal static unsafe class DenseBackward
     /// <param name="next">A buffer.</param>
     /// <param name="input">The input of these rows, a matrix of our own.</param>
     /// <param name="ofInput">Whether the gradient of the input is wanted.</param>
-    /// <returns>The gradient of the input, a matrix of our own in one of the buffers, where it is wanted.</returns>
+    /// <returns>The gradient of the input, a matrix of our own in one of the buffers, if it is wanted.</returns>
     public static float* Block<TLanes>(DenseCall call, float* tape, DenseGradients to, DenseSums layout, float* sums, bool add, int row,
         int rows, float* here, float* next, float* input, bool ofInput)
         where TLanes : struct, ILanes<TLanes, float>

@@ -37,7 +37,7 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
 
     public required float*[] Biases { get; init; }
 
-    /// <summary>The masks of the weights; null where a layer has none.</summary>
+    /// <summary>The masks of the weights; null if a layer has none.</summary>
     public required float*[] Masks { get; init; }
 
     /// <summary>The packed weight of a layer.</summary>

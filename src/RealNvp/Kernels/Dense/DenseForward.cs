@@ -13,7 +13,7 @@ internal static unsafe class DenseForward
 
     /// <summary>Runs the network.</summary>
     /// <param name="call">The network and its input.</param>
-    /// <param name="tape">Gets what the gradients need; null where none is wanted.</param>
+    /// <param name="tape">Gets what the gradients need; null if none is wanted.</param>
     /// <param name="output">(rows, outputs), contiguous.</param>
     public static void Run(DenseCall call, float* tape, float* output)
     {

@@ -28,7 +28,7 @@ internal static unsafe class DenseProduct
     /// <param name="steps">The steps.</param>
     /// <param name="finish">What becomes of the result.</param>
     /// <param name="stepsOf">For a first column and a number of columns, the steps
-    /// at which the right side has anything; null where that is all.</param>
+    /// at which the right side has anything; null if that is all.</param>
     public static void Multiply<TLanes>(float* a, nint aRow, nint aStep, float* b, nint bStep, int rows, int columns, int steps,
         DenseFinish finish, Func<int, int, (int First, int End)>? stepsOf = null)
         where TLanes : struct, ILanes<TLanes, float>
@@ -44,7 +44,7 @@ internal static unsafe class DenseProduct
     }
 
     /// <summary>As <see cref="Multiply{TLanes}"/> with a matrix of our own on the right, but only those
-    /// rows of each panel that have a meaning; the others get 0 where nothing is added.</summary>
+    /// rows of each panel that have a meaning; the others get 0 if nothing is added.</summary>
     /// <param name="a">The left side.</param>
     /// <param name="aRow">From one of its rows to the next.</param>
     /// <param name="aStep">From one of its steps to the next.</param>

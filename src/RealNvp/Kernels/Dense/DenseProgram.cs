@@ -17,7 +17,7 @@ internal sealed class DenseProgram
     /// <param name="outputs">The number of outputs of each layer.</param>
     /// <param name="context">C, the number of context features; 0 for none.</param>
     /// <param name="residual">Whether layers 2, 4, ... end residual blocks; the last layer never does.</param>
-    /// <param name="bands">Where the masked weight of each layer has anything; null where weights have no masks.</param>
+    /// <param name="bands">Where the masked weight of each layer has anything; null if weights have no masks.</param>
     public DenseProgram(long inputs, IReadOnlyList<long> outputs, long context, bool residual = false,
         IReadOnlyList<DenseBand>? bands = null)
     {
@@ -48,7 +48,7 @@ internal sealed class DenseProgram
     /// <summary>The elements of all weights, biases left out: the multiply-adds of one example.</summary>
     public long Weights { get; }
 
-    /// <summary>Where the weight of each layer has anything; null where that is everywhere.</summary>
+    /// <summary>Where the weight of each layer has anything; null if that is everywhere.</summary>
     public IReadOnlyList<DenseBand>? Bands { get; }
 
     public int Inputs => Layers[0].Inputs;

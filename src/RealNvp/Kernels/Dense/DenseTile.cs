@@ -2,14 +2,14 @@ using System.Runtime.CompilerServices;
 
 namespace RealNvp.Kernels;
 
-/// <summary>What becomes of a product before it is stored; null where a part is
+/// <summary>What becomes of a product before it is stored; null if a part is
 /// not wanted. All matrices have the same distance between rows.</summary>
 internal unsafe struct DenseFinish
 {
     /// <summary>Added to each row.</summary>
     public float* Bias;
 
-    /// <summary>Results of relu: sets the product to 0 where they are 0.</summary>
+    /// <summary>Results of relu: sets the product to 0 if they are 0.</summary>
     public float* Gate;
 
     /// <summary>Added, after <see cref="Gate"/>.</summary>

@@ -103,11 +103,11 @@ internal static class LaneMath<TLanes, T> where TLanes : struct, ILanes<TLanes, 
         return sum;
     }
 
-    /// <summary>max(a, 0), and NaN where a is NaN, as torch has it.</summary>
+    /// <summary>max(a, 0), and NaN if a is NaN, as torch has it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes Relu(TLanes a) => TLanes.Max(TLanes.Zero, a);
 
-    /// <summary>The gradient of relu: 0 where its result was 0, and
+    /// <summary>The gradient of relu: 0 if its result was 0, and
     /// <paramref name="gradient"/> elsewhere, where the result was NaN too.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes Gate(TLanes gradient, TLanes result) => TLanes.Select(TLanes.AtLeast(TLanes.Zero, result), TLanes.Zero, gradient);

@@ -44,7 +44,7 @@ internal static unsafe class KernelThreads
     }
 
     /// <summary>Runs <paramref name="action"/> on so many threads of torch's own at
-    /// once, with no allocation; false where there are none to borrow.</summary>
+    /// once, with no allocation; false if there are none to borrow.</summary>
     public static bool TryBorrow(delegate* unmanaged[Cdecl]<void*, void> action, GCHandle argument, int threads)
     {
         if (team == null) return false;

@@ -28,7 +28,7 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     protected abstract List<Tensor> Compute(autograd.AutogradContext context, object[] arguments);
 
     /// <summary>
-    /// The gradients, one for each argument of <see cref="Compute"/>, null where there is none. Gradients are on exactly where the caller
+    /// The gradients, one for each argument of <see cref="Compute"/>, null if there is none. Gradients are on exactly where the caller
     /// asked for a graph of the gradients: compute them with plain tensors then.
     /// </summary>
     protected abstract List<Tensor?> Differentiate(autograd.AutogradContext context, List<Tensor> gradients);

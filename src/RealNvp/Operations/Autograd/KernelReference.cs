@@ -6,7 +6,7 @@ namespace RealNvp.Operations;
 internal static class KernelReference
 {
     /// <summary>
-    /// The gradients of <paramref name="reference"/>'s outputs with respect to its inputs, null where an input asks for none. For
+    /// The gradients of <paramref name="reference"/>'s outputs with respect to its inputs, null if an input asks for none. For
     /// <see cref="KernelFunction{T}.Differentiate"/> where gradients are on.
     /// </summary>
     /// <param name="reference">Computes the outputs of the kernel from its inputs.</param>

@@ -35,7 +35,7 @@ internal static unsafe class ConvNet
             && (inputs[0] * (inputs[0] + (9 * inputs[1]) + (9 * outputs[0]))) + (pixels * 9) < int.MaxValue / 2;
     }
 
-    /// <summary>The output (N, O, H, W), channels last, with gradients where they are wanted; the caller disposes it.</summary>
+    /// <summary>The output (N, O, H, W), channels last, with gradients if they are wanted; the caller disposes it.</summary>
     public static Tensor Run(params Tensor[] tensors)
     {
         using var scope = NewDisposeScope();

@@ -54,7 +54,7 @@ internal static unsafe class NormConvolution
 }
 
 /// <summary><see cref="NormConvolution"/> with its gradients. Its arguments: x,
-/// γ, β, the weight, the bias where there is one, and ε.</summary>
+/// γ, β, the weight, the bias if there is one, and ε.</summary>
 internal sealed class NormConvolutionFunction : KernelFunction<NormConvolutionFunction>
 {
     private const string EpsKey = "eps";

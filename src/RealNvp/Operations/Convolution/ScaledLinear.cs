@@ -42,7 +42,7 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         return new(rows, Floats(sign).ToArray());
     }
 
-    /// <summary>The value and the log-determinant (N) of the map, with gradients where they are wanted.</summary>
+    /// <summary>The value and the log-determinant (N) of the map, with gradients if they are wanted.</summary>
     public (Tensor Value, Tensor LogDet) Run(Tensor x, Tensor lu, Tensor? scale, Tensor? shift, bool inverse)
     {
         if (inverse || !is_grad_enabled() || !(x.requires_grad || lu.requires_grad || scale is { requires_grad: true }
@@ -88,12 +88,12 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         return (y, logDet);
     }
 
-    /// <summary>The gradients of x, lu, s and b; the last two null where there are none.</summary>
+    /// <summary>The gradients of x, lu, s and b; the last two null if there are none.</summary>
     internal (Tensor X, Tensor Lu, Tensor? Scale, Tensor? Shift) Differentiate(Tensor x, Tensor lu, Tensor? scale, Tensor? shift,
         Tensor gradient, Tensor logDetGradient) =>
         Differentiate(new LuMatrix(Floats(lu), Rows, Sign), x, null, lu, scale, shift, gradient, logDetGradient);
 
-    /// <summary>From the value, x and the gradients of x, lu, s and b; the last two null where there are none.</summary>
+    /// <summary>From the value, x and the gradients of x, lu, s and b; the last two null if there are none.</summary>
     internal (Tensor X, Tensor Gradient, Tensor Lu, Tensor? Scale, Tensor? Shift) StepBack(Tensor value, Tensor lu, Tensor? scale,
         Tensor? shift, Tensor gradient, Tensor logDetGradient)
     {

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace RealNvp.Operations;
 
 /// <summary><see cref="Winograd"/> with its gradients. Its arguments: the
-/// input, the weight, the bias where there is one, and the border.</summary>
+/// input, the weight, the bias if there is one, and the border.</summary>
 internal sealed class WinogradFunction : KernelFunction<WinogradFunction>
 {
     private const string BorderKey = "border";

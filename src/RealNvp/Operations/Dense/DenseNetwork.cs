@@ -35,7 +35,7 @@ internal static class DenseNetwork
     /// <param name="program">The network.</param>
     /// <param name="all">The tensors.</param>
     /// <param name="hasContext">Whether there is a context among them.</param>
-    /// <param name="columns">Those of the input, where it is more than what the network reads; 0 where it is just that.</param>
+    /// <param name="columns">Those of the input, where it is more than what the network reads; 0 if it is just that.</param>
     internal static bool CanRun(DenseProgram program, List<Tensor> all, bool hasContext, int columns = 0)
     {
         if (!KernelSwitches.Dense || !LaneWidth.ServesProducts || !program.LastIsActivated) return false;

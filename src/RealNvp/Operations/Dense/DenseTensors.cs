@@ -11,7 +11,7 @@ internal sealed class DenseTensors
     private readonly IReadOnlyList<Tensor> all;
 
     /// <param name="program">The network.</param>
-    /// <param name="all">x; context and its weight, where there is one; weight and
+    /// <param name="all">x; context and its weight, if there is one; weight and
     /// bias of each layer; mask of each layer, where there are masks.</param>
     /// <param name="hasContext">Whether there is a context.</param>
     public DenseTensors(DenseProgram program, IReadOnlyList<Tensor> all, bool hasContext)

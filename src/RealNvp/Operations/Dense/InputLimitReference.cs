@@ -10,7 +10,7 @@ internal static class InputLimitReference
 {
     private static readonly Scalar most = Scalars.Of(InputLimit.Most), minusMost = Scalars.Of(-InputLimit.Most);
 
-    /// <summary>The limited numbers; x itself where there is no limit. The caller disposes a new tensor.</summary>
+    /// <summary>The limited numbers; x itself if there is no limit. The caller disposes a new tensor.</summary>
     public static Tensor Of(Tensor x, double? limit)
     {
         if (limit is not { } c) return x;

@@ -123,7 +123,7 @@ public abstract class TrainingData
             batches is IReadOnlyCollection<(Tensor, Tensor?, Tensor)>);
     }
 
-    /// <summary>Throws where tensors have been disposed.</summary>
+    /// <summary>Throws if tensors have been disposed.</summary>
     internal virtual void CheckAlive(string parameter) { }
 
     /// <summary>All examples in two tensors, which stay the data's, where there

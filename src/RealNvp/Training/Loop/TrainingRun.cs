@@ -27,10 +27,10 @@ internal sealed class TrainingRun : IDisposable
 
     public required IProgress<TrainingProgress>? Progress { get; init; }
 
-    /// <summary>The batches of an epoch; 0 where a data loader does not tell.</summary>
+    /// <summary>The batches of an epoch; 0 if a data loader does not tell.</summary>
     public required long Batches { get; init; }
 
-    /// <summary>The steps of the whole training; 0 where a data loader does not tell.</summary>
+    /// <summary>The steps of the whole training; 0 if a data loader does not tell.</summary>
     public required long TotalSteps { get; init; }
 
     /// <summary>The number of examples that were held out.</summary>

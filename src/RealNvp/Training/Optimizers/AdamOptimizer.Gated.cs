@@ -114,7 +114,7 @@ public sealed partial class AdamOptimizer
         }
     }
 
-    // false where this build of libtorch refuses it, which it does before any change
+    // false if this build of libtorch refuses it, which it does before any change
     private bool TryLists(AdamSlot[] given, double learningRate, StepGate gate, bool keepGradients)
     {
         foreach (var group in given.GroupBy(slot => slot.Group))

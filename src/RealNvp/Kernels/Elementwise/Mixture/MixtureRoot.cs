@@ -32,7 +32,7 @@ internal readonly unsafe struct MixtureRoot<TLanes, T>(int components) : IElemen
         /// <summary>logit F(x) − target.</summary>
         public TLanes Residual;
 
-        /// <summary>1 where the last step was as small as rounding lets it be, and where the search is over; 0 elsewhere.</summary>
+        /// <summary>1 if the last step was as small as rounding lets it be, and where the search is over; 0 elsewhere.</summary>
         public TLanes Close, Done;
     }
 

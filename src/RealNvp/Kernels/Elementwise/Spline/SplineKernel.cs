@@ -62,7 +62,7 @@ internal readonly unsafe struct SplineKernel<TLanes, T>(SplineShape shape, bool 
         return Turn(from, low, high, scratch) ? TLanes.Load(scratch) : input;
     }
 
-    /// <summary>Takes angles back to the circle; false where all are there.</summary>
+    /// <summary>Takes angles back to the circle; false if all are there.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static bool Turn(T* from, T low, T high, T* to)
     {

@@ -6,7 +6,7 @@ namespace RealNvp.Tests.Bijections;
 
 /// <summary>Planar, radial and Sylvester layers: what the laws over all layers cannot say.</summary>
 [LeavesNoTensors]
-public class ResidualLayerTests
+public class LowRankLayerTests
 {
     public static TheoryData<string> Names => [.. Layers.Keys];
 
