@@ -17,7 +17,8 @@ var folder = Directory.CreateTempSubdirectory("realnvp-first-").FullName;
 try
 {
     var feed = Path.Combine(folder, "feed");
-    foreach (var library in new[] { "RealNvp", "RealNvp.Plotting" }) Run(root, $"dotnet pack src/{library}/{library}.csproj -o {feed} -v q");
+    foreach (var library in new[] { "RealNvp", "RealNvp.Plotting" })
+        Run(root, $"dotnet pack src/{library}/{library}.csproj -o {feed} -v q");
     // until the packages are in a gallery, this folder is one
     File.WriteAllText(Path.Combine(folder, "nuget.config"),
         $"<configuration><packageSources><add key=\"packed\" value=\"{feed}\" /></packageSources></configuration>");
@@ -34,7 +35,8 @@ try
 
     var clock = Stopwatch.StartNew();
     var place = folder;
-    foreach (var line in blocks.Where(b => b.Language.Length == 0).SelectMany(b => b.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries)))
+    foreach (var line in blocks.Where(b => b.Language.Length == 0)
+        .SelectMany(b => b.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries)))
     {
         if (line.StartsWith("cd ", StringComparison.Ordinal)) { place = Path.Combine(place, line[3..]); continue; }
         // the program is written when its project is there, and before it runs
@@ -42,8 +44,11 @@ try
         Run(place, line);
     }
     var picture = Directory.EnumerateFiles(place, "*.png").Single();
-    Console.WriteLine($"From an empty folder to {Path.GetFileName(picture)} ({new FileInfo(picture).Length:N0} bytes): {clock.Elapsed.TotalSeconds:F0} s, "
-        + $"{(args.Contains("--cache") ? "with" : "without")} the packages of TorchSharp in the cache, on {Environment.ProcessorCount} cores.");
+    Console.WriteLine(
+        $"From an empty folder to {Path.GetFileName(picture)} ({new FileInfo(picture).Length:N0} bytes): " +
+        $"{clock.Elapsed.TotalSeconds:F0} s, "
+        + $"{(args.Contains("--cache") ? "with" : "without")} the packages of TorchSharp in the cache, on {Environment.ProcessorCount} " +
+            $"cores.");
     if (keep is not null) File.Copy(picture, keep, overwrite: true);
     return 0;
 }

@@ -9,8 +9,8 @@ namespace RealNvp.Tests.Docs;
 
 /// <summary>The C# of a document as one program: its blocks in their order, as a reader who pastes one after the other has it.</summary>
 /// <remarks>
-/// Blocks of <c>```csharp</c> are meant; a block without a language is not compiled. Types may stand anywhere among the statements. A block of
-/// <c>```csharp NAME</c> is a program of its own, which a test takes by its name (<see cref="Named"/>).
+/// Blocks of <c>```csharp</c> are meant; a block without a language is not compiled. Types may stand anywhere among the
+/// statements. A block of <c>```csharp NAME</c> is a program of its own, which a test takes by its name (<see cref="Named"/>).
 /// </remarks>
 internal static partial class DocumentProgram
 {

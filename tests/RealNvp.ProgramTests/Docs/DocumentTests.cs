@@ -35,7 +35,8 @@ public partial class DocumentTests
     public void Every_link_between_documents_leads_to_a_file_and_a_heading()
     {
         var broken = Directory.EnumerateFiles(Repository.Root, "*.md").Append(Repository.At("llms.txt"))
-            .Concat(new[] { "docs", "skills" }.SelectMany(f => Directory.EnumerateFiles(Repository.At(f), "*.md", SearchOption.AllDirectories)))
+            .Concat(new[] { "docs", "skills" }.SelectMany(f => Directory.EnumerateFiles(Repository.At(f), "*.md",
+                SearchOption.AllDirectories)))
             .SelectMany(file => Link().Matches(File.ReadAllText(file)).Select(m => (From: file, To: m.Groups[1].Value + m.Groups[2].Value)))
             .Where(link => !link.To.Contains("://", StringComparison.Ordinal) && !link.To.StartsWith("mailto:", StringComparison.Ordinal))
             .Where(link => !Leads(link.From, link.To))
