@@ -94,7 +94,8 @@ public abstract partial class Dynamics : nn.Module
         if (velocity is null || velocity.IsInvalid || !velocity.shape.AsSpan().SequenceEqual(x.shape) || velocity.dtype != x.dtype)
             throw new ArgumentException(
                 $"The {GetName()} of {owner} gives " +
-                    $"{(velocity is null || velocity.IsInvalid ? "nothing" : $"{EventShape.Format(velocity.shape)} of dtype {velocity.dtype}")} for x of shape "
+                    (velocity is null || velocity.IsInvalid ? "nothing" : $"{EventShape.Format(velocity.shape)} of dtype {velocity.dtype}") +
+                    $" for x of shape "
                 + $"{EventShape.Format(x.shape)} and dtype {x.dtype}; it must give the velocity in the shape and dtype of x.", parameter);
     }
 }
