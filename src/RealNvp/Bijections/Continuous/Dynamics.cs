@@ -92,9 +92,9 @@ public abstract partial class Dynamics : nn.Module
     private void CheckVelocity(Tensor? velocity, Tensor x, string owner, string parameter)
     {
         if (velocity is { IsInvalid: false } && velocity.shape.AsSpan().SequenceEqual(x.shape) && velocity.dtype == x.dtype) return;
-        var gives = velocity is null or { IsInvalid: true } ? "nothing" : $"{EventShape.Format(velocity.shape)} of dtype {velocity.dtype}";
+        var came = velocity is null or { IsInvalid: true } ? "nothing" : $"{EventShape.Format(velocity.shape)} of dtype {velocity.dtype}";
         throw new ArgumentException(
-            $"The {GetName()} of {owner} gives {gives} for x of shape {EventShape.Format(x.shape)} and dtype {x.dtype}; it must give the " +
-            $"velocity in the shape and dtype of x.", parameter);
+            $"The {GetName()} of {owner} gives {came} for x of shape {EventShape.Format(x.shape)} and dtype {x.dtype}; it must give " +
+            "the velocity in the shape and dtype of x.", parameter);
     }
 }
