@@ -26,6 +26,10 @@ public sealed record FlowInfo
     /// <summary>The mean of log p(x) in nats of these, by the weights that the training ended with; null without validation.</summary>
     public double? HeldOutLogProb { get; init; }
 
+    /// <summary>What <see cref="HeldOutLogProb"/> is, such as a lower bound
+    /// (<see cref="Flow.Likelihood"/>); null if it is not known, as in older files.</summary>
+    public LikelihoodKind? HeldOutLikelihood { get; init; }
+
     /// <summary>A sentence of yours, such as where the data are from; at most 1,000 characters.</summary>
     public string? Note { get; init; }
 

@@ -98,11 +98,22 @@ public sealed class FileDescription : IHtml
         if (Info.TrainingRows is { } rows) yield return ("trained on", string.Create(culture, $"{rows:N0} rows"));
         if (Info.HeldOutLogProb is { } score)
             yield return ("held out",
-                string.Create(culture, $"mean log p(x) {score:G6} nats{(Info.HeldOutRows is { } held ? $" of {held:N0} rows" : "")}"));
+                string.Create(culture,
+                    $"mean log p(x) {score:G6} " +
+                    $"nats{Words(Info.HeldOutLikelihood)}{(Info.HeldOutRows is { } held ? $" of {held:N0} rows" : "")}"));
         if (Info.Note is { } note) yield return ("note", note);
         yield return ("written by", $"RealNvp {LibraryVersion ?? "of an unknown version"}, format {FormatVersion.ToString(culture)}");
         if (OptionsJson is { Length: < 10_000 } json) yield return ("options", json);
     }
+
+    private static string Words(LikelihoodKind? kind) => kind switch
+    {
+        LikelihoodKind.LowerBound => ", a lower bound,",
+        LikelihoodKind.Estimate => ", an estimate,",
+        LikelihoodKind.Truncated => ", truncated,",
+        LikelihoodKind.Numerical => ", solved numerically,",
+        _ => "",
+    };
 
     private static string Few(IReadOnlyList<string> names) => names.Count <= 20 ? string.Join(", ", names)
         : $"{string.Join(", ", names.Take(20))} and {names.Count - 20} more";
