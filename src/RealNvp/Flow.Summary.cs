@@ -11,8 +11,16 @@ public partial class Flow
     public override string ToString() => ModuleTree.Of(this, disposed ? "disposed" : Weight is { IsInvalid: false } weight
         ? $"{weight.dtype.ToString().ToLowerInvariant()} on {weight.device}" : null);
 
-    /// <summary>What the flow is made of and what it does with data: shapes, parameters and
-    /// log-determinants by layer, which direction is cheap, and how much memory it takes.</summary>
+    string? IDescribed.Description => ModuleText.Properties(this, below: typeof(Flow));
+
+    bool IDescribed.ShowsParts => true;
+
+    (EventShape? Input, EventShape? Output) IDescribed.ShapesFor(EventShape? given) => (InputShape, LatentShape);
+
+    IEnumerable<(nn.Module Part, EventShape Input)> IDescribed.PartShapesFor(EventShape? given) => [(bijection, InputShape)];
+
+    /// <summary>What the flow is made of and what it does with data: shapes, parameters and log-determinants by layer, which direction is
+    /// cheap, and how much memory it takes.</summary>
     /// <remarks>Print it, or let a notebook show it. In evaluation mode, without gradients.</remarks>
     /// <param name="x">
     /// (N, ...): rows whose log-determinants are averaged, some hundred tell enough. Null takes 64 samples of the flow itself; it

@@ -24,7 +24,7 @@ namespace RealNvp;
 /// <c>log_prob</c> and <c>rsample</c> are differentiable with respect to the weights always.</para>
 /// </remarks>
 [Describing.TypeFormatterSource(typeof(Describing.HtmlFormatterSource))]
-public partial class Flow : nn.Module
+public partial class Flow : nn.Module, IDescribed
 {
     private readonly Bijection bijection;
     private readonly Density base_density;

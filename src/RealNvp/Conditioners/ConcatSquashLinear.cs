@@ -7,10 +7,11 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>
-/// A linear layer whose outputs time scales and shifts: y = (W x + b)·σ(g(t)) + s(t), with linear g and s, as FFJORD has (arXiv 1810.01367, its "concatsquash" layers).
-/// A context (N, C) enters g and s beside the time.
+/// A linear layer whose outputs time scales and shifts: y = (W x + b)·σ(g(t)) + s(t), with linear g and s, as
+/// FFJORD has (arXiv 1810.01367, its "concatsquash" layers). A context (N, C) enters g and s beside the time.
 /// </summary>
-/// <remarks>State-dict keys: <c>layer</c> (O, I), <c>hyper_gate</c> (O, 1) with a bias, <c>hyper_bias</c> (O, 1) without, and with a context <c>context_gate</c> and <c>context_bias</c> (O, C).</remarks>
+/// <remarks>State-dict keys: <c>layer</c> (O, I), <c>hyper_gate</c> (O, 1) with a bias, <c>hyper_bias</c>
+/// (O, 1) without, and with a context <c>context_gate</c> and <c>context_bias</c> (O, C).</remarks>
 public sealed class ConcatSquashLinear : nn.Module<Tensor, Tensor, Tensor?, Tensor>
 {
     private readonly Linear layer;

@@ -35,7 +35,8 @@ internal static class SmoothActivations
     }
 
     public static SmoothActivation Check(SmoothActivation activation, string parameter) =>
-        Enum.IsDefined(activation) ? activation : throw new ArgumentOutOfRangeException(parameter, activation, $"There is no such {nameof(SmoothActivation)}.");
+        Enum.IsDefined(activation) ? activation
+            : throw new ArgumentOutOfRangeException(parameter, activation, $"There is no such {nameof(SmoothActivation)}.");
 
     private static (Tensor Value, Tensor Slope) Both(SmoothActivation activation, Tensor h)
     {
@@ -57,7 +58,8 @@ internal static class SmoothActivations
                 return (Positive(h).add(below, Scalars.One), below.add(Scalars.One, Scalars.One));
             case SmoothActivation.Selu:
                 var part = Negative(h).expm1().mul(scaled);
-                return (Positive(h).mul(lambda).add(part, Scalars.One), part.add(scaled, Scalars.One).masked_fill(h.gt(Scalars.Zero), lambda));
+                return (Positive(h).mul(lambda).add(part, Scalars.One), part.add(scaled, Scalars.One).masked_fill(h.gt(Scalars.Zero),
+                    lambda));
             default:
                 throw Unknown(activation);
         }
@@ -71,5 +73,6 @@ internal static class SmoothActivations
 
     private static Tensor Negative(Tensor h) => h.clamp_max(Scalars.Zero);
 
-    private static ArgumentOutOfRangeException Unknown(SmoothActivation activation) => new(nameof(activation), activation, $"There is no such {nameof(SmoothActivation)}.");
+    private static ArgumentOutOfRangeException Unknown(SmoothActivation activation) =>
+        new(nameof(activation), activation, $"There is no such {nameof(SmoothActivation)}.");
 }

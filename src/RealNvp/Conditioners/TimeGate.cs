@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>What a concat-squash layer makes of time and context: a factor σ(g(t)) in 0 ... 1 and a shift s(t) for each output. It owns none of the modules that it makes.</summary>
+/// <summary>What a concat-squash layer makes of time and context: a factor σ(g(t)) in 0 ...
+/// 1 and a shift s(t) for each output. It owns none of the modules that it makes.</summary>
 internal sealed class TimeGate
 {
     private readonly Linear gate, shift;
@@ -39,6 +40,7 @@ internal sealed class TimeGate
         var time = TimeColumn.Of(t);
         var (scale, moved) = (nn.functional.linear(time, gate.weight!, gate.bias), nn.functional.linear(time, shift.weight!));
         if (contextGate is null || context is null) return (scale.sigmoid(), moved);
-        return (scale.add(nn.functional.linear(context, contextGate.weight!), Scalars.One).sigmoid(), moved.add(nn.functional.linear(context, contextShift!.weight!), Scalars.One));
+        return (scale.add(nn.functional.linear(context, contextGate.weight!), Scalars.One).sigmoid(),
+            moved.add(nn.functional.linear(context, contextShift!.weight!), Scalars.One));
     }
 }

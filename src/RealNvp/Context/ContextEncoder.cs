@@ -7,7 +7,7 @@ namespace RealNvp;
 /// <summary>Turns contexts of any form, such as class labels or images, into the
 /// feature vectors (N, C) that layers take. A <see cref="Flow"/> owns one.</summary>
 /// <remarks>Derive from it for a network of yours, or use <see cref="NetworkEncoder"/>. It is trained with the flow.</remarks>
-public abstract class ContextEncoder : nn.Module<Tensor, Tensor>
+public abstract class ContextEncoder : nn.Module<Tensor, Tensor>, IDescribed
 {
     /// <summary>Makes an encoder.</summary>
     /// <param name="name">The name that errors show.</param>
@@ -31,6 +31,10 @@ public abstract class ContextEncoder : nn.Module<Tensor, Tensor>
     /// <summary>The encoder as a tree of its parts, each with its class, shapes, properties and number
     /// of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
     public override string ToString() => Describing.ModuleTree.Of(this);
+
+    bool IDescribed.ShowsParts => true;
+
+    (EventShape? Input, EventShape? Output) IDescribed.ShapesFor(EventShape? given) => (ContextShape, EventShape.Create(Size));
 
     internal void CheckContext(Tensor? context, long? examples, string owner, bool values)
     {

@@ -6,7 +6,7 @@ namespace RealNvp;
 
 /// <summary>A density on latents, which may depend on a context: log-probability and sampling. It is the base of a flow.</summary>
 /// <remarks>Letters: N latents, D elements of a latent, C context features.</remarks>
-public abstract class Density : nn.Module
+public abstract class Density : nn.Module, IDescribed
 {
     private bool disposed;
 
@@ -96,6 +96,10 @@ public abstract class Density : nn.Module
     /// <summary>The density as a tree of its parts, each with its class, shapes, properties and number
     /// of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
     public override string ToString() => Describing.ModuleTree.Of(this);
+
+    bool IDescribed.ShowsParts => true;
+
+    (EventShape? Input, EventShape? Output) IDescribed.ShapesFor(EventShape? given) => (Shape, Shape);
 
     /// <summary>Throws if the density is disposed.</summary>
     internal void CheckAlive()

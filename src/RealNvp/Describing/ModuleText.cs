@@ -29,22 +29,11 @@ internal static class ModuleText
 
     /// <summary>What a module says of itself, or its plain public properties.</summary>
     public static string Details(nn.Module module) =>
-        (module is IDescribed described ? Try(() => described.Description) : Properties(module)) ?? "";
+        (module is IDescribed described ? Try(() => described.Description ?? Properties(module)) : Properties(module)) ?? "";
 
-    /// <summary>The shapes of what goes in and comes out.</summary>
-    public static (EventShape? Input, EventShape? Output) ShapesOf(nn.Module module, EventShape? given) => module switch
-    {
-        Flow flow => (flow.InputShape, flow.LatentShape),
-        Bijection bijection => (bijection.InputShape is { IsFixed: true } own ? own : given ?? bijection.InputShape) is { } input
-            ? (input, Output(bijection, input)) : ((EventShape?)null, (EventShape?)null),
-        Density density => (density.Shape, density.Shape),
-        ContextEncoder encoder => (encoder.ContextShape, EventShape.Create(encoder.Size)),
-        INetworkShapes network => (Try(() => network.InputShape), Try(() => network.OutputShape)),
-        _ => ((EventShape?)null, (EventShape?)null),
-    };
-
-    /// <summary>The shape that a bijection gives; null if it does not say, as for a free size.</summary>
-    public static EventShape? Output(Bijection bijection, EventShape input) => Try(() => (EventShape?)bijection.OutputShapeOf(input));
+    /// <summary>The shapes of what goes in and comes out, as far as the module says it.</summary>
+    public static (EventShape? Input, EventShape? Output) ShapesOf(nn.Module module, EventShape? given) =>
+        module is IDescribed described ? Try(() => described.ShapesFor(given)) : default;
 
     /// <summary>The number of elements of all parameters that are alive, and of those that are not trained.</summary>
     public static (long All, long Frozen) Count(nn.Module module)
@@ -80,24 +69,18 @@ internal static class ModuleText
         static string Text(EventShape? shape) => shape?.ToString() ?? "?";
     }
 
-    private static long ContextSize(nn.Module module) => Try(() => module switch
-    {
-        Flow flow => flow.ContextSize,
-        Bijection bijection => bijection.ContextSize,
-        Density density => density.ContextSize,
-        Conditioner conditioner => conditioner.ContextSize,
-        _ => 0,
-    });
+    private static long ContextSize(nn.Module module) => module is IDescribed described ? Try(() => described.ContextSize) : 0;
 
-    // what the class itself has: not what every bijection or every module has
-    private static string Properties(nn.Module module)
+    /// <summary>The plain public properties that the class itself has: not what every bijection or every module has.</summary>
+    /// <param name="module">The module.</param>
+    /// <param name="below">A class that is no abstract one, and whose properties every module of its family has; null for none.</param>
+    public static string Properties(nn.Module module, Type? below = null)
     {
         var parts = new List<string>();
         foreach (var property in module.GetType().GetProperties(BindingFlags.Public | BindingFlags.Instance))
         {
-            if (property.GetIndexParameters().Length > 0 || property.GetMethod is not { IsPublic: true } getter || !IsOwn(getter)
-                    || !IsPlain(property.PropertyType))
-                continue;
+            if (property.GetIndexParameters().Length > 0 || property.GetMethod is not { IsPublic: true } getter) continue;
+            if (getter.DeclaringType == below || !IsOwn(getter) || !IsPlain(property.PropertyType)) continue;
             if (Try(() => property.GetValue(module)) is { } value && Value(value) is { Length: > 0 } text)
                 parts.Add($"{property.Name} = {text}");
         }
@@ -107,7 +90,7 @@ internal static class ModuleText
     private static bool IsOwn(MethodInfo getter)
     {
         var type = getter.DeclaringType!;
-        return !type.IsAbstract && type != typeof(Flow) && type != typeof(nn.Module) && getter.GetBaseDefinition() == getter;
+        return !type.IsAbstract && type != typeof(nn.Module) && getter.GetBaseDefinition() == getter;
     }
 
     // shapes of networks are in their own lines
@@ -140,7 +123,8 @@ internal static class ModuleText
 
     private static string Space(string text) => text.Length == 0 ? "" : " " + text;
 
-    private static T? Try<T>(Func<T> get)
+    /// <summary>What <paramref name="get"/> gives; the default if it throws.</summary>
+    public static T? Try<T>(Func<T> get)
     {
         try { return get(); }
         catch (Exception e) when (e is not OutOfMemoryException) { return default; }

@@ -36,23 +36,30 @@ internal sealed class ModuleTree
     {
         var children = module.named_children().ToArray();
         var single = children.Count(c => IsList(c.module)) == 1;
-        var shape = module is Chain chain ? (chain.InputShape is { IsFixed: true } own ? own : given) : (EventShape?)null;
+        var shapes = Shapes(module, given);
         foreach (var (name, child) in children)
         {
-            if (!IsList(child))
-            {
-                yield return (name, child, child is Bijection && module is Flow flow ? flow.InputShape : (EventShape?)null);
-                continue;
-            }
-            foreach (var (index, item) in child.named_children())
-            {
-                yield return (single ? index : $"{name}.{index}", item, shape);
-                if (shape is { } s) shape = item is Bijection bijection ? ModuleText.Output(bijection, s) : null;
-            }
+            if (!IsList(child)) yield return (name, child, Shape(child));
+            else
+                foreach (var (index, item) in child.named_children()) yield return (single ? index : $"{name}.{index}", item, Shape(item));
         }
+        EventShape? Shape(nn.Module part) => shapes.TryGetValue(part, out var known) ? known : (EventShape?)null;
     }
 
-    private static bool IsOpen(nn.Module module) => module is Bijection or Density or ScalarTransformer or ContextEncoder or Flow;
+    // a module may know the shapes up to some part only
+    private static Dictionary<nn.Module, EventShape> Shapes(nn.Module module, EventShape? given)
+    {
+        var shapes = new Dictionary<nn.Module, EventShape>(ReferenceEqualityComparer.Instance);
+        if (module is not IDescribed described) return shapes;
+        ModuleText.Try(() =>
+        {
+            foreach (var (part, shape) in described.PartShapesFor(given)) shapes[part] = shape;
+            return true;
+        });
+        return shapes;
+    }
+
+    private static bool IsOpen(nn.Module module) => module is IDescribed described && ModuleText.Try(() => described.ShowsParts);
 
     private static bool IsList(nn.Module module) =>
         module.GetType() is { IsGenericType: true } type && type.GetGenericTypeDefinition() == typeof(ModuleList<>);

@@ -268,9 +268,12 @@ internal static class Check
     {
         Tensor(t, nameof(t));
         if (t!.dim() != 1 || t.shape[0] != x.shape[0])
-            throw new ArgumentException($"{owner} expects t of shape ({x.shape[0]}), one time for each example; got {EventShape.Format(t.shape)}.", nameof(t));
+            throw new ArgumentException(
+                $"{owner} expects t of shape ({x.shape[0]}), one time for each example; got {EventShape.Format(t.shape)}.", nameof(t));
         if (t.dtype != x.dtype || t.device_type != x.device_type || t.device_index != x.device_index)
-            throw new ArgumentException($"{owner} expects t with the dtype and on the device of x, {x.dtype} on {x.device}; got {t.dtype} on {t.device}. Convert it: t.to(x.dtype, x.device).", nameof(t));
+            throw new ArgumentException(
+                $"{owner} expects t with the dtype and on the device of x, {x.dtype} on {x.device}; got {t.dtype} on {t.device}. " +
+                $"Convert it: t.to(x.dtype, x.device).", nameof(t));
     }
 
     public static long Positive(long value, string parameter, string what) =>

@@ -17,7 +17,7 @@ namespace RealNvp;
 /// <para>Thread safety: in evaluation mode both methods may be called from several threads at once. Training is for one thread.</para>
 /// </remarks>
 [Describing.TypeFormatterSource(typeof(Describing.HtmlFormatterSource))]
-public abstract partial class Bijection : nn.Module
+public abstract partial class Bijection : nn.Module, IDescribed
 {
     /// <summary>Makes a bijection for examples of one shape.</summary>
     /// <param name="name">The name that errors show, usually the class name.</param>
@@ -73,10 +73,6 @@ public abstract partial class Bijection : nn.Module
         ArgumentNullException.ThrowIfNull(logDerivative);
         return Batch.SumExamples(logDerivative);
     }
-
-    /// <summary>The layer as a tree of its parts, each with its class, shapes, properties and number of
-    /// parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
-    public override string ToString() => Describing.ModuleTree.Of(this);
 
     private void CheckArguments(Tensor input, string parameter, EventShape? expected, Tensor? context, string method, bool anyDtype = false)
     {

@@ -15,7 +15,7 @@ namespace RealNvp;
 /// <see cref="Steps"/>, and call <c>RegisterComponents()</c> last in the constructor. A layer
 /// that no field holds is registered as <c>steps_i</c>. The composite owns its layers.</para>
 /// </remarks>
-public abstract partial class Composite : Bijection
+public abstract partial class Composite : Bijection, IDescribed
 {
     private StepPlan? plan;
 
@@ -81,6 +81,11 @@ public abstract partial class Composite : Bijection
         ArgumentNullException.ThrowIfNull(circles);
         return Plan.CirclesThrough(circles, inverse);
     }
+
+    IEnumerable<(nn.Module Part, EventShape Input)> IDescribed.PartShapesFor(EventShape? given) =>
+        (InputShape is { IsFixed: true } own ? own : given) is { } shape
+            ? Plan.Reaching(shape).Select(r => ((nn.Module)r.Layer, r.Input))
+            : [];
 
     internal override void FollowCircles(CirclePath path, bool inverse)
     {

@@ -24,17 +24,35 @@ internal sealed partial class StepPlan
             throw new ArgumentException(
                 $"A step of {owner} is for part {group.Part} of the value, which has {parts.Length} part(s) there.");
         var shape = parts[group.Part];
-        foreach (var layer in group.InOrder(inverse))
-        {
-            var back = group.IsInverse != inverse;
-            var wanted = layer.InputShape is { } s ? (back ? layer.OutputShapeOf(s) : s) : (EventShape?)null;
-            if (wanted is { } w && !Compatible(w, shape))
-                throw new ArgumentException($"{layer.GetName()} in {owner} takes examples of shape {w}, but gets {shape}.");
-            shape = back ? layer.InputShapeOf(shape) : layer.OutputShapeOf(shape);
-        }
+        foreach (var layer in group.InOrder(inverse)) shape = Next(layer, shape, group.IsInverse != inverse);
         EventShape[] all = [.. parts];
         all[group.Part] = shape;
         return all;
+    }
+
+    /// <summary>What reaches each layer on the way from x to z, as the shape of its own x.</summary>
+    public IEnumerable<(Bijection Layer, EventShape Input)> Reaching(EventShape shape)
+    {
+        EventShape[] parts = [shape];
+        foreach (var group in Groups)
+        {
+            var (after, at) = (Through(group, parts, inverse: false), group.Move is null ? parts[group.Part] : default);
+            foreach (var layer in group.Layers)
+            {
+                var next = Next(layer, at, group.IsInverse);
+                yield return (layer, group.IsInverse ? next : at);
+                at = next;
+            }
+            parts = after;
+        }
+    }
+
+    private EventShape Next(Bijection layer, EventShape shape, bool back)
+    {
+        var wanted = layer.InputShape is { } s ? (back ? layer.OutputShapeOf(s) : s) : (EventShape?)null;
+        if (wanted is { } w && !Compatible(w, shape))
+            throw new ArgumentException($"{layer.GetName()} in {owner} takes examples of shape {w}, but gets {shape}.");
+        return back ? layer.InputShapeOf(shape) : layer.OutputShapeOf(shape);
     }
 
     // a batch without examples says what a rearrangement makes of shapes

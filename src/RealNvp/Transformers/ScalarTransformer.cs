@@ -13,7 +13,7 @@ namespace RealNvp;
 /// Parameters that are all 0 give the identity: a coupling whose conditioner ends in zeros starts as the identity, and a dense mask
 /// keeps a variable by setting its parameters to 0.
 /// </remarks>
-public abstract class ScalarTransformer : nn.Module
+public abstract class ScalarTransformer : nn.Module, IDescribed
 {
     /// <summary>Names the transformer for errors.</summary>
     protected ScalarTransformer(string name) : base(TorchBackend.Checked(name)) { }
@@ -63,6 +63,8 @@ public abstract class ScalarTransformer : nn.Module
     /// <summary>The map as a tree of its parts, each with its class, shapes, properties and number
     /// of parameters; <see cref="IDescribed"/> lets a part say it in its own words.</summary>
     public override string ToString() => Describing.ModuleTree.Of(this);
+
+    bool IDescribed.ShowsParts => true;
 
     /// <summary>The map as kernels know it; null if there is none. All that follows from it is here.</summary>
     internal virtual ElementwiseMap? Map => null;

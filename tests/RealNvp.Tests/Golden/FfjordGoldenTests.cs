@@ -8,8 +8,10 @@ namespace RealNvp.Tests.Golden;
 [LeavesNoTensors]
 public class FfjordGoldenTests
 {
-    [Theory, InlineData("ffjord_cnf_2d", 2, 12, SmoothActivation.Tanh, ""), InlineData("ffjord_cnf_3d_regularized", 3, 16, SmoothActivation.Softplus, "t0.3/")]
-    public void The_field_and_its_divergence_equal_those_of_ffjord(string folder, int features, int hidden, SmoothActivation activation, string group)
+    [Theory, InlineData("ffjord_cnf_2d", 2, 12, SmoothActivation.Tanh, ""), InlineData("ffjord_cnf_3d_regularized", 3, 16,
+        SmoothActivation.Softplus, "t0.3/")]
+    public void The_field_and_its_divergence_equal_those_of_ffjord(string folder, int features, int hidden, SmoothActivation activation,
+        string group)
     {
         using var scope = NewDisposeScope();
         using var golden = new GoldenFile(folder);
@@ -37,7 +39,8 @@ public class FfjordGoldenTests
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         foreach (var (ours, tensor) in dynamics.state_dict())
-            tensor.copy_(golden["weights/odefunc.diffeq." + ours.Replace(".layer.", "._layer.", StringComparison.Ordinal).Replace(".hyper_", "._hyper_", StringComparison.Ordinal)]);
+            tensor.copy_(golden["weights/odefunc.diffeq." + ours.Replace(".layer.", "._layer.", StringComparison.Ordinal).Replace(".hyper_",
+                "._hyper_", StringComparison.Ordinal)]);
         return dynamics;
     }
 

@@ -5,17 +5,6 @@ internal static class FloorDebts
 {
     public static readonly Debt[] All =
     [
-        new("ModuleText", "Layers", "a module in words: it asks for classes, and not for a trait"),
-        new("ModuleText", "Conditioners", "a module in words: it asks for classes, and not for a trait"),
-        new("ModuleText", "Densities", "a module in words: it asks for classes, and not for a trait"),
-        new("ModuleText", "Context", "a module in words: it asks for classes, and not for a trait"),
-        new("ModuleText", "Flow", "a module in words: it asks for classes, and not for a trait"),
-        new("ModuleTree", "Layers", "a module in words: it asks for classes, and not for a trait"),
-        new("ModuleTree", "Transformers", "a module in words: it asks for classes, and not for a trait"),
-        new("ModuleTree", "Bijections", "a module in words: it asks for classes, and not for a trait"),
-        new("ModuleTree", "Densities", "a module in words: it asks for classes, and not for a trait"),
-        new("ModuleTree", "Context", "a module in words: it asks for classes, and not for a trait"),
-        new("ModuleTree", "Flow", "a module in words: it asks for classes, and not for a trait"),
         new("Flow", "ModelFile", "SaveWeights and LoadWeights read and write files of models"),
         new("Flow", "FileState", "SaveWeights and LoadWeights read and write files of models"),
         new("Models", "ModelFile", "Save and Load are on the models, the table of kinds is in the file"),

@@ -6,9 +6,11 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>The dynamics of FFJORD for vectors: <see cref="ConcatSquashLinear"/> layers with a smooth function between them (arXiv 1810.01367, section 4 and appendix B).</summary>
+/// <summary>The dynamics of FFJORD for vectors: <see cref="ConcatSquashLinear"/> layers with a
+/// smooth function between them (arXiv 1810.01367, section 4 and appendix B).</summary>
 /// <remarks>
-/// <para>The last layer starts at zero, so a new flow is the identity. Its exact divergence is computed in forward mode, with D directions through the same products, and has no graph if gradients are off.</para>
+/// <para>The last layer starts at zero, so a new flow is the identity. Its exact divergence is computed in
+/// forward mode, with D directions through the same products, and has no graph if gradients are off.</para>
 /// <para>State-dict keys: <c>layers.i.{layer, hyper_gate, hyper_bias, context_gate, context_bias}</c>.</para>
 /// </remarks>
 public sealed class ConcatSquashMlp : Dynamics
@@ -22,8 +24,10 @@ public sealed class ConcatSquashMlp : Dynamics
     /// <param name="hiddenLayers">The number of hidden layers, at least 1.</param>
     /// <param name="contextSize">C, the number of context features; 0 for none.</param>
     /// <param name="activation">The function between the layers.</param>
-    public ConcatSquashMlp(long features, long hidden = 64, int hiddenLayers = 3, long contextSize = 0, SmoothActivation activation = SmoothActivation.Tanh)
-        : base(nameof(ConcatSquashMlp), EventShape.Create(Check.Positive(features, nameof(features), "The number of features")), contextSize)
+    public ConcatSquashMlp(long features, long hidden = 64, int hiddenLayers = 3, long contextSize = 0,
+        SmoothActivation activation = SmoothActivation.Tanh)
+        : base(nameof(ConcatSquashMlp), EventShape.Create(Check.Positive(features, nameof(features), "The number of features")),
+            contextSize)
     {
         Check.Positive(hidden, nameof(hidden), "The number of hidden features");
         Check.Depth(hiddenLayers, 1, nameof(hiddenLayers), "The number of hidden layers");
@@ -64,7 +68,8 @@ public sealed class ConcatSquashMlp : Dynamics
     }
 
     /// <inheritdoc/>
-    protected internal override (Tensor Velocity, Tensor Products) VelocityAndProducts(Tensor t, Tensor x, Tensor vectors, Tensor? context = null)
+    protected internal override (Tensor Velocity, Tensor Products) VelocityAndProducts(Tensor t, Tensor x, Tensor vectors,
+        Tensor? context = null)
     {
         CheckArguments(t, x, context, nameof(VelocityAndProducts));
         using var scope = NewDisposeScope();
@@ -74,7 +79,8 @@ public sealed class ConcatSquashMlp : Dynamics
 
     // the layers at the times, in the caller's scope
     private DenseTangents At(Tensor t, Tensor? context) =>
-        new([.. layers.Select(l => l.At(t, context))], h => SmoothActivations.Value(activation, h), h => SmoothActivations.WithSlope(activation, h));
+        new([.. layers.Select(l => l.At(t, context))], h => SmoothActivations.Value(activation, h),
+            h => SmoothActivations.WithSlope(activation, h));
 
     private void CheckArguments(Tensor t, Tensor x, Tensor? context, string method)
     {

@@ -10,7 +10,8 @@ public abstract partial class Dynamics
     private volatile bool isDifferentiated;
 
     /// <summary>
-    /// Whether <see cref="VelocityAndProducts"/> gives Jᵀv, the rows of backward passes, as autograd does; false if it gives Jv. vᵀJv and the mean of |Jv|² over random v are the same.
+    /// Whether <see cref="VelocityAndProducts"/> gives Jᵀv, the rows of backward passes, as
+    /// autograd does; false if it gives Jv. vᵀJv and the mean of |Jv|² over random v are the same.
     /// </summary>
     protected internal virtual bool ProductsAreTransposed => true;
 
@@ -19,7 +20,8 @@ public abstract partial class Dynamics
     /// </summary>
     protected internal virtual bool HasCheapDivergence => false;
 
-    /// <summary>The velocity, and its exact divergence Σᵢ ∂vᵢ/∂xᵢ. By autograd unless overridden: D backward passes over one graph.</summary>
+    /// <summary>The velocity, and its exact divergence Σᵢ ∂vᵢ/∂xᵢ. By autograd
+    /// unless overridden: D backward passes over one graph.</summary>
     /// <remarks>With gradients enabled the results have a graph, and can be differentiated again; without them nothing is kept.</remarks>
     /// <param name="t">(N).</param>
     /// <param name="x">(N, ...).</param>
@@ -37,20 +39,23 @@ public abstract partial class Dynamics
             using var inside = NewDisposeScope();
             var unit = zeros(x.shape[0], size, dtype: x.dtype, device: x.device);
             unit.select(1, i).fill_(Scalars.One);
-            if (graph.Product(unit.reshape(x.shape)) is { } row) divergence = inside.MoveToOuter(divergence.add(row.flatten(1).select(1, i), Scalars.One));
+            if (graph.Product(unit.reshape(x.shape)) is { } row)
+                divergence = inside.MoveToOuter(divergence.add(row.flatten(1).select(1, i), Scalars.One));
         }
         return (scope.MoveToOuter(graph.Velocity), scope.MoveToOuter(divergence));
     }
 
     /// <summary>
-    /// The velocity, and the products of its Jacobian J = ∂v/∂x with vectors: Jᵀv by autograd, one backward pass each, unless overridden (<see cref="ProductsAreTransposed"/>).
+    /// The velocity, and the products of its Jacobian J = ∂v/∂x with vectors: Jᵀv by autograd,
+    /// one backward pass each, unless overridden (<see cref="ProductsAreTransposed"/>).
     /// </summary>
     /// <param name="t">(N).</param>
     /// <param name="x">(N, ...).</param>
     /// <param name="vectors">(K, N, ...), K vectors for each example.</param>
     /// <param name="context">(N, C), or null.</param>
     /// <returns>The velocity (N, ...) and the products (K, N, ...). The caller disposes both.</returns>
-    protected internal virtual (Tensor Velocity, Tensor Products) VelocityAndProducts(Tensor t, Tensor x, Tensor vectors, Tensor? context = null)
+    protected internal virtual (Tensor Velocity, Tensor Products) VelocityAndProducts(Tensor t, Tensor x, Tensor vectors,
+        Tensor? context = null)
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(vectors);
@@ -74,7 +79,8 @@ public abstract partial class Dynamics
             this.dynamics = dynamics;
             keeps = is_grad_enabled();
             using var mode = GradientMode.Enter();
-            // a gradient of its own leaf reaches neither the weights nor the caller's tensors, and x keeps its place in the graph for second derivatives
+            // a gradient of its own leaf reaches neither the weights nor the caller's
+            // tensors, and x keeps its place in the graph for second derivatives
             leaf = zeros_like(x).requires_grad_(true);
             velocity = dynamics.Velocity(t, (keeps ? x : x.detach()).add(leaf, Scalars.One), context);
             Velocity = keeps ? velocity : velocity.detach();
@@ -104,7 +110,8 @@ public abstract partial class Dynamics
             return product;
         }
 
-        // backward would warn of a cycle, which a gradient with a graph makes with its leaf; what has been differentiated once is differentiated again
+        // backward would warn of a cycle, which a gradient with a graph makes with
+        // its leaf; what has been differentiated once is differentiated again
         private Tensor? WithGraph(Tensor vector)
         {
 #pragma warning disable RS0030

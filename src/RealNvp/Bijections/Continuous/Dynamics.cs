@@ -5,14 +5,15 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>
-/// The velocity of examples that move with time: dx/dt = v(t, x). A continuous flow follows it, as Neural ODEs do (arXiv 1806.07366); the log-density along a path changes by
-/// minus the divergence Σᵢ ∂vᵢ/∂xᵢ (FFJORD, arXiv 1810.01367, equation 2).
+/// The velocity of examples that move with time: dx/dt = v(t, x). A continuous flow follows it, as Neural ODEs do (arXiv
+/// 1806.07366); the log-density along a path changes by minus the divergence Σᵢ ∂vᵢ/∂xᵢ (FFJORD, arXiv 1810.01367, equation 2).
 /// </summary>
 /// <remarks>
 /// <para>Time runs from t = 0, where latents are, to t = 1, where data are, as in flow matching (arXiv 2210.02747).</para>
-/// <para>For a network of your own, use <see cref="From(nn.Module{Tensor, Tensor, Tensor})"/>, or derive from this class, implement <see cref="Velocity"/>, and call
-/// <c>RegisterComponents()</c> last in the constructor. Derivatives come from autograd then; override <see cref="VelocityAndDivergence"/> or <see cref="VelocityAndProducts"/> for faster ones.
-/// Each example must move as if it were alone: a batch normalization has no place here.</para>
+/// <para>For a network of your own, use <see cref="From(nn.Module{Tensor, Tensor, Tensor})"/>, or derive from this
+/// class, implement <see cref="Velocity"/>, and call <c>RegisterComponents()</c> last in the constructor. Derivatives
+/// come from autograd then; override <see cref="VelocityAndDivergence"/> or <see cref="VelocityAndProducts"/> for
+/// faster ones. Each example must move as if it were alone: a batch normalization has no place here.</para>
 /// <para>Thread safety: in evaluation mode all methods may be called from several threads at once.</para>
 /// </remarks>
 public abstract partial class Dynamics : nn.Module
@@ -59,7 +60,8 @@ public abstract partial class Dynamics : nn.Module
     /// <summary>The dynamics as a tree of their parts, each with its class, shapes, properties and number of parameters.</summary>
     public override string ToString() => Describing.ModuleTree.Of(this);
 
-    /// <summary>Throws if the dynamics are not for examples of a shape: by what they say, or else by a try on two examples of zeros.</summary>
+    /// <summary>Throws if the dynamics are not for examples of a shape: by
+    /// what they say, or else by a try on two examples of zeros.</summary>
     /// <param name="shape">The shape of one example, all sizes known.</param>
     /// <param name="owner">Who takes the dynamics.</param>
     /// <param name="parameter">What the caller called them.</param>
@@ -76,20 +78,23 @@ public abstract partial class Dynamics : nn.Module
         var (dtype, device) = NetworkCheck.Home(this);
         var x = zeros(shape.WithBatch(2), dtype: dtype, device: device);
         Tensor? velocity;
-        try { velocity = Velocity(zeros(2, dtype: dtype, device: device), x, ContextSize > 0 ? zeros([2, ContextSize], dtype: dtype, device: device) : null); }
+        try { velocity = Velocity(zeros(2, dtype: dtype, device: device), x, ContextSize > 0
+            ? zeros([2, ContextSize], dtype: dtype, device: device) : null); }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
             throw new ArgumentException(
-                $"The {GetName()} of {owner} fails on t of shape (2) and x of shape {EventShape.Format(x.shape)}: {e.Message.Split('\n')[0].TrimEnd('.')}. It must give the velocity in the shape of x.", parameter, e);
+                $"The {GetName()} of {owner} fails on t of shape (2) and x of shape {EventShape.Format(x.shape)}: " +
+                    $"{e.Message.Split('\n')[0].TrimEnd('.')}. It must give the velocity in the shape of x.", parameter, e);
         }
         CheckVelocity(velocity, x, owner, parameter);
     }
 
     private void CheckVelocity(Tensor? velocity, Tensor x, string owner, string parameter)
     {
-        if (velocity is null || velocity.IsInvalid || !velocity.shape.AsSpan().SequenceEqual(x.shape) || velocity.dtype != x.dtype)
-            throw new ArgumentException(
-                $"The {GetName()} of {owner} gives {(velocity is null || velocity.IsInvalid ? "nothing" : $"{EventShape.Format(velocity.shape)} of dtype {velocity.dtype}")} for x of shape "
-                + $"{EventShape.Format(x.shape)} and dtype {x.dtype}; it must give the velocity in the shape and dtype of x.", parameter);
+        if (velocity is { IsInvalid: false } && velocity.shape.AsSpan().SequenceEqual(x.shape) && velocity.dtype == x.dtype) return;
+        var came = velocity is null or { IsInvalid: true } ? "nothing" : $"{EventShape.Format(velocity.shape)} of dtype {velocity.dtype}";
+        throw new ArgumentException(
+            $"The {GetName()} of {owner} gives {came} for x of shape {EventShape.Format(x.shape)} and dtype {x.dtype}; it must give " +
+            "the velocity in the shape and dtype of x.", parameter);
     }
 }

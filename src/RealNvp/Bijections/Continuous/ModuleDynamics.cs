@@ -15,7 +15,8 @@ internal sealed class ModuleDynamics : Dynamics
         RegisterComponents();
     }
 
-    public override Tensor Velocity(Tensor t, Tensor x, Tensor? context = null) => network is nn.Module<Tensor, Tensor, Tensor, Tensor> conditional
+    public override Tensor Velocity(Tensor t, Tensor x, Tensor? context = null) =>
+        network is nn.Module<Tensor, Tensor, Tensor, Tensor> conditional
         ? conditional.call(t, x, context!)
         : ((nn.Module<Tensor, Tensor, Tensor>)network).call(t, x);
 

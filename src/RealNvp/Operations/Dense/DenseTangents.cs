@@ -5,18 +5,20 @@ using static TorchSharp.torch;
 namespace RealNvp.Operations;
 
 /// <summary>
-/// A network of linear layers with an elementwise function between them, and its derivatives along directions, which go through the same products (forward mode). All
-/// operations have gradients of their own.
+/// A network of linear layers with an elementwise function between them, and its derivatives along directions,
+/// which go through the same products (forward mode). All operations have gradients of their own.
 /// </summary>
 /// <param name="layers">The layers.</param>
 /// <param name="value">The function.</param>
 /// <param name="withSlope">The function and its derivative.</param>
-internal sealed class DenseTangents(IReadOnlyList<TangentLayer> layers, Func<Tensor, Tensor> value, Func<Tensor, (Tensor Value, Tensor Slope)> withSlope)
+internal sealed class DenseTangents(IReadOnlyList<TangentLayer> layers, Func<Tensor, Tensor> value,
+    Func<Tensor, (Tensor Value, Tensor Slope)> withSlope)
 {
     // numbers of a block of tangents: bounds the memory for many directions
     private const long BlockElements = 1L << 22;
 
-    /// <summary>Whether the divergence needs no tangents: with one hidden layer always; with two if all rows have one scale of the outputs.</summary>
+    /// <summary>Whether the divergence needs no tangents: with one hidden layer
+    /// always; with two if all rows have one scale of the outputs.</summary>
     public static bool HasShortcut(int layers, bool lastIsUniform) => layers == 2 || (layers == 3 && lastIsUniform);
 
     /// <summary>The output for x (N, I), in the caller's scope.</summary>
@@ -42,7 +44,8 @@ internal sealed class DenseTangents(IReadOnlyList<TangentLayer> layers, Func<Ten
             var count = Math.Min(block, size - start);
             // (K, N, O): the first product with unit vectors is a column of the weight
             var tangents = layers[0].Weight.narrow(1, start, count).t().unsqueeze(1).mul(slopes[0].unsqueeze(0));
-            for (var i = 1; i < layers.Count - 1; i++) tangents = nn.functional.linear(tangents, layers[i].Weight).mul(slopes[i].unsqueeze(0));
+            for (var i = 1; i < layers.Count - 1; i++)
+                tangents = nn.functional.linear(tangents, layers[i].Weight).mul(slopes[i].unsqueeze(0));
             // of the last product only the diagonal
             var diagonal = tangents.bmm(layers[^1].Weight.narrow(0, start, count).unsqueeze(2)).squeeze(2).t();
             if (layers[^1].Scale is { } scale) diagonal = diagonal.mul(scale.narrow(1, start, count));

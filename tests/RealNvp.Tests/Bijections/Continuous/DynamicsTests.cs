@@ -33,7 +33,8 @@ public class DynamicsTests
             var jacobian = Jacobian(dynamics, t, x, context);
             var truth = jacobian.diagonal(0, 1, 2).sum(1);
             var vectors = randn([2, .. x.shape], dtype: float64, generator: seed);
-            var wanted = (dynamics.ProductsAreTransposed ? jacobian.transpose(1, 2) : jacobian).unsqueeze(0).matmul(vectors.flatten(2).unsqueeze(-1)).reshape(vectors.shape);
+            var wanted = (dynamics.ProductsAreTransposed ? jacobian.transpose(1, 2)
+                : jacobian).unsqueeze(0).matmul(vectors.flatten(2).unsqueeze(-1)).reshape(vectors.shape);
             foreach (var time in new[] { t, t.narrow(0, 1, 1).expand(x.shape[0]) })
                 using (no_grad())
                 {
@@ -88,12 +89,14 @@ public class DynamicsTests
                     return loss;
                 }
                 var numerical = (8 * (At(1e-4) - At(-1e-4)) - (At(2e-4) - At(-2e-4))) / 12e-4;
-                tensor.grad!.mul(direction).sum().item<double>().Should().BeApproximately(numerical, 1e-6 * Math.Max(1, Math.Abs(numerical)));
+                tensor.grad!.mul(direction).sum().item<double>().Should().BeApproximately(numerical,
+                    1e-6 * Math.Max(1, Math.Abs(numerical)));
             }
         }
     }
 
-    [Theory, InlineData(SmoothActivation.Tanh), InlineData(SmoothActivation.Softplus), InlineData(SmoothActivation.Silu), InlineData(SmoothActivation.Elu), InlineData(SmoothActivation.Selu)]
+    [Theory, InlineData(SmoothActivation.Tanh), InlineData(SmoothActivation.Softplus), InlineData(SmoothActivation.Silu),
+        InlineData(SmoothActivation.Elu), InlineData(SmoothActivation.Selu)]
     public void Activations_have_the_values_of_torch_and_the_slopes_of_autograd_at_all_numbers(SmoothActivation activation)
     {
         using var scope = NewDisposeScope();
@@ -120,9 +123,11 @@ public class DynamicsTests
     public void A_module_that_gives_another_shape_is_refused_with_what_was_expected()
     {
         using var wrong = Dynamics.From(new Sum());
-        wrong.Invoking(d => d.Require([3], "the layer", "dynamics")).Should().Throw<ArgumentException>().WithMessage("*gives (2,) of dtype Float32 for x of shape (2, 3)*in the shape and dtype of x*");
+        wrong.Invoking(d => d.Require([3], "the layer", "dynamics")).Should().Throw<ArgumentException>()
+            .WithMessage("*gives (2,) of dtype Float32 for x of shape (2, 3)*in the shape and dtype of x*");
         using var other = new ConcatSquashMlp(2);
-        other.Invoking(d => d.Require([3], "the layer", "dynamics")).Should().Throw<ArgumentException>().WithMessage("*is for examples of shape (2,); the layer has (3,)*");
+        other.Invoking(d => d.Require([3], "the layer", "dynamics")).Should().Throw<ArgumentException>()
+            .WithMessage("*is for examples of shape (2,); the layer has (3,)*");
         using var x = zeros(4, 2);
         using var t = zeros(3);
         other.Invoking(d => d.Velocity(t, x)).Should().Throw<ArgumentException>().WithMessage("*expects t of shape (4)*got (3,)*");
@@ -134,9 +139,11 @@ public class DynamicsTests
         var dynamics = make();
         dynamics.to(float64);
         using (no_grad())
-            foreach (var parameter in dynamics.parameters()) parameter.copy_(randn(parameter.shape, dtype: float64, generator: seed).mul(0.5));
+            foreach (var parameter in dynamics.parameters())
+                parameter.copy_(randn(parameter.shape, dtype: float64, generator: seed).mul(0.5));
         var x = randn([3, .. shape], dtype: float64, generator: seed);
-        return (dynamics, rand(3, dtype: float64, generator: seed), x, dynamics.ContextSize > 0 ? randn(3, dynamics.ContextSize, dtype: float64, generator: seed) : null);
+        return (dynamics, rand(3, dtype: float64, generator: seed), x, dynamics.ContextSize > 0
+            ? randn(3, dynamics.ContextSize, dtype: float64, generator: seed) : null);
     }
 
     // (N, D, D) by one backward pass for each row
