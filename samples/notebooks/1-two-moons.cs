@@ -117,6 +117,7 @@ static class Shown
             picture.Save(path);
             Console.WriteLine($"wrote {path}");
         }
-        else Console.WriteLine(value is System.Collections.IEnumerable list and not string ? string.Join(", ", list.Cast<object>()) : value);
+        else
+            Console.WriteLine(value is System.Collections.IEnumerable list and not string ? string.Join(", ", list.Cast<object>()) : value);
     }
 }
