@@ -29,6 +29,10 @@ public sealed record FlowInfo : IHtml
     /// <summary>The mean of log p(x) in nats of these, by the weights that the training ended with; null without validation.</summary>
     public double? HeldOutLogProb { get; init; }
 
+    /// <summary>What <see cref="HeldOutLogProb"/> is, such as a lower bound
+    /// (<see cref="Flow.Likelihood"/>); null if it is not known, as in older files.</summary>
+    public LikelihoodKind? HeldOutLikelihood { get; init; }
+
     /// <summary>A sentence of yours, such as where the data are from; at most 1,000 characters.</summary>
     public string? Note { get; init; }
 
@@ -44,8 +48,18 @@ public sealed record FlowInfo : IHtml
         if (TrainingRows is { } rows) yield return ("trained on", string.Create(culture, $"{rows:N0} rows"));
         if (HeldOutLogProb is { } score)
             yield return ("held out", string.Create(culture,
-                $"mean log p(x) {score:G6} nats{(HeldOutRows is { } held ? $" of {held.ToString("N0", culture)} rows" : "")}"));
+                $"mean log p(x) {score:G6} nats{Words(HeldOutLikelihood)}") +
+                (HeldOutRows is { } held ? string.Create(culture, $" of {held:N0} rows") : ""));
         if (Note is { } note) yield return ("note", note);
+
+        static string Words(LikelihoodKind? kind) => kind switch
+        {
+            LikelihoodKind.LowerBound => ", a lower bound,",
+            LikelihoodKind.Estimate => ", an estimate,",
+            LikelihoodKind.Truncated => ", truncated,",
+            LikelihoodKind.Numerical => ", solved numerically,",
+            _ => "",
+        };
 
         static string Few(IReadOnlyList<string> names) =>
             names.Count <= 20 ? string.Join(", ", names) : $"{string.Join(", ", names.Take(20))} and {names.Count - 20} more";

@@ -55,15 +55,18 @@ internal static class Ranges
     public static NumberRange BatchNormEpsilon { get; } = new(1e-12, 1,
         "below, a constant feature is divided by nearly nothing; above, features are no longer normalized");
 
-    public static NumberRange LearningRate { get; } = new(double.Epsilon, 10, "above, a step is larger than any weight of use");
+    public static NumberRange LearningRate { get; } = new(double.Epsilon, 10, "above, a step is larger than any weight of use")
+    {
+        Older = positive,
+    };
 
-    public static NumberRange WeightNormDecay { get; } = new(0, 1, "above, the penalty alone is learned");
+    public static NumberRange WeightNormDecay { get; } = new(0, 1, "above, the penalty alone is learned") { Older = (0, double.MaxValue) };
 
     public static NumberRange MaxGradientNorm { get; } = new(1e-6, double.MaxValue,
-        "below, nothing is learned, as gradients vanish beside the epsilon of Adam");
+        "below, nothing is learned, as gradients vanish beside the epsilon of Adam") { Older = positive };
 
     public static NumberRange AdamEpsilon { get; } = new(1e-30, 1,
-        "below, it is 0 in float32, and a weight without gradient becomes NaN; above, steps vanish");
+        "below, it is 0 in float32, and a weight without gradient becomes NaN; above, steps vanish") { Older = positive };
 
     /// <summary>The edges of a circle or an interval: positions on it have four digits or more in float32.</summary>
     public static void Interval(double low, double high, string what)

@@ -17,6 +17,7 @@ internal static class Scalars
     public static readonly Scalar One = 1.0;
     public static readonly Scalar Two = 2.0;
     public static readonly Scalar IntegerOne = 1L;
+    public static readonly Scalar IntegerZero = 0L;
     public static readonly Scalar Half = 0.5;
     public static readonly Scalar MinusHalf = -0.5;
     public static readonly Scalar MinusOne = -1.0;

@@ -20,10 +20,11 @@ public abstract partial class Bijection
     public virtual bool IsStochastic => modules().Any(m => m is Bijection b && !ReferenceEquals(b, this) && b.IsStochastic);
 
     /// <summary>
-    /// Whether the log-determinant makes of a log-density only a lower bound, on average
-    /// over noise, as that of a dequantization does for the probability of integers.
+    /// What the log-determinant of Forward in evaluation makes of a log-density: exact; a lower bound, as that of a dequantization does of
+    /// the probability of integers; an estimate; or off by a stated error. By
+    /// itself that of the worst of the bijections that this one is made of.
     /// </summary>
-    public virtual bool GivesBound => modules().Any(m => m is Bijection b && !ReferenceEquals(b, this) && b.GivesBound);
+    public virtual Likelihood Likelihood => Parts(this).Aggregate(Likelihood.Exact, (all, part) => all.With(part.Likelihood));
 
     /// <summary>
     /// Whether z is the integers x with noise on top, so that Inverse gives whole

@@ -33,6 +33,9 @@ internal sealed record PassState
     /// <summary>What layers write on, or are computed again from; null for nothing.</summary>
     public PassTape? Tape { get; private init; }
 
+    /// <summary>Where layers say how far off their log-determinants are; null if nobody asks.</summary>
+    public LogDetErrors? Errors { get; private init; }
+
     /// <summary>Called before each layer runs, with its input and the direction.</summary>
     public Action<Bijection, Tensor, bool>? Arrival { get; private init; }
 
@@ -68,6 +71,9 @@ internal sealed record PassState
     /// <summary>Calls <paramref name="action"/> before every layer's run on
     /// this thread, with input and direction, until disposed.</summary>
     public static Scope BeforeEach(Action<Bijection, Tensor, bool> action) => Enter((current ?? nothing) with { Arrival = action });
+
+    /// <summary>Asks layers how far off their log-determinants are, until disposed.</summary>
+    public static Scope AskErrors(LogDetErrors errors) => Enter((current ?? nothing) with { Errors = errors });
 
     private static Scope Enter(PassState state, Generator? own = null)
     {

@@ -8,6 +8,8 @@ namespace RealNvp;
 /// <remarks>
 /// <para>A row is never changed: the default of a member may become another one, but an old file goes on meaning what it meant. In a file
 /// of the current version nothing may lack, so a lost member is noticed there, and in an older file one that its version always had.</para>
+/// <para>Version 2 was that of all builds on the way to 0.1.0, so a file of it may lack any member that has a row; its checksum tells if
+/// one was lost.</para>
 /// <para>To add a member to a record of <see cref="FileRecords"/>: add a row here, with the value (as JSON) that has the old behaviour, and
 /// <see cref="Current"/> as its version. A test tells if the row lacks. After a release in which files of version
 /// <see cref="Current"/> were written, the next member needs the next version: raise <see cref="Current"/>.</para>
@@ -15,40 +17,40 @@ namespace RealNvp;
 internal static class FrozenMembers
 {
     /// <summary>The format version that this library writes.</summary>
-    public const int Current = 2;
+    public const int Current = 3;
 
     /// <summary>The first version that has all buffers of today; files before
     /// it lack those of <see cref="Internal.IOlderFiles"/>.</summary>
-    public const int AllBuffers = 2;
+    public const int AllBuffers = 3;
 
     /// <summary>Member of a record, or of the records that derive from it; the
     /// version from which on files have it; its value before, as JSON.</summary>
     public static IReadOnlyList<(Type Record, string Member, int Since, string Before)> Added { get; } =
     [
-        (typeof(ModelOptions), nameof(ModelOptions.BaseComponents), 2, "8"),
-        (typeof(ModelOptions), nameof(ModelOptions.BaseDegreesOfFreedom), 2, "5"),
-        (typeof(ModelOptions), nameof(ModelOptions.InputLimit), 2, "null"),
-        (typeof(ModelOptions), nameof(ModelOptions.StandardizeContext), 2, "false"),
-        (typeof(ModelOptions), nameof(ModelOptions.Scaling), 2, "\"Moments\""),
-        (typeof(ModelOptions), nameof(ModelOptions.TailThreshold), 2, "null"),
-        (typeof(GlowOptions), nameof(ModelOptions.Base), 2, "\"StandardNormal\""),
-        (typeof(AutoregressiveOptions), nameof(ModelOptions.Base), 2, "\"StandardNormal\""),
-        (typeof(SplineFlowOptions), nameof(ModelOptions.Base), 2, "\"StandardNormal\""),
-        (typeof(SplineFlowOptions), nameof(SplineFlowOptions.CircularFeatures), 2, "[]"),
-        (typeof(SplineFlowOptions), nameof(SplineFlowOptions.CircleLow), 2, "-3.141592653589793"),
-        (typeof(SplineFlowOptions), nameof(SplineFlowOptions.CircleHigh), 2, "3.141592653589793"),
-        (typeof(SplineFlowOptions), nameof(SplineFlowOptions.SmallestBin), 2, "0.001"),
-        (typeof(SplineFlowOptions), nameof(SplineFlowOptions.SmallestDerivative), 2, "0.001"),
-        (typeof(AutoregressiveOptions), nameof(AutoregressiveOptions.SmallestBin), 2, "0.001"),
-        (typeof(AutoregressiveOptions), nameof(AutoregressiveOptions.SmallestDerivative), 2, "0.001"),
-        (typeof(NiceOptions), nameof(ModelOptions.Base), 2, "\"StandardLogistic\""),
-        (typeof(TrainingOptions), nameof(TrainingOptions.Reversible), 2, "false"),
-        (typeof(TrainingOptions), nameof(TrainingOptions.MaxDuration), 2, "null"),
-        (typeof(EpochRecord), nameof(EpochRecord.IsPartial), 2, "false"),
-        (typeof(EpochRecord), nameof(EpochRecord.ValidationInfiniteCount), 2, "null"),
-        (typeof(EpochRecord), nameof(EpochRecord.ValidationFiniteLoss), 2, "null"),
-        (typeof(TrainerState), nameof(TrainerState.Warnings), 2, "[]"),
-        (typeof(TrainerState), nameof(TrainerState.WeightSum), 2, "null"),
+        (typeof(ModelOptions), nameof(ModelOptions.BaseComponents), 3, "8"),
+        (typeof(ModelOptions), nameof(ModelOptions.BaseDegreesOfFreedom), 3, "5"),
+        (typeof(ModelOptions), nameof(ModelOptions.InputLimit), 3, "null"),
+        (typeof(ModelOptions), nameof(ModelOptions.StandardizeContext), 3, "false"),
+        (typeof(ModelOptions), nameof(ModelOptions.Scaling), 3, "\"Moments\""),
+        (typeof(ModelOptions), nameof(ModelOptions.TailThreshold), 3, "null"),
+        (typeof(GlowOptions), nameof(ModelOptions.Base), 3, "\"StandardNormal\""),
+        (typeof(AutoregressiveOptions), nameof(ModelOptions.Base), 3, "\"StandardNormal\""),
+        (typeof(SplineFlowOptions), nameof(ModelOptions.Base), 3, "\"StandardNormal\""),
+        (typeof(SplineFlowOptions), nameof(SplineFlowOptions.CircularFeatures), 3, "[]"),
+        (typeof(SplineFlowOptions), nameof(SplineFlowOptions.CircleLow), 3, "-3.141592653589793"),
+        (typeof(SplineFlowOptions), nameof(SplineFlowOptions.CircleHigh), 3, "3.141592653589793"),
+        (typeof(SplineFlowOptions), nameof(SplineFlowOptions.SmallestBin), 3, "0.001"),
+        (typeof(SplineFlowOptions), nameof(SplineFlowOptions.SmallestDerivative), 3, "0.001"),
+        (typeof(AutoregressiveOptions), nameof(AutoregressiveOptions.SmallestBin), 3, "0.001"),
+        (typeof(AutoregressiveOptions), nameof(AutoregressiveOptions.SmallestDerivative), 3, "0.001"),
+        (typeof(NiceOptions), nameof(ModelOptions.Base), 3, "\"StandardLogistic\""),
+        (typeof(TrainingOptions), nameof(TrainingOptions.Reversible), 3, "false"),
+        (typeof(TrainingOptions), nameof(TrainingOptions.MaxDuration), 3, "null"),
+        (typeof(EpochRecord), nameof(EpochRecord.IsPartial), 3, "false"),
+        (typeof(EpochRecord), nameof(EpochRecord.ValidationInfiniteCount), 3, "null"),
+        (typeof(EpochRecord), nameof(EpochRecord.ValidationFiniteLoss), 3, "null"),
+        (typeof(TrainerState), nameof(TrainerState.Warnings), 3, "[]"),
+        (typeof(TrainerState), nameof(TrainerState.WeightSum), 3, "null"),
     ];
 
     /// <summary>Members that files had before a version, and that are not read any more.</summary>
@@ -57,6 +59,16 @@ internal static class FrozenMembers
         // a path in a file would let whoever made it choose which file is overwritten
         (typeof(TrainingOptions), nameof(TrainingOptions.CheckpointPath), 2),
     ];
+
+    /// <summary>The info of a file, of any version, with <see cref="FlowInfo.HeldOutLikelihood"/>,
+    /// which early files of the current version lack.</summary>
+    public static string CompleteInfo(string text)
+    {
+        if (text.Contains(nameof(FlowInfo.HeldOutLikelihood), StringComparison.Ordinal) || JsonNode.Parse(text) is not JsonObject members)
+            return text;
+        members.Add(nameof(FlowInfo.HeldOutLikelihood), null);
+        return members.ToJsonString();
+    }
 
     /// <summary>Adds what a record of an older version lacks, and takes out what is not read any more.</summary>
     public static JsonNode? Complete(JsonNode? node, JsonTypeInfo info, int version, Action<string>? dropped)

@@ -142,7 +142,7 @@ public sealed partial class Trainer
             read.Warnings = [.. read.Warnings.Select(FileText.Paragraph)];
             return read;
         });
-        try { options.Validate(); }
+        try { _ = options.Validate(options); }
         catch (ArgumentException e) { throw new InvalidDataException($"{name} has training options that are not valid: {e.Message}", e); }
         TrainerFile.CheckObjective(file, parts.Objective);
         var moments = TrainerFile.Moments(file);
@@ -153,11 +153,13 @@ public sealed partial class Trainer
             throw new InvalidDataException($"{name} is damaged: it has best weights, but {nameof(TrainerState.BestEpoch)} is null.");
         // a training that did not average may begin to
         var begins = options.AverageDecay is null;
+        var inFile = options;
         if (change is not null) options = change(options);
         TrainerFile.CheckSchedule(file, options);
-        var trainer = new Trainer(flow, parts.Objective, options, parts.Optimizer) { state = state };
+        var trainer = new Trainer(flow, parts.Objective, options, parts.Optimizer, null, inFile) { state = state };
         try
         {
+            foreach (var broken in options.Validate(inFile)) trainer.Warn(broken);
             if (namedPath)
                 trainer.Warn($"The checkpoint is of an older version, which held the path of further checkpoints. A path in a file is " +
                     $"not used: they go to {trainer.Options.CheckpointPath ?? "no file"}.");

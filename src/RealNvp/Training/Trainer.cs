@@ -53,12 +53,12 @@ public sealed partial class Trainer : IDisposable
         : this(flow, Objective.MaximumLikelihood, options, null, limits) { }
 
     internal Trainer(Flow flow, Objective objective, TrainingOptions? options, Func<IReadOnlyList<ParameterGroup>,
-        IOptimizer>? makeOptimizer, PendingLimits? limits)
+        IOptimizer>? makeOptimizer, PendingLimits? limits, TrainingOptions? inFile = null)
     {
         ArgumentNullException.ThrowIfNull(flow);
         ArgumentNullException.ThrowIfNull(objective);
         Options = options ?? (flow is FlowModel model ? TrainingOptions.For(model.ModelOptions) : new TrainingOptions());
-        Options.Validate();
+        _ = Options.Validate(inFile);
         if (Options.Reversible && !objective.Traits.AllowsReversible)
             throw new ArgumentException(
                 $"{nameof(TrainingOptions)}.{nameof(TrainingOptions.Reversible)} has no effect with the objective {objective.Name}: " +

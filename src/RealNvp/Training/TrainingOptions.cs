@@ -1,3 +1,4 @@
+using System.Globalization;
 using RealNvp.Internal;
 using System.Text.Json.Serialization;
 
@@ -106,27 +107,45 @@ public sealed record TrainingOptions
                 MaxGradientNorm = 10 };
     }
 
-    internal void Validate()
+    /// <summary>Throws if an option is out of range.</summary>
+    /// <param name="inFile">
+    /// The options of the checkpoint that a training goes on from. A rule may be newer than the file: an option that is still as it
+    /// stands there is held to the older one. Null for a new training.
+    /// </param>
+    /// <returns>The newer rules that such options break, as sentences.</returns>
+    internal IReadOnlyList<string> Validate(TrainingOptions? inFile = null)
     {
         Require(Epochs >= 1, nameof(Epochs), Epochs, "must be at least 1");
         Require(MaxSteps is null or >= 1, nameof(MaxSteps), MaxSteps, "must be null or at least 1");
         Require(BatchSize >= 1, nameof(BatchSize), BatchSize, "must be at least 1");
-        Require(Ranges.LearningRate.Holds(LearningRate), nameof(LearningRate), LearningRate,
-            $"must be positive, and at most {Ranges.LearningRate.Most}: {Ranges.LearningRate.Why}");
         Require(Schedule is not null, nameof(Schedule), Schedule, "must not be null");
         Require(Adam is not null, nameof(Adam), Adam, "must not be null");
-        Require(Ranges.WeightNormDecay.Holds(WeightNormDecay), nameof(WeightNormDecay), WeightNormDecay, Ranges.WeightNormDecay.Rule);
-        Require(MaxGradientNorm is null || Ranges.MaxGradientNorm.Holds(MaxGradientNorm.Value), nameof(MaxGradientNorm), MaxGradientNorm,
-            $"must be null, for no limit, or finite and at least 1E-06: {Ranges.MaxGradientNorm.Why}");
         Require(AverageDecay is null or (>= 0 and < 1), nameof(AverageDecay), AverageDecay, "must be null or in [0, 1)");
         Require(ValidationFraction is null or (>= 0 and < 1), nameof(ValidationFraction), ValidationFraction, "must be null or in [0, 1)");
         Require(Patience is null or >= 1, nameof(Patience), Patience, "must be null or at least 1");
         Require(MaxDuration is null || MaxDuration > TimeSpan.Zero, nameof(MaxDuration), MaxDuration, "must be null or positive");
         Require(CheckpointEvery >= 1, nameof(CheckpointEvery), CheckpointEvery, "must be at least 1");
+        List<string> broken = [];
+        void Range(NumberRange range, double? value, double? before, string name, string rule)
+        {
+            if (value is not { } number || range.Holds(number)) return;
+            Require(value == before && range.HoldsInFile(number), name, value, rule);
+            broken.Add($"The checkpoint is older than this rule, and its training goes on as it was: {Fault(name, value, rule)}");
+        }
+        Range(Ranges.LearningRate, LearningRate, inFile?.LearningRate, nameof(LearningRate),
+            $"must be positive, and at most {Ranges.LearningRate.Most}: {Ranges.LearningRate.Why}");
+        Range(Ranges.WeightNormDecay, WeightNormDecay, inFile?.WeightNormDecay, nameof(WeightNormDecay), Ranges.WeightNormDecay.Rule);
+        Range(Ranges.MaxGradientNorm, MaxGradientNorm, inFile?.MaxGradientNorm, nameof(MaxGradientNorm),
+            $"must be null, for no limit, or finite and at least 1E-06: {Ranges.MaxGradientNorm.Why}");
+        Range(Ranges.AdamEpsilon, Adam!.Epsilon, inFile?.Adam.Epsilon, $"{nameof(Adam)}.{nameof(Adam.Epsilon)}", Ranges.AdamEpsilon.Rule);
+        return broken;
     }
+
+    private static string Fault(string name, object? value, string rule) =>
+        string.Create(CultureInfo.InvariantCulture, $"{nameof(TrainingOptions)}.{name} {rule}; got {value ?? "null"}.");
 
     private static void Require(bool holds, string name, object? value, string rule)
     {
-        if (!holds) throw new ArgumentException($"{nameof(TrainingOptions)}.{name} {rule}; got {value ?? "null"}.", name);
+        if (!holds) throw new ArgumentException(Fault(name, value, rule), name);
     }
 }

@@ -72,7 +72,8 @@ public class DisplayTests
         result.ToHtml().Should().Contain("a &lt; b &amp; c").And.Contain("Finished after 40 epochs (400 steps)");
         Table((result with { History = [] }).ToHtml()).Should().ContainSingle("that of the names");
 
-        var evaluation = new Evaluation { Count = 1234, MeanLogProb = -1.5, StandardError = 0.01, BitsPerDim = 2, IsBound = false,
+        var evaluation = new Evaluation { Count = 1234, MeanLogProb = -1.5, StandardError = 0.01, BitsPerDim = 2,
+            Likelihood = Likelihood.Exact,
             FiniteCount = 1234 };
         Table(evaluation.ToHtml()).Select(r => r[1]).Should().Equal("1,234", "-1.5 ± 0.01 nats", "2");
         Table((evaluation with { FiniteCount = 1000, FiniteMeanLogProb = -1, RoundTripError = 1e-6 }).ToHtml()).Select(r => r[1])

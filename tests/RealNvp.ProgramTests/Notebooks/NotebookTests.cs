@@ -116,6 +116,7 @@ public partial class NotebookTests
 
     // folders of users and systems, drives, addresses, ports, caches
     [GeneratedRegex(
-        @"/(root|home|tmp|usr|Users|work|workspace|mnt|private)/|\b[A-Z]:\\|file://|localhost|\b\d{1,3}(\.\d{1,3}){3}\b|\.nuget|nuget:/|\.dotnet/", RegexOptions.IgnoreCase)]
+        @"/(root|home|tmp|usr|Users|work|workspace|mnt|private)/|\b[A-Z]:\\|file://|localhost|\b\d{1,3}(\.\d{1,3}){3}\b|\.nuget|nuget:/|\.dotnet/",
+        RegexOptions.IgnoreCase)]
     private static partial Regex Machine();
 }

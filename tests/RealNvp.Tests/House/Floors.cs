@@ -14,6 +14,8 @@ internal static class Floors
         ("Files", ["Serialization/SafeTensors", "Serialization/AtomicFile.cs", "Serialization/Checksum.cs", "Serialization/FileText.cs",
             "Serialization/HeaderTokens.cs", "Serialization/PathCheck.cs", "Serialization/TemporaryFiles.cs"]),
         ("Operations", ["Operations/"]),
+        // solvers of differential equations: tensors and functions, no layers
+        ("Ode", ["Ode/"]),
         // what a layer is, what it is run with, and compositions
         ("Layers", ["Layers/"]),
         ("Transformers", ["Transformers/"]),

@@ -19,6 +19,7 @@ public partial class HostDeviceTests
         ["Bijections/LowRank/TanhEquation.cs"] = "a root is searched until it is found",
         ["Operations/Elementwise/Mixture/MixtureMap.cs"] = "a root is searched until it is found",
         ["Operations/Elementwise/Mixture/MixtureReference.cs"] = "a root is searched until it is found",
+        ["Ode/OdeLoop.cs"] = "asks now and then which examples are done, and leaves them out",
         ["Densities/ResampledNormal.cs"] = "the normalizer is estimated when it is asked for",
     };
 
@@ -26,7 +27,7 @@ public partial class HostDeviceTests
     public void Layers_networks_and_densities_fetch_no_number_but_for_a_known_reason()
     {
         var source = Path.Combine(Repository.Root, "src", "RealNvp");
-        var found = new[] { "Bijections", "Transformers", "Conditioners", "Densities", "Operations", "Shapes", "Reversible" }
+        var found = new[] { "Bijections", "Transformers", "Conditioners", "Densities", "Operations", "Ode", "Shapes", "Reversible" }
             .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(source, folder), "*.cs", SearchOption.AllDirectories))
             .Where(file => Fetch().IsMatch(File.ReadAllText(file)))
             .Select(Path.GetFileName);

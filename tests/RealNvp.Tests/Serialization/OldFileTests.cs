@@ -25,7 +25,7 @@ public sealed class OldFileTests : IDisposable
         var logProb = model.LogProb(expected[name + "/x"], expected.Tensors.GetValueOrDefault(name + "/context"));
         Near(logProb, expected[name + "/log_prob"], 1e-9);
         model.Save(folder.At("again.safetensors"));
-        SafeTensors.ReadHeader(folder.At("again.safetensors")).Metadata["version"].Should().Be("2");
+        SafeTensors.ReadHeader(folder.At("again.safetensors")).Metadata["version"].Should().Be("3");
         using var again = FlowModel.Load(folder.At("again.safetensors"));
         again.ModelOptions.Should().Be(model.ModelOptions);
     }
@@ -121,6 +121,80 @@ public sealed class OldFileTests : IDisposable
         using var flow = Composed();
         using var trainer = Trainer.Resume(path, flow);
         GoesOn(trainer, expected, "training-flow", path);
+    }
+
+    [Fact, LeavesNoTensors]
+    public void A_checkpoint_of_version_2_by_a_build_that_had_fewer_members_goes_on_to_the_losses_that_it_had()
+    {
+        using var scope = NewDisposeScope();
+        using var expected = SafeTensors.Load(At("expected-development"));
+        var metadata = SafeTensors.ReadHeader(At("training-development")).Metadata;
+        metadata["state"].Should().NotContain(nameof(TrainerState.WeightSum));
+        metadata["options"].Should().NotContain(nameof(SplineFlowOptions.SmallestBin));
+        // it was cut in the middle of an epoch
+        using var trainer = Trainer.Resume(Copy("training-development"), change: o => o with { CheckpointPath = null });
+        using var flow = trainer.Flow;
+        trainer.Step.Should().Be(6);
+        var result = trainer.Fit(TrainingData.From(expected["x"]));
+        result.Warnings.Should().BeEmpty();
+        using var losses = tensor(result.History.Select(h => h.Loss).ToArray());
+        using var validation = tensor(result.History.Select(h => h.ValidationLoss!.Value).ToArray());
+        Near(losses, expected["losses"], 1e-6);
+        Near(validation, expected["validation"], 1e-6);
+        Near(flow.LogProb(expected["x"]), expected["log_prob"], 1e-6);
+    }
+
+    public static TheoryData<string, string, string> OlderTraining => new()
+    {
+        { "LearningRate", "11", "LearningRate must be positive, and at most 10" },
+        { "WeightNormDecay", "3", "WeightNormDecay must be in 0 ... 1" },
+        { "MaxGradientNorm", "1e-9", "MaxGradientNorm must be null, for no limit, or finite and at least 1E-06" },
+        { "Adam.Epsilon", "1e-33", "Adam.Epsilon must be in 1E-30 ... 1" },
+    };
+
+    [Theory, LeavesNoTensors]
+    [MemberData(nameof(OlderTraining))]
+    public void Training_options_of_a_checkpoint_that_break_a_newer_rule_go_on_and_say_so(string member, string value, string rule)
+    {
+        using var scope = NewDisposeScope();
+        using var expected = SafeTensors.Load(At("expected-development"));
+        var path = Changed(member, value);
+        using (var trainer = Trainer.Resume(path, change: o => o with { MaxSteps = 7, CheckpointPath = folder.At("further") }))
+        {
+            using var flow = trainer.Flow;
+            trainer.Fit(TrainingData.From(expected["x"])).Warnings.Should().ContainSingle().Which.Should()
+                .Contain($"TrainingOptions.{rule}");
+        }
+        using (var again = Trainer.Resume(folder.At("further"))) again.Flow.Dispose();
+        // nobody chooses such a value anew, and what never made sense makes none in a file
+        var chosen = () =>
+            Trainer.Resume(Changed(member, "1"), change: o => With(o, member, double.Parse(value, CultureInfo.InvariantCulture)));
+        chosen.Should().Throw<ArgumentException>().WithMessage("*must be*");
+        var forged = () => Trainer.Resume(Changed(member, "-1"));
+        forged.Should().Throw<InvalidDataException>().WithMessage($"*{member.Split('.')[^1]}*");
+    }
+
+    private static TrainingOptions With(TrainingOptions options, string member, double value) => member switch
+    {
+        "LearningRate" => options with { LearningRate = value },
+        "WeightNormDecay" => options with { WeightNormDecay = value },
+        "MaxGradientNorm" => options with { MaxGradientNorm = value },
+        _ => options with { Adam = options.Adam with { Epsilon = value } },
+    };
+
+    // the development build's checkpoint with another training option
+    private string Changed(string member, string value)
+    {
+        using var file = SafeTensors.Load(At("training-development"));
+        var metadata = new Dictionary<string, string>(file.Metadata);
+        var training = JsonNode.Parse(metadata["training"])!;
+        var names = member.Split('.');
+        var place = names.Length == 1 ? training : training[names[0]]!;
+        place[names[^1]] = JsonNode.Parse(value);
+        metadata["training"] = training.ToJsonString();
+        var path = folder.At($"changed-{value}");
+        SafeTensors.Save(path, new Dictionary<string, Tensor>(file.Tensors), metadata);
+        return path;
     }
 
     [Fact]
@@ -239,7 +313,7 @@ public sealed class OldFileTests : IDisposable
         Near(logProb, expected[name + "/resumed"], 1e-3);
         folder.Names.Should().Equal(name + ".safetensors");
         var metadata = SafeTensors.ReadHeader(path).Metadata;
-        metadata["version"].Should().Be("2", "further checkpoints replaced it");
+        metadata["version"].Should().Be("3", "further checkpoints replaced it");
         metadata["training"].Should().NotContain("CheckpointPath").And.NotContain("frozen");
     }
 

@@ -143,7 +143,7 @@ public partial class LayerFittingTests
             trainer.Fit(TrainingData.From(Data(64, 50, 2)), progress: new Stop(2, stop), cancellationToken: stop.Token);
         }
         using (var file = SafeTensors.Load(folder.At("new.safetensors")))
-            foreach (var (name, version) in new[] { ("old", "1"), ("damaged", "2") })
+            foreach (var (name, version) in new[] { ("old", "1"), ("damaged", "3") })
                 SafeTensors.Save(folder.At(name + ".safetensors"),
                     file.Tensors.Where(t => !t.Key.Contains("mean_rest", StringComparison.Ordinal) && !t.Key.Contains("fitted",
                     StringComparison.Ordinal)).ToDictionary(), new Dictionary<string, string>(file.Metadata) { ["version"] = version });

@@ -1,8 +1,13 @@
+using System.Text.Json.Serialization;
+using RealNvp.Internal;
+
 namespace RealNvp;
 
 /// <summary>The numbers of Adam that stay the same during a training run.</summary>
 public sealed record AdamOptions
 {
+    private readonly double epsilon = 1e-8;
+
     /// <summary>The decay β1 of the average of gradients; from 0 to below 1, default 0.9.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is outside the range.</exception>
     public double Beta1 { get; init => field = Require.FromZeroToBelowOne(value, nameof(Beta1)); } = 0.9;
@@ -13,5 +18,15 @@ public sealed record AdamOptions
 
     /// <summary>The number ε that is added to the denominator; in 1e-30 ... 1, default 1e-8.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is outside the range.</exception>
-    public double Epsilon { get; init => field = Internal.Ranges.AdamEpsilon.Require(value, nameof(Epsilon), nameof(Epsilon)); } = 1e-8;
+    [JsonIgnore]
+    public double Epsilon { get => epsilon; init => epsilon = Ranges.AdamEpsilon.Require(value, nameof(Epsilon), nameof(Epsilon)); }
+
+    /// <summary>ε as a file has it, which may be older than the range: <see cref="TrainingOptions.Validate"/> speaks of it.</summary>
+    [JsonInclude, JsonPropertyName(nameof(Epsilon))]
+    internal double EpsilonInFile
+    {
+        get => epsilon;
+        init => epsilon = Ranges.AdamEpsilon.HoldsInFile(value) ? value
+            : Ranges.AdamEpsilon.Require(value, nameof(Epsilon), nameof(Epsilon));
+    }
 }

@@ -1,0 +1,51 @@
+using RealNvp.Kernels;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Ode;
+
+/// <summary>All that is settled before a solve begins.</summary>
+internal sealed class OdePlan
+{
+    // what counts as the digits of t and y
+    private const double Roundings = 16;
+
+    public OdePlan(OdeOptions options, IReadOnlyList<double> times, long components, ScalarType dtype)
+    {
+        (Options, Times, Tableau) = (options, times, OdeTableau.Of(options.Method));
+        var (start, end) = (times[0], times[^1]);
+        var weights = options.ErrorWeights?.ToArray()
+            ?? [.. Enumerable.Repeat(options.Norm == OdeNorm.Maximum ? 1 : 1.0 / Math.Max(1, components), (int)components)];
+        Control = new OdeControl
+        {
+            Start = start,
+            End = end,
+            LeastStep = Roundings * double.BitIncrement(0) + (Roundings * 2.220446049250313e-16 * Math.Max(Math.Abs(start), Math.Abs(end))),
+            AbsoluteTolerance = options.AbsoluteTolerance,
+            RelativeTolerance = Math.Max(options.RelativeTolerance, Roundings * finfo(dtype).eps),
+            ErrorOrder = Tableau.Order,
+            MaxSteps = options.MaxSteps,
+            IsAdaptive = options.IsAdaptive,
+            FixedSteps = options.Steps,
+            UsesMaximum = options.Norm == OdeNorm.Maximum,
+            Weights = weights,
+        };
+    }
+
+    public OdeOptions Options { get; }
+
+    public OdeTableau Tableau { get; }
+
+    public OdeControl Control { get; }
+
+    /// <summary>The first time, those between that are asked for, and the last.</summary>
+    public IReadOnlyList<double> Times { get; }
+
+    /// <summary>Whether the solution is asked for between the first time and the last.</summary>
+    public bool IsDense => Times.Count > 2;
+
+    /// <summary>Whether the slope at the end of a step is kept for the next.</summary>
+    public bool CarriesSlope => Tableau.EndsAtNext || IsDense;
+
+    public double FixedStep => (Control.End - Control.Start) / Options.Steps;
+}
