@@ -77,7 +77,8 @@ internal static class NotebookTwin
                         picture.Save(path);
                         Console.WriteLine($"wrote {path}");
                     }
-                    else Console.WriteLine(value is System.Collections.IEnumerable list and not string ? string.Join(", ", list.Cast<object>()) : value);
+                    else
+                        Console.WriteLine(value is System.Collections.IEnumerable list and not string ? string.Join(", ", list.Cast<object>()) : value);
                 }
             }
 
