@@ -1,5 +1,6 @@
 using System.Globalization;
 using RealNvp.Describing;
+
 namespace RealNvp;
 
 /// <summary>What a solve took.</summary>

@@ -116,7 +116,8 @@ public partial class NotebookTests
 
     // folders of users and systems, drives, addresses, ports, caches
     [GeneratedRegex(
-        @"/(root|home|tmp|usr|Users|work|workspace|mnt|private)/|\b[A-Z]:\\|file://|localhost|\b\d{1,3}(\.\d{1,3}){3}\b|\.nuget|nuget:/|\.dotnet/",
+        @"/(root|home|tmp|usr|Users|work|workspace|mnt|private)/|\b[A-Z]:\\|file://|localhost" +
+        @"|\b\d{1,3}(\.\d{1,3}){3}\b|\.nuget|nuget:/|\.dotnet/",
         RegexOptions.IgnoreCase)]
     private static partial Regex Machine();
 }
