@@ -2,7 +2,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Ode;
 
-/// <summary>The walk back through the steps of a tape: each is computed again with a graph, from a state that was kept or is computed again from the last one that was.</summary>
+/// <summary>The walk back through the steps of a tape: each is computed again with a graph,
+/// from a state that was kept or is computed again from the last one that was.</summary>
 internal sealed class OdeBackward(OdeReplay replay, OdeRecord record, IReadOnlyList<Tensor> given, OdeGradients gradients)
 {
     public void Run()
@@ -45,7 +46,8 @@ internal sealed class OdeBackward(OdeReplay replay, OdeRecord record, IReadOnlyL
     {
         if (step.Index.shape[0] == 0) return;
         var cotangent = gradients.State.index_select(0, step.Index);
-        var slope = gradients.Through(step.Index, given, [state], [cotangent], (leaves, own) => [replay.Step(leaves[0], step.Time, step.Step, own)]);
+        var slope = gradients.Through(step.Index, given, [state], [cotangent],
+            (leaves, own) => [replay.Step(leaves[0], step.Time, step.Step, own)]);
         using var mode = no_grad();
         gradients.State.index_copy_(0, step.Index, slope[0]);
     }

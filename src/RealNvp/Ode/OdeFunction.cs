@@ -21,7 +21,8 @@ internal sealed class OdeJob(OdeSystem system, OdePlan plan, int given)
     public IReadOnlyList<int> StatesAt { get; set; } = [];
 }
 
-/// <summary>A solve in the graph, whose gradient goes back through the steps that were taken: state, contexts and parameters → the state at the end.</summary>
+/// <summary>A solve in the graph, whose gradient goes back through the steps that
+/// were taken: state, contexts and parameters → the state at the end.</summary>
 internal sealed class OdeFunction : KernelFunction<OdeFunction>
 {
     private const string JobKey = "job";

@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 namespace RealNvp.Ode;
 
 /// <summary>
-/// The gradients that a walk back through the steps gathers: of the state (N, M), of what each example has of its own, and of the parameters, which gather in their own <c>grad</c> meanwhile.
+/// The gradients that a walk back through the steps gathers: of the state (N, M), of what each
+/// example has of its own, and of the parameters, which gather in their own <c>grad</c> meanwhile.
 /// </summary>
 internal sealed class OdeGradients : IDisposable
 {
@@ -43,7 +44,8 @@ internal sealed class OdeGradients : IDisposable
         using var scope = NewDisposeScope();
         using var mode = enable_grad();
         var whole = index.shape[0] == State.shape[0];
-        var own = given.Select((g, i) => (whole ? g.detach() : g.detach().index_select(0, index)).requires_grad_(Given[i] is not null)).ToArray();
+        var own = given.Select((g, i) => (whole ? g.detach() : g.detach().index_select(0, index)).requires_grad_(Given[i] is not null))
+            .ToArray();
         var points = leaves.Select(l => l.detach().requires_grad_(true)).ToArray();
         var found = values(points, own);
         var (roots, slopes) = (new List<Tensor>(), new List<Tensor>());

@@ -8,7 +8,8 @@ namespace RealNvp.Ode;
 internal sealed class OdeReplay(OdeSystem system, OdeTableau tableau)
 {
     /// <summary>The state after a step.</summary>
-    public Tensor Step(Tensor state, Tensor time, Tensor step, IReadOnlyList<Tensor> given) => state.add(Increment(state, time, step, given), Scalars.One);
+    public Tensor Step(Tensor state, Tensor time, Tensor step, IReadOnlyList<Tensor> given) =>
+        state.add(Increment(state, time, step, given), Scalars.One);
 
     /// <summary>What a step adds to the state: h Σ bⱼ kⱼ.</summary>
     public Tensor Increment(Tensor state, Tensor time, Tensor step, IReadOnlyList<Tensor> given)

@@ -7,9 +7,11 @@ namespace RealNvp.Ode;
 internal static class OdeRun
 {
     /// <summary>y at the end (N, M), or at all times (T, N, M). In the caller's dispose scope.</summary>
-    public static (Tensor Value, OdeStatistics Statistics) Solve(OdeSystem system, Tensor start, IReadOnlyList<Tensor> given, OdePlan plan, bool all)
+    public static (Tensor Value, OdeStatistics Statistics) Solve(OdeSystem system, Tensor start, IReadOnlyList<Tensor> given, OdePlan plan,
+        bool all)
     {
-        if (Differentiates(system, start, given, plan)) return all ? AtTimes(system, start, given, plan) : WithGradient(system, start, given, plan);
+        if (Differentiates(system, start, given, plan))
+            return all ? AtTimes(system, start, given, plan) : WithGradient(system, start, given, plan);
         var loop = new OdeLoop(plan, new OdeStepper(system, plan, start.device));
         var value = loop.Run(start, given);
         if (all && !plan.IsDense) value = stack([start, value]);
@@ -20,7 +22,8 @@ internal static class OdeRun
     public static void RefuseSecondDerivatives()
     {
         if (is_grad_enabled())
-            throw new NotSupportedException($"This solve gives no gradients of gradients. Use {nameof(OdeGradient)}.{nameof(OdeGradient.Graph)} for this loss.");
+            throw new NotSupportedException(
+                $"This solve gives no gradients of gradients. Use {nameof(OdeGradient)}.{nameof(OdeGradient.Graph)} for this loss.");
     }
 
     private static bool Differentiates(OdeSystem system, Tensor start, IReadOnlyList<Tensor> given, OdePlan plan)
@@ -66,7 +69,8 @@ internal static class OdeRun
     {
         using var scope = NewDisposeScope();
         var tape = new OdeTape(0, scope);
-        var loop = new OdeLoop(plan, new OdeStepper(system, plan, start.device)) { Observer = (before, _, taken) => tape.Add(before, taken) };
+        var loop = new OdeLoop(plan, new OdeStepper(system, plan, start.device)) { Observer = (before, _, taken) => tape.Add(before,
+            taken) };
         loop.Run(start, given);
         var value = new OdeReplay(system, plan.Tableau).All(new OdeRecord([.. tape.Tensors], tape.Count, tape.StatesAt), start, given);
         return (ReferenceEquals(value, start) ? start.alias() : scope.MoveToOuter(value), loop.Statistics);

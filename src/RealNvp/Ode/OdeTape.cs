@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 namespace RealNvp.Ode;
 
 /// <summary>
-/// The accepted steps of a solve: of each who took it, from which time, and how large it was; and the states at the beginning of some of them, as many as a budget of memory allows.
+/// The accepted steps of a solve: of each who took it, from which time, and how large it was;
+/// and the states at the beginning of some of them, as many as a budget of memory allows.
 /// </summary>
 /// <remarks>Its tensors belong to the dispose scope in which the solve runs, until <see cref="Tensors"/> are given away.</remarks>
 internal sealed class OdeTape(long budget, DisposeScope home)
@@ -21,7 +22,8 @@ internal sealed class OdeTape(long budget, DisposeScope home)
     public IReadOnlyList<int> StatesAt => [.. states.Keys];
 
     /// <summary>Three tensors for each step, and two for each state.</summary>
-    public IEnumerable<Tensor> Tensors => steps.SelectMany(s => new[] { s.Index, s.Time, s.Step }).Concat(states.Values.SelectMany(s => new[] { s.Index, s.State }));
+    public IEnumerable<Tensor> Tensors =>
+        steps.SelectMany(s => new[] { s.Index, s.Time, s.Step }).Concat(states.Values.SelectMany(s => new[] { s.Index, s.State }));
 
     /// <summary>Writes a step down.</summary>
     /// <param name="before">The examples before it: tensors that nobody changes.</param>
@@ -33,7 +35,8 @@ internal sealed class OdeTape(long budget, DisposeScope home)
         if (before.State.device_type == DeviceType.CPU)
         {
             var rows = taken.nonzero().squeeze(1);
-            steps.Add((Keep(before.Index.index_select(0, rows)), Keep(before.Time.index_select(0, rows)), Keep(before.Step.index_select(0, rows))));
+            steps.Add((Keep(before.Index.index_select(0, rows)), Keep(before.Time.index_select(0, rows)),
+                Keep(before.Step.index_select(0, rows))));
         }
         // a step of 0 changes nothing, and asks nobody who took it
         else steps.Add((Keep(before.Index.clone()), Keep(before.Time.clone()), Keep(before.Step.mul(taken.to(before.Step.dtype)))));

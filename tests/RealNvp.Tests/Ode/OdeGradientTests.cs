@@ -35,13 +35,15 @@ public class OdeGradientTests
         var context = tensor([0.5, 2.0, 5.0], [3, 1], float64).requires_grad_(true);
         var y0 = tensor([1.0, 0, 0.3, 1, -1, 2], [3, 2], float64).requires_grad_(true);
         Tensor F(Tensor t, Tensor y, Tensor? c) => y.mul(c!).mul(rate).add(t.unsqueeze(1)).sin();
-        foreach (var options in new OdeOptions[] { new() { Method = OdeMethod.Rk4, Steps = 5 }, new() { Method = OdeMethod.Euler, Steps = 7 }, new() { Method = OdeMethod.Bosh3, FirstStep = 0.3, AbsoluteTolerance = 1e3 } })
+        foreach (var options in new OdeOptions[] { new() { Method = OdeMethod.Rk4, Steps = 5 },
+            new() { Method = OdeMethod.Euler, Steps = 7 }, new() { Method = OdeMethod.Bosh3, FirstStep = 0.3, AbsoluteTolerance = 1e3 } })
         {
             double Loss(double r, Tensor c, Tensor y)
             {
                 using var _ = no_grad();
                 using var inner = NewDisposeScope();
-                return OdeSolver.Solve((t, y, c) => y.mul(c!).mul(r).add(t.unsqueeze(1)).sin(), y, c, 0, 1.5, options).Value.pow(2).sum().item<double>();
+                return OdeSolver.Solve((t, y, c) => y.mul(c!).mul(r).add(t.unsqueeze(1)).sin(), y, c, 0, 1.5,
+                    options).Value.pow(2).sum().item<double>();
             }
             foreach (var leaf in new[] { rate, context, y0 }) leaf.grad = null;
             OdeSolver.Solve(F, y0, context, 0, 1.5, options with { Gradient = way }, [rate]).Value.pow(2).sum().backward();
@@ -52,8 +54,10 @@ public class OdeGradientTests
             other[2, 1] = h;
             var (c, y) = (context.detach(), y0.detach());
             rate.grad!.item<double>().Should().BeApproximately((Loss(1.7 + h, c, y) - Loss(1.7 - h, c, y)) / (2 * h), 1e-7);
-            context.grad![1, 0].item<double>().Should().BeApproximately((Loss(1.7, c.add(step), y) - Loss(1.7, c.sub(step), y)) / (2 * h), 1e-7);
-            y0.grad![2, 1].item<double>().Should().BeApproximately((Loss(1.7, c, y.add(other)) - Loss(1.7, c, y.sub(other))) / (2 * h), 1e-7);
+            context.grad![1, 0].item<double>().Should().BeApproximately((Loss(1.7, c.add(step), y) - Loss(1.7, c.sub(step), y)) / (2 * h),
+                1e-7);
+            y0.grad![2, 1].item<double>().Should().BeApproximately((Loss(1.7, c, y.add(other)) - Loss(1.7, c, y.sub(other))) / (2 * h),
+                1e-7);
         }
     }
 
@@ -64,7 +68,8 @@ public class OdeGradientTests
         Tensor Gradient(long bytes)
         {
             var y0 = tensor([1.0, 1, 1, 5, -3, 20, 0, 2, 12], [3, 3], float64).requires_grad_(true);
-            OdeSolver.Solve(Problems.Lorenz, y0, 0, 0.5, new() { Gradient = OdeGradient.Checkpointed, MemoryBudget = bytes }, []).Value.sum().backward();
+            OdeSolver.Solve(Problems.Lorenz, y0, 0, 0.5, new() { Gradient = OdeGradient.Checkpointed, MemoryBudget = bytes },
+                []).Value.sum().backward();
             return y0.grad!;
         }
         Close(Gradient(budget), Gradient(1 << 30), 1e-12);
@@ -75,7 +80,8 @@ public class OdeGradientTests
     {
         using var scope = NewDisposeScope();
         var rate = tensor(0.7, dtype: float64).requires_grad_(true);
-        var values = OdeSolver.Solve((_, y) => y.mul(rate), ones(2, 1, dtype: float64), [0, 1, 2.5], new() { AbsoluteTolerance = 1e-10, RelativeTolerance = 1e-10, Gradient = way }, [rate]).Value;
+        var values = OdeSolver.Solve((_, y) => y.mul(rate), ones(2, 1, dtype: float64), [0, 1, 2.5],
+            new() { AbsoluteTolerance = 1e-10, RelativeTolerance = 1e-10, Gradient = way }, [rate]).Value;
         values.shape.Should().Equal(3, 2, 1);
         values.sum().backward();
         rate.grad!.item<double>().Should().BeApproximately(2 * (Math.Exp(0.7) + (2.5 * Math.Exp(1.75))), 1e-7);
@@ -86,7 +92,8 @@ public class OdeGradientTests
     {
         using var scope = NewDisposeScope();
         var rate = tensor(0.7, dtype: float64).requires_grad_(true);
-        var end = OdeSolver.Solve((_, y) => y.mul(rate), ones(1, 1, dtype: float64), 0, 1, new() { AbsoluteTolerance = 1e-11, RelativeTolerance = 1e-11 }).Value.sum();
+        var end = OdeSolver.Solve((_, y) => y.mul(rate), ones(1, 1, dtype: float64), 0, 1,
+            new() { AbsoluteTolerance = 1e-11, RelativeTolerance = 1e-11 }).Value.sum();
         var first = autograd.grad([end], [rate], retain_graph: true, create_graph: true)[0];
         first.item<double>().Should().BeApproximately(Math.Exp(0.7), 1e-8);
         autograd.grad([first], [rate])[0].item<double>().Should().BeApproximately(Math.Exp(0.7), 1e-7);
@@ -97,7 +104,8 @@ public class OdeGradientTests
     {
         using var scope = NewDisposeScope();
         var rate = tensor(0.7, dtype: float64).requires_grad_(true);
-        var act = () => OdeSolver.Solve((_, y) => y.mul(rate), ones(1, 1, dtype: float64), 0, 1, new() { Gradient = OdeGradient.Checkpointed });
+        var act = () =>
+            OdeSolver.Solve((_, y) => y.mul(rate), ones(1, 1, dtype: float64), 0, 1, new() { Gradient = OdeGradient.Checkpointed });
         act.Should().Throw<ArgumentException>().Which.Message.Should().Contain("parameters").And.Contain("Graph");
     }
 
@@ -126,6 +134,7 @@ public class OdeGradientTests
             return layers.call(both);
         }
 
-        public new IEnumerable<(string name, Parameter parameter)> named_parameters(bool recurse = true) => base.named_parameters(recurse).Select(p => (p.name.Replace("layers.", "", StringComparison.Ordinal), p.parameter));
+        public new IEnumerable<(string name, Parameter parameter)> named_parameters(bool recurse = true) =>
+            base.named_parameters(recurse).Select(p => (p.name.Replace("layers.", "", StringComparison.Ordinal), p.parameter));
     }
 }
