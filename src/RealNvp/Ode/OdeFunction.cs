@@ -59,6 +59,6 @@ internal sealed class OdeFunction : KernelFunction<OdeFunction>
         var parameters = saved.Skip(1 + job.Given).Take(count - 1 - job.Given).ToArray();
         using var found = new OdeGradients(gradients[0], given, parameters);
         new OdeBackward(new OdeReplay(job.System, job.Plan.Tableau), record, given, found).Run();
-        return [found.State, .. found.Given, .. found.OfParameters(parameters), null];
+        return [found.State, .. found.Given, .. OdeGradients.OfParameters(parameters), null];
     }
 }

@@ -30,7 +30,7 @@ internal sealed class OdeGradients : IDisposable
     public Tensor?[] Given { get; }
 
     /// <summary>The gradients of all parameters, null for one that has none.</summary>
-    public Tensor?[] OfParameters(IReadOnlyList<Tensor> all) => [.. all.Select(p => p.requires_grad ? p.grad : null)];
+    public static Tensor?[] OfParameters(IReadOnlyList<Tensor> all) => [.. all.Select(p => p.requires_grad ? p.grad : null)];
 
     /// <summary>Adds the gradients of Σ cotangent · value(leaves), and gives those of the first leaves.</summary>
     /// <param name="index">Which examples these are.</param>

@@ -141,13 +141,11 @@ public static class LayerTable
         new("Sylvester", () => new SylvesterLayer([4]), [4]),
         new("Sylvester, two directions", () => new SylvesterLayer([5], 2), [5]),
         new("Sylvester, one feature", () => new SylvesterLayer([1]), [1]),
-<<<<<<< HEAD
         new("continuous", () => new ContinuousLayer(new ConcatSquashMlp(3, 6, 1), [3], Fine), [3]) { FarSpread = 0.5 },
         new("continuous, context", () => new ContinuousLayer(new ConcatSquashMlp(2, 5, 2, contextSize: 2), [2], Fine),
             [2]) { FarSpread = 0.5 },
         new("continuous, equal steps", () => new ContinuousLayer(new ConcatSquashMlp(2, 5, 1), [2],
             new() { Method = OdeMethod.Rk4, Steps = 200 }), [2]) { FarSpread = 0.3 },
-=======
         new("residual, two features, context", () => new ResidualLayer([2], new LipschitzMlp(2, 2, 4, 1, contextSize: 2)), [2]),
         new("residual, CLipSwish", () => new ResidualLayer([3], new LipschitzMlp(3, 3, 3, 1, ActivationKind.CLipSwish, 0.95)), [3]),
         new("residual, ELU, norm infinity", () => new ResidualLayer([1],
@@ -155,7 +153,6 @@ public static class LayerTable
         new("residual, image, context",
             () => new ResidualLayer([1, 2, 3], new LipschitzConvNet([1, 2, 3], 1, 2, [3, 1], contextSize: 1)), [1, 2, 3]),
         new("residual, any module with a bound", () => new ResidualLayer([3], new Contraction(3), lipschitz: 0.6), [3]),
->>>>>>> main
         new("squeeze, plain", () => new Squeeze([2, 4, 6]), [2, 4, 6]),
         new("squeeze, checkerboard order", () => new Squeeze([3, 4, 2], SqueezeOrder.Checkerboard), [3, 4, 2]),
         new("unsqueeze", () => new Inverted(new Squeeze([2, 4, 4], SqueezeOrder.Checkerboard)), [8, 2, 2]),
