@@ -141,6 +141,13 @@ public static class LayerTable
         new("Sylvester", () => new SylvesterLayer([4]), [4]),
         new("Sylvester, two directions", () => new SylvesterLayer([5], 2), [5]),
         new("Sylvester, one feature", () => new SylvesterLayer([1]), [1]),
+        new("residual, two features, context", () => new ResidualLayer([2], new LipschitzMlp(2, 2, 4, 1, contextSize: 2)), [2]),
+        new("residual, CLipSwish", () => new ResidualLayer([3], new LipschitzMlp(3, 3, 3, 1, ActivationKind.CLipSwish, 0.95)), [3]),
+        new("residual, ELU, norm infinity", () => new ResidualLayer([1],
+            new LipschitzMlp(1, 1, 4, 1, ActivationKind.Elu, activatesInput: false, norm: double.PositiveInfinity)), [1]),
+        new("residual, image, context",
+            () => new ResidualLayer([1, 2, 3], new LipschitzConvNet([1, 2, 3], 1, 2, [3, 1], contextSize: 1)), [1, 2, 3]),
+        new("residual, any module with a bound", () => new ResidualLayer([3], new Contraction(3), lipschitz: 0.6), [3]),
         new("squeeze, plain", () => new Squeeze([2, 4, 6]), [2, 4, 6]),
         new("squeeze, checkerboard order", () => new Squeeze([3, 4, 2], SqueezeOrder.Checkerboard), [3, 4, 2]),
         new("unsqueeze", () => new Inverted(new Squeeze([2, 4, 4], SqueezeOrder.Checkerboard)), [8, 2, 2]),
@@ -237,5 +244,23 @@ public static class LayerTable
         using var generator = new Generator(4);
         layer.Fit(randn([50, 5], dtype: float64, generator: generator).mul(tensor([1.0, 10, 0.1, 1e3, 1e-3])));
         return layer;
+    }
+
+    /// <summary>A network of a user's: 0.6·sin(x + b), one number after the other turned on to the next.</summary>
+    private sealed class Contraction : nn.Module<Tensor, Tensor>
+    {
+        private readonly TorchSharp.Modules.Parameter shift;
+
+        public Contraction(long features) : base(nameof(Contraction))
+        {
+            shift = nn.Parameter(zeros(features));
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input)
+        {
+            using var scope = NewDisposeScope();
+            return scope.MoveToOuter(input.add(shift, Internal.Scalars.One).sin().roll([1L], [1L]).mul(Internal.Scalars.Of(0.6)));
+        }
     }
 }
