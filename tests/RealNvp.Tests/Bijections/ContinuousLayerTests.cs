@@ -127,7 +127,7 @@ public class ContinuousLayerTests
         return layer;
     }
 
-    private static void Refused(Action action, string word) =>
+    private static void Refused(Func<object> action, string word) =>
         action.Should().Throw<ArgumentException>().Which.Message.Should().Contain(word);
 
     private sealed class LinearDynamics() : Dynamics(nameof(LinearDynamics), [2])
