@@ -92,7 +92,7 @@ internal static class ImageReport
 
     private static string Report(Evaluation result) => FormattableString.Invariant($"""
         test images        {result.Count}
-        bits/dim           {result.BitsPerDim:F4}{(result.IsBound ? " (an upper bound: the pixels are dequantized)" : "")}
+        bits/dim           {result.BitsPerDim:F4}{(result.Likelihood.IsBound ? " (an upper bound: the pixels are dequantized)" : "")}
         log-likelihood     {result.MeanLogProb:F2} ± {result.StandardError:F2} nats an image
         """);
 
@@ -106,7 +106,7 @@ internal static class ImageReport
         var mean = values.Average();
         var error = Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / Math.Max(1, values.Length - 1) / values.Length);
         var report = Report(new() { Count = values.Length, MeanLogProb = mean, StandardError = error,
-            BitsPerDim = -mean / (model.InputShape.NumElements * Math.Log(2)), IsBound = model.IsBound }) +
+            BitsPerDim = -mean / (model.InputShape.NumElements * Math.Log(2)), Likelihood = model.Likelihood }) +
             $"{Environment.NewLine}                   log p(x), exact: the sum over the {model.ContextSize} classes";
         if (test.Labels is not { } labels) return report;
         var right = cat([.. parts.Select(p => p.Best)]).cpu().eq(labels.to(ScalarType.Int64)).sum().ToInt64();

@@ -1,9 +1,11 @@
 using System.Globalization;
+using RealNvp.Describing;
 
 namespace RealNvp;
 
 /// <summary>How well a flow describes a data set.</summary>
-public sealed record Evaluation
+[TypeFormatterSource(typeof(HtmlFormatterSource))]
+public sealed record Evaluation : IHtml
 {
     /// <summary>The number of examples.</summary>
     public required long Count { get; init; }
@@ -17,8 +19,9 @@ public sealed record Evaluation
     /// <summary>-log₂ p(x)/D, averaged.</summary>
     public required double BitsPerDim { get; init; }
 
-    /// <summary>Whether these are bounds, as when the flow dequantizes, and not exact: see <see cref="Flow.IsBound"/>.</summary>
-    public required bool IsBound { get; init; }
+    /// <summary>What these are: exact, bounds, estimates. See <see cref="Flow.Likelihood"/>.
+    /// The standard error counts the noise of estimates too.</summary>
+    public required Likelihood Likelihood { get; init; }
 
     /// <summary>The number of examples whose log p(x) is finite; the others lie outside
     /// of the support, or their density is below what the dtype can hold.</summary>
@@ -44,8 +47,26 @@ public sealed record Evaluation
             : string.Create(CultureInfo.InvariantCulture, $"; finite for {FiniteCount:N0}, whose mean is {FiniteMeanLogProb:G6}");
         var inverse = RoundTripError is { } trip ? string.Create(CultureInfo.InvariantCulture, $"; x → z → x to {trip:G2}") : "";
         var numbers = string.Create(CultureInfo.InvariantCulture,
-            $"Mean log p(x) of {Count:N0} example{(Count == 1 ? "" : "s")}{(IsBound ? ", a lower bound" : "")}: {MeanLogProb:G6}{error} " +
+            $"Mean log p(x) of {Count:N0} " +
+                $"example{(Count == 1 ? "" : "s")}{(Likelihood.Kind == LikelihoodKind.Exact ? "" : $", {Likelihood}")}: " +
+                $"{MeanLogProb:G6}{error} " +
                 $"nats, {BitsPerDim:G6} bits per dimension{finite}{inverse}.");
         return string.Join('\n', [numbers, .. Warnings]);
+    }
+
+    /// <summary>The same as HTML: a fragment without scripts, whose text is escaped. Notebooks show it by themselves.</summary>
+    public string ToHtml() => HtmlTable.Pairs(null, Rows(), Warnings);
+
+    private IEnumerable<(string Name, string Value)> Rows()
+    {
+        var culture = CultureInfo.InvariantCulture;
+        yield return ("examples", Count.ToString("N0", culture));
+        yield return ("mean log p(x)", string.Create(culture,
+            $"{MeanLogProb:G6}{(double.IsNaN(StandardError) ? "" : $" ± {StandardError.ToString("G2", culture)}")} nats"));
+        yield return ("bits per dimension", BitsPerDim.ToString("G6", culture));
+        if (Likelihood.Kind != LikelihoodKind.Exact) yield return ("these are", Likelihood.ToString());
+        if (FiniteCount != Count)
+            yield return ("finite", string.Create(culture, $"{FiniteCount:N0} examples, whose mean is {FiniteMeanLogProb:G6} nats"));
+        if (RoundTripError is { } error) yield return ("x → z → x", string.Create(culture, $"to {error:G2}"));
     }
 }

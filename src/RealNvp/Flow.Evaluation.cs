@@ -137,7 +137,7 @@ public partial class Flow
         return new Evaluation
         {
             Count = count, MeanLogProb = all, StandardError = finite == count ? Math.Sqrt(variance / count)
-                : double.NaN, BitsPerDim = -all / (InputShape.NumElements * Math.Log(2)), IsBound = IsBound,
+                : double.NaN, BitsPerDim = -all / (InputShape.NumElements * Math.Log(2)), Likelihood = Likelihood,
             FiniteCount = finite, FiniteMeanLogProb = mean, RoundTripError = roundTrip?.Error, Warnings = roundTrip?.Warning is { } warning
                 ? [.. FileWarnings, warning] : FileWarnings.Count > 0 ? FileWarnings : [],
         };

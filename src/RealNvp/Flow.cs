@@ -76,7 +76,6 @@ public partial class Flow : nn.Module, IDescribed
         this.bijection = bijection;
         base_density = baseDensity;
         IsStochastic = bijection.IsStochastic;
-        IsBound = bijection.GivesBound;
         RegisterComponents();
         _ = Gate;
         stateCount = StateCount;
@@ -103,10 +102,11 @@ public partial class Flow : nn.Module, IDescribed
         context_encoder?.ContextShape ?? (ContextSize > 0 ? (EventShape?)EventShape.Create(ContextSize) : null);
 
     /// <summary>
-    /// True if the flow dequantizes integers: LogProb then is, on average over the noise, a
-    /// lower bound of log P(x), and BitsPerDim an upper bound. False if they are exact.
+    /// What LogProb is: exact; exact but for a solver's error; off by at most a stated number of nats; an unbiased estimate, of which
+    /// <see cref="LogProbWithErrors"/> gives the standard errors; or, if the flow dequantizes integers, on average over the noise a
+    /// lower bound of log P(x), so that BitsPerDim is an upper bound. It is that of the worst of the layers and the density.
     /// </summary>
-    public bool IsBound { get; }
+    public Likelihood Likelihood => bijection.Likelihood.With(base_density.Likelihood);
 
     /// <summary>What turns contexts into vectors (N, C); null if they are vectors.</summary>
     public ContextEncoder? ContextEncoder => context_encoder;

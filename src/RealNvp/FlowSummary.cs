@@ -20,7 +20,7 @@ public sealed class FlowSummary : IHtml
         var weight = flow.parameters().Concat(flow.buffers().Where(b => b.is_floating_point())).FirstOrDefault();
         (Dtype, Device) = (weight?.dtype ?? get_default_dtype(), weight?.device.ToString() ?? "any device");
         (HasFastDensity, HasFastSampling) = (flow.Bijection.HasFastForward, flow.Bijection.HasFastInverse);
-        (IsBound, MeanLogProb, RowCount, Rows) = (flow.IsBound, logDets?.MeanLogProb, logDets?.Rows ?? 0, rows);
+        (Likelihood, MeanLogProb, RowCount, Rows) = (flow.Likelihood, logDets?.MeanLogProb, logDets?.Rows ?? 0, rows);
         Layers = LayerRows.Of(flow, logDets);
         estimate = GraphEstimate.Of(flow);
     }
@@ -62,8 +62,8 @@ public sealed class FlowSummary : IHtml
     /// <summary>Whether Sample and Decode take about one pass through the layers.</summary>
     public bool HasFastSampling { get; }
 
-    /// <summary>Whether log-probabilities are lower bounds, on average over noise (<see cref="Flow.IsBound"/>).</summary>
-    public bool IsBound { get; }
+    /// <summary>What log-probabilities are (<see cref="Flow.Likelihood"/>).</summary>
+    public Likelihood Likelihood { get; }
 
     /// <summary>The mean of log p(x) in nats over the rows; null without rows.</summary>
     public double? MeanLogProb { get; }

@@ -72,7 +72,7 @@ public class OwnCompositeTests
         using var flow = new Flow([4], new Nested(Permutation.Reversal([4]), new Branches(new TriangleDequantization(8),
             new TriangleDequantization(8)), new LogitTransform(0.05)));
         var x = randint(8, [20, 4], dtype: uint8);
-        flow.IsBound.Should().BeTrue();
+        flow.Likelihood.Should().Be(Likelihood.LowerBound);
         flow.LogProb(x, seed: 1).isfinite().all().item<bool>().Should().BeTrue();
         flow.Decode(flow.Encode(x, seed: 1)).to(uint8).equal(x).all().item<bool>().Should().BeTrue();
         flow.LogProb(x, seed: 1).equal(flow.LogProb(x, seed: 1)).all().item<bool>().Should()

@@ -57,7 +57,7 @@ public class OwnPartTests
         using var flow = new Flow([1, 4, 4], new Chain(new RandomHorizontalFlip(), new TriangleDequantization(16), new LogitTransform(0.05),
             new DiagonalScaling([1, 4, 4])));
         var x = randint(16, [20, 1, 4, 4], dtype: uint8);
-        flow.IsBound.Should().BeTrue();
+        flow.Likelihood.Should().Be(Likelihood.LowerBound);
         flow.BitsPerDim(x, seed: 1).isfinite().all().item<bool>().Should().BeTrue();
         flow.Decode(flow.Encode(x, seed: 1)).to(uint8).equal(x).all().item<bool>().Should().BeTrue();
         FluentActions.Invoking(() => flow.LogProb(x + 10)).Should().Throw<ArgumentException>().WithMessage("*0 ... 15*");

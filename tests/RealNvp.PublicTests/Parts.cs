@@ -56,7 +56,7 @@ public sealed class TriangleDequantization : Bijection
 
     public override bool IsStochastic => true;
 
-    public override bool GivesBound => true;
+    public override Likelihood Likelihood => Likelihood.LowerBound;
 
     public override bool Dequantizes => true;
 

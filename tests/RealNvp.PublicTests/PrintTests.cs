@@ -11,7 +11,7 @@ public sealed class PrintTests
         var evaluation = new Evaluation
         {
             Count = 1000, MeanLogProb = double.NegativeInfinity, StandardError = double.NaN, BitsPerDim = double.PositiveInfinity,
-                IsBound = true,
+                Likelihood = Likelihood.LowerBound,
             FiniteCount = 999, FiniteMeanLogProb = -1.5, RoundTripError = 1e-6, Warnings = ["Look here."],
         };
         var progress = new TrainingProgress
@@ -29,7 +29,8 @@ public sealed class PrintTests
             Assert.Equal("Mean log p(x) of 1,000 examples, a lower bound: -Infinity nats, Infinity bits per dimension; finite for 999, " +
                 "whose mean is -1.5; x → z → x to 1E-06.\nLook here.", evaluation.ToString());
             Assert.Equal("Mean log p(x) of 1 example: -2.5 nats, 1.25 bits per dimension.",
-                new Evaluation { Count = 1, MeanLogProb = -2.5, StandardError = double.NaN, BitsPerDim = 1.25, IsBound = false,
+                new Evaluation { Count = 1, MeanLogProb = -2.5, StandardError = double.NaN, BitsPerDim = 1.25,
+                    Likelihood = Likelihood.Exact,
                     FiniteCount = 1, FiniteMeanLogProb = -2.5 }.ToString());
             Assert.Equal("Epoch 2 of 5, batch 3 of 8: loss 1.5, validation 1.25, 1,000 examples/s, 12 s left.\nLook there.",
                 progress.ToString());

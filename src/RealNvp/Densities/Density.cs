@@ -28,6 +28,10 @@ public abstract class Density : nn.Module, IDescribed
     /// <summary>Whether log p(z) is minus infinity in some region, as outside of a box.</summary>
     public virtual bool HasBoundedSupport => false;
 
+    /// <summary>What log p(z) is in evaluation. By itself exact, or that of the
+    /// worst of the densities and bijections that this one is made of.</summary>
+    public virtual Likelihood Likelihood => Parts(this).Aggregate(Likelihood.Exact, (all, part) => all.With(part));
+
     /// <summary>The elements of z whose density is one on a circle, the same at both edges; empty for a density of the line.</summary>
     public virtual IReadOnlyList<Circle> CircularFeatures => [];
 
@@ -118,6 +122,14 @@ public abstract class Density : nn.Module, IDescribed
     /// device without numbers may stand in for one that is not there.</summary>
     internal Tensor Draw(long count, double temperature, ScalarType dtype, Device device, Generator? generator, Tensor? context) =>
         SampleCore(count, temperature, dtype, device, generator, context);
+
+    // of the densities and bijections that a module is made of, not of those that these are made of
+    private static IEnumerable<Likelihood> Parts(nn.Module module) => module.children().SelectMany(child => child switch
+    {
+        Density density => [density.Likelihood],
+        Bijection layer => [layer.Likelihood],
+        _ => Parts(child),
+    });
 
     /// <summary>Standard normals (N, D), scaled by a temperature.</summary>
     private protected Tensor Normals(long count, double temperature, ScalarType dtype, Device device, Generator? generator)

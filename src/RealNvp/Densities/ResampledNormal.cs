@@ -55,6 +55,10 @@ public sealed class ResampledNormal : Density, IStateLaws
     public double Normalizer => normalizer.to(float64).Fetch<double>();
 
     /// <inheritdoc/>
+    /// <remarks>As exact as <see cref="Normalizer"/> is.</remarks>
+    public override Likelihood Likelihood => Tries == 1 ? Likelihood.Exact : Likelihood.Numerical(null);
+
+    /// <inheritdoc/>
     public string? FaultIn(IReadOnlyDictionary<string, Tensor> state)
     {
         ArgumentNullException.ThrowIfNull(state);

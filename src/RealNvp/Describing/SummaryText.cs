@@ -27,9 +27,11 @@ internal static class SummaryText
     public static IEnumerable<string> Notes(FlowSummary s)
     {
         yield return $"Base density: {s.BaseDensity}.";
+        yield return $"Likelihood: {s.Likelihood}.";
         if (s.MeanLogProb is { } mean)
             yield return string.Create(CultureInfo.InvariantCulture,
-                $"Mean log p(x) of {s.RowCount:N0} {s.Rows}: {mean:G5} nats{(s.IsBound ? ", a lower bound" : "")}. Log-dets are means " +
+                $"Mean log p(x) of {s.RowCount:N0} {s.Rows}: {mean:G5} " +
+                    $"nats{(s.Likelihood.Kind == LikelihoodKind.Exact ? "" : $", {s.Likelihood}")}. Log-dets are means " +
                 $"over these, in nats.");
         else yield return s.Rows;
         yield return s.Directions;

@@ -20,10 +20,11 @@ public abstract partial class Bijection
     public virtual bool IsStochastic => modules().Any(m => m is Bijection b && !ReferenceEquals(b, this) && b.IsStochastic);
 
     /// <summary>
-    /// Whether the log-determinant makes of a log-density only a lower bound, on average
-    /// over noise, as that of a dequantization does for the probability of integers.
+    /// What the log-determinant of Forward in evaluation makes of a log-density: exact; a lower bound, as that of a dequantization does of
+    /// the probability of integers; an estimate; or off by a stated error. By
+    /// itself that of the worst of the bijections that this one is made of.
     /// </summary>
-    public virtual bool GivesBound => modules().Any(m => m is Bijection b && !ReferenceEquals(b, this) && b.GivesBound);
+    public virtual Likelihood Likelihood => Parts(this).Aggregate(Likelihood.Exact, (all, part) => all.With(part.Likelihood));
 
     /// <summary>
     /// Whether z is the integers x with noise on top, so that Inverse gives whole
@@ -123,6 +124,12 @@ public abstract partial class Bijection
 
     /// <summary>Goes on along the layers that circles meet; a layer that is made of others lets them do it.</summary>
     internal virtual void FollowCircles(CirclePath path, bool inverse) => path.Step(this, inverse);
+
+    /// <summary>The part, or the layer itself, that takes a circle of <see cref="CircularFeatures"/> onto itself.</summary>
+    internal virtual Bijection OwnerOf(Circle circle) => this;
+
+    /// <summary>The part, or the layer itself, that cuts a circle of x, or of z if <paramref name="inverse"/> is true.</summary>
+    internal virtual Bijection CutterOf(Circle circle, bool inverse) => this;
 
     // the bijections that a module is made of, not those that these are made of
     private static IEnumerable<Bijection> Parts(nn.Module module) =>

@@ -8,7 +8,7 @@ namespace RealNvp;
 /// <remarks>
 /// A layer gets it as an argument of <see cref="Bijection.ForwardCore"/> and <see cref="Bijection.InverseCore"/>.
 /// It is two references wide: pass it on by value, and keep it no longer than the call. Layers that are run within
-/// a call, by <see cref="Composite"/> or by <see cref="Bijection.Forward"/>, belong to the same pass, so that a
+/// a call, by <see cref="Composite"/> or by <see cref="Bijection.Forward(Tensor, Tensor)"/>, belong to the same pass, so that a
 /// seed, the search for a layer at fault and <see cref="Flow.ReversibleTraining"/> reach them.
 /// </remarks>
 public readonly struct Pass
@@ -24,6 +24,25 @@ public readonly struct Pass
     /// <summary>The dtype in which the caller of an inverse pass wants x, for a layer
     /// that <see cref="Bijection.ConvertsDtype"/>; null is that of z.</summary>
     public ScalarType? RequestedDtype => State?.DataDtype;
+
+    /// <summary>Whether the caller wants to know how far off the log-determinant is, which may cost a layer more work: then it calls
+    /// <see cref="AddVariance"/> or <see cref="AddError"/> once for what it returns.</summary>
+    public bool WantsErrors => State?.Errors is not null;
+
+    /// <summary>Says the variance of the log-determinant that a layer
+    /// estimates. Without <see cref="WantsErrors"/> it does nothing.</summary>
+    /// <param name="variance">(N), in nats², such as the spread of k independent draws over k;
+    /// null if there is but one draw, so that nobody can tell. It stays the caller's.</param>
+    public void AddVariance(Tensor? variance) => State?.Errors?.AddVariance(variance);
+
+    /// <summary>Says how far off the log-determinant is for another reason than noise: what a series leaves
+    /// out, or what a solver is off. Without <see cref="WantsErrors"/> it does nothing.</summary>
+    /// <param name="error">(N), in nats. It stays the caller's.</param>
+    public void AddError(Tensor error)
+    {
+        ArgumentNullException.ThrowIfNull(error);
+        State?.Errors?.AddError(error);
+    }
 
     internal PassState? State { get; }
 

@@ -60,6 +60,16 @@ internal static class FrozenMembers
         (typeof(TrainingOptions), nameof(TrainingOptions.CheckpointPath), 2),
     ];
 
+    /// <summary>The info of a file, of any version, with <see cref="FlowInfo.HeldOutLikelihood"/>,
+    /// which early files of the current version lack.</summary>
+    public static string CompleteInfo(string text)
+    {
+        if (text.Contains(nameof(FlowInfo.HeldOutLikelihood), StringComparison.Ordinal) || JsonNode.Parse(text) is not JsonObject members)
+            return text;
+        members.Add(nameof(FlowInfo.HeldOutLikelihood), null);
+        return members.ToJsonString();
+    }
+
     /// <summary>Adds what a record of an older version lacks, and takes out what is not read any more.</summary>
     public static JsonNode? Complete(JsonNode? node, JsonTypeInfo info, int version, Action<string>? dropped)
     {

@@ -151,7 +151,7 @@ internal static class ModelFile
         try
         {
             if (text.Length > LongestInfo) throw new JsonException($"it has {text.Length} characters, {LongestInfo} at most are read");
-            var info = FileJson.Read<FlowInfo>(text, FrozenMembers.Current);
+            var info = FileJson.Read<FlowInfo>(FrozenMembers.CompleteInfo(text), FrozenMembers.Current);
             if (flow is null) info.Validate();
             else info.Validate(flow);
             return info;

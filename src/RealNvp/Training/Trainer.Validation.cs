@@ -70,7 +70,12 @@ public sealed partial class Trainer
     {
         var epoch = Options.RestoreBest && state.BestEpoch is { } best ? state.History.FirstOrDefault(h => h.Epoch == best)
             : state.History.LastOrDefault();
-        flow.Info = flow.Info with { TrainingRows = data.Count, HeldOutRows = validation?.Count, HeldOutLogProb = -epoch?.ValidationLoss };
+        var score = Objective.Traits.IsLogLikelihood ? -epoch?.ValidationLoss : null;
+        flow.Info = flow.Info with
+        {
+            TrainingRows = data.Count, HeldOutRows = validation?.Count, HeldOutLogProb = score,
+            HeldOutLikelihood = score is null ? null : flow.Likelihood.Kind,
+        };
     }
 
     /// <summary>What was done, for the caller, after the weights have come back.</summary>

@@ -125,7 +125,7 @@ public class TraitTests
 
         public override bool IsStochastic => true;
 
-        public override bool GivesBound => true;
+        public override Likelihood Likelihood => Likelihood.LowerBound;
 
         public override bool Dequantizes => true;
 

@@ -41,7 +41,7 @@ public sealed class UniformDequantization : Bijection
     public override bool IsStochastic => true;
 
     /// <inheritdoc/>
-    public override bool GivesBound => true;
+    public override Likelihood Likelihood => Likelihood.LowerBound;
 
     /// <inheritdoc/>
     public override bool Dequantizes => true;

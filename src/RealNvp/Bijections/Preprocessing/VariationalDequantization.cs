@@ -11,7 +11,7 @@ namespace RealNvp;
 /// <remarks>
 /// <para>With it, the log-likelihood of a flow is, on average over the noise, a lower bound of that of the integers: log P(k) ≥
 /// E[log p(k + u) − log q(u | k)]. The better q fits, the tighter it is; uniform noise is the case q = 1.
-/// <see cref="Flow.IsBound"/> says so. The noise is new at each call; pass a seed to the flow's methods to repeat it.</para>
+/// <see cref="Flow.Likelihood"/> says so. The noise is new at each call; pass a seed to the flow's methods to repeat it.</para>
 /// <para>The noise flow is a bijection on (k scaled to ±1, ε) side by side, twice the channels, which keeps the first
 /// half and maps the logistic ε to v; u = σ(b tanh(v/b)) stays away from 0 and 1, so that rounding never makes an
 /// integer of another one. The inverse gives integers, limited to 0 ... K − 1, and the opposite term.</para>
@@ -64,7 +64,7 @@ public sealed class VariationalDequantization : Bijection
     public override bool IsStochastic => true;
 
     /// <inheritdoc/>
-    public override bool GivesBound => true;
+    public override Likelihood Likelihood => Likelihood.LowerBound.With(noise.Likelihood);
 
     /// <inheritdoc/>
     public override bool Dequantizes => true;

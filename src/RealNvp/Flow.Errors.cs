@@ -1,0 +1,63 @@
+using RealNvp.Internal;
+using RealNvp.Layers;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <content>How far off log-probabilities are.</content>
+public partial class Flow
+{
+    /// <summary>log p(x | context) in nats, and how far off it is as far as the
+    /// layers can tell. In evaluation mode, without gradients.</summary>
+    /// <remarks>Layers may do more work for it than <see cref="LogProb(Tensor, Tensor, long?, int?, IProgress{long}, CancellationToken)"/>:
+    /// a solver, for one, solves some examples again with a smaller tolerance.</remarks>
+    /// <param name="x">(N, ...).</param>
+    /// <param name="context">(N, C) for a conditional flow.</param>
+    /// <param name="seed">Fixes the noise; null draws from torch's generator.</param>
+    /// <param name="batchSize">The number of rows at a time, at least 1; null for what suits the shape.</param>
+    /// <param name="cancellationToken">Ends the call between two batches.</param>
+    /// <returns>
+    /// log p(x), (N). The standard error of what is estimated, (N): null if nothing is, or if a layer takes but one draw, which has no
+    /// spread; <see cref="Likelihood"/> says which. The size of errors that are no noise, of solvers
+    /// and of series that are cut off, (N): null if no layer has any. The caller disposes all of them.
+    /// </returns>
+    /// <exception cref="ArgumentException">An argument does not fit, or holds NaN or infinity; the message lists the rows.</exception>
+    /// <exception cref="NonFiniteException">A layer gave NaN; it names the layer and the rows.</exception>
+    public (Tensor LogProb, Tensor? StandardError, Tensor? NumericalError) LogProbWithErrors(Tensor x, Tensor? context = null,
+        long? seed = null,
+        int? batchSize = null, CancellationToken cancellationToken = default)
+    {
+        var owner = $"{GetName()}.{nameof(LogProbWithErrors)}";
+        using var mode = EvaluationGate.Evaluate(this);
+        using var scope = NewDisposeScope();
+        using var gradients = no_grad();
+        CheckInput(x, context, owner);
+        using var random = PassState.Seed(seed);
+        // a pass disposes what is in its scope
+        List<Tensor?> standard = [], numerical = [];
+        try
+        {
+            var logProb = Passing(batchSize, null, cancellationToken).Run(x.shape[0], 1, owner, (start, count) =>
+            {
+                var (part, given) = Rows(x, context, start, count);
+                using var errors = new LogDetErrors();
+                using var asked = PassState.AskErrors(errors);
+                var scored = Scored(part, given, start, owner);
+                standard.Add(errors.StandardError?.DetachFromDisposeScope());
+                numerical.Add(errors.Numerical?.DetachFromDisposeScope());
+                return scored;
+            });
+            var (error, off) = (Joined(standard), Joined(numerical));
+            return (scope.MoveToOuter(logProb), error is null ? null : scope.MoveToOuter(error), off is null ? null
+                : scope.MoveToOuter(off));
+        }
+        finally
+        {
+            foreach (var part in standard.Concat(numerical)) part?.Dispose();
+        }
+    }
+
+    private static Tensor? Joined(List<Tensor?> parts) => parts.Count == 0 || parts.Contains(null) ? null
+        : cat([.. parts.OfType<Tensor>()]);
+}
