@@ -141,6 +141,18 @@ public static class LayerTable
         new("Sylvester", () => new SylvesterLayer([4]), [4]),
         new("Sylvester, two directions", () => new SylvesterLayer([5], 2), [5]),
         new("Sylvester, one feature", () => new SylvesterLayer([1]), [1]),
+        new("continuous", () => new ContinuousLayer(new ConcatSquashMlp(3, 6, 1), [3], Fine), [3]) { FarSpread = 0.5 },
+        new("continuous, context", () => new ContinuousLayer(new ConcatSquashMlp(2, 5, 2, contextSize: 2), [2], Fine),
+            [2]) { FarSpread = 0.5 },
+        new("continuous, equal steps", () => new ContinuousLayer(new ConcatSquashMlp(2, 5, 1), [2],
+            new() { Method = OdeMethod.Rk4, Steps = 200 }), [2]) { FarSpread = 0.3 },
+        new("residual, two features, context", () => new ResidualLayer([2], new LipschitzMlp(2, 2, 4, 1, contextSize: 2)), [2]),
+        new("residual, CLipSwish", () => new ResidualLayer([3], new LipschitzMlp(3, 3, 3, 1, ActivationKind.CLipSwish, 0.95)), [3]),
+        new("residual, ELU, norm infinity", () => new ResidualLayer([1],
+            new LipschitzMlp(1, 1, 4, 1, ActivationKind.Elu, activatesInput: false, norm: double.PositiveInfinity)), [1]),
+        new("residual, image, context",
+            () => new ResidualLayer([1, 2, 3], new LipschitzConvNet([1, 2, 3], 1, 2, [3, 1], contextSize: 1)), [1, 2, 3]),
+        new("residual, any module with a bound", () => new ResidualLayer([3], new Contraction(3), lipschitz: 0.6), [3]),
         new("squeeze, plain", () => new Squeeze([2, 4, 6]), [2, 4, 6]),
         new("squeeze, checkerboard order", () => new Squeeze([3, 4, 2], SqueezeOrder.Checkerboard), [3, 4, 2]),
         new("unsqueeze", () => new Inverted(new Squeeze([2, 4, 4], SqueezeOrder.Checkerboard)), [8, 2, 2]),
@@ -161,6 +173,8 @@ public static class LayerTable
         // beyond 88 thresholds float32 has no number for x
         new("asinh", () => new AsinhTransform(0.7), [2, 3]) { Options = new() { Points = [-0.7, 0.7, 0, 5], Extreme = 20 } },
     ];
+
+    private static ContinuousOptions Fine => new() { Tolerance = 1e-11 };
 
     public static TheoryData<string> Names => [.. All.Select(c => c.Name)];
 
@@ -237,5 +251,23 @@ public static class LayerTable
         using var generator = new Generator(4);
         layer.Fit(randn([50, 5], dtype: float64, generator: generator).mul(tensor([1.0, 10, 0.1, 1e3, 1e-3])));
         return layer;
+    }
+
+    /// <summary>A network of a user's: 0.6·sin(x + b), one number after the other turned on to the next.</summary>
+    private sealed class Contraction : nn.Module<Tensor, Tensor>
+    {
+        private readonly TorchSharp.Modules.Parameter shift;
+
+        public Contraction(long features) : base(nameof(Contraction))
+        {
+            shift = nn.Parameter(zeros(features));
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input)
+        {
+            using var scope = NewDisposeScope();
+            return scope.MoveToOuter(input.add(shift, Internal.Scalars.One).sin().roll([1L], [1L]).mul(Internal.Scalars.Of(0.6)));
+        }
     }
 }

@@ -17,8 +17,14 @@ public partial class HostDeviceTests
         ["Bijections/Preprocessing/Standardization.cs"] = "Fit looks for constant features, once",
         ["Bijections/Preprocessing/UniformDequantization.cs"] = "checks the range of data, in LogProb and before training",
         ["Bijections/LowRank/TanhEquation.cs"] = "a root is searched until it is found",
+        ["Bijections/Residual/FixedPoint.cs"] = "a root is searched until it is found",
+        ["Bijections/Residual/ImplicitFunction.cs"] = "the gradient of an inverse is searched until it is found",
+        ["Bijections/Residual/SeriesLogDet.cs"] = "the number of terms is drawn on the CPU",
+        ["Conditioners/Lipschitz/PowerIteration.cs"] =
+            "on the CPU, power iteration goes on until it has arrived; on a device it takes a fixed number of steps",
         ["Operations/Elementwise/Mixture/MixtureMap.cs"] = "a root is searched until it is found",
         ["Operations/Elementwise/Mixture/MixtureReference.cs"] = "a root is searched until it is found",
+        ["Ode/OdeTape.cs"] = "on the CPU, only the examples that took a step are written down",
         ["Ode/OdeLoop.cs"] = "asks now and then which examples are done, and leaves them out",
         ["Densities/ResampledNormal.cs"] = "the normalizer is estimated when it is asked for",
     };
@@ -64,6 +70,8 @@ public partial class HostDeviceTests
         ["Check.cs"] = "names the rows of an error",
         ["Diagnosis.cs"] = "names the rows of an error",
         ["Flow.Finite.cs"] = "names the rows of an error",
+        ["FixedPoint.cs"] = "a search, whose examples leave the batch when they have arrived",
+        ["RidgeSolve.cs"] = "a step of such a search",
         ["LogWeights.cs"] = "names the row of an error",
         ["Standardizing.cs"] = "Fit looks for constant features, once",
         ["ImportanceSampling.cs"] = "draws once from weights that are on the host",
@@ -78,6 +86,7 @@ public partial class HostDeviceTests
         ["ExampleWeights.cs"] = "weights of examples are looked at before training, and those of a data loader with each batch",
         ["MatchedPairs.cs"] = "flow matching solves an assignment on the host for each batch",
         ["MatchedPaths.cs"] = "the circles of flow matching are a few numbers",
+        ["OdeTape.cs"] = "on the CPU, only the examples that took a step are written down",
         ["ReversibleRun.cs"] = "compares the states of the CPU's generators",
     };
 

@@ -1,0 +1,159 @@
+using RealNvp.Internal;
+using RealNvp.Layers;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>A linear map with a bias whose weight is scaled down where its induced norm is above
+/// a coefficient c: W·min(1, c/‖W‖), so that |Wx − Wy| ≤ c·|x − y| whatever is learned.</summary>
+/// <remarks>
+/// <para>‖W‖ is the largest |Wx| in the norm <see cref="Codomain"/> over |x| in the norm <see cref="Domain"/>: from 2 to 2, the
+/// largest singular value of the map on inputs of the real size, by power iteration (arXiv 1811.00995, section 2.1; arXiv
+/// 1906.02735, appendix D). Power iteration comes from below: it goes on until what it found is off by <see cref="Tolerance"/>
+/// at most. A training pass begins where the one before has ended, and takes the 200 steps of a new layer only until that is
+/// so; what it found is in the buffers u and v. In evaluation the singular value is found anew if the weight is another one, to
+/// all digits, and the buffers stay as they are. The gradient is that of the normalized weight.</para>
+/// <para>State-dict keys: <c>weight</c>, <c>bias</c>, and for the 2-norm <c>u</c>,
+/// <c>v</c>: singular vectors of the outputs and the inputs, as vectors.</para>
+/// </remarks>
+public abstract class LipschitzLayer : nn.Module<Tensor, Tensor>, ILipschitz, IStateLaws
+{
+    private const int MostSteps = 200, StepsOnDevice = 5;
+
+    private readonly TorchSharp.Modules.Parameter weight;
+    private readonly TorchSharp.Modules.Parameter? bias;
+    private readonly Tensor? u, v;
+    private readonly SpectralCache cache = new();
+
+    private protected LipschitzLayer(string name, long[] size, long outputs, long inputs, (bool Has, long Size) bias, bool zero,
+        double coefficient, double domain, double codomain)
+        : base(TorchBackend.Checked(name))
+    {
+        if (!(coefficient > 0 && coefficient < 1))
+            throw new ArgumentOutOfRangeException(nameof(coefficient), coefficient,
+                "The coefficient must be above 0 and below 1: the largest factor between two inputs' distance and that of their outputs.");
+        InducedNorm.Check(domain, codomain);
+        (Coefficient, Domain, Codomain) = (coefficient, domain, codomain);
+        var spectral = InducedNorm.IsSpectral(domain, codomain);
+        var elements = size.Aggregate((Int128)1, (a, b) => a * b);
+        Weights.Pay(elements + (bias.Has ? bias.Size : 0) + (spectral ? outputs + inputs : 0), 1 + (bias.Has ? 1 : 0) + (spectral ? 2 : 0));
+        using var scope = NewDisposeScope();
+        var bound = 1 / Math.Sqrt((double)(elements / size[0]));
+        weight = Weights.Parameter(zero ? zeros(size) : Weights.Uniform(bound, size));
+        if (bias.Has) this.bias = Weights.Parameter(zero ? zeros(bias.Size) : Weights.Uniform(bound, bias.Size));
+        if (!spectral) return;
+        u = Weights.Buffer(Unit(Weights.Normal(outputs)));
+        v = Weights.Buffer(Unit(Weights.Normal(inputs)));
+    }
+
+    /// <summary>How far below its induced norm the one that is used may be, as a part
+    /// of it: 0.001 in training; the digits of the dtype in evaluation.</summary>
+    public const double Tolerance = 1e-3;
+
+    /// <summary>c, the largest norm of the weight that is used.</summary>
+    public double Coefficient { get; }
+
+    /// <summary>p of the norm of inputs: 2, or 1, or infinity.</summary>
+    public double Domain { get; }
+
+    /// <summary>q of the norm of outputs.</summary>
+    public double Codomain { get; }
+
+    /// <summary>c.</summary>
+    public double LipschitzBound => Coefficient;
+
+    /// <summary>The weight as it is learned.</summary>
+    internal Tensor Weight => weight;
+
+    /// <summary>The bias, or null.</summary>
+    internal Tensor? Bias => bias;
+
+    /// <summary>Whether <see cref="Times"/> is a product with the weight itself, as a matrix.</summary>
+    private protected abstract bool IsMatrix { get; }
+
+    /// <inheritdoc/>
+    public string? FaultIn(IReadOnlyDictionary<string, Tensor> state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        return BufferLaws.First(BufferLaws.Finite(state, "u"), BufferLaws.Finite(state, "v"));
+    }
+
+    /// <summary>The weight that is used, with a graph if gradients are on. Takes a step
+    /// of the power iteration in training. Runs in the caller's scope.</summary>
+    /// <param name="isStep">False leaves power iteration where it is.</param>
+    internal Tensor Normalized(bool isStep = true)
+    {
+        var norm = InducedNorm.IsSpectral(Domain, Codomain) ? SingularValue(isStep) : Norm(weight);
+        return weight.div(norm.div(Scalars.Of(Coefficient)).clamp_min(Scalars.One));
+    }
+
+    /// <summary>W x of rows (N, ...), without the bias.</summary>
+    internal abstract Tensor Times(Tensor x, Tensor weight);
+
+    /// <summary>Wᵀ y of rows (N, ...).</summary>
+    internal abstract Tensor TimesTransposed(Tensor y, Tensor weight);
+
+    /// <summary>The output of rows (N, ...).</summary>
+    internal abstract Tensor Apply(Tensor x, Tensor weight);
+
+    /// <summary>An induced norm with a closed form.</summary>
+    private protected abstract Tensor Norm(Tensor weight);
+
+    /// <summary>Rows of vectors (N, inputs) in the form that <see cref="Times"/> takes.</summary>
+    private protected abstract Tensor AsInput(Tensor rows);
+
+    /// <summary>Rows of vectors (N, outputs) in the form that <see cref="TimesTransposed"/> takes.</summary>
+    private protected abstract Tensor AsOutput(Tensor rows);
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) cache.Clear();
+        base.Dispose(disposing);
+    }
+
+    // u·Wv, whose gradient is that of the singular value: the change of the vectors is of the second order
+    private Tensor SingularValue(bool isStep)
+    {
+        if (!training)
+        {
+            var (left, right) = cache.Of(weight, u!, v!, Converged);
+            return Along(left, right);
+        }
+        if (isStep && PassState.Current?.Tape is not { IsReplaying: true }) Step();
+        // the buffers may change before the gradients are asked for
+        return Along(u!.clone(), v!.clone());
+    }
+
+    private Tensor Along(Tensor left, Tensor right) => IsMatrix
+        ? weight.reshape(weight.shape[0], -1).mv(right).dot(left)
+        : Times(AsInput(right.unsqueeze(0)), weight).flatten().dot(left);
+
+    private void Step()
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        cache.Clear();
+        var fixedSteps = weight.device_type != DeviceType.CPU;
+        var (left, right, _) = PowerIteration.Run(Operator(weight.detach()), u!, v!, fixedSteps ? StepsOnDevice : MostSteps, fixedSteps
+            ? null : Tolerance);
+        u!.copy_(left);
+        v!.copy_(right);
+    }
+
+    private (Tensor Left, Tensor Right) Converged()
+    {
+        var (left, right) = PowerIteration.Converge(Operator(weight.detach().to(float64)), u!.to(float64), v!.to(float64));
+        return (left.to(weight.dtype), right.to(weight.dtype));
+    }
+
+    private LinearOperator Operator(Tensor w)
+    {
+        if (!IsMatrix) return new(rows => Times(AsInput(rows), w).flatten(1), rows => TimesTransposed(AsOutput(rows), w).flatten(1), null);
+        var matrix = w.reshape(w.shape[0], -1);
+        return new(rows => rows.mm(matrix.t()), rows => rows.mm(matrix), matrix);
+    }
+
+    private static Tensor Unit(Tensor vector) => vector.div(vector.norm());
+}

@@ -1,0 +1,89 @@
+using RealNvp.Internal;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>A network for vectors whose Lipschitz constant is bounded: activations and dense layers by turns,
+/// g(x) = Ŵₙ·f(··· Ŵ₁·f(x) + b₁ ···) + bₙ (arXiv 1906.02735, appendix E.1).</summary>
+/// <remarks>
+/// Maps (N, I) and a context (N, C) to (N, O); the context is added, by a weight of its own, to the result of
+/// the first layer, so that the bound holds for each context. The last layer starts at zero, so a new residual
+/// layer is the identity. State-dict keys: <c>activations.i.*</c>, <c>layers.i.*</c>, <c>context.weight</c>.
+/// </remarks>
+public sealed class LipschitzMlp : Conditioner, ILipschitz, ICallsOnce
+{
+    private readonly ModuleList<LipschitzActivation> activations;
+    private readonly ModuleList<LipschitzLinear> layers;
+    private readonly Linear? context;
+    private readonly LipschitzActivation?[] before;
+    private readonly LipschitzLayer[] all;
+
+    /// <summary>Makes the network.</summary>
+    /// <param name="inputs">I, the number of input features.</param>
+    /// <param name="outputs">O, the number of output features.</param>
+    /// <param name="hidden">The number of features of each hidden layer.</param>
+    /// <param name="hiddenLayers">The number of hidden layers, at least 1.</param>
+    /// <param name="activation">The activation before each layer.</param>
+    /// <param name="coefficient">The largest norm of each weight, above 0 and below 1.</param>
+    /// <param name="contextSize">C, the number of context features; 0 for none.</param>
+    /// <param name="activatesInput">Whether an activation comes before the first layer too.</param>
+    /// <param name="zero">Starts with a last layer of zeros.</param>
+    /// <param name="norm">p of the norm of all layers: 2, 1 or infinity.</param>
+    /// <exception cref="ArgumentException">A size, the coefficient or the norm is not allowed.</exception>
+    public LipschitzMlp(long inputs, long outputs, long hidden = 128, int hiddenLayers = 4,
+        ActivationKind activation = ActivationKind.LipSwish, double coefficient = 0.9,
+        long contextSize = 0, bool activatesInput = true, bool zero = true, double norm = 2) : base(nameof(LipschitzMlp), contextSize)
+    {
+        Check.Positive(inputs, nameof(inputs), "The number of input features");
+        Check.Positive(outputs, nameof(outputs), "The number of output features");
+        Check.Positive(hidden, nameof(hidden), "The number of hidden features");
+        Check.Depth(hiddenLayers, 1, nameof(hiddenLayers), "The number of hidden layers");
+        if (activation == ActivationKind.CLipSwish && norm != 2)
+            throw new ArgumentOutOfRangeException(nameof(norm), norm, "CLipSwish has its bound of 1 in the norm 2 only.");
+        (InputShape, OutputShape) = (EventShape.Create(inputs), EventShape.Create(outputs));
+        (activations, layers) = ([], []);
+        var width = inputs;
+        for (var i = 0; i <= hiddenLayers; i++)
+        {
+            if (i > 0 || activatesInput)
+            {
+                var one = LipschitzActivation.Create(activation);
+                activations.Add(one);
+                width *= one.Outputs;
+            }
+            var last = i == hiddenLayers;
+            layers.Add(new LipschitzLinear(width, last ? outputs : hidden, coefficient, zero: zero && last, domain: norm, codomain: norm));
+            width = hidden;
+        }
+        if (contextSize > 0) context = Weights.Linear(contextSize, hidden, bias: false);
+        before = [.. activatesInput ? [] : new LipschitzActivation?[] { null }, .. activations];
+        all = [.. layers];
+        LipschitzBound = Math.Pow(coefficient, all.Length);
+        RegisterComponents();
+    }
+
+    /// <inheritdoc/>
+    public override EventShape? InputShape { get; }
+
+    /// <inheritdoc/>
+    public override EventShape? OutputShape { get; }
+
+    /// <summary>The coefficient to the power of the number of layers.</summary>
+    public double LipschitzBound { get; }
+
+    /// <inheritdoc/>
+    public override Tensor forward(Tensor input, Tensor? context)
+    {
+        Check.Network(input, context, InputShape!.Value, ContextSize, $"{nameof(LipschitzMlp)}.forward", all[0].Weight);
+        using var scope = NewDisposeScope();
+        return scope.MoveToOuter(Begin(isStep: true).Run(input, context));
+    }
+
+    NetworkCall ICallsOnce.Begin(bool isStep) => Begin(isStep);
+
+    private LipschitzNetwork Begin(bool isStep) => new(before, all, isStep, Given);
+
+    private Tensor? Given(Tensor? given) => context is null || given is null ? null : context.call(given);
+}
