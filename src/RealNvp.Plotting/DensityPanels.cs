@@ -1,6 +1,5 @@
 using System.Globalization;
 using SkiaSharp;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace RealNvp.Plotting;
@@ -20,63 +19,102 @@ public sealed class DensityPanels : Picture
     private readonly int pointsPerLine;
 
     /// <summary>Makes the picture from a density that is known on a grid of cells.</summary>
-    /// <param name="data">The data, shape (N, 2), N at least 1. At most 20,000 points are drawn.</param>
+    /// <param name="data">The data, (N, 2), N at least 1. At most 20,000 points are drawn.</param>
     /// <param name="logDensity">
-    /// The log-density, shape (rows, columns): [0, 0] is the cell at the lower left corner of the box, rows run upwards,
+    /// The log-density, (rows, columns): [0, 0] is the cell at the lower left corner of the box, rows run upwards,
     /// columns to the right, as of <see cref="PlotBox.CellCentres"/>. Negative infinity is a density of 0.
     /// </param>
-    /// <param name="samples">Samples of the model, shape (M, 2), or null
-    /// for no such panel. Samples that are not finite are left out.</param>
+    /// <param name="samples">Samples of the model, (M, 2), or null for no such panel. Samples that are not finite are left out.</param>
     /// <param name="gridLines">
-    /// The warped grid, shape (lines, points, 2), for example <see cref="PlotBox.GridLines"/> sent through the flow; or null for no such
+    /// The warped grid, (lines, points, 2), for example <see cref="PlotBox.GridLines"/> sent through the flow; or null for no such
     /// panel. Points that are not finite leave gaps.
     /// </param>
     /// <param name="options">Box, titles and size; null takes the defaults.</param>
-    /// <remarks>All tensors: any real dtype, any device; they are only read.</remarks>
+    /// <remarks>Tensors may have any real dtype and be on any device; they are only read.</remarks>
     /// <exception cref="ArgumentNullException"><paramref name="data"/> or <paramref name="logDensity"/> is null.</exception>
     /// <exception cref="ArgumentException">A shape is another one, the data or the
     /// density holds NaN or +infinity, or an option is out of range.</exception>
-    public DensityPanels(Tensor data, Tensor logDensity, Tensor? samples = null, Tensor? gridLines = null,
+    public DensityPanels(PlotData data, PlotData logDensity, PlotData? samples = null, PlotData? gridLines = null,
         DensityPanelsOptions? options = null)
-        : this(PanelLayout.Of(options ??= new(), samples is not null, gridLines is not null), options, data, logDensity, samples,
-            gridLines) { }
+        : this(data, _ => DensityGrid.Of(logDensity), samples, gridLines, options ?? new()) { }
 
-    /// <summary>Makes the picture from a density that is given as a function, such as <c>flow.LogProb</c>.</summary>
-    /// <param name="data">The data, shape (N, 2), N at least 1. At most 20,000 points are drawn.</param>
+    /// <summary>Makes the picture from a density that is given as a function of points.</summary>
+    /// <param name="data">The data, (N, 2), N at least 1. At most 20,000 points are drawn.</param>
     /// <param name="logDensity">
-    /// Gives the log-density, shape (K), of points of shape (K, 2), which have the dtype (float32 if that is an integer) and
-    /// the device of <paramref name="data"/>. It is called at once, without gradients, with at most 16,384 points a call; it must
-    /// not dispose its argument. Its result is disposed here.
+    /// Gives the log-density, shape (K), of points of shape (K, 2), which have the dtype (float32 if that is an integer, or if the data are
+    /// an array) and the device of <paramref name="data"/>. It is called at once, without gradients, with
+    /// at most 16,384 points a call; it must not dispose its argument. Its result is disposed here.
     /// </param>
-    /// <param name="samples">Samples of the model, shape (M, 2), or null
-    /// for no such panel. Samples that are not finite are left out.</param>
-    /// <param name="gridLines">The warped grid, shape (lines, points, 2), or
-    /// null for no such panel. Points that are not finite leave gaps.</param>
+    /// <param name="samples">Samples of the model, (M, 2), or null for no such panel. Samples that are not finite are left out.</param>
+    /// <param name="gridLines">The warped grid, (lines, points, 2), or null
+    /// for no such panel. Points that are not finite leave gaps.</param>
     /// <param name="options">Box, titles and size; null takes the defaults.</param>
     /// <exception cref="ArgumentNullException"><paramref name="data"/> or <paramref name="logDensity"/> is null.</exception>
     /// <exception cref="ArgumentException">A shape is another one, the data or the
     /// density holds NaN or +infinity, or an option is out of range.</exception>
-    public DensityPanels(Tensor data, Func<Tensor, Tensor> logDensity, Tensor? samples = null, Tensor? gridLines = null,
-        DensityPanelsOptions? options = null)
-        : this(PanelLayout.Of(options ??= new(), samples is not null, gridLines is not null), options, data,
-            DensityGrid.Evaluate(logDensity, data, options), samples, gridLines) { }
+    public DensityPanels(
+        PlotData data, Func<Tensor, Tensor> logDensity, PlotData? samples = null, PlotData? gridLines = null,
+            DensityPanelsOptions? options = null)
+        : this(data, o => DensityGrid.Evaluate(logDensity, data, o), samples, gridLines, options ?? new()) { }
 
-    private DensityPanels(PanelLayout layout, DensityPanelsOptions options, Tensor data, Tensor logDensity, Tensor? samples,
-        Tensor? gridLines)
-        : this(layout, options, data, DensityGrid.Of(logDensity), samples, gridLines) { }
+    /// <summary>Makes the picture from the density of a flow, as in <c>new DensityPanels(x, flow.LogProb, flow.Sample(1000))</c>.</summary>
+    /// <inheritdoc cref="DensityPanels(PlotData, Func{Tensor, Tensor}, PlotData, PlotData, DensityPanelsOptions)"/>
+    /// <param name="data">The data, (N, 2), N at least 1. At most 20,000 points are drawn.</param>
+    /// <param name="logDensity"><c>flow.LogProb</c>; points have the dtype and the device of <paramref name="data"/>.</param>
+    /// <param name="samples">Samples of the model, (M, 2), or null for no such panel. Samples that are not finite are left out.</param>
+    /// <param name="gridLines">The warped grid, (lines, points, 2), or null
+    /// for no such panel. Points that are not finite leave gaps.</param>
+    /// <param name="options">Box, titles and size; null takes the defaults.</param>
+    /// <param name="context">The one context under which the density is drawn, (1, ...), for a conditional flow.</param>
+    public DensityPanels(PlotData data, LogProbFunction logDensity, PlotData? samples = null, PlotData? gridLines = null,
+        DensityPanelsOptions? options = null, Tensor? context = null)
+        : this(data, o => DensityGrid.Evaluate(logDensity, data, o, context), samples, gridLines, options ?? new()) { }
 
-    private DensityPanels(PanelLayout layout, DensityPanelsOptions options, Tensor data, double[,] density, Tensor? samples,
-        Tensor? gridLines)
+    /// <summary>Makes the picture from a density of points and contexts,
+    /// such as <c>density.LogProb</c> of a <see cref="Density"/>.</summary>
+    /// <inheritdoc cref="DensityPanels(PlotData, Func{Tensor, Tensor}, PlotData, PlotData, DensityPanelsOptions)"/>
+    /// <param name="data">The data, (N, 2), N at least 1. At most 20,000 points are drawn.</param>
+    /// <param name="logDensity">Gives the log-density (K) of points (K, 2) under contexts (K, ...), or null.</param>
+    /// <param name="samples">Samples of the model, (M, 2), or null for no such panel. Samples that are not finite are left out.</param>
+    /// <param name="gridLines">The warped grid, (lines, points, 2), or null
+    /// for no such panel. Points that are not finite leave gaps.</param>
+    /// <param name="options">Box, titles and size; null takes the defaults.</param>
+    /// <param name="context">The one context under which the density is drawn, (1, ...), or null.</param>
+    public DensityPanels(PlotData data, Func<Tensor, Tensor?, Tensor> logDensity, PlotData? samples = null, PlotData? gridLines = null,
+        DensityPanelsOptions? options = null, Tensor? context = null)
+        : this(data, o => DensityGrid.Evaluate(logDensity, data, o, context), samples, gridLines, options ?? new()) { }
+
+    /// <summary>Makes all four panels of a flow: as many samples as there are data, and the grid of ±3 in the latent space.</summary>
+    /// <param name="data">The data, (N, 2), N at least 1. At most 20,000 points, and as many samples, are drawn.</param>
+    /// <param name="flow">A flow of examples (2); it is only read.</param>
+    /// <param name="context">The one context under which density and samples are drawn,
+    /// (1, ...), for a conditional flow; the data should be of it too.</param>
+    /// <param name="seed">The seed of the samples.</param>
+    /// <param name="options">Box, titles and size; null takes the defaults.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="data"/> or <paramref name="flow"/> is null.</exception>
+    /// <exception cref="ArgumentException">The flow has other shapes, the data do not fit, or an option is out of range.</exception>
+    /// <exception cref="NonFiniteException">A layer gave NaN or infinity; it names the layer.</exception>
+    public DensityPanels(PlotData data, Flow flow, Tensor? context = null, long seed = 0, DensityPanelsOptions? options = null)
+        : this(FlowPanels.Of(data, flow, context, seed, options ?? new()), options ?? new()) { }
+
+    private DensityPanels(FlowPanels parts, DensityPanelsOptions options)
+        : this(parts.Data, _ => parts.Density, parts.Samples, parts.GridLines, options) { }
+
+    private DensityPanels(
+        PlotData data, Func<DensityPanelsOptions, double[,]> density, PlotData? samples, PlotData? gridLines, DensityPanelsOptions options)
+        : this(PanelLayout.Of(options, samples is not null, gridLines is not null), data, density, samples, gridLines, options) { }
+
+    private DensityPanels(PanelLayout layout, PlotData data, Func<DensityPanelsOptions, double[,]> density, PlotData? samples,
+        PlotData? gridLines, DensityPanelsOptions options)
         : base(layout.Width, layout.Height)
     {
-        (this.layout, this.options, this.density) = (layout, options, density);
-        this.data = Points(data, nameof(data));
+        ArgumentNullException.ThrowIfNull(data);
+        (this.layout, this.options) = (layout, options);
+        this.data = data.Points(nameof(data));
         Check.Finite(this.data, nameof(data));
-        this.samples = samples is null ? null : Points(samples, nameof(samples));
-        if (gridLines is null) return;
-        Check.Shape(gridLines, [-1, -1, 2], "(lines, points, 2)", nameof(gridLines));
-        lines = Check.Numbers(gridLines, nameof(gridLines));
-        pointsPerLine = (int)gridLines.size(1);
+        this.samples = samples?.Points(nameof(samples));
+        if (gridLines is not null) (lines, pointsPerLine) = gridLines.Lines(nameof(gridLines));
+        this.density = density(options);
     }
 
     private protected override string Describe() => Charts.Prefix(options.Title)
@@ -113,11 +151,5 @@ public sealed class DensityPanels : Picture
             Panels.AddLines(plot, lines, pointsPerLine, options.Box);
             layout.Draw(canvas, plot, panel);
         }
-    }
-
-    private static double[] Points(Tensor points, string name)
-    {
-        Check.Shape(points, [-1, 2], "(N, 2)", name);
-        return Check.Numbers(points, name);
     }
 }

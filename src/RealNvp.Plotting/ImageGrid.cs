@@ -44,6 +44,26 @@ public sealed class ImageGrid : Picture
         values = Array.ConvertAll(numbers, v => (byte)Math.Round(255 * Math.Clamp((v - low) / (high - low), 0, 1)));
     }
 
+    /// <summary>Makes the picture of images that are rows of numbers, such as those of <see cref="Flow.SampleArray"/>.</summary>
+    /// <param name="rows">N rows, each an image of <paramref name="shape"/>, channel by channel and line by line.</param>
+    /// <param name="shape">The shape of an image, (C, H, W) with C = 1 or 3, such as <see cref="Flow.InputShape"/>.</param>
+    /// <param name="options">The layout and the value range: <see cref="ImageGridOptions.Levels"/>
+    /// or <see cref="ImageGridOptions.Range"/> is needed.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="rows"/> is null.</exception>
+    /// <exception cref="ArgumentException">The rows have another length than an image, or as for a tensor.</exception>
+    public static ImageGrid FromRows(PlotData rows, EventShape shape, ImageGridOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        if (!shape.IsFixed || shape.Count is not (2 or 3) || rows.Shape.Count == 0
+            || rows.Numbers.Length != rows.Shape[0] * shape.NumElements)
+            throw new ArgumentException(
+                $"rows has shape ({string.Join(", ", rows.Shape)}) for images of shape {shape}; expected a row of " +
+                    $"{(shape.IsFixed ? shape.NumElements : 0)} numbers for "
+                + "each image, and images (C, H, W).", nameof(rows));
+        using var images = tensor(rows.Numbers.ToArray(), [rows.Shape[0], .. shape], device: CPU);
+        return new ImageGrid(images, options);
+    }
+
     private protected override string Describe() => Charts.Prefix(options.Title) + string.Create(CultureInfo.InvariantCulture,
         $"A grid of {layout.Count} {(channels == 3 ? "colour" : "grey")} images of {layout.ImageHeight} x {layout.ImageWidth} pixels")
         + (options.ColumnTitles is { } columns ? $"; columns: {string.Join(", ", columns)}" : "")

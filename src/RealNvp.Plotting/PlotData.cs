@@ -18,6 +18,11 @@ public sealed class PlotData
 
     private PlotData(double[] numbers, params long[] shape) => (this.numbers, this.shape) = (numbers, shape);
 
+    // where functions of a tensor's user want their points
+    internal ScalarType Dtype { get; private init; } = ScalarType.Float32;
+
+    internal Device Device { get; private init; } = CPU;
+
     /// <summary>The sizes, such as (N) or (N, D).</summary>
     public IReadOnlyList<long> Shape => shape;
 
@@ -28,7 +33,10 @@ public sealed class PlotData
     /// <exception cref="ArgumentException">The tensor is complex.</exception>
     [return: NotNullIfNotNull(nameof(tensor))]
     public static implicit operator PlotData?(Tensor? tensor) =>
-        tensor is null ? null : new(Check.Numbers(tensor, "A tensor for a picture"), tensor.shape);
+        tensor is null ? null : new(Check.Numbers(tensor, "A tensor for a picture"), tensor.shape)
+    {
+        Dtype = tensor.is_floating_point() ? tensor.dtype : ScalarType.Float32, Device = tensor.device,
+    };
 
     /// <summary>N numbers.</summary>
     [return: NotNullIfNotNull(nameof(numbers))]
@@ -84,6 +92,20 @@ public sealed class PlotData
         Check.Shape(shape, [-1], "(N)", name);
         Check.Finite(numbers, name, infinite ? double.IsInfinity : null);
         return numbers;
+    }
+
+    /// <summary>Points (x, y, x, y, ...) of (N, 2).</summary>
+    internal double[] Points(string name)
+    {
+        Check.Shape(shape, [-1, 2], "(N, 2)", name);
+        return numbers;
+    }
+
+    /// <summary>Lines of points (x, y, x, y, ...) of (lines, points, 2).</summary>
+    internal (double[] Numbers, int PointsPerLine) Lines(string name)
+    {
+        Check.Shape(shape, [-1, -1, 2], "(lines, points, 2)", name);
+        return (numbers, (int)shape[1]);
     }
 
     /// <summary>The columns of (N, D), or of (N) as one column; at least one row and one column.</summary>

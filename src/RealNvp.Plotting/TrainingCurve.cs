@@ -26,6 +26,16 @@ public sealed class TrainingCurve : Picture
     public TrainingCurve(IReadOnlyList<double> training, IReadOnlyList<double>? validation = null, TrainingCurveOptions? options = null)
         : this(Numbered(training), validation is null ? null : Numbered(validation), options) { }
 
+    /// <summary>Makes the picture of a training: the loss of each epoch, and
+    /// that of the rows that were held out, if there were any.</summary>
+    /// <param name="result">What <see cref="Trainer.Fit"/> gave, or the <see cref="FitReport.Result"/> of a fitted model.</param>
+    /// <param name="options">Texts and size; null takes the defaults.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="result"/> is null.</exception>
+    /// <exception cref="ArgumentException">No value is finite, or the size is out of range.</exception>
+    public TrainingCurve(TrainingResult result, TrainingCurveOptions? options = null)
+        : this((result ?? throw new ArgumentNullException(nameof(result))).History.Select(e => ((double)e.Epoch, e.Loss)),
+            result.History.Where(e => e.ValidationLoss is not null).Select(e => ((double)e.Epoch, e.ValidationLoss!.Value)), options) { }
+
     /// <summary>Makes the picture of two series that each have their own x, such as steps and epochs.</summary>
     /// <param name="training">The training values: x is the epoch or the step, y the value. Any order; they are sorted by x.</param>
     /// <param name="validation">The validation values, or null.</param>

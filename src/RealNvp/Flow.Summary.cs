@@ -41,6 +41,26 @@ public partial class Flow
         return new FlowSummary(this, rows is null ? null : LayerLogDets.Measure(this, rows, context), note ?? "rows that were given");
     }
 
+    /// <summary>Takes rows through the flow and says of each layer what it did
+    /// with them: its log-determinants and the values that it gave.</summary>
+    /// <remarks>
+    /// For looking at what goes wrong: a layer that gives NaN or infinity is no error here, its statistics count
+    /// them. In evaluation mode, without gradients. <c>LayerPlot</c> of RealNvp.Plotting is a picture of it.
+    /// </remarks>
+    /// <param name="x">(N, ...): rows, some hundred tell enough; all finite.</param>
+    /// <param name="context">(N, C) for a conditional flow.</param>
+    /// <returns>One for each layer, from data to latents, those inside of others after them.</returns>
+    /// <exception cref="ArgumentException">The rows or contexts do not fit.</exception>
+    /// <exception cref="NonFiniteException">A weight is not finite, so that no layer has run.</exception>
+    public IReadOnlyList<LayerStatistics> MeasureLayers(Tensor x, Tensor? context = null)
+    {
+        CheckAlive();
+        using var scope = NewDisposeScope();
+        using var gradients = no_grad();
+        CheckInput(x, context, $"{GetName()}.{nameof(MeasureLayers)}");
+        return LayerMeasures.Of(this, x, context);
+    }
+
     private (Tensor? Rows, string Note) SummaryRows()
     {
         if (ContextSize > 0) return (null, "Give rows and contexts to see the log-determinants of layers.");

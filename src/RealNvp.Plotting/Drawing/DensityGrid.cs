@@ -8,21 +8,46 @@ internal static class DensityGrid
 {
     private const int BatchSize = 16_384;
 
-    public static double[,] Of(Tensor logDensity)
-    {
-        Check.Shape(logDensity, [-1, -1], "(rows, columns)", nameof(logDensity));
-        return Scaled(Check.Numbers(logDensity, nameof(logDensity)), (int)logDensity.size(0), (int)logDensity.size(1));
-    }
-
-    public static double[,] Evaluate(Func<Tensor, Tensor> logDensity, Tensor data, DensityPanelsOptions options)
+    public static double[,] Of(PlotData logDensity)
     {
         ArgumentNullException.ThrowIfNull(logDensity);
-        Check.Shape(data, [-1, 2], "(N, 2)", nameof(data));
+        var (shape, numbers) = (logDensity.Shape, logDensity.Numbers.ToArray());
+        Check.Shape([.. shape], [-1, -1], "(rows, columns)", nameof(logDensity));
+        return Scaled(numbers, (int)shape[0], (int)shape[1]);
+    }
+
+    public static double[,] Evaluate(LogProbFunction logDensity, PlotData data, DensityPanelsOptions options, Tensor? context)
+    {
+        ArgumentNullException.ThrowIfNull(logDensity);
+        return Evaluate((x, c) => logDensity(x, c, seed: 0), data, options, context);
+    }
+
+    public static double[,] Evaluate(Func<Tensor, Tensor?, Tensor> logDensity, PlotData data, DensityPanelsOptions options, Tensor? context)
+    {
+        ArgumentNullException.ThrowIfNull(logDensity);
+        if (context is null) return Evaluate(x => logDensity(x, null), data, options);
+        var rows = OneRow(context);
+        return Evaluate(x => logDensity(x, rows(x.size(0))), data, options);
+    }
+
+    /// <summary>A context (1, ...) as often as it is needed.</summary>
+    public static Func<long, Tensor> OneRow(Tensor context)
+    {
+        if (context.Dimensions < 1 || context.size(0) != 1)
+            throw new ArgumentException(
+                $"context has shape {Check.Shape(context)}; expected one context, (1, ...), since a picture shows one density.",
+                    nameof(context));
+        return count => context.expand([count, .. context.shape[1..]]);
+    }
+
+    public static double[,] Evaluate(Func<Tensor, Tensor> logDensity, PlotData data, DensityPanelsOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(logDensity);
         var n = options.Resolution;
         var numbers = new double[n * n];
         using var outer = NewDisposeScope();
         using var _ = no_grad();
-        var points = options.Box.CellCentres(n, n).to(data.is_floating_point() ? data.dtype : ScalarType.Float32, data.device);
+        var points = options.Box.CellCentres(n, n).to(data.Dtype, data.Device);
         for (var start = 0; start < n * n; start += BatchSize)
         {
             using var scope = NewDisposeScope();

@@ -27,7 +27,7 @@ internal static class Panels
     public static void AddDensity(Plot plot, double[,] density, PlotBox box)
     {
         var map = plot.Add.Heatmap(density);
-        map.Colormap = new ScottPlot.Colormaps.Inferno();
+        map.Colormap = new ScottPlot.Colormaps.Viridis();
         map.ManualRange = new(0, 1);
         map.Rectangle = new CoordinateRect(box.XMin, box.XMax, box.YMin, box.YMax);
         map.FlipVertically = true;

@@ -14,10 +14,10 @@ internal sealed class Text : IDisposable
     }
 
     /// <summary>Draws <paramref name="text"/> with its middle line at <paramref name="middle"/>.</summary>
-    public void Draw(SKCanvas canvas, string text, float x, float middle, float size, SKTextAlign align)
+    public void Draw(SKCanvas canvas, string text, float x, float middle, float size, SKTextAlign align, SKColor? color = null)
     {
         using var font = Font(size);
-        using var paint = new SKPaint { Color = Palette.Text, IsAntialias = true };
+        using var paint = new SKPaint { Color = color ?? Palette.Text, IsAntialias = true };
         // 0.73 em is the height of a capital letter of DejaVu Sans
         canvas.DrawText(text, x, middle + 0.365f * size, align, font, paint);
     }

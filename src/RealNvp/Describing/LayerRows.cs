@@ -11,8 +11,7 @@ internal static class LayerRows
 
     public static IReadOnlyList<LayerSummary> Of(Flow flow, LayerLogDets? logDets)
     {
-        var all = new List<(Bijection Layer, string Path, int Depth, EventShape? Given, bool Composite)>();
-        Add(all, flow.Bijection, "bijection", 0, flow.InputShape);
+        var all = All(flow);
         var total = logDets is null ? 0 : all.Where(r => !r.Composite).Sum(r => Math.Abs(logDets[r.Layer] ?? 0));
         return [.. all.Select(row =>
         {
@@ -27,6 +26,14 @@ internal static class LayerRows
                 HasFastForward = row.Layer.HasFastForward, HasFastInverse = row.Layer.HasFastInverse,
             };
         })];
+    }
+
+    /// <summary>All bijections of a flow, those inside of others after them, and the shapes of what reaches them if known.</summary>
+    public static IReadOnlyList<(Bijection Layer, string Path, int Depth, EventShape? Given, bool Composite)> All(Flow flow)
+    {
+        var all = new List<(Bijection, string, int, EventShape?, bool)>();
+        Add(all, flow.Bijection, "bijection", 0, flow.InputShape);
+        return all;
     }
 
     /// <summary>The bijections that a module is made of, not those that these

@@ -1,4 +1,5 @@
 using RealNvp.Plotting;
+using RealNvp.Tests.Infrastructure;
 using SkiaSharp;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -29,10 +30,10 @@ public class DensityPanelsTests
         using var density = full(new long[] { 4, 4 }, double.NegativeInfinity);
         using (no_grad()) density[0, 3] = 0;
         using var png = Png.Decode(new DensityPanels(points, density, options: Small));
-        Brightness(png.GetPixel(Panel + Left + 87, Top + 87)).Should().BeGreaterThan(500, "the lower right cell");
-        Brightness(png.GetPixel(Panel + Left + 12, Top + 87)).Should().BeLessThan(60);
-        Brightness(png.GetPixel(Panel + Left + 87, Top + 12)).Should().BeLessThan(60);
-        Brightness(png.GetPixel(Panel + Left + 12, Top + 12)).Should().BeLessThan(60);
+        Brightness(png.GetPixel(Panel + Left + 87, Top + 87)).Should().BeGreaterThan(480, "the lower right cell");
+        Brightness(png.GetPixel(Panel + Left + 12, Top + 87)).Should().BeLessThan(160);
+        Brightness(png.GetPixel(Panel + Left + 87, Top + 12)).Should().BeLessThan(160);
+        Brightness(png.GetPixel(Panel + Left + 12, Top + 12)).Should().BeLessThan(160);
         png.Count(Left + 5, Top + 80, Left + 20, Top + 95, c => c.Blue > c.Red + 50).Should().BeGreaterThan(5,
             "the data point at (0.5, 0.5)");
     }
@@ -113,6 +114,54 @@ public class DensityPanelsTests
         centres.shape.Should().Equal(8, 2);
         centres[0].data<float>().ToArray().Should().Equal(0.25f, 11);
         centres[5].data<float>().ToArray().Should().Equal(0.75f, 13);
+    }
+
+    [Fact]
+    public void The_log_density_of_a_flow_a_density_and_a_distribution_are_taken_as_they_are()
+    {
+        using var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Hidden = 8, Couplings = 2 }, seed: 1);
+        using var normal = new StandardNormal(2);
+        using var x = flow.Sample(30, seed: 2);
+        using var samples = flow.Sample(20, seed: 3);
+        var options = Small with { Resolution = 20 };
+        var expected = new DensityPanels(x, p => flow.LogProb(p), samples, options: options).ToPng();
+        new DensityPanels(x, flow.LogProb, samples, options: options).ToPng().Should().Equal(expected);
+        byte[] standard = [];
+        LiveTensors.ChangeOver(() => standard = new DensityPanels(x, normal.LogProb, samples, options: options).ToPng()).Should().Be(0);
+        standard.Should().NotEqual(expected).And.Equal(new DensityPanels(x, p => normal.LogProb(p), samples, options: options).ToPng());
+    }
+
+    [Fact]
+    public void A_flow_alone_gives_all_four_panels()
+    {
+        using var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Hidden = 8, Couplings = 2 }, seed: 1);
+        using var x = flow.Sample(30, seed: 2);
+        var options = Small with { Resolution = 20 };
+        DensityPanels picture = null!;
+        LiveTensors.ChangeOver(() => picture = new DensityPanels(x, flow, options: options)).Should().Be(0);
+        picture.Width.Should().Be(4 * Panel);
+        using var scope = NewDisposeScope();
+        var grid = PlotBox.Square(3).GridLines();
+        var warped = flow.Decode(grid.reshape(-1, 2)).reshape(grid.shape);
+        picture.ToPng().Should().Equal(new DensityPanels(x, flow.LogProb, flow.Sample(30, seed: 0), warped, options).ToPng());
+        new DensityPanels(flow.SampleArray(30, seed: 2), flow, options: options).ToPng().Should().Equal(picture.ToPng(), "an array does as well");
+        using var three = new RealNvpModel(RealNvpOptions.Tabular(3), seed: 1);
+        FluentActions.Invoking(() => new DensityPanels(x, three)).Should().Throw<ArgumentException>().WithMessage("*shape (3)*2-D points*CornerPlot*");
+    }
+
+    [Fact]
+    public void A_conditional_density_is_drawn_under_one_context()
+    {
+        using var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Hidden = 8, Couplings = 2, ContextSize = 3 }, seed: 1);
+        using var context = tensor(new[] { 1f, 2, 3 }).reshape(1, 3);
+        using var x = flow.Sample(30, context, seed: 2).reshape(30, 2);
+        var options = Small with { Resolution = 20 };
+        var expected = new DensityPanels(x, p => flow.LogProb(p, context.expand(p.size(0), 3)), options: options).ToPng();
+        new DensityPanels(x, flow.LogProb, context: context, options: options).ToPng().Should().Equal(expected);
+        new DensityPanels(x, (p, c) => flow.LogProb(p, c), context: context, options: options).ToPng().Should().Equal(expected);
+        new DensityPanels(x, flow, context, options: options).Width.Should().Be(4 * Panel);
+        using var two = zeros(2, 3);
+        FluentActions.Invoking(() => new DensityPanels(x, flow, two)).Should().Throw<ArgumentException>().WithMessage("context has shape (2, 3); expected one context*");
     }
 
     private static int Brightness(SKColor c) => c.Red + c.Green + c.Blue;

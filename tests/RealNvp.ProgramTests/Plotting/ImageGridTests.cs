@@ -70,6 +70,17 @@ public class ImageGridTests
     }
 
     [Fact]
+    public void Rows_of_numbers_are_images_of_a_shape()
+    {
+        using var images = arange(0, 36, dtype: float32).reshape(3, 3, 2, 2);
+        var options = new ImageGridOptions { Range = (0, 36) };
+        var rows = new double[3, 12];
+        for (var i = 0; i < 36; i++) rows[i / 12, i % 12] = i;
+        ImageGrid.FromRows(rows, [3, 2, 2], options).ToPng().Should().Equal(new ImageGrid(images, options).ToPng());
+        FluentActions.Invoking(() => ImageGrid.FromRows(rows, [1, 2, 2], options)).Should().Throw<ArgumentException>().WithMessage("rows has shape (3, 12)*a row of 4*");
+    }
+
+    [Fact]
     public void Small_images_are_enlarged_without_being_asked()
     {
         using var images = zeros(4, 8, 8, dtype: uint8);
