@@ -8,7 +8,7 @@ namespace RealNvp;
 /// of it: <see cref="Save(string)"/> and <see cref="Load(string, Device)"/>.</summary>
 /// <remarks>A model is in training mode when it is new; <c>eval()</c> makes it
 /// safe for several threads. One from a file is in evaluation mode.</remarks>
-public abstract partial class FlowModel : Flow
+public abstract partial class FlowModel : Flow, ITrainingDefaults
 {
     private protected FlowModel(string name, ModelOptions options, long? seed) : this(name, options, Parts(options, seed)) { }
 
@@ -24,6 +24,10 @@ public abstract partial class FlowModel : Flow
     public IReadOnlyList<string> Warnings => ModelOptions.Warnings;
 
     internal override IReadOnlyList<string> FileWarnings => Warnings;
+
+    private protected override string? FileOptions => ModelOptions.ToJson();
+
+    TrainingOptions ITrainingDefaults.TrainingDefaults() => ModelOptions.TrainingDefaults();
 
     /// <summary>The standardization at the start of the model, or null if there is none. The trainer fits it.</summary>
     public Standardization? Standardization =>

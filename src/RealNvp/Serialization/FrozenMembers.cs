@@ -17,11 +17,7 @@ namespace RealNvp;
 internal static class FrozenMembers
 {
     /// <summary>The format version that this library writes.</summary>
-    public const int Current = 3;
-
-    /// <summary>The first version that has all buffers of today; files before
-    /// it lack those of <see cref="Internal.IOlderFiles"/>.</summary>
-    public const int AllBuffers = 3;
+    public const int Current = StateFile.CurrentVersion;
 
     /// <summary>Member of a record, or of the records that derive from it; the
     /// version from which on files have it; its value before, as JSON.</summary>
