@@ -48,7 +48,8 @@ public sealed class ModelFileTests : IDisposable
     [InlineData("version", null, "*format version none*")]
     [InlineData("options", null, "*holds weights without the options*")]
     [InlineData("kind", "Flow",
-        "*a model of kind Flow, which is not known here. Known are GlowModel, IafModel, MafModel, NiceModel, RealNvpModel, SplineFlow*")]
+        "*a model of kind Flow, which is not known here. Known are GlowModel, IafModel, MafModel, NiceModel, RealNvpModel, " +
+            "SplineFlowModel*")]
     [InlineData("kind", null, "*a model of kind none*")]
     public void Unknown_formats_and_versions_are_refused(string key, string? value, string message)
     {
@@ -191,7 +192,7 @@ public sealed class ModelFileTests : IDisposable
         model.Save(path);
         var bytes = File.ReadAllBytes(path);
 
-        using var other = new RealNvpModel(small with { Couplings = 3 }, seed: 9);
+        using var other = new RealNvpModel(small with { Layers = 3 }, seed: 9);
         other.to(new Device(DeviceType.META));
         var save = () => other.Save(path);
         save.Should().Throw<ArgumentException>("a meta tensor has no data");
@@ -208,13 +209,13 @@ public sealed class ModelFileTests : IDisposable
 
         var nowhere = () => model.Save(folder.At("missing/model.safetensors"));
         nowhere.Should().Throw<DirectoryNotFoundException>();
-        using var third = new RealNvpModel(small with { Couplings = 3 }, seed: 9);
+        using var third = new RealNvpModel(small with { Layers = 3 }, seed: 9);
         third.Save(path);
         using var replaced = RealNvpModel.Load(path);
-        replaced.Options.Couplings.Should().Be(3, "a save that does not fail replaces the file");
+        replaced.Options.Layers.Should().Be(3, "a save that does not fail replaces the file");
     }
 
-    private static RealNvpOptions small => RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 16 };
+    private static RealNvpOptions small => RealNvpOptions.Toy2D with { Layers = 2, Hidden = 16 };
 
     private static RealNvpModel Model()
     {
@@ -248,7 +249,7 @@ public sealed class ModelFileTests : IDisposable
     {
         var path = Changed((tensors, _) => tensors.Remove("model/bijection.layers.0.conditioner.first.weight"));
         LiveTensors.ChangeOver(() => Refused(path, "*1 weight(s) missing*")).Should().Be(0);
-        path = Changed((_, metadata) => metadata["options"] = (small with { Couplings = 9, Hidden = 1024 }).ToJson());
+        path = Changed((_, metadata) => metadata["options"] = (small with { Layers = 9, Hidden = 1024 }).ToJson());
         LiveTensors.ChangeOver(() => Refused(path, "*more weights than the file holds*")).Should()
             .Be(0, "what was built before the model turned out to be too large is gone");
     }

@@ -56,7 +56,7 @@ public sealed class OldFileTests : IDisposable
         Action[] anew = [() => model.ModelOptions.Validate(), () => model.ModelOptions.NewModel(),
             () => (model.ModelOptions with { Levels = 0 }).NewModel()];
         foreach (var build in anew) build.Should().Throw<ArgumentException>().WithMessage("*Bound must be in*");
-        using var other = new SplineFlow(SplineFlowOptions.Toy2D);
+        using var other = new SplineFlowModel(SplineFlowOptions.Toy2D);
         other.Warnings.Should().BeEmpty();
     }
 
@@ -323,7 +323,7 @@ public sealed class OldFileTests : IDisposable
         manual_seed(8);
         var mask = Mask.Alternating(2);
         return new Flow([2], new Chain([new ActNorm([2]), new AffineCouplingLayer([2], mask, new Mlp(1, 2, 4, 1)),
-            new InvertibleLinear([2])]), new StudentT([2]));
+            new InvertibleLinearLayer([2])]), new StudentT([2]));
     }
 
     private string Copy(string name)

@@ -69,7 +69,7 @@ public class OptionsTests
             "become one number; got NaN."] = vector with { LogitAlpha = double.NaN },
         ["HorizontalFlips is for images only; got True."] = vector with { HorizontalFlips = true },
         ["Standardize does not go together with Levels or LogitAlpha; got True."] = image with { Standardize = true },
-        ["Couplings must be in 2 ... 4096; got 1."] = vector with { Couplings = 1 },
+        ["Couplings must be in 2 ... 4096; got 1."] = vector with { Layers = 1 },
         ["Scales must be in 1 ... 16; got 0."] = image with { Scales = 0 },
         ["Scales is too large for images of 6×8: height and width must be divisible by 4. Crop the images to 4×8, or pad them to 8×8, " +
             "or use Scales = 2; got 3."] = image with { Shape = [1, 6, 8], Scales = 3 },

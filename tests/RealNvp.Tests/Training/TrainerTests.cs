@@ -97,7 +97,7 @@ public class TrainerTests
         using var scope = NewDisposeScope();
         var options = PresetTable.RealNvp("Grey28x28");
         using var model = new RealNvpModel(options, seed: 0);
-        var poisoned = ((Chain)((MultiScale)((Chain)model.Bijection).Layers[^1]).Scales[0]).Layers[2];
+        var poisoned = ((Chain)((MultiScaleLayer)((Chain)model.Bijection).Layers[^1]).Scales[0]).Layers[2];
         poisoned.Should().BeOfType<AffineCouplingLayer>();
         using (no_grad())
             poisoned.named_parameters().Single(p => p.name == "conditioner.out_conv.bias").parameter.fill_(float.PositiveInfinity);
