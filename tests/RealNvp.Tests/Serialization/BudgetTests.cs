@@ -194,7 +194,7 @@ public sealed class BudgetTests : IDisposable
         file["b"].sum().item<float>().Should().Be(3);
     }
 
-    private static RealNvpOptions small => RealNvpOptions.Toy2D with { Layers = 2, Hidden = 16 };
+    private static RealNvpVectorOptions small => RealNvpOptions.Toy2D with { Layers = 2, Hidden = 16 };
 
     private static string Kind(ModelOptions options) => options is SplineFlowOptions ? nameof(SplineFlowModel)
         : options.GetType().Name.Replace("Options", "Model", StringComparison.Ordinal);

@@ -79,7 +79,7 @@ public sealed class ModelFileTests : IDisposable
     [InlineData("{\"Shape\":[2],\"Hidden\":-3}", "*Hidden must be in 1 ... 65536; got -3*")]
     [InlineData("{\"Shape\":[2],\"Hidden\":1e400}", "*Hidden*")]
     [InlineData("{\"Shape\":[2],\"Momentum\":\"NaN\"}", "*Momentum*")]
-    [InlineData("{\"Shape\":[2],\"Couplings\":4097}", "*Couplings must be in 2 ... 4096; got 4097*")]
+    [InlineData("{\"Shape\":[2],\"Layers\":4097}", "*Layers must be in 2 ... 4096; got 4097*")]
     public void Options_that_cannot_be_read_are_refused(string json, string message) =>
         Refused(Changed((_, metadata) => metadata["options"] = Over(metadata["options"], json)),
             message.Replace("[[]", "[", StringComparison.Ordinal));
@@ -88,8 +88,10 @@ public sealed class ModelFileTests : IDisposable
     private static string Over(string options, string json)
     {
         if (!json.StartsWith("{\"", StringComparison.Ordinal)) return json;
-        var members = System.Text.Json.Nodes.JsonNode.Parse(options)!.AsObject();
-        foreach (var (name, value) in System.Text.Json.Nodes.JsonNode.Parse(json)!.AsObject().ToArray()) members[name] = value?.DeepClone();
+        var given = System.Text.Json.Nodes.JsonNode.Parse(json)!.AsObject();
+        var isImage = given["Shape"] is System.Text.Json.Nodes.JsonArray { Count: 3 };
+        var members = System.Text.Json.Nodes.JsonNode.Parse(isImage ? RealNvpOptions.Digits8x8.ToJson() : options)!.AsObject();
+        foreach (var (name, value) in given.ToArray()) members[name] = value?.DeepClone();
         return members.ToJsonString();
     }
 
@@ -212,10 +214,10 @@ public sealed class ModelFileTests : IDisposable
         using var third = new RealNvpModel(small with { Layers = 3 }, seed: 9);
         third.Save(path);
         using var replaced = RealNvpModel.Load(path);
-        replaced.Options.Layers.Should().Be(3, "a save that does not fail replaces the file");
+        ((RealNvpVectorOptions)replaced.Options).Layers.Should().Be(3, "a save that does not fail replaces the file");
     }
 
-    private static RealNvpOptions small => RealNvpOptions.Toy2D with { Layers = 2, Hidden = 16 };
+    private static RealNvpVectorOptions small => RealNvpOptions.Toy2D with { Layers = 2, Hidden = 16 };
 
     private static RealNvpModel Model()
     {
