@@ -143,7 +143,8 @@ public class CircleTests
             "DiagonalScaling cuts a circle: feature 1*CouplingLayer before it*");
         Refused(() => new Flow([4], new Chain(On([1, 2], new Chain(new DiagonalScaling([2]))), On([0, 1], Turns())), Box()),
             "DiagonalScaling cuts a circle: feature 1*CouplingLayer after it*");
-        Refused(() => new Flow([4], new Chain(On([0, 1], Turns()), On([0, 2], new Inverted(new Chain(new DiagonalScaling([2]))))), Box()),
+        Refused(() => new Flow([4], new Chain(On([0, 1], Turns()), On([0, 2], new InvertedLayer(new Chain(new DiagonalScaling([2]))))),
+            Box()),
             "DiagonalScaling cuts a circle: feature 0*CouplingLayer before it*");
         // and inside of the composite itself
         Refused(() => new Flow([4], On([0, 1], new Chain(new CircularShift([2]), new DiagonalScaling([2])))),
