@@ -9,6 +9,9 @@ public partial class Flow
     /// <summary>What the user should know about the file that the flow comes from.</summary>
     internal virtual IReadOnlyList<string> FileWarnings => [];
 
+    /// <summary>What the file of the flow said and nobody reads, as sentences.</summary>
+    internal IReadOnlyList<string> Ignored { get; set; } = [];
+
     /// <summary>What a file says of the flow beside its weights.</summary>
     internal Dictionary<string, string> FileMetadata() => StateFile.Metadata(GetName(), FileJson.Write(Info), FileOptions);
 

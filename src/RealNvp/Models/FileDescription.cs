@@ -14,7 +14,7 @@ public sealed class FileDescription : IHtml
         var metadata = reader.Header.Metadata;
         StateFile.CheckFormat(metadata, reader.Name);
         FormatVersion = StateFile.VersionOf(metadata, reader.Name);
-        Kind = metadata.GetValueOrDefault(StateFile.KindKey, "");
+        Kind = metadata.ContainsKey(StateFile.KindKey) ? ModelFile.KindOf(metadata) : "";
         LibraryVersion = metadata.GetValueOrDefault(StateFile.LibraryKey);
         OptionsJson = metadata.GetValueOrDefault(StateFile.OptionsKey);
         Info = FlowInfo.Of(metadata, reader.Name, null);
@@ -22,7 +22,7 @@ public sealed class FileDescription : IHtml
         if (OptionsJson is not null && ModelKind.Find(Kind) is { } known)
         {
             IsKnown = true;
-            Options = (ModelOptions)known.Read(OptionsJson, FormatVersion);
+            Options = (ModelOptions)known.Read(OptionsJson, FormatVersion, null);
         }
         foreach (var entry in reader.Header.Entries.Values)
         {

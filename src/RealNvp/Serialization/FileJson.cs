@@ -60,7 +60,10 @@ internal static class FileJson
     /// <summary>Reads the JSON of a record as a file of a format version holds it.</summary>
     /// <param name="text">The JSON.</param>
     /// <param name="version">The format version of the file.</param>
-    /// <param name="dropped">Hears of each member that this version had and that is not read any more, if its value is not null.</param>
+    /// <param name="dropped">
+    /// Hears of each member that this version had and that is not read any more, if its value is not
+    /// null, and of members that mean nothing for this record. If it is null, those are refused.
+    /// </param>
     /// <exception cref="JsonException">It is no such record; the message names the member.</exception>
     public static T Read<T>(string text, int version, Action<string>? dropped = null) where T : class =>
         (T)Read(typeof(T), text, version, dropped);

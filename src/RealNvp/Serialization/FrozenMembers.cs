@@ -56,14 +56,12 @@ internal static class FrozenMembers
         (typeof(TrainingOptions), nameof(TrainingOptions.CheckpointPath), 2),
     ];
 
-    /// <summary>The info of a file, of any version, with <see cref="FlowInfo.HeldOutLikelihood"/>,
-    /// which early files of the current version lack.</summary>
-    public static string CompleteInfo(string text)
+    /// <summary>Gives the info of a file, of any version, the <see cref="FlowInfo.HeldOutLikelihood"/>
+    /// that early files of the current version lack.</summary>
+    public static void CompleteInfo(JsonNode? node)
     {
-        if (text.Contains(nameof(FlowInfo.HeldOutLikelihood), StringComparison.Ordinal) || JsonNode.Parse(text) is not JsonObject members)
-            return text;
-        members.Add(nameof(FlowInfo.HeldOutLikelihood), null);
-        return members.ToJsonString();
+        if (node is JsonObject members && !members.ContainsKey(nameof(FlowInfo.HeldOutLikelihood)))
+            members.Add(nameof(FlowInfo.HeldOutLikelihood), null);
     }
 
     /// <summary>Adds what a record of an older version lacks, and takes out what is not read any more.</summary>

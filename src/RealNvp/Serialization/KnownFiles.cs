@@ -19,15 +19,21 @@ internal sealed class KnownFiles : IOlderRecords
         [
             ModelOptions.Kind<GlowModel, GlowOptions>(o => new(o)), ModelOptions.Kind<IafModel, IafOptions>(o => new(o)),
             ModelOptions.Kind<MafModel, MafOptions>(o => new(o)), ModelOptions.Kind<NiceModel, NiceOptions>(o => new(o)),
-            ModelOptions.Kind<RealNvpModel, RealNvpOptions>(o => new(o)), ModelOptions.Kind<SplineFlow, SplineFlowOptions>(o => new(o)),
+            ModelOptions.Kind<RealNvpModel, RealNvpOptions>(o => new(o)),
+                ModelOptions.Kind<SplineFlowModel, SplineFlowOptions>(o => new(o)),
         ]);
     }
 
-    bool IOlderRecords.Concern(Type type, int version) => version < FrozenMembers.Current;
+    string IOlderRecords.KindOf(string kind) => OlderNames.KindOf(kind);
+
+    bool IOlderRecords.Concern(Type type, int version) =>
+        version < FrozenMembers.Current || type == typeof(FlowInfo) || OlderNames.Concern(type);
 
     Type IOlderRecords.Translate(JsonNode? node, Type type, int version, Action<string>? dropped)
     {
-        FrozenMembers.Complete(node, FileJson.TypeOf(type), version, dropped);
-        return type;
+        if (type == typeof(FlowInfo)) FrozenMembers.CompleteInfo(node);
+        var record = OlderNames.Translate(node, type, dropped);
+        FrozenMembers.Complete(node, FileJson.TypeOf(record), version, dropped);
+        return record;
     }
 }

@@ -35,7 +35,7 @@ internal static class ModelFile
     /// <summary>Throws if a file names a class of models that is known, and is no such class.</summary>
     private static void CheckKind(IReadOnlyDictionary<string, string> metadata, string name, Type wanted)
     {
-        if (metadata.TryGetValue(StateFile.KindKey, out var kind) && ModelKind.Find(kind) is { } known
+        if (ModelKind.Find(KindOf(metadata)) is { } known
             && !wanted.IsAssignableFrom(known.Model))
             throw new InvalidDataException(
                 $"{name} holds a {known.Name}, no {wanted.Name}. Load it with {known.Name}.{nameof(FlowModel.Load)} or " +
@@ -51,12 +51,13 @@ internal static class ModelFile
         if (!file.Metadata.TryGetValue(StateFile.OptionsKey, out var json))
             throw new InvalidDataException(
                 $"{file.Name} holds weights without the options of a model. Load it into a flow that you build yourself.");
-        var kind = file.Metadata.GetValueOrDefault(StateFile.KindKey, "none");
+        var kind = KindOf(file.Metadata);
         if (ModelKind.Find(kind) is not { } known)
             throw new InvalidDataException(
                 $"{file.Name} holds a model of kind {FileText.Name(kind)}, which is not known here. Known are " +
                 $"{string.Join(", ", ModelKind.Names)}. For a model of your own, call its Register before.");
-        var options = known.Read(json, StateFile.VersionOf(file.Metadata, file.Name));
+        var ignored = new List<string>();
+        var options = known.Read(json, StateFile.VersionOf(file.Metadata, file.Name), ignored.Add);
         var weights = file.Tensors.Where(t => t.Key.StartsWith(StateFile.ModelPrefix, StringComparison.Ordinal) && t.Value.numel() > 0)
             .Select(t => t.Value).ToArray();
         var elements = weights.Sum(w => w.numel());
@@ -69,6 +70,8 @@ internal static class ModelFile
         try
         {
             model = known.Create(options);
+            model.Ignored = [.. ignored.Select(member =>
+                $"The file says {member}, which means nothing for a model of {options.Shape}: it is ignored, as it was before.")];
             using (new FileState(model, file, StateFile.ModelPrefix)) { }
             var dtype = weights.FirstOrDefault(w => w.is_floating_point())?.dtype ?? float32;
             if (dtype != get_default_dtype()) model.to(dtype);
@@ -84,6 +87,14 @@ internal static class ModelFile
                 throw new InvalidDataException($"{file.Name} describes a model that cannot be built: {FileText.Sentence(e.Message)}", e);
             throw;
         }
+    }
+
+    /// <summary>The class of models that a file names, by the name of today; "none" if it names none.</summary>
+    public static string KindOf(IReadOnlyDictionary<string, string> metadata)
+    {
+        var kind = metadata.GetValueOrDefault(StateFile.KindKey, "none");
+        // a user's class may have a name that one of ours had
+        return ModelKind.Find(kind) is null ? FileJson.Older.KindOf(kind) : kind;
     }
 
     /// <summary>More elements than the constants of any model have, from those of its weights and its shape.</summary>

@@ -5,10 +5,11 @@ namespace RealNvp;
 /// <summary>A class of models that files may name. Nothing else is ever built from one.</summary>
 /// <param name="Name">What a file calls it.</param>
 /// <param name="Model">The class.</param>
-/// <param name="Options">The record that describes it.</param>
-/// <param name="Read">Reads the record from the JSON of a file of a format version, and checks it.</param>
+/// <param name="Options">The record that describes it, or the one that such records derive from.</param>
+/// <param name="Read">Reads the record from the JSON of a file of a format version, and checks it; the last argument hears of
+/// members that mean nothing for it.</param>
 /// <param name="Create">Builds one.</param>
-internal sealed record ModelKind(string Name, Type Model, Type Options, Func<string, int, IModelRecord> Read,
+internal sealed record ModelKind(string Name, Type Model, Type Options, Func<string, int, Action<string>?, IModelRecord> Read,
     Func<IModelRecord, Flow> Create)
 {
     private static readonly Lock adding = new();
@@ -34,6 +35,7 @@ internal sealed record ModelKind(string Name, Type Model, Type Options, Func<str
 
     /// <summary>The class that belongs to a record.</summary>
     public static ModelKind Of(IModelRecord options) => All.FirstOrDefault(k => k.Options == options.GetType())
+        ?? All.FirstOrDefault(k => k.Options.IsAbstract && k.Options.IsInstanceOfType(options))
         ?? throw new InvalidOperationException(
             $"No model is registered for {options.GetType().Name}. Derive one from FlowModel<TModel, TOptions>, and call its " +
             $"Register once, before.");

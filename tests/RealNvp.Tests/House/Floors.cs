@@ -32,7 +32,7 @@ internal static class Floors
         ("Training", ["Training/"]),
         // the records of all floors, as files have them, are known here alone
         ("Models", ["Models/", "Fitting/", "Serialization/FileRecords.cs", "Serialization/FrozenMembers.cs",
-            "Serialization/KnownFiles.cs"]),
+            "Serialization/KnownFiles.cs", "Serialization/OlderNames.cs"]),
     ];
 
     private static readonly Dictionary<string, int> heights = Rooms.Select((r, i) => (r.Room, i)).ToDictionary(r => r.Room, r => r.i);

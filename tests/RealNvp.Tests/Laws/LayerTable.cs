@@ -50,7 +50,7 @@ public static class LayerTable
         new("wrap", () => new Wrap([3]), [3]) { Options = new() { Extreme = 20 } },
         new("wrap, some features", () => new Wrap([2, 2], [1], 0, 1), [2, 2]) { Options = new() { Extreme = 20 } },
         new("a part of the features", () => new SubsetLayer([5], [0, 2, 3], Affine([3], Mask.Alternating(3), context: 2)), [5]),
-        new("all features as a part", () => new SubsetLayer([2], [0, 1], new InvertibleLinear([2])), [2]),
+        new("all features as a part", () => new SubsetLayer([2], [0, 1], new InvertibleLinearLayer([2])), [2]),
         new("torus, a chain", () => new Chain(new Wrap([3], [0, 2]), Torus([3], Mask.Alternating(3), CirclesAt([0, 2], Mask.Alternating(3)),
             [0, 2]), new CircularShift([3], [0, 2]), new Permutation([3], [2, 1, 0]), Torus([3], !Mask.Alternating(3),
             CirclesAt([0, 2], !Mask.Alternating(3)), [0, 2])), [3]) { Options = new() { Extreme = 20 }, FarSpread = 0.6 },
@@ -78,7 +78,7 @@ public static class LayerTable
             new() { Hidden = 8, Blocks = 1, InputLimit = 1 }), [3]) { FarSpread = 0.6 },
         new("autoregressive, mixture of logistics, input limit", () => Autoregressive(3, new MixtureCdfTransformer(2),
             new() { Hidden = 8, Blocks = 1, Residual = false, InputLimit = 2 }), [3]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
-        new("inverse autoregressive, spline, input limit", () => new Inverted(Autoregressive(4, new SplineTransformer(3, 2),
+        new("inverse autoregressive, spline, input limit", () => new InvertedLayer(Autoregressive(4, new SplineTransformer(3, 2),
             new() { Hidden = 8, Blocks = 1, InputLimit = 2 })), [4]) { Options = new() { Extreme = 10 }, FarSpread = 0.6 },
         new("autoregressive, residual blocks of nflows, context", () => Autoregressive(4, new AffineTransformer([1]),
             new() { Hidden = 9, Blocks = 2, FinalActivation = false, Order = [1, 3, 0, 2], ContextSize = 2 }), [4]),
@@ -102,17 +102,18 @@ public static class LayerTable
             contextSize: 2), [3]) { FarSpread = 0.6 },
         new("autoregressive, a masked network of the user's, additive, one feature",
             () => new AutoregressiveLayer([1], new AdditiveTransformer(), size => MaskedNetworks.Modules(size, [0])), [1]),
-        new("inverse autoregressive, a masked network of the user's, context", () => new Inverted(new AutoregressiveLayer([4],
+        new("inverse autoregressive, a masked network of the user's, context", () => new InvertedLayer(new AutoregressiveLayer([4],
             new AffineTransformer([1]), size => new MaskedConditioner(size, [3, 1, 0, 2]), [3, 1, 0, 2], contextSize: 1)), [4]),
         new("inverse autoregressive",
-            () => new Inverted(Autoregressive(4, new AffineTransformer([1]), new() { Hidden = 12, Blocks = 1, ContextSize = 2 })), [4]),
+            () => new InvertedLayer(Autoregressive(4, new AffineTransformer([1]), new() { Hidden = 12, Blocks = 1, ContextSize = 2 })),
+                [4]),
         new("diagonal scaling", () => new DiagonalScaling([2, 3]), [2, 3]),
         new("permutation, vector", () => new Permutation([4], [2, 0, 3, 1]), [4]),
         new("permutation, image", () => Permutation.Random([5, 2, 3], 3), [5, 2, 3]),
-        .. Enum.GetValues<LinearForm>().Select(f => new LayerCase($"linear, {f}, vector", () => new InvertibleLinear([4], f), [4])),
-        .. Enum.GetValues<LinearForm>().Select(f => new LayerCase($"linear, {f}, image", () => new InvertibleLinear([3, 2, 3], f),
+        .. Enum.GetValues<LinearForm>().Select(f => new LayerCase($"linear, {f}, vector", () => new InvertibleLinearLayer([4], f), [4])),
+        .. Enum.GetValues<LinearForm>().Select(f => new LayerCase($"linear, {f}, image", () => new InvertibleLinearLayer([3, 2, 3], f),
             [3, 2, 3])),
-        new("linear, two reflections", () => new InvertibleLinear([5], LinearForm.Orthogonal, 2), [5]),
+        new("linear, two reflections", () => new InvertibleLinearLayer([5], LinearForm.Orthogonal, 2), [5]),
         new("periodic convolution", () => new PeriodicConv2d([2, 3, 4]), [2, 3, 4]),
         new("periodic convolution, even kernel, odd width", () => new PeriodicConv2d([2, 4, 3], 2), [2, 4, 3]),
         new("act norm, vector", () => new ActNorm([4]), [4]),
@@ -135,12 +136,17 @@ public static class LayerTable
         new("planar, tanh", () => new PlanarLayer([4]), [4]),
         new("planar, tanh, one feature", () => new PlanarLayer([1]), [1]),
         new("planar, leaky ReLU", () => new PlanarLayer([3], PlanarActivation.LeakyRelu), [3]),
-        new("inverse planar", () => new Inverted(new PlanarLayer([3])), [3]),
+        new("inverse planar", () => new InvertedLayer(new PlanarLayer([3])), [3]),
         new("radial", () => new RadialLayer([4]), [4]),
         new("radial, one feature", () => new RadialLayer([1]), [1]),
         new("Sylvester", () => new SylvesterLayer([4]), [4]),
         new("Sylvester, two directions", () => new SylvesterLayer([5], 2), [5]),
         new("Sylvester, one feature", () => new SylvesterLayer([1]), [1]),
+        new("continuous", () => new ContinuousLayer(new ConcatSquashMlp(3, 6, 1), [3], Fine), [3]) { FarSpread = 0.5 },
+        new("continuous, context", () => new ContinuousLayer(new ConcatSquashMlp(2, 5, 2, contextSize: 2), [2], Fine),
+            [2]) { FarSpread = 0.5 },
+        new("continuous, equal steps", () => new ContinuousLayer(new ConcatSquashMlp(2, 5, 1), [2],
+            new() { Method = OdeMethod.Rk4, Steps = 200 }), [2]) { FarSpread = 0.3 },
         new("residual, two features, context", () => new ResidualLayer([2], new LipschitzMlp(2, 2, 4, 1, contextSize: 2)), [2]),
         new("residual, CLipSwish", () => new ResidualLayer([3], new LipschitzMlp(3, 3, 3, 1, ActivationKind.CLipSwish, 0.95)), [3]),
         new("residual, ELU, norm infinity", () => new ResidualLayer([1],
@@ -150,10 +156,10 @@ public static class LayerTable
         new("residual, any module with a bound", () => new ResidualLayer([3], new Contraction(3), lipschitz: 0.6), [3]),
         new("squeeze, plain", () => new Squeeze([2, 4, 6]), [2, 4, 6]),
         new("squeeze, checkerboard order", () => new Squeeze([3, 4, 2], SqueezeOrder.Checkerboard), [3, 4, 2]),
-        new("unsqueeze", () => new Inverted(new Squeeze([2, 4, 4], SqueezeOrder.Checkerboard)), [8, 2, 2]),
+        new("unsqueeze", () => new InvertedLayer(new Squeeze([2, 4, 4], SqueezeOrder.Checkerboard)), [8, 2, 2]),
         new("Haar squeeze", () => new HaarSqueeze([2, 4, 6]), [2, 4, 6]),
-        new("Haar unsqueeze", () => new Inverted(new HaarSqueeze([1, 4, 2])), [4, 2, 1]),
-        new("inverted coupling", () => new Inverted(Affine([4], Mask.Alternating(4), context: 2)), [4]),
+        new("Haar unsqueeze", () => new InvertedLayer(new HaarSqueeze([1, 4, 2])), [4, 2, 1]),
+        new("inverted coupling", () => new InvertedLayer(Affine([4], Mask.Alternating(4), context: 2)), [4]),
         new("chain", () => new Chain(Affine([4], Mask.Alternating(4)), new FlowBatchNorm([4]),
             Affine([4], !Mask.Alternating(4), context: 2), new DiagonalScaling([4])), [4]),
         new("multi-scale", MultiScaleLayer, [1, 4, 4]),
@@ -168,6 +174,8 @@ public static class LayerTable
         // beyond 88 thresholds float32 has no number for x
         new("asinh", () => new AsinhTransform(0.7), [2, 3]) { Options = new() { Points = [-0.7, 0.7, 0, 5], Extreme = 20 } },
     ];
+
+    private static ContinuousOptions Fine => new() { Tolerance = 1e-11 };
 
     public static TheoryData<string> Names => [.. All.Select(c => c.Name)];
 
@@ -224,7 +232,7 @@ public static class LayerTable
         return new Mask(shape, [.. Enumerable.Range(0, (int)shape.NumElements).Select(_ => random.Next(2) == 0)]);
     }
 
-    private static MultiScale MultiScaleLayer() => new([1, 4, 4],
+    private static MultiScaleLayer MultiScaleLayer() => new([1, 4, 4],
         new Chain(AffineImage([1, 4, 4], Mask.Checkerboard(4, 4)), new Squeeze([1, 4, 4], SqueezeOrder.Checkerboard),
             AffineImage([4, 2, 2], Mask.ChannelWise(4))),
         AffineImage([2, 2, 2], Mask.Checkerboard(2, 2)));
