@@ -21,8 +21,11 @@ public static class Program
     {
         Option<string> data = new("--data") { Description = $"all, or one of {string.Join(", ", Toy2D.All.Keys.Order())}",
             DefaultValueFactory = _ => "all" };
-        Option<string> model = new("--model") { Description = "spline, or real-nvp, which needs many more steps for fine shapes",
-            DefaultValueFactory = _ => "spline" };
+        Option<string> model = new("--model")
+        {
+            Description = string.Join("; ", ToyModels.All.Select(m => $"{m.Key}: {m.Value.Description}")),
+            DefaultValueFactory = _ => ToyModels.Default,
+        };
         Option<int> steps = new("--steps") { Description = "the number of training steps", DefaultValueFactory = _ => 3000 };
         Option<string> folder = new("--out") { Description = "the folder of the pictures", DefaultValueFactory = _ => "out/density2d" };
         Option<int> seed = new("--seed") { Description = "seeds data, weights and training; 0 or more", DefaultValueFactory = _ => 0 };
@@ -38,8 +41,8 @@ public static class Program
         var names = data == "all" ? Toy2D.All.Keys.Order().ToArray() : [data];
         if (!Toy2D.All.ContainsKey(names[0]))
             throw new ArgumentException($"There is no data set '{data}'; expected all, {string.Join(", ", Toy2D.All.Keys.Order())}.");
-        if (model is not ("spline" or "real-nvp"))
-            throw new ArgumentException($"There is no model '{model}'; expected spline or real-nvp.");
+        if (!ToyModels.All.TryGetValue(model, out var toy))
+            throw new ArgumentException($"There is no model '{model}'; expected {string.Join(", ", ToyModels.All.Keys)}.");
         SampleProgram.AtLeast("--steps", steps, 1);
         SampleProgram.AtLeast("--seed", seed, 0);
         TorchBackend.EnsureAvailable();
@@ -52,28 +55,23 @@ public static class Program
         {
             var watch = Stopwatch.StartNew();
             var path = Path.Combine(folder, $"{name}.png");
-            var result = Fit(name, model, steps, device, seed, path);
+            var result = Fit(name, toy, steps, device, seed, path);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"{name,-16} {result.MeanLogProb,15:F4} ± {result.StandardError:F4} {watch.Elapsed.TotalSeconds,8:F1}  {path}"));
         }
         return 0;
     }
 
-    private static Evaluation Fit(string name, string model, int steps, Device device, int seed, string path)
+    private static Evaluation Fit(string name, ToyModel model, int steps, Device device, int seed, string path)
     {
         using var scope = NewDisposeScope();
         var training = Toy2D.All[name](TrainingPoints, seed);
         var heldOut = Toy2D.All[name](HeldOutPoints, seed == int.MaxValue ? 0 : seed + 1);
 
-        // more couplings and deeper networks than the presets. Splines have all shapes
-        // after 3000 steps (two spirals: -2.66 nats, -2.91 by affine couplings)
-        using FlowModel flow = model == "spline"
-            ? new SplineFlowModel(SplineFlowOptions.Toy2D with { Layers = 8, Blocks = 2, Bound = 5, Linear = true, Standardize = true },
-                seed)
-            : new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 10, Blocks = 2, Standardize = true }, seed);
+        using var flow = model.New(name, seed);
         flow.to(device);
         using var bar = new ProgressBar(name, steps, "steps");
-        using var trainer = new Trainer(flow, TrainingOptions.For(flow.ModelOptions) with
+        using var trainer = new Trainer(flow, model.Training(TrainingOptions.For(flow.ModelOptions) with
         {
             MaxSteps = steps,
             Epochs = 1 + (int)((long)steps * BatchSize / TrainingPoints),
@@ -84,19 +82,14 @@ public static class Program
             // there are as many points as one likes, so none is learned by heart
             ValidationFraction = 0,
             Seed = seed,
-        });
+        }));
         trainer.Fit(TrainingData.From(training), progress: new Report<TrainingProgress>(p => bar.Report(p.Step,
             string.Create(CultureInfo.InvariantCulture, $"loss {p.Loss:F3}"))));
 
         var result = flow.Evaluate(heldOut, batchSize: 4096);
-        var grid = PlotBox.Square(3).GridLines();
-        new DensityPanels(
-            heldOut.narrow(0, 0, DrawnPoints),
-            points => flow.LogProb(points.to(device)).cpu(),
-            flow.Sample(DrawnPoints, seed: seed),
-            flow.Decode(grid.reshape(-1, 2).to(device)).reshape(grid.shape).detach(),
-            new() { Title = string.Create(CultureInfo.InvariantCulture, $"{name}: {result.MeanLogProb:F3} nats a point, held out"),
-                Box = PlotBox.Square(4.5) }).Save(path);
+        var title = string.Create(CultureInfo.InvariantCulture, $"{name}: {result.MeanLogProb:F3} nats a point, held out");
+        new DensityPanels(heldOut.narrow(0, 0, DrawnPoints), flow, seed: seed, options: new() { Title = title, Box = PlotBox.Square(4.5) })
+            .Save(path);
         return result;
     }
 }

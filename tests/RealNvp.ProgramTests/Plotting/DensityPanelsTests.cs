@@ -119,8 +119,8 @@ public class DensityPanelsTests
     [Fact]
     public void The_log_density_of_a_flow_a_density_and_a_distribution_are_taken_as_they_are()
     {
-        using var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Hidden = 8, Couplings = 2 }, seed: 1);
-        using var normal = new StandardNormal(2);
+        using var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Hidden = 8, Layers = 2 }, seed: 1);
+        using var normal = new StandardNormal([2]);
         using var x = flow.Sample(30, seed: 2);
         using var samples = flow.Sample(20, seed: 3);
         var options = Small with { Resolution = 20 };
@@ -134,7 +134,7 @@ public class DensityPanelsTests
     [Fact]
     public void A_flow_alone_gives_all_four_panels()
     {
-        using var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Hidden = 8, Couplings = 2 }, seed: 1);
+        using var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Hidden = 8, Layers = 2 }, seed: 1);
         using var x = flow.Sample(30, seed: 2);
         var options = Small with { Resolution = 20 };
         DensityPanels picture = null!;
@@ -144,15 +144,17 @@ public class DensityPanelsTests
         var grid = PlotBox.Square(3).GridLines();
         var warped = flow.Decode(grid.reshape(-1, 2)).reshape(grid.shape);
         picture.ToPng().Should().Equal(new DensityPanels(x, flow.LogProb, flow.Sample(30, seed: 0), warped, options).ToPng());
-        new DensityPanels(flow.SampleArray(30, seed: 2), flow, options: options).ToPng().Should().Equal(picture.ToPng(), "an array does as well");
+        new DensityPanels(flow.SampleArray(30, seed: 2), flow, options: options).ToPng().Should().Equal(picture.ToPng(),
+            "an array does as well");
         using var three = new RealNvpModel(RealNvpOptions.Tabular(3), seed: 1);
-        FluentActions.Invoking(() => new DensityPanels(x, three)).Should().Throw<ArgumentException>().WithMessage("*shape (3)*2-D points*CornerPlot*");
+        FluentActions.Invoking(() => new DensityPanels(x, three)).Should().Throw<ArgumentException>()
+            .WithMessage("*shape (3)*2-D points*CornerPlot*");
     }
 
     [Fact]
     public void A_conditional_density_is_drawn_under_one_context()
     {
-        using var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Hidden = 8, Couplings = 2, ContextSize = 3 }, seed: 1);
+        using var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Hidden = 8, Layers = 2, ContextSize = 3 }, seed: 1);
         using var context = tensor(new[] { 1f, 2, 3 }).reshape(1, 3);
         using var x = flow.Sample(30, context, seed: 2).reshape(30, 2);
         var options = Small with { Resolution = 20 };
@@ -161,7 +163,8 @@ public class DensityPanelsTests
         new DensityPanels(x, (p, c) => flow.LogProb(p, c), context: context, options: options).ToPng().Should().Equal(expected);
         new DensityPanels(x, flow, context, options: options).Width.Should().Be(4 * Panel);
         using var two = zeros(2, 3);
-        FluentActions.Invoking(() => new DensityPanels(x, flow, two)).Should().Throw<ArgumentException>().WithMessage("context has shape (2, 3); expected one context*");
+        FluentActions.Invoking(() => new DensityPanels(x, flow, two)).Should().Throw<ArgumentException>()
+            .WithMessage("context has shape (2, 3); expected one context*");
     }
 
     private static int Brightness(SKColor c) => c.Red + c.Green + c.Blue;

@@ -13,7 +13,7 @@ public class LayerPlotTests
     [Fact]
     public void Each_layer_has_a_row_and_a_healthy_flow_no_red()
     {
-        using var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Hidden = 8, Couplings = 3 }, seed: 1);
+        using var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Hidden = 8, Layers = 3 }, seed: 1);
         using var x = flow.Sample(100, seed: 2);
         LayerPlot picture = null!;
         LiveTensors.ChangeOver(() => picture = new LayerPlot(flow, x)).Should().Be(0);
@@ -28,7 +28,7 @@ public class LayerPlotTests
     public void A_layer_that_gives_infinity_is_marked_and_named()
     {
         using var broken = new Chain(new Exploding(1), new Exploding(1e30f), new Exploding(1e30f), new Exploding(1));
-        using var flow = new Flow(broken, new StandardNormal(2));
+        using var flow = new Flow([2], broken, new StandardNormal([2]));
         using var x = ones(1500, 2);
         var picture = new LayerPlot(flow, x);
         picture.Layers.Select(l => l.Output!.NotFinite).Should().Equal(0, 0, 3000, 3000);
@@ -61,7 +61,8 @@ public class LayerPlotTests
         using var three = ones(4, 3);
         using var two = ones(4, 2);
         FluentActions.Invoking(() => new LayerPlot(flow, three)).Should().Throw<ArgumentException>().WithMessage("*MeasureLayers*3*");
-        FluentActions.Invoking(() => new LayerPlot(flow, two, options: new() { Width = 1 })).Should().Throw<ArgumentException>().WithMessage("Width is 1*");
+        FluentActions.Invoking(() => new LayerPlot(flow, two, options: new() { Width = 1 })).Should().Throw<ArgumentException>()
+            .WithMessage("Width is 1*");
     }
 
     private sealed class Exploding : Bijection

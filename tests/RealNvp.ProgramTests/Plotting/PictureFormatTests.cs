@@ -28,14 +28,15 @@ public class PictureFormatTests
             return new ImageGrid(images, new() { Title = "Größe < 1", Levels = 32 });
         },
         [nameof(LayerPlot)] = () => new LayerPlot(
-            [new() { Path = "bijection.layers.0", Type = "Layer", Depth = 1, IsComposite = false, LogDet = new(3, 0, 1.5, 1, 0, 3), Output = null }],
+            [new() { Path = "bijection.layers.0", Type = "Layer", Depth = 1, IsComposite = false, LogDet = new(3, 0, 1.5, 1, 0, 3),
+                Output = null }],
             new() { Title = "Größe < 1" }),
         [nameof(RocCurve)] = () => new RocCurve(new[] { 0.1, 0.4, 0.9 }, new[] { 0, 1, 1 }, options: new() { Title = "Größe < 1" }),
         [nameof(ScoreHistogram)] = () => new ScoreHistogram(new[] { 0.1, 0.4 }, new[] { 0.9 }, new() { Title = "Größe < 1" }),
         [nameof(TrainingCurve)] = () => new TrainingCurve([1234.5, 2.5, 1], options: new() { Title = "Größe < 1" }),
         [nameof(WarpedGrid)] = () =>
         {
-            using var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Hidden = 4, Couplings = 2 }, seed: 0);
+            using var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Hidden = 4, Layers = 2 }, seed: 0);
             return new WarpedGrid(flow, Points(9), options: new() { Title = "Größe < 1", Lines = 3, PointsPerLine = 9, PanelWidth = 120 });
         },
     };

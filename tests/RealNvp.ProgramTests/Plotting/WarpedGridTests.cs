@@ -12,14 +12,15 @@ public class WarpedGridTests
     [Fact]
     public void Both_grids_are_what_the_flow_makes_of_straight_lines()
     {
-        using var flow = new SplineFlow(SplineFlowOptions.Toy2D with { Hidden = 8 }, seed: 1);
+        using var flow = new SplineFlowModel(SplineFlowOptions.Toy2D with { Hidden = 8 }, seed: 1);
         using var x = flow.Sample(100, seed: 2);
         WarpedGrid picture = null!;
         LiveTensors.ChangeOver(() => picture = new WarpedGrid(flow, x, options: Small)).Should().Be(0);
         using var scope = NewDisposeScope();
         Same(picture.ToData, flow.Decode(PlotBox.Square(3).GridLines(3, 11).reshape(-1, 2)));
         Same(picture.ToLatents, flow.Encode(picture.DataBox.GridLines(3, 11).reshape(-1, 2)));
-        (picture.DataBox.XMax - picture.DataBox.XMin).Should().BeApproximately(picture.DataBox.YMax - picture.DataBox.YMin, 1e-9, "the axes have one unit");
+        (picture.DataBox.XMax - picture.DataBox.XMin).Should().BeApproximately(picture.DataBox.YMax - picture.DataBox.YMin, 1e-9,
+            "the axes have one unit");
         new WarpedGrid(flow, flow.SampleArray(100, seed: 2), options: Small).ToPng().Should().Equal(picture.ToPng());
         using var png = Png.Decode(picture);
         png.Count(c => c.Red > 190 && c.Blue < 190).Should().BeGreaterThan(100, "points of the data, and their latents");
@@ -32,7 +33,8 @@ public class WarpedGridTests
     {
         using var flow = new MafModel(MafOptions.Tabular(2) with { Hidden = 8, Layers = 2, ContextSize = 1 }, seed: 1);
         using var context = ones(1, 1);
-        new WarpedGrid(flow, context: context, options: Small with { DataGrid = new(0, 1, 0, 2) }).DataBox.Should().Be(new PlotBox(0, 1, 0, 2));
+        new WarpedGrid(flow, context: context, options: Small with { DataGrid = new(0, 1, 0, 2) }).DataBox.Should()
+            .Be(new PlotBox(0, 1, 0, 2));
         FluentActions.Invoking(() => new WarpedGrid(flow, options: Small)).Should().Throw<ArgumentException>().WithMessage("*context*");
     }
 

@@ -11,11 +11,11 @@ public class LayerStatisticsTests
     public void Statistics_of_each_layer_are_those_of_its_values_and_log_determinants()
     {
         using var scope = NewDisposeScope();
-        using var scale = new DiagonalScaling(new long[] { 2 });
-        using var normal = new Permutation(2, seed: 1);
+        using var scale = new DiagonalScaling([2]);
+        using var normal = Permutation.Reversal([2]);
         // more than one batch
         var x = randn([2500, 2], generator: new Generator(1));
-        using var flow = new Flow(new Chain(scale, normal), new StandardNormal(2));
+        using var flow = new Flow([2], new Chain(scale, normal), new StandardNormal([2]));
         using (no_grad())
         {
             foreach (var parameter in flow.parameters()) parameter.fill_(0.7);
@@ -53,7 +53,7 @@ public class LayerStatisticsTests
     public void A_weight_that_is_not_finite_and_rows_that_do_not_fit_are_refused()
     {
         using var scope = NewDisposeScope();
-        using var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Hidden = 4, Couplings = 2 }, seed: 1);
+        using var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Hidden = 4, Layers = 2 }, seed: 1);
         var wide = zeros(3, 5);
         FluentActions.Invoking(() => flow.MeasureLayers(wide)).Should().Throw<ArgumentException>().WithMessage("*MeasureLayers*");
         using (no_grad()) flow.parameters().Last().fill_(float.NaN);
