@@ -77,7 +77,8 @@ public class ImageGridTests
         var rows = new double[3, 12];
         for (var i = 0; i < 36; i++) rows[i / 12, i % 12] = i;
         ImageGrid.FromRows(rows, [3, 2, 2], options).ToPng().Should().Equal(new ImageGrid(images, options).ToPng());
-        FluentActions.Invoking(() => ImageGrid.FromRows(rows, [1, 2, 2], options)).Should().Throw<ArgumentException>().WithMessage("rows has shape (3, 12)*a row of 4*");
+        FluentActions.Invoking(() => ImageGrid.FromRows(rows, [1, 2, 2], options)).Should().Throw<ArgumentException>()
+            .WithMessage("rows has shape (3, 12)*a row of 4*");
     }
 
     [Fact]
