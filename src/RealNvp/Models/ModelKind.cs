@@ -14,6 +14,7 @@ internal sealed record ModelKind(string Name, Type Model, Type Options, Func<Mod
     // replaced as a whole, so that readers need no lock
     private static volatile IReadOnlyList<ModelKind> all =
     [
+        new(nameof(FfjordModel), typeof(FfjordModel), typeof(FfjordOptions), o => new FfjordModel((FfjordOptions)o)),
         new(nameof(GlowModel), typeof(GlowModel), typeof(GlowOptions), o => new GlowModel((GlowOptions)o)),
         new(nameof(IafModel), typeof(IafModel), typeof(IafOptions), o => new IafModel((IafOptions)o)),
         new(nameof(MafModel), typeof(MafModel), typeof(MafOptions), o => new MafModel((MafOptions)o)),

@@ -97,6 +97,7 @@ internal static class FileJson
 
 /// <summary>The records that stand in files.</summary>
 [JsonSerializable(typeof(FlowInfo))]
+[JsonSerializable(typeof(FfjordOptions))]
 [JsonSerializable(typeof(GlowOptions))]
 [JsonSerializable(typeof(IafOptions))]
 [JsonSerializable(typeof(MafOptions))]
