@@ -48,7 +48,7 @@ public static class PresetTable
             Scales = 2, Steps = 2, Hidden = 5, Linear = LinearForm.Plain, LearnedPriors = false },
         ["FFJORD, Toy2D"] = FfjordOptions.Toy2D with { Hidden = 12, Tolerance = 1e-12 },
         ["FFJORD, Matching2D"] = FfjordOptions.Matching2D with { Hidden = 16, Tolerance = 1e-12 },
-        ["FFJORD, Tabular, context"] = FfjordOptions.Tabular(4) with { Hidden = 16, ContextSize = 2,
+        ["FFJORD, Tabular"] = FfjordOptions.Tabular(4) with { Hidden = 16, ContextSize = 2,
             Tolerance = 1e-12 },
         ["FFJORD, Torus"] = FfjordOptions.Torus(3) with { Hidden = 12, Tolerance = 1e-12 },
         ["FFJORD, Digits8x8"] = FfjordOptions.Digits8x8 with { Shape = [1, 4, 4], Hidden = 16, Tolerance = 1e-12 },
@@ -74,7 +74,7 @@ public static class PresetTable
         // far out, the velocity is long and a solve takes many steps
         ["FFJORD, Toy2D"] = new() { Extreme = 10 },
         ["FFJORD, Matching2D"] = new() { Extreme = 10 },
-        ["FFJORD, Tabular, context"] = new() { Extreme = 10 },
+        ["FFJORD, Tabular"] = new() { Extreme = 10 },
         ["FFJORD, Torus"] = new() { Extreme = 10 },
         ["FFJORD, Digits8x8"] = new() { Extreme = 10 },
         ["FFJORD, Grey28x28"] = new() { Extreme = 10 },
@@ -94,7 +94,7 @@ public static class PresetTable
     /// <summary>A small preset of each model, for a theory that is too long for all in a plain run.</summary>
     public static TheoryData<string> OneOfEach => ["Tabular, context", "Digits8x8", "NICE, Tabular", "Spline, Tabular",
         "MAF, SplineTabular", "MAF, mixture, plain blocks", "IAF, Tabular", "Glow, Digits8x8",
-        "FFJORD, Tabular, context"];
+        "FFJORD, Tabular"];
 
     public static RealNvpOptions RealNvp(string name) => (RealNvpOptions)All[name];
 
