@@ -1,6 +1,6 @@
 namespace RealNvp.PublicTests;
 
-/// <summary>A caller who has never seen a tensor: docs/without-tensors.md is this test in words.</summary>
+/// <summary>A caller who has never seen a tensor: docs/tables.md is this test in words.</summary>
 public class NoTensorTests
 {
     [Fact]

@@ -8,8 +8,10 @@ using RealNvp.Tests.Infrastructure;
 namespace RealNvp.Tests.Docs;
 
 /// <summary>The C# of a document as one program: its blocks in their order, as a reader who pastes one after the other has it.</summary>
-/// <remarks>Blocks of <c>```csharp</c> are meant; a block without a language is
-/// not compiled. Types may stand anywhere among the statements.</remarks>
+/// <remarks>
+/// Blocks of <c>```csharp</c> are meant; a block without a language is not compiled. Types may stand anywhere among the
+/// statements. A block of <c>```csharp NAME</c> is a program of its own, which a test takes by its name (<see cref="Named"/>).
+/// </remarks>
 internal static partial class DocumentProgram
 {
     private const string Usings =
@@ -17,7 +19,7 @@ internal static partial class DocumentProgram
             "System.Threading; global using System.Threading.Tasks;";
 
     /// <summary>The documents that have C#, as paths from the repository's root.</summary>
-    public static IEnumerable<string> All => new[] { "README.md", "src/RealNvp/PACKAGE.md" }
+    public static IEnumerable<string> All => new[] { "README.md", "src/RealNvp/PACKAGE.md", "skills/realnvp/SKILL.md" }
         .Concat(Directory.EnumerateFiles(Repository.At("docs"), "*.md", SearchOption.AllDirectories)
             .Select(f => Path.GetRelativePath(Repository.Root, f).Replace('\\', '/')).Order(StringComparer.Ordinal))
         .Where(document => Blocks(document).Any());
@@ -25,6 +27,12 @@ internal static partial class DocumentProgram
     /// <summary>The blocks of a document.</summary>
     public static IEnumerable<string> Blocks(string document) =>
         Block().Matches(File.ReadAllText(Repository.At(document)).ReplaceLineEndings("\n")).Select(m => m.Groups[1].Value);
+
+    /// <summary>The one block of a document that has a name.</summary>
+    public static string Named(string document, string name) => Regex
+        .Matches(File.ReadAllText(Repository.At(document)).ReplaceLineEndings("\n"), $"^```csharp {name}\n(.*?)^```",
+            RegexOptions.Singleline | RegexOptions.Multiline)
+        .Single().Groups[1].Value;
 
     /// <summary>Compiles the program; an error names the document and the line of the code.</summary>
     public static Assembly Compile(string document)

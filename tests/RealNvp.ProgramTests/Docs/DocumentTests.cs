@@ -8,7 +8,13 @@ namespace RealNvp.Tests.Docs;
 [Collection("Console")]
 public partial class DocumentTests
 {
-    public static TheoryData<string> Documents => [.. DocumentProgram.All.Where(d => d != "README.md")];
+    public static TheoryData<string> Documents => [.. DocumentProgram.All.Where(d => d is not ("README.md" or PackageReadme))];
+
+    // its code is nearly the readme's; the test of the packed package runs it
+    private const string PackageReadme = "src/RealNvp/PACKAGE.md";
+
+    [Fact]
+    public void The_code_of_the_packages_readme_compiles() => DocumentProgram.Compile(PackageReadme).EntryPoint.Should().NotBeNull();
 
     [Theory, MemberData(nameof(Documents))]
     public async Task The_code_of_each_document_runs(string document) => await DocumentProgram.RunAsync(document);
@@ -28,13 +34,35 @@ public partial class DocumentTests
     [Fact]
     public void Every_link_between_documents_leads_to_a_file_and_a_heading()
     {
-        var broken = Directory.EnumerateFiles(Repository.Root, "*.md").Concat(Directory.EnumerateFiles(Repository.At("docs"), "*.md",
-            SearchOption.AllDirectories))
+        var broken = Directory.EnumerateFiles(Repository.Root, "*.md").Append(Repository.At("llms.txt"))
+            .Concat(new[] { "docs", "skills" }.SelectMany(f => Directory.EnumerateFiles(Repository.At(f), "*.md",
+                SearchOption.AllDirectories)))
             .SelectMany(file => Link().Matches(File.ReadAllText(file)).Select(m => (From: file, To: m.Groups[1].Value + m.Groups[2].Value)))
             .Where(link => !link.To.Contains("://", StringComparison.Ordinal) && !link.To.StartsWith("mailto:", StringComparison.Ordinal))
             .Where(link => !Leads(link.From, link.To))
             .Select(link => $"{Path.GetRelativePath(Repository.Root, link.From)} -> {link.To}");
         broken.Should().BeEmpty();
+    }
+
+    [Theory, InlineData("docs/README.md"), InlineData("llms.txt")]
+    public void Every_guide_is_in_the_index_for_people_and_in_that_for_machines(string index)
+    {
+        var text = File.ReadAllText(Repository.At(index));
+        var guides = Directory.EnumerateFiles(Repository.At("docs"), "*.md").Select(f => Path.GetFileName(f)!)
+            .Where(f => f is not ("README.md" or "index.md" or "performance-method.md" or "mutation-testing.md")).ToArray();
+        guides.Should().HaveCountGreaterThan(15);
+        guides.Should().OnlyContain(guide => text.Contains($"{guide})", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void The_skill_is_short_says_when_to_use_it_and_has_six_recipes()
+    {
+        var lines = File.ReadAllLines(Repository.At("skills", "realnvp", "SKILL.md"));
+        lines.Length.Should().BeLessThanOrEqualTo(200);
+        lines.Take(4).Should().Equal("---", "name: realnvp", lines[2], "---");
+        lines[2].Should().StartWith("description: ").And.Contain("Use it for");
+        lines[2].Length.Should().BeLessThanOrEqualTo(1024, "agents read no longer description");
+        lines.Count(l => Recipe().IsMatch(l)).Should().Be(6);
     }
 
     private static bool Leads(string from, string link)
@@ -50,6 +78,9 @@ public partial class DocumentTests
     private static string Anchor(string line) =>
         string.Concat(line.TrimStart('#').Trim().ToLowerInvariant().Where(c => char.IsLetterOrDigit(c) || c is ' ' or '-' or '_'))
             .Replace(' ', '-');
+
+    [GeneratedRegex(@"^## \d+\. ")]
+    private static partial Regex Recipe();
 
     [GeneratedRegex(@"held-out log-likelihood: (-?\d+\.\d+) nats")]
     private static partial Regex HeldOut();
