@@ -19,6 +19,8 @@ internal sealed record ModelKind(string Name, Type Model, Type Options, Func<Mod
         new(nameof(MafModel), typeof(MafModel), typeof(MafOptions), o => new MafModel((MafOptions)o)),
         new(nameof(NiceModel), typeof(NiceModel), typeof(NiceOptions), o => new NiceModel((NiceOptions)o)),
         new(nameof(RealNvpModel), typeof(RealNvpModel), typeof(RealNvpOptions), o => new RealNvpModel((RealNvpOptions)o)),
+        new(nameof(ResidualFlowModel), typeof(ResidualFlowModel), typeof(ResidualFlowOptions),
+            o => new ResidualFlowModel((ResidualFlowOptions)o)),
         new(nameof(SplineFlow), typeof(SplineFlow), typeof(SplineFlowOptions), o => new SplineFlow((SplineFlowOptions)o)),
     ];
 
@@ -30,6 +32,7 @@ internal sealed record ModelKind(string Name, Type Model, Type Options, Func<Mod
 
     /// <summary>The class that belongs to a record.</summary>
     public static ModelKind Of(ModelOptions options) => all.FirstOrDefault(k => k.Options == options.GetType())
+        ?? all.FirstOrDefault(k => k.Options.IsAbstract && k.Options.IsInstanceOfType(options))
         ?? throw new InvalidOperationException(
             $"No model is registered for {options.GetType().Name}. Derive one from FlowModel<TModel, TOptions>, and call its Register " +
             $"once, before.");

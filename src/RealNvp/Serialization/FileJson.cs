@@ -59,7 +59,7 @@ internal static class FileJson
     /// <inheritdoc cref="Read{T}"/>
     public static object Read(Type type, string text, int version, Action<string>? dropped = null)
     {
-        var info = TypeOf(type);
+        var info = TypeOf(Concrete(type, text));
         var value = version >= FrozenMembers.Current
             ? JsonSerializer.Deserialize(text, info)
             : JsonSerializer.Deserialize(FrozenMembers.Complete(Parse(text), info, version, dropped), info);
@@ -72,9 +72,9 @@ internal static class FileJson
     /// <param name="required">Members without which there is no such record.</param>
     public static T ReadPartial<T>(string text, params ReadOnlySpan<string> required) where T : class
     {
-        var info = TypeOf(typeof(T));
+        var info = TypeOf(Concrete(typeof(T), text));
         var given = Parse(text);
-        if (given is JsonObject members && JsonSerializer.SerializeToNode(Activator.CreateInstance<T>(), info) is JsonObject defaults)
+        if (given is JsonObject members && JsonSerializer.SerializeToNode(Activator.CreateInstance(info.Type), info) is JsonObject defaults)
         {
             foreach (var name in required) defaults.Remove(name);
             foreach (var (name, value) in defaults)
@@ -82,6 +82,11 @@ internal static class FileJson
         }
         return (T?)JsonSerializer.Deserialize(given, info) ?? throw new JsonException("The JSON value is null.");
     }
+
+    // of two records that derive from one, the shape says which one is meant
+    private static Type Concrete(Type type, string text) => type != typeof(ResidualFlowOptions) ? type
+        : (Parse(text) as JsonObject)?[nameof(ModelOptions.Shape)] is JsonArray { Count: 3 } ? typeof(ResidualFlowImageOptions)
+        : typeof(ResidualFlowVectorOptions);
 
     private static JsonNode? Parse(string text) =>
         JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false });
@@ -102,6 +107,8 @@ internal static class FileJson
 [JsonSerializable(typeof(MafOptions))]
 [JsonSerializable(typeof(NiceOptions))]
 [JsonSerializable(typeof(RealNvpOptions))]
+[JsonSerializable(typeof(ResidualFlowImageOptions))]
+[JsonSerializable(typeof(ResidualFlowVectorOptions))]
 [JsonSerializable(typeof(SplineFlowOptions))]
 [JsonSerializable(typeof(TrainingOptions))]
 [JsonSerializable(typeof(TrainerState))]

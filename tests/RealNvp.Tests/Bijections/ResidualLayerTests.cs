@@ -198,6 +198,31 @@ public class ResidualLayerTests
     }
 
     [Fact]
+    public void A_flow_says_what_its_likelihood_is_and_how_far_off()
+    {
+        using var scope = NewDisposeScope();
+        var x = randn([20, 6], dtype: float64);
+        Conditioner Network() => new LipschitzMlp(6, 6, 8, 1);
+        using var exact = new Flow([6], Steep(null, [6], Network));
+        exact.Likelihood.Should().Be(Likelihood.Exact);
+        using var roulette = new Flow([6], new Chain(Steep(new ResidualLogDet { ExactUpTo = 0 }, [6], Network),
+            Steep(new ResidualLogDet { ExactUpTo = 0 }, [6], Network)));
+        roulette.Likelihood.Should().Be(Likelihood.Estimate);
+        var (_, error, off) = roulette.LogProbWithErrors(x, seed: 1);
+        error!.shape.Should().Equal(20);
+        error.min().item<double>().Should().BePositive();
+        off.Should().BeNull();
+        using var one = new Flow([6], Steep(new ResidualLogDet { ExactUpTo = 0, EvaluationProbes = 1 }, [6], Network));
+        one.LogProbWithErrors(x, seed: 1).StandardError.Should().BeNull();
+        var series = new ResidualLogDet { ExactUpTo = 0, Series = ResidualSeries.Truncated, EvaluationTerms = 5 };
+        using var truncated = new Flow([6], Steep(series, [6], Network));
+        truncated.Likelihood.IsEstimate.Should().BeTrue();
+        var bound = 6 * Math.Pow(0.81, 6) / (6 * 0.19);
+        truncated.Likelihood.MaxError.Should().BeApproximately(bound, 1e-9);
+        truncated.LogProbWithErrors(x).NumericalError!.max().item<double>().Should().BeApproximately(bound, 1e-9);
+    }
+
+    [Fact]
     public void The_loss_is_the_estimate_of_the_log_determinant_and_not_the_value_of_the_surrogate()
     {
         using var scope = NewDisposeScope();
@@ -227,7 +252,7 @@ public class ResidualLayerTests
             var x = randn([200, 1], dtype: float64).mul(3);
             var exact = JacobianLogDet.Of(NetworkCall.Of(layer.Network).At(x, null).Jacobian());
             var error = layer.Forward(x).LogDet.sub(exact).abs().max().item<double>();
-            error.Should().BeInRange(1e-9, layer.TruncationError);
+            error.Should().BeInRange(1e-9, layer.Likelihood.MaxError);
         }
     }
 
