@@ -10,6 +10,7 @@ namespace RealNvp.Plotting;
 /// The text is drawn with a font that is part of this library, so no font has to be installed.
 /// Drawing one picture from several threads is safe.
 /// </remarks>
+[TypeFormatterSource(typeof(PictureFormatterSource))]
 public abstract class Picture
 {
     private protected Picture(int width, int height)

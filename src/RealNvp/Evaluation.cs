@@ -1,9 +1,11 @@
 using System.Globalization;
+using RealNvp.Describing;
 
 namespace RealNvp;
 
 /// <summary>How well a flow describes a data set.</summary>
-public sealed record Evaluation
+[TypeFormatterSource(typeof(HtmlFormatterSource))]
+public sealed record Evaluation : IHtml
 {
     /// <summary>The number of examples.</summary>
     public required long Count { get; init; }
@@ -50,5 +52,21 @@ public sealed record Evaluation
                 $"{MeanLogProb:G6}{error} " +
                 $"nats, {BitsPerDim:G6} bits per dimension{finite}{inverse}.");
         return string.Join('\n', [numbers, .. Warnings]);
+    }
+
+    /// <summary>The same as HTML: a fragment without scripts, whose text is escaped. Notebooks show it by themselves.</summary>
+    public string ToHtml() => HtmlTable.Pairs(null, Rows(), Warnings);
+
+    private IEnumerable<(string Name, string Value)> Rows()
+    {
+        var culture = CultureInfo.InvariantCulture;
+        yield return ("examples", Count.ToString("N0", culture));
+        yield return ("mean log p(x)", string.Create(culture,
+            $"{MeanLogProb:G6}{(double.IsNaN(StandardError) ? "" : $" ± {StandardError.ToString("G2", culture)}")} nats"));
+        yield return ("bits per dimension", BitsPerDim.ToString("G6", culture));
+        if (Likelihood.Kind != LikelihoodKind.Exact) yield return ("these are", Likelihood.ToString());
+        if (FiniteCount != Count)
+            yield return ("finite", string.Create(culture, $"{FiniteCount:N0} examples, whose mean is {FiniteMeanLogProb:G6} nats"));
+        if (RoundTripError is { } error) yield return ("x → z → x", string.Create(culture, $"to {error:G2}"));
     }
 }

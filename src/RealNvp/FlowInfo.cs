@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Reflection;
 using System.Text.Json.Serialization;
+using RealNvp.Describing;
 
 namespace RealNvp;
 
@@ -7,7 +9,8 @@ namespace RealNvp;
 /// be read without building anything (<see cref="FlowModel.Describe(string)"/>).</summary>
 /// <remarks>A <see cref="Trainer"/> sets rows and score; names of columns come from <see cref="FitOptions"/> or
 /// from you. There is no date: the same training gives the same bytes.</remarks>
-public sealed record FlowInfo
+[TypeFormatterSource(typeof(HtmlFormatterSource))]
+public sealed record FlowInfo : IHtml
 {
     private const int MostColumns = 1 << 20, LongestName = 1_000;
 
@@ -32,6 +35,35 @@ public sealed record FlowInfo
 
     /// <summary>A sentence of yours, such as where the data are from; at most 1,000 characters.</summary>
     public string? Note { get; init; }
+
+    /// <summary>The same as HTML: a fragment without scripts, whose text is escaped. Notebooks show it by themselves.</summary>
+    public string ToHtml() => HtmlTable.Pairs(null, Rows());
+
+    /// <summary>What is known, by names.</summary>
+    internal IEnumerable<(string Name, string Value)> Rows()
+    {
+        var culture = CultureInfo.InvariantCulture;
+        if (Columns is { } columns) yield return ("columns", Few(columns));
+        if (ContextColumns is { } contexts) yield return ("context columns", Few(contexts));
+        if (TrainingRows is { } rows) yield return ("trained on", string.Create(culture, $"{rows:N0} rows"));
+        if (HeldOutLogProb is { } score)
+            yield return ("held out", string.Create(culture,
+                $"mean log p(x) {score:G6} nats{Words(HeldOutLikelihood)}") +
+                (HeldOutRows is { } held ? string.Create(culture, $" of {held:N0} rows") : ""));
+        if (Note is { } note) yield return ("note", note);
+
+        static string Words(LikelihoodKind? kind) => kind switch
+        {
+            LikelihoodKind.LowerBound => ", a lower bound,",
+            LikelihoodKind.Estimate => ", an estimate,",
+            LikelihoodKind.Truncated => ", truncated,",
+            LikelihoodKind.Numerical => ", solved numerically,",
+            _ => "",
+        };
+
+        static string Few(IReadOnlyList<string> names) =>
+            names.Count <= 20 ? string.Join(", ", names) : $"{string.Join(", ", names.Take(20))} and {names.Count - 20} more";
+    }
 
     /// <summary>The version of this library.</summary>
     [JsonIgnore]

@@ -3,6 +3,7 @@ using RealNvp.Describing;
 namespace RealNvp;
 
 /// <summary>About how many bytes a flow takes with batches of one size: <see cref="FlowSummary.MemoryAt"/>.</summary>
+[TypeFormatterSource(typeof(HtmlFormatterSource))]
 public sealed class FlowMemory
 {
     internal FlowMemory() { }

@@ -1,10 +1,12 @@
 using System.Globalization;
 using System.Text;
+using RealNvp.Describing;
 
 namespace RealNvp.Checking;
 
 /// <summary>What <see cref="FlowCheck"/> found.</summary>
-public sealed class FlowCheckReport
+[TypeFormatterSource(typeof(HtmlFormatterSource))]
+public sealed class FlowCheckReport : IHtml
 {
     private const int ShownFailures = 3;
 
@@ -51,6 +53,30 @@ public sealed class FlowCheckReport
             AppendFailures(text, [.. law.Where(r => !r.Passed)]);
         }
         return text.ToString();
+    }
+
+    /// <summary>The same as HTML: a fragment without scripts, whose text is escaped. Notebooks show it by themselves.</summary>
+    /// <remarks>It has a line for each law, with the case that came closest to its tolerance.</remarks>
+    public string ToHtml()
+    {
+        var failed = Failures.Count();
+        return HtmlTable.Columns(
+            string.Create(CultureInfo.InvariantCulture,
+                $"{Subject}: {(failed == 0 ? "all laws hold" : $"{failed} checks failed")} ({Results.Count} checks, " +
+                    $"{Elapsed.TotalSeconds:F1} s)"),
+            ["law", "", "closest case", "error", "tolerance", "checks"],
+            Results.GroupBy(r => r.Law).OrderBy(g => g.Key).Select(Row),
+            Failures.GroupBy(r => r.Law).OrderBy(g => g.Key).SelectMany(g => (string[])[g.First().ToString(), Advice.For(g.Key)]),
+                texts: 3);
+
+        static (IReadOnlyList<string>, bool) Row(IGrouping<FlowLaw, FlowCheckResult> law)
+        {
+            var (closest, broken) = (law.MaxBy(Closeness)!, law.Any(r => !r.Passed));
+            return ([law.Key.ToString(), broken ? "BROKEN" : "holds", $"{FlowCheckResult.Name(closest.Dtype)}, {closest.Input}",
+                closest.Error.ToString("0.0e+00", CultureInfo.InvariantCulture),
+                    closest.Tolerance.ToString("0.0e+00", CultureInfo.InvariantCulture),
+                law.Count().ToString(CultureInfo.InvariantCulture)], broken);
+        }
     }
 
     private static void AppendFailures(StringBuilder text, FlowCheckResult[] failures)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using RealNvp.Describing;
 using static TorchSharp.torch;
 
 namespace RealNvp.Checking;
@@ -11,6 +12,7 @@ namespace RealNvp.Checking;
 /// <param name="Error">By how much the law is broken; NaN if a call threw, 0 or 1 if the law is a yes or no.</param>
 /// <param name="Tolerance">The largest error that passes, with the allowance for rounding at this input.</param>
 /// <param name="Detail">What was found and what was expected; empty if the law holds.</param>
+[TypeFormatterSource(typeof(HtmlFormatterSource))]
 public sealed record FlowCheckResult(FlowLaw Law, string Input, ScalarType Dtype, FlowCheckOutcome Outcome, double Error, double Tolerance,
     string Detail)
 {

@@ -10,7 +10,7 @@ internal static class SummaryHtml
     {
         var columns = summary.RowCount > 0 ? SummaryText.Columns.Length : 3;
         var html = new StringBuilder();
-        html.Append("<table><caption>").Append(Text(SummaryText.Title(summary))).Append("</caption><thead><tr>");
+        html.Append("<table><caption style=\"text-align:left\">").Append(Text(SummaryText.Title(summary))).Append("</caption><thead><tr>");
         for (var c = 0; c < columns; c++)
             html.Append("<th style=\"text-align:").Append(Side(c)).Append("\">").Append(SummaryText.Columns[c]).Append("</th>");
         html.Append("</tr></thead><tbody>");

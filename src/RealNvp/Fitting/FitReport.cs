@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Net;
-using System.Text;
 using RealNvp.Describing;
 
 namespace RealNvp;
@@ -51,19 +49,12 @@ public sealed class FitReport : IHtml
     /// <summary>The report as HTML: a fragment without scripts, whose text is escaped. Notebooks show it by themselves.</summary>
     public string ToHtml()
     {
-        var html = new StringBuilder();
-        html.Append("<table><caption>").Append(WebUtility.HtmlEncode(Model))
-            .Append("</caption><thead><tr><th></th><th>rows</th><th>mean log p(x)</th></tr></thead><tbody>");
-        Row("training", TrainingRows, Mean(Training));
-        Row("held out", HeldOutRows, Mean(HeldOut));
-        if (!double.IsNaN(GaussianHeldOut)) Row("held out, a Gaussian", HeldOutRows, Number(GaussianHeldOut));
-        html.Append("</tbody></table><p>").Append(WebUtility.HtmlEncode($"{Done} {Seconds}.")).Append("</p>");
-        foreach (var warning in Warnings) html.Append("<p>").Append(WebUtility.HtmlEncode(warning)).Append("</p>");
-        return html.ToString();
-
-        void Row(string name, long rows, string mean) =>
-            html.Append(CultureInfo.InvariantCulture,
-                $"<tr><td>{name}</td><td style=\"text-align:right\">{rows:N0}</td><td style=\"text-align:right\">{mean}</td></tr>");
+        List<(string Name, long Rows, string Mean)> rows = [("training", TrainingRows, Mean(Training)),
+            ("held out", HeldOutRows, Mean(HeldOut))];
+        if (!double.IsNaN(GaussianHeldOut)) rows.Add(("held out, a Gaussian", HeldOutRows, Number(GaussianHeldOut)));
+        return HtmlTable.Columns(Model, ["", "rows", "mean log p(x), nats"],
+            rows.Select(r => ((IReadOnlyList<string>)[r.Name, r.Rows.ToString("N0", CultureInfo.InvariantCulture), r.Mean], false)),
+            [$"{Done} {Seconds}.", .. Warnings]);
     }
 
     // these were held out by Fit

@@ -1,3 +1,6 @@
+using System.Globalization;
+using RealNvp.Describing;
+
 namespace RealNvp;
 
 /// <summary>What importance sampling tells about a density p̃ and a flow q. The weights are w = p̃(x)/q(x) of samples x of q.</summary>
@@ -15,9 +18,30 @@ namespace RealNvp;
 /// to 1: near 1, a single sample decides. NaN if all weights are 0.</param>
 /// <param name="LowerBound">The mean of log w in nats, the evidence lower
 /// bound: log Z less KL(q‖p), on average. -∞ if a weight is 0.</param>
+[TypeFormatterSource(typeof(HtmlFormatterSource))]
 public sealed record ImportanceEstimate(long Count, double LogZ, double StandardError, double EffectiveSampleSize, double LargestShare,
-    double LowerBound)
+    double LowerBound) : IHtml
 {
     /// <summary><see cref="EffectiveSampleSize"/> over <see cref="Count"/>, from 0 to 1; 1 if q = p.</summary>
     public double EffectiveShare => EffectiveSampleSize / Count;
+
+    /// <summary>The numbers in words, in the invariant culture.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture,
+        $"log Z = {LogZ:G6}{Error} nats by {Count:N0} samples, worth {EffectiveSampleSize:N0} of the density ({EffectiveShare:P1}); " +
+            $"lower bound {LowerBound:G6}.");
+
+    /// <summary>The same as HTML: a fragment without scripts, whose text is escaped. Notebooks show it by themselves.</summary>
+    public string ToHtml() => HtmlTable.Pairs(null, Rows());
+
+    private string Error => double.IsNaN(StandardError) ? "" : string.Create(CultureInfo.InvariantCulture, $" ± {StandardError:G2}");
+
+    private IEnumerable<(string Name, string Value)> Rows()
+    {
+        var culture = CultureInfo.InvariantCulture;
+        yield return ("samples", Count.ToString("N0", culture));
+        yield return ("log Z", string.Create(culture, $"{LogZ:G6}{Error} nats"));
+        yield return ("effective samples", string.Create(culture, $"{EffectiveSampleSize:N0}, {EffectiveShare:P1} of all"));
+        yield return ("largest weight", string.Create(culture, $"{LargestShare:P2} of their sum"));
+        yield return ("lower bound", string.Create(culture, $"{LowerBound:G6} nats"));
+    }
 }

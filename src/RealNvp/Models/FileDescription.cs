@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Net;
-using System.Text;
 using RealNvp.Describing;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -75,14 +73,7 @@ public sealed class FileDescription : IHtml
     public override string ToString() => string.Join('\n', Rows().Select(r => $"{r.Name}: {r.Value}"));
 
     /// <summary>The description as HTML: a fragment without scripts, whose text is escaped.</summary>
-    public string ToHtml()
-    {
-        var html = new StringBuilder("<table><tbody>");
-        foreach (var (name, value) in Rows())
-            html.Append("<tr><th style=\"text-align:left\">").Append(name).Append("</th><td style=\"text-align:left\">")
-                .Append(WebUtility.HtmlEncode(value)).Append("</td></tr>");
-        return html.Append("</tbody></table>").ToString();
-    }
+    public string ToHtml() => HtmlTable.Pairs(null, Rows());
 
     private IEnumerable<(string Name, string Value)> Rows()
     {
@@ -93,28 +84,8 @@ public sealed class FileDescription : IHtml
             $"{Numbers:N0}{(Dtype is { } d ? $" in {d.ToString().ToLowerInvariant()}" : "")}, {SummaryText.Bytes(Bytes)} in all"));
         if (Options is { } options)
             yield return ("examples", $"{options.Shape}{(options.ContextSize > 0 ? $", context of {options.ContextSize}" : "")}");
-        if (Info.Columns is { } columns) yield return ("columns", Few(columns));
-        if (Info.ContextColumns is { } contexts) yield return ("context columns", Few(contexts));
-        if (Info.TrainingRows is { } rows) yield return ("trained on", string.Create(culture, $"{rows:N0} rows"));
-        if (Info.HeldOutLogProb is { } score)
-            yield return ("held out",
-                string.Create(culture,
-                    $"mean log p(x) {score:G6} " +
-                    $"nats{Words(Info.HeldOutLikelihood)}{(Info.HeldOutRows is { } held ? $" of {held:N0} rows" : "")}"));
-        if (Info.Note is { } note) yield return ("note", note);
+        foreach (var row in Info.Rows()) yield return row;
         yield return ("written by", $"RealNvp {LibraryVersion ?? "of an unknown version"}, format {FormatVersion.ToString(culture)}");
         if (OptionsJson is { Length: < 10_000 } json) yield return ("options", json);
     }
-
-    private static string Words(LikelihoodKind? kind) => kind switch
-    {
-        LikelihoodKind.LowerBound => ", a lower bound,",
-        LikelihoodKind.Estimate => ", an estimate,",
-        LikelihoodKind.Truncated => ", truncated,",
-        LikelihoodKind.Numerical => ", solved numerically,",
-        _ => "",
-    };
-
-    private static string Few(IReadOnlyList<string> names) => names.Count <= 20 ? string.Join(", ", names)
-        : $"{string.Join(", ", names.Take(20))} and {names.Count - 20} more";
 }

@@ -1,7 +1,10 @@
 using System.Globalization;
+using RealNvp.Describing;
+
 namespace RealNvp;
 
 /// <summary>What a solve took.</summary>
+[TypeFormatterSource(typeof(HtmlFormatterSource))]
 public sealed class OdeStatistics
 {
     internal OdeStatistics(long evaluations, long[] accepted, long[] rejected) =>

@@ -1,10 +1,14 @@
 using System.Globalization;
+using RealNvp.Describing;
 
 namespace RealNvp;
 
 /// <summary>What training gave. As text it is a sentence or two for a log.</summary>
-public sealed record TrainingResult
+[TypeFormatterSource(typeof(HtmlFormatterSource))]
+public sealed record TrainingResult : IHtml
 {
+    private const int ShownEpochs = 8;
+
     /// <summary>One record an epoch, those of resumed runs included. A cancelled epoch has none.</summary>
     public required IReadOnlyList<EpochRecord> History { get; init; }
 
@@ -38,26 +42,57 @@ public sealed record TrainingResult
 
     /// <summary>What was done in words, such as "Stopped early after 34 epochs (952 steps),
     /// validated on 200 held-out examples; the weights are those of epoch 24."</summary>
-    public override string ToString()
+    public override string ToString() => string.Join(' ', [Sentence, .. Warnings]);
+
+    /// <summary>The same as HTML: a fragment without scripts, whose text is escaped. Notebooks show it by themselves.</summary>
+    /// <remarks>It has a line for some of the epochs, with the first, the last
+    /// and the one whose weights the flow has, which is bold.</remarks>
+    public string ToHtml()
     {
-        var why = Reason switch
+        var culture = CultureInfo.InvariantCulture;
+        var bits = History.Any(h => h.BitsPerDim is not null);
+        string[] likelihood = bits ? ["bits/dim"] : [];
+        return HtmlTable.Columns(Sentence, ["epoch", "steps", "training loss", "validation loss", .. likelihood, "seconds"],
+            Shown().Select(Row), Warnings);
+
+        (IReadOnlyList<string>, bool) Row(EpochRecord h)
         {
-            StopReason.EarlyStopped => "Stopped early",
-            StopReason.Cancelled => "Cancelled",
-            StopReason.TimeLimit => "Stopped at the time limit",
-            _ => "Finished",
-        };
-        var validation = Validation switch
+            string[] dim = bits ? [Number(h.ValidationBitsPerDim ?? h.BitsPerDim)] : [];
+            return ([h.Epoch.ToString(culture), h.Step.ToString("N0", culture), Number(h.Loss), Number(h.ValidationLoss), .. dim,
+                h.Seconds.ToString("0.0", culture)], h.Epoch == WeightsEpoch);
+        }
+
+        static string Number(double? value) => value is { } v ? v.ToString("0.000", CultureInfo.InvariantCulture) : "";
+    }
+
+    // as many epochs as can be read at a glance
+    private IEnumerable<EpochRecord> Shown()
+    {
+        var places = Enumerable.Range(0, ShownEpochs).Select(i => (int)Math.Round(i * (History.Count - 1.0) / (ShownEpochs - 1)));
+        return History.Where((h, i) => places.Contains(i) || h.Epoch == WeightsEpoch);
+    }
+
+    private string Sentence
+    {
+        get
         {
-            ValidationSource.Given => "validated on the data that were given for it",
-            ValidationSource.HeldOut => string.Create(CultureInfo.InvariantCulture, $"validated on {HeldOut:N0} held-out examples"),
-            _ => "without validation",
-        };
-        var epochs = History.Count(h => !h.IsPartial);
-        var weights = WeightsEpoch is { } epoch ? $"those of epoch {epoch}" : "from the middle of an epoch";
-        return string.Join(' ',
-            [string.Create(CultureInfo.InvariantCulture,
-            $"{why} after {epochs} {(epochs == 1 ? "epoch" : "epochs")} ({Step:N0} steps), {validation}; the weights are {weights}."),
-            .. Warnings]);
+            var why = Reason switch
+            {
+                StopReason.EarlyStopped => "Stopped early",
+                StopReason.Cancelled => "Cancelled",
+                StopReason.TimeLimit => "Stopped at the time limit",
+                _ => "Finished",
+            };
+            var validation = Validation switch
+            {
+                ValidationSource.Given => "validated on the data that were given for it",
+                ValidationSource.HeldOut => string.Create(CultureInfo.InvariantCulture, $"validated on {HeldOut:N0} held-out examples"),
+                _ => "without validation",
+            };
+            var epochs = History.Count(h => !h.IsPartial);
+            var weights = WeightsEpoch is { } epoch ? $"those of epoch {epoch}" : "from the middle of an epoch";
+            return string.Create(CultureInfo.InvariantCulture,
+                $"{why} after {epochs} {(epochs == 1 ? "epoch" : "epochs")} ({Step:N0} steps), {validation}; the weights are {weights}.");
+        }
     }
 }

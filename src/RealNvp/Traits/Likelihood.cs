@@ -1,4 +1,5 @@
 using System.Globalization;
+using RealNvp.Describing;
 
 namespace RealNvp;
 
@@ -10,6 +11,7 @@ namespace RealNvp;
 /// reservation of a part is one of the whole, and <see cref="Kind"/> is that of the worst part.</para>
 /// <para>A value that nothing can change.</para>
 /// </remarks>
+[TypeFormatterSource(typeof(HtmlFormatterSource))]
 public sealed record Likelihood
 {
     private Likelihood() { }

@@ -12,7 +12,8 @@ public sealed class PackageTests(PackageTests.Feed feed) : IClassFixture<Package
     {
         using var package = ZipFile.OpenRead(feed.At("feed", $"RealNvp.{Feed.Version}.nupkg"));
         package.Entries.Select(e => e.FullName).Should().Contain(
-            ["PACKAGE.md", "icon.png", "lib/net10.0/RealNvp.dll", "lib/net10.0/RealNvp.xml", "buildTransitive/RealNvp.targets"]);
+            ["PACKAGE.md", "icon.png", "lib/net10.0/RealNvp.dll", "lib/net10.0/RealNvp.xml", "buildTransitive/RealNvp.targets",
+                "interactive-extensions/dotnet/extension.dib"]);
 
         using var stream = package.GetEntry("RealNvp.nuspec")!.Open();
         var nuspec = XDocument.Load(stream).Descendants().ToLookup(e => e.Name.LocalName);

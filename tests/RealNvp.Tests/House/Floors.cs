@@ -10,7 +10,7 @@ internal static class Floors
         ("Kernels", ["Kernels/"]),
         // what everybody may use: checks, shapes, traits, statistics, noise, the backend, a module in words
         ("Ground", ["Internal/", "Shapes/", "Traits/", "Statistics/", "Noise.cs", "TorchBackend.cs", "Cpu", "DataRows.cs",
-            "Describing/IDescribed.cs", "Describing/ModuleT"]),
+            "Describing/IDescribed.cs", "Describing/ModuleT", "Describing/HtmlT", "Describing/HtmlFormatterSource.cs"]),
         ("Files", ["Serialization/SafeTensors", "Serialization/AtomicFile.cs", "Serialization/Checksum.cs", "Serialization/FileText.cs",
             "Serialization/HeaderTokens.cs", "Serialization/PathCheck.cs", "Serialization/TemporaryFiles.cs"]),
         ("Operations", ["Operations/"]),
