@@ -28,7 +28,8 @@ internal sealed class LimitedActivation(double limit, IActivation? inner) : IAct
     /// <inheritdoc/>
     public (Tensor Value, Tensor? Slope) At(Tensor input, bool slope)
     {
-        var near = InputLimitReference.Of(input, limit);
+        // infinity has no limited number: it stays a fault that has a name
+        var near = InputLimitReference.Of(input, limit).add(input.sub(input), Scalars.One);
         Tensor? own = null;
         if (slope) own = input.mul(Scalars.Of(1 / limit)).pow(Scalars.Two).add(Scalars.One, Scalars.One).pow(minusThreeHalves);
         if (inner is null) return (near, own);
