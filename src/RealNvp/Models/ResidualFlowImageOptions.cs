@@ -74,7 +74,7 @@ public sealed record ResidualFlowImageOptions : ResidualFlowOptions
             here = [];
             shape = [shape[0] / 2, shape[1], shape[2]];
         }
-        layers.Add(new MultiScale(Shape, [.. scales, new Chain([.. here])]));
+        layers.Add(new MultiScaleLayer(Shape, [.. scales, new Chain([.. here])]));
         EventShape latent = [Shape.NumElements];
         for (var i = 0; i < DenseLayers; i++)
         {

@@ -51,7 +51,10 @@ internal static class FileJson
     /// <summary>Reads the JSON of a record as a file of a format version holds it.</summary>
     /// <param name="text">The JSON.</param>
     /// <param name="version">The format version of the file.</param>
-    /// <param name="dropped">Hears of each member that this version had and that is not read any more, if its value is not null.</param>
+    /// <param name="dropped">
+    /// Hears of each member that this version had and that is not read any more, if its value is not
+    /// null, and of members that mean nothing for this record. If it is null, those are refused.
+    /// </param>
     /// <exception cref="JsonException">It is no such record; the message names the member.</exception>
     public static T Read<T>(string text, int version, Action<string>? dropped = null) where T : class =>
         (T)Read(typeof(T), text, version, dropped);
@@ -59,10 +62,12 @@ internal static class FileJson
     /// <inheritdoc cref="Read{T}"/>
     public static object Read(Type type, string text, int version, Action<string>? dropped = null)
     {
-        var info = TypeOf(Concrete(type, text));
-        var value = version >= FrozenMembers.Current
-            ? JsonSerializer.Deserialize(text, info)
-            : JsonSerializer.Deserialize(FrozenMembers.Complete(Parse(text), info, version, dropped), info);
+        // a list of epochs is long: it is read as it is if it can be
+        if (version >= FrozenMembers.Current && !OlderNames.Concern(type))
+            return JsonSerializer.Deserialize(text, TypeOf(type)) ?? throw new JsonException("The JSON value is null.");
+        var node = Parse(text);
+        var info = TypeOf(OlderNames.Translate(node, type, dropped));
+        var value = JsonSerializer.Deserialize(FrozenMembers.Complete(node, info, version, dropped), info);
         return value ?? throw new JsonException("The JSON value is null.");
     }
 
@@ -72,8 +77,8 @@ internal static class FileJson
     /// <param name="required">Members without which there is no such record.</param>
     public static T ReadPartial<T>(string text, params ReadOnlySpan<string> required) where T : class
     {
-        var info = TypeOf(Concrete(typeof(T), text));
         var given = Parse(text);
+        var info = TypeOf(OlderNames.Translate(given, typeof(T), dropped: null));
         if (given is JsonObject members && JsonSerializer.SerializeToNode(Activator.CreateInstance(info.Type), info) is JsonObject defaults)
         {
             foreach (var name in required) defaults.Remove(name);
@@ -82,11 +87,6 @@ internal static class FileJson
         }
         return (T?)JsonSerializer.Deserialize(given, info) ?? throw new JsonException("The JSON value is null.");
     }
-
-    // of two records that derive from one, the shape says which one is meant
-    private static Type Concrete(Type type, string text) => type != typeof(ResidualFlowOptions) ? type
-        : (Parse(text) as JsonObject)?[nameof(ModelOptions.Shape)] is JsonArray { Count: 3 } ? typeof(ResidualFlowImageOptions)
-        : typeof(ResidualFlowVectorOptions);
 
     private static JsonNode? Parse(string text) =>
         JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false });
@@ -106,7 +106,8 @@ internal static class FileJson
 [JsonSerializable(typeof(IafOptions))]
 [JsonSerializable(typeof(MafOptions))]
 [JsonSerializable(typeof(NiceOptions))]
-[JsonSerializable(typeof(RealNvpOptions))]
+[JsonSerializable(typeof(RealNvpImageOptions))]
+[JsonSerializable(typeof(RealNvpVectorOptions))]
 [JsonSerializable(typeof(ResidualFlowImageOptions))]
 [JsonSerializable(typeof(ResidualFlowVectorOptions))]
 [JsonSerializable(typeof(SplineFlowOptions))]
