@@ -10,7 +10,7 @@ public abstract partial record ResidualFlowOptions
     /// latents. The likelihood is exact up to 16 features.
     /// </summary>
     /// <param name="features">D, at least 1.</param>
-    /// <param name="rows">How many rows there are to train on, where that is known:
+    /// <param name="rows">How many rows there are to train on, if that is known:
     /// 64 hidden features below 2,000, else 128; null is as for 20,000.</param>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than 1 row.</exception>
     public static ResidualFlowVectorOptions Tabular(long features, long? rows = null) => ForTables(new ResidualFlowVectorOptions
