@@ -19,7 +19,8 @@ public class FfjordModelTests
         var (coarse, fine) = (Off(new() { Method = OdeMethod.Euler, Steps = 10 }), Off(new() { Method = OdeMethod.Euler, Steps = 20 }));
         (coarse / fine).Should().BeInRange(1.5, 2.7, "twice as many steps of Euler's method are off by half");
         ((ContinuousLayer)((Chain)model.Bijection).Layers[^1]).LastStatistics.Should().NotBeNull();
-        FluentActions.Invoking(() => model.SampleWith(new() { Steps = 0, Method = OdeMethod.Euler }, 5)).Should().Throw<ArgumentException>();
+        FluentActions.Invoking(() => model.SampleWith(new() { Steps = 0, Method = OdeMethod.Euler }, 5)).Should()
+            .Throw<ArgumentException>();
         FluentActions.Invoking(() => model.SampleWith(new() { ErrorWeights = [1, 1] }, 5)).Should().Throw<ArgumentException>();
         using var other = new Flow([2], new DiagonalScaling([2]));
         FluentActions.Invoking(() => other.SampleWith(new(), 5)).Should().Throw<ArgumentException>().WithMessage("*No layer*solves*");
@@ -72,8 +73,10 @@ public class FfjordModelTests
         foreach (var options in new[]
         {
             FfjordOptions.Toy2D with { CircularFeatures = [0, 1] }, FfjordOptions.Torus(3) with { CircularFeatures = [0] },
-            FfjordOptions.Torus(2) with { Standardize = true }, FfjordOptions.Toy2D with { Squeezes = 1 }, FfjordOptions.Toy2D with { InputLimit = 5 },
-            FfjordOptions.Grey28x28 with { Squeezes = 3 }, FfjordOptions.Toy2D with { Tolerance = 2 }, FfjordOptions.Grey28x28 with { Standardize = true },
+            FfjordOptions.Torus(2) with { Standardize = true }, FfjordOptions.Toy2D with { Squeezes = 1 },
+                FfjordOptions.Toy2D with { InputLimit = 5 },
+            FfjordOptions.Grey28x28 with { Squeezes = 3 }, FfjordOptions.Toy2D with { Tolerance = 2 },
+                FfjordOptions.Grey28x28 with { Standardize = true },
         })
             FluentActions.Invoking(options.Validate).Should().Throw<ArgumentException>().WithMessage("*FfjordOptions.*");
     }
@@ -84,7 +87,8 @@ public class FfjordModelTests
         using var model = PresetTable.All[name].NewModel();
         model.Likelihood.IsNumerical.Should().BeTrue();
         model.Likelihood.IsEstimate.Should().BeFalse("the divergence is exact");
-        model.Likelihood.Kind.Should().Be(name.EndsWith("8x8", StringComparison.Ordinal) ? LikelihoodKind.LowerBound : LikelihoodKind.Numerical);
+        model.Likelihood.Kind.Should().Be(name.EndsWith("8x8", StringComparison.Ordinal) ? LikelihoodKind.LowerBound
+            : LikelihoodKind.Numerical);
     }
 
     // its entropy is known
