@@ -43,7 +43,8 @@ internal sealed class BatchLaws(Subject subject, Recorder recorder, Probes probe
         });
         Recorder.Require(FlowLaw.TrainingBatchDeclared, probe.Name, mixes == Layer.MixesBatchInTraining,
             string.Create(CultureInfo.InvariantCulture,
-                $"In training the examples {(mixes ? $"influence each other (by {error:G3})" : "do not influence each other")}, but " +
+                $"In training the examples " +
+                    $"{(mixes ? string.Create(CultureInfo.InvariantCulture, $"influence each other (by {error:G3})") : "do not influence each other")}, but " +
                 $"MixesBatchInTraining is {Layer.MixesBatchInTraining}."));
     }
 

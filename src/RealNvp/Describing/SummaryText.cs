@@ -19,9 +19,10 @@ internal static class SummaryText
     }
 
     public static string Title(FlowSummary s) => string.Create(CultureInfo.InvariantCulture,
-        $"{s.Name}: {s.InputShape} -> {s.LatentShape}{(s.ContextSize > 0 ? $", context of {s.ContextSize:N0}" : "")}, " +
+        $"{s.Name}: {s.InputShape} -> " +
+            $"{s.LatentShape}{(s.ContextSize > 0 ? string.Create(CultureInfo.InvariantCulture, $", context of {s.ContextSize:N0}") : "")}, " +
             $"{ModuleText.Number(s.Parameters, "parameter")}" +
-            $"{(s.TrainableParameters < s.Parameters ? $" ({s.TrainableParameters:N0} trained)" : "")}, " +
+            $"{(s.TrainableParameters < s.Parameters ? string.Create(CultureInfo.InvariantCulture, $" ({s.TrainableParameters:N0} trained)") : "")}, " +
             $"{s.Dtype.ToString().ToLowerInvariant()} on {s.Device}");
 
     public static IEnumerable<string> Notes(FlowSummary s)

@@ -126,7 +126,7 @@ public abstract partial class FlowModel
         {
             Model = string.Create(CultureInfo.InvariantCulture,
                 $"{model.GetName()}, {why} {rows:N0} rows of {columns:N0} " +
-                $"column{(columns == 1 ? "" : "s")}{(model.ContextSize > 0 ? $" and {model.ContextSize:N0} of context" : "")}"),
+                $"column{(columns == 1 ? "" : "s")}{(model.ContextSize > 0 ? string.Create(CultureInfo.InvariantCulture, $" and {model.ContextSize:N0} of context") : "")}"),
             Columns = options.Columns is null ? null : [.. options.Columns],
             TrainingRows = rows, HeldOutRows = held.X.shape[0], Training = onTraining, HeldOut = onHeldOut, GaussianHeldOut = gaussian,
                 Result = result, Duration = clock.Elapsed, Warnings = warnings,

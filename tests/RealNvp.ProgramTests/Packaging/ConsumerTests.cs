@@ -184,7 +184,7 @@ public sealed class ConsumerTests(PackageTests.Feed feed) : IClassFixture<Packag
             let shape : EventShape = EventShape.op_Implicit [| 2L |]
             let network (size: ConditionerSizes) = new ResidualMlp(size.Inputs, size.Outputs, 16L) :> Conditioner
             let coupling = new AffineCouplingLayer(shape, Mask.Alternating 2L, Func<ConditionerSizes, Conditioner>(network))
-            use flow = new Flow(shape, new Chain([| coupling :> Bijection; new InvertibleLinear(shape) |]))
+            use flow = new Flow(shape, new Chain([| coupling :> Bijection; new InvertibleLinearLayer(shape) |]))
             use x = torch.randn(10L, 2L)
             use z = flow.Encode x
             use back = flow.Decode z
@@ -223,8 +223,8 @@ public sealed class ConsumerTests(PackageTests.Feed feed) : IClassFixture<Packag
         Console.WriteLine($"summary: {model.Summary()}\n{model.Summary().ToHtml()}");
         Console.WriteLine($"memory: {model.Summary().MemoryAt(1000)}");
         Console.WriteLine($"evaluation: {model.Evaluate(rows)}");
-        try { model.LogProb(new double[,] { { double.NaN, 1234.5 } }); } catch (ArgumentException e) { Console.WriteLine($"error: {e.Message}"); }
-        try { _ = new TrainingOptions { Schedule = new ExponentialSchedule { Floor = 1.5 } }; } catch (ArgumentException e) { Console.WriteLine($"error: {e.Message}"); }
+        try { model.LogProb(new double[,] { { double.NaN, 1234.5 } }); } catch (ArgumentException e) { Console.WriteLine($"error: {e.Message.Split('\n')[0]}"); }
+        try { _ = new TrainingOptions { Schedule = new ExponentialSchedule { Floor = 1.5 } }; } catch (ArgumentException e) { Console.WriteLine($"error: {e.Message.Split('\n')[0]}"); }
 
         using var x = randn(200, 2, generator: new Generator(1));
         using var flow = new RealNvpModel(RealNvpOptions.Tabular(2, rows: 200), seed: 1);
