@@ -10,6 +10,8 @@ namespace RealNvp;
 [JsonSerializable(typeof(NiceOptions))]
 [JsonSerializable(typeof(RealNvpImageOptions))]
 [JsonSerializable(typeof(RealNvpVectorOptions))]
+[JsonSerializable(typeof(ResidualFlowImageOptions))]
+[JsonSerializable(typeof(ResidualFlowVectorOptions))]
 [JsonSerializable(typeof(SplineFlowOptions))]
 [JsonSerializable(typeof(TrainingOptions))]
 [JsonSerializable(typeof(TrainerState))]
