@@ -21,7 +21,7 @@ public sealed class Chain : Composite
         RegisterComponents();
     }
 
-    /// <summary>The layers in the order of <see cref="Bijection.Forward"/>.</summary>
+    /// <summary>The layers in the order of <see cref="Bijection.Forward(Tensor, Tensor)"/>.</summary>
     public IReadOnlyList<Bijection> Layers => forwardOrder;
 
     /// <inheritdoc/>

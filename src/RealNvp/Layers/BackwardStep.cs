@@ -37,7 +37,23 @@ public abstract class BackwardStep
         ArgumentNullException.ThrowIfNull(layer);
         ArgumentNullException.ThrowIfNull(value);
         ArgumentNullException.ThrowIfNull(leaves);
-        Backward([layer], value, gradient, logDet, leaves);
+        BackwardThrough([layer], value, gradient, logDet, leaves);
+    }
+
+    /// <summary>As for one layer; the weights of several have a part in it, as
+    /// those of neighbours that ran together (<see cref="IJoinsLayer"/>).</summary>
+    /// <inheritdoc cref="Backward(Bijection, Tensor, Tensor, Tensor, Tensor[])"/>
+    /// <param name="layers">The layers.</param>
+    /// <param name="value">A tensor with a graph.</param>
+    /// <param name="gradient">The gradient of the loss with respect to it.</param>
+    /// <param name="logDet">The log-determinant (N), if it has a graph too; its gradient is <see cref="LogDetGradient"/>.</param>
+    /// <param name="leaves">Tensors that require gradients.</param>
+    public void Backward(IReadOnlyList<Bijection> layers, Tensor value, Tensor gradient, Tensor? logDet, params Tensor[] leaves)
+    {
+        Internal.Check.Items(layers, nameof(layers), "Layer");
+        ArgumentNullException.ThrowIfNull(value);
+        ArgumentNullException.ThrowIfNull(leaves);
+        BackwardThrough([.. layers], value, gradient, logDet, leaves);
     }
 
     /// <summary>Adds to the gradient of a weight of the layer, if that is trained.</summary>
@@ -56,5 +72,5 @@ public abstract class BackwardStep
     /// their input, and the gradient of the loss with respect to it.</summary>
     internal abstract (Tensor Input, Tensor Gradient) Through(Bijection[] layers, Tensor output, Tensor gradient, bool inverse);
 
-    private protected abstract void Backward(Bijection[] layers, Tensor value, Tensor gradient, Tensor? logDet, Tensor[] leaves);
+    private protected abstract void BackwardThrough(Bijection[] layers, Tensor value, Tensor gradient, Tensor? logDet, Tensor[] leaves);
 }

@@ -39,18 +39,27 @@ public abstract partial class Bijection
                 || pass.Tape?.Joins(this, before, inverse) == false)
             return null;
         using var scope = NewDisposeScope();
-        if (joining.RunJoined(before, input, inverse) is not { } result) return null;
-        // neither of them runs another layer, so the frame need not be open before
-        if (pass.Tape?.Begin(this, before, input, inverse) == true) pass.Tape.End();
+        var opened = pass.Tape?.Begin(this, before, input, inverse) ?? false;
+        if (joining.RunJoined(before, input, pass, inverse) is not { } result)
+        {
+            if (opened) pass.Tape!.Cancel();
+            return null;
+        }
+        if (opened) pass.Tape!.End();
         scope.MoveToOuter(result.Value);
         if (result.LogDet is not null) scope.MoveToOuter(result.LogDet);
         return result;
     }
 
-    private (Tensor, Tensor) Apply(Tensor input, Tensor? context, bool inverse)
+    // the pass that the caller was given is the one that runs here; one
+    // that was kept, or is of another thread, is over or not for this call
+    private (Tensor, Tensor) Apply(Tensor input, Pass pass, bool inverse)
     {
+        if (!ReferenceEquals(pass.State, PassState.Current))
+            throw new InvalidOperationException($"{GetName()} was called with the pass of another call. Give it the pass that your " +
+                $"{nameof(ForwardCore)} or {nameof(InverseCore)} was given, within that call and on its thread.");
         using var scope = NewDisposeScope();
-        var (value, logDet) = Run(input, Pass.Here(context), inverse);
+        var (value, logDet) = Run(input, pass, inverse);
         if (ReferenceEquals(value, input)) value = input.alias();
         logDet ??= zeros(input.shape[0], dtype: value.dtype, device: value.device);
         return (scope.MoveToOuter(value), scope.MoveToOuter(logDet));

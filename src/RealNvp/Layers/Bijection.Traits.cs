@@ -125,6 +125,12 @@ public abstract partial class Bijection
     /// <summary>Goes on along the layers that circles meet; a layer that is made of others lets them do it.</summary>
     internal virtual void FollowCircles(CirclePath path, bool inverse) => path.Step(this, inverse);
 
+    /// <summary>The part, or the layer itself, that takes a circle of <see cref="CircularFeatures"/> onto itself.</summary>
+    internal virtual Bijection OwnerOf(Circle circle) => this;
+
+    /// <summary>The part, or the layer itself, that cuts a circle of x, or of z if <paramref name="inverse"/> is true.</summary>
+    internal virtual Bijection CutterOf(Circle circle, bool inverse) => this;
+
     // the bijections that a module is made of, not those that these are made of
     private static IEnumerable<Bijection> Parts(nn.Module module) =>
         module.children().SelectMany(child => child is Bijection part ? [part] : Parts(child));

@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>
-/// An invertible map with a known log-determinant. <see cref="Forward"/> maps data x to latent z, as f: X → Z in the
-/// Real NVP paper; <see cref="Inverse"/> maps z back to x.
+/// An invertible map with a known log-determinant. <see cref="Forward(Tensor, Tensor)"/> maps data x to latent z, as f: X → Z in the
+/// Real NVP paper; <see cref="Inverse(Tensor, Tensor)"/> maps z back to x.
 /// </summary>
 /// <remarks>
 /// <para>Both methods return log|det J| of the map that they applied, one number an example, so the log-determinant of
@@ -44,7 +44,21 @@ public abstract partial class Bijection : nn.Module, IDescribed
     public (Tensor Value, Tensor LogDet) Forward(Tensor x, Tensor? context = null)
     {
         CheckArguments(x, nameof(x), InputShape, context, nameof(Forward), ConvertsDtype);
-        return Apply(x, context, inverse: false);
+        return Apply(x, Pass.Here(context), inverse: false);
+    }
+
+    /// <summary>Maps data x to latent z within the pass of another layer, which
+    /// calls it: its generator, and who looks on, are this one's too.</summary>
+    /// <remarks>A layer that is made of others says it as a <see cref="Composite"/>,
+    /// whose layers are trained reversibly one by one.</remarks>
+    /// <param name="x">As of <see cref="Forward(Tensor, Tensor)"/>.</param>
+    /// <param name="pass">The pass that the calling layer was given.</param>
+    /// <inheritdoc cref="Forward(Tensor, Tensor)" path="/returns"/>
+    /// <inheritdoc cref="Forward(Tensor, Tensor)" path="/exception"/>
+    public (Tensor Value, Tensor LogDet) Forward(Tensor x, Pass pass)
+    {
+        CheckArguments(x, nameof(x), InputShape, pass.Context, nameof(Forward), ConvertsDtype);
+        return Apply(x, pass, inverse: false);
     }
 
     /// <summary>Maps latent z back to data x.</summary>
@@ -55,7 +69,18 @@ public abstract partial class Bijection : nn.Module, IDescribed
     public (Tensor Value, Tensor LogDet) Inverse(Tensor z, Tensor? context = null)
     {
         CheckArguments(z, nameof(z), InputShape is { } s ? OutputShapeOf(s) : (EventShape?)null, context, nameof(Inverse));
-        return Apply(z, context, inverse: true);
+        return Apply(z, Pass.Here(context), inverse: true);
+    }
+
+    /// <summary>Maps latent z back to data x within the pass of another layer, which calls it.</summary>
+    /// <param name="z">As of <see cref="Inverse(Tensor, Tensor)"/>.</param>
+    /// <param name="pass">The pass that the calling layer was given.</param>
+    /// <inheritdoc cref="Inverse(Tensor, Tensor)" path="/returns"/>
+    /// <inheritdoc cref="Inverse(Tensor, Tensor)" path="/exception"/>
+    public (Tensor Value, Tensor LogDet) Inverse(Tensor z, Pass pass)
+    {
+        CheckArguments(z, nameof(z), InputShape is { } s ? OutputShapeOf(s) : (EventShape?)null, pass.Context, nameof(Inverse));
+        return Apply(z, pass, inverse: true);
     }
 
     /// <summary>The map x → z and its log|det| of shape (N), or null if it is 0

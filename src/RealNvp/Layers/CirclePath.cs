@@ -25,25 +25,28 @@ internal sealed class CirclePath
         foreach (var circle in entering)
         {
             if (circles.Exists(c => c.Circle == circle)) continue;
-            IReadOnlyList<Circle> at = [circle];
+            var owner = layer.OwnerOf(inverse ? layer.CirclesThrough([circle], inverse: true).FirstOrDefault(circle) : circle);
+            var at = circle;
             for (var i = passed.Count - 1; i >= 0; i--)
             {
-                at = passed[i].Layer.CirclesThrough(at, !passed[i].Inverse);
-                if (at.Count == 0) throw Cut(passed[i].Layer, circle, layer, "after it");
+                var before = passed[i].Layer.CirclesThrough([at], !passed[i].Inverse);
+                if (before.Count == 0) throw Cut(passed[i].Layer.CutterOf(at, !passed[i].Inverse), circle, owner, "after it");
+                at = before[0];
             }
-            circles.Add((circle, layer));
+            circles.Add((circle, owner));
         }
         for (var i = 0; i < circles.Count; i++)
         {
             var (circle, from) = circles[i];
             var through = layer.CirclesThrough([circle], inverse);
-            if (through.Count == 0) throw Cut(layer, circle, from, "before it");
+            if (through.Count == 0) throw Cut(layer.CutterOf(circle, inverse), circle, from, "before it");
             circles[i] = (through[0], from);
         }
         passed.Add((layer, inverse));
     }
 
-    private static ArgumentException Cut(Bijection cutting, Circle circle, Bijection owner, string where) => new(
+    /// <summary>What is said of a layer that cuts a circle of another one.</summary>
+    public static ArgumentException Cut(Bijection cutting, Circle circle, Bijection owner, string where) => new(
         $"{cutting.GetName()} cuts a circle: {circle}, which {owner.GetName()} {where} takes onto itself, is a number of the line to " +
             $"it, so the density would jump where the circle is cut. Let networks see its cos and sin ({nameof(CircularInput)}), "
         + $"apply the layer to the other features ({nameof(SubsetLayer)}), or override {nameof(Bijection.CirclesThrough)} in a layer of " +

@@ -89,12 +89,20 @@ public abstract partial class Composite : Bijection, IDescribed
 
     internal override void FollowCircles(CirclePath path, bool inverse)
     {
-        // a rearrangement moves circles to other places, which the path does not follow
-        if (Plan.Rearranges) base.FollowCircles(path, inverse);
+        // a rearrangement moves circles to other places, which the path does not follow: the plan does
+        if (Plan.Rearranges)
+        {
+            Plan.CheckCircles();
+            base.FollowCircles(path, inverse);
+        }
         else
             foreach (var group in Plan.InOrder(inverse))
                 foreach (var layer in group.InOrder(inverse)) layer.FollowCircles(path, group.IsInverse != inverse);
     }
+
+    internal override Bijection OwnerOf(Circle circle) => Plan.OwnerOf(circle) ?? this;
+
+    internal override Bijection CutterOf(Circle circle, bool inverse) => Plan.CutterOf(circle, inverse) ?? this;
 
     /// <inheritdoc/>
     protected internal override void CheckData(Tensor x, string owner)

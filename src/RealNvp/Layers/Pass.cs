@@ -8,7 +8,7 @@ namespace RealNvp;
 /// <remarks>
 /// A layer gets it as an argument of <see cref="Bijection.ForwardCore"/> and <see cref="Bijection.InverseCore"/>.
 /// It is two references wide: pass it on by value, and keep it no longer than the call. Layers that are run within
-/// a call, by <see cref="Composite"/> or by <see cref="Bijection.Forward"/>, belong to the same pass, so that a
+/// a call, by <see cref="Composite"/> or by <see cref="Bijection.Forward(Tensor, Tensor)"/>, belong to the same pass, so that a
 /// seed, the search for a layer at fault and <see cref="Flow.ReversibleTraining"/> reach them.
 /// </remarks>
 public readonly struct Pass

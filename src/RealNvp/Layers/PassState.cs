@@ -36,6 +36,12 @@ internal sealed record PassState
     /// <summary>Where layers say how far off their log-determinants are; null if nobody asks.</summary>
     public LogDetErrors? Errors { get; private init; }
 
+    /// <summary>Where continuous layers say what their paths cost; null if nobody asks.</summary>
+    public PathCost? Cost { get; private init; }
+
+    /// <summary>What the tolerances of solvers are multiplied by.</summary>
+    public double ToleranceFactor { get; private init; } = 1;
+
     /// <summary>Called before each layer runs, with its input and the direction.</summary>
     public Action<Bijection, Tensor, bool>? Arrival { get; private init; }
 
@@ -74,6 +80,12 @@ internal sealed record PassState
 
     /// <summary>Asks layers how far off their log-determinants are, until disposed.</summary>
     public static Scope AskErrors(LogDetErrors errors) => Enter((current ?? nothing) with { Errors = errors });
+
+    /// <summary>Asks continuous layers what their paths cost, until disposed.</summary>
+    public static Scope AskCost(PathCost cost) => Enter((current ?? nothing) with { Cost = cost });
+
+    /// <summary>Lets solvers work with a part of their tolerances until disposed.</summary>
+    public static Scope Tighten(double factor) => Enter((current ?? nothing) with { ToleranceFactor = factor });
 
     private static Scope Enter(PassState state, Generator? own = null)
     {

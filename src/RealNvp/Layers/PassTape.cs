@@ -16,6 +16,9 @@ internal abstract class PassTape
     /// it. False, and nothing to close, within another layer and in a backward pass.</summary>
     public abstract bool Begin(Bijection layer, Bijection? before, Tensor input, bool inverse);
 
+    /// <summary>Takes the frame back that was opened last, as if it had never been: nothing ran in it.</summary>
+    public abstract void Cancel();
+
     /// <summary>Closes the open frame.</summary>
     public abstract void End();
 

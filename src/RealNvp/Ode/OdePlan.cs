@@ -47,5 +47,24 @@ internal sealed class OdePlan
     /// <summary>Whether the slope at the end of a step is kept for the next.</summary>
     public bool CarriesSlope => Tableau.EndsAtNext || IsDense;
 
+    /// <summary>The same from one of the times to the next.</summary>
+    public OdePlan Part(int i, ScalarType dtype)
+    {
+        // steps of one size: as many as fall into this part
+        var share = Math.Abs((Times[i] - Times[i - 1]) / (Control.End - Control.Start));
+        var options = Options with { Steps = Math.Max(1, (int)Math.Ceiling((Options.Steps * share) - 1e-9)) };
+        return new(options, [Times[i - 1], Times[i]], Control.Weights.Length, dtype);
+    }
+
+    /// <summary>How gradients get through the solve of a system.</summary>
+    public OdeGradient GradientOf(OdeSystem system) => Options.Gradient switch
+    {
+        OdeGradient.Automatic => system.Parameters is null ? OdeGradient.Graph : OdeGradient.Checkpointed,
+        var chosen when chosen != OdeGradient.Graph && system.Parameters is null => throw new ArgumentException(
+            $"{nameof(OdeOptions)}.{nameof(OdeOptions.Gradient)} is {chosen}, which needs to know what f depends on. Give parameters " +
+            $"(an empty list, if there are none), or a module; or use {nameof(OdeGradient)}.{nameof(OdeGradient.Graph)}."),
+        var chosen => chosen,
+    };
+
     public double FixedStep => (Control.End - Control.Start) / Options.Steps;
 }

@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using static TorchSharp.torch;
 
 namespace RealNvp.Ode;
@@ -9,9 +10,69 @@ internal static class OdeRun
     public static (Tensor Value, OdeStatistics Statistics) Solve(OdeSystem system, Tensor start, IReadOnlyList<Tensor> given, OdePlan plan,
         bool all)
     {
+        if (Differentiates(system, start, given, plan))
+            return all ? AtTimes(system, start, given, plan) : WithGradient(system, start, given, plan);
         var loop = new OdeLoop(plan, new OdeStepper(system, plan, start.device));
         var value = loop.Run(start, given);
         if (all && !plan.IsDense) value = stack([start, value]);
         return (value, loop.Statistics);
+    }
+
+    /// <summary>Throws if gradients of the gradients are asked for.</summary>
+    public static void RefuseSecondDerivatives()
+    {
+        if (is_grad_enabled())
+            throw new NotSupportedException(
+                $"This solve gives no gradients of gradients. Use {nameof(OdeGradient)}.{nameof(OdeGradient.Graph)} for this loss.");
+    }
+
+    private static bool Differentiates(OdeSystem system, Tensor start, IReadOnlyList<Tensor> given, OdePlan plan)
+    {
+        if (!is_grad_enabled() || start.shape[0] == 0 || plan.Control.Start == plan.Control.End) return false;
+        if (start.requires_grad || given.Any(g => g.requires_grad)) return true;
+        if (system.Parameters is { } parameters) return parameters.Any(p => p.requires_grad);
+        // nobody said what f depends on: its graph does
+        using var scope = NewDisposeScope();
+        using var time = Scalars.New(plan.Control.Start);
+        return system.Evaluate(full(start.shape[0], time, start.dtype, start.device), start, given).requires_grad;
+    }
+
+    // steps end at the times, so that each part has a gradient of its own
+    private static (Tensor, OdeStatistics) AtTimes(OdeSystem system, Tensor start, IReadOnlyList<Tensor> given, OdePlan plan)
+    {
+        List<Tensor> values = [start];
+        var n = (int)start.shape[0];
+        var (evaluations, accepted, rejected) = (0L, new long[n], new long[n]);
+        for (var i = 1; i < plan.Times.Count; i++)
+        {
+            var (value, statistics) = WithGradient(system, values[^1], given, plan.Part(i, start.dtype));
+            values.Add(value);
+            evaluations += statistics.Evaluations;
+            for (var row = 0; row < n; row++)
+            {
+                accepted[row] += statistics.Accepted[row];
+                rejected[row] += statistics.Rejected[row];
+            }
+        }
+        return (stack(values), new(evaluations, accepted, rejected));
+    }
+
+    private static (Tensor, OdeStatistics) WithGradient(OdeSystem system, Tensor start, IReadOnlyList<Tensor> given, OdePlan plan)
+    {
+        if (plan.GradientOf(system) == OdeGradient.Graph) return Graph(system, start, given, plan);
+        var job = new OdeJob(system, plan, given.Count);
+        var value = OdeFunction.Apply([start, .. given, .. system.Parameters!, job])[0];
+        return (value, job.Statistics!);
+    }
+
+    private static (Tensor, OdeStatistics) Graph(OdeSystem system, Tensor start, IReadOnlyList<Tensor> given, OdePlan plan)
+    {
+        using var scope = NewDisposeScope();
+        var tape = new OdeTape(0, scope);
+        var loop = new OdeLoop(plan, new OdeStepper(system, plan, start.device)) { Observer = (before, _, taken) => tape.Add(before,
+            taken) };
+        loop.Run(start, given);
+        var value = new OdeReplay(system, plan.Tableau).All(new OdeRecord([.. tape.Tensors], tape.Count, tape.StatesAt), start, given);
+        return (ReferenceEquals(value, start) ? start.alias() : scope.MoveToOuter(value), loop.Statistics);
     }
 }

@@ -18,7 +18,7 @@ internal sealed class LayerTape(int? interval) : PassTape
     private DisposeScope? home;
     private Mode mode;
     private TapeFrame? open;
-    private int next;
+    private int next, begun;
 
     internal enum Mode { Recording, Storing, Replaying }
 
@@ -76,8 +76,10 @@ internal sealed class LayerTape(int? interval) : PassTape
         }
         open = new TapeFrame(layer, before);
         frames.Add(open);
-        if (layer.KeepsInput(inverse) || (interval is { } k && frames.Count % k == 0)) open.Input = Add(input.detach());
-        open.State = [.. State(layer).Select(b => Add(b.clone()))];
+        begun = tensors.Count;
+        if (layer.KeepsInput(inverse) || (before?.KeepsInput(inverse) ?? false) || (interval is { } k && frames.Count % k == 0))
+            open.Input = Add(input.detach());
+        open.State = [.. State(open).Select(b => Add(b.clone()))];
         return true;
     }
 
@@ -86,6 +88,19 @@ internal sealed class LayerTape(int? interval) : PassTape
 
     /// <inheritdoc/>
     public override void End() => open = null;
+
+    /// <inheritdoc/>
+    public override void Cancel()
+    {
+        if (mode == Mode.Storing) frames[--next].Rebuilt = null;
+        else
+        {
+            frames.RemoveAt(frames.Count - 1);
+            foreach (var tensor in tensors.Skip(begun)) tensor.Dispose();
+            tensors.RemoveRange(begun, tensors.Count - begun);
+        }
+        open = null;
+    }
 
     /// <summary>Opens the frames backwards, from the last layer of the run to the first.</summary>
     /// <returns>The input of the layer if it is known, and whether that was kept since the pass.</returns>
@@ -123,7 +138,7 @@ internal sealed class LayerTape(int? interval) : PassTape
     {
         if (open is not { State.Length: > 0 } frame) return null;
         using var _ = no_grad();
-        var live = State(frame.Layer).ToArray();
+        var live = State(frame).ToArray();
         var now = live.Select(b => b.clone()).ToArray();
         for (var i = 0; i < live.Length; i++) live[i].copy_(tensors[frame.State[i]]);
         return new StateScope(live, now);
@@ -142,6 +157,9 @@ internal sealed class LayerTape(int? interval) : PassTape
     }
 
     // the library's own modules keep nothing that a pass changes, or write it on the tape themselves
+    private static IEnumerable<Tensor> State(TapeFrame frame) =>
+        frame.Before is { } before ? State(before).Concat(State(frame.Layer)) : State(frame.Layer);
+
     private static IEnumerable<Tensor> State(Bijection layer) => stateful
         .GetValue(layer, static l => [.. l.modules().Append(l).Where(m => m.GetType().Assembly != typeof(LayerTape).Assembly
             && m.named_buffers(recurse: false).Any())])

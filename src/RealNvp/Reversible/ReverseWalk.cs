@@ -64,7 +64,7 @@ internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor log
     /// <inheritdoc/>
     public override IDisposable? Restore() => run.Tape.Restore();
 
-    private protected override void Backward(Bijection[] layers, Tensor value, Tensor gradient, Tensor? logDet, Tensor[] leaves)
+    private protected override void BackwardThrough(Bijection[] layers, Tensor value, Tensor gradient, Tensor? logDet, Tensor[] leaves)
     {
         var (roots, gradients) = (new List<Tensor>(2), new List<Tensor>(2));
         if (value.requires_grad)
@@ -147,7 +147,7 @@ internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor log
         // until the graph is used: it may hold the state of networks
         using var state = Restore();
         var (value, logDet) = LayerSequence.Run(layers, leaf, Pass.Here(context), inverse);
-        Backward(layers, value, gradient, logDet, [leaf]);
+        BackwardThrough(layers, value, gradient, logDet, [leaf]);
         return (value.detach(), leaf.grad ?? zeros_like(leaf, requires_grad: false));
     }
 }

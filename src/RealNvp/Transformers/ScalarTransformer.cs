@@ -106,7 +106,7 @@ public abstract class ScalarTransformer : nn.Module, IDescribed
         return (scope.MoveToOuter(value), scope.MoveToOuter(logDerivative));
     }
 
-    /// <summary>Checks the arguments of <see cref="Forward"/> and <see cref="Inverse"/>:
+    /// <summary>Checks the arguments of <see cref="Forward(Tensor, Tensor)"/> and <see cref="Inverse(Tensor, Tensor)"/>:
     /// shapes, dtypes, devices, and P parameters for each channel or feature.</summary>
     private protected void CheckParameters(Tensor? input, string parameter, Tensor? parameters) =>
         Internal.Check.Elements(input, parameter, parameters, ParametersPerElement, GetName());

@@ -124,6 +124,39 @@ public class CircleTests
     }
 
     [Fact]
+    public void Behind_a_rearrangement_the_part_that_cuts_a_circle_and_the_part_that_has_it_are_named()
+    {
+        static CouplingLayer Turning(Mask mask) => new([2], mask, new SplineTransformer(4, Math.PI, SplineTails.Circular),
+            size => new CircularInput(size, [0, 1], inner => new Mlp(inner.Inputs, inner.Outputs, 8)));
+        static Density Box() =>
+            new ProductDensity([4], ([0, 1], new UniformBox([2], -Math.PI, Math.PI)), ([2, 3], new StandardNormal([2])));
+        static SubsetLayer On(FeatureSet features, Bijection bijection) => new([4], features, bijection);
+        static Chain Turns() => new(Turning(Mask.FirstHalf(2)), Turning(!Mask.FirstHalf(2)));
+
+        using (new Flow([4], new Chain(On([0, 1], Turns()), On([2, 3], new DiagonalScaling([2]))), Box())) { }
+        // the cut lies outside of the composite that has the circle, and inside of another one
+        Refused(() => new Flow([4],
+            new Chain(On([0, 1], Turns()), On([1, 2], new Chain(new CircularShift([2], [0]), new DiagonalScaling([2])))), Box()),
+            "DiagonalScaling cuts a circle: feature 0*CircularShift before it*");
+        Refused(() => new Flow([4],
+            new Chain(On([0, 1], Turns()), On([1, 2], new Chain(Permutation.Reversal([2]), new DiagonalScaling([2])))), Box()),
+            "DiagonalScaling cuts a circle: feature 1*CouplingLayer before it*");
+        Refused(() => new Flow([4], new Chain(On([1, 2], new Chain(new DiagonalScaling([2]))), On([0, 1], Turns())), Box()),
+            "DiagonalScaling cuts a circle: feature 1*CouplingLayer after it*");
+        Refused(() => new Flow([4], new Chain(On([0, 1], Turns()), On([0, 2], new Inverted(new Chain(new DiagonalScaling([2]))))), Box()),
+            "DiagonalScaling cuts a circle: feature 0*CouplingLayer before it*");
+        // and inside of the composite itself
+        Refused(() => new Flow([4], On([0, 1], new Chain(new CircularShift([2]), new DiagonalScaling([2])))),
+            "DiagonalScaling cuts a circle: feature 0*CircularShift before it*");
+        Refused(() => new Flow([4], On([0, 3], On2(new Chain(Turning(Mask.FirstHalf(2)), new Chain(new DiagonalScaling([2])))))),
+            "DiagonalScaling cuts a circle: *CouplingLayer before it*");
+        // a density that is not on it names the part that has it
+        Refused(() => new Flow([4], On([0, 3], Turns())), "StandardNormal is not on a circle, but CouplingLayer takes feature *");
+
+        static SubsetLayer On2(Bijection bijection) => new([2], [0, 1], bijection);
+    }
+
+    [Fact]
     public void Parts_features_and_options_that_do_not_fit_are_named()
     {
         Refused(() => new ProductDensity([3], ([0, 1], new StandardNormal([2]))),

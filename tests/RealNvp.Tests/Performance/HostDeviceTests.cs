@@ -24,6 +24,7 @@ public partial class HostDeviceTests
             "on the CPU, power iteration goes on until it has arrived; on a device it takes a fixed number of steps",
         ["Operations/Elementwise/Mixture/MixtureMap.cs"] = "a root is searched until it is found",
         ["Operations/Elementwise/Mixture/MixtureReference.cs"] = "a root is searched until it is found",
+        ["Ode/OdeTape.cs"] = "on the CPU, only the examples that took a step are written down",
         ["Ode/OdeLoop.cs"] = "asks now and then which examples are done, and leaves them out",
         ["Densities/ResampledNormal.cs"] = "the normalizer is estimated when it is asked for",
     };
@@ -83,6 +84,7 @@ public partial class HostDeviceTests
         ["ScaledLinear.cs"] = "compares with the kernel on the CPU",
         ["OrderCheck.cs"] = "a network of a user's is tried when the layer is built",
         ["ExampleWeights.cs"] = "weights of examples are looked at before training, and those of a data loader with each batch",
+        ["OdeTape.cs"] = "on the CPU, only the examples that took a step are written down",
         ["ReversibleRun.cs"] = "compares the states of the CPU's generators",
     };
 

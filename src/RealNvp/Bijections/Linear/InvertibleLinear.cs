@@ -102,7 +102,7 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws, 
         Fused(null, z, inverse: true) ?? (LuMath.Apply(InverseMatrix().to(z.dtype), z), LogDet(z)?.neg());
 
     // a scale and a shift of each channel go into the matrix
-    (Tensor Value, Tensor? LogDet)? IJoinsLayer.RunJoined(Bijection before, Tensor input, bool inverse) =>
+    (Tensor Value, Tensor? LogDet)? IJoinsLayer.RunJoined(Bijection before, Tensor input, Pass pass, bool inverse) =>
         before is ActNorm { WantsBatch: false } norm ? Fused(norm, input, inverse) : null;
 
     private (Tensor Value, Tensor? LogDet)? Fused(ActNorm? before, Tensor input, bool inverse) =>

@@ -36,6 +36,10 @@ internal sealed class OdeStepReference
         return sum is null ? state.clone() : state.add(sum.mul(step.to(state.dtype).unsqueeze(1)), Scalars.One);
     }
 
+    /// <summary>h Σ bⱼ kⱼ, (n, M).</summary>
+    public static Tensor Increment(Tensor step, IReadOnlyList<Tensor> slopes, ReadOnlySpan<double> weights) =>
+        Sum(slopes, weights)!.mul(step.to(slopes[0].dtype).unsqueeze(1));
+
     /// <summary>t + c h (n) in the dtype of the state.</summary>
     public static Tensor At(OdeRows rows, double node) => rows.Time.add(rows.Step, Scalars.Of(node)).to(rows.State.dtype);
 

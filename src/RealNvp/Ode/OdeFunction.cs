@@ -1,0 +1,64 @@
+using RealNvp.Operations;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Ode;
+
+/// <summary>What a solve in the graph is given, beside its tensors.</summary>
+internal sealed class OdeJob(OdeSystem system, OdePlan plan, int given)
+{
+    public OdeSystem System => system;
+
+    public OdePlan Plan => plan;
+
+    /// <summary>The number of tensors with something for each example.</summary>
+    public int Given => given;
+
+    public OdeStatistics? Statistics { get; set; }
+
+    public int Steps { get; set; }
+
+    public IReadOnlyList<int> StatesAt { get; set; } = [];
+}
+
+/// <summary>A solve in the graph, whose gradient goes back through the steps that
+/// were taken: state, contexts and parameters → the state at the end.</summary>
+internal sealed class OdeFunction : KernelFunction<OdeFunction>
+{
+    private const string JobKey = "job";
+
+    /// <summary>Arguments: the start, what each example has of its own, the parameters, the <see cref="OdeJob"/>.</summary>
+    protected override List<Tensor> Compute(autograd.AutogradContext context, object[] arguments)
+    {
+        var job = (OdeJob)arguments[^1];
+        context.save_data(JobKey, job);
+        var tensors = arguments[..^1].Cast<Tensor>().ToArray();
+        using var scope = NewDisposeScope();
+        var tape = new OdeTape(job.Plan.Options.MemoryBudget, scope);
+        var loop = new OdeLoop(job.Plan, new OdeStepper(job.System, job.Plan, tensors[0].device))
+        {
+            Observer = (before, _, taken) => tape.Add(before, taken),
+        };
+        var value = loop.Run(tensors[0], tensors[1..(1 + job.Given)]);
+        (job.Statistics, job.Steps, job.StatesAt) = (loop.Statistics, tape.Count, tape.StatesAt);
+        List<Tensor> kept = [.. tensors, .. tape.Tensors];
+        context.save_for_backward(kept);
+        foreach (var tensor in kept.Skip(tensors.Length)) scope.MoveToOuter(tensor);
+        return [scope.MoveToOuter(value)];
+    }
+
+    /// <inheritdoc/>
+    protected override List<Tensor?> Differentiate(autograd.AutogradContext context, List<Tensor> gradients)
+    {
+        var job = (OdeJob)context.get_data(JobKey);
+        OdeRun.RefuseSecondDerivatives();
+        var saved = context.get_saved_variables();
+        var count = saved.Count - (3 * job.Steps) - (2 * job.StatesAt.Count);
+        var record = new OdeRecord([.. saved.Skip(count)], job.Steps, job.StatesAt);
+        var given = saved.Skip(1).Take(job.Given).ToArray();
+        var parameters = saved.Skip(1 + job.Given).Take(count - 1 - job.Given).ToArray();
+        using var found = new OdeGradients(gradients[0], given, parameters);
+        new OdeBackward(new OdeReplay(job.System, job.Plan.Tableau), record, given, found).Run();
+        return [found.State, .. found.Given, .. OdeGradients.OfParameters(parameters), null];
+    }
+}
