@@ -69,7 +69,7 @@ display(flow.Summary());
 
 var options = TrainingOptions.For(flow.Options) with
 {
-    Epochs = small ? 1 : 30,
+    Epochs = small ? 1 : 14,
     LearningRate = 2e-3,
     Schedule = new CosineSchedule { WarmUpSteps = small ? 0 : 20 },
     Patience = 4,
@@ -114,8 +114,8 @@ var (x, digits) = (test[..10], testContext[..10]);
 var z = flow.Encode(x, digits, seed: 1);
 var parts = flow.SplitLatent(z);
 parts[0] = zeros_like(parts[0]);
-var all = new[] { x.to(float32), flow.Decode(z, digits), flow.Decode(flow.JoinLatent(parts), digits) };
-display(new ImageGrid(cat(all), look with { RowTitles = new[] { "data", "all latents", "coarse ones" } }));
+var (same, coarse) = (flow.Decode(z, digits), flow.Decode(flow.JoinLatent(parts), digits));
+display(new ImageGrid(cat(new[] { x.to(float32), same, coarse }), look with { RowTitles = new[] { "data", "all latents", "coarse ones" } }));
 
 // ## Between images
 //

@@ -30,8 +30,10 @@ var small = Environment.GetEnvironmentVariable("REALNVP_NOTEBOOK_SMALL") == "1";
 // The sinh-arcsinh transform (Jones and Pewsey, 2009, [doi 10.1093/biomet/asp053](https://doi.org/10.1093/biomet/asp053)) makes
 // skewed data with long tails look normal:
 //
-// $$z = \sinh(\delta\,\operatorname{asinh}(x) - \varepsilon), \qquad \log\frac{dz}{dx} = \log\delta +
-// \log\cosh(\delta\,\operatorname{asinh}(x) - \varepsilon) - \log\cosh(\operatorname{asinh}(x))$$
+// ```
+// z = sinh(δ asinh(x) − ε)
+// log dz/dx = log δ + log cosh(δ asinh(x) − ε) − log cosh(asinh(x))
+// ```
 //
 // Both parameters are trained, one of each for a feature. δ is kept between 1/e and e, so that no number overflows, and log cosh is
 // computed without ever computing cosh. `RegisterComponents` comes last in the constructor.
@@ -92,12 +94,9 @@ display(with);
 display(with.Evaluate(test));
 display(without.Evaluate(test));
 
-Picture Panels(Flow flow, string title) => new DensityPanels(
-    test, p => flow.LogProb(p), flow.Sample(test.shape[0], seed: 1),
-    options: new DensityPanelsOptions { Title = title, Box = new PlotBox(-1, 9, -6, 6) });
-
-display(Panels(with, "with the layer"));
-display(Panels(without, "without it"));
+display(new DensityPanels(
+    test, p => with.LogProb(p), with.Sample(test.shape[0], seed: 1),
+    options: new DensityPanelsOptions { Box = new PlotBox(-1, 9, -6, 6) }));
 
 // What a layer can say of itself, and layers that are made of other layers: [write your own
 // layer](../../docs/write-your-own-layer.md). Next: [continuous flows](6-continuous.ipynb).

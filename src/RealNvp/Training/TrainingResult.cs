@@ -50,8 +50,8 @@ public sealed record TrainingResult : IHtml
     public string ToHtml()
     {
         var culture = CultureInfo.InvariantCulture;
-        var bits = History.Any(h => h.BitsPerDim is not null);
-        string[] likelihood = bits ? ["bits/dim"] : [];
+        var (bits, validated) = (History.Any(h => h.BitsPerDim is not null), History.Any(h => h.ValidationLoss is not null));
+        string[] losses = validated ? ["training loss", "validation loss"] : ["loss"], likelihood = bits ? ["bits/dim"] : [];
         return HtmlTable.Columns(Sentence, ["epoch", "steps", "training loss", "validation loss", .. likelihood, "seconds"],
             Shown().Select(Row), Warnings);
 
