@@ -78,7 +78,8 @@ public class PictureFormatTests
         svg.Descendants().Attributes().Where(a => a.Name.LocalName is "href" or "src").Select(a => a.Value)
             .Where(v => !v.StartsWith("data:", StringComparison.Ordinal) && !v.StartsWith('#')).Should().BeEmpty("nothing is outside");
         svg.Descendants().Where(e => e.Name.LocalName == "rect").Should()
-            .OnlyContain(e => e.Attribute("fill") != null || e.Parent!.Name.LocalName == "clipPath", "a rectangle without a colour is black");
+            .OnlyContain(e => e.Attribute("fill") != null
+                || e.Parent!.Name.LocalName == "clipPath", "a rectangle without a colour is black");
     }
 
     [Theory]
