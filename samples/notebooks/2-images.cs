@@ -69,7 +69,7 @@ display(flow.Summary());
 
 var options = TrainingOptions.For(flow.Options) with
 {
-    Epochs = small ? 1 : 14,
+    Epochs = small ? 1 : 24,
     LearningRate = 2e-3,
     Schedule = new CosineSchedule { WarmUpSteps = small ? 0 : 20 },
     Patience = 4,
@@ -115,7 +115,8 @@ var z = flow.Encode(x, digits, seed: 1);
 var parts = flow.SplitLatent(z);
 parts[0] = zeros_like(parts[0]);
 var (same, coarse) = (flow.Decode(z, digits), flow.Decode(flow.JoinLatent(parts), digits));
-display(new ImageGrid(cat(new[] { x.to(float32), same, coarse }), look with { RowTitles = new[] { "data", "all latents", "coarse ones" } }));
+var titles = new[] { "data", "all latents", "coarse ones" };
+display(new ImageGrid(cat(new[] { x.to(float32), same, coarse }), look with { RowTitles = titles }));
 
 // ## Between images
 //
@@ -132,7 +133,7 @@ static class Shown
 {
     static int pictures;
 
-    public static void display(object value)
+    public static void display(object? value)
     {
         if (value is Picture picture)
         {

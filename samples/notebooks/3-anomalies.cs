@@ -26,8 +26,8 @@ var small = Environment.GetEnvironmentVariable("REALNVP_NOTEBOOK_SMALL") == "1";
 
 // ## Data
 //
-// Three speakers are normal. The last column is 1 for 50 rows of a fourth one. The flow learns from 1,000 normal rows alone; the
-// other normal rows and all anomalies are for the test.
+// Three speakers are normal. The last column is 1 for 50 rows of a fourth one. The flow learns from 1,000 normal rows alone. A
+// hundred more set the threshold; the other normal rows and all anomalies are for the test.
 
 // a file of samples/data, which is in this folder or in one above it
 string Data(string name)
@@ -49,9 +49,9 @@ var normal = table.Where(r => r[12] == 0).Select(r => r[..12]).ToArray();
 random.Shuffle(normal);
 var anomalies = table.Where(r => r[12] == 1).Select(r => r[..12]).ToArray();
 var training = normal[..(small ? 80 : 1000)];
-var test = normal[1000..].Concat(anomalies).ToArray();
+var (calibration, test) = (normal[1000..1100], normal[1100..].Concat(anomalies).ToArray());
 var isAnomaly = test.Select((_, row) => row >= test.Length - anomalies.Length).ToArray();
-display($"{training.Length} rows to learn from, {test.Length} for the test, {anomalies.Length} of them anomalies");
+display($"{training.Length} rows to learn from, {test.Length} to test, {anomalies.Length} of them anomalies");
 
 // ## A density in one line
 //
@@ -70,16 +70,16 @@ display(model.Report);
 
 // ## Scores
 //
-// The score of a row is −log p(row): the higher, the stranger. The threshold is the score that one normal row in a hundred of the
-// training passes.
+// The score of a row is −log p(row): the higher, the stranger. The threshold is what five of the hundred normal rows pass that the
+// training has not seen.
 
 double[] Scores(double[][] rows) => model.LogProb(rows).Select(p => -p).ToArray();
 
 var scores = Scores(test);
-var threshold = Scores(training).Order().ElementAt(training.Length * 99 / 100);
+var threshold = Scores(calibration).Order().ElementAt(95);
 var found = scores.Where((s, row) => isAnomaly[row] && s > threshold).Count();
-var falseAlarms = scores.Where((s, row) => !isAnomaly[row] && s > threshold).Count();
-display($"{found} of {anomalies.Length} anomalies found, {falseAlarms} of {test.Length - anomalies.Length} normal rows too");
+var alarms = scores.Where((s, row) => !isAnomaly[row] && s > threshold).Count();
+display($"found: {found} of {anomalies.Length} anomalies, and {alarms} of {test.Length - anomalies.Length} normal rows");
 
 display(new ScoreHistogram(
     scores.Where((_, row) => !isAnomaly[row]).ToArray(),
@@ -172,8 +172,8 @@ var falls = Scores(usual).Select(s => Scores([strangest])[0] - s).ToArray();
 display(string.Join("; ", Enumerable.Range(0, 12).OrderByDescending(c => falls[c]).Take(3)
     .Select(c => $"{columns[c]} = {strangest[c]:F2} (usual {medians[c]:F2}): {falls[c]:F1} nats")));
 
-// The table came with this order of methods: no setting was tried on the anomalies. On another table another method may win; a
-// Gaussian is hard to beat with few rows.
+// No setting was chosen by looking at the anomalies. On another table another method may win: with few rows a Gaussian is hard to
+// beat.
 //
 // Next: [a posterior and a conditional density](4-posterior.ipynb).
 
@@ -182,7 +182,7 @@ static class Shown
 {
     static int pictures;
 
-    public static void display(object value)
+    public static void display(object? value)
     {
         if (value is Picture picture)
         {

@@ -65,11 +65,11 @@ var options = new TrainingOptions
     Seed = 1,
 };
 var objective = Objective.ReverseKl(LogPosterior, samples: small ? 16 : 256);
-var result = new Trainer(flow, objective, options).Fit(TrainingData.None(stepsPerEpoch: small ? 2 : 50));
-display(result);
+var none = TrainingData.None(stepsPerEpoch: small ? 2 : 50);
+display(new Trainer(flow, objective, options).Fit(none));
 
 // *Importance sampling* says how good it is: each sample gets a weight, posterior over flow. If the flow were the posterior, all
-// weights were equal and every sample would count fully. log Z is the evidence, up to the same number as above.
+// weights were equal and every sample would count fully. Z is the evidence, up to the same number as above.
 
 display(ImportanceSampling.Estimate(flow, LogPosterior, samples: small ? 500 : 20_000, seed: 2));
 
@@ -154,7 +154,7 @@ static class Shown
 {
     static int pictures;
 
-    public static void display(object value)
+    public static void display(object? value)
     {
         if (value is Picture picture)
         {

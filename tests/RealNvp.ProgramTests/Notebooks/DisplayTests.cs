@@ -22,6 +22,7 @@ public class DisplayTests
         ["ObjectiveTraits"] = "what an objective says to the trainer",
         ["Pass"] = "what travels through layers",
         ["PlotData"] = "numbers on their way into a picture",
+        ["ResidualLogDet"] = "a setting of a layer",
         ["SafeTensorsHeader"] = "lists of names and places in a file; FileDescription is for readers",
         ["TrainerParts"] = "what a trainer is made of",
         ["TrainingBatch"] = "tensors on their way",
