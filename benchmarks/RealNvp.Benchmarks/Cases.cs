@@ -55,7 +55,7 @@ public static class Cases
         {
             var layer = new AutoregressiveLayer(new AffineTransformer([1]),
                 new Made(43, 2, new MadeOptions { Hidden = 256, Blocks = 1, Residual = false }));
-            layers.Add(inverse ? new Inverted(layer) : layer);
+            layers.Add(inverse ? new InvertedLayer(layer) : layer);
             layers.Add(new Permutation([43], [.. Enumerable.Range(0, 43).Reverse().Select(i => (long)i)]));
         }
         return Awake(new Flow([43], new Chain([.. layers])));
@@ -74,7 +74,7 @@ public static class Cases
     /// <summary>Glow as rosinality's: 3 scales of K steps, 128 channels, on images that need no dequantization.</summary>
     private static BenchmarkCase Glow(string name, int steps) => new(name, 16, 3.8517 * steps / 8, () =>
     {
-        var flow = Awake(new GlowModel(new GlowOptions { Shape = [3, 32, 32], Levels = 0, Scales = 3, Steps = steps, Hidden = 128 }));
+        var flow = Awake(new GlowModel(new GlowOptions { Shape = [3, 32, 32], Levels = 0, Scales = 3, Layers = steps, Hidden = 128 }));
         // the first batch sets each ActNorm; it is no part of a step
         using (no_grad()) using (NewDisposeScope()) flow.NegativeLogLikelihood(rand(16, 3, 32, 32) - 0.5);
         return flow;

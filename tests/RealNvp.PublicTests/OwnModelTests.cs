@@ -125,7 +125,7 @@ public sealed record WaveOptions : ModelOptions
         {
             var mask = i % 2 == 0 ? Mask.Alternating(Shape[0]) : !Mask.Alternating(Shape[0]);
             layers.Add(new AffineCouplingLayer(Shape, mask, size => new Mlp(size.Inputs, size.Outputs, 8)));
-            layers.Add(new InvertibleLinear(Shape));
+            layers.Add(new InvertibleLinearLayer(Shape));
         }
         return new(new Chain(layers)) { BaseDensity = NewBase() };
     }

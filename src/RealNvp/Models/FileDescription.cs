@@ -14,7 +14,7 @@ public sealed class FileDescription : IHtml
         var metadata = reader.Header.Metadata;
         ModelFile.CheckFormat(metadata, reader.Name);
         FormatVersion = ModelFile.VersionOf(metadata, reader.Name);
-        Kind = metadata.GetValueOrDefault(ModelFile.KindKey, "");
+        Kind = metadata.ContainsKey(ModelFile.KindKey) ? ModelFile.KindOf(metadata) : "";
         LibraryVersion = metadata.GetValueOrDefault(ModelFile.LibraryKey);
         OptionsJson = metadata.GetValueOrDefault(ModelFile.OptionsKey);
         Info = ModelFile.InfoOf(metadata, reader.Name, null);

@@ -21,7 +21,10 @@ public abstract partial class FlowModel : Flow
     /// <summary>What you should know about a model from a file: rules for options that are
     /// newer than the file, and that it does not keep. Empty for any other model.</summary>
     /// <remarks><see cref="TrainingResult.Warnings"/> and <see cref="Evaluation.Warnings"/> repeat them.</remarks>
-    public IReadOnlyList<string> Warnings => ModelOptions.Warnings;
+    public IReadOnlyList<string> Warnings => Ignored.Count == 0 ? ModelOptions.Warnings : [.. ModelOptions.Warnings, .. Ignored];
+
+    /// <summary>What the file of the model said and nobody reads, as sentences.</summary>
+    internal IReadOnlyList<string> Ignored { get; set; } = [];
 
     internal override IReadOnlyList<string> FileWarnings => Warnings;
 
@@ -152,5 +155,5 @@ public abstract partial class FlowModel : Flow
             $"{options.GetType().Name}.{nameof(ModelOptions.Build)} returned null. Return the parts of the model.");
     }
 
-    private MultiScale? Scales => (Bijection as Chain)?.Layers.OfType<MultiScale>().FirstOrDefault();
+    private MultiScaleLayer? Scales => (Bijection as Chain)?.Layers.OfType<MultiScaleLayer>().FirstOrDefault();
 }

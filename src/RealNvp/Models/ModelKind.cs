@@ -5,7 +5,7 @@ namespace RealNvp;
 /// <summary>A class of models that files may name. Nothing else is ever built from one.</summary>
 /// <param name="Name">What a file calls it.</param>
 /// <param name="Model">The class.</param>
-/// <param name="Options">The record that describes it.</param>
+/// <param name="Options">The record that describes it, or the one that such records derive from.</param>
 /// <param name="Create">Builds one.</param>
 internal sealed record ModelKind(string Name, Type Model, Type Options, Func<ModelOptions, FlowModel> Create)
 {
@@ -19,7 +19,7 @@ internal sealed record ModelKind(string Name, Type Model, Type Options, Func<Mod
         new(nameof(MafModel), typeof(MafModel), typeof(MafOptions), o => new MafModel((MafOptions)o)),
         new(nameof(NiceModel), typeof(NiceModel), typeof(NiceOptions), o => new NiceModel((NiceOptions)o)),
         new(nameof(RealNvpModel), typeof(RealNvpModel), typeof(RealNvpOptions), o => new RealNvpModel((RealNvpOptions)o)),
-        new(nameof(SplineFlow), typeof(SplineFlow), typeof(SplineFlowOptions), o => new SplineFlow((SplineFlowOptions)o)),
+        new(nameof(SplineFlowModel), typeof(SplineFlowModel), typeof(SplineFlowOptions), o => new SplineFlowModel((SplineFlowOptions)o)),
     ];
 
     /// <summary>The names of all.</summary>
@@ -30,6 +30,7 @@ internal sealed record ModelKind(string Name, Type Model, Type Options, Func<Mod
 
     /// <summary>The class that belongs to a record.</summary>
     public static ModelKind Of(ModelOptions options) => all.FirstOrDefault(k => k.Options == options.GetType())
+        ?? all.FirstOrDefault(k => k.Options.IsAbstract && k.Options.IsInstanceOfType(options))
         ?? throw new InvalidOperationException(
             $"No model is registered for {options.GetType().Name}. Derive one from FlowModel<TModel, TOptions>, and call its Register " +
             $"once, before.");

@@ -51,7 +51,10 @@ internal static class FileJson
     /// <summary>Reads the JSON of a record as a file of a format version holds it.</summary>
     /// <param name="text">The JSON.</param>
     /// <param name="version">The format version of the file.</param>
-    /// <param name="dropped">Hears of each member that this version had and that is not read any more, if its value is not null.</param>
+    /// <param name="dropped">
+    /// Hears of each member that this version had and that is not read any more, if its value is not
+    /// null, and of members that mean nothing for this record. If it is null, those are refused.
+    /// </param>
     /// <exception cref="JsonException">It is no such record; the message names the member.</exception>
     public static T Read<T>(string text, int version, Action<string>? dropped = null) where T : class =>
         (T)Read(typeof(T), text, version, dropped);
@@ -59,10 +62,12 @@ internal static class FileJson
     /// <inheritdoc cref="Read{T}"/>
     public static object Read(Type type, string text, int version, Action<string>? dropped = null)
     {
-        var info = TypeOf(type);
-        var value = version >= FrozenMembers.Current
-            ? JsonSerializer.Deserialize(text, info)
-            : JsonSerializer.Deserialize(FrozenMembers.Complete(Parse(text), info, version, dropped), info);
+        // a list of epochs is long: it is read as it is if it can be
+        if (version >= FrozenMembers.Current && !OlderNames.Concern(type))
+            return JsonSerializer.Deserialize(text, TypeOf(type)) ?? throw new JsonException("The JSON value is null.");
+        var node = Parse(text);
+        var info = TypeOf(OlderNames.Translate(node, type, dropped));
+        var value = JsonSerializer.Deserialize(FrozenMembers.Complete(node, info, version, dropped), info);
         return value ?? throw new JsonException("The JSON value is null.");
     }
 
@@ -72,9 +77,9 @@ internal static class FileJson
     /// <param name="required">Members without which there is no such record.</param>
     public static T ReadPartial<T>(string text, params ReadOnlySpan<string> required) where T : class
     {
-        var info = TypeOf(typeof(T));
         var given = Parse(text);
-        if (given is JsonObject members && JsonSerializer.SerializeToNode(Activator.CreateInstance<T>(), info) is JsonObject defaults)
+        var info = TypeOf(OlderNames.Translate(given, typeof(T), dropped: null));
+        if (given is JsonObject members && JsonSerializer.SerializeToNode(Activator.CreateInstance(info.Type), info) is JsonObject defaults)
         {
             foreach (var name in required) defaults.Remove(name);
             foreach (var (name, value) in defaults)
@@ -101,7 +106,8 @@ internal static class FileJson
 [JsonSerializable(typeof(IafOptions))]
 [JsonSerializable(typeof(MafOptions))]
 [JsonSerializable(typeof(NiceOptions))]
-[JsonSerializable(typeof(RealNvpOptions))]
+[JsonSerializable(typeof(RealNvpImageOptions))]
+[JsonSerializable(typeof(RealNvpVectorOptions))]
 [JsonSerializable(typeof(SplineFlowOptions))]
 [JsonSerializable(typeof(TrainingOptions))]
 [JsonSerializable(typeof(TrainerState))]

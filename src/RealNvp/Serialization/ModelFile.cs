@@ -64,8 +64,8 @@ internal static class ModelFile
         var (metadata, name) = (reader.Header.Metadata, reader.Name);
         CheckFormat(metadata, name);
         VersionOf(metadata, name);
-        if (wanted is not null && wanted != typeof(FlowModel) && metadata.TryGetValue(KindKey, out var kind)
-            && ModelKind.Find(kind) is { } known && !wanted.IsAssignableFrom(known.Model))
+        if (wanted is not null && wanted != typeof(FlowModel) && ModelKind.Find(KindOf(metadata)) is { } known
+            && !wanted.IsAssignableFrom(known.Model))
             throw new InvalidDataException(
                 $"{name} holds a {known.Name}, no {wanted.Name}. Load it with {known.Name}.{nameof(FlowModel.Load)} or " +
                 $"{nameof(FlowModel)}.{nameof(FlowModel.Load)}.");
@@ -89,12 +89,13 @@ internal static class ModelFile
         if (!file.Metadata.TryGetValue(OptionsKey, out var json))
             throw new InvalidDataException(
                 $"{file.Name} holds weights without the options of a model. Load it into a flow that you build yourself.");
-        var kind = file.Metadata.GetValueOrDefault(KindKey, "none");
+        var kind = KindOf(file.Metadata);
         if (ModelKind.Find(kind) is not { } known)
             throw new InvalidDataException(
                 $"{file.Name} holds a model of kind {FileText.Name(kind)}, which is not known here. Known are " +
                 $"{string.Join(", ", ModelKind.Names)}. For a model of your own, call its Register before.");
-        var options = ModelOptions.FromFile(known.Options, json, VersionOf(file.Metadata, file.Name));
+        var ignored = new List<string>();
+        var options = ModelOptions.FromFile(known.Options, json, VersionOf(file.Metadata, file.Name), ignored.Add);
         var weights = file.Tensors.Where(t => t.Key.StartsWith(ModelPrefix, StringComparison.Ordinal) && t.Value.numel() > 0)
             .Select(t => t.Value).ToArray();
         var elements = weights.Sum(w => w.numel());
@@ -107,6 +108,8 @@ internal static class ModelFile
         try
         {
             model = known.Create(options);
+            model.Ignored = [.. ignored.Select(member =>
+                $"The file says {member}, which means nothing for a model of {options.Shape}: it is ignored, as it was before.")];
             using (new FileState(model, file, ModelPrefix)) { }
             var dtype = weights.FirstOrDefault(w => w.is_floating_point())?.dtype ?? float32;
             if (dtype != get_default_dtype()) model.to(dtype);
@@ -161,6 +164,14 @@ internal static class ModelFile
         {
             throw new InvalidDataException($"{name} is damaged: '{InfoKey}' in its metadata cannot be read: {e.Message}", e);
         }
+    }
+
+    /// <summary>The class of models that a file names, by the name of today; "none" if it names none.</summary>
+    public static string KindOf(IReadOnlyDictionary<string, string> metadata)
+    {
+        var kind = metadata.GetValueOrDefault(KindKey, "none");
+        // a user's class may have a name that one of ours had
+        return ModelKind.Find(kind) is null ? OlderNames.KindOf(kind) : kind;
     }
 
     /// <summary>The format version of a file, one that this library reads.</summary>

@@ -78,7 +78,7 @@ public partial class HostDeviceTests
         ["Flow.Evaluation.cs"] = "the round trip of a few rows, on request",
         ["Derivatives.cs"] = "FlowCheck compares Jacobians",
         ["ResampledNormal.cs"] = "tries again for the samples that were rejected",
-        ["InvertibleLinear.cs"] =
+        ["InvertibleLinearLayer.cs"] =
             "starts from a rotation, which is factored on the CPU; the inverse of the plain form refuses a singular matrix",
         ["PeriodicConv2d.cs"] = "the inverse refuses a matrix that is nearly singular",
         ["ScaledLinear.cs"] = "compares with the kernel on the CPU",

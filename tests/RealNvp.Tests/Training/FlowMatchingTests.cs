@@ -153,7 +153,7 @@ public class FlowMatchingTests
         using var both = new Flow([2], new Chain(new DiagonalScaling([2]), new Follows([2])));
         FluentActions.Invoking(() => Objective.FlowMatching().Loss(both, batch, 1)).Should().Throw<ArgumentException>()
             .WithMessage("*other weights*bijection.layers.0.*freeze*");
-        using var turned = new Flow([2], new Inverted(new Follows([2])));
+        using var turned = new Flow([2], new InvertedLayer(new Follows([2])));
         FluentActions.Invoking(() => Objective.FlowMatching().Loss(turned, batch, 1)).Should().Throw<ArgumentException>()
             .WithMessage("*turned round*");
         using var hidden = new Flow([3], new SubsetLayer([3], [0, 1], new Follows([2])));
