@@ -79,7 +79,8 @@ var scores = Scores(test);
 var threshold = Scores(calibration).Order().ElementAt(95);
 var found = scores.Where((s, row) => isAnomaly[row] && s > threshold).Count();
 var alarms = scores.Where((s, row) => !isAnomaly[row] && s > threshold).Count();
-display($"found: {found} of {anomalies.Length} anomalies, and {alarms} of {test.Length - anomalies.Length} normal rows");
+var rest = test.Length - anomalies.Length;
+display($"found: {found} of {anomalies.Length} anomalies, and {alarms} of {rest} normal rows");
 
 display(new ScoreHistogram(
     scores.Where((_, row) => !isAnomaly[row]).ToArray(),
@@ -122,7 +123,9 @@ Func<double[], double> Gaussian(double[][] rows)
 // few cuts is strange. The score is minus the mean depth over the trees, with what a branch that was not cut to its end would have
 // had.
 
-double MeanDepth(int n) => n < 2 ? 0 : n == 2 ? 1 : 2 * (Math.Log(n - 1) + 0.5772) - 2.0 * (n - 1) / n;
+// what a branch of n rows has on average
+double MeanDepth(int n) =>
+    n < 2 ? 0 : n == 2 ? 1 : 2 * (Math.Log(n - 1) + 0.5772) - 2.0 * (n - 1) / n;
 
 // a tree is a function: how deep does a row fall?
 Func<double[], double> Grow(double[][] rows, int levels)

@@ -55,7 +55,8 @@ public class DisplayTests
 
     [Fact]
     public void Every_exception_of_that_list_is_still_there() =>
-        parts.Keys.Should().BeSubsetOf(typeof(Flow).Assembly.GetExportedTypes().Concat(typeof(Picture).Assembly.GetExportedTypes()).Select(t => t.Name));
+        parts.Keys.Should().BeSubsetOf(typeof(Flow).Assembly.GetExportedTypes().Concat(typeof(Picture).Assembly.GetExportedTypes())
+            .Select(t => t.Name));
 
     [Fact]
     public void Tables_are_whole_HTML_that_escapes_its_text()
