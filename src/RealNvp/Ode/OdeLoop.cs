@@ -26,9 +26,6 @@ internal sealed class OdeLoop(OdePlan plan, OdeStepper stepper)
 
     public OdeStatistics Statistics => new(stepper.Evaluations, accepted, rejected);
 
-    /// <summary>The step that each example (N) would have tried next, for a solve that goes on from here.</summary>
-    public Tensor? LastSteps { get; private set; }
-
     /// <summary>y at the end (N, M), or at all times (T, N, M). Runs in the caller's dispose scope, without gradients.</summary>
     /// <param name="start">y at the first time (N, M), contiguous.</param>
     /// <param name="perExample">What each example has beside it, (N, ...).</param>
@@ -84,7 +81,8 @@ internal sealed class OdeLoop(OdePlan plan, OdeStepper stepper)
             ? rows with { State = rows.State.clone(), Slope = rows.Slope.clone(), Time = rows.Time.clone(), Step = rows.Step.clone() }
             : rows;
         var attempt = stepper.Try(before, given);
-        var taken = stepper.Operation.Control(rows, attempt.Next, attempt.EndSlope, attempt.Norm, attempt.Worst);
+        var taken = stepper.Take(rows, attempt, plan.IsDense || Observer is not null);
+        if (taken is null) return;
         if (plan.IsDense) Report(before, attempt, taken);
         Observer?.Invoke(before, attempt, taken);
     }
@@ -92,6 +90,7 @@ internal sealed class OdeLoop(OdePlan plan, OdeStepper stepper)
     // who is done leaves, and who has failed is named
     private void Look()
     {
+        if (OdeStep.AllActive(rows) == true) return;
         using var scope = NewDisposeScope();
         var n = (int)rows.Count;
         var counts = rows.Counts.FetchInt64s();

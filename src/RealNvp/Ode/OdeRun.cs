@@ -12,10 +12,11 @@ internal static class OdeRun
     {
         if (Differentiates(system, start, given, plan))
             return all ? AtTimes(system, start, given, plan) : WithGradient(system, start, given, plan);
-        var loop = new OdeLoop(plan, new OdeStepper(system, plan, start.device));
+        using var scope = NewDisposeScope();
+        var loop = new OdeLoop(plan, new OdeStepper(system, plan, start, scope));
         var value = loop.Run(start, given);
         if (all && !plan.IsDense) value = stack([start, value]);
-        return (value, loop.Statistics);
+        return (scope.MoveToOuter(value), loop.Statistics);
     }
 
     /// <summary>Throws if gradients of the gradients are asked for.</summary>
@@ -69,7 +70,7 @@ internal static class OdeRun
     {
         using var scope = NewDisposeScope();
         var tape = new OdeTape(0, scope);
-        var loop = new OdeLoop(plan, new OdeStepper(system, plan, start.device)) { Observer = (before, _, taken) => tape.Add(before,
+        var loop = new OdeLoop(plan, new OdeStepper(system, plan, start, scope)) { Observer = (before, _, taken) => tape.Add(before,
             taken) };
         loop.Run(start, given);
         var value = new OdeReplay(system, plan.Tableau).All(new OdeRecord([.. tape.Tensors], tape.Count, tape.StatesAt), start, given);

@@ -117,6 +117,7 @@ public class OdeSolverTests
     public void Examples_that_are_done_leave_the_batch_with_their_context()
     {
         using var scope = NewDisposeScope();
+        using var _ = no_grad();
         var speed = tensor([1.0, 30.0], float64).unsqueeze(1);
         List<long> sizes = [];
         var solution = OdeSolver.Solve((t, y, c) =>
