@@ -60,17 +60,17 @@ internal sealed class OdeLoop(OdePlan plan, OdeStepper stepper)
         given.AddRange(perExample.Select(g => g.detach()));
         var time = empty(n, dtype: float64, device: device);
         using (var first = Scalars.New(plan.Control.Start)) time.fill_(first);
-        rows = new(result.clone(), zeros_like(result, requires_grad: false), time, zeros_like(time), ones_like(time),
+        rows = new(result.clone(), stepper.CarriesSlope ? empty_like(result, requires_grad: false) : zeros([n, 0], dtype: result.dtype, device: device), time, zeros_like(time), ones_like(time),
             zeros([4, n], dtype: int64, device: device), Scalars.Range(n, device));
         using (NewDisposeScope())
         {
             if (stepper.CarriesSlope || plan.Control.IsAdaptive)
             {
-                var slope = stepper.FirstSlope(rows, given);
-                rows.Slope.copy_(slope);
-                stepper.Begin(rows, slope, given);
+                var (view, slope) = stepper.FirstSlope(rows, given);
+                if (stepper.CarriesSlope) rows.Slope.copy_(slope);
+                stepper.Begin(view, slope, given);
             }
-            else stepper.Begin(rows, rows.Slope, given);
+            else stepper.Begin(rows, rows.State, given);
         }
         Look();
     }

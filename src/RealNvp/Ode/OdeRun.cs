@@ -62,7 +62,13 @@ internal static class OdeRun
     {
         if (plan.GradientOf(system) == OdeGradient.Graph) return Graph(system, start, given, plan);
         var job = new OdeJob(system, plan, given.Count);
-        var value = OdeFunction.Apply([start, .. given, .. system.Parameters!, job])[0];
+        object[] arguments = [start, .. given, .. system.Parameters!, job];
+        var value = plan.GradientOf(system) switch
+        {
+            OdeGradient.Reversible => OdeReversibleFunction.Apply(arguments)[0],
+            OdeGradient.Adjoint => OdeAdjointFunction.Apply(arguments)[0],
+            _ => OdeFunction.Apply(arguments)[0],
+        };
         return (value, job.Statistics!);
     }
 

@@ -12,6 +12,8 @@ internal class OdeStepper(OdeSystem system, OdePlan plan, Tensor like, DisposeSc
 
     protected OdePlan Plan => plan;
 
+    protected OdeStepReference Reference => operation.Reference;
+
     protected OdeTableau Tableau => plan.Tableau;
 
     /// <summary>How often f was called.</summary>
@@ -27,8 +29,9 @@ internal class OdeStepper(OdeSystem system, OdePlan plan, Tensor like, DisposeSc
         return slope.is_contiguous() ? slope : slope.contiguous();
     }
 
-    /// <summary>f at the beginning of a solve.</summary>
-    public Tensor FirstSlope(OdeRows rows, IReadOnlyList<Tensor> given) => Evaluate(rows.Time.to(rows.State.dtype), rows.State, given);
+    /// <summary>The rows with the part of the state that f is of, and f at the beginning of a solve.</summary>
+    public virtual (OdeRows Rows, Tensor Slope) FirstSlope(OdeRows rows, IReadOnlyList<Tensor> given) =>
+        (rows, Evaluate(rows.Time.to(rows.State.dtype), rows.State, given));
 
     /// <summary>Computes a step of each example from where it is.</summary>
     public virtual OdeAttempt Try(OdeRows rows, IReadOnlyList<Tensor> given)
