@@ -17,6 +17,7 @@ public static class Cases
         new("maf_b512", 512, Made(512), () => Autoregressive(inverse: false), () => randn(512, 43)),
         new("iaf_b512", 512, Made(512), () => Autoregressive(inverse: true), () => randn(512, 43)),
         new("img_realnvp_b16", 16, 26.4684, ImageRealNvp, () => randint(256, [16, 3, 32, 32], dtype: float32)),
+        new("resflow2d_b500", 500, 0.9953, ResidualFlow, () => randn(500, 2)) { ComparesWith = "resflow2d_b500_neumann_memeff" },
         Glow("glow32_b16", 8),
         Glow("glow32_k32_b16", 32) with { Phases = ["train"] },
     ];
@@ -55,7 +56,7 @@ public static class Cases
         {
             var layer = new AutoregressiveLayer(new AffineTransformer([1]),
                 new Made(43, 2, new MadeOptions { Hidden = 256, Blocks = 1, Residual = false }));
-            layers.Add(inverse ? new Inverted(layer) : layer);
+            layers.Add(inverse ? new InvertedLayer(layer) : layer);
             layers.Add(new Permutation([43], [.. Enumerable.Range(0, 43).Reverse().Select(i => (long)i)]));
         }
         return Awake(new Flow([43], new Chain([.. layers])));
@@ -71,10 +72,15 @@ public static class Cases
         Statistics = BatchStatistics.Current,
     }));
 
+    /// <summary>Ten residual blocks 2-128-128-128-128-2 with LipSwish and a bound of 0.9, as in residual-flows; the
+    /// log-determinant is exact here. The GFLOP of the case are those of the products of one value.</summary>
+    private static Flow ResidualFlow() => Awake(new Flow([2], new Chain([.. Enumerable.Range(0, 10)
+        .Select(_ => new ResidualLayer([2], new LipschitzMlp(2, 2, 128, 4)))])));
+
     /// <summary>Glow as rosinality's: 3 scales of K steps, 128 channels, on images that need no dequantization.</summary>
     private static BenchmarkCase Glow(string name, int steps) => new(name, 16, 3.8517 * steps / 8, () =>
     {
-        var flow = Awake(new GlowModel(new GlowOptions { Shape = [3, 32, 32], Levels = 0, Scales = 3, Steps = steps, Hidden = 128 }));
+        var flow = Awake(new GlowModel(new GlowOptions { Shape = [3, 32, 32], Levels = 0, Scales = 3, Layers = steps, Hidden = 128 }));
         // the first batch sets each ActNorm; it is no part of a step
         using (no_grad()) using (NewDisposeScope()) flow.NegativeLogLikelihood(rand(16, 3, 32, 32) - 0.5);
         return flow;

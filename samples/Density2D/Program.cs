@@ -68,8 +68,9 @@ public static class Program
         // more couplings and deeper networks than the presets. Splines have all shapes
         // after 3000 steps (two spirals: -2.66 nats, -2.91 by affine couplings)
         using FlowModel flow = model == "spline"
-            ? new SplineFlow(SplineFlowOptions.Toy2D with { Couplings = 8, Blocks = 2, Bound = 5, Linear = true, Standardize = true }, seed)
-            : new RealNvpModel(RealNvpOptions.Toy2D with { Couplings = 10, Blocks = 2, Standardize = true }, seed);
+            ? new SplineFlowModel(SplineFlowOptions.Toy2D with { Layers = 8, Blocks = 2, Bound = 5, Linear = true, Standardize = true },
+                seed)
+            : new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 10, Blocks = 2, Standardize = true }, seed);
         flow.to(device);
         using var bar = new ProgressBar(name, steps, "steps");
         using var trainer = new Trainer(flow, TrainingOptions.For(flow.ModelOptions) with

@@ -56,11 +56,12 @@ internal sealed class ImageTraining
         var checkpoint = Path.Combine(Output, CheckpointFile);
         using var trainer = Resume ? Trainer.Resume(checkpoint, device) : Start(split.Train, classes, checkpoint, device);
         var model = (RealNvpModel)trainer.Flow;
+        var options = (RealNvpImageOptions)model.Options;
         Console.WriteLine(
             $"{split.Train.Name}: {images.shape[0]:N0} training and {split.Test.Count:N0} test images {model.InputShape}, " +
             $"{model.Options.Levels} levels");
         Console.WriteLine(
-            $"Real NVP: {model.Options.Scales} scales, {model.Options.Blocks} residual blocks, {model.Options.Hidden} channels, " +
+            $"Real NVP: {options.Scales} scales, {options.Blocks} residual blocks, {options.Hidden} channels, " +
             $"{(model.ContextSize > 0 ? $"{model.ContextSize} classes, " : "")}{model.parameters().Sum(p => p.numel()):N0} weights, on " +
             $"{Device}");
 
@@ -105,7 +106,7 @@ internal sealed class ImageTraining
         });
     }
 
-    private static RealNvpOptions Preset(ImageDataset train)
+    private static RealNvpImageOptions Preset(ImageDataset train)
     {
         EventShape shape = train.Images.shape[1..];
         var preset = shape == RealNvpOptions.Digits8x8.Shape ? RealNvpOptions.Digits8x8

@@ -21,7 +21,7 @@ public sealed record VariationalFit(int Steps, int BatchSize, int Draws, Gradien
     /// <param name="device">Where the flow lives.</param>
     public RealNvpModel Train(IPosterior posterior, string label, Device device)
     {
-        var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Shape = [posterior.Names.Count], Couplings = 6, Hidden = 32 }, Seed);
+        var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Shape = [posterior.Names.Count], Layers = 6, Hidden = 32 }, Seed);
         flow.to(device);
         var options = new TrainingOptions
         {

@@ -28,7 +28,7 @@ internal static class TableModels
     {
         RealNvpOptions o => new RealNvpModel(o, seed),
         NiceOptions o => new NiceModel(o, seed),
-        SplineFlowOptions o => new SplineFlow(o, seed),
+        SplineFlowOptions o => new SplineFlowModel(o, seed),
         MafOptions o => new MafModel(o, seed),
         IafOptions o => new IafModel(o, seed),
         _ => throw new ArgumentException($"{options.GetType().Name} describes no model of tables."),

@@ -1,3 +1,4 @@
+using System.Globalization;
 using SkiaSharp;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -77,6 +78,13 @@ public sealed class DensityPanels : Picture
         lines = Check.Numbers(gridLines, nameof(gridLines));
         pointsPerLine = (int)gridLines.size(1);
     }
+
+    private protected override string Describe() => Charts.Prefix(options.Title)
+        + string.Create(CultureInfo.InvariantCulture,
+            $"Panels with the same axes: {data.Length / 2} points of the data, the density of the model")
+        + (samples is null ? "" : ", samples of the model") + (lines is null ? "" : ", a grid of the latent space as the flow bends it")
+        + string.Create(CultureInfo.InvariantCulture,
+            $"; x from {options.Box.XMin:G4} to {options.Box.XMax:G4}, y from {options.Box.YMin:G4} to {options.Box.YMax:G4}.");
 
     private protected override void Draw(SKCanvas canvas)
     {

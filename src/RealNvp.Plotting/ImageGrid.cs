@@ -1,3 +1,4 @@
+using System.Globalization;
 using SkiaSharp;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -42,6 +43,11 @@ public sealed class ImageGrid : Picture
         Check.Finite(numbers, nameof(images));
         values = Array.ConvertAll(numbers, v => (byte)Math.Round(255 * Math.Clamp((v - low) / (high - low), 0, 1)));
     }
+
+    private protected override string Describe() => Charts.Prefix(options.Title) + string.Create(CultureInfo.InvariantCulture,
+        $"A grid of {layout.Count} {(channels == 3 ? "colour" : "grey")} images of {layout.ImageHeight} x {layout.ImageWidth} pixels")
+        + (options.ColumnTitles is { } columns ? $"; columns: {string.Join(", ", columns)}" : "")
+        + (options.RowTitles is { } rows ? $"; rows: {string.Join(", ", rows)}." : ".");
 
     private protected override void Draw(SKCanvas canvas)
     {

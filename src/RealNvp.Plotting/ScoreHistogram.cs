@@ -1,7 +1,6 @@
 using System.Globalization;
 using ScottPlot;
 using SkiaSharp;
-using TorchSharp;
 
 namespace RealNvp.Plotting;
 
@@ -18,13 +17,13 @@ public sealed class ScoreHistogram : Picture
     private readonly ScoreHistogramOptions options;
 
     /// <summary>Makes the picture of two populations.</summary>
-    /// <param name="first">The scores of the first population, shape (N), N at least 1, any real dtype and device. It is only read.</param>
+    /// <param name="first">The scores of the first population, (N), N at least 1.</param>
     /// <param name="second">The scores of the second population, shape (M),
     /// M at least 1, any real dtype and device. It is only read.</param>
     /// <param name="options">Texts, bins and size; null takes the defaults.</param>
-    /// <exception cref="ArgumentNullException">A tensor is null.</exception>
+    /// <exception cref="ArgumentNullException">One is null.</exception>
     /// <exception cref="ArgumentException">A shape is another one, a score is NaN or infinite, or an option is out of range.</exception>
-    public ScoreHistogram(torch.Tensor first, torch.Tensor second, ScoreHistogramOptions? options = null)
+    public ScoreHistogram(PlotData first, PlotData second, ScoreHistogramOptions? options = null)
         : base((options ??= new()).Width, options.Height)
     {
         Check.ChartSize(options.Width, options.Height);
@@ -37,6 +36,11 @@ public sealed class ScoreHistogram : Picture
         this.first = Scores(first, nameof(first));
         this.second = Scores(second, nameof(second));
     }
+
+    private protected override string Describe() => Charts.Prefix(options.Title) + string.Create(CultureInfo.InvariantCulture,
+        $"Histograms of scores: {first.Length} of {options.FirstLabel}, median {Median(first):G4}; {second.Length} of " +
+            $"{options.SecondLabel}, median {Median(second):G4}")
+        + (options.Threshold is { } threshold ? string.Create(CultureInfo.InvariantCulture, $"; threshold {threshold:G5}.") : ".");
 
     private protected override void Draw(SKCanvas canvas)
     {
@@ -89,11 +93,11 @@ public sealed class ScoreHistogram : Picture
         return shares.Max();
     }
 
-    private static double[] Scores(torch.Tensor scores, string name)
+    private static double Median(double[] scores) => RobustRange.Quantile([.. scores.Order()], 0.5);
+
+    private static double[] Scores(PlotData scores, string name)
     {
-        Check.Shape(scores, [-1], "(N)", name);
-        var numbers = Check.Numbers(scores, name);
-        Check.Finite(numbers, name);
-        return numbers;
+        ArgumentNullException.ThrowIfNull(scores, name);
+        return scores.Vector(name);
     }
 }

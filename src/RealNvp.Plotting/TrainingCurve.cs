@@ -55,6 +55,12 @@ public sealed class TrainingCurve : Picture
     /// <summary>The best value: the lowest, or the highest where <see cref="TrainingCurveOptions.LowerIsBetter"/> is false.</summary>
     public double BestY { get; }
 
+    private protected override string Describe() => Charts.Prefix(options.Title) + string.Create(CultureInfo.InvariantCulture,
+        $"{options.YLabel} against {options.XLabel}: {training.Length} values of {options.TrainingLabel}")
+        + (validation.Length == 0 ? ""
+            : string.Create(CultureInfo.InvariantCulture, $" and {validation.Length} of {options.ValidationLabel}"))
+        + string.Create(CultureInfo.InvariantCulture, $"; the best is {BestY:G5} at {options.XLabel} {BestX:G6}.");
+
     private protected override void Draw(SKCanvas canvas)
     {
         using var plot = Charts.New(options.Title, options.XLabel, options.YLabel);

@@ -9,13 +9,13 @@ public class OwnDescriptionTests
     [Fact]
     public void Layers_without_a_shape_of_their_own_print_what_reaches_them_in_a_composite_of_ones_own()
     {
-        using var flow = new Flow([4], new Chain(new Halves(new Shapeless(), new Inverted(new Squeezed())), new SinhLayer(4)));
+        using var flow = new Flow([4], new Chain(new Halves(new Shapeless(), new InvertedLayer(new Squeezed())), new SinhLayer(4)));
         flow.ToString().Should().Be("""
             Flow (4,), 4 parameters, float32 on cpu
               bijection: Chain (4,), 4 parameters
                 0: Halves (4,)
                   left: Shapeless (2,)
-                  right: Inverted (2,) -> (1, 2)
+                  right: InvertedLayer (2,) -> (1, 2)
                     bijection: Squeezed (1, 2) -> (2,)
                 1: SinhLayer (4,), 4 parameters
               base_density: StandardNormal (4,)

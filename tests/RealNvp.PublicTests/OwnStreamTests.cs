@@ -11,7 +11,7 @@ public class OwnStreamTests
     {
         using var scope = NewDisposeScope();
         using var place = new MemoryStream();
-        using var model = new SplineFlow(SplineFlowOptions.Tabular(2) with { Hidden = 8, Couplings = 2 }, seed: 1);
+        using var model = new SplineFlowModel(SplineFlowOptions.Tabular(2) with { Hidden = 8, Layers = 2 }, seed: 1);
         using var flow = new Flow([2], new Chain(new Centring(2), new DiagonalScaling([2])), new Laplace([2]));
         using var generator = new Generator(1);
         var x = randn([200, 2], generator: generator);
@@ -28,7 +28,7 @@ public class OwnStreamTests
 
         place.Position = 0;
         using var reading = new Encrypted(place, 17);
-        using var loaded = SplineFlow.Load(reading);
+        using var loaded = SplineFlowModel.Load(reading);
         using var other = new Flow([2], new Chain(new Centring(2), new DiagonalScaling([2])), new Laplace([2]));
         other.LoadWeights(reading);
         using var resumed = Trainer.Resume(reading);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using ScottPlot;
 using ScottPlot.TickGenerators;
 using SkiaSharp;
@@ -18,13 +19,21 @@ internal static class Charts
         plot.FigureBackground.Color = Colors.White;
         plot.DataBackground.Color = Colors.White;
         plot.Grid.MajorLineColor = Palette.GridLine;
-        plot.Axes.Bottom.TickGenerator = new NumericAutomatic { MinimumTickSpacing = 44 };
-        plot.Axes.Left.TickGenerator = new NumericAutomatic { MinimumTickSpacing = 32 };
+        plot.Axes.Bottom.TickGenerator = NewTicks(44);
+        plot.Axes.Left.TickGenerator = NewTicks(32);
         if (!string.IsNullOrEmpty(title)) plot.Title(title, TitleSize);
         if (!string.IsNullOrEmpty(xLabel)) plot.XLabel(xLabel, TextSize);
         if (!string.IsNullOrEmpty(yLabel)) plot.YLabel(yLabel, TextSize);
         return plot;
     }
+
+    /// <summary>Ticks with numbers that every machine writes alike.</summary>
+    public static NumericAutomatic NewTicks(int spacing) => new()
+    {
+        MinimumTickSpacing = spacing,
+        LabelFormatter = value => Math.Abs(value) < 1e-12 ? "0"
+            : value.ToString(Math.Abs(value) is >= 1e6 or < 1e-3 ? "0.####E+0" : "0.######", CultureInfo.InvariantCulture),
+    };
 
     /// <summary>Sets font and colours of everything that carries text. It goes last: it sees only what is there.</summary>
     public static void Finish(Plot plot)
@@ -49,11 +58,21 @@ internal static class Charts
     }
 
     /// <summary>Finishes the plot and draws it over the whole picture, with a little space at the edges.</summary>
-    public static void Draw(SKCanvas canvas, Plot plot, int width, int height)
+    public static void Draw(SKCanvas canvas, Plot plot, int width, int height) =>
+        Draw(canvas, plot, new PixelRect(Edge, width - Edge, height - Edge, Edge));
+
+    /// <summary>Finishes the plot and draws it into a part of the picture.</summary>
+    public static void Draw(SKCanvas canvas, Plot plot, PixelRect place)
     {
         Finish(plot);
-        plot.Render(canvas, new PixelRect(Edge, width - Edge, height - Edge, Edge));
+        canvas.Save();
+        canvas.ClipRect(new SKRect(place.Left, place.Top, place.Right, place.Bottom));
+        plot.Render(canvas, place);
+        canvas.Restore();
     }
+
+    /// <summary>A title as the beginning of a description.</summary>
+    public static string Prefix(string? title) => string.IsNullOrWhiteSpace(title) ? "" : title.TrimEnd('.') + ". ";
 
     /// <summary>Sets font, colour and weight of one label.</summary>
     public static void Style(LabelStyle label)

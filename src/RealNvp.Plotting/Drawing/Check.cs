@@ -24,16 +24,32 @@ internal static class Check
                 $"The picture would be {width} x {height} pixels; expected at least 200 x 150, so that axes and text have room.");
     }
 
-    public static string Shape(Tensor tensor) => $"({string.Join(", ", tensor.shape)}{(tensor.Dimensions == 1 ? "," : "")})";
+    public static string Shape(Tensor tensor) => SizesOf(tensor.shape);
+
+    private static string SizesOf(long[] shape) => $"({string.Join(", ", shape)}{(shape.Length == 1 ? "," : "")})";
 
     /// <summary>Throws unless the shape is <paramref name="expected"/>, where -1 is any size of at least 1.</summary>
     public static void Shape(Tensor tensor, long[] expected, string letters, string name)
     {
         ArgumentNullException.ThrowIfNull(tensor, name);
-        var actual = tensor.shape;
+        Shape(tensor.shape, expected, letters, name);
+    }
+
+    public static void Shape(long[] actual, long[] expected, string letters, string name)
+    {
         var fits = actual.Length == expected.Length;
         for (var i = 0; fits && i < actual.Length; i++) fits = expected[i] == -1 ? actual[i] >= 1 : actual[i] == expected[i];
-        if (!fits) throw new ArgumentException($"{name} has shape {Shape(tensor)}; expected {letters}, with no size of 0.", name);
+        if (!fits) throw new ArgumentException($"{name} has shape {SizesOf(actual)}; expected {letters}, with no size of 0.", name);
+    }
+
+    /// <summary>Throws unless there is a name for each of <paramref name="count"/> columns, or no list at all.</summary>
+    public static void Names(IReadOnlyList<string>? names, int count, string option)
+    {
+        if (names is null) return;
+        if (names.Count != count)
+            throw new ArgumentException($"{option} holds {names.Count} names, but there are {count} columns; expected one for each.");
+        if (names.Any(string.IsNullOrWhiteSpace))
+            throw new ArgumentException($"{option} holds an empty name; expected a text for each column.");
     }
 
     /// <summary>The elements as doubles, from any device and any real dtype, in row-major order. The tensor stays as it is.</summary>

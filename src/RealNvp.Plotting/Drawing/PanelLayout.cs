@@ -1,5 +1,4 @@
 using ScottPlot;
-using ScottPlot.TickGenerators;
 using SkiaSharp;
 
 namespace RealNvp.Plotting;
@@ -49,7 +48,7 @@ internal sealed class PanelLayout
         plot.Axes.SetLimits(box.XMin, box.XMax, box.YMin, box.YMax);
         plot.Layout.Fixed(new PixelPadding(Left, Right, Bottom, Top));
         plot.HideGrid();
-        plot.Axes.Bottom.TickGenerator = new NumericAutomatic { MinimumTickSpacing = 28 };
+        plot.Axes.Bottom.TickGenerator = Charts.NewTicks(28);
         return plot;
     }
 

@@ -8,7 +8,7 @@ internal static class Panels
     private const int MaxPoints = 20_000;
 
     /// <summary>Adds points (x, y, x, y, ...), fainter where they are many; more than 20,000 are thinned evenly.</summary>
-    public static void AddPoints(Plot plot, double[] points, Color color)
+    public static void AddPoints(Plot plot, double[] points, Color color, double strength = 1)
     {
         var count = points.Length / 2;
         var shown = Math.Min(count, MaxPoints);
@@ -20,7 +20,7 @@ internal static class Panels
                 coordinates.Add(new(points[2 * k], points[2 * k + 1]));
         }
         if (coordinates.Count == 0) return;
-        var alpha = Math.Clamp(26 / Math.Sqrt(shown), 0.25, 0.9);
+        var alpha = strength * Math.Clamp(26 / Math.Sqrt(shown), 0.25, 0.9);
         plot.Add.Markers(coordinates, MarkerShape.FilledCircle, shown > 5000 ? 2.5f : shown > 1000 ? 3 : 4.5f, color.WithAlpha(alpha));
     }
 

@@ -1,8 +1,8 @@
 namespace RealNvp.Plotting;
 
 /// <summary>
-/// Shows pictures in a notebook as PNG. .NET Interactive finds this by the names of
-/// the attribute and of the methods alone, so no package of its is needed.
+/// Shows a picture in a notebook as PNG. .NET Interactive finds this by the names of the attribute and of the methods alone, so no package
+/// of its is needed.
 /// </summary>
 internal sealed class PictureFormatterSource
 {
@@ -23,7 +23,7 @@ internal sealed class PictureFormatterSource
 #pragma warning restore CA1822
 }
 
-/// <summary>Marks a class for which <see cref="PictureFormatterSource"/> draws; the classes that derive from it too.</summary>
+/// <summary>Marks a class for which <see cref="PictureFormatterSource"/> writes PNG; the classes that derive from it too.</summary>
 [AttributeUsage(AttributeTargets.Class)]
 internal sealed class TypeFormatterSourceAttribute(Type formatterSourceType) : Attribute
 {

@@ -10,7 +10,7 @@ public sealed class FitReport : IHtml
 {
     internal FitReport() { }
 
-    /// <summary>What was built and why, such as "SplineFlow, the preset for 5,000 rows of 6 columns".</summary>
+    /// <summary>What was built and why, such as "SplineFlowModel, the preset for 5,000 rows of 6 columns".</summary>
     public required string Model { get; init; }
 
     /// <summary>The names of the columns; null if none were given.</summary>

@@ -78,7 +78,7 @@ public abstract record AutoregressiveOptions : ModelOptions
             var layer = new AutoregressiveLayer(Shape, transformer, size => new Made(size.Inputs, size.ParametersPerElement,
                 new() { Hidden = Hidden, Blocks = Blocks, Residual = Residual, Order = reversed, ContextSize = ContextSize,
                 InputLimit = InputLimit }));
-            layers.Add(inverted ? new Inverted(layer) : layer);
+            layers.Add(inverted ? new InvertedLayer(layer) : layer);
             if (FlowBatchNorm) layers.Add(new FlowBatchNorm(Shape));
         }
         return new Chain([.. layers]);

@@ -1,6 +1,6 @@
 namespace RealNvp;
 
-/// <summary>Builds a <see cref="SplineFlow"/> in which some features are circles, and the others numbers of the line.</summary>
+/// <summary>Builds a <see cref="SplineFlowModel"/> in which some features are circles, and the others numbers of the line.</summary>
 internal static class CircularSplines
 {
     // the shifts of new layers part the circle evenly, however many there are
@@ -13,15 +13,15 @@ internal static class CircularSplines
         List<Bijection> layers = [new Wrap(shape, circular, low, high)];
         if (real.Count > 0)
             layers.AddRange(options.ScalingLayers(options.Standardize, [real.Count]).Select(layer => new SubsetLayer(shape, real, layer)));
-        for (var i = 0; i < options.Couplings; i++)
+        for (var i = 0; i < options.Layers; i++)
         {
-            if (options.Linear && real.Count > 1) layers.Add(new SubsetLayer(shape, real, new InvertibleLinear([real.Count])));
+            if (options.Linear && real.Count > 1) layers.Add(new SubsetLayer(shape, real, new InvertibleLinearLayer([real.Count])));
             layers.Add(Shift(options, i));
             layers.Add(Coupling(options, MaskOf(i, shape[0])));
         }
         // it also takes back what rounding put beyond an edge
-        layers.Add(Shift(options, options.Couplings));
-        if (options.Linear && real.Count > 1) layers.Add(new SubsetLayer(shape, real, new InvertibleLinear([real.Count])));
+        layers.Add(Shift(options, options.Layers));
+        if (options.Linear && real.Count > 1) layers.Add(new SubsetLayer(shape, real, new InvertibleLinearLayer([real.Count])));
         return new Chain([.. layers]);
     }
 

@@ -12,22 +12,22 @@ public sealed class FileDescription : IHtml
     internal FileDescription(SafeTensorsReader reader)
     {
         var metadata = reader.Header.Metadata;
-        ModelFile.CheckFormat(metadata, reader.Name);
-        FormatVersion = ModelFile.VersionOf(metadata, reader.Name);
-        Kind = metadata.GetValueOrDefault(ModelFile.KindKey, "");
-        LibraryVersion = metadata.GetValueOrDefault(ModelFile.LibraryKey);
-        OptionsJson = metadata.GetValueOrDefault(ModelFile.OptionsKey);
-        Info = ModelFile.InfoOf(metadata, reader.Name, null);
-        IsCheckpoint = metadata.ContainsKey(ModelFile.StateKey);
+        StateFile.CheckFormat(metadata, reader.Name);
+        FormatVersion = StateFile.VersionOf(metadata, reader.Name);
+        Kind = metadata.ContainsKey(StateFile.KindKey) ? ModelFile.KindOf(metadata) : "";
+        LibraryVersion = metadata.GetValueOrDefault(StateFile.LibraryKey);
+        OptionsJson = metadata.GetValueOrDefault(StateFile.OptionsKey);
+        Info = FlowInfo.Of(metadata, reader.Name, null);
+        IsCheckpoint = metadata.ContainsKey(StateFile.StateKey);
         if (OptionsJson is not null && ModelKind.Find(Kind) is { } known)
         {
             IsKnown = true;
-            Options = ModelOptions.FromFile(known.Options, OptionsJson, FormatVersion);
+            Options = (ModelOptions)known.Read(OptionsJson, FormatVersion, null);
         }
         foreach (var entry in reader.Header.Entries.Values)
         {
             Bytes += entry.ByteCount;
-            if (!entry.Name.StartsWith(ModelFile.ModelPrefix, StringComparison.Ordinal)
+            if (!entry.Name.StartsWith(StateFile.ModelPrefix, StringComparison.Ordinal)
                     || entry.DType is not (ScalarType.Float16 or ScalarType.BFloat16 or ScalarType.Float32 or ScalarType.Float64))
                 continue;
             Dtype ??= entry.DType;

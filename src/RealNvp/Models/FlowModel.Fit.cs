@@ -40,12 +40,17 @@ public abstract partial class FlowModel
     }
 
     /// <summary>Fits a density to the rows of a tensor, which stays the caller's.</summary>
-    /// <inheritdoc cref="Fit(DataRows, DataRows, FitOptions, IProgress{TrainingProgress}, CancellationToken)"/>
+    /// <remarks>
+    /// All else is as for arrays: <see cref="Fit(DataRows, DataRows, FitOptions, IProgress{TrainingProgress}, CancellationToken)"/>.
+    /// </remarks>
     /// <param name="rows">(N, D) in a floating-point dtype, with N of at least 20.</param>
     /// <param name="context">(N, C) in a floating-point dtype, for a density of the rows given these; or null.</param>
     /// <param name="options">What to do otherwise; null for the defaults.</param>
     /// <param name="progress">Hears of every batch.</param>
     /// <param name="cancellationToken">Stops the training; the model is usable then, and the report says so.</param>
+    /// <returns>The model, in evaluation mode. The caller disposes it.</returns>
+    /// <exception cref="ArgumentException">Too few rows, NaN or infinity, a column with one
+    /// value only, or an option that does not fit; the message names the columns.</exception>
     public static FlowModel Fit(Tensor rows, Tensor? context = null, FitOptions? options = null,
         IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {

@@ -8,7 +8,7 @@ namespace RealNvp;
 /// of it: <see cref="Save(string)"/> and <see cref="Load(string, Device)"/>.</summary>
 /// <remarks>A model is in training mode when it is new; <c>eval()</c> makes it
 /// safe for several threads. One from a file is in evaluation mode.</remarks>
-public abstract partial class FlowModel : Flow
+public abstract partial class FlowModel : Flow, ITrainingDefaults
 {
     private protected FlowModel(string name, ModelOptions options, long? seed) : this(name, options, Parts(options, seed)) { }
 
@@ -21,9 +21,13 @@ public abstract partial class FlowModel : Flow
     /// <summary>What you should know about a model from a file: rules for options that are
     /// newer than the file, and that it does not keep. Empty for any other model.</summary>
     /// <remarks><see cref="TrainingResult.Warnings"/> and <see cref="Evaluation.Warnings"/> repeat them.</remarks>
-    public IReadOnlyList<string> Warnings => ModelOptions.Warnings;
+    public IReadOnlyList<string> Warnings => Ignored.Count == 0 ? ModelOptions.Warnings : [.. ModelOptions.Warnings, .. Ignored];
 
     internal override IReadOnlyList<string> FileWarnings => Warnings;
+
+    private protected override string? FileOptions => ModelOptions.ToJson();
+
+    TrainingOptions ITrainingDefaults.TrainingDefaults() => ModelOptions.TrainingDefaults();
 
     /// <summary>The standardization at the start of the model, or null if there is none. The trainer fits it.</summary>
     public Standardization? Standardization =>
@@ -152,5 +156,5 @@ public abstract partial class FlowModel : Flow
             $"{options.GetType().Name}.{nameof(ModelOptions.Build)} returned null. Return the parts of the model.");
     }
 
-    private MultiScale? Scales => (Bijection as Chain)?.Layers.OfType<MultiScale>().FirstOrDefault();
+    private MultiScaleLayer? Scales => (Bijection as Chain)?.Layers.OfType<MultiScaleLayer>().FirstOrDefault();
 }

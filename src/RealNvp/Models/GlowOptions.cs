@@ -12,8 +12,9 @@ public sealed record GlowOptions : ModelOptions
     /// <summary>L, the number of scales; H and W must be divisible by 2 to the power of L.</summary>
     public int Scales { get; init; } = 3;
 
-    /// <summary>K, the number of steps of each scale: ActNorm, invertible 1×1 convolution, coupling.</summary>
-    public int Steps { get; init; } = 32;
+    /// <summary>K, the number of layers of each scale (the paper says steps): each
+    /// is an ActNorm, an invertible 1×1 convolution and a coupling.</summary>
+    public int Layers { get; init; } = 32;
 
     /// <summary>The hidden channels of each network.</summary>
     public long Hidden { get; init; } = 512;
@@ -31,7 +32,7 @@ public sealed record GlowOptions : ModelOptions
     public static GlowOptions Cifar10 { get; } = new() { Shape = [3, 32, 32], HorizontalFlips = true };
 
     /// <summary>ImageNet in 64×64 as in the paper (table 4): L = 4, K = 48, 512 channels, affine.</summary>
-    public static GlowOptions ImageNet64x64 { get; } = new() { Shape = [3, 64, 64], Scales = 4, Steps = 48 };
+    public static GlowOptions ImageNet64x64 { get; } = new() { Shape = [3, 64, 64], Scales = 4, Layers = 48 };
 
     /// <summary>CelebA-HQ in 256×256 with 5 bits as in the paper (table 4): L = 6, K = 32, 512
     /// channels, additive. <see cref="GlowModel.ReduceBits"/> gives the 5 bits.</summary>
@@ -39,7 +40,7 @@ public sealed record GlowOptions : ModelOptions
         Levels = 32, HorizontalFlips = true };
 
     /// <summary>8×8 grey digits with 17 grey levels, as in the UCI set: L = 2, K = 6, 64 channels.</summary>
-    public static GlowOptions Digits8x8 { get; } = new() { Shape = [1, 8, 8], Levels = 17, Scales = 2, Steps = 6, Hidden = 64 };
+    public static GlowOptions Digits8x8 { get; } = new() { Shape = [1, 8, 8], Levels = 17, Scales = 2, Layers = 6, Hidden = 64 };
 
     /// <inheritdoc/>
     protected override void CheckRules()
@@ -47,7 +48,7 @@ public sealed record GlowOptions : ModelOptions
         base.CheckRules();
         RequireImage();
         Range(Scales, 1, 16, nameof(Scales));
-        Range(Steps, 1, 4096, nameof(Steps));
+        Range(Layers, 1, 4096, nameof(Layers));
         Range(Hidden, 1, 1 << 16, nameof(Hidden));
         Require(Enum.IsDefined(Coupling), nameof(Coupling), Coupling, "must be a defined value");
         Require(Enum.IsDefined(Linear), nameof(Linear), Linear, "must be a defined value");
@@ -55,9 +56,9 @@ public sealed record GlowOptions : ModelOptions
     }
 
     /// <inheritdoc/>
-    protected internal override FlowParts Build() => new(Layers()) { BaseDensity = NewBase(), ContextEncoder = NewContextEncoder() };
+    protected internal override FlowParts Build() => new(NewChain()) { BaseDensity = NewBase(), ContextEncoder = NewContextEncoder() };
 
-    private Chain Layers()
+    private Chain NewChain()
     {
         var layers = new List<Bijection>();
         if (HorizontalFlips) layers.Add(new RandomHorizontalFlip(0.5, Shape));
@@ -71,15 +72,15 @@ public sealed record GlowOptions : ModelOptions
             var mask = Mask.ChannelWise(squeezed[0]);
             var last = scale == Scales - 1;
             List<Bijection> steps = [squeeze];
-            for (var i = 0; i < Steps; i++)
-                steps.AddRange([new ActNorm(squeezed), new InvertibleLinear(squeezed, Linear), NewCoupling(squeezed, mask)]);
+            for (var i = 0; i < Layers; i++)
+                steps.AddRange([new ActNorm(squeezed), new InvertibleLinearLayer(squeezed, Linear), NewCoupling(squeezed, mask)]);
             if (LearnedPriors)
                 steps.Add(last ? new LearnedPrior(squeezed)
                     : new CouplingLayer(squeezed, mask, new StandardizingTransformer(), size => new ZeroConv2d(size.Inputs, size.Outputs)));
             scales.Add(new Chain([.. steps]));
             shape = [squeezed[0] / 2, squeezed[1], squeezed[2]];
         }
-        layers.Add(new MultiScale(Shape, [.. scales]));
+        layers.Add(new MultiScaleLayer(Shape, [.. scales]));
         return new Chain([.. layers]);
     }
 

@@ -5,7 +5,7 @@ using System.Text.Json.Serialization;
 namespace RealNvp;
 
 /// <summary>What all records that describe a <see cref="FlowModel"/> have. A checkpoint carries the record as JSON.</summary>
-public abstract record ModelOptions
+public abstract record ModelOptions : ITrainingDefaults, IModelRecord
 {
     /// <summary>The shape of one example: [D] or [C, H, W].</summary>
     public required EventShape Shape { get; init; }
@@ -96,7 +96,8 @@ public abstract record ModelOptions
             "is for vectors of continuous data only");
         Require(InputLimit is null || !IsImage, nameof(InputLimit), InputLimit, "is for vectors only");
         Require(Base != BaseDensityKind.UniformBox || (BoxBound is not null && TailThreshold is null), nameof(Base), Base,
-            "needs a map of the box onto itself: splines without Standardize, TailThreshold, Linear or FlowBatchNorm, in SplineFlow, " +
+            "needs a map of the box onto itself: splines without Standardize, TailThreshold, Linear or FlowBatchNorm, in " +
+                "SplineFlowModel, " +
                 "MafModel or IafModel");
     }
 
@@ -130,12 +131,13 @@ public abstract record ModelOptions
     public FlowModel NewModel(long? seed = null)
     {
         using var _ = Internal.Weights.Seed(seed);
-        return ModelKind.Of(this).Create(this);
+        return (FlowModel)ModelKind.Of(this).Create(this);
     }
 
     /// <summary>Reads a record that <see cref="ToJson"/> or somebody by hand wrote, and
     /// validates it: a member that lacks has the value that a new record has.</summary>
-    /// <typeparam name="T">The record: one of the library's, or one whose model is registered.</typeparam>
+    /// <typeparam name="T">The record: one of the library's, or one whose model is registered.
+    /// The shape says which one is meant by <see cref="RealNvpOptions"/>.</typeparam>
     /// <exception cref="InvalidDataException">The text is not such a record, or a value is out of range.</exception>
     public static T FromJson<T>(string text) where T : ModelOptions
     {
@@ -144,10 +146,27 @@ public abstract record ModelOptions
     }
 
     /// <summary>Reads the record that a file of a format version holds.</summary>
+    /// <param name="type">The record, or the one from which both records of a class of models derive.</param>
+    /// <param name="text">The JSON.</param>
+    /// <param name="version">The format version of the file.</param>
+    /// <param name="ignored">Hears of each member that means nothing for this model, and that had a value of its own.</param>
     /// <exception cref="InvalidDataException">It is no valid record of the
     /// type, or a member lacks that files of this version have.</exception>
-    internal static ModelOptions FromFile(Type type, string text, int version) =>
-        Checked(type.Name, () => (ModelOptions)FileJson.Read(type, text, version), isNew: false);
+    internal static ModelOptions FromFile(Type type, string text, int version, Action<string>? ignored = null) =>
+        Checked(type.Name, () => (ModelOptions)FileJson.Read(type, text, version, ignored ?? (static _ => { })), isNew: false);
+
+    /// <summary>How files know a class of models.</summary>
+    internal static ModelKind Kind<TModel, TOptions>(Func<TOptions, TModel> create) where TModel : FlowModel
+        where TOptions : ModelOptions =>
+        new(typeof(TModel).Name, typeof(TModel), typeof(TOptions), (text, version, ignored) => FromFile(typeof(TOptions), text, version,
+            ignored),
+            options => create((TOptions)options));
+
+    /// <summary>How such a model is trained if nothing else is said: by itself as suits
+    /// examples of its shape, <see cref="TrainingOptions.For(EventShape)"/>.</summary>
+    protected internal virtual TrainingOptions TrainingDefaults() => TrainingOptions.For(Shape);
+
+    TrainingOptions ITrainingDefaults.TrainingDefaults() => TrainingDefaults();
 
     /// <summary>What the presets of tables share: latents with heavy tails and networks
     /// that see no more than ±5 standard deviations. docs/presets.md shows why.</summary>
@@ -238,13 +257,13 @@ public abstract record ModelOptions
         if (Fits(scales)) return;
         var most = Enumerable.Range(1, 16).LastOrDefault(Fits);
         var unit = 1L << halvings(scales);
-        var fewer = most > 0 && most < scales ? $", or use {nameof(RealNvpOptions.Scales)} = {most}" : "";
-        Require(Divides(scales), nameof(RealNvpOptions.Scales), scales,
+        var fewer = most > 0 && most < scales ? $", or use {nameof(RealNvpImageOptions.Scales)} = {most}" : "";
+        Require(Divides(scales), nameof(RealNvpImageOptions.Scales), scales,
             $"is too large for images of {height}×{width}: height and width must be divisible by {unit}. " +
             $"{BlockShapes.Fitting(height, width, unit)}{fewer}");
-        Require(false, nameof(RealNvpOptions.Scales), scales,
+        Require(false, nameof(RealNvpImageOptions.Scales), scales,
             $"is too large for images of {height}×{width}: the last scale needs at least {pixels} pixels. " +
-            $"{(most > 0 ? $"Use {nameof(RealNvpOptions.Scales)} = {most}" : "Pad the images")}");
+            $"{(most > 0 ? $"Use {nameof(RealNvpImageOptions.Scales)} = {most}" : "Pad the images")}");
     }
 
     private protected IEnumerable<string> Newer(NumberRange range, double? value, string name) =>

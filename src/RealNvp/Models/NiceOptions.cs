@@ -9,8 +9,8 @@ public sealed record NiceOptions : ModelOptions
     /// <summary>Starts with a <see cref="Standardization"/>, which the trainer fits to the training data.</summary>
     public bool Standardize { get; init; }
 
-    /// <summary>The number of couplings; at least 2, so that each feature is transformed. The paper has 4.</summary>
-    public int Couplings { get; init; } = 4;
+    /// <summary>The number of coupling layers; at least 2, so that each feature is transformed. The paper has 4.</summary>
+    public int Layers { get; init; } = 4;
 
     /// <summary>The features of each hidden layer.</summary>
     public long Hidden { get; init; } = 1000;
@@ -30,7 +30,7 @@ public sealed record NiceOptions : ModelOptions
     /// 64 hidden features below 2,000, else 128; null is as for 20,000.</param>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than 1 row.</exception>
     public static NiceOptions Tabular(long features, long? rows = null) =>
-        ForTables(new NiceOptions { Shape = Vector(features), Standardize = true, Couplings = 6, Hidden = RowsOf(rows) < 2_000 ? 64
+        ForTables(new NiceOptions { Shape = Vector(features), Standardize = true, Layers = 6, Hidden = RowsOf(rows) < 2_000 ? 64
             : 128, HiddenLayers = 3 });
 
     /// <inheritdoc/>
@@ -39,18 +39,18 @@ public sealed record NiceOptions : ModelOptions
         base.CheckRules();
         RequirePair();
         RequireContinuous(Standardize);
-        Range(Couplings, 2, 4096, nameof(Couplings));
+        Range(Layers, 2, 4096, nameof(Layers));
         Range(Hidden, 1, 1 << 16, nameof(Hidden));
         Range(HiddenLayers, 1, 1024, nameof(HiddenLayers));
     }
 
     /// <inheritdoc/>
-    protected internal override FlowParts Build() => new(Layers()) { BaseDensity = NewBase(), ContextEncoder = NewContextEncoder() };
+    protected internal override FlowParts Build() => new(NewChain()) { BaseDensity = NewBase(), ContextEncoder = NewContextEncoder() };
 
-    private Chain Layers()
+    private Chain NewChain()
     {
         var layers = Preprocessing(Standardize);
-        for (var i = 0; i < Couplings; i++)
+        for (var i = 0; i < Layers; i++)
         {
             var mask = i % 2 == 0 ? Mask.Alternating(Shape[0]) : !Mask.Alternating(Shape[0]);
             layers.Add(new AdditiveCouplingLayer(Shape, mask, size => new Mlp(size.Inputs, size.Outputs, Hidden, HiddenLayers, ContextSize,

@@ -1,39 +1,43 @@
 namespace RealNvp;
 
 /// <summary>Builds the bijection of a <see cref="RealNvpModel"/> from its options.</summary>
-internal sealed class RealNvpBuilder
+internal static class RealNvpBuilder
 {
-    private readonly RealNvpOptions options;
+    public static Chain Build(RealNvpVectorOptions options) =>
+        new([.. Preprocessing(options), .. Couplings(options), .. Scaling(options, options.Shape)]);
 
-    private RealNvpBuilder(RealNvpOptions options) => this.options = options;
-
-    public static Chain Build(RealNvpOptions options) => new([.. new RealNvpBuilder(options).Layers()]);
-
-    private IEnumerable<Bijection> Layers()
+    public static Chain Build(RealNvpImageOptions options)
     {
-        if (options.HorizontalFlips) yield return new RandomHorizontalFlip(0.5, options.Shape);
+        IEnumerable<Bijection> flips = options.HorizontalFlips ? [new RandomHorizontalFlip(0.5, options.Shape)] : [];
+        var scales = new MultiScaleLayer(options.Shape, [.. Scales(options)]);
+        return new([.. flips, .. Preprocessing(options), scales, .. Scaling(options, [options.Shape.NumElements])]);
+    }
+
+    private static IEnumerable<Bijection> Preprocessing(RealNvpOptions options)
+    {
         if (options.Levels > 0) yield return new UniformDequantization(options.Levels, options.Shape);
         if (options.LogitAlpha is { } alpha) yield return new LogitTransform(alpha, options.Shape);
         foreach (var layer in options.ScalingLayers(options.Standardize)) yield return layer;
-        if (options.IsImage) yield return new MultiScale(options.Shape, [.. Scales()]);
-        else foreach (var layer in VectorCouplings()) yield return layer;
-        if (options.DiagonalScaling) yield return new DiagonalScaling(options.IsImage ? [options.Shape.NumElements] : options.Shape);
     }
 
-    private IEnumerable<Bijection> VectorCouplings()
+    private static IEnumerable<Bijection> Scaling(RealNvpOptions options, EventShape latent) =>
+        options.DiagonalScaling ? [new DiagonalScaling(latent)] : [];
+
+    private static IEnumerable<Bijection> Couplings(RealNvpVectorOptions options)
     {
         var features = options.Shape[0];
         var first = options.VectorMask == VectorMask.Alternating ? Mask.Alternating(features) : Mask.FirstHalf(features);
-        for (var i = 0; i < options.Couplings; i++)
+        for (var i = 0; i < options.Layers; i++)
         {
             var mask = i % 2 == 0 ? first : !first;
-            yield return Coupling(options.Shape, mask, size => new ResidualMlp(size.Inputs, size.Outputs, options.Hidden, options.Blocks,
-                size.ContextSize, options.InputLimit), maskAsInput: false);
+            yield return Coupling(options, options.Shape, mask,
+                size => new ResidualMlp(size.Inputs, size.Outputs, options.Hidden, options.Blocks, size.ContextSize, options.InputLimit),
+                maskAsInput: false);
             if (options.FlowBatchNorm) yield return new FlowBatchNorm(options.Shape, mask, options.Momentum);
         }
     }
 
-    private IEnumerable<Bijection> Scales()
+    private static IEnumerable<Bijection> Scales(RealNvpImageOptions options)
     {
         var shape = options.Shape;
         var hidden = options.Hidden;
@@ -41,17 +45,17 @@ internal sealed class RealNvpBuilder
         {
             if (scale == options.Scales - 1)
             {
-                yield return new Chain([.. ImageCouplings(shape, hidden, Mask.Checkerboard(shape[1], shape[2]), 4)]);
+                yield return new Chain([.. ImageCouplings(options, shape, hidden, Mask.Checkerboard(shape[1], shape[2]), 4)]);
                 yield break;
             }
             var squeeze = new Squeeze(shape);
             var squeezed = squeeze.OutputShapeOf(shape);
             yield return new Chain([
-                .. ImageCouplings(shape, hidden, Mask.Checkerboard(shape[1], shape[2]), 3),
+                .. ImageCouplings(options, shape, hidden, Mask.Checkerboard(shape[1], shape[2]), 3),
                 squeeze,
                 // the original code transforms the first half of the channels first
-                .. ImageCouplings(squeezed, 2 * hidden, !Mask.ChannelWise(squeezed[0]), 3),
-                new Inverted(new Squeeze(shape)),
+                .. ImageCouplings(options, squeezed, 2 * hidden, !Mask.ChannelWise(squeezed[0]), 3),
+                new InvertedLayer(new Squeeze(shape)),
                 new Squeeze(shape, SqueezeOrder.Checkerboard),
             ]);
             shape = [squeezed[0] / 2, squeezed[1], squeezed[2]];
@@ -59,14 +63,14 @@ internal sealed class RealNvpBuilder
         }
     }
 
-    private IEnumerable<Bijection> ImageCouplings(EventShape shape, long hidden, Mask first, int count)
+    private static IEnumerable<Bijection> ImageCouplings(RealNvpImageOptions options, EventShape shape, long hidden, Mask first, int count)
     {
         for (var i = 0; i < count; i++)
         {
             var mask = i % 2 == 0 ? first : !first;
             // a checkerboard: its networks see the whole image
             var dense = mask.Shape.Count == 2;
-            yield return Coupling(shape, mask, size => new ResidualConvNet(size.Inputs, size.Outputs, new ResidualConvNetOptions
+            yield return Coupling(options, shape, mask, size => new ResidualConvNet(size.Inputs, size.Outputs, new ResidualConvNetOptions
             {
                 HiddenChannels = hidden,
                 Blocks = options.Blocks,
@@ -81,8 +85,8 @@ internal sealed class RealNvpBuilder
         }
     }
 
-    private CouplingLayer Coupling(EventShape shape, Mask mask, Func<ConditionerSizes, Conditioner> network, bool maskAsInput) =>
-        options.Coupling == CouplingKind.Affine
+    private static CouplingLayer Coupling(RealNvpOptions options, EventShape shape, Mask mask, Func<ConditionerSizes, Conditioner> network,
+        bool maskAsInput) => options.Coupling == CouplingKind.Affine
         ? new AffineCouplingLayer(shape, mask, network, options.Order, maskAsInput, options.ContextSize)
         : new AdditiveCouplingLayer(shape, mask, network, maskAsInput, options.ContextSize);
 }

@@ -2,7 +2,7 @@ namespace RealNvp;
 
 /// <summary>
 /// Real NVP (Dinh, Sohl-Dickstein, Bengio, arXiv 1605.08803) and NICE (arXiv 1410.8516), for vectors and for images, built from a
-/// <see cref="RealNvpOptions"/> record.
+/// <see cref="RealNvpVectorOptions"/> or a <see cref="RealNvpImageOptions"/> record.
 /// </summary>
 /// <remarks>
 /// <para>Images: scales of 3 checkerboard couplings, squeeze, 3 channel-wise couplings, half of the variables out; the last scale has 4

@@ -2,15 +2,15 @@ using RealNvp.Internal;
 
 namespace RealNvp;
 
-/// <summary>Everything that describes a <see cref="SplineFlow"/>. A checkpoint carries this record as JSON.</summary>
+/// <summary>Everything that describes a <see cref="SplineFlowModel"/>. A checkpoint carries this record as JSON.</summary>
 public sealed record SplineFlowOptions : ModelOptions
 {
     /// <summary>Starts with a <see cref="Standardization"/>, which the trainer fits to
     /// the training data. The splines bend within ±<see cref="Bound"/> only.</summary>
     public bool Standardize { get; init; }
 
-    /// <summary>The number of couplings; at least 2, so that each feature is transformed.</summary>
-    public int Couplings { get; init; } = 10;
+    /// <summary>The number of coupling layers; at least 2, so that each feature is transformed.</summary>
+    public int Layers { get; init; } = 10;
 
     /// <summary>The hidden features of each network.</summary>
     public long Hidden { get; init; } = 256;
@@ -31,7 +31,7 @@ public sealed record SplineFlowOptions : ModelOptions
     /// <summary>The smallest derivative at a knot, in 1e-6 ... 0.5.</summary>
     public double SmallestDerivative { get; init; } = SplineTransformer.MinDerivative;
 
-    /// <summary>An <see cref="InvertibleLinear"/> before each coupling and
+    /// <summary>An <see cref="InvertibleLinearLayer"/> before each coupling and
     /// at the end, as in the paper; false for couplings alone.</summary>
     public bool Linear { get; init; } = true;
 
@@ -51,10 +51,10 @@ public sealed record SplineFlowOptions : ModelOptions
     /// <summary>A torus: all features are angles in radians. 8 couplings with networks of 64 hidden features.</summary>
     /// <param name="features">D, at least 2.</param>
     public static SplineFlowOptions Torus(long features) =>
-        new() { Shape = Vector(features), Couplings = 8, Hidden = 64, Blocks = 1, CircularFeatures = FeatureSet.All(features) };
+        new() { Shape = Vector(features), Layers = 8, Hidden = 64, Blocks = 1, CircularFeatures = FeatureSet.All(features) };
 
     /// <summary>2-D toy densities: 4 couplings with an MLP of 64 hidden features.</summary>
-    public static SplineFlowOptions Toy2D { get; } = new() { Shape = [2], Couplings = 4, Hidden = 64, Blocks = 1, Linear = false };
+    public static SplineFlowOptions Toy2D { get; } = new() { Shape = [2], Layers = 4, Hidden = 64, Blocks = 1, Linear = false };
 
     /// <summary>
     /// Tables of continuous features: standardization, 10 couplings of 8 bins within ±5 standard deviations,
@@ -81,7 +81,7 @@ public sealed record SplineFlowOptions : ModelOptions
     /// couplings, 1 block of 128, 8 bins. Without the paper's dropout of 0.2.</summary>
     /// <param name="features">21 for HEPMASS, 63 for BSDS300.</param>
     public static SplineFlowOptions HepmassOrBsds300(long features = 21) =>
-        new() { Shape = Vector(features), Couplings = 20, Hidden = 128, Blocks = 1 };
+        new() { Shape = Vector(features), Layers = 20, Hidden = 128, Blocks = 1 };
 
     /// <summary>The paper's settings for MINIBOONE (appendix B.1): 43 features, 10
     /// couplings, 1 block of 32, 4 bins. Without the paper's dropout of 0.2.</summary>
@@ -93,7 +93,7 @@ public sealed record SplineFlowOptions : ModelOptions
         base.CheckRules();
         RequirePair();
         RequireContinuous(Standardize);
-        Range(Couplings, 2, 4096, nameof(Couplings));
+        Range(Layers, 2, 4096, nameof(Layers));
         Range(Hidden, 1, 1 << 16, nameof(Hidden));
         Range(Blocks, 0, 1024, nameof(Blocks));
         Range(Bins, 1, 64, nameof(Bins));
@@ -127,19 +127,19 @@ public sealed record SplineFlowOptions : ModelOptions
     /// <inheritdoc/>
     protected internal override FlowParts Build() => CircularFeatures.Count > 0
         ? new(CircularSplines.Build(this)) { BaseDensity = CircularSplines.Base(this), ContextEncoder = NewContextEncoder() }
-        : new(Layers()) { BaseDensity = NewBase(), ContextEncoder = NewContextEncoder() };
+        : new(NewChain()) { BaseDensity = NewBase(), ContextEncoder = NewContextEncoder() };
 
-    private Chain Layers()
+    private Chain NewChain()
     {
         var layers = Preprocessing(Standardize);
-        for (var i = 0; i < Couplings; i++)
+        for (var i = 0; i < Layers; i++)
         {
-            if (Linear) layers.Add(new InvertibleLinear(Shape));
+            if (Linear) layers.Add(new InvertibleLinearLayer(Shape));
             var mask = i % 2 == 0 ? Mask.Alternating(Shape[0]) : !Mask.Alternating(Shape[0]);
             layers.Add(new CouplingLayer(Shape, mask, new SplineTransformer(Bins, -Bound, Bound, Tails, SmallestBin, SmallestDerivative),
                 size => new ResidualMlp(size.Inputs, size.Outputs, Hidden, Blocks, ContextSize, InputLimit)));
         }
-        if (Linear) layers.Add(new InvertibleLinear(Shape));
+        if (Linear) layers.Add(new InvertibleLinearLayer(Shape));
         return new Chain([.. layers]);
     }
 }

@@ -146,7 +146,7 @@ public sealed class PackageTests(PackageTests.Feed feed) : IClassFixture<Package
             </Project>
             """);
         var output = app.DotNet("run");
-        foreach (var kind in new[] { "GlowModel", "IafModel", "MafModel", "NiceModel", "RealNvpModel", "SplineFlow" })
+        foreach (var kind in new[] { "GlowModel", "IafModel", "MafModel", "NiceModel", "RealNvpModel", "SplineFlowModel" })
             output.Should().Contain($"{kind}: True");
         output.Should().Contain("reflection: False, refused: True").And.Contain("resumed: True").And.Contain("weights: True");
     }
@@ -163,9 +163,9 @@ public sealed class PackageTests(PackageTests.Feed feed) : IClassFixture<Package
 
         FlowModel[] models =
         [
-            new GlowModel(GlowOptions.Digits8x8 with { Hidden = 4, Steps = 1 }, 1), new IafModel(IafOptions.Tabular(3) with { Hidden = 8 }, 1), new MafModel(MafOptions.Tabular(3) with { Hidden = 8, TailThreshold = 3 }, 1),
+            new GlowModel(GlowOptions.Digits8x8 with { Hidden = 4, Layers = 1 }, 1), new IafModel(IafOptions.Tabular(3) with { Hidden = 8 }, 1), new MafModel(MafOptions.Tabular(3) with { Hidden = 8, TailThreshold = 3 }, 1),
             new NiceModel(NiceOptions.Tabular(3) with { Hidden = 8 }, 1), new RealNvpModel(RealNvpOptions.Tabular(3, 500) with { Hidden = 8 }, 1),
-            new SplineFlow(SplineFlowOptions.Tabular(3) with { Hidden = 8, Couplings = 2, CircularFeatures = [0] }, 1),
+            new SplineFlowModel(SplineFlowOptions.Tabular(3) with { Hidden = 8, Layers = 2, CircularFeatures = [0] }, 1),
         ];
         foreach (var model in models)
         {

@@ -56,11 +56,11 @@ public class BenchmarkTests
         NpyTable.Files(folder.Path).Should().Equal(path);
 
         var output = new StringWriter();
-        PresetStudy.Run(output, [path], [50], [Candidate.Parse("RealNvp:Hidden=4,Couplings=2,Base=StandardNormal,InputLimit=null"),
+        PresetStudy.Run(output, [path], [50], [Candidate.Parse("RealNvp:Hidden=4,Layers=2,Base=StandardNormal,InputLimit=null"),
             Candidate.Parse("MafSpline:Hidden=4,Layers=1")], steps: 2, seed: 1);
         var rows = output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(2)
             .Select(l => l.Trim('|').Split('|').Select(c => c.Trim()).ToArray()).ToArray();
-        rows.Select(r => r[2]).Should().Equal("Gaussian", "RealNvp:Hidden=4,Couplings=2,Base=StandardNormal,InputLimit=null",
+        rows.Select(r => r[2]).Should().Equal("Gaussian", "RealNvp:Hidden=4,Layers=2,Base=StandardNormal,InputLimit=null",
             "MafSpline:Hidden=4,Layers=1");
         double Number(int row, int column) => double.Parse(rows[row][column], System.Globalization.CultureInfo.InvariantCulture);
         rows.Should().OnlyContain(r => r[0] == "twins" && r[1] == "50" && r.Length == 13);

@@ -25,7 +25,7 @@ public class LearningTests
         var (held, truth) = Draw(50_000, 3);
         truth.Should().BeApproximately(-(logDeterminant + (1.5 * (1 + Math.Log(2 * Math.PI)))), 0.02,
             "the mean of log p is minus the entropy");
-        using var model = new RealNvpModel(RealNvpOptions.Tabular(3) with { Couplings = 6, Hidden = 32, Blocks = 1 }, seed: 0);
+        using var model = new RealNvpModel(RealNvpOptions.Tabular(3) with { Layers = 6, Hidden = 32, Blocks = 1 }, seed: 0);
         var options = TrainingOptions.For(model.Options) with { Epochs = 8, ValidationFraction = 0, LearningRate = 3e-3 };
         using var trainer = new Trainer(model, options);
         trainer.Fit(TrainingData.From(train));

@@ -35,7 +35,7 @@ public class ArgumentCheckTests
     {
         using var scope = NewDisposeScope();
         using var model = new RealNvpModel(RealNvpOptions.Toy2D, seed: 0);
-        using var layer = new InvertibleLinear([2]);
+        using var layer = new InvertibleLinearLayer([2]);
         using var network = new Mlp(2, 2, 4);
         using var density = new DiagonalNormal([2]);
         foreach (var module in new nn.Module[] { model, layer, network, density }) module.to(META);

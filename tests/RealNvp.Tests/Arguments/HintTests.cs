@@ -43,7 +43,7 @@ public sealed class HintTests
                 .WithMessage("*of one example, of at most 2147483647 elements; got (*");
         EventShape.Create(1 << 15, 1 << 15, -1).Count.Should().Be(3);
         foreach (var build in new Func<object>[] { () => Mask.Checkerboard(1L << 40, 2), () => Mask.Alternating(1L << 40),
-            () => Mask.ChannelWise(1L << 40), () => new InvertibleLinear([1 << 20]), () => new SylvesterLayer([1 << 30], 1 << 30),
+            () => Mask.ChannelWise(1L << 40), () => new InvertibleLinearLayer([1 << 20]), () => new SylvesterLayer([1 << 30], 1 << 30),
             () => new GaussianMixture([1 << 30], int.MaxValue), () => new ClassConditionalNormal([1 << 30], int.MaxValue), () =>
                 new PeriodicConv2d([1 << 20, 8, 8]), () => new LabelEncoder(int.MaxValue, int.MaxValue) })
             build.Should().Throw<ArgumentException>("a size is wrong, and there is no memory for it");

@@ -163,7 +163,7 @@ internal static class SweepCalls
         method.GetParameters().Any(p => p.ParameterType.IsByRefLike || p.ParameterType.IsByRef || p.ParameterType.IsPointer);
 
     private static readonly HashSet<string> ofImages = [nameof(Squeeze), nameof(HaarSqueeze), nameof(PeriodicConv2d), nameof(LearnedPrior),
-        nameof(MultiScale), nameof(RandomHorizontalFlip)];
+        nameof(MultiScaleLayer), nameof(RandomHorizontalFlip)];
 
     private static object? Good(ParameterInfo p, Type owner, string folder)
     {

@@ -52,7 +52,7 @@ internal sealed record SweepSubject(string Name, Func<object> Make, Func<object,
     }
 
     public static RealNvpModel Model(long context = 0) =>
-        new(RealNvpOptions.Tabular(4) with { Couplings = 2, Hidden = 4, Blocks = 1, ContextSize = context, Standardize = false }, 1);
+        new(RealNvpOptions.Tabular(4) with { Layers = 2, Hidden = 4, Blocks = 1, ContextSize = context, Standardize = false }, 1);
 
     public static IEnumerable<SweepSubject> Transformers()
     {

@@ -8,7 +8,7 @@ public class ChainTests
     [Fact]
     public void Shapes_follow_the_order_of_the_layers()
     {
-        using var chain = new Chain(new Squeeze([1, 4, 2]), new MultiScale([4, 2, 1], new ActNorm([4, 2, 1]), new ActNorm([2, 2, 1])));
+        using var chain = new Chain(new Squeeze([1, 4, 2]), new MultiScaleLayer([4, 2, 1], new ActNorm([4, 2, 1]), new ActNorm([2, 2, 1])));
         chain.OutputShapeOf([1, 4, 2]).Should().Equal([8L]);
         chain.InputShapeOf([8]).Should().Equal([1L, 4, 2]);
     }
@@ -16,7 +16,8 @@ public class ChainTests
     [Fact]
     public void The_input_shape_is_found_back_through_layers_for_any_size_from_the_last_to_the_first()
     {
-        using var chain = new Chain(new Squeeze([-1, -1, -1]), new Inverted(new Squeeze([-1, -1, -1])), new DiagonalScaling([1, 6, 2]));
+        using var chain = new Chain(new Squeeze([-1, -1, -1]), new InvertedLayer(new Squeeze([-1, -1, -1])),
+            new DiagonalScaling([1, 6, 2]));
         chain.InputShape.Should().Be(EventShape.Create(1, 6, 2));
     }
 

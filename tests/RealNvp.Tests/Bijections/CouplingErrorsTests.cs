@@ -156,12 +156,12 @@ public class CouplingErrorsTests
         using var odd = new DiagonalScaling([3, 4, 4]);
         using var next = new DiagonalScaling([1, 4, 4]);
         using var even = new DiagonalScaling([4, 2, 2]);
-        Refused<ArgumentException>(() => _ = new MultiScale([3, 4, 4], odd, next),
+        Refused<ArgumentException>(() => _ = new MultiScaleLayer([3, 4, 4], odd, next),
             "Scale 0 gives (3, 4, 4); half of its channels cannot leave, because their number is odd.*");
-        Refused<ArgumentException>(() => _ = new MultiScale([4, 2, 2], even, next),
+        Refused<ArgumentException>(() => _ = new MultiScaleLayer([4, 2, 2], even, next),
             "Scale 1 (DiagonalScaling) takes (1, 4, 4), but gets (2, 2, 2).*");
-        Refused<ArgumentException>(() => _ = new MultiScale([4, 2, 2]), "*at least one scale; got none.*");
-        Refused<ArgumentException>(() => _ = new MultiScale([4, -1, -1], even), "*needs all sizes; got (4, *, *).*");
+        Refused<ArgumentException>(() => _ = new MultiScaleLayer([4, 2, 2]), "*at least one scale; got none.*");
+        Refused<ArgumentException>(() => _ = new MultiScaleLayer([4, -1, -1], even), "*needs all sizes; got (4, *, *).*");
         Refused<ArgumentException>(() => _ = new Squeeze([1, 3, 4]),
             "A squeeze needs an even height and width; got 3×4. Crop the images to 2×4, or pad them to 4×4, or use fewer scales.*");
         Refused<ArgumentException>(() => _ = new Squeeze([4]), "A squeeze takes images of shape (C, H, W); got (4,).*");

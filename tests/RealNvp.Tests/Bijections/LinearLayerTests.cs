@@ -11,7 +11,7 @@ public class LinearLayerTests
     public void A_new_layer_is_a_random_rotation(LinearForm form)
     {
         using var scope = NewDisposeScope();
-        using var layer = new InvertibleLinear([7], form);
+        using var layer = new InvertibleLinearLayer([7], form);
         var w = layer.Matrix();
         w.matmul(w.t()).sub(eye(7)).abs().max().item<float>().Should().BeLessThan(1e-5f);
         layer.Forward(randn(2, 7)).LogDet.abs().max().item<float>().Should().BeLessThan(1e-5f);
@@ -22,7 +22,7 @@ public class LinearLayerTests
     public void The_matrix_is_what_Forward_multiplies_by(LinearForm form)
     {
         using var scope = NewDisposeScope();
-        using var layer = new InvertibleLinear([3, -1, -1], form);
+        using var layer = new InvertibleLinearLayer([3, -1, -1], form);
         var x = randn(2, 3, 4, 5);
         var expected = einsum("ij,njhw->nihw", layer.Matrix(), x);
         layer.Forward(x).Value.sub(expected).abs().max().item<float>().Should().BeLessThan(1e-5f);
@@ -36,7 +36,7 @@ public class LinearLayerTests
         for (var seed = 0; seed < 20; seed++)
         {
             manual_seed(seed);
-            using var layer = new InvertibleLinear([4], form);
+            using var layer = new InvertibleLinearLayer([4], form);
             foreach (var p in layer.parameters()) p.normal_(0, 10);
             var (z, logDet) = layer.Forward(randn(8, 4));
             z.isfinite().all().item<bool>().Should().BeTrue();
@@ -48,7 +48,7 @@ public class LinearLayerTests
     public void A_reflection_of_zeros_is_the_identity()
     {
         using var scope = NewDisposeScope();
-        using var layer = new InvertibleLinear([3], LinearForm.Orthogonal);
+        using var layer = new InvertibleLinearLayer([3], LinearForm.Orthogonal);
         using (no_grad()) layer.state_dict()["reflections"].zero_();
         var x = randn(4, 3);
         var z = layer.Forward(x).Value;
@@ -61,19 +61,19 @@ public class LinearLayerTests
     public void A_singular_matrix_says_which_layer_and_what_to_do()
     {
         using var scope = NewDisposeScope();
-        using var layer = new InvertibleLinear([3], LinearForm.Plain);
+        using var layer = new InvertibleLinearLayer([3], LinearForm.Plain);
         using (no_grad()) layer.state_dict()["weight"].zero_();
         var act = () => layer.Inverse(randn(4, 3));
-        act.Should().Throw<InvalidOperationException>().WithMessage("*InvertibleLinear (Plain) has no inverse*Lu*");
+        act.Should().Throw<InvalidOperationException>().WithMessage("*InvertibleLinearLayer (Plain) has no inverse*Lu*");
     }
 
     [Fact]
     public void Bad_shapes_and_counts_are_refused()
     {
-        FluentActions.Invoking(() => new InvertibleLinear([2, 3])).Should().Throw<ArgumentException>().WithMessage("*[D]*[C, H, W]*");
-        FluentActions.Invoking(() => new InvertibleLinear([3], LinearForm.Qr, 0)).Should().Throw<ArgumentOutOfRangeException>()
+        FluentActions.Invoking(() => new InvertibleLinearLayer([2, 3])).Should().Throw<ArgumentException>().WithMessage("*[D]*[C, H, W]*");
+        FluentActions.Invoking(() => new InvertibleLinearLayer([3], LinearForm.Qr, 0)).Should().Throw<ArgumentOutOfRangeException>()
             .WithMessage("*reflections*");
-        FluentActions.Invoking(() => new InvertibleLinear([3], (LinearForm)9)).Should().Throw<ArgumentOutOfRangeException>();
+        FluentActions.Invoking(() => new InvertibleLinearLayer([3], (LinearForm)9)).Should().Throw<ArgumentOutOfRangeException>();
     }
 
     [Fact]

@@ -47,7 +47,7 @@ public sealed class UniformBoxTests
                 using var flow = kind == "spline"
                     ? new Flow([3], new Chain(Coupling(Mask.Alternating(3), low, high), Coupling(!Mask.Alternating(3), low, high)),
                         new UniformBox([3], low, high))
-                    : new SplineFlow(SplineFlowOptions.Torus(3) with { Couplings = 3, Hidden = 16, CircleLow = low, CircleHigh = high },
+                    : new SplineFlowModel(SplineFlowOptions.Torus(3) with { Layers = 3, Hidden = 16, CircleLow = low, CircleHigh = high },
                         seed);
                 RandomWeights.Draw(flow, seed, 1);
                 flow.to(dtype);

@@ -31,7 +31,7 @@ public class FlowSummaryTests
         for (var i = 0; i < summary.Layers.Count; i++)
         {
             var layer = summary.Layers[i];
-            if (!layer.IsComposite || layer.Type is nameof(Inverted)) continue;
+            if (!layer.IsComposite || layer.Type is nameof(InvertedLayer)) continue;
             var below = summary.Layers.Skip(i + 1).TakeWhile(l => l.Depth > layer.Depth).Where(l => l.Depth == layer.Depth + 1).ToArray();
             Assert.Equal(layer.MeanLogDet!.Value, below.Sum(l => l.MeanLogDet!.Value),
                 1e-9 * (1 + below.Sum(l => Math.Abs(l.MeanLogDet!.Value))));

@@ -81,7 +81,7 @@ public class ModuleTreeTests
     [Fact]
     public void A_sequence_of_layers_that_is_repeated_stands_there_once()
     {
-        using var flow = new GlowModel(GlowOptions.Digits8x8 with { Hidden = 4, Steps = 5 });
+        using var flow = new GlowModel(GlowOptions.Digits8x8 with { Hidden = 4, Layers = 5 });
         Assert.Contains("1-15: 5 times", flow.ToString(), StringComparison.Ordinal);
     }
 

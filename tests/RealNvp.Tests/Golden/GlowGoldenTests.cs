@@ -46,7 +46,7 @@ public class GlowGoldenTests
     {
         using var scope = NewDisposeScope();
         using var golden = new GoldenFile("glow_invconv_lu");
-        using var layer = new InvertibleLinear([6, 4, 4]);
+        using var layer = new InvertibleLinearLayer([6, 4, 4]);
         layer.to(float64);
         using (no_grad())
         {
@@ -81,7 +81,7 @@ public class GlowGoldenTests
     {
         using var scope = NewDisposeScope();
         using var golden = new GoldenFile("glow_full_3x8x8");
-        using var model = new GlowModel(new() { Shape = [3, 8, 8], Levels = 0, Scales = 2, Steps = 2, Hidden = 8 });
+        using var model = new GlowModel(new() { Shape = [3, 8, 8], Levels = 0, Scales = 2, Layers = 2, Hidden = 8 });
         model.to(float64);
         Load(model, ours => Theirs(golden, ours));
         model.eval();

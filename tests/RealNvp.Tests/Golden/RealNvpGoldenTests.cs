@@ -149,14 +149,14 @@ public class RealNvpGoldenTests
         return model;
     }
 
-    private static (LogitTransform Logit, MultiScale Scales) Parts(RealNvpModel model)
+    private static (LogitTransform Logit, MultiScaleLayer Scales) Parts(RealNvpModel model)
     {
         var layers = ((Chain)model.Bijection).Layers;
-        return (layers.OfType<LogitTransform>().Single(), layers.OfType<MultiScale>().Single());
+        return (layers.OfType<LogitTransform>().Single(), layers.OfType<MultiScaleLayer>().Single());
     }
 
     // the peer puts the parts back into the shape of the image
-    private static Tensor PeerLatent(MultiScale scales, Tensor z)
+    private static Tensor PeerLatent(MultiScaleLayer scales, Tensor z)
     {
         var parts = scales.Split(z);
         using var squeeze = new Squeeze([3, 8, 8], SqueezeOrder.Checkerboard);

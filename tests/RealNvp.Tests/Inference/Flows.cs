@@ -13,7 +13,7 @@ internal static class Flows
     public static RealNvpModel Random(int seed, long context = 0, ScalarType dtype = ScalarType.Float64, long features = 2,
         bool batchNorm = false)
     {
-        var model = new RealNvpModel(RealNvpOptions.Toy2D with { Shape = [features], Couplings = 2, Hidden = 4, Blocks = 1,
+        var model = new RealNvpModel(RealNvpOptions.Toy2D with { Shape = [features], Layers = 2, Hidden = 4, Blocks = 1,
             ContextSize = context, FlowBatchNorm = batchNorm }, seed);
         model.to(dtype);
         RandomWeights.Draw(model, seed);

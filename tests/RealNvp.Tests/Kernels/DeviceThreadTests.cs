@@ -66,7 +66,7 @@ public sealed class DeviceThreadTests
 
     private static Flow Flow()
     {
-        var flow = new Flow([4], new Chain(new ActNorm([4]), new InvertibleLinear([4]), new DiagonalScaling([4]),
+        var flow = new Flow([4], new Chain(new ActNorm([4]), new InvertibleLinearLayer([4]), new DiagonalScaling([4]),
             new AffineCouplingLayer([4], Mask.FirstHalf(4), new ResidualMlp(2, 4, 8, 1)),
             new CouplingLayer([4], !Mask.FirstHalf(4), new SplineTransformer(4),
                 new Mlp(2, 2 * new SplineTransformer(4).ParametersPerElement, 8))))

@@ -119,7 +119,7 @@ public class ScaledLinearTests
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         manual_seed(7);
-        using var chain = new Chain(new ActNorm([4, 6, 6]), new InvertibleLinear([4, 6, 6]), new ActNorm([4, 6, 6]));
+        using var chain = new Chain(new ActNorm([4, 6, 6]), new InvertibleLinearLayer([4, 6, 6]), new ActNorm([4, 6, 6]));
         var x = randn(8, 4, 6, 6).mul(3).add(2);
         chain.Forward(x);
         var norm = (ActNorm)chain.Layers[0];
@@ -130,7 +130,7 @@ public class ScaledLinearTests
         var seen = new List<string>();
         Tensor apart;
         using (PassState.Observe(call => seen.Add(call.Layer.GetName()))) apart = chain.Forward(x).Value;
-        seen.Should().Equal(nameof(ActNorm), nameof(InvertibleLinear), nameof(ActNorm), nameof(Chain));
+        seen.Should().Equal(nameof(ActNorm), nameof(InvertibleLinearLayer), nameof(ActNorm), nameof(Chain));
         Apart(together, apart).Should().BeLessThan(2e-6);
         chain.Forward(x.narrow(0, 0, 0)).Value.shape.Should().Equal(0, 4, 6, 6);
     }
@@ -142,7 +142,7 @@ public class ScaledLinearTests
         using var _ = no_grad();
         foreach (var s in new[] { -60f, 60f, float.NaN })
         {
-            using var chain = new Chain(new ActNorm([4, 2, 2]), new InvertibleLinear([4, 2, 2]));
+            using var chain = new Chain(new ActNorm([4, 2, 2]), new InvertibleLinearLayer([4, 2, 2]));
             chain.eval();
             chain.state_dict().First(p => p.Key.EndsWith("log_scale")).Value.fill_(s);
             var x = randn(2, 4, 2, 2);
@@ -159,7 +159,7 @@ public class ScaledLinearTests
     {
         foreach (var norm in new[] { false, true })
         {
-            var linear = new InvertibleLinear([channels, -1, -1]);
+            var linear = new InvertibleLinearLayer([channels, -1, -1]);
             var chain = norm ? new Chain(new ActNorm([channels, -1, -1]), linear) : new Chain(linear);
             using (no_grad()) foreach (var p in chain.parameters()) p.add_(randn_like(p).mul(0.1));
             chain.eval();

@@ -36,7 +36,7 @@ public class DisposedLaws
         Told(() => { using var flow = new Flow(row.Shape, Gone()); });
         Told(() => { using var gone = new Chain(Gone()); gone.Forward(x, context); });
         Told(() => { using var gone = new Chain(Gone()); gone.Inverse(z, context); });
-        Told(() => { using var inverted = new Inverted(Gone()); inverted.Forward(z, context); });
+        Told(() => { using var inverted = new InvertedLayer(Gone()); inverted.Forward(z, context); });
 
         // a part goes while the whole lives
         using var part = row.Make();

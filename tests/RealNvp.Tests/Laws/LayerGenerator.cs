@@ -34,8 +34,9 @@ public static class LayerGenerator
         ["permutation"] = (shape, _) => Gen.Int[0, 1000].Select(seed => new GeneratedLayer($"Permutation.Random({Text(shape)}, {seed})",
             () => Permutation.Random(shape, seed), shape)),
         ["linear"] = (shape, _) =>
-            OneOf(Enum.GetValues<LinearForm>()).Select(form => new GeneratedLayer($"new InvertibleLinear({Text(shape)}, LinearForm.{form})",
-                () => new InvertibleLinear(shape, form), shape)),
+            OneOf(Enum.GetValues<LinearForm>())
+                .Select(form => new GeneratedLayer($"new InvertibleLinearLayer({Text(shape)}, LinearForm.{form})",
+                () => new InvertibleLinearLayer(shape, form), shape)),
         ["periodic convolution"] = (shape, _) => shape.Count == 3 ? Gen.Long[1, Math.Min(shape[1], shape[2])]
             .Select(d => new GeneratedLayer($"new PeriodicConv2d({Text(shape)}, {d})", () => new PeriodicConv2d(shape, d), shape)) : null,
         ["act norm"] = (shape, _) => Gen.Const(new GeneratedLayer($"new ActNorm({Text(shape)})", () => new ActNorm(shape), shape)),
@@ -58,9 +59,9 @@ public static class LayerGenerator
         ["flip"] = (shape, _) =>
             shape.Count == 3 ? Gen.Const(new GeneratedLayer("new RandomHorizontalFlip()", () => new RandomHorizontalFlip(), shape)) : null,
         ["inverted"] = (shape, context) =>
-            Coupling(shape, context, "AffineCouplingLayer")?.Select(l => new GeneratedLayer($"new Inverted({l.Code})",
-                () => new Inverted(l.Make()), l.Out)),
-        ["multi-scale"] = MultiScale,
+            Coupling(shape, context, "AffineCouplingLayer")?.Select(l => new GeneratedLayer($"new InvertedLayer({l.Code})",
+                () => new InvertedLayer(l.Make()), l.Out)),
+        ["multi-scale"] = MultiScaleLayer,
     };
 
     /// <summary>Vectors of 1 to 6 features and images of up to 36 elements.</summary>
@@ -258,10 +259,10 @@ public static class LayerGenerator
     private static Gen<GeneratedLayer> Unsqueeze(EventShape shape)
     {
         EventShape large = [shape[0] / 4, 2 * shape[1], 2 * shape[2]];
-        return Squeeze(large).Select(l => new GeneratedLayer($"new Inverted({l.Code})", () => new Inverted(l.Make()), large));
+        return Squeeze(large).Select(l => new GeneratedLayer($"new InvertedLayer({l.Code})", () => new InvertedLayer(l.Make()), large));
     }
 
-    private static Gen<GeneratedLayer>? MultiScale(EventShape shape, long context)
+    private static Gen<GeneratedLayer>? MultiScaleLayer(EventShape shape, long context)
     {
         if (shape.Count != 3 || shape[1] % 2 != 0 || shape[2] % 2 != 0) return null;
         EventShape half = [2 * shape[0], shape[1] / 2, shape[2] / 2];
@@ -271,8 +272,8 @@ public static class LayerGenerator
         return from one in fine
                from squeeze in Squeeze(shape)
                from two in coarse
-               select new GeneratedLayer($"new MultiScale({Text(shape)}, new Chain({one.Code}, {squeeze.Code}), {two.Code})",
-                   () => new MultiScale(shape, new Chain(one.Make(), squeeze.Make()), two.Make()), [shape.NumElements]);
+               select new GeneratedLayer($"new MultiScaleLayer({Text(shape)}, new Chain({one.Code}, {squeeze.Code}), {two.Code})",
+                   () => new MultiScaleLayer(shape, new Chain(one.Make(), squeeze.Make()), two.Make()), [shape.NumElements]);
     }
 
     private static Gen<T> OneOf<T>(params T[] values) => Gen.Int[0, values.Length - 1].Select(i => values[i]);

@@ -9,17 +9,17 @@ public class BaseDensityTests
 {
     private static readonly IReadOnlyDictionary<string, ModelOptions> models = new Dictionary<string, ModelOptions>
     {
-        ["RealNvp"] = RealNvpOptions.Tabular(4) with { Couplings = 2, Hidden = 6, Blocks = 1 },
-        ["RealNvp, context"] = RealNvpOptions.Tabular(4) with { Couplings = 2, Hidden = 6, Blocks = 1, ContextSize = 2 },
+        ["RealNvp"] = RealNvpOptions.Tabular(4) with { Layers = 2, Hidden = 6, Blocks = 1 },
+        ["RealNvp, context"] = RealNvpOptions.Tabular(4) with { Layers = 2, Hidden = 6, Blocks = 1, ContextSize = 2 },
         ["RealNvp, image"] = RealNvpOptions.Image([1, 4, 4], 2, 1, 3),
-        ["Nice"] = NiceOptions.Tabular(4) with { Couplings = 2, Hidden = 6 },
-        ["Spline"] = SplineFlowOptions.Tabular(4) with { Couplings = 2, Hidden = 6, Blocks = 1 },
-        ["Spline, box"] = SplineFlowOptions.Tabular(4) with { Couplings = 2, Hidden = 6, Blocks = 1, Standardize = false, Linear = false },
+        ["Nice"] = NiceOptions.Tabular(4) with { Layers = 2, Hidden = 6 },
+        ["Spline"] = SplineFlowOptions.Tabular(4) with { Layers = 2, Hidden = 6, Blocks = 1 },
+        ["Spline, box"] = SplineFlowOptions.Tabular(4) with { Layers = 2, Hidden = 6, Blocks = 1, Standardize = false, Linear = false },
         ["Maf"] = MafOptions.Tabular(4) with { Layers = 2, Hidden = 6, Blocks = 1 },
         ["Maf, box"] = MafOptions.SplineTabular(4) with { Layers = 2, Hidden = 6, Blocks = 1, Standardize = false },
         ["Iaf"] = IafOptions.Tabular(4) with { Layers = 2, Hidden = 6, Blocks = 1, ContextSize = 2 },
         ["Iaf, box"] = IafOptions.SplineTabular(4) with { Layers = 2, Hidden = 6, Blocks = 1, Standardize = false },
-        ["Glow"] = GlowOptions.Digits8x8 with { Shape = [1, 4, 4], Steps = 1, Hidden = 4 },
+        ["Glow"] = GlowOptions.Digits8x8 with { Shape = [1, 4, 4], Layers = 1, Hidden = 4 },
     };
 
     public static TheoryData<string, BaseDensityKind> All()

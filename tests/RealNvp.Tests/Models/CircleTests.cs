@@ -16,11 +16,11 @@ public class CircleTests
     private static readonly Dictionary<string, (Func<Flow> Make, FeatureSet Circles, double Low, double High)> flows = new()
     {
         ["composed by hand"] = (Composed, angles, -Math.PI, Math.PI),
-        ["the option of a preset"] = (() => new SplineFlow(SplineFlowOptions.Tabular(6) with { CircularFeatures = angles, Couplings = 4,
+        ["the option of a preset"] = (() => new SplineFlowModel(SplineFlowOptions.Tabular(6) with { CircularFeatures = angles, Layers = 4,
             Hidden = 16 }, seed: 1), angles, -Math.PI, Math.PI),
-        ["degrees, and a base with heavy tails"] = (() => new SplineFlow(SplineFlowOptions.Tabular(6) with { CircularFeatures = angles,
-            CircleLow = 0, CircleHigh = 360, Couplings = 3, Hidden = 16, Base = BaseDensityKind.StudentT }, seed: 1), angles, 0, 360),
-        ["a torus"] = (() => new SplineFlow(SplineFlowOptions.Torus(6) with { Couplings = 4, Hidden = 16 }, seed: 1), FeatureSet.All(6),
+        ["degrees, and a base with heavy tails"] = (() => new SplineFlowModel(SplineFlowOptions.Tabular(6) with { CircularFeatures = angles,
+            CircleLow = 0, CircleHigh = 360, Layers = 3, Hidden = 16, Base = BaseDensityKind.StudentT }, seed: 1), angles, 0, 360),
+        ["a torus"] = (() => new SplineFlowModel(SplineFlowOptions.Torus(6) with { Layers = 4, Hidden = 16 }, seed: 1), FeatureSet.All(6),
             -Math.PI, Math.PI),
     };
 
@@ -59,7 +59,7 @@ public class CircleTests
     public void The_density_of_a_circle_and_a_line_integrates_to_one()
     {
         using var scope = NewDisposeScope();
-        using var flow = new SplineFlow(SplineFlowOptions.Torus(2) with { CircularFeatures = [1], Standardize = true, Couplings = 3,
+        using var flow = new SplineFlowModel(SplineFlowOptions.Torus(2) with { CircularFeatures = [1], Standardize = true, Layers = 3,
             Hidden = 8 }, seed: 3);
         RandomWeights.Draw(flow, 4, 0.3);
         flow.to(float64);
@@ -76,8 +76,8 @@ public class CircleTests
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
         using var generator = new Generator(3);
-        var options = SplineFlowOptions.Tabular(4) with { CircularFeatures = [0, 2], Couplings = 2, Hidden = 16, Blocks = 1 };
-        using var flow = new SplineFlow(options, seed: 1);
+        var options = SplineFlowOptions.Tabular(4) with { CircularFeatures = [0, 2], Layers = 2, Hidden = 16, Blocks = 1 };
+        using var flow = new SplineFlowModel(options, seed: 1);
         // angles about the cut, and numbers far from 0
         var x = randn([400, 4], generator: generator).mul(tensor(new[] { 0.3f, 5, 0.3f, 1 })).add(tensor(new[] { 3.1f, 700, 0, 0 }));
         using (var trainer = new Trainer(flow, new TrainingOptions { Epochs = 20, BatchSize = 100, LearningRate = 5e-3,
@@ -89,7 +89,7 @@ public class CircleTests
         here.Should().BeGreaterThan(-Math.Log(2 * Math.PI) * 2 - 0.92 * 2 - 2.5 + 1, "it learned where the angles are");
         ModelOptions.FromJson<SplineFlowOptions>(options.ToJson()).Should().Be(options);
         flow.Save(folder.At("torus.safetensors"));
-        using var again = SplineFlow.Load(folder.At("torus.safetensors"));
+        using var again = SplineFlowModel.Load(folder.At("torus.safetensors"));
         again.Options.Should().Be(options);
         again.LogProb(x).equal(flow.LogProb(x)).all().item<bool>().Should().BeTrue();
     }
@@ -105,7 +105,7 @@ public class CircleTests
         var first = Mask.FirstHalf(2);
 
         using (new Flow([2], new Chain(new Wrap([2]), Seeing(first), new CircularShift([2]), Permutation.Reversal([2]),
-            new Inverted(Seeing(!first))), Box())) { }
+            new InvertedLayer(Seeing(!first))), Box())) { }
         Refused(() => new Flow([2], Seeing(first)),
             "StandardNormal is not on a circle, but CouplingLayer takes feature 0 on [-3.14159, 3.14159] onto " +
             "itself*UniformBox*ProductDensity*");
@@ -118,8 +118,8 @@ public class CircleTests
             "DiagonalScaling cuts a circle: feature 0*CouplingLayer before it*");
         Refused(() => new Flow([2], new Chain(new Standardization([2]), Seeing(first)), Box()),
             "Standardization cuts a circle: feature 0*CouplingLayer after it*");
-        Refused(() => new Flow([2], new Chain(Seeing(first), new Chain(new Inverted(new InvertibleLinear([2])))), Box()),
-            "InvertibleLinear cuts a circle*");
+        Refused(() => new Flow([2], new Chain(Seeing(first), new Chain(new InvertedLayer(new InvertibleLinearLayer([2])))), Box()),
+            "InvertibleLinearLayer cuts a circle*");
         Refused(() => new Flow([2], new Chain(new Wrap([2], [0], 0, 1), Seeing(first)), Box()), "Wrap cuts a circle*");
     }
 
@@ -143,7 +143,8 @@ public class CircleTests
             "DiagonalScaling cuts a circle: feature 1*CouplingLayer before it*");
         Refused(() => new Flow([4], new Chain(On([1, 2], new Chain(new DiagonalScaling([2]))), On([0, 1], Turns())), Box()),
             "DiagonalScaling cuts a circle: feature 1*CouplingLayer after it*");
-        Refused(() => new Flow([4], new Chain(On([0, 1], Turns()), On([0, 2], new Inverted(new Chain(new DiagonalScaling([2]))))), Box()),
+        Refused(() => new Flow([4], new Chain(On([0, 1], Turns()), On([0, 2], new InvertedLayer(new Chain(new DiagonalScaling([2]))))),
+            Box()),
             "DiagonalScaling cuts a circle: feature 0*CouplingLayer before it*");
         // and inside of the composite itself
         Refused(() => new Flow([4], On([0, 1], new Chain(new CircularShift([2]), new DiagonalScaling([2])))),
@@ -173,9 +174,9 @@ public class CircleTests
         Refused(() => FeatureSet.Create(1, 1), "*each once; got [1, 1]*");
         Refused(() => new CouplingLayer([4], Mask.Alternating(4), new MixedTransformer(new AdditiveTransformer()),
             size => new Mlp(size.Inputs, size.Outputs)), "*a map for each of 1 feature(s), but transforms (2,)*");
-        Refused(() => new SplineFlow(SplineFlowOptions.Torus(3) with { CircularFeatures = [3] }),
+        Refused(() => new SplineFlowModel(SplineFlowOptions.Torus(3) with { CircularFeatures = [3] }),
             "*CircularFeatures must be features of (3,), 0 to 2; got [3]*");
-        Refused(() => new SplineFlow(SplineFlowOptions.Torus(3) with { CircleHigh = -4 }), "*CircleHigh must be above CircleLow*");
+        Refused(() => new SplineFlowModel(SplineFlowOptions.Torus(3) with { CircleHigh = -4 }), "*CircleHigh must be above CircleLow*");
     }
 
     [Fact]

@@ -65,7 +65,7 @@ public class DataDtypeTests
         "Maf" => new MafModel(MafOptions.Tabular(2), 0),
         "Iaf" => new IafModel(IafOptions.Tabular(2), 0),
         "Nice" => new NiceModel(NiceOptions.Tabular(2), 0),
-        "Spline" => new SplineFlow(SplineFlowOptions.Tabular(2), 0),
+        "Spline" => new SplineFlowModel(SplineFlowOptions.Tabular(2), 0),
         "Flow" => new Flow([2], new Chain(new Chain(new Standardization([2]), new DiagonalScaling([2])), new Permutation([2], [1, 0]))),
         _ => new RealNvpModel(RealNvpOptions.Tabular(2), 0),
     };
@@ -149,7 +149,7 @@ public class DataDtypeTests
     {
         using var scope = NewDisposeScope();
         using var flow = new Flow([2], new Chain(new Standardization([2]), new Chain(new DiagonalScaling([2]), new Standardization([2])),
-            new InvertibleLinear([2])));
+            new InvertibleLinearLayer([2])));
         using (var trainer = new Trainer(flow, brief)) trainer.Fit(TrainingData.From(randn(100, 2, dtype: float64).add(1e8)));
         var samples = flow.Sample(100, seed: 1, dtype: float64);
         samples.select(1, 0).unique().output.shape[0].Should().Be(100);

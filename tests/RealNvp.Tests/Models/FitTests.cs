@@ -17,7 +17,7 @@ public class FitTests
     {
         var rows = Ring(400);
         using var model = FlowModel.Fit(rows, options: quick with { Columns = ["east", "north"] });
-        model.Should().BeOfType<SplineFlow>().Which.Options.Hidden.Should().Be(32, "360 rows are few");
+        model.Should().BeOfType<SplineFlowModel>().Which.Options.Hidden.Should().Be(32, "360 rows are few");
         model.training.Should().BeFalse();
         var report = model.Report!;
         (report.TrainingRows, report.HeldOutRows).Should().Be((360, 40));
@@ -35,9 +35,9 @@ public class FitTests
 
     [Theory]
     [InlineData(1, 500, "MafModel", 64)]
-    [InlineData(2, 499, "SplineFlow", 32)]
-    [InlineData(6, 5_000, "SplineFlow", 64)]
-    [InlineData(16, 50_000, "SplineFlow", 128)]
+    [InlineData(2, 499, "SplineFlowModel", 32)]
+    [InlineData(6, 5_000, "SplineFlowModel", 64)]
+    [InlineData(16, 50_000, "SplineFlowModel", 128)]
     [InlineData(40, 1_000, "MafModel", 128)]
     [InlineData(40, 5_000, "MafModel", 64)]
     public void The_preset_follows_rows_and_columns(long columns, long rows, string kind, long hidden)

@@ -73,7 +73,7 @@ public class InitialWeightsTests
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
         var path = Path.Combine(folder.Path, "model.safetensors");
-        using (var model = new SplineFlow(SplineFlowOptions.Toy2D with { Hidden = 8 }, 1)) model.Save(path);
+        using (var model = new SplineFlowModel(SplineFlowOptions.Toy2D with { Hidden = 8 }, 1)) model.Save(path);
         var before = get_rng_state();
         FlowModel.Load(path).Dispose();
         get_rng_state().equal(before).all().item<bool>().Should().BeTrue();
@@ -83,7 +83,7 @@ public class InitialWeightsTests
     {
         RealNvpOptions o => new RealNvpModel(o, seed),
         NiceOptions o => new NiceModel(o, seed),
-        SplineFlowOptions o => new SplineFlow(o, seed),
+        SplineFlowOptions o => new SplineFlowModel(o, seed),
         MafOptions o => new MafModel(o, seed),
         IafOptions o => new IafModel(o, seed),
         GlowOptions o => new GlowModel(o, seed),

@@ -17,7 +17,7 @@ public class InputLimitTests
             new AutoregressiveLayer(new AffineTransformer([1]),
                 new Made(4, 2, new() { Hidden = 9, Blocks = 1, ContextSize = 2, InputLimit = limit })),
         ["inverse autoregressive"] = limit =>
-            new Inverted(new AutoregressiveLayer(new AffineTransformer([1]),
+            new InvertedLayer(new AutoregressiveLayer(new AffineTransformer([1]),
                 new Made(4, 2, new() { Hidden = 9, Blocks = 1, ContextSize = 2, InputLimit = limit }))),
     };
 

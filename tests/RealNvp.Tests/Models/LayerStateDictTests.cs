@@ -103,7 +103,7 @@ public class LayerStateDictTests
     [Fact]
     public void Of_scales_chains_and_diagonal_scaling()
     {
-        using var module = new MultiScale([2, 4, 4], new Chain(new DiagonalScaling([2, 4, 4]), new Squeeze([2, 4, 4])),
+        using var module = new MultiScaleLayer([2, 4, 4], new Chain(new DiagonalScaling([2, 4, 4]), new Squeeze([2, 4, 4])),
             new DiagonalScaling([4, 2, 2]));
         Holds(module, """
             scales.0.layers.0.log_scale (2, 4, 4)
@@ -114,7 +114,7 @@ public class LayerStateDictTests
     [Fact]
     public void Of_a_bijection_turned_round()
     {
-        using var module = new Inverted(new FlowBatchNorm([3, 2, 2], Mask.ChannelWise(3)));
+        using var module = new InvertedLayer(new FlowBatchNorm([3, 2, 2], Mask.ChannelWise(3)));
         Holds(module, """
             bijection.running_mean (2,)
             bijection.running_var (2,)

@@ -13,9 +13,9 @@ public sealed class OptionExtremesTests
     // of x → z → x in float32, of the largest magnitude of each feature
     private const double Tolerance = 1e-3;
 
-    private static readonly RealNvpOptions table = RealNvpOptions.Tabular(4) with { Couplings = 4, Hidden = 32 };
-    private static readonly SplineFlowOptions splines = SplineFlowOptions.Tabular(4) with { Couplings = 4, Hidden = 32 };
-    private static readonly SplineFlowOptions torus = SplineFlowOptions.Torus(3) with { Couplings = 4, Hidden = 32 };
+    private static readonly RealNvpOptions table = RealNvpOptions.Tabular(4) with { Layers = 4, Hidden = 32 };
+    private static readonly SplineFlowOptions splines = SplineFlowOptions.Tabular(4) with { Layers = 4, Hidden = 32 };
+    private static readonly SplineFlowOptions torus = SplineFlowOptions.Torus(3) with { Layers = 4, Hidden = 32 };
 
     private static readonly Dictionary<string, (ModelOptions Model, Func<ModelOptions, Tensor> Data)> models = new()
     {

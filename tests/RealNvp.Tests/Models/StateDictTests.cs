@@ -9,7 +9,7 @@ public class StateDictTests
     [Fact]
     public void Of_a_small_model_for_vectors()
     {
-        using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Couplings = 2 });
+        using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 2 });
         Holds(model, """
             bijection.layers.0.conditioner.first.weight (64, 1)
             bijection.layers.0.conditioner.first.bias (64,)
@@ -35,7 +35,7 @@ public class StateDictTests
     [Fact]
     public void Of_a_model_for_vectors_with_all_that_it_can_have()
     {
-        using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Couplings = 2, FlowBatchNorm = true, Standardize = true,
+        using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 2, FlowBatchNorm = true, Standardize = true,
             DiagonalScaling = true, ContextSize = 3 });
         Holds(model, """
             bijection.layers.1.conditioner.first.weight (64, 1)

@@ -13,7 +13,7 @@ public sealed class WideDataTests
     {
         using var scope = NewDisposeScope();
         using var flow = name == "circle beside a column"
-            ? new SplineFlow(SplineFlowOptions.Tabular(3) with { Couplings = 2, Hidden = 8, CircularFeatures = [1] }, 0)
+            ? new SplineFlowModel(SplineFlowOptions.Tabular(3) with { Layers = 2, Hidden = 8, CircularFeatures = [1] }, 0)
             : new Flow([3], new Chain(new Permutation([3], [2, 1, 0]), new Standardization([3]), new DiagonalScaling([3])));
         var angles = rand(2000, dtype: float64).mul(6).sub(3);
         var x = stack([arange(0, 2000, dtype: float64).add(1.7e9), angles, randn(2000, dtype: float64)], 1);
@@ -35,7 +35,7 @@ public sealed class WideDataTests
     public void An_angle_of_many_turns_keeps_its_digits()
     {
         using var scope = NewDisposeScope();
-        using var flow = new SplineFlow(SplineFlowOptions.Torus(2) with { Couplings = 2, Hidden = 8 }, 0);
+        using var flow = new SplineFlowModel(SplineFlowOptions.Torus(2) with { Layers = 2, Hidden = 8 }, 0);
         Laws.RandomWeights.Draw(flow, 2, 0.3);
         var x = rand([200, 2], dtype: float64).mul(6).sub(3);
         var turned = x.add(2 * Math.PI * 1_000_000);

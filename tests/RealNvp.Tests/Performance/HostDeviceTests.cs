@@ -78,12 +78,14 @@ public partial class HostDeviceTests
         ["Flow.Evaluation.cs"] = "the round trip of a few rows, on request",
         ["Derivatives.cs"] = "FlowCheck compares Jacobians",
         ["ResampledNormal.cs"] = "tries again for the samples that were rejected",
-        ["InvertibleLinear.cs"] =
+        ["InvertibleLinearLayer.cs"] =
             "starts from a rotation, which is factored on the CPU; the inverse of the plain form refuses a singular matrix",
         ["PeriodicConv2d.cs"] = "the inverse refuses a matrix that is nearly singular",
         ["ScaledLinear.cs"] = "compares with the kernel on the CPU",
         ["OrderCheck.cs"] = "a network of a user's is tried when the layer is built",
         ["ExampleWeights.cs"] = "weights of examples are looked at before training, and those of a data loader with each batch",
+        ["MatchedPairs.cs"] = "flow matching solves an assignment on the host for each batch",
+        ["MatchedPaths.cs"] = "the circles of flow matching are a few numbers",
         ["OdeTape.cs"] = "on the CPU, only the examples that took a step are written down",
         ["ReversibleRun.cs"] = "compares the states of the CPU's generators",
     };

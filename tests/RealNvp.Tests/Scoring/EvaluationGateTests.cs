@@ -15,7 +15,7 @@ public partial class EvaluationGateTests
     public static IReadOnlyDictionary<string, Func<Flow>> Flows { get; } = new Dictionary<string, Func<Flow>>
     {
         ["images"] = () => Random(RealNvpOptions.Digits8x8 with { Shape = [1, 4, 4], Scales = 1, Blocks = 1, Hidden = 4 }),
-        ["Glow"] = () => Random(GlowOptions.Digits8x8 with { Shape = [1, 4, 4], Scales = 1, Steps = 2, Hidden = 4 }),
+        ["Glow"] = () => Random(GlowOptions.Digits8x8 with { Shape = [1, 4, 4], Scales = 1, Layers = 2, Hidden = 4 }),
         ["MAF with batch norms"] = () => PresetTable.Create("MAF, Tabular"),
         ["networks of TorchSharp's modules"] = Foreign,
         ["a resampled base"] = () => new Flow([4], new DiagonalScaling([4]), new ResampledNormal([4], hidden: 8)).to(float64),

@@ -157,7 +157,7 @@ public class GraphAndBatchTests
     {
         using var scope = NewDisposeScope();
         const long rows = 1_000_000, mebibyte = 1 << 20;
-        using var model = new RealNvpModel(RealNvpOptions.Tabular(10) with { Couplings = 2, Hidden = 32 }, seed: 0);
+        using var model = new RealNvpModel(RealNvpOptions.Tabular(10) with { Layers = 2, Hidden = 32 }, seed: 0);
         var x = randn(rows, 10);
         model.LogProb(x[..100_000]).Dispose();
         foreach (var (name, limit, call) in new (string, long, Action)[] { ("LogProb", 150, () => model.LogProb(x).Dispose()),

@@ -76,7 +76,7 @@ public class LikelihoodTests
         (alone.Kind == LikelihoodKind.LowerBound).Should().Be(layer.Dequantizes);
         using var chain = new Chain(layer);
         chain.Likelihood.Should().Be(alone);
-        using var inverse = new Inverted(chain);
+        using var inverse = new InvertedLayer(chain);
         inverse.Likelihood.Should().Be(alone);
         using var worse = new Chain(inverse, new Says(Likelihood.Truncated(2)));
         worse.Likelihood.Should().Be(alone.With(Likelihood.Truncated(2)));

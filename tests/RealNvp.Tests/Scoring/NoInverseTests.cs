@@ -16,8 +16,9 @@ public sealed class NoInverseTests
             size => new ResidualMlp(size.Inputs, size.Outputs, 8, 1)),
         ["planar"] = () => new PlanarLayer([4]),
         ["Sylvester"] = () => new SylvesterLayer([4], 3),
-        ["linear, plain"] = () => Singular(new InvertibleLinear([4], LinearForm.Plain)),
-        ["a layer of ours that wraps one"] = () => new SubsetLayer([4], [0, 2, 3], Singular(new InvertibleLinear([3], LinearForm.Plain))),
+        ["linear, plain"] = () => Singular(new InvertibleLinearLayer([4], LinearForm.Plain)),
+        ["a layer of ours that wraps one"] = () =>
+            new SubsetLayer([4], [0, 2, 3], Singular(new InvertibleLinearLayer([3], LinearForm.Plain))),
         ["periodic convolution"] = () => Singular(new PeriodicConv2d([1, 3, 3])),
     };
 
@@ -78,7 +79,7 @@ public sealed class NoInverseTests
     public void A_training_that_ends_so_keeps_weights_and_statistics()
     {
         using var scope = NewDisposeScope();
-        using var flow = new Flow([4], new Chain(new FlowBatchNorm([4]), Filled(new Inverted(layers["mixture, autoregressive"]()))));
+        using var flow = new Flow([4], new Chain(new FlowBatchNorm([4]), Filled(new InvertedLayer(layers["mixture, autoregressive"]()))));
         using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1, BatchSize = 8, ValidationFraction = 0 });
         var good = randn(8, 4);
         Dictionary<string, Tensor>? before = null;
@@ -115,7 +116,7 @@ public sealed class NoInverseTests
     {
         EventShape shape = layer is PeriodicConv2d ? [1, 3, 3] : [4];
         Filled(layer);
-        return new Flow(shape, new Chain(new DiagonalScaling(shape), inverted ? new Inverted(layer) : layer));
+        return new Flow(shape, new Chain(new DiagonalScaling(shape), inverted ? new InvertedLayer(layer) : layer));
     }
 
     private static long[] InputOf(Flow flow, long count) => flow.InputShape.WithBatch(count);
@@ -125,7 +126,7 @@ public sealed class NoInverseTests
         using var generator = new Generator(3);
         using var _ = no_grad();
         foreach (var p in layer.parameters())
-            if (p.ne(0).any().item<bool>() || layer is not (InvertibleLinear or PeriodicConv2d or SubsetLayer))
+            if (p.ne(0).any().item<bool>() || layer is not (InvertibleLinearLayer or PeriodicConv2d or SubsetLayer))
                 p.copy_(randn(p.shape, generator: generator).mul(4));
         return layer;
     }

@@ -11,7 +11,8 @@ public class SupportTests
     public void A_flow_with_a_logit_scores_its_own_samples(double alpha)
     {
         using var scope = NewDisposeScope();
-        foreach (var options in new[] { new RealNvpOptions { Shape = [4], LogitAlpha = alpha, Couplings = 4, Hidden = 16, Blocks = 1 },
+        foreach (var options in new RealNvpOptions[] { new RealNvpVectorOptions { Shape = [4], LogitAlpha = alpha, Layers = 4, Hidden = 16,
+            Blocks = 1 },
             RealNvpOptions.Image([1, 4, 4], scales: 1, blocks: 1, hidden: 4) with { Levels = 0, LogitAlpha = alpha } })
         {
             using var model = new RealNvpModel(options, seed: 1);
@@ -35,7 +36,7 @@ public class SupportTests
     public void A_row_outside_of_the_support_is_minus_infinity_and_the_others_keep_their_values()
     {
         using var scope = NewDisposeScope();
-        using var logit = new RealNvpModel(new RealNvpOptions { Shape = [3], LogitAlpha = 0.05, Couplings = 2, Hidden = 8, Blocks = 1 },
+        using var logit = new RealNvpModel(new RealNvpVectorOptions { Shape = [3], LogitAlpha = 0.05, Layers = 2, Hidden = 8, Blocks = 1 },
             seed: 0);
         using var box = new Flow([3], new DiagonalScaling([3]), new UniformBox([3], 0, 1));
         using var own = new Flow([3], new Chain(new Permutation([3], [2, 0, 1]), new Logarithm([3]), new DiagonalScaling([3])));

@@ -23,10 +23,10 @@ public class TraitTests
             ["behind a permutation"] = () => new Chain(new Permutation(image, [0]), new UniformDequantization(8)),
             ["behind a squeeze and a flip"] = () => new Chain(new RandomHorizontalFlip(), new Squeeze(image), new OwnDequantization(8)),
             ["behind the inverse of a squeeze"] = () =>
-                new Chain(new Squeeze(image), new Inverted(new Squeeze(image)), new UniformDequantization(8)),
+                new Chain(new Squeeze(image), new InvertedLayer(new Squeeze(image)), new UniformDequantization(8)),
             ["a chain in a chain"] = () => new Chain(new Chain(new RandomHorizontalFlip()), new Chain(new OwnDequantization(8))),
             ["the first scale"] = () =>
-                new MultiScale(image, new Chain(new UniformDequantization(8), new Squeeze(image)), new DiagonalScaling([2, 2, 2])),
+                new MultiScaleLayer(image, new Chain(new UniformDequantization(8), new Squeeze(image)), new DiagonalScaling([2, 2, 2])),
             ["a composite of a user's"] = () => new Composite(new OwnDequantization(8)),
         };
         foreach (var (name, make) in flows)
@@ -47,7 +47,7 @@ public class TraitTests
             FluentActions.Invoking(() => flow.LogProb(x.to(@bool))).Should().Throw<ArgumentException>().WithMessage("*got Bool*");
         }
         foreach (var make in new Func<Bijection>[] { () => new DiagonalScaling(image), () => new Chain(new DiagonalScaling(image),
-            new UniformDequantization(8)), () => new Inverted(new UniformDequantization(8)), () => new Noisy() })
+            new UniformDequantization(8)), () => new InvertedLayer(new UniformDequantization(8)), () => new Noisy() })
         {
             using var flow = new Flow(image, make());
             flow.Bijection.AcceptsIntegers.Should().BeFalse();

@@ -22,10 +22,10 @@ public sealed class BudgetTests : IDisposable
     private static readonly Dictionary<string, ModelOptions> huge = new()
     {
         ["wide"] = small with { Hidden = 65536 },
-        ["wide and deep"] = small with { Hidden = 65536, Blocks = 1024, Couplings = 4096 },
-        ["many small networks"] = small with { Hidden = 1, Blocks = 1024, Couplings = 4096 },
-        ["many couplings"] = small with { Hidden = 1, Blocks = 0, Couplings = 4096, FlowBatchNorm = true },
-        ["many features"] = small with { Shape = [1 << 20], Couplings = 4096, FlowBatchNorm = true, DiagonalScaling = true },
+        ["wide and deep"] = small with { Hidden = 65536, Blocks = 1024, Layers = 4096 },
+        ["many small networks"] = small with { Hidden = 1, Blocks = 1024, Layers = 4096 },
+        ["many couplings"] = small with { Hidden = 1, Blocks = 0, Layers = 4096, FlowBatchNorm = true },
+        ["many features"] = small with { Shape = [1 << 20], Layers = 4096, FlowBatchNorm = true, DiagonalScaling = true },
         ["many features to standardize"] = RealNvpOptions.Tabular(1 << 20),
         ["large context"] = small with { ContextSize = 1 << 20 },
         ["large wide image"] = RealNvpOptions.Image([1, 2048, 2048], scales: 11, blocks: 1024, hidden: 65536),
@@ -36,15 +36,15 @@ public sealed class BudgetTests : IDisposable
         ["flat image"] = RealNvpOptions.Image([4, 1, 1 << 20], scales: 1, blocks: 1024, hidden: 1),
         ["many channels"] = RealNvpOptions.Image([1 << 20, 2, 2], scales: 1, blocks: 0, hidden: 1),
         ["many scales"] = RealNvpOptions.Image([1, 65536, 64], scales: 6, blocks: 2, hidden: 65536),
-        ["NICE, many features"] = NiceOptions.Tabular(1 << 18) with { Hidden = 1, Couplings = 4096 },
+        ["NICE, many features"] = NiceOptions.Tabular(1 << 18) with { Hidden = 1, Layers = 4096 },
         ["MAF, many features"] = MafOptions.Tabular(1 << 20) with { Hidden = 1, Layers = 4096, Blocks = 0 },
         ["MAF, many hidden units"] = MafOptions.Tabular(4) with { Hidden = 65536, Layers = 4096 },
         ["IAF, many features"] = IafOptions.Tabular(1 << 20) with { Hidden = 1, Layers = 4096, Blocks = 0 },
-        ["spline, many matrices"] = SplineFlowOptions.Tabular(1024) with { Hidden = 1, Couplings = 4096, Blocks = 0 },
-        ["spline, many circles"] = SplineFlowOptions.Torus(1 << 14) with { Hidden = 1, Couplings = 4096, Blocks = 0 },
-        ["Glow, large image"] = new GlowOptions { Shape = [1, 2048, 2048], Scales = 10, Steps = 1, Hidden = 1 },
-        ["Glow, large matrices"] = new GlowOptions { Shape = [256, 2, 2], Scales = 1, Steps = 1, Hidden = 1, Linear = LinearForm.Qr },
-        ["Glow, many matrices"] = new GlowOptions { Shape = [64, 2, 2], Scales = 1, Steps = 4096, Hidden = 1, Linear = LinearForm.Plain },
+        ["spline, many matrices"] = SplineFlowOptions.Tabular(1024) with { Hidden = 1, Layers = 4096, Blocks = 0 },
+        ["spline, many circles"] = SplineFlowOptions.Torus(1 << 14) with { Hidden = 1, Layers = 4096, Blocks = 0 },
+        ["Glow, large image"] = new GlowOptions { Shape = [1, 2048, 2048], Scales = 10, Layers = 1, Hidden = 1 },
+        ["Glow, large matrices"] = new GlowOptions { Shape = [256, 2, 2], Scales = 1, Layers = 1, Hidden = 1, Linear = LinearForm.Qr },
+        ["Glow, many matrices"] = new GlowOptions { Shape = [64, 2, 2], Scales = 1, Layers = 4096, Hidden = 1, Linear = LinearForm.Plain },
     };
 
     [Theory, MemberData(nameof(HugeModels))]
@@ -54,11 +54,11 @@ public sealed class BudgetTests : IDisposable
         using (NewDisposeScope())
         using (var model = new RealNvpModel(small, seed: 1))
         {
-            var metadata = ModelFile.Metadata(model);
+            var metadata = model.FileMetadata();
             metadata["kind"] = Kind(huge[name]);
             metadata["options"] = huge[name].ToJson();
             // weights of no use, so that the file is large enough for some of the model
-            SafeTensors.Save(path, new Dictionary<string, Tensor>(ModelFile.Prefixed("model/",
+            SafeTensors.Save(path, new Dictionary<string, Tensor>(StateFile.Prefixed("model/",
                 model.state_dict())) { ["model/more"] = zeros(50_000) }, metadata);
         }
         new FileInfo(path).Length.Should().BeLessThan(300_000);
@@ -194,9 +194,9 @@ public sealed class BudgetTests : IDisposable
         file["b"].sum().item<float>().Should().Be(3);
     }
 
-    private static RealNvpOptions small => RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 16 };
+    private static RealNvpVectorOptions small => RealNvpOptions.Toy2D with { Layers = 2, Hidden = 16 };
 
-    private static string Kind(ModelOptions options) => options is SplineFlowOptions ? nameof(SplineFlow)
+    private static string Kind(ModelOptions options) => options is SplineFlowOptions ? nameof(SplineFlowModel)
         : options.GetType().Name.Replace("Options", "Model", StringComparison.Ordinal);
 
     private static void Refused(string path) => FluentActions.Invoking(() => FlowModel.Load(path)).Should().Throw<InvalidDataException>();

@@ -201,7 +201,7 @@ public sealed class ForgedCheckpointTests : IDisposable
         return node.ToJsonString();
     }
 
-    private static RealNvpModel Model() => new(RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 8 }, seed: 1);
+    private static RealNvpModel Model() => new(RealNvpOptions.Toy2D with { Layers = 2, Hidden = 8 }, seed: 1);
 
     private static TrainingOptions Options(int epochs) => new() { Epochs = epochs, BatchSize = 16, ValidationFraction = 0 };
 

@@ -111,7 +111,7 @@ public sealed class HostileSafeTensorsTests : IDisposable
     public void A_text_of_a_file_in_a_message_is_short_and_controls_nothing(string text)
     {
         using var scope = NewDisposeScope();
-        using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 4 }, seed: 1);
+        using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 2, Hidden = 4 }, seed: 1);
         using (var trainer = new Trainer(model, new TrainingOptions { Epochs = 1 })) trainer.SaveCheckpoint(folder.At("good"));
         using var good = SafeTensors.Load(folder.At("good"));
         var json = System.Text.Json.JsonSerializer.Serialize(text);

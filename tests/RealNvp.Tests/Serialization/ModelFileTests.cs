@@ -48,7 +48,8 @@ public sealed class ModelFileTests : IDisposable
     [InlineData("version", null, "*format version none*")]
     [InlineData("options", null, "*holds weights without the options*")]
     [InlineData("kind", "Flow",
-        "*a model of kind Flow, which is not known here. Known are GlowModel, IafModel, MafModel, NiceModel, RealNvpModel, SplineFlow*")]
+        "*a model of kind Flow, which is not known here. Known are GlowModel, IafModel, MafModel, NiceModel, RealNvpModel, " +
+            "ResidualFlowModel, SplineFlowModel*")]
     [InlineData("kind", null, "*a model of kind none*")]
     public void Unknown_formats_and_versions_are_refused(string key, string? value, string message)
     {
@@ -78,7 +79,7 @@ public sealed class ModelFileTests : IDisposable
     [InlineData("{\"Shape\":[2],\"Hidden\":-3}", "*Hidden must be in 1 ... 65536; got -3*")]
     [InlineData("{\"Shape\":[2],\"Hidden\":1e400}", "*Hidden*")]
     [InlineData("{\"Shape\":[2],\"Momentum\":\"NaN\"}", "*Momentum*")]
-    [InlineData("{\"Shape\":[2],\"Couplings\":4097}", "*Couplings must be in 2 ... 4096; got 4097*")]
+    [InlineData("{\"Shape\":[2],\"Layers\":4097}", "*Layers must be in 2 ... 4096; got 4097*")]
     public void Options_that_cannot_be_read_are_refused(string json, string message) =>
         Refused(Changed((_, metadata) => metadata["options"] = Over(metadata["options"], json)),
             message.Replace("[[]", "[", StringComparison.Ordinal));
@@ -87,8 +88,10 @@ public sealed class ModelFileTests : IDisposable
     private static string Over(string options, string json)
     {
         if (!json.StartsWith("{\"", StringComparison.Ordinal)) return json;
-        var members = System.Text.Json.Nodes.JsonNode.Parse(options)!.AsObject();
-        foreach (var (name, value) in System.Text.Json.Nodes.JsonNode.Parse(json)!.AsObject().ToArray()) members[name] = value?.DeepClone();
+        var given = System.Text.Json.Nodes.JsonNode.Parse(json)!.AsObject();
+        var isImage = given["Shape"] is System.Text.Json.Nodes.JsonArray { Count: 3 };
+        var members = System.Text.Json.Nodes.JsonNode.Parse(isImage ? RealNvpOptions.Digits8x8.ToJson() : options)!.AsObject();
+        foreach (var (name, value) in given.ToArray()) members[name] = value?.DeepClone();
         return members.ToJsonString();
     }
 
@@ -191,7 +194,7 @@ public sealed class ModelFileTests : IDisposable
         model.Save(path);
         var bytes = File.ReadAllBytes(path);
 
-        using var other = new RealNvpModel(small with { Couplings = 3 }, seed: 9);
+        using var other = new RealNvpModel(small with { Layers = 3 }, seed: 9);
         other.to(new Device(DeviceType.META));
         var save = () => other.Save(path);
         save.Should().Throw<ArgumentException>("a meta tensor has no data");
@@ -208,13 +211,13 @@ public sealed class ModelFileTests : IDisposable
 
         var nowhere = () => model.Save(folder.At("missing/model.safetensors"));
         nowhere.Should().Throw<DirectoryNotFoundException>();
-        using var third = new RealNvpModel(small with { Couplings = 3 }, seed: 9);
+        using var third = new RealNvpModel(small with { Layers = 3 }, seed: 9);
         third.Save(path);
         using var replaced = RealNvpModel.Load(path);
-        replaced.Options.Couplings.Should().Be(3, "a save that does not fail replaces the file");
+        ((RealNvpVectorOptions)replaced.Options).Layers.Should().Be(3, "a save that does not fail replaces the file");
     }
 
-    private static RealNvpOptions small => RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 16 };
+    private static RealNvpVectorOptions small => RealNvpOptions.Toy2D with { Layers = 2, Hidden = 16 };
 
     private static RealNvpModel Model()
     {
@@ -248,7 +251,7 @@ public sealed class ModelFileTests : IDisposable
     {
         var path = Changed((tensors, _) => tensors.Remove("model/bijection.layers.0.conditioner.first.weight"));
         LiveTensors.ChangeOver(() => Refused(path, "*1 weight(s) missing*")).Should().Be(0);
-        path = Changed((_, metadata) => metadata["options"] = (small with { Couplings = 9, Hidden = 1024 }).ToJson());
+        path = Changed((_, metadata) => metadata["options"] = (small with { Layers = 9, Hidden = 1024 }).ToJson());
         LiveTensors.ChangeOver(() => Refused(path, "*more weights than the file holds*")).Should()
             .Be(0, "what was built before the model turned out to be too large is gone");
     }

@@ -172,8 +172,8 @@ public sealed class MutatedFileTests
             using (var model = options.NewModel()) model.Save(Path.Combine(good, name));
             Mutate(name, OfAModel);
         }
-        ModelOptions[] trained = [RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 8 }, RealNvpOptions.Tabular(3) with { Couplings = 3,
-            Hidden = 8, FlowBatchNorm = true }, SplineFlowOptions.Toy2D with { Couplings = 2, Hidden = 8 }];
+        ModelOptions[] trained = [RealNvpOptions.Toy2D with { Layers = 2, Hidden = 8 }, RealNvpOptions.Tabular(3) with { Layers = 3,
+            Hidden = 8, FlowBatchNorm = true }, SplineFlowOptions.Toy2D with { Layers = 2, Hidden = 8 }];
         foreach (var options in trained)
         {
             var name = $"checkpoint{written}";
@@ -193,6 +193,6 @@ public sealed class MutatedFileTests
     {
         var mask = Mask.Alternating(3);
         return new Flow([3], new Chain([new ActNorm([3]), new CouplingLayer([3], mask, new SplineTransformer(4),
-            size => new Mlp(size.Inputs, size.Outputs, 8)), new InvertibleLinear([3]), new FlowBatchNorm([3])]), new StudentT([3]));
+            size => new Mlp(size.Inputs, size.Outputs, 8)), new InvertibleLinearLayer([3]), new FlowBatchNorm([3])]), new StudentT([3]));
     }
 }

@@ -87,7 +87,7 @@ public sealed class NothingLostTests : IDisposable
     private static void Refused(Action load) => load.Should().Throw<InvalidDataException>();
 
     private static RealNvpModel Model(int seed) =>
-        new(RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 16, FlowBatchNorm = true }, seed);
+        new(RealNvpOptions.Toy2D with { Layers = 2, Hidden = 16, FlowBatchNorm = true }, seed);
 
     private static Tensor Data()
     {

@@ -56,7 +56,7 @@ public sealed class OldFileTests : IDisposable
         Action[] anew = [() => model.ModelOptions.Validate(), () => model.ModelOptions.NewModel(),
             () => (model.ModelOptions with { Levels = 0 }).NewModel()];
         foreach (var build in anew) build.Should().Throw<ArgumentException>().WithMessage("*Bound must be in*");
-        using var other = new SplineFlow(SplineFlowOptions.Toy2D);
+        using var other = new SplineFlowModel(SplineFlowOptions.Toy2D);
         other.Warnings.Should().BeEmpty();
     }
 
@@ -204,7 +204,7 @@ public sealed class OldFileTests : IDisposable
         {
             var members = FileJson.TypeOf(type).Properties.Where(p => p.Get is not null).Select(p => p.Name).ToArray();
             var added = FrozenMembers.Added.Where(r => r.Record.IsAssignableFrom(type)).Select(r => r.Member).ToArray();
-            members.Should().BeEquivalentTo(always.Split(' ').Concat(added),
+            members.Should().BeEquivalentTo(always.Split(' ').Where(m => !Stranger(type, m)).Select(m => Today(type, m)).Concat(added),
                 "a member of {0} that is new needs a row in FrozenMembers.Added with the value that it had", type.Name);
         }
         foreach (var row in FrozenMembers.Added.Concat(FrozenMembers.Removed.Select(r => (r.Record, r.Member, Since: r.Until,
@@ -215,6 +215,11 @@ public sealed class OldFileTests : IDisposable
             parsed.Should().NotThrow("{0} is JSON", row.Before);
         }
     }
+
+    private static string Today(Type type, string member) =>
+        OlderNames.Members.FirstOrDefault(m => m.Record == type && m.Older == member) is { Name: { } name } ? name : member;
+
+    private static bool Stranger(Type type, string member) => OlderNames.Strangers.Any(s => s.Record == type && s.Member == member);
 
     public static TheoryData<string> Records => [.. version1.Keys.Where(t => t.IsAssignableTo(typeof(ModelOptions))).Select(t => t.Name)];
 
@@ -234,7 +239,8 @@ public sealed class OldFileTests : IDisposable
 
     [Theory]
     [InlineData("Bound", typeof(SplineFlowOptions))]
-    [InlineData("Momentum", typeof(RealNvpOptions))]
+    [InlineData("Momentum", typeof(RealNvpVectorOptions))]
+    [InlineData("Momentum", typeof(RealNvpImageOptions))]
     public void A_member_that_version_1_always_had_is_missed_in_its_files_too(string name, Type type)
     {
         var options = Laws.PresetTable.All.Values.First(o => o.GetType() == type);
@@ -272,6 +278,10 @@ public sealed class OldFileTests : IDisposable
         without.Should().Throw<InvalidDataException>().WithMessage("*Shape*");
     }
 
+    private const string RealNvp1 =
+        "Shape ContextSize Levels Coupling Order LogitAlpha HorizontalFlips Standardize Couplings VectorMask Scales Hidden Blocks " +
+        "FlowBatchNorm NetworkBatchNorm Statistics Momentum MaskAsInput ConcatenatedRelu DiagonalScaling Base";
+
     // the members that all files of version 1 have
     private static readonly Dictionary<Type, string> version1 = new()
     {
@@ -281,9 +291,8 @@ public sealed class OldFileTests : IDisposable
         [typeof(MafOptions)] =
             "Shape ContextSize Levels Standardize Layers Hidden Blocks Residual Transformer Bins Bound Components FlowBatchNorm",
         [typeof(NiceOptions)] = "Shape ContextSize Levels Standardize Couplings Hidden HiddenLayers",
-        [typeof(RealNvpOptions)] =
-            "Shape ContextSize Levels Coupling Order LogitAlpha HorizontalFlips Standardize Couplings VectorMask Scales Hidden Blocks " +
-                "FlowBatchNorm NetworkBatchNorm Statistics Momentum MaskAsInput ConcatenatedRelu DiagonalScaling Base",
+        [typeof(RealNvpVectorOptions)] = RealNvp1,
+        [typeof(RealNvpImageOptions)] = RealNvp1,
         [typeof(SplineFlowOptions)] = "Shape ContextSize Levels Standardize Couplings Hidden Blocks Bins Bound Linear",
         [typeof(TrainingOptions)] =
             "Epochs MaxSteps BatchSize LearningRate Schedule Adam WeightNormDecay MaxGradientNorm AverageDecay ValidationFraction " +
@@ -323,7 +332,7 @@ public sealed class OldFileTests : IDisposable
         manual_seed(8);
         var mask = Mask.Alternating(2);
         return new Flow([2], new Chain([new ActNorm([2]), new AffineCouplingLayer([2], mask, new Mlp(1, 2, 4, 1)),
-            new InvertibleLinear([2])]), new StudentT([2]));
+            new InvertibleLinearLayer([2])]), new StudentT([2]));
     }
 
     private string Copy(string name)

@@ -162,7 +162,7 @@ public sealed class PathTests : IDisposable
         },
     };
 
-    private static RealNvpModel Model() => new(RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 4 }, seed: 1);
+    private static RealNvpModel Model() => new(RealNvpOptions.Toy2D with { Layers = 2, Hidden = 4 }, seed: 1);
 
     private List<(string Path, string What)> NoFiles()
     {

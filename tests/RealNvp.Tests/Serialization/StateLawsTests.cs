@@ -41,7 +41,7 @@ public sealed class StateLawsTests : IDisposable
     public void An_index_that_occurs_twice_is_refused()
     {
         using var scope = NewDisposeScope();
-        using var model = new SplineFlow(SplineFlowOptions.Tabular(4) with { Hidden = 8, Linear = true });
+        using var model = new SplineFlowModel(SplineFlowOptions.Tabular(4) with { Hidden = 8, Linear = true });
         var key = model.state_dict().Keys.First(k => k.EndsWith(".permutation", StringComparison.Ordinal));
         var order = model.state_dict()[key].data<long>().ToArray();
         var path = Forged(model, key, order[0] == order[1] ? order[2] : order[1]);
@@ -78,7 +78,7 @@ public sealed class StateLawsTests : IDisposable
     {
         using var scope = NewDisposeScope();
         var path = folder.At("training.safetensors");
-        using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 8, FlowBatchNorm = true });
+        using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 2, Hidden = 8, FlowBatchNorm = true });
         using (var trainer = new Trainer(model, new TrainingOptions { Epochs = 1, ValidationFraction = 0.5, CheckpointPath = path }))
             trainer.Fit(TrainingData.From(Normal(64)));
         using (var file = SafeTensors.Load(path))
@@ -96,7 +96,7 @@ public sealed class StateLawsTests : IDisposable
     public void Any_bit_that_is_flipped_is_noticed()
     {
         using var scope = NewDisposeScope();
-        using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 4 }, seed: 1);
+        using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 2, Hidden = 4 }, seed: 1);
         var path = folder.At("model.safetensors");
         model.Save(path);
         FlowModel.Load(path).Dispose();
@@ -122,7 +122,7 @@ public sealed class StateLawsTests : IDisposable
     {
         Checksum.Add(~0u, "123456789"u8).Should().Be(~0xE3069283u, "the check value of CRC-32C");
         using var scope = NewDisposeScope();
-        using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 4 }, seed: 1);
+        using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 2, Hidden = 4 }, seed: 1);
         var path = folder.At("model.safetensors");
         model.Save(path);
         var header = SafeTensors.ReadHeader(path);

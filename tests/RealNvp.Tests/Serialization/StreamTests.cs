@@ -226,7 +226,7 @@ public sealed class StreamTests : IDisposable
 
     private static RealNvpModel Model(long seed)
     {
-        var model = new RealNvpModel(RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 8 }, seed);
+        var model = new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 2, Hidden = 8 }, seed);
         RandomWeights.Draw(model, (int)seed, 0.1);
         model.eval();
         return model;

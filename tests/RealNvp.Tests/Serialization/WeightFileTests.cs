@@ -30,7 +30,7 @@ public sealed class WeightFileTests : IDisposable
         using var scope = NewDisposeScope();
         var path = folder.At("weights.safetensors");
         using var flow = Composed(1);
-        using var other = new Flow([2], new Chain([new InvertibleLinear([2]), new InvertibleLinear([2])]));
+        using var other = new Flow([2], new Chain([new InvertibleLinearLayer([2]), new InvertibleLinearLayer([2])]));
         other.SaveWeights(path);
         var before = flow.state_dict().ToDictionary(t => t.Key, t => t.Value.clone());
         FluentActions.Invoking(() => flow.LoadWeights(path)).Should().Throw<InvalidDataException>().WithMessage("*does not fit*");

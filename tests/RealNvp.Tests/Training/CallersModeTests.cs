@@ -15,10 +15,11 @@ public class CallersModeTests
     private static FlowModel Make(string name) => name switch
     {
         "RealNvp" =>
-            new RealNvpModel(RealNvpOptions.Tabular(4) with { Couplings = 2, Hidden = 8, FlowBatchNorm = true, ContextSize = 1 }, 0),
+            new RealNvpModel(RealNvpOptions.Tabular(4) with { Layers = 2, Hidden = 8, FlowBatchNorm = true, ContextSize = 1 }, 0),
         "Maf" => new MafModel(MafOptions.Tabular(4) with { Layers = 2, Hidden = 8, ContextSize = 1 }, 0),
-        "Spline" => new SplineFlow(SplineFlowOptions.Tabular(4) with { Couplings = 2, Hidden = 8, ContextSize = 1 }, 0),
-        _ => new GlowModel(GlowOptions.Digits8x8 with { Shape = [1, 4, 4], Levels = 0, Scales = 1, Steps = 2, Hidden = 8, ContextSize = 1 },
+        "Spline" => new SplineFlowModel(SplineFlowOptions.Tabular(4) with { Layers = 2, Hidden = 8, ContextSize = 1 }, 0),
+        _ =>
+            new GlowModel(GlowOptions.Digits8x8 with { Shape = [1, 4, 4], Levels = 0, Scales = 1, Layers = 2, Hidden = 8, ContextSize = 1 },
             0),
     };
 

@@ -140,7 +140,7 @@ public sealed class DefaultTrainingTests
         using var folder = new TemporaryFolder();
         var path = folder.At("training.safetensors");
         var x = Rows(150);
-        var model = RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 8 };
+        var model = RealNvpOptions.Toy2D with { Layers = 2, Hidden = 8 };
         using var whole = new RealNvpModel(model, seed: 5);
         using var trainer = new Trainer(whole, two with { Epochs = 3 });
         var expected = trainer.Fit(TrainingData.From(x));

@@ -20,7 +20,7 @@ public partial class LayerFittingTests
         ["behind other layers"] = l => new Chain(new Permutation([2], [1, 0]), new DiagonalScaling([2]), l),
         ["in chains in chains"] = l =>
             new Chain(new DiagonalScaling([2]), new Chain(new Chain(l, new DiagonalScaling([2])), new DiagonalScaling([2]))),
-        ["turned round twice"] = l => new Inverted(new Inverted(l)),
+        ["turned round twice"] = l => new InvertedLayer(new InvertedLayer(l)),
         ["in a composite of a user's"] = l => new Both(new DiagonalScaling([2]), l),
         ["behind a layer that is fitted first"] = l => new Chain(new Standardization([2]), new Shift(7), l),
     };
@@ -55,11 +55,11 @@ public partial class LayerFittingTests
         using var scope = NewDisposeScope();
         var inner = new Standardization([1, 2, 2]);
         var turned = new Standardization([4]);
-        using var images = new Flow([2, 2, 2], new MultiScale([2, 2, 2], new DiagonalScaling([2, 2, 2]),
+        using var images = new Flow([2, 2, 2], new MultiScaleLayer([2, 2, 2], new DiagonalScaling([2, 2, 2]),
             new Chain(inner, new DiagonalScaling([1, 2, 2]))));
         Trainer.FitLayers(images, TrainingData.From(randn(50, 2, 2, 2).add(9))).Should().BeEmpty();
         inner.state_dict()["mean"].sub(9).abs().max().item<float>().Should().BeLessThan(1);
-        using var round = new Flow([4], new Chain(new Inverted(turned), new DiagonalScaling([4])));
+        using var round = new Flow([4], new Chain(new InvertedLayer(turned), new DiagonalScaling([4])));
         using var trainer = new Trainer(round, brief);
         trainer.Fit(TrainingData.From(randn(64, 4))).Warnings.Should().ContainSingle().Which.Should()
             .Match("*bijection.layers.0.bijection (Standardization) is not fitted*");
@@ -134,7 +134,7 @@ public partial class LayerFittingTests
     {
         using var scope = NewDisposeScope();
         using var folder = new TemporaryFolder();
-        using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Standardize = true, Couplings = 2, Hidden = 4 }, 0);
+        using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Standardize = true, Layers = 2, Hidden = 4 }, 0);
         var training = brief with { Epochs = 3, AverageDecay = averages ? 0.9 : null, CheckpointPath = folder.At("new.safetensors"),
             ValidationFraction = averages ? 0.2 : 0 };
         using (var trainer = new Trainer(model, training))

@@ -15,7 +15,7 @@ public class MemoryTests
         using var scope = NewDisposeScope();
         using var generator = new Generator(1);
         var x = randn([6400, 2], generator: generator);
-        using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Couplings = 4, Hidden = 16 }, seed: 0);
+        using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 4, Hidden = 16 }, seed: 0);
         using var trainer = new Trainer(model, new TrainingOptions { Epochs = 100, MaxSteps = steps, BatchSize = 64, AverageDecay = 0.99,
             ValidationFraction = 0.1 });
         long start = 0, most = 0, live = 0;
@@ -38,7 +38,7 @@ public class MemoryTests
         using var folder = new TemporaryFolder();
         var path = folder.At("training.safetensors");
         var x = randn(200, 2);
-        var model = RealNvpOptions.Toy2D with { Couplings = 2, Hidden = 8, FlowBatchNorm = true, Standardize = true };
+        var model = RealNvpOptions.Toy2D with { Layers = 2, Hidden = 8, FlowBatchNorm = true, Standardize = true };
         var options = new TrainingOptions { Epochs = 2, BatchSize = 50, ValidationFraction = withAll ? 0.2 : 0, AverageDecay = withAll ? 0.9
             : null, CheckpointPath = withAll ? path : null };
         LiveTensors.ChangeOver(() =>

@@ -67,9 +67,10 @@ public class OptionsTests
             "become one number; got 0.5."] = vector with { LogitAlpha = 0.5 },
         ["LogitAlpha must be in 1E-06 ... 0.49: nearer to 0, the edges of the data have no logit in float32; nearer to 0.5, all data " +
             "become one number; got NaN."] = vector with { LogitAlpha = double.NaN },
-        ["HorizontalFlips is for images only; got True."] = vector with { HorizontalFlips = true },
+        ["Shape must be [D]: for images there is RealNvpImageOptions; got (1, 8, 8)."] = vector with { Shape = [1, 8, 8] },
+        ["Shape must be [C, H, W]: for vectors there is RealNvpVectorOptions; got (8,)."] = image with { Shape = [8] },
         ["Standardize does not go together with Levels or LogitAlpha; got True."] = image with { Standardize = true },
-        ["Couplings must be in 2 ... 4096; got 1."] = vector with { Couplings = 1 },
+        ["Layers must be in 2 ... 4096; got 1."] = vector with { Layers = 1 },
         ["Scales must be in 1 ... 16; got 0."] = image with { Scales = 0 },
         ["Scales is too large for images of 6×8: height and width must be divisible by 4. Crop the images to 4×8, or pad them to 8×8, " +
             "or use Scales = 2; got 3."] = image with { Shape = [1, 6, 8], Scales = 3 },
@@ -85,7 +86,7 @@ public class OptionsTests
     public void A_bad_option_of_a_model_is_named_with_its_value_and_range(string message)
     {
         var validate = bad[message].Validate;
-        validate.Should().Throw<ArgumentException>().Which.Message.Should().StartWith("RealNvpOptions." + message);
+        validate.Should().Throw<ArgumentException>().Which.Message.Should().StartWith($"{bad[message].GetType().Name}.{message}");
         var build = () => _ = new RealNvpModel(bad[message]);
         build.Should().Throw<ArgumentException>();
     }
@@ -166,9 +167,9 @@ public class OptionsTests
         }
     }
 
-    private static RealNvpOptions vector => RealNvpOptions.Toy2D;
+    private static RealNvpVectorOptions vector => RealNvpOptions.Toy2D;
 
-    private static RealNvpOptions image => RealNvpOptions.Digits8x8;
+    private static RealNvpImageOptions image => RealNvpOptions.Digits8x8;
 
     [Fact]
     public void A_spline_on_an_interval_that_costs_its_digits_and_images_that_no_scale_fits_are_refused()

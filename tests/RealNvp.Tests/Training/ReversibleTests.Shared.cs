@@ -78,7 +78,8 @@ public partial class ReversibleTests
 
     // as Glow's, whose ActNorm and 1×1 convolution run together
     private static Bijection[] Steps(int count) =>
-        [.. Enumerable.Range(0, count).SelectMany(IEnumerable<Bijection> (_) => [new ActNorm([4, 2, 2]), new InvertibleLinear([4, 2, 2]),
+        [.. Enumerable.Range(0, count).SelectMany(IEnumerable<Bijection> (_) => [new ActNorm([4, 2, 2]),
+            new InvertibleLinearLayer([4, 2, 2]),
             new AffineCouplingLayer([4, 2, 2], Mask.ChannelWise(4), new GlowConvNet(2, 4, 8))])];
 
     /// <summary>A smooth density whose gradients mean something, of latents some of which are on circles.</summary>

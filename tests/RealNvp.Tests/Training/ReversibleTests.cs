@@ -135,7 +135,7 @@ public partial class ReversibleTests
         using var scope = NewDisposeScope();
         manual_seed(1);
         using var layer = new Chain(new ActNorm([4]), new AffineCouplingLayer([4], Mask.FirstHalf(4), new ResidualMlp(2, 4, 8, 1)),
-            new InvertibleLinear([4]), new AffineCouplingLayer([4], !Mask.FirstHalf(4), new ResidualMlp(2, 4, 8, 1)));
+            new InvertibleLinearLayer([4]), new AffineCouplingLayer([4], !Mask.FirstHalf(4), new ResidualMlp(2, 4, 8, 1)));
         RandomWeights.Draw(layer, 1);
         layer.to(float64);
         var (x, weights, rows) = (randn([5, 4], dtype: float64), rand([5, 4], dtype: float64), rand([5], dtype: float64));
@@ -192,7 +192,7 @@ public partial class ReversibleTests
         Bijection Layer() => name switch
         {
             "ActNorm" => new ActNorm([4, 2, 2]),
-            "linear" => new InvertibleLinear([4, 2, 2]),
+            "linear" => new InvertibleLinearLayer([4, 2, 2]),
             "additive" => new CouplingLayer([4, 2, 2], mask, new AdditiveTransformer(), new GlowConvNet(2, 2, 8)),
             "affine" => new AffineCouplingLayer([4, 2, 2], mask, new GlowConvNet(2, 4, 8)),
             _ => new CouplingLayer([4, 2, 2], mask, new SigmoidAffineTransformer(), new GlowConvNet(2, 4, 8)),
@@ -202,7 +202,7 @@ public partial class ReversibleTests
             Flow Build()
             {
                 manual_seed(3);
-                var flow = new Flow([4, 2, 2], new Chain(new DiagonalScaling([4, 2, 2]), new Inverted(Layer()),
+                var flow = new Flow([4, 2, 2], new Chain(new DiagonalScaling([4, 2, 2]), new InvertedLayer(Layer()),
                     new DiagonalScaling([4, 2, 2])));
                 RandomWeights.Draw(flow, 3);
                 flow.to(dtype);
@@ -222,7 +222,7 @@ public partial class ReversibleTests
         var losses = new List<double[]>();
         foreach (var reversible in new[] { false, true })
         {
-            using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Couplings = 4, Hidden = 8, FlowBatchNorm = true }, seed: 0);
+            using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 4, Hidden = 8, FlowBatchNorm = true }, seed: 0);
             model.to(float64);
             using var trainer = new Trainer(model, new TrainingOptions { Epochs = 3, BatchSize = 16, ValidationFraction = 0,
                 Reversible = reversible });

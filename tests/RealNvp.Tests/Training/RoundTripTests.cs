@@ -102,9 +102,9 @@ public sealed class RoundTripTests
         }
         Fast(new ActNorm([3])).Should().Be((true, true));
         Fast(Autoregressive()).Should().Be((true, false));
-        Fast(new Inverted(Autoregressive())).Should().Be((false, true));
-        Fast(new Chain(new ActNorm([3]), new Inverted(Autoregressive()))).Should().Be((false, true));
-        Fast(new Inverted(new Chain(Autoregressive(), new Inverted(Autoregressive())))).Should().Be((false, false));
+        Fast(new InvertedLayer(Autoregressive())).Should().Be((false, true));
+        Fast(new Chain(new ActNorm([3]), new InvertedLayer(Autoregressive()))).Should().Be((false, true));
+        Fast(new InvertedLayer(new Chain(Autoregressive(), new InvertedLayer(Autoregressive())))).Should().Be((false, false));
         Fast(new Nested(Autoregressive(), 3)).Should().Be((true, false), "a composite of the user's needs say nothing");
     }
 

@@ -15,9 +15,9 @@ public class ScalingTests
 
     private static readonly Dictionary<string, ModelOptions> tables = new()
     {
-        ["RealNvp"] = RealNvpOptions.Tabular(2) with { Couplings = 2, Hidden = 8, ContextSize = 2 },
-        ["NICE"] = NiceOptions.Tabular(2) with { Couplings = 2, Hidden = 8, ContextSize = 2 },
-        ["Spline"] = SplineFlowOptions.Tabular(2) with { Couplings = 2, Hidden = 8, ContextSize = 2 },
+        ["RealNvp"] = RealNvpOptions.Tabular(2) with { Layers = 2, Hidden = 8, ContextSize = 2 },
+        ["NICE"] = NiceOptions.Tabular(2) with { Layers = 2, Hidden = 8, ContextSize = 2 },
+        ["Spline"] = SplineFlowOptions.Tabular(2) with { Layers = 2, Hidden = 8, ContextSize = 2 },
         ["MAF"] = MafOptions.Tabular(2) with { Layers = 2, Hidden = 8, ContextSize = 2 },
         ["MAF, splines"] = MafOptions.SplineTabular(2) with { Layers = 2, Hidden = 8, ContextSize = 2 },
         ["IAF"] = IafOptions.Tabular(2) with { Layers = 2, Hidden = 8, ContextSize = 2 },
@@ -112,7 +112,7 @@ public class ScalingTests
         x.index_put_((float)far, TensorIndex.Single(7), TensorIndex.Single(1));
         foreach (var tail in new double?[] { null, 3 })
         {
-            using var model = new RealNvpModel(RealNvpOptions.Tabular(3) with { Couplings = 2, Hidden = 8,
+            using var model = new RealNvpModel(RealNvpOptions.Tabular(3) with { Layers = 2, Hidden = 8,
                 Scaling = FeatureScaling.Quantiles, TailThreshold = tail }, 0);
             var heard = new Heard();
             if (Math.Abs(far) < 1e20)
@@ -148,7 +148,7 @@ public class ScalingTests
                 yield return batch;
             }
         }
-        using var model = new RealNvpModel(RealNvpOptions.Tabular(3) with { Couplings = 2, Hidden = 8 }, 0);
+        using var model = new RealNvpModel(RealNvpOptions.Tabular(3) with { Layers = 2, Hidden = 8 }, 0);
         using var trainer = new Trainer(model, brief with { Epochs = 1 });
         trainer.Fit(TrainingData.FromBatches(Loader(), 5)).Warnings.Should().Contain(w => w.StartsWith("Column 2 holds 1E+06 in row 157,",
             StringComparison.Ordinal));
@@ -162,7 +162,7 @@ public class ScalingTests
         var normal = randn([3000, 1], generator: generator);
         var x = cat([normal, normal.exp(), normal.mul(1e-6), rand([3000, 1], generator: generator).lt(0.02).to(float32),
             randint(2000, 2025, [3000, 1], generator: generator).to(float32)], 1);
-        using var model = new RealNvpModel(RealNvpOptions.Tabular(5) with { Couplings = 2, Hidden = 8, ContextSize = 5 }, 0);
+        using var model = new RealNvpModel(RealNvpOptions.Tabular(5) with { Layers = 2, Hidden = 8, ContextSize = 5 }, 0);
         using var trainer = new Trainer(model, brief with { Epochs = 1 });
         trainer.Fit(TrainingData.From(x, x)).Warnings.Should().BeEmpty();
     }
@@ -178,20 +178,20 @@ public class ScalingTests
         }
         var context = randn(40, 1);
         context.index_put_(1e5f, TensorIndex.Single(3), TensorIndex.Single(0));
-        Fit(new RealNvpModel(RealNvpOptions.Tabular(2) with { ContextSize = 1, Couplings = 2 }, 0), randn(40, 2), context).Warnings.Should()
+        Fit(new RealNvpModel(RealNvpOptions.Tabular(2) with { ContextSize = 1, Layers = 2 }, 0), randn(40, 2), context).Warnings.Should()
             .ContainSingle().Which.Should().StartWith("Context column 0 holds 100000 in row 3");
         // all but one are equal
         var lone = cat([randn(40, 1), full([40, 1], 5f)], 1);
         lone.index_put_(5.001f, TensorIndex.Single(7), TensorIndex.Single(1));
-        Fit(new RealNvpModel(RealNvpOptions.Tabular(2) with { Couplings = 2 }, 0), lone).Warnings.Should().ContainSingle().Which.Should()
+        Fit(new RealNvpModel(RealNvpOptions.Tabular(2) with { Layers = 2 }, 0), lone).Warnings.Should().ContainSingle().Which.Should()
             .StartWith("Column 1 holds 5.001 in row 7, while all other values are 5.");
         // half of the values are equal
         var flag = zeros(40, 2).add(randn(40, 2).mul(tensor([0f, 1f])));
         flag.index_put_(9f, TensorIndex.Single(4), TensorIndex.Single(0));
-        Fit(new RealNvpModel(RealNvpOptions.Tabular(2) with { Couplings = 2 }, 0), flag).Warnings.Should().ContainSingle().Which.Should()
+        Fit(new RealNvpModel(RealNvpOptions.Tabular(2) with { Layers = 2 }, 0), flag).Warnings.Should().ContainSingle().Which.Should()
             .StartWith("Column 0 holds 9 in row 4");
         var seconds = stack([arange(0, 40, dtype: float64) + 1.7e9, randn(40, dtype: float64)], 1);
-        Fit(new Flow([2], new Chain(new ActNorm([2]), new InvertibleLinear([2]))), seconds).Warnings[0].Should()
+        Fit(new Flow([2], new Chain(new ActNorm([2]), new InvertibleLinearLayer([2]))), seconds).Warnings[0].Should()
             .Match("Column 0 has values near 1.7E+09 *float32 has steps of 128*Standardization*");
         Fit(new Flow([2], new Chain(new Standardization([2]), new DiagonalScaling([2]))), seconds).Warnings.Should().BeEmpty();
     }

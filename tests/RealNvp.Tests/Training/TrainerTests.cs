@@ -97,7 +97,7 @@ public class TrainerTests
         using var scope = NewDisposeScope();
         var options = PresetTable.RealNvp("Grey28x28");
         using var model = new RealNvpModel(options, seed: 0);
-        var poisoned = ((Chain)((MultiScale)((Chain)model.Bijection).Layers[^1]).Scales[0]).Layers[2];
+        var poisoned = ((Chain)((MultiScaleLayer)((Chain)model.Bijection).Layers[^1]).Scales[0]).Layers[2];
         poisoned.Should().BeOfType<AffineCouplingLayer>();
         using (no_grad())
             poisoned.named_parameters().Single(p => p.name == "conditioner.out_conv.bias").parameter.fill_(float.PositiveInfinity);
@@ -185,7 +185,8 @@ public class TrainerTests
     public void Training_and_evaluation_agree_on_the_same_data(bool networkBatchNorm, BatchStatistics statistics)
     {
         using var scope = NewDisposeScope();
-        var options = PresetTable.RealNvp("Digits8x8") with { Hidden = 8, NetworkBatchNorm = networkBatchNorm, Statistics = statistics };
+        var preset = (RealNvpImageOptions)PresetTable.RealNvp("Digits8x8");
+        var options = preset with { Hidden = 8, NetworkBatchNorm = networkBatchNorm, Statistics = statistics };
         using var model = new RealNvpModel(options, seed: 1);
         var x = Integers(options, 512);
         using var trainer = new Trainer(model, TrainingOptions.For(options) with { Epochs = 12, ValidationFraction = 0,

@@ -9,8 +9,8 @@ namespace RealNvp;
 /// </summary>
 /// <remarks>
 /// <para>Forward, and so the density, takes one pass of the network. Inverse, and so sampling, goes from feature to feature, and computes
-/// each hidden unit once: about the arithmetic of one pass, in D steps. <c>new Inverted(layer)</c> samples in one pass instead: the inverse
-/// autoregressive flow (IAF, arXiv 1606.04934).</para>
+/// each hidden unit once: about the arithmetic of one pass, in D steps. <c>new InvertedLayer(layer)</c>
+/// samples in one pass instead: the inverse autoregressive flow (IAF, arXiv 1606.04934).</para>
 /// <para>The network is a <see cref="RealNvp.Made"/>, or any network of yours whose outputs for a feature depend on the features before it
 /// in a stated order only: it maps (N, D) to (N, P·D), all first parameters before all second ones, so that output k·D + i is parameter k
 /// of feature i. The layer refuses another one when it is built: it changes inputs at random points, in evaluation mode, and what must not

@@ -1,6 +1,6 @@
 namespace RealNvp;
 
-/// <summary>How an <see cref="InvertibleLinear"/> stores its matrix.</summary>
+/// <summary>How an <see cref="InvertibleLinearLayer"/> stores its matrix.</summary>
 public enum LinearForm
 {
     /// <summary>W = P·L·U with a fixed permutation P and a diagonal of fixed signs and learned sizes, which is never singular.</summary>

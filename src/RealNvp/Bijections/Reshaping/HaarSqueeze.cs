@@ -12,7 +12,7 @@ namespace RealNvp;
 /// <para>A block [[a, b], [c, d]] becomes (a + b + c + d)/2, (a − b + c − d)/2, (a + b − c − d)/2 and (a − b −
 /// c + d)/2: first the C channels of the averages, then those of the differences between columns, between rows,
 /// and along the diagonals. The first C channels, divided by 2, are the image at half its size.</para>
-/// <para>It has no weights. The inverse as a layer of its own is <c>new Inverted(new HaarSqueeze(...))</c>.</para>
+/// <para>It has no weights. The inverse as a layer of its own is <c>new InvertedLayer(new HaarSqueeze(...))</c>.</para>
 /// </remarks>
 public sealed class HaarSqueeze : Bijection
 {

@@ -7,7 +7,7 @@ namespace RealNvp;
 /// Trades space for channels: (C, H, W) → (4·C, H/2, W/2), each 2×2 block of pixels becoming four channels; log|det| = 0
 /// (Real NVP, arXiv 1605.08803, section 3.6).
 /// </summary>
-/// <remarks>It has no weights. The inverse as a layer of its own is <c>new Inverted(new Squeeze(...))</c>.</remarks>
+/// <remarks>It has no weights. The inverse as a layer of its own is <c>new InvertedLayer(new Squeeze(...))</c>.</remarks>
 public sealed class Squeeze : Bijection
 {
     /// <summary>Makes a squeeze for images of one shape.</summary>

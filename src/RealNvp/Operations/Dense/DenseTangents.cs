@@ -11,8 +11,9 @@ namespace RealNvp.Operations;
 /// <param name="layers">The layers.</param>
 /// <param name="value">The function.</param>
 /// <param name="withSlope">The function and its derivative.</param>
+/// <param name="circles">What the first layer sees; null for the input itself.</param>
 internal sealed class DenseTangents(IReadOnlyList<TangentLayer> layers, Func<Tensor, Tensor> value,
-    Func<Tensor, (Tensor Value, Tensor Slope)> withSlope)
+    Func<Tensor, (Tensor Value, Tensor Slope)> withSlope, CircleEmbedding? circles = null)
 {
     // numbers of a block of tangents: bounds the memory for many directions
     private const long BlockElements = 1L << 22;
@@ -24,6 +25,7 @@ internal sealed class DenseTangents(IReadOnlyList<TangentLayer> layers, Func<Ten
     /// <summary>The output for x (N, I), in the caller's scope.</summary>
     public Tensor Velocity(Tensor x)
     {
+        if (circles is { } seen) x = seen.Of(x);
         for (var i = 0; i < layers.Count - 1; i++) x = value(layers[i].Apply(x));
         return layers[^1].Apply(x);
     }
@@ -33,8 +35,9 @@ internal sealed class DenseTangents(IReadOnlyList<TangentLayer> layers, Func<Ten
     {
         var (velocity, slopes) = Slopes(x);
         if (layers.Count == 1) return (velocity, Diagonal(layers[0].Weight.diagonal().unsqueeze(0).expand(x.shape[0], -1)));
-        if (layers.Count == 2) return (velocity, Diagonal(nn.functional.linear(slopes[0], layers[0].Weight.t().mul(layers[1].Weight))));
-        if (HasShortcut(layers.Count, layers[^1].IsUniform)) return (velocity, Bilinear(slopes));
+        if (circles is null && layers.Count == 2)
+            return (velocity, Diagonal(nn.functional.linear(slopes[0], layers[0].Weight.t().mul(layers[1].Weight))));
+        if (circles is null && HasShortcut(layers.Count, layers[^1].IsUniform)) return (velocity, Bilinear(slopes));
         Tensor? sum = null;
         var size = x.shape[1];
         var block = BlockOf(x.shape[0], size);
@@ -43,7 +46,9 @@ internal sealed class DenseTangents(IReadOnlyList<TangentLayer> layers, Func<Ten
             using var inside = NewDisposeScope();
             var count = Math.Min(block, size - start);
             // (K, N, O): the first product with unit vectors is a column of the weight
-            var tangents = layers[0].Weight.narrow(1, start, count).t().unsqueeze(1).mul(slopes[0].unsqueeze(0));
+            var tangents = (circles?.Columns(layers[0].Weight, x, start, count)
+                ?? layers[0].Weight.narrow(1, start, count).t().unsqueeze(1))
+                .mul(slopes[0].unsqueeze(0));
             for (var i = 1; i < layers.Count - 1; i++)
                 tangents = nn.functional.linear(tangents, layers[i].Weight).mul(slopes[i].unsqueeze(0));
             // of the last product only the diagonal
@@ -61,7 +66,8 @@ internal sealed class DenseTangents(IReadOnlyList<TangentLayer> layers, Func<Ten
         var (velocity, slopes) = Slopes(x);
         for (var i = 0; i < layers.Count; i++)
         {
-            vectors = nn.functional.linear(vectors, layers[i].Weight);
+            vectors = i == 0 && circles is { } seen ? seen.Products(layers[0].Weight, x, vectors)
+                : nn.functional.linear(vectors, layers[i].Weight);
             var factor = i < layers.Count - 1 ? slopes[i] : layers[i].Scale;
             if (factor is not null) vectors = vectors.mul(factor.unsqueeze(0));
         }
@@ -72,6 +78,7 @@ internal sealed class DenseTangents(IReadOnlyList<TangentLayer> layers, Func<Ten
     private (Tensor Velocity, List<Tensor> Slopes) Slopes(Tensor x)
     {
         var slopes = new List<Tensor>(layers.Count - 1);
+        if (circles is { } seen) x = seen.Of(x);
         for (var i = 0; i < layers.Count - 1; i++)
         {
             (x, var slope) = withSlope(layers[i].Apply(x));

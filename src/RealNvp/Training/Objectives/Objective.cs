@@ -55,6 +55,22 @@ public abstract class Objective
         return new ReverseKlObjective((x, context) => logDensity(x, context!), withContext: true, samples, estimator);
     }
 
+    /// <summary>
+    /// Trains a continuous flow without solving its differential equation: flow matching (arXiv 2210.02747),
+    /// with paths of rectified flow and others, and pairs of latents and data by optimal transport. The loss is
+    /// the mean square, by element, of the difference between the flow's velocity and that of the paths.
+    /// </summary>
+    /// <remarks>
+    /// It is for a flow with one layer that follows a velocity (<see cref="IFollowsVelocity"/>), layers
+    /// without weights before it, such as a standardization or a dequantization, and any base density.
+    /// LogProb of the trained flow is what it is of any continuous flow. The loss is no log-likelihood: ask
+    /// <see cref="Flow.Evaluate(TorchSharp.torch.Tensor, TorchSharp.torch.Tensor?, int, long, IProgress{long}?, bool, CancellationToken)"/>
+    /// for that.
+    /// </remarks>
+    /// <param name="options">The paths and pairs; null for straight lines and optimal transport.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    public static Objective FlowMatching(FlowMatchingOptions? options = null) => new FlowMatchingObjective(options ?? new());
+
     /// <summary>A loss of your own.</summary>
     /// <param name="name">Its name, with the numbers that belong to it: checkpoints carry it, and <c>Resume</c> compares it.</param>
     /// <param name="loss">The loss of a batch for a flow, with all noise from the seed: see <see cref="Loss"/>.</param>

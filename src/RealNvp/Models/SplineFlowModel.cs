@@ -12,4 +12,5 @@ namespace RealNvp;
 /// <param name="seed">Makes the initial weights repeatable, on any thread; torch's
 /// default generator is left alone. Null draws from that generator.</param>
 /// <exception cref="ArgumentException">An option is out of range.</exception>
-public sealed class SplineFlow(SplineFlowOptions options, long? seed = null) : FlowModel<SplineFlow, SplineFlowOptions>(options, seed);
+public sealed class SplineFlowModel(SplineFlowOptions options, long? seed = null)
+    : FlowModel<SplineFlowModel, SplineFlowOptions>(options, seed);

@@ -5,16 +5,16 @@ namespace RealNvp;
 /// It owns the bijection that it turns round. Its Forward takes what the other gives, so a
 /// dequantization that is turned round takes no integers. State-dict keys: <c>bijection.*</c>.
 /// </remarks>
-public sealed class Inverted : Composite
+public sealed class InvertedLayer : Composite
 {
     private readonly Bijection bijection;
 
     /// <summary>Turns <paramref name="bijection"/> round.</summary>
-    public Inverted(Bijection bijection)
-        : base(nameof(Inverted), (bijection ?? throw new ArgumentNullException(nameof(bijection))).InputShape is { } s
+    public InvertedLayer(Bijection bijection)
+        : base(nameof(InvertedLayer), (bijection ?? throw new ArgumentNullException(nameof(bijection))).InputShape is { } s
             ? bijection.OutputShapeOf(s) : (EventShape?)null)
     {
-        this.bijection = Internal.ModuleLife.Alive(bijection, nameof(bijection), nameof(Inverted));
+        this.bijection = Internal.ModuleLife.Alive(bijection, nameof(bijection), nameof(InvertedLayer));
         RegisterComponents();
     }
 

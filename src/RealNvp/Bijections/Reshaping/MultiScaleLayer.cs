@@ -13,7 +13,7 @@ namespace RealNvp;
 /// <see cref="Split"/> and <see cref="Join"/> go between the vector (N, D) and the parts. log|det| is the sum over the scales.</para>
 /// <para>The first half of the channels goes on, the second half leaves, as in the original code. The layer owns its scales.</para>
 /// </remarks>
-public sealed class MultiScale : Composite
+public sealed class MultiScaleLayer : Composite
 {
     private readonly TorchSharp.Modules.ModuleList<Bijection> scales;
     private readonly Bijection[] steps;
@@ -23,12 +23,12 @@ public sealed class MultiScale : Composite
     /// <param name="scales">At least one. Each maps what the scale before
     /// it kept; all but the last give an even number of channels.</param>
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
-    public MultiScale(EventShape inputShape, params IReadOnlyList<Bijection> scales) : base(nameof(MultiScale), inputShape)
+    public MultiScaleLayer(EventShape inputShape, params IReadOnlyList<Bijection> scales) : base(nameof(MultiScaleLayer), inputShape)
     {
         Internal.Check.Items(scales, nameof(scales), "Scale");
         if (scales.Count == 0) throw new ArgumentException("A multi-scale bijection needs at least one scale; got none.", nameof(scales));
         LatentShapes = Parts(inputShape, scales);
-        StepPlan.CommonContext(scales, nameof(MultiScale), nameof(scales));
+        StepPlan.CommonContext(scales, nameof(MultiScaleLayer), nameof(scales));
         steps = [.. scales];
         this.scales = new TorchSharp.Modules.ModuleList<Bijection>(steps);
         RegisterComponents();
@@ -54,7 +54,7 @@ public sealed class MultiScale : Composite
     /// <summary>Parts a latent (N, D) into its scales, each of shape (N, C, H, W). The caller disposes them; the latent stays.</summary>
     public Tensor[] Split(Tensor z)
     {
-        Internal.Check.Batch(z, nameof(z), $"{nameof(MultiScale)}.{nameof(Split)}", OutputShapeOf(InputShape!.Value));
+        Internal.Check.Batch(z, nameof(z), $"{nameof(MultiScaleLayer)}.{nameof(Split)}", OutputShapeOf(InputShape!.Value));
         using var scope = NewDisposeScope();
         var parts = new Tensor[LatentShapes.Count];
         long start = 0;
@@ -75,7 +75,7 @@ public sealed class MultiScale : Composite
         if (parts.Count != LatentShapes.Count)
             throw new ArgumentException($"This latent has {LatentShapes.Count} parts; got {parts.Count}.", nameof(parts));
         for (var i = 0; i < parts.Count; i++)
-            Internal.Check.Batch(parts[i], $"{nameof(parts)}[{i}]", $"{nameof(MultiScale)}.{nameof(Join)}", LatentShapes[i]);
+            Internal.Check.Batch(parts[i], $"{nameof(parts)}[{i}]", $"{nameof(MultiScaleLayer)}.{nameof(Join)}", LatentShapes[i]);
         using var scope = NewDisposeScope();
         return scope.MoveToOuter(cat([.. parts.Select(p => p.flatten(1))], 1));
     }

@@ -18,7 +18,7 @@ namespace RealNvp;
 /// <c>sign</c> (C); <c>weight</c> (C, C); <c>reflections</c> (K, C); <c>reflections</c> and <c>upper</c> (C, C: the logarithm of the
 /// diagonal on it, nothing that counts below it).</para>
 /// </remarks>
-public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws, IStepsBack, IJoinsLayer
+public sealed class InvertibleLinearLayer : Bijection, IConstantBuffers, IStateLaws, IStepsBack, IJoinsLayer
 {
     private readonly TorchSharp.Modules.Parameter? weight, lu, reflections, upper;
     private readonly Tensor? permutation, sign;
@@ -29,8 +29,8 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws, 
     /// <param name="numReflections">K, the number of Householder reflections of the forms that have them; null for one a channel.</param>
     /// <exception cref="ArgumentException">The shape is neither a vector nor an image, or its number of channels is open.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="numReflections"/> is not positive.</exception>
-    public InvertibleLinear(EventShape inputShape, LinearForm form = LinearForm.Lu, int? numReflections = null)
-        : base(nameof(InvertibleLinear), inputShape)
+    public InvertibleLinearLayer(EventShape inputShape, LinearForm form = LinearForm.Lu, int? numReflections = null)
+        : base(nameof(InvertibleLinearLayer), inputShape)
     {
         if (inputShape.Count is not (1 or 3) || inputShape[0] < 1)
             throw new ArgumentException(
@@ -177,7 +177,8 @@ public sealed class InvertibleLinear : Bijection, IConstantBuffers, IStateLaws, 
         catch (ExternalException error)
         {
             throw new NoInverseException(
-                $"The matrix of {nameof(InvertibleLinear)} ({Form}) has no inverse. Train with the form {nameof(LinearForm.Lu)}, which " +
+                $"The matrix of {nameof(InvertibleLinearLayer)} ({Form}) has no inverse. Train with the form {nameof(LinearForm.Lu)}, " +
+                    $"which " +
                 $"is never singular, or with a smaller learning rate.", error);
         }
     }
