@@ -106,7 +106,8 @@ internal sealed class BatchLaws(Subject subject, Recorder recorder, Probes probe
         for (var row = 0; row < input.shape[0]; row++)
         {
             var alone = Subject.Run(input.narrow(0, row, 1), context?.narrow(0, row, 1), probe.Inverse);
-            error = Math.Max(error, Math.Max(Difference(alone.Value, value.narrow(0, row, 1)), Difference(alone.LogDet, logDet.narrow(0, row, 1))));
+            error = Math.Max(error, Math.Max(Difference(alone.Value, value.narrow(0, row, 1)),
+                Difference(alone.LogDet, logDet.narrow(0, row, 1))));
         }
         var options = Subject.Options;
         // who is far away must be one that the map is for
@@ -114,7 +115,8 @@ internal sealed class BatchLaws(Subject subject, Recorder recorder, Probes probe
         {
             var (far, n) = (input[..1].sign().mul(Scalars.Of(Far)), input.shape[0]);
             var with = Subject.Run(cat([input, far]), context is null ? null : cat([context, context[..1]]), probe.Inverse);
-            error = Math.Max(error, Math.Max(Difference(with.Value.narrow(0, 0, n), value), Difference(with.LogDet.narrow(0, 0, n), logDet)));
+            error = Math.Max(error, Math.Max(Difference(with.Value.narrow(0, 0, n), value),
+                Difference(with.LogDet.narrow(0, 0, n), logDet)));
         }
         Recorder.Compare(FlowLaw.AnyCompany, probe.Name, error, Tolerance * Scale(value, logDet),
             "An example gets another result alone, or beside one that is far away.");

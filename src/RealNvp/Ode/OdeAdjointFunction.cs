@@ -43,7 +43,8 @@ internal sealed class OdeAdjointFunction : KernelFunction<OdeAdjointFunction>
         var integral = new OdeAdjointIntegral(job.System, plan.Tableau, given, found);
         var loop = new OdeLoop(plan, new OdeStepper(new OdeAdjointSystem(job.System), plan, pair, scope)) { Observer = integral.Add };
         var start = loop.Run(pair, given);
-        return [scope.MoveToOuter(start.narrow(1, m, m).clone()), .. found.Given, .. OdeGradients.OfParameters(parameters).Select(g => g is null ? null : scope.MoveToOuter(g)), null];
+        return [scope.MoveToOuter(start.narrow(1, m, m).clone()), .. found.Given,
+            .. OdeGradients.OfParameters(parameters).Select(g => g is null ? null : scope.MoveToOuter(g)), null];
     }
 }
 
@@ -71,8 +72,8 @@ internal sealed class OdeAdjointSystem(OdeSystem system) : OdeSystem
 }
 
 /// <summary>
-/// The gradients of parameters and contexts, −∫ aᵀ ∂f/∂θ dt backwards in time, by the method's own weights: they are no states of the solve, so its error control does not count them
-/// (the seminorm of arXiv 2009.09457).
+/// The gradients of parameters and contexts, −∫ aᵀ ∂f/∂θ dt backwards in time, by the method's own weights: they
+/// are no states of the solve, so its error control does not count them (the seminorm of arXiv 2009.09457).
 /// </summary>
 internal sealed class OdeAdjointIntegral(OdeSystem system, OdeTableau tableau, IReadOnlyList<Tensor> given, OdeGradients gradients)
 {

@@ -60,7 +60,8 @@ internal sealed class OdeLoop(OdePlan plan, OdeStepper stepper)
         given.AddRange(perExample.Select(g => g.detach()));
         var time = empty(n, dtype: float64, device: device);
         using (var first = Scalars.New(plan.Control.Start)) time.fill_(first);
-        rows = new(result.clone(), stepper.CarriesSlope ? empty_like(result, requires_grad: false) : zeros([n, 0], dtype: result.dtype, device: device), time, zeros_like(time), ones_like(time),
+        rows = new(result.clone(), stepper.CarriesSlope ? empty_like(result, requires_grad: false)
+            : zeros([n, 0], dtype: result.dtype, device: device), time, zeros_like(time), ones_like(time),
             zeros([4, n], dtype: int64, device: device), Scalars.Range(n, device));
         using (NewDisposeScope())
         {

@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 namespace RealNvp.Ode;
 
 /// <summary>
-/// The reversible scheme of McCallum and Foster (arXiv 2410.11648, section 3) around a method with increment Ψ: y' = λ y + (1 − λ) z + Ψ_h(t, z), z' = z − Ψ_{−h}(t + h, y').
+/// The reversible scheme of McCallum and Foster (arXiv 2410.11648, section 3) around a
+/// method with increment Ψ: y' = λ y + (1 − λ) z + Ψ_h(t, z), z' = z − Ψ_{−h}(t + h, y').
 /// </summary>
 internal sealed class OdePair(OdeReplay replay, double coupling)
 {
@@ -24,15 +25,18 @@ internal sealed class OdePair(OdeReplay replay, double coupling)
     public (Tensor Y, Tensor Z) Undo(Tensor y, Tensor z, Tensor time, Tensor step, IReadOnlyList<Tensor> given)
     {
         var before = z.add(Back(y, time, step, given), Scalars.One);
-        var other = y.sub(replay.Increment(before, time, step, given)).sub(before.mul(Scalars.Of(1 - coupling))).mul(Scalars.Of(1 / coupling));
+        var other = y.sub(replay.Increment(before, time, step,
+            given)).sub(before.mul(Scalars.Of(1 - coupling))).mul(Scalars.Of(1 / coupling));
         return (other, before);
     }
 
-    private Tensor Back(Tensor y, Tensor time, Tensor step, IReadOnlyList<Tensor> given) => replay.Increment(y, time.add(step, Scalars.One), step.neg(), given);
+    private Tensor Back(Tensor y, Tensor time, Tensor step, IReadOnlyList<Tensor> given) =>
+        replay.Increment(y, time.add(step, Scalars.One), step.neg(), given);
 }
 
 /// <summary>Computes steps of the reversible scheme: a state is y and z side by side.</summary>
-internal sealed class OdePairStepper(OdeSystem system, OdePlan plan, Tensor like, TorchSharp.DisposeScope home) : OdeStepper(system, plan, like, home)
+internal sealed class OdePairStepper(OdeSystem system, OdePlan plan, Tensor like, TorchSharp.DisposeScope home)
+    : OdeStepper(system, plan, like, home)
 {
     private Tensor? norm, worst;
 
@@ -58,7 +62,8 @@ internal sealed class OdePairStepper(OdeSystem system, OdePlan plan, Tensor like
         return new(cat([next, other], 1), null, slopes);
     }
 
-    public override Tensor? Take(OdeRows rows, OdeAttempt attempt, bool wantsTaken) => Reference.Control(rows, attempt.Next, null, norm, worst);
+    public override Tensor? Take(OdeRows rows, OdeAttempt attempt, bool wantsTaken) =>
+        Reference.Control(rows, attempt.Next, null, norm, worst);
 
     // f, and the count of its calls
     private sealed class Counting(OdePairStepper stepper) : OdeSystem

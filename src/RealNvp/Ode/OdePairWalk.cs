@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 namespace RealNvp.Ode;
 
 /// <summary>The walk back through steps of the reversible scheme.</summary>
-internal sealed class OdePairWalk(OdeJob job, OdeRecord record, IReadOnlyList<Tensor> given, IReadOnlyList<Tensor> parameters, Tensor gradient)
+internal sealed class OdePairWalk(OdeJob job, OdeRecord record, IReadOnlyList<Tensor> given, IReadOnlyList<Tensor> parameters,
+    Tensor gradient)
 {
     private readonly OdePair scheme = new(new OdeReplay(job.System, job.Plan.Tableau), job.Plan.Options.ReversibleCoupling);
     private readonly long m = gradient.shape[1];

@@ -12,12 +12,15 @@ internal sealed class OdeReplay(OdeSystem system, OdeTableau tableau)
         state.add(Increment(state, time, step, given), Scalars.One);
 
     /// <summary>What a step adds to the state: h Σ bⱼ kⱼ.</summary>
-    public Tensor Increment(Tensor state, Tensor time, Tensor step, IReadOnlyList<Tensor> given) => Add(step, Slopes(state, time, step, given));
+    public Tensor Increment(Tensor state, Tensor time, Tensor step, IReadOnlyList<Tensor> given) =>
+        Add(step, Slopes(state, time, step, given));
 
     /// <summary>What a step with these slopes adds to the state.</summary>
-    public Tensor Add(Tensor step, IReadOnlyList<Tensor> slopes) => OdeStepReference.Increment(step, slopes, tableau.Weights.AsSpan(0, slopes.Count));
+    public Tensor Add(Tensor step, IReadOnlyList<Tensor> slopes) =>
+        OdeStepReference.Increment(step, slopes, tableau.Weights.AsSpan(0, slopes.Count));
 
-    /// <summary>The slopes of the stages; without the last one of a method that is first same as last, which counts for the error alone.</summary>
+    /// <summary>The slopes of the stages; without the last one of a method that
+    /// is first same as last, which counts for the error alone.</summary>
     public List<Tensor> Slopes(Tensor state, Tensor time, Tensor step, IReadOnlyList<Tensor> given)
     {
         var count = tableau.EndsAtNext ? tableau.Count - 1 : tableau.Count;

@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Ode;
 
-/// <summary>A solve by the reversible scheme in the graph: only times and steps are kept, and states are rebuilt from the last one.</summary>
+/// <summary>A solve by the reversible scheme in the graph: only times and
+/// steps are kept, and states are rebuilt from the last one.</summary>
 internal sealed class OdeReversibleFunction : KernelFunction<OdeReversibleFunction>
 {
     private const string JobKey = "job";
@@ -26,7 +27,8 @@ internal sealed class OdeReversibleFunction : KernelFunction<OdeReversibleFuncti
         using var scope = NewDisposeScope();
         var tape = new OdeTape(0, scope, keepsStates: false);
         var pair = cat([tensors[0], tensors[0]], 1);
-        var loop = new OdeLoop(job.Plan, new OdePairStepper(job.System, job.Plan, tensors[0], scope)) { Observer = (before, _, taken) => tape.Add(before, taken) };
+        var loop = new OdeLoop(job.Plan, new OdePairStepper(job.System, job.Plan, tensors[0], scope)) { Observer = (before, _,
+            taken) => tape.Add(before, taken) };
         var end = loop.Run(pair, tensors[1..(1 + job.Given)]);
         (job.Statistics, job.Steps) = (loop.Statistics, tape.Count);
         List<Tensor> kept = [.. tensors, .. tape.Tensors, end];
@@ -55,6 +57,8 @@ internal sealed class OdeReversibleFunction : KernelFunction<OdeReversibleFuncti
         }
         // both states began at the start
         var m = saved[0].shape[1];
-        using (found) return [found.State.narrow(1, 0, m).add(found.State.narrow(1, m, m), Scalars.One), .. found.Given, .. OdeGradients.OfParameters(parameters), null];
+        using (found)
+            return [found.State.narrow(1, 0, m).add(found.State.narrow(1, m, m), Scalars.One), .. found.Given,
+                .. OdeGradients.OfParameters(parameters), null];
     }
 }

@@ -36,7 +36,8 @@ internal class OdeStepper(OdeSystem system, OdePlan plan, Tensor like, DisposeSc
     /// <summary>Computes a step of each example from where it is.</summary>
     public virtual OdeAttempt Try(OdeRows rows, IReadOnlyList<Tensor> given)
     {
-        var slopes = new List<Tensor>(Tableau.Count + 1) { CarriesSlope ? rows.Slope : Evaluate(OdeStepReference.At(rows, 0), rows.State, given) };
+        var slopes = new List<Tensor>(Tableau.Count + 1) { CarriesSlope ? rows.Slope
+            : Evaluate(OdeStepReference.At(rows, 0), rows.State, given) };
         Tensor? next = null, time;
         for (var i = 1; i < Tableau.Count; i++)
         {
@@ -72,7 +73,8 @@ internal class OdeStepper(OdeSystem system, OdePlan plan, Tensor like, DisposeSc
             return;
         }
         var scale = operation.Reference.Scale(rows.State.abs());
-        var ((size, worstState), (speed, worstSlope)) = (operation.Reference.Norm(rows.State, scale), operation.Reference.Norm(slope, scale));
+        var ((size, worstState), (speed, worstSlope)) = (operation.Reference.Norm(rows.State, scale),
+            operation.Reference.Norm(slope, scale));
         var little = Scalars.Of(1e-5);
         using var most = Scalars.New(range);
         var first = where(size.lt(little).logical_or(speed.lt(little)), full_like(size, Scalars.Of(1e-6)),

@@ -73,7 +73,8 @@ public class ContinuousLayerTests
             z.pow(2).sum().sub(logDet.sum()).backward();
             return [.. layer.parameters().Select(p => p.grad!.clone())];
         }
-        var all = new[] { OdeGradient.Graph, OdeGradient.Checkpointed, OdeGradient.Reversible, OdeGradient.Adjoint }.Select(Gradients).ToArray();
+        var all = new[] { OdeGradient.Graph, OdeGradient.Checkpointed, OdeGradient.Reversible, OdeGradient.Adjoint }.Select(Gradients)
+            .ToArray();
         foreach (var other in all.Skip(1))
             for (var i = 0; i < other.Length; i++) other[i].sub(all[0][i]).abs().max().item<double>().Should().BeLessThan(1e-6);
     }

@@ -15,7 +15,8 @@ namespace RealNvp.Kernels;
 /// <param name="width">The numbers of a row.</param>
 /// <param name="first">The first row.</param>
 /// <param name="end">The row behind the last one.</param>
-internal readonly unsafe struct OdeStageKernel<T>(T* state, T** slopes, double* weights, int count, double* time, double* step, double node, T* into, T* times, long width,
+internal readonly unsafe struct OdeStageKernel<T>(T* state, T** slopes, double* weights, int count, double* time, double* step, double node,
+    T* into, T* times, long width,
     long first, long end) : ILaneCode<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     /// <summary>The most slopes of a stage.</summary>

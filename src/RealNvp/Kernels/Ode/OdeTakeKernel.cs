@@ -3,7 +3,8 @@ using System.Numerics;
 namespace RealNvp.Kernels;
 
 /// <summary>
-/// Ends a step of rows with a time and a step of their own, in one pass: the error and what it counts, whether the step is taken, the state and the slope after it, and the next step.
+/// Ends a step of rows with a time and a step of their own, in one pass: the error and what it
+/// counts, whether the step is taken, the state and the slope after it, and the next step.
 /// </summary>
 internal unsafe struct OdeTakeKernel<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
@@ -88,13 +89,15 @@ internal unsafe struct OdeTakeKernel<T> where T : unmanaged, IBinaryFloatingPoin
                 return true;
             }
             // a step behind a rejected one does not grow
-            factor = Math.Clamp(OdeControl.Safety * Math.Pow(Math.Max(norm, 1e-10), -Proportional) * Math.Pow(before, Integral), OdeControl.Shrink, Error[row] < 0 ? 1 : OdeControl.Grow);
+            factor = Math.Clamp(OdeControl.Safety * Math.Pow(Math.Max(norm, 1e-10), -Proportional) * Math.Pow(before, Integral),
+                OdeControl.Shrink, Error[row] < 0 ? 1 : OdeControl.Grow);
             Error[row] = Math.Max(norm, OdeControl.LeastError);
         }
         else
         {
             Rejected[row]++;
-            factor = double.IsFinite(norm) ? Math.Clamp(OdeControl.Safety * Math.Pow(norm, -1.0 / ErrorOrder), OdeControl.Shrink, 1) : OdeControl.Shrink;
+            factor = double.IsFinite(norm) ? Math.Clamp(OdeControl.Safety * Math.Pow(norm, -1.0 / ErrorOrder), OdeControl.Shrink, 1)
+                : OdeControl.Shrink;
             Error[row] = -before;
         }
         Choose(row, Math.Abs(h) * factor, double.IsFinite(norm));

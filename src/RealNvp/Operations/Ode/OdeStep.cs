@@ -5,8 +5,10 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Operations;
 
-/// <summary>The parts of a Runge–Kutta step of examples with a time and a step of their own: a kernel on the CPU, plain operations elsewhere.</summary>
-/// <remarks>It belongs to one solve, and to the dispose scope in which it was made. Points and times are memory that the next step uses again.</remarks>
+/// <summary>The parts of a Runge–Kutta step of examples with a time and a step
+/// of their own: a kernel on the CPU, plain operations elsewhere.</summary>
+/// <remarks>It belongs to one solve, and to the dispose scope in which it was
+/// made. Points and times are memory that the next step uses again.</remarks>
 internal sealed unsafe class OdeStep
 {
     // elements of a state that are worth a thread
@@ -32,7 +34,8 @@ internal sealed unsafe class OdeStep
     public OdeStepReference Reference { get; }
 
     /// <summary>Whether the kernel takes a state.</summary>
-    public static bool CanRun(Tensor state) => KernelSwitches.Ode && KernelMemory.IsContiguous(state) && state.dtype is ScalarType.Float32 or ScalarType.Float64;
+    public static bool CanRun(Tensor state) => KernelSwitches.Ode && KernelMemory.IsContiguous(state)
+        && state.dtype is ScalarType.Float32 or ScalarType.Float64;
 
     /// <summary>y + h Σ aⱼ kⱼ (n, M) and t + c h (n). They are valid until the next point of the same stage.</summary>
     public (Tensor Point, Tensor Time) Point(int stage, OdeRows rows, IReadOnlyList<Tensor> slopes, double[] weights, double node)
@@ -69,7 +72,8 @@ internal sealed unsafe class OdeStep
     public static bool? AllActive(OdeRows rows)
     {
         if (!KernelMemory.IsContiguous(rows.Counts)) return null;
-        return new ReadOnlySpan<long>(KernelMemory.Pointer<long>(rows.Counts) + (2 * rows.Count), (int)rows.Count).IndexOfAnyExcept(OdeControl.Active) < 0;
+        return new ReadOnlySpan<long>(KernelMemory.Pointer<long>(rows.Counts) + (2 * rows.Count), (int)rows.Count)
+            .IndexOfAnyExcept(OdeControl.Active) < 0;
     }
 
     private (Tensor Point, Tensor Time) Memory(int stage, Tensor like)
@@ -95,19 +99,23 @@ internal sealed unsafe class OdeStep
         return tensor;
     }
 
-    private static void Point<T>(OdeRows rows, IReadOnlyList<Tensor> slopes, double[] weights, double node, Tensor into, Tensor times) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    private static void Point<T>(OdeRows rows, IReadOnlyList<Tensor> slopes, double[] weights, double node, Tensor into, Tensor times)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var pointers = stackalloc T*[OdeStageKernel<T>.Most];
         var factors = stackalloc double[OdeStageKernel<T>.Most];
         var count = Weighted(slopes, weights, pointers, factors);
-        var (state, time, step) = ((nint)KernelMemory.Pointer<T>(rows.State), (nint)KernelMemory.Pointer<double>(rows.Time), (nint)KernelMemory.Pointer<double>(rows.Step));
-        var (point, at, width) = ((nint)KernelMemory.Pointer<T>(into), (nint)KernelMemory.Pointer<T>(times), rows.State.numel() / Math.Max(1, rows.Count));
+        var (state, time, step) = ((nint)KernelMemory.Pointer<T>(rows.State), (nint)KernelMemory.Pointer<double>(rows.Time),
+            (nint)KernelMemory.Pointer<double>(rows.Step));
+        var (point, at, width) = ((nint)KernelMemory.Pointer<T>(into), (nint)KernelMemory.Pointer<T>(times),
+            rows.State.numel() / Math.Max(1, rows.Count));
         nint k = (nint)pointers, w = (nint)factors;
         Each(rows.Count, width, (first, end) => LaneWidth.Run<OdeStageKernel<T>, T>(
             new((T*)state, (T**)k, (double*)w, count, (double*)time, (double*)step, node, (T*)point, (T*)at, width, first, end)));
     }
 
-    private void Take<T>(OdeRows rows, Tensor next, Tensor? endSlope, IReadOnlyList<Tensor> slopes, double[]? errorWeights, Tensor? taken) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    private void Take<T>(OdeRows rows, Tensor next, Tensor? endSlope, IReadOnlyList<Tensor> slopes, double[]? errorWeights, Tensor? taken)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var pointers = stackalloc T*[OdeStageKernel<T>.Most];
         var factors = stackalloc double[OdeStageKernel<T>.Most];

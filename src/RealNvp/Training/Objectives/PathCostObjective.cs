@@ -37,10 +37,12 @@ internal sealed class PathCostObjective : Objective
         return scope.MoveToOuter(loss);
     }
 
-    public override ObjectiveScore Validate(Flow flow, TrainingData data, int batchSize, long seed) => MaximumLikelihood.Validate(flow, data, batchSize, seed);
+    public override ObjectiveScore Validate(Flow flow, TrainingData data, int batchSize, long seed) =>
+        MaximumLikelihood.Validate(flow, data, batchSize, seed);
 
     private static void Require(double weight, string name)
     {
-        if (!(weight >= 0 && double.IsFinite(weight))) throw new ArgumentOutOfRangeException(name, weight, "A weight must be finite and 0 or more.");
+        if (!(weight >= 0 && double.IsFinite(weight)))
+            throw new ArgumentOutOfRangeException(name, weight, "A weight must be finite and 0 or more.");
     }
 }
