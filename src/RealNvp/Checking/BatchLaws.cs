@@ -44,10 +44,10 @@ internal sealed class BatchLaws(Subject subject, Recorder recorder, Probes probe
             (error, var scale) = Influence(probe);
             return error > Tolerance * scale;
         });
+        var influence = mixes ? string.Create(CultureInfo.InvariantCulture, $"influence each other (by {error:G3})")
+            : "do not influence each other";
         Recorder.Require(FlowLaw.TrainingBatchDeclared, probe.Name, mixes == Layer.MixesBatchInTraining,
-            string.Create(CultureInfo.InvariantCulture,
-                $"In training the examples {(mixes ? $"influence each other (by {error:G3})" : "do not influence each other")}, but " +
-                $"MixesBatchInTraining is {Layer.MixesBatchInTraining}."));
+            $"In training the examples {influence}, but MixesBatchInTraining is {Layer.MixesBatchInTraining}.");
     }
 
     /// <summary>How much the other examples change when the first is replaced.</summary>
