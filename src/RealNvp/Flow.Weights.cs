@@ -9,6 +9,15 @@ public partial class Flow
     /// <summary>What the user should know about the file that the flow comes from.</summary>
     internal virtual IReadOnlyList<string> FileWarnings => [];
 
+    /// <summary>What the file of the flow said and nobody reads, as sentences.</summary>
+    internal IReadOnlyList<string> Ignored { get; set; } = [];
+
+    /// <summary>What a file says of the flow beside its weights.</summary>
+    internal Dictionary<string, string> FileMetadata() => StateFile.Metadata(GetName(), FileJson.Write(Info), FileOptions);
+
+    /// <summary>The record that describes the flow, as JSON for its file; null for a flow that was composed.</summary>
+    private protected virtual string? FileOptions => null;
+
     /// <summary>Writes all weights and buffers to a file, as safetensors. The file is replaced in one step.</summary>
     /// <remarks>
     /// The file does not say what the layers are: to read it, build the same flow by the same code and call
@@ -51,16 +60,15 @@ public partial class Flow
     private protected void SaveState(SafeTensorsTarget target)
     {
         using var scope = NewDisposeScope();
-        SafeTensors.Save(target, new Dictionary<string, Tensor>(ModelFile.Prefixed(ModelFile.ModelPrefix, LivingState())),
-            ModelFile.Metadata(this));
+        SafeTensors.Save(target, new Dictionary<string, Tensor>(StateFile.Prefixed(StateFile.ModelPrefix, LivingState())), FileMetadata());
     }
 
     private void LoadState(Func<SafeTensorsReader> open)
     {
         CheckAlive();
-        using var file = ModelFile.Open(open);
+        using var file = StateFile.Open(open);
         using var state = FileState.Best(this, file);
-        var info = ModelFile.InfoOf(file.Metadata, file.Name, this);
+        var info = FlowInfo.Of(file.Metadata, file.Name, this);
         state.CopyToModule();
         Info = info;
     }

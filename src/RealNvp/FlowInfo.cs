@@ -1,18 +1,17 @@
 using System.Globalization;
-using System.Reflection;
-using System.Text.Json.Serialization;
+using System.Text.Json;
 using RealNvp.Describing;
 
 namespace RealNvp;
 
 /// <summary>What should be known of a flow besides its weights. It is saved with them, and can
-/// be read without building anything (<see cref="FlowModel.Describe(string)"/>).</summary>
+/// be read without building anything (<see cref="FlowModel.Describe(string, bool)"/>).</summary>
 /// <remarks>A <see cref="Trainer"/> sets rows and score; names of columns come from <see cref="FitOptions"/> or
 /// from you. There is no date: the same training gives the same bytes.</remarks>
 [TypeFormatterSource(typeof(HtmlFormatterSource))]
 public sealed record FlowInfo : IHtml
 {
-    private const int MostColumns = 1 << 20, LongestName = 1_000;
+    private const int MostColumns = 1 << 20, LongestName = 1_000, LongestInfo = 1 << 22;
 
     /// <summary>The names of the columns of a vector, in order; null if they are not known.</summary>
     public IReadOnlyList<string>? Columns { get; init; }
@@ -65,11 +64,27 @@ public sealed record FlowInfo : IHtml
             names.Count <= 20 ? string.Join(", ", names) : $"{string.Join(", ", names.Take(20))} and {names.Count - 20} more";
     }
 
-    /// <summary>The version of this library.</summary>
-    [JsonIgnore]
-    internal static string Library { get; } =
-        (typeof(FlowInfo).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion
-            ?? "unknown").Split('+')[0];
+    /// <summary>What a file says of itself; an empty record for a file from before there was one.</summary>
+    /// <param name="metadata">The metadata of the file.</param>
+    /// <param name="name">What messages call the file.</param>
+    /// <param name="flow">The flow that it must fit; null for none.</param>
+    internal static FlowInfo Of(IReadOnlyDictionary<string, string> metadata, string name, Flow? flow)
+    {
+        if (!metadata.TryGetValue(StateFile.InfoKey, out var text)) return new FlowInfo();
+        try
+        {
+            if (text.Length > LongestInfo) throw new JsonException($"it has {text.Length} characters, {LongestInfo} at most are read");
+            var info = FileJson.Read<FlowInfo>(text, StateFile.CurrentVersion);
+            if (flow is null) info.Validate();
+            else info.Validate(flow);
+            return info;
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException or NotSupportedException or InvalidOperationException
+            or FormatException)
+        {
+            throw new InvalidDataException($"{name} is damaged: '{StateFile.InfoKey}' in its metadata cannot be read: {e.Message}", e);
+        }
+    }
 
     /// <summary>Throws if something is out of range or does not fit a flow.</summary>
     internal void Validate(Flow flow) =>

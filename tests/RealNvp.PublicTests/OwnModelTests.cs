@@ -8,6 +8,23 @@ namespace RealNvp.PublicTests;
 public class OwnModelTests
 {
     [Fact]
+    public void A_model_and_a_flow_of_ones_own_say_how_they_are_trained()
+    {
+        using var model = new WaveModel(new WaveOptions { Shape = [3], Layers = 2 });
+        TrainingOptions.For(model.Options).Should().Be(TrainingOptions.For([3]) with { LearningRate = 3e-3 });
+        TrainingOptions.For(model).Should().Be(TrainingOptions.For(model.Options));
+        using (var trainer = new Trainer(model)) trainer.Options.Should().Be(TrainingOptions.For(model));
+        using var flow = new PatientFlow();
+        using (var trainer = new Trainer(flow)) trainer.Options.Patience.Should().Be(99);
+        TrainingOptions.For(GlowOptions.Digits8x8).Should().Be(TrainingOptions.For([1, 8, 8]));
+    }
+
+    private sealed class PatientFlow() : Flow([3], new DiagonalScaling([3])), ITrainingDefaults
+    {
+        public TrainingOptions TrainingDefaults() => new() { Patience = 99 };
+    }
+
+    [Fact]
     public void A_model_of_ones_own_saves_loads_and_describes_itself()
     {
         WaveModel.Register(options => new WaveModel(options), WaveJson.Default.WaveOptions);
@@ -117,6 +134,8 @@ public sealed record WaveOptions : ModelOptions
         RequireVector();
         Range(Layers, 1, 100, nameof(Layers));
     }
+
+    protected override TrainingOptions TrainingDefaults() => base.TrainingDefaults() with { LearningRate = 3e-3 };
 
     protected override FlowParts Build()
     {

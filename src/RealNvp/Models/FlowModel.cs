@@ -8,7 +8,7 @@ namespace RealNvp;
 /// of it: <see cref="Save(string)"/> and <see cref="Load(string, Device)"/>.</summary>
 /// <remarks>A model is in training mode when it is new; <c>eval()</c> makes it
 /// safe for several threads. One from a file is in evaluation mode.</remarks>
-public abstract partial class FlowModel : Flow
+public abstract partial class FlowModel : Flow, ITrainingDefaults
 {
     private protected FlowModel(string name, ModelOptions options, long? seed) : this(name, options, Parts(options, seed)) { }
 
@@ -23,10 +23,11 @@ public abstract partial class FlowModel : Flow
     /// <remarks><see cref="TrainingResult.Warnings"/> and <see cref="Evaluation.Warnings"/> repeat them.</remarks>
     public IReadOnlyList<string> Warnings => Ignored.Count == 0 ? ModelOptions.Warnings : [.. ModelOptions.Warnings, .. Ignored];
 
-    /// <summary>What the file of the model said and nobody reads, as sentences.</summary>
-    internal IReadOnlyList<string> Ignored { get; set; } = [];
-
     internal override IReadOnlyList<string> FileWarnings => Warnings;
+
+    private protected override string? FileOptions => ModelOptions.ToJson();
+
+    TrainingOptions ITrainingDefaults.TrainingDefaults() => ModelOptions.TrainingDefaults();
 
     /// <summary>The standardization at the start of the model, or null if there is none. The trainer fits it.</summary>
     public Standardization? Standardization =>

@@ -72,8 +72,7 @@ public abstract class FlowModel<TModel, TOptions> : FlowModel
             throw new InvalidOperationException(
                 $"JSON by reflection is switched off in this program. Give {nameof(Register)} the {nameof(JsonTypeInfo)} of " +
                 $"{typeof(TOptions).Name} from a JsonSerializerContext.");
-        ModelKind.Add(new ModelKind(typeof(TModel).Name, typeof(TModel), typeof(TOptions), options => create((TOptions)options)),
-            json?.OriginatingResolver);
+        ModelKind.Add(ModelOptions.Kind(create), json?.OriginatingResolver);
     }
 #pragma warning restore CA1000
 }

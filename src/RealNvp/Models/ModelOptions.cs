@@ -5,7 +5,7 @@ using System.Text.Json.Serialization;
 namespace RealNvp;
 
 /// <summary>What all records that describe a <see cref="FlowModel"/> have. A checkpoint carries the record as JSON.</summary>
-public abstract record ModelOptions
+public abstract record ModelOptions : ITrainingDefaults, IModelRecord
 {
     /// <summary>The shape of one example: [D] or [C, H, W].</summary>
     public required EventShape Shape { get; init; }
@@ -131,7 +131,7 @@ public abstract record ModelOptions
     public FlowModel NewModel(long? seed = null)
     {
         using var _ = Internal.Weights.Seed(seed);
-        return ModelKind.Of(this).Create(this);
+        return (FlowModel)ModelKind.Of(this).Create(this);
     }
 
     /// <summary>Reads a record that <see cref="ToJson"/> or somebody by hand wrote, and
@@ -154,6 +154,19 @@ public abstract record ModelOptions
     /// type, or a member lacks that files of this version have.</exception>
     internal static ModelOptions FromFile(Type type, string text, int version, Action<string>? ignored = null) =>
         Checked(type.Name, () => (ModelOptions)FileJson.Read(type, text, version, ignored ?? (static _ => { })), isNew: false);
+
+    /// <summary>How files know a class of models.</summary>
+    internal static ModelKind Kind<TModel, TOptions>(Func<TOptions, TModel> create) where TModel : FlowModel
+        where TOptions : ModelOptions =>
+        new(typeof(TModel).Name, typeof(TModel), typeof(TOptions), (text, version, ignored) => FromFile(typeof(TOptions), text, version,
+            ignored),
+            options => create((TOptions)options));
+
+    /// <summary>How such a model is trained if nothing else is said: by itself as suits
+    /// examples of its shape, <see cref="TrainingOptions.For(EventShape)"/>.</summary>
+    protected internal virtual TrainingOptions TrainingDefaults() => TrainingOptions.For(Shape);
+
+    TrainingOptions ITrainingDefaults.TrainingDefaults() => TrainingDefaults();
 
     /// <summary>What the presets of tables share: latents with heavy tails and networks
     /// that see no more than ±5 standard deviations. docs/presets.md shows why.</summary>

@@ -5,7 +5,7 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace RealNvp;
 
-/// <summary>The JSON of our files: options of models and of trainings, and the state of a training.</summary>
+/// <summary>The JSON of our files. Which records stand in them, and what older files say in their place, is handed in.</summary>
 /// <remarks>
 /// The code that reads and writes is generated when the library is built, so a host that has
 /// switched JSON by reflection off works too. Every member of every record is required: what a
@@ -17,21 +17,30 @@ internal static class FileJson
     private const int MaxDepth = 8;
 
     private static readonly Lock adding = new();
-    private static IJsonTypeInfoResolver records = FileRecords.Default;
-    private static volatile JsonSerializerOptions options = Options();
+    private static readonly List<Func<IJsonTypeInfoResolver>> sources = [];
+    private static volatile JsonSerializerOptions? options;
 
-    /// <summary>Learns of records of a user's.</summary>
-    /// <param name="resolver">The code that a build generated for them, or reflection.</param>
-    public static void Add(IJsonTypeInfoResolver resolver)
+    /// <summary>What older files say; set once, before the first file.</summary>
+    public static IOlderRecords Older { get; set; } = null!;
+
+    /// <summary>Learns of records.</summary>
+    /// <param name="source">Gives the code that a build generated for them, or reflection; asked at the first need.</param>
+    public static void Add(Func<IJsonTypeInfoResolver> source)
     {
         lock (adding)
         {
-            records = JsonTypeInfoResolver.Combine(records, resolver);
-            options = Options();
+            sources.Add(source);
+            options = null;
         }
     }
 
-    private static JsonSerializerOptions Options() => new()
+    private static JsonSerializerOptions Options()
+    {
+        if (options is { } known) return known;
+        lock (adding) return options ??= New([.. sources.Select(source => source())]);
+    }
+
+    private static JsonSerializerOptions New(IJsonTypeInfoResolver[] records) => new()
     {
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
@@ -40,10 +49,10 @@ internal static class FileJson
         RespectNullableAnnotations = true,
         Converters = { new JsonStringEnumConverter(allowIntegerValues: false) },
         MaxDepth = MaxDepth,
-        TypeInfoResolver = records.WithAddedModifier(RequireAll),
+        TypeInfoResolver = JsonTypeInfoResolver.Combine(records).WithAddedModifier(RequireAll),
     };
 
-    public static JsonTypeInfo TypeOf(Type type) => options.GetTypeInfo(type);
+    public static JsonTypeInfo TypeOf(Type type) => Options().GetTypeInfo(type);
 
     /// <summary>The value, whose own type must be one of <see cref="FileRecords"/>, as JSON.</summary>
     public static string Write(object value) => JsonSerializer.Serialize(value, TypeOf(value.GetType()));
@@ -63,12 +72,11 @@ internal static class FileJson
     public static object Read(Type type, string text, int version, Action<string>? dropped = null)
     {
         // a list of epochs is long: it is read as it is if it can be
-        if (version >= FrozenMembers.Current && !OlderNames.Concern(type))
+        if (!Older.Concern(type, version))
             return JsonSerializer.Deserialize(text, TypeOf(type)) ?? throw new JsonException("The JSON value is null.");
         var node = Parse(text);
-        var info = TypeOf(OlderNames.Translate(node, type, dropped));
-        var value = JsonSerializer.Deserialize(FrozenMembers.Complete(node, info, version, dropped), info);
-        return value ?? throw new JsonException("The JSON value is null.");
+        var record = Older.Translate(node, type, version, dropped);
+        return JsonSerializer.Deserialize(node, TypeOf(record)) ?? throw new JsonException("The JSON value is null.");
     }
 
     /// <summary>Reads the JSON of a record that somebody may have written by
@@ -78,7 +86,7 @@ internal static class FileJson
     public static T ReadPartial<T>(string text, params ReadOnlySpan<string> required) where T : class
     {
         var given = Parse(text);
-        var info = TypeOf(OlderNames.Translate(given, typeof(T), dropped: null));
+        var info = TypeOf(Older.Translate(given, typeof(T), StateFile.CurrentVersion, dropped: null));
         if (given is JsonObject members && JsonSerializer.SerializeToNode(Activator.CreateInstance(info.Type), info) is JsonObject defaults)
         {
             foreach (var name in required) defaults.Remove(name);
@@ -99,16 +107,3 @@ internal static class FileJson
             if (property.Set is not null && property.DeclaringType.Assembly == typeof(FileJson).Assembly) property.IsRequired = true;
     }
 }
-
-/// <summary>The records that stand in files.</summary>
-[JsonSerializable(typeof(FlowInfo))]
-[JsonSerializable(typeof(GlowOptions))]
-[JsonSerializable(typeof(IafOptions))]
-[JsonSerializable(typeof(MafOptions))]
-[JsonSerializable(typeof(NiceOptions))]
-[JsonSerializable(typeof(RealNvpImageOptions))]
-[JsonSerializable(typeof(RealNvpVectorOptions))]
-[JsonSerializable(typeof(SplineFlowOptions))]
-[JsonSerializable(typeof(TrainingOptions))]
-[JsonSerializable(typeof(TrainerState))]
-internal sealed partial class FileRecords : JsonSerializerContext;

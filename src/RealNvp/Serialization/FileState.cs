@@ -10,7 +10,7 @@ namespace RealNvp;
 /// </summary>
 internal sealed class FileState : IDisposable
 {
-    private const string AveragePrefix = ModelFile.AveragePrefix + "average.", UpdatesKey = ModelFile.AveragePrefix + "updates";
+    private const string AveragePrefix = StateFile.AveragePrefix + "average.", UpdatesKey = StateFile.AveragePrefix + "updates";
 
     private readonly nn.Module module;
     private readonly string name;
@@ -27,10 +27,10 @@ internal sealed class FileState : IDisposable
     {
         (this.module, name) = (module, file.Name);
         target = module.state_dict();
-        tensors = ModelFile.Section(file, prefix);
+        tensors = StateFile.Section(file, prefix);
         try
         {
-            if (ModelFile.VersionOf(file.Metadata, name) < FrozenMembers.AllBuffers) AddOlder();
+            if (StateFile.VersionOf(file.Metadata, name) < StateFile.AllBuffers) AddOlder();
             CheckNames(tensors.Keys, target.Keys);
             foreach (var (key, tensor) in target) CheckLike(key, tensors[key], tensor);
             StateCheck.Laws(module, tensors, name);
@@ -49,11 +49,11 @@ internal sealed class FileState : IDisposable
     /// one, else the last one with averaged weights, else the last one.</summary>
     public static FileState Best(nn.Module module, SafeTensorsFile file)
     {
-        if (HasSection(file, ModelFile.BestPrefix)) return new FileState(module, file, ModelFile.BestPrefix);
-        var state = new FileState(module, file, ModelFile.ModelPrefix);
+        if (HasSection(file, StateFile.BestPrefix)) return new FileState(module, file, StateFile.BestPrefix);
+        var state = new FileState(module, file, StateFile.ModelPrefix);
         try
         {
-            if (HasSection(file, ModelFile.AveragePrefix)) state.TakeAverages(file);
+            if (HasSection(file, StateFile.AveragePrefix)) state.TakeAverages(file);
             return state;
         }
         catch
@@ -70,8 +70,8 @@ internal sealed class FileState : IDisposable
     /// is older than a buffer of the module, that buffer is its own average.</summary>
     public Dictionary<string, Tensor> Averages(SafeTensorsFile file)
     {
-        var section = ModelFile.Section(file, ModelFile.AveragePrefix);
-        StateCheck.Laws(module, ModelFile.Section(file, AveragePrefix), name);
+        var section = StateFile.Section(file, StateFile.AveragePrefix);
+        StateCheck.Laws(module, StateFile.Section(file, AveragePrefix), name);
         foreach (var (key, tensor) in added)
             if (tensor.is_floating_point()) section.TryAdd($"average.{key}", tensor);
         return section;
@@ -92,7 +92,7 @@ internal sealed class FileState : IDisposable
 
     private void TakeAverages(SafeTensorsFile file)
     {
-        var averages = ModelFile.Section(file, AveragePrefix);
+        var averages = StateFile.Section(file, AveragePrefix);
         if (!file.Tensors.ContainsKey(UpdatesKey))
             throw new InvalidDataException($"{name} is damaged: its averaged weights have no '{UpdatesKey}'.");
         foreach (var (key, tensor) in added) averages.TryAdd(key, tensor);

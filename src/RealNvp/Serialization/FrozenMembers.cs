@@ -17,11 +17,7 @@ namespace RealNvp;
 internal static class FrozenMembers
 {
     /// <summary>The format version that this library writes.</summary>
-    public const int Current = 3;
-
-    /// <summary>The first version that has all buffers of today; files before
-    /// it lack those of <see cref="Internal.IOlderFiles"/>.</summary>
-    public const int AllBuffers = 3;
+    public const int Current = StateFile.CurrentVersion;
 
     /// <summary>Member of a record, or of the records that derive from it; the
     /// version from which on files have it; its value before, as JSON.</summary>
@@ -60,14 +56,12 @@ internal static class FrozenMembers
         (typeof(TrainingOptions), nameof(TrainingOptions.CheckpointPath), 2),
     ];
 
-    /// <summary>The info of a file, of any version, with <see cref="FlowInfo.HeldOutLikelihood"/>,
-    /// which early files of the current version lack.</summary>
-    public static string CompleteInfo(string text)
+    /// <summary>Gives the info of a file, of any version, the <see cref="FlowInfo.HeldOutLikelihood"/>
+    /// that early files of the current version lack.</summary>
+    public static void CompleteInfo(JsonNode? node)
     {
-        if (text.Contains(nameof(FlowInfo.HeldOutLikelihood), StringComparison.Ordinal) || JsonNode.Parse(text) is not JsonObject members)
-            return text;
-        members.Add(nameof(FlowInfo.HeldOutLikelihood), null);
-        return members.ToJsonString();
+        if (node is JsonObject members && !members.ContainsKey(nameof(FlowInfo.HeldOutLikelihood)))
+            members.Add(nameof(FlowInfo.HeldOutLikelihood), null);
     }
 
     /// <summary>Adds what a record of an older version lacks, and takes out what is not read any more.</summary>

@@ -98,7 +98,7 @@ public sealed partial class Trainer
         Func<TrainingOptions, TrainingOptions>? change, TrainerParts? parts)
     {
         Internal.Check.Available(device, nameof(device));
-        using var file = ModelFile.Open(open);
+        using var file = StateFile.Open(open);
         var model = ModelFile.Build(file);
         try
         {
@@ -117,7 +117,7 @@ public sealed partial class Trainer
     {
         ArgumentNullException.ThrowIfNull(flow);
         flow.CheckAlive();
-        using var file = ModelFile.Open(open);
+        using var file = StateFile.Open(open);
         return Resume(path, file, flow, change, parts ?? new TrainerParts());
     }
 
@@ -126,16 +126,16 @@ public sealed partial class Trainer
         TrainerParts parts)
     {
         var name = file.Name;
-        if (!file.Metadata.TryGetValue(ModelFile.TrainingKey, out var training)
-            || !file.Metadata.TryGetValue(ModelFile.StateKey, out var json))
+        if (!file.Metadata.TryGetValue(StateFile.TrainingKey, out var training)
+            || !file.Metadata.TryGetValue(StateFile.StateKey, out var json))
             throw new InvalidDataException(
                 $"{name} holds a model but no state of a training. Load it with {nameof(FlowModel)}.{nameof(FlowModel.Load)} and make a " +
                 $"new trainer.");
-        var version = ModelFile.VersionOf(file.Metadata, name);
+        var version = StateFile.VersionOf(file.Metadata, name);
         var namedPath = false;
-        var options = ModelFile.Naming(name, () => TrainerState.Read<TrainingOptions>(training, version,
+        var options = StateFile.Naming(name, () => TrainerState.Read<TrainingOptions>(training, version,
             member => namedPath |= member == nameof(TrainingOptions.CheckpointPath))) with { CheckpointPath = path };
-        var state = ModelFile.Naming(name, () =>
+        var state = StateFile.Naming(name, () =>
         {
             var read = TrainerState.Read<TrainerState>(json, version);
             read.Check();
@@ -147,8 +147,8 @@ public sealed partial class Trainer
         TrainerFile.CheckObjective(file, parts.Objective);
         var moments = TrainerFile.Moments(file);
         var random = TrainerFile.RandomState(file);
-        using var weights = new FileState(flow, file, ModelFile.ModelPrefix);
-        using var bestWeights = FileState.HasSection(file, ModelFile.BestPrefix) ? new FileState(flow, file, ModelFile.BestPrefix) : null;
+        using var weights = new FileState(flow, file, StateFile.ModelPrefix);
+        using var bestWeights = FileState.HasSection(file, StateFile.BestPrefix) ? new FileState(flow, file, StateFile.BestPrefix) : null;
         if (bestWeights is not null && state.BestEpoch is null)
             throw new InvalidDataException($"{name} is damaged: it has best weights, but {nameof(TrainerState.BestEpoch)} is null.");
         // a training that did not average may begin to
@@ -183,11 +183,11 @@ public sealed partial class Trainer
     private void TakeOver(SafeTensorsFile file, FileState weights, FileState? bestWeights, Dictionary<string, Tensor> moments,
         bool beginsAverage)
     {
-        var others = TrainerFile.Others(file, modules, ModelFile.ModelPrefix);
+        var others = TrainerFile.Others(file, modules, StateFile.ModelPrefix);
         var bestOthers = new List<(string Name, FileState State)>();
         try
         {
-            if (bestWeights is not null) bestOthers = TrainerFile.Others(file, modules, ModelFile.BestPrefix);
+            if (bestWeights is not null) bestOthers = TrainerFile.Others(file, modules, StateFile.BestPrefix);
             optimizer.LoadStateDict(moments);
             if (!beginsAverage) average?.LoadStateDict(TrainerFile.Averages(file, modules, weights.Averages(file)));
             if (bestWeights is not null)

@@ -57,7 +57,7 @@ public sealed partial class Trainer : IDisposable
     {
         ArgumentNullException.ThrowIfNull(flow);
         ArgumentNullException.ThrowIfNull(objective);
-        Options = options ?? (flow is FlowModel model ? TrainingOptions.For(model.ModelOptions) : new TrainingOptions());
+        Options = options ?? (flow as ITrainingDefaults)?.TrainingDefaults() ?? new TrainingOptions();
         _ = Options.Validate(inFile);
         if (Options.Reversible && !objective.Traits.AllowsReversible)
             throw new ArgumentException(

@@ -5,14 +5,14 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>
-/// The layout of a training in a file beside that of its model (<see cref="ModelFile"/>): <c>optimizer/...</c>,
+/// The layout of a training in a file beside that of its model (<see cref="StateFile"/>): <c>optimizer/...</c>,
 /// <c>average/...</c>, <c>best/...</c>, <c>random/...</c>, and for modules that are trained beside the flow
 /// <c>beside/model/NAME/...</c>, <c>beside/average/NAME/...</c> and <c>beside/best/NAME/...</c>.
 /// </summary>
 internal static class TrainerFile
 {
     private const string ObjectiveKey = "objective", OptimizerKey = "optimizer", Averaged = "average.",
-        Random = ModelFile.RandomPrefix + "default";
+        Random = StateFile.RandomPrefix + "default";
 
     // what files had before there were others
     private const string OlderObjective = MaximumLikelihoodObjective.TheName, OlderOptimizer = AdamOptimizer.TheName;
@@ -22,12 +22,12 @@ internal static class TrainerFile
         StateSnapshot? best)
     {
         var tensors = new Dictionary<string, Tensor>(StringComparer.Ordinal);
-        foreach (var (name, tensor) in modules.State()) tensors.Add(Key(ModelFile.ModelPrefix, name), tensor);
-        foreach (var (name, tensor) in optimizer.StateDict()) tensors.Add(ModelFile.OptimizerPrefix + name, tensor);
+        foreach (var (name, tensor) in modules.State()) tensors.Add(Key(StateFile.ModelPrefix, name), tensor);
+        foreach (var (name, tensor) in optimizer.StateDict()) tensors.Add(StateFile.OptimizerPrefix + name, tensor);
         foreach (var (name, tensor) in average?.LiveState() ?? [])
             tensors.Add(name.StartsWith(Averaged + TrainedModules.Beside, StringComparison.Ordinal)
-                ? Key(ModelFile.AveragePrefix, name[Averaged.Length..]) : ModelFile.AveragePrefix + name, tensor);
-        if (best is not null) foreach (var (name, tensor) in best.Tensors) tensors.Add(Key(ModelFile.BestPrefix, name), tensor);
+                ? Key(StateFile.AveragePrefix, name[Averaged.Length..]) : StateFile.AveragePrefix + name, tensor);
+        if (best is not null) foreach (var (name, tensor) in best.Tensors) tensors.Add(Key(StateFile.BestPrefix, name), tensor);
         tensors.Add(Random, get_rng_state());
         return tensors;
     }
@@ -35,11 +35,11 @@ internal static class TrainerFile
     public static Dictionary<string, string> Metadata(Flow flow, Objective objective, IOptimizer optimizer, TrainingOptions options,
         TrainerState state)
     {
-        var metadata = ModelFile.Metadata(flow);
+        var metadata = flow.FileMetadata();
         metadata[ObjectiveKey] = objective.Name;
         metadata[OptimizerKey] = optimizer.Name;
-        metadata[ModelFile.TrainingKey] = FileJson.Write(options with { Schedule = OwnSchedule.InFile(options.Schedule) });
-        metadata[ModelFile.StateKey] = state.ToJson();
+        metadata[StateFile.TrainingKey] = FileJson.Write(options with { Schedule = OwnSchedule.InFile(options.Schedule) });
+        metadata[StateFile.StateKey] = state.ToJson();
         return metadata;
     }
 
@@ -53,7 +53,7 @@ internal static class TrainerFile
                 $"{file.Name} is a checkpoint of a training by {FileText.Name(name)}, not by {objective.Name}. Pass that objective to " +
                 $"Resume: parts: new {nameof(TrainerParts)} {{ {nameof(TrainerParts.Objective)} = ... }}. To train on by another one, " +
                 $"load the model and make a new trainer.");
-        const string prefix = TrainedModules.Beside + ModelFile.ModelPrefix;
+        const string prefix = TrainedModules.Beside + StateFile.ModelPrefix;
         var there = file.Tensors.Keys.Where(k => k.StartsWith(prefix, StringComparison.Ordinal))
             .Select(k => k[prefix.Length..].Split('/')[0]).ToHashSet();
         // a module without weights leaves nothing in a file
@@ -89,7 +89,7 @@ internal static class TrainerFile
     /// <summary>The checked states of the modules beside the flow; the caller disposes them.</summary>
     /// <param name="file">The file.</param>
     /// <param name="modules">The modules.</param>
-    /// <param name="prefix"><see cref="ModelFile.ModelPrefix"/> or <see cref="ModelFile.BestPrefix"/>.</param>
+    /// <param name="prefix"><see cref="StateFile.ModelPrefix"/> or <see cref="StateFile.BestPrefix"/>.</param>
     public static List<(string Name, FileState State)> Others(SafeTensorsFile file, TrainedModules modules, string prefix)
     {
         var result = new List<(string, FileState)>();
@@ -112,7 +112,7 @@ internal static class TrainerFile
         foreach (var (name, module) in modules.Others)
         {
             var prefix = $"{TrainedModules.Beside}{name}/";
-            var section = ModelFile.Section(file, Key(ModelFile.AveragePrefix, prefix));
+            var section = StateFile.Section(file, Key(StateFile.AveragePrefix, prefix));
             StateCheck.Laws(module, section, file.Name);
             foreach (var (key, tensor) in section) ofFlow.Add(Averaged + prefix + key, tensor);
         }
@@ -124,7 +124,7 @@ internal static class TrainerFile
     public static Dictionary<string, Tensor> Moments(SafeTensorsFile file)
     {
         using var scope = NewDisposeScope();
-        var state = ModelFile.Section(file, ModelFile.OptimizerPrefix);
+        var state = StateFile.Section(file, StateFile.OptimizerPrefix);
         foreach (var (name, tensor) in state)
             if (name.StartsWith("exp_avg_sq.", StringComparison.Ordinal) && tensor.numel() > 0 && !(tensor.min().FetchDouble() >= 0))
                 throw new InvalidDataException(

@@ -93,19 +93,27 @@ public sealed record TrainingOptions
     /// <summary>The number of epochs between two checkpoints; at least 1.</summary>
     public int CheckpointEvery { get; init; } = 1;
 
-    /// <summary>Settings that suit a model: those of the paper for images, and larger batches for vectors.</summary>
+    /// <summary>What a model, or a record that describes one, says of how it is trained:
+    /// that of <see cref="For(EventShape)"/>, unless it says otherwise.</summary>
+    /// <param name="model">A model of the library or of yours, or its options.</param>
+    public static TrainingOptions For(ITrainingDefaults model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return model.TrainingDefaults()
+            ?? throw new InvalidOperationException(
+            $"{model.GetType().Name}.{nameof(ITrainingDefaults.TrainingDefaults)} returned null. Return options.");
+    }
+
+    /// <summary>Settings that suit examples of a shape: those of the paper for images, and larger batches for vectors.</summary>
     /// <remarks>
     /// Images get a cosine schedule: as the learning rate falls, running statistics settle on the final weights. The paper names none.
     /// Vectors keep their rate, as a schedule that early stopping cuts has not come down; the average of the weights takes its place.
     /// </remarks>
-    public static TrainingOptions For(ModelOptions model)
-    {
-        ArgumentNullException.ThrowIfNull(model);
-        return model.IsImage
-            ? new TrainingOptions { Schedule = new CosineSchedule() }
-            : new TrainingOptions { BatchSize = 256, WeightNormDecay = 0, Schedule = new ConstantSchedule { WarmUpSteps = 100 },
-                MaxGradientNorm = 10 };
-    }
+    /// <param name="shape">[C, H, W] for images; any other is taken as that of vectors.</param>
+    public static TrainingOptions For(EventShape shape) => shape.Count == 3
+        ? new TrainingOptions { Schedule = new CosineSchedule() }
+        : new TrainingOptions { BatchSize = 256, WeightNormDecay = 0, Schedule = new ConstantSchedule { WarmUpSteps = 100 },
+            MaxGradientNorm = 10 };
 
     /// <summary>Throws if an option is out of range.</summary>
     /// <param name="inFile">
@@ -133,7 +141,8 @@ public sealed record TrainingOptions
             broken.Add($"The checkpoint is older than this rule, and its training goes on as it was: {Fault(name, value, rule)}");
         }
         Range(Ranges.LearningRate, LearningRate, inFile?.LearningRate, nameof(LearningRate),
-            $"must be positive, and at most {Ranges.LearningRate.Most}: {Ranges.LearningRate.Why}");
+            string.Create(CultureInfo.InvariantCulture,
+                $"must be positive, and at most {Ranges.LearningRate.Most}: {Ranges.LearningRate.Why}"));
         Range(Ranges.WeightNormDecay, WeightNormDecay, inFile?.WeightNormDecay, nameof(WeightNormDecay), Ranges.WeightNormDecay.Rule);
         Range(Ranges.MaxGradientNorm, MaxGradientNorm, inFile?.MaxGradientNorm, nameof(MaxGradientNorm),
             $"must be null, for no limit, or finite and at least 1E-06: {Ranges.MaxGradientNorm.Why}");

@@ -31,7 +31,7 @@ public partial class NotebookTests
     {
         var notebook = Notebook.Read(name);
         notebook.Packages.Should().BeEquivalentTo(
-            [("TorchSharp-cpu", Repository.TorchSharpVersion), ("RealNvp", FlowInfo.Library), ("RealNvp.Plotting", FlowInfo.Library)]);
+            [("TorchSharp-cpu", Repository.TorchSharpVersion), ("RealNvp", StateFile.Library), ("RealNvp.Plotting", StateFile.Library)]);
         notebook.Code.Where(c => c.Source.Contains("#r ", StringComparison.Ordinal)).Should().ContainSingle().Which.Should()
             .Be(notebook.Code.First());
     }

@@ -11,8 +11,8 @@ internal static class Floors
         // what everybody may use: checks, shapes, traits, statistics, noise, the backend, a module in words
         ("Ground", ["Internal/", "Shapes/", "Traits/", "Statistics/", "Noise.cs", "TorchBackend.cs", "Cpu", "DataRows.cs",
             "Describing/IDescribed.cs", "Describing/ModuleT", "Describing/HtmlT", "Describing/HtmlFormatterSource.cs"]),
-        ("Files", ["Serialization/SafeTensors", "Serialization/AtomicFile.cs", "Serialization/Checksum.cs", "Serialization/FileText.cs",
-            "Serialization/HeaderTokens.cs", "Serialization/PathCheck.cs", "Serialization/TemporaryFiles.cs"]),
+        // files and what is in them, whosever it is
+        ("Files", ["Serialization/"]),
         ("Operations", ["Operations/"]),
         // solvers of differential equations: tensors and functions, no layers
         ("Ode", ["Ode/"]),
@@ -25,11 +25,14 @@ internal static class Floors
         ("Context", ["Context/"]),
         ("Reversible", ["Reversible/"]),
         ("Flow", ["Flow", "Evaluation.cs", "LayerSummary.cs", "Describing/"]),
+        // files from which a flow can be built; what it can be is registered
+        ("Serialization", ["Serialization/Model", "Serialization/IModelRecord.cs"]),
         ("Checking", ["Checking/"]),
         ("Inference", ["Inference/"]),
         ("Training", ["Training/"]),
-        ("Models", ["Models/", "Fitting/"]),
-        ("Serialization", ["Serialization/"]),
+        // the records of all floors, as files have them, are known here alone
+        ("Models", ["Models/", "Fitting/", "Serialization/FileRecords.cs", "Serialization/FrozenMembers.cs",
+            "Serialization/KnownFiles.cs", "Serialization/OlderNames.cs"]),
     ];
 
     private static readonly Dictionary<string, int> heights = Rooms.Select((r, i) => (r.Room, i)).ToDictionary(r => r.Room, r => r.i);

@@ -54,11 +54,11 @@ public sealed class BudgetTests : IDisposable
         using (NewDisposeScope())
         using (var model = new RealNvpModel(small, seed: 1))
         {
-            var metadata = ModelFile.Metadata(model);
+            var metadata = model.FileMetadata();
             metadata["kind"] = Kind(huge[name]);
             metadata["options"] = huge[name].ToJson();
             // weights of no use, so that the file is large enough for some of the model
-            SafeTensors.Save(path, new Dictionary<string, Tensor>(ModelFile.Prefixed("model/",
+            SafeTensors.Save(path, new Dictionary<string, Tensor>(StateFile.Prefixed("model/",
                 model.state_dict())) { ["model/more"] = zeros(50_000) }, metadata);
         }
         new FileInfo(path).Length.Should().BeLessThan(300_000);

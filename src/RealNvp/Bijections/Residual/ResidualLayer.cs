@@ -79,13 +79,19 @@ public sealed class ResidualLayer : Bijection
     /// <summary>True if the log-determinant is an estimate. The values are the same for every seed.</summary>
     public override bool IsStochastic => !IsExact;
 
+    /// <summary>Exact, or an unbiased estimate; with a truncated series an estimate
+    /// that is off by D·cⁿ⁺¹/((n + 1)(1 − c)) at most on average.</summary>
+    public override Likelihood Likelihood => IsExact ? Likelihood.Exact
+        : LogDet.Series == ResidualSeries.Roulette ? Likelihood.Estimate
+        : Likelihood.Estimate.With(Likelihood.OfSeries(features, LipschitzBound, LogDet.EvaluationTerms));
+
     /// <inheritdoc/>
     public override bool HasFastInverse => false;
 
     /// <summary>Estimates of the log-determinants with their standard errors, from the
     /// spread of probes, which the layer draws for each. Without gradients.</summary>
     /// <remarks>The standard error is null for one probe, which tells nothing of the spread. A truncated
-    /// series has an error besides, which no probe shows: <see cref="TruncationError"/>.</remarks>
+    /// series has an error besides, which no probe shows: <see cref="Likelihood"/>.</remarks>
     /// <param name="x">(N, ...).</param>
     /// <param name="context">(N, C) for a conditional network.</param>
     /// <param name="probes">The number of probes; null for that of <see cref="ResidualLogDet.EvaluationProbes"/>.</param>
@@ -106,11 +112,6 @@ public sealed class ResidualLayer : Bijection
         return (scope.MoveToOuter(mean),
             scope.MoveToOuter(draws.std(0, unbiased: true, keepdim: false).div(Scalars.Of(Math.Sqrt(number)))));
     }
-
-    /// <summary>How far a truncated series of n terms is off at most, whatever the probes:
-    /// D·cⁿ⁺¹/((n + 1)(1 − c)); 0 if the log-determinant is exact or unbiased.</summary>
-    public double TruncationError => IsExact || LogDet.Series != ResidualSeries.Truncated ? 0
-        : features * Math.Pow(LipschitzBound, LogDet.EvaluationTerms + 1) / ((LogDet.EvaluationTerms + 1) * (1 - LipschitzBound));
 
     /// <inheritdoc/>
     // the inverse is a search
@@ -152,8 +153,16 @@ public sealed class ResidualLayer : Bijection
     private Tensor Determinant(Linearization at, Tensor x, Pass pass)
     {
         if (x.shape[0] == 0) return zeros(0, dtype: x.dtype, device: x.device);
-        return IsExact ? JacobianLogDet.Of(at.Jacobian())
-            : Estimates(at, x, training ? LogDet.Probes : LogDet.EvaluationProbes, pass.Generator).mean([0L]);
+        if (IsExact) return JacobianLogDet.Of(at.Jacobian());
+        var draws = Estimates(at, x, training ? LogDet.Probes : LogDet.EvaluationProbes, pass.Generator);
+        if (pass.WantsErrors)
+        {
+            var probes = draws.shape[0];
+            // one draw tells nothing of its spread
+            pass.AddVariance(probes == 1 ? null : draws.@var(0, unbiased: true, keepdim: false).div(Scalars.Of(probes)));
+            if (Likelihood.MaxError > 0) pass.AddError(full_like(draws[0], Scalars.Of(Likelihood.MaxError)));
+        }
+        return draws.mean([0L]);
     }
 
     // (probes, N)

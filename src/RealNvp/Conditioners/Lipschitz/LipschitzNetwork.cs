@@ -8,7 +8,7 @@ namespace RealNvp;
 /// <param name="layers">The layers.</param>
 /// <param name="isStep">Whether power iteration goes on in training.</param>
 /// <param name="given">What the context adds to the result of the first layer; null for nothing.</param>
-internal sealed class LipschitzNetwork(LipschitzActivation?[] activations, LipschitzLayer[] layers, bool isStep,
+internal sealed class LipschitzNetwork(IActivation?[] activations, LipschitzLayer[] layers, bool isStep,
     Func<Tensor?, Tensor?> given) : NetworkCall
 {
     private readonly Tensor[] weights = Array.ConvertAll(layers, layer => layer.Normalized(isStep));
