@@ -59,7 +59,8 @@ public sealed record TrainingResult : IHtml
         {
             string[] dim = bits ? [Number(h.ValidationBitsPerDim ?? h.BitsPerDim)] : [];
             string[] both = validated ? [Number(h.Loss), Number(h.ValidationLoss)] : [Number(h.Loss)];
-            return ([h.Epoch.ToString(culture), h.Step.ToString("N0", culture), .. both, .. dim, h.Seconds.ToString("0.0", culture)], h.Epoch == WeightsEpoch);
+            return ([h.Epoch.ToString(culture), h.Step.ToString("N0", culture), .. both, .. dim, h.Seconds.ToString("0.0", culture)],
+                h.Epoch == WeightsEpoch);
         }
 
         static string Number(double? value) => value is { } v ? v.ToString("0.000", CultureInfo.InvariantCulture) : "";
