@@ -5,7 +5,7 @@ using RealNvp.Describing;
 namespace RealNvp;
 
 /// <summary>What should be known of a flow besides its weights. It is saved with them, and can
-/// be read without building anything (<see cref="FlowModel.Describe(string)"/>).</summary>
+/// be read without building anything (<see cref="FlowModel.Describe(string, bool)"/>).</summary>
 /// <remarks>A <see cref="Trainer"/> sets rows and score; names of columns come from <see cref="FitOptions"/> or
 /// from you. There is no date: the same training gives the same bytes.</remarks>
 [TypeFormatterSource(typeof(HtmlFormatterSource))]

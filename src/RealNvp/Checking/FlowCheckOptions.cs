@@ -1,3 +1,4 @@
+using System.Globalization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -61,7 +62,8 @@ public sealed record FlowCheckOptions
         Positive(Float32Tolerance, nameof(Float32Tolerance));
         ArgumentOutOfRangeException.ThrowIfNegative(TrainingPasses);
         if (!(Minimum < Maximum))
-            throw new ArgumentException($"Minimum must be less than Maximum; got {Minimum} and {Maximum}.", nameof(Minimum));
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
+                $"Minimum must be less than Maximum; got {Minimum} and {Maximum}."), nameof(Minimum));
         if (!(Extreme >= 0 && double.IsFinite(Extreme)))
             throw new ArgumentOutOfRangeException(nameof(Extreme), Extreme, "Extreme must be finite and 0 or more.");
         if (Points is null) throw new ArgumentNullException(nameof(Points));

@@ -1,3 +1,4 @@
+using System.Globalization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -33,7 +34,8 @@ public sealed record FitOptions
     {
         Internal.Check.Available(Device, nameof(Device));
         if (!(HeldOut is > 0 and <= 0.9))
-            throw Fault(nameof(HeldOut), $"is the part of the rows that is held out, in (0, 0.9]; got {HeldOut}");
+            throw Fault(nameof(HeldOut), string.Create(CultureInfo.InvariantCulture,
+                $"is the part of the rows that is held out, in (0, 0.9]; got {HeldOut}"));
         CheckNames(Columns, columns, nameof(Columns));
         CheckNames(ContextColumns, contextColumns, nameof(ContextColumns));
         if (Model is null) return;

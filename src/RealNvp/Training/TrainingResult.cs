@@ -50,16 +50,17 @@ public sealed record TrainingResult : IHtml
     public string ToHtml()
     {
         var culture = CultureInfo.InvariantCulture;
-        var bits = History.Any(h => h.BitsPerDim is not null);
-        string[] likelihood = bits ? ["bits/dim"] : [];
-        return HtmlTable.Columns(Sentence, ["epoch", "steps", "training loss", "validation loss", .. likelihood, "seconds"],
+        var (bits, validated) = (History.Any(h => h.BitsPerDim is not null), History.Any(h => h.ValidationLoss is not null));
+        string[] losses = validated ? ["training loss", "validation loss"] : ["loss"], likelihood = bits ? ["bits/dim"] : [];
+        return HtmlTable.Columns(Sentence, ["epoch", "steps", .. losses, .. likelihood, "seconds"],
             Shown().Select(Row), Warnings);
 
         (IReadOnlyList<string>, bool) Row(EpochRecord h)
         {
             string[] dim = bits ? [Number(h.ValidationBitsPerDim ?? h.BitsPerDim)] : [];
-            return ([h.Epoch.ToString(culture), h.Step.ToString("N0", culture), Number(h.Loss), Number(h.ValidationLoss), .. dim,
-                h.Seconds.ToString("0.0", culture)], h.Epoch == WeightsEpoch);
+            string[] both = validated ? [Number(h.Loss), Number(h.ValidationLoss)] : [Number(h.Loss)];
+            return ([h.Epoch.ToString(culture), h.Step.ToString("N0", culture), .. both, .. dim, h.Seconds.ToString("0.0", culture)],
+                h.Epoch == WeightsEpoch);
         }
 
         static string Number(double? value) => value is { } v ? v.ToString("0.000", CultureInfo.InvariantCulture) : "";

@@ -13,7 +13,7 @@ public sealed class PackageTests(PackageTests.Feed feed) : IClassFixture<Package
         using var package = ZipFile.OpenRead(feed.At("feed", $"RealNvp.{Feed.Version}.nupkg"));
         package.Entries.Select(e => e.FullName).Should().Contain(
             ["PACKAGE.md", "icon.png", "lib/net10.0/RealNvp.dll", "lib/net10.0/RealNvp.xml", "buildTransitive/RealNvp.targets",
-                "interactive-extensions/dotnet/extension.dib"]);
+                "interactive-extensions/dotnet/extension.dib", "llms.txt", "skills/realnvp/SKILL.md"]);
 
         using var stream = package.GetEntry("RealNvp.nuspec")!.Open();
         var nuspec = XDocument.Load(stream).Descendants().ToLookup(e => e.Name.LocalName);
@@ -38,10 +38,13 @@ public sealed class PackageTests(PackageTests.Feed feed) : IClassFixture<Package
         {
             var (code, output) = place.Run("git", "clone", "--quiet", Repository.Root, clone);
             code.Should().Be(0, output);
-            place.DotNet("pack", $"{clone}/src/RealNvp/RealNvp.csproj", "-o", $"packages-{clone}", "-p:ContinuousIntegrationBuild=true",
-                "-p:SOURCE_DATE_EPOCH=1700000000");
+            foreach (var library in new[] { "RealNvp", "RealNvp.Plotting" })
+                place.DotNet("pack", $"{clone}/src/{library}/{library}.csproj", "-o", $"packages-{clone}",
+                    "-p:ContinuousIntegrationBuild=true", "-p:SOURCE_DATE_EPOCH=1700000000");
         }
-        foreach (var file in Directory.EnumerateFiles(place.At("packages-one")))
+        var packages = Directory.GetFiles(place.At("packages-one"));
+        packages.Should().HaveCount(4, "two packages, and the symbols of each");
+        foreach (var file in packages)
             File.ReadAllBytes(file).AsSpan().SequenceEqual(File.ReadAllBytes(place.At("packages-two", Path.GetFileName(file)))).Should()
                 .BeTrue(Path.GetFileName(file));
     }
@@ -219,8 +222,16 @@ public sealed class PackageTests(PackageTests.Feed feed) : IClassFixture<Package
         public static readonly string Version = $"0.0.0-test.{Guid.NewGuid():n}";
         private readonly GeneratedProject packed = new();
 
-        public Feed() =>
-            packed.DotNet("pack", Repository.At("src", "RealNvp", "RealNvp.csproj"), "--no-build", "-c", Repository.Configuration, "-o",
+        public Feed() => Pack("RealNvp");
+
+        /// <summary>Adds the package of pictures, once.</summary>
+        public void AddPlotting()
+        {
+            if (!File.Exists(At("feed", $"RealNvp.Plotting.{Version}.nupkg"))) Pack("RealNvp.Plotting");
+        }
+
+        private void Pack(string library) =>
+            packed.DotNet("pack", Repository.At("src", library, $"{library}.csproj"), "--no-build", "-c", Repository.Configuration, "-o",
                 At("feed"), $"-p:Version={Version}");
 
         public string At(params ReadOnlySpan<string> parts) => packed.At(parts);

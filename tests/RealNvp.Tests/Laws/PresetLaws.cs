@@ -22,7 +22,7 @@ public class PresetLaws
                 PropertyInfo property => property.PropertyType,
                 MethodInfo { IsSpecialName: false, Name: not "FromJson" } method => method.ReturnType,
                 _ => null,
-            }, m.Name)).Where(p => p.Type?.IsSubclassOf(typeof(ModelOptions)) == true).ToArray();
+            } ?? typeof(void), m.Name)).Where(p => p.Type.IsSubclassOf(typeof(ModelOptions))).ToArray();
         presets.Should().HaveCountGreaterThan(20);
         foreach (var (type, name) in presets)
             PresetTable.All.Should().Contain(k => k.Value.GetType() == type && (k.Key.StartsWith(name, StringComparison.Ordinal)
