@@ -224,6 +224,8 @@ public class FlowMatchingTests
 
         public Watched(EventShape shape) : base(nameof(Watched), shape)
         {
+            // the same weights whatever was drawn before
+            manual_seed(1);
             network = new TimeMlp(shape, 16, 1);
             RegisterComponents();
         }
