@@ -4,6 +4,7 @@ namespace RealNvp;
 
 /// <summary>The records that stand in files.</summary>
 [JsonSerializable(typeof(FlowInfo))]
+[JsonSerializable(typeof(FfjordOptions))]
 [JsonSerializable(typeof(GlowOptions))]
 [JsonSerializable(typeof(IafOptions))]
 [JsonSerializable(typeof(MafOptions))]
