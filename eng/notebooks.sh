@@ -90,6 +90,8 @@ for cell, done in zip(committed.cells, executed.cells, strict=True):
     if cell.cell_type != "code": continue
     # the cell that restores packages prints addresses, folders and a script
     outputs = [] if '#r "nuget' in cell.source else done.outputs
+    # a compiler's word on the kernel's own libraries: TorchSharp was built against an older System.Runtime.Numerics
+    outputs = [o for o in outputs if not (o.get("name") == "stderr" and "warning CS1701" in o.text)]
     for output in outputs:
         if "metadata" in output: output.metadata = {}
         plain = re.match(r'<div class="dni-plaintext"><pre>(.*?)</pre></div><style>', output.get("data", {}).get("text/html", ""), re.S)

@@ -16,7 +16,11 @@ public static class Cases
         Vector("tab_rqs", 43, 10, 256, 4096, mask => Spline(43, mask, 256), parameters: 23),
         new("maf_b512", 512, Made(512), () => Autoregressive(inverse: false), () => randn(512, 43)),
         new("iaf_b512", 512, Made(512), () => Autoregressive(inverse: true), () => randn(512, 43)),
+        // 14 evaluations of three hidden layers of 64, with two derivatives
+        new("ffjord2d_b100", 100, 0.071, () => Continuous(new ConcatSquashMlp(2, 64, 3), 1e-5), () => randn(100, 2)),
+        new("cnf2d_b100", 100, 0.4451, () => Continuous(new TimeMlp([2], 64, 3, timeFrequencies: 3), 1e-6), () => randn(100, 2)),
         new("img_realnvp_b16", 16, 26.4684, ImageRealNvp, () => randint(256, [16, 3, 32, 32], dtype: float32)),
+        new("resflow2d_b500", 500, 0.9953, ResidualFlow, () => randn(500, 2)) { ComparesWith = "resflow2d_b500_neumann_memeff" },
         Glow("glow32_b16", 8),
         Glow("glow32_k32_b16", 32) with { Phases = ["train"] },
     ];
@@ -61,6 +65,15 @@ public static class Cases
         return Awake(new Flow([43], new Chain([.. layers])));
     }
 
+    /// <summary>A continuous flow with the initial weights of the peers, whose last layer does not begin at zero.</summary>
+    private static Flow Continuous(Dynamics dynamics, double tolerance)
+    {
+        using (no_grad())
+            foreach (var parameter in dynamics.parameters())
+                if (parameter.count_nonzero().item<long>() == 0) parameter.uniform_(-0.125, 0.125);
+        return new Flow([2], new ContinuousLayer(dynamics, [2], new ContinuousOptions { Tolerance = tolerance }));
+    }
+
     /// <summary>The multi-scale model of chrischute/real-nvp: 2 scales, 4 blocks, 32 channels, without flow batch normalization.</summary>
     private static Flow ImageRealNvp() => Awake(new RealNvpModel(RealNvpOptions.Image([3, 32, 32], scales: 2, blocks: 4, hidden: 32) with
     {
@@ -70,6 +83,11 @@ public static class Cases
         Order = AffineOrder.ShiftThenScale,
         Statistics = BatchStatistics.Current,
     }));
+
+    /// <summary>Ten residual blocks 2-128-128-128-128-2 with LipSwish and a bound of 0.9, as in residual-flows; the
+    /// log-determinant is exact here. The GFLOP of the case are those of the products of one value.</summary>
+    private static Flow ResidualFlow() => Awake(new Flow([2], new Chain([.. Enumerable.Range(0, 10)
+        .Select(_ => new ResidualLayer([2], new LipschitzMlp(2, 2, 128, 4)))])));
 
     /// <summary>Glow as rosinality's: 3 scales of K steps, 128 channels, on images that need no dequantization.</summary>
     private static BenchmarkCase Glow(string name, int steps) => new(name, 16, 3.8517 * steps / 8, () =>

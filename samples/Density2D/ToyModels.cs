@@ -26,6 +26,8 @@ internal static class ToyModels
         {
             Training = options => options with { LearningRate = 2e-3 },
         },
+        ["residual"] = new("residual flow: one network in each direction, no coupling; slower", (_, seed) =>
+            new ResidualFlowModel(ResidualFlowOptions.Toy2D with { Standardize = true }, seed)),
         ["realnvp"] = new("affine couplings, which need many more steps for fine shapes", (_, seed) =>
             new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 10, Blocks = 2, Standardize = true }, seed)),
     };

@@ -109,7 +109,7 @@ static class Shown
 {
     static int pictures;
 
-    public static void display(object value)
+    public static void display(object? value)
     {
         if (value is Picture picture)
         {

@@ -129,7 +129,8 @@ public sealed class CalibrationPlot : Picture
         ArgumentNullException.ThrowIfNull(values, name);
         if (options.Bins is < 2 or > 200) throw new ArgumentException($"Bins is {options.Bins}; expected 2 to 200.", nameof(options));
         if (!(options.Confidence is >= 0.5 and <= 0.9999))
-            throw new ArgumentException($"Confidence is {options.Confidence}; expected 0.5 to 0.9999.", nameof(options));
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
+                $"Confidence is {options.Confidence}; expected 0.5 to 0.9999."), nameof(options));
         if (options.PanelWidth is < 200 or > 2000 || options.PanelHeight is < 150 or > 2000)
             throw new ArgumentException(
                 $"A panel would be {options.PanelWidth} x {options.PanelHeight} pixels; expected 200 x 150 to 2000 x 2000.",

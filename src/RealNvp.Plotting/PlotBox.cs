@@ -1,3 +1,4 @@
+using System.Globalization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -68,7 +69,8 @@ public readonly record struct PlotBox(double XMin, double XMax, double YMin, dou
     internal void Validate(string name)
     {
         if (!(double.IsFinite(XMax - XMin) && double.IsFinite(YMax - YMin) && XMin < XMax && YMin < YMax))
-            throw new ArgumentException($"{name} is x {XMin} to {XMax}, y {YMin} to {YMax}; expected finite ends, the lower one first.",
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
+                $"{name} is x {XMin} to {XMax}, y {YMin} to {YMax}; expected finite ends, the lower one first."),
                 name);
     }
 }

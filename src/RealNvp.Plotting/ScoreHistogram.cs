@@ -29,9 +29,11 @@ public sealed class ScoreHistogram : Picture
         Check.ChartSize(options.Width, options.Height);
         if (options.Bins is < 1 or > 1000) throw new ArgumentException($"Bins is {options.Bins}; expected 1 to 1000.", nameof(options));
         if (options.Threshold is { } t && !double.IsFinite(t))
-            throw new ArgumentException($"Threshold is {t}; expected a finite number.", nameof(options));
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"Threshold is {t}; expected a finite number."),
+                nameof(options));
         if (options.Largest is { } m && !double.IsFinite(m))
-            throw new ArgumentException($"Largest is {m}; expected a finite number.", nameof(options));
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"Largest is {m}; expected a finite number."),
+                nameof(options));
         this.options = options;
         this.first = Scores(first, nameof(first));
         this.second = Scores(second, nameof(second));

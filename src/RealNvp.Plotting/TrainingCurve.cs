@@ -151,7 +151,9 @@ public sealed class TrainingCurve : Picture
     {
         var sorted = points.OrderBy(p => p.X).ToArray();
         foreach (var (x, y) in sorted)
-            if (!double.IsFinite(x)) throw new ArgumentException($"{name} holds the point ({x}, {y}); expected a finite x.", name);
+            if (!double.IsFinite(x))
+                throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
+                    $"{name} holds the point ({x}, {y}); expected a finite x."), name);
         return sorted;
     }
 

@@ -22,6 +22,6 @@ public static class CpuTuning
         options ??= new();
         var memory = options.KeepFreedMemory ? NativeTuning.KeepFreedMemory() : CpuSetting.NotAsked;
         var matmul = NativeTuning.UseOneDnnMatmul(options.OneDnnMatmul);
-        return new CpuTuningReport(memory, matmul);
+        return new() { KeepFreedMemory = memory, OneDnnMatmul = matmul };
     }
 }

@@ -1,6 +1,11 @@
 namespace RealNvp;
 
 /// <summary>What <see cref="CpuTuning.Apply"/> has set.</summary>
-/// <param name="KeepFreedMemory">Whether freed memory stays with the process.</param>
-/// <param name="OneDnnMatmul">Whether float32 products go to oneDNN.</param>
-public sealed record CpuTuningReport(CpuSetting KeepFreedMemory, CpuSetting OneDnnMatmul);
+public sealed record CpuTuningReport
+{
+    /// <summary>Whether freed memory stays with the process.</summary>
+    public required CpuSetting KeepFreedMemory { get; init; }
+
+    /// <summary>Whether float32 products go to oneDNN.</summary>
+    public required CpuSetting OneDnnMatmul { get; init; }
+}

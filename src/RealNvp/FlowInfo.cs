@@ -5,7 +5,7 @@ using RealNvp.Describing;
 namespace RealNvp;
 
 /// <summary>What should be known of a flow besides its weights. It is saved with them, and can
-/// be read without building anything (<see cref="FlowModel.Describe(string)"/>).</summary>
+/// be read without building anything (<see cref="FlowModel.Describe(string, bool)"/>).</summary>
 /// <remarks>A <see cref="Trainer"/> sets rows and score; names of columns come from <see cref="FitOptions"/> or
 /// from you. There is no date: the same training gives the same bytes.</remarks>
 [TypeFormatterSource(typeof(HtmlFormatterSource))]
@@ -14,10 +14,10 @@ public sealed record FlowInfo : IHtml
     private const int MostColumns = 1 << 20, LongestName = 1_000, LongestInfo = 1 << 22;
 
     /// <summary>The names of the columns of a vector, in order; null if they are not known.</summary>
-    public IReadOnlyList<string>? Columns { get; init; }
+    public IReadOnlyList<string>? Columns { get; init => field = Internal.Listed<string>.Of(value); }
 
     /// <summary>The names of the columns of a context; null if they are not known.</summary>
-    public IReadOnlyList<string>? ContextColumns { get; init; }
+    public IReadOnlyList<string>? ContextColumns { get; init => field = Internal.Listed<string>.Of(value); }
 
     /// <summary>The number of examples that the flow was trained on; null if it is not known.</summary>
     public long? TrainingRows { get; init; }

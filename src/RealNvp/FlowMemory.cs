@@ -1,3 +1,4 @@
+using System.Globalization;
 using RealNvp.Describing;
 
 namespace RealNvp;
@@ -30,6 +31,7 @@ public sealed class FlowMemory
 
     /// <summary>A sentence.</summary>
     public override string ToString() =>
-        $"About {SummaryText.Bytes(Weights)} of weights; training with batches of {BatchSize:N0} {SummaryText.Bytes(Training)}, of " +
-            $"which {SummaryText.Bytes(Graph)} for the graph; scoring such batches {SummaryText.Bytes(Scoring)} besides the weights.";
+        string.Create(CultureInfo.InvariantCulture,
+            $"About {SummaryText.Bytes(Weights)} of weights; training with batches of {BatchSize:N0} {SummaryText.Bytes(Training)}, of " +
+            $"which {SummaryText.Bytes(Graph)} for the graph; scoring such batches {SummaryText.Bytes(Scoring)} besides the weights.");
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using RealNvp.Describing;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -88,11 +89,13 @@ public sealed class FlowSummary : IHtml
     {
         (true, true) => "Density (LogProb, Encode) and samples (Sample, Decode) both take one pass.",
         (true, false) =>
-            $"Density (LogProb, Encode) takes one pass; samples (Sample, Decode) take a step for each of the " +
-                $"{InputShape.NumElements:N0} elements.",
+            string.Create(CultureInfo.InvariantCulture,
+                $"Density (LogProb, Encode) takes one pass; samples (Sample, Decode) take a step for each of the " +
+                $"{InputShape.NumElements:N0} elements."),
         (false, true) =>
-            $"Samples (Sample, Decode) take one pass; density (LogProb, Encode) takes a step for each of the " +
-                $"{InputShape.NumElements:N0} elements.",
+            string.Create(CultureInfo.InvariantCulture,
+                $"Samples (Sample, Decode) take one pass; density (LogProb, Encode) takes a step for each of the " +
+                $"{InputShape.NumElements:N0} elements."),
         _ => "Neither density nor samples take one pass: some layers go from element to element.",
     };
 

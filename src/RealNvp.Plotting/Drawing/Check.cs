@@ -1,3 +1,4 @@
+using System.Globalization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -13,8 +14,10 @@ internal static class Check
     {
         if (width is < 1 or > MaxSide || height is < 1 or > MaxSide || width * height > MaxPixels)
             throw new ArgumentException(
-                $"The picture would be {width} x {height} pixels; expected sides of 1 to {MaxSide} and at most {MaxPixels:N0} pixels. " +
-                    $"{advice}");
+                string.Create(CultureInfo.InvariantCulture,
+                    $"The picture would be {width} x {height} pixels; expected sides of 1 to {MaxSide} and at most {MaxPixels:N0} " +
+                    $"pixels. " +
+                    $"{advice}"));
     }
 
     public static void ChartSize(int width, int height)
@@ -74,7 +77,8 @@ internal static class Check
             }
         if (count > 0)
             throw new ArgumentException(
-                $"{name} holds {count} of {numbers.LongLength} numbers that cannot be drawn; the first is {numbers[first]} at flat " +
-                    $"index {first}. Remove them, or find out where they come from.", name);
+                string.Create(CultureInfo.InvariantCulture,
+                    $"{name} holds {count} of {numbers.LongLength} numbers that cannot be drawn; the first is {numbers[first]} at flat " +
+                    $"index {first}. Remove them, or find out where they come from."), name);
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using ScottPlot;
 using SkiaSharp;
 
@@ -31,7 +32,9 @@ internal sealed class PanelLayout
         var height = options.PanelWidth * (options.Box.YMax - options.Box.YMin) / (options.Box.XMax - options.Box.XMin);
         if (height is < 20 or > 8000)
             throw new ArgumentException(
-                $"Box is {options.Box}, which makes panels of {options.PanelWidth} x {height:F0} pixels; expected a height of 20 to 8000.",
+                string.Create(CultureInfo.InvariantCulture,
+                    $"Box is {options.Box}, which makes panels of {options.PanelWidth} x {height:F0} pixels; expected a height of 20 to " +
+                    $"8000."),
                 nameof(options));
         return new PanelLayout(2 + (samples ? 1 : 0) + (grid ? 1 : 0), options.PanelWidth, (int)Math.Round(height),
             string.IsNullOrEmpty(options.Title) ? 0 : Title);

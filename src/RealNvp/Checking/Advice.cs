@@ -20,6 +20,8 @@ internal static class Advice
         FlowLaw.BatchIndependence => "Take no mean, maximum or norm over the batch dimension in evaluation; use running statistics.",
         FlowLaw.TrainingBatchDeclared => "Override MixesBatchInTraining.",
         FlowLaw.BatchSizes => "Allow N = 0 and N = 1: no reshape(-1), no squeeze() without a dimension, no variance over one example.",
+        FlowLaw.AnyCompany =>
+            "Let each example have iterations, steps and limits of its own, as OdeSolver does, and take no maximum over the batch.",
         FlowLaw.StridedInputs => "Use reshape instead of view, and no raw memory of a tensor that is not contiguous.",
         FlowLaw.ContextMatters => "Pass the context on to the network, or let ContextSize be 0.",
         FlowLaw.StateRoundTrip =>

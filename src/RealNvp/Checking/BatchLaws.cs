@@ -13,6 +13,8 @@ internal sealed class BatchLaws(Subject subject, Recorder recorder, Probes probe
     /// <summary>How often parameters are drawn anew to show an influence: the few units of a small network may all be off.</summary>
     private const int Draws = 8;
 
+    private const double Far = 20;
+
     public void Check(Probe probe)
     {
         Recorder.Run(FlowLaw.BatchIndependence, probe.Name, () => Independence(probe));
@@ -21,6 +23,7 @@ internal sealed class BatchLaws(Subject subject, Recorder recorder, Probes probe
             Recorder.Run(FlowLaw.TrainingBatchDeclared, probe.Name, () => InTraining(() => Declared(probe)));
         if (Subject.Dtype == float64 && probe.Context is not null) Recorder.Run(FlowLaw.ContextMatters, probe.Name, () => Matters(probe));
         Sizes(probe);
+        if (!Layer.IsStochastic) Recorder.Run(FlowLaw.AnyCompany, probe.Name, () => Company(probe));
         if (!Layer.IsStochastic || !probe.Inverse) Layouts(probe);
     }
 
@@ -41,10 +44,10 @@ internal sealed class BatchLaws(Subject subject, Recorder recorder, Probes probe
             (error, var scale) = Influence(probe);
             return error > Tolerance * scale;
         });
+        var influence = mixes ? string.Create(CultureInfo.InvariantCulture, $"influence each other (by {error:G3})")
+            : "do not influence each other";
         Recorder.Require(FlowLaw.TrainingBatchDeclared, probe.Name, mixes == Layer.MixesBatchInTraining,
-            string.Create(CultureInfo.InvariantCulture,
-                $"In training the examples {(mixes ? $"influence each other (by {error:G3})" : "do not influence each other")}, but " +
-                $"MixesBatchInTraining is {Layer.MixesBatchInTraining}."));
+            $"In training the examples {influence}, but MixesBatchInTraining is {Layer.MixesBatchInTraining}.");
     }
 
     /// <summary>How much the other examples change when the first is replaced.</summary>
@@ -92,6 +95,31 @@ internal sealed class BatchLaws(Subject subject, Recorder recorder, Probes probe
         var error = Math.Max(Difference(value, whole.Value[..1]), Difference(logDet, whole.LogDet[..1]));
         Recorder.Compare(FlowLaw.BatchSizes, where, error, Tolerance * Scale(whole.Value, whole.LogDet),
             "The example alone gets another result than in a batch.");
+    }
+
+    private void Company(Probe probe)
+    {
+        using var _ = no_grad();
+        var (input, context) = Batch(probe);
+        var (value, logDet) = Subject.Run(input, context, probe.Inverse);
+        var error = 0.0;
+        for (var row = 0; row < input.shape[0]; row++)
+        {
+            var alone = Subject.Run(input.narrow(0, row, 1), context?.narrow(0, row, 1), probe.Inverse);
+            error = Math.Max(error, Math.Max(Difference(alone.Value, value.narrow(0, row, 1)),
+                Difference(alone.LogDet, logDet.narrow(0, row, 1))));
+        }
+        var options = Subject.Options;
+        // who is far away must be one that the map is for
+        if (options.Extreme >= Far && options.Minimum <= -options.Extreme && options.Maximum >= options.Extreme && options.DrawLatents)
+        {
+            var (far, n) = (input[..1].sign().mul(Scalars.Of(Far)), input.shape[0]);
+            var with = Subject.Run(cat([input, far]), context is null ? null : cat([context, context[..1]]), probe.Inverse);
+            error = Math.Max(error, Math.Max(Difference(with.Value.narrow(0, 0, n), value),
+                Difference(with.LogDet.narrow(0, 0, n), logDet)));
+        }
+        Recorder.Compare(FlowLaw.AnyCompany, probe.Name, error, Tolerance * Scale(value, logDet),
+            "An example gets another result alone, or beside one that is far away.");
     }
 
     private void Layouts(Probe probe)

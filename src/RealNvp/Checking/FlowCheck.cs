@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Diagnostics;
 using RealNvp.Internal;
 using TorchSharp;
@@ -124,8 +125,10 @@ public static class FlowCheck
             var (least, most) = (sample.min().to(float64).Fetch<double>(), sample.max().to(float64).Fetch<double>());
             if (least < options.Minimum || most > options.Maximum)
                 throw new ArgumentException(
-                    $"The sample has values in [{least:G6}, {most:G6}], beyond the limits [{options.Minimum:G6}, {options.Maximum:G6}] " +
-                    $"of the options.", nameof(sample));
+                    string.Create(CultureInfo.InvariantCulture,
+                        $"The sample has values in [{least:G6}, {most:G6}], beyond the limits [{options.Minimum:G6}, " +
+                        $"{options.Maximum:G6}] " +
+                    $"of the options."), nameof(sample));
         }
         if (options.Context is not { } context) return;
         if (layer.ContextSize == 0)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -35,7 +36,7 @@ public sealed record FlowCheckOptions
 
     /// <summary>Special values of x and z, such as knots and the edges of a spline:
     /// whole examples of each, and examples with some elements there.</summary>
-    public IReadOnlyList<double> Points { get; init; } = [];
+    public IReadOnlyList<double> Points { get; init => field = Internal.Listed<double>.Of(value)!; } = [];
 
     /// <summary>
     /// Checks Inverse at latents that are drawn, and not only at Forward's results. False if z fills only a part of the space, as
@@ -61,7 +62,8 @@ public sealed record FlowCheckOptions
         Positive(Float32Tolerance, nameof(Float32Tolerance));
         ArgumentOutOfRangeException.ThrowIfNegative(TrainingPasses);
         if (!(Minimum < Maximum))
-            throw new ArgumentException($"Minimum must be less than Maximum; got {Minimum} and {Maximum}.", nameof(Minimum));
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
+                $"Minimum must be less than Maximum; got {Minimum} and {Maximum}."), nameof(Minimum));
         if (!(Extreme >= 0 && double.IsFinite(Extreme)))
             throw new ArgumentOutOfRangeException(nameof(Extreme), Extreme, "Extreme must be finite and 0 or more.");
         if (Points is null) throw new ArgumentNullException(nameof(Points));

@@ -5,17 +5,30 @@ using static TorchSharp.torch;
 namespace RealNvp.Checking;
 
 /// <summary>One check: a law, on one kind of input, in one dtype.</summary>
-/// <param name="Law">The law.</param>
-/// <param name="Input">The input, such as "x: zeros" or "z: extremes (±10000)", and the parameter if there is one.</param>
-/// <param name="Dtype">float64 or float32.</param>
-/// <param name="Outcome">How it ended.</param>
-/// <param name="Error">By how much the law is broken; NaN if a call threw, 0 or 1 if the law is a yes or no.</param>
-/// <param name="Tolerance">The largest error that passes, with the allowance for rounding at this input.</param>
-/// <param name="Detail">What was found and what was expected; empty if the law holds.</param>
 [TypeFormatterSource(typeof(HtmlFormatterSource))]
-public sealed record FlowCheckResult(FlowLaw Law, string Input, ScalarType Dtype, FlowCheckOutcome Outcome, double Error, double Tolerance,
-    string Detail)
+public sealed record FlowCheckResult
 {
+    /// <summary>The law.</summary>
+    public required FlowLaw Law { get; init; }
+
+    /// <summary>The input, such as "x: zeros" or "z: extremes (±10000)", and the parameter if there is one.</summary>
+    public required string Input { get; init; }
+
+    /// <summary>float64 or float32.</summary>
+    public required ScalarType Dtype { get; init; }
+
+    /// <summary>How it ended.</summary>
+    public required FlowCheckOutcome Outcome { get; init; }
+
+    /// <summary>By how much the law is broken; NaN if a call threw, 0 or 1 if the law is a yes or no.</summary>
+    public required double Error { get; init; }
+
+    /// <summary>The largest error that passes, with the allowance for rounding at this input.</summary>
+    public required double Tolerance { get; init; }
+
+    /// <summary>What was found and what was expected; empty if the law holds.</summary>
+    public string Detail { get; init; } = "";
+
     /// <summary>True unless the law is broken.</summary>
     public bool Passed => Outcome != FlowCheckOutcome.Failed;
 

@@ -74,4 +74,8 @@ public enum FlowLaw
     /// <summary>What <see cref="Bijection.CircularFeatures"/> says is a circle has no cut:
     /// both edges give the same value, up to whole turns, and log-determinant.</summary>
     ContinuousOnCircles,
+
+    /// <summary>In evaluation, each example gets alone what it gets in a batch, and in a batch with one that is far away, as
+    /// where one step size would be chosen for all.</summary>
+    AnyCompany,
 }

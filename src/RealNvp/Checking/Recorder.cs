@@ -34,5 +34,9 @@ internal sealed class Recorder(Subject subject)
     }
 
     private void Add(FlowLaw law, string input, FlowCheckOutcome outcome, double error, double tolerance, string detail) =>
-        Results.Add(new(law, input, subject.Dtype, outcome, error, tolerance, outcome == FlowCheckOutcome.Passed ? "" : detail));
+        Results.Add(new()
+        {
+            Law = law, Input = input, Dtype = subject.Dtype, Outcome = outcome, Error = error, Tolerance = tolerance,
+            Detail = outcome == FlowCheckOutcome.Passed ? "" : detail,
+        });
 }

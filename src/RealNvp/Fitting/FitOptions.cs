@@ -1,3 +1,4 @@
+using System.Globalization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -17,10 +18,10 @@ public sealed record FitOptions
     public double HeldOut { get; init; } = 0.1;
 
     /// <summary>The names of the columns, for messages and for the file; null for none.</summary>
-    public IReadOnlyList<string>? Columns { get; init; }
+    public IReadOnlyList<string>? Columns { get; init => field = Internal.Listed<string>.Of(value); }
 
     /// <summary>The names of the columns of the context; null for none.</summary>
-    public IReadOnlyList<string>? ContextColumns { get; init; }
+    public IReadOnlyList<string>? ContextColumns { get; init => field = Internal.Listed<string>.Of(value); }
 
     /// <summary>Makes all of it repeatable: which rows are held out, the initial
     /// weights, and the training if <see cref="Training"/> is null.</summary>
@@ -33,7 +34,8 @@ public sealed record FitOptions
     {
         Internal.Check.Available(Device, nameof(Device));
         if (!(HeldOut is > 0 and <= 0.9))
-            throw Fault(nameof(HeldOut), $"is the part of the rows that is held out, in (0, 0.9]; got {HeldOut}");
+            throw Fault(nameof(HeldOut), string.Create(CultureInfo.InvariantCulture,
+                $"is the part of the rows that is held out, in (0, 0.9]; got {HeldOut}"));
         CheckNames(Columns, columns, nameof(Columns));
         CheckNames(ContextColumns, contextColumns, nameof(ContextColumns));
         if (Model is null) return;

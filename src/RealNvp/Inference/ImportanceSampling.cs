@@ -1,3 +1,4 @@
+using System.Globalization;
 using RealNvp.Internal;
 using RealNvp.Layers;
 using TorchSharp;
@@ -108,7 +109,8 @@ public static class ImportanceSampling
     {
         var bad = Array.FindIndex(logWeights, w => double.IsNaN(w) || double.IsPositiveInfinity(w));
         if (bad >= 0)
-            throw new ArgumentException($"{owner}: the log-weight of sample {bad} is {logWeights[bad]}. Leave such samples out.",
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
+                $"{owner}: the log-weight of sample {bad} is {logWeights[bad]}. Leave such samples out."),
                 nameof(logWeights));
         var most = logWeights.Max();
         if (double.IsNegativeInfinity(most))

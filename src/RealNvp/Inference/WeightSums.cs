@@ -25,10 +25,19 @@ internal struct WeightSums()
 
     public readonly ImportanceEstimate Estimate()
     {
-        if (sum == 0) return new ImportanceEstimate(count, double.NegativeInfinity, double.NaN, 0, double.NaN, logs / count);
+        if (sum == 0)
+            return new()
+            {
+                Count = count, LogZ = double.NegativeInfinity, StandardError = double.NaN, EffectiveSampleSize = 0,
+                LargestShare = double.NaN, LowerBound = logs / count,
+            };
         var effective = Math.Min(count, sum / squares * sum);
         // s²/(N w̄²), where s² = (Σw² - N w̄²)/(N - 1)
         var relativeVariance = count > 1 ? ((1 / effective) - (1.0 / count)) * count / (count - 1) : double.NaN;
-        return new ImportanceEstimate(count, most + Math.Log(sum / count), Math.Sqrt(relativeVariance), effective, 1 / sum, logs / count);
+        return new()
+        {
+            Count = count, LogZ = most + Math.Log(sum / count), StandardError = Math.Sqrt(relativeVariance),
+            EffectiveSampleSize = effective, LargestShare = 1 / sum, LowerBound = logs / count,
+        };
     }
 }

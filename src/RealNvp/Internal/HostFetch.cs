@@ -25,6 +25,7 @@ internal static class HostFetch
     {
         Interlocked.Increment(ref count);
         if (KernelMemory.TryGet(tensor.Handle, ScalarType.Float32, 1, out var memory)) return *(float*)memory;
+        if (KernelMemory.TryGet(tensor.Handle, ScalarType.Float64, 1, out memory)) return *(double*)memory;
         using var scalar = tensor.ToScalar();
         return scalar.ToDouble();
     }

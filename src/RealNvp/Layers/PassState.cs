@@ -42,6 +42,9 @@ internal sealed record PassState
     /// <summary>What the tolerances of solvers are multiplied by.</summary>
     public double ToleranceFactor { get; private init; } = 1;
 
+    /// <summary>How layers that solve differential equations do it, without log-determinants; null for their own way.</summary>
+    public OdeOptions? Solver { get; private init; }
+
     /// <summary>Called before each layer runs, with its input and the direction.</summary>
     public Action<Bijection, Tensor, bool>? Arrival { get; private init; }
 
@@ -86,6 +89,9 @@ internal sealed record PassState
 
     /// <summary>Lets solvers work with a part of their tolerances until disposed.</summary>
     public static Scope Tighten(double factor) => Enter((current ?? nothing) with { ToleranceFactor = factor });
+
+    /// <summary>Lets continuous layers solve in a way of the caller's, and compute no log-determinants, until disposed.</summary>
+    public static Scope SolveBy(OdeOptions solver) => Enter((current ?? nothing) with { Solver = solver });
 
     private static Scope Enter(PassState state, Generator? own = null)
     {

@@ -5,11 +5,13 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>What a file of a flow says of itself, read from its header alone: <see cref="FlowModel.Describe(string)"/>.</summary>
+/// <summary>What a file of a flow says of itself: <see cref="FlowModel.Describe(string, bool)"/>.</summary>
 [TypeFormatterSource(typeof(HtmlFormatterSource))]
 public sealed class FileDescription : IHtml
 {
-    internal FileDescription(SafeTensorsReader reader)
+    private readonly bool hasChecksum;
+
+    internal FileDescription(SafeTensorsReader reader, bool checkContent)
     {
         var metadata = reader.Header.Metadata;
         StateFile.CheckFormat(metadata, reader.Name);
@@ -33,6 +35,8 @@ public sealed class FileDescription : IHtml
             Dtype ??= entry.DType;
             Numbers += entry.Shape.Aggregate(1L, (n, s) => n * s);
         }
+        hasChecksum = metadata.ContainsKey(Checksum.Key);
+        if (checkContent && reader.CompareChecksum()) IsIntact = true;
     }
 
     /// <summary>The class of the model, such as "MafModel", or the name of a composed flow.</summary>
@@ -69,6 +73,10 @@ public sealed class FileDescription : IHtml
     /// <summary>Whether it holds the state of a training, which <c>Trainer.Resume</c> goes on with.</summary>
     public bool IsCheckpoint { get; }
 
+    /// <summary>True if the checksum was compared with all that the file holds, and agrees. Null if it was not: the file has none, as those
+    /// of the first development version, or it was not asked for. A file whose checksum does not agree is refused.</summary>
+    public bool? IsIntact { get; }
+
     /// <summary>The description as text, a line each.</summary>
     public override string ToString() => string.Join('\n', Rows().Select(r => $"{r.Name}: {r.Value}"));
 
@@ -86,6 +94,7 @@ public sealed class FileDescription : IHtml
             yield return ("examples", $"{options.Shape}{(options.ContextSize > 0 ? $", context of {options.ContextSize}" : "")}");
         foreach (var row in Info.Rows()) yield return row;
         yield return ("written by", $"RealNvp {LibraryVersion ?? "of an unknown version"}, format {FormatVersion.ToString(culture)}");
+        yield return ("checksum", IsIntact == true ? "agrees with all that the file holds" : hasChecksum ? "not compared" : "none");
         if (OptionsJson is { Length: < 10_000 } json) yield return ("options", json);
     }
 }

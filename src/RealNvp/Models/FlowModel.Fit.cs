@@ -122,11 +122,11 @@ public abstract partial class FlowModel
                 : "A Gaussian describes the held-out rows as well as the flow. The data may be normal, or too few; or the training was " +
                     "cut short.");
         var why = options.Model is null ? "the preset for" : "as asked for, on";
+        var given = model.ContextSize > 0 ? string.Create(CultureInfo.InvariantCulture, $" and {model.ContextSize:N0} of context") : "";
         return new FitReport
         {
             Model = string.Create(CultureInfo.InvariantCulture,
-                $"{model.GetName()}, {why} {rows:N0} rows of {columns:N0} " +
-                $"column{(columns == 1 ? "" : "s")}{(model.ContextSize > 0 ? $" and {model.ContextSize:N0} of context" : "")}"),
+                $"{model.GetName()}, {why} {rows:N0} rows of {columns:N0} column{(columns == 1 ? "" : "s")}") + given,
             Columns = options.Columns is null ? null : [.. options.Columns],
             TrainingRows = rows, HeldOutRows = held.X.shape[0], Training = onTraining, HeldOut = onHeldOut, GaussianHeldOut = gaussian,
                 Result = result, Duration = clock.Elapsed, Warnings = warnings,

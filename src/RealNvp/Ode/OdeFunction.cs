@@ -35,7 +35,7 @@ internal sealed class OdeFunction : KernelFunction<OdeFunction>
         var tensors = arguments[..^1].Cast<Tensor>().ToArray();
         using var scope = NewDisposeScope();
         var tape = new OdeTape(job.Plan.Options.MemoryBudget, scope);
-        var loop = new OdeLoop(job.Plan, new OdeStepper(job.System, job.Plan, tensors[0].device))
+        var loop = new OdeLoop(job.Plan, new OdeStepper(job.System, job.Plan, tensors[0], scope))
         {
             Observer = (before, _, taken) => tape.Add(before, taken),
         };

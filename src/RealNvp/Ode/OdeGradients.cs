@@ -43,8 +43,7 @@ internal sealed class OdeGradients : IDisposable
     {
         using var scope = NewDisposeScope();
         using var mode = enable_grad();
-        var whole = index.shape[0] == State.shape[0];
-        var own = given.Select((g, i) => (whole ? g.detach() : g.detach().index_select(0, index)).requires_grad_(Given[i] is not null))
+        var own = given.Select((g, i) => g.detach().index_select(0, index).requires_grad_(Given[i] is not null))
             .ToArray();
         var points = leaves.Select(l => l.detach().requires_grad_(true)).ToArray();
         var found = values(points, own);

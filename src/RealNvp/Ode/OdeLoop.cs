@@ -26,9 +26,6 @@ internal sealed class OdeLoop(OdePlan plan, OdeStepper stepper)
 
     public OdeStatistics Statistics => new(stepper.Evaluations, accepted, rejected);
 
-    /// <summary>The step that each example (N) would have tried next, for a solve that goes on from here.</summary>
-    public Tensor? LastSteps { get; private set; }
-
     /// <summary>y at the end (N, M), or at all times (T, N, M). Runs in the caller's dispose scope, without gradients.</summary>
     /// <param name="start">y at the first time (N, M), contiguous.</param>
     /// <param name="perExample">What each example has beside it, (N, ...).</param>
@@ -63,17 +60,18 @@ internal sealed class OdeLoop(OdePlan plan, OdeStepper stepper)
         given.AddRange(perExample.Select(g => g.detach()));
         var time = empty(n, dtype: float64, device: device);
         using (var first = Scalars.New(plan.Control.Start)) time.fill_(first);
-        rows = new(result.clone(), zeros_like(result, requires_grad: false), time, zeros_like(time), ones_like(time),
+        rows = new(result.clone(), stepper.CarriesSlope ? empty_like(result, requires_grad: false)
+            : zeros([n, 0], dtype: result.dtype, device: device), time, zeros_like(time), ones_like(time),
             zeros([4, n], dtype: int64, device: device), Scalars.Range(n, device));
         using (NewDisposeScope())
         {
             if (stepper.CarriesSlope || plan.Control.IsAdaptive)
             {
-                var slope = stepper.FirstSlope(rows, given);
-                rows.Slope.copy_(slope);
-                stepper.Begin(rows, slope, given);
+                var (view, slope) = stepper.FirstSlope(rows, given);
+                if (stepper.CarriesSlope) rows.Slope.copy_(slope);
+                stepper.Begin(view, slope, given);
             }
-            else stepper.Begin(rows, rows.Slope, given);
+            else stepper.Begin(rows, rows.State, given);
         }
         Look();
     }
@@ -84,7 +82,8 @@ internal sealed class OdeLoop(OdePlan plan, OdeStepper stepper)
             ? rows with { State = rows.State.clone(), Slope = rows.Slope.clone(), Time = rows.Time.clone(), Step = rows.Step.clone() }
             : rows;
         var attempt = stepper.Try(before, given);
-        var taken = stepper.Operation.Control(rows, attempt.Next, attempt.EndSlope, attempt.Norm, attempt.Worst);
+        var taken = stepper.Take(rows, attempt, plan.IsDense || Observer is not null);
+        if (taken is null) return;
         if (plan.IsDense) Report(before, attempt, taken);
         Observer?.Invoke(before, attempt, taken);
     }
@@ -92,6 +91,7 @@ internal sealed class OdeLoop(OdePlan plan, OdeStepper stepper)
     // who is done leaves, and who has failed is named
     private void Look()
     {
+        if (OdeStep.AllActive(rows) == true) return;
         using var scope = NewDisposeScope();
         var n = (int)rows.Count;
         var counts = rows.Counts.FetchInt64s();

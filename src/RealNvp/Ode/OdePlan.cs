@@ -56,6 +56,14 @@ internal sealed class OdePlan
         return new(options, [Times[i - 1], Times[i]], Control.Weights.Length, dtype);
     }
 
+    /// <summary>The plan of state and adjoint side by side, backwards in time; both count as the state does.</summary>
+    public OdePlan Adjoint(ScalarType dtype)
+    {
+        var share = Options.Norm == OdeNorm.Maximum ? 1 : 0.5;
+        var options = Options with { ErrorWeights = [.. Control.Weights.Concat(Control.Weights).Select(w => w * share)], FirstStep = null };
+        return new(options, [Control.End, Control.Start], 2L * Control.Weights.Length, dtype);
+    }
+
     /// <summary>How gradients get through the solve of a system.</summary>
     public OdeGradient GradientOf(OdeSystem system) => Options.Gradient switch
     {

@@ -12,18 +12,26 @@ internal sealed class OdeReplay(OdeSystem system, OdeTableau tableau)
         state.add(Increment(state, time, step, given), Scalars.One);
 
     /// <summary>What a step adds to the state: h Σ bⱼ kⱼ.</summary>
-    public Tensor Increment(Tensor state, Tensor time, Tensor step, IReadOnlyList<Tensor> given)
+    public Tensor Increment(Tensor state, Tensor time, Tensor step, IReadOnlyList<Tensor> given) =>
+        Add(step, Slopes(state, time, step, given));
+
+    /// <summary>What a step with these slopes adds to the state.</summary>
+    public Tensor Add(Tensor step, IReadOnlyList<Tensor> slopes) =>
+        OdeStepReference.Increment(step, slopes, tableau.Weights.AsSpan(0, slopes.Count));
+
+    /// <summary>The slopes of the stages; without the last one of a method that
+    /// is first same as last, which counts for the error alone.</summary>
+    public List<Tensor> Slopes(Tensor state, Tensor time, Tensor step, IReadOnlyList<Tensor> given)
     {
-        // the last stage of a method that is first same as last counts for the error alone
         var count = tableau.EndsAtNext ? tableau.Count - 1 : tableau.Count;
-        var slopes = new List<Tensor>(count);
+        var slopes = new List<Tensor>(count + 1);
         for (var i = 0; i < count; i++)
         {
             var at = time.add(step, Scalars.Of(tableau.Nodes[i])).to(state.dtype);
             var point = i == 0 ? state : OdeStepReference.Combine(state, step, slopes, tableau.Stages[i]);
             slopes.Add(system.Evaluate(at, point, given));
         }
-        return OdeStepReference.Increment(step, slopes, tableau.Weights.AsSpan(0, count));
+        return slopes;
     }
 
     /// <summary>All steps from the start to the end, in one graph.</summary>

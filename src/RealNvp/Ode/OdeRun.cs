@@ -12,10 +12,11 @@ internal static class OdeRun
     {
         if (Differentiates(system, start, given, plan))
             return all ? AtTimes(system, start, given, plan) : WithGradient(system, start, given, plan);
-        var loop = new OdeLoop(plan, new OdeStepper(system, plan, start.device));
+        using var scope = NewDisposeScope();
+        var loop = new OdeLoop(plan, new OdeStepper(system, plan, start, scope));
         var value = loop.Run(start, given);
         if (all && !plan.IsDense) value = stack([start, value]);
-        return (value, loop.Statistics);
+        return (scope.MoveToOuter(value), loop.Statistics);
     }
 
     /// <summary>Throws if gradients of the gradients are asked for.</summary>
@@ -61,7 +62,13 @@ internal static class OdeRun
     {
         if (plan.GradientOf(system) == OdeGradient.Graph) return Graph(system, start, given, plan);
         var job = new OdeJob(system, plan, given.Count);
-        var value = OdeFunction.Apply([start, .. given, .. system.Parameters!, job])[0];
+        object[] arguments = [start, .. given, .. system.Parameters!, job];
+        var value = plan.GradientOf(system) switch
+        {
+            OdeGradient.Reversible => OdeReversibleFunction.Apply(arguments)[0],
+            OdeGradient.Adjoint => OdeAdjointFunction.Apply(arguments)[0],
+            _ => OdeFunction.Apply(arguments)[0],
+        };
         return (value, job.Statistics!);
     }
 
@@ -69,7 +76,7 @@ internal static class OdeRun
     {
         using var scope = NewDisposeScope();
         var tape = new OdeTape(0, scope);
-        var loop = new OdeLoop(plan, new OdeStepper(system, plan, start.device)) { Observer = (before, _, taken) => tape.Add(before,
+        var loop = new OdeLoop(plan, new OdeStepper(system, plan, start, scope)) { Observer = (before, _, taken) => tape.Add(before,
             taken) };
         loop.Run(start, given);
         var value = new OdeReplay(system, plan.Tableau).All(new OdeRecord([.. tape.Tensors], tape.Count, tape.StatesAt), start, given);

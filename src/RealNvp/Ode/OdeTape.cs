@@ -9,8 +9,9 @@ namespace RealNvp.Ode;
 /// and the states at the beginning of some of them, as many as a budget of memory allows.
 /// </summary>
 /// <remarks>Its tensors belong to the dispose scope in which the solve runs, until <see cref="Tensors"/> are given away.</remarks>
-internal sealed class OdeTape(long budget, DisposeScope home)
+internal sealed class OdeTape(long budget, DisposeScope home, bool keepsStates = true)
 {
+    private Tensor? index;
     private readonly List<(Tensor Index, Tensor Time, Tensor Step)> steps = [];
     private readonly SortedDictionary<int, (Tensor Index, Tensor State)> states = [];
     private long bytes;
@@ -31,15 +32,17 @@ internal sealed class OdeTape(long budget, DisposeScope home)
     public void Add(OdeRows before, Tensor taken)
     {
         using var scope = NewDisposeScope();
-        if (steps.Count % stride == 0 || steps.Count == 0) AddState(before);
+        if (keepsStates && steps.Count % stride == 0) AddState(before);
+        if (index?.shape[0] != before.Count) index = Keep(before.Index.clone());
         if (before.State.device_type == DeviceType.CPU)
         {
             var rows = taken.nonzero().squeeze(1);
-            steps.Add((Keep(before.Index.index_select(0, rows)), Keep(before.Time.index_select(0, rows)),
+            if (rows.shape[0] == before.Count) steps.Add((index, Keep(before.Time.clone()), Keep(before.Step.clone())));
+            else steps.Add((Keep(before.Index.index_select(0, rows)), Keep(before.Time.index_select(0, rows)),
                 Keep(before.Step.index_select(0, rows))));
         }
         // a step of 0 changes nothing, and asks nobody who took it
-        else steps.Add((Keep(before.Index.clone()), Keep(before.Time.clone()), Keep(before.Step.mul(taken.to(before.Step.dtype)))));
+        else steps.Add((index, Keep(before.Time.clone()), Keep(before.Step.mul(taken.to(before.Step.dtype)))));
     }
 
     private void AddState(OdeRows before)

@@ -33,5 +33,8 @@ internal static class KernelSwitches
     /// <summary>RealNvp.Kernels.ConvNet: Glow's network of three convolutions. Needs <see cref="Image"/> too.</summary>
     public static bool ConvNet { get; set; } = IsOn(nameof(ConvNet));
 
+    /// <summary>RealNvp.Kernels.Ode: the steps of solvers of differential equations.</summary>
+    public static bool Ode { get; set; } = IsOn(nameof(Ode));
+
     private static bool IsOn(string name) => !AppContext.TryGetSwitch("RealNvp.Kernels." + name, out var on) || on;
 }

@@ -25,30 +25,33 @@ internal ref struct HeaderTokens
 
     public readonly JsonTokenType TokenType => reader.TokenType;
 
+    /// <summary>The number of bytes of the token.</summary>
+    public readonly int Length => reader.ValueSpan.Length;
+
     /// <summary>Goes to the next token; false at the end of the header.</summary>
     /// <param name="most">The most bytes that it may have.</param>
+    /// <param name="tooLong">What is said of a longer one.</param>
     /// <exception cref="FormatException">It is longer.</exception>
-    public bool Read(int most = int.MaxValue)
+    public bool Read(int most = int.MaxValue, string tooLong = "")
     {
         while (!reader.Read())
         {
             if (left == 0) return false;
             var rest = buffer.AsSpan((int)reader.BytesConsumed, filled - (int)reader.BytesConsumed);
-            if (rest.Length > most) throw TooLong(most);
-            // one token that fills the buffer: it is as long as what has come, and no longer than the header
-            var next = rest.Length > buffer.Length / 2 ? new byte[Math.Min(2L * buffer.Length, rest.Length + left)] : buffer;
+            if (rest.Length > most) throw new FormatException(tooLong);
+            // one token that fills the buffer: it is as long as what has come, and no longer than the header or what it may have
+            var next = rest.Length > buffer.Length / 2
+                ? new byte[Math.Min(Math.Min(2L * buffer.Length, rest.Length + left), (long)most + FirstPiece)] : buffer;
             rest.CopyTo(next);
             buffer = next;
             Fill(rest.Length, reader.CurrentState);
         }
-        return reader.ValueSpan.Length <= most ? true : throw TooLong(most);
+        return reader.ValueSpan.Length <= most ? true : throw new FormatException(tooLong);
     }
 
     public readonly string? GetString() => reader.GetString();
 
     public readonly bool TryGetInt64(out long value) => reader.TryGetInt64(out value);
-
-    private static FormatException TooLong(int most) => new($"its header has a name of more than {most} bytes, the most that is read");
 
     private void Fill(int kept, JsonReaderState state)
     {

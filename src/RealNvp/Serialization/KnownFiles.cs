@@ -17,10 +17,12 @@ internal sealed class KnownFiles : IOlderRecords
         FileJson.Older = new KnownFiles();
         ModelKind.AddLibrary(static () =>
         [
+            ModelOptions.Kind<FfjordModel, FfjordOptions>(o => new(o)),
             ModelOptions.Kind<GlowModel, GlowOptions>(o => new(o)), ModelOptions.Kind<IafModel, IafOptions>(o => new(o)),
             ModelOptions.Kind<MafModel, MafOptions>(o => new(o)), ModelOptions.Kind<NiceModel, NiceOptions>(o => new(o)),
             ModelOptions.Kind<RealNvpModel, RealNvpOptions>(o => new(o)),
-                ModelOptions.Kind<SplineFlowModel, SplineFlowOptions>(o => new(o)),
+            ModelOptions.Kind<ResidualFlowModel, ResidualFlowOptions>(o => new(o)),
+            ModelOptions.Kind<SplineFlowModel, SplineFlowOptions>(o => new(o)),
         ]);
     }
 

@@ -39,11 +39,18 @@ internal static class OlderNames
         (typeof(RealNvpImageOptions), nameof(RealNvpVectorOptions.VectorMask), "\"Alternating\""),
     ];
 
+    /// <summary>Records from which two derive, one for vectors and one for images: the shape says which one is meant.</summary>
+    public static IReadOnlyList<(Type Record, Type Vectors, Type Images)> Families { get; } =
+    [
+        (typeof(RealNvpOptions), typeof(RealNvpVectorOptions), typeof(RealNvpImageOptions)),
+        (typeof(ResidualFlowOptions), typeof(ResidualFlowVectorOptions), typeof(ResidualFlowImageOptions)),
+    ];
+
     /// <summary>The name of today of a class of models.</summary>
     public static string KindOf(string kind) => Kinds.FirstOrDefault(k => k.Older == kind) is { Name: { } name } ? name : kind;
 
     /// <summary>Whether the JSON of a record may hold older words, or does not say which record it is.</summary>
-    public static bool Concern(Type type) => type == typeof(RealNvpOptions) || Members.Any(m => m.Record == type);
+    public static bool Concern(Type type) => Families.Any(f => f.Record == type) || Members.Any(m => m.Record == type);
 
     /// <summary>Puts JSON into the words of today, and finds out which record it is.</summary>
     /// <param name="node">The JSON, which is changed.</param>
@@ -54,9 +61,8 @@ internal static class OlderNames
     public static Type Translate(JsonNode? node, Type type, Action<string>? dropped)
     {
         var members = node as JsonObject;
-        if (type == typeof(RealNvpOptions))
-            type = members?[nameof(ModelOptions.Shape)] is JsonArray { Count: 3 } ? typeof(RealNvpImageOptions)
-                : typeof(RealNvpVectorOptions);
+        if (Families.FirstOrDefault(f => f.Record == type) is { Record: not null } family)
+            type = members?[nameof(ModelOptions.Shape)] is JsonArray { Count: 3 } ? family.Images : family.Vectors;
         if (members is null) return type;
         foreach (var row in Strangers)
         {

@@ -8,6 +8,11 @@ internal static class SafeTensorsHeaderParser
 {
     private const int MaxDimensions = 64; // libtorch's own limit
 
+    private static readonly string TooLongName =
+        $"its header has a name of more than {SafeTensorsHeaderReader.MaxNameBytes} bytes, the most that is read";
+    private static readonly string TooMuchMetadata =
+        $"its metadata have more than {SafeTensorsHeaderReader.MaxMetadataBytes} bytes, the most that are read";
+
     public static SafeTensorsHeader Parse(ref HeaderTokens reader)
     {
         // Each level is expected by name, so nothing recurses and deep nesting ends at the first level that is too many.
@@ -43,9 +48,12 @@ internal static class SafeTensorsHeaderParser
     private static void ReadMetadata(ref HeaderTokens reader, Dictionary<string, string> metadata)
     {
         Expect(ref reader, JsonTokenType.StartObject, "'__metadata__'");
+        var left = SafeTensorsHeaderReader.MaxMetadataBytes;
         while (NextName(ref reader, "'__metadata__'") is { } name)
         {
-            Expect(ref reader, JsonTokenType.String, "metadata", name);
+            left -= reader.Length;
+            Expect(ref reader, JsonTokenType.String, "metadata", name, Math.Max(0, left), TooMuchMetadata);
+            left -= reader.Length;
             if (!metadata.TryAdd(name, reader.GetString()!)) throw new FormatException($"its metadata has '{FileText.Name(name)}' twice");
             if (metadata.Count > SafeTensorsHeaderReader.MaxMetadata)
                 throw new FormatException(
@@ -128,13 +136,14 @@ internal static class SafeTensorsHeaderParser
     /// <summary>The next member's name, or null at the end of the object.</summary>
     private static string? NextName(ref HeaderTokens reader, string what, string? name = null)
     {
-        if (!reader.Read(SafeTensorsHeaderReader.MaxNameBytes)) throw new FormatException($"{Named(what, name)} has no end");
+        if (!reader.Read(SafeTensorsHeaderReader.MaxNameBytes, TooLongName)) throw new FormatException($"{Named(what, name)} has no end");
         return reader.TokenType == JsonTokenType.EndObject ? null : reader.GetString();
     }
 
-    private static void Expect(ref HeaderTokens reader, JsonTokenType type, string what, string? name = null)
+    private static void Expect(ref HeaderTokens reader, JsonTokenType type, string what, string? name = null, int most = int.MaxValue,
+        string tooLong = "")
     {
-        if (!reader.Read() || reader.TokenType != type)
+        if (!reader.Read(most, tooLong) || reader.TokenType != type)
             throw new FormatException($"{Named(what, name)} was expected to be {type}, but is {reader.TokenType}");
     }
 

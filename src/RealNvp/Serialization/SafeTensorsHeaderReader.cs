@@ -15,6 +15,10 @@ internal static class SafeTensorsHeaderReader
     /// </summary>
     public const int MaxTensors = 1 << 18, MaxEmptyTensors = 1 << 12, MaxMetadata = 1 << 16, MaxNameBytes = 1 << 12;
 
+    /// <summary>The most bytes of all metadata, names and texts: each costs two as a string, and up to two while it is
+    /// read. The longest of ours is the history of a training, which reaches it with some 100,000 epochs.</summary>
+    public const int MaxMetadataBytes = 1 << 25;
+
     /// <summary>Reads the header, and no byte behind it.</summary>
     /// <returns>It, and its tensors in the order of their data.</returns>
     public static (SafeTensorsHeader Header, IReadOnlyList<SafeTensorsEntry> Entries) Read(SafeTensorsSource source)

@@ -8,6 +8,9 @@ namespace RealNvp;
 /// grows with the bytes that come, unless it is known how many there are.</remarks>
 internal sealed class SafeTensorsReader : IDisposable
 {
+    // a disk reads so many bytes at once, and the caches of a processor hold them
+    private const int PieceBytes = 1 << 18;
+
     private readonly SafeTensorsSource source;
     private readonly IReadOnlyList<SafeTensorsEntry> entries;
 
@@ -35,11 +38,7 @@ internal sealed class SafeTensorsReader : IDisposable
     /// <summary>Reads all tensors, once; the checksum, if there is one, is compared. If it throws, no tensor is left.</summary>
     public SafeTensorsFile ReadTensors()
     {
-        if (Header.Metadata.Keys.FirstOrDefault(Checksum.IsDamagedKey) is { } key)
-            throw new InvalidDataException(
-                $"{Name} is damaged: its metadata hold '{FileText.Name(key)}', which is '{Checksum.Key}' with one bit changed. Use " +
-                $"another copy.");
-        var checksum = Header.Metadata.ContainsKey(Checksum.Key) ? new Checksum() : null;
+        var checksum = NewChecksum();
         var tensors = new Dictionary<string, Tensor>(entries.Count, StringComparer.Ordinal);
         try
         {
@@ -49,10 +48,7 @@ internal sealed class SafeTensorsReader : IDisposable
                 tensors.Add(entry.Name, tensor);
                 checksum?.Tensor(entry.Name, SafeTensorsTypes.Find(entry.DType)!.Value.Name, entry.Shape, crc);
             }
-            if (checksum is not null && checksum.Of(Header.Metadata) != Header.Metadata[Checksum.Key])
-                throw new InvalidDataException(
-                    $"{Name} is damaged: its checksum, '{Checksum.Key}' in its metadata, does not agree with what it holds. Use another " +
-                    $"copy; or remove the checksum, if you changed the file on purpose.");
+            if (checksum is not null) Compare(checksum);
             return new SafeTensorsFile(Header.Metadata, tensors, Name);
         }
         catch
@@ -62,7 +58,48 @@ internal sealed class SafeTensorsReader : IDisposable
         }
     }
 
+    /// <summary>Reads all data, once, keeps none of them, and compares the
+    /// checksum; false if there is none, and then nothing is read.</summary>
+    /// <exception cref="InvalidDataException">It does not agree, or the data end before.</exception>
+    public bool CompareChecksum()
+    {
+        if (NewChecksum() is not { } checksum) return false;
+        var buffer = new byte[PieceBytes];
+        foreach (var entry in entries)
+        {
+            var crc = ~0u;
+            for (var left = entry.ByteCount; left > 0;)
+            {
+                var piece = buffer.AsSpan(0, (int)Math.Min(left, PieceBytes));
+                source.ReadExactly(piece);
+                crc = Checksum.Add(crc, piece);
+                left -= piece.Length;
+            }
+            checksum.Tensor(entry.Name, SafeTensorsTypes.Find(entry.DType)!.Value.Name, entry.Shape, crc);
+        }
+        Compare(checksum);
+        return true;
+    }
+
     public void Dispose() => source.Dispose();
+
+    // null if the file has none
+    private Checksum? NewChecksum()
+    {
+        if (Header.Metadata.Keys.FirstOrDefault(Checksum.IsDamagedKey) is { } key)
+            throw new InvalidDataException(
+                $"{Name} is damaged: its metadata hold '{FileText.Name(key)}', which is '{Checksum.Key}' with one bit changed. Use " +
+                $"another copy.");
+        return Header.Metadata.ContainsKey(Checksum.Key) ? new Checksum() : null;
+    }
+
+    private void Compare(Checksum checksum)
+    {
+        if (checksum.Of(Header.Metadata) != Header.Metadata[Checksum.Key])
+            throw new InvalidDataException(
+                $"{Name} is damaged: its checksum, '{Checksum.Key}' in its metadata, does not agree with what it holds. Use another " +
+                $"copy; or remove the checksum, if you changed the file on purpose.");
+    }
 
     private (Tensor Tensor, uint Crc) Read(SafeTensorsEntry entry, bool counts)
     {

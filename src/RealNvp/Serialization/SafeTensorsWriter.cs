@@ -93,6 +93,10 @@ internal sealed class SafeTensorsWriter
                 json.WriteStartObject(SafeTensorsHeaderReader.MetadataName);
                 foreach (var (name, text) in metadata) json.WriteString(name, text);
                 json.WriteEndObject();
+                if (json.BytesCommitted + json.BytesPending > SafeTensorsHeaderReader.MaxMetadataBytes)
+                    throw new ArgumentException(
+                        $"The metadata have {json.BytesCommitted + json.BytesPending} bytes; a file can hold at most " +
+                        $"{SafeTensorsHeaderReader.MaxMetadataBytes}. Use fewer or shorter texts, or put them into a tensor of bytes.");
             }
             long offset = 0;
             foreach (var entry in entries)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -92,8 +93,9 @@ internal static class Standardizing
         var feature = bad[0, 0].FetchInt64();
         var (middle, width) = (centre.flatten()[feature].FetchDouble(), scale.flatten()[feature].FetchDouble());
         throw new ArgumentException(
-            $"{owner}: feature {feature} has the centre {middle:G3} and the scale {width:G3}, which {dtype} cannot hold. Give the " +
-            $"feature in another unit, or compute in float64: model.to(torch.float64).", nameof(scale));
+            string.Create(CultureInfo.InvariantCulture,
+                $"{owner}: feature {feature} has the centre {middle:G3} and the scale {width:G3}, which {dtype} cannot hold. Give the " +
+            $"feature in another unit, or compute in float64: model.to(torch.float64)."), nameof(scale));
     }
 
     /// <summary>Writes the numbers into the buffers of a layer.</summary>

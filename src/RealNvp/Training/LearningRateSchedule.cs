@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Serialization;
 
 namespace RealNvp;
@@ -40,7 +41,8 @@ public abstract record LearningRateSchedule
         var factor = Decay(step - WarmUpSteps, Math.Max(1, totalSteps - WarmUpSteps));
         return factor is >= 0 and < double.PositiveInfinity ? factor
             : throw new InvalidOperationException(
-            $"{GetType().Name} gave the factor {factor} of the learning rate at step {step}; expected a finite number of at least 0.");
+            string.Create(CultureInfo.InvariantCulture,
+                $"{GetType().Name} gave the factor {factor} of the learning rate at step {step}; expected a finite number of at least 0."));
     }
 
     /// <summary>The factor after the warm-up, at least 0 and finite.</summary>

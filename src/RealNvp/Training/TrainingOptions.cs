@@ -141,7 +141,8 @@ public sealed record TrainingOptions
             broken.Add($"The checkpoint is older than this rule, and its training goes on as it was: {Fault(name, value, rule)}");
         }
         Range(Ranges.LearningRate, LearningRate, inFile?.LearningRate, nameof(LearningRate),
-            $"must be positive, and at most {Ranges.LearningRate.Most}: {Ranges.LearningRate.Why}");
+            string.Create(CultureInfo.InvariantCulture,
+                $"must be positive, and at most {Ranges.LearningRate.Most}: {Ranges.LearningRate.Why}"));
         Range(Ranges.WeightNormDecay, WeightNormDecay, inFile?.WeightNormDecay, nameof(WeightNormDecay), Ranges.WeightNormDecay.Rule);
         Range(Ranges.MaxGradientNorm, MaxGradientNorm, inFile?.MaxGradientNorm, nameof(MaxGradientNorm),
             $"must be null, for no limit, or finite and at least 1E-06: {Ranges.MaxGradientNorm.Why}");

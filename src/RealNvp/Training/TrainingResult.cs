@@ -10,7 +10,7 @@ public sealed record TrainingResult : IHtml
     private const int ShownEpochs = 8;
 
     /// <summary>One record an epoch, those of resumed runs included. A cancelled epoch has none.</summary>
-    public required IReadOnlyList<EpochRecord> History { get; init; }
+    public required IReadOnlyList<EpochRecord> History { get; init => field = Internal.Listed<EpochRecord>.Of(value)!; }
 
     /// <summary>The number of optimizer steps.</summary>
     public required long Step { get; init; }
@@ -38,7 +38,7 @@ public sealed record TrainingResult : IHtml
     /// <summary>What you should know about this training, one sentence each, in
     /// the order in which it was found; empty if there is nothing.</summary>
     /// <remarks>While training runs, <see cref="TrainingProgress.Warnings"/> has those found so far.</remarks>
-    public IReadOnlyList<string> Warnings { get; init; } = [];
+    public IReadOnlyList<string> Warnings { get; init => field = Internal.Listed<string>.Of(value)!; } = [];
 
     /// <summary>What was done in words, such as "Stopped early after 34 epochs (952 steps),
     /// validated on 200 held-out examples; the weights are those of epoch 24."</summary>
@@ -50,16 +50,17 @@ public sealed record TrainingResult : IHtml
     public string ToHtml()
     {
         var culture = CultureInfo.InvariantCulture;
-        var bits = History.Any(h => h.BitsPerDim is not null);
-        string[] likelihood = bits ? ["bits/dim"] : [];
-        return HtmlTable.Columns(Sentence, ["epoch", "steps", "training loss", "validation loss", .. likelihood, "seconds"],
+        var (bits, validated) = (History.Any(h => h.BitsPerDim is not null), History.Any(h => h.ValidationLoss is not null));
+        string[] losses = validated ? ["training loss", "validation loss"] : ["loss"], likelihood = bits ? ["bits/dim"] : [];
+        return HtmlTable.Columns(Sentence, ["epoch", "steps", .. losses, .. likelihood, "seconds"],
             Shown().Select(Row), Warnings);
 
         (IReadOnlyList<string>, bool) Row(EpochRecord h)
         {
             string[] dim = bits ? [Number(h.ValidationBitsPerDim ?? h.BitsPerDim)] : [];
-            return ([h.Epoch.ToString(culture), h.Step.ToString("N0", culture), Number(h.Loss), Number(h.ValidationLoss), .. dim,
-                h.Seconds.ToString("0.0", culture)], h.Epoch == WeightsEpoch);
+            string[] both = validated ? [Number(h.Loss), Number(h.ValidationLoss)] : [Number(h.Loss)];
+            return ([h.Epoch.ToString(culture), h.Step.ToString("N0", culture), .. both, .. dim, h.Seconds.ToString("0.0", culture)],
+                h.Epoch == WeightsEpoch);
         }
 
         static string Number(double? value) => value is { } v ? v.ToString("0.000", CultureInfo.InvariantCulture) : "";

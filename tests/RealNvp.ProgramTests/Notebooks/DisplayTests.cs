@@ -21,6 +21,8 @@ public class DisplayTests
         ["ObjectiveScore"] = "a number on its way to the trainer",
         ["ObjectiveTraits"] = "what an objective says to the trainer",
         ["Pass"] = "what travels through layers",
+        ["PlotData"] = "numbers on their way into a picture",
+        ["ResidualLogDet"] = "a setting of a layer",
         ["SafeTensorsHeader"] = "lists of names and places in a file; FileDescription is for readers",
         ["TrainerParts"] = "what a trainer is made of",
         ["TrainingBatch"] = "tensors on their way",
@@ -53,7 +55,8 @@ public class DisplayTests
 
     [Fact]
     public void Every_exception_of_that_list_is_still_there() =>
-        parts.Keys.Should().BeSubsetOf(typeof(Flow).Assembly.GetExportedTypes().Select(t => t.Name));
+        parts.Keys.Should().BeSubsetOf(typeof(Flow).Assembly.GetExportedTypes().Concat(typeof(Picture).Assembly.GetExportedTypes())
+            .Select(t => t.Name));
 
     [Fact]
     public void Tables_are_whole_HTML_that_escapes_its_text()
@@ -79,7 +82,10 @@ public class DisplayTests
         Table((evaluation with { FiniteCount = 1000, FiniteMeanLogProb = -1, RoundTripError = 1e-6 }).ToHtml()).Select(r => r[1])
             .Should().Contain("1,000 examples, whose mean is -1 nats").And.Contain("to 1E-06");
 
-        var estimate = new ImportanceEstimate(1000, -5, 0.25, 500, 0.01, -5.5);
+        var estimate = new ImportanceEstimate
+        {
+            Count = 1000, LogZ = -5, StandardError = 0.25, EffectiveSampleSize = 500, LargestShare = 0.01, LowerBound = -5.5,
+        };
         Table(estimate.ToHtml()).Select(r => r[1]).Should().Equal("1,000", "-5 ± 0.25 nats", "500, 50.0 % of all", "1.00 % of their sum",
             "-5.5 nats");
         estimate.ToString().Should().Be("log Z = -5 ± 0.25 nats by 1,000 samples, worth 500 of the density (50.0 %); lower bound -5.5.");

@@ -69,7 +69,7 @@ internal static class NotebookTwin
             {
                 static int pictures;
 
-                public static void display(object value)
+                public static void display(object? value)
                 {
                     if (value is Picture picture)
                     {

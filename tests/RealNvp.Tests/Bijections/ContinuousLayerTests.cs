@@ -73,9 +73,48 @@ public class ContinuousLayerTests
             z.pow(2).sum().sub(logDet.sum()).backward();
             return [.. layer.parameters().Select(p => p.grad!.clone())];
         }
-        var all = new[] { OdeGradient.Graph, OdeGradient.Checkpointed }.Select(Gradients).ToArray();
+        var all = new[] { OdeGradient.Graph, OdeGradient.Checkpointed, OdeGradient.Reversible, OdeGradient.Adjoint }.Select(Gradients)
+            .ToArray();
         foreach (var other in all.Skip(1))
             for (var i = 0; i < other.Length; i++) other[i].sub(all[0][i]).abs().max().item<double>().Should().BeLessThan(1e-6);
+    }
+
+    [Fact, LeavesNoTensors]
+    public void The_error_of_log_p_that_is_reported_covers_the_true_one()
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(5);
+        var x = randn([200, 3], dtype: float64, generator: generator);
+        Tensor LogProb(double tolerance, out Tensor? error)
+        {
+            using var flow = new Flow([3], Layer(3, new() { Tolerance = tolerance }));
+            flow.to(float64);
+            (var logProb, _, error) = flow.LogProbWithErrors(x);
+            flow.LogProb(x).sub(logProb).abs().max().item<double>().Should().Be(0);
+            return logProb;
+        }
+        var truth = LogProb(1e-12, out _);
+        foreach (var tolerance in new[] { 1e-3, 1e-5, 1e-7 })
+        {
+            var off = LogProb(tolerance, out var error).sub(truth).abs();
+            off.le(error!).to(float64).mean().item<double>().Should().BeGreaterThanOrEqualTo(0.95);
+            error!.median().item<double>().Should().BeLessThan(100 * tolerance, "an error that is always large covers everything");
+        }
+    }
+
+    [Fact, LeavesNoTensors]
+    public void Costs_of_paths_are_trained_by_an_objective()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = Layer(2, new() { Tolerance = 1e-6 });
+        var x = randn(8, 2, dtype: float64);
+        var (_, logDet, kinetic, frobenius) = layer.ForwardWithCost(x);
+        (kinetic.min().item<double>(), frobenius.min().item<double>()).Should().Match<(double, double)>(p => p.Item1 > 0 && p.Item2 > 0);
+        logDet.sub(layer.Forward(x).LogDet).abs().max().item<double>().Should().BeLessThan(1e-4);
+        kinetic.sum().add(frobenius.sum()).backward();
+        layer.parameters().Any(p => p.grad is not null && p.grad.abs().max().item<double>() > 0).Should().BeTrue();
+        var act = () => Objective.RegularizedLikelihood(-1);
+        act.Should().Throw<ArgumentOutOfRangeException>();
     }
 
     [Fact, LeavesNoTensors]

@@ -33,6 +33,10 @@ internal static class BrokenLayers
         ["evaluation with the statistics of the batch"] = (() => new BatchStatisticsInEvaluation(), FlowLaw.BatchIndependence),
         ["mixing in training that is not declared"] = (() => new UndeclaredMixing(), FlowLaw.TrainingBatchDeclared),
         ["mixing that is declared and does not happen"] = (() => new OverdeclaredMixing(), FlowLaw.TrainingBatchDeclared),
+        ["a result that the farthest example of the batch chooses"] = (() => new Elementwise
+        {
+            Before = (x, _) => x.add(x.abs().max().gt(10).to(x.dtype).mul(1e-3)),
+        }, FlowLaw.AnyCompany),
         ["a parameter that is not used"] = (() => new Elementwise(extra: true), FlowLaw.ParameterGradients),
         ["a parameter that is detached"] = (() => new Elementwise { Weight = w => w.detach() }, FlowLaw.ParameterGradients),
         ["a gradient that is cut in the log-det"] = (() => new Elementwise { LogDet = (l, _, _) => l.detach() },

@@ -89,7 +89,11 @@ public class ImportanceSamplingTests
     {
         using var flow = Flows.Normal(1);
         var estimate = ImportanceSampling.Estimate(flow, x => full(x.shape[0], double.NegativeInfinity, float64), 10);
-        estimate.Should().Be(new ImportanceEstimate(10, double.NegativeInfinity, double.NaN, 0, double.NaN, double.NegativeInfinity));
+        estimate.Should().Be(new ImportanceEstimate
+        {
+            Count = 10, LogZ = double.NegativeInfinity, StandardError = double.NaN, EffectiveSampleSize = 0, LargestShare = double.NaN,
+            LowerBound = double.NegativeInfinity,
+        });
         estimate.EffectiveShare.Should().Be(0);
     }
 

@@ -24,6 +24,20 @@ public static class PresetTable
             hidden: 3) with { ContextSize = 2, Coupling = CouplingKind.Additive, DiagonalScaling = true, ConcatenatedRelu = true },
         ["NICE, Mnist"] = NiceOptions.Mnist with { Shape = [9], Hidden = 20, HiddenLayers = 3 },
         ["NICE, Tabular"] = NiceOptions.Tabular(5) with { ContextSize = 2, Hidden = 20 },
+        ["Residual, Toy2D"] = ResidualFlowOptions.Toy2D with { Layers = 2, Hidden = 6, HiddenLayers = 1 },
+        ["Residual, Tabular, context"] = ResidualFlowOptions.Tabular(3) with { Layers = 2, Hidden = 5, HiddenLayers = 1, ContextSize = 2 },
+        ["Residual, Digits8x8"] = ResidualFlowOptions.Digits8x8 with { Shape = [1, 2, 2], Layers = 1, Hidden = 2 },
+        ["Residual, Cifar10, factored out"] = ResidualFlowOptions.Cifar10 with
+        {
+            Shape = [2, 2, 2],
+            Scales = 2,
+            Layers = 1,
+            Hidden = 2,
+            DenseLayers = 1,
+            DenseHidden = 3,
+            FactorOut = true,
+            Activation = ActivationKind.Elu,
+        },
         ["Spline, Toy2D"] = SplineFlowOptions.Toy2D,
         ["Spline, Tabular"] = SplineFlowOptions.Tabular(5) with { Layers = 3, Hidden = 20, ContextSize = 2 },
         ["Spline, Torus"] = SplineFlowOptions.Torus(3) with { Layers = 3, Hidden = 20 },
@@ -46,6 +60,14 @@ public static class PresetTable
         ["Glow, Digits8x8"] = GlowOptions.Digits8x8 with { Hidden = 8 },
         ["Glow, continuous, context, plain matrices, fixed priors"] = new GlowOptions { Shape = [2, 4, 4], Levels = 0, ContextSize = 2,
             Scales = 2, Layers = 2, Hidden = 5, Linear = LinearForm.Plain, LearnedPriors = false },
+        ["FFJORD, Toy2D"] = FfjordOptions.Toy2D with { Hidden = 12, Tolerance = 1e-12 },
+        ["FFJORD, Matching2D"] = FfjordOptions.Matching2D with { Hidden = 16, Tolerance = 1e-12 },
+        ["FFJORD, Tabular"] = FfjordOptions.Tabular(4) with { Hidden = 16, ContextSize = 2,
+            Tolerance = 1e-12 },
+        ["FFJORD, Torus"] = FfjordOptions.Torus(3) with { Hidden = 12, Tolerance = 1e-12 },
+        ["FFJORD, Digits8x8"] = FfjordOptions.Digits8x8 with { Shape = [1, 4, 4], Hidden = 16, Tolerance = 1e-12 },
+        ["FFJORD, Grey28x28"] = FfjordOptions.Grey28x28 with { Shape = [1, 4, 4], Hidden = 4, HiddenLayers = 1,
+            Tolerance = 1e-12 },
     };
 
     // what FlowCheck must know of a preset; those that are not here are checked as they are
@@ -63,6 +85,13 @@ public static class PresetTable
         // the flat bins of splines, one feature after the other, use the digits of float64 up
         ["MAF, SplineTabular"] = new() { Extreme = 10 },
         ["IAF, SplineTabular"] = new() { Extreme = 10 },
+        // far out, the velocity is long and a solve takes many steps
+        ["FFJORD, Toy2D"] = new() { Extreme = 10 },
+        ["FFJORD, Matching2D"] = new() { Extreme = 10 },
+        ["FFJORD, Tabular"] = new() { Extreme = 10 },
+        ["FFJORD, Torus"] = new() { Extreme = 10 },
+        ["FFJORD, Digits8x8"] = new() { Extreme = 10 },
+        ["FFJORD, Grey28x28"] = new() { Extreme = 10 },
         // Glow multiplies a shift by up to e¹⁶ in each step: from 10⁴ a latent comes to values that float64 cannot take back
         ["Glow, Cifar10"] = new() { Extreme = 20 },
         ["Glow, ImageNet64x64"] = new() { Extreme = 20 },
@@ -78,7 +107,8 @@ public static class PresetTable
 
     /// <summary>A small preset of each model, for a theory that is too long for all in a plain run.</summary>
     public static TheoryData<string> OneOfEach => ["Tabular, context", "Digits8x8", "NICE, Tabular", "Spline, Tabular",
-        "MAF, SplineTabular", "MAF, mixture, plain blocks", "IAF, Tabular", "Glow, Digits8x8"];
+        "MAF, SplineTabular", "MAF, mixture, plain blocks", "IAF, Tabular", "Glow, Digits8x8",
+        "FFJORD, Tabular"];
 
     public static RealNvpOptions RealNvp(string name) => (RealNvpOptions)All[name];
 

@@ -54,6 +54,37 @@ public class OdeFailureTests
         (error.Failure, error.Example, error.Component).Should().Be((OdeFailure.NotFinite, 1, 1));
     }
 
+    [SlowFact]
+    public void A_hundred_planted_stiff_or_exploding_dynamics_end_in_the_named_error_within_the_step_limit()
+    {
+        using var random = new Generator(17);
+        for (var i = 0; i < 100; i++)
+        {
+            using var scope = NewDisposeScope();
+            using var _ = no_grad();
+            var size = rand(1, generator: random).item<float>();
+            var y0 = randn([3, 4], dtype: float64, generator: random).add(0.1);
+            Func<Tensor, Tensor, Tensor> f = (i % 5) switch
+            {
+                // stiff: a rate of 1e7 and more
+                0 => (t, y) => y.sub(t.cos().unsqueeze(1)).mul(-1e7 * (1 + size)),
+                1 => (t, y) => y.sin().sub(y.mul(1e8 * (1 + size))),
+                // growth without bound in finite time
+                2 => (_, y) => y.pow(2).add(1).mul(1 + size),
+                3 => (_, y) => y.pow(3).mul(20 * (1 + size)),
+                // a slope that has no value behind a time
+                _ => (t, y) => y.mul(t.neg().add(0.2 + (0.5 * size)).log().unsqueeze(1)),
+            };
+            long calls = 0;
+            var method = (OdeMethod)(i % 3);
+            var act = () => OdeSolver.Solve((t, y) => { calls++; return f(t, y); }, y0, 0, 4, new() { Method = method, MaxSteps = 3000 });
+            var error = act.Should().Throw<OdeException>("dynamics {0}", i).Which;
+            error.Time.Should().BeInRange(0, 4);
+            error.Message.Should().Contain("example").And.Contain("component");
+            calls.Should().BeLessThan((3000 * 7) + 10);
+        }
+    }
+
     [Fact]
     public void A_state_that_is_not_finite_at_the_start_is_named()
     {

@@ -8,7 +8,8 @@ namespace RealNvp.Tests.Ode;
 
 public class OdeGradientTests
 {
-    public static TheoryData<OdeGradient> Ways => [OdeGradient.Automatic, OdeGradient.Graph, OdeGradient.Checkpointed];
+    public static TheoryData<OdeGradient> Ways =>
+        [OdeGradient.Automatic, OdeGradient.Graph, OdeGradient.Checkpointed, OdeGradient.Reversible, OdeGradient.Adjoint];
 
     [Theory, MemberData(nameof(Ways)), LeavesNoTensors]
     public void Gradients_of_a_network_equal_those_of_a_very_fine_solution(OdeGradient way)
@@ -26,7 +27,7 @@ public class OdeGradientTests
         foreach (var (name, parameter) in net.named_parameters()) Close(parameter.grad!, golden["reference/grad/" + name]);
     }
 
-    [Theory, MemberData(nameof(Ways)), LeavesNoTensors]
+    [Theory, InlineData(OdeGradient.Graph), InlineData(OdeGradient.Checkpointed), LeavesNoTensors]
     public void The_gradient_is_that_of_the_steps_that_were_taken(OdeGradient way)
     {
         // loose steps: the gradient of the exact solution would be far away
@@ -73,6 +74,53 @@ public class OdeGradientTests
             return y0.grad!;
         }
         Close(Gradient(budget), Gradient(1 << 30), 1e-12);
+    }
+
+    [Fact, LeavesNoTensors]
+    public void The_reversible_scheme_measures_its_drift_and_falls_back_to_stored_states()
+    {
+        using var scope = NewDisposeScope();
+        var y0 = tensor([1.0, 1, 1, 5, -3, 20], [2, 3], float64);
+        OdeOptions Options(double coupling) =>
+            new() { Method = OdeMethod.Rk4, Steps = 100, Gradient = OdeGradient.Reversible, ReversibleCoupling = coupling };
+        Tensor End(Tensor start, double coupling) =>
+            OdeSolver.Solve(Problems.Lorenz, start.detach().requires_grad_(true), 0, 0.5, Options(coupling), []).Value;
+        double Drift(double coupling)
+        {
+            var leaf = y0.clone().requires_grad_(true);
+            OdeSolver.Solve(Problems.Lorenz, leaf, 0, 0.5, Options(coupling), []).Value.sum().backward();
+            var drift = RealNvp.Ode.OdeReversibleFunction.LastDrift;
+            var step = zeros_like(y0);
+            step[1, 1] = 1e-5;
+            var difference = End(y0.add(step), coupling).sum().sub(End(y0.sub(step), coupling).sum()).item<double>() / 2e-5;
+            leaf.grad![1, 1].item<double>().Should().BeApproximately(difference, 1e-6 * Math.Max(1, Math.Abs(difference)));
+            return drift;
+        }
+        Drift(0.999).Should().BeLessThan(1e-8);
+        // 0.5⁻¹⁰⁰ is more than all digits
+        var much = Drift(0.5);
+        (much > 1e-3 || double.IsNaN(much)).Should().BeTrue();
+    }
+
+    [SlowFact]
+    public void The_reversible_scheme_and_the_adjoint_need_no_more_memory_for_ten_times_the_steps()
+    {
+        using var scope = NewDisposeScope();
+        var w = eye(256, dtype: float32).mul(-0.3).requires_grad_(true);
+        var y0 = ones(1024, 256).requires_grad_(true);
+        foreach (var way in new[] { OdeGradient.Reversible, OdeGradient.Adjoint })
+        {
+            long Peak(int steps) => ResidentMemory.PeakGrowth(() =>
+            {
+                using var inner = NewDisposeScope();
+                var options = new OdeOptions { Method = OdeMethod.Rk4, Steps = steps, Gradient = way };
+                OdeSolver.Solve((_, y) => y.mm(w).tanh(), y0, 0, 1, options, [w]).Value.sum().backward();
+            });
+            Peak(20);
+            var (few, many) = (Peak(20), Peak(200));
+            few.Should().BeGreaterThan(4 << 20);
+            ((double)many / few).Should().BeLessThanOrEqualTo(1.1, "{0}: {1} bytes for 20 steps, {2} for 200", way, few, many);
+        }
     }
 
     [Theory, MemberData(nameof(Ways)), LeavesNoTensors]

@@ -40,7 +40,7 @@ public class OdeSolverTests
     [Theory, MemberData(nameof(Adaptive))]
     public void Adaptive_steps_reach_the_tolerance(OdeMethod method)
     {
-        foreach (var tolerance in new[] { 1e-4, 1e-7, 1e-10 })
+        foreach (var tolerance in method == OdeMethod.Bosh3 ? new[] { 1e-3, 1e-5, 1e-7 } : [1e-4, 1e-7, 1e-10])
             SwingError(new() { Method = method, AbsoluteTolerance = tolerance, RelativeTolerance = tolerance }, 3).Should()
                 .BeLessThan(60 * tolerance);
     }
@@ -50,7 +50,7 @@ public class OdeSolverTests
     {
         using var scope = NewDisposeScope();
         var times = Enumerable.Range(0, 41).Select(i => i * 0.1).ToArray();
-        foreach (var tolerance in new[] { 1e-5, 1e-9 })
+        foreach (var tolerance in method == OdeMethod.Bosh3 ? new[] { 1e-4, 1e-6 } : [1e-5, 1e-9])
         {
             var solution = OdeSolver.Solve(Problems.Swing, Start(), times, new() { Method = method, AbsoluteTolerance = tolerance,
                 RelativeTolerance = tolerance });
@@ -117,6 +117,7 @@ public class OdeSolverTests
     public void Examples_that_are_done_leave_the_batch_with_their_context()
     {
         using var scope = NewDisposeScope();
+        using var _ = no_grad();
         var speed = tensor([1.0, 30.0], float64).unsqueeze(1);
         List<long> sizes = [];
         var solution = OdeSolver.Solve((t, y, c) =>
@@ -143,7 +144,7 @@ public class OdeSolverTests
         one.Should().Be(alone).And.BeLessThan(both / 5);
     }
 
-    [Fact]
+    [SlowFact]
     public void Van_der_Pol_with_mu_5_Lorenz_to_10_and_the_Arenstorf_orbit_are_solved_to_tolerance()
     {
         using var scope = NewDisposeScope();
@@ -161,6 +162,16 @@ public class OdeSolverTests
         var back = OdeSolver.Solve(Problems.Arenstorf, orbit, 0, Problems.ArenstorfPeriod,
             new() { AbsoluteTolerance = 1e-11, RelativeTolerance = 1e-11 });
         back.Value.sub(orbit).narrow(1, 0, 2).abs().max().item<double>().Should().BeLessThan(1e-4);
+    }
+
+    [Fact]
+    public void The_Arenstorf_orbit_comes_back_after_its_period()
+    {
+        using var scope = NewDisposeScope();
+        var orbit = tensor(Problems.ArenstorfStart, [1, 4], float64);
+        var options = new OdeOptions { AbsoluteTolerance = 1e-9, RelativeTolerance = 1e-9 };
+        var back = OdeSolver.Solve(Problems.Arenstorf, orbit, 0, Problems.ArenstorfPeriod, options);
+        back.Value.sub(orbit).narrow(1, 0, 2).abs().max().item<double>().Should().BeLessThan(1e-2);
     }
 
     [Fact]

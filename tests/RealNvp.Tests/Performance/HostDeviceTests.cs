@@ -24,6 +24,7 @@ public partial class HostDeviceTests
             "on the CPU, power iteration goes on until it has arrived; on a device it takes a fixed number of steps",
         ["Operations/Elementwise/Mixture/MixtureMap.cs"] = "a root is searched until it is found",
         ["Operations/Elementwise/Mixture/MixtureReference.cs"] = "a root is searched until it is found",
+        ["Ode/OdePairWalk.cs"] = "asks after each backward pass how far it has drifted",
         ["Ode/OdeTape.cs"] = "on the CPU, only the examples that took a step are written down",
         ["Ode/OdeLoop.cs"] = "asks now and then which examples are done, and leaves them out",
         ["Densities/ResampledNormal.cs"] = "the normalizer is estimated when it is asked for",

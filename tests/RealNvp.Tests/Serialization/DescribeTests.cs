@@ -54,6 +54,42 @@ public sealed class DescribeTests : IDisposable
     }
 
     [Fact]
+    public void A_description_compares_the_checksum_and_says_so()
+    {
+        using var model = new RealNvpModel(RealNvpOptions.Toy2D, seed: 1);
+        var path = folder.At("a.safetensors");
+        model.Save(path);
+        var said = FlowModel.Describe(path);
+        said.IsIntact.Should().BeTrue();
+        said.ToString().Should().Contain("checksum: agrees with all that the file holds");
+        var header = FlowModel.Describe(path, checkContent: false);
+        header.IsIntact.Should().BeNull();
+        header.ToString().Should().Contain("checksum: not compared");
+
+        // one bit of a weight
+        var bytes = File.ReadAllBytes(path);
+        bytes[^5] ^= 4;
+        File.WriteAllBytes(path, bytes);
+        var damaged = () => FlowModel.Describe(path);
+        damaged.Should().Throw<InvalidDataException>().WithMessage("*is damaged: its checksum*");
+        using (var stream = new MemoryStream(bytes))
+        {
+            var streamed = () => FlowModel.Describe(stream);
+            streamed.Should().Throw<InvalidDataException>().WithMessage("*is damaged: its checksum*");
+        }
+        FlowModel.Describe(path, checkContent: false).Options.Should().Be(model.Options, "one may look into a file that is damaged");
+
+        // several files in one stream
+        model.Save(path);
+        bytes = File.ReadAllBytes(path);
+        using var two = new MemoryStream([.. bytes, .. bytes]);
+        FlowModel.Describe(two).IsIntact.Should().BeTrue();
+        two.Position.Should().Be(bytes.Length);
+        FlowModel.Describe(two).IsIntact.Should().BeTrue();
+        FlowModel.Describe(Path.Combine(AppContext.BaseDirectory, "Serialization", "Files", "maf.safetensors")).IsIntact.Should().BeNull();
+    }
+
+    [Fact]
     public void A_composed_flow_keeps_what_is_known_of_it_too()
     {
         using var flow = new Flow([2], new DiagonalScaling([2])) { Info = new FlowInfo { Columns = ["x", "y"] } };

@@ -94,6 +94,47 @@ public sealed class HostileSafeTensorsTests : IDisposable
         (GC.GetAllocatedBytesForCurrentThread() - before).Should().BeLessThan(10_000_000);
     }
 
+    [Theory]
+    [InlineData("one text", 1)]
+    [InlineData("many texts", 90)]
+    public void Metadata_without_end_are_refused_before_they_fill_the_memory(string what, int texts)
+    {
+        what.Should().NotBeEmpty();
+        var path = folder.At("metadata.safetensors");
+        using (var stream = File.Create(path))
+        {
+            stream.Write(Prefix(90_000_000));
+            var each = 90_000_000 / texts;
+            for (var i = 0; i < texts; i++)
+            {
+                var (begin, end) = (Encoding.UTF8.GetBytes($"{(i == 0 ? "{\"__metadata__\":{" : "")}\"t{i:d5}\":\""), i == texts - 1
+                    ? "\"}}" : "\",");
+                stream.Write(begin);
+                stream.Write(Enumerable.Repeat((byte)'x', each - begin.Length - end.Length).ToArray());
+                stream.Write(Encoding.UTF8.GetBytes(end));
+            }
+            stream.Write(new byte[(int)(90_000_008 - stream.Length)].Select(_ => (byte)' ').ToArray());
+        }
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var load = () => SafeTensors.ReadHeader(path);
+        load.Should().Throw<InvalidDataException>().WithMessage("*its metadata have more than 33554432 bytes, the most that are read*");
+        (GC.GetAllocatedBytesForCurrentThread() - before).Should().BeLessThan(150_000_000);
+    }
+
+    [Fact]
+    public void What_is_written_of_metadata_is_what_is_read()
+    {
+        using var scope = NewDisposeScope();
+        var tensors = new Dictionary<string, Tensor> { ["a"] = zeros(1) };
+        var most = new string('x', (1 << 25) - 100);
+        SafeTensors.Save(folder.At("full"), tensors, new Dictionary<string, string> { ["text"] = most });
+        SafeTensors.ReadHeader(folder.At("full")).Metadata["text"].Should().HaveLength(most.Length);
+        var larger = () =>
+            SafeTensors.Save(folder.At("full"), tensors, new Dictionary<string, string> { ["text"] = most, ["more"] = most });
+        larger.Should().Throw<ArgumentException>().WithMessage("*a file can hold at most 33554432*");
+        SafeTensors.ReadHeader(folder.At("full")).Metadata.Should().ContainSingle("a file that is there stays as it is");
+    }
+
     [Fact]
     public void A_long_name_does_not_make_a_long_message()
     {

@@ -42,10 +42,10 @@ public sealed partial class AdamOptimizerTests
         for (var i = 0; i < Shapes.Length; i++) gated[i].equal(before[i]).all().item<bool>().Should().BeTrue();
         foreach (var (name, value) in adam.StateDict()) value.equal(state[name]).all().item<bool>().Should().BeTrue(name);
 
-        // once the host has seen it, steps go on as if nothing had been
-        gate.Reopen();
+        // a closed gate stays closed; a new one goes on as if nothing had been
+        using var next = new StepGate(CPU);
         for (var i = 0; i < Shapes.Length; i++) (gated[i].grad, plain[i].grad) = (ones(Shapes[i], type), ones(Shapes[i], type));
-        adam.StepThrough(gate, loss, 0.01, null, null).Dispose();
+        adam.StepThrough(next, loss, 0.01, null, null).Dispose();
         expected.Step(0.01);
         for (var i = 0; i < Shapes.Length; i++) Distance(gated[i], plain[i]).Should().BeLessThan(tolerance);
     }

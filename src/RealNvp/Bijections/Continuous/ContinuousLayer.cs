@@ -21,7 +21,7 @@ namespace RealNvp;
 /// are not random, its log-determinants are; the noise comes from the seed of the pass.</para>
 /// <para>State-dict keys: <c>dynamics.*</c>. It owns the dynamics.</para>
 /// </remarks>
-public sealed class ContinuousLayer : Bijection
+public sealed class ContinuousLayer : Bijection, IFollowsVelocity
 {
     private readonly Dynamics dynamics;
     private readonly EventShape shape;
@@ -111,6 +111,7 @@ public sealed class ContinuousLayer : Bijection
     private (Tensor, Tensor?) Solve(Tensor x, Pass pass, double from, double to)
     {
         var (n, size) = (x.shape[0], shape.NumElements);
+        if (pass.State?.Solver is { } wanted) return (Moved(x, pass, from, to, wanted), null);
         var probes = divergence == DivergenceKind.Exact ? 1 : training ? Options.Probes : Options.EvaluationProbes;
         var cost = pass.State?.Cost;
         var extras = new ContinuousExtras(probes, cost is { WantsKinetic: true }, cost is { WantsFrobenius: true });
@@ -130,6 +131,17 @@ public sealed class ContinuousLayer : Bijection
         if (extras.Frobenius) cost!.AddFrobenius(Positive(end.select(1, at), from, to));
         if (pass.WantsErrors && IsStochastic) pass.AddVariance(probes == 1 ? null : logDets.var(1, unbiased: true).div(Scalars.Of(probes)));
         return (value.contiguous(), probes == 1 ? logDets.select(1, 0).contiguous() : logDets.mean([1L]));
+    }
+
+    // the values alone
+    private Tensor Moved(Tensor x, Pass pass, double from, double to, OdeOptions options)
+    {
+        var system = new ContinuousSystem(dynamics, shape, divergence, new ContinuousExtras(0, false, false), pass.Context is not null);
+        var start = x.reshape(x.shape[0], shape.NumElements);
+        var (end, statistics) = OdeRun.Solve(system, start, pass.Context is { } context ? [context] : [],
+            new OdePlan(options, [from, to], start.shape[1], x.dtype), all: false);
+        LastStatistics = statistics;
+        return end.reshape(x.shape).contiguous();
     }
 
     private static Tensor Positive(Tensor integral, double from, double to) => to < from ? integral.neg() : integral;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -77,8 +78,9 @@ public sealed class UniformDequantization : Bijection
         var advice = least >= 0 && most <= 1 ? $" Data in [0, 1] must be turned back into whole numbers first: (x * {levels - 1}).round()."
             : "";
         throw new ArgumentException(
-            $"{owner} expects whole numbers in 0 ... {levels - 1}, because the flow dequantizes {levels} levels; got values in " +
-            $"[{least:G6}, {most:G6}]{(least >= 0 && most < levels ? " with fractions" : "")}.{advice}", nameof(x));
+            string.Create(CultureInfo.InvariantCulture,
+                $"{owner} expects whole numbers in 0 ... {levels - 1}, because the flow dequantizes {levels} levels; got values in " +
+            $"[{least:G6}, {most:G6}]{(least >= 0 && most < levels ? " with fractions" : "")}.{advice}"), nameof(x));
     }
 
     // k + u, times 1/K and times K again, is rounded four times, by less than 2 ε K in all: noise nearer to 0 or 1 could come back as

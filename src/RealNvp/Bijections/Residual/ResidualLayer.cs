@@ -79,13 +79,19 @@ public sealed class ResidualLayer : Bijection
     /// <summary>True if the log-determinant is an estimate. The values are the same for every seed.</summary>
     public override bool IsStochastic => !IsExact;
 
+    /// <summary>Exact, or an unbiased estimate; with a truncated series an estimate
+    /// that is off by D·cⁿ⁺¹/((n + 1)(1 − c)) at most on average.</summary>
+    public override Likelihood Likelihood => IsExact ? Likelihood.Exact
+        : LogDet.Series == ResidualSeries.Roulette ? Likelihood.Estimate
+        : Likelihood.Estimate.With(Likelihood.OfSeries(features, LipschitzBound, LogDet.EvaluationTerms));
+
     /// <inheritdoc/>
     public override bool HasFastInverse => false;
 
     /// <summary>Estimates of the log-determinants with their standard errors, from the
     /// spread of probes, which the layer draws for each. Without gradients.</summary>
     /// <remarks>The standard error is null for one probe, which tells nothing of the spread. A truncated
-    /// series has an error besides, which no probe shows: <see cref="TruncationError"/>.</remarks>
+    /// series has an error besides, which no probe shows: <see cref="Likelihood"/>.</remarks>
     /// <param name="x">(N, ...).</param>
     /// <param name="context">(N, C) for a conditional network.</param>
     /// <param name="probes">The number of probes; null for that of <see cref="ResidualLogDet.EvaluationProbes"/>.</param>
@@ -107,11 +113,6 @@ public sealed class ResidualLayer : Bijection
             scope.MoveToOuter(draws.std(0, unbiased: true, keepdim: false).div(Scalars.Of(Math.Sqrt(number)))));
     }
 
-    /// <summary>How far a truncated series of n terms is off at most, whatever the probes:
-    /// D·cⁿ⁺¹/((n + 1)(1 − c)); 0 if the log-determinant is exact or unbiased.</summary>
-    public double TruncationError => IsExact || LogDet.Series != ResidualSeries.Truncated ? 0
-        : features * Math.Pow(LipschitzBound, LogDet.EvaluationTerms + 1) / ((LogDet.EvaluationTerms + 1) * (1 - LipschitzBound));
-
     /// <inheritdoc/>
     // the inverse is a search
     protected internal override bool KeepsInput(bool inverse) => !inverse || MixesBatchInTraining;
@@ -119,8 +120,8 @@ public sealed class ResidualLayer : Bijection
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
-        var at = At(NetworkCall.Of(network), x, pass.Context);
-        return (x.add(at.Value, Scalars.One), Determinant(at, x, pass));
+        var (value, logDet) = Apply(NetworkCall.Of(network), x, pass);
+        return (x.add(value, Scalars.One), logDet);
     }
 
     /// <inheritdoc/>
@@ -134,26 +135,47 @@ public sealed class ResidualLayer : Bijection
             var residual = z.sub(x).sub(call.Run(x, context));
             if (residual.requires_grad) x = ImplicitFunction.Of(residual, x, context, network, LipschitzBound);
         }
-        return (x, Determinant(At(call, x, context), x, pass).neg());
+        return (x, Apply(call, x, pass).LogDet.neg());
     }
 
-    private Linearization At(NetworkCall call, Tensor x, Tensor? context)
+    // g(x), and log det(I + J)
+    private (Tensor Value, Tensor LogDet) Apply(NetworkCall call, Tensor x, Pass pass)
     {
-        Linearization at;
-        try { at = call.At(x, context); }
-        catch (Exception e) when (!isChecked && e is (ExternalException
-            or ArgumentException)) { throw new InvalidOperationException(NetworkCheck.Failure(network, sizes, GetName(), x.shape, e), e); }
-        return at.Value.shape.AsSpan().SequenceEqual(x.shape) ? at
-            : throw new InvalidOperationException(
-                $"The network of {GetName()} maps {EventShape.Format(x.shape)} to {EventShape.Format(at.Value.shape)}; it must keep the " +
-                $"shape.");
+        // without examples there is nothing to factor
+        if (x.shape[0] == 0) return (Kept(x, call.Run(x, pass.Context)), zeros(0, dtype: x.dtype, device: x.device));
+        if (!IsExact)
+        {
+            var at = Tried(x, () => call.At(x, pass.Context));
+            return (Kept(x, at.Value), Estimated(at, x, pass));
+        }
+        var (value, jacobian) = Tried(x, () => call.WithJacobian(x, pass.Context));
+        return (Kept(x, value), JacobianLogDet.Of(jacobian));
     }
 
-    private Tensor Determinant(Linearization at, Tensor x, Pass pass)
+    private T Tried<T>(Tensor x, Func<T> run)
     {
-        if (x.shape[0] == 0) return zeros(0, dtype: x.dtype, device: x.device);
-        return IsExact ? JacobianLogDet.Of(at.Jacobian())
-            : Estimates(at, x, training ? LogDet.Probes : LogDet.EvaluationProbes, pass.Generator).mean([0L]);
+        try { return run(); }
+        catch (Exception e) when (!isChecked && e is (ExternalException or ArgumentException))
+        {
+            throw new InvalidOperationException(NetworkCheck.Failure(network, sizes, GetName(), x.shape, e), e);
+        }
+    }
+
+    private Tensor Kept(Tensor x, Tensor value) => value.shape.AsSpan().SequenceEqual(x.shape) ? value
+        : throw new InvalidOperationException($"The network of {GetName()} maps {EventShape.Format(x.shape)} to " +
+            $"{EventShape.Format(value.shape)}; it must keep the shape.");
+
+    private Tensor Estimated(Linearization at, Tensor x, Pass pass)
+    {
+        var draws = Estimates(at, x, training ? LogDet.Probes : LogDet.EvaluationProbes, pass.Generator);
+        if (pass.WantsErrors)
+        {
+            var probes = draws.shape[0];
+            // one draw tells nothing of its spread
+            pass.AddVariance(probes == 1 ? null : draws.@var(0, unbiased: true, keepdim: false).div(Scalars.Of(probes)));
+            if (Likelihood.MaxError > 0) pass.AddError(full_like(draws[0], Scalars.Of(Likelihood.MaxError)));
+        }
+        return draws.mean([0L]);
     }
 
     // (probes, N)

@@ -7,7 +7,7 @@ namespace RealNvp;
 /// <summary>Refuses a network whose Jacobian a residual layer cannot have, when the layer is built.</summary>
 internal static class ResidualNetworkCheck
 {
-    /// <summary>Throws if a network mixes examples, draws random numbers, or cannot be differentiated twice.</summary>
+    /// <summary>Throws if a network mixes examples or cannot be differentiated.</summary>
     public static void Require(nn.Module network, EventShape shape, long contextSize, string parameter)
     {
         if (network is ICallsOnce) return;
@@ -27,14 +27,12 @@ internal static class ResidualNetworkCheck
         {
             // backward says what is wrong, while grad, which the layer needs, ends the process
             var y = NetworkCall.Of(network).Run(x, context);
-            if (!y.requires_grad) return;
-            autograd.backward([y.sum()], null, true, true, [x]);
-            if (x.grad is { requires_grad: true } slope) autograd.backward([slope.sum()], null, false, false, [x]);
+            if (y.requires_grad) autograd.backward([y.sum()], null, false, false, [x]);
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
             throw new ArgumentException(
-                $"{owner} cannot be differentiated twice, which its log-determinant and the gradients of that need: " +
+                $"{owner} cannot be differentiated, which its log-determinant needs: " +
                 $"{e.Message.Split('\n')[0]}", parameter, e);
         }
     }

@@ -10,7 +10,7 @@ namespace RealNvp;
 /// Jacobian with gradients takes one backward pass and no second derivative.</remarks>
 internal sealed class LayeredLinearization : Linearization
 {
-    private readonly LipschitzActivation?[] activations;
+    private readonly IActivation?[] activations;
     private readonly LipschitzLayer[] layers;
     private readonly Tensor?[] slopes;
     private readonly Tensor[] weights;
@@ -21,7 +21,7 @@ internal sealed class LayeredLinearization : Linearization
     /// <param name="weights">The normalized weight of each.</param>
     /// <param name="x">The input.</param>
     /// <param name="given">What is added to the result of the first layer, or null.</param>
-    public LayeredLinearization(LipschitzActivation?[] activations, LipschitzLayer[] layers, Tensor[] weights, Tensor x, Tensor? given)
+    public LayeredLinearization(IActivation?[] activations, LipschitzLayer[] layers, Tensor[] weights, Tensor x, Tensor? given)
     {
         (this.activations, this.layers, this.weights, this.x) = (activations, layers, weights, x);
         slopes = new Tensor?[layers.Length];

@@ -5,7 +5,7 @@ namespace RealNvp;
 
 /// <summary>An activation f with |f(x) − f(y)| ≤ |x − y| and a continuous derivative, as networks of residual layers need it.</summary>
 /// <remarks>Each place of a network has a module of its own: one with weights learns them for its place.</remarks>
-public abstract class LipschitzActivation : nn.Module<Tensor, Tensor>, ILipschitz
+public abstract class LipschitzActivation : nn.Module<Tensor, Tensor>, ILipschitz, IActivation
 {
     private protected LipschitzActivation(string name) : base(TorchBackend.Checked(name)) { }
 
@@ -37,4 +37,6 @@ public abstract class LipschitzActivation : nn.Module<Tensor, Tensor>, ILipschit
 
     /// <summary>f(x) and f′(x), both with a graph if gradients are on. Runs in the caller's scope.</summary>
     internal abstract (Tensor Value, Tensor? Slope) At(Tensor input, bool slope);
+
+    (Tensor Value, Tensor? Slope) IActivation.At(Tensor input, bool slope) => At(input, slope);
 }

@@ -16,7 +16,7 @@ public sealed class LipschitzConvNet : Conditioner, ILipschitz, ICallsOnce
     private readonly ModuleList<LipschitzActivation> activations;
     private readonly ModuleList<LipschitzConv2d> layers;
     private readonly Linear? context;
-    private readonly LipschitzActivation?[] before;
+    private readonly IActivation?[] before;
     private readonly LipschitzLayer[] all;
 
     /// <summary>Makes the network.</summary>
@@ -61,7 +61,7 @@ public sealed class LipschitzConvNet : Conditioner, ILipschitz, ICallsOnce
             width = hidden;
         }
         if (contextSize > 0) context = Weights.Linear(contextSize, kernelSizes.Count == 1 ? outputs : hidden, bias: false);
-        before = [.. activatesInput ? [] : new LipschitzActivation?[] { null }, .. activations];
+        before = [.. activatesInput ? [] : new IActivation?[] { null }, .. activations];
         all = [.. layers];
         LipschitzBound = Math.Pow(coefficient, all.Length);
         RegisterComponents();

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Operations;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -17,8 +18,9 @@ public sealed class LipschitzMlp : Conditioner, ILipschitz, ICallsOnce
     private readonly ModuleList<LipschitzActivation> activations;
     private readonly ModuleList<LipschitzLinear> layers;
     private readonly Linear? context;
-    private readonly LipschitzActivation?[] before;
+    private readonly IActivation?[] before;
     private readonly LipschitzLayer[] all;
+    private readonly double? limit;
 
     /// <summary>Makes the network.</summary>
     /// <param name="inputs">I, the number of input features.</param>
@@ -31,10 +33,13 @@ public sealed class LipschitzMlp : Conditioner, ILipschitz, ICallsOnce
     /// <param name="activatesInput">Whether an activation comes before the first layer too.</param>
     /// <param name="zero">Starts with a last layer of zeros.</param>
     /// <param name="norm">p of the norm of all layers: 2, 1 or infinity.</param>
+    /// <param name="inputLimit">c &gt; 0: the network sees x / √(1 + (x/c)²) in place of each number x of its input and context, which
+    /// stays within ±c, so that far out z − x is what it is near the data; null for x itself.</param>
     /// <exception cref="ArgumentException">A size, the coefficient or the norm is not allowed.</exception>
     public LipschitzMlp(long inputs, long outputs, long hidden = 128, int hiddenLayers = 4,
         ActivationKind activation = ActivationKind.LipSwish, double coefficient = 0.9,
-        long contextSize = 0, bool activatesInput = true, bool zero = true, double norm = 2) : base(nameof(LipschitzMlp), contextSize)
+        long contextSize = 0, bool activatesInput = true, bool zero = true, double norm = 2, double? inputLimit = null)
+            : base(nameof(LipschitzMlp), contextSize)
     {
         Check.Positive(inputs, nameof(inputs), "The number of input features");
         Check.Positive(outputs, nameof(outputs), "The number of output features");
@@ -58,7 +63,9 @@ public sealed class LipschitzMlp : Conditioner, ILipschitz, ICallsOnce
             width = hidden;
         }
         if (contextSize > 0) context = Weights.Linear(contextSize, hidden, bias: false);
-        before = [.. activatesInput ? [] : new LipschitzActivation?[] { null }, .. activations];
+        before = [.. activatesInput ? [] : new IActivation?[] { null }, .. activations];
+        limit = Check.Limit(inputLimit);
+        if (limit is { } c) before[0] = new LimitedActivation(c, before[0]);
         all = [.. layers];
         LipschitzBound = Math.Pow(coefficient, all.Length);
         RegisterComponents();
@@ -85,5 +92,5 @@ public sealed class LipschitzMlp : Conditioner, ILipschitz, ICallsOnce
 
     private LipschitzNetwork Begin(bool isStep) => new(before, all, isStep, Given);
 
-    private Tensor? Given(Tensor? given) => context is null || given is null ? null : context.call(given);
+    private Tensor? Given(Tensor? given) => context is null || given is null ? null : context.call(InputLimitReference.Of(given, limit));
 }

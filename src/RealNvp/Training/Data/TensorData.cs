@@ -1,3 +1,4 @@
+using System.Globalization;
 using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -116,7 +117,8 @@ internal sealed class TensorData : TrainingData
         var held = (long)Math.Round(Count!.Value * fraction);
         if (held == 0) return (this, null);
         if (held == Count)
-            throw new ArgumentException($"A validation fraction of {fraction} leaves none of the {Count} examples to train on.",
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
+                $"A validation fraction of {fraction} leaves none of the {Count} examples to train on."),
                 nameof(fraction));
         using var scope = NewDisposeScope();
         using var shuffled = Permutation(Count.Value, seed);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using RealNvp.Internal;
 using RealNvp.Operations;
 using TorchSharp;
@@ -41,7 +42,7 @@ internal sealed class StepFault(TrainedModules modules, Objective objective, IOp
     public NonFiniteException OfLoss(TrainingBatch batch, long seed, double loss)
     {
         statistics.Restore();
-        var became = $"The loss became {loss} in {Place}";
+        var became = string.Create(CultureInfo.InvariantCulture, $"The loss became {loss} in {Place}");
         if (batch.XOrNull is { } x && x.is_floating_point() && !Numbers.AreFinite(x))
         {
             var rows = Check.Rows(x.isfinite().logical_not().flatten(1).any(1), verbs: ("of the batch holds", "of the batch hold"));
@@ -77,8 +78,10 @@ internal sealed class StepFault(TrainedModules modules, Objective objective, IOp
         before.Restore();
         var parameter = modules.FirstNotFinite(gradients: true) ?? "unknown";
         return new NonFiniteException(
-            $"The gradient's norm became {norm} in {Place}; the first weight at fault is {parameter}. {Before} Use a smaller learning " +
-            $"rate, or look for extreme values in the data.", parameter);
+            string.Create(CultureInfo.InvariantCulture,
+                $"The gradient's norm became {norm} in {Place}; the first weight at fault is {parameter}. {Before} Use a smaller " +
+                $"learning " +
+            $"rate, or look for extreme values in the data."), parameter);
     }
 
     private const string Before = "The weights are those before the step.";

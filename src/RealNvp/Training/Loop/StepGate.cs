@@ -54,9 +54,6 @@ internal sealed class StepGate : IDisposable
     /// <summary>Puts earlier values back in place where closed.</summary>
     public void Keep(Tensor live, Tensor earlier) => live.copy_(live.where(open, earlier));
 
-    /// <summary>Opens it again, after the host has seen that it was closed.</summary>
-    public void Reopen() => open.fill_(Scalars.One);
-
     public void Dispose()
     {
         open.Dispose();

@@ -22,6 +22,14 @@ public abstract class Objective
     /// <see cref="Flow.NegativeLogLikelihood"/>. With weights, the weighted mean.</summary>
     public static Objective MaximumLikelihood { get; } = new MaximumLikelihoodObjective();
 
+    /// <summary>The mean of -log p(x | context), and costs of the paths of <see cref="ContinuousLayer"/>s
+    /// that keep them short and straight, so that they are solved in few steps (RNODE, arXiv 2002.02798,
+    /// equation 7). Validation is by log p(x | context) alone.</summary>
+    /// <param name="kineticEnergy">The weight of ∫ |v|² dt, in nats; at least 0. The paper has 0.01.</param>
+    /// <param name="jacobianNorm">The weight of ∫ ‖∂v/∂x‖² dt, the squared Frobenius norm; at least 0. The paper has 0.01.</param>
+    public static Objective RegularizedLikelihood(double kineticEnergy = 0.01, double jacobianNorm = 0.01) =>
+        new PathCostObjective(kineticEnergy, jacobianNorm);
+
     /// <summary>Fits a flow without contexts to a density that is known up to a factor:
     /// <see cref="VariationalInference.ReverseKl"/>. The data are <see cref="TrainingData.None"/>.</summary>
     /// <param name="logDensity">The logarithm of the density: of points (N, ...) in

@@ -1,3 +1,4 @@
+using System.Globalization;
 using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -78,7 +79,8 @@ internal sealed class ScoreSum(Objective objective, Flow flow)
         var explained = fault is null ? objective.Explain(flow, batch, seed) : null;
         var what = fault is { } f ? $"The first layer at fault is {f.Layer}: its {f.What} is not finite"
             : explained ?? "The values of all layers are finite, so the loss itself is at fault";
-        return new NonFiniteException($"Validation by {objective.Name} gave {value} in batch {batches}. {what}.", fault?.Layer
+        return new NonFiniteException(string.Create(CultureInfo.InvariantCulture,
+            $"Validation by {objective.Name} gave {value} in batch {batches}. {what}."), fault?.Layer
             ?? objective.Name);
     }
 }
