@@ -110,14 +110,23 @@ public class OdeGradientTests
         var y0 = ones(1024, 256).requires_grad_(true);
         foreach (var way in new[] { OdeGradient.Reversible, OdeGradient.Adjoint })
         {
+            long most = 0;
             long Peak(int steps) => ResidentMemory.PeakGrowth(() =>
             {
+                most = 0;
                 using var inner = NewDisposeScope();
                 var options = new OdeOptions { Method = OdeMethod.Rk4, Steps = steps, Gradient = way };
-                OdeSolver.Solve((_, y) => y.mm(w).tanh(), y0, 0, 1, options, [w]).Value.sum().backward();
+                OdeSolver.Solve((_, y) =>
+                {
+                    most = Math.Max(most, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
+                    return y.mm(w).tanh();
+                }, y0, 0, 1, options, [w]).Value.sum().backward();
             });
             Peak(20);
-            var (few, many) = (Peak(20), Peak(200));
+            var few = Peak(20);
+            var fewLive = most;
+            var many = Peak(200);
+            TestContext.Current.TestOutputHelper?.WriteLine($"{way}: {few} and {many} bytes, {fewLive} and {most} tensors; drift {RealNvp.Ode.OdeReversibleFunction.LastDrift}");
             few.Should().BeGreaterThan(4 << 20);
             ((double)many / few).Should().BeLessThanOrEqualTo(1.1, "{0}: {1} bytes for 20 steps, {2} for 200", way, few, many);
         }
