@@ -101,7 +101,8 @@ internal sealed record OdeRecord(IReadOnlyList<Tensor> Tensors, OdeLayout Layout
 
     public IReadOnlyList<int> StatesAt => Layout.StatesAt;
 
-    /// <summary>Who took a step, from when, and how far. On the CPU only those who did; elsewhere that would wait, and a step of 0 does no harm.</summary>
+    /// <summary>Who took a step, from when, and how far. On the CPU only those who
+    /// did; elsewhere that would wait, and a step of 0 does no harm.</summary>
     public (Tensor Index, Tensor Time, Tensor Step) Step(int i)
     {
         var (block, slot) = Layout.Steps[i];
