@@ -130,9 +130,10 @@ double MeanDepth(int n) =>
 // a tree is a function: how deep does a row fall?
 Func<double[], double> Grow(double[][] rows, int levels)
 {
-    var column = random.Next(rows.Length == 0 ? 1 : rows[0].Length);
-    var (low, high) = rows.Length == 0 ? (0, 0) : (rows.Min(r => r[column]), rows.Max(r => r[column]));
-    if (levels == 0 || rows.Length < 2 || low == high) return _ => MeanDepth(rows.Length);
+    if (levels == 0 || rows.Length < 2) return _ => MeanDepth(rows.Length);
+    var column = random.Next(rows[0].Length);
+    var (low, high) = (rows.Min(r => r[column]), rows.Max(r => r[column]));
+    if (low == high) return _ => MeanDepth(rows.Length);
     var cut = low + (high - low) * random.NextDouble();
     var left = Grow(rows.Where(r => r[column] < cut).ToArray(), levels - 1);
     var right = Grow(rows.Where(r => r[column] >= cut).ToArray(), levels - 1);

@@ -37,7 +37,7 @@ public sealed record Evaluation : IHtml
     public double? RoundTripError { get; init; }
 
     /// <summary>What a reader of these numbers should know, one sentence each; empty if there is nothing.</summary>
-    public IReadOnlyList<string> Warnings { get; init; } = [];
+    public IReadOnlyList<string> Warnings { get; init => field = Internal.Listed<string>.Of(value)!; } = [];
 
     /// <summary>The numbers in words, in the invariant culture, and the warnings, one a line.</summary>
     public override string ToString()

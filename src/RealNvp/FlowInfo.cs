@@ -14,10 +14,10 @@ public sealed record FlowInfo : IHtml
     private const int MostColumns = 1 << 20, LongestName = 1_000, LongestInfo = 1 << 22;
 
     /// <summary>The names of the columns of a vector, in order; null if they are not known.</summary>
-    public IReadOnlyList<string>? Columns { get; init; }
+    public IReadOnlyList<string>? Columns { get; init => field = Internal.Listed<string>.Of(value); }
 
     /// <summary>The names of the columns of a context; null if they are not known.</summary>
-    public IReadOnlyList<string>? ContextColumns { get; init; }
+    public IReadOnlyList<string>? ContextColumns { get; init => field = Internal.Listed<string>.Of(value); }
 
     /// <summary>The number of examples that the flow was trained on; null if it is not known.</summary>
     public long? TrainingRows { get; init; }

@@ -79,7 +79,9 @@ public class NoiseTests
         var source = Path.Combine(Repository.Root, "src", "RealNvp");
         Directory.GetFiles(source, "*.cs", SearchOption.AllDirectories).Where(f => !f.Contains("/obj/", StringComparison.Ordinal)
             && File.ReadAllText(f).Contains("disable RS0030", StringComparison.Ordinal))
-            .Select(Path.GetFileName).Should().BeEquivalentTo("Noise.cs", "RandomSource.cs", "Scalars.cs", "KernelReference.cs");
+            .Select(Path.GetFileName).Should().BeEquivalentTo("Noise.cs", "RandomSource.cs", "Scalars.cs", "KernelReference.cs",
+                // gradients with a graph of their own, of graphs that the same call has made and seen to work
+                "AutogradLinearization.cs", "Dynamics.Derivatives.cs");
         var banned = File.ReadLines(Path.Combine(Repository.Root, "eng", "BannedSymbols.txt")).Select(line => line.Split('(', ';')[0])
             .ToHashSet();
         foreach (var type in new[] { typeof(torch), typeof(Tensor) })

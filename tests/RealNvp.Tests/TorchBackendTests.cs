@@ -20,7 +20,7 @@ public sealed class TorchBackendTests
             Try(RealNvp.TorchBackend.EnsureAvailable);
             Try(() => new RealNvp.StandardNormal([2]));
             Try(() => new RealNvp.AffineTransformer([2]));
-            Try(() => new RealNvp.RealNvpModel(new() { Shape = [2] }));
+            Try(() => new RealNvp.RealNvpModel(RealNvp.RealNvpOptions.Toy2D));
             Try(RealNvp.TorchBackend.EnsureAvailable);
 
             static void Try(Action action)

@@ -36,7 +36,7 @@ public sealed record FlowCheckOptions
 
     /// <summary>Special values of x and z, such as knots and the edges of a spline:
     /// whole examples of each, and examples with some elements there.</summary>
-    public IReadOnlyList<double> Points { get; init; } = [];
+    public IReadOnlyList<double> Points { get; init => field = Internal.Listed<double>.Of(value)!; } = [];
 
     /// <summary>
     /// Checks Inverse at latents that are drawn, and not only at Forward's results. False if z fills only a part of the space, as

@@ -17,7 +17,7 @@ public sealed record MadeOptions
     public bool FinalActivation { get; init; } = true;
 
     /// <summary>For each position in the order its feature: 0 to D − 1, each once. Null is the natural order.</summary>
-    public IReadOnlyList<long>? Order { get; init; }
+    public IReadOnlyList<long>? Order { get; init => field = Internal.Listed<long>.Of(value); }
 
     /// <summary>C, the number of context features; 0 for none.</summary>
     public long ContextSize { get; init; }

@@ -18,10 +18,10 @@ public sealed record FitOptions
     public double HeldOut { get; init; } = 0.1;
 
     /// <summary>The names of the columns, for messages and for the file; null for none.</summary>
-    public IReadOnlyList<string>? Columns { get; init; }
+    public IReadOnlyList<string>? Columns { get; init => field = Internal.Listed<string>.Of(value); }
 
     /// <summary>The names of the columns of the context; null for none.</summary>
-    public IReadOnlyList<string>? ContextColumns { get; init; }
+    public IReadOnlyList<string>? ContextColumns { get; init => field = Internal.Listed<string>.Of(value); }
 
     /// <summary>Makes all of it repeatable: which rows are held out, the initial
     /// weights, and the training if <see cref="Training"/> is null.</summary>

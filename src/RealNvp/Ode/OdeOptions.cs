@@ -35,7 +35,7 @@ public sealed record OdeOptions
     /// one above 0. A component with 0 is solved for but does not choose the steps: 0 and 1 make a mask. Null is
     /// the same for all: 1/D for <see cref="OdeNorm.RootMeanSquare"/>, 1 for <see cref="OdeNorm.Maximum"/>.
     /// </summary>
-    public IReadOnlyList<double>? ErrorWeights { get; init; }
+    public IReadOnlyList<double>? ErrorWeights { get; init => field = Internal.Listed<double>.Of(value); }
 
     /// <summary>How gradients get through the solve.</summary>
     public OdeGradient Gradient { get; init; } = OdeGradient.Automatic;

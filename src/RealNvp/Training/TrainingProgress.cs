@@ -63,7 +63,7 @@ public sealed record TrainingProgress
 
     /// <summary>What you should know about this training, all that was found so
     /// far, in that order: <see cref="TrainingResult.Warnings"/>.</summary>
-    public IReadOnlyList<string> Warnings { get; init; } = [];
+    public IReadOnlyList<string> Warnings { get; init => field = Internal.Listed<string>.Of(value)!; } = [];
 
     /// <summary>Where the training is, in words for a log, in the invariant culture, and the warnings, one a line.</summary>
     public override string ToString()

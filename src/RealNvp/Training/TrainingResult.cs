@@ -10,7 +10,7 @@ public sealed record TrainingResult : IHtml
     private const int ShownEpochs = 8;
 
     /// <summary>One record an epoch, those of resumed runs included. A cancelled epoch has none.</summary>
-    public required IReadOnlyList<EpochRecord> History { get; init; }
+    public required IReadOnlyList<EpochRecord> History { get; init => field = Internal.Listed<EpochRecord>.Of(value)!; }
 
     /// <summary>The number of optimizer steps.</summary>
     public required long Step { get; init; }
@@ -38,7 +38,7 @@ public sealed record TrainingResult : IHtml
     /// <summary>What you should know about this training, one sentence each, in
     /// the order in which it was found; empty if there is nothing.</summary>
     /// <remarks>While training runs, <see cref="TrainingProgress.Warnings"/> has those found so far.</remarks>
-    public IReadOnlyList<string> Warnings { get; init; } = [];
+    public IReadOnlyList<string> Warnings { get; init => field = Internal.Listed<string>.Of(value)!; } = [];
 
     /// <summary>What was done in words, such as "Stopped early after 34 epochs (952 steps),
     /// validated on 200 held-out examples; the weights are those of epoch 24."</summary>
