@@ -180,7 +180,7 @@ public class FlowMatchingTests
         using var seed = new Generator(9);
         var x = randn(400, 2, generator: seed).mul(0.3).add(2);
         using var flow = Flow([2]);
-        using var trainer = new Trainer(flow, Objective.FlowMatching(), new TrainingOptions { Epochs = 6, BatchSize = 50,
+        using var trainer = new Trainer(flow, Objective.FlowMatching(), new TrainingOptions { Epochs = 20, BatchSize = 50,
             LearningRate = 1e-2 });
         var result = trainer.Fit(TrainingData.From(x), TrainingData.From(x));
         result.History[^1].ValidationLoss.Should().BeLessThan(0.2 * result.History[0].Loss);
