@@ -21,7 +21,7 @@ public static class Program
     {
         Option<string> data = new("--data") { Description = $"all, or one of {string.Join(", ", Toy2D.All.Keys.Order())}",
             DefaultValueFactory = _ => "all" };
-        Option<string> model = new("--model") { Description = "spline, or real-nvp, which needs many more steps for fine shapes",
+        Option<string> model = new("--model") { Description = "spline, residual, or real-nvp, which needs more steps",
             DefaultValueFactory = _ => "spline" };
         Option<int> steps = new("--steps") { Description = "the number of training steps", DefaultValueFactory = _ => 3000 };
         Option<string> folder = new("--out") { Description = "the folder of the pictures", DefaultValueFactory = _ => "out/density2d" };
@@ -38,8 +38,8 @@ public static class Program
         var names = data == "all" ? Toy2D.All.Keys.Order().ToArray() : [data];
         if (!Toy2D.All.ContainsKey(names[0]))
             throw new ArgumentException($"There is no data set '{data}'; expected all, {string.Join(", ", Toy2D.All.Keys.Order())}.");
-        if (model is not ("spline" or "real-nvp"))
-            throw new ArgumentException($"There is no model '{model}'; expected spline or real-nvp.");
+        if (model is not ("spline" or "residual" or "real-nvp"))
+            throw new ArgumentException($"There is no model '{model}'; expected spline, residual or real-nvp.");
         SampleProgram.AtLeast("--steps", steps, 1);
         SampleProgram.AtLeast("--seed", seed, 0);
         TorchBackend.EnsureAvailable();
@@ -70,6 +70,7 @@ public static class Program
         using FlowModel flow = model == "spline"
             ? new SplineFlowModel(SplineFlowOptions.Toy2D with { Layers = 8, Blocks = 2, Bound = 5, Linear = true, Standardize = true },
                 seed)
+            : model == "residual" ? new ResidualFlowModel(ResidualFlowOptions.Toy2D with { Standardize = true }, seed)
             : new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 10, Blocks = 2, Standardize = true }, seed);
         flow.to(device);
         using var bar = new ProgressBar(name, steps, "steps");

@@ -42,7 +42,6 @@ public abstract class BackwardStep
 
     /// <summary>As for one layer; the weights of several have a part in it, as
     /// those of neighbours that ran together (<see cref="IJoinsLayer"/>).</summary>
-    /// <inheritdoc cref="Backward(Bijection, Tensor, Tensor, Tensor, Tensor[])"/>
     /// <param name="layers">The layers.</param>
     /// <param name="value">A tensor with a graph.</param>
     /// <param name="gradient">The gradient of the loss with respect to it.</param>

@@ -1,4 +1,6 @@
 using System.IO.Compression;
+using System.Reflection.Metadata;
+using System.Text;
 using System.Xml.Linq;
 using RealNvp.Tests.Infrastructure;
 
@@ -29,7 +31,7 @@ public sealed class PackageTests(PackageTests.Feed feed) : IClassFixture<Package
     }
 
     [SlowFact]
-    public void Two_clones_of_a_commit_give_the_same_packages_byte_for_byte()
+    public void Two_clones_of_a_commit_give_the_same_packages_byte_for_byte_which_say_where_their_source_is()
     {
         using var place = new GeneratedProject();
         Assert.SkipUnless(place.Run("git", "--version").ExitCode == 0
@@ -38,15 +40,53 @@ public sealed class PackageTests(PackageTests.Feed feed) : IClassFixture<Package
         {
             var (code, output) = place.Run("git", "clone", "--quiet", Repository.Root, clone);
             code.Should().Be(0, output);
+            // as on the code host, where the workflow packs
+            place.Run("git", "-C", clone, "remote", "set-url", "origin", $"{Host}/{Name}.git").ExitCode.Should().Be(0);
             foreach (var library in new[] { "RealNvp", "RealNvp.Plotting" })
                 place.DotNet("pack", $"{clone}/src/{library}/{library}.csproj", "-o", $"packages-{clone}",
-                    "-p:ContinuousIntegrationBuild=true", "-p:SOURCE_DATE_EPOCH=1700000000");
+                    "-p:ContinuousIntegrationBuild=true", "-p:SOURCE_DATE_EPOCH=1700000000", $"-p:GITHUB_SERVER_URL={Host}",
+                    $"-p:GITHUB_REPOSITORY={Name}");
         }
         var packages = Directory.GetFiles(place.At("packages-one"));
         packages.Should().HaveCount(4, "two packages, and the symbols of each");
         foreach (var file in packages)
             File.ReadAllBytes(file).AsSpan().SequenceEqual(File.ReadAllBytes(place.At("packages-two", Path.GetFileName(file)))).Should()
                 .BeTrue(Path.GetFileName(file));
+
+        foreach (var file in packages.Where(f => f.EndsWith(".nupkg", StringComparison.Ordinal))) SaysWhereItsSourceIs(file);
+        var commit = place.Run("git", "-C", "one", "rev-parse", "HEAD").Output.Trim();
+        foreach (var file in packages.Where(f => f.EndsWith(".snupkg", StringComparison.Ordinal)))
+            SourceLink(file).Should().Contain($"/{Name}/{commit}/*", "a debugger fetches each file from there");
+    }
+
+    private const string Host = "https://github.com", Name = "example/realnvp";
+
+    private static void SaysWhereItsSourceIs(string file)
+    {
+        using var package = ZipFile.OpenRead(file);
+        using var stream = package.Entries.Single(e => e.FullName.EndsWith(".nuspec", StringComparison.Ordinal)).Open();
+        var nuspec = XDocument.Load(stream).Descendants().ToLookup(e => e.Name.LocalName);
+        nuspec["projectUrl"].Single().Value.Should().Be($"{Host}/{Name}");
+        nuspec["releaseNotes"].Single().Value.Should().StartWith($"{Host}/{Name}/").And.EndWith("CHANGELOG.md");
+        var repository = nuspec["repository"].Single();
+        repository.Attribute("type")!.Value.Should().Be("git");
+        repository.Attribute("url")!.Value.Should().StartWith($"{Host}/{Name}");
+        repository.Attribute("commit")!.Value.Should().MatchRegex("^[0-9a-f]{40}$");
+    }
+
+    // the table that the compiler writes into the symbols, by the kind that the portable format gives it
+    private static string SourceLink(string symbols)
+    {
+        using var package = ZipFile.OpenRead(symbols);
+        using var stream = package.Entries.Single(e => e.FullName.EndsWith(".pdb", StringComparison.Ordinal)).Open();
+        using var copy = new MemoryStream();
+        stream.CopyTo(copy);
+        copy.Position = 0;
+        using var provider = MetadataReaderProvider.FromPortablePdbStream(copy);
+        var reader = provider.GetMetadataReader();
+        var link = reader.GetCustomDebugInformation(EntityHandle.ModuleDefinition).Select(reader.GetCustomDebugInformation)
+            .Single(i => reader.GetGuid(i.Kind) == new Guid("CC110556-A091-4D38-9FEC-25AB9A351A6A"));
+        return Encoding.UTF8.GetString(reader.GetBlobBytes(link.Value));
     }
 
     [SlowTheory]

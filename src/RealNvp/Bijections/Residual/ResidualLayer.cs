@@ -120,8 +120,8 @@ public sealed class ResidualLayer : Bijection
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
-        var at = At(NetworkCall.Of(network), x, pass.Context);
-        return (x.add(at.Value, Scalars.One), Determinant(at, x, pass));
+        var (value, logDet) = Apply(NetworkCall.Of(network), x, pass);
+        return (x.add(value, Scalars.One), logDet);
     }
 
     /// <inheritdoc/>
@@ -135,25 +135,38 @@ public sealed class ResidualLayer : Bijection
             var residual = z.sub(x).sub(call.Run(x, context));
             if (residual.requires_grad) x = ImplicitFunction.Of(residual, x, context, network, LipschitzBound);
         }
-        return (x, Determinant(At(call, x, context), x, pass).neg());
+        return (x, Apply(call, x, pass).LogDet.neg());
     }
 
-    private Linearization At(NetworkCall call, Tensor x, Tensor? context)
+    // g(x), and log det(I + J)
+    private (Tensor Value, Tensor LogDet) Apply(NetworkCall call, Tensor x, Pass pass)
     {
-        Linearization at;
-        try { at = call.At(x, context); }
-        catch (Exception e) when (!isChecked && e is (ExternalException
-            or ArgumentException)) { throw new InvalidOperationException(NetworkCheck.Failure(network, sizes, GetName(), x.shape, e), e); }
-        return at.Value.shape.AsSpan().SequenceEqual(x.shape) ? at
-            : throw new InvalidOperationException(
-                $"The network of {GetName()} maps {EventShape.Format(x.shape)} to {EventShape.Format(at.Value.shape)}; it must keep the " +
-                $"shape.");
+        // without examples there is nothing to factor
+        if (x.shape[0] == 0) return (Kept(x, call.Run(x, pass.Context)), zeros(0, dtype: x.dtype, device: x.device));
+        if (!IsExact)
+        {
+            var at = Tried(x, () => call.At(x, pass.Context));
+            return (Kept(x, at.Value), Estimated(at, x, pass));
+        }
+        var (value, jacobian) = Tried(x, () => call.WithJacobian(x, pass.Context));
+        return (Kept(x, value), JacobianLogDet.Of(jacobian));
     }
 
-    private Tensor Determinant(Linearization at, Tensor x, Pass pass)
+    private T Tried<T>(Tensor x, Func<T> run)
     {
-        if (x.shape[0] == 0) return zeros(0, dtype: x.dtype, device: x.device);
-        if (IsExact) return JacobianLogDet.Of(at.Jacobian());
+        try { return run(); }
+        catch (Exception e) when (!isChecked && e is (ExternalException or ArgumentException))
+        {
+            throw new InvalidOperationException(NetworkCheck.Failure(network, sizes, GetName(), x.shape, e), e);
+        }
+    }
+
+    private Tensor Kept(Tensor x, Tensor value) => value.shape.AsSpan().SequenceEqual(x.shape) ? value
+        : throw new InvalidOperationException($"The network of {GetName()} maps {EventShape.Format(x.shape)} to " +
+            $"{EventShape.Format(value.shape)}; it must keep the shape.");
+
+    private Tensor Estimated(Linearization at, Tensor x, Pass pass)
+    {
         var draws = Estimates(at, x, training ? LogDet.Probes : LogDet.EvaluationProbes, pass.Generator);
         if (pass.WantsErrors)
         {

@@ -1,3 +1,4 @@
+using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -7,7 +8,7 @@ namespace RealNvp;
 /// the space is flattened (i-DenseNets, arXiv 2102.02694, section 3.2).</summary>
 /// <remarks>The squares of both derivatives add up to 1.0079 at most, for any
 /// β. State-dict key: <c>beta</c> (1), as of <see cref="LipSwish"/>.</remarks>
-public sealed class CLipSwish : LipschitzActivation
+public sealed class CLipSwish : LipschitzActivation, IActivation
 {
     private const double Divisor = LipSwish.Divisor * 1.004;
 
@@ -28,5 +29,12 @@ public sealed class CLipSwish : LipschitzActivation
         var (value, one) = LipSwish.Swish(input, beta, Divisor, slope);
         var (mirrored, other) = LipSwish.Swish(input.neg(), beta, Divisor, slope);
         return (cat([value, mirrored], 1), one is null ? null : cat([one, other!.neg()], 1));
+    }
+
+    (Tensor Value, Tensor Tangents) IActivation.Push(Tensor input, Tensor tangents)
+    {
+        var (value, pushed) = SwishFunction.Run(input, tangents, LipSwish.Positive(beta), 1 / Divisor);
+        var (mirrored, other) = SwishFunction.Run(input.neg(), tangents.neg(), LipSwish.Positive(beta), 1 / Divisor);
+        return (cat([value, mirrored], 1), cat([pushed!, other!], 2));
     }
 }

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -8,7 +9,7 @@ namespace RealNvp;
 /// that does not vanish, for log-determinants are trained by it (arXiv 1906.02735, section 3.3).</summary>
 /// <remarks>1.1 is above the largest derivative of x·σ(βx), 1.0998, for any β.
 /// State-dict key: <c>beta</c> (1), before softplus; 0.5 in a new one.</remarks>
-public sealed class LipSwish : LipschitzActivation
+public sealed class LipSwish : LipschitzActivation, IActivation
 {
     /// <summary>What the activation is divided by.</summary>
     internal const double Divisor = 1.1;
@@ -30,15 +31,22 @@ public sealed class LipSwish : LipschitzActivation
         return Weights.Parameter(full(1, Scalars.Half));
     }
 
+    (Tensor Value, Tensor Tangents) IActivation.Push(Tensor input, Tensor tangents)
+    {
+        var (value, pushed) = SwishFunction.Run(input, tangents, Positive(beta), 1 / Divisor);
+        return (value, pushed!);
+    }
+
+    /// <summary>β, from the weight before softplus.</summary>
+    internal static Tensor Positive(Tensor beta) => nn.functional.logsigmoid(beta.neg()).neg();
+
     /// <summary>x·σ(βx)/d, and its derivative (s + βx·s·(1 − s))/d with s = σ(βx).</summary>
     internal static (Tensor Value, Tensor? Slope) Swish(Tensor x, Tensor beta, double divisor, bool slope)
     {
+        if (!slope) return (SwishFunction.Run(x, null, Positive(beta), 1 / divisor).Value, null);
         var part = Scalars.Of(1 / divisor);
-        var scaled = x.mul(nn.functional.logsigmoid(beta.neg()).neg());
+        var scaled = x.mul(Positive(beta));
         var s = scaled.sigmoid();
-        var value = x.mul(s).mul(part);
-        if (!slope) return (value, null);
-        // s·(1 + βx·(1 − s)): where s is 0 or 1 the product with βx is 0, however large that is
-        return (value, s.add(scaled.mul(s.mul(s.neg().add(Scalars.One, Scalars.One))), Scalars.One).mul(part));
+        return (x.mul(s).mul(part), SwishFunction.Slope(scaled, s).mul(part));
     }
 }

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace RealNvp;
@@ -28,4 +29,21 @@ internal sealed class LipschitzNetwork(IActivation?[] activations, LipschitzLaye
     /// <inheritdoc/>
     public override Linearization At(Tensor x, Tensor? context) =>
         new LayeredLinearization(activations, layers, weights, x, given(context));
+
+    /// <inheritdoc/>
+    /// <remarks>Value and tangents side by side: the products of a layer are two, and an activation is one pass over both.</remarks>
+    public override (Tensor Value, Tensor Jacobian) WithJacobian(Tensor x, Tensor? context)
+    {
+        if (x.dim() != 2) return base.WithJacobian(x, context);
+        var (n, d) = (x.shape[0], x.shape[1]);
+        var (value, tangents) = (x, eye(d, dtype: x.dtype, device: x.device).expand(n, d, d));
+        for (var i = 0; i < layers.Length; i++)
+        {
+            if (activations[i] is { } activation) (value, tangents) = activation.Push(value, tangents);
+            value = layers[i].Apply(value, weights[i]);
+            if (i == 0 && given(context) is { } shift) value = value.add(shift, Scalars.One);
+            tangents = layers[i].Times(tangents.reshape(n * d, -1), weights[i]).reshape(n, d, -1);
+        }
+        return (value, tangents.transpose(1, 2));
+    }
 }

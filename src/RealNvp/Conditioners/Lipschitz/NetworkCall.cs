@@ -16,6 +16,15 @@ internal abstract class NetworkCall
     /// <param name="context">(N, C), or null.</param>
     public abstract Linearization At(Tensor x, Tensor? context);
 
+    /// <summary>g(x), and the Jacobian of each example, (N, D, D), whose rows are outputs.</summary>
+    /// <param name="x">(N, ...).</param>
+    /// <param name="context">(N, C), or null.</param>
+    public virtual (Tensor Value, Tensor Jacobian) WithJacobian(Tensor x, Tensor? context)
+    {
+        var at = At(x, context);
+        return (at.Value, at.Jacobian());
+    }
+
     /// <summary>Begins a call.</summary>
     /// <param name="network">The library's, or any module.</param>
     /// <param name="isStep">Whether this is a pass that, in training, takes power iteration on; false if a pass is computed again.</param>
