@@ -58,7 +58,7 @@ public sealed class DensityPanels : Picture
         : this(data, o => DensityGrid.Evaluate(logDensity, data, o), samples, gridLines, options ?? new()) { }
 
     /// <summary>Makes the picture from the density of a flow, as in <c>new DensityPanels(x, flow.LogProb, flow.Sample(1000))</c>.</summary>
-    /// <inheritdoc cref="DensityPanels(PlotData, Func{Tensor, Tensor}, PlotData, PlotData, DensityPanelsOptions)"/>
+    /// <inheritdoc cref="DensityPanels(PlotData, Func{Tensor, Tensor}, PlotData, PlotData, DensityPanelsOptions)" path="/exception"/>
     /// <param name="data">The data, (N, 2), N at least 1. At most 20,000 points are drawn.</param>
     /// <param name="logDensity"><c>flow.LogProb</c>; points have the dtype and the device of <paramref name="data"/>.</param>
     /// <param name="samples">Samples of the model, (M, 2), or null for no such panel. Samples that are not finite are left out.</param>
@@ -72,7 +72,7 @@ public sealed class DensityPanels : Picture
 
     /// <summary>Makes the picture from a density of points and contexts,
     /// such as <c>density.LogProb</c> of a <see cref="Density"/>.</summary>
-    /// <inheritdoc cref="DensityPanels(PlotData, Func{Tensor, Tensor}, PlotData, PlotData, DensityPanelsOptions)"/>
+    /// <inheritdoc cref="DensityPanels(PlotData, Func{Tensor, Tensor}, PlotData, PlotData, DensityPanelsOptions)" path="/exception"/>
     /// <param name="data">The data, (N, 2), N at least 1. At most 20,000 points are drawn.</param>
     /// <param name="logDensity">Gives the log-density (K) of points (K, 2) under contexts (K, ...), or null.</param>
     /// <param name="samples">Samples of the model, (M, 2), or null for no such panel. Samples that are not finite are left out.</param>

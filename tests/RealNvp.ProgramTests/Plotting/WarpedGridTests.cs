@@ -43,7 +43,7 @@ public class WarpedGridTests
     {
         using var flow = new RealNvpModel(RealNvpOptions.Toy2D, seed: 1);
         using var wide = new RealNvpModel(RealNvpOptions.Tabular(3), seed: 1);
-        Refused(() => new WarpedGrid(wide), "*shape (3)*2-D points*");
+        Refused(() => new WarpedGrid(wide), "*shape (3,)*2-D points*");
         Refused(() => new WarpedGrid(flow, new double[2, 3]), "data has shape (2, 3)*(N, 2)*");
         Refused(() => new WarpedGrid(flow, new[,] { { 1, double.NaN } }), "data holds 1 of 2*");
         Refused(() => new WarpedGrid(flow, options: new() { Lines = 1 }), "Lines is 1*");
