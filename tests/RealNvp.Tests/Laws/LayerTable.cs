@@ -143,7 +143,7 @@ public static class LayerTable
         new("Sylvester, two directions", () => new SylvesterLayer([5], 2), [5]),
         new("Sylvester, one feature", () => new SylvesterLayer([1]), [1]),
         new("continuous, context", () => new ContinuousLayer(new ConcatSquashMlp(2, 2, 1, contextSize: 1), [2],
-            new() { Tolerance = 1e-10 }), [2]) { FarSpread = 0.3 },
+            new() { Tolerance = 1e-10 }), [2]) { FarSpread = 0.3, IsSlow = true },
         new("residual, two features, context", () => new ResidualLayer([2], new LipschitzMlp(2, 2, 4, 1, contextSize: 2)), [2]),
         new("residual, CLipSwish", () => new ResidualLayer([3], new LipschitzMlp(3, 3, 3, 1, ActivationKind.CLipSwish, 0.95)), [3]),
         new("residual, ELU, norm infinity", () => new ResidualLayer([1],
