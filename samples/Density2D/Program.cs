@@ -21,7 +21,8 @@ public static class Program
     {
         Option<string> data = new("--data") { Description = $"all, or one of {string.Join(", ", Toy2D.All.Keys.Order())}",
             DefaultValueFactory = _ => "all" };
-        Option<string> model = new("--model") { Description = "spline, residual, or real-nvp, which needs more steps",
+        Option<string> model = new("--model") {
+            Description = "spline, residual, ffjord, matching (a continuous flow by flow matching), or real-nvp, which needs more steps",
             DefaultValueFactory = _ => "spline" };
         Option<int> steps = new("--steps") { Description = "the number of training steps", DefaultValueFactory = _ => 3000 };
         Option<string> folder = new("--out") { Description = "the folder of the pictures", DefaultValueFactory = _ => "out/density2d" };
@@ -38,8 +39,8 @@ public static class Program
         var names = data == "all" ? Toy2D.All.Keys.Order().ToArray() : [data];
         if (!Toy2D.All.ContainsKey(names[0]))
             throw new ArgumentException($"There is no data set '{data}'; expected all, {string.Join(", ", Toy2D.All.Keys.Order())}.");
-        if (model is not ("spline" or "residual" or "real-nvp"))
-            throw new ArgumentException($"There is no model '{model}'; expected spline, residual or real-nvp.");
+        if (model is not ("spline" or "residual" or "ffjord" or "matching" or "real-nvp"))
+            throw new ArgumentException($"There is no model '{model}'; expected spline, residual, ffjord, matching or real-nvp.");
         SampleProgram.AtLeast("--steps", steps, 1);
         SampleProgram.AtLeast("--seed", seed, 0);
         TorchBackend.EnsureAvailable();
@@ -71,15 +72,19 @@ public static class Program
             ? new SplineFlowModel(SplineFlowOptions.Toy2D with { Layers = 8, Blocks = 2, Bound = 5, Linear = true, Standardize = true },
                 seed)
             : model == "residual" ? new ResidualFlowModel(ResidualFlowOptions.Toy2D with { Standardize = true }, seed)
+            : model == "ffjord" ? new FfjordModel(FfjordOptions.Toy2D with { Standardize = true }, seed)
+            : model == "matching"
+                ? new FfjordModel(FfjordOptions.Matching2D with { Hidden = 128, HiddenLayers = 3, Standardize = true }, seed)
             : new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 10, Blocks = 2, Standardize = true }, seed);
         flow.to(device);
         using var bar = new ProgressBar(name, steps, "steps");
-        using var trainer = new Trainer(flow, TrainingOptions.For(flow.ModelOptions) with
+        var objective = model == "matching" ? Objective.FlowMatching() : Objective.MaximumLikelihood;
+        using var trainer = new Trainer(flow, objective, TrainingOptions.For(flow.ModelOptions) with
         {
             MaxSteps = steps,
             Epochs = 1 + (int)((long)steps * BatchSize / TrainingPoints),
             BatchSize = BatchSize,
-            LearningRate = 1e-3,
+            LearningRate = model == "matching" ? 4e-3 : 1e-3,
             AverageDecay = 0.995,
             Schedule = new CosineSchedule { WarmUpSteps = 100 },
             // there are as many points as one likes, so none is learned by heart

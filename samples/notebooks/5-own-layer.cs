@@ -99,7 +99,7 @@ display(new DensityPanels(
     options: new DensityPanelsOptions { Box = new PlotBox(-1, 9, -6, 6) }));
 
 // What a layer can say of itself, and layers that are made of other layers: [write your own
-// layer](../../docs/write-your-own-layer.md).
+// layer](../../docs/write-your-own-layer.md). Next: [continuous flows](6-continuous.ipynb).
 
 public class SinhArcsinh : Bijection
 {

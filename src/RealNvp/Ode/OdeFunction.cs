@@ -16,9 +16,7 @@ internal sealed class OdeJob(OdeSystem system, OdePlan plan, int given)
 
     public OdeStatistics? Statistics { get; set; }
 
-    public int Steps { get; set; }
-
-    public IReadOnlyList<int> StatesAt { get; set; } = [];
+    public OdeLayout Layout { get; set; } = new(0, [], []);
 }
 
 /// <summary>A solve in the graph, whose gradient goes back through the steps that
@@ -40,7 +38,7 @@ internal sealed class OdeFunction : KernelFunction<OdeFunction>
             Observer = (before, _, taken) => tape.Add(before, taken),
         };
         var value = loop.Run(tensors[0], tensors[1..(1 + job.Given)]);
-        (job.Statistics, job.Steps, job.StatesAt) = (loop.Statistics, tape.Count, tape.StatesAt);
+        (job.Statistics, job.Layout) = (loop.Statistics, tape.Layout);
         List<Tensor> kept = [.. tensors, .. tape.Tensors];
         context.save_for_backward(kept);
         foreach (var tensor in kept.Skip(tensors.Length)) scope.MoveToOuter(tensor);
@@ -53,8 +51,8 @@ internal sealed class OdeFunction : KernelFunction<OdeFunction>
         var job = (OdeJob)context.get_data(JobKey);
         OdeRun.RefuseSecondDerivatives();
         var saved = context.get_saved_variables();
-        var count = saved.Count - (3 * job.Steps) - (2 * job.StatesAt.Count);
-        var record = new OdeRecord([.. saved.Skip(count)], job.Steps, job.StatesAt);
+        var count = saved.Count - job.Layout.Tensors;
+        var record = new OdeRecord([.. saved.Skip(count)], job.Layout);
         var given = saved.Skip(1).Take(job.Given).ToArray();
         var parameters = saved.Skip(1 + job.Given).Take(count - 1 - job.Given).ToArray();
         using var found = new OdeGradients(gradients[0], given, parameters);

@@ -30,7 +30,7 @@ internal sealed class OdeReversibleFunction : KernelFunction<OdeReversibleFuncti
         var loop = new OdeLoop(job.Plan, new OdePairStepper(job.System, job.Plan, tensors[0], scope)) { Observer = (before, _,
             taken) => tape.Add(before, taken) };
         var end = loop.Run(pair, tensors[1..(1 + job.Given)]);
-        (job.Statistics, job.Steps) = (loop.Statistics, tape.Count);
+        (job.Statistics, job.Layout) = (loop.Statistics, tape.Layout);
         List<Tensor> kept = [.. tensors, .. tape.Tensors, end];
         context.save_for_backward(kept);
         foreach (var tensor in kept.Skip(tensors.Length)) scope.MoveToOuter(tensor);
@@ -43,8 +43,8 @@ internal sealed class OdeReversibleFunction : KernelFunction<OdeReversibleFuncti
         var job = (OdeJob)context.get_data(JobKey);
         OdeRun.RefuseSecondDerivatives();
         var saved = context.get_saved_variables();
-        var count = saved.Count - (3 * job.Steps) - 1;
-        var record = new OdeRecord([.. saved.Skip(count).SkipLast(1)], job.Steps, []);
+        var count = saved.Count - job.Layout.Tensors - 1;
+        var record = new OdeRecord([.. saved.Skip(count).SkipLast(1)], job.Layout);
         var given = saved.Skip(1).Take(job.Given).ToArray();
         var parameters = saved.Skip(1 + job.Given).Take(count - 1 - job.Given).ToArray();
         var walk = new OdePairWalk(job, record, given, parameters, gradients[0]);

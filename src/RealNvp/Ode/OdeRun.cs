@@ -79,7 +79,7 @@ internal static class OdeRun
         var loop = new OdeLoop(plan, new OdeStepper(system, plan, start, scope)) { Observer = (before, _, taken) => tape.Add(before,
             taken) };
         loop.Run(start, given);
-        var value = new OdeReplay(system, plan.Tableau).All(new OdeRecord([.. tape.Tensors], tape.Count, tape.StatesAt), start, given);
+        var value = new OdeReplay(system, plan.Tableau).All(new OdeRecord([.. tape.Tensors], tape.Layout), start, given);
         return (ReferenceEquals(value, start) ? start.alias() : scope.MoveToOuter(value), loop.Statistics);
     }
 }

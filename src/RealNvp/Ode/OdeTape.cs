@@ -5,26 +5,31 @@ using static TorchSharp.torch;
 namespace RealNvp.Ode;
 
 /// <summary>
-/// The accepted steps of a solve: of each who took it, from which time, and how large it was;
-/// and the states at the beginning of some of them, as many as a budget of memory allows.
+/// The steps of a solve: from which time each example took it and how large it was, 0 for one that did not; and the states
+/// at the beginning of some of them, as many as a budget of memory allows.
 /// </summary>
-/// <remarks>Its tensors belong to the dispose scope in which the solve runs, until <see cref="Tensors"/> are given away.</remarks>
+/// <remarks>
+/// <para>Times and steps lie in blocks of many steps: a small tensor for each step would lie between the large ones of a step
+/// that are freed, and the heap would grow with every step.</para>
+/// <para>Its tensors belong to the dispose scope in which the solve runs, until they are given away.</para>
+/// </remarks>
 internal sealed class OdeTape(long budget, DisposeScope home, bool keepsStates = true)
 {
-    private Tensor? index;
-    private readonly List<(Tensor Index, Tensor Time, Tensor Step)> steps = [];
+    private const int StepsOfBlock = 64;
+
+    private readonly List<(Tensor Index, Tensor Data)> blocks = [];
+    private readonly List<(int Block, int Slot)> steps = [];
     private readonly SortedDictionary<int, (Tensor Index, Tensor State)> states = [];
+    private Tensor? index;
     private long bytes;
-    private int stride = 1;
+    private int stride = 1, free;
 
-    public int Count => steps.Count;
+    /// <summary>Where the tensors lie that <see cref="Tensors"/> gives.</summary>
+    public OdeLayout Layout => new(blocks.Count, [.. steps], [.. states.Keys]);
 
-    /// <summary>Which steps have a state of their own; the first one always has.</summary>
-    public IReadOnlyList<int> StatesAt => [.. states.Keys];
-
-    /// <summary>Three tensors for each step, and two for each state.</summary>
+    /// <summary>Two tensors for each block of steps, and two for each state.</summary>
     public IEnumerable<Tensor> Tensors =>
-        steps.SelectMany(s => new[] { s.Index, s.Time, s.Step }).Concat(states.Values.SelectMany(s => new[] { s.Index, s.State }));
+        blocks.Concat(states.Values.Select(s => (s.Index, Data: s.State))).SelectMany(b => new[] { b.Index, b.Data });
 
     /// <summary>Writes a step down.</summary>
     /// <param name="before">The examples before it: tensors that nobody changes.</param>
@@ -32,17 +37,23 @@ internal sealed class OdeTape(long budget, DisposeScope home, bool keepsStates =
     public void Add(OdeRows before, Tensor taken)
     {
         using var scope = NewDisposeScope();
+        var n = before.Count;
         if (keepsStates && steps.Count % stride == 0) AddState(before);
-        if (index?.shape[0] != before.Count) index = Keep(before.Index.clone());
-        if (before.State.device_type == DeviceType.CPU)
+        if (index?.shape[0] != n)
         {
-            var rows = taken.nonzero().squeeze(1);
-            if (rows.shape[0] == before.Count) steps.Add((index, Keep(before.Time.clone()), Keep(before.Step.clone())));
-            else steps.Add((Keep(before.Index.index_select(0, rows)), Keep(before.Time.index_select(0, rows)),
-                Keep(before.Step.index_select(0, rows))));
+            index = Keep(before.Index.clone());
+            free = 0;
         }
-        // a step of 0 changes nothing, and asks nobody who took it
-        else steps.Add((index, Keep(before.Time.clone()), Keep(before.Step.mul(taken.to(before.Step.dtype)))));
+        if (free == 0)
+        {
+            blocks.Add((index, Keep(empty([StepsOfBlock, 2, n], dtype: ScalarType.Float64, device: before.Time.device))));
+            free = StepsOfBlock;
+        }
+        var slot = StepsOfBlock - free--;
+        var row = blocks[^1].Data.select(0, slot);
+        row.select(0, 0).copy_(before.Time);
+        row.select(0, 1).copy_(before.Step.mul(taken.to(before.Step.dtype)));
+        steps.Add((blocks.Count - 1, slot));
     }
 
     private void AddState(OdeRows before)
@@ -71,13 +82,38 @@ internal sealed class OdeTape(long budget, DisposeScope home, bool keepsStates =
     }
 }
 
+/// <summary>Where what a tape holds lies among its tensors.</summary>
+/// <param name="Blocks">The number of blocks of steps.</param>
+/// <param name="Steps">The block and the place in it of each step.</param>
+/// <param name="StatesAt">Which steps have a state of their own; the first one always has, if there are any.</param>
+internal sealed record OdeLayout(int Blocks, (int Block, int Slot)[] Steps, int[] StatesAt)
+{
+    /// <summary>The number of tensors of the tape.</summary>
+    public int Tensors => 2 * (Blocks + StatesAt.Length);
+}
+
 /// <summary>A tape that was given away and is read.</summary>
 /// <param name="Tensors">Those of <see cref="OdeTape.Tensors"/>.</param>
-/// <param name="Count">The number of steps.</param>
-/// <param name="StatesAt">Which of them have a state.</param>
-internal sealed record OdeRecord(IReadOnlyList<Tensor> Tensors, int Count, IReadOnlyList<int> StatesAt)
+/// <param name="Layout">Where what lies.</param>
+internal sealed record OdeRecord(IReadOnlyList<Tensor> Tensors, OdeLayout Layout)
 {
-    public (Tensor Index, Tensor Time, Tensor Step) Step(int i) => (Tensors[3 * i], Tensors[(3 * i) + 1], Tensors[(3 * i) + 2]);
+    public int Count => Layout.Steps.Length;
 
-    public (Tensor Index, Tensor State) State(int place) => (Tensors[(3 * Count) + (2 * place)], Tensors[(3 * Count) + (2 * place) + 1]);
+    public IReadOnlyList<int> StatesAt => Layout.StatesAt;
+
+    /// <summary>Who took a step, from when, and how far. On the CPU only those who
+    /// did; elsewhere that would wait, and a step of 0 does no harm.</summary>
+    public (Tensor Index, Tensor Time, Tensor Step) Step(int i)
+    {
+        var (block, slot) = Layout.Steps[i];
+        var (index, data) = (Tensors[2 * block], Tensors[(2 * block) + 1].select(0, slot));
+        var (time, step) = (data.select(0, 0), data.select(0, 1));
+        if (step.device_type != DeviceType.CPU) return (index, time, step);
+        var rows = step.nonzero().squeeze(1);
+        return rows.shape[0] == index.shape[0] ? (index, time, step)
+            : (index.index_select(0, rows), time.index_select(0, rows), step.index_select(0, rows));
+    }
+
+    public (Tensor Index, Tensor State) State(int place) =>
+        (Tensors[2 * (Layout.Blocks + place)], Tensors[(2 * (Layout.Blocks + place)) + 1]);
 }

@@ -117,6 +117,14 @@ public class ContinuousLayerTests
         act.Should().Throw<ArgumentOutOfRangeException>();
     }
 
+    [SlowTheory, InlineData(false), InlineData(true)]
+    public void The_laws_hold_for_more_features_more_layers_and_equal_steps(bool equalSteps)
+    {
+        var options = equalSteps ? new ContinuousOptions { Method = OdeMethod.Rk4, Steps = 200 } : new() { Tolerance = 1e-11 };
+        RealNvp.Checking.FlowCheck.Verify(() => new ContinuousLayer(new ConcatSquashMlp(3, 4, 2, contextSize: 2), [3], options), [3],
+            new() { Float64Tolerance = 1e-9 }).ThrowIfFailed();
+    }
+
     [Fact, LeavesNoTensors]
     public void A_network_of_the_users_is_dynamics()
     {

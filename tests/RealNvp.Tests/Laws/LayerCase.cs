@@ -13,6 +13,9 @@ public sealed record LayerCase(string Name, Func<Bijection> Make, EventShape Sha
     /// <summary>The spread of the parameters that stands for "far from the initialization".</summary>
     public double FarSpread { get; init; } = 1;
 
+    /// <summary>Whether a check takes so long that the one far from the initialization is left to the slow tests.</summary>
+    public bool IsSlow { get; init; }
+
     /// <summary>Makes examples that the layer accepts; normal numbers where null.</summary>
     public Func<Tensor>? Sample { get; init; }
 

@@ -60,14 +60,13 @@ public static class PresetTable
         ["Glow, Digits8x8"] = GlowOptions.Digits8x8 with { Hidden = 8 },
         ["Glow, continuous, context, plain matrices, fixed priors"] = new GlowOptions { Shape = [2, 4, 4], Levels = 0, ContextSize = 2,
             Scales = 2, Layers = 2, Hidden = 5, Linear = LinearForm.Plain, LearnedPriors = false },
-        ["FFJORD, Toy2D"] = FfjordOptions.Toy2D with { Hidden = 12, Tolerance = 1e-12 },
-        ["FFJORD, Matching2D"] = FfjordOptions.Matching2D with { Hidden = 16, Tolerance = 1e-12 },
-        ["FFJORD, Tabular"] = FfjordOptions.Tabular(4) with { Hidden = 16, ContextSize = 2,
-            Tolerance = 1e-12 },
-        ["FFJORD, Torus"] = FfjordOptions.Torus(3) with { Hidden = 12, Tolerance = 1e-12 },
-        ["FFJORD, Digits8x8"] = FfjordOptions.Digits8x8 with { Shape = [1, 4, 4], Hidden = 16, Tolerance = 1e-12 },
-        ["FFJORD, Grey28x28"] = FfjordOptions.Grey28x28 with { Shape = [1, 4, 4], Hidden = 4, HiddenLayers = 1,
-            Tolerance = 1e-12 },
+        // small and smooth, so that a solve to 1e-12, which the laws of inverses ask for, takes few steps
+        ["FFJORD, Toy2D"] = FfjordOptions.Toy2D with { Hidden = 4, HiddenLayers = 2, Tolerance = 1e-12 },
+        ["FFJORD, Matching2D"] = FfjordOptions.Matching2D with { Hidden = 4, TimeFrequencies = 0, Tolerance = 1e-12 },
+        ["FFJORD, Tabular"] = FfjordOptions.Tabular(4) with { Hidden = 4, TimeFrequencies = 0, ContextSize = 2, Tolerance = 1e-12 },
+        ["FFJORD, Torus"] = FfjordOptions.Torus(2) with { Hidden = 4, TimeFrequencies = 0, Tolerance = 1e-12 },
+        ["FFJORD, Digits8x8"] = FfjordOptions.Digits8x8 with { Shape = [1, 2, 2], Hidden = 4, TimeFrequencies = 0, Tolerance = 1e-12 },
+        ["FFJORD, Grey28x28"] = FfjordOptions.Grey28x28 with { Shape = [1, 2, 2], Hidden = 2, HiddenLayers = 1, Tolerance = 1e-12 },
     };
 
     // what FlowCheck must know of a preset; those that are not here are checked as they are

@@ -1,0 +1,36 @@
+using System.Runtime.InteropServices;
+
+namespace RealNvp.Tests.Infrastructure;
+
+/// <summary>Bytes of the C library's heap that are in use, where tensors on the CPU
+/// are: what the resident memory hides behind freed memory that is kept.</summary>
+internal static partial class NativeHeapUse
+{
+    /// <summary>Null if the C library does not tell it (glibc 2.33 and newer do).</summary>
+    public static long? Now
+    {
+        get
+        {
+            try
+            {
+                var info = Information();
+                return (long)(info.InChunks + info.Mapped);
+            }
+            catch (Exception e) when (e is EntryPointNotFoundException or DllNotFoundException) { return null; }
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "mallinfo2")]
+    private static partial Info Information();
+
+    // arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks, keepcost
+    [StructLayout(LayoutKind.Sequential)]
+    private readonly struct Info
+    {
+        private readonly nuint arena, chunks, small, maps;
+        public readonly nuint Mapped;
+        private readonly nuint most, released;
+        public readonly nuint InChunks;
+        private readonly nuint free, top;
+    }
+}
