@@ -1,10 +1,23 @@
 namespace RealNvp;
 
 /// <summary>What many numbers are like. All but <see cref="NotFinite"/> is of those that are finite; NaN if none is.</summary>
-/// <param name="Count">How many numbers are finite.</param>
-/// <param name="NotFinite">How many are NaN or infinite.</param>
-/// <param name="Mean">The mean.</param>
-/// <param name="StandardDeviation">The standard deviation, dividing by the number of numbers.</param>
-/// <param name="Smallest">The smallest.</param>
-/// <param name="Largest">The largest.</param>
-public sealed record NumberSummary(long Count, long NotFinite, double Mean, double StandardDeviation, double Smallest, double Largest);
+public sealed record NumberSummary
+{
+    /// <summary>How many numbers are finite.</summary>
+    public required long Count { get; init; }
+
+    /// <summary>How many are NaN or infinite.</summary>
+    public required long NotFinite { get; init; }
+
+    /// <summary>The mean.</summary>
+    public required double Mean { get; init; }
+
+    /// <summary>The standard deviation, dividing by the number of numbers.</summary>
+    public required double StandardDeviation { get; init; }
+
+    /// <summary>The smallest.</summary>
+    public required double Smallest { get; init; }
+
+    /// <summary>The largest.</summary>
+    public required double Largest { get; init; }
+}

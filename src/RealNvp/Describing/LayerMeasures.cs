@@ -48,7 +48,8 @@ internal sealed class LayerMeasures
     private void Add(LayerRun run)
     {
         if (!tallies.TryGetValue(run.Layer, out var tally)) tallies[run.Layer] = tally = (new(), new());
-        if (run.LogDet is { } logDet) tally.LogDet.Add(logDet);
+        // a layer without a log-determinant has 0 for each row
+        tally.LogDet.Add(run.LogDet ?? zeros(run.Value.shape[0]));
         tally.Output.Add(run.Value);
     }
 }

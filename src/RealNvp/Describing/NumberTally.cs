@@ -30,6 +30,11 @@ internal sealed class NumberTally
 
     /// <summary>What there is so far; null for no number at all.</summary>
     public NumberSummary? Summary() => count + notFinite == 0 ? null
-        : count == 0 ? new(0, notFinite, double.NaN, double.NaN, double.NaN, double.NaN)
-        : new(count, notFinite, mean, Math.Sqrt(squares / count), smallest, largest);
+        : new()
+        {
+            Count = count, NotFinite = notFinite, Mean = OrNan(mean), StandardDeviation = OrNan(Math.Sqrt(squares / Math.Max(1, count))),
+            Smallest = OrNan(smallest), Largest = OrNan(largest),
+        };
+
+    private double OrNan(double value) => count == 0 ? double.NaN : value;
 }

@@ -43,10 +43,16 @@ public class LayerStatisticsTests
         tally.Add(tensor(new[] { 1f, float.NaN, 3f }));
         tally.Add(tensor(new[] { float.PositiveInfinity }));
         tally.Add(tensor(new[] { 8.0 }));
-        tally.Summary().Should().Be(new NumberSummary(3, 2, 4, Math.Sqrt(26.0 / 3), 1, 8));
+        tally.Summary().Should().Be(new NumberSummary
+        {
+            Count = 3, NotFinite = 2, Mean = 4, StandardDeviation = Math.Sqrt(26.0 / 3), Smallest = 1, Largest = 8,
+        });
         var none = new RealNvp.Describing.NumberTally();
         none.Add(tensor(new[] { float.NaN }));
-        none.Summary().Should().Be(new NumberSummary(0, 1, double.NaN, double.NaN, double.NaN, double.NaN));
+        none.Summary().Should().Be(new NumberSummary
+        {
+            Count = 0, NotFinite = 1, Mean = double.NaN, StandardDeviation = double.NaN, Smallest = double.NaN, Largest = double.NaN,
+        });
     }
 
     [Fact]

@@ -24,7 +24,7 @@ internal static class Floors
         ("Densities", ["Densities/"]),
         ("Context", ["Context/"]),
         ("Reversible", ["Reversible/"]),
-        ("Flow", ["Flow", "Evaluation.cs", "LayerSummary.cs", "Describing/"]),
+        ("Flow", ["Flow", "Evaluation.cs", "LayerSummary.cs", "LayerStatistics.cs", "NumberSummary.cs", "Describing/"]),
         // files from which a flow can be built; what it can be is registered
         ("Serialization", ["Serialization/Model", "Serialization/IModelRecord.cs"]),
         ("Checking", ["Checking/"]),

@@ -27,7 +27,9 @@ public class NeverNanTests
 
     public static TheoryData<string> TransformerNames => [.. Transformers.Keys];
 
-    public static TheoryData<string> Presets => PresetTable.Names;
+    public static TheoryData<string> Presets =>
+        // a solver ends in an error of its own, which names time, step and component: the tests of the solver show it
+        [.. PresetTable.All.Where(p => p.Value is not FfjordOptions).Select(p => p.Key)];
 
     [Fact]
     public void Every_transformer_is_in_the_table() =>

@@ -19,6 +19,9 @@ public class BaseDensityTests
         ["Maf, box"] = MafOptions.SplineTabular(4) with { Layers = 2, Hidden = 6, Blocks = 1, Standardize = false },
         ["Iaf"] = IafOptions.Tabular(4) with { Layers = 2, Hidden = 6, Blocks = 1, ContextSize = 2 },
         ["Iaf, box"] = IafOptions.SplineTabular(4) with { Layers = 2, Hidden = 6, Blocks = 1, Standardize = false },
+        ["Ffjord"] = FfjordOptions.Tabular(4) with { Hidden = 4, TimeFrequencies = 0, Tolerance = 1e-11 },
+        ["Residual"] = ResidualFlowOptions.Tabular(4) with { Layers = 2, Hidden = 5, HiddenLayers = 1 },
+        ["Residual, image"] = ResidualFlowOptions.Digits8x8 with { Shape = [1, 2, 2], Layers = 1, Hidden = 2 },
         ["Glow"] = GlowOptions.Digits8x8 with { Shape = [1, 4, 4], Layers = 1, Hidden = 4 },
     };
 

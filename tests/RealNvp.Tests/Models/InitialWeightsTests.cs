@@ -83,6 +83,8 @@ public class InitialWeightsTests
     {
         RealNvpOptions o => new RealNvpModel(o, seed),
         NiceOptions o => new NiceModel(o, seed),
+        FfjordOptions o => new FfjordModel(o, seed),
+        ResidualFlowOptions o => new ResidualFlowModel(o, seed),
         SplineFlowOptions o => new SplineFlowModel(o, seed),
         MafOptions o => new MafModel(o, seed),
         IafOptions o => new IafModel(o, seed),

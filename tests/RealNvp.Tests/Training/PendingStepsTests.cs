@@ -19,7 +19,9 @@ public class PendingStepsTests
     private static readonly string[] waits = ["aten::_local_scalar_dense", "aten::item", "aten::is_nonzero", "aten::nonzero",
         "aten::masked_select", "aten::equal", "aten::unique"];
 
-    public static TheoryData<string> Presets => PresetTable.Names;
+    public static TheoryData<string> Presets =>
+        // a solver with steps of its own size asks which examples are done
+        [.. PresetTable.All.Where(p => p.Value is not FfjordOptions).Select(p => p.Key)];
 
     public enum Fault { Loss, Gradient }
 

@@ -1,0 +1,35 @@
+using RealNvp.Tests.Infrastructure;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Tests.Models;
+
+/// <summary>The memory that training of residual flows needs.</summary>
+public class ResidualFlowTests
+{
+    [SlowFact]
+    public void The_memory_of_the_Neumann_gradient_does_not_grow_with_the_number_of_terms()
+    {
+        long Peak(int terms, bool neumann)
+        {
+            var logDet = new ResidualLogDet
+            {
+                ExactUpTo = 0, Series = ResidualSeries.Truncated, Terms = terms, NeumannGradient = neumann,
+            };
+            using var flow = new Flow([2000], new ResidualLayer([2000], new LipschitzMlp(2000, 2000, 64, 1, zero: false), logDet));
+            using var x = randn(500, 2000);
+            void Step()
+            {
+                using var scope = NewDisposeScope();
+                flow.NegativeLogLikelihood(x, seed: 1).backward();
+            }
+            // what the allocator keeps of a step is there for the next one
+            if (neumann) Step();
+            return ResidentMemory.PeakGrowth(Step);
+        }
+        // 4 MB a vector: thirty terms in a graph keep a hundred and more
+        const long some = 60L << 20;
+        (Peak(30, neumann: true) - Peak(3, neumann: true)).Should().BeLessThan(some);
+        (Peak(30, neumann: false) - Peak(3, neumann: false)).Should().BeGreaterThan(some);
+    }
+}
