@@ -21,17 +21,11 @@ public static class Program
     {
         Option<string> data = new("--data") { Description = $"all, or one of {string.Join(", ", Toy2D.All.Keys.Order())}",
             DefaultValueFactory = _ => "all" };
-<<<<<<< HEAD
         Option<string> model = new("--model")
         {
             Description = string.Join("; ", ToyModels.All.Select(m => $"{m.Key}: {m.Value.Description}")),
             DefaultValueFactory = _ => ToyModels.Default,
         };
-=======
-        Option<string> model = new("--model") {
-            Description = "spline, residual, ffjord, matching (a continuous flow by flow matching), or real-nvp, which needs more steps",
-            DefaultValueFactory = _ => "spline" };
->>>>>>> main
         Option<int> steps = new("--steps") { Description = "the number of training steps", DefaultValueFactory = _ => 3000 };
         Option<string> folder = new("--out") { Description = "the folder of the pictures", DefaultValueFactory = _ => "out/density2d" };
         Option<int> seed = new("--seed") { Description = "seeds data, weights and training; 0 or more", DefaultValueFactory = _ => 0 };
@@ -47,13 +41,8 @@ public static class Program
         var names = data == "all" ? Toy2D.All.Keys.Order().ToArray() : [data];
         if (!Toy2D.All.ContainsKey(names[0]))
             throw new ArgumentException($"There is no data set '{data}'; expected all, {string.Join(", ", Toy2D.All.Keys.Order())}.");
-<<<<<<< HEAD
         if (!ToyModels.All.TryGetValue(model, out var toy))
             throw new ArgumentException($"There is no model '{model}'; expected {string.Join(", ", ToyModels.All.Keys)}.");
-=======
-        if (model is not ("spline" or "residual" or "ffjord" or "matching" or "real-nvp"))
-            throw new ArgumentException($"There is no model '{model}'; expected spline, residual, ffjord, matching or real-nvp.");
->>>>>>> main
         SampleProgram.AtLeast("--steps", steps, 1);
         SampleProgram.AtLeast("--seed", seed, 0);
         TorchBackend.EnsureAvailable();
@@ -79,27 +68,10 @@ public static class Program
         var training = Toy2D.All[name](TrainingPoints, seed);
         var heldOut = Toy2D.All[name](HeldOutPoints, seed == int.MaxValue ? 0 : seed + 1);
 
-<<<<<<< HEAD
         using var flow = model.New(name, seed);
         flow.to(device);
         using var bar = new ProgressBar(name, steps, "steps");
-        using var trainer = new Trainer(flow, model.Training(TrainingOptions.For(flow.ModelOptions) with
-=======
-        // more couplings and deeper networks than the presets. Splines have all shapes
-        // after 3000 steps (two spirals: -2.66 nats, -2.91 by affine couplings)
-        using FlowModel flow = model == "spline"
-            ? new SplineFlowModel(SplineFlowOptions.Toy2D with { Layers = 8, Blocks = 2, Bound = 5, Linear = true, Standardize = true },
-                seed)
-            : model == "residual" ? new ResidualFlowModel(ResidualFlowOptions.Toy2D with { Standardize = true }, seed)
-            : model == "ffjord" ? new FfjordModel(FfjordOptions.Toy2D with { Standardize = true }, seed)
-            : model == "matching"
-                ? new FfjordModel(FfjordOptions.Matching2D with { Hidden = 128, HiddenLayers = 3, Standardize = true }, seed)
-            : new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 10, Blocks = 2, Standardize = true }, seed);
-        flow.to(device);
-        using var bar = new ProgressBar(name, steps, "steps");
-        var objective = model == "matching" ? Objective.FlowMatching() : Objective.MaximumLikelihood;
-        using var trainer = new Trainer(flow, objective, TrainingOptions.For(flow.ModelOptions) with
->>>>>>> main
+        using var trainer = new Trainer(flow, model.Objective, model.Training(TrainingOptions.For(flow.ModelOptions) with
         {
             MaxSteps = steps,
             Epochs = 1 + (int)((long)steps * BatchSize / TrainingPoints),

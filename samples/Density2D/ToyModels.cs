@@ -9,6 +9,9 @@ internal sealed record ToyModel(string Description, Func<string, int, FlowModel>
 {
     /// <summary>The training, from that of the sample.</summary>
     public Func<TrainingOptions, TrainingOptions> Training { get; init; } = options => options;
+
+    /// <summary>What the training makes small.</summary>
+    public Objective Objective { get; init; } = Objective.MaximumLikelihood;
 }
 
 /// <summary>The models of this sample, by the name that <c>--model</c> takes. A new one is a line here.</summary>
@@ -28,6 +31,13 @@ internal static class ToyModels
         },
         ["residual"] = new("residual flow: one network in each direction, no coupling; slower", (_, seed) =>
             new ResidualFlowModel(ResidualFlowOptions.Toy2D with { Standardize = true }, seed)),
+        ["ffjord"] = new("continuous flow by maximum likelihood; slower", (_, seed) =>
+            new FfjordModel(FfjordOptions.Toy2D with { Standardize = true }, seed)),
+        ["matching"] = new("continuous flow by flow matching", (_, seed) =>
+            new FfjordModel(FfjordOptions.Matching2D with { Hidden = 128, HiddenLayers = 3, Standardize = true }, seed))
+        {
+            Objective = Objective.FlowMatching(),
+        },
         ["realnvp"] = new("affine couplings, which need many more steps for fine shapes", (_, seed) =>
             new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 10, Blocks = 2, Standardize = true }, seed)),
     };
