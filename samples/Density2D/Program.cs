@@ -76,7 +76,7 @@ public static class Program
             MaxSteps = steps,
             Epochs = 1 + (int)((long)steps * BatchSize / TrainingPoints),
             BatchSize = BatchSize,
-            LearningRate = model == "matching" ? 4e-3 : 1e-3,
+            LearningRate = 1e-3,
             AverageDecay = 0.995,
             Schedule = new CosineSchedule { WarmUpSteps = 100 },
             // there are as many points as one likes, so none is learned by heart

@@ -36,7 +36,7 @@ internal static class ToyModels
         ["matching"] = new("continuous flow by flow matching", (_, seed) =>
             new FfjordModel(FfjordOptions.Matching2D with { Hidden = 128, HiddenLayers = 3, Standardize = true }, seed))
         {
-            Objective = Objective.FlowMatching(),
+            Objective = Objective.FlowMatching(), Training = options => options with { LearningRate = 4e-3 },
         },
         ["realnvp"] = new("affine couplings, which need many more steps for fine shapes", (_, seed) =>
             new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 10, Blocks = 2, Standardize = true }, seed)),
