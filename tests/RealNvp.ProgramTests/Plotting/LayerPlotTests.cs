@@ -41,14 +41,14 @@ public class LayerPlotTests
     public void Numbers_of_very_different_sizes_share_an_axis()
     {
         NumberAxis.Text(1e8).Should().Be("1E+8");
-        var wide = NumberAxis.Of([new(9, 0, 0, 1, -2, 2), new(9, 0, 0, 1, -2, 2), new(9, 0, 1e4, 1e4, -1e8, 1e8)]);
+        var wide = NumberAxis.Of([Numbers(9, 0, 0, 1, -2, 2), Numbers(9, 0, 0, 1, -2, 2), Numbers(9, 0, 1e4, 1e4, -1e8, 1e8)]);
         wide.Place(0).Should().BeApproximately(0.5, 1e-9);
         (wide.Place(2) - wide.Place(0)).Should().BeGreaterThan(0.02, "the small ones are seen too");
         wide.Ticks.Should().BeInAscendingOrder().And.Contain([-1e8, 0, 1e8]).And.HaveCountLessThan(12);
-        var plain = NumberAxis.Of([new(9, 0, 0, 1, -2, 4)]);
+        var plain = NumberAxis.Of([Numbers(9, 0, 0, 1, -2, 4)]);
         plain.Place(1).Should().BeApproximately((plain.Place(0) + plain.Place(2)) / 2, 1e-9);
         plain.Ticks.Should().BeInAscendingOrder().And.Contain(2);
-        NumberAxis.Of([new(1, 0, 0, 0, 0, 0)]).Ticks.Should().NotBeEmpty();
+        NumberAxis.Of([Numbers(1, 0, 0, 0, 0, 0)]).Ticks.Should().NotBeEmpty();
         NumberAxis.Of([]).Place(0).Should().Be(0.5);
     }
 
@@ -81,4 +81,10 @@ public class LayerPlotTests
         protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) =>
             (z.div(factor), full(z.size(0), -2 * MathF.Log(factor), dtype: z.dtype, device: z.device));
     }
+
+    private static NumberSummary Numbers(long count, long notFinite, double mean, double deviation, double smallest, double largest) =>
+        new()
+    {
+        Count = count, NotFinite = notFinite, Mean = mean, StandardDeviation = deviation, Smallest = smallest, Largest = largest,
+    };
 }
