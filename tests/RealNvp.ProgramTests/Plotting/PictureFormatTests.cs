@@ -28,8 +28,10 @@ public class PictureFormatTests
             return new ImageGrid(images, new() { Title = "Größe < 1", Levels = 32 });
         },
         [nameof(LayerPlot)] = () => new LayerPlot(
-            [new() { Path = "bijection.layers.0", Type = "Layer", Depth = 1, IsComposite = false, LogDet = new(3, 0, 1.5, 1, 0, 3),
-                Output = null }],
+            [new() { Path = "bijection.layers.0", Type = "Layer", Depth = 1, IsComposite = false, Output = null, LogDet = new()
+            {
+                Count = 3, NotFinite = 0, Mean = 1.5, StandardDeviation = 1, Smallest = 0, Largest = 3,
+            } }],
             new() { Title = "Größe < 1" }),
         [nameof(RocCurve)] = () => new RocCurve(new[] { 0.1, 0.4, 0.9 }, new[] { 0, 1, 1 }, options: new() { Title = "Größe < 1" }),
         [nameof(ScoreHistogram)] = () => new ScoreHistogram(new[] { 0.1, 0.4 }, new[] { 0.9 }, new() { Title = "Größe < 1" }),
