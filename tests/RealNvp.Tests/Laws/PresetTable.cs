@@ -27,6 +27,7 @@ public static class PresetTable
         ["Residual, Toy2D"] = ResidualFlowOptions.Toy2D with { Layers = 2, Hidden = 6, HiddenLayers = 1 },
         ["Residual, Tabular, context"] = ResidualFlowOptions.Tabular(3) with { Layers = 2, Hidden = 5, HiddenLayers = 1, ContextSize = 2 },
         ["Residual, Digits8x8"] = ResidualFlowOptions.Digits8x8 with { Shape = [1, 2, 2], Layers = 1, Hidden = 2 },
+        ["Residual, Grey28x28"] = ResidualFlowOptions.Grey28x28 with { Shape = [1, 2, 2], Scales = 2, Layers = 1, Hidden = 2 },
         ["Residual, Cifar10, factored out"] = ResidualFlowOptions.Cifar10 with
         {
             Shape = [2, 2, 2],

@@ -78,6 +78,7 @@ public partial class HostDeviceTests
         ["ImportanceSampling.cs"] = "draws once from weights that are on the host",
         ["Flow.Evaluation.cs"] = "the round trip of a few rows, on request",
         ["Derivatives.cs"] = "FlowCheck compares Jacobians",
+        ["NumberTally.cs"] = "statistics of the numbers that are finite, on request",
         ["ResampledNormal.cs"] = "tries again for the samples that were rejected",
         ["InvertibleLinearLayer.cs"] =
             "starts from a rotation, which is factored on the CPU; the inverse of the plain form refuses a singular matrix",
