@@ -65,7 +65,8 @@ public class ValuesOnlyTests
         var (both, _) = flow.SampleAndLogProb(4, context, seed: 5);
         var apart = alone.sub(both).abs().max().to(float64).item<double>();
         // a solver chooses other steps where the log-determinant has no part in them
-        var most = !flow.Likelihood.IsNumerical ? 0 : flow.Bijection.Dequantizes ? 1 : 1e-3 * (1 + both.abs().max().to(float64).item<double>());
+        var most = !flow.Likelihood.IsNumerical ? 0 : flow.Bijection.Dequantizes ? 1
+            : 1e-3 * (1 + both.abs().max().to(float64).item<double>());
         apart.Should().BeLessThanOrEqualTo(most);
     }
 
