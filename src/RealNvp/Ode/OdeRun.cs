@@ -23,7 +23,8 @@ internal static class OdeRun
     }
 
     // the whole solve as one kernel, if f is a network that it knows
-    private static (Tensor Value, OdeStatistics Statistics)? Fused(OdeSystem system, Tensor start, IReadOnlyList<Tensor> given, OdePlan plan)
+    private static (Tensor Value, OdeStatistics Statistics)? Fused(OdeSystem system, Tensor start, IReadOnlyList<Tensor> given,
+        OdePlan plan)
     {
         if (plan.IsDense || plan.Control.Start == plan.Control.End || system.Fused(given) is not { } fused
             || !DynamicsOperation.CanRun(fused.Network, start, fused.Context)) return null;

@@ -117,7 +117,8 @@ public sealed class TimeMlp : Dynamics
 
     // circles are seen by plain operations alone
     internal override DynamicsNetwork? Network => circles.Length > 0 ? null : new([.. layers.Select((l, i) => i == 0
-        ? new DynamicsWeights(l.weight!, l.bias, Shift: time.weight, ShiftContext: context?.weight) : new DynamicsWeights(l.weight!, l.bias))],
+        ? new DynamicsWeights(l.weight!, l.bias, Shift: time.weight, ShiftContext: context?.weight)
+            : new DynamicsWeights(l.weight!, l.bias))],
         SmoothActivations.Kernel(activation));
 
     /// <inheritdoc/>

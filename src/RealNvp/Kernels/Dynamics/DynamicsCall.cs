@@ -51,7 +51,8 @@ internal sealed unsafe class DynamicsCall<T>(DynamicsProgram program, DynamicsDi
         var size = divergence == DynamicsDivergence.Joined
             ? LaneProduct.PanelSize(program.Layers[1].Outputs, program.Layers[0].Outputs) : 0;
         foreach (var layer in program.Layers)
-            size += LaneProduct.PanelSize(layer.Outputs, layer.Inputs) + (transposed ? LaneProduct.PanelSize(layer.Inputs, layer.Outputs) : 0);
+            size += LaneProduct.PanelSize(layer.Outputs, layer.Inputs) + (transposed ? LaneProduct.PanelSize(layer.Inputs, layer.Outputs)
+                : 0);
         return size;
     }
 

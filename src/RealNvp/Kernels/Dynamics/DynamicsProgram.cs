@@ -24,7 +24,8 @@ internal enum DynamicsDivergence
     Joined,
 }
 
-/// <summary>A linear layer h = f((W x + b)·σ(g t + g₀) + S u(t)) of dynamics; what a context adds to gate and shift differs from row to row.</summary>
+/// <summary>A linear layer h = f((W x + b)·σ(g t + g₀) + S u(t)) of dynamics;
+/// what a context adds to gate and shift differs from row to row.</summary>
 /// <param name="Inputs">I, the number of inputs.</param>
 /// <param name="Outputs">O, the number of outputs.</param>
 /// <param name="IsGated">Whether it has a gate.</param>

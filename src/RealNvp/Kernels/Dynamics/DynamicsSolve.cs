@@ -3,8 +3,8 @@ using System.Numerics;
 namespace RealNvp.Kernels;
 
 /// <summary>
-/// Solves for some rows of a batch, all of a solve at once: a block of rows takes its steps together, each row from its own time with its own
-/// step, and a row that is done leaves its place to the next one.
+/// Solves for some rows of a batch, all of a solve at once: a block of rows takes its steps together, each
+/// row from its own time with its own step, and a row that is done leaves its place to the next one.
 /// </summary>
 internal sealed unsafe class DynamicsSolve<TLanes, T>
     where TLanes : struct, ILanes<TLanes, T> where T : unmanaged, IBinaryFloatingPointIeee754<T>

@@ -45,7 +45,8 @@ internal sealed class DynamicsNetwork
         return true;
     }
 
-    /// <summary>What the context adds to gate and shift of a layer, (N, O). In the caller's scope, with a graph if gradients are on.</summary>
+    /// <summary>What the context adds to gate and shift of a layer, (N, O).
+    /// In the caller's scope, with a graph if gradients are on.</summary>
     public (Tensor? Gate, Tensor? Shift) Offsets(int layer, Tensor? context) =>
         (Offset(Layers[layer].GateContext, context), Offset(Layers[layer].ShiftContext, context));
 
@@ -53,7 +54,8 @@ internal sealed class DynamicsNetwork
     public DynamicsDivergence Divergence(bool isWanted) => !isWanted ? DynamicsDivergence.None
         : Program.CanJoin && Program.Features > 1 ? DynamicsDivergence.Joined : DynamicsDivergence.Tangents;
 
-    /// <summary>B of <see cref="DynamicsDivergence.Joined"/>: W₁ ∘ W₀ᵀ for two layers, since Σₖ (W₁)ₖₕ (W₀)ₕₖ sₕ; W₁ ∘ (W₀ W₂)ᵀ for three.</summary>
+    /// <summary>B of <see cref="DynamicsDivergence.Joined"/>: W₁ ∘ W₀ᵀ for two
+    /// layers, since Σₖ (W₁)ₖₕ (W₀)ₕₖ sₕ; W₁ ∘ (W₀ W₂)ᵀ for three.</summary>
     public Tensor Joined()
     {
         if (Layers.Count == 2) return Layers[1].Weight.mul(Layers[0].Weight.t());

@@ -17,7 +17,8 @@ internal static unsafe class DynamicsOperation
 
     /// <summary>Whether the kernel takes a solve.</summary>
     public static bool CanRun(DynamicsNetwork network, Tensor start, Tensor? context) => KernelSwitches.Dynamics
-        && start.device_type == DeviceType.CPU && start.dtype is ScalarType.Float32 or ScalarType.Float64 && start.shape[0] is > 0 and < 1 << 24
+        && start.device_type == DeviceType.CPU && start.dtype is ScalarType.Float32 or ScalarType.Float64
+            && start.shape[0] is > 0 and < 1 << 24
         && network.Program.Widest <= Widest && network.Takes(start, context);
 
     /// <summary>Solves without a graph. In the caller's scope.</summary>
