@@ -68,7 +68,7 @@ public sealed class TorchBackendTests
             foreach (var type in library.GetExportedTypes().Where(t => !t.ContainsGenericParameters).OrderBy(t => t.FullName, StringComparer.Ordinal))
             {
                 var ways = type.GetMethods(BindingFlags.Public | BindingFlags.Static | BindingFlags.DeclaredOnly).Where(m => !m.ContainsGenericParameters).Cast<MethodBase>()
-                    .Concat(type.IsAbstract ? [] : type.GetConstructors());
+                    .Concat(type.IsAbstract ? [] : type.GetConstructors()).Where(w => !w.GetParameters().Any(p => p.ParameterType.IsByRefLike || p.ParameterType.IsByRef));
                 foreach (var way in ways) Call(type, way);
             }
             foreach (var options in library.GetExportedTypes().Where(t => t.IsSubclassOf(typeof(ModelOptions)) && !t.IsAbstract))
@@ -80,11 +80,10 @@ public sealed class TorchBackendTests
                 Exception? fault = null;
                 try
                 {
-                    object?[] arguments = [.. way.GetParameters().Select(p => Argument(p.ParameterType, p.Position))];
+                    object?[] arguments = [.. way.GetParameters().Select(p => Argument(p.ParameterType))];
                     _ = way is ConstructorInfo made ? made.Invoke(arguments) : way.Invoke(target, arguments);
                 }
                 catch (TargetInvocationException e) { fault = e.InnerException; }
-                catch (Exception e) when (e is ArgumentException or NotSupportedException) { return; }                       // a span: reflection cannot pass it
                 for (var e = fault; e is not null; e = e.InnerException)
                 {
                     if (e is TypeInitializationException) { Console.WriteLine($"TORCHSHARP {type.Name}.{way}"); return; }
@@ -93,9 +92,8 @@ public sealed class TorchBackendTests
             }
 
             // what lets a call come as far as its first tensor
-            object? Argument(Type type, int position) =>
-                type == typeof(DataRows) ? (DataRows)(position == 0 ? Enumerable.Range(0, 30).Select(i => new[] { Math.Sin(i), Math.Cos(i) }).ToArray() : null!)
-                : type == typeof(EventShape) ? (EventShape)new long[] { 2 }
+            object? Argument(Type type) =>
+                type == typeof(EventShape) ? (EventShape)new long[] { 2 }
                 : type == typeof(string) ? "model.safetensors"
                 : type == typeof(Stream) ? new MemoryStream(File.ReadAllBytes("model.safetensors"))
                 : type == typeof(ModelOptions) || type == typeof(RealNvpOptions) ? RealNvpOptions.Toy2D
@@ -128,6 +126,7 @@ public sealed class TorchBackendTests
             <TargetFramework>net10.0</TargetFramework>
             <OutputType>Exe</OutputType>
             <ImplicitUsings>enable</ImplicitUsings>
+            <Nullable>enable</Nullable>
             <NoWarn>NU1603</NoWarn>
           </PropertyGroup>
           <ItemGroup>
