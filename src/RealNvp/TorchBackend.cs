@@ -18,7 +18,8 @@ public static class TorchBackend
     /// <exception cref="DllNotFoundException">
     /// No native libtorch package is referenced, this platform has none, or the system's C++ library is too old for it.
     /// </exception>
-    /// <exception cref="PlatformNotSupportedException">The program was compiled to native code, where TorchSharp finds no weights.</exception>
+    /// <exception cref="PlatformNotSupportedException">The program was compiled
+    /// to native code, where TorchSharp finds no weights.</exception>
     public static void EnsureAvailable()
     {
         if (available) return;
