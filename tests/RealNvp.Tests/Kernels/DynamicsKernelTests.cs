@@ -69,7 +69,7 @@ public class DynamicsKernelTests
 
     private static double Apart(Tensor a, Tensor b) => a.sub(b).abs().div(b.abs().clamp_min(1)).max().to(float64).item<double>();
 
-    private static IDisposable Lanes(int bits)
+    private static Undo Lanes(int bits)
     {
         var before = LaneWidth.Bits;
         LaneWidth.Bits = bits;
