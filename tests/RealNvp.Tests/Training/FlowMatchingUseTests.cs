@@ -40,7 +40,8 @@ public class FlowMatchingUseTests
         }
     }
 
-    [Theory, InlineData("FFJORD, Matching2D"), InlineData("FFJORD, Tabular"), InlineData("FFJORD, Torus"), InlineData("FFJORD, Sphere"), LeavesNoTensors]
+    [Theory, InlineData("FFJORD, Matching2D"), InlineData("FFJORD, Tabular"), InlineData("FFJORD, Torus"), InlineData("FFJORD, Sphere"),
+        LeavesNoTensors]
     public void Log_probabilities_are_differentiable_along_weights_data_and_contexts(string name)
     {
         using var scope = NewDisposeScope();
