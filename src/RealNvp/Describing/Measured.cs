@@ -7,7 +7,8 @@ internal static class Measured
 {
     /// <summary>For instance "-4.141 ± 0.053". An error that is 0, NaN or infinite says nothing of the digits.</summary>
     public static string With(double value, double error) => double.IsNaN(error) ? Alone(value)
-        : $"{As(value, error)} ± {(Decimals(error) is { } digits ? Fixed(error, digits) : error.ToString("G2", CultureInfo.InvariantCulture))}";
+        : $"{As(value, error)} ± " +
+            $"{(Decimals(error) is { } digits ? Fixed(error, digits) : error.ToString("G2", CultureInfo.InvariantCulture))}";
 
     /// <summary>A number with as many digits as one with this error has.</summary>
     public static string As(double value, double error) => Decimals(error) is { } digits ? Fixed(value, digits) : Alone(value);
