@@ -112,6 +112,9 @@ public sealed class ContinuousLayer : Bijection, IFollowsVelocity
     {
         var (n, size) = (x.shape[0], shape.NumElements);
         if (pass.State?.Solver is { } wanted) return (Moved(x, pass, from, to, wanted), null);
+        // the divergence is most of the work, and steps need not follow it
+        if (!pass.WantsLogDet && pass.State?.Cost is null)
+            return (Moved(x, pass, from, to, Options.Solver(x.dtype, Weights(size, default), pass.State?.ToleranceFactor ?? 1)), null);
         var probes = divergence == DivergenceKind.Exact ? 1 : training ? Options.Probes : Options.EvaluationProbes;
         var cost = pass.State?.Cost;
         var extras = new ContinuousExtras(probes, cost is { WantsKinetic: true }, cost is { WantsFrobenius: true });
