@@ -17,31 +17,12 @@ internal static class ToyMatching
 {
     // of a batch, this part is sent along its paths, and all of it is looked at for the mean velocity
     private const int OneOf = 4;
-    private const double Gain = 5.0 / 3, FirstGain = 10;
 
     // a number that is made anew in each step would have to be disposed
     private static readonly Scalar one = 1, two = 2, minusHalf = -0.5, least = 1e-3;
 
     /// <summary>The objective.</summary>
     public static Objective Objective { get; } = Objective.From("mean velocities of a batch", Loss);
-
-    /// <summary>
-    /// Makes the first weights of the network of a new model larger: usual ones make a velocity that is smooth over the whole plane, and
-    /// fine shapes take long to grow from it. The layers behind get the usual variance for tanh, 25/9 of 1/H.
-    /// </summary>
-    public static FfjordModel Sharpened(FfjordModel model)
-    {
-        using var scope = NewDisposeScope();
-        using var gradients = no_grad();
-        foreach (var (name, weight) in model.named_parameters())
-        {
-            if (name.Contains(".layers.0.", StringComparison.Ordinal)) weight.mul_(FirstGain);
-            // the layers' own are uniform with a variance of 1/(3H)
-            else if (name.EndsWith(".weight", StringComparison.Ordinal) && name.Contains(".dynamics.layers.", StringComparison.Ordinal))
-                weight.mul_(Gain * Math.Sqrt(3));
-        }
-        return model;
-    }
 
     private static Tensor Loss(Flow flow, TrainingBatch batch, long seed)
     {
