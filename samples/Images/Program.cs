@@ -3,7 +3,8 @@ using RealNvp.Samples.Common;
 
 namespace RealNvp.Samples.Images;
 
-/// <summary>The command line: <c>train</c> (also without arguments), <c>sample</c>, <c>evaluate</c>, <c>interpolate</c>, <c>matching</c>.</summary>
+/// <summary>The command line: <c>train</c> (also without arguments), <c>sample</c>,
+/// <c>evaluate</c>, <c>interpolate</c>, <c>matching</c>.</summary>
 public static class Program
 {
     private static readonly Option<string?> data =
