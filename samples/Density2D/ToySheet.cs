@@ -40,7 +40,8 @@ internal static class ToySheet
             images.Add(Coloured(truth, brightest));
             foreach (var model in models)
                 images.Add(Has(model, name) ? Coloured(Density(File(model, name, ".safetensors")), brightest) : ones(3, Pixels, Pixels));
-            table += $"| {name} | {string.Join(" | ", models.Select(m => Has(m, name) ? Text(ToyResult.Load(File(m, name, ".json"))) : ""))} |\n";
+            var cells = models.Select(m => Has(m, name) ? Text(ToyResult.Load(File(m, name, ".json"))) : "");
+            table += $"| {name} | {string.Join(" | ", cells)} |\n";
         }
         var sheet = Path.Combine(folder, "sheet.png");
         new ImageGrid(stack(images), new() { Range = (0, 1), Scale = 1, Padding = 4, RowTitles = rows, ColumnTitles = ["data", .. models] })
