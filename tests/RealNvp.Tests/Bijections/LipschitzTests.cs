@@ -32,7 +32,8 @@ public class LipschitzTests
                     : q == 2 ? linalg.svd(weight, false).Vh.narrow(0, 0, 1) : weight;
                 var most = Stretch(extremes, weight, p, q);
                 most.Should().BeInRange(0.8 * (1 - 1e-6), 0.8 * (1 + LipschitzLayer.Tolerance));
-                Stretch(randn(2000, inputs, dtype: float64, generator: seed), weight, p, q).Should().BeLessThanOrEqualTo(most * (1 + 1e-12));
+                Stretch(randn(2000, inputs, dtype: float64, generator: seed), weight, p, q).Should()
+                    .BeLessThanOrEqualTo(most * (1 + 1e-12));
             }
     }
 

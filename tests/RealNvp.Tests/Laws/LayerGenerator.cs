@@ -213,7 +213,8 @@ public static class LayerGenerator
                let tail = $"ActivationKind.{activation}, {options.Item2.ToString(CultureInfo.InvariantCulture)}, contextSize: {context}, " +
                    $"activatesInput: {Bool(options.Item4)}, norm: {text})"
                select image
-                   ? new GeneratedLayer($"new ResidualLayer({Text(shape)}, new LipschitzConvNet({Text(shape)}, {shape[0]}, {sizes.Item1}, " +
+                   ? new GeneratedLayer(
+                       $"new ResidualLayer({Text(shape)}, new LipschitzConvNet({Text(shape)}, {shape[0]}, {sizes.Item1}, " +
                        $"[{sizes.Item3}, 1], {tail})",
                        () => new ResidualLayer(shape, new LipschitzConvNet(shape, shape[0], sizes.Item1, [sizes.Item3, 1], activation,
                            options.Item2, context, options.Item4, norm: norm)), shape)

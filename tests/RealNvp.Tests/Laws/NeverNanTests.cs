@@ -70,7 +70,8 @@ public class NeverNanTests
     }
 
     [SlowTheory, MemberData(nameof(SolvedPresets))]
-    public void A_model_that_is_solved_for_is_finite_or_its_error_names_the_layer(string name) => A_model_is_finite_with_its_gradients_or_names_the_layer(name);
+    public void A_model_that_is_solved_for_is_finite_or_its_error_names_the_layer(string name) =>
+        A_model_is_finite_with_its_gradients_or_names_the_layer(name);
 
     [Theory, MemberData(nameof(Presets))]
     public void A_model_is_finite_with_its_gradients_or_names_the_layer(string name)
