@@ -22,6 +22,7 @@ public abstract partial class Bijection
         Tensor? logDet;
         try { (value, logDet) = inverse ? InverseCore(input, pass) : ForwardCore(input, pass); }
         catch (NoInverseException e) when (e.Passes(this)) { throw; }
+        catch (OdeException e) when (e.Passes(this)) { throw; }
         if (opened) tape!.End();
         state?.Observer?.Invoke(new LayerRun(this, input, pass.Context, value, logDet, inverse));
         if (!ReferenceEquals(value, input)) scope.MoveToOuter(value);
