@@ -85,9 +85,15 @@ internal sealed class DataScan : IDisposable
         var q = sample.Quantiles(0.5, 0.25, 0.75);
         var (medians, lows, highs) = (q[0].FetchDoubles(), q[1].FetchDoubles(), q[2].FetchDoubles());
         var (means, variances) = (moments.Mean.FetchDoubles(), moments.Variance().FetchDoubles());
-        var (far, rounded) = (new List<string>(), new List<string>());
+        var (far, rounded, constant) = (new List<string>(), new List<string>(), new List<string>());
         for (var c = 0; c < medians.Length; c++)
         {
+            // rounding leaves a constant some deviation, from which nothing is far
+            if (least[c].Value == most[c].Value)
+            {
+                constant.Add(Text($"{what} {c} is {medians[c]:G6} in all rows"));
+                continue;
+            }
             var (value, row) = Math.Abs(least[c].Value - medians[c]) > Math.Abs(most[c].Value - medians[c]) ? least[c] : most[c];
             var scale = (highs[c] - lows[c]) / 1.349;
             var away = scale > 0 ? Math.Abs(value - medians[c]) / scale : DeviationsOfOthers(value, means[c], variances[c]);
@@ -104,6 +110,9 @@ internal sealed class DataScan : IDisposable
                     $"{what} {c} has values near {medians[c]:G6} with a scale of {width:G3}, where float32 has steps of {step:G3}"));
         }
         var result = new List<string>();
+        if (constant.Count > 0)
+            result.Add(Sentence(constant) + (what == "context column" ? ". It says nothing; leave it out."
+                : ". The density of a constant has no finite value: training finds ever larger ones. Leave it out."));
         if (far.Count > 0)
             result.Add(Sentence(far)
                 + ". A mean and a standard deviation let such values squeeze all others. Look at these rows; or build the model with " +

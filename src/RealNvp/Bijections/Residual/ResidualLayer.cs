@@ -209,9 +209,9 @@ public sealed class ResidualLayer : Bijection
         var bound = given ?? (network as ILipschitz)?.LipschitzBound ?? throw new ArgumentException(
             $"{NetworkCheck.Of(network, nameof(ResidualLayer))} does not say its Lipschitz constant, which must be below 1. Use a " +
                 $"{nameof(LipschitzMlp)} or a {nameof(LipschitzConvNet)}, implement {nameof(ILipschitz)}, or say the bound: lipschitz: " +
-                $"0.9.", nameof(given));
+                $"0.9.", nameof(network));
         return bound > 0 && bound < 1 ? bound
-            : throw new ArgumentOutOfRangeException(nameof(given), bound,
+            : throw new ArgumentOutOfRangeException("lipschitz", bound,
                 $"The Lipschitz constant of the network of a {nameof(ResidualLayer)} must be above 0 and below 1, or the layer has no " +
                 $"inverse.");
     }
