@@ -64,7 +64,8 @@ public class FlowSummaryTests
         Assert.All(summary.Layers, l => Assert.Null(l.MeanLogDet));
         Assert.Contains("Give rows and contexts", summary.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain("share", summary.ToString(), StringComparison.Ordinal);
-        Assert.Contains("samples (Sample, Decode) take many: a step for each of the 3 elements", summary.ToString(), StringComparison.Ordinal);
+        Assert.Contains("samples (Sample, Decode) take many: a step for each of the 3 elements", summary.ToString(),
+            StringComparison.Ordinal);
         using var context = zeros(3, 2);
         Assert.Throws<ArgumentException>(() => flow.Summary(context: context));
     }
