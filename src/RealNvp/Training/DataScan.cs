@@ -134,8 +134,8 @@ internal sealed class DataScan : IDisposable
                 "Scaling = FeatureScaling.Quantiles and TailThreshold = 3.");
         if (distant.Count > 0)
             result.Add(Sentence(distant)
-                + ". Latents have a scale of 1, and no layer scales the data: a velocity that leads so far is hard " +
-                "to learn. Begin the flow with a Standardization: Standardize = true in the options.");
+                + ". Latents have a scale of 1, and no layer scales the data: a velocity that leads from one to the other " +
+                "is hard to learn. Begin the flow with a Standardization: Standardize = true in the options.");
         if (rounded.Count > 0)
             result.Add(Sentence(rounded)
                 + ". Digits are lost there. Begin the flow with a Standardization, which computes in the dtype of the data, or train in " +
