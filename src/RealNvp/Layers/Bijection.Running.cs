@@ -25,6 +25,7 @@ public abstract partial class Bijection
         Tensor? logDet;
         try { (value, logDet) = inverse ? InverseCore(input, pass) : ForwardCore(input, pass); }
         catch (NoInverseException e) when (e.Passes(this)) { throw; }
+        catch (OdeException e) when (e.Passes(this)) { throw; }
         if (!(inverse ? inverseFits : forwardFits)) CheckResult(input, value, logDet, inverse);
         if (opened) tape!.End();
         state?.Observer?.Invoke(new LayerRun(this, input, pass.Context, value, logDet, inverse));
