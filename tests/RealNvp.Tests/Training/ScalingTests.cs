@@ -184,7 +184,8 @@ public class ScalingTests
             && w.Contains("Standardize = true"));
         Warnings((plain with { Standardize = true }).NewModel(0), Objective.FlowMatching(), x).Should()
             .NotContain(w => w.Contains("velocity"));
-        Warnings(plain.NewModel(0), Objective.FlowMatching(), x.div(tensor([1f, 10_000f]))).Should().NotContain(w => w.Contains("velocity"));
+        Warnings(plain.NewModel(0), Objective.FlowMatching(), x.div(tensor([1f, 10_000f]))).Should()
+            .NotContain(w => w.Contains("velocity"));
         // positions on a circle are where they are
         Warnings((FfjordOptions.Torus(2) with { Hidden = 8, CircleLow = 0, CircleHigh = 360 }).NewModel(0), Objective.FlowMatching(),
             rand([200, 2], generator: generator).mul(360)).Should().NotContain(w => w.Contains("velocity"));
