@@ -90,11 +90,11 @@ internal static class OdeRun
     private static (Tensor, OdeStatistics) Graph(OdeSystem system, Tensor start, IReadOnlyList<Tensor> given, OdePlan plan)
     {
         using var scope = NewDisposeScope();
-        var tape = new OdeTape(0, scope);
+        var tape = new OdeTape(plan, scope, keepsStates: false);
         var loop = new OdeLoop(plan, new OdeStepper(system, plan, start, scope)) { Observer = (before, _, taken) => tape.Add(before,
             taken) };
         loop.Run(start, given);
-        var value = new OdeReplay(system, plan.Tableau).All(new OdeRecord([.. tape.Tensors], tape.Layout), start, given);
+        var value = new OdeReplay(system, plan.Tableau).All(new OdeRecord([.. tape.Tensors], tape.Layout, plan, start), start, given);
         return (ReferenceEquals(value, start) ? start.alias() : scope.MoveToOuter(value), loop.Statistics);
     }
 }
