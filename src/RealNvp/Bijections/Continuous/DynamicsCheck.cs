@@ -21,7 +21,8 @@ internal static class DynamicsCheck
                 $"other in training, so that an example has no path of its own. Leave it out.", parameter);
         if (dynamics.modules().FirstOrDefault(IsRandom) is { } random)
             throw new ArgumentException(
-                $"The {dynamics.GetName()} of {owner} has a {random.GetType().Name}, which draws anew at each evaluation, so that there is " +
+                $"The {dynamics.GetName()} of {owner} has a {random.GetType().Name}, which draws anew at each evaluation, so that there " +
+                    $"is " +
                 $"no equation to solve. Leave it out.", parameter);
         using var scope = NewDisposeScope();
         var x = linspace(-1, 1, like.numel(), like.dtype, like.device).reshape(like.shape);
@@ -31,12 +32,14 @@ internal static class DynamicsCheck
         var (all, again) = (dynamics.Velocity(t, x, context), dynamics.Velocity(t, x, context));
         if (Differ(all, again))
             throw new ArgumentException(
-                $"The {dynamics.GetName()} of {owner} gives two velocities for the same t and x, so that there is no equation to solve. It " +
+                $"The {dynamics.GetName()} of {owner} gives two velocities for the same t and x, so that there is no equation to solve. " +
+                    $"It " +
                 $"must draw no random numbers and keep nothing from call to call.", parameter);
         var alone = dynamics.Velocity(t.narrow(0, 1, 1), x.narrow(0, 1, 1), context?.narrow(0, 1, 1));
         if (Differ(alone, all.narrow(0, 1, 1)))
             throw new ArgumentException(
-                $"The {dynamics.GetName()} of {owner} gives an example another velocity alone than beside others. Take no mean, maximum or " +
+                $"The {dynamics.GetName()} of {owner} gives an example another velocity alone than beside others. Take no mean, maximum " +
+                    $"or " +
                 $"norm over the batch.", parameter);
     }
 
