@@ -36,5 +36,8 @@ internal static class KernelSwitches
     /// <summary>RealNvp.Kernels.Ode: the steps of solvers of differential equations.</summary>
     public static bool Ode { get; set; } = IsOn(nameof(Ode));
 
+    /// <summary>RealNvp.Kernels.Residual: residual blocks of vectors, their inverses and the norms of their weights.</summary>
+    public static bool Residual { get; set; } = IsOn(nameof(Residual));
+
     private static bool IsOn(string name) => !AppContext.TryGetSwitch("RealNvp.Kernels." + name, out var on) || on;
 }
