@@ -57,48 +57,94 @@ internal unsafe struct ResidualPass<T> where T : unmanaged, IBinaryFloatingPoint
         var sum = 0.0;
         for (var row = 0; row < Rows; row++)
         {
-            if (Gradient == null)
-            {
-                There<TLanes, TSlopes>(row, 0, whole, isPair);
-                There<Lanes1<T>, TRest>(row, whole, Width, isPair);
-            }
-            else
-            {
-                if (whole > 0) sum += Back<TLanes, TSlopes>(row, 0, whole, isPair);
-                if (whole < Width) sum += Back<Lanes1<T>, TRest>(row, whole, Width, isPair);
-            }
+            if (whole > 0) sum += Part<TLanes, TSlopes>(row, 0, whole, isPair);
+            if (whole < Width) sum += Part<Lanes1<T>, TRest>(row, whole, Width, isPair);
         }
         return sum;
     }
 
-    private readonly void There<TLanes, TSlopes>(int row, int start, int end, bool isPair)
+    private readonly double Part<TLanes, TSlopes>(int row, int start, int end, bool isPair)
         where TLanes : struct, ILanes<TLanes, T>
         where TSlopes : struct, IResidualSlopes<TLanes, T>
     {
-        var (factor, beta) = (TLanes.Number(Factor), TLanes.Number(Beta));
-        T* from = From + (row * FromStride), to = To + (row * ToStride), shift = ShiftOf(row), bias = Bias;
+        if (Gradient != null)
+            return isPair ? BackPair<TLanes, TSlopes>(row, start, end) : Back<TLanes, TSlopes>(row, start, end);
+        There<TLanes, TSlopes>(row, start, end, TLanes.Number(1), 0);
+        // the other half sees −a
+        if (isPair) There<TLanes, TSlopes>(row, start, end, TLanes.Number(-1), Width);
+        return 0;
+    }
+
+    // none of these is inlined: the compiler inlines only so much into one method, and the rest would be calls for each vector
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private readonly void There<TLanes, TSlopes>(int row, int start, int end, TLanes sign, int column)
+        where TLanes : struct, ILanes<TLanes, T>
+        where TSlopes : struct, IResidualSlopes<TLanes, T>
+    {
+        TLanes factor = TLanes.Number(Factor), beta = TLanes.Number(Beta);
+        T* from = From + (row * FromStride), to = To + (row * ToStride) + column, shift = ShiftOf(row), bias = Bias;
         nint apart = Rows * FromStride, place = Rows * ToStride;
+        var tangents = Tangents;
         for (var i = start; i < end; i += TLanes.Count)
         {
             var a = TLanes.Load(from + i);
             if (bias != null) a += TLanes.Load(bias + i);
             if (shift != null) a += TLanes.Load(shift + i);
-            TSlopes.At(a, beta, factor, out var value, out var slope);
+            TSlopes.At(a * sign, beta, factor, out var value, out var slope);
             TLanes.Store(value, to + i);
-            for (var d = 1; d <= Tangents; d++) TLanes.Store(slope * TLanes.Load(from + (d * apart) + i), to + (d * place) + i);
-            if (!isPair) continue;
-            TSlopes.At(-a, beta, factor, out value, out slope);
-            TLanes.Store(value, to + Width + i);
-            for (var d = 1; d <= Tangents; d++)
-                TLanes.Store(-slope * TLanes.Load(from + (d * apart) + i), to + (d * place) + Width + i);
+            slope *= sign;
+            T* tangent = from + i, pushed = to + i;
+            for (var d = 0; d < tangents; d++)
+            {
+                tangent += apart;
+                pushed += place;
+                TLanes.Store(slope * TLanes.Load(tangent), pushed);
+            }
         }
     }
 
-    private readonly double Back<TLanes, TSlopes>(int row, int start, int end, bool isPair)
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private readonly double Back<TLanes, TSlopes>(int row, int start, int end)
         where TLanes : struct, ILanes<TLanes, T>
         where TSlopes : struct, IResidualSlopes<TLanes, T>
     {
-        var (factor, beta) = (TLanes.Number(Factor), TLanes.Number(Beta));
+        TLanes factor = TLanes.Number(Factor), beta = TLanes.Number(Beta);
+        T* from = From + (row * FromStride), to = To + (row * ToStride), by = Gradient + (row * GradientStride), shift = ShiftOf(row);
+        nint apart = Rows * FromStride, place = Rows * ToStride, next = Rows * GradientStride;
+        var (bias, tangents) = ((nint)Bias, Tangents);
+        var ofBeta = TLanes.Zero;
+        for (var i = start; i < end; i += TLanes.Count)
+        {
+            var a = TLanes.Load(from + i);
+            if (bias != 0) a += TLanes.Load((T*)bias + i);
+            if (shift != null) a += TLanes.Load(shift + i);
+            TSlopes.Bend(a, beta, factor, out var value, out var slope, out var bend, out var along);
+            TLanes.Store(value, to + i);
+            var sum = TLanes.Zero;
+            T* tangent = from + i, pushed = to + i, gradients = by + i;
+            for (var d = 0; d < tangents; d++)
+            {
+                tangent += apart;
+                pushed += place;
+                gradients += next;
+                TLanes t = TLanes.Load(tangent), g = TLanes.Load(gradients);
+                TLanes.Store(slope * t, pushed);
+                TLanes.Accumulate(ref sum, g, t);
+                TLanes.Store(slope * g, gradients);
+            }
+            var gradient = TLanes.Load(by + i);
+            TLanes.Store(TLanes.MultiplyAdd(beta * bend, sum, slope * gradient), by + i);
+            ofBeta += a * TLanes.MultiplyAdd(bend, sum, a * along * gradient);
+        }
+        return ResidualVectors.Total<TLanes, T>(ofBeta);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private readonly double BackPair<TLanes, TSlopes>(int row, int start, int end)
+        where TLanes : struct, ILanes<TLanes, T>
+        where TSlopes : struct, IResidualSlopes<TLanes, T>
+    {
+        TLanes factor = TLanes.Number(Factor), beta = TLanes.Number(Beta);
         T* from = From + (row * FromStride), to = To + (row * ToStride), by = Gradient + (row * GradientStride), shift = ShiftOf(row);
         nint apart = Rows * FromStride, place = Rows * ToStride, next = Rows * GradientStride;
         var ofBeta = TLanes.Zero;
@@ -108,39 +154,24 @@ internal unsafe struct ResidualPass<T> where T : unmanaged, IBinaryFloatingPoint
             if (Bias != null) a += TLanes.Load(Bias + i);
             if (shift != null) a += TLanes.Load(shift + i);
             TSlopes.Bend(a, beta, factor, out var value, out var slope, out var bend, out var along);
-            var gradient = TLanes.Load(by + i);
-            TLanes.Store(value, to + i);
-            var sum = TLanes.Zero;
-            if (!isPair)
-            {
-                for (var d = 1; d <= Tangents; d++)
-                {
-                    var (tangent, g) = (TLanes.Load(from + (d * apart) + i), TLanes.Load(by + (d * next) + i));
-                    TLanes.Store(slope * tangent, to + (d * place) + i);
-                    sum = TLanes.MultiplyAdd(g, tangent, sum);
-                    TLanes.Store(slope * g, by + (d * next) + i);
-                }
-                TLanes.Store(TLanes.MultiplyAdd(beta * bend, sum, slope * gradient), by + i);
-                ofBeta += a * TLanes.MultiplyAdd(bend, sum, a * along * gradient);
-                continue;
-            }
-            // the other half sees −a
             TSlopes.Bend(-a, beta, factor, out var mirrored, out var otherSlope, out var otherBend, out var otherAlong);
-            var otherGradient = TLanes.Load(by + Width + i);
+            TLanes.Store(value, to + i);
             TLanes.Store(mirrored, to + Width + i);
-            var otherSum = TLanes.Zero;
+            TLanes sum = TLanes.Zero, otherSum = TLanes.Zero;
             for (var d = 1; d <= Tangents; d++)
             {
-                var tangent = TLanes.Load(from + (d * apart) + i);
-                var (g, h) = (TLanes.Load(by + (d * next) + i), TLanes.Load(by + (d * next) + Width + i));
-                TLanes.Store(slope * tangent, to + (d * place) + i);
-                TLanes.Store(-otherSlope * tangent, to + (d * place) + Width + i);
-                sum = TLanes.MultiplyAdd(g, tangent, sum);
-                otherSum = TLanes.MultiplyAdd(h, tangent, otherSum);
+                var t = TLanes.Load(from + (d * apart) + i);
+                TLanes g = TLanes.Load(by + (d * next) + i), h = TLanes.Load(by + (d * next) + Width + i);
+                TLanes.Store(slope * t, to + (d * place) + i);
+                TLanes.Store(-otherSlope * t, to + (d * place) + Width + i);
+                TLanes.Accumulate(ref sum, g, t);
+                TLanes.Accumulate(ref otherSum, h, t);
                 TLanes.Store((slope * g) - (otherSlope * h), by + (d * next) + i);
             }
-            TLanes.Store((slope * gradient) - (otherSlope * otherGradient) + (beta * ((bend * sum) + (otherBend * otherSum))), by + i);
-            ofBeta += a * ((bend * sum) + (otherBend * otherSum) + (a * ((along * gradient) + (otherAlong * otherGradient))));
+            TLanes gradient = TLanes.Load(by + i), otherGradient = TLanes.Load(by + Width + i);
+            var bent = (bend * sum) + (otherBend * otherSum);
+            TLanes.Store((slope * gradient) - (otherSlope * otherGradient) + (beta * bent), by + i);
+            ofBeta += a * (bent + (a * ((along * gradient) + (otherAlong * otherGradient))));
         }
         return ResidualVectors.Total<TLanes, T>(ofBeta);
     }
