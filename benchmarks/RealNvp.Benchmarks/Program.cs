@@ -7,7 +7,6 @@ internal static class Program
 {
     public static int Main(string[] args)
     {
-        if (args is ["--probe", var pt]) { Probe.Run(int.Parse(pt)); return 0; }
         var name = new Option<string?>("--case") { Description = "Only cases whose name contains this." };
         var phase = new Option<string?>("--phase") { Description = "Only this phase: train, logprob or sample." };
         var threads = new Option<int>("--threads") { Description = "Threads of torch and of our kernels.",
