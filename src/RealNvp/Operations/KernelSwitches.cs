@@ -39,5 +39,8 @@ internal static class KernelSwitches
     /// <summary>RealNvp.Kernels.Residual: residual blocks of vectors, their inverses and the norms of their weights.</summary>
     public static bool Residual { get; set; } = IsOn(nameof(Residual));
 
+    /// <summary>RealNvp.Kernels.Dynamics: whole solves of continuous flows whose velocity is a network of the library's.</summary>
+    public static bool Dynamics { get; set; } = IsOn(nameof(Dynamics));
+
     private static bool IsOn(string name) => !AppContext.TryGetSwitch("RealNvp.Kernels." + name, out var on) || on;
 }
