@@ -28,7 +28,7 @@ public class DynamicsKernelTests
                 new() { Tolerance = 1e-3, Method = OdeMethod.Bosh3 }, new() { Method = OdeMethod.Rk4, Steps = 5 },
                 new() { Method = OdeMethod.Midpoint, Steps = 7 },
             }[i % 5];
-            var (hidden, layers, activation) = (random.Next(1, 20), random.Next(1, 4), activations[i % 5]);
+            var (hidden, layers, activation) = (random.Next(1, 20), random.Next(1, 4), activations[random.Next(5)]);
             Func<Dynamics> make = i % 2 == 0
                 ? () => new ConcatSquashMlp(features, hidden, layers, context, activation)
                 : () => new TimeMlp([features], hidden, layers, context, activation, timeFrequencies: i % 3);
@@ -42,11 +42,12 @@ public class DynamicsKernelTests
             layer.to(float64);
             (x, given) = (x.to(float64), given?.to(float64));
             var (fast, plain) = (Solved(layer, x, given, on: true), Solved(layer, x, given, on: false));
-            for (var k = 0; k < fast.Tensors.Length; k++)
+            // elsewhere rounding chooses steps, and on which side of a kink a number is
+            var comparesFloat32 = i % 5 >= 3 && activation <= SmoothActivation.Silu;
+            for (var k = 0; k < (comparesFloat32 ? 2 : 3); k++)
             {
                 Apart(fast.Tensors[k], plain.Tensors[k]).Should().BeLessThan(1e-8, what);
-                // the derivative of selu jumps at 0, and rounding says on which side of it a number is
-                if (k == 1 && activation == SmoothActivation.Selu) continue;
+                if (!comparesFloat32) continue;
                 Apart(fast32.Tensors[k], plain.Tensors[k]).Should()
                     .BeLessThan((4 * Apart(plain32.Tensors[k], plain.Tensors[k])) + 1e-4, what);
             }
@@ -94,6 +95,8 @@ public class DynamicsKernelTests
             for (var k = 0; k < fast.Length; k++)
             {
                 KernelResults.ApartOfLargest(fast[k], plain[k]).Should().BeLessThan(allowed, "of gradient {0} in {1}", k, what);
+                fast32[k].isfinite().all().item<bool>().Should().BeTrue();
+                if (allowed > 1e-9 || activation > SmoothActivation.Silu) continue;
                 KernelResults.ApartOfLargest(fast32[k], plain[k]).Should().BeLessThan(
                     (4 * KernelResults.ApartOfLargest(plain32[k], plain[k])) + 2e-4, "of gradient {0} in {1}", k, what);
             }
