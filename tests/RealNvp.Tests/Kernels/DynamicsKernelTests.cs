@@ -129,6 +129,21 @@ public class DynamicsKernelTests
     }
 
     [Fact]
+    public void States_beyond_the_budget_leave_the_walk_to_those_who_keep_fewer()
+    {
+        using var scope = NewDisposeScope();
+        Tensor[] Run(long budget)
+        {
+            using var layer = Awake(new ConcatSquashMlp(2, 8, 2), 2, new() { Tolerance = 1e-6, MemoryBudget = budget }, 1);
+            layer.to(float64);
+            using var generator = new Generator(2);
+            return Gradients(layer, [.. new long[][] { [9, 2], [9, 2], [9] }.Select(s => randn(s, dtype: float64, generator: generator))],
+                false, on: true);
+        }
+        foreach (var (all, few) in Run(1 << 20).Zip(Run(8))) KernelResults.ApartOfLargest(few, all).Should().BeLessThan(1e-9);
+    }
+
+    [Fact]
     public void Failures_and_step_limits_are_named_as_by_plain_operations()
     {
         using var scope = NewDisposeScope();
