@@ -88,7 +88,7 @@ public static class Program
 
         var result = flow.Evaluate(heldOut, batchSize: 4096);
         var title = string.Create(CultureInfo.InvariantCulture, $"{name}: {result.MeanLogProb:F3} nats a point, held out");
-        new DensityPanels(heldOut.narrow(0, 0, DrawnPoints), flow, seed: seed, options: new() { Title = title, Box = PlotBox.Square(4.5) })
+        new DensityPanels(flow, heldOut.narrow(0, 0, DrawnPoints), seed: seed, options: new() { Title = title, Box = PlotBox.Square(4.5) })
             .Save(path);
         return result;
     }
