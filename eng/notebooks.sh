@@ -59,7 +59,7 @@ import json, pathlib
 path = pathlib.Path("kernels/kernels/.net-csharp/kernel.json")
 kernel = json.loads(path.read_text())
 if "--http-local-only" not in kernel["argv"]: kernel["argv"].append("--http-local-only")
-kernel["env"] = {"DOTNET_gcServer": "0", "DOTNET_INTERACTIVE_CLI_TELEMETRY_OPTOUT": "1"}
+kernel["env"] = {"DOTNET_gcServer": "0", "DOTNET_INTERACTIVE_CLI_TELEMETRY_OPTOUT": "1", "Logging__LogLevel__Default": "Warning"}
 path.write_text(json.dumps(kernel))
 PYTHON
 

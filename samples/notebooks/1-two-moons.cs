@@ -55,7 +55,7 @@ display(flow.Summary());
 // A new flow knows nothing: its density is round, and so are its samples.
 
 var style = new DensityPanelsOptions { Box = new PlotBox(-2, 3, -2, 2.5) };
-display(new DensityPanels(x, p => flow.LogProb(p), flow.Sample(n, seed: 1), options: style));
+display(new DensityPanels(x, flow.LogProb, flow.Sample(n, seed: 1), options: style));
 
 // ## Training
 //
@@ -67,18 +67,19 @@ var trainer = new Trainer(flow, options);
 var result = trainer.Fit(TrainingData.From(x));
 display(result);
 
-display(new TrainingCurve(
-    result.History.Select(e => e.Loss).ToList(),
-    result.History.Select(e => e.ValidationLoss ?? double.NaN).ToList(),
-    new TrainingCurveOptions { YLabel = "−log p(x), nats a point" }));
+display(new TrainingCurve(result, new TrainingCurveOptions { YLabel = "−log p(x), nats a point" }));
 
 // ## What it has learned
 //
-// From left to right: the data, the density, new points, and a square grid of the simple space, brought to the plane of the data.
+// From left to right: the data, the density, and new points.
 
-var grid = PlotBox.Square(2.5).GridLines();
-var warped = flow.Decode(grid.reshape(-1, 2)).reshape(grid.shape).detach();
-display(new DensityPanels(x, p => flow.LogProb(p), flow.Sample(n, seed: 1), warped, style));
+display(new DensityPanels(x, flow.LogProb, flow.Sample(n, seed: 1), options: style));
+
+// A flow is a map of the whole plane, in both directions. On the left a square grid of the simple space is brought to the data; on
+// the right a square grid of the data is brought to the simple space, where the moons become one round cloud. Lines that are close
+// together say where the flow gathers volume.
+
+display(new WarpedGrid(flow, x));
 
 // ## Use it
 //

@@ -19,7 +19,7 @@ using static Shown;
 // # 2. Images: digits, samples, interpolations, bits per dimension
 //
 // A Real NVP for images works at several scales. Here it learns p(image | digit) of 1,797 handwritten digits of 8 × 8 pixels, which
-// are in this repository. The training takes a few minutes.
+// are in this repository. The training takes one or two minutes.
 
 // tests run the notebook with small numbers
 var small = Environment.GetEnvironmentVariable("REALNVP_NOTEBOOK_SMALL") == "1";
@@ -65,7 +65,7 @@ if (small) (test, testContext, testLabels) = (test[..20], testContext[..20], tes
 
 var preset = RealNvpOptions.Digits8x8 with { ContextSize = 10 };
 var flow = new RealNvpModel(small ? preset with { Hidden = 4, Blocks = 1 } : preset, seed: 1);
-display(flow.Summary());
+display(flow);
 
 var options = TrainingOptions.For(flow.Options) with
 {
@@ -80,8 +80,8 @@ display(result);
 
 // ## How good is it?
 //
-// *Bits per dimension* is what one pixel costs if the model is used to compress new images; log₂ 17 = 4.09 would be no model at all.
-// The noise makes it a bound.
+// *Bits per dimension* is what one pixel costs if the model is used to compress new images; without a model it is log₂ 17 = 4.09.
+// The noise makes log p(x) a lower bound, so a pixel costs no more than this.
 
 display(flow.Evaluate(test, testContext));
 

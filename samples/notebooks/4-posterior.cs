@@ -100,7 +100,13 @@ display(new DensityPanels(flow.Sample(drawn, seed: 3), LogPosterior, options: ne
 var (us, outcomes) = Simulate(small ? 200 : 20_000, seed: 4);
 var conditional = RealNvpOptions.Tabular(2, rows: us.shape[0]) with { ContextSize = 4 };
 var amortized = new RealNvpModel(small ? conditional with { Hidden = 8 } : conditional, seed: 5);
-var schooling = new TrainingOptions { Epochs = small ? 1 : 12, BatchSize = 256, Seed = 5 };
+var schooling = new TrainingOptions
+{
+    Epochs = small ? 1 : 20,
+    BatchSize = 256,
+    Schedule = new CosineSchedule(),
+    Seed = 5,
+};
 display(new Trainer(amortized, schooling).Fit(TrainingData.From(us, outcomes)));
 
 // For the outcome that was seen, 0, 1, 3 and 5 deaths, its samples should lie where those of the first way do.
@@ -112,8 +118,8 @@ display(new CornerPlot(
     new CornerPlotOptions
     {
         FeatureNames = names,
-        DataLabel = "variational, knows the likelihood",
-        SamplesLabel = "conditional, from simulations",
+        DataLabel = "variational: knows the likelihood",
+        SamplesLabel = "conditional: from simulations",
     }));
 
 // ## Can it be trusted?
@@ -124,19 +130,15 @@ display(new CornerPlot(
 // bands are what chance allows.
 
 var (truth, observed) = Simulate(small ? 40 : 2000, seed: 8);
-
-Tensor Ranks(double temperature)
-{
-    var samples = amortized.Sample(99, observed, temperature, seed: 9);   // (N, 99, 2)
-    return samples.lt(truth.unsqueeze(1)).sum(1);                         // (N, 2)
-}
-
-display(CalibrationPlot.FromRanks(Ranks(temperature: 1), 99, new CalibrationPlotOptions { Names = names }));
+var named = new CalibrationPlotOptions { Names = names };
+display(CalibrationPlot.FromFlow(amortized, truth, observed, draws: 99, seed: 9, options: named));
 
 // This is how it looks when a posterior is too sure of itself. A temperature of 0.7 makes it narrower than it should be: the truth
-// is too often outside of all samples.
+// is too often outside of all samples. The counts are made by hand here, as for a posterior of any other origin.
 
-display(CalibrationPlot.FromRanks(Ranks(temperature: 0.7), 99, new CalibrationPlotOptions { Names = names }));
+var narrow = amortized.Sample(99, observed, temperature: 0.7, seed: 9);   // (N, 99, 2)
+var ranks = narrow.lt(truth.unsqueeze(1)).sum(1);                         // (N, 2)
+display(CalibrationPlot.FromRanks(ranks, 99, named));
 
 // ## The answer
 //

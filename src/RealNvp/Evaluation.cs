@@ -42,15 +42,13 @@ public sealed record Evaluation : IHtml
     /// <summary>The numbers in words, in the invariant culture, and the warnings, one a line.</summary>
     public override string ToString()
     {
-        var error = double.IsNaN(StandardError) ? "" : string.Create(CultureInfo.InvariantCulture, $" ± {StandardError:G2}");
         var finite = FiniteCount == Count ? ""
             : string.Create(CultureInfo.InvariantCulture, $"; finite for {FiniteCount:N0}, whose mean is {FiniteMeanLogProb:G6}");
         var inverse = RoundTripError is { } trip ? string.Create(CultureInfo.InvariantCulture, $"; x → z → x to {trip:G2}") : "";
         var numbers = string.Create(CultureInfo.InvariantCulture,
             $"Mean log p(x) of {Count:N0} " +
                 $"example{(Count == 1 ? "" : "s")}{(Likelihood.Kind == LikelihoodKind.Exact ? "" : $", {Likelihood}")}: " +
-                $"{MeanLogProb:G6}{error} " +
-                $"nats, {BitsPerDim:G6} bits per dimension{finite}{inverse}.");
+                $"{Measured.With(MeanLogProb, StandardError)} nats, {BitsPerDim:0.###} bits per dimension{finite}{inverse}.");
         return string.Join('\n', [numbers, .. Warnings]);
     }
 
@@ -61,10 +59,9 @@ public sealed record Evaluation : IHtml
     {
         var culture = CultureInfo.InvariantCulture;
         yield return ("examples", Count.ToString("N0", culture));
-        yield return ("mean log p(x)", string.Create(culture,
-            $"{MeanLogProb:G6}{(double.IsNaN(StandardError) ? "" : $" ± {StandardError.ToString("G2", culture)}")} nats"));
-        yield return ("bits per dimension", BitsPerDim.ToString("G6", culture));
-        if (Likelihood.Kind != LikelihoodKind.Exact) yield return ("these are", Likelihood.ToString());
+        yield return ("mean log p(x)", $"{Measured.With(MeanLogProb, StandardError)} nats");
+        yield return ("bits per dimension", BitsPerDim.ToString("0.###", culture));
+        if (Likelihood.Kind != LikelihoodKind.Exact) yield return ("log p(x) is", Likelihood.ToString());
         if (FiniteCount != Count)
             yield return ("finite", string.Create(culture, $"{FiniteCount:N0} examples, whose mean is {FiniteMeanLogProb:G6} nats"));
         if (RoundTripError is { } error) yield return ("x → z → x", string.Create(culture, $"to {error:G2}"));

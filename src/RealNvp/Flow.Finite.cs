@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using RealNvp.Internal;
+using RealNvp.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -57,9 +58,12 @@ public partial class Flow
     }
 
     /// <summary>Runs the bijection in one direction; if a layer in it has no
-    /// inverse, the error names the layer. Nothing else here runs it.</summary>
-    private (Tensor Value, Tensor LogDet) Applied(string owner, Tensor input, Tensor? context, bool inverse = false)
+    /// inverse, the error names the layer. Nothing else here runs it. A log-determinant that
+    /// is not wanted is the sum of those that cost nothing.</summary>
+    private (Tensor Value, Tensor LogDet) Applied(string owner, Tensor input, Tensor? context, bool inverse = false,
+        bool wantsLogDet = true)
     {
+        using var wanted = PassState.WantLogDets(wantsLogDet);
         try { return inverse ? bijection.Inverse(input, context) : bijection.Forward(input, context); }
         catch (NoInverseException e) { throw NoInverse(owner, e); }
         catch (Exception e) when (e is InvalidOperationException or ExternalException && !IsAlive) { throw PartIsGone(e); }

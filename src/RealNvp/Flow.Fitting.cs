@@ -14,6 +14,6 @@ public partial class Flow
         using var session = ReversibleSession.Suspend();
         using var random = PassState.Seed(0);
         var input = Prepared(x);
-        Applied(owner, input, ForBijection(Features(context, input.dtype, owner)));
+        Applied(owner, input, ForBijection(Features(context, input.dtype, owner)), wantsLogDet: false);
     }
 }

@@ -16,6 +16,7 @@ public partial class Flow
     {
         CheckBatch(x, owner);
         if (x.is_floating_point()) Check.Finite(x, nameof(x), owner);
+        if (base_density.IsOnSphere) UnitLength.Require(x, nameof(x), owner);
         bijection.CheckData(x, owner);
     }
 
@@ -34,6 +35,7 @@ public partial class Flow
         Check.Batch(z, nameof(z), owner, LatentShape);
         Check.Like(z, nameof(z), owner, KnownWeight, anyDtype: true);
         Check.Finite(z, nameof(z), owner);
+        if (base_density.IsOnSphere) UnitLength.Require(z, nameof(z), owner);
     }
 
     /// <summary>Checked data in the dtype that the bijection takes.</summary>
@@ -69,6 +71,7 @@ public partial class Flow
             throw new ArgumentException(
                 $"{owner} expects {nameof(x)} with a floating-point dtype; got {x.dtype}. Convert it, or build the flow with Levels.",
                 nameof(x));
+        if (base_density.IsOnSphere) UnitLength.Require(x, nameof(x), owner);
         bijection.CheckData(x, owner);
         CheckContextSet(context, x.shape[0], owner);
     }

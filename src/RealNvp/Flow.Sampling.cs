@@ -34,10 +34,10 @@ public partial class Flow
         using var wanted = Wanted(dtype);
         using var scope = NewDisposeScope();
         return scope.MoveToOuter(OutDtype(SampleFor(count, context, temperature, seed, $"{GetName()}.{nameof(Sample)}",
-            Passing(batchSize, progress, cancellationToken)).Samples, dtype));
+            Passing(batchSize, progress, cancellationToken), wantsLogProb: false).Samples, dtype));
     }
 
-    /// <summary>Draws examples with their log-probability under the model, for the price of the samples alone. Without gradients.</summary>
+    /// <summary>Draws examples with their log-probability under the model, in one pass. Without gradients.</summary>
     /// <remarks>
     /// The log-probability is that of the model, at temperature 1. If the flow dequantizes, it is that of the continuous value before
     /// it was rounded, in the same unit as that of data.
@@ -51,7 +51,7 @@ public partial class Flow
         using var scope = NewDisposeScope();
         var (x, logProb) = SampleFor(count, context, temperature, seed, $"{GetName()}.{nameof(SampleAndLogProb)}",
             Passing(batchSize, progress, cancellationToken));
-        return (scope.MoveToOuter(OutDtype(x, dtype)), scope.MoveToOuter(logProb));
+        return (scope.MoveToOuter(OutDtype(x, dtype)), scope.MoveToOuter(logProb!));
     }
 
     /// <summary>
@@ -76,12 +76,14 @@ public partial class Flow
     {
         var owner = $"{GetName()}.{nameof(RSampleAndLogProb)}";
         ArgumentOutOfRangeException.ThrowIfNegative(count);
-        return RSampleFor(count, context, seed, owner);
+        var (x, logProb) = RSampleFor(count, context, seed, owner);
+        return (x, logProb!);
     }
 
-    /// <summary>Draws examples for <paramref name="owner"/>, without gradients, arranged by context.</summary>
-    internal (Tensor Samples, Tensor LogProb) SampleFor(long count, Tensor? context, double temperature, long? seed, string owner,
-        Passes passes)
+    /// <summary>Draws examples for <paramref name="owner"/>, without gradients, arranged by
+    /// context; null for a log-probability that is not wanted.</summary>
+    internal (Tensor Samples, Tensor? LogProb) SampleFor(long count, Tensor? context, double temperature, long? seed, string owner,
+        Passes passes, bool wantsLogProb = true)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         if (!(temperature >= 0 && double.IsFinite(temperature)))
@@ -89,18 +91,19 @@ public partial class Flow
         CheckContext(context, null, owner);
         using var gradients = no_grad();
         using var scope = NewDisposeScope();
-        var (x, logProb) = ByContext(Draw(count, context, temperature, seed, owner, passes), count, context);
-        return (scope.MoveToOuter(x), scope.MoveToOuter(logProb));
+        var (x, logProb) = ByContext(Draw(count, context, temperature, seed, owner, passes, check: true, wantsLogProb), count, context);
+        return (scope.MoveToOuter(x), logProb is null ? null : scope.MoveToOuter(logProb));
     }
 
-    /// <summary>Draws examples for <paramref name="owner"/>, with gradients, arranged by context.</summary>
-    internal (Tensor Samples, Tensor LogProb) RSampleFor(long count, Tensor? context, long? seed, string owner)
+    /// <summary>Draws examples for <paramref name="owner"/>, with gradients, arranged by
+    /// context; null for a log-probability that is not wanted.</summary>
+    internal (Tensor Samples, Tensor? LogProb) RSampleFor(long count, Tensor? context, long? seed, string owner, bool wantsLogProb = true)
     {
         if (IsStochastic) throw new InvalidOperationException(Stochastic(owner));
         CheckContext(context, null, owner);
         using var scope = NewDisposeScope();
-        var (x, logProb) = ByContext(Draw(count, context, 1, seed, owner, Passes.One, check: false), count, context);
-        return (scope.MoveToOuter(x), scope.MoveToOuter(logProb));
+        var (x, logProb) = ByContext(Draw(count, context, 1, seed, owner, Passes.One, check: false, wantsLogProb), count, context);
+        return (scope.MoveToOuter(x), logProb is null ? null : scope.MoveToOuter(logProb));
     }
 
     /// <summary>True if data are mapped at random, as with dequantization: a sample has no exact density then.</summary>
@@ -122,11 +125,11 @@ public partial class Flow
     }
 
     /// <summary>
-    /// Draws samples (M·N, ...) in evaluation mode, those of one context after those of the other, and log p (M·N). Differentiable if
-    /// gradients are on. Runs in the caller's dispose scope; arguments are checked.
+    /// Draws samples (M·N, ...) in evaluation mode, those of one context after those of the other, and log p (M·N), if it is wanted.
+    /// Differentiable if gradients are on. Runs in the caller's dispose scope; arguments are checked.
     /// </summary>
-    internal (Tensor X, Tensor LogProb) Draw(long count, Tensor? context, double temperature, long? seed, string owner, Passes passes,
-        bool check = true)
+    internal (Tensor X, Tensor? LogProb) Draw(long count, Tensor? context, double temperature, long? seed, string owner, Passes passes,
+        bool check = true, bool wantsLogProb = true)
     {
         using var mode = EvaluationGate.Evaluate(this);
         var weight = Weight;
@@ -145,18 +148,30 @@ public partial class Flow
             throw new InvalidOperationException(
                 $"{base_density.GetName()} has weights that are trained, but draws its samples without gradients, so theirs would be " +
                 $"wrong. Freeze them: set requires_grad to false.");
-        return (is_grad_enabled() ? passes.AtOnce() : passes).Run(total, InputShape.NumElements, owner, (start, size) =>
+        if (is_grad_enabled()) passes = passes.AtOnce();
+        if (!wantsLogProb)
+            return (passes.Run(total, InputShape.NumElements, owner, (start, size) => Decoded(start, size).X), null);
+        return passes.Run(total, InputShape.NumElements, owner, (start, size) =>
         {
+            var (x, logDet) = Decoded(start, size);
             var (latents, given) = Rows(z, features, start, size);
-            var (x, logDet) = Applied(owner, latents, ForBijection(given), inverse: true);
             var logProb = base_density.LogProb(latents, ForBase(given)).sub(logDet);
-            if (!check) return (x, logProb);
-            void Again(Tensor rows) =>
-                Applied(owner, latents.index_select(0, rows), ForBijection(given)?.index_select(0, rows), inverse: true);
-            if (!Numbers.AreFinite(x)) throw NotFinite(x, start, owner, Again);
-            if (!Numbers.AreFinite(logProb)) CheckLogDensities(logProb, start, owner, Again);
+            if (check && !Numbers.AreFinite(logProb))
+                CheckLogDensities(logProb, start, owner, rows => Again(latents, given, rows));
             return (x, logProb);
         });
+
+        (Tensor X, Tensor LogDet) Decoded(long start, long size)
+        {
+            var (latents, given) = Rows(z, features, start, size);
+            var result = Applied(owner, latents, ForBijection(given), inverse: true, wantsLogProb);
+            if (check && !Numbers.AreFinite(result.Value))
+                throw NotFinite(result.Value, start, owner, rows => Again(latents, given, rows));
+            return result;
+        }
+
+        void Again(Tensor latents, Tensor? given, Tensor rows) => Applied(owner, latents.index_select(0, rows),
+            ForBijection(given)?.index_select(0, rows), inverse: true, wantsLogProb);
     }
 
     // a density may need more memory for a latent than the latent has: it draws blocks, whose size is part of what a seed means
@@ -190,7 +205,7 @@ public partial class Flow
         return scope.MoveToOuter(leaf.grad ?? zeros_like(leaf));
     }
 
-    private (Tensor X, Tensor LogProb) ByContext((Tensor X, Tensor LogProb) drawn, long count, Tensor? context) => context is null
+    private (Tensor X, Tensor? LogProb) ByContext((Tensor X, Tensor? LogProb) drawn, long count, Tensor? context) => context is null
         ? drawn
-        : (drawn.X.reshape(InputShape.WithBatch(context.shape[0], count)), drawn.LogProb.reshape(context.shape[0], count));
+        : (drawn.X.reshape(InputShape.WithBatch(context.shape[0], count)), drawn.LogProb?.reshape(context.shape[0], count));
 }

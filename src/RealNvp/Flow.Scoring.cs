@@ -105,11 +105,12 @@ public partial class Flow
             var (part, given) = Rows(x, context, start, count);
             var input = Prepared(part);
             var features = Features(given, input.dtype, owner);
-            var (z, logDet) = Applied(owner, input, ForBijection(features));
+            // layers that have a domain say so by their log-determinants, which cost them nothing
+            var (z, logDet) = Applied(owner, input, ForBijection(features), wantsLogDet: false);
             if (!Numbers.AreFinite(logDet)) CheckInside(logDet, start, owner);
             if (!Numbers.AreFinite(z))
                 throw NotFinite(z, start, owner, rows => Applied(owner, input.index_select(0, rows),
-                    ForBijection(features)?.index_select(0, rows)));
+                    ForBijection(features)?.index_select(0, rows), wantsLogDet: false));
             return z;
         }));
     }
@@ -127,10 +128,10 @@ public partial class Flow
             var (part, given) = Rows(z, context, start, count);
             part = InWeightDtype(part);
             var features = ForBijection(Features(given, part.dtype, owner));
-            var x = Applied(owner, part, features, inverse: true).Value;
+            var x = Applied(owner, part, features, inverse: true, wantsLogDet: false).Value;
             if (!Numbers.AreFinite(x))
                 throw NotFinite(x, start, owner, rows => Applied(owner, part.index_select(0, rows), features?.index_select(0, rows),
-                    inverse: true));
+                    inverse: true, wantsLogDet: false));
             return x;
         }));
     }

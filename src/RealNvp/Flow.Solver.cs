@@ -23,14 +23,20 @@ public partial class Flow
     public Tensor SampleWith(OdeOptions solver, long count, Tensor? context = null, double temperature = 1, long? seed = null)
     {
         ArgumentNullException.ThrowIfNull(solver);
-        if (!bijection.modules().Append(bijection).Any(m => m is IFollowsVelocity))
-            throw new ArgumentException(
-                $"No layer of the {GetName()} solves a differential equation, so a solver does nothing. Leave it out.", nameof(solver));
-        if (solver.ErrorWeights is not null)
-            throw new ArgumentException(
-                $"{nameof(OdeOptions)}.{nameof(OdeOptions.ErrorWeights)} is for equations of your own; samples need null.", nameof(solver));
-        solver.Validate(LatentShape.NumElements);
+        CheckSolver(solver, nameof(solver));
         using var solving = PassState.SolveBy(solver);
         return Sample(count, context, temperature, seed);
+    }
+
+    /// <summary>Throws if no layer would ask the solver, or if it is not for the layers of a flow.</summary>
+    internal void CheckSolver(OdeOptions solver, string parameter)
+    {
+        if (!bijection.modules().Append(bijection).Any(m => m is IFollowsVelocity))
+            throw new ArgumentException(
+                $"No layer of the {GetName()} solves a differential equation, so a solver does nothing. Leave it out.", parameter);
+        if (solver.ErrorWeights is not null)
+            throw new ArgumentException(
+                $"{nameof(OdeOptions)}.{nameof(OdeOptions.ErrorWeights)} is for equations of your own; a flow needs null.", parameter);
+        solver.Validate(LatentShape.NumElements);
     }
 }

@@ -64,6 +64,12 @@ public partial class Flow : nn.Module, IDescribed
                     $"{baseDensity.GetName()} is not on a circle, but {from.GetName()} takes {circle} onto itself: values would leave " +
                     $"the circle. Use new UniformBox(shape, low, high) with these edges, or a ProductDensity with one for this feature.",
                     nameof(baseDensity));
+        if (baseDensity.IsOnSphere && !bijection.KeepsLength)
+            throw new ArgumentException(
+                $"{baseDensity.GetName()} is on a sphere, but {bijection.Lengthener.GetName()} does not keep the lengths of " +
+                $"vectors, so data would leave it. Use layers that do, such as a {nameof(ContinuousLayer)} of " +
+                    $"{nameof(SphericalDynamics)}, " +
+                $"or override {nameof(RealNvp.Bijection.KeepsLength)} in a layer of yours that does.", nameof(bijection));
         if (bijection.ContextSize > 0 && baseDensity.ContextSize > 0 && bijection.ContextSize != baseDensity.ContextSize)
             throw new ArgumentException(
                 $"The bijection and the base density take the same context; got context sizes {bijection.ContextSize} and " +

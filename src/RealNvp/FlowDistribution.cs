@@ -71,7 +71,7 @@ public sealed class FlowDistribution : distributions.Distribution
     {
         using var scope = NewDisposeScope();
         return scope.MoveToOuter(Arranged(flow.SampleFor(Count(sample_shape), context, 1, null,
-            $"{nameof(FlowDistribution)}.{nameof(sample)}", flow.DefaultPasses).Samples, sample_shape));
+            $"{nameof(FlowDistribution)}.{nameof(sample)}", flow.DefaultPasses, wantsLogProb: false).Samples, sample_shape));
     }
 
     /// <summary>Draws samples (sample..., batch..., event...) that are differentiable
@@ -80,7 +80,7 @@ public sealed class FlowDistribution : distributions.Distribution
     {
         using var scope = NewDisposeScope();
         return scope.MoveToOuter(Arranged(flow.RSampleFor(Count(sample_shape), context, null,
-            $"{nameof(FlowDistribution)}.{nameof(rsample)}").Samples, sample_shape));
+            $"{nameof(FlowDistribution)}.{nameof(rsample)}", wantsLogProb: false).Samples, sample_shape));
     }
 
     /// <summary>The same distribution with more batch dimensions in front; with contexts, the last one stays (M).</summary>

@@ -32,6 +32,8 @@ public sealed class FlowMemory
     /// <summary>A sentence.</summary>
     public override string ToString() =>
         string.Create(CultureInfo.InvariantCulture,
-            $"About {SummaryText.Bytes(Weights)} of weights; training with batches of {BatchSize:N0} {SummaryText.Bytes(Training)}, of " +
-            $"which {SummaryText.Bytes(Graph)} for the graph; scoring such batches {SummaryText.Bytes(Scoring)} besides the weights.");
+            $"The weights take about {SummaryText.Bytes(Weights)}. Training with batches of {BatchSize:N0} takes " +
+                $"{SummaryText.Bytes(Training)} " +
+            $"in all, {SummaryText.Bytes(Graph)} of it for the graph; scoring such batches takes {SummaryText.Bytes(Scoring)} besides " +
+                $"the weights.");
 }

@@ -18,6 +18,8 @@ public static class TorchBackend
     /// <exception cref="DllNotFoundException">
     /// No native libtorch package is referenced, this platform has none, or the system's C++ library is too old for it.
     /// </exception>
+    /// <exception cref="PlatformNotSupportedException">The program was compiled
+    /// to native code, where TorchSharp finds no weights.</exception>
     public static void EnsureAvailable()
     {
         if (available) return;
@@ -25,8 +27,27 @@ public static class TorchBackend
         {
             if (available) return;
             Load();
+            using (var probe = new Probe()) RequireWeights(probe.parameters().Count());
             available = true;
         }
+    }
+
+    /// <summary>Refuses a program in which modules have no weights. TorchSharp finds them by reflection over fields,
+    /// of which a native compiler keeps nothing: models would score and sample at random, and say nothing.</summary>
+    internal static void RequireWeights(int found)
+    {
+        if (found == 0)
+            throw new PlatformNotSupportedException(
+                "This program was compiled to native code, or trimmed so far that TorchSharp, which finds the weights of a model by " +
+                "reflection, finds none. Publish without PublishAot, and without PublishTrimmed.");
+    }
+
+    // one weight in a field, as all modules have them
+    private sealed class Probe : torch.nn.Module
+    {
+        private readonly TorchSharp.Modules.Parameter weight = new(torch.zeros(1), requires_grad: false);
+
+        public Probe() : base(nameof(Probe)) => RegisterComponents();
     }
 
     /// <summary>Passes a name on once libtorch is there: for <c>base(...)</c>,

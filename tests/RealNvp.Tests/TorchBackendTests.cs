@@ -13,6 +13,14 @@ public sealed class TorchBackendTests
     }
 
     [Fact]
+    public void A_program_whose_modules_have_no_weights_is_told_how_to_publish()
+    {
+        TorchBackend.RequireWeights(1);
+        FluentActions.Invoking(() => TorchBackend.RequireWeights(0)).Should().Throw<PlatformNotSupportedException>()
+            .WithMessage("*PublishAot*PublishTrimmed*");
+    }
+
+    [Fact]
     public void An_application_without_a_backend_is_told_which_packages_to_choose_from()
     {
         using var project = new GeneratedProject();
@@ -21,6 +29,9 @@ public sealed class TorchBackendTests
             Try(() => new RealNvp.StandardNormal([2]));
             Try(() => new RealNvp.AffineTransformer([2]));
             Try(() => new RealNvp.RealNvpModel(RealNvp.RealNvpOptions.Toy2D));
+            Try(() => RealNvp.FlowModel.Fit(new double[30, 2]));
+            Try(() => RealNvp.FlowModel.Load("model.safetensors"));
+            Try(() => RealNvp.Trainer.Resume("model.safetensors"));
             Try(RealNvp.TorchBackend.EnsureAvailable);
 
             static void Try(Action action)
@@ -29,31 +40,101 @@ public sealed class TorchBackendTests
                 catch (Exception e) { Console.WriteLine($"[{e.GetType().Name}] {e.Message}"); }
             }
             """);
-        project.Write("App.csproj", $"""
-            <Project Sdk="Microsoft.NET.Sdk">
-              <PropertyGroup>
-                <TargetFramework>net10.0</TargetFramework>
-                <OutputType>Exe</OutputType>
-                <ImplicitUsings>enable</ImplicitUsings>
-                <NoWarn>NU1603</NoWarn>
-              </PropertyGroup>
-              <ItemGroup>
-                <PackageReference Include="TorchSharp" Version="{Repository.TorchSharpVersion}" />
-                <Reference Include="{typeof(TorchBackend).Assembly.Location}" />
-              </ItemGroup>
-            </Project>
-            """);
+        SaveModel(project);
+        project.Write("App.csproj", Application);
         project.DotNet("build", "-o", "out");
 
         var (exitCode, output) = project.TryDotNet("out/App.dll");
         exitCode.Should().Be(0);
         var messages = output.Split("[DllNotFoundException] ", StringSplitOptions.RemoveEmptyEntries);
-        messages.Should().HaveCount(5, "the error comes at every first use, and nothing else is printed:\n{0}", output);
+        messages.Should().HaveCount(8, "the error comes at every first use, and nothing else is printed:\n{0}", output);
         messages.Should().AllSatisfy(message => message.Should()
             .StartWith("No native libtorch was found")
             .And.Contain($"<PackageReference Include=\"TorchSharp-cpu\" Version=\"{Repository.TorchSharpVersion}\" />")
             .And.Contain("TorchSharp-cuda-windows").And.Contain("TorchSharp-cuda-linux"));
     }
+
+    // TorchSharp's own loader prints a long trace, and in a notebook or a script it copies half a gigabyte: ours must come first
+    [SlowFact]
+    public void No_way_into_the_library_meets_TorchSharps_own_loader_first()
+    {
+        using var project = new GeneratedProject();
+        project.Write("App.cs", """
+            using System.Reflection;
+            using RealNvp;
+
+            var library = typeof(Flow).Assembly;
+            var ours = 0;
+            foreach (var type in library.GetExportedTypes().Where(t => !t.ContainsGenericParameters).OrderBy(t => t.FullName, StringComparer.Ordinal))
+            {
+                var ways = type.GetMethods(BindingFlags.Public | BindingFlags.Static | BindingFlags.DeclaredOnly).Where(m => !m.ContainsGenericParameters).Cast<MethodBase>()
+                    .Concat(type.IsAbstract ? [] : type.GetConstructors()).Where(w => !w.GetParameters().Any(p => p.ParameterType.IsByRefLike || p.ParameterType.IsByRef));
+                foreach (var way in ways) Call(type, way);
+            }
+            foreach (var options in library.GetExportedTypes().Where(t => t.IsSubclassOf(typeof(ModelOptions)) && !t.IsAbstract))
+                if (options.GetProperty("Toy2D", BindingFlags.Public | BindingFlags.Static)?.GetValue(null) is ModelOptions preset) Call(options, options.GetMethod("NewModel")!, preset);
+            Console.WriteLine($"ours: {ours}");
+
+            void Call(Type type, MethodBase way, object? target = null)
+            {
+                Exception? fault = null;
+                try
+                {
+                    object?[] arguments = [.. way.GetParameters().Select(p => Argument(p.ParameterType))];
+                    _ = way is ConstructorInfo made ? made.Invoke(arguments) : way.Invoke(target, arguments);
+                }
+                catch (TargetInvocationException e) { fault = e.InnerException; }
+                for (var e = fault; e is not null; e = e.InnerException)
+                {
+                    if (e is TypeInitializationException) { Console.WriteLine($"TORCHSHARP {type.Name}.{way}"); return; }
+                    if (e.Message.StartsWith("No native libtorch", StringComparison.Ordinal)) { ours++; return; }
+                }
+            }
+
+            // what lets a call come as far as its first tensor
+            object? Argument(Type type) =>
+                type == typeof(EventShape) ? (EventShape)new long[] { 2 }
+                : type == typeof(string) ? "model.safetensors"
+                : type == typeof(Stream) ? new MemoryStream(File.ReadAllBytes("model.safetensors"))
+                : type == typeof(ModelOptions) || type == typeof(RealNvpOptions) ? RealNvpOptions.Toy2D
+                : type == typeof(Mask) ? Mask.Alternating(2)
+                : type == typeof(long) || type == typeof(int) ? Convert.ChangeType(2, type)
+                : type == typeof(double) ? 0.5
+                : type == typeof(long[]) ? new long[] { 2 }
+                : type == typeof(Func<Bijection>) ? () => new DiagonalScaling([2])
+                : type.IsValueType ? Activator.CreateInstance(type) : null;
+            """);
+        SaveModel(project);
+        project.Write("App.csproj", Application);
+        project.DotNet("build", "-o", "out");
+
+        var (exitCode, output) = project.TryDotNet("out/App.dll");
+        exitCode.Should().Be(0, output);
+        output.Split('\n').Where(line => line.StartsWith("TORCHSHARP", StringComparison.Ordinal)).Should().BeEmpty();
+        output.Should().MatchRegex("^ours: [0-9]{2,}", "many ways come as far as a tensor");
+    }
+
+    private static void SaveModel(GeneratedProject project)
+    {
+        using var model = new RealNvpModel(RealNvpOptions.Toy2D with { Hidden = 4 }, seed: 0);
+        model.Save(project.At("model.safetensors"));
+    }
+
+    private static string Application => $"""
+        <Project Sdk="Microsoft.NET.Sdk">
+          <PropertyGroup>
+            <TargetFramework>net10.0</TargetFramework>
+            <OutputType>Exe</OutputType>
+            <ImplicitUsings>enable</ImplicitUsings>
+            <Nullable>enable</Nullable>
+            <NoWarn>NU1603</NoWarn>
+          </PropertyGroup>
+          <ItemGroup>
+            <PackageReference Include="TorchSharp" Version="{Repository.TorchSharpVersion}" />
+            <Reference Include="{typeof(TorchBackend).Assembly.Location}" />
+          </ItemGroup>
+        </Project>
+        """;
 
     [Fact]
     public void The_part_for_a_GPU_is_tried_before_all_others_and_beside_the_application_only()

@@ -65,6 +65,7 @@ public static class FlowCheck
     private static FlowCheckReport Verify(Func<Bijection> get, bool owned, EventShape shape, Tensor? sample, FlowCheckOptions options)
     {
         options.Validate();
+        TorchBackend.EnsureAvailable();
         using var random = RandomState.Keep();
         manual_seed(options.Seed).Dispose();
         var layer = get();

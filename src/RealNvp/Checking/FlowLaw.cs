@@ -78,4 +78,7 @@ public enum FlowLaw
     /// <summary>In evaluation, each example gets alone what it gets in a batch, and in a batch with one that is far away, as
     /// where one step size would be chosen for all.</summary>
     AnyCompany,
+
+    /// <summary>Where <see cref="Bijection.KeepsLength"/> says that |z| = |x|, it is so.</summary>
+    KeepsLength,
 }

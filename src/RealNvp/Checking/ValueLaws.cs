@@ -55,6 +55,7 @@ internal sealed class ValueLaws(Subject subject, Recorder recorder, EventShape s
                     $"In example {row}, {Direction(probe.Inverse)} gives log-det {Item(there.LogDet, row):G9} and " +
                     $"{Direction(!probe.Inverse)} {Item(back.LogDet, row):G9}; they should be opposite."));
         });
+        if (Layer.KeepsLength) Recorder.Run(FlowLaw.KeepsLength, probe.Name, () => Lengths(probe, input, there.Value));
         foreach (var row in probe.Rows) Jacobians(probe, input, context, there.LogDet, row, sensitivity);
         return true;
     }
@@ -99,6 +100,16 @@ internal sealed class ValueLaws(Subject subject, Recorder recorder, EventShape s
             Judge(law, probe, probe.Name, error, Scale(input, value), allowance,
                 $"{Direction(!probe.Inverse)}({Direction(probe.Inverse)}({(probe.Inverse ? "z" : "x")})) differs most in example {worst}.");
         });
+    }
+
+    private void Lengths(Probe probe, Tensor input, Tensor value)
+    {
+        using var _ = no_grad();
+        var (before, after) = (input.flatten(1).norm(1), value.flatten(1).norm(1));
+        var worst = (int)before.sub(after).abs().argmax().Fetch<long>();
+        Recorder.Compare(FlowLaw.KeepsLength, probe.Name, Difference(before, after), Roundings * Epsilon * Scale(before),
+            string.Create(CultureInfo.InvariantCulture,
+                $"{Direction(probe.Inverse)} of a vector of length {Item(before, worst):G9} has length {Item(after, worst):G9}."));
     }
 
     private void Jacobians(Probe probe, Tensor input, Tensor? context, Tensor logDets, int row, double sensitivity)

@@ -52,6 +52,10 @@ public sealed class ConcatSquashLinear : nn.Module<Tensor, Tensor, Tensor?, Tens
     /// <summary>W, (O, I).</summary>
     internal Tensor Weight => layer.weight!;
 
+    /// <summary>The layer for a kernel.</summary>
+    internal DynamicsWeights Kernel => new(layer.weight!, layer.bias, hyper_gate.weight, hyper_gate.bias, hyper_bias.weight,
+        context_gate?.weight, context_bias?.weight);
+
     /// <summary>The layer at a time, in the caller's scope.</summary>
     internal TangentLayer At(Tensor t, Tensor? context)
     {

@@ -11,6 +11,17 @@ internal static class SmoothActivations
     private const double Alpha = 1.6732632423543772, Lambda = 1.0507009873554805;
     private static readonly Scalar lambda = Scalars.Of(Lambda), scaled = Scalars.Of(Lambda * Alpha);
 
+    /// <summary>What kernels call it.</summary>
+    public static Kernels.SmoothFunction Kernel(SmoothActivation activation) => activation switch
+    {
+        SmoothActivation.Tanh => Kernels.SmoothFunction.Tanh,
+        SmoothActivation.Softplus => Kernels.SmoothFunction.Softplus,
+        SmoothActivation.Silu => Kernels.SmoothFunction.Silu,
+        SmoothActivation.Elu => Kernels.SmoothFunction.Elu,
+        SmoothActivation.Selu => Kernels.SmoothFunction.Selu,
+        _ => throw Unknown(activation),
+    };
+
     /// <summary>The value. The caller disposes it.</summary>
     public static Tensor Value(SmoothActivation activation, Tensor h)
     {

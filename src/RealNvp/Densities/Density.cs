@@ -35,6 +35,12 @@ public abstract class Density : nn.Module, IDescribed
     /// <summary>The elements of z whose density is one on a circle, the same at both edges; empty for a density of the line.</summary>
     public virtual IReadOnlyList<Circle> CircularFeatures => [];
 
+    /// <summary>
+    /// Whether it is a density on the unit sphere: unit vectors alone have one, by area and not by volume. A flow over it then is on that
+    /// sphere too: its layers keep lengths (<see cref="Bijection.KeepsLength"/>), and its data are unit vectors. False unless overridden.
+    /// </summary>
+    public virtual bool IsOnSphere => false;
+
     /// <summary>Which elements of latents lie outside of the support, in the shape of z and
     /// of dtype Bool, for errors; null if it is not known for each element.</summary>
     /// <param name="z">(N, ...). Runs in a dispose scope, without gradients.</param>

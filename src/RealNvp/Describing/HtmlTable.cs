@@ -58,8 +58,14 @@ internal static class HtmlTable
     private static string End(StringBuilder html, IEnumerable<string>? notes)
     {
         html.Append("</tbody></table>");
-        foreach (var note in notes ?? []) html.Append("<p>").Append(WebUtility.HtmlEncode(note)).Append("</p>");
-        return html.ToString();
+        return html.Append(Notes(notes ?? [])).ToString();
+    }
+
+    /// <summary>Sentences below a table, one a line.</summary>
+    public static string Notes(IEnumerable<string> notes)
+    {
+        var text = string.Join("<br/>", notes.Select(WebUtility.HtmlEncode));
+        return text.Length == 0 ? "" : $"<p>{text}</p>";
     }
 
     private static string Side(int column, int texts) => column < texts ? Left : Right;

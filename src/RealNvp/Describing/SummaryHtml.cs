@@ -24,8 +24,7 @@ internal static class SummaryHtml
             html.Append("</tr>");
         }
         html.Append("</tbody></table>");
-        foreach (var note in SummaryText.Notes(summary)) html.Append("<p>").Append(Text(note)).Append("</p>");
-        return html.ToString();
+        return html.Append(HtmlTable.Notes(SummaryText.Notes(summary))).ToString();
     }
 
     private static string Side(int column) => column < 2 ? "left" : "right";

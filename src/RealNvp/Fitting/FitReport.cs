@@ -51,7 +51,7 @@ public sealed class FitReport : IHtml
     {
         List<(string Name, long Rows, string Mean)> rows = [("training", TrainingRows, Mean(Training)),
             ("held out", HeldOutRows, Mean(HeldOut))];
-        if (!double.IsNaN(GaussianHeldOut)) rows.Add(("held out, a Gaussian", HeldOutRows, Number(GaussianHeldOut)));
+        if (!double.IsNaN(GaussianHeldOut)) rows.Add(("held out, a Gaussian", HeldOutRows, Gaussian));
         return HtmlTable.Columns(Model, ["", "rows", "mean log p(x), nats"],
             rows.Select(r => ((IReadOnlyList<string>)[r.Name, r.Rows.ToString("N0", CultureInfo.InvariantCulture), r.Mean], false)),
             [$"{Done} {Seconds}.", .. Warnings]);
@@ -64,10 +64,10 @@ public sealed class FitReport : IHtml
 
     private string Scores => string.Create(CultureInfo.InvariantCulture,
         $"Mean log p(x) of {HeldOutRows:N0} held-out rows: {Mean(HeldOut)}; of {TrainingRows:N0} training rows: " +
-            $"{Mean(Training)}{(double.IsNaN(GaussianHeldOut) ? "" : $"; a Gaussian gives the held-out rows {Number(GaussianHeldOut)}")}.");
+            $"{Mean(Training)}{(double.IsNaN(GaussianHeldOut) ? "" : $"; a Gaussian gives the held-out rows {Gaussian}")}.");
 
-    private static string Mean(Evaluation e) => double.IsNaN(e.StandardError) ? Number(e.MeanLogProb)
-        : $"{Number(e.MeanLogProb)} ± {e.StandardError.ToString("G2", CultureInfo.InvariantCulture)}";
+    private static string Mean(Evaluation e) => Measured.With(e.MeanLogProb, e.StandardError);
 
-    private static string Number(double value) => value.ToString("0.###", CultureInfo.InvariantCulture);
+    // of the same rows, so as many digits
+    private string Gaussian => Measured.As(GaussianHeldOut, HeldOut.StandardError);
 }

@@ -36,21 +36,20 @@ public sealed record ImportanceEstimate : IHtml
 
     /// <summary>The numbers in words, in the invariant culture.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture,
-        $"log Z = {LogZ:G6}{Error} nats by {Count:N0} samples, worth {EffectiveSampleSize:N0} of the density ({EffectiveShare:P1}); " +
-            $"lower bound {LowerBound:G6}.");
+        $"log Z = {Measured.With(LogZ, StandardError)} nats by {Count:N0} samples, worth {EffectiveSampleSize:N0} of the density " +
+            $"({EffectiveShare:P1}); " +
+            $"lower bound {Measured.As(LowerBound, StandardError)}.");
 
     /// <summary>The same as HTML: a fragment without scripts, whose text is escaped. Notebooks show it by themselves.</summary>
     public string ToHtml() => HtmlTable.Pairs(null, Rows());
-
-    private string Error => double.IsNaN(StandardError) ? "" : string.Create(CultureInfo.InvariantCulture, $" ± {StandardError:G2}");
 
     private IEnumerable<(string Name, string Value)> Rows()
     {
         var culture = CultureInfo.InvariantCulture;
         yield return ("samples", Count.ToString("N0", culture));
-        yield return ("log Z", string.Create(culture, $"{LogZ:G6}{Error} nats"));
+        yield return ("log Z", $"{Measured.With(LogZ, StandardError)} nats");
         yield return ("effective samples", string.Create(culture, $"{EffectiveSampleSize:N0}, {EffectiveShare:P1} of all"));
         yield return ("largest weight", string.Create(culture, $"{LargestShare:P2} of their sum"));
-        yield return ("lower bound", string.Create(culture, $"{LowerBound:G6} nats"));
+        yield return ("lower bound", $"{Measured.As(LowerBound, StandardError)} nats");
     }
 }

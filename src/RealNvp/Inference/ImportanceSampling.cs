@@ -55,7 +55,7 @@ public static class ImportanceSampling
         {
             using var scope = NewDisposeScope();
             var (x, logProb) = flow.Draw(Math.Min(batchSize, samples - start), context, 1, seed: null, owner, Passes.One, check: false);
-            foreach (var logWeight in LogWeights.Of(logDensity, x, logProb, zeroAllowed: true, start, owner).FetchDoubles())
+            foreach (var logWeight in LogWeights.Of(logDensity, x, logProb!, zeroAllowed: true, start, owner).FetchDoubles())
                 sums.Add(logWeight);
         }
         return sums.Estimate();

@@ -66,7 +66,8 @@ public static class VariationalInference
             throw new ArgumentException($"{owner} needs at least one context; got an empty batch.", nameof(context));
 
         using var scope = NewDisposeScope();
-        var (x, logProb) = flow.Draw(samples, context, 1, seed, owner, Passes.One, check: false);
+        var (x, drawn) = flow.Draw(samples, context, 1, seed, owner, Passes.One, check: false);
+        var logProb = drawn!;
         var given = context?.repeat_interleave(samples, 0);
         Tensor Target(Tensor points)
         {

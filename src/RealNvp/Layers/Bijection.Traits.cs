@@ -46,6 +46,13 @@ public abstract partial class Bijection
     public virtual bool MovesValues => false;
 
     /// <summary>
+    /// Whether |z| = |x| for every x, the root of the sum of squares over all elements, so that the layer maps a sphere onto
+    /// itself. A flow over a density on a sphere (<see cref="Density.IsOnSphere"/>) is made of such layers
+    /// alone. By itself what <see cref="MovesValues"/> says. <c>FlowCheck</c> proves it.
+    /// </summary>
+    public virtual bool KeepsLength => MovesValues;
+
+    /// <summary>
     /// Whether Forward, run again on the same x in training, gives the same z,
     /// which reversible training needs (<see cref="Flow.ReversibleTraining"/>).
     /// </summary>
@@ -130,6 +137,9 @@ public abstract partial class Bijection
 
     /// <summary>The part, or the layer itself, that cuts a circle of x, or of z if <paramref name="inverse"/> is true.</summary>
     internal virtual Bijection CutterOf(Circle circle, bool inverse) => this;
+
+    /// <summary>The part, or the layer itself, that does not keep lengths.</summary>
+    internal virtual Bijection Lengthener => this;
 
     // the bijections that a module is made of, not those that these are made of
     private static IEnumerable<Bijection> Parts(nn.Module module) =>

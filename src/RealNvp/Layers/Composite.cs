@@ -70,6 +70,9 @@ public abstract partial class Composite : Bijection, IDescribed
     public override bool MovesValues => Array.TrueForAll(Plan.Layers, l => l.MovesValues);
 
     /// <inheritdoc/>
+    public override bool KeepsLength => Array.TrueForAll(Plan.Layers, l => l.KeepsLength);
+
+    /// <inheritdoc/>
     public override bool AcceptsIntegers => Plan.Meeting().Any(l => l.AcceptsIntegers);
 
     /// <summary>What a layer takes as a circle, if all steps before it and after it do.</summary>
@@ -86,6 +89,8 @@ public abstract partial class Composite : Bijection, IDescribed
         (InputShape is { IsFixed: true } own ? own : given) is { } shape
             ? Plan.Reaching(shape).Select(r => ((nn.Module)r.Layer, r.Input))
             : [];
+
+    internal override Bijection Lengthener => Array.Find(Plan.Layers, l => !l.KeepsLength)?.Lengthener ?? this;
 
     internal override void FollowCircles(CirclePath path, bool inverse)
     {

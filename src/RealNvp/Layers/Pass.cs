@@ -25,6 +25,11 @@ public readonly struct Pass
     /// that <see cref="Bijection.ConvertsDtype"/>; null is that of z.</summary>
     public ScalarType? RequestedDtype => State?.DataDtype;
 
+    /// <summary>Whether the caller uses the log-determinants, as <c>LogProb</c> does. <c>Sample</c>, <c>Encode</c> and
+    /// <c>Decode</c> drop them: a layer whose log-determinant is work of its own returns null for it then.</summary>
+    /// <remarks>Layers whose log-determinant costs nothing need not ask.</remarks>
+    public bool WantsLogDet => State is not { ValuesOnly: true };
+
     /// <summary>Whether the caller wants to know how far off the log-determinant is, which may cost a layer more work: then it calls
     /// <see cref="AddVariance"/> or <see cref="AddError"/> once for what it returns.</summary>
     public bool WantsErrors => State?.Errors is not null;

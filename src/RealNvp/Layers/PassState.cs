@@ -45,6 +45,9 @@ internal sealed record PassState
     /// <summary>How layers that solve differential equations do it, without log-determinants; null for their own way.</summary>
     public OdeOptions? Solver { get; private init; }
 
+    /// <summary>Whether the caller drops the log-determinants.</summary>
+    public bool ValuesOnly { get; private init; }
+
     /// <summary>Called before each layer runs, with its input and the direction.</summary>
     public Action<Bijection, Tensor, bool>? Arrival { get; private init; }
 
@@ -91,7 +94,12 @@ internal sealed record PassState
     public static Scope Tighten(double factor) => Enter((current ?? nothing) with { ToleranceFactor = factor });
 
     /// <summary>Lets continuous layers solve in a way of the caller's, and compute no log-determinants, until disposed.</summary>
-    public static Scope SolveBy(OdeOptions solver) => Enter((current ?? nothing) with { Solver = solver });
+    public static Scope SolveBy(OdeOptions solver) => Enter((current ?? nothing) with { Solver = solver, ValuesOnly = true });
+
+    /// <summary>Spares layers the work of log-determinants, which the caller drops, until disposed;
+    /// with <paramref name="want"/> they give them, whatever was said before.</summary>
+    public static Scope WantLogDets(bool want) => (current?.ValuesOnly ?? false) == !want ? new Scope(current, null)
+        : Enter((current ?? nothing) with { ValuesOnly = !want });
 
     private static Scope Enter(PassState state, Generator? own = null)
     {

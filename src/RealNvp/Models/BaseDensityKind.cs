@@ -33,4 +33,8 @@ public enum BaseDensityKind
     /// <see cref="ResampledNormal.EstimateNormalizer"/> of the model's <see cref="Flow.BaseDensity"/> after training.
     /// </summary>
     ResampledNormal,
+
+    /// <summary>Uniform on the unit sphere, for <see cref="FfjordModel"/> alone, whose
+    /// velocity is along the sphere then: data are unit vectors, and densities are by area.</summary>
+    UniformSphere,
 }

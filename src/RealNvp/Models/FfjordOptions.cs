@@ -66,6 +66,12 @@ public sealed record FfjordOptions : ModelOptions
     public static FfjordOptions Torus(long features) =>
         Matching2D with { Shape = Vector(features), CircularFeatures = FeatureSet.All(features) };
 
+    /// <summary>A sphere: data are unit vectors of D numbers, latents are uniform, and densities are
+    /// by area. Two hidden layers of 256, whose velocity is along the sphere.</summary>
+    /// <param name="features">D, at least 2: 3 for the ordinary sphere, of latitude and longitude.</param>
+    public static FfjordOptions Sphere(long features) =>
+        Matching2D with { Shape = Vector(features), Base = BaseDensityKind.UniformSphere };
+
     /// <summary>Tables of continuous features: standardization, and a plain network of two
     /// hidden layers, whose exact divergence is cheap for any number of columns.</summary>
     /// <param name="features">D, at least 1.</param>
@@ -84,6 +90,9 @@ public sealed record FfjordOptions : ModelOptions
     /// (FFJORD, appendix B.2, without its scales). The likelihood is an estimate.</summary>
     public static FfjordOptions Grey28x28 { get; } = new() { Shape = [1, 28, 28], Levels = 256, Squeezes = 1,
         Activation = SmoothActivation.Softplus };
+
+    /// <inheritdoc/>
+    protected override bool KeepsLength => !Standardize;
 
     /// <inheritdoc/>
     protected override void CheckRules()
@@ -141,7 +150,10 @@ public sealed record FfjordOptions : ModelOptions
     private List<Bijection> Pixels() =>
         Levels == 0 ? [] : [new UniformDequantization(Levels, Shape), new LogitTransform(LogitAlpha, Shape)];
 
-    private Dynamics NewDynamics(EventShape shape) => Network == FfjordNetwork.Plain
+    private Dynamics NewDynamics(EventShape shape) =>
+        Base == BaseDensityKind.UniformSphere ? new SphericalDynamics(NewNetwork(shape)) : NewNetwork(shape);
+
+    private Dynamics NewNetwork(EventShape shape) => Network == FfjordNetwork.Plain
         ? new TimeMlp(shape, Hidden, HiddenLayers, ContextSize, Activation, TimeFrequencies,
             [.. CircularFeatures.Select(f => new Circle(f, CircleLow, CircleHigh))])
         : shape.Count == 3

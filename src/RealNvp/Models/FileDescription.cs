@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using RealNvp.Describing;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -95,6 +96,24 @@ public sealed class FileDescription : IHtml
         foreach (var row in Info.Rows()) yield return row;
         yield return ("written by", $"RealNvp {LibraryVersion ?? "of an unknown version"}, format {FormatVersion.ToString(culture)}");
         yield return ("checksum", IsIntact == true ? "agrees with all that the file holds" : hasChecksum ? "not compared" : "none");
-        if (OptionsJson is { Length: < 10_000 } json) yield return ("options", json);
+        if (OptionsJson is { Length: < 10_000 } json) yield return ("options", Words(json));
+    }
+
+    // "Layers = 8, Hidden = 64": names and values as code writes them, without those that are not set
+    private static string Words(string json)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(json);
+            if (document.RootElement.ValueKind != JsonValueKind.Object) return json;
+            return string.Join(", ", document.RootElement.EnumerateObject()
+                .Where(p => p.Value.ValueKind != JsonValueKind.Null)
+                .Select(p => $"{p.Name} = {p.Value}"));
+        }
+        catch (JsonException)
+        {
+            // nothing has read the options of a kind that is not known
+            return json;
+        }
     }
 }

@@ -34,6 +34,7 @@ public abstract partial class FlowModel
         IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         const string owner = $"{nameof(FlowModel)}.{nameof(Fit)}";
+        TorchBackend.EnsureAvailable();
         using var scope = NewDisposeScope();
         var x = Table(rows, nameof(rows), owner);
         return Fit(x, context.IsNull ? null : Table(context, nameof(context), owner), options, progress, cancellationToken);

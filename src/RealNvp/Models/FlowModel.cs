@@ -134,7 +134,9 @@ public abstract partial class FlowModel : Flow, ITrainingDefaults
         var (columnCos, columnSin) = (cos.reshape(1, steps).expand(steps, -1), sin.reshape(1, steps).expand(steps, -1));
         var weights = stack([rowCos.mul(columnCos), rowCos.mul(columnSin), rowSin.mul(columnCos), rowSin.mul(columnSin)], 2).reshape(-1, 4);
         var contexts = context?.shape[0] == 4 ? weights.pow(Scalars.Two).mm(context) : context?.expand(steps * steps, -1);
-        var images = DecodeFor(weights.mm(z.flatten(1)).reshape(LatentShape.WithBatch(steps * steps)), contexts, owner, DefaultPasses);
+        var mixed = weights.mm(z.flatten(1));
+        if (BaseDensity.IsOnSphere) mixed = mixed.div(UnitLength.Of(mixed));
+        var images = DecodeFor(mixed.reshape(LatentShape.WithBatch(steps * steps)), contexts, owner, DefaultPasses);
         return scope.MoveToOuter(images.reshape(InputShape.WithBatch(steps, steps)));
     }
 

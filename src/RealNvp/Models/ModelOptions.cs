@@ -99,6 +99,9 @@ public abstract record ModelOptions : ITrainingDefaults, IModelRecord
             "needs a map of the box onto itself: splines without Standardize, TailThreshold, Linear or FlowBatchNorm, in " +
                 "SplineFlowModel, " +
                 "MafModel or IafModel");
+        Require(Base != BaseDensityKind.UniformSphere || (KeepsLength && !IsImage && Levels == 0 && TailThreshold is null && Shape[0] >= 2),
+            nameof(Base), Base, "needs vectors of at least 2 numbers and a map that keeps their length: FfjordModel without Standardize, " +
+                "TailThreshold and Levels, such as FfjordOptions.Sphere(3)");
     }
 
     /// <summary>
@@ -190,6 +193,9 @@ public abstract record ModelOptions : ITrainingDefaults, IModelRecord
     /// <summary>The b where the bijection maps the box ±b onto itself, in each element; null if it maps no box.</summary>
     protected virtual double? BoxBound => null;
 
+    /// <summary>Whether the bijection keeps the lengths of vectors if the base density is on a sphere. False unless overridden.</summary>
+    protected virtual bool KeepsLength => false;
+
     /// <summary>What splines do at their edges: with a box as base they map it onto itself.</summary>
     internal SplineTails Tails => Base == BaseDensityKind.UniformBox ? SplineTails.Box : SplineTails.Linear;
 
@@ -221,6 +227,7 @@ public abstract record ModelOptions : ITrainingDefaults, IModelRecord
             BaseDensityKind.GaussianMixture => new GaussianMixture(latent, BaseComponents, ContextSize, inputLimit: InputLimit),
             BaseDensityKind.UniformBox => new UniformBox(latent, -BoxBound!.Value, BoxBound!.Value),
             BaseDensityKind.ResampledNormal => new ResampledNormal(latent),
+            BaseDensityKind.UniformSphere => new UniformSphere(latent),
             _ => new StandardNormal(latent),
         };
     }

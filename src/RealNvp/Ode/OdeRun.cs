@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Operations;
 using static TorchSharp.torch;
 
 namespace RealNvp.Ode;
@@ -13,10 +14,24 @@ internal static class OdeRun
         if (Differentiates(system, start, given, plan))
             return all ? AtTimes(system, start, given, plan) : WithGradient(system, start, given, plan);
         using var scope = NewDisposeScope();
+        if (Fused(system, start, given, plan) is { } found)
+            return (scope.MoveToOuter(all ? stack([start, found.Value]) : found.Value), found.Statistics);
         var loop = new OdeLoop(plan, new OdeStepper(system, plan, start, scope));
         var value = loop.Run(start, given);
         if (all && !plan.IsDense) value = stack([start, value]);
         return (scope.MoveToOuter(value), loop.Statistics);
+    }
+
+    // the whole solve as one kernel, if f is a network that it knows
+    private static (Tensor Value, OdeStatistics Statistics)? Fused(OdeSystem system, Tensor start, IReadOnlyList<Tensor> given,
+        OdePlan plan)
+    {
+        if (plan.IsDense || plan.Control.Start == plan.Control.End || system.Fused(given) is not { } fused
+            || !DynamicsOperation.CanRun(fused.Network, start, fused.Context)) return null;
+        var found = DynamicsOperation.Solve(fused.Network, start, fused.Context, plan.Tableau.Scheme, plan.Control, plan.Options.FirstStep);
+        if (found.Failed is { } failed)
+            throw OdeFailures.Describe(plan, failed.Status, failed.Example, failed.Time, failed.Step, failed.Component);
+        return (found.Value, new(found.Evaluations, found.Accepted, found.Rejected));
     }
 
     /// <summary>Throws if gradients of the gradients are asked for.</summary>

@@ -1,5 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
-using RealNvp.Internal;
+using RealNvp.Operations;
 using static TorchSharp.torch;
 
 namespace RealNvp.Ode;
@@ -9,6 +9,10 @@ internal abstract class OdeSystem
 {
     /// <summary>What f depends on beside its arguments and needs gradients of; null if that is not known.</summary>
     public abstract IReadOnlyList<Tensor>? Parameters { get; }
+
+    /// <summary>f as a network that a kernel solves with, with the context that it sees; null if it is none.</summary>
+    /// <param name="given">What each example has of its own beside y.</param>
+    public virtual (DynamicsNetwork Network, Tensor? Context)? Fused(IReadOnlyList<Tensor> given) => null;
 
     /// <summary>f(t, y) (n, M), contiguous, for n of the examples.</summary>
     /// <param name="t">(n), in the dtype of y.</param>

@@ -1,3 +1,5 @@
+using RealNvp.Kernels;
+
 namespace RealNvp.Ode;
 
 /// <summary>
@@ -38,6 +40,11 @@ internal sealed class OdeTableau
         if (j == last) weight -= theta * theta * rest;
         return weight + (Dense is { } dense ? dense[j] * theta * theta * rest * rest : 0);
     }
+
+    /// <summary>What a kernel has to know of it.</summary>
+    public OdeScheme Scheme => scheme ??= new(Nodes, Stages, Weights, Error);
+
+    private OdeScheme? scheme;
 
     public static OdeTableau Of(OdeMethod method) => method switch
     {

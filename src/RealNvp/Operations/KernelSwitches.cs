@@ -36,5 +36,8 @@ internal static class KernelSwitches
     /// <summary>RealNvp.Kernels.Ode: the steps of solvers of differential equations.</summary>
     public static bool Ode { get; set; } = IsOn(nameof(Ode));
 
+    /// <summary>RealNvp.Kernels.Dynamics: whole solves of continuous flows whose velocity is a network of the library's.</summary>
+    public static bool Dynamics { get; set; } = IsOn(nameof(Dynamics));
+
     private static bool IsOn(string name) => !AppContext.TryGetSwitch("RealNvp.Kernels." + name, out var on) || on;
 }

@@ -55,7 +55,8 @@ internal sealed class ReverseWalk(ReversibleRun run, Tensor? context, Tensor log
     {
         ArgumentNullException.ThrowIfNull(layer);
         Tensor input;
-        using (Restore()) input = layer.Run(output, Pass.Here(context), !inverse).Value;
+        using (Restore())
+        using (PassState.WantLogDets(false)) input = layer.Run(output, Pass.Here(context), !inverse).Value;
         run.Tape.Rewind();
         var (_, slope) = Again([layer], input, gradient, inverse);
         return (input, slope);

@@ -38,6 +38,7 @@ internal sealed class SafeTensorsReader : IDisposable
     /// <summary>Reads all tensors, once; the checksum, if there is one, is compared. If it throws, no tensor is left.</summary>
     public SafeTensorsFile ReadTensors()
     {
+        TorchBackend.EnsureAvailable();
         var checksum = NewChecksum();
         var tensors = new Dictionary<string, Tensor>(entries.Count, StringComparer.Ordinal);
         try

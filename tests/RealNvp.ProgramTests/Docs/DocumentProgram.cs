@@ -19,7 +19,8 @@ internal static partial class DocumentProgram
             "System.Threading; global using System.Threading.Tasks;";
 
     /// <summary>The documents that have C#, as paths from the repository's root.</summary>
-    public static IEnumerable<string> All => new[] { "README.md", "src/RealNvp/PACKAGE.md", "skills/realnvp/SKILL.md" }
+    public static IEnumerable<string> All => new[]
+        { "README.md", "src/RealNvp/PACKAGE.md", "src/RealNvp.Plotting/PACKAGE.md", "skills/realnvp/SKILL.md" }
         .Concat(Directory.EnumerateFiles(Repository.At("docs"), "*.md", SearchOption.AllDirectories)
             .Select(f => Path.GetRelativePath(Repository.Root, f).Replace('\\', '/')).Order(StringComparer.Ordinal))
         .Where(document => Blocks(document).Any());

@@ -80,7 +80,7 @@ public class DisplayTests
         var evaluation = new Evaluation { Count = 1234, MeanLogProb = -1.5, StandardError = 0.01, BitsPerDim = 2,
             Likelihood = Likelihood.Exact,
             FiniteCount = 1234 };
-        Table(evaluation.ToHtml()).Select(r => r[1]).Should().Equal("1,234", "-1.5 ± 0.01 nats", "2");
+        Table(evaluation.ToHtml()).Select(r => r[1]).Should().Equal("1,234", "-1.500 ± 0.010 nats", "2");
         Table((evaluation with { FiniteCount = 1000, FiniteMeanLogProb = -1, RoundTripError = 1e-6 }).ToHtml()).Select(r => r[1])
             .Should().Contain("1,000 examples, whose mean is -1 nats").And.Contain("to 1E-06");
 
@@ -88,11 +88,42 @@ public class DisplayTests
         {
             Count = 1000, LogZ = -5, StandardError = 0.25, EffectiveSampleSize = 500, LargestShare = 0.01, LowerBound = -5.5,
         };
-        Table(estimate.ToHtml()).Select(r => r[1]).Should().Equal("1,000", "-5 ± 0.25 nats", "500, 50.0 % of all", "1.00 % of their sum",
-            "-5.5 nats");
-        estimate.ToString().Should().Be("log Z = -5 ± 0.25 nats by 1,000 samples, worth 500 of the density (50.0 %); lower bound -5.5.");
+        Table(estimate.ToHtml()).Select(r => r[1]).Should().Equal("1,000", "-5.00 ± 0.25 nats", "500, 50.0 % of all", "1.00 % of their sum",
+            "-5.50 nats");
+        estimate.ToString().Should()
+            .Be("log Z = -5.00 ± 0.25 nats by 1,000 samples, worth 500 of the density (50.0 %); lower bound -5.50.");
 
         Table(new FlowInfo { Columns = ["a", "<b>"], TrainingRows = 5 }.ToHtml()).Select(r => r[1]).Should().Equal("a, <b>", "5 rows");
+    }
+
+    [Theory]
+    [InlineData(-88.220512, 0.8712, "-88.22 ± 0.87")]
+    [InlineData(-6.1142612, 0.0001, "-6.11426 ± 0.00010")]
+    [InlineData(-626.18123, 123.4, "-626 ± 123")]
+    [InlineData(0.0042, 0.0996, "0.004 ± 0.100")]
+    [InlineData(-4.14081234, 0, "-4.14081 ± 0")]
+    [InlineData(1.5, 2e-12, "1.5 ± 2E-12")]
+    [InlineData(-4.14081234, double.NaN, "-4.14081")]
+    [InlineData(double.NegativeInfinity, double.NaN, "-Infinity")]
+    public void A_mean_has_as_many_digits_as_its_error_allows(double mean, double error, string shown)
+    {
+        var evaluation = new Evaluation { Count = 9, MeanLogProb = mean, StandardError = error, BitsPerDim = 1.98868,
+            Likelihood = Likelihood.Exact, FiniteCount = 9 };
+        Table(evaluation.ToHtml()).Select(r => r[1]).Should().Equal("9", $"{shown} nats", "1.989");
+        evaluation.ToString().Should().Be($"Mean log p(x) of 9 examples: {shown} nats, 1.989 bits per dimension.");
+    }
+
+    [Fact]
+    public void Options_of_a_file_read_like_code()
+    {
+        var path = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():N}.safetensors");
+        using (var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Hidden = 8 }, seed: 0)) flow.Save(path);
+        try
+        {
+            Table(FlowModel.Describe(path).ToHtml()).Single(r => r[0] == "options")[1].Should()
+                .StartWith("Layers = 8, VectorMask = Alternating, ").And.Contain("Shape = [2]").And.NotContainAny("\"", "null");
+        }
+        finally { File.Delete(path); }
     }
 
     [Fact, LeavesNoTensors]

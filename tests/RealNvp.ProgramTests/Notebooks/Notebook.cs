@@ -5,7 +5,7 @@ using RealNvp.Tests.Infrastructure;
 namespace RealNvp.Tests.Notebooks;
 
 /// <summary>A notebook of samples/notebooks, as it is committed.</summary>
-internal sealed partial record Notebook(string Name, string Kernel, IReadOnlyList<NotebookCell> Cells)
+internal sealed partial record Notebook(string Name, string Kernel, string Metadata, IReadOnlyList<NotebookCell> Cells)
 {
     public static string Folder => Repository.At("samples", "notebooks");
 
@@ -24,7 +24,8 @@ internal sealed partial record Notebook(string Name, string Kernel, IReadOnlyLis
         using var document = JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, name + ".ipynb")));
         var root = document.RootElement;
         var kernel = root.GetProperty("metadata").GetProperty("kernelspec").GetProperty("name").GetString()!;
-        return new Notebook(name, kernel, [.. root.GetProperty("cells").EnumerateArray().Select(NotebookCell.Read)]);
+        return new Notebook(name, kernel, root.GetProperty("metadata").ToString(),
+            [.. root.GetProperty("cells").EnumerateArray().Select(NotebookCell.Read)]);
     }
 
     /// <summary>Code without what only a kernel understands: packages and their sources.</summary>

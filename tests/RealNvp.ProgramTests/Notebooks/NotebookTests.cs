@@ -2,6 +2,7 @@ using System.Text.RegularExpressions;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using RealNvp.Tests.Infrastructure;
+using RealNvp.Tests.Plotting;
 
 namespace RealNvp.Tests.Notebooks;
 
@@ -47,12 +48,25 @@ public partial class NotebookTests
         notebook.Code.Should().NotContain(c => c.Source.Contains("using var", StringComparison.Ordinal),
             "a kernel refuses it at the top of a cell");
         notebook.Cells[0].IsCode.Should().BeFalse("a notebook says first what it is about");
+        notebook.Code.First().Outputs.Should().BeEmpty("what a restore prints is of a machine");
         var outputs = notebook.Cells.SelectMany(c => c.Outputs).ToArray();
-        outputs.Select(o => o.Type).Should().NotContain("error");
-        outputs.SelectMany(o => o.Data.Keys).Should().Contain("image/png").And.NotContain("application/javascript");
-        outputs.SelectMany(o => o.Data).Where(d => d.Key != "image/png").Select(d => d.Value).Concat(notebook.Cells.Select(c => c.Source))
-            .Where(text => Machine().IsMatch(text)).Should().BeEmpty();
+        outputs.Select(o => o.Type).Should().OnlyContain(t => t == "execute_result" || t == "display_data",
+            "a reader has no use for errors, warnings and logs");
+        outputs.SelectMany(o => o.Data.Keys).Should().Contain("image/png").And.BeSubsetOf(["image/png", "text/html", "text/plain"]);
+        var texts = outputs.SelectMany(o => o.Data).Where(d => d.Key != "image/png").Select(d => d.Value).ToArray();
+        texts.Where(t => OfPage().IsMatch(t)).Should().BeEmpty("it is a table or a text, which asks no other machine for anything");
+        texts.Where(t => Digits().IsMatch(t)).Should().BeEmpty("nobody reads so many digits");
+        texts.Append(notebook.Metadata).Concat(notebook.Cells.Select(c => c.Source)).Where(text => Machine().IsMatch(text))
+            .Should().BeEmpty();
+        outputs.SelectMany(o => o.Data).Where(d => d.Key == "image/png").SelectMany(d => Png.Chunks(Convert.FromBase64String(d.Value)))
+            .Should().BeSubsetOf(["IHDR", "sBIT", "IDAT", "IEND"], "a picture is pixels alone, without texts, names and times");
     }
+
+    [Theory]
+    [InlineData("/home/ann/.cache/x"), InlineData(@"C:\Users\ann"), InlineData("at http://127.0.0.1:2048/"),
+        InlineData("fe80::1c2a:9bff:fe3d:7a10")]
+    [InlineData("/tmp/two-moons.safetensors"), InlineData("Installed RealNvp, 0.1.0-notebooks.1764380000"), InlineData("~/.nuget/packages")]
+    public void What_a_machine_says_of_itself_is_found(string text) => Machine().IsMatch(text).Should().BeTrue();
 
     [Theory, MemberData(nameof(All))]
     public void The_twin_is_the_notebook_as_a_program_that_compiles(string name)
@@ -114,10 +128,17 @@ public partial class NotebookTests
     [GeneratedRegex("^[a-z0-9-]{1,64}$")]
     private static partial Regex Id();
 
-    // folders of users and systems, drives, addresses, ports, caches
+    // scripts, styles, other pages
+    [GeneratedRegex(@"<script|<style|<link|<iframe|<img|https?:|\bon\w+=", RegexOptions.IgnoreCase)]
+    private static partial Regex OfPage();
+
+    [GeneratedRegex(@"\d\.\d{10}")]
+    private static partial Regex Digits();
+
+    // folders of users and systems, drives, addresses, ports, caches, packages that were packed for a run
     [GeneratedRegex(
-        @"/(root|home|tmp|usr|Users|work|workspace|mnt|private)/|\b[A-Z]:\\|file://|localhost" +
-        @"|\b\d{1,3}(\.\d{1,3}){3}\b|\.nuget|nuget:/|\.dotnet/",
+        @"/(root|home|tmp|usr|var|opt|etc|Users|work|workspace|mnt|private)/|\b[A-Z]:\\|file://|localhost" +
+        @"|\b\d{1,3}(\.\d{1,3}){3}\b|\b[0-9a-f]{0,4}(:[0-9a-f]{0,4}){4,}\b|\.nuget|nuget:/|\.dotnet/|-notebooks\.\d",
         RegexOptions.IgnoreCase)]
     private static partial Regex Machine();
 }

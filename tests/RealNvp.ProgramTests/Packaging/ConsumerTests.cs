@@ -58,6 +58,22 @@ public sealed class ConsumerTests(PackageTests.Feed feed) : IClassFixture<Packag
     }
 
     [SlowFact]
+    public void An_FSharp_script_needs_two_lines_and_no_project()
+    {
+        using var app = feed.NewConsumer();
+        // a script restores in a folder of its own, far from any nuget.config of ours
+        app.Variables["NUGET_PACKAGES"] = app.At("packages");
+        app.Variables["NUGET_FALLBACK_PACKAGES"] = Repository.PackageCache;
+        app.Write("script.fsx", $"""
+            #i "nuget: {feed.At("feed").Replace('\\', '/')}"
+            #r "nuget: TorchSharp-cpu, {Repository.TorchSharpVersion}"
+            #r "nuget: RealNvp, {PackageTests.Feed.Version}"
+            {FSharpScript}
+            """);
+        app.DotNet("fsi", "script.fsx").Should().Contain("300 scores").And.Contain("shape [|10L|]");
+    }
+
+    [SlowFact]
     public async Task A_web_service_scores_from_many_threads_at_once()
     {
         Assert.SkipUnless(Directory.Exists(Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "..", "..",
@@ -190,6 +206,18 @@ public sealed class ConsumerTests(PackageTests.Feed feed) : IClassFixture<Packag
             use back = flow.Decode z
             printfn "there and back: %b" (torch.allclose(x, back, 1e-3, 1e-3))
             0
+        """;
+
+    private const string FSharpScript = """
+        open System
+        open RealNvp
+        open TorchSharp
+
+        let random = Random(1)
+        let rows = Array2D.init 300 2 (fun i j -> if j = 0 then sin (float i) else cos (float i) + 0.1 * random.NextDouble())
+        let model = FlowModel.Fit(DataRows.op_Implicit rows, options = FitOptions(Training = TrainingOptions(Epochs = 2)))
+        printfn "%d scores" (model.LogProb(DataRows.op_Implicit rows).Length)
+        printfn "shape %A" (model.LogProb(torch.randn(10L, 2L)).shape)
         """;
 
     // what a culture could change: numbers and letters in files, texts and

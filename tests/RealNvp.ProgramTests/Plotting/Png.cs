@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Text;
 using RealNvp.Plotting;
 using SkiaSharp;
 
@@ -12,6 +14,13 @@ internal static class Png
         bitmap.Width.Should().Be(picture.Width);
         bitmap.Height.Should().Be(picture.Height);
         return bitmap;
+    }
+
+    /// <summary>The names of the parts of a PNG file, in order.</summary>
+    public static IEnumerable<string> Chunks(byte[] png)
+    {
+        for (var at = 8; at + 8 <= png.Length; at += 12 + BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(at)))
+            yield return Encoding.ASCII.GetString(png, at + 4, 4);
     }
 
     /// <summary>The number of pixels of a part of the picture that are dark and grey, as text is.</summary>

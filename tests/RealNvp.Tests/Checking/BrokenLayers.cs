@@ -74,6 +74,7 @@ internal static class BrokenLayers
         ["noise in evaluation that is not declared"] = (() => new Noise(seeded: true), FlowLaw.Repeatable),
         ["a circle that is a number of the line to another feature"] = (() => new CutCircle(wraps: false), FlowLaw.ContinuousOnCircles),
         ["a circle that is wrapped and then a number of the line"] = (() => new CutCircle(wraps: true), FlowLaw.ContinuousOnCircles),
+        ["a length that is not kept"] = (() => new Stretched(), FlowLaw.KeepsLength),
         ["a wrong shape that OutputShapeOf hides"] = (() => new WrongShape(), FlowLaw.Shapes),
     };
 
@@ -239,6 +240,12 @@ internal static class BrokenLayers
         protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) =>
             base.ForwardCore(seeded ? x.add(rand(x.shape, dtype: x.dtype, device: x.device, generator: pass.Generator))
                 : x.add(random.NextDouble()), pass);
+    }
+
+    /// <summary>Claims that it keeps lengths.</summary>
+    private sealed class Stretched() : Elementwise(name: nameof(Stretched))
+    {
+        public override bool KeepsLength => true;
     }
 
     /// <summary>Claims that the first feature is a circle, and moves the second one by it.</summary>

@@ -12,6 +12,9 @@ public sealed record DensityCase(string Name, Func<Density> Make)
     /// <summary>The error of the grid in the mass of a cell.</summary>
     public double HistogramTolerance { get; init; } = 2e-3;
 
+    /// <summary>Whether it is a density by length on the circle of unit vectors.</summary>
+    public bool IsOnCircle { get; init; }
+
     /// <summary>Whether samples differ at temperature 0, by the choice of a part.</summary>
     public bool ChoosesAPart { get; init; }
 
@@ -53,6 +56,8 @@ public static class DensityTable
         // its edges lie between points of the grid
         new("uniform box", () => new UniformBox([2], -1, 3)) { MassTolerance = 0.02, HistogramTolerance = 4e-3,
             AtExtremes = [float.NegativeInfinity, (float)-Math.Log(16), float.NegativeInfinity] },
+        new("uniform sphere", () => new UniformSphere([2])) { IsOnCircle = true, ChoosesAPart = true,
+            AtExtremes = [float.NegativeInfinity, float.NegativeInfinity, float.NegativeInfinity] },
         // its normalizer is estimated
         new("resampled normal", () => new ResampledNormal([2], hidden: 16)) { MassTolerance = 0.004, HistogramTolerance = 4e-3,
             DrawsByValues = true, Settle = normalize },

@@ -27,7 +27,13 @@ public class DensityTests
         var step = 2 * reach / side;
         var line = arange(side, dtype: float64).add(0.5).mul(step).sub(reach);
         var grid = stack([line.repeat_interleave(side), line.repeat(side)], 1);
-        var p = density.LogProb(grid, context?.expand(grid.shape[0], -1)).exp().mul(step * step);
+        var cell = step * step;
+        if (row.IsOnCircle)
+        {
+            var angle = arange(side * side, dtype: float64).add(0.5).mul(2 * Math.PI / (side * side));
+            (grid, cell) = (stack([angle.cos(), angle.sin()], 1), 2 * Math.PI / (side * side));
+        }
+        var p = density.LogProb(grid, context?.expand(grid.shape[0], -1)).exp().mul(cell);
         var mass = p.sum().item<double>();
         mass.Should().BeApproximately(1, row.MassTolerance);
 

@@ -25,10 +25,9 @@ public class FlowMatchingGoldenTests
             "target" => (FlowMatchingPath.Shrinking, 0.1),
             _ => (FlowMatchingPath.VariancePreserving, 0.1),
         };
-        var paths = new MatchedPaths(form, sigma, []);
+        var paths = new FlatPaths(form, sigma, []);
         // its conditional path starts from the noise
-        var (point, velocity) = paths.At(path == "target" ? golden["eps"] : golden["x0"], golden["x1"], golden["t"], paths.IsNoisy
-            ? golden["eps"] : null);
+        var (point, velocity) = paths.At(path == "target" ? golden["eps"] : golden["x0"], golden["x1"], golden["t"], golden["eps"]);
         Close(point, golden[$"{path}/x_t"], 1e-14);
         Close(velocity, golden[$"{path}/u_t"], 1e-13);
     }
@@ -68,12 +67,12 @@ public class FlowMatchingGoldenTests
         using var golden = new GoldenFile("torchcfm_ot_2d");
         var (x0, x1) = (golden[$"{group}/x0"], golden[$"{group}/x1"]);
         var count = (int)x0.shape[0];
-        var costs = new MatchedPaths(FlowMatchingPath.Straight, 0, []).Costs(x0, x1);
+        var costs = new FlatPaths(FlowMatchingPath.Straight, 0, []).Costs(x0, x1);
         Close(costs, golden[$"{group}/cost"], 1e-13);
         var assignment = LinearAssignment.Solve([.. costs.data<double>()], count);
         assignment.Select(j => (long)j).Should().Equal(golden[$"{group}/assignment"].data<long>());
         // each example gets the latent that goes to it
-        var latents = MatchedPairs.Latents(FlowMatchingPairing.OptimalTransport, new MatchedPaths(FlowMatchingPath.Straight, 0, []), x0, x1,
+        var latents = MatchedPairs.Latents(FlowMatchingPairing.OptimalTransport, new FlatPaths(FlowMatchingPath.Straight, 0, []), x0, x1,
             1, null);
         for (var i = 0; i < count; i++) Close(latents[assignment[i]], x0[i], 1e-15);
         foreach (var strength in new[] { 0.72, 0.5 })

@@ -8,6 +8,9 @@ internal sealed class GeneratedProject : IDisposable
 {
     public string Folder { get; } = Directory.CreateTempSubdirectory("realnvp-test-").FullName;
 
+    /// <summary>Variables that the programs get beside those of this process.</summary>
+    public Dictionary<string, string> Variables { get; } = [];
+
     public string At(params ReadOnlySpan<string> parts) => Path.Combine([Folder, .. parts]);
 
     public void Write(string name, string text) => File.WriteAllText(At(name), text);
@@ -43,6 +46,7 @@ internal sealed class GeneratedProject : IDisposable
         start.Environment["UseSharedCompilation"] = "false";
         start.Environment["DOTNET_NOLOGO"] = "1";
         start.Environment["TorchBackend"] = "";
+        foreach (var (name, value) in Variables) start.Environment[name] = value;
 
         using var process = Process.Start(start)!;
         process.StandardInput.Close();

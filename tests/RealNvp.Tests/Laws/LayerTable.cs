@@ -144,6 +144,10 @@ public static class LayerTable
         new("Sylvester, one feature", () => new SylvesterLayer([1]), [1]),
         new("continuous, context", () => new ContinuousLayer(new ConcatSquashMlp(2, 2, 1, contextSize: 1), [2],
             new() { Tolerance = 1e-10 }), [2]) { FarSpread = 0.3, IsSlow = true },
+        new("continuous, on spheres, context", () => new ContinuousLayer(new SphericalDynamics(new TimeMlp([3], 3, 1, contextSize: 1)), [3],
+            new() { Tolerance = 1e-11 }), [3]) { FarSpread = 0.3, IsSlow = true, Options = new() { Extreme = 5 } },
+        new("continuous, on spheres, any module", () => new ContinuousLayer(new SphericalDynamics(Dynamics.From(new Turning())), [2],
+            new() { Tolerance = 1e-11 }), [2]) { FarSpread = 0.3, IsSlow = true, Options = new() { Extreme = 5 } },
         new("residual, two features, context", () => new ResidualLayer([2], new LipschitzMlp(2, 2, 4, 1, contextSize: 2)), [2]),
         new("residual, CLipSwish", () => new ResidualLayer([3], new LipschitzMlp(3, 3, 3, 1, ActivationKind.CLipSwish, 0.95)), [3]),
         new("residual, ELU, norm infinity", () => new ResidualLayer([1],
@@ -247,6 +251,24 @@ public static class LayerTable
         using var generator = new Generator(4);
         layer.Fit(randn([50, 5], dtype: float64, generator: generator).mul(tensor([1.0, 10, 0.1, 1e3, 1e-3])));
         return layer;
+    }
+
+    /// <summary>A velocity of a user's.</summary>
+    private sealed class Turning : nn.Module<Tensor, Tensor, Tensor>
+    {
+        private readonly TorchSharp.Modules.Parameter shift;
+
+        public Turning() : base(nameof(Turning))
+        {
+            shift = nn.Parameter(tensor(new[] { 0.4f, -0.8f }));
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor t, Tensor x)
+        {
+            using var scope = NewDisposeScope();
+            return scope.MoveToOuter(x.add(shift, Internal.Scalars.One).sin().mul(t.unsqueeze(1).cos()));
+        }
     }
 
     /// <summary>A network of a user's: 0.6·sin(x + b), one number after the other turned on to the next.</summary>

@@ -66,6 +66,7 @@ public static class PresetTable
         ["FFJORD, Matching2D"] = FfjordOptions.Matching2D with { Hidden = 4, TimeFrequencies = 0, Tolerance = 1e-12 },
         ["FFJORD, Tabular"] = FfjordOptions.Tabular(4) with { Hidden = 4, TimeFrequencies = 0, ContextSize = 2, Tolerance = 1e-12 },
         ["FFJORD, Torus"] = FfjordOptions.Torus(2) with { Hidden = 4, TimeFrequencies = 0, Tolerance = 1e-12 },
+        ["FFJORD, Sphere"] = FfjordOptions.Sphere(3) with { Hidden = 4, TimeFrequencies = 0, ContextSize = 1, Tolerance = 1e-12 },
         ["FFJORD, Digits8x8"] = FfjordOptions.Digits8x8 with { Shape = [1, 2, 2], Hidden = 4, TimeFrequencies = 0, Tolerance = 1e-12 },
         ["FFJORD, Grey28x28"] = FfjordOptions.Grey28x28 with { Shape = [1, 2, 2], Hidden = 2, HiddenLayers = 1, Tolerance = 1e-12 },
     };
@@ -90,6 +91,7 @@ public static class PresetTable
         ["FFJORD, Matching2D"] = new() { Extreme = 10 },
         ["FFJORD, Tabular"] = new() { Extreme = 10 },
         ["FFJORD, Torus"] = new() { Extreme = 10 },
+        ["FFJORD, Sphere"] = new() { Extreme = 5 },
         ["FFJORD, Digits8x8"] = new() { Extreme = 10 },
         ["FFJORD, Grey28x28"] = new() { Extreme = 10 },
         // Glow multiplies a shift by up to e¹⁶ in each step: from 10⁴ a latent comes to values that float64 cannot take back
@@ -128,8 +130,9 @@ public static class PresetTable
     {
         using var generator = new Generator((ulong)seed);
         var size = options.Shape.WithBatch(count);
-        return options.Levels > 0 ? randint(options.Levels, size, dtype: float64, generator: generator)
-            : randn(size, dtype: float64, generator: generator);
+        if (options.Levels > 0) return randint(options.Levels, size, dtype: float64, generator: generator);
+        var x = randn(size, dtype: float64, generator: generator);
+        return options.Base == BaseDensityKind.UniformSphere ? x.div(x.norm(1, keepdim: true)) : x;
     }
 
     public static Tensor? Context(ModelOptions options, long count)

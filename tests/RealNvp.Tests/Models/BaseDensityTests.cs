@@ -20,6 +20,7 @@ public class BaseDensityTests
         ["Iaf"] = IafOptions.Tabular(4) with { Layers = 2, Hidden = 6, Blocks = 1, ContextSize = 2 },
         ["Iaf, box"] = IafOptions.SplineTabular(4) with { Layers = 2, Hidden = 6, Blocks = 1, Standardize = false },
         ["Ffjord"] = FfjordOptions.Tabular(4) with { Hidden = 4, TimeFrequencies = 0, Tolerance = 1e-11 },
+        ["Ffjord, sphere"] = FfjordOptions.Sphere(4) with { Hidden = 4, TimeFrequencies = 0, Tolerance = 1e-11 },
         ["Residual"] = ResidualFlowOptions.Tabular(4) with { Layers = 2, Hidden = 5, HiddenLayers = 1 },
         ["Residual, image"] = ResidualFlowOptions.Digits8x8 with { Shape = [1, 2, 2], Layers = 1, Hidden = 2 },
         ["Glow"] = GlowOptions.Digits8x8 with { Shape = [1, 4, 4], Layers = 1, Hidden = 4 },
@@ -33,6 +34,13 @@ public class BaseDensityTests
         return data;
     }
 
+    private static bool Fits(string name, BaseDensityKind kind) => kind switch
+    {
+        BaseDensityKind.UniformBox => name.EndsWith("box", StringComparison.Ordinal),
+        BaseDensityKind.UniformSphere => name.EndsWith("sphere", StringComparison.Ordinal),
+        _ => true,
+    };
+
     [Fact]
     public void Every_model_is_in_the_table() =>
         models.Values.Select(m => m.GetType()).Distinct().Should().BeEquivalentTo(typeof(ModelOptions).Assembly.GetTypes()
@@ -43,10 +51,11 @@ public class BaseDensityTests
     {
         using var scope = NewDisposeScope();
         var options = models[name] with { Base = kind };
-        if (kind == BaseDensityKind.UniformBox && !name.EndsWith("box", StringComparison.Ordinal))
+        if (!Fits(name, kind))
         {
-            options.Invoking(o => o.Validate()).Should().Throw<ArgumentException>()
-                .WithMessage("*.Base needs a map of the box onto itself: splines*got UniformBox*");
+            options.Invoking(o => o.Validate()).Should().Throw<ArgumentException>().WithMessage(kind == BaseDensityKind.UniformBox
+                ? "*.Base needs a map of the box onto itself: splines*got UniformBox*"
+                : "*.Base needs vectors*a map that keeps their length: FfjordModel*got UniformSphere*");
             return;
         }
         manual_seed(1);
@@ -68,7 +77,7 @@ public class BaseDensityTests
     [Theory, MemberData(nameof(All))]
     public void A_file_carries_the_density_and_training_moves_its_weights(string name, BaseDensityKind kind)
     {
-        if (kind == BaseDensityKind.UniformBox && !name.EndsWith("box", StringComparison.Ordinal)) return;
+        if (!Fits(name, kind)) return;
         using var scope = NewDisposeScope();
         using var folder = new Infrastructure.TemporaryFolder();
         var options = models[name] with { Base = kind, BaseComponents = 3, BaseDegreesOfFreedom = 7.5 };

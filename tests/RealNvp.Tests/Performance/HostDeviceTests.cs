@@ -87,7 +87,8 @@ public partial class HostDeviceTests
         ["OrderCheck.cs"] = "a network of a user's is tried when the layer is built",
         ["ExampleWeights.cs"] = "weights of examples are looked at before training, and those of a data loader with each batch",
         ["MatchedPairs.cs"] = "flow matching solves an assignment on the host for each batch",
-        ["MatchedPaths.cs"] = "the circles of flow matching are a few numbers",
+        ["FlatPaths.cs"] = "the circles of flow matching are a few numbers",
+        ["SpherePaths.cs"] = "paths on a sphere with a spread are turned by exponentials of small matrices",
         ["OdeTape.cs"] = "on the CPU, only the examples that took a step are written down",
         ["ReversibleRun.cs"] = "compares the states of the CPU's generators",
     };

@@ -63,7 +63,7 @@ public class FlowMatchingTests
         using var scope = NewDisposeScope();
         using var seed = new Generator(6);
         var (x0, x1) = (randn(64, 3, generator: seed), randn(64, 3, generator: seed));
-        var paths = new MatchedPaths(FlowMatchingPath.Straight, 0, []);
+        var paths = new FlatPaths(FlowMatchingPath.Straight, 0, []);
         var paired = MatchedPairs.Latents(pairing, paths, x0, x1, 0.05, seed);
         double Ways(Tensor from) => from.sub(x1).square().sum(1).mean().item<float>();
         var rows = x0.data<float>().Chunk(3).Select(r => string.Join(' ', r)).ToHashSet();
@@ -81,10 +81,10 @@ public class FlowMatchingTests
         Tensor Points() => rand(200, 3, dtype: float64, generator: seed).mul(2 * Math.PI).sub(Math.PI);
         var (x0, x1, t, noise) = (Points(), Points(), rand(200, dtype: float64, generator: seed),
             randn(200, 3, dtype: float64, generator: seed));
-        var paths = new MatchedPaths(path, 0.1, [new Circle(0), new Circle(2)]);
+        var paths = new FlatPaths(path, 0.1, [new Circle(0), new Circle(2)]);
         const double h = 1e-6;
-        var (point, velocity) = paths.At(x0, x1, t, paths.IsNoisy ? noise : null);
-        Tensor At(double by) => paths.At(x0, x1, t.add(by), paths.IsNoisy ? noise : null).Point;
+        var (point, velocity) = paths.At(x0, x1, t, noise);
+        Tensor At(double by) => paths.At(x0, x1, t.add(by), noise).Point;
         var difference = At(h).sub(At(-h));
         // across the edge a turn is added
         difference = difference.sub(difference.div(2 * Math.PI).round().mul(2 * Math.PI));
@@ -96,7 +96,7 @@ public class FlowMatchingTests
             velocity.select(1, feature).abs().max().item<double>().Should().BeLessThan(Math.PI + 1e-12,
                 "no way is longer than half a turn");
         }
-        var end = new MatchedPaths(path, 0, [new Circle(0), new Circle(2)]).At(x0, x1, ones_like(t), null).Point.sub(x1);
+        var end = new FlatPaths(path, 0, [new Circle(0), new Circle(2)]).At(x0, x1, ones_like(t), null).Point.sub(x1);
         end.sub(end.div(2 * Math.PI).round().mul(2 * Math.PI)).abs().max().item<double>().Should().BeLessThan(1e-12);
     }
 

@@ -66,6 +66,9 @@ public sealed class ContinuousLayer : Bijection, IFollowsVelocity
     /// <inheritdoc/>
     public override IReadOnlyList<Circle> CircularFeatures => dynamics.CircularFeatures;
 
+    /// <summary>What the dynamics say: lengths are then kept to the last digit, whatever the tolerance of the solver.</summary>
+    public override bool KeepsLength => dynamics.KeepsLength;
+
     /// <summary>True if the log-determinant is an estimate. The values are the same for every seed.</summary>
     public override bool IsStochastic => divergence != DivergenceKind.Exact;
 
@@ -112,6 +115,9 @@ public sealed class ContinuousLayer : Bijection, IFollowsVelocity
     {
         var (n, size) = (x.shape[0], shape.NumElements);
         if (pass.State?.Solver is { } wanted) return (Moved(x, pass, from, to, wanted), null);
+        // the divergence is most of the work, and steps need not follow it
+        if (!pass.WantsLogDet && pass.State?.Cost is null)
+            return (Moved(x, pass, from, to, Options.Solver(x.dtype, Weights(size, default), pass.State?.ToleranceFactor ?? 1)), null);
         var probes = divergence == DivergenceKind.Exact ? 1 : training ? Options.Probes : Options.EvaluationProbes;
         var cost = pass.State?.Cost;
         var extras = new ContinuousExtras(probes, cost is { WantsKinetic: true }, cost is { WantsFrobenius: true });
@@ -123,7 +129,7 @@ public sealed class ContinuousLayer : Bijection, IFollowsVelocity
         var options = Options.Solver(x.dtype, Weights(size, extras), pass.State?.ToleranceFactor ?? 1);
         var (end, statistics) = OdeRun.Solve(system, start, given, new OdePlan(options, [from, to], start.shape[1], x.dtype), all: false);
         LastStatistics = statistics;
-        var value = end.narrow(1, 0, size).reshape(x.shape);
+        var value = WithLengthOf(start.narrow(1, 0, size), end.narrow(1, 0, size)).reshape(x.shape);
         var logDets = end.narrow(1, size, probes);
         // costs are those of the way to the latents: time runs backwards there
         var at = size + probes;
@@ -141,8 +147,11 @@ public sealed class ContinuousLayer : Bijection, IFollowsVelocity
         var (end, statistics) = OdeRun.Solve(system, start, pass.Context is { } context ? [context] : [],
             new OdePlan(options, [from, to], start.shape[1], x.dtype), all: false);
         LastStatistics = statistics;
-        return end.reshape(x.shape).contiguous();
+        return WithLengthOf(start, end).reshape(x.shape).contiguous();
     }
+
+    // a solver leaves a sphere by its error; a way back along x changes no log-determinant
+    private Tensor WithLengthOf(Tensor start, Tensor end) => dynamics.KeepsLength ? UnitLength.Restored(end, start) : end;
 
     private static Tensor Positive(Tensor integral, double from, double to) => to < from ? integral.neg() : integral;
 

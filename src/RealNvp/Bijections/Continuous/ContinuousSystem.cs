@@ -1,5 +1,6 @@
 using RealNvp.Internal;
 using RealNvp.Ode;
+using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -22,6 +23,12 @@ internal sealed class ContinuousSystem(Dynamics dynamics, EventShape shape, Dive
     private readonly Tensor[] parameters = [.. dynamics.parameters()];
 
     public override IReadOnlyList<Tensor> Parameters => parameters;
+
+    public override (DynamicsNetwork Network, Tensor? Context)? Fused(IReadOnlyList<Tensor> given)
+    {
+        if (extras.Count > 1 || (extras.Count == 1 && (extras.LogDets == 0 || divergence != DivergenceKind.Exact))) return null;
+        return dynamics.Network is { } network ? (network, hasContext ? given[0] : null) : null;
+    }
 
     public override Tensor Evaluate(Tensor t, Tensor y, IReadOnlyList<Tensor> given)
     {

@@ -20,6 +20,9 @@ public abstract partial class Dynamics
     /// </summary>
     protected internal virtual bool HasCheapDivergence => false;
 
+    /// <summary>The velocity as a network that a kernel solves with; null if it is none.</summary>
+    internal virtual Operations.DynamicsNetwork? Network => null;
+
     /// <summary>The velocity, and its exact divergence Σᵢ ∂vᵢ/∂xᵢ. By autograd
     /// unless overridden: D backward passes over one graph.</summary>
     /// <remarks>With gradients enabled the results have a graph, and can be differentiated again; without them nothing is kept.</remarks>

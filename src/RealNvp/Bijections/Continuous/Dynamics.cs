@@ -37,6 +37,10 @@ public abstract partial class Dynamics : nn.Module
     /// <summary>The elements of x that are positions on circles: the velocity is the same at both edges. Empty unless overridden.</summary>
     public virtual IReadOnlyList<Circle> CircularFeatures => [];
 
+    /// <summary>Whether the velocity is at right angles to x, so that |x| never changes and unit vectors stay on
+    /// their sphere. False unless overridden. <see cref="SphericalDynamics"/> makes it so of any dynamics.</summary>
+    public virtual bool KeepsLength => false;
+
     /// <summary>The velocity of each example at its own time.</summary>
     /// <param name="t">(N), in the dtype and on the device of x.</param>
     /// <param name="x">(N, ...), with the dtype and on the device of the weights.</param>

@@ -115,6 +115,12 @@ public sealed class TimeMlp : Dynamics
         return (scope.MoveToOuter(velocity.reshape(x.shape)), scope.MoveToOuter(products.reshape(vectors.shape)));
     }
 
+    // circles are seen by plain operations alone
+    internal override DynamicsNetwork? Network => circles.Length > 0 ? null : new([.. layers.Select((l, i) => i == 0
+        ? new DynamicsWeights(l.weight!, l.bias, Shift: time.weight, ShiftContext: context?.weight)
+            : new DynamicsWeights(l.weight!, l.bias))],
+        SmoothActivations.Kernel(activation));
+
     /// <inheritdoc/>
     protected override void _toEpilog(ScalarType? dtype, Device? device, bool non_blocking)
     {

@@ -73,6 +73,9 @@ public sealed class InvertibleLinearLayer : Bijection, IConstantBuffers, IStateL
     /// <summary>How the matrix is stored.</summary>
     public LinearForm Form { get; }
 
+    /// <summary>True for an orthogonal matrix.</summary>
+    public override bool KeepsLength => Form == LinearForm.Orthogonal;
+
     /// <summary>The matrix W (C, C) of <c>Forward</c>; a new tensor that the caller disposes, with gradients to the weights.</summary>
     public Tensor Matrix()
     {

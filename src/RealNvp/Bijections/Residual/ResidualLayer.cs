@@ -120,7 +120,9 @@ public sealed class ResidualLayer : Bijection
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
-        var (value, logDet) = Apply(NetworkCall.Of(network), x, pass);
+        var call = NetworkCall.Of(network);
+        if (!pass.WantsLogDet) return (x.add(Kept(x, Tried(x, () => call.Run(x, pass.Context))), Scalars.One), null);
+        var (value, logDet) = Apply(call, x, pass);
         return (x.add(value, Scalars.One), logDet);
     }
 
@@ -135,7 +137,7 @@ public sealed class ResidualLayer : Bijection
             var residual = z.sub(x).sub(call.Run(x, context));
             if (residual.requires_grad) x = ImplicitFunction.Of(residual, x, context, network, LipschitzBound);
         }
-        return (x, Apply(call, x, pass).LogDet.neg());
+        return (x, pass.WantsLogDet ? Apply(call, x, pass).LogDet.neg() : null);
     }
 
     // g(x), and log det(I + J)

@@ -36,11 +36,14 @@ internal sealed record OdeControl
 
     public required long FixedSteps { get; init; }
 
-    /// <summary>The first time, for steps of one size.</summary>
+    /// <summary>The first time.</summary>
     public required double Start { get; init; }
 
     /// <summary>Whether the norm is the largest weighted error, and not the root of their sum of squares.</summary>
     public required bool UsesMaximum { get; init; }
+
+    /// <summary>1, or -1 backwards in time.</summary>
+    public double Sign => End < Start ? -1 : 1;
 
     /// <summary>The weights of the components.</summary>
     public required double[] Weights { get; init; }

@@ -40,6 +40,22 @@ internal unsafe struct OdeTakeKernel<T> where T : unmanaged, IBinaryFloatingPoin
     public long MaxSteps, FixedSteps;
     public bool UsesMaximum;
 
+    /// <summary>The same with the numbers that choose the steps.</summary>
+    public readonly OdeTakeKernel<T> With(OdeControl control) => this with
+    {
+        End = control.End,
+        Start = control.Start,
+        LeastStep = control.LeastStep,
+        AbsoluteTolerance = control.AbsoluteTolerance,
+        RelativeTolerance = control.RelativeTolerance,
+        Proportional = control.Proportional,
+        Integral = control.Integral,
+        ErrorOrder = control.ErrorOrder,
+        MaxSteps = control.MaxSteps,
+        FixedSteps = control.FixedSteps,
+        UsesMaximum = control.UsesMaximum,
+    };
+
     public readonly void Rows(long first, long end)
     {
         for (var row = first; row < end; row++)

@@ -142,18 +142,7 @@ internal sealed unsafe class OdeStep
                 Worst = counts + (3 * n),
                 Taken = taken is null ? null : KernelMemory.Pointer<byte>(taken),
                 Width = rows.State.numel() / Math.Max(1, n),
-                End = control.End,
-                Start = control.Start,
-                LeastStep = control.LeastStep,
-                AbsoluteTolerance = control.AbsoluteTolerance,
-                RelativeTolerance = control.RelativeTolerance,
-                Proportional = control.Proportional,
-                Integral = control.Integral,
-                ErrorOrder = control.ErrorOrder,
-                MaxSteps = control.MaxSteps,
-                FixedSteps = control.FixedSteps,
-                UsesMaximum = control.UsesMaximum,
-            };
+            }.With(control);
             Each(n, kernel.Width, kernel.Rows);
         }
     }

@@ -64,7 +64,8 @@ public abstract class Objective
     /// </summary>
     /// <remarks>
     /// It is for a flow with one layer that follows a velocity (<see cref="IFollowsVelocity"/>), layers
-    /// without weights before it, such as a standardization or a dequantization, and any base density.
+    /// without weights before it, such as a standardization or a dequantization, and any base density without weights,
+    /// or with frozen ones. On circles and on a sphere the paths are the shortest ways.
     /// LogProb of the trained flow is what it is of any continuous flow. The loss is no log-likelihood: ask
     /// <see cref="Flow.Evaluate(TorchSharp.torch.Tensor, TorchSharp.torch.Tensor?, int, long, IProgress{long}?, bool, CancellationToken)"/>
     /// for that.
@@ -72,6 +73,21 @@ public abstract class Objective
     /// <param name="options">The paths and pairs; null for straight lines and optimal transport.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     public static Objective FlowMatching(FlowMatchingOptions? options = null) => new FlowMatchingObjective(options ?? new());
+
+    /// <summary>
+    /// Flow matching with the pairs that another flow makes: each example goes with the latent to which the teacher maps it. The
+    /// paths of the new flow then cross less, so that one or few steps of a solver are enough for samples (rectified flow,
+    /// arXiv 2209.03003, section 2.2: reflow).
+    /// </summary>
+    /// <remarks>As in the paper, train on samples of the teacher, <c>TrainingData.From(teacher.Sample(50_000))</c>; or on the data
+    /// themselves. The teacher solves its equation for each batch. It may be any flow with the same latents.</remarks>
+    /// <param name="teacher">The other flow, trained before; the caller's. It is not changed.</param>
+    /// <param name="solver">How the teacher solves, such as <c>new OdeOptions { Method = OdeMethod.Rk4, Steps = 20 }</c>;
+    /// null for its own way.</param>
+    /// <param name="options">The paths; null for straight lines. Its pairing must be null.</param>
+    /// <exception cref="ArgumentException">An option is out of its range, or the teacher solves nothing.</exception>
+    public static Objective Reflow(Flow teacher, OdeOptions? solver = null, FlowMatchingOptions? options = null) =>
+        new FlowMatchingObjective(options ?? new(), new TaughtPairs(teacher, solver));
 
     /// <summary>A loss of your own.</summary>
     /// <param name="name">Its name, with the numbers that belong to it: checkpoints carry it, and <c>Resume</c> compares it.</param>

@@ -10,11 +10,18 @@ namespace RealNvp;
 internal sealed class FlowMatchingObjective : Objective
 {
     private readonly FlowMatchingOptions options;
+    private readonly TaughtPairs? teacher;
+    private readonly string kind;
 
-    public FlowMatchingObjective(FlowMatchingOptions options)
+    public FlowMatchingObjective(FlowMatchingOptions options, TaughtPairs? teacher = null)
     {
         options.Validate();
-        this.options = options;
+        if (teacher is not null && options.Pairing is not null)
+            throw new ArgumentException(
+                $"{nameof(Reflow)} has the pairs of its teacher; got {nameof(FlowMatchingOptions.Pairing)} = {options.Pairing}. Leave " +
+                    $"it out.",
+                nameof(options));
+        (this.options, this.teacher, kind) = (options, teacher, teacher is null ? nameof(FlowMatching) : nameof(Reflow));
     }
 
     public override string Name
@@ -23,31 +30,41 @@ internal sealed class FlowMatchingObjective : Objective
         {
             var strength = options.Pairing == FlowMatchingPairing.Sinkhorn
                 ? string.Create(CultureInfo.InvariantCulture, $", regularization: {options.Regularization}") : "";
-            return string.Create(CultureInfo.InvariantCulture,
-                $"FlowMatching(path: {options.Path}, sigma: {options.Sigma}, pairing: {options.Pairing?.ToString() ?? "auto"}{strength})");
+            var pairing = teacher is null ? $", pairing: {options.Pairing?.ToString() ?? "auto"}{strength}" : "";
+            return string.Create(CultureInfo.InvariantCulture, $"{kind}(path: {options.Path}, sigma: {options.Sigma}{pairing})");
         }
     }
 
     public override Tensor Loss(Flow flow, TrainingBatch batch, long seed)
     {
-        var owner = $"{nameof(Objective)}.{nameof(FlowMatching)}";
+        var owner = $"{nameof(Objective)}.{kind}";
         using var mode = flow.OwnMode();
         using var scope = NewDisposeScope();
         using var random = PassState.Seed(seed);
         var place = VelocityPlace.Of(flow, owner);
         RequireNothingElse(flow, place, owner);
-        var paths = new MatchedPaths(options.Path, options.Sigma, place.Layer.CircularFeatures);
+        teacher?.Require(flow, owner);
+        if (place.Dynamics.KeepsLength && !flow.BaseDensity.IsOnSphere)
+            throw new ArgumentException(
+                $"{owner} needs latents that the {place.Dynamics.GetName()} of the {flow.GetName()} can move to the data, but it keeps " +
+                    $"the " +
+                    $"lengths of vectors, and those of {flow.BaseDensity.GetName()} have other lengths. Use {nameof(UniformSphere)}.",
+                nameof(flow));
+        var paths = MatchedPaths.Of(flow, place.Layer, options);
         Tensor t, point, wanted;
         // an encoder of contexts is trained through the velocity
         var (input, context, forBase) = flow.Arriving(batch.X, batch.Context, owner);
         using (no_grad())
         {
             var generator = PassState.Current!.Generator!;
-            var drawn = flow.BaseDensity.Sample(input.shape[0], 1, input.dtype, input.device, generator, forBase);
-            var (x1, x0) = place.Around(input, drawn, Pass.Here(context));
-            x0 = MatchedPairs.Latents(Pairing(batch, owner), paths, x0, x1, options.Regularization, generator);
+            // data in float64 are in the dtype of the weights behind the layer that converts them
+            var x1 = place.Data(input, Pass.Here(context));
+            var latents = teacher?.Latents(batch, seed, x1.dtype)
+                ?? flow.BaseDensity.Sample(x1.shape[0], 1, x1.dtype, x1.device, generator, forBase);
+            var x0 = place.Latents(latents, Pass.Here(context));
+            if (teacher is null) x0 = MatchedPairs.Latents(Pairing(batch, owner), paths, x0, x1, options.Regularization, generator);
             t = Times(x1, generator);
-            (point, wanted) = paths.At(x0, x1, t, paths.IsNoisy ? Noise.Normal(x1.shape, x1.dtype, x1.device, generator) : null);
+            (point, wanted) = paths.At(x0, x1, t, paths.NoiseFor(x1, generator));
         }
         var velocity = place.Dynamics.Velocity(t, point, place.Layer.ContextSize > 0 ? context : null);
         return scope.MoveToOuter(velocity.sub(wanted).pow(Scalars.Two).flatten(1).mean([1L]));

@@ -35,12 +35,18 @@ internal sealed class VelocityPlace
         return place;
     }
 
-    /// <summary>What the layer gets of data, and what it must give them as latents for those of the base density.</summary>
-    public (Tensor Data, Tensor Latents) Around(Tensor data, Tensor latents, Pass pass)
+    /// <summary>What the layer gets of data.</summary>
+    public Tensor Data(Tensor data, Pass pass)
     {
         foreach (var (layer, isInverse) in before) data = layer.Run(data, pass, isInverse).Value;
+        return data;
+    }
+
+    /// <summary>What the layer must give for latents of the base density.</summary>
+    public Tensor Latents(Tensor latents, Pass pass)
+    {
         foreach (var (layer, isInverse) in Enumerable.Reverse(behind)) latents = layer.Run(latents, pass, !isInverse).Value;
-        return (data, latents);
+        return latents;
     }
 
     private void Walk(Bijection part, bool isInverse, ref bool found, Flow flow, string owner)

@@ -1,0 +1,66 @@
+using RealNvp.Internal;
+using RealNvp.Kernels;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Operations;
+
+/// <summary>The weights of a layer of dynamics: y = (W x + b)·σ(g t + g₀ + G c) + S u(t) + C c. Null for what it has not.</summary>
+/// <param name="Weight">W (O, I).</param>
+/// <param name="Bias">b (O).</param>
+/// <param name="Gate">g (O, 1).</param>
+/// <param name="GateBias">g₀ (O).</param>
+/// <param name="Shift">S (O, K): of t, then of cos(πkt), then of sin(πkt).</param>
+/// <param name="GateContext">G (O, C).</param>
+/// <param name="ShiftContext">C (O, C).</param>
+internal sealed record DynamicsWeights(Tensor Weight, Tensor? Bias, Tensor? Gate = null, Tensor? GateBias = null, Tensor? Shift = null,
+    Tensor? GateContext = null, Tensor? ShiftContext = null);
+
+/// <summary>A velocity that is a network of linear layers, for the kernel that solves with it.</summary>
+internal sealed class DynamicsNetwork
+{
+    /// <param name="layers">The layers, at least 2; the last one has no function behind it.</param>
+    /// <param name="function">The function behind all others.</param>
+    public DynamicsNetwork(IReadOnlyList<DynamicsWeights> layers, SmoothFunction function)
+    {
+        Layers = layers;
+        Program = new([.. layers.Select(l => new DynamicsLayer((int)l.Weight.shape[1], (int)l.Weight.shape[0], l.Gate is not null,
+            l.Shift is null ? 0 : (int)l.Shift.shape[1]))], function);
+    }
+
+    public IReadOnlyList<DynamicsWeights> Layers { get; }
+
+    public DynamicsProgram Program { get; }
+
+    /// <summary>Whether the kernel takes these weights for states like this one.</summary>
+    public bool Takes(Tensor state, Tensor? context)
+    {
+        foreach (var layer in Layers)
+        {
+            if (layer.GateContext is not null || layer.ShiftContext is not null)
+                if (context is null || context.dtype != state.dtype || context.device_type != state.device_type) return false;
+            foreach (var tensor in new[] { layer.Weight, layer.Bias, layer.Gate, layer.GateBias, layer.Shift })
+                if (tensor is not null && (tensor.dtype != state.dtype || !KernelMemory.IsContiguous(tensor))) return false;
+        }
+        return true;
+    }
+
+    /// <summary>What the context adds to gate and shift of a layer, (N, O).
+    /// In the caller's scope, with a graph if gradients are on.</summary>
+    public (Tensor? Gate, Tensor? Shift) Offsets(int layer, Tensor? context) =>
+        (Offset(Layers[layer].GateContext, context), Offset(Layers[layer].ShiftContext, context));
+
+    /// <summary>How the kernel has the divergence: by a matrix of the weights, if that is less work than D directions.</summary>
+    public DynamicsDivergence Divergence(bool isWanted) => !isWanted ? DynamicsDivergence.None
+        : Program.CanJoin && Program.Features > 1 ? DynamicsDivergence.Joined : DynamicsDivergence.Tangents;
+
+    /// <summary>B of <see cref="DynamicsDivergence.Joined"/>: W₁ ∘ W₀ᵀ for two
+    /// layers, since Σₖ (W₁)ₖₕ (W₀)ₕₖ sₕ; W₁ ∘ (W₀ W₂)ᵀ for three.</summary>
+    public Tensor Joined()
+    {
+        if (Layers.Count == 2) return Layers[1].Weight.mul(Layers[0].Weight.t());
+        return Layers[1].Weight.mul(Layers[2].Weight.t().mm(Layers[0].Weight.t()));
+    }
+
+    private static Tensor? Offset(Tensor? weight, Tensor? context) => weight is null ? null : nn.functional.linear(context!, weight);
+}
