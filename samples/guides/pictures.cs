@@ -8,7 +8,8 @@
 // Makes the pictures of the guides again, in a minute or two:
 //   dotnet run samples/guides/pictures.cs                 writes docs/images
 //   dotnet run samples/guides/pictures.cs -- FOLDER svg   writes to another folder, as SVG or HTML
-// Other programs make the rest of docs/images: samples/Density2D (density2d-*), samples/Images (digits-samples) and the notebook 6
+// Other programs make the rest of docs/images: samples/Density2D (density2d-*), samples/Images (digits-samples),
+// eng/first-picture.cs -- --keep FILE (first-picture) and the guide of models
 // (flow-matching-digits).
 
 using System.Runtime.CompilerServices;
