@@ -29,18 +29,11 @@ var moons = Toy2D.All["moons"](3000, 0);
 var flow = new RealNvpModel(RealNvpOptions.Toy2D, seed: 0);
 using (var trainer = new Trainer(flow, new TrainingOptions { Epochs = 60, BatchSize = 128, Seed = 1 }))
     Save("training-curve", new TrainingCurve(trainer.Fit(TrainingData.From(moons)), new() { Title = "A flow of two moons" }));
-Save("warped-grid", new WarpedGrid(flow, moons, options: new() { Title = "Change of variables" }));
+Save("warped-grid", new WarpedGrid(flow, moons, options: new() { Title = "Change of variables", PanelSize = 350 }));
 Save("layers-healthy", new LayerPlot(flow, moons, options: new() { Title = "A healthy flow" }));
 using (no_grad())
     foreach (var (_, weight) in flow.named_parameters().Where(p => p.name.Contains("layers.4."))) weight.mul_(3.5);
 Save("layers-broken", new LayerPlot(flow, moons, options: new() { Title = "The same flow after its fifth layer went wrong" }));
-
-// densities.md: islands, under a mixture as base density
-var islands = Toy2D.All["eight-gaussians"](3000, 0);
-var mixture = new RealNvpModel(RealNvpOptions.Toy2D with { Base = BaseDensityKind.GaussianMixture, BaseComponents = 8 }, seed: 0);
-using (var trainer = new Trainer(mixture, new TrainingOptions { Epochs = 40, BatchSize = 128, Seed = 1 }))
-    trainer.Fit(TrainingData.From(islands));
-Save("mixture-base", new DensityPanels(mixture, islands, options: new() { Title = "Eight islands, with eight normals as base density" }));
 
 // tables.md: anomalies in a table of two columns, where each value alone is ordinary
 var random = new Random(1);

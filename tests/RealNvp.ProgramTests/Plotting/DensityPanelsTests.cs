@@ -82,7 +82,7 @@ public class DensityPanelsTests
         var (left, top) = Places(4).Plane(3);
         png.Count(left + 2, top + 45, left + 48, top + 55, c => c.Blue < 190).Should().BeGreaterThan(30,
             "the level line up to the gap");
-        png.Count(left + 45, top + 2, left + 55, top + 98, c => c.Red < 150).Should().BeGreaterThan(60,
+        png.Count(left + 45, top + 2, left + 55, top + 98, c => c.Blue < 190).Should().BeGreaterThan(60,
             "the upright line after it");
     }
 
