@@ -84,6 +84,9 @@ internal static class LaneWidth
     /// <summary>The float32 numbers of such a vector.</summary>
     public static int Floats => Math.Max(1, Bits / 32);
 
+    /// <summary>The numbers of such a vector.</summary>
+    public static unsafe int Count<T>() where T : unmanaged => Math.Max(1, Bits / 8 / sizeof(T));
+
     /// <summary>Runs code with lanes of that width.</summary>
     public static void Run<TCode, T>(in TCode code) where TCode : struct, ILaneCode<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
