@@ -44,6 +44,28 @@ public partial class DocumentTests
         broken.Should().BeEmpty();
     }
 
+    [Fact]
+    public void Every_picture_is_in_a_guide_or_the_readme_and_is_small()
+    {
+        var texts = string.Concat(Directory.EnumerateFiles(Repository.At("docs"), "*.md", SearchOption.AllDirectories)
+            .Append(Repository.At("README.md")).Select(File.ReadAllText));
+        var pictures = Directory.GetFiles(Repository.At("docs", "images"));
+        pictures.Should().HaveCountGreaterThan(10);
+        pictures.Where(p => !texts.Contains($"images/{Path.GetFileName(p)}", StringComparison.Ordinal)).Should().BeEmpty("nobody sees it");
+        pictures.Where(p => new FileInfo(p).Length > 300_000).Should().BeEmpty("a page is read over a telephone as well");
+    }
+
+    [Fact]
+    public void Every_picture_of_the_guides_can_be_made_again()
+    {
+        var program = File.ReadAllText(Repository.At("samples", "guides", "pictures.cs"));
+        // those of samples and of the first program, which say how in their guides
+        string[] others = ["density2d", "digits-samples", "flow-matching", "first-picture"];
+        Directory.EnumerateFiles(Repository.At("docs", "images")).Select(p => Path.GetFileNameWithoutExtension(p)!)
+            .Where(name => !others.Any(o => name.StartsWith(o, StringComparison.Ordinal)))
+            .Where(name => !program.Contains($"Save(\"{name}\",", StringComparison.Ordinal)).Should().BeEmpty();
+    }
+
     [Theory, InlineData("docs/README.md"), InlineData("llms.txt")]
     public void Every_guide_is_in_the_index_for_people_and_in_that_for_machines(string index)
     {
