@@ -96,7 +96,8 @@ public sealed class FlowSummary : IHtml
             string.Create(CultureInfo.InvariantCulture,
                 $"Samples (Sample, Decode) take one pass; density (LogProb, Encode) takes many: a step for each of the " +
                 $"{InputShape.NumElements:N0} elements, or the steps of a search."),
-        _ => "Density (LogProb, Encode) and samples (Sample, Decode) take many passes: the steps of a solver or a search, or one for each " +
+        _ =>
+            "Density (LogProb, Encode) and samples (Sample, Decode) take many passes: the steps of a solver or a search, or one for each " +
             "element.",
     };
 

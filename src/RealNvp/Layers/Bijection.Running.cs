@@ -47,7 +47,8 @@ public abstract partial class Bijection
                 $"{EventShape.Format(expected)}. A layer that changes the shape says so in {nameof(OutputShapeOf)} and " +
                 $"{nameof(InputShapeOf)}.");
         if (logDet is not null && !logDet.shape.AsSpan().SequenceEqual(expected.AsSpan(0, 1)))
-            throw new InvalidOperationException($"{call} returned a log-determinant of shape {EventShape.Format(logDet.shape)}; expected one " +
+            throw new InvalidOperationException(
+                $"{call} returned a log-determinant of shape {EventShape.Format(logDet.shape)}; expected one " +
                 $"number an example, {EventShape.Format(expected.AsSpan(0, 1))}. {nameof(SumExamples)} sums over all but the batch; null " +
                 $"stands for 0.");
         if (inverse) inverseFits = true;

@@ -133,7 +133,8 @@ internal sealed class DataScan : IDisposable
                 + ". A mean and a standard deviation let such values squeeze all others. Look at these rows; or build the model with " +
                 "Scaling = FeatureScaling.Quantiles and TailThreshold = 3.");
         if (distant.Count > 0)
-            result.Add(Sentence(distant) + ". Latents have a scale of 1, and no layer scales the data: a velocity that leads so far is hard " +
+            result.Add(Sentence(distant)
+                + ". Latents have a scale of 1, and no layer scales the data: a velocity that leads so far is hard " +
                 "to learn. Begin the flow with a Standardization: Standardize = true in the options.");
         if (rounded.Count > 0)
             result.Add(Sentence(rounded)

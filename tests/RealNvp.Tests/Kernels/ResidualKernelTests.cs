@@ -168,7 +168,8 @@ public class ResidualKernelTests
         var (back, logDet) = layer.Inverse(plain[0], context);
         var residual = layer.Forward(back, context).Value.sub(plain[0]).abs().max().to(float64).item<double>();
         var largest = Math.Max(plain[0].abs().max().to(float64).item<double>(), back.abs().max().to(float64).item<double>());
-        residual.Should().BeLessThanOrEqualTo(Math.Max(x.dtype == float64 ? 2e-12 : 2e-6, largest * (x.dtype == float64 ? 2e-15 : 1e-6)), name);
+        residual.Should().BeLessThanOrEqualTo(Math.Max(x.dtype == float64 ? 2e-12 : 2e-6, largest * (x.dtype == float64 ? 2e-15 : 1e-6)),
+            name);
         Near([logDet], [plain[1].neg()], 10 * allowed, name);
         // values alone are the same values
         using var values = RealNvp.Layers.PassState.WantLogDets(false);
@@ -193,7 +194,8 @@ public class ResidualKernelTests
     {
         fast.Count.Should().Be(plain.Count, name);
         for (var i = 0; i < fast.Count; i++)
-            KernelResults.ApartOfMeanSquare(fast[i], plain[i], 1e-3).Should().BeLessThan(allowed, $"{name}, result {i} of {fast[i].numel()}");
+            KernelResults.ApartOfMeanSquare(fast[i], plain[i], 1e-3).Should().BeLessThan(allowed,
+                $"{name}, result {i} of {fast[i].numel()}");
     }
 
     private static (ResidualLayer Layer, Tensor X, Tensor? Context, string Name) Case(Random random, ScalarType dtype)

@@ -182,7 +182,8 @@ public class ScalingTests
         var plain = FfjordOptions.Matching2D with { Hidden = 8 };
         Warnings(plain.NewModel(0), Objective.FlowMatching(), x).Should().Contain(w => w.StartsWith("Column 1 has values near 3E+04")
             && w.Contains("Standardize = true"));
-        Warnings((plain with { Standardize = true }).NewModel(0), Objective.FlowMatching(), x).Should().NotContain(w => w.Contains("velocity"));
+        Warnings((plain with { Standardize = true }).NewModel(0), Objective.FlowMatching(), x).Should()
+            .NotContain(w => w.Contains("velocity"));
         Warnings(plain.NewModel(0), Objective.FlowMatching(), x.div(10_000)).Should().NotContain(w => w.Contains("velocity"));
         // positions on a circle are where they are
         Warnings((FfjordOptions.Torus(2) with { Hidden = 8, CircleLow = 0, CircleHigh = 360 }).NewModel(0), Objective.FlowMatching(),
