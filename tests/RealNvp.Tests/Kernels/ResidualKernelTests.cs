@@ -140,16 +140,17 @@ public class ResidualKernelTests
             var jacobian = randn([d, d], dtype: float64).mul(trial < 10 ? 0.3 : 3);
             var whole = jacobian + eye(d, dtype: float64);
             var numbers = jacobian.data<double>().ToArray();
+            double[] matrix = [.. numbers], inverse = new double[d * d];
             unsafe
             {
-                double* matrix = stackalloc double[d * d], inverse = stackalloc double[d * d];
-                numbers.CopyTo(new Span<double>(matrix, d * d));
-                ResidualDeterminant.Log(matrix, d).Should().BeApproximately(linalg.slogdet(whole).Item2.item<double>(), 1e-10);
-                numbers.CopyTo(new Span<double>(matrix, d * d));
-                ResidualDeterminant.Inverse(matrix, d, inverse);
-                var found = tensor(new Span<double>(inverse, d * d).ToArray()).reshape(d, d);
-                KernelResults.ApartOfLargest(found, linalg.inv(whole)).Should().BeLessThan(1e-8);
+                fixed (double* values = matrix, result = inverse)
+                {
+                    ResidualDeterminant.Log(values, d).Should().BeApproximately(linalg.slogdet(whole).Item2.item<double>(), 1e-10);
+                    numbers.CopyTo(matrix, 0);
+                    ResidualDeterminant.Inverse(values, d, result);
+                }
             }
+            KernelResults.ApartOfLargest(tensor(inverse).reshape(d, d), linalg.inv(whole)).Should().BeLessThan(1e-8);
         }
     }
 
