@@ -44,6 +44,8 @@ public sealed class PackageTests(PackageTests.Feed feed) : IClassFixture<Package
         {
             var (code, output) = place.Run("git", "clone", "--quiet", Repository.Root, clone);
             code.Should().Be(0, output);
+            // a commit may be packed from a branch, from another one, or from a tag
+            if (clone == "two") place.Run("git", "-C", clone, "checkout", "--quiet", "-b", "other").ExitCode.Should().Be(0);
             // as on the code host, where the workflow packs
             place.Run("git", "-C", clone, "remote", "set-url", "origin", $"{Host}/{Name}.git").ExitCode.Should().Be(0);
             foreach (var library in new[] { "RealNvp", "RealNvp.Plotting" })

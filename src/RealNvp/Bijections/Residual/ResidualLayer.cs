@@ -120,6 +120,9 @@ public sealed class ResidualLayer : Bijection
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
+        if ((IsExact || !pass.WantsLogDet)
+            && (network as IResidualNetwork)?.TryBlock(x, pass.Context, pass.WantsLogDet, isStep: true) is { } fused)
+            return fused;
         var call = NetworkCall.Of(network);
         if (!pass.WantsLogDet) return (x.add(Kept(x, Tried(x, () => call.Run(x, pass.Context))), Scalars.One), null);
         var (value, logDet) = Apply(call, x, pass);
@@ -130,14 +133,22 @@ public sealed class ResidualLayer : Bijection
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
         var context = pass.Context;
-        var call = NetworkCall.Of(network);
-        var x = FixedPoint.Solve(call.Run, z, context, LipschitzBound, GetName());
+        var fused = network as IResidualNetwork;
+        NetworkCall? call = null;
+        if ((fused is null ? null : FixedPoint.TrySolve(fused, z, context, LipschitzBound, GetName())) is not { } x)
+        {
+            call = NetworkCall.Of(network);
+            x = FixedPoint.Solve(call.Run, z, context, LipschitzBound, GetName());
+        }
         if (is_grad_enabled())
         {
+            call ??= NetworkCall.Of(network, isStep: false);
             var residual = z.sub(x).sub(call.Run(x, context));
             if (residual.requires_grad) x = ImplicitFunction.Of(residual, x, context, network, LipschitzBound);
         }
-        return (x, pass.WantsLogDet ? Apply(call, x, pass).LogDet.neg() : null);
+        if (!pass.WantsLogDet) return (x, null);
+        if (IsExact && fused?.TryBlock(x, context, wantsLogDet: true, isStep: false) is { } block) return (x, block.LogDet!.neg());
+        return (x, Apply(call ?? NetworkCall.Of(network, isStep: false), x, pass).LogDet.neg());
     }
 
     // g(x), and log det(I + J)
@@ -204,14 +215,14 @@ public sealed class ResidualLayer : Bijection
         Check.Context(context, ContextSize, x.shape[0], owner, weight);
     }
 
-    private static double Bound(nn.Module network, double? given)
+    private static double Bound(nn.Module network, double? lipschitz)
     {
-        var bound = given ?? (network as ILipschitz)?.LipschitzBound ?? throw new ArgumentException(
+        var bound = lipschitz ?? (network as ILipschitz)?.LipschitzBound ?? throw new ArgumentException(
             $"{NetworkCheck.Of(network, nameof(ResidualLayer))} does not say its Lipschitz constant, which must be below 1. Use a " +
                 $"{nameof(LipschitzMlp)} or a {nameof(LipschitzConvNet)}, implement {nameof(ILipschitz)}, or say the bound: lipschitz: " +
-                $"0.9.", nameof(given));
+                $"0.9.", nameof(network));
         return bound > 0 && bound < 1 ? bound
-            : throw new ArgumentOutOfRangeException(nameof(given), bound,
+            : throw new ArgumentOutOfRangeException(nameof(lipschitz), bound,
                 $"The Lipschitz constant of the network of a {nameof(ResidualLayer)} must be above 0 and below 1, or the layer has no " +
                 $"inverse.");
     }
