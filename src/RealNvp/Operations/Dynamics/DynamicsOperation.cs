@@ -23,7 +23,8 @@ internal static unsafe class DynamicsOperation
         && start.device_type == DeviceType.CPU && start.dtype is ScalarType.Float32 or ScalarType.Float64
         && start.shape[0] is > 0 and < 1 << 24 && network.Program.Widest <= Widest && network.Takes(start, context);
 
-    /// <summary>Whether it takes one with gradients: by D directions, if plain operations do not have the divergence for much less.</summary>
+    /// <summary>Whether it takes one with gradients: by D directions, if
+    /// plain operations do not have the divergence for much less.</summary>
     public static bool CanDifferentiate(DynamicsNetwork network, Tensor start, OdeScheme scheme)
     {
         var (program, wantsDivergence) = (network.Program, start.shape[1] > network.Program.Features);
