@@ -58,7 +58,8 @@ public partial class DocumentTests
     [Fact]
     public void The_pictures_that_the_program_of_the_guides_makes_are_those_of_the_guides()
     {
-        var made = SavedPicture().Matches(File.ReadAllText(Repository.At("samples", "guides", "pictures.cs"))).Select(m => m.Groups[1].Value);
+        var made = SavedPicture().Matches(File.ReadAllText(Repository.At("samples", "guides", "pictures.cs")))
+            .Select(m => m.Groups[1].Value);
         made.Should().HaveCountGreaterThan(6).And.OnlyContain(name => File.Exists(Repository.At("docs", "images", $"{name}.png")));
     }
 
