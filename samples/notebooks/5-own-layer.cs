@@ -38,6 +38,8 @@ var small = Environment.GetEnvironmentVariable("REALNVP_NOTEBOOK_SMALL") == "1";
 // Both parameters are trained, one of each for a feature. δ is kept between 1/e and e, so that no number overflows, and log cosh is
 // computed without ever computing cosh. `RegisterComponents` comes last in the constructor.
 
+// SinhArcsinh is at the end of this file
+
 // ## The proof
 //
 // `FlowCheck` draws the parameters at random and compares the log-determinant with the Jacobian, by differences and by autograd. It
@@ -47,6 +49,8 @@ var small = Environment.GetEnvironmentVariable("REALNVP_NOTEBOOK_SMALL") == "1";
 display(FlowCheck.Verify(() => new SinhArcsinh(2), [2]));
 
 // And with a mistake? This one forgets the last term. It maps forth and back without any error, so it looks right.
+
+// Forgetful is at the end of this file
 
 display(FlowCheck.Verify(() => new Forgetful(2), [2]));
 
@@ -166,10 +170,12 @@ public class SinhArcsinh : Bijection
     // plus log 2, which goes away in the difference
     protected static Tensor LogCosh(Tensor a) => a.logaddexp(a.neg());
 }
+
 public class Forgetful(long features) : SinhArcsinh(features, "Forgetful")
 {
     protected override Tensor LogSlope(Tensor x, Tensor a) => tail.tanh() + LogCosh(a);
 }
+
 /// <summary>In place of a notebook: pictures go to files, everything else to the console.</summary>
 static class Shown
 {

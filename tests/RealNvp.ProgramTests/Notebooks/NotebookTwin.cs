@@ -19,7 +19,7 @@ internal static class NotebookTwin
     public static string Write(Notebook notebook)
     {
         // a program has its usings first and its types last
-        var (usings, statements, types) = (new List<string>(), new StringBuilder(), new StringBuilder());
+        var (usings, statements, types) = (new List<string>(), new StringBuilder(), new List<string>());
         foreach (var cell in notebook.Cells)
         {
             if (!cell.IsCode)
@@ -35,8 +35,8 @@ internal static class NotebookTwin
             var changes = root.Usings.Select(u => new TextChange(u.FullSpan, "")).ToList();
             foreach (var type in root.Members.OfType<BaseTypeDeclarationSyntax>())
             {
-                types.Append('\n').Append(code, type.FullSpan.Start, type.FullSpan.Length);
-                changes.Add(new TextChange(type.FullSpan, ""));
+                types.Add(code.Substring(type.FullSpan.Start, type.FullSpan.Length).Trim('\n') + "\n\n");
+                changes.Add(new TextChange(type.FullSpan, $"// {type.Identifier.Text} is at the end of this file\n"));
             }
             if (root.Members.LastOrDefault()
                 is GlobalStatementSyntax { Statement: ExpressionStatementSyntax { SemicolonToken.IsMissing: true } shown })
@@ -63,8 +63,8 @@ internal static class NotebookTwin
             using static Shown;
 
             {{statements.ToString().TrimEnd('\n').Replace("\n\n\n", "\n\n", StringComparison.Ordinal)}}
-            {{types}}
-            /// <summary>In place of a notebook: pictures go to files, everything else to the console.</summary>
+
+            {{string.Concat(types)}}/// <summary>In place of a notebook: pictures go to files, everything else to the console.</summary>
             static class Shown
             {
                 static int pictures;
