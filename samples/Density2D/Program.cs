@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Diagnostics;
 using System.Globalization;
 using RealNvp;
 using RealNvp.Plotting;
@@ -23,58 +22,66 @@ public static class Program
             DefaultValueFactory = _ => "all" };
         Option<string> model = new("--model")
         {
-            Description = string.Join("; ", ToyModels.All.Select(m => $"{m.Key}: {m.Value.Description}")),
+            Description = string.Join("; ", ToyModels.All.Select(m => $"{m.Key}: {m.Value.Description}")) + "; or all",
             DefaultValueFactory = _ => ToyModels.Default,
         };
-        Option<int> steps = new("--steps") { Description = "the number of training steps", DefaultValueFactory = _ => 3000 };
+        Option<int> steps = new("--steps") { Description = "the number of training steps; 0 takes that of the model" };
         Option<string> folder = new("--out") { Description = "the folder of the pictures", DefaultValueFactory = _ => "out/density2d" };
         Option<int> seed = new("--seed") { Description = "seeds data, weights and training; 0 or more", DefaultValueFactory = _ => 0 };
+        Option<bool> sheet = new("--sheet") { Description = "train nothing: draw what is in the folder on one sheet, with a table" };
         var device = SampleProgram.DeviceOption();
-        RootCommand command = new("Fits normalizing flows to densities in the plane.") { data, model, steps, device, folder, seed };
+        RootCommand command = new("Fits normalizing flows to densities in the plane.") { data, model, steps, device, folder, seed,
+            sheet };
         command.SetAction(parsed => Run(parsed.GetValue(data)!, parsed.GetValue(model)!, parsed.GetValue(steps), parsed.GetValue(device)!,
-            parsed.GetValue(folder)!, parsed.GetValue(seed)));
+            parsed.GetValue(folder)!, parsed.GetValue(seed), parsed.GetValue(sheet)));
         return SampleProgram.Run(command, args);
     }
 
-    private static int Run(string data, string model, int steps, string deviceName, string folder, int seed)
+    private static int Run(string data, string model, int steps, string deviceName, string folder, int seed, bool sheet)
     {
-        var names = data == "all" ? Toy2D.All.Keys.Order().ToArray() : [data];
+        var names = data == "all" ? ToySheet.Data : [data];
         if (!Toy2D.All.ContainsKey(names[0]))
-            throw new ArgumentException($"There is no data set '{data}'; expected all, {string.Join(", ", Toy2D.All.Keys.Order())}.");
-        if (!ToyModels.All.TryGetValue(model, out var toy))
-            throw new ArgumentException($"There is no model '{model}'; expected {string.Join(", ", ToyModels.All.Keys)}.");
-        SampleProgram.AtLeast("--steps", steps, 1);
+            throw new ArgumentException($"There is no data set '{data}'; expected all, {string.Join(", ", ToySheet.Data)}.");
+        string[] models = model == "all" ? [.. ToyModels.All.Keys] : [model];
+        if (!ToyModels.All.ContainsKey(models[0]))
+            throw new ArgumentException($"There is no model '{model}'; expected all, {string.Join(", ", ToyModels.All.Keys)}.");
+        SampleProgram.AtLeast("--steps", steps, 0);
         SampleProgram.AtLeast("--seed", seed, 0);
         TorchBackend.EnsureAvailable();
         var device = SampleProgram.DeviceOf(deviceName);
         // on networks this small, several threads mostly wait for each other
         set_num_threads(1);
-        Directory.CreateDirectory(folder);
-        Console.WriteLine($"{"data",-16} {"held-out log p(x), nats",24} {"seconds",8}  picture");
-        foreach (var name in names)
+        if (!sheet)
         {
-            var watch = Stopwatch.StartNew();
-            var path = Path.Combine(folder, $"{name}.png");
-            var result = Fit(name, toy, steps, device, seed, path);
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{name,-16} {result.MeanLogProb,15:F4} ± {result.StandardError:F4} {watch.Elapsed.TotalSeconds,8:F1}  {path}"));
+            Console.WriteLine($"{"data",-16} {"model",-9} {"held-out log p(x), nats",24} {"training",10} {"scoring",9}  picture");
+            foreach (var name in names)
+                foreach (var kind in models)
+                {
+                    Directory.CreateDirectory(Path.Combine(folder, kind));
+                    var result = Fit(name, kind, steps, device, seed, Path.Combine(folder, kind, name));
+                    Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                        $"{name,-16} {kind,-9} {result.MeanLogProb,15:F4} ± {result.StandardError:F4} {result.Training,8:F1} s "
+                        + $"{result.Scoring,7:F1} s  {Path.Combine(folder, kind, name)}.png"));
+                }
         }
+        if (sheet || models.Length > 1) ToySheet.Write(folder);
         return 0;
     }
 
-    private static Evaluation Fit(string name, ToyModel model, int steps, Device device, int seed, string path)
+    private static ToyResult Fit(string name, string kind, int steps, Device device, int seed, string path)
     {
         using var scope = NewDisposeScope();
+        var model = ToyModels.All[kind];
+        if (steps == 0) steps = model.Steps;
         var training = Toy2D.All[name](TrainingPoints, seed);
         var heldOut = Toy2D.All[name](HeldOutPoints, seed == int.MaxValue ? 0 : seed + 1);
 
         using var flow = model.New(name, seed);
         flow.to(device);
-        using var bar = new ProgressBar(name, steps, "steps");
-        using var trainer = new Trainer(flow, model.Objective, model.Training(TrainingOptions.For(flow.ModelOptions) with
+        using var bar = new ProgressBar($"{name}, {kind}", steps, "steps");
+        var options = model.Training(TrainingOptions.For(flow.ModelOptions) with
         {
             MaxSteps = steps,
-            Epochs = 1 + (int)((long)steps * BatchSize / TrainingPoints),
             BatchSize = BatchSize,
             LearningRate = 1e-3,
             AverageDecay = 0.995,
@@ -82,14 +89,25 @@ public static class Program
             // there are as many points as one likes, so none is learned by heart
             ValidationFraction = 0,
             Seed = seed,
-        }));
+        });
+        using var trainer = new Trainer(flow, model.Objective, options with
+        {
+            Epochs = 1 + (int)((long)steps * options.BatchSize / TrainingPoints),
+        });
+        // processor time: that of one thread, whatever else the computer does
+        var start = Environment.CpuUsage.TotalTime;
         trainer.Fit(TrainingData.From(training), progress: new Report<TrainingProgress>(p => bar.Report(p.Step,
             string.Create(CultureInfo.InvariantCulture, $"loss {p.Loss:F3}"))));
+        var trained = Environment.CpuUsage.TotalTime;
 
-        var result = flow.Evaluate(heldOut, batchSize: 4096);
-        var title = string.Create(CultureInfo.InvariantCulture, $"{name}: {result.MeanLogProb:F3} nats a point, held out");
-        new DensityPanels(heldOut.narrow(0, 0, DrawnPoints), flow, seed: seed, options: new() { Title = title, Box = PlotBox.Square(4.5) })
-            .Save(path);
+        var score = flow.Evaluate(heldOut, batchSize: 4096);
+        var result = new ToyResult(score.MeanLogProb, score.StandardError, (trained - start).TotalSeconds,
+            (Environment.CpuUsage.TotalTime - trained).TotalSeconds);
+        var title = string.Create(CultureInfo.InvariantCulture, $"{name}, {kind}: {result.MeanLogProb:F3} nats a point, held out");
+        new DensityPanels(flow, heldOut.narrow(0, 0, DrawnPoints), seed: seed, options: new() { Title = title, Box = ToySheet.Box })
+            .Save($"{path}.png");
+        flow.Save($"{path}.safetensors");
+        result.Save($"{path}.json");
         return result;
     }
 }

@@ -7,6 +7,9 @@ namespace RealNvp.Samples.Density2D;
 /// <param name="New">Makes a new flow for a density of a name, with a seed. The caller disposes it.</param>
 internal sealed record ToyModel(string Description, Func<string, int, FlowModel> New)
 {
+    /// <summary>How many steps it is trained for unless the command line says so.</summary>
+    public int Steps { get; init; } = 3000;
+
     /// <summary>The training, from that of the sample.</summary>
     public Func<TrainingOptions, TrainingOptions> Training { get; init; } = options => options;
 
@@ -29,16 +32,31 @@ internal static class ToyModels
         {
             Training = options => options with { LearningRate = 2e-3 },
         },
-        ["residual"] = new("residual flow: one network in each direction, no coupling; slower", (_, seed) =>
-            new ResidualFlowModel(ResidualFlowOptions.Toy2D with { Standardize = true }, seed)),
-        ["ffjord"] = new("continuous flow by maximum likelihood; slower", (_, seed) =>
-            new FfjordModel(FfjordOptions.Toy2D with { Standardize = true }, seed)),
-        ["matching"] = new("continuous flow by flow matching", (_, seed) =>
-            new FfjordModel(FfjordOptions.Matching2D with { Hidden = 128, HiddenLayers = 3, Standardize = true }, seed))
+        ["residual"] = new("residual flow: one network in each direction, no coupling; slower", (_, seed) => ToyWeights.Sharpened(
+            new ResidualFlowModel(ResidualFlowOptions.Toy2D with { HiddenLayers = 2, Coefficient = 0.99, Standardize = true }, seed), seed))
         {
-            Objective = Objective.FlowMatching(), Training = options => options with { LearningRate = 4e-3 },
+            Training = options => options with { LearningRate = 1e-2, BatchSize = 512, AverageDecay = 0.99 },
+            Steps = 1000,
+        },
+        ["ffjord"] = new("continuous flow by maximum likelihood; slower", (_, seed) => ToyWeights.Sharpened(
+            new FfjordModel(FfjordOptions.Toy2D with { Network = FfjordNetwork.Plain, HiddenLayers = 2, TimeFrequencies = 2,
+                Tolerance = 1e-4, Standardize = true }, seed)))
+        {
+            Training = options => options with { LearningRate = 1e-2, AverageDecay = 0.98 },
+            Steps = 600,
+        },
+        ["matching"] = new("continuous flow by flow matching", (_, seed) => ToyWeights.Sharpened(
+            new FfjordModel(FfjordOptions.Matching2D with { Hidden = 128, HiddenLayers = 3, TimeFrequencies = 2,
+                Activation = SmoothActivation.Tanh, Standardize = true }, seed)))
+        {
+            Objective = ToyMatching.Objective,
+            Training = options => options with { LearningRate = 8e-3, BatchSize = 1024, AverageDecay = 0.998 },
+            Steps = 6000,
         },
         ["realnvp"] = new("affine couplings, which need many more steps for fine shapes", (_, seed) =>
-            new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 10, Blocks = 2, Standardize = true }, seed)),
+            new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 16, Blocks = 2, Standardize = true }, seed))
+        {
+            Training = options => options with { LearningRate = 2e-3 },
+        },
     };
 }

@@ -11,7 +11,7 @@ internal static class Classes
     /// <param name="labels">int64 (N), or null.</param>
     /// <param name="count">N.</param>
     /// <exception cref="ArgumentException">The model is conditional, but there are no labels, or one is out of range.</exception>
-    public static Tensor? OneHot(RealNvpModel model, Tensor? labels, long count)
+    public static Tensor? OneHot(FlowModel model, Tensor? labels, long count)
     {
         if (model.ContextSize == 0) return null;
         if (labels is null || labels.shape[0] != count)
@@ -23,10 +23,10 @@ internal static class Classes
     }
 
     /// <summary>The contexts of all classes, (C, C).</summary>
-    public static Tensor All(RealNvpModel model) => eye(model.ContextSize, device: DeviceOf(model));
+    public static Tensor All(FlowModel model) => eye(model.ContextSize, device: DeviceOf(model));
 
     /// <summary>log p(x) = log Σ p(x | c)/C, exact with equally frequent classes, and the class with the largest term; (N) each.</summary>
-    public static (Tensor LogProb, Tensor Best) Sum(RealNvpModel model, Tensor x, long seed)
+    public static (Tensor LogProb, Tensor Best) Sum(FlowModel model, Tensor x, long seed)
     {
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
@@ -36,5 +36,5 @@ internal static class Classes
         return (scope.MoveToOuter(each.logsumexp(1) - Math.Log(model.ContextSize)), scope.MoveToOuter(each.argmax(1)));
     }
 
-    public static Device DeviceOf(RealNvpModel model) => model.parameters().First().device;
+    public static Device DeviceOf(FlowModel model) => model.parameters().First().device;
 }

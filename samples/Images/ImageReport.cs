@@ -21,12 +21,12 @@ internal static class ImageReport
     }
 
     /// <summary>A grid of samples; a conditional model has a row for each class.</summary>
-    public static void Samples(RealNvpModel model, int? count, double temperature, int seed, string folder)
+    public static void Samples(FlowModel model, int? count, double temperature, int seed, string folder)
     {
         SampleProgram.AtLeast("--count", count ?? 1, 1);
         using var scope = NewDisposeScope();
         var classes = model.ContextSize;
-        var options = new ImageGridOptions { Levels = model.Options.Levels };
+        var options = new ImageGridOptions { Levels = model.ModelOptions.Levels };
         if (classes == 0)
         {
             Save(new ImageGrid(model.Sample(count ?? 64, temperature: temperature, seed: seed), options), folder, "samples.png");
@@ -81,7 +81,7 @@ internal static class ImageReport
         Save(new ImageGrid(grid, new ImageGridOptions { Levels = model.Options.Levels, Columns = steps }), folder, "interpolations.png");
     }
 
-    public static void Evaluate(RealNvpModel model, ImageDataset test, int seed, string folder)
+    public static void Evaluate(FlowModel model, ImageDataset test, int seed, string folder)
     {
         var text = model.ContextSize == 0 ? Report(model.Evaluate(test.Images, seed: seed)) : EvaluateClasses(model, test, seed);
         Console.WriteLine(text);
@@ -96,7 +96,7 @@ internal static class ImageReport
         log-likelihood     {result.MeanLogProb:F2} ± {result.StandardError:F2} nats an image
         """);
 
-    private static string EvaluateClasses(RealNvpModel model, ImageDataset test, int seed)
+    private static string EvaluateClasses(FlowModel model, ImageDataset test, int seed)
     {
         using var scope = NewDisposeScope();
         var parts = Enumerable.Range(0, (test.Count + 255) / 256)

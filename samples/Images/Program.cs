@@ -3,7 +3,8 @@ using RealNvp.Samples.Common;
 
 namespace RealNvp.Samples.Images;
 
-/// <summary>The command line: <c>train</c> (also without arguments), <c>sample</c>, <c>evaluate</c>, <c>interpolate</c>.</summary>
+/// <summary>The command line: <c>train</c> (also without arguments), <c>sample</c>,
+/// <c>evaluate</c>, <c>interpolate</c>, <c>matching</c>.</summary>
 public static class Program
 {
     private static readonly Option<string?> data =
@@ -80,10 +81,19 @@ public static class Program
             ImageReport.Interpolation(m, split.Test, parsed.GetValue(steps), parsed.GetValue(seed), folder);
         })));
 
+        var matched = new Option<int>("--epochs") { Description = "Passes over the training data.", DefaultValueFactory = _ => 300 };
+        var folder = new Option<string>("--out") { Description = "Folder for pictures, report and the model.",
+            DefaultValueFactory = _ => Path.Combine("out", "matching") };
+        var matching = new Command("matching",
+            "Train a continuous flow by flow matching on small images, then write samples and bits/dim.") { data, matched, device, folder,
+                seed };
+        matching.SetAction((parsed, cancel) => Task.FromResult(Done(() => ImageMatching.Run(parsed.GetValue(data),
+            parsed.GetValue(matched), parsed.GetValue(device)!, parsed.GetValue(folder)!, parsed.GetValue(seed), cancel))));
+
         var root = new RootCommand("Real NVP on images. Without a command it trains on the 8x8 digits that ship with it.") { train, sample,
-            evaluate, interpolate };
+            evaluate, interpolate, matching };
         // without a command: train, so that 'dotnet run' alone shows what the library does
-        var known = new[] { "train", "sample", "evaluate", "interpolate", "-h", "--help", "-?", "--version" };
+        var known = new[] { "train", "sample", "evaluate", "interpolate", "matching", "-h", "--help", "-?", "--version" };
         if (args.Length == 0 || !known.Contains(args[0])) args = args.Length == 0 || args[0].StartsWith('-') ? ["train", .. args] : args;
         return SampleProgram.Run(root, args);
     }

@@ -66,6 +66,7 @@ public partial class Flow
         using var wanted = PassState.WantLogDets(wantsLogDet);
         try { return inverse ? bijection.Inverse(input, context) : bijection.Forward(input, context); }
         catch (NoInverseException e) { throw NoInverse(owner, e); }
+        catch (OdeException e) { throw Unsolved(owner, e); }
         catch (Exception e) when (e is InvalidOperationException or ExternalException && !IsAlive) { throw PartIsGone(e); }
     }
 
@@ -77,6 +78,13 @@ public partial class Flow
         return new NonFiniteException(
             $"{owner}: the inverse of {layer} has no result. {error.Message} Look for extreme values or for weights that grew without " +
             $"limit, or compute in float64: model.to(torch.float64).", layer, error);
+    }
+
+    /// <summary>The error for a layer whose equation is not solved.</summary>
+    internal OdeException Unsolved(string where, OdeException error, string advice = "")
+    {
+        ThrowIfWeightsAreNotFinite(where);
+        return error.Of(where, error.Layer ?? (error.Origin is { } found ? Diagnosis.LayerNames(this)(found) : nameof(bijection)), advice);
     }
 
     private void ThrowIfWeightsAreNotFinite(string owner)

@@ -57,7 +57,7 @@ public sealed class FlowSummary : IHtml
     public string BaseDensity { get; }
 
     /// <summary>Whether LogProb and Encode take about one pass through the
-    /// layers; else they go from feature to feature in some of them.</summary>
+    /// layers; else some of these go from feature to feature, search or solve.</summary>
     public bool HasFastDensity { get; }
 
     /// <summary>Whether Sample and Decode take about one pass through the layers.</summary>
@@ -90,13 +90,15 @@ public sealed class FlowSummary : IHtml
         (true, true) => "Density (LogProb, Encode) and samples (Sample, Decode) both take one pass.",
         (true, false) =>
             string.Create(CultureInfo.InvariantCulture,
-                $"Density (LogProb, Encode) takes one pass; samples (Sample, Decode) take a step for each of the " +
-                $"{InputShape.NumElements:N0} elements."),
+                $"Density (LogProb, Encode) takes one pass; samples (Sample, Decode) take many: a step for each of the " +
+                $"{InputShape.NumElements:N0} elements, or the steps of a search."),
         (false, true) =>
             string.Create(CultureInfo.InvariantCulture,
-                $"Samples (Sample, Decode) take one pass; density (LogProb, Encode) takes a step for each of the " +
-                $"{InputShape.NumElements:N0} elements."),
-        _ => "Neither density nor samples take one pass: some layers go from element to element.",
+                $"Samples (Sample, Decode) take one pass; density (LogProb, Encode) takes many: a step for each of the " +
+                $"{InputShape.NumElements:N0} elements, or the steps of a search."),
+        _ =>
+            "Density (LogProb, Encode) and samples (Sample, Decode) take many passes: the steps of a solver or a search, or one for each " +
+            "element.",
     };
 
     /// <summary>The summary as a table of text.</summary>

@@ -7,5 +7,5 @@ internal static class TimeColumn
 {
     /// <summary>(N, 1); or (1, 1) if a solver gives all examples one time by an
     /// expanded tensor, so that what depends on time alone is computed once.</summary>
-    public static Tensor Of(Tensor t) => (t.shape[0] > 1 && t.stride(0) == 0 ? t.narrow(0, 0, 1) : t).unsqueeze(1);
+    public static Tensor Of(Tensor t) => (t.size(0) > 1 && t.stride(0) == 0 ? t.narrow(0, 0, 1) : t).unsqueeze(1);
 }

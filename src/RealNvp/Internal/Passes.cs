@@ -108,6 +108,7 @@ internal readonly struct Passes
     {
         try { pass(start, count); }
         catch (ExternalException e) when (MemoryCheck.Of(e, owner, rows, count) is { } error) { throw error; }
+        catch (Exception e) when (start > 0 && e is IRowFault) { throw ((IRowFault)e).Behind(start); }
     }
 
     /// <summary>A part of the rows; the tensor itself if that is all of them.</summary>

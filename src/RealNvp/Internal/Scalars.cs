@@ -22,14 +22,20 @@ internal static class Scalars
     public static readonly Scalar MinusHalf = -0.5;
     public static readonly Scalar MinusOne = -1.0;
 
-    private static readonly ConcurrentDictionary<double, Scalar> cache = new();
-    private static readonly ConcurrentDictionary<long, Scalar> integers = new();
-
     /// <summary>A rooted Scalar for a number that a shape or an option gives; there are only a few different ones.</summary>
-    public static Scalar Of(double value) => cache.GetOrAdd(value, static v => v);
+    public static Scalar Of(double value)
+    {
+        // a field of a layer is often made by this, before the constructor of the layer's base asks for libtorch
+        TorchBackend.EnsureAvailable();
+        return Made.Numbers.GetOrAdd(value, static v => v);
+    }
 
     /// <summary>As <see cref="Of"/>, an integer: with a tensor of integers the result is one of integers.</summary>
-    public static Scalar Integer(long value) => integers.GetOrAdd(value, static v => v);
+    public static Scalar Integer(long value)
+    {
+        TorchBackend.EnsureAvailable();
+        return Made.Integers.GetOrAdd(value, static v => v);
+    }
 
     /// <summary>A Scalar for a number that changes from step to step. The caller disposes it, after the operation that reads it.</summary>
     public static Scalar New(double value) => value;
@@ -40,5 +46,12 @@ internal static class Scalars
     {
         using Scalar first = start, end = start + count;
         return arange(first, end, IntegerOne, dtype, device);
+    }
+
+    // apart from the constants above, which need libtorch as soon as one of them is asked for
+    private static class Made
+    {
+        public static readonly ConcurrentDictionary<double, Scalar> Numbers = new();
+        public static readonly ConcurrentDictionary<long, Scalar> Integers = new();
     }
 }

@@ -7,6 +7,9 @@ namespace RealNvp;
 /// <content>How layers run within a pass.</content>
 public abstract partial class Bijection
 {
+    // whether a first call in this direction gave what it must; later calls of the same code need no look
+    private bool forwardFits, inverseFits;
+
     /// <summary>Applies the map without checks, for layers made of other layers. Null log-det: volume preserving.</summary>
     internal (Tensor Value, Tensor? LogDet) Run(Tensor input, Pass pass, bool inverse)
     {
@@ -22,11 +25,34 @@ public abstract partial class Bijection
         Tensor? logDet;
         try { (value, logDet) = inverse ? InverseCore(input, pass) : ForwardCore(input, pass); }
         catch (NoInverseException e) when (e.Passes(this)) { throw; }
+        catch (OdeException e) when (e.Passes(this)) { throw; }
+        if (!(inverse ? inverseFits : forwardFits)) CheckResult(input, value, logDet, inverse);
         if (opened) tape!.End();
         state?.Observer?.Invoke(new LayerRun(this, input, pass.Context, value, logDet, inverse));
         if (!ReferenceEquals(value, input)) scope.MoveToOuter(value);
         if (logDet is not null) scope.MoveToOuter(logDet);
         return (value, logDet);
+    }
+
+    // a layer of a wrong shape is named here: further on it would be an error of libtorch's that names nobody
+    private void CheckResult(Tensor input, Tensor? value, Tensor? logDet, bool inverse)
+    {
+        var (core, given) = inverse ? (nameof(InverseCore), "z") : (nameof(ForwardCore), "x");
+        var example = EventShape.Create(input.shape.AsSpan(1));
+        long[] expected = [input.shape[0], .. inverse ? InputShapeOf(example) : OutputShapeOf(example)];
+        var call = $"{GetName()}.{core}, for {given} of shape {EventShape.Format(input.shape)},";
+        if (value is null) throw new InvalidOperationException($"{call} returned null as its value.");
+        if (!value.shape.AsSpan().SequenceEqual(expected))
+            throw new InvalidOperationException($"{call} returned a value of shape {EventShape.Format(value.shape)}; expected " +
+                $"{EventShape.Format(expected)}. A layer that changes the shape says so in {nameof(OutputShapeOf)} and " +
+                $"{nameof(InputShapeOf)}.");
+        if (logDet is not null && !logDet.shape.AsSpan().SequenceEqual(expected.AsSpan(0, 1)))
+            throw new InvalidOperationException(
+                $"{call} returned a log-determinant of shape {EventShape.Format(logDet.shape)}; expected one " +
+                $"number an example, {EventShape.Format(expected.AsSpan(0, 1))}. {nameof(SumExamples)} sums over all but the batch; null " +
+                $"stands for 0.");
+        if (inverse) inverseFits = true;
+        else forwardFits = true;
     }
 
     /// <summary>

@@ -84,7 +84,8 @@ public abstract partial class Bijection
 
     /// <summary>
     /// Whether Forward takes about the work of one pass through the layer, as most do; false if it goes on from feature to feature, as the
-    /// inverse of an autoregressive layer. By itself, whether it is so for all bijections that this one is made of.
+    /// inverse of an autoregressive layer, searches, or solves a differential equation.
+    /// By itself, whether it is so for all bijections that this one is made of.
     /// </summary>
     public virtual bool HasFastForward => Parts(this).All(part => part.HasFastForward);
 

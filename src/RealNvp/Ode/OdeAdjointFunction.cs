@@ -37,7 +37,7 @@ internal sealed class OdeAdjointFunction : KernelFunction<OdeAdjointFunction>
         var parameters = saved.Skip(1 + job.Given).SkipLast(1).ToArray();
         using var found = new OdeGradients(gradients[0], given, parameters);
         using var scope = NewDisposeScope();
-        var m = gradients[0].shape[1];
+        var m = gradients[0].size(1);
         var pair = cat([saved[^1], gradients[0]], 1).detach();
         var plan = job.Plan.Adjoint(pair.dtype);
         var integral = new OdeAdjointIntegral(job.System, plan.Tableau, given, found);
@@ -56,7 +56,7 @@ internal sealed class OdeAdjointSystem(OdeSystem system) : OdeSystem
     public override Tensor Evaluate(Tensor t, Tensor y, IReadOnlyList<Tensor> given)
     {
         using var scope = NewDisposeScope();
-        var m = y.shape[1] / 2;
+        var m = y.size(1) / 2;
         Tensor slope;
         var leaf = y.narrow(1, 0, m).detach().clone();
         using (enable_grad())
@@ -80,7 +80,7 @@ internal sealed class OdeAdjointIntegral(OdeSystem system, OdeTableau tableau, I
     public void Add(OdeRows before, OdeAttempt attempt, Tensor taken)
     {
         using var scope = NewDisposeScope();
-        var m = before.State.shape[1] / 2;
+        var m = before.State.size(1) / 2;
         var h = before.Step.mul(taken.to(before.Step.dtype)).to(before.State.dtype).unsqueeze(1);
         List<Tensor> points = [], times = [], cotangents = [], index = [];
         for (var i = 0; i < tableau.Count; i++)

@@ -35,7 +35,7 @@ internal sealed class OdeBackward(OdeReplay replay, OdeRecord record, IReadOnlyL
             var (rows, time, step) = record.Step(i);
             var before = all.index_select(0, rows);
             states.Add(before);
-            if (i == end - 1 || rows.shape[0] == 0) continue;
+            if (i == end - 1 || rows.size(0) == 0) continue;
             using var scope = NewDisposeScope();
             all.index_copy_(0, rows, replay.Step(before, time, step, [.. given.Select(g => g.index_select(0, rows))]));
         }
@@ -44,7 +44,7 @@ internal sealed class OdeBackward(OdeReplay replay, OdeRecord record, IReadOnlyL
 
     private void Back((Tensor Index, Tensor Time, Tensor Step) step, Tensor state)
     {
-        if (step.Index.shape[0] == 0) return;
+        if (step.Index.size(0) == 0) return;
         var cotangent = gradients.State.index_select(0, step.Index);
         var slope = gradients.Through(step.Index, given, [state], [cotangent],
             (leaves, own) => [replay.Step(leaves[0], step.Time, step.Step, own)]);

@@ -19,10 +19,10 @@ internal static class OdeFailures
             _ => (OdeFailure.NotFinite, "came to a state or a slope that is NaN or infinite",
                 "Look at y0 and at f there, and bound the dynamics."),
         };
-        var message =
-            string.Create(CultureInfo.InvariantCulture, 
-                $"{plan.Options.Method} could not solve the equation from t = {plan.Control.Start:R} to {plan.Control.End:R}: example " +
-                $"{example} {what} at t = {time:R} (step {step:G3}, worst component {component}). {advice}");
-        return new(message, failure, example, time, step, component);
+        var before = string.Create(CultureInfo.InvariantCulture,
+            $"{plan.Options.Method} could not solve the equation from t = {plan.Control.Start:R} to {plan.Control.End:R}:");
+        var after = string.Create(CultureInfo.InvariantCulture,
+            $"{what} at t = {time:R} (step {step:G3}, worst component {component}). {advice}");
+        return new(before, after, failure, example, time, step, component);
     }
 }

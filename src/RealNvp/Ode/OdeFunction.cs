@@ -32,7 +32,7 @@ internal sealed class OdeFunction : KernelFunction<OdeFunction>
         context.save_data(JobKey, job);
         var tensors = arguments[..^1].Cast<Tensor>().ToArray();
         using var scope = NewDisposeScope();
-        var tape = new OdeTape(job.Plan.Options.MemoryBudget, scope);
+        var tape = new OdeTape(job.Plan, scope, job.Plan.Options.MemoryBudget);
         var loop = new OdeLoop(job.Plan, new OdeStepper(job.System, job.Plan, tensors[0], scope))
         {
             Observer = (before, _, taken) => tape.Add(before, taken),
@@ -52,7 +52,7 @@ internal sealed class OdeFunction : KernelFunction<OdeFunction>
         OdeRun.RefuseSecondDerivatives();
         var saved = context.get_saved_variables();
         var count = saved.Count - job.Layout.Tensors;
-        var record = new OdeRecord([.. saved.Skip(count)], job.Layout);
+        var record = new OdeRecord([.. saved.Skip(count)], job.Layout, job.Plan, saved[0]);
         var given = saved.Skip(1).Take(job.Given).ToArray();
         var parameters = saved.Skip(1 + job.Given).Take(count - 1 - job.Given).ToArray();
         using var found = new OdeGradients(gradients[0], given, parameters);

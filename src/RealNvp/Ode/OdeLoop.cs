@@ -33,7 +33,7 @@ internal sealed class OdeLoop(OdePlan plan, OdeStepper stepper)
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();
-        var n = start.shape[0];
+        var n = start.size(0);
         (accepted, rejected) = (new long[n], new long[n]);
         result = start.detach().clone();
         if (plan.IsDense) values = start.detach().unsqueeze(0).expand(plan.Times.Count, -1, -1).clone();
@@ -56,7 +56,7 @@ internal sealed class OdeLoop(OdePlan plan, OdeStepper stepper)
 
     private void Begin(IReadOnlyList<Tensor> perExample)
     {
-        var (n, device) = (result.shape[0], result.device);
+        var (n, device) = (result.size(0), result.device);
         given.AddRange(perExample.Select(g => g.detach()));
         var time = empty(n, dtype: float64, device: device);
         using (var first = Scalars.New(plan.Control.Start)) time.fill_(first);

@@ -43,12 +43,12 @@ internal sealed class OdePairStepper(OdeSystem system, OdePlan plan, Tensor like
     public override bool CarriesSlope => false;
 
     public override (OdeRows Rows, Tensor Slope) FirstSlope(OdeRows rows, IReadOnlyList<Tensor> given) =>
-        base.FirstSlope(rows with { State = rows.State.narrow(1, 0, rows.State.shape[1] / 2).contiguous() }, given);
+        base.FirstSlope(rows with { State = rows.State.narrow(1, 0, rows.State.size(1) / 2).contiguous() }, given);
 
     public override OdeAttempt Try(OdeRows rows, IReadOnlyList<Tensor> given)
     {
         var replay = new OdeReplay(new Counting(this), Tableau);
-        var m = rows.State.shape[1] / 2;
+        var m = rows.State.size(1) / 2;
         var (y, z) = (rows.State.narrow(1, 0, m), rows.State.narrow(1, m, m));
         var slopes = replay.Slopes(z, rows.Time, rows.Step, given);
         var increment = replay.Add(rows.Step, slopes);

@@ -8,7 +8,7 @@ internal sealed class OdePairWalk(OdeJob job, OdeRecord record, IReadOnlyList<Te
     Tensor gradient)
 {
     private readonly OdePair scheme = new(new OdeReplay(job.System, job.Plan.Tableau), job.Plan.Options.ReversibleCoupling);
-    private readonly long m = gradient.shape[1];
+    private readonly long m = gradient.size(1);
 
     /// <summary>How far the rebuilt start was from the true one, relative to its size.</summary>
     public double Drift { get; private set; }
@@ -22,7 +22,7 @@ internal sealed class OdePairWalk(OdeJob job, OdeRecord record, IReadOnlyList<Te
         {
             using var scope = NewDisposeScope();
             var (index, time, step) = record.Step(i);
-            if (index.shape[0] == 0) continue;
+            if (index.size(0) == 0) continue;
             Tensor before;
             using (no_grad())
             {
@@ -53,7 +53,7 @@ internal sealed class OdePairWalk(OdeJob job, OdeRecord record, IReadOnlyList<Te
             {
                 var (index, time, step) = record.Step(i);
                 states.Add(all.index_select(0, index));
-                if (index.shape[0] == 0) continue;
+                if (index.size(0) == 0) continue;
                 using var scope = NewDisposeScope();
                 var (y, z) = Parts(states[i]);
                 var (next, other) = scheme.Step(y, z, time, step, Own(index));
@@ -63,7 +63,7 @@ internal sealed class OdePairWalk(OdeJob job, OdeRecord record, IReadOnlyList<Te
         var gradients = New();
         for (var i = record.Count - 1; i >= 0; i--)
         {
-            if (states[i].shape[0] > 0) Back(gradients, i, states[i]);
+            if (states[i].size(0) > 0) Back(gradients, i, states[i]);
             states[i].Dispose();
         }
         return gradients;

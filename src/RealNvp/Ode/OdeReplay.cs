@@ -41,8 +41,8 @@ internal sealed class OdeReplay(OdeSystem system, OdeTableau tableau)
         for (var i = 0; i < record.Count; i++)
         {
             var (index, time, step) = record.Step(i);
-            if (index.shape[0] == 0) continue;
-            var whole = index.shape[0] == start.shape[0];
+            if (index.size(0) == 0) continue;
+            var whole = index.size(0) == start.size(0);
             var rows = whole ? state : state.index_select(0, index);
             var next = Step(rows, time, step, whole ? given : [.. given.Select(g => g.index_select(0, index))]);
             state = whole ? next : state.index_copy(0, index, next);

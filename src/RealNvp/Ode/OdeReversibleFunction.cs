@@ -23,9 +23,9 @@ internal sealed class OdeReversibleFunction : KernelFunction<OdeReversibleFuncti
         var job = (OdeJob)arguments[^1];
         context.save_data(JobKey, job);
         var tensors = arguments[..^1].Cast<Tensor>().ToArray();
-        var m = tensors[0].shape[1];
+        var m = tensors[0].size(1);
         using var scope = NewDisposeScope();
-        var tape = new OdeTape(0, scope, keepsStates: false);
+        var tape = new OdeTape(job.Plan, scope, keepsStates: false);
         var pair = cat([tensors[0], tensors[0]], 1);
         var loop = new OdeLoop(job.Plan, new OdePairStepper(job.System, job.Plan, tensors[0], scope)) { Observer = (before, _,
             taken) => tape.Add(before, taken) };
@@ -44,7 +44,7 @@ internal sealed class OdeReversibleFunction : KernelFunction<OdeReversibleFuncti
         OdeRun.RefuseSecondDerivatives();
         var saved = context.get_saved_variables();
         var count = saved.Count - job.Layout.Tensors - 1;
-        var record = new OdeRecord([.. saved.Skip(count).SkipLast(1)], job.Layout);
+        var record = new OdeRecord([.. saved.Skip(count).SkipLast(1)], job.Layout, job.Plan, saved[0]);
         var given = saved.Skip(1).Take(job.Given).ToArray();
         var parameters = saved.Skip(1 + job.Given).Take(count - 1 - job.Given).ToArray();
         var walk = new OdePairWalk(job, record, given, parameters, gradients[0]);
@@ -56,7 +56,7 @@ internal sealed class OdeReversibleFunction : KernelFunction<OdeReversibleFuncti
             found = walk.Replay(saved[0]);
         }
         // both states began at the start
-        var m = saved[0].shape[1];
+        var m = saved[0].size(1);
         using (found)
             return [found.State.narrow(1, 0, m).add(found.State.narrow(1, m, m), Scalars.One), .. found.Given,
                 .. OdeGradients.OfParameters(parameters), null];

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using RealNvp.Internal;
 using RealNvp.Operations;
 using static TorchSharp.torch;
 
@@ -32,14 +33,14 @@ internal sealed class OdeFunctionSystem(Func<Tensor, Tensor, Tensor?, Tensor> f,
 
     public override Tensor Evaluate(Tensor t, Tensor y, IReadOnlyList<Tensor> given)
     {
-        var n = y.shape[0];
+        var n = y.size(0);
         var arguments = flat ? y : y.view([n, .. shape]);
         var value = f(t, arguments, given.Count > 0 ? given[0] : null);
         if (value is null || value.IsInvalid) Refuse("no tensor", n);
-        if (!value.shape.AsSpan().SequenceEqual(arguments.shape)) Refuse("shape " + EventShape.Format(value.shape), n);
+        if (!Sizes.Same(value, arguments)) Refuse("shape " + EventShape.Format(value.shape), n);
         if (value.dtype != y.dtype || value.device_type != y.device_type)
             Refuse($"{value.dtype} on {value.device}", n, $" Expected {y.dtype} on {y.device}, as y has.");
-        return (flat ? value : value.reshape(n, y.shape[1])).contiguous();
+        return (flat ? value : value.reshape(n, y.size(1))).contiguous();
     }
 
     [DoesNotReturn]

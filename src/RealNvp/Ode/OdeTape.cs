@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -9,11 +10,12 @@ namespace RealNvp.Ode;
 /// at the beginning of some of them, as many as a budget of memory allows.
 /// </summary>
 /// <remarks>
-/// <para>Times and steps lie in blocks of many steps: a small tensor for each step would lie between the large ones of a step
+/// <para>Steps of one size are those of the plan, and nothing is kept of them.</para>
+/// <para>Other times and steps lie in blocks of many steps: a small tensor for each step would lie between the large ones of a step
 /// that are freed, and the heap would grow with every step.</para>
 /// <para>Its tensors belong to the dispose scope in which the solve runs, until they are given away.</para>
 /// </remarks>
-internal sealed class OdeTape(long budget, DisposeScope home, bool keepsStates = true)
+internal sealed class OdeTape(OdePlan plan, DisposeScope home, long budget = 0, bool keepsStates = true)
 {
     private const int StepsOfBlock = 64;
 
@@ -39,7 +41,12 @@ internal sealed class OdeTape(long budget, DisposeScope home, bool keepsStates =
         using var scope = NewDisposeScope();
         var n = before.Count;
         if (keepsStates && steps.Count % stride == 0) AddState(before);
-        if (index?.shape[0] != n)
+        if (!plan.Control.IsAdaptive)
+        {
+            steps.Add(default);
+            return;
+        }
+        if (index?.size(0) != n)
         {
             index = Keep(before.Index.clone());
             free = 0;
@@ -95,7 +102,9 @@ internal sealed record OdeLayout(int Blocks, (int Block, int Slot)[] Steps, int[
 /// <summary>A tape that was given away and is read.</summary>
 /// <param name="Tensors">Those of <see cref="OdeTape.Tensors"/>.</param>
 /// <param name="Layout">Where what lies.</param>
-internal sealed record OdeRecord(IReadOnlyList<Tensor> Tensors, OdeLayout Layout)
+/// <param name="Plan">What the steps were taken by.</param>
+/// <param name="Start">The state at the start (N, M).</param>
+internal sealed record OdeRecord(IReadOnlyList<Tensor> Tensors, OdeLayout Layout, OdePlan Plan, Tensor Start)
 {
     public int Count => Layout.Steps.Length;
 
@@ -105,13 +114,23 @@ internal sealed record OdeRecord(IReadOnlyList<Tensor> Tensors, OdeLayout Layout
     /// did; elsewhere that would wait, and a step of 0 does no harm.</summary>
     public (Tensor Index, Tensor Time, Tensor Step) Step(int i)
     {
+        if (!Plan.Control.IsAdaptive) return Equal(i);
         var (block, slot) = Layout.Steps[i];
         var (index, data) = (Tensors[2 * block], Tensors[(2 * block) + 1].select(0, slot));
         var (time, step) = (data.select(0, 0), data.select(0, 1));
         if (step.device_type != DeviceType.CPU) return (index, time, step);
         var rows = step.nonzero().squeeze(1);
-        return rows.shape[0] == index.shape[0] ? (index, time, step)
+        return rows.size(0) == index.size(0) ? (index, time, step)
             : (index.index_select(0, rows), time.index_select(0, rows), step.index_select(0, rows));
+    }
+
+    // all examples take all steps; a device may have tried some behind the last one
+    private (Tensor, Tensor, Tensor) Equal(int i)
+    {
+        var (n, device, control) = (Start.size(0), Start.device, Plan.Control);
+        using var time = Scalars.New(((double)i * (control.End - control.Start) / control.FixedSteps) + control.Start);
+        using var step = Scalars.New(i < control.FixedSteps ? Plan.FixedStep : 0);
+        return (Scalars.Range(n, device), full(n, time, float64, device), full(n, step, float64, device));
     }
 
     public (Tensor Index, Tensor State) State(int place) =>

@@ -17,15 +17,28 @@ internal sealed class DataScan : IDisposable
     // the same in standard deviations of all other values, for a column of which half of the values are equal
     private const double FarFromOthers = 30;
 
+    // beyond this factor of the scale of latents, data that nothing scales are hard to reach by a path
+    private const double Long = 50;
+
     private const int MostColumns = 5;
 
     private readonly string what;
+    // columns that a velocity has to reach as they are; empty if a layer scales them, or no layer follows a velocity
+    private readonly HashSet<int> reached;
     private readonly FeatureMoments moments = new();
     private readonly FeatureSample sample = new();
     private (double Value, long Row)[] least = [], most = [];
     private long rows;
 
-    private DataScan(string what) => this.what = what;
+    private DataScan(string what, HashSet<int> reached) => (this.what, this.reached) = (what, reached);
+
+    private static HashSet<int> Reached(Flow flow)
+    {
+        var modules = flow.modules().ToArray();
+        if (!modules.OfType<IFollowsVelocity>().Any() || modules.OfType<IFitsData>().Any(m => m is Bijection)) return [];
+        return [.. Enumerable.Range(0, (int)flow.InputShape[0])
+            .Except(modules.OfType<IFollowsVelocity>().SelectMany(m => m.Dynamics.CircularFeatures).Select(c => c.Feature))];
+    }
 
     /// <summary>What there is to say of data in tensors for a flow.</summary>
     public static IReadOnlyList<string> Of(Flow flow, TrainingData data)
@@ -33,25 +46,25 @@ internal sealed class DataScan : IDisposable
         var found = new List<string>();
         if (data.Whole is not { } whole) return found;
         if (flow.InputShape.Count == 1 && !flow.Bijection.AcceptsIntegers)
-            found.AddRange(Of(whole.X, "column", flow.Bijection.ConvertsDtype ? null : flow.WeightType));
+            found.AddRange(Of(whole.X, "column", flow.Bijection.ConvertsDtype ? null : flow.WeightType, Reached(flow)));
         if (whole.Context is { } context && flow.ContextEncoder is null or ContextStandardization)
-            found.AddRange(Of(context, "context column", flow.ContextEncoder is null ? flow.WeightType : null));
+            found.AddRange(Of(context, "context column", flow.ContextEncoder is null ? flow.WeightType : null, []));
         return found;
     }
 
-    private static List<string> Of(Tensor x, string what, ScalarType? weights)
+    private static List<string> Of(Tensor x, string what, ScalarType? weights, HashSet<int> reached)
     {
         if (!x.is_floating_point() || x.dim() != 2 || x.shape[0] < 3) return [];
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        using var scan = new DataScan(what);
+        using var scan = new DataScan(what, reached);
         foreach (var part in Batch.Rows(x.detach())) scan.Add(part);
         return scan.Findings(x.dtype == ScalarType.Float64 && weights == ScalarType.Float32);
     }
 
     /// <summary>A look at the data of a loader, batch by batch; null if there is nothing to look at.</summary>
-    public static DataScan? OfColumns(Flow flow) => flow.InputShape.Count == 1 && !flow.Bijection.AcceptsIntegers ? new DataScan("column")
-        : null;
+    public static DataScan? OfColumns(Flow flow) =>
+        flow.InputShape.Count == 1 && !flow.Bijection.AcceptsIntegers ? new DataScan("column", Reached(flow)) : null;
 
     /// <summary>What there is to say of a loader's batches, once all were added.</summary>
     public List<string> Findings() => rows < 3 ? [] : Findings(rounds: false);
@@ -85,9 +98,15 @@ internal sealed class DataScan : IDisposable
         var q = sample.Quantiles(0.5, 0.25, 0.75);
         var (medians, lows, highs) = (q[0].FetchDoubles(), q[1].FetchDoubles(), q[2].FetchDoubles());
         var (means, variances) = (moments.Mean.FetchDoubles(), moments.Variance().FetchDoubles());
-        var (far, rounded) = (new List<string>(), new List<string>());
+        var (far, rounded, constant, distant) = (new List<string>(), new List<string>(), new List<string>(), new List<string>());
         for (var c = 0; c < medians.Length; c++)
         {
+            // rounding leaves a constant some deviation, from which nothing is far
+            if (least[c].Value == most[c].Value)
+            {
+                constant.Add(Text($"{what} {c} is {medians[c]:G6} in all rows"));
+                continue;
+            }
             var (value, row) = Math.Abs(least[c].Value - medians[c]) > Math.Abs(most[c].Value - medians[c]) ? least[c] : most[c];
             var scale = (highs[c] - lows[c]) / 1.349;
             var away = scale > 0 ? Math.Abs(value - medians[c]) / scale : DeviationsOfOthers(value, means[c], variances[c]);
@@ -97,6 +116,8 @@ internal sealed class DataScan : IDisposable
                     : Text($"{what} {c} holds {value:G6} in row {row}, {away:G3} times the scale of the others") +
                         Text($" away from their middle, {medians[c]:G4}"));
             var width = scale > 0 ? scale : Math.Sqrt(variances[c]);
+            if (reached.Contains(c) && (Math.Abs(medians[c]) > Long || width > Long || width < 1 / Long))
+                distant.Add(Text($"{what} {c} has values near {medians[c]:G4} with a scale of {width:G3}"));
             var step = MathF.BitIncrement((float)Math.Max(Math.Abs(least[c].Value), Math.Abs(most[c].Value)))
                 - (float)Math.Max(Math.Abs(least[c].Value), Math.Abs(most[c].Value));
             if (rounds && width > 0 && step > 0.01 * width)
@@ -104,10 +125,17 @@ internal sealed class DataScan : IDisposable
                     $"{what} {c} has values near {medians[c]:G6} with a scale of {width:G3}, where float32 has steps of {step:G3}"));
         }
         var result = new List<string>();
+        if (constant.Count > 0)
+            result.Add(Sentence(constant) + (what == "context column" ? ". It says nothing; leave it out."
+                : ". The density of a constant has no finite value: training finds ever larger ones. Leave it out."));
         if (far.Count > 0)
             result.Add(Sentence(far)
                 + ". A mean and a standard deviation let such values squeeze all others. Look at these rows; or build the model with " +
                 "Scaling = FeatureScaling.Quantiles and TailThreshold = 3.");
+        if (distant.Count > 0)
+            result.Add(Sentence(distant)
+                + ". Latents have a scale of 1, and no layer scales the data: a velocity that leads from one to the other " +
+                "is hard to learn. Begin the flow with a Standardization: Standardize = true in the options.");
         if (rounded.Count > 0)
             result.Add(Sentence(rounded)
                 + ". Digits are lost there. Begin the flow with a Standardization, which computes in the dtype of the data, or train in " +

@@ -72,7 +72,7 @@ public sealed record Likelihood
     /// <summary>Whether a numerical method with an error of its own has a part in it.</summary>
     public bool IsNumerical { get; private init; }
 
-    /// <summary>The largest tolerance of the numerical methods; null if there is none.</summary>
+    /// <summary>The sum of the tolerances of the numerical methods, whose errors add up; null if there is none.</summary>
     public double? Tolerance { get; private init; }
 
     /// <summary>A bound in nats of what is left out on purpose; 0 if nothing is.</summary>
@@ -90,7 +90,7 @@ public sealed record Likelihood
             IsBound = IsBound || other.IsBound,
             IsEstimate = IsEstimate || other.IsEstimate,
             IsNumerical = IsNumerical || other.IsNumerical,
-            Tolerance = Tolerance is { } a && other.Tolerance is { } b ? Math.Max(a, b) : Tolerance ?? other.Tolerance,
+            Tolerance = Tolerance is { } a && other.Tolerance is { } b ? a + b : Tolerance ?? other.Tolerance,
             MaxError = MaxError + other.MaxError,
         };
     }

@@ -40,10 +40,14 @@ public sealed class PackageTests(PackageTests.Feed feed) : IClassFixture<Package
         using var place = new GeneratedProject();
         Assert.SkipUnless(place.Run("git", "--version").ExitCode == 0
             && Directory.Exists(Repository.At(".git")) | File.Exists(Repository.At(".git")), "needs git and a clone");
+        string? commit = null;
         foreach (var clone in new[] { "one", "two" })
         {
             var (code, output) = place.Run("git", "clone", "--quiet", Repository.Root, clone);
             code.Should().Be(0, output);
+            // a commit may be packed from a branch, from another one, or from a tag
+            commit ??= place.Run("git", "-C", clone, "rev-parse", "HEAD").Output.Trim();
+            place.Run("git", "-C", clone, "checkout", "--quiet", "-b", $"branch-{clone}", commit).ExitCode.Should().Be(0);
             // as on the code host, where the workflow packs
             place.Run("git", "-C", clone, "remote", "set-url", "origin", $"{Host}/{Name}.git").ExitCode.Should().Be(0);
             foreach (var library in new[] { "RealNvp", "RealNvp.Plotting" })
@@ -58,7 +62,6 @@ public sealed class PackageTests(PackageTests.Feed feed) : IClassFixture<Package
                 .BeTrue(Path.GetFileName(file));
 
         foreach (var file in packages.Where(f => f.EndsWith(".nupkg", StringComparison.Ordinal))) SaysWhereItsSourceIs(file);
-        var commit = place.Run("git", "-C", "one", "rev-parse", "HEAD").Output.Trim();
         foreach (var file in packages.Where(f => f.EndsWith(".snupkg", StringComparison.Ordinal)))
             SourceLink(file).Should().Contain($"/{Name}/{commit}/*", "a debugger fetches each file from there");
     }

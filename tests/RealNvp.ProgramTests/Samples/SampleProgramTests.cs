@@ -13,7 +13,22 @@ public class SampleProgramTests
         using var folder = new TemporaryFolder();
         var (code, errors) = Run(DensityProgram.Main, "--data", "moons", "--steps", "3", "--out", folder.Path);
         code.Should().Be(0, errors);
-        new FileInfo(Path.Combine(folder.Path, "moons.png")).Length.Should().BePositive();
+        new FileInfo(Path.Combine(folder.Path, "spline", "moons.png")).Length.Should().BePositive();
+    }
+
+    [Fact]
+    public void Density2D_draws_a_sheet_of_the_models_that_are_in_the_folder()
+    {
+        using var folder = new TemporaryFolder();
+        var (nothing, why) = Run(DensityProgram.Main, "--sheet", "--out", folder.Path);
+        nothing.Should().Be(1);
+        why.Should().Match("error: * holds no model. *");
+
+        Run(DensityProgram.Main, "--data", "moons", "--model", "matching", "--steps", "2", "--out", folder.Path).Code.Should().Be(0);
+        var (code, errors) = Run(DensityProgram.Main, "--sheet", "--out", folder.Path);
+        code.Should().Be(0, errors);
+        new FileInfo(Path.Combine(folder.Path, "sheet.png")).Length.Should().BePositive();
+        File.ReadAllText(Path.Combine(folder.Path, "table.md")).Should().Match("| data | matching |*| moons | -*");
     }
 
     [Fact]

@@ -102,6 +102,62 @@ public class ContinuousLayerTests
         }
     }
 
+    // with weights that data have made, and the points of a test set
+    [SlowFact]
+    public void After_training_the_error_of_log_p_that_is_reported_covers_the_true_one_for_95_percent_of_a_test_set()
+    {
+        using var scope = NewDisposeScope();
+        using var seed = new Generator(1);
+        Tensor Moons(long count)
+        {
+            var angle = rand(count, generator: seed).mul(Math.PI);
+            var upper = rand(count, generator: seed).lt(0.5).to(float32);
+            var side = upper.mul(2).sub(1);
+            return stack([angle.cos().add(upper.sub(0.5)), angle.sin().mul(side).add(upper.mul(-0.5)).add(0.25)], 1)
+                .add(randn([count, 2], generator: seed).mul(0.1)).mul(1.5);
+        }
+        foreach (var (options, objective) in new[]
+        {
+            (FfjordOptions.Toy2D with { Hidden = 32, HiddenLayers = 2 }, Objective.MaximumLikelihood),
+            (FfjordOptions.Matching2D with { Hidden = 64 }, Objective.FlowMatching()),
+        })
+        {
+            using var model = new FfjordModel(options, 0);
+            using var trainer = new Trainer(model, objective, new TrainingOptions { MaxSteps = objective == Objective.MaximumLikelihood
+                ? 120 : 600, Epochs = 1000, BatchSize = 256, LearningRate = 5e-3, ValidationFraction = 0 });
+            trainer.Fit(TrainingData.From(Moons(8_000)));
+            var test = Moons(400).to(float64);
+            Tensor LogProb(double tolerance, out Tensor? error)
+            {
+                using var solved = new FfjordModel(options with { Tolerance = tolerance });
+                solved.load_state_dict(new Dictionary<string, Tensor>(model.state_dict()));
+                solved.to(float64);
+                (var logProb, _, error) = solved.LogProbWithErrors(test);
+                return logProb;
+            }
+            var truth = LogProb(1e-12, out _);
+            truth.std().item<double>().Should().BeGreaterThan(0.5, "the flow has learned a shape");
+            foreach (var tolerance in new[] { 1e-3, 1e-4, 1e-5, 1e-6, 1e-8 })
+            {
+                var off = LogProb(tolerance, out var error).sub(truth).abs();
+                off.le(error!).to(float64).mean().item<double>().Should().BeGreaterThanOrEqualTo(0.95, "tolerance {0}", tolerance);
+                error!.median().item<double>().Should().BeLessThan(1000 * tolerance, "an error that is always large covers everything");
+            }
+        }
+    }
+
+    [Fact]
+    public void Up_to_64_elements_the_divergence_is_exact_and_beyond_it_is_an_estimate_unless_it_is_cheap()
+    {
+        foreach (var (size, layers, exact) in new[] { (64L, 3, true), (65L, 3, false), (65L, 1, true) })
+        {
+            using var layer = new ContinuousLayer(new ConcatSquashMlp(size, 4, layers), [size]);
+            (layer.Divergence == DivergenceKind.Exact, layer.IsStochastic).Should().Be((exact, !exact));
+            layer.Likelihood.Kind.Should().Be(exact ? LikelihoodKind.Numerical : LikelihoodKind.Estimate);
+        }
+        (new ContinuousOptions().MaxSteps, new OdeOptions().MaxSteps).Should().Be((10_000, 10_000));
+    }
+
     [Fact, LeavesNoTensors]
     public void Costs_of_paths_are_trained_by_an_objective()
     {

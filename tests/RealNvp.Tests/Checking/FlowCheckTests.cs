@@ -64,7 +64,8 @@ public class FlowCheckTests
         report.Passed.Should().BeTrue();
         report.Failures.Should().BeEmpty();
         report.Results.Select(r => r.Law).Distinct().Should().BeEquivalentTo(Enum.GetValues<FlowLaw>()
-            .Where(l => l is not (FlowLaw.ContextMatters or FlowLaw.ContinuousOnCircles)), "it takes no context, and claims no circle");
+            .Where(l => l is not (FlowLaw.ContextMatters or FlowLaw.ContinuousOnCircles or FlowLaw.KeepsLength)),
+            "it takes no context, and claims no circle and no sphere");
         report.Results.Select(r => r.Dtype).Distinct().Should().Equal(float64, float32);
         var text = report.ToString();
         text.Should().StartWith("AffineCouplingLayer (4,): all laws hold (");

@@ -64,9 +64,19 @@ public class FlowSummaryTests
         Assert.All(summary.Layers, l => Assert.Null(l.MeanLogDet));
         Assert.Contains("Give rows and contexts", summary.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain("share", summary.ToString(), StringComparison.Ordinal);
-        Assert.Contains("samples (Sample, Decode) take a step for each of the 3 elements", summary.ToString(), StringComparison.Ordinal);
+        Assert.Contains("samples (Sample, Decode) take many: a step for each of the 3 elements", summary.ToString(),
+            StringComparison.Ordinal);
         using var context = zeros(3, 2);
         Assert.Throws<ArgumentException>(() => flow.Summary(context: context));
+    }
+
+    [Fact]
+    public void A_continuous_flow_takes_one_pass_in_no_direction()
+    {
+        using var flow = new FfjordModel(FfjordOptions.Matching2D with { Hidden = 8 });
+        var summary = flow.Summary();
+        Assert.False(summary.HasFastDensity || summary.HasFastSampling);
+        Assert.Contains("take many passes: the steps of a solver", summary.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -20,6 +20,17 @@ internal static partial class NativeHeapUse
         }
     }
 
+    /// <summary>Gives freed memory back to the system, so that the next peak of the resident memory is that of what is used.</summary>
+    public static void Trim()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        _ = GiveBack(0);
+    }
+
+    [LibraryImport("libc", EntryPoint = "malloc_trim")]
+    private static partial int GiveBack(nuint kept);
+
     [LibraryImport("libc", EntryPoint = "mallinfo2")]
     private static partial Info Information();
 

@@ -62,7 +62,13 @@ public static class LayerGenerator
             Coupling(shape, context, "AffineCouplingLayer")?.Select(l => new GeneratedLayer($"new InvertedLayer({l.Code})",
                 () => new InvertedLayer(l.Make()), l.Out)),
         ["multi-scale"] = MultiScaleLayer,
+        ["residual"] = Residual,
+        ["continuous"] = Continuous,
     };
+
+    /// <summary>Those that FlowCheck needs seconds for, since each of its many calls solves an equation or searches for an inverse:
+    /// how many a plain run has.</summary>
+    public static IReadOnlyDictionary<string, uint> Slow { get; } = new Dictionary<string, uint> { ["continuous"] = 0, ["residual"] = 2 };
 
     /// <summary>Vectors of 1 to 6 features and images of up to 36 elements.</summary>
     public static Gen<EventShape> Shapes { get; } = Gen.OneOf(
@@ -77,21 +83,26 @@ public static class LayerGenerator
         select (at.Item1, layer);
 
     /// <summary>Chains of 1 to 4 layers.</summary>
-    public static Gen<(EventShape Shape, GeneratedLayer Layer)> Chains { get; } =
+    public static Gen<(EventShape Shape, GeneratedLayer Layer)> Chains { get; } = ChainsOf(k => !Slow.ContainsKey(k));
+
+    /// <summary>The same with the slow kinds too.</summary>
+    public static Gen<(EventShape Shape, GeneratedLayer Layer)> AllChains { get; } = ChainsOf(_ => true);
+
+    private static Gen<(EventShape Shape, GeneratedLayer Layer)> ChainsOf(Func<string, bool> takes) =>
         from at in Gen.Select(Shapes, Gen.Long[0, 2], Gen.Int[1, 4])
-        from layers in Several(at.Item1, at.Item2, at.Item3)
+        from layers in Several(at.Item1, at.Item2, at.Item3, takes)
         select (at.Item1, Join(layers));
 
     public static string Text(EventShape shape) => $"[{string.Join(", ", shape)}]";
 
-    private static Gen<GeneratedLayer[]> Several(EventShape shape, long context, int count) =>
+    private static Gen<GeneratedLayer[]> Several(EventShape shape, long context, int count, Func<string, bool> takes) =>
         count == 0 ? Gen.Const(Array.Empty<GeneratedLayer>()) :
-        from first in Any(shape, context)
-        from rest in Several(first.Out, context, count - 1)
+        from first in Any(shape, context, takes)
+        from rest in Several(first.Out, context, count - 1, takes)
         select (GeneratedLayer[])[first, .. rest];
 
-    private static Gen<GeneratedLayer> Any(EventShape shape, long context) =>
-        Gen.OneOf([.. Kinds.Values.Select(k => k(shape, context)).OfType<Gen<GeneratedLayer>>()]);
+    private static Gen<GeneratedLayer> Any(EventShape shape, long context, Func<string, bool> takes) =>
+        Gen.OneOf([.. Kinds.Where(k => takes(k.Key)).Select(k => k.Value(shape, context)).OfType<Gen<GeneratedLayer>>()]);
 
     private static GeneratedLayer Join(GeneratedLayer[] layers) =>
         new($"new Chain({string.Join(", ", layers.Select(l => l.Code))})", () => new Chain([.. layers.Select(l => l.Make())]),
@@ -185,6 +196,51 @@ public static class LayerGenerator
                        $"ContextSize = {context} }}))",
                    () => new AutoregressiveLayer(transformer.Make(), new Made(features, parameters, options)), shape) { Extreme = steep
                        ? SteepExtreme : 1e4, Spread = steep ? SteepSpread : 0.3 };
+    }
+
+    // as many elements as have an exact log-determinant
+    private static Gen<GeneratedLayer>? Residual(EventShape shape, long context)
+    {
+        if (shape.NumElements > 12) return null;
+        var image = shape.Count == 3;
+        return from sizes in Gen.Select(Gen.Long[2, 6], Gen.Int[1, 2], OneOf(1L, 3L))
+               from options in Gen.Select(OneOf(Enum.GetValues<ActivationKind>()), OneOf(0.5, 0.9), OneOf(1, 2, double.PositiveInfinity),
+                   Gen.Bool)
+               let activation = options.Item1
+               // CLipSwish is bounded in the 2-norm alone
+               let norm = activation == ActivationKind.CLipSwish ? 2 : options.Item3
+               let text = (double.IsPositiveInfinity(norm) ? "double.PositiveInfinity" : norm.ToString(CultureInfo.InvariantCulture))
+               let tail = $"ActivationKind.{activation}, {options.Item2.ToString(CultureInfo.InvariantCulture)}, contextSize: {context}, " +
+                   $"activatesInput: {Bool(options.Item4)}, norm: {text})"
+               select image
+                   ? new GeneratedLayer(
+                       $"new ResidualLayer({Text(shape)}, new LipschitzConvNet({Text(shape)}, {shape[0]}, {sizes.Item1}, " +
+                       $"[{sizes.Item3}, 1], {tail})",
+                       () => new ResidualLayer(shape, new LipschitzConvNet(shape, shape[0], sizes.Item1, [sizes.Item3, 1], activation,
+                           options.Item2, context, options.Item4, norm: norm)), shape)
+                   : new GeneratedLayer($"new ResidualLayer({Text(shape)}, new LipschitzMlp({shape[0]}, {shape[0]}, {sizes.Item1}, " +
+                       $"{sizes.Item2}, {tail})",
+                       () => new ResidualLayer(shape, new LipschitzMlp(shape[0], shape[0], sizes.Item1, sizes.Item2, activation,
+                           options.Item2, context, options.Item4, norm: norm)), shape);
+    }
+
+    // small and smooth, so that solves to the digits that the laws ask for take few steps
+    private static Gen<GeneratedLayer>? Continuous(EventShape shape, long context)
+    {
+        if (shape.NumElements > 4) return null;
+        return from hidden in Gen.Long[2, 3]
+               from layers in Gen.Int[1, 2]
+               from plain in Gen.Bool
+               from method in OneOf(OdeMethod.Dopri5, OdeMethod.Tsit5)
+               let network = shape.Count == 3
+                   ? $"new ConcatSquashConvNet({shape[0]}, {hidden}, {layers}, {context})"
+                   : plain ? $"new TimeMlp({Text(shape)}, {hidden}, {layers}, {context})"
+                   : $"new ConcatSquashMlp({shape[0]}, {hidden}, {layers}, {context})"
+               select new GeneratedLayer(
+                   $"new ContinuousLayer({network}, {Text(shape)}, new() {{ Method = OdeMethod.{method}, Tolerance = 1e-12 }})",
+                   () => new ContinuousLayer(shape.Count == 3 ? new ConcatSquashConvNet(shape[0], hidden, layers, context)
+                       : plain ? new TimeMlp(shape, hidden, layers, context) : new ConcatSquashMlp(shape[0], hidden, layers, context),
+                       shape, new() { Method = method, Tolerance = 1e-12 }), shape) { Extreme = SteepExtreme, Spread = 0.2 };
     }
 
     private static long ParametersOf(Func<ScalarTransformer> make)

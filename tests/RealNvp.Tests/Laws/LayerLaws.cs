@@ -67,6 +67,7 @@ public class LayerLaws
         var row = LayerTable.Find(name);
         // a module of TorchSharp or of a user, and what a fitted layer learned, are not made by a checkpoint's options
         if (name is "affine, any module as conditioner" or "standardization" or "residual, any module with a bound"
+                or "continuous, on spheres, any module"
                 || name.Contains("a masked network of the user's", StringComparison.Ordinal))
             return;
         long elements, tensors;

@@ -14,17 +14,21 @@ public class RandomLayerTests
 
     public static TheoryData<string> Kinds => [.. LayerGenerator.Kinds.Keys];
 
-    [Theory, MemberData(nameof(Kinds))]
-    public void A_random_layer_passes_FlowCheck(string kind) => SampleFixed(LayerGenerator.Layer(kind), 12);
+    public static TheoryData<string> Quick => [.. LayerGenerator.Kinds.Keys.Where(k => LayerGenerator.Slow.GetValueOrDefault(k, 12u) > 0)];
+
+    [Theory, MemberData(nameof(Quick))]
+    public void A_random_layer_passes_FlowCheck(string kind) => SampleFixed(LayerGenerator.Layer(kind),
+        LayerGenerator.Slow.GetValueOrDefault(kind, 12u));
 
     [Fact]
     public void A_random_chain_passes_FlowCheck() => SampleFixed(LayerGenerator.Chains, 40);
 
     [SlowTheory, MemberData(nameof(Kinds))]
-    public void Many_random_layers_pass_FlowCheck(string kind) => Sample(LayerGenerator.Layer(kind), 100);
+    public void Many_random_layers_pass_FlowCheck(string kind) => Sample(LayerGenerator.Layer(kind),
+        LayerGenerator.Slow.ContainsKey(kind) ? 12 : 100);
 
     [SlowFact]
-    public void Many_random_chains_pass_FlowCheck() => Sample(LayerGenerator.Chains, 300);
+    public void Many_random_chains_pass_FlowCheck() => Sample(LayerGenerator.AllChains, 300);
 
     [Fact]
     public void A_failure_prints_a_case_that_can_be_pasted_into_a_test()

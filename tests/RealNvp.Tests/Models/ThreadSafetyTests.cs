@@ -6,7 +6,8 @@ namespace RealNvp.Tests.Models;
 
 public class ThreadSafetyTests
 {
-    [Theory, InlineData("Toy2D"), InlineData("Tabular, context"), InlineData("Grey28x28")]
+    [Theory, InlineData("Toy2D"), InlineData("Tabular, context"), InlineData("Grey28x28"),
+        InlineData("Residual, Tabular, context"), InlineData("Residual, Grey28x28"), InlineData("FFJORD, Tabular")]
     public void In_evaluation_mode_four_threads_get_the_bits_that_one_gets(string name)
     {
         const int threads = 4, rounds = 12;

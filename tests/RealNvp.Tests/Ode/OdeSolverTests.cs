@@ -60,6 +60,22 @@ public class OdeSolverTests
         }
     }
 
+    [Theory, InlineData(OdeMethod.Dopri5, 4), InlineData(OdeMethod.Tsit5, 4), InlineData(OdeMethod.Bosh3, 3)]
+    public void The_error_of_the_dense_output_within_a_step_shrinks_with_the_order_that_the_method_gives_it(OdeMethod method, int order)
+    {
+        // one step of length h, whatever its error: within it the error is of one order more
+        double Error(double h)
+        {
+            using var scope = NewDisposeScope();
+            double[] times = [0, 0.3 * h, 0.6 * h, h];
+            var options = new OdeOptions { Method = method, FirstStep = 1, AbsoluteTolerance = 1e9 };
+            var solution = OdeSolver.Solve(Problems.Swing, Start(), times, options);
+            solution.Statistics.Accepted[0].Should().Be(1);
+            return Math.Max(Distance(solution.Value[1], times[1]), Distance(solution.Value[2], times[2]));
+        }
+        Math.Log2(Error(0.1) / Error(0.05)).Should().BeInRange(order + 0.7, order + 2);
+    }
+
     [Theory, InlineData(OdeMethod.Rk4), InlineData(OdeMethod.Midpoint), InlineData(OdeMethod.Euler)]
     public void Steps_of_one_size_give_the_times_between_too(OdeMethod method)
     {

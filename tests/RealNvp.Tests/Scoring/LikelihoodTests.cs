@@ -29,6 +29,7 @@ public class LikelihoodTests
         var all = kinds.Aggregate((a, b) => a.With(b));
         all.Should().BeEquivalentTo(new { IsBound = true, IsEstimate = true, IsNumerical = true, Tolerance = 1e-5, MaxError = 0.25 });
         Likelihood.Truncated(0.25).With(Likelihood.Truncated(0.5)).MaxError.Should().Be(0.75, "errors of terms add up");
+        Likelihood.Numerical(0.25).With(Likelihood.Numerical(0.5)).Tolerance.Should().Be(0.75, "those of solvers too");
     }
 
     [Fact]

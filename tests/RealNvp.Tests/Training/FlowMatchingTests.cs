@@ -71,6 +71,11 @@ public class FlowMatchingTests
         if (pairing == FlowMatchingPairing.Independent) paired.equal(x0).all().item<bool>().Should().BeTrue();
         else Ways(paired).Should().BeLessThan(0.5 * Ways(x0));
         if (pairing == FlowMatchingPairing.OptimalTransport) paired.data<float>().Order().Should().Equal(x0.data<float>().Order());
+        // parts keep their own
+        var parted = MatchedPairs.Latents(pairing, paths, x0, x1, 0.05, seed, most: 24);
+        parted.shape.Should().Equal(64, 3);
+        var first = x0.narrow(0, 0, 24).data<float>().Chunk(3).Select(r => string.Join(' ', r)).ToHashSet();
+        parted.narrow(0, 0, 24).data<float>().Chunk(3).Select(r => string.Join(' ', r)).Should().OnlyContain(r => first.Contains(r));
     }
 
     [Theory, InlineData(FlowMatchingPath.Straight), InlineData(FlowMatchingPath.Shrinking), InlineData(FlowMatchingPath.VariancePreserving)]

@@ -105,6 +105,8 @@ public sealed class RoundTripTests
         Fast(new InvertedLayer(Autoregressive())).Should().Be((false, true));
         Fast(new Chain(new ActNorm([3]), new InvertedLayer(Autoregressive()))).Should().Be((false, true));
         Fast(new InvertedLayer(new Chain(Autoregressive(), new InvertedLayer(Autoregressive())))).Should().Be((false, false));
+        Fast(new ContinuousLayer(new TimeMlp([3], 8), [3])).Should().Be((false, false), "a solve takes many calls");
+        Fast(new ResidualLayer([3], new LipschitzMlp(3, 3, 8))).Should().Be((true, false), "its inverse is a search");
         Fast(new Nested(Autoregressive(), 3)).Should().Be((true, false), "a composite of the user's needs say nothing");
     }
 

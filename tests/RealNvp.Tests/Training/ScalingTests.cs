@@ -168,6 +168,30 @@ public class ScalingTests
     }
 
     [Fact]
+    public void A_velocity_that_has_to_lead_far_is_told_of_unless_a_layer_scales_the_data()
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(3);
+        var x = cat([randn([200, 1], generator: generator), randn([200, 1], generator: generator).mul(1000).add(30_000)], 1);
+        IReadOnlyList<string> Warnings(FlowModel model, Objective objective, Tensor data)
+        {
+            using (model)
+            using (var trainer = new Trainer(model, objective, brief with { Epochs = 1, MaxSteps = 1, ValidationFraction = 0 }))
+                return trainer.Fit(TrainingData.From(data)).Warnings;
+        }
+        var plain = FfjordOptions.Matching2D with { Hidden = 8 };
+        Warnings(plain.NewModel(0), Objective.FlowMatching(), x).Should().Contain(w => w.StartsWith("Column 1 has values near 3.0")
+            && w.Contains("Standardize = true"));
+        Warnings((plain with { Standardize = true }).NewModel(0), Objective.FlowMatching(), x).Should()
+            .NotContain(w => w.Contains("velocity"));
+        Warnings(plain.NewModel(0), Objective.FlowMatching(), x.div(tensor([1f, 10_000f]))).Should()
+            .NotContain(w => w.Contains("velocity"));
+        // positions on a circle are where they are
+        Warnings((FfjordOptions.Torus(2) with { Hidden = 8, CircleLow = 0, CircleHigh = 360 }).NewModel(0), Objective.FlowMatching(),
+            rand([200, 2], generator: generator).mul(360)).Should().NotContain(w => w.Contains("velocity"));
+    }
+
+    [Fact]
     public void Contexts_hidden_values_in_small_samples_and_lost_digits_are_named_too()
     {
         using var scope = NewDisposeScope();
@@ -180,6 +204,9 @@ public class ScalingTests
         context.index_put_(1e5f, TensorIndex.Single(3), TensorIndex.Single(0));
         Fit(new RealNvpModel(RealNvpOptions.Tabular(2) with { ContextSize = 1, Layers = 2 }, 0), randn(40, 2), context).Warnings.Should()
             .ContainSingle().Which.Should().StartWith("Context column 0 holds 100000 in row 3");
+        // a constant
+        Fit(new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 2 }, 0), cat([randn(40, 1), full([40, 1], 0.1f)], 1)).Warnings.Should()
+            .ContainSingle().Which.Should().StartWith("Column 1 is 0.1 in all rows");
         // all but one are equal
         var lone = cat([randn(40, 1), full([40, 1], 5f)], 1);
         lone.index_put_(5.001f, TensorIndex.Single(7), TensorIndex.Single(1));

@@ -69,8 +69,8 @@ public sealed class ConcatSquashConvNet : Dynamics
         CheckArguments(t, x, context, nameof(VelocityAndDivergence));
         using var scope = NewDisposeScope();
         var (velocity, factors) = Factors(t, x, context);
-        var (count, size) = (x.shape[0], Elements(x));
-        var block = Math.Clamp(BlockElements / Math.Max(1, count * (layers[0].Weight.shape[0] * size / x.shape[1])), 1, size);
+        var (count, size) = (x.size(0), Elements(x));
+        var block = Math.Clamp(BlockElements / Math.Max(1, count * (layers[0].Weight.size(0) * size / x.size(1))), 1, size);
         Tensor sum = zeros(count, dtype: x.dtype, device: x.device);
         for (long start = 0; start < size; start += block)
         {
@@ -119,7 +119,7 @@ public sealed class ConcatSquashConvNet : Dynamics
     // Jv for vectors (K, N, ...), in the caller's scope
     private Tensor Pushed(Tensor vectors, List<Tensor> factors)
     {
-        var (k, n) = (vectors.shape[0], vectors.shape[1]);
+        var (k, n) = (vectors.size(0), vectors.size(1));
         for (var i = 0; i < layers.Count; i++)
         {
             var moved = layers[i].forward(vectors.flatten(0, 1));

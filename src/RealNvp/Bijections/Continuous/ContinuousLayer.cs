@@ -72,6 +72,12 @@ public sealed class ContinuousLayer : Bijection, IFollowsVelocity
     /// <summary>True if the log-determinant is an estimate. The values are the same for every seed.</summary>
     public override bool IsStochastic => divergence != DivergenceKind.Exact;
 
+    /// <summary>False: a solve takes many calls of the network.</summary>
+    public override bool HasFastForward => false;
+
+    /// <summary>False: a solve takes many calls of the network.</summary>
+    public override bool HasFastInverse => false;
+
     /// <inheritdoc/>
     public override Likelihood Likelihood
     {

@@ -32,7 +32,7 @@ internal sealed class ContinuousSystem(Dynamics dynamics, EventShape shape, Dive
 
     public override Tensor Evaluate(Tensor t, Tensor y, IReadOnlyList<Tensor> given)
     {
-        var (n, context) = (y.shape[0], hasContext ? given[0] : null);
+        var (n, context) = (y.size(0), hasContext ? given[0] : null);
         var x = (extras.Count == 0 ? y : y.narrow(1, 0, size)).reshape(shape.WithBatch(n));
         if (extras.LogDets == 0 && !extras.Frobenius)
         {
@@ -53,9 +53,9 @@ internal sealed class ContinuousSystem(Dynamics dynamics, EventShape shape, Dive
             return Join(v, sum.unsqueeze(1), null);
         }
         // all derivatives
-        var units = eye(size, dtype: x.dtype, device: x.device).unsqueeze(1).expand(size, x.shape[0], size).reshape([size, .. x.shape]);
+        var units = eye(size, dtype: x.dtype, device: x.device).unsqueeze(1).expand(size, x.size(0), size).reshape([size, .. x.shape]);
         var (velocity, products) = dynamics.VelocityAndProducts(t, x, units, context);
-        var jacobian = products.reshape(size, x.shape[0], size);
+        var jacobian = products.reshape(size, x.size(0), size);
         var trace = jacobian.diagonal(0, 0, 2).sum(1);
         return Join(velocity, trace.unsqueeze(1), jacobian.pow(Scalars.Two).sum([0L, 2L]));
     }
@@ -63,7 +63,7 @@ internal sealed class ContinuousSystem(Dynamics dynamics, EventShape shape, Dive
     // εᵀJε, and the mean of |Jε|², which is ‖J‖² on average
     private Tensor Hutchinson(Tensor t, Tensor x, Tensor? context, Tensor probes)
     {
-        var (velocity, products) = dynamics.VelocityAndProducts(t, x, probes.reshape([probes.shape[0], .. x.shape]), context);
+        var (velocity, products) = dynamics.VelocityAndProducts(t, x, probes.reshape([probes.size(0), .. x.shape]), context);
         var flat = products.reshape(probes.shape);
         return Join(velocity, flat.mul(probes).sum(2).t(), extras.Frobenius ? flat.pow(Scalars.Two).sum(2).mean([0L]) : null);
     }
@@ -71,9 +71,9 @@ internal sealed class ContinuousSystem(Dynamics dynamics, EventShape shape, Dive
     // with Q an orthonormal basis of what J makes of half of the probes: tr(QᵀJQ) + (Pg)ᵀJ(Pg) for P = I − QQᵀ and the other half
     private Tensor HutchPlusPlus(Tensor t, Tensor x, Tensor? context, Tensor probes)
     {
-        var k = probes.shape[0] / 2;
+        var k = probes.size(0) / 2;
         var sketch = dynamics.VelocityAndProducts(t, x, probes.narrow(0, 0, k).reshape([k, .. x.shape]), context).Products.reshape(k,
-            x.shape[0], size);
+            x.size(0), size);
         var basis = Orthonormal(sketch);
         var rest = WithoutBasis(probes.narrow(0, k, k), basis);
         var all = cat([basis, rest], 0);
@@ -90,7 +90,7 @@ internal sealed class ContinuousSystem(Dynamics dynamics, EventShape shape, Dive
     {
         List<Tensor> basis = [];
         var tiny = Scalars.Of(finfo(vectors.dtype).tiny);
-        for (var i = 0; i < vectors.shape[0]; i++)
+        for (var i = 0; i < vectors.size(0); i++)
         {
             var vector = Normal(vectors.select(0, i), tiny);
             for (var round = 0; round < 2 && basis.Count > 0; round++)
@@ -111,7 +111,7 @@ internal sealed class ContinuousSystem(Dynamics dynamics, EventShape shape, Dive
 
     private static Tensor WithoutBasis(Tensor vectors, Tensor basis)
     {
-        for (var i = 0; i < basis.shape[0]; i++)
+        for (var i = 0; i < basis.size(0); i++)
         {
             var other = basis.select(0, i).unsqueeze(0);
             vectors = vectors.sub(other.mul(vectors.mul(other).sum(2, keepdim: true)));
@@ -121,7 +121,7 @@ internal sealed class ContinuousSystem(Dynamics dynamics, EventShape shape, Dive
 
     private Tensor Join(Tensor velocity, Tensor? logDets, Tensor? frobenius)
     {
-        var flat = velocity.reshape(velocity.shape[0], size);
+        var flat = velocity.reshape(velocity.size(0), size);
         if (extras.Count == 0) return flat.contiguous();
         List<Tensor> parts = [flat];
         if (extras.LogDets > 0) parts.Add(logDets!);

@@ -35,12 +35,12 @@ public abstract partial class Dynamics
         ArgumentNullException.ThrowIfNull(x);
         using var scope = NewDisposeScope();
         var graph = new VelocityGraph(this, t, x, context);
-        var divergence = zeros(x.shape[0], dtype: x.dtype, device: x.device);
-        var size = x.shape[0] == 0 ? 0 : x.numel() / x.shape[0];
+        var divergence = zeros(x.size(0), dtype: x.dtype, device: x.device);
+        var size = x.size(0) == 0 ? 0 : x.numel() / x.size(0);
         for (long i = 0; i < size; i++)
         {
             using var inside = NewDisposeScope();
-            var unit = zeros(x.shape[0], size, dtype: x.dtype, device: x.device);
+            var unit = zeros(x.size(0), size, dtype: x.dtype, device: x.device);
             unit.select(1, i).fill_(Scalars.One);
             if (graph.Product(unit.reshape(x.shape)) is { } row)
                 divergence = inside.MoveToOuter(divergence.add(row.flatten(1).select(1, i), Scalars.One));
@@ -64,7 +64,7 @@ public abstract partial class Dynamics
         ArgumentNullException.ThrowIfNull(vectors);
         using var scope = NewDisposeScope();
         var graph = new VelocityGraph(this, t, x, context);
-        var products = new Tensor[vectors.shape[0]];
+        var products = new Tensor[vectors.size(0)];
         for (var k = 0; k < products.Length; k++) products[k] = graph.Product(vectors.select(0, k)) ?? zeros_like(x);
         var all = products.Length == 0 ? zeros_like(vectors) : stack(products);
         return (scope.MoveToOuter(graph.Velocity), scope.MoveToOuter(all));

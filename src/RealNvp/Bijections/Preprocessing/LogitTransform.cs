@@ -16,7 +16,7 @@ namespace RealNvp;
 public sealed class LogitTransform : Bijection
 {
     private readonly Scalar alpha, factor, reciprocal;
-    private readonly Scalar logFactor, minusLogFactor, minusInfinity = Scalars.Of(double.NegativeInfinity);
+    private readonly Scalar logFactor, minusLogFactor, minusInfinity;
 
     /// <summary>Makes the layer.</summary>
     /// <param name="alpha">α in 1e-6 ... 0.49: how far the values stay from 0 and 1.</param>
@@ -26,6 +26,7 @@ public sealed class LogitTransform : Bijection
         Alpha = Ranges.LogitAlpha.Require(alpha, nameof(alpha), "Alpha, for which the paper uses 0.05,");
         (this.alpha, factor, reciprocal) = (Scalars.Of(alpha), Scalars.Of(1 - 2 * alpha), Scalars.Of(1 / (1 - 2 * alpha)));
         (logFactor, minusLogFactor) = (Scalars.Of(Math.Log(1 - 2 * alpha)), Scalars.Of(-Math.Log(1 - 2 * alpha)));
+        minusInfinity = Scalars.Of(double.NegativeInfinity);
         RegisterComponents();
     }
 

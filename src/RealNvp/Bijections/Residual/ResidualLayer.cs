@@ -215,14 +215,14 @@ public sealed class ResidualLayer : Bijection
         Check.Context(context, ContextSize, x.shape[0], owner, weight);
     }
 
-    private static double Bound(nn.Module network, double? given)
+    private static double Bound(nn.Module network, double? lipschitz)
     {
-        var bound = given ?? (network as ILipschitz)?.LipschitzBound ?? throw new ArgumentException(
+        var bound = lipschitz ?? (network as ILipschitz)?.LipschitzBound ?? throw new ArgumentException(
             $"{NetworkCheck.Of(network, nameof(ResidualLayer))} does not say its Lipschitz constant, which must be below 1. Use a " +
                 $"{nameof(LipschitzMlp)} or a {nameof(LipschitzConvNet)}, implement {nameof(ILipschitz)}, or say the bound: lipschitz: " +
-                $"0.9.", nameof(given));
+                $"0.9.", nameof(network));
         return bound > 0 && bound < 1 ? bound
-            : throw new ArgumentOutOfRangeException(nameof(given), bound,
+            : throw new ArgumentOutOfRangeException(nameof(lipschitz), bound,
                 $"The Lipschitz constant of the network of a {nameof(ResidualLayer)} must be above 0 and below 1, or the layer has no " +
                 $"inverse.");
     }

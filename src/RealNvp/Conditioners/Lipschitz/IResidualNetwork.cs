@@ -6,7 +6,8 @@ namespace RealNvp;
 /// <summary>A network g for which one operation computes x + g(x), or its inverse, from end to end.</summary>
 internal interface IResidualNetwork
 {
-    /// <summary>z = x + g(x) and log det(I + ∂g/∂x) (N), null if it is not wanted; null if the operation cannot run. In the caller's scope.</summary>
+    /// <summary>z = x + g(x) and log det(I + ∂g/∂x) (N), null if it is not wanted;
+    /// null if the operation cannot run. In the caller's scope.</summary>
     /// <param name="x">(N, D).</param>
     /// <param name="context">(N, C), or null.</param>
     /// <param name="wantsLogDet">Whether the exact log-determinant is wanted.</param>

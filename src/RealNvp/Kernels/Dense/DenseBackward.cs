@@ -122,7 +122,8 @@ internal static unsafe class DenseBackward
             if (to.Biases[i] != null) Columns<TLanes>(here, stride, sums + layout.Bias(i), rows, layer.Outputs, add);
             if (i == 0) break;
             // where the result before this one is added later, the gradient from there is what `next` holds still
-            var finish = new DenseFinish<float> { Gate = from, Addend = program.IsAddedLater(i - 1) ? next : null, Result = next, Stride = width };
+            var finish = new DenseFinish<float> { Gate = from, Addend = program.IsAddedLater(i - 1) ? next
+                : null, Result = next, Stride = width };
             DenseProduct.Multiply<TLanes, float>(here, stride, 1, call.Panels(i), 0, rows, layer.Inputs, layer.Outputs, finish,
                 program.Bands?[i].OutputsOf);
             var swap = here;
@@ -141,7 +142,8 @@ internal static unsafe class DenseBackward
             }
             if (to.Context != null)
             {
-                DenseProduct.Multiply<TLanes, float>(here, DenseProduct.Stride(outputs), 1, call.ContextPanels, 0, rows, program.Context, outputs,
+                DenseProduct.Multiply<TLanes, float>(here, DenseProduct.Stride(outputs), 1, call.ContextPanels, 0, rows, program.Context,
+                    outputs,
                     new DenseFinish<float> { Result = next, Stride = features });
                 DenseForward.Copy(next, features, to.Context + ((nint)row * program.Context), program.Context, rows, program.Context);
             }

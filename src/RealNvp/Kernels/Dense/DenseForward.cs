@@ -73,7 +73,8 @@ internal static unsafe class DenseForward
             if (i == 0 && call.Context != null)
             {
                 var given = new DenseFinish<float> { Result = sum, Stride = finish.Stride };
-                DenseProduct.Multiply<TLanes, float>(call.Context + (row * call.ContextStride), call.ContextStride, 1, call.ContextPanels, 0, rows,
+                DenseProduct.Multiply<TLanes, float>(call.Context + (row * call.ContextStride), call.ContextStride, 1, call.ContextPanels,
+                    0, rows,
                     layer.Outputs, program.Context, given);
                 finish.Addend = sum;
             }

@@ -32,7 +32,8 @@ internal static unsafe class DensePacking
                 for (; step + 8 <= inputs; step += 8)
                 {
                     var at = ((column + j) * stride) + step;
-                    Transpose((float*)(weight + at), mask == null ? null : (float*)(mask + at), stride, (float*)(to + ((nint)step * width) + j),
+                    Transpose((float*)(weight + at), mask == null ? null
+                        : (float*)(mask + at), stride, (float*)(to + ((nint)step * width) + j),
                         width);
                 }
             for (; step < inputs; step++)

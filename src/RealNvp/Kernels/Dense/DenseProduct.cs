@@ -91,7 +91,8 @@ internal static unsafe class DenseProduct
     {
         var row = first;
         for (; row <= end - DenseTile.Rows; row += DenseTile.Rows)
-            DenseTile.Run<TLanes, T, Dense6, TVectors>(a + (row * aRow), aRow, aStep, b, bStep, steps, finish, row * finish->Stride, column);
+            DenseTile.Run<TLanes, T, Dense6, TVectors>(a + (row * aRow), aRow, aStep, b, bStep, steps, finish, row * finish->Stride,
+                column);
         a += row * aRow;
         var at = row * finish->Stride;
         switch (end - row)

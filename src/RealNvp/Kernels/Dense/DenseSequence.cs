@@ -141,7 +141,8 @@ internal sealed unsafe class DenseSequence
             if (i == 0 && hasContext) finish.Addend = memory + added + at;
             var from = i == 0 ? memory + known + ((long)row * knownStride) : Entering(i - 1) + ((long)row * stride);
             var steps = i == 0 ? step : end;
-            DenseProduct.Multiply<Lanes256<float>, float>(from, i == 0 ? knownStride : stride, 1, panel, 0, count, end - start, steps, finish);
+            DenseProduct.Multiply<Lanes256<float>, float>(from, i == 0 ? knownStride : stride, 1, panel, 0, count, end - start, steps,
+                finish);
             panel += DensePacking.Size(end - start, steps, Lanes);
         }
         var last = new DenseFinish<float> { Bias = LastBias(step), Result = parameters, Stride = DenseProduct.Stride(perFeature) };

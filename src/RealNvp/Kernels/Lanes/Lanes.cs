@@ -66,6 +66,9 @@ internal unsafe interface ILanes<TSelf, T> where TSelf : struct, ILanes<TSelf, T
     /// <summary>log(a) for a > 0.</summary>
     static abstract TSelf Log(TSelf a);
 
+    /// <summary>The sum of all lanes, in an order of its own.</summary>
+    static abstract T Sum(TSelf a);
+
     /// <summary>value 2ⁿ, for n in the low bits of <paramref name="shifted"/> and a result that is a normal number.</summary>
     static abstract TSelf Scale(TSelf value, TSelf shifted);
 }

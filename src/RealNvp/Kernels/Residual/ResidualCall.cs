@@ -36,7 +36,7 @@ internal sealed unsafe class ResidualCall<T>(ResidualProgram program, int rows, 
     /// <summary>What each weight is multiplied by.</summary>
     public required double[] Scales { get; init; }
 
-    /// <summary>β of the activation before each layer; 1 if it has none.</summary>
+    /// <summary>β before each layer, if there is one.</summary>
     public required double[] Betas { get; init; }
 
     /// <summary>The examples of a block; the last one may have fewer. They depend on the network alone.</summary>

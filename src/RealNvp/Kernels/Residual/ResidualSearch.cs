@@ -8,7 +8,8 @@ namespace RealNvp.Kernels;
 /// <param name="Allowed">The largest that was allowed.</param>
 internal readonly record struct ResidualMiss(long Missing, double Worst, double Allowed);
 
-/// <summary>The x with x + g(x) = y for each row, by fixed-point steps with Anderson acceleration: all steps of a block of rows within it.</summary>
+/// <summary>The x with x + g(x) = y for each row, by fixed-point steps with
+/// Anderson acceleration: all steps of a block of rows within it.</summary>
 /// <remarks>The search of <see cref="ResidualForward"/>'s network, row by row as in <c>FixedPoint</c>, which has the same steps in plain
 /// operations: a row that has arrived leaves the block, so products are those of the rows that are left.</remarks>
 internal static unsafe class ResidualSearch
@@ -138,7 +139,8 @@ internal static unsafe class ResidualSearch
             double* gram = stackalloc double[History * History], right = stackalloc double[History], gamma = stackalloc double[History];
             for (var a = 0; a < filled; a++)
             {
-                for (var b = 0; b <= a; b++) gram[(a * filled) + b] = gram[(b * filled) + a] = Product(changes + (a * d), changes + (b * d), d);
+                for (var b = 0; b <= a; b++)
+                    gram[(a * filled) + b] = gram[(b * filled) + a] = Product(changes + (a * d), changes + (b * d), d);
                 right[a] = Product(changes + (a * d), residual, d);
             }
             RidgeSystems.Solve(gram, right, gamma, 1, filled, ridge);

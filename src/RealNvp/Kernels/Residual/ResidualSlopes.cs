@@ -12,7 +12,8 @@ internal interface IResidualSlopes<TLanes, T>
     /// <summary>f(a) and f′(a).</summary>
     static abstract void At(TLanes a, TLanes beta, TLanes factor, out TLanes value, out TLanes slope);
 
-    /// <summary>The same; f″(a) = <paramref name="bend"/>·β, ∂f/∂β = a·<paramref name="along"/>·a, ∂f′/∂β = a·<paramref name="bend"/>.</summary>
+    /// <summary>The same; f″(a) = <paramref name="bend"/>·β, ∂f/∂β =
+    /// a·<paramref name="along"/>·a, ∂f′/∂β = a·<paramref name="bend"/>.</summary>
     static abstract void Bend(TLanes a, TLanes beta, TLanes factor, out TLanes value, out TLanes slope, out TLanes bend, out TLanes along);
 }
 

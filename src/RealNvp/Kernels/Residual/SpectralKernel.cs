@@ -2,8 +2,8 @@ using System.Numerics;
 
 namespace RealNvp.Kernels;
 
-/// <summary>The largest singular value of a matrix by power iteration, from vectors that may be near: a few products with a vector, which as
-/// operations of a library cost many times what they compute.</summary>
+/// <summary>The largest singular value of a matrix by power iteration, from vectors that may be near: a few
+/// products with a vector, which as operations of a library cost many times what they compute.</summary>
 internal static unsafe class SpectralKernel
 {
     /// <summary>

@@ -15,7 +15,7 @@ namespace RealNvp.Operations;
 /// <param name="Index">Which examples of the caller these are (n), int64.</param>
 internal sealed record OdeRows(Tensor State, Tensor Slope, Tensor Time, Tensor Step, Tensor Error, Tensor Counts, Tensor Index)
 {
-    public long Count => State.shape[0];
+    public long Count => State.size(0);
 
     public Tensor Accepted => Counts.select(0, 0);
 

@@ -78,7 +78,7 @@ internal sealed unsafe class OdeStep
 
     private (Tensor Point, Tensor Time) Memory(int stage, Tensor like)
     {
-        if (like.shape[0] != rowsOfMemory)
+        if (like.size(0) != rowsOfMemory)
         {
             // examples have left
             foreach (var (point, time) in memory.Values)
@@ -87,7 +87,7 @@ internal sealed unsafe class OdeStep
                 time.Dispose();
             }
             memory.Clear();
-            rowsOfMemory = like.shape[0];
+            rowsOfMemory = like.size(0);
         }
         if (memory.TryGetValue(stage, out var found)) return found;
         return memory[stage] = (Keep(empty_like(like, requires_grad: false)), Keep(empty(rowsOfMemory, dtype: like.dtype, device: CPU)));

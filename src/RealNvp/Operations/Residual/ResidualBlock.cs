@@ -11,7 +11,7 @@ namespace RealNvp.Operations;
 /// <param name="Shift">(N, H), added to the result of the first layer; or null.</param>
 /// <param name="Weights">(outputs, inputs) of each layer, as they are learned.</param>
 /// <param name="Biases">(outputs) of each layer.</param>
-/// <param name="Betas">β of each activation before softplus, (1); null if it has none.</param>
+/// <param name="Betas">β of each activation before softplus, (1); null if there is none.</param>
 /// <param name="Norms">The singular value of each weight; null for a weight that is used as it is.</param>
 internal sealed record ResidualTensors(ResidualProgram Program, Tensor X, Tensor? Shift, Tensor[] Weights, Tensor[] Biases,
     Tensor?[] Betas, SpectralPair?[] Norms)

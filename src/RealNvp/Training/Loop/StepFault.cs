@@ -38,6 +38,14 @@ internal sealed class StepFault(TrainedModules modules, Objective objective, IOp
         return new NonFiniteException($"{error.Message} {Before}", error.Layer, cause);
     }
 
+    /// <summary>The error of a step with an equation that is not solved.</summary>
+    public OdeException Unsolved(OdeException cause, long step)
+    {
+        statistics.Restore();
+        return modules.Flow.Unsolved($"Training in epoch {state.Epoch + 1}, step {step + 1}", cause,
+            $"{Before} Use a smaller learning rate, or an objective that keeps paths straight, such as a regularized likelihood.");
+    }
+
     /// <summary>The error of a step whose loss is not finite.</summary>
     public NonFiniteException OfLoss(TrainingBatch batch, long seed, double loss)
     {

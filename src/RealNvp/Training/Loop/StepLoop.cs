@@ -79,6 +79,7 @@ internal sealed partial class StepLoop : IDisposable
             // in the forward pass, or in a backward pass that computes inputs again
             catch (NonFiniteException e) when (e.InnerException is NoInverseException cause) { throw faults.NoInverse(cause, step); }
             catch (NoInverseException e) { throw faults.NoInverse(e, step); }
+            catch (OdeException e) { throw faults.Unsolved(e, step); }
         }
         if ((step + 1) % CollectEvery == 0)
         {

@@ -57,7 +57,8 @@ internal static unsafe class ConvNetBackward
             var count = Math.Min(ConvNetShape.Block, shape.Pixels - at);
             float* ofOuter = job.OfOuter + ((nint)at * m), inner = job.Inner + ((nint)at * m);
             Gate<TLanes>(ofOuter, job.Outer + ((nint)at * m), (nint)count * m);
-            DenseProduct.Multiply<TLanes, float>(ofOuter, m, 1, job.Second, 0, count, m, m, new DenseFinish<float> { Gate = inner, Result = gradients,
+            DenseProduct.Multiply<TLanes, float>(ofOuter, m, 1, job.Second, 0, count, m, m,
+                new DenseFinish<float> { Gate = inner, Result = gradients,
                 Stride = m });
             if (product != null)
             {
@@ -67,7 +68,8 @@ internal static unsafe class ConvNetBackward
                 DenseProduct.Multiply<TLanes, float>(ofOuter, 1, m, inner, m, m, m, count, new DenseFinish<float> { Addend = next ? product
                     : null, Result = product, Stride = m });
                 ConvNetImages.Patches<TLanes>(shape, job.Padded, at, count, patches);
-                DenseProduct.Multiply<TLanes, float>(patches, 1, shape.Stride, gradients, m, taps, m, count, new DenseFinish<float> { Addend = next
+                DenseProduct.Multiply<TLanes, float>(patches, 1, shape.Stride, gradients, m, taps, m, count,
+                    new DenseFinish<float> { Addend = next
                     ? firstProduct : null, Result = firstProduct, Stride = m });
             }
             if (job.Taps != null)

@@ -58,7 +58,8 @@ internal static unsafe class WinogradBackward
                 {
                     var panel = panels + WinogradWeights.PanelAt(shape, column) + ((nint)position * shape.C * width);
                     var finish = new DenseFinish<float> { Addend = block == start ? null : panel, Result = panel, Stride = width };
-                    DenseProduct.Multiply<TLanes, float>(patches + (position * plane), 1, stride, gradients + (position * apart), width, shape.C,
+                    DenseProduct.Multiply<TLanes, float>(patches + (position * plane), 1, stride, gradients + (position * apart), width,
+                        shape.C,
                         width, tiles, finish);
                 }
             }

@@ -9,6 +9,9 @@ namespace RealNvp;
 /// <summary>The mean square of the difference between the velocity of a continuous flow and that of paths from latents to data.</summary>
 internal sealed class FlowMatchingObjective : Objective
 {
+    // the time of an assignment grows with the third power: a tenth of a second here
+    private const long MostPaired = 1024;
+
     private readonly FlowMatchingOptions options;
     private readonly TaughtPairs? teacher;
     private readonly string kind;
@@ -62,7 +65,9 @@ internal sealed class FlowMatchingObjective : Objective
             var latents = teacher?.Latents(batch, seed, x1.dtype)
                 ?? flow.BaseDensity.Sample(x1.shape[0], 1, x1.dtype, x1.device, generator, forBase);
             var x0 = place.Latents(latents, Pass.Here(context));
-            if (teacher is null) x0 = MatchedPairs.Latents(Pairing(batch, owner), paths, x0, x1, options.Regularization, generator);
+            if (teacher is null)
+                x0 = MatchedPairs.Latents(Pairing(batch, owner), paths, x0, x1, options.Regularization, generator,
+                    options.Pairing is null ? MostPaired : long.MaxValue);
             t = Times(x1, generator);
             (point, wanted) = paths.At(x0, x1, t, paths.NoiseFor(x1, generator));
         }

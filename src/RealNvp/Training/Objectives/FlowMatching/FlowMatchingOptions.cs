@@ -7,13 +7,13 @@ public sealed record FlowMatchingOptions
     public FlowMatchingPath Path { get; init; }
 
     /// <summary>σ, the spread about the path, or at its end: see <see cref="FlowMatchingPath"/>.
-    /// Finite and not negative; below 1 for a shrinking path. 0 by default.</summary>
+    /// On a sphere in radians. Finite and not negative; below 1 for a shrinking path. 0 by default.</summary>
     public double Sigma { get; init; }
 
     /// <summary>
-    /// Which latent of a batch goes to which example. Null, the default, takes optimal transport if batches have neither
-    /// contexts nor weights and the base density does not depend on a context, and independent pairs otherwise: pairs that look
-    /// at the data would make the latents of a context, or those of heavy examples, other ones than the base density draws.
+    /// Which latent of a batch goes to which example. Null, the default, takes optimal transport among each 1,024 examples if
+    /// batches have neither contexts nor weights, and independent pairs otherwise: pairs that look at
+    /// the data would make the latents of a context, or those of heavy examples, other ones than the base density draws.
     /// </summary>
     public FlowMatchingPairing? Pairing { get; init; }
 

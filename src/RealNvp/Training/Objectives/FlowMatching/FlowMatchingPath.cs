@@ -1,7 +1,7 @@
 namespace RealNvp;
 
 /// <summary>The path from a latent x₀ to an example x₁ whose velocity flow matching
-/// learns. Elements on circles always take the shorter way round.</summary>
+/// learns. Elements on circles always take the shorter way round, and unit vectors on a sphere great circles.</summary>
 public enum FlowMatchingPath
 {
     /// <summary>

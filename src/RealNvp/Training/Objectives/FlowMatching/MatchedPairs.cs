@@ -9,7 +9,7 @@ internal static class MatchedPairs
 {
     // enough for the pairs to be drawn from: an iteration moves them by less than noise does
     private const int MostSinkhornSteps = 500;
-    private const double SinkhornTolerance = 1e-4;
+    private const double SinkhornTolerance = 1e-2;
 
     /// <summary>The latents in the order of the examples that they go to. In the caller's scope.</summary>
     /// <param name="pairing">How pairs are found.</param>
@@ -18,10 +18,21 @@ internal static class MatchedPairs
     /// <param name="x1">(N, ...).</param>
     /// <param name="regularization">Of Sinkhorn, in parts of the mean squared distance.</param>
     /// <param name="generator">Draws pairs.</param>
+    /// <param name="most">The most examples that are paired together; more are parted.</param>
     public static Tensor Latents(FlowMatchingPairing pairing, MatchedPaths paths, Tensor x0, Tensor x1, double regularization,
-        Generator? generator)
+        Generator? generator, long most = long.MaxValue)
     {
         var count = x0.shape[0];
+        if (count > most)
+        {
+            List<Tensor> parts = [];
+            for (long start = 0; start < count; start += most)
+            {
+                var size = Math.Min(most, count - start);
+                parts.Add(Latents(pairing, paths, x0.narrow(0, start, size), x1.narrow(0, start, size), regularization, generator, most));
+            }
+            return cat(parts);
+        }
         if (pairing == FlowMatchingPairing.Independent || count < 2) return x0;
         var costs = paths.Costs(x0, x1);
         if (pairing == FlowMatchingPairing.OptimalTransport)
