@@ -50,15 +50,10 @@ internal static class FixedPoint
     /// <inheritdoc cref="Solve"/>
     public static Tensor? TrySolve(IResidualNetwork g, Tensor y, Tensor? context, double lipschitz, string owner)
     {
-        if (g.TrySearch(y, context, Steps(lipschitz), isStep: true) is not { } found) return null;
+        var least = y.dtype == ScalarType.Float32 ? Single : Double;
+        if (g.TrySearch(y, context, Steps(lipschitz), least, Ulps, isStep: true) is not { } found) return null;
         return found.Miss.Missing == 0 ? found.X : throw Missed(found.Miss, y.shape[0], lipschitz, owner);
     }
-
-    /// <summary>The search as a kernel.</summary>
-    /// <param name="tensors">The network; its X is y.</param>
-    /// <param name="steps">The most steps.</param>
-    public static (Tensor X, ResidualMiss Miss) Run(ResidualTensors tensors, int steps) =>
-        ResidualBlock.Search(tensors, steps, tensors.X.dtype == ScalarType.Float32 ? Single : Double, Ulps);
 
     private static int Steps(double lipschitz) => (int)Math.Min(20_000, 100 + Math.Ceiling(40 / (1 - lipschitz)));
 

@@ -18,6 +18,8 @@ internal interface IResidualNetwork
     /// <param name="y">(N, D).</param>
     /// <param name="context">(N, C), or null.</param>
     /// <param name="steps">The most steps.</param>
+    /// <param name="least">The residual that is small enough for small numbers.</param>
+    /// <param name="ulps">One that is small enough for large numbers, in units of their last place.</param>
     /// <param name="isStep">As of <see cref="NetworkCall.Of"/>.</param>
-    (Tensor X, ResidualMiss Miss)? TrySearch(Tensor y, Tensor? context, int steps, bool isStep);
+    (Tensor X, ResidualMiss Miss)? TrySearch(Tensor y, Tensor? context, int steps, double least, double ulps, bool isStep);
 }

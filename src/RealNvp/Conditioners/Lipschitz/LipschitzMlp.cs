@@ -98,10 +98,11 @@ public sealed class LipschitzMlp : Conditioner, ILipschitz, ICallsOnce, IResidua
     (Tensor Z, Tensor? LogDet)? IResidualNetwork.TryBlock(Tensor x, Tensor? context, bool wantsLogDet, bool isStep) =>
         Fused(x, context, wantsLogDet, isStep) is { } tensors ? ResidualBlock.Run(tensors, wantsLogDet) : null;
 
-    (Tensor X, ResidualMiss Miss)? IResidualNetwork.TrySearch(Tensor y, Tensor? context, int steps, bool isStep)
+    (Tensor X, ResidualMiss Miss)? IResidualNetwork.TrySearch(Tensor y, Tensor? context, int steps, double least, double ulps,
+        bool isStep)
     {
         using var gradients = no_grad();
-        return Fused(y, context, false, isStep) is { } tensors ? FixedPoint.Run(tensors, steps) : null;
+        return Fused(y, context, false, isStep) is { } tensors ? ResidualBlock.Search(tensors, steps, least, ulps) : null;
     }
 
     // what the operation takes, or null if it cannot run
