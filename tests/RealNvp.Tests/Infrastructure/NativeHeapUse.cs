@@ -28,6 +28,25 @@ internal static partial class NativeHeapUse
         _ = GiveBack(0);
     }
 
+    /// <summary>The growth to the highest point during an action, as another thread sees it, which asks again and again.</summary>
+    public static long PeakGrowth(Action action)
+    {
+        Trim();
+        var (start, most, done) = (Now!.Value, 0L, false);
+        var looks = new Thread(() =>
+        {
+            while (!Volatile.Read(ref done)) most = Math.Max(most, Now!.Value - start);
+        });
+        looks.Start();
+        try { action(); }
+        finally
+        {
+            Volatile.Write(ref done, true);
+            looks.Join();
+        }
+        return most;
+    }
+
     [LibraryImport("libc", EntryPoint = "malloc_trim")]
     private static partial int GiveBack(nuint kept);
 

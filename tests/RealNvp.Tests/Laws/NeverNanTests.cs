@@ -90,6 +90,9 @@ public class NeverNanTests
             ? [zeros(options.Shape.WithBatch(1), dtype: float32), full(options.Shape.WithBatch(1), options.Levels - 1, dtype: float32),
                 randint(options.Levels, options.Shape.WithBatch(1), dtype: float32, generator: generator)]
             : [.. new[] { 0f, 1f, 1e4f, 1e10f, 1e30f }.Select(size => randn(options.Shape.WithBatch(1), generator: generator).mul(size))];
+        // a flow on a sphere takes unit vectors alone
+        if (options.Base == BaseDensityKind.UniformSphere) inputs = [.. Enumerable.Range(0, 3).Select(i =>
+            PresetTable.Examples(options, 1, seed: i + 1).to(float32))];
         foreach (var input in inputs)
         {
             foreach (var parameter in model.parameters()) parameter.grad = null;

@@ -10,6 +10,7 @@ public class ResidualFlowTests
     [SlowFact]
     public void The_memory_of_the_Neumann_gradient_does_not_grow_with_the_number_of_terms()
     {
+        if (NativeHeapUse.Now is null) Assert.Skip("The C library does not say how much of its heap is in use.");
         long Peak(int terms, bool neumann)
         {
             var logDet = new ResidualLogDet
@@ -26,8 +27,7 @@ public class ResidualFlowTests
             // what is made once is there
             if (neumann) Step();
             flow.zero_grad();
-            NativeHeapUse.Trim();
-            return ResidentMemory.PeakGrowth(Step);
+            return NativeHeapUse.PeakGrowth(Step);
         }
         // 4 MB a vector: thirty terms in a graph keep a hundred and more
         var (few, many) = (Peak(3, neumann: true), Peak(30, neumann: true));

@@ -17,6 +17,7 @@ public partial class HostDeviceTests
         ["Bijections/Preprocessing/Standardization.cs"] = "Fit looks for constant features, once",
         ["Bijections/Preprocessing/UniformDequantization.cs"] = "checks the range of data, in LogProb and before training",
         ["Bijections/LowRank/TanhEquation.cs"] = "a root is searched until it is found",
+        ["Bijections/Continuous/DynamicsCheck.cs"] = "a try of dynamics when a layer is built",
         ["Bijections/Residual/FixedPoint.cs"] = "a root is searched until it is found",
         ["Bijections/Residual/ImplicitFunction.cs"] = "the gradient of an inverse is searched until it is found",
         ["Bijections/Residual/SeriesLogDet.cs"] = "the number of terms is drawn on the CPU",

@@ -91,6 +91,7 @@ public abstract partial class Dynamics : nn.Module
                     $"{e.Message.Split('\n')[0].TrimEnd('.')}. It must give the velocity in the shape of x.", parameter, e);
         }
         CheckVelocity(velocity, x, owner, parameter);
+        if (device.type != DeviceType.META) DynamicsCheck.Require(this, x, owner, parameter);
     }
 
     private void CheckVelocity(Tensor? velocity, Tensor x, string owner, string parameter)

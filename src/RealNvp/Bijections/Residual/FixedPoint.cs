@@ -75,6 +75,7 @@ internal static class FixedPoint
     private sealed class Search
     {
         private readonly long[] shape;
+        private readonly List<Tensor> kept = [];
         private Tensor y, x, rows;
         private Tensor? residual, best, bestResidual, bestNorm, worse, lastX, lastResidual, moves, changes;
         private int slot, filled;
@@ -144,12 +145,16 @@ internal static class FixedPoint
             x = x.sub(gamma.unsqueeze(1).bmm(s.add(h, Scalars.One)).squeeze(1));
         }
 
-        /// <summary>Keeps what the next step needs when the scope of this one ends.</summary>
+        /// <summary>Keeps what the next step needs when the scope of this one ends, and frees what steps before it needed.</summary>
         public void Keep(DisposeScope step)
         {
-            foreach (var tensor in new[] { y, x, rows, residual, best, bestResidual, bestNorm, worse, lastX, lastResidual, moves, changes,
-                Context })
-                if (tensor is not null && step.Contains(tensor)) step.MoveToOuter(tensor);
+            var needed = new HashSet<Tensor?>([y, x, rows, residual, best, bestResidual, bestNorm, worse, lastX, lastResidual, moves,
+                changes, Context], ReferenceEqualityComparer.Instance);
+            foreach (var tensor in kept)
+                if (!needed.Contains(tensor)) tensor.Dispose();
+            kept.RemoveAll(t => !needed.Contains(t));
+            foreach (var tensor in needed)
+                if (tensor is not null && step.Contains(tensor)) kept.Add(step.MoveToOuter(tensor));
         }
 
         public double Worst() => Error().nan_to_num(double.PositiveInfinity).max().to(ScalarType.Float64).Fetch<double>();

@@ -50,6 +50,7 @@ internal sealed class ImplicitFunction : KernelFunction<ImplicitFunction>
             using var step = NewDisposeScope();
             var next = v.sub(at.Pull(w));
             var arrived = RootSearch.Asks(i, v) && !next.ne(w).any().Fetch<bool>();
+            if (i > 0) w.Dispose();
             w = step.MoveToOuter(next);
             if (arrived) break;
         }

@@ -79,6 +79,8 @@ internal static class SeriesLogDet
                 using var sign = Scalars.New((k % 2 == 0 ? 1 : -1) * weights[k - 1]);
                 left.add_(next, sign);
             }
+            // the one before is done with: it would live to the end of the series, one for each term
+            if (k > 1) vector.Dispose();
             vector = step.MoveToOuter(next);
         }
         return total;

@@ -142,6 +142,44 @@ public class DynamicsTests
         other.Invoking(d => d.Velocity(t, x)).Should().Throw<ArgumentException>().WithMessage("*expects t of shape (4)*got (3,)*");
     }
 
+    [Fact]
+    public void Dynamics_that_are_random_or_mix_examples_are_refused_when_a_layer_is_built()
+    {
+        foreach (var (make, word) in new (Func<nn.Module<Tensor, Tensor, Tensor>>, string)[]
+        {
+            (() => new Wrapped(nn.Dropout(0.5)), "*has a Dropout*no equation to solve*"),
+            (() => new Wrapped(nn.BatchNorm1d(3)), "*has a BatchNorm1d*influence each other*"),
+            (() => new Own((t, x) => x.add(randn_like(x).mul(0.1))), "*two velocities for the same t and x*"),
+            (() => new Own((t, x) => x.sub(x.mean([0L], keepdim: true))), "*another velocity alone than beside others*"),
+        })
+        {
+            using var dynamics = Dynamics.From(make());
+            dynamics.Invoking(d => new ContinuousLayer(d, [3])).Should().Throw<ArgumentException>().WithMessage(word);
+        }
+    }
+
+    private sealed class Wrapped : nn.Module<Tensor, Tensor, Tensor>
+    {
+        private readonly nn.Module<Tensor, Tensor> inner;
+
+        public Wrapped(nn.Module<Tensor, Tensor> inner) : base(nameof(Wrapped))
+        {
+            this.inner = inner;
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor t, Tensor x) => inner.call(x);
+    }
+
+    private sealed class Own(Func<Tensor, Tensor, Tensor> f) : nn.Module<Tensor, Tensor, Tensor>(nameof(Own))
+    {
+        public override Tensor forward(Tensor t, Tensor x)
+        {
+            using var scope = NewDisposeScope();
+            return scope.MoveToOuter(f(t, x));
+        }
+    }
+
     private static (Dynamics Dynamics, Tensor T, Tensor X, Tensor? Context) Case(string name, Generator seed)
     {
         var (make, shape) = all[name];
