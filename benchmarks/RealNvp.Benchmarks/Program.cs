@@ -18,7 +18,7 @@ internal static class Program
             DefaultValueFactory = _ => 16 };
         var plain = new Option<bool>("--untuned") { Description = "Without CpuTuning.Apply(), as in a program that does not call it." };
         var off = new Option<string[]>("--without") {
-            Description = "Kernels that are switched off: Spline, Mixture, Affine, Dense, Coupling, Image, Winograd, ConvNet.",
+            Description = "Kernels that are switched off: Spline, Mixture, Affine, Dense, Coupling, Image, Winograd, ConvNet, Residual.",
             AllowMultipleArgumentsPerToken = true };
         var peers = new Option<string[]>("--peer") {
             Description =

@@ -104,7 +104,7 @@ public static class Program
         var result = new ToyResult(score.MeanLogProb, score.StandardError, (trained - start).TotalSeconds,
             (Environment.CpuUsage.TotalTime - trained).TotalSeconds);
         var title = string.Create(CultureInfo.InvariantCulture, $"{name}, {kind}: {result.MeanLogProb:F3} nats a point, held out");
-        new DensityPanels(heldOut.narrow(0, 0, DrawnPoints), flow, seed: seed, options: new() { Title = title, Box = ToySheet.Box })
+        new DensityPanels(flow, heldOut.narrow(0, 0, DrawnPoints), seed: seed, options: new() { Title = title, Box = ToySheet.Box })
             .Save($"{path}.png");
         flow.Save($"{path}.safetensors");
         result.Save($"{path}.json");

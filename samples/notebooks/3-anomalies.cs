@@ -73,7 +73,7 @@ display(model.Report);
 
 display(new CornerPlot(
     normal[1000..], model.Sample(normal.Length - 1000, seed: 1),
-    new CornerPlotOptions { FeatureNames = columns, Features = [0, 1, 2, 3] }));
+    new CornerPlotOptions { Names = columns, Features = [0, 1, 2, 3] }));
 
 // ## Scores
 //

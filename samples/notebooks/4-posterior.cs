@@ -117,7 +117,7 @@ display(new CornerPlot(
     amortized.Sample(drawn, seen, seed: 7)[0] * deviation + mean,
     new CornerPlotOptions
     {
-        FeatureNames = names,
+        Names = names,
         DataLabel = "variational: knows the likelihood",
         SamplesLabel = "conditional: from simulations",
     }));
@@ -131,7 +131,7 @@ display(new CornerPlot(
 
 var (truth, observed) = Simulate(small ? 40 : 2000, seed: 8);
 var named = new CalibrationPlotOptions { Names = names };
-display(CalibrationPlot.FromFlow(amortized, truth, observed, draws: 99, seed: 9, options: named));
+display(new CalibrationPlot(amortized, truth, observed, draws: 99, seed: 9, options: named));
 
 // This is how it looks when a posterior is too sure of itself. A temperature of 0.7 makes it narrower than it should be: the truth
 // is too often outside of all samples. The counts are made by hand here, as for a posterior of any other origin.

@@ -1,7 +1,5 @@
 using System.Globalization;
-using ScottPlot;
 using SkiaSharp;
-using TorchSharp;
 
 namespace RealNvp.Plotting;
 
@@ -21,7 +19,7 @@ namespace RealNvp.Plotting;
 /// </remarks>
 public sealed class CalibrationPlot : Picture
 {
-    private const int MaxSeries = 12, TitleHeight = 40;
+    private const int MaxSeries = 12;
 
     private readonly CalibrationPlotOptions options;
     private readonly string unit;
@@ -36,7 +34,7 @@ public sealed class CalibrationPlot : Picture
         : this("PIT value", OfPit(pit, options ?? new()), options ?? new()) { }
 
     private CalibrationPlot(string unit, IReadOnlyList<CalibrationSeries> series, CalibrationPlotOptions options)
-        : base(2 * options.PanelWidth, series.Count * options.PanelHeight + (string.IsNullOrEmpty(options.Title) ? 0 : TitleHeight)) =>
+        : base(2 * options.PanelWidth, series.Count * options.PanelHeight + CalibrationPanels.HeadOf(options)) =>
         (this.unit, Series, this.options) = (unit, series, options);
 
     /// <summary>Makes the picture of ranks, as simulation-based calibration gives them:
@@ -48,19 +46,8 @@ public sealed class CalibrationPlot : Picture
     /// <exception cref="ArgumentNullException"><paramref name="ranks"/> is null.</exception>
     /// <exception cref="ArgumentException">A rank is no whole number from 0 to
     /// <paramref name="draws"/>, there is none, or an option is out of range.</exception>
-    public static CalibrationPlot FromRanks(PlotData ranks, int draws, CalibrationPlotOptions? options = null)
-    {
-        options ??= new();
-        if (draws < 1) throw new ArgumentException($"draws is {draws}; expected at least 1.", nameof(draws));
-        var columns = Columns(ranks, nameof(ranks), options);
-        foreach (var rank in columns.SelectMany(c => c.Values))
-            if (rank != Math.Floor(rank) || rank < 0 || rank > draws)
-                throw new ArgumentException(
-                    string.Create(CultureInfo.InvariantCulture, $"ranks holds {rank}; expected whole numbers from 0 to draws = {draws}."),
-                        nameof(ranks));
-        return new("rank / draws",
-            [.. columns.Select(c => CalibrationNumbers.OfRanks(c.Name, Array.ConvertAll(c.Values, r => (int)r), draws, options))], options);
-    }
+    public static CalibrationPlot FromRanks(PlotData ranks, int draws, CalibrationPlotOptions? options = null) =>
+        new("rank / draws", OfRanks(ranks, draws, options ?? new()), options ?? new());
 
     /// <summary>
     /// Makes the picture of a flow on data that it has not seen: for each row, draws of the flow
@@ -68,39 +55,21 @@ public sealed class CalibrationPlot : Picture
     /// </summary>
     /// <param name="flow">The flow, of up to 12 features. It is only read.</param>
     /// <param name="x">(N, D) true values, N at least 1.</param>
-    /// <param name="context">(N, C), the contexts of these rows, for a conditional flow.</param>
+    /// <param name="context">(N, ...), the contexts of these rows, for a conditional flow.</param>
     /// <param name="draws">The number of draws for each row, at least 1.</param>
     /// <param name="seed">Makes the draws repeatable; null draws from torch's generator.</param>
     /// <param name="options">Names, bins and size; null takes the defaults.</param>
     /// <exception cref="ArgumentNullException">The flow or x is null.</exception>
     /// <exception cref="ArgumentException">Rows or contexts do not fit the flow,
     /// the numbers of rows differ, or an option is out of range.</exception>
-    public static CalibrationPlot FromFlow(
-        Flow flow, torch.Tensor x, torch.Tensor? context = null, int draws = 99, long? seed = null,
-            CalibrationPlotOptions? options = null) =>
-        FromRanks(FlowRanks.Of(flow, x, context, draws, seed), draws, options);
+    public CalibrationPlot(
+        Flow flow, PlotData x, PlotData? context = null, int draws = 99, long? seed = 0, CalibrationPlotOptions? options = null)
+        : this("rank / draws", OfFlow(flow, x, context, draws, seed, options ?? new()), options ?? new()) { }
 
     /// <summary>The numbers of each row of panels.</summary>
     public IReadOnlyList<CalibrationSeries> Series { get; }
 
-    private protected override void Draw(SKCanvas canvas)
-    {
-        var top = 0;
-        if (!string.IsNullOrEmpty(options.Title))
-        {
-            using var text = new Text();
-            text.Draw(canvas, options.Title, Width / 2f, TitleHeight / 2f + 2, Charts.TitleSize + 1, SKTextAlign.Center);
-            top = TitleHeight;
-        }
-        foreach (var series in Series)
-        {
-            using (var plot = CalibrationPanels.Histogram(series, unit, options))
-                Charts.Draw(canvas, plot, new PixelRect(4, options.PanelWidth - 8, top + options.PanelHeight - 4, top + 4));
-            using (var plot = CalibrationPanels.Coverage(series, options))
-                Charts.Draw(canvas, plot, new PixelRect(options.PanelWidth + 4, Width - 8, top + options.PanelHeight - 4, top + 4));
-            top += options.PanelHeight;
-        }
-    }
+    private protected override void Draw(SKCanvas canvas) => new CalibrationPanels(options, unit).Draw(canvas, Series, Width);
 
     private protected override string Describe() => Charts.Prefix(options.Title) + "Calibration. " + string.Join(" ", Series.Select(s =>
     {
@@ -124,17 +93,35 @@ public sealed class CalibrationPlot : Picture
         return [.. columns.Select(c => CalibrationNumbers.OfPit(c.Name, c.Values, options))];
     }
 
+    private static IReadOnlyList<CalibrationSeries> OfFlow(
+        Flow flow, PlotData x, PlotData? context, int draws, long? seed, CalibrationPlotOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(flow);
+        // before the draws
+        CheckOptions(options);
+        if (flow.InputShape.IsFixed && flow.InputShape.NumElements > MaxSeries)
+            throw new ArgumentException(
+                $"The flow has examples of {flow.InputShape.NumElements} numbers; expected at most {MaxSeries}, since each has a row of " +
+                    $"panels. FromRanks takes ranks of the features to look at.", nameof(flow));
+        return OfRanks(FlowRanks.Of(flow, x, context, draws, seed), draws, options);
+    }
+
+    private static IReadOnlyList<CalibrationSeries> OfRanks(PlotData ranks, int draws, CalibrationPlotOptions options)
+    {
+        if (draws < 1) throw new ArgumentException($"draws is {draws}; expected at least 1.", nameof(draws));
+        var columns = Columns(ranks, nameof(ranks), options);
+        foreach (var rank in columns.SelectMany(c => c.Values))
+            if (rank != Math.Floor(rank) || rank < 0 || rank > draws)
+                throw new ArgumentException(
+                    string.Create(CultureInfo.InvariantCulture, $"ranks holds {rank}; expected whole numbers from 0 to draws = {draws}."),
+                        nameof(ranks));
+        return [.. columns.Select(c => CalibrationNumbers.OfRanks(c.Name, Array.ConvertAll(c.Values, r => (int)r), draws, options))];
+    }
+
     private static IReadOnlyList<(string Name, double[] Values)> Columns(PlotData values, string name, CalibrationPlotOptions options)
     {
         ArgumentNullException.ThrowIfNull(values, name);
-        if (options.Bins is < 2 or > 200) throw new ArgumentException($"Bins is {options.Bins}; expected 2 to 200.", nameof(options));
-        if (!(options.Confidence is >= 0.5 and <= 0.9999))
-            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
-                $"Confidence is {options.Confidence}; expected 0.5 to 0.9999."), nameof(options));
-        if (options.PanelWidth is < 200 or > 2000 || options.PanelHeight is < 150 or > 2000)
-            throw new ArgumentException(
-                $"A panel would be {options.PanelWidth} x {options.PanelHeight} pixels; expected 200 x 150 to 2000 x 2000.",
-                nameof(options));
+        CheckOptions(options);
         var columns = values.Columns(name);
         if (columns.Length > MaxSeries)
             throw new ArgumentException(
@@ -143,5 +130,17 @@ public sealed class CalibrationPlot : Picture
         Check.Names(options.Names, columns.Length, "Names");
         Check.Finite([.. columns.SelectMany(c => c)], name);
         return [.. columns.Select((c, i) => (options.Names?[i] ?? (columns.Length == 1 ? "" : $"x{i + 1}"), c))];
+    }
+
+    private static void CheckOptions(CalibrationPlotOptions options)
+    {
+        if (options.Bins is < 2 or > 200) throw new ArgumentException($"Bins is {options.Bins}; expected 2 to 200.", nameof(options));
+        if (!(options.Confidence is >= 0.5 and <= 0.9999))
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
+                $"Confidence is {options.Confidence}; expected 0.5 to 0.9999."), nameof(options));
+        if (options.PanelWidth is < 200 or > 2000 || options.PanelHeight is < 150 or > 2000)
+            throw new ArgumentException(
+                $"A panel would be {options.PanelWidth} x {options.PanelHeight} pixels; expected 200 x 150 to 2000 x 2000.",
+                nameof(options));
     }
 }

@@ -1,13 +1,12 @@
+using RealNvp.Internal;
+
 namespace RealNvp.Plotting;
 
 /// <summary>Names, bins and size of a <see cref="CalibrationPlot"/>.</summary>
-public sealed record CalibrationPlotOptions
+public sealed record CalibrationPlotOptions : PictureOptions
 {
-    /// <summary>A title above all panels, or null.</summary>
-    public string? Title { get; init; }
-
     /// <summary>A name for each column of the values, or null for x1, x2, ...</summary>
-    public IReadOnlyList<string>? Names { get; init; }
+    public IReadOnlyList<string>? Names { get; init => field = Listed<string>.Of(value); }
 
     /// <summary>
     /// The number of bins of the histogram, 2 to 200. Default 20. Ranks of few draws have fewer: the largest

@@ -1,5 +1,4 @@
 using System.Globalization;
-using ScottPlot;
 using SkiaSharp;
 
 namespace RealNvp.Plotting;
@@ -15,7 +14,7 @@ namespace RealNvp.Plotting;
 /// </remarks>
 /// <example>
 /// <code>
-/// new CornerPlot(table, flow.SampleArray(5000, seed: 0), new() { FeatureNames = ["length", "width"] }).Save("corner.png");
+/// new CornerPlot(flow, table, options: new() { Names = ["length", "width"] }).Save("corner.png");
 /// </code>
 /// </example>
 public sealed class CornerPlot : Picture
@@ -39,25 +38,33 @@ public sealed class CornerPlot : Picture
     public CornerPlot(PlotData data, PlotData? samples = null, CornerPlotOptions? options = null)
         : this(CornerRows.Of(data, samples, options ??= new()), options) { }
 
-    private CornerPlot((CornerRows Data, CornerRows? Samples, string[] Names, int All) rows, CornerPlotOptions options)
-        : this(rows.Data, rows.Samples, rows.Names, rows.All, options, CornerLayout.Of(rows.Names.Length, options)) { }
+    /// <summary>Makes the picture of a flow beside data: as many samples as there are rows of data, up to 20,000.</summary>
+    /// <param name="flow">The flow; it is only read.</param>
+    /// <param name="data">(N, D), N at least 1; all finite.</param>
+    /// <param name="context">(N, ...), the context of each row of data, for a conditional flow: each gets one sample.</param>
+    /// <param name="seed">The seed of the samples.</param>
+    /// <param name="options">Names, features and size; null takes the defaults.</param>
+    /// <exception cref="ArgumentNullException">The flow or the data are null.</exception>
+    /// <exception cref="ArgumentException">Rows or contexts do not fit the flow, or as for data and samples.</exception>
+    public CornerPlot(Flow flow, PlotData data, PlotData? context = null, long seed = 0, CornerPlotOptions? options = null)
+        : this(data, CornerRows.Samples(flow, data, context, seed), options) { }
 
-    private CornerPlot(CornerRows data, CornerRows? samples, string[] names, int all, CornerPlotOptions options, CornerLayout layout)
-        : base(layout.Width, layout.Height)
-    {
-        (this.data, this.samples, this.names, this.options, this.layout) = (data, samples, names, options, layout);
-        Ranges = [.. Enumerable.Range(0, names.Length).Select(f => RangeOf(f))];
-        List<string> lines = [];
-        if (all > names.Length && options.Features is null)
-            lines.Add(string.Create(CultureInfo.InvariantCulture, $"the first {names.Length} of {all} features"));
-        var beyond = data.CountBeyond(Ranges) + (samples?.CountBeyond(Ranges) ?? 0);
-        if (beyond > 0)
-            lines.Add(string.Create(CultureInfo.InvariantCulture,
-                $"beyond the axes: {beyond} of {data.Count + (samples?.Count ?? 0)} rows"));
-        if (samples is { NotFinite: > 0 })
-            lines.Add(string.Create(CultureInfo.InvariantCulture, $"left out: {samples.NotFinite} samples that are not finite"));
-        note = lines.Count == 0 ? null : string.Join("; ", lines);
-    }
+    private CornerPlot((CornerRows Data, CornerRows? Samples, string[] Names, int All) rows, CornerPlotOptions options)
+        : this(rows, RangesOf(rows.Data, rows.Samples), options) { }
+
+    private CornerPlot((CornerRows Data, CornerRows? Samples, string[] Names, int All) rows, (double Low, double High)[] ranges,
+        CornerPlotOptions options)
+        : this(rows.Data, rows.Samples, rows.Names, ranges, NoteOf(rows.Data, rows.Samples, rows.Names.Length, rows.All, ranges, options),
+            options) { }
+
+    private CornerPlot(CornerRows data, CornerRows? samples, string[] names, (double Low, double High)[] ranges, string? note,
+        CornerPlotOptions options)
+        : this(CornerLayout.Of(ranges, options, note is not null)) =>
+        (this.data, this.samples, this.names, Ranges, this.note, this.options) = (data, samples, names, ranges, note, options);
+
+#pragma warning disable CS8618 // the caller sets the rest
+    private CornerPlot(CornerLayout layout) : base(layout.Width, layout.Height) => this.layout = layout;
+#pragma warning restore CS8618
 
     /// <summary>What the axis of each feature that is shown goes from and to.</summary>
     public IReadOnlyList<(double Low, double High)> Ranges { get; }
@@ -65,15 +72,17 @@ public sealed class CornerPlot : Picture
     private protected override void Draw(SKCanvas canvas)
     {
         using var text = new Text();
-        layout.DrawTexts(canvas, text, options, data.Count, samples?.Count, note);
+        var contours = false;
         for (var row = 0; row < names.Length; row++)
             for (var column = 0; column <= row; column++)
             {
-                using var plot = layout.NewPanel(row, column, names);
+                using var plot = Charts.New(null, null);
                 if (row == column) CornerPanels.AddMarginals(plot, data, samples, row, Ranges[row], options.Bins);
-                else CornerPanels.AddPair(plot, data, samples, column, row, Ranges[column], Ranges[row], layout.PointsPerPanel);
-                layout.Draw(canvas, plot, row, column);
+                else
+                    contours |= CornerPanels.AddPair(plot, data, samples, column, row, Ranges[column], Ranges[row], layout.PointsPerPanel);
+                layout.Draw(canvas, text, plot, row, column);
             }
+        layout.DrawTexts(canvas, text, options, names, data.Count, samples?.Count, contours, note);
     }
 
     private protected override string Describe() => Charts.Prefix(options.Title) + string.Create(CultureInfo.InvariantCulture,
@@ -81,14 +90,32 @@ public sealed class CornerPlot : Picture
         + (samples is null ? "." : string.Create(CultureInfo.InvariantCulture, $" beside {samples.Count} of {options.SamplesLabel}."))
         + (note is null ? "" : $" Note: {note}.");
 
+    private static string? NoteOf(CornerRows data, CornerRows? samples, int shown, int all, (double Low, double High)[] ranges,
+        CornerPlotOptions options)
+    {
+        List<string> lines = [];
+        if (all > shown && options.Features is null)
+            lines.Add(string.Create(CultureInfo.InvariantCulture, $"the first {shown} of {all} features"));
+        var beyond = data.CountBeyond(ranges) + (samples?.CountBeyond(ranges) ?? 0);
+        if (beyond > 0)
+            lines.Add(string.Create(CultureInfo.InvariantCulture,
+                $"beyond the axes: {beyond} of {data.Count + (samples?.Count ?? 0)} rows"));
+        if (samples is { NotFinite: > 0 })
+            lines.Add(string.Create(CultureInfo.InvariantCulture, $"left out: {samples.NotFinite} samples that are not finite"));
+        return lines.Count == 0 ? null : string.Join("; ", lines);
+    }
+
+    private static (double Low, double High)[] RangesOf(CornerRows data, CornerRows? samples) =>
+        [.. data.Columns.Select((column, f) => RangeOf(column, samples?.Columns[f]))];
+
     // of each by itself: few rows count as much as many
-    private (double Low, double High) RangeOf(int feature)
+    private static (double Low, double High) RangeOf(double[] data, double[]? samples)
     {
         const double Fence = 3;
-        var (low, high) = RobustRange.Of(data.Columns[feature], Fence);
+        var (low, high) = RobustRange.Of(data, Fence);
         if (samples is not null)
         {
-            var other = RobustRange.Of(samples.Columns[feature], Fence);
+            var other = RobustRange.Of(samples, Fence);
             (low, high) = (Math.Min(low, other.Low), Math.Max(high, other.High));
         }
         return RobustRange.Pad(low, high, 0.04);

@@ -1,17 +1,16 @@
+using RealNvp.Internal;
+
 namespace RealNvp.Plotting;
 
 /// <summary>Names, features and size of a <see cref="CornerPlot"/>.</summary>
-public sealed record CornerPlotOptions
+public sealed record CornerPlotOptions : PictureOptions
 {
-    /// <summary>A title above all panels, or null.</summary>
-    public string? Title { get; init; }
-
     /// <summary>A name for each feature of the data, or null for x1, x2, ...</summary>
-    public IReadOnlyList<string>? FeatureNames { get; init; }
+    public IReadOnlyList<string>? Names { get; init => field = Listed<string>.Of(value); }
 
     /// <summary>Which features are shown, counted from 0, each once, in this order: 1
     /// to 12 of them. Null shows all, or the first eight of more than eight.</summary>
-    public IReadOnlyList<int>? Features { get; init; }
+    public IReadOnlyList<int>? Features { get; init => field = Listed<int>.Of(value); }
 
     /// <summary>The name of the data in the legend. Default "data".</summary>
     public string DataLabel { get; init; } = "data";

@@ -11,12 +11,8 @@ namespace RealNvp.Plotting;
 /// <remarks>The heat map shows the density itself, not its logarithm; its brightest 0.5 % of cells share one colour.</remarks>
 public sealed class DensityPanels : Picture
 {
-    private readonly PanelLayout layout;
     private readonly DensityPanelsOptions options;
-    private readonly double[] data;
-    private readonly double[]? samples, lines;
-    private readonly double[,] density;
-    private readonly int pointsPerLine;
+    private readonly Parts parts;
 
     /// <summary>Makes the picture from a density that is known on a grid of cells.</summary>
     /// <param name="data">The data, (N, 2), N at least 1. At most 20,000 points are drawn.</param>
@@ -85,8 +81,8 @@ public sealed class DensityPanels : Picture
         : this(data, o => DensityGrid.Evaluate(logDensity, data, o, context), samples, gridLines, options ?? new()) { }
 
     /// <summary>Makes all four panels of a flow: as many samples as there are data, and the grid of ±3 in the latent space.</summary>
-    /// <param name="data">The data, (N, 2), N at least 1. At most 20,000 points, and as many samples, are drawn.</param>
     /// <param name="flow">A flow of examples (2); it is only read.</param>
+    /// <param name="data">The data, (N, 2), N at least 1. At most 20,000 points, and as many samples, are drawn.</param>
     /// <param name="context">The one context under which density and samples are drawn,
     /// (1, ...), for a conditional flow; the data should be of it too.</param>
     /// <param name="seed">The seed of the samples.</param>
@@ -94,62 +90,65 @@ public sealed class DensityPanels : Picture
     /// <exception cref="ArgumentNullException"><paramref name="data"/> or <paramref name="flow"/> is null.</exception>
     /// <exception cref="ArgumentException">The flow has other shapes, the data do not fit, or an option is out of range.</exception>
     /// <exception cref="NonFiniteException">A layer gave NaN or infinity; it names the layer.</exception>
-    public DensityPanels(PlotData data, Flow flow, Tensor? context = null, long seed = 0, DensityPanelsOptions? options = null)
-        : this(FlowPanels.Of(data, flow, context, seed, options ?? new()), options ?? new()) { }
+    public DensityPanels(Flow flow, PlotData data, PlotData? context = null, long seed = 0, DensityPanelsOptions? options = null)
+        : this(FlowPanels.Of(flow, data, context, seed, options ?? new()), options ?? new()) { }
 
     private DensityPanels(FlowPanels parts, DensityPanelsOptions options)
         : this(parts.Data, _ => parts.Density, parts.Samples, parts.GridLines, options) { }
 
     private DensityPanels(
-        PlotData data, Func<DensityPanelsOptions, double[,]> density, PlotData? samples, PlotData? gridLines, DensityPanelsOptions options)
-        : this(PanelLayout.Of(options, samples is not null, gridLines is not null), data, density, samples, gridLines, options) { }
+        PlotData data, Func<DensityPanelsOptions, DensityGrid> density, PlotData? samples, PlotData? gridLines,
+            DensityPanelsOptions options)
+        : this(Parts.Of(data, density, samples, gridLines, options), options) { }
 
-    private DensityPanels(PanelLayout layout, PlotData data, Func<DensityPanelsOptions, double[,]> density, PlotData? samples,
-        PlotData? gridLines, DensityPanelsOptions options)
-        : base(layout.Width, layout.Height)
-    {
-        ArgumentNullException.ThrowIfNull(data);
-        (this.layout, this.options) = (layout, options);
-        this.data = data.Points(nameof(data));
-        Check.Finite(this.data, nameof(data));
-        this.samples = samples?.Points(nameof(samples));
-        if (gridLines is not null) (lines, pointsPerLine) = gridLines.Lines(nameof(gridLines));
-        this.density = density(options);
-    }
+    private DensityPanels(Parts parts, DensityPanelsOptions options) : base(parts.Layout.Width, parts.Layout.Height) =>
+        (this.parts, this.options) = (parts, options);
 
     private protected override string Describe() => Charts.Prefix(options.Title)
         + string.Create(CultureInfo.InvariantCulture,
-            $"Panels with the same axes: {data.Length / 2} points of the data, the density of the model")
-        + (samples is null ? "" : ", samples of the model") + (lines is null ? "" : ", a grid of the latent space as the flow bends it")
+            $"Panels with the same axes: {parts.Data.Length / 2} points of the data, the density of the model")
+        + (parts.Samples is null ? "" : ", samples of the model") + (parts.Lines is null ? ""
+            : ", a grid of the latent space as the flow bends it")
         + string.Create(CultureInfo.InvariantCulture,
             $"; x from {options.Box.XMin:G4} to {options.Box.XMax:G4}, y from {options.Box.YMin:G4} to {options.Box.YMax:G4}.");
 
     private protected override void Draw(SKCanvas canvas)
     {
         using var text = new Text();
-        layout.DrawTitle(canvas, text, options.Title);
+        parts.Layout.DrawHead(canvas, text, options.Title);
         var panel = 0;
-        using (var plot = PanelLayout.NewPanel(options.DataTitle, options.Box))
+        Draw(options.DataTitle, plot => Panels.AddPoints(plot, parts.Data, Palette.First));
+        Draw(options.DensityTitle, plot => Panels.AddDensity(plot, parts.Density.Cells, options.Box));
+        parts.Layout.DrawBar(canvas, text, 1, parts.Density.Highest);
+        if (parts.Samples is not null) Draw(options.SamplesTitle, plot => Panels.AddPoints(plot, parts.Samples, Palette.Second));
+        if (parts.Lines is not null)
+            Draw(options.GridTitle, plot => Panels.AddLines(plot, parts.Lines, parts.PointsPerLine, options.Box));
+
+        void Draw(string title, Action<ScottPlot.Plot> add)
         {
-            Panels.AddPoints(plot, data, Palette.First);
-            layout.Draw(canvas, plot, panel++);
+            using var plot = Charts.New(null, null);
+            add(plot);
+            parts.Layout.Draw(canvas, text, plot, panel++, title, options.XLabel, options.YLabel);
         }
-        using (var plot = PanelLayout.NewPanel(options.DensityTitle, options.Box))
+    }
+
+    /// <summary>All that is drawn, and where.</summary>
+    private sealed record Parts(
+        PanelLayout Layout, double[] Data, DensityGrid Density, double[]? Samples, double[]? Lines, int PointsPerLine)
+    {
+        public static Parts Of(PlotData data, Func<DensityPanelsOptions, DensityGrid> density, PlotData? samples, PlotData? gridLines,
+            DensityPanelsOptions options)
         {
-            Panels.AddDensity(plot, density, options.Box);
-            layout.Draw(canvas, plot, panel++);
-        }
-        if (samples is not null)
-        {
-            using var plot = PanelLayout.NewPanel(options.SamplesTitle, options.Box);
-            Panels.AddPoints(plot, samples, Palette.Second);
-            layout.Draw(canvas, plot, panel++);
-        }
-        if (lines is not null)
-        {
-            using var plot = PanelLayout.NewPanel(options.GridTitle, options.Box);
-            Panels.AddLines(plot, lines, pointsPerLine, options.Box);
-            layout.Draw(canvas, plot, panel);
+            var panels = 2 + (samples is null ? 0 : 1) + (gridLines is null ? 0 : 1);
+            // the options first, before any work
+            PanelLayout.Of(options, panels, null);
+            ArgumentNullException.ThrowIfNull(data);
+            var points = data.Points(nameof(data));
+            Check.Finite(points, nameof(data));
+            var drawn = samples?.Points(nameof(samples));
+            var (lines, pointsPerLine) = gridLines is null ? (null, 0) : gridLines.Lines(nameof(gridLines));
+            var grid = density(options);
+            return new(PanelLayout.Of(options, panels, grid.Highest), points, grid, drawn, lines, pointsPerLine);
         }
     }
 }

@@ -1,16 +1,13 @@
 namespace RealNvp.Plotting;
 
 /// <summary>What a <see cref="DensityPanels"/> picture shows of the plane, its titles and its size.</summary>
-public sealed record DensityPanelsOptions
+public sealed record DensityPanelsOptions : PictureOptions
 {
     /// <summary>The part of the plane that every panel shows. Default: -4 to 4 in both directions.</summary>
     public PlotBox Box { get; init; } = PlotBox.Square(4);
 
     /// <summary>The number of cells of the density in each direction, 2 to 2000, if it is given as a function. Default 200.</summary>
     public int Resolution { get; init; } = 200;
-
-    /// <summary>A title above all panels, or null.</summary>
-    public string? Title { get; init; }
 
     /// <summary>The title of the data panel. Default "data".</summary>
     public string DataTitle { get; init; } = "data";
@@ -23,6 +20,12 @@ public sealed record DensityPanelsOptions
 
     /// <summary>The title of the grid panel. Default "warped latent grid".</summary>
     public string GridTitle { get; init; } = "warped latent grid";
+
+    /// <summary>The label of the x axes. Default "x1".</summary>
+    public string XLabel { get; init; } = "x1";
+
+    /// <summary>The label of the y axes. Default "x2".</summary>
+    public string YLabel { get; init; } = "x2";
 
     /// <summary>The width of one panel's plane in pixels, 100 to 2000; its height
     /// follows from the box, since both axes have the same unit. Default 360.</summary>

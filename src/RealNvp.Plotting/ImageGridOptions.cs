@@ -1,7 +1,9 @@
+using RealNvp.Internal;
+
 namespace RealNvp.Plotting;
 
 /// <summary>How an <see cref="ImageGrid"/> is laid out, and which values are black and white.</summary>
-public sealed record ImageGridOptions
+public sealed record ImageGridOptions : PictureOptions
 {
     /// <summary>The number of images in a row, at least 1.</summary>
     /// <remarks>
@@ -27,12 +29,9 @@ public sealed record ImageGridOptions
     /// drawn as the nearer one. Used instead of <see cref="Levels"/>.</summary>
     public (double Low, double High)? Range { get; init; }
 
-    /// <summary>A title above the grid, or null.</summary>
-    public string? Title { get; init; }
-
     /// <summary>One title for each row, drawn to its left, or null.</summary>
-    public IReadOnlyList<string>? RowTitles { get; init; }
+    public IReadOnlyList<string>? RowTitles { get; init => field = Listed<string>.Of(value); }
 
     /// <summary>One title for each column, drawn above it, or null. Columns move apart where the titles need it.</summary>
-    public IReadOnlyList<string>? ColumnTitles { get; init; }
+    public IReadOnlyList<string>? ColumnTitles { get; init => field = Listed<string>.Of(value); }
 }

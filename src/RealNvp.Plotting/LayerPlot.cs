@@ -28,13 +28,13 @@ public sealed class LayerPlot : Picture
     /// <summary>Takes rows through a flow and makes the picture of it.</summary>
     /// <param name="flow">The flow, which may give NaN or infinity; it is only read, in evaluation mode.</param>
     /// <param name="x">(N, ...) rows, some hundred tell enough; all finite.</param>
-    /// <param name="context">(N, C), the contexts of these rows, for a conditional flow.</param>
+    /// <param name="context">(N, ...), the contexts of these rows, for a conditional flow.</param>
     /// <param name="options">Title and size; null takes the defaults.</param>
     /// <exception cref="ArgumentNullException">The flow or x is null.</exception>
     /// <exception cref="ArgumentException">Rows or contexts do not fit the flow, or an option is out of range.</exception>
     /// <exception cref="NonFiniteException">A weight is not finite, so that no layer has run.</exception>
-    public LayerPlot(Flow flow, Tensor x, Tensor? context = null, LayerPlotOptions? options = null)
-        : this((flow ?? throw new ArgumentNullException(nameof(flow))).MeasureLayers(x, context), options) { }
+    public LayerPlot(Flow flow, PlotData x, PlotData? context = null, LayerPlotOptions? options = null)
+        : this(Measured(flow, x, context, options ?? new()), options) { }
 
     /// <summary>Makes the picture of statistics that are known, as of <see cref="Flow.MeasureLayers"/>.</summary>
     /// <param name="statistics">One for each layer, at least one that is no composite.</param>
@@ -66,6 +66,14 @@ public sealed class LayerPlot : Picture
             + (largest is null ? "" : string.Create(CultureInfo.InvariantCulture,
                 $"; {largest.Path} ({largest.Type}) has the largest mean log-determinant, {largest.LogDet!.Mean:G4} nats"))
             + (bad is null ? "; all numbers are finite." : $"; the first layer with NaN or infinity is {bad.Path} ({bad.Type}).");
+    }
+
+    private static IReadOnlyList<LayerStatistics> Measured(Flow flow, PlotData x, PlotData? context, LayerPlotOptions options)
+    {
+        CheckedWidth(options);
+        using var scope = NewDisposeScope();
+        var rows = FlowInput.Rows(flow, x, nameof(x));
+        return flow.MeasureLayers(rows, FlowInput.Contexts(flow, context, rows.size(0)));
     }
 
     private static List<LayerStatistics> Shown(IReadOnlyList<LayerStatistics> statistics)

@@ -66,6 +66,9 @@ public readonly record struct PlotBox(double XMin, double XMax, double YMin, dou
         return tensor(grid, 2L * lines, points, 2);
     }
 
+    /// <summary>The ends, such as "x -4 to 4, y 0 to 1", alike in every culture.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"x {XMin} to {XMax}, y {YMin} to {YMax}");
+
     internal void Validate(string name)
     {
         if (!(double.IsFinite(XMax - XMin) && double.IsFinite(YMax - YMin) && XMin < XMax && YMin < YMax))

@@ -23,6 +23,11 @@ public sealed class PlotData
 
     internal Device Device { get; private init; } = CPU;
 
+    /// <summary>Whether the numbers were whole numbers before they were copied, such as labels.</summary>
+    internal bool IsWhole { get; private init; }
+
+    internal string ShapeText => Check.Shape(shape);
+
     /// <summary>The sizes, such as (N) or (N, D).</summary>
     public IReadOnlyList<long> Shape => shape;
 
@@ -36,6 +41,7 @@ public sealed class PlotData
         tensor is null ? null : new(Check.Numbers(tensor, "A tensor for a picture"), tensor.shape)
     {
         Dtype = tensor.is_floating_point() ? tensor.dtype : ScalarType.Float32, Device = tensor.device,
+        IsWhole = !tensor.is_floating_point(),
     };
 
     /// <summary>N numbers.</summary>
@@ -48,15 +54,15 @@ public sealed class PlotData
 
     /// <summary>N whole numbers, such as labels or ranks.</summary>
     [return: NotNullIfNotNull(nameof(numbers))]
-    public static implicit operator PlotData?(int[]? numbers) => From(numbers, n => n);
+    public static implicit operator PlotData?(int[]? numbers) => From(numbers, n => n, whole: true);
 
     /// <summary>N whole numbers, such as labels or ranks.</summary>
     [return: NotNullIfNotNull(nameof(numbers))]
-    public static implicit operator PlotData?(long[]? numbers) => From(numbers, n => n);
+    public static implicit operator PlotData?(long[]? numbers) => From(numbers, n => n, whole: true);
 
     /// <summary>N whole numbers, such as labels.</summary>
     [return: NotNullIfNotNull(nameof(numbers))]
-    public static implicit operator PlotData?(byte[]? numbers) => From(numbers, n => n);
+    public static implicit operator PlotData?(byte[]? numbers) => From(numbers, n => n, whole: true);
 
     /// <summary>N labels: true is 1 and false is 0.</summary>
     [return: NotNullIfNotNull(nameof(labels))]
@@ -123,8 +129,8 @@ public sealed class PlotData
         return result;
     }
 
-    private static PlotData? From<T>(T[]? numbers, Func<T, double> number) =>
-        numbers is null ? null : new(Array.ConvertAll(numbers, n => number(n)), numbers.Length);
+    private static PlotData? From<T>(T[]? numbers, Func<T, double> number, bool whole = false) =>
+        numbers is null ? null : new(Array.ConvertAll(numbers, n => number(n)), numbers.Length) { IsWhole = whole };
 
     private static PlotData? Join<T>(T[][]? rows, Func<T, double> number)
     {

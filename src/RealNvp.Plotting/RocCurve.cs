@@ -40,6 +40,18 @@ public sealed class RocCurve : Picture
     public RocCurve(PlotData scores, PlotData labels, string name = "scores", RocCurveOptions? options = null)
         : this([(name, scores)], labels, options) { }
 
+    /// <summary>Makes the picture of −log p(x) of a flow as a score of
+    /// anomalies: examples of low density are taken for positives.</summary>
+    /// <param name="flow">The flow; it is only read.</param>
+    /// <param name="x">(N, ...), the examples, N at least 2.</param>
+    /// <param name="labels">(N): 1 or true for an anomaly, 0 or false for an ordinary example; at least one of each.</param>
+    /// <param name="context">(N, ...), the contexts of the examples, for a conditional flow.</param>
+    /// <param name="options">Texts and size; null takes the defaults.</param>
+    /// <exception cref="ArgumentNullException">The flow, x or labels are null.</exception>
+    /// <exception cref="ArgumentException">Rows or contexts do not fit the flow, or as for scores.</exception>
+    public RocCurve(Flow flow, PlotData x, PlotData labels, PlotData? context = null, RocCurveOptions? options = null)
+        : this([("−log p(x)", FlowInput.Scores(flow, x, context, nameof(x)))], labels, options) { }
+
     /// <summary>Makes the picture of several scores of the same examples.</summary>
     /// <param name="scores">A name and (N) scores for each curve, at least one and at most 20.</param>
     /// <param name="labels">(N): 1 or true for a positive example, 0 or false for a negative one; at least one of each.</param>
@@ -69,19 +81,18 @@ public sealed class RocCurve : Picture
 
     private protected override void Draw(SKCanvas canvas)
     {
-        using var plot = Charts.New(options.Title, "false positive rate", "true positive rate");
-        var chance = plot.Add.ScatterLine((Coordinates[])[new Coordinates(0, 0), new Coordinates(1, 1)], Palette.Frame);
-        (chance.LinePattern, chance.LineWidth) = (LinePattern.Dotted, 1.5f);
+        using var plot = Charts.New("false positive rate", "true positive rate");
+        var legend = new Legend();
+        Charts.AddLine(plot, [new(0, 0), new(1, 1)], Palette.Frame, 1.5f, Palette.Dotted);
         for (var i = 0; i < Series.Count; i++)
         {
-            var (color, pattern) = Palette.Series(i);
-            var line = plot.Add.ScatterLine(Drawn(Series[i].Points), color);
-            (line.LineWidth, line.LinePattern) = (2.2f, pattern);
-            line.LegendText = string.Create(CultureInfo.InvariantCulture, $"{Series[i].Name}: AUC {Series[i].Area:F3}");
+            var (color, dashes) = Palette.Series(i);
+            Charts.AddLine(plot, Drawn(Series[i].Points), color, 2.4f, dashes);
+            legend.Line(string.Create(CultureInfo.InvariantCulture, $"{Series[i].Name}: AUC {Series[i].Area:F3}"), color, dashes);
         }
+        legend.Line("chance: AUC 0.5", Palette.Frame, Palette.Dotted, 1.8f);
         plot.Axes.SetLimits(-0.015, 1.015, -0.015, 1.015);
-        plot.ShowLegend(Alignment.LowerRight);
-        Charts.Draw(canvas, plot, Width, Height);
+        Charts.Draw(canvas, plot, Width, Height, options.Title, legend);
     }
 
     private protected override string Describe() => string.Create(CultureInfo.InvariantCulture,

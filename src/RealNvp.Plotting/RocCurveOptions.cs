@@ -1,11 +1,8 @@
 namespace RealNvp.Plotting;
 
 /// <summary>The title and the size of a <see cref="RocCurve"/>.</summary>
-public sealed record RocCurveOptions
+public sealed record RocCurveOptions : PictureOptions
 {
-    /// <summary>A title above the chart, or null.</summary>
-    public string? Title { get; init; }
-
     /// <summary>The width of the picture in pixels, at least 200. Default 620.</summary>
     public int Width { get; init; } = 620;
 

@@ -17,12 +17,12 @@ public sealed class ScoreHistogram : Picture
     private readonly ScoreHistogramOptions options;
 
     /// <summary>Makes the picture of two populations.</summary>
-    /// <param name="first">The scores of the first population, (N), N at least 1.</param>
-    /// <param name="second">The scores of the second population, shape (M),
-    /// M at least 1, any real dtype and device. It is only read.</param>
+    /// <param name="first">The scores of the first population, (N), N at least 1. Infinite ones are counted in the end bins.</param>
+    /// <param name="second">The scores of the second population, (M), M at least 1.</param>
     /// <param name="options">Texts, bins and size; null takes the defaults.</param>
     /// <exception cref="ArgumentNullException">One is null.</exception>
-    /// <exception cref="ArgumentException">A shape is another one, a score is NaN or infinite, or an option is out of range.</exception>
+    /// <exception cref="ArgumentException">A shape is another one, a score is NaN, all scores of
+    /// a population are infinite, or an option is out of range.</exception>
     public ScoreHistogram(PlotData first, PlotData second, ScoreHistogramOptions? options = null)
         : base((options ??= new()).Width, options.Height)
     {
@@ -39,6 +39,17 @@ public sealed class ScoreHistogram : Picture
         this.second = Scores(second, nameof(second));
     }
 
+    /// <summary>Makes the picture of −log p(x) of a flow for two populations, such as ordinary examples and anomalies.</summary>
+    /// <param name="flow">The flow; it is only read.</param>
+    /// <param name="first">(N, ...), the examples of the first population, N at least 1.</param>
+    /// <param name="second">(M, ...), those of the second population, M at least 1.</param>
+    /// <param name="options">Texts, bins and size; null takes the defaults.</param>
+    /// <exception cref="ArgumentNullException">The flow or a population is null.</exception>
+    /// <exception cref="ArgumentException">Rows do not fit the flow, or as for scores. For a
+    /// conditional flow, give scores: <c>flow.LogProb(x, context)</c>, negated.</exception>
+    public ScoreHistogram(Flow flow, PlotData first, PlotData second, ScoreHistogramOptions? options = null)
+        : this(FlowInput.Scores(flow, first, null, nameof(first)), FlowInput.Scores(flow, second, null, nameof(second)), options) { }
+
     private protected override string Describe() => Charts.Prefix(options.Title) + string.Create(CultureInfo.InvariantCulture,
         $"Histograms of scores: {first.Length} of {options.FirstLabel}, median {Median(first):G4}; {second.Length} of " +
             $"{options.SecondLabel}, median {Median(second):G4}")
@@ -46,35 +57,36 @@ public sealed class ScoreHistogram : Picture
 
     private protected override void Draw(SKCanvas canvas)
     {
-        using var plot = Charts.New(options.Title, options.XLabel, "share of the population");
-        var all = first.Concat(second).ToArray();
         var (low, high) = Range();
-        var outside = all.Count(v => v < low || v > high);
+        var outside = first.Concat(second).Count(v => v < low || v > high);
+        var label = outside == 0 ? options.XLabel
+            : string.Create(CultureInfo.InvariantCulture, $"{options.XLabel}   (beyond the ends, counted in the end bins: {outside})");
+        using var plot = Charts.New(label, "share of the population");
+        var legend = new Legend();
         var (bottom, top) = low < high ? (low, high) : RobustRange.Pad(low, high, 0);
-        var highest = Math.Max(AddBars(plot, first, bottom, top, options.FirstLabel, Palette.First),
-            AddBars(plot, second, bottom, top, options.SecondLabel, Palette.Second));
+        var highest = Math.Max(AddBars(plot, legend, first, bottom, top, options.FirstLabel, Palette.First, null),
+            AddBars(plot, legend, second, bottom, top, options.SecondLabel, Palette.Second, Palette.Dashed));
         if (options.Threshold is { } threshold)
         {
-            var line = plot.Add.VerticalLine(threshold, 2, Palette.Ink, LinePattern.Dashed);
-            line.LegendText = $"threshold {threshold.ToString("G5", CultureInfo.InvariantCulture)}";
+            Charts.AddLine(plot, [new(threshold, 0), new(threshold, 2)], Palette.Ink, 2, Palette.Dotted);
+            legend.Line($"threshold {NumberText.Of(threshold)}", Palette.Ink, Palette.Dotted, 2);
             (bottom, top) = (Math.Min(bottom, threshold), Math.Max(top, threshold));
         }
-        if (outside > 0) plot.XLabel($"{options.XLabel}   (beyond the ends, counted in the end bins: {outside})", Charts.TextSize);
         var x = RobustRange.Pad(bottom, top, 0.02);
-        plot.Axes.SetLimits(x.Low, x.High, 0, 1.25 * highest);
-        plot.ShowLegend(Alignment.UpperRight);
-        Charts.Draw(canvas, plot, Width, Height);
+        plot.Axes.SetLimits(x.Low, x.High, 0, 1.08 * highest);
+        Charts.Draw(canvas, plot, Width, Height, options.Title, legend);
     }
 
     /// <summary>The bulk of both: each population counts, however small it is.</summary>
     private (double Low, double High) Range()
     {
-        var (a, b) = (RobustRange.Of(first, Fence), RobustRange.Of(second, Fence));
+        var (a, b) = (RobustRange.Of([.. first.Where(double.IsFinite)], Fence), RobustRange.Of([.. second.Where(double.IsFinite)], Fence));
         var (low, high) = (Math.Min(a.Low, b.Low), Math.Max(a.High, b.High));
         return options.Largest is { } largest ? (Math.Min(low, largest), largest) : (low, high);
     }
 
-    private double AddBars(Plot plot, double[] scores, double low, double high, string label, Color color)
+    private double AddBars(
+        Plot plot, Legend legend, double[] scores, double low, double high, string label, Color color, float[]? dashes)
     {
         var width = (high - low) / options.Bins;
         var shares = new double[options.Bins];
@@ -87,11 +99,8 @@ public sealed class ScoreHistogram : Picture
             outline.Add(new(low + (bin + 1) * width, shares[bin]));
         }
         outline.Add(new(high, 0));
-        var area = plot.Add.Polygon(outline.ToArray());
-        area.FillColor = color.WithAlpha(0.35);
-        area.LineColor = color;
-        area.LineWidth = 1.5f;
-        area.LegendText = $"{label} ({scores.Length.ToString(CultureInfo.InvariantCulture)})";
+        Charts.AddArea(plot, outline, color.WithAlpha(0.35), color, dashes);
+        legend.Area($"{label} ({scores.Length.ToString(CultureInfo.InvariantCulture)})", color.WithAlpha(0.35), color, dashes);
         return shares.Max();
     }
 
@@ -100,6 +109,10 @@ public sealed class ScoreHistogram : Picture
     private static double[] Scores(PlotData scores, string name)
     {
         ArgumentNullException.ThrowIfNull(scores, name);
-        return scores.Vector(name);
+        var numbers = scores.Vector(name, infinite: true);
+        if (!numbers.Any(double.IsFinite))
+            throw new ArgumentException(
+                $"None of the {numbers.Length} scores of {name} is finite; expected at least one number to draw.", name);
+        return numbers;
     }
 }

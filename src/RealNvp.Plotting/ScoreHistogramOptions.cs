@@ -1,11 +1,8 @@
 namespace RealNvp.Plotting;
 
 /// <summary>The texts, the bins and the size of a <see cref="ScoreHistogram"/>.</summary>
-public sealed record ScoreHistogramOptions
+public sealed record ScoreHistogramOptions : PictureOptions
 {
-    /// <summary>A title above the chart, or null.</summary>
-    public string? Title { get; init; }
-
     /// <summary>The label of the x axis. Default "score: −log p(x)".</summary>
     public string XLabel { get; init; } = "score: −log p(x)";
 

@@ -16,6 +16,7 @@ public sealed class TrainingCurve : Picture
 
     private readonly (double X, double Y)[] training, validation;
     private readonly TrainingCurveOptions options;
+    private readonly string yLabel;
 
     /// <summary>Makes the picture of one value for each epoch; the first value is epoch 1.</summary>
     /// <param name="training">The training values.</param>
@@ -34,7 +35,8 @@ public sealed class TrainingCurve : Picture
     /// <exception cref="ArgumentException">No value is finite, or the size is out of range.</exception>
     public TrainingCurve(TrainingResult result, TrainingCurveOptions? options = null)
         : this((result ?? throw new ArgumentNullException(nameof(result))).History.Select(e => ((double)e.Epoch, e.Loss)),
-            result.History.Where(e => e.ValidationLoss is not null).Select(e => ((double)e.Epoch, e.ValidationLoss!.Value)), options) { }
+            result.History.Where(e => e.ValidationLoss is not null).Select(e => ((double)e.Epoch, e.ValidationLoss!.Value)),
+            (options ?? new()) with { YLabel = options?.YLabel ?? LabelOf(result) }) { }
 
     /// <summary>Makes the picture of two series that each have their own x, such as steps and epochs.</summary>
     /// <param name="training">The training values: x is the epoch or the step, y the value. Any order; they are sorted by x.</param>
@@ -48,7 +50,7 @@ public sealed class TrainingCurve : Picture
     {
         ArgumentNullException.ThrowIfNull(training);
         Check.ChartSize(options.Width, options.Height);
-        this.options = options;
+        (this.options, yLabel) = (options, options.YLabel ?? "loss");
         this.training = Sorted(training, nameof(training));
         this.validation = Sorted(validation ?? [], nameof(validation));
         if (!this.training.Concat(this.validation).Any(p => double.IsFinite(p.Y)))
@@ -66,35 +68,32 @@ public sealed class TrainingCurve : Picture
     public double BestY { get; }
 
     private protected override string Describe() => Charts.Prefix(options.Title) + string.Create(CultureInfo.InvariantCulture,
-        $"{options.YLabel} against {options.XLabel}: {training.Length} values of {options.TrainingLabel}")
+        $"{yLabel} against {options.XLabel}: {training.Length} values of {options.TrainingLabel}")
         + (validation.Length == 0 ? ""
             : string.Create(CultureInfo.InvariantCulture, $" and {validation.Length} of {options.ValidationLabel}"))
         + string.Create(CultureInfo.InvariantCulture, $"; the best is {BestY:G5} at {options.XLabel} {BestX:G6}.");
 
     private protected override void Draw(SKCanvas canvas)
     {
-        using var plot = Charts.New(options.Title, options.XLabel, options.YLabel);
-        AddSeries(plot, training, options.TrainingLabel, Palette.First);
-        AddSeries(plot, validation, options.ValidationLabel, Palette.Second);
-        var best = plot.Add.Marker(BestX, BestY, MarkerShape.OpenCircle, 12, Palette.Third);
-        best.MarkerLineWidth = 2.5f;
-        best.LegendText = $"best {Format(BestY)} at {options.XLabel} {BestX.ToString("G6", CultureInfo.InvariantCulture)}";
+        using var plot = Charts.New(options.XLabel, yLabel);
+        var legend = new Legend();
+        AddSeries(plot, legend, training, options.TrainingLabel, Palette.First, null);
+        if (validation.Length > 0) AddSeries(plot, legend, validation, options.ValidationLabel, Palette.Second, Palette.Dashed);
+        var best = plot.Add.Marker(BestX, BestY, MarkerShape.OpenCircle, 13, Palette.Ink);
+        best.MarkerLineWidth = 2.2f;
+        legend.Ring($"best: {NumberText.Of(BestY)} at {options.XLabel} {NumberText.Of(BestX, 7)}", Palette.Ink);
         SetLimits(plot);
-        plot.ShowLegend(options.LowerIsBetter ? Alignment.UpperRight : Alignment.LowerRight);
-        Charts.Draw(canvas, plot, Width, Height);
+        Charts.Draw(canvas, plot, Width, Height, options.Title, legend, training.Concat(validation).All(p => p.X == Math.Floor(p.X)));
     }
 
-    private static void AddSeries(Plot plot, (double X, double Y)[] points, string label, Color color)
+    private static void AddSeries(Plot plot, Legend legend, (double X, double Y)[] points, string label, Color color, float[]? dashes)
     {
-        var runs = FiniteRuns(points).ToList();
-        foreach (var run in runs)
-        {
-            var line = plot.Add.Scatter(run.Select(p => new Coordinates(p.X, p.Y)).ToArray(), color);
-            line.LineWidth = 2;
-            // a point without neighbours has no line, so it needs a marker to be seen
-            line.MarkerSize = points.Length <= 60 || run.Count == 1 ? 5 : 0;
-            if (ReferenceEquals(run, runs[0])) line.LegendText = label;
-        }
+        var runs = FiniteRuns(points).Select(run => run.Select(p => new Coordinates(p.X, p.Y)).ToArray()).ToArray();
+        Charts.AddLines(plot, runs, color, 2.2f, dashes);
+        // a point without neighbours has no line, so it needs a mark to be seen
+        Coordinates[] marked = [.. runs.Where(run => run.Length == 1 || points.Length <= 60).SelectMany(run => run)];
+        plot.Add.Plottable(new Dots(marked, color, points.Length <= 20 ? 7 : 5));
+        legend.Line(label, color, dashes);
     }
 
     private static IEnumerable<List<(double X, double Y)>> FiniteRuns((double X, double Y)[] points)
@@ -129,12 +128,12 @@ public sealed class TrainingCurve : Picture
     {
         List<string> lines = [];
         if (points.Count(p => p.Y > high) is > 0 and var above)
-            lines.Add($"not shown: {above} above, up to {Format(points.Max(p => p.Y))}");
+            lines.Add($"not shown: {above} above, up to {NumberText.Of(points.Max(p => p.Y))}");
         if (points.Count(p => p.Y < low) is > 0 and var below)
-            lines.Add($"not shown: {below} below, down to {Format(points.Min(p => p.Y))}");
+            lines.Add($"not shown: {below} below, down to {NumberText.Of(points.Min(p => p.Y))}");
         if (lines.Count == 0) return;
         var note = plot.Add.Annotation(string.Join("\n", lines), options.LowerIsBetter ? Alignment.LowerLeft : Alignment.UpperLeft);
-        note.LabelStyle.FontSize = Charts.TextSize - 2;
+        note.LabelStyle.FontSize = Charts.TickSize;
         note.LabelStyle.BackgroundColor = Colors.White.WithAlpha(0.85);
         note.LabelStyle.BorderColor = note.LabelStyle.ShadowColor = Colors.Transparent;
         Charts.Style(note.LabelStyle);
@@ -157,11 +156,12 @@ public sealed class TrainingCurve : Picture
         return sorted;
     }
 
+    private static string LabelOf(TrainingResult result) => result.Objective == Objective.MaximumLikelihood.Name
+        ? "−log p(x), nats an example" : $"loss: {result.Objective}";
+
     private static IEnumerable<(double X, double Y)> Numbered(IReadOnlyList<double> values)
     {
         ArgumentNullException.ThrowIfNull(values, "training");
         return values.Select((y, i) => (i + 1.0, y));
     }
-
-    private static string Format(double value) => value.ToString("G5", CultureInfo.InvariantCulture);
 }

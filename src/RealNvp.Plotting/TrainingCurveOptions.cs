@@ -1,16 +1,14 @@
 namespace RealNvp.Plotting;
 
 /// <summary>The texts and the size of a <see cref="TrainingCurve"/>.</summary>
-public sealed record TrainingCurveOptions
+public sealed record TrainingCurveOptions : PictureOptions
 {
-    /// <summary>A title above the chart, or null.</summary>
-    public string? Title { get; init; }
-
     /// <summary>The label of the x axis. Default "epoch".</summary>
     public string XLabel { get; init; } = "epoch";
 
-    /// <summary>The label of the y axis, with its unit. Default "bits/dim".</summary>
-    public string YLabel { get; init; } = "bits/dim";
+    /// <summary>The label of the y axis, with its unit. Null takes "loss", and for the result
+    /// of a training what was made small, such as "−log p(x), nats an example".</summary>
+    public string? YLabel { get; init; }
 
     /// <summary>The name of the training series in the legend. Default "training".</summary>
     public string TrainingLabel { get; init; } = "training";

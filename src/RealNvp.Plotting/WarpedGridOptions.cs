@@ -1,11 +1,8 @@
 namespace RealNvp.Plotting;
 
 /// <summary>Which grids a <see cref="WarpedGrid"/> shows, its titles and its size.</summary>
-public sealed record WarpedGridOptions
+public sealed record WarpedGridOptions : PictureOptions
 {
-    /// <summary>A title above both panels, or null.</summary>
-    public string? Title { get; init; }
-
     /// <summary>The grid of the latent space that the inverse takes to data. Default: -3 to 3 in both directions.</summary>
     public PlotBox LatentGrid { get; init; } = PlotBox.Square(3);
 
@@ -28,5 +25,5 @@ public sealed record WarpedGridOptions
     public string LatentTitle { get; init; } = "data grid in the latent space";
 
     /// <summary>The width and the height of one panel's plane in pixels, 100 to 2000. Default 400.</summary>
-    public int PanelWidth { get; init; } = 400;
+    public int PanelSize { get; init; } = 400;
 }

@@ -1,15 +1,42 @@
 using System.Globalization;
 using ScottPlot;
+using SkiaSharp;
 
 namespace RealNvp.Plotting;
 
-/// <summary>The two panels of a calibration picture.</summary>
-internal static class CalibrationPanels
+/// <summary>The two panels of a calibration picture, and what stands above all panels.</summary>
+internal sealed class CalibrationPanels(CalibrationPlotOptions options, string unit)
 {
-    public static Plot Histogram(CalibrationSeries series, string unit, CalibrationPlotOptions options)
+    private const int TitleHeight = 42, LegendHeight = 32, Edge = 4;
+
+    public static int HeadOf(CalibrationPlotOptions options) => (string.IsNullOrEmpty(options.Title) ? 6 : TitleHeight) + LegendHeight;
+
+    public void Draw(SKCanvas canvas, IReadOnlyList<CalibrationSeries> all, int width)
     {
-        var plot = NewPanel($"{Name(series)}{series.BinsOutside} of {series.BinCounts.Count} bins outside of the band", unit,
-            "share, 1 if calibrated");
+        using var text = new Text();
+        if (!string.IsNullOrEmpty(options.Title))
+            text.DrawFitted(canvas, options.Title, width / 2f, TitleHeight / 2f + 2, Charts.TitleSize, SKTextAlign.Center, width - 12);
+        new Legend().Area($"observed ({all[0].Count.ToString(CultureInfo.InvariantCulture)})", Palette.First.WithAlpha(0.3), Palette.First)
+            .Line("calibrated", Palette.Ink, Palette.Dashed, 1.8f)
+            .Area(string.Create(CultureInfo.InvariantCulture, $"{100 * options.Confidence:0.##} % band of a calibrated model"),
+                Palette.Band)
+            .Draw(canvas, text, 6, width - 6, HeadOf(options) - LegendHeight, Charts.TextSize);
+        for (var i = 0; i < all.Count; i++)
+        {
+            var (top, bottom) = (HeadOf(options) + i * options.PanelHeight + Edge, HeadOf(options) + (i + 1) * options.PanelHeight - Edge);
+            using (var plot = Histogram(all[i]))
+                Charts.Draw(canvas, plot, new PixelRect(Edge, options.PanelWidth - 2 * Edge, bottom, top),
+                    Heading(text, all[i].Name, $"{all[i].BinsOutside} of {all[i].BinCounts.Count} bins outside the band"), null,
+                        titleSize: Charts.TextSize + 1);
+            using (var plot = Coverage(all[i]))
+                Charts.Draw(canvas, plot, new PixelRect(options.PanelWidth + Edge, width - 2 * Edge, bottom, top),
+                    Heading(text, all[i].Name, "coverage"), null, titleSize: Charts.TextSize + 1);
+        }
+    }
+
+    private Plot Histogram(CalibrationSeries series)
+    {
+        var plot = Charts.New(unit, "observed / calibrated");
         List<Coordinates> lower = [], upper = [], outline = [new(0, 0)];
         var (left, highest) = (0.0, 1.0);
         for (var bin = 0; bin < series.BinCounts.Count; bin++)
@@ -24,38 +51,31 @@ internal static class CalibrationPanels
             left = right;
         }
         outline.Add(new(left, 0));
-        AddBand(plot, lower, upper, options);
-        var bars = plot.Add.Polygon(outline.ToArray());
-        (bars.FillColor, bars.LineColor, bars.LineWidth) = (Palette.First.WithAlpha(0.3), Palette.First, 1.6f);
-        bars.LegendText = $"observed ({series.Count.ToString(CultureInfo.InvariantCulture)})";
-        plot.Add.HorizontalLine(1, 1.5f, Palette.Ink, LinePattern.Dashed);
-        plot.Axes.SetLimits(-0.02, 1.02, 0, 1.4 * highest);
-        plot.ShowLegend(Alignment.UpperRight, Orientation.Horizontal);
+        Charts.AddArea(plot, [.. lower, .. Enumerable.Reverse(upper)], Palette.Band);
+        Charts.AddArea(plot, outline, Palette.First.WithAlpha(0.3), Palette.First);
+        Charts.AddLine(plot, [new(-1, 1), new(2, 1)], Palette.Ink, 1.5f, Palette.Dashed);
+        plot.Axes.SetLimits(-0.02, 1.02, 0, 1.08 * highest);
         return plot;
     }
 
-    public static Plot Coverage(CalibrationSeries series, CalibrationPlotOptions options)
+    private static Plot Coverage(CalibrationSeries series)
     {
-        var plot = NewPanel($"{Name(series)}coverage", "probability of the central interval", "share of true values in it");
+        var plot = Charts.New("central interval of the prediction", "true values in it");
         var levels = Enumerable.Range(0, series.Nominal.Count).ToArray();
-        AddBand(plot, [.. levels.Select(i => new Coordinates(series.Nominal[i], series.ActualBands[i].Low))],
-            [.. levels.Select(i => new Coordinates(series.Nominal[i], series.ActualBands[i].High))], options);
-        var ideal = plot.Add.ScatterLine((Coordinates[])[new Coordinates(0, 0), new Coordinates(1, 1)], Palette.Ink);
-        (ideal.LineWidth, ideal.LinePattern) = (1.5f, LinePattern.Dashed);
-        var curve = plot.Add.ScatterLine((Coordinates[])[.. levels.Select(i => new Coordinates(series.Nominal[i], series.Actual[i]))],
-            Palette.First);
-        curve.LineWidth = 2.4f;
-        curve.LegendText = "observed";
+        Charts.AddArea(plot, [.. levels.Select(i => new Coordinates(series.Nominal[i], series.ActualBands[i].Low)),
+            .. levels.Reverse().Select(i => new Coordinates(series.Nominal[i], series.ActualBands[i].High))], Palette.Band);
+        Charts.AddLine(plot, [new(0, 0), new(1, 1)], Palette.Ink, 1.5f, Palette.Dashed);
+        Charts.AddLine(plot, levels.Select(i => new Coordinates(series.Nominal[i], series.Actual[i])), Palette.First, 2.4f);
         plot.Axes.SetLimits(-0.02, 1.02, -0.02, 1.02);
-        plot.ShowLegend(Alignment.LowerRight);
         return plot;
     }
 
-    private static Plot NewPanel(string title, string x, string y)
+    /// <summary>The name, cut if it must be, and what was found in full.</summary>
+    private string Heading(Text text, string name, string found)
     {
-        var plot = Charts.New(title, x, y);
-        plot.Axes.Title.Label.FontSize = Charts.TextSize + 1;
-        return plot;
+        if (name.Length == 0) return found;
+        var room = options.PanelWidth - 40 - text.Width(": " + found, Charts.TextSize + 1);
+        return $"{text.Fit(name, Charts.TextSize + 1, Math.Max(room, 60)).Text}: {found}";
     }
 
     public static string Name(CalibrationSeries series) => series.Name.Length == 0 ? "" : series.Name + ": ";
@@ -64,12 +84,5 @@ internal static class CalibrationPanels
     {
         line.Add(new(left, y));
         line.Add(new(right, y));
-    }
-
-    private static void AddBand(Plot plot, List<Coordinates> lower, List<Coordinates> upper, CalibrationPlotOptions options)
-    {
-        var band = plot.Add.Polygon([.. lower, .. Enumerable.Reverse(upper)]);
-        (band.FillColor, band.LineWidth) = (Palette.Band, 0);
-        band.LegendText = string.Create(CultureInfo.InvariantCulture, $"{100 * options.Confidence:0.##} % band");
     }
 }

@@ -27,9 +27,9 @@ internal static class Check
                 $"The picture would be {width} x {height} pixels; expected at least 200 x 150, so that axes and text have room.");
     }
 
-    public static string Shape(Tensor tensor) => SizesOf(tensor.shape);
+    public static string Shape(Tensor tensor) => Shape(tensor.shape);
 
-    private static string SizesOf(long[] shape) => $"({string.Join(", ", shape)}{(shape.Length == 1 ? "," : "")})";
+    public static string Shape(long[] shape) => $"({string.Join(", ", shape)}{(shape.Length == 1 ? "," : "")})";
 
     /// <summary>Throws unless the shape is <paramref name="expected"/>, where -1 is any size of at least 1.</summary>
     public static void Shape(Tensor tensor, long[] expected, string letters, string name)
@@ -42,7 +42,7 @@ internal static class Check
     {
         var fits = actual.Length == expected.Length;
         for (var i = 0; fits && i < actual.Length; i++) fits = expected[i] == -1 ? actual[i] >= 1 : actual[i] == expected[i];
-        if (!fits) throw new ArgumentException($"{name} has shape {SizesOf(actual)}; expected {letters}, with no size of 0.", name);
+        if (!fits) throw new ArgumentException($"{name} has shape {Shape(actual)}; expected {letters}, with no size of 0.", name);
     }
 
     /// <summary>Throws unless there is a name for each of <paramref name="count"/> columns, or no list at all.</summary>

@@ -5,48 +5,53 @@ namespace RealNvp.Plotting;
 /// <summary>What the panels of a corner plot hold.</summary>
 internal static class CornerPanels
 {
+    private static readonly double[] Shares = [0.5, 0.9];
+
     public static void AddMarginals(Plot plot, CornerRows data, CornerRows? samples, int feature, (double Low, double High) range, int bins)
     {
-        var highest = AddOutline(plot, data.Columns[feature], range, bins, Palette.First, fill: true);
-        if (samples is not null)
-            highest = Math.Max(highest, AddOutline(plot, samples.Columns[feature], range, bins, Palette.Second, fill: false));
+        var highest = AddOutline(plot, data.Columns[feature], range, bins, isData: true);
+        if (samples is not null) highest = Math.Max(highest, AddOutline(plot, samples.Columns[feature], range, bins, isData: false));
         plot.Axes.SetLimits(range.Low, range.High, 0, highest > 0 ? 1.12 * highest : 1);
     }
 
-    public static void AddPair(
+    /// <summary>Adds points of the data and contours of both; whether there are any contours.</summary>
+    public static bool AddPair(
         Plot plot, CornerRows data, CornerRows? samples, int x, int y, (double Low, double High) xRange, (double Low, double High) yRange,
             int points)
     {
-        var count = Math.Min(points, data.Count);
-        var shown = new double[2 * count];
-        for (var i = 0; i < count; i++)
+        var ofData = MassContours.Of(data.Columns[x], data.Columns[y], xRange, yRange, Shares);
+        Panels.AddPoints(plot, Some(data, x, y, points), Palette.First, ofData.Count > 0 ? 0.35 : 1);
+        Charts.AddLines(plot, ofData, Palette.First, 2);
+        if (samples is not null)
         {
-            var row = (int)((long)i * data.Count / count);
-            (shown[2 * i], shown[2 * i + 1]) = (data.Columns[x][row], data.Columns[y][row]);
-        }
-        Panels.AddPoints(plot, shown, Palette.First, 0.35);
-        AddContours(plot, data, Palette.First, LinePattern.Solid);
-        if (samples is not null && !AddContours(plot, samples, Palette.Second, LinePattern.Dashed))
-        {
-            // too few for contours: the points themselves
-            var few = samples.Columns[x].Zip(samples.Columns[y], (a, b) => new[] { a, b }).Take(points).SelectMany(p => p).ToArray();
-            Panels.AddPoints(plot, few, Palette.Second);
+            var ofSamples = MassContours.Of(samples.Columns[x], samples.Columns[y], xRange, yRange, Shares);
+            if (ofSamples.Count > 0) Charts.AddLines(plot, ofSamples, Palette.Second, 2.2f, Palette.Dashed);
+            else
+            {
+                // too few for contours, or on a line: the points themselves, through which those of the data are seen
+                var some = Some(samples, x, y, points);
+                plot.Add.Plottable(new Dots([.. some.Chunk(2).Select(p => new Coordinates(p[0], p[1]))], Palette.Second, 7, crosses: true));
+            }
+            ofData = [.. ofData, .. ofSamples];
         }
         plot.Axes.SetLimits(xRange.Low, xRange.High, yRange.Low, yRange.High);
-
-        bool AddContours(Plot target, CornerRows rows, Color color, LinePattern pattern)
-        {
-            var lines = MassContours.Of(rows.Columns[x], rows.Columns[y], xRange, yRange, [0.5, 0.9]);
-            foreach (var points in lines)
-            {
-                var line = target.Add.ScatterLine(points, color);
-                (line.LineWidth, line.LinePattern) = (1.8f, pattern);
-            }
-            return lines.Count > 0;
-        }
+        return ofData.Count > 0;
     }
 
-    private static double AddOutline(Plot plot, double[] values, (double Low, double High) range, int bins, Color color, bool fill)
+    /// <summary>Points (x, y, x, y, ...) of rows, evenly chosen if they are many.</summary>
+    private static double[] Some(CornerRows rows, int x, int y, int most)
+    {
+        var count = Math.Min(most, rows.Count);
+        var points = new double[2 * count];
+        for (var i = 0; i < count; i++)
+        {
+            var row = (int)((long)i * rows.Count / count);
+            (points[2 * i], points[2 * i + 1]) = (rows.Columns[x][row], rows.Columns[y][row]);
+        }
+        return points;
+    }
+
+    private static double AddOutline(Plot plot, double[] values, (double Low, double High) range, int bins, bool isData)
     {
         var width = (range.High - range.Low) / bins;
         var shares = new double[bins];
@@ -60,16 +65,8 @@ internal static class CornerPanels
             outline.Add(new(range.Low + (bin + 1) * width, shares[bin]));
         }
         outline.Add(new(range.High, 0));
-        if (fill)
-        {
-            var area = plot.Add.Polygon(outline.ToArray());
-            (area.FillColor, area.LineColor, area.LineWidth) = (color.WithAlpha(0.3), color, 1.4f);
-        }
-        else
-        {
-            var line = plot.Add.ScatterLine(outline.ToArray(), color);
-            (line.LineWidth, line.LinePattern) = (1.8f, LinePattern.Dashed);
-        }
+        if (isData) Charts.AddArea(plot, outline, Palette.First.WithAlpha(0.3), Palette.First);
+        else Charts.AddLine(plot, outline, Palette.Second, 2, Palette.Dashed);
         return shares.Max();
     }
 }

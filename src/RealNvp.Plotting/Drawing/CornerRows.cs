@@ -1,9 +1,11 @@
+using static TorchSharp.torch;
+
 namespace RealNvp.Plotting;
 
 /// <summary>The columns that a corner plot shows, of data or of samples.</summary>
 internal sealed class CornerRows
 {
-    private const int MaxFeatures = 12, UsualFeatures = 8;
+    private const int MaxFeatures = 12, UsualFeatures = 8, MaxSamples = 20_000;
 
     private CornerRows(double[][] columns, int notFinite) => (Columns, NotFinite) = (columns, notFinite);
 
@@ -24,7 +26,7 @@ internal sealed class CornerRows
         if (options.PanelSize is < 60 or > 1000)
             throw new ArgumentException($"PanelSize is {options.PanelSize}; expected 60 to 1000.", nameof(options));
         var rows = data.Columns(nameof(data));
-        Check.Names(options.FeatureNames, rows.Length, nameof(options.FeatureNames));
+        Check.Names(options.Names, rows.Length, nameof(options.Names));
         var shown = Shown(options.Features, rows.Length);
         // columns that are not shown may hold what they like
         Check.Finite([.. shown.SelectMany(f => rows[f])], nameof(data));
@@ -37,8 +39,20 @@ internal sealed class CornerRows
                     nameof(samples));
             other = Finite([.. shown.Select(f => columns[f])]);
         }
-        return (new CornerRows([.. shown.Select(f => rows[f])], 0), other, [.. shown.Select(f => options.FeatureNames?[f] ?? $"x{f + 1}")],
+        return (new CornerRows([.. shown.Select(f => rows[f])], 0), other, [.. shown.Select(f => options.Names?[f] ?? $"x{f + 1}")],
             rows.Length);
+    }
+
+    /// <summary>Samples of a flow, (M, D): one for each row of the data, up to 20,000.</summary>
+    public static PlotData Samples(Flow flow, PlotData data, PlotData? context, long seed)
+    {
+        using var scope = NewDisposeScope();
+        var count = FlowInput.Rows(flow, data, nameof(data)).size(0);
+        var shown = Math.Min(count, MaxSamples);
+        var contexts = FlowInput.Contexts(flow, context, count);
+        // one sample under each context, (N, 1, ...)
+        var samples = contexts is null ? flow.Sample(shown, seed: seed) : flow.Sample(1, contexts.narrow(0, 0, shown), seed: seed);
+        return samples.reshape(shown, -1);
     }
 
     /// <summary>The number of rows that lie beyond an axis.</summary>

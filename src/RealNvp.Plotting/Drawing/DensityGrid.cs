@@ -4,11 +4,22 @@ using static TorchSharp.torch;
 namespace RealNvp.Plotting;
 
 /// <summary>A log-density on a grid of cells, as densities from 0 to 1 that a colour map takes.</summary>
-internal static class DensityGrid
+internal sealed class DensityGrid
 {
     private const int BatchSize = 16_384;
 
-    public static double[,] Of(PlotData logDensity)
+    private DensityGrid(double[,] cells, double logHighest) => (Cells, LogHighest) = (cells, logHighest);
+
+    /// <summary>Densities, 1 for the highest that has a colour of its own.</summary>
+    public double[,] Cells { get; }
+
+    /// <summary>The highest density that has a colour of its own, as a text for the bar of colours.</summary>
+    public string Highest => Math.Exp(LogHighest) is var density && double.IsNormal(density) ? NumberText.Of(density, 3)
+        : $"e^{NumberText.Fixed(LogHighest, 0)}";
+
+    private double LogHighest { get; }
+
+    public static DensityGrid Of(PlotData logDensity)
     {
         ArgumentNullException.ThrowIfNull(logDensity);
         var (shape, numbers) = (logDensity.Shape, logDensity.Numbers.ToArray());
@@ -16,31 +27,22 @@ internal static class DensityGrid
         return Scaled(numbers, (int)shape[0], (int)shape[1]);
     }
 
-    public static double[,] Evaluate(LogProbFunction logDensity, PlotData data, DensityPanelsOptions options, Tensor? context)
+    public static DensityGrid Evaluate(LogProbFunction logDensity, PlotData data, DensityPanelsOptions options, Tensor? context)
     {
         ArgumentNullException.ThrowIfNull(logDensity);
         return Evaluate((x, c) => logDensity(x, c, seed: 0), data, options, context);
     }
 
-    public static double[,] Evaluate(Func<Tensor, Tensor?, Tensor> logDensity, PlotData data, DensityPanelsOptions options, Tensor? context)
+    public static DensityGrid Evaluate(Func<Tensor, Tensor?, Tensor> logDensity, PlotData data, DensityPanelsOptions options,
+        Tensor? context)
     {
         ArgumentNullException.ThrowIfNull(logDensity);
         if (context is null) return Evaluate(x => logDensity(x, null), data, options);
-        var rows = OneRow(context);
+        var rows = FlowInput.OneRow(context);
         return Evaluate(x => logDensity(x, rows(x.size(0))), data, options);
     }
 
-    /// <summary>A context (1, ...) as often as it is needed.</summary>
-    public static Func<long, Tensor> OneRow(Tensor context)
-    {
-        if (context.Dimensions < 1 || context.size(0) != 1)
-            throw new ArgumentException(
-                $"context has shape {Check.Shape(context)}; expected one context, (1, ...), since a picture shows one density.",
-                    nameof(context));
-        return count => context.expand([count, .. context.shape[1..]]);
-    }
-
-    public static double[,] Evaluate(Func<Tensor, Tensor> logDensity, PlotData data, DensityPanelsOptions options)
+    public static DensityGrid Evaluate(Func<Tensor, Tensor> logDensity, PlotData data, DensityPanelsOptions options)
     {
         ArgumentNullException.ThrowIfNull(logDensity);
         var n = options.Resolution;
@@ -67,13 +69,13 @@ internal static class DensityGrid
     /// exp(log p - c), at most 1. c is the largest log p, or its 99.5 % quantile where that has a density, since a single
     /// sharp peak would leave the rest of the picture black.
     /// </summary>
-    private static double[,] Scaled(double[] logs, int rows, int columns)
+    private static DensityGrid Scaled(double[] logs, int rows, int columns)
     {
         Check.Finite(logs, "logDensity", double.IsNegativeInfinity);
         var sorted = logs.Where(double.IsFinite).Order().ToArray();
         var top = sorted.Length == 0 ? 0 : RobustRange.Quantile(sorted, 0.995);
         var scaled = new double[rows, columns];
         for (var i = 0; i < logs.Length; i++) scaled[i / columns, i % columns] = Math.Min(1, Math.Exp(logs[i] - top));
-        return scaled;
+        return new(scaled, top);
     }
 }

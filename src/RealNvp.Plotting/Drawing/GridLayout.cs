@@ -7,7 +7,7 @@ namespace RealNvp.Plotting;
 /// <summary>Where the images and titles of an image grid go, in pixels.</summary>
 internal sealed class GridLayout
 {
-    private const float TextSize = 14, MinTextSize = 11, TitleSize = 17;
+    private const float TextSize = Charts.TextSize, MinTextSize = 12, TitleSize = Charts.TitleSize;
     private const int Gap = 8;
     private const int UsualSide = 56;
 

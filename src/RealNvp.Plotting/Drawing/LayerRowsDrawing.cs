@@ -6,8 +6,8 @@ namespace RealNvp.Plotting;
 /// <summary>Draws the rows of a layer plot: a name, its log-determinants, its values.</summary>
 internal sealed class LayerRowsDrawing(IReadOnlyList<LayerStatistics> layers, LayerPlotOptions options, int width, string? note)
 {
-    private const int RowHeight = 26, TitleHeight = 38, HeadHeight = 34, AxisHeight = 30, NoteHeight = 24, Gap = 26, Edge = 14;
-    private const float Size = 13;
+    private const int RowHeight = 28, TitleHeight = 42, HeadHeight = 36, AxisHeight = 34, NoteHeight = 30, Gap = 26, Edge = 14;
+    private const float Size = 15;
 
     private static readonly SKColor Bad = new(0xB0, 0x00, 0x20);
 
@@ -20,7 +20,7 @@ internal sealed class LayerRowsDrawing(IReadOnlyList<LayerStatistics> layers, La
         var top = 0f;
         if (!string.IsNullOrEmpty(options.Title))
         {
-            text.Draw(canvas, options.Title, width / 2f, TitleHeight / 2f + 2, Charts.TitleSize, SKTextAlign.Center);
+            text.DrawFitted(canvas, options.Title, width / 2f, TitleHeight / 2f + 2, Charts.TitleSize, SKTextAlign.Center, width - 12);
             top = TitleHeight;
         }
         var names = layers.Select(l => $"{Short(l.Path)}  {l.Type}").ToArray();
@@ -29,15 +29,13 @@ internal sealed class LayerRowsDrawing(IReadOnlyList<LayerStatistics> layers, La
         for (var i = 0; i < layers.Count; i++)
         {
             var middle = top + HeadHeight + (i + 0.5f) * RowHeight;
-            canvas.Save();
-            canvas.ClipRect(new SKRect(0, middle - RowHeight / 2f, left - 4, middle + RowHeight / 2f));
-            text.Draw(canvas, names[i], Edge, middle, Size, SKTextAlign.Left);
-            canvas.Restore();
+            text.DrawFitted(canvas, names[i], Edge, middle, Size, SKTextAlign.Left, left - 8 - Edge);
         }
         DrawPanel(canvas, text, left, panel, top, "log-determinant of a row, nats", l => l.LogDet, Palette.First.ToSKColor());
         DrawPanel(canvas, text, left + panel + Gap, panel, top, "values that the layer gives", l => l.Output, Palette.Third.ToSKColor());
         var line = "dot: mean; bar: ± standard deviation; line: smallest to largest" + (note is null ? "" : "; " + note);
-        text.Draw(canvas, line, Edge, HeightOf(layers.Count, options) - NoteHeight / 2f, Size - 1, SKTextAlign.Left);
+        text.DrawFitted(canvas, line, Edge, HeightOf(layers.Count, options) - NoteHeight / 2f, Size - 1, SKTextAlign.Left,
+            width - 2 * Edge);
     }
 
     private void DrawPanel(SKCanvas canvas, Text text, float left, float panel, float top, string title,
@@ -46,23 +44,24 @@ internal sealed class LayerRowsDrawing(IReadOnlyList<LayerStatistics> layers, La
         var axis = NumberAxis.Of(layers.Select(numbers).OfType<NumberSummary>().Where(n => n.Count > 0));
         float X(double value) => left + panel * (float)axis.Place(value);
         var (first, last) = (top + HeadHeight, top + HeadHeight + layers.Count * RowHeight);
-        text.Draw(canvas, title, left + panel / 2, top + HeadHeight / 2f, Charts.TextSize, SKTextAlign.Center);
+        text.DrawFitted(canvas, title, left + panel / 2, top + HeadHeight / 2f, Charts.TextSize, SKTextAlign.Center, panel + Gap - 6);
         using var grid = Stroke(Palette.GridLine.ToSKColor(), 1);
-        var reached = float.NegativeInfinity;
-        foreach (var tick in axis.Ticks)
+        List<(float From, float To)> used = [];
+        // from 0 to both sides: what an axis is about is near it
+        foreach (var tick in axis.Ticks.OrderBy(Math.Abs))
         {
             canvas.DrawLine(X(tick), first, X(tick), last, grid);
-            var label = NumberAxis.Text(tick);
+            var label = NumberText.Of(tick);
             var half = text.Width(label, Size - 1) / 2;
-            if (X(tick) - half < reached + 6) continue;
-            text.Draw(canvas, label, X(tick), last + 14, Size - 1, SKTextAlign.Center);
-            reached = X(tick) + half;
+            if (used.Any(u => X(tick) - half < u.To + 8 && X(tick) + half > u.From - 8)) continue;
+            text.Draw(canvas, label, X(tick), last + 15, Size - 1, SKTextAlign.Center);
+            used.Add((X(tick) - half, X(tick) + half));
         }
         using var frame = Stroke(Palette.Frame.ToSKColor(), 1);
         canvas.DrawRect(left, first, panel, last - first, frame);
         if (axis.Place(0) is >= 0 and <= 1) canvas.DrawLine(X(0), first, X(0), last, frame);
-        using var whisker = Stroke(color, 1.4f);
-        using var bar = new SKPaint { Color = color.WithAlpha(90), IsAntialias = true };
+        using var whisker = Stroke(color, 1.8f);
+        using var bar = new SKPaint { Color = color.WithAlpha(100), IsAntialias = true };
         using var dot = new SKPaint { Color = color, IsAntialias = true };
         for (var i = 0; i < layers.Count; i++)
         {
@@ -77,8 +76,8 @@ internal sealed class LayerRowsDrawing(IReadOnlyList<LayerStatistics> layers, La
                 canvas.DrawLine(X(found.Smallest), middle, X(found.Largest), middle, whisker);
                 var (from, to) = (X(Math.Max(found.Smallest, found.Mean - found.StandardDeviation)),
                     X(Math.Min(found.Largest, found.Mean + found.StandardDeviation)));
-                canvas.DrawRect(from, middle - 6, Math.Max(to - from, 0.5f), 12, bar);
-                canvas.DrawCircle(X(found.Mean), middle, 4, dot);
+                canvas.DrawRect(from, middle - 7, Math.Max(to - from, 0.5f), 14, bar);
+                canvas.DrawCircle(X(found.Mean), middle, 4.5f, dot);
             }
             if (found.NotFinite > 0) DrawBad(canvas, text, left + panel - 6, middle, found.NotFinite);
         }
@@ -89,7 +88,7 @@ internal sealed class LayerRowsDrawing(IReadOnlyList<LayerStatistics> layers, La
         var label = string.Create(CultureInfo.InvariantCulture, $"{count} not finite");
         var wide = text.Width(label, Size - 1);
         using var paper = new SKPaint { Color = Bad, IsAntialias = true };
-        canvas.DrawRect(right - wide - 8, middle - 9, wide + 10, 18, paper);
+        canvas.DrawRect(right - wide - 8, middle - 11, wide + 10, 22, paper);
         text.Draw(canvas, label, right - 2, middle, Size - 1, SKTextAlign.Right, SKColors.White);
     }
 

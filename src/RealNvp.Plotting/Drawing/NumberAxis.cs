@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace RealNvp.Plotting;
 
 /// <summary>An axis for numbers of any size: linear, or by sign and logarithm where most of it would be empty.</summary>
@@ -32,9 +30,6 @@ internal sealed class NumberAxis
 
     /// <summary>Where a number is, 0 at the left end and 1 at the right one.</summary>
     public double Place(double value) => (Scaled(value) - low) / (high - low);
-
-    public static string Text(double value) =>
-        value == 0 ? "0" : value.ToString(Math.Abs(value) is >= 1e5 or < 1e-3 ? "0.##E+0" : "0.####", CultureInfo.InvariantCulture);
 
     private double Scaled(double value) => isLogarithmic ? Math.Sign(value) * Math.Log10(1 + Math.Abs(value)) : value;
 

@@ -4,6 +4,7 @@ using SkiaSharp;
 namespace RealNvp.Plotting;
 
 /// <summary>The colours of all pictures: those of Okabe and Ito, which colour-blind readers tell apart, and greys.</summary>
+/// <remarks>No reader needs the colour: what has another one has another dash, width or mark as well.</remarks>
 internal static class Palette
 {
     public static readonly SKColor Background = SKColors.White;
@@ -16,12 +17,17 @@ internal static class Palette
     public static readonly Color GridLine = Color.FromHex("#E6E8EC");
     public static readonly Color Band = Color.FromHex("#DDE1E7");
 
+    /// <summary>The dashes of what is in the second colour: lengths of strokes and gaps in pixels.</summary>
+    public static readonly float[] Dashed = [8, 4];
+
+    /// <summary>The dashes of marks that are neither data nor model, such as thresholds.</summary>
+    public static readonly float[] Dotted = [2, 3.5f];
+
     private static readonly Color[] Cycle =
         [First, Second, Third, Color.FromHex("#CC79A7"), Color.FromHex("#E69F00"), Color.FromHex("#56B4E9"), Color.FromHex("#22262E")];
 
-    private static readonly LinePattern[] Patterns = [LinePattern.Solid, LinePattern.Dashed, LinePattern.Dotted, LinePattern.DenselyDashed];
+    private static readonly float[]?[] Dashes = [null, Dashed, Dotted, [10, 3, 2, 3]];
 
-    /// <summary>The colour of the series with a number, and a pattern that is
-    /// another one for each, so that no reader needs the colour.</summary>
-    public static (Color Color, LinePattern Pattern) Series(int index) => (Cycle[index % Cycle.Length], Patterns[index % Patterns.Length]);
+    /// <summary>The colour of the series with a number, and dashes.</summary>
+    public static (Color Color, float[]? Dashes) Series(int index) => (Cycle[index % Cycle.Length], Dashes[index % Dashes.Length]);
 }

@@ -20,8 +20,9 @@ internal static class Panels
                 coordinates.Add(new(points[2 * k], points[2 * k + 1]));
         }
         if (coordinates.Count == 0) return;
-        var alpha = strength * Math.Clamp(26 / Math.Sqrt(shown), 0.25, 0.9);
-        plot.Add.Markers(coordinates, MarkerShape.FilledCircle, shown > 5000 ? 2.5f : shown > 1000 ? 3 : 4.5f, color.WithAlpha(alpha));
+        // a few points are drawn in full
+        var alpha = shown <= 100 ? 0.9 : strength * Math.Clamp(26 / Math.Sqrt(shown), 0.25, 0.9);
+        plot.Add.Plottable(new Dots(coordinates, color.WithAlpha(alpha), shown > 5000 ? 2.5f : shown > 1000 ? 3 : shown > 100 ? 4.5f : 6));
     }
 
     public static void AddDensity(Plot plot, double[,] density, PlotBox box)
@@ -34,12 +35,13 @@ internal static class Panels
         map.Smooth = true;
     }
 
-    /// <summary>Adds lines of points (x, y, x, y, ...); the first half in one colour, the second in another.</summary>
+    /// <summary>Adds lines of points (x, y, x, y, ...): the first half are upright lines of a grid, the second half level ones.</summary>
     public static void AddLines(Plot plot, double[] points, int pointsPerLine, PlotBox box)
     {
         var lines = points.Length / 2 / pointsPerLine;
         // far outside the box Skia's float coordinates lose their precision, and nobody sees it
         var (reachX, reachY) = (20 * (box.XMax - box.XMin), 20 * (box.YMax - box.YMin));
+        List<Coordinates[]> upright = [], level = [];
         for (var line = 0; line < lines; line++)
         {
             List<Coordinates> run = [];
@@ -52,15 +54,14 @@ internal static class Panels
                     run.Add(new(points[k], points[k + 1]));
                     continue;
                 }
-                if (run.Count > 1) AddLine(plot, run, line < lines / 2 ? Palette.First : Palette.Third);
+                if (run.Count > 1) (line < lines / 2 ? upright : level).Add([.. run]);
                 run = [];
             }
         }
+        Charts.AddLines(plot, level, Palette.Second, LevelWidth);
+        Charts.AddLines(plot, upright, Palette.First, UprightWidth);
     }
 
-    private static void AddLine(Plot plot, List<Coordinates> points, Color color)
-    {
-        var line = plot.Add.ScatterLine(points, color);
-        line.LineWidth = 1.2f;
-    }
+    /// <summary>Widths of the lines of a grid: which are which is seen without colours too.</summary>
+    public const float UprightWidth = 2, LevelWidth = 1.2f;
 }

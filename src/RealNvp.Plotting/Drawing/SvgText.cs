@@ -4,7 +4,8 @@ using System.Text.RegularExpressions;
 
 namespace RealNvp.Plotting;
 
-/// <summary>What Skia's SVG lacks: a size that scales, a text for readers who cannot see it, and names of fonts that are alike.</summary>
+/// <summary>What Skia's SVG lacks: a size that scales, a text for readers who cannot see it, letters that are the same on every
+/// machine, and no more bytes than are seen.</summary>
 internal static partial class SvgText
 {
     public static string Finish(string svg, int width, int height, string alt)
@@ -15,28 +16,69 @@ internal static partial class SvgText
         if (!attributes.Contains("viewBox", StringComparison.Ordinal))
             attributes += string.Create(CultureInfo.InvariantCulture, $" viewBox=\"0 0 {width} {height}\"");
         var text = WebUtility.HtmlEncode(alt.ReplaceLineEndings(" "));
-        // every glyph has its place in the file: a font with other widths cannot move text
-        body = body.Replace("font-family=\"DejaVu Sans\"", "font-family=\"DejaVu Sans, Verdana, sans-serif\"", StringComparison.Ordinal);
         // ScottPlot clears what it draws on, which SVG would show as a black sheet; the picture has its background already
         body = body.Replace(string.Create(CultureInfo.InvariantCulture, $"<rect width=\"{width}\" height=\"{height}\"/>"), "",
             StringComparison.Ordinal);
-        body = Renumbered(body);
-        return $"{svg[..start]}<svg{attributes} role=\"img\" aria-label=\"{text}\">\n<title>{text}</title>{body}";
+        using var letters = new SvgLetters();
+        body = letters.Drawn(body);
+        body = Point().Replace(Number().Replace(Shape().Replace(body, Rounded), Places), "M$1h0");
+        body = Spaces().Replace(SharedClips(body), "\n");
+        return $"{svg[..start]}<svg{attributes} role=\"img\" aria-label=\"{text}\">\n<title>{text}</title>\n{letters.Definitions()}"
+            + body.TrimStart();
     }
 
-    /// <summary>Skia counts the parts of all files of a process on; here each
-    /// file counts from 1, so that its bytes are always the same.</summary>
-    private static string Renumbered(string svg)
+    /// <summary>Coordinates to hundredths of a pixel.</summary>
+    private static string Rounded(Match shape) => shape.Groups[1].Value + Decimal().Replace(shape.Groups[2].Value, number =>
+        double.Parse(number.Value, CultureInfo.InvariantCulture).ToString("0.##", CultureInfo.InvariantCulture)) + "\"";
+
+    /// <summary>Shares and widths to thousandths.</summary>
+    private static string Places(Match number) => number.Groups[1].Value
+        + double.Parse(number.Groups[2].Value, CultureInfo.InvariantCulture).ToString("0.###", CultureInfo.InvariantCulture) + "\"";
+
+    /// <summary>
+    /// Skia writes a clip for each thing that is drawn, and counts those of all files of a process on; here
+    /// equal ones are one, and each file counts from 1, so that its bytes are always the same.
+    /// </summary>
+    private static string SharedClips(string svg)
     {
-        Dictionary<string, string> names = [];
+        Dictionary<string, string> byContent = [], names = [];
+        svg = Clip().Replace(svg, clip =>
+        {
+            var (id, content) = (clip.Groups[1].Value, clip.Groups[2].Value);
+            if (byContent.TryGetValue(content, out var first))
+            {
+                names[id] = first;
+                return "";
+            }
+            byContent[content] = names[id] = $"p{names.Count + 1}";
+            return clip.Value;
+        });
         foreach (Match match in Definition().Matches(svg)) names.TryAdd(match.Groups[1].Value, $"p{names.Count + 1}");
         return Reference().Replace(svg, match =>
             names.TryGetValue(match.Groups[2].Value, out var name) ? match.Groups[1].Value + name + match.Groups[3].Value : match.Value);
     }
+
+    [GeneratedRegex("<clipPath id=\"([^\"]+)\">\\s*(<rect [^>]*/>)\\s*</clipPath>")]
+    private static partial Regex Clip();
 
     [GeneratedRegex("\\bid=\"([^\"]+)\"")]
     private static partial Regex Definition();
 
     [GeneratedRegex("(\\bid=\"|url\\(#|href=\"#)([^\")]+)(\"|\\))")]
     private static partial Regex Reference();
+
+    [GeneratedRegex("(<[^>]* (?:d|x|y|width|height|cx|cy|rx|ry)=\")([^\"]*)\"")]
+    private static partial Regex Shape();
+
+    [GeneratedRegex("-?\\d+(?:\\.\\d+)?(?:e[-+]?\\d+)?")]
+    private static partial Regex Decimal();
+
+    [GeneratedRegex("((?:opacity|stroke-width)=\")(-?\\d+\\.\\d+)\"")]
+    private static partial Regex Number();
+
+    [GeneratedRegex("M(-?[\\d.]+ -?[\\d.]+)L\\1(?![\\d.])")]
+    private static partial Regex Point();
+
+    [GeneratedRegex("\\s*\\n\\s*")]
+    private static partial Regex Spaces();
 }

@@ -14,7 +14,7 @@ internal static class OdeRun
         if (Differentiates(system, start, given, plan))
             return all ? AtTimes(system, start, given, plan) : WithGradient(system, start, given, plan);
         using var scope = NewDisposeScope();
-        if (Fused(system, start, given, plan) is { } found)
+        if (Fused(system, start, given, plan, differentiates: false) is { } found)
             return (scope.MoveToOuter(all ? stack([start, found.Value]) : found.Value), found.Statistics);
         var loop = new OdeLoop(plan, new OdeStepper(system, plan, start, scope));
         var value = loop.Run(start, given);
@@ -24,14 +24,19 @@ internal static class OdeRun
 
     // the whole solve as one kernel, if f is a network that it knows
     private static (Tensor Value, OdeStatistics Statistics)? Fused(OdeSystem system, Tensor start, IReadOnlyList<Tensor> given,
-        OdePlan plan)
+        OdePlan plan, bool differentiates)
     {
+        var scheme = plan.Tableau.Scheme;
         if (plan.IsDense || plan.Control.Start == plan.Control.End || system.Fused(given) is not { } fused
-            || !DynamicsOperation.CanRun(fused.Network, start, fused.Context)) return null;
-        var found = DynamicsOperation.Solve(fused.Network, start, fused.Context, plan.Tableau.Scheme, plan.Control, plan.Options.FirstStep);
+            || !DynamicsOperation.CanRun(fused.Network, start, fused.Context)
+            || (differentiates && !DynamicsOperation.CanDifferentiate(fused.Network, start, scheme))) return null;
+        var found = DynamicsOperation.Solve(fused.Network, start, fused.Context, scheme, plan.Control, plan.Options.FirstStep,
+            differentiates);
         if (found.Failed is { } failed)
             throw OdeFailures.Describe(plan, failed.Status, failed.Example, failed.Time, failed.Step, failed.Component);
-        return (found.Value, new(found.Evaluations, found.Accepted, found.Rejected));
+        // beyond the budget the steps are walked by those who keep fewer states
+        if (found.Taken?.States is { } states && states.numel() * states.element_size() > plan.Options.MemoryBudget) return null;
+        return (differentiates ? DynamicsFunction.Of(start, found) : found.Value, new(found.Evaluations, found.Accepted, found.Rejected));
     }
 
     /// <summary>Throws if gradients of the gradients are asked for.</summary>
@@ -76,6 +81,12 @@ internal static class OdeRun
     private static (Tensor, OdeStatistics) WithGradient(OdeSystem system, Tensor start, IReadOnlyList<Tensor> given, OdePlan plan)
     {
         if (plan.GradientOf(system) == OdeGradient.Graph) return Graph(system, start, given, plan);
+        if (plan.GradientOf(system) == OdeGradient.Checkpointed)
+        {
+            using var scope = NewDisposeScope();
+            if (Fused(system, start, given, plan, differentiates: true) is { } found)
+                return (scope.MoveToOuter(found.Value), found.Statistics);
+        }
         var job = new OdeJob(system, plan, given.Count);
         object[] arguments = [start, .. given, .. system.Parameters!, job];
         var value = plan.GradientOf(system) switch

@@ -36,6 +36,9 @@ internal static class KernelSwitches
     /// <summary>RealNvp.Kernels.Ode: the steps of solvers of differential equations.</summary>
     public static bool Ode { get; set; } = IsOn(nameof(Ode));
 
+    /// <summary>RealNvp.Kernels.Residual: residual blocks of vectors, their inverses and the norms of their weights.</summary>
+    public static bool Residual { get; set; } = IsOn(nameof(Residual));
+
     /// <summary>RealNvp.Kernels.Dynamics: whole solves of continuous flows whose velocity is a network of the library's.</summary>
     public static bool Dynamics { get; set; } = IsOn(nameof(Dynamics));
 

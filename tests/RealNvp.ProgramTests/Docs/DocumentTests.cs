@@ -44,6 +44,26 @@ public partial class DocumentTests
         broken.Should().BeEmpty();
     }
 
+    [Fact]
+    public void Every_picture_is_in_a_guide_or_the_readme_and_is_small()
+    {
+        var texts = string.Concat(Directory.EnumerateFiles(Repository.At("docs"), "*.md", SearchOption.AllDirectories)
+            .Append(Repository.At("README.md")).Select(File.ReadAllText));
+        var pictures = Directory.GetFiles(Repository.At("docs", "images"));
+        pictures.Should().HaveCountGreaterThan(10);
+        pictures.Where(p => !texts.Contains($"images/{Path.GetFileName(p)}", StringComparison.Ordinal)).Should().BeEmpty("nobody sees it");
+        pictures.Where(p => new FileInfo(p).Length > 300_000).Should().BeEmpty("a page is read over a telephone as well");
+    }
+
+    [Fact]
+    public void The_pictures_that_the_program_of_the_guides_makes_are_those_of_the_guides()
+    {
+        var made = SavedPicture().Matches(File.ReadAllText(Repository.At("samples", "guides", "pictures.cs")))
+            .Select(m => m.Groups[1].Value);
+        made.Should().HaveCountGreaterThan(6);
+        made.Where(name => !File.Exists(Repository.At("docs", "images", $"{name}.png"))).Should().BeEmpty();
+    }
+
     [Theory, InlineData("docs/README.md"), InlineData("llms.txt")]
     public void Every_guide_is_in_the_index_for_people_and_in_that_for_machines(string index)
     {
@@ -81,6 +101,9 @@ public partial class DocumentTests
 
     [GeneratedRegex(@"^## \d+\. ")]
     private static partial Regex Recipe();
+
+    [GeneratedRegex(@"Save\(""([\w-]+)"",")]
+    private static partial Regex SavedPicture();
 
     [GeneratedRegex(@"held-out log-likelihood: (-?\d+\.\d+) nats")]
     private static partial Regex HeldOut();

@@ -89,7 +89,7 @@ public class CalibrationPlotTests
         picture.Series[0].BinsOutside.Should().BeLessThan(3);
         picture.Series[1].BinsOutside.Should().BeGreaterThan(5);
         Enumerable.Range(5, 40).Should().OnlyContain(i => picture.Series[1].Actual[i] < picture.Series[1].ActualBands[i].Low);
-        picture.Height.Should().Be(2 * 330 + 40);
+        picture.Height.Should().BeInRange(2 * 330 + 60, 2 * 330 + 100);
         picture.AltText.Should().StartWith("both. Calibration. good: ").And.Contain("narrow: ");
         using var png = Png.Decode(picture);
         png.Count(c => c.Blue > 140 && c.Red < 80).Should().BeGreaterThan(2000);
@@ -102,13 +102,13 @@ public class CalibrationPlotTests
         using var x = flow.Sample(200, seed: 5);
         using var far = x.mul(4);
         CalibrationPlot picture = null!;
-        LiveTensors.ChangeOver(() => picture = CalibrationPlot.FromFlow(flow, x, draws: 19, seed: 3)).Should().Be(0);
+        LiveTensors.ChangeOver(() => picture = new CalibrationPlot(flow, x, draws: 19, seed: 3)).Should().Be(0);
         picture.Series.Should().HaveCount(3);
         picture.Series.Should().OnlyContain(s => s.Count == 200 && s.BinsOutside <= 1);
-        picture.ToPng().Should().Equal(CalibrationPlot.FromFlow(flow, x, draws: 19, seed: 3).ToPng(), "a seed repeats");
-        CalibrationPlot.FromFlow(flow, far, draws: 19, seed: 3).Series.Should().OnlyContain(s => s.BinsOutside > 2);
-        FluentActions.Invoking(() => CalibrationPlot.FromFlow(flow, x.narrow(1, 0, 2))).Should().Throw<ArgumentException>()
-            .WithMessage("x has shape (200, 2)*3 numbers*");
+        picture.ToPng().Should().Equal(new CalibrationPlot(flow, x, draws: 19, seed: 3).ToPng(), "a seed repeats");
+        new CalibrationPlot(flow, far, draws: 19, seed: 3).Series.Should().OnlyContain(s => s.BinsOutside > 2);
+        FluentActions.Invoking(() => new CalibrationPlot(flow, x.narrow(1, 0, 2))).Should().Throw<ArgumentException>()
+            .WithMessage("x has shape (200, 2)*shape (3,)*");
     }
 
     [Fact]
@@ -117,10 +117,13 @@ public class CalibrationPlotTests
         using var flow = new RealNvpModel(RealNvpOptions.Tabular(2) with { ContextSize = 1 }, seed: 1);
         using var context = linspace(-2, 2, 150).reshape(-1, 1);
         using var x = flow.Sample(1, context, seed: 5).squeeze(1);
-        CalibrationPlot.FromFlow(flow, x, context, draws: 19, seed: 3).Series.Should().OnlyContain(s => s.BinsOutside <= 1);
+        new CalibrationPlot(flow, x, context, draws: 19, seed: 3).Series.Should().OnlyContain(s => s.BinsOutside <= 1);
         using var wrong = context.narrow(0, 0, 3);
-        FluentActions.Invoking(() => CalibrationPlot.FromFlow(flow, x, wrong)).Should().Throw<ArgumentException>()
+        FluentActions.Invoking(() => new CalibrationPlot(flow, x, wrong)).Should().Throw<ArgumentException>()
             .WithMessage("context has shape (3, 1)*150 rows*");
+        using var wide = new RealNvpModel(RealNvpOptions.Tabular(13), seed: 1);
+        FluentActions.Invoking(() => new CalibrationPlot(wide, new double[2, 13])).Should().Throw<ArgumentException>()
+            .WithMessage("The flow has examples of 13 numbers; expected at most 12*");
     }
 
     [Fact]

@@ -70,6 +70,40 @@ public class ChartTests
     }
 
     [Fact]
+    public void The_result_of_a_training_is_drawn_as_it_is()
+    {
+        using var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Hidden = 8, Layers = 2 }, seed: 1);
+        using var x = flow.Sample(120, seed: 2);
+        using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 3, BatchSize = 60, Seed = 1 });
+        var result = trainer.Fit(TrainingData.From(x));
+        var curve = new TrainingCurve(result);
+        var best = result.History.MinBy(e => e.ValidationLoss)!;
+        (curve.BestX, curve.BestY).Should().Be((best.Epoch, best.ValidationLoss!.Value));
+        curve.AltText.Should().StartWith("−log p(x), nats an example against epoch: 3 values of training and 3 of validation;",
+            "the axis says what was made small");
+        curve.ToPng().Should().Equal(new TrainingCurve([.. result.History.Select(e => e.Loss)],
+            [.. result.History.Select(e => e.ValidationLoss!.Value)], new() { YLabel = "−log p(x), nats an example" }).ToPng());
+        new TrainingCurve(result, new() { YLabel = "mine" }).AltText.Should().StartWith("mine against epoch");
+
+        // without validation, and of another objective
+        using var whole = new Trainer(flow, Objective.From("spread", (f, batch, _) => f.TrainingLogProb(batch.X).square()),
+            new TrainingOptions { Epochs = 2, BatchSize = 60, ValidationFraction = 0 });
+        new TrainingCurve(whole.Fit(TrainingData.From(x))).AltText.Should().StartWith("loss: spread against epoch: 2 values of training;");
+        FluentActions.Invoking(() => new TrainingCurve((TrainingResult)null!)).Should().Throw<ArgumentNullException>();
+    }
+
+    [Fact]
+    public void Infinite_scores_are_counted_in_the_end_bins()
+    {
+        double[] usual = [.. Enumerable.Range(0, 100).Select(i => (double)i)];
+        var picture = new ScoreHistogram(usual, new[] { 50, double.PositiveInfinity, double.NegativeInfinity });
+        picture.AltText.Should().Contain("3 of anomaly");
+        Png.Decode(picture).Dispose();
+        FluentActions.Invoking(() => new ScoreHistogram(usual, new[] { double.PositiveInfinity })).Should().Throw<ArgumentException>()
+            .WithMessage("None of the 1 scores of second is finite*");
+    }
+
+    [Fact]
     public void A_histogram_shows_both_populations_whatever_their_sizes()
     {
         using var normal = linspace(0, 10, 5000);

@@ -54,12 +54,13 @@ public class CornerPlotTests
         var random = new Random(1);
         var data = Enumerable.Range(0, 600).Select(_ => Normals(random, 3)).ToArray();
         var samples = Enumerable.Range(0, 900).Select(_ => Normals(random, 3).Select(v => 1.3 * v + 0.2).ToArray()).ToArray();
-        var picture = new CornerPlot(data, samples, new() { FeatureNames = ["a", "b", "c"], PanelSize = 100, Title = "three" });
+        var picture = new CornerPlot(data, samples, new() { Names = ["a", "b", "c"], PanelSize = 100, Title = "three" });
+        var places = CornerLayout.Of(picture.Ranges, new() { PanelSize = 100, Title = "three" }, note: false);
         using var png = Png.Decode(picture);
         for (var row = 0; row < 3; row++)
             for (var column = 0; column < 3; column++)
             {
-                var (left, top) = (64 + column * 108, 34 + 12 + row * 108);
+                var (left, top) = places.Panel(row, column);
                 var (blue, orange) = (png.Count(left, top, left + 100, top + 100, IsBlue), png.Count(left, top, left + 100, top + 100,
                     IsOrange));
                 if (column <= row)
@@ -127,8 +128,8 @@ public class CornerPlotTests
         Refused(() => new CornerPlot(new double[2, 0]), "data has shape (2, 0)*");
         Refused(() => new CornerPlot(good, new double[4, 3]), "samples has 3 features and data has 2*");
         Refused(() => new CornerPlot(good, new[,] { { double.NaN, 1 } }), "None of the 1 rows of samples is finite*");
-        Refused(() => new CornerPlot(good, options: new() { FeatureNames = ["a"] }),
-            "FeatureNames holds 1 names, but there are 2 columns*");
+        Refused(() => new CornerPlot(good, options: new() { Names = ["a"] }),
+            "Names holds 1 names, but there are 2 columns*");
         Refused(() => new CornerPlot(good, options: new() { Features = [2] }), "Features holds 2, but the data have 2*");
         Refused(() => new CornerPlot(good, options: new() { Features = [1, 1] }), "Features holds a feature twice*");
         Refused(() => new CornerPlot(good, options: new() { Features = [] }), "Features holds 0 features*");

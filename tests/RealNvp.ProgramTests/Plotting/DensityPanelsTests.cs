@@ -8,9 +8,11 @@ namespace RealNvp.Tests.Plotting;
 
 public class DensityPanelsTests
 {
-    // the plane of a panel starts 44 pixels from its left and 36 from its top, and has 100 x 100 pixels
-    private const int Left = 44, Top = 36, Panel = 44 + 100 + 14;
+    // planes of 100 x 100 pixels
     private static readonly DensityPanelsOptions Small = new() { PanelWidth = 100, Box = new(0, 4, 0, 4) };
+
+    // a log-density of 0 at most has the number 1 at its bar of colours
+    private static PanelLayout Places(int panels) => PanelLayout.Of(Small, panels, "1");
 
     [Fact]
     public void Each_part_adds_a_panel()
@@ -18,9 +20,10 @@ public class DensityPanelsTests
         using var points = rand(20, 2);
         using var density = zeros(3, 3);
         using var lines = Small.Box.GridLines(3, 5);
-        new DensityPanels(points, density, options: Small).Width.Should().Be(2 * Panel);
-        new DensityPanels(points, density, points, options: Small).Width.Should().Be(3 * Panel);
-        new DensityPanels(points, density, points, lines, Small).Width.Should().Be(4 * Panel);
+        new DensityPanels(points, density, options: Small).Width.Should().Be(Places(2).Width);
+        new DensityPanels(points, density, points, options: Small).Width.Should().Be(Places(3).Width);
+        new DensityPanels(points, density, points, lines, Small).Width.Should().Be(Places(4).Width);
+        Places(3).Width.Should().BeGreaterThan(Places(2).Width + 100);
     }
 
     [Fact]
@@ -30,12 +33,13 @@ public class DensityPanelsTests
         using var density = full(new long[] { 4, 4 }, double.NegativeInfinity);
         using (no_grad()) density[0, 3] = 0;
         using var png = Png.Decode(new DensityPanels(points, density, options: Small));
-        Brightness(png.GetPixel(Panel + Left + 87, Top + 87)).Should().BeGreaterThan(450,
+        var ((left, top), (dataLeft, _)) = (Places(2).Plane(1), Places(2).Plane(0));
+        Brightness(png.GetPixel(left + 87, top + 87)).Should().BeGreaterThan(450,
             "the lower right cell has the bright end of viridis, 521, and the others the dark one, 153");
-        Brightness(png.GetPixel(Panel + Left + 12, Top + 87)).Should().BeLessThan(160);
-        Brightness(png.GetPixel(Panel + Left + 87, Top + 12)).Should().BeLessThan(160);
-        Brightness(png.GetPixel(Panel + Left + 12, Top + 12)).Should().BeLessThan(160);
-        png.Count(Left + 5, Top + 80, Left + 20, Top + 95, c => c.Blue > c.Red + 50).Should().BeGreaterThan(5,
+        Brightness(png.GetPixel(left + 12, top + 87)).Should().BeLessThan(160);
+        Brightness(png.GetPixel(left + 87, top + 12)).Should().BeLessThan(160);
+        Brightness(png.GetPixel(left + 12, top + 12)).Should().BeLessThan(160);
+        png.Count(dataLeft + 5, top + 80, dataLeft + 20, top + 95, c => c.Blue > c.Red + 50).Should().BeGreaterThan(5,
             "the data point at (0.5, 0.5)");
     }
 
@@ -75,9 +79,10 @@ public class DensityPanelsTests
         using var samples = tensor(new[] { 1f, 1, float.NaN, 2, 1e30f, 1e30f }).reshape(3, 2);
         using var lines = tensor(new[] { 0f, 2, 2, 2, float.NaN, 2, 1e30f, -1e30f, 2, 0, 2, 4 }).reshape(1, 6, 2);
         using var png = Png.Decode(new DensityPanels(points, density, samples, lines, Small));
-        png.Count(3 * Panel + Left + 2, Top + 45, 3 * Panel + Left + 48, Top + 55, c => c.Red < 150).Should().BeGreaterThan(30,
+        var (left, top) = Places(4).Plane(3);
+        png.Count(left + 2, top + 45, left + 48, top + 55, c => c.Blue < 190).Should().BeGreaterThan(30,
             "the level line up to the gap");
-        png.Count(3 * Panel + Left + 45, Top + 2, 3 * Panel + Left + 55, Top + 98, c => c.Red < 150).Should().BeGreaterThan(60,
+        png.Count(left + 45, top + 2, left + 55, top + 98, c => c.Blue < 190).Should().BeGreaterThan(60,
             "the upright line after it");
     }
 
@@ -140,16 +145,16 @@ public class DensityPanelsTests
         using var x = flow.Sample(30, seed: 2);
         var options = Small with { Resolution = 20 };
         DensityPanels picture = null!;
-        LiveTensors.ChangeOver(() => picture = new DensityPanels(x, flow, options: options)).Should().Be(0);
-        picture.Width.Should().Be(4 * Panel);
+        LiveTensors.ChangeOver(() => picture = new DensityPanels(flow, x, options: options)).Should().Be(0);
+        picture.AltText.Should().Contain("30 points of the data").And.Contain("samples of the model, a grid");
         using var scope = NewDisposeScope();
         var grid = PlotBox.Square(3).GridLines();
         var warped = flow.Decode(grid.reshape(-1, 2)).reshape(grid.shape);
         picture.ToPng().Should().Equal(new DensityPanels(x, flow.LogProb, flow.Sample(30, seed: 0), warped, options).ToPng());
-        new DensityPanels(flow.SampleArray(30, seed: 2), flow, options: options).ToPng().Should().Equal(picture.ToPng(),
+        new DensityPanels(flow, flow.SampleArray(30, seed: 2), options: options).ToPng().Should().Equal(picture.ToPng(),
             "an array does as well");
         using var three = new RealNvpModel(RealNvpOptions.Tabular(3), seed: 1);
-        FluentActions.Invoking(() => new DensityPanels(x, three)).Should().Throw<ArgumentException>()
+        FluentActions.Invoking(() => new DensityPanels(three, x)).Should().Throw<ArgumentException>()
             .WithMessage("*shape (3,)*2-D points*CornerPlot*");
     }
 
@@ -163,9 +168,11 @@ public class DensityPanelsTests
         var expected = new DensityPanels(x, p => flow.LogProb(p, context.expand(p.size(0), 3)), options: options).ToPng();
         new DensityPanels(x, flow.LogProb, context: context, options: options).ToPng().Should().Equal(expected);
         new DensityPanels(x, (p, c) => flow.LogProb(p, c), context: context, options: options).ToPng().Should().Equal(expected);
-        new DensityPanels(x, flow, context, options: options).Width.Should().Be(4 * Panel);
+        new DensityPanels(flow, x, context, options: options).AltText.Should().Contain("samples of the model, a grid");
+        new DensityPanels(flow, x, new double[,] { { 1, 2, 3 } }, options: options).ToPng().Should()
+            .Equal(new DensityPanels(flow, x, context, options: options).ToPng(), "an array does as well");
         using var two = zeros(2, 3);
-        FluentActions.Invoking(() => new DensityPanels(x, flow, two)).Should().Throw<ArgumentException>()
+        FluentActions.Invoking(() => new DensityPanels(flow, x, two)).Should().Throw<ArgumentException>()
             .WithMessage("context has shape (2, 3); expected one context*");
     }
 

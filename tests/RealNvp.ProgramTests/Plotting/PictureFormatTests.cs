@@ -39,7 +39,7 @@ public class PictureFormatTests
         [nameof(WarpedGrid)] = () =>
         {
             using var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Hidden = 4, Layers = 2 }, seed: 0);
-            return new WarpedGrid(flow, Points(9), options: new() { Title = "Größe < 1", Lines = 3, PointsPerLine = 9, PanelWidth = 120 });
+            return new WarpedGrid(flow, Points(9), options: new() { Title = "Größe < 1", Lines = 3, PointsPerLine = 9, PanelSize = 120 });
         },
     };
 
@@ -84,13 +84,40 @@ public class PictureFormatTests
         svg.Attribute("viewBox")!.Value.Should().Be(string.Create(CultureInfo.InvariantCulture, $"0 0 {picture.Width} {picture.Height}"));
         svg.Attribute("role")!.Value.Should().Be("img");
         svg.Elements().First(e => e.Name.LocalName == "title").Value.Should().Be(picture.AltText);
-        svg.Descendants().Where(e => e.Name.LocalName == "text").Select(e => e.Value.Trim()).Should().Contain("Größe < 1",
-            "the title is text");
+        svg.Descendants().Where(e => e.Name.LocalName == "g").Select(e => (string?)e.Attribute("aria-label")).Should().Contain("Größe < 1",
+            "the title can be read aloud");
         svg.Descendants().Attributes().Where(a => a.Name.LocalName is "href" or "src").Select(a => a.Value)
             .Where(v => !v.StartsWith("data:", StringComparison.Ordinal) && !v.StartsWith('#')).Should().BeEmpty("nothing is outside");
         svg.Descendants().Where(e => e.Name.LocalName == "rect").Should()
             .OnlyContain(e => e.Attribute("fill") != null
                 || e.Parent!.Name.LocalName == "clipPath", "a rectangle without a colour is black");
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void SVG_needs_no_font_and_each_letter_is_in_the_file(string kind)
+    {
+        var svg = XDocument.Parse(All[kind]().ToSvg()).Root!;
+        svg.Descendants().Select(e => e.Name.LocalName).Should().NotContain(["text", "style"], "a font of the machine would draw it");
+        svg.Descendants().Attributes().Should().NotContain(a => a.Name.LocalName.StartsWith("font", StringComparison.Ordinal));
+        var ids = svg.Descendants().Attributes("id").Select(a => a.Value).ToArray();
+        ids.Should().OnlyHaveUniqueItems();
+        var letters = svg.Descendants().Where(e => e.Name.LocalName == "use" && e.Parent!.Name.LocalName == "g"
+            && e.Parent.Attribute("aria-label") != null).ToArray();
+        letters.Length.Should().BeGreaterThan(6, "the title alone has seven");
+        letters.Select(e => e.Attributes().Single(a => a.Name.LocalName == "href").Value[1..]).Should().BeSubsetOf(ids);
+        foreach (var group in letters.GroupBy(e => e.Parent!))
+            group.Count().Should().Be(group.Key.Attribute("aria-label")!.Value.Count(c => !char.IsWhiteSpace(c)));
+    }
+
+    [Fact]
+    public void SVG_of_thousands_of_points_and_lines_stays_small()
+    {
+        double[][] Wide(int count) => [.. Points(count).Zip(Points(count + 1), (a, b) => a.Concat(b).ToArray())];
+        new CornerPlot(Wide(1000), Wide(1100)).ToSvg().Length.Should().BeLessThan(250_000,
+            "six panels of 1,000 points, which were 1.3 million bytes as they came from Skia");
+        using var flow = new RealNvpModel(RealNvpOptions.Toy2D with { Hidden = 4, Layers = 2 }, seed: 0);
+        new WarpedGrid(flow, Points(3000)).ToSvg().Length.Should().BeLessThan(200_000, "lines have no more points than are seen");
     }
 
     [Theory]

@@ -28,7 +28,7 @@ public class DynamicsKernelTests
                 new() { Tolerance = 1e-3, Method = OdeMethod.Bosh3 }, new() { Method = OdeMethod.Rk4, Steps = 5 },
                 new() { Method = OdeMethod.Midpoint, Steps = 7 },
             }[i % 5];
-            var (hidden, layers, activation) = (random.Next(1, 20), random.Next(1, 4), activations[i % 5]);
+            var (hidden, layers, activation) = (random.Next(1, 20), random.Next(1, 4), activations[random.Next(5)]);
             Func<Dynamics> make = i % 2 == 0
                 ? () => new ConcatSquashMlp(features, hidden, layers, context, activation)
                 : () => new TimeMlp([features], hidden, layers, context, activation, timeFrequencies: i % 3);
@@ -42,11 +42,12 @@ public class DynamicsKernelTests
             layer.to(float64);
             (x, given) = (x.to(float64), given?.to(float64));
             var (fast, plain) = (Solved(layer, x, given, on: true), Solved(layer, x, given, on: false));
-            for (var k = 0; k < fast.Tensors.Length; k++)
+            // elsewhere rounding chooses steps, and on which side of a kink a number is
+            var comparesFloat32 = i % 5 >= 3 && activation <= SmoothActivation.Silu;
+            for (var k = 0; k < (comparesFloat32 ? 2 : 3); k++)
             {
                 Apart(fast.Tensors[k], plain.Tensors[k]).Should().BeLessThan(1e-8, what);
-                // the derivative of selu jumps at 0, and rounding says on which side of it a number is
-                if (k == 1 && activation == SmoothActivation.Selu) continue;
+                if (!comparesFloat32) continue;
                 Apart(fast32.Tensors[k], plain.Tensors[k]).Should()
                     .BeLessThan((4 * Apart(plain32.Tensors[k], plain.Tensors[k])) + 1e-4, what);
             }
@@ -54,6 +55,129 @@ public class DynamicsKernelTests
             fast.Statistics.Rejected.Should().Equal(plain.Statistics.Rejected, what);
             fast.Statistics.Evaluations.Should().Be(plain.Statistics.Evaluations, what);
         }
+    }
+
+    [Theory, InlineData(0), InlineData(128), InlineData(256), InlineData(512)]
+    public void Gradients_are_those_of_plain_operations(int bits)
+    {
+        using var width = Lanes(bits);
+        var random = new Random(bits + 2);
+        for (var i = 0; i < 16; i++)
+        {
+            var (features, rows) = (random.Next(1, 6), new[] { 1, 3, 16, 37 }[random.Next(4)]);
+            var context = random.Next(2) * 3;
+            var options = new ContinuousOptions[]
+            {
+                new() { Tolerance = 1e-5 }, new() { Tolerance = 1e-4, Method = OdeMethod.Tsit5 },
+                new() { Tolerance = 1e-3, Method = OdeMethod.Bosh3 }, new() { Method = OdeMethod.Rk4, Steps = 3 },
+                new() { Method = OdeMethod.Midpoint, Steps = 3 },
+            }[i % 5];
+            var (hidden, layers, activation) = (random.Next(1, 12), random.Next(1, 4), activations[random.Next(4)]);
+            Func<Dynamics> make = i % 2 == 0
+                ? () => new ConcatSquashMlp(features, hidden, layers, context, activation)
+                : () => new TimeMlp([features], hidden, layers, context, activation, timeFrequencies: i % 3);
+            using var scope = NewDisposeScope();
+            using var layer = Awake(make(), features, options, i);
+            var what = $"case {i}: {layer.Dynamics.GetName()} of {features} features, {hidden} x {layers}, {activation}, {options.Method}";
+            using var generator = new Generator((ulong)i);
+            Tensor[] parts = [randn([rows, features], dtype: float64, generator: generator),
+                randn([rows, features], dtype: float64, generator: generator), randn([rows], dtype: float64, generator: generator),
+                randn([rows, 3], dtype: float64, generator: generator)];
+            Tensor[] Run(ScalarType dtype, bool on)
+            {
+                layer.to(dtype);
+                return Gradients(layer, [.. parts.Select(p => p.to(dtype))], context > 0, on);
+            }
+            var (fast32, plain32) = (Run(float32, true), Run(float32, false));
+            var (fast, plain) = (Run(float64, true), Run(float64, false));
+            // a step that is chosen differs by some roundings of a small difference, and the result by that part of its error
+            var allowed = i % 5 < 3 ? 1e-6 : 1e-11;
+            for (var k = 0; k < fast.Length; k++)
+            {
+                KernelResults.ApartOfLargest(fast[k], plain[k]).Should().BeLessThan(allowed, "of gradient {0} in {1}", k, what);
+                fast32[k].isfinite().all().item<bool>().Should().BeTrue();
+                if (allowed > 1e-9 || activation > SmoothActivation.Silu) continue;
+                KernelResults.ApartOfLargest(fast32[k], plain[k]).Should().BeLessThan(
+                    (4 * KernelResults.ApartOfLargest(plain32[k], plain[k])) + 2e-4, "of gradient {0} in {1}", k, what);
+            }
+        }
+    }
+
+    [Fact]
+    public void The_number_of_threads_changes_no_bit_and_neither_does_the_company()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = Awake(new ConcatSquashMlp(2, 24, 2), 2, new() { Tolerance = 1e-4 }, 1);
+        using var generator = new Generator(2);
+        Tensor[] parts = [randn([200, 2], generator: generator), randn([200, 2], generator: generator), randn([200], generator: generator)];
+        var threads = get_num_threads();
+        try
+        {
+            Tensor[] Run(int count)
+            {
+                set_num_threads(count);
+                return Gradients(layer, parts, false, on: true);
+            }
+            foreach (var (one, two) in Run(1).Zip(Run(2))) KernelResults.Same(one, two).Should().BeTrue();
+        }
+        finally { set_num_threads(threads); }
+        using var _ = no_grad();
+        var (all, logDets) = layer.Forward(parts[0]);
+        var (some, few) = layer.Forward(parts[0].narrow(0, 77, 5));
+        KernelResults.Same(all.narrow(0, 77, 5), some).Should().BeTrue();
+        KernelResults.Same(logDets.narrow(0, 77, 5), few).Should().BeTrue();
+    }
+
+    [Fact]
+    public void States_beyond_the_budget_leave_the_walk_to_those_who_keep_fewer()
+    {
+        using var scope = NewDisposeScope();
+        Tensor[] Run(long budget)
+        {
+            using var layer = Awake(new ConcatSquashMlp(2, 8, 2), 2, new() { Tolerance = 1e-6, MemoryBudget = budget }, 1);
+            layer.to(float64);
+            using var generator = new Generator(2);
+            return Gradients(layer, [.. new long[][] { [9, 2], [9, 2], [9] }.Select(s => randn(s, dtype: float64, generator: generator))],
+                false, on: true);
+        }
+        foreach (var (all, few) in Run(1 << 20).Zip(Run(8))) KernelResults.ApartOfLargest(few, all).Should().BeLessThan(1e-9);
+    }
+
+    [Fact]
+    public void Failures_and_step_limits_are_named_as_by_plain_operations()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = Awake(new ConcatSquashMlp(2, 8, 1), 2, new() { Tolerance = 1e-9, MaxSteps = 2 }, 1);
+        layer.to(float64);
+        var x = randn([40, 2], dtype: float64, generator: new Generator(4)).mul(10);
+        foreach (var gradients in new[] { true, false })
+        {
+            OdeException Fail(bool on)
+            {
+                using var _ = KernelSwitch.Set(on, nameof(KernelSwitches.Dynamics));
+                using var mode = gradients ? null : no_grad();
+                return ((Action)(() => layer.Forward(x))).Should().Throw<OdeException>().Which;
+            }
+            var (fast, plain) = (Fail(true), Fail(false));
+            (fast.Failure, fast.Example, fast.Component).Should().Be((plain.Failure, plain.Example, plain.Component));
+            fast.Time.Should().BeApproximately(plain.Time, 1e-6);
+            fast.Failure.Should().Be(OdeFailure.TooManySteps);
+        }
+        using (no_grad()) layer.parameters().First().fill_(double.NaN);
+        ((Action)(() => layer.Forward(x))).Should().Throw<OdeException>().Which.Failure.Should().Be(OdeFailure.NotFinite);
+    }
+
+    // value, log-determinant, and the gradients of x, context and weights
+    private static Tensor[] Gradients(ContinuousLayer layer, Tensor[] parts, bool hasContext, bool on)
+    {
+        using var _ = KernelSwitch.Set(on, nameof(KernelSwitches.Dynamics));
+        layer.zero_grad();
+        var x = parts[0].clone().requires_grad_(true);
+        var context = hasContext ? parts[3].clone().requires_grad_(true) : null;
+        var (value, logDet) = layer.Forward(x, context);
+        value.mul(parts[1]).sum().add(logDet.mul(parts[2]).sum()).backward();
+        return [value.detach(), logDet.detach(), x.grad!, .. context is null ? [] : new[] { context.grad! },
+            .. layer.parameters().Select(p => p.grad?.clone() ?? zeros_like(p))];
     }
 
     private static (Tensor[] Tensors, OdeStatistics Statistics) Solved(ContinuousLayer layer, Tensor x, Tensor? context,

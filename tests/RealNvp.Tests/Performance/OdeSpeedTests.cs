@@ -72,6 +72,13 @@ public class OdeSpeedTests
             var logProb = Time(() => flow.LogProb(x));
             var evaluations = layer.LastStatistics;
             var sample = Time(() => flow.Sample(100));
+            var logProbs = flow.LogProb(x).to(float64);
+            flow.to(float64);
+            using var exact = RealNvp.Layers.PassState.Tighten(1e-12 / tolerance);
+            var off = logProbs.sub(flow.LogProb(x.to(float64))).abs();
+            TestContext.Current.TestOutputHelper?.WriteLine(
+                $"{name}: log p is off by {off.mean().item<double>():G2} on average and {off.max().item<double>():G2} at most");
+            off.max().item<double>().Should().BeLessThan(100 * tolerance, "in nats, against a solve at 1e-12");
             TestContext.Current.TestOutputHelper?.WriteLine(
                 $"{name}: train {train:F2}, log-prob {logProb:F2}, sample {sample:F2} ms; {evaluations}");
             train.Should().BePositive();

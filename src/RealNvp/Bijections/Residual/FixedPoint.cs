@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -29,7 +30,7 @@ internal static class FixedPoint
     {
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
-        var steps = (int)Math.Min(20_000, 100 + Math.Ceiling(40 / (1 - lipschitz)));
+        var steps = Steps(lipschitz);
         var result = empty_like(y).flatten(1);
         var search = new Search(y, context);
         var all = false;
@@ -42,11 +43,25 @@ internal static class FixedPoint
             search.Keep(step);
         }
         if (all) return scope.MoveToOuter(result.reshape(y.shape));
-        throw new NoInverseException(string.Create(System.Globalization.CultureInfo.InvariantCulture,
-            $"{owner}.Inverse found no x with x + g(x) = y for {search.Count} of {y.shape[0]} example(s): after {steps} steps the " +
-                $"largest residual |x + g(x) − y| is {search.Worst():G3}, of {search.Allowed():G3} allowed. The Lipschitz constant of " +
-                $"the network may be above {lipschitz:G4}, or values may be NaN, infinite or near the largest number of their dtype."));
+        throw Missed(new(search.Count, search.Worst(), search.Allowed()), y.shape[0], lipschitz, owner);
     }
+
+    /// <summary>The roots by one operation; null if it cannot run.</summary>
+    /// <inheritdoc cref="Solve"/>
+    public static Tensor? TrySolve(IResidualNetwork g, Tensor y, Tensor? context, double lipschitz, string owner)
+    {
+        var least = y.dtype == ScalarType.Float32 ? Single : Double;
+        if (g.TrySearch(y, context, Steps(lipschitz), least, Ulps, isStep: true) is not { } found) return null;
+        return found.Miss.Missing == 0 ? found.X : throw Missed(found.Miss, y.shape[0], lipschitz, owner);
+    }
+
+    private static int Steps(double lipschitz) => (int)Math.Min(20_000, 100 + Math.Ceiling(40 / (1 - lipschitz)));
+
+    private static NoInverseException Missed(ResidualMiss miss, long count, double lipschitz, string owner) =>
+        new(string.Create(System.Globalization.CultureInfo.InvariantCulture,
+            $"{owner}.Inverse found no x with x + g(x) = y for {miss.Missing} of {count} example(s): after {Steps(lipschitz)} steps the " +
+            $"largest residual |x + g(x) − y| is {miss.Worst:G3}, of {miss.Allowed:G3} allowed. The Lipschitz constant of the network " +
+            $"may be above {lipschitz:G4}, or values may be NaN, infinite or near the largest number of their dtype."));
 
     /// <summary>What a residual may be, (N, 1): 1e-6 in float32, 1e-12 in float64, or
     /// four units in the last place of the largest number that it is made of.</summary>

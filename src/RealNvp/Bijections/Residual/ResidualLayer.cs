@@ -120,6 +120,9 @@ public sealed class ResidualLayer : Bijection
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
     {
+        if ((IsExact || !pass.WantsLogDet)
+            && (network as IResidualNetwork)?.TryBlock(x, pass.Context, pass.WantsLogDet, isStep: true) is { } fused)
+            return fused;
         var call = NetworkCall.Of(network);
         if (!pass.WantsLogDet) return (x.add(Kept(x, Tried(x, () => call.Run(x, pass.Context))), Scalars.One), null);
         var (value, logDet) = Apply(call, x, pass);
@@ -130,14 +133,22 @@ public sealed class ResidualLayer : Bijection
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
         var context = pass.Context;
-        var call = NetworkCall.Of(network);
-        var x = FixedPoint.Solve(call.Run, z, context, LipschitzBound, GetName());
+        var fused = network as IResidualNetwork;
+        NetworkCall? call = null;
+        if ((fused is null ? null : FixedPoint.TrySolve(fused, z, context, LipschitzBound, GetName())) is not { } x)
+        {
+            call = NetworkCall.Of(network);
+            x = FixedPoint.Solve(call.Run, z, context, LipschitzBound, GetName());
+        }
         if (is_grad_enabled())
         {
+            call ??= NetworkCall.Of(network, isStep: false);
             var residual = z.sub(x).sub(call.Run(x, context));
             if (residual.requires_grad) x = ImplicitFunction.Of(residual, x, context, network, LipschitzBound);
         }
-        return (x, pass.WantsLogDet ? Apply(call, x, pass).LogDet.neg() : null);
+        if (!pass.WantsLogDet) return (x, null);
+        if (IsExact && fused?.TryBlock(x, context, wantsLogDet: true, isStep: false) is { } block) return (x, block.LogDet!.neg());
+        return (x, Apply(call ?? NetworkCall.Of(network, isStep: false), x, pass).LogDet.neg());
     }
 
     // g(x), and log det(I + J)

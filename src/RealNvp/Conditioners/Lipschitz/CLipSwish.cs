@@ -1,3 +1,4 @@
+using RealNvp.Kernels;
 using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -23,6 +24,9 @@ public sealed class CLipSwish : LipschitzActivation, IActivation
 
     /// <summary>2.</summary>
     public override int Outputs => 2;
+
+    internal override (ResidualActivation Kind, double Factor, Tensor? Beta) Kernel =>
+        (ResidualActivation.SwishPair, 1 / Divisor, beta);
 
     internal override (Tensor Value, Tensor? Slope) At(Tensor input, bool slope)
     {

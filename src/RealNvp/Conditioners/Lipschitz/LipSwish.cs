@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -22,6 +23,8 @@ public sealed class LipSwish : LipschitzActivation, IActivation
         beta = NewBeta();
         RegisterComponents();
     }
+
+    internal override (ResidualActivation Kind, double Factor, Tensor? Beta) Kernel => (ResidualActivation.Swish, 1 / Divisor, beta);
 
     internal override (Tensor Value, Tensor? Slope) At(Tensor input, bool slope) => Swish(input, beta, Divisor, slope);
 

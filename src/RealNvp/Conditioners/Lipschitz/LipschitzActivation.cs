@@ -1,3 +1,4 @@
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -37,6 +38,9 @@ public abstract class LipschitzActivation : nn.Module<Tensor, Tensor>, ILipschit
 
     /// <summary>f(x) and f′(x), both with a graph if gradients are on. Runs in the caller's scope.</summary>
     internal abstract (Tensor Value, Tensor? Slope) At(Tensor input, bool slope);
+
+    /// <summary>What a kernel calls it, c of f(x) = x·σ(βx)·c, and β before softplus.</summary>
+    internal abstract (ResidualActivation Kind, double Factor, Tensor? Beta) Kernel { get; }
 
     (Tensor Value, Tensor? Slope) IActivation.At(Tensor input, bool slope) => At(input, slope);
 }

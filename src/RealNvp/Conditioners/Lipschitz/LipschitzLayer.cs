@@ -1,5 +1,7 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using RealNvp.Layers;
+using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -88,6 +90,23 @@ public abstract class LipschitzLayer : nn.Module<Tensor, Tensor>, ILipschitz, IS
         return weight.div(norm.div(Scalars.Of(Coefficient)).clamp_min(Scalars.One));
     }
 
+    /// <summary>Whether <see cref="Pair"/> can be asked: the norm is a singular value of a matrix in memory.</summary>
+    internal bool HasPair => IsMatrix && InducedNorm.IsSpectral(Domain, Codomain) && SpectralNorm.CanRun(weight, u!, v!);
+
+    /// <summary>The largest singular value, as <see cref="Normalized"/> takes it, for a kernel that normalizes by itself.</summary>
+    /// <param name="isStep">False leaves power iteration where it is.</param>
+    /// <param name="vectors">Whether gradients need the vectors.</param>
+    internal SpectralPair Pair(bool isStep, bool vectors)
+    {
+        if (training)
+        {
+            if (isStep && !IsReplaying) Step();
+            return SpectralNorm.Of(weight, u!, v!, Coefficient, vectors);
+        }
+        var (left, right) = cache.Of(weight, u!, v!, Converged);
+        return SpectralNorm.Of(weight, left, right, Coefficient, vectors);
+    }
+
     /// <summary>W x of rows (N, ...), without the bias.</summary>
     internal abstract Tensor Times(Tensor x, Tensor weight);
 
@@ -121,10 +140,13 @@ public abstract class LipschitzLayer : nn.Module<Tensor, Tensor>, ILipschitz, IS
             var (left, right) = cache.Of(weight, u!, v!, Converged);
             return Along(left, right);
         }
-        if (isStep && PassState.Current?.Tape is not { IsReplaying: true }) Step();
+        if (isStep && !IsReplaying) Step();
         // the buffers may change before the gradients are asked for
         return Along(u!.clone(), v!.clone());
     }
+
+    // computed again, a pass finds what it left
+    private static bool IsReplaying => PassState.Current?.Tape is { IsReplaying: true };
 
     private Tensor Along(Tensor left, Tensor right) => IsMatrix
         ? weight.reshape(weight.shape[0], -1).mv(right).dot(left)
@@ -132,9 +154,14 @@ public abstract class LipschitzLayer : nn.Module<Tensor, Tensor>, ILipschitz, IS
 
     private void Step()
     {
+        cache.Clear();
+        if (IsMatrix && SpectralNorm.CanRun(weight, u!, v!))
+        {
+            SpectralNorm.Iterate(weight, u!, v!, MostSteps, Tolerance);
+            return;
+        }
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        cache.Clear();
         var fixedSteps = weight.device_type != DeviceType.CPU;
         var (left, right, _) = PowerIteration.Run(Operator(weight.detach()), u!, v!, fixedSteps ? StepsOnDevice : MostSteps, fixedSteps
             ? null : Tolerance);

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using RealNvp.Operations;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -13,13 +14,15 @@ namespace RealNvp;
 /// the first layer, so that the bound holds for each context. The last layer starts at zero, so a new residual
 /// layer is the identity. State-dict keys: <c>activations.i.*</c>, <c>layers.i.*</c>, <c>context.weight</c>.
 /// </remarks>
-public sealed class LipschitzMlp : Conditioner, ILipschitz, ICallsOnce
+public sealed class LipschitzMlp : Conditioner, ILipschitz, ICallsOnce, IResidualNetwork
 {
     private readonly ModuleList<LipschitzActivation> activations;
     private readonly ModuleList<LipschitzLinear> layers;
     private readonly Linear? context;
     private readonly IActivation?[] before;
     private readonly LipschitzLayer[] all;
+    private readonly LipschitzActivation?[] own;
+    private readonly ResidualProgram? program;
     private readonly double? limit;
 
     /// <summary>Makes the network.</summary>
@@ -68,6 +71,10 @@ public sealed class LipschitzMlp : Conditioner, ILipschitz, ICallsOnce
         if (limit is { } c) before[0] = new LimitedActivation(c, before[0]);
         all = [.. layers];
         LipschitzBound = Math.Pow(coefficient, all.Length);
+        own = [.. activatesInput ? [] : new LipschitzActivation?[] { null }, .. activations];
+        if (inputs == outputs && Math.Max(inputs, hidden) <= ResidualBlock.Widest)
+            program = new([.. all.Select((layer, i) => new ResidualStep(own[i]?.Kernel.Kind ?? ResidualActivation.None,
+                own[i]?.Kernel.Factor ?? 1, (int)layer.Weight.shape[1], (int)layer.Weight.shape[0]))], limit);
         RegisterComponents();
     }
 
@@ -86,6 +93,33 @@ public sealed class LipschitzMlp : Conditioner, ILipschitz, ICallsOnce
         Check.Network(input, context, InputShape!.Value, ContextSize, $"{nameof(LipschitzMlp)}.forward", all[0].Weight);
         using var scope = NewDisposeScope();
         return scope.MoveToOuter(Begin(isStep: true).Run(input, context));
+    }
+
+    (Tensor Z, Tensor? LogDet)? IResidualNetwork.TryBlock(Tensor x, Tensor? context, bool wantsLogDet, bool isStep) =>
+        Fused(x, context, wantsLogDet, isStep) is { } tensors ? ResidualBlock.Run(tensors, wantsLogDet) : null;
+
+    (Tensor X, ResidualMiss Miss)? IResidualNetwork.TrySearch(Tensor y, Tensor? context, int steps, double least, double ulps,
+        bool isStep)
+    {
+        using var gradients = no_grad();
+        return Fused(y, context, false, isStep) is { } tensors ? ResidualBlock.Search(tensors, steps, least, ulps) : null;
+    }
+
+    // what the operation takes, or null if it cannot run
+    private ResidualTensors? Fused(Tensor x, Tensor? context, bool wantsLogDet, bool isStep)
+    {
+        if (program is null || !ResidualBlock.CanRun(program, x, [.. all.Select(l => l.Weight), .. all.Select(l => l.Bias),
+                .. own.Select(a => a?.Kernel.Beta)], wantsLogDet))
+            return null;
+        var (weights, norms) = (new Tensor[all.Length], new SpectralPair?[all.Length]);
+        for (var i = 0; i < all.Length; i++)
+        {
+            var layer = all[i];
+            if (layer.HasPair) (weights[i], norms[i]) = (layer.Weight, layer.Pair(isStep, is_grad_enabled() && layer.Weight.requires_grad));
+            else weights[i] = layer.Normalized(isStep).contiguous();
+        }
+        return new(program, x.contiguous(), Given(context)?.contiguous(), weights, Array.ConvertAll(all, l => l.Bias!),
+            Array.ConvertAll(own, a => a?.Kernel.Beta), norms);
     }
 
     NetworkCall ICallsOnce.Begin(bool isStep) => Begin(isStep);

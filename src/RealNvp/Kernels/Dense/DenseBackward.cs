@@ -122,8 +122,9 @@ internal static unsafe class DenseBackward
             if (to.Biases[i] != null) Columns<TLanes>(here, stride, sums + layout.Bias(i), rows, layer.Outputs, add);
             if (i == 0) break;
             // where the result before this one is added later, the gradient from there is what `next` holds still
-            var finish = new DenseFinish { Gate = from, Addend = program.IsAddedLater(i - 1) ? next : null, Result = next, Stride = width };
-            DenseProduct.Multiply<TLanes>(here, stride, 1, call.Panels(i), 0, rows, layer.Inputs, layer.Outputs, finish,
+            var finish = new DenseFinish<float> { Gate = from, Addend = program.IsAddedLater(i - 1) ? next
+                : null, Result = next, Stride = width };
+            DenseProduct.Multiply<TLanes, float>(here, stride, 1, call.Panels(i), 0, rows, layer.Inputs, layer.Outputs, finish,
                 program.Bands?[i].OutputsOf);
             var swap = here;
             here = next;
@@ -141,14 +142,15 @@ internal static unsafe class DenseBackward
             }
             if (to.Context != null)
             {
-                DenseProduct.Multiply<TLanes>(here, DenseProduct.Stride(outputs), 1, call.ContextPanels, 0, rows, program.Context, outputs,
-                    new DenseFinish { Result = next, Stride = features });
+                DenseProduct.Multiply<TLanes, float>(here, DenseProduct.Stride(outputs), 1, call.ContextPanels, 0, rows, program.Context,
+                    outputs,
+                    new DenseFinish<float> { Result = next, Stride = features });
                 DenseForward.Copy(next, features, to.Context + ((nint)row * program.Context), program.Context, rows, program.Context);
             }
         }
         if (ofInput)
-            DenseProduct.Multiply<TLanes>(here, DenseProduct.Stride(outputs), 1, call.Panels(0), 0, rows, program.Inputs, outputs,
-                new DenseFinish { Result = next, Stride = DenseProduct.Stride(program.Inputs) });
+            DenseProduct.Multiply<TLanes, float>(here, DenseProduct.Stride(outputs), 1, call.Panels(0), 0, rows, program.Inputs, outputs,
+                new DenseFinish<float> { Result = next, Stride = DenseProduct.Stride(program.Inputs) });
         return next;
     }
 
@@ -157,9 +159,9 @@ internal static unsafe class DenseBackward
         int inputs, bool add, DenseBand? band = null)
         where TLanes : struct, ILanes<TLanes, float>
     {
-        var finish = new DenseFinish { Addend = add ? sum : null, Result = sum, Stride = width };
-        if (band is null) DenseProduct.Multiply<TLanes>(gradient, 1, stride, input, width, outputs, inputs, rows, finish);
-        else DenseProduct.MultiplyRows<TLanes>(gradient, 1, stride, input, width, outputs, inputs, rows, finish, band.OutputsOf);
+        var finish = new DenseFinish<float> { Addend = add ? sum : null, Result = sum, Stride = width };
+        if (band is null) DenseProduct.Multiply<TLanes, float>(gradient, 1, stride, input, width, outputs, inputs, rows, finish);
+        else DenseProduct.MultiplyRows<TLanes, float>(gradient, 1, stride, input, width, outputs, inputs, rows, finish, band.OutputsOf);
     }
 
     /// <summary>Σ over rows of each column; four sums a column, so that an addition need not wait for the one before.</summary>

@@ -69,11 +69,12 @@ internal static unsafe class DenseForward
         for (var i = 0; i < program.Layers.Count; i++)
         {
             var layer = program.Layers[i];
-            var finish = new DenseFinish { Bias = call.Bias(i), Stride = DenseProduct.Stride(layer.Outputs) };
+            var finish = new DenseFinish<float> { Bias = call.Bias(i), Stride = DenseProduct.Stride(layer.Outputs) };
             if (i == 0 && call.Context != null)
             {
-                var given = new DenseFinish { Result = sum, Stride = finish.Stride };
-                DenseProduct.Multiply<TLanes>(call.Context + (row * call.ContextStride), call.ContextStride, 1, call.ContextPanels, 0, rows,
+                var given = new DenseFinish<float> { Result = sum, Stride = finish.Stride };
+                DenseProduct.Multiply<TLanes, float>(call.Context + (row * call.ContextStride), call.ContextStride, 1, call.ContextPanels,
+                    0, rows,
                     layer.Outputs, program.Context, given);
                 finish.Addend = sum;
             }
@@ -85,7 +86,7 @@ internal static unsafe class DenseForward
                 finish.Relu = tape == null ? scratch + ((1 + (i % 2)) * size)
                     : tape + TapeAt(program, call.Rows, i) + (row * finish.Stride);
             }
-            DenseProduct.Multiply<TLanes>(x, xStride, 1, call.Panels(i), 0, rows, layer.Outputs, layer.Inputs, finish,
+            DenseProduct.Multiply<TLanes, float>(x, xStride, 1, call.Panels(i), 0, rows, layer.Outputs, layer.Inputs, finish,
                 program.Bands?[i].InputsOf);
             x = finish.Relu;
             xStride = finish.Stride;

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -17,32 +18,36 @@ internal static unsafe class DensePacking
 
     /// <summary>One panel for x·Wᵀ: columns are outputs, steps are inputs. The
     /// rows of the weight lie <paramref name="stride"/> apart.</summary>
-    public static void Forward(float* weight, float* mask, nint stride, int outputs, int inputs, int column, int lanes, float* to)
+    public static void Forward<T>(T* weight, T* mask, nint stride, int outputs, int inputs, int column, int lanes, T* to)
+        where T : unmanaged, INumberBase<T>
     {
         var width = Width(column, outputs, lanes);
         var present = Math.Min(width, outputs - column);
         to += (nint)column * inputs;
         for (var j = 0; j < width; j += 8)
         {
-            var full = Avx.IsSupported && j + 8 <= present;
+            var full = typeof(T) == typeof(float) && Avx.IsSupported && j + 8 <= present;
             var step = 0;
             if (full)
                 for (; step + 8 <= inputs; step += 8)
                 {
                     var at = ((column + j) * stride) + step;
-                    Transpose(weight + at, mask == null ? null : mask + at, stride, to + ((nint)step * width) + j, width);
+                    Transpose((float*)(weight + at), mask == null ? null
+                        : (float*)(mask + at), stride, (float*)(to + ((nint)step * width) + j),
+                        width);
                 }
             for (; step < inputs; step++)
-                for (var i = j; i < j + 8; i++)
+                for (var i = j; i < Math.Min(j + 8, width); i++)
                 {
                     var at = ((column + i) * stride) + step;
-                    to[((nint)step * width) + i] = i >= present ? 0 : mask == null ? weight[at] : weight[at] * mask[at];
+                    to[((nint)step * width) + i] = i >= present ? T.Zero : mask == null ? weight[at] : weight[at] * mask[at];
                 }
         }
     }
 
     /// <summary>One panel for g·W: columns are inputs, steps are outputs.</summary>
-    public static void Backward(float* weight, float* mask, int outputs, int inputs, int column, int lanes, float* to)
+    public static void Backward<T>(T* weight, T* mask, int outputs, int inputs, int column, int lanes, T* to)
+        where T : unmanaged, INumberBase<T>
     {
         var width = Width(column, inputs, lanes);
         var present = Math.Min(width, inputs - column);
@@ -52,10 +57,14 @@ internal static unsafe class DensePacking
             var from = weight + ((nint)step * inputs) + column;
             var by = mask == null ? null : mask + ((nint)step * inputs) + column;
             var i = 0;
+            if (by == null) new ReadOnlySpan<T>(from, i = present).CopyTo(new Span<T>(to, present));
             for (; i + 8 <= present; i += 8)
-                (by == null ? Vector256.Load(from + i) : Vector256.Load(from + i) * Vector256.Load(by + i)).Store(to + i);
-            for (; i < present; i++) to[i] = by == null ? from[i] : from[i] * by[i];
-            for (; i < width; i++) to[i] = 0;
+            {
+                (Vector256.Load(from + i) * Vector256.Load(by + i)).Store(to + i);
+                if (sizeof(T) == sizeof(double)) (Vector256.Load(from + i + 4) * Vector256.Load(by + i + 4)).Store(to + i + 4);
+            }
+            for (; i < present; i++) to[i] = from[i] * by[i];
+            for (; i < width; i++) to[i] = T.Zero;
             to += width;
         }
     }

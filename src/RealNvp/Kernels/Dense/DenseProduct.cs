@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 
 namespace RealNvp.Kernels;
@@ -29,9 +30,10 @@ internal static unsafe class DenseProduct
     /// <param name="finish">What becomes of the result.</param>
     /// <param name="stepsOf">For a first column and a number of columns, the steps
     /// at which the right side has anything; null if that is all.</param>
-    public static void Multiply<TLanes>(float* a, nint aRow, nint aStep, float* b, nint bStep, int rows, int columns, int steps,
-        DenseFinish finish, Func<int, int, (int First, int End)>? stepsOf = null)
-        where TLanes : struct, ILanes<TLanes, float>
+    public static void Multiply<TLanes, T>(T* a, nint aRow, nint aStep, T* b, nint bStep, int rows, int columns, int steps,
+        DenseFinish<T> finish, Func<int, int, (int First, int End)>? stepsOf = null)
+        where TLanes : struct, ILanes<TLanes, T>
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         for (var column = 0; column < columns; column += DenseTile.Vectors * TLanes.Count)
         {
@@ -39,11 +41,11 @@ internal static unsafe class DenseProduct
             var (first, end) = stepsOf is null ? (0, steps) : stepsOf(column, isWide ? 2 * TLanes.Count : TLanes.Count);
             var step = bStep != 0 ? bStep : isWide ? 2 * TLanes.Count : TLanes.Count;
             var panel = (bStep == 0 ? b + ((nint)column * steps) : b + column) + (first * step);
-            Panel<TLanes>(isWide, a + (first * aStep), aRow, aStep, panel, step, 0, rows, end - first, &finish, column);
+            Panel<TLanes, T>(isWide, a + (first * aStep), aRow, aStep, panel, step, 0, rows, end - first, &finish, column);
         }
     }
 
-    /// <summary>As <see cref="Multiply{TLanes}"/> with a matrix of our own on the right, but only those
+    /// <summary>As <see cref="Multiply{TLanes, T}"/> with a matrix of our own on the right, but only those
     /// rows of each panel that have a meaning; the others get 0 if nothing is added.</summary>
     /// <param name="a">The left side.</param>
     /// <param name="aRow">From one of its rows to the next.</param>
@@ -55,47 +57,51 @@ internal static unsafe class DenseProduct
     /// <param name="steps">The steps.</param>
     /// <param name="finish">What becomes of the result.</param>
     /// <param name="rowsOf">For a first column and a number of columns, the rows that have a meaning.</param>
-    public static void MultiplyRows<TLanes>(float* a, nint aRow, nint aStep, float* b, nint bStep, int rows, int columns, int steps,
-        DenseFinish finish, Func<int, int, (int First, int End)> rowsOf)
-        where TLanes : struct, ILanes<TLanes, float>
+    public static void MultiplyRows<TLanes, T>(T* a, nint aRow, nint aStep, T* b, nint bStep, int rows, int columns, int steps,
+        DenseFinish<T> finish, Func<int, int, (int First, int End)> rowsOf)
+        where TLanes : struct, ILanes<TLanes, T>
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         for (var column = 0; column < columns; column += DenseTile.Vectors * TLanes.Count)
         {
             var isWide = columns - column > TLanes.Count;
             var width = isWide ? 2 * TLanes.Count : TLanes.Count;
             var (first, end) = rowsOf(column, width);
-            Panel<TLanes>(isWide, a, aRow, aStep, b + column, bStep, first, end, steps, &finish, column);
+            Panel<TLanes, T>(isWide, a, aRow, aStep, b + column, bStep, first, end, steps, &finish, column);
             if (finish.Addend != null) continue;
             for (var row = 0; row < rows; row++)
-                if (row < first || row >= end) new Span<float>(finish.Result + (row * finish.Stride) + column, width).Clear();
+                if (row < first || row >= end) new Span<T>(finish.Result + (row * finish.Stride) + column, width).Clear();
         }
     }
 
-    private static void Panel<TLanes>(bool isWide, float* a, nint aRow, nint aStep, float* b, nint bStep, int first, int end, int steps,
-        DenseFinish* finish, int column)
-        where TLanes : struct, ILanes<TLanes, float>
+    private static void Panel<TLanes, T>(bool isWide, T* a, nint aRow, nint aStep, T* b, nint bStep, int first, int end, int steps,
+        DenseFinish<T>* finish, int column)
+        where TLanes : struct, ILanes<TLanes, T>
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        if (isWide) Panel<TLanes, Dense2>(a, aRow, aStep, b, bStep, first, end, steps, finish, column);
-        else Panel<TLanes, Dense1>(a, aRow, aStep, b, bStep, first, end, steps, finish, column);
+        if (isWide) Panel<TLanes, T, Dense2>(a, aRow, aStep, b, bStep, first, end, steps, finish, column);
+        else Panel<TLanes, T, Dense1>(a, aRow, aStep, b, bStep, first, end, steps, finish, column);
     }
 
-    private static void Panel<TLanes, TVectors>(float* a, nint aRow, nint aStep, float* b, nint bStep, int first, int end, int steps,
-        DenseFinish* finish, int column)
-        where TLanes : struct, ILanes<TLanes, float>
+    private static void Panel<TLanes, T, TVectors>(T* a, nint aRow, nint aStep, T* b, nint bStep, int first, int end, int steps,
+        DenseFinish<T>* finish, int column)
+        where TLanes : struct, ILanes<TLanes, T>
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
         where TVectors : struct, IDenseNumber
     {
         var row = first;
         for (; row <= end - DenseTile.Rows; row += DenseTile.Rows)
-            DenseTile.Run<TLanes, Dense6, TVectors>(a + (row * aRow), aRow, aStep, b, bStep, steps, finish, row * finish->Stride, column);
+            DenseTile.Run<TLanes, T, Dense6, TVectors>(a + (row * aRow), aRow, aStep, b, bStep, steps, finish, row * finish->Stride,
+                column);
         a += row * aRow;
         var at = row * finish->Stride;
         switch (end - row)
         {
-            case 1: DenseTile.Run<TLanes, Dense1, TVectors>(a, aRow, aStep, b, bStep, steps, finish, at, column); break;
-            case 2: DenseTile.Run<TLanes, Dense2, TVectors>(a, aRow, aStep, b, bStep, steps, finish, at, column); break;
-            case 3: DenseTile.Run<TLanes, Dense3, TVectors>(a, aRow, aStep, b, bStep, steps, finish, at, column); break;
-            case 4: DenseTile.Run<TLanes, Dense4, TVectors>(a, aRow, aStep, b, bStep, steps, finish, at, column); break;
-            case 5: DenseTile.Run<TLanes, Dense5, TVectors>(a, aRow, aStep, b, bStep, steps, finish, at, column); break;
+            case 1: DenseTile.Run<TLanes, T, Dense1, TVectors>(a, aRow, aStep, b, bStep, steps, finish, at, column); break;
+            case 2: DenseTile.Run<TLanes, T, Dense2, TVectors>(a, aRow, aStep, b, bStep, steps, finish, at, column); break;
+            case 3: DenseTile.Run<TLanes, T, Dense3, TVectors>(a, aRow, aStep, b, bStep, steps, finish, at, column); break;
+            case 4: DenseTile.Run<TLanes, T, Dense4, TVectors>(a, aRow, aStep, b, bStep, steps, finish, at, column); break;
+            case 5: DenseTile.Run<TLanes, T, Dense5, TVectors>(a, aRow, aStep, b, bStep, steps, finish, at, column); break;
         }
     }
 }

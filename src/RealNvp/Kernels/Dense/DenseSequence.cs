@@ -135,17 +135,18 @@ internal sealed unsafe class DenseSequence
         var at = ((long)row * stride) + start;
         for (var i = 0; i < program.Layers.Count - 1 && end > start; i++)
         {
-            var finish = new DenseFinish { Bias = Bias(i) + start, Relu = Entering(i) + at, Stride = stride };
+            var finish = new DenseFinish<float> { Bias = Bias(i) + start, Relu = Entering(i) + at, Stride = stride };
             if (program.IsAddedLater(i)) finish.Result = memory + sums + at;
             if (program.Layers[i].AddsSkip) finish.Addend = memory + sums + at;
             if (i == 0 && hasContext) finish.Addend = memory + added + at;
             var from = i == 0 ? memory + known + ((long)row * knownStride) : Entering(i - 1) + ((long)row * stride);
             var steps = i == 0 ? step : end;
-            DenseProduct.Multiply<Lanes256<float>>(from, i == 0 ? knownStride : stride, 1, panel, 0, count, end - start, steps, finish);
+            DenseProduct.Multiply<Lanes256<float>, float>(from, i == 0 ? knownStride : stride, 1, panel, 0, count, end - start, steps,
+                finish);
             panel += DensePacking.Size(end - start, steps, Lanes);
         }
-        var last = new DenseFinish { Bias = LastBias(step), Result = parameters, Stride = DenseProduct.Stride(perFeature) };
-        DenseProduct.Multiply<Lanes256<float>>(Entering(program.Layers.Count - 2) + ((long)row * stride), stride, 1, panel, 0, count,
+        var last = new DenseFinish<float> { Bias = LastBias(step), Result = parameters, Stride = DenseProduct.Stride(perFeature) };
+        DenseProduct.Multiply<Lanes256<float>, float>(Entering(program.Layers.Count - 2) + ((long)row * stride), stride, 1, panel, 0, count,
             perFeature, end, last);
     }
 

@@ -1,25 +1,27 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 
 namespace RealNvp.Kernels;
 
 /// <summary>What becomes of a product before it is stored; null if a part is
 /// not wanted. All matrices have the same distance between rows.</summary>
-internal unsafe struct DenseFinish
+/// <typeparam name="T">float or double.</typeparam>
+internal unsafe struct DenseFinish<T> where T : unmanaged
 {
     /// <summary>Added to each row.</summary>
-    public float* Bias;
+    public T* Bias;
 
     /// <summary>Results of relu: sets the product to 0 if they are 0.</summary>
-    public float* Gate;
+    public T* Gate;
 
     /// <summary>Added, after <see cref="Gate"/>.</summary>
-    public float* Addend;
+    public T* Addend;
 
     /// <summary>Gets the result; may be <see cref="Addend"/>.</summary>
-    public float* Result;
+    public T* Result;
 
     /// <summary>Gets relu of the result.</summary>
-    public float* Relu;
+    public T* Relu;
 
     /// <summary>The distance between rows.</summary>
     public nint Stride;
@@ -37,9 +39,10 @@ internal static unsafe class DenseTile
     /// <summary>Σ over steps of a[row·<paramref name="aRow"/> + step·<paramref name="aStep"/>]·b[step·<paramref name="bStep"/>
     /// + column], finished at <paramref name="at"/> (row 0) and <paramref name="column"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run<TLanes, TRows, TVectors>(float* a, nint aRow, nint aStep, float* b, nint bStep, nint steps, DenseFinish* finish,
+    public static void Run<TLanes, T, TRows, TVectors>(T* a, nint aRow, nint aStep, T* b, nint bStep, nint steps, DenseFinish<T>* finish,
         nint at, nint column)
-        where TLanes : struct, ILanes<TLanes, float>
+        where TLanes : struct, ILanes<TLanes, T>
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
         where TRows : struct, IDenseNumber
         where TVectors : struct, IDenseNumber
     {
@@ -99,21 +102,22 @@ internal static unsafe class DenseTile
             b += bStep;
         }
         // in registers: as far as the compiler knows, a result that is stored might change what `finish` points at
-        float* bias = finish->Bias, gate = finish->Gate, addend = finish->Addend, result = finish->Result, relu = finish->Relu;
+        T* bias = finish->Bias, gate = finish->Gate, addend = finish->Addend, result = finish->Result, relu = finish->Relu;
         var stride = finish->Stride;
         at += column;
-        Row<TLanes, TVectors>(s00, s01, bias, gate, addend, result, relu, at, column);
-        if (TRows.Value > 1) Row<TLanes, TVectors>(s10, s11, bias, gate, addend, result, relu, at + stride, column);
-        if (TRows.Value > 2) Row<TLanes, TVectors>(s20, s21, bias, gate, addend, result, relu, at + (2 * stride), column);
-        if (TRows.Value > 3) Row<TLanes, TVectors>(s30, s31, bias, gate, addend, result, relu, at + (3 * stride), column);
-        if (TRows.Value > 4) Row<TLanes, TVectors>(s40, s41, bias, gate, addend, result, relu, at + (4 * stride), column);
-        if (TRows.Value > 5) Row<TLanes, TVectors>(s50, s51, bias, gate, addend, result, relu, at + (5 * stride), column);
+        Row<TLanes, T, TVectors>(s00, s01, bias, gate, addend, result, relu, at, column);
+        if (TRows.Value > 1) Row<TLanes, T, TVectors>(s10, s11, bias, gate, addend, result, relu, at + stride, column);
+        if (TRows.Value > 2) Row<TLanes, T, TVectors>(s20, s21, bias, gate, addend, result, relu, at + (2 * stride), column);
+        if (TRows.Value > 3) Row<TLanes, T, TVectors>(s30, s31, bias, gate, addend, result, relu, at + (3 * stride), column);
+        if (TRows.Value > 4) Row<TLanes, T, TVectors>(s40, s41, bias, gate, addend, result, relu, at + (4 * stride), column);
+        if (TRows.Value > 5) Row<TLanes, T, TVectors>(s50, s51, bias, gate, addend, result, relu, at + (5 * stride), column);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Row<TLanes, TVectors>(TLanes first, TLanes second, float* bias, float* gate, float* addend, float* result,
-        float* relu, nint at, nint column)
-        where TLanes : struct, ILanes<TLanes, float>
+    private static void Row<TLanes, T, TVectors>(TLanes first, TLanes second, T* bias, T* gate, T* addend, T* result,
+        T* relu, nint at, nint column)
+        where TLanes : struct, ILanes<TLanes, T>
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
         where TVectors : struct, IDenseNumber
     {
         if (bias != null)
@@ -123,8 +127,8 @@ internal static unsafe class DenseTile
         }
         if (gate != null)
         {
-            first = LaneMath<TLanes, float>.Gate(first, TLanes.Load(gate + at));
-            if (TVectors.Value > 1) second = LaneMath<TLanes, float>.Gate(second, TLanes.Load(gate + at + TLanes.Count));
+            first = LaneMath<TLanes, T>.Gate(first, TLanes.Load(gate + at));
+            if (TVectors.Value > 1) second = LaneMath<TLanes, T>.Gate(second, TLanes.Load(gate + at + TLanes.Count));
         }
         if (addend != null)
         {
@@ -137,7 +141,7 @@ internal static unsafe class DenseTile
             if (TVectors.Value > 1) TLanes.Store(second, result + at + TLanes.Count);
         }
         if (relu == null) return;
-        TLanes.Store(LaneMath<TLanes, float>.Relu(first), relu + at);
-        if (TVectors.Value > 1) TLanes.Store(LaneMath<TLanes, float>.Relu(second), relu + at + TLanes.Count);
+        TLanes.Store(LaneMath<TLanes, T>.Relu(first), relu + at);
+        if (TVectors.Value > 1) TLanes.Store(LaneMath<TLanes, T>.Relu(second), relu + at + TLanes.Count);
     }
 }

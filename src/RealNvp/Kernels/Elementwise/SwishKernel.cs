@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace RealNvp.Kernels;
 
 /// <summary>f(a) = a·σ(βa)·c of numbers, and f′(a)·t of tangents that go through with them; and the gradients of both.</summary>
@@ -7,9 +5,6 @@ namespace RealNvp.Kernels;
 /// so many tangents, one behind the other.</remarks>
 internal static unsafe class SwishKernel
 {
-    // beyond it s·q is 0 to all digits of any sum that it stands in, and its product with a large a must be too
-    private const double Far = 80;
-
     /// <summary>What a call reads and writes; null for what it does not.</summary>
     internal struct Call<T> where T : unmanaged
     {
@@ -71,7 +66,7 @@ internal static unsafe class SwishKernel
             for (var i = from; i < to; i += TLanes.Count)
             {
                 var a = TLanes.Load(call.Input + at + i);
-                Parts(a, out var s, out _, out var product, out var u);
+                SwishMath<TLanes, T>.Parts(a, TLanes.Number(call.Beta), out var s, out _, out var product, out var u);
                 TLanes.Store(a * s * factor, call.Value + at + i);
                 if (call.Count == 0) continue;
                 var slope = TLanes.MultiplyAdd(u, product, s) * factor;
@@ -90,7 +85,7 @@ internal static unsafe class SwishKernel
             {
                 var a = TLanes.Load(call.Input + at + i);
                 var gradient = TLanes.Load(call.ValueGradient + at + i);
-                Parts(a, out var s, out var q, out var product, out var u);
+                SwishMath<TLanes, T>.Parts(a, beta, out var s, out var q, out var product, out var u);
                 var slope = TLanes.MultiplyAdd(u, product, s) * factor;
                 product = product * factor;
                 var bend = product * TLanes.MultiplyAdd(u, q - s, two);
@@ -106,22 +101,6 @@ internal static unsafe class SwishKernel
                 ofBeta = ofBeta + (a * TLanes.MultiplyAdd(bend, along, a * product * gradient));
             }
             return Total(ofBeta);
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private void Parts<TLanes>(TLanes a, out TLanes s, out TLanes q, out TLanes product, out TLanes u)
-            where TLanes : struct, ILanes<TLanes, T>
-        {
-            var (one, far) = (TLanes.Number(1), TLanes.Number(Far));
-            u = TLanes.Max(-far, TLanes.Min(far, a * TLanes.Number(call.Beta)));
-            var e = LaneMath<TLanes, T>.ExpOfNegative(-TLanes.Abs(u));
-            var positive = TLanes.AtLeast(u, TLanes.Zero);
-            var part = one / (one + e);
-            var rest = e * part;
-            // far below, a·s is 0, however large a is
-            s = TLanes.Select(TLanes.Above(u, -far), TLanes.Select(positive, part, rest), TLanes.Zero);
-            q = TLanes.Select(positive, rest, part);
-            product = TLanes.Select(TLanes.Above(far, TLanes.Abs(u)), s * q, TLanes.Zero);
         }
 
         private static double Total<TLanes>(TLanes lanes) where TLanes : struct, ILanes<TLanes, T>

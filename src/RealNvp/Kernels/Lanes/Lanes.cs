@@ -66,6 +66,9 @@ internal unsafe interface ILanes<TSelf, T> where TSelf : struct, ILanes<TSelf, T
     /// <summary>log(a) for a > 0.</summary>
     static abstract TSelf Log(TSelf a);
 
+    /// <summary>The sum of all lanes, in an order of its own.</summary>
+    static abstract T Sum(TSelf a);
+
     /// <summary>value 2ⁿ, for n in the low bits of <paramref name="shifted"/> and a result that is a normal number.</summary>
     static abstract TSelf Scale(TSelf value, TSelf shifted);
 }
@@ -83,6 +86,9 @@ internal static class LaneWidth
 
     /// <summary>The float32 numbers of such a vector.</summary>
     public static int Floats => Math.Max(1, Bits / 32);
+
+    /// <summary>The numbers of such a vector.</summary>
+    public static unsafe int Count<T>() where T : unmanaged => Math.Max(1, Bits / 8 / sizeof(T));
 
     /// <summary>Runs code with lanes of that width.</summary>
     public static void Run<TCode, T>(in TCode code) where TCode : struct, ILaneCode<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>

@@ -83,6 +83,9 @@ internal readonly unsafe struct Lanes1<T>(T value) : ILanes<Lanes1<T>, T> where 
     public static Lanes1<T> Log(Lanes1<T> a) => new(T.Log(a.v));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T Sum(Lanes1<T> a) => a.v;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes1<T> Scale(Lanes1<T> value, Lanes1<T> shifted) => typeof(T) == typeof(float)
         ? new(Unsafe.BitCast<int, T>(Unsafe.BitCast<T, int>(value.v) + (Unsafe.BitCast<T, int>(shifted.v) << 23)))
         : new(Unsafe.BitCast<long, T>(Unsafe.BitCast<T, long>(value.v) + (Unsafe.BitCast<T, long>(shifted.v) << 52)));

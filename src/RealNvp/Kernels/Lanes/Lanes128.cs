@@ -90,6 +90,9 @@ internal readonly unsafe struct Lanes128<T>(Vector128<T> value) : ILanes<Lanes12
         : new(Vector128.Log(a.v.AsDouble()).As<double, T>());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T Sum(Lanes128<T> a) => Vector128.Sum(a.v);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128<T> Scale(Lanes128<T> value, Lanes128<T> shifted) => typeof(T) == typeof(float)
         ? new((value.v.AsInt32() + (shifted.v.AsInt32() << 23)).As<int, T>())
         : new((value.v.AsInt64() + (shifted.v.AsInt64() << 52)).As<long, T>());

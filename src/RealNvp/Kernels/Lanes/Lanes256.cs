@@ -94,6 +94,9 @@ internal unsafe struct Lanes256<T>(Vector256<T> value) : ILanes<Lanes256<T>, T> 
         : new(Vector256.Log(a.v.AsDouble()).As<double, T>());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T Sum(Lanes256<T> a) => Vector256.Sum(a.v);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256<T> Scale(Lanes256<T> value, Lanes256<T> shifted) => typeof(T) == typeof(float)
         ? new((value.v.AsInt32() + (shifted.v.AsInt32() << 23)).As<int, T>())
         : new((value.v.AsInt64() + (shifted.v.AsInt64() << 52)).As<long, T>());

@@ -89,6 +89,9 @@ internal unsafe struct Lanes512<T>(Vector512<T> value) : ILanes<Lanes512<T>, T> 
         : new(Vector512.Log(a.v.AsDouble()).As<double, T>());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T Sum(Lanes512<T> a) => Vector512.Sum(a.v);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512<T> Scale(Lanes512<T> value, Lanes512<T> shifted) => typeof(T) == typeof(float)
         ? new((value.v.AsInt32() + (shifted.v.AsInt32() << 23)).As<int, T>())
         : new((value.v.AsInt64() + (shifted.v.AsInt64() << 52)).As<long, T>());

@@ -50,10 +50,6 @@ internal sealed class DynamicsNetwork
     public (Tensor? Gate, Tensor? Shift) Offsets(int layer, Tensor? context) =>
         (Offset(Layers[layer].GateContext, context), Offset(Layers[layer].ShiftContext, context));
 
-    /// <summary>How the kernel has the divergence: by a matrix of the weights, if that is less work than D directions.</summary>
-    public DynamicsDivergence Divergence(bool isWanted) => !isWanted ? DynamicsDivergence.None
-        : Program.CanJoin && Program.Features > 1 ? DynamicsDivergence.Joined : DynamicsDivergence.Tangents;
-
     /// <summary>B of <see cref="DynamicsDivergence.Joined"/>: W₁ ∘ W₀ᵀ for two
     /// layers, since Σₖ (W₁)ₖₕ (W₀)ₕₖ sₕ; W₁ ∘ (W₀ W₂)ᵀ for three.</summary>
     public Tensor Joined()

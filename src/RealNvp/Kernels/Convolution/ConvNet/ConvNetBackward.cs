@@ -57,22 +57,24 @@ internal static unsafe class ConvNetBackward
             var count = Math.Min(ConvNetShape.Block, shape.Pixels - at);
             float* ofOuter = job.OfOuter + ((nint)at * m), inner = job.Inner + ((nint)at * m);
             Gate<TLanes>(ofOuter, job.Outer + ((nint)at * m), (nint)count * m);
-            DenseProduct.Multiply<TLanes>(ofOuter, m, 1, job.Second, 0, count, m, m, new DenseFinish { Gate = inner, Result = gradients,
+            DenseProduct.Multiply<TLanes, float>(ofOuter, m, 1, job.Second, 0, count, m, m,
+                new DenseFinish<float> { Gate = inner, Result = gradients,
                 Stride = m });
             if (product != null)
             {
                 var next = block > start;
                 AddRows<TLanes>(ofOuter, count, m, bias);
                 AddRows<TLanes>(gradients, count, m, firstBias);
-                DenseProduct.Multiply<TLanes>(ofOuter, 1, m, inner, m, m, m, count, new DenseFinish { Addend = next ? product
+                DenseProduct.Multiply<TLanes, float>(ofOuter, 1, m, inner, m, m, m, count, new DenseFinish<float> { Addend = next ? product
                     : null, Result = product, Stride = m });
                 ConvNetImages.Patches<TLanes>(shape, job.Padded, at, count, patches);
-                DenseProduct.Multiply<TLanes>(patches, 1, shape.Stride, gradients, m, taps, m, count, new DenseFinish { Addend = next
+                DenseProduct.Multiply<TLanes, float>(patches, 1, shape.Stride, gradients, m, taps, m, count,
+                    new DenseFinish<float> { Addend = next
                     ? firstProduct : null, Result = firstProduct, Stride = m });
             }
             if (job.Taps != null)
-                DenseProduct.Multiply<TLanes>(gradients, m, 1, job.First, 0, count, taps, m,
-                    new DenseFinish { Result = job.Taps + ((nint)at * shape.Stride), Stride = shape.Stride });
+                DenseProduct.Multiply<TLanes, float>(gradients, m, 1, job.First, 0, count, taps, m,
+                    new DenseFinish<float> { Result = job.Taps + ((nint)at * shape.Stride), Stride = shape.Stride });
         }
     }
 

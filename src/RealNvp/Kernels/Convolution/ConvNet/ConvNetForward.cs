@@ -34,10 +34,10 @@ internal static unsafe class ConvNetForward
                 var count = Math.Min(ConvNetShape.Block, shape.Pixels - at);
                 var hidden = inner == null ? patches + (ConvNetShape.Block * (nint)shape.Stride) : inner + ((nint)at * shape.M);
                 ConvNetImages.Patches<TLanes>(shape, padded, at, count, patches);
-                DenseProduct.Multiply<TLanes>(patches, shape.Stride, 1, panels, 0, count, shape.M, shape.Taps,
-                    new DenseFinish { Bias = weights.FirstBias, Relu = hidden, Stride = apart });
-                DenseProduct.Multiply<TLanes>(hidden, apart, 1, panels + first, 0, count, shape.M, shape.M,
-                    new DenseFinish { Bias = weights.SecondBias, Relu = outer + ((nint)at * shape.M), Stride = shape.M });
+                DenseProduct.Multiply<TLanes, float>(patches, shape.Stride, 1, panels, 0, count, shape.M, shape.Taps,
+                    new DenseFinish<float> { Bias = weights.FirstBias, Relu = hidden, Stride = apart });
+                DenseProduct.Multiply<TLanes, float>(hidden, apart, 1, panels + first, 0, count, shape.M, shape.M,
+                    new DenseFinish<float> { Bias = weights.SecondBias, Relu = outer + ((nint)at * shape.M), Stride = shape.M });
             }
         });
         WinogradForward.Run<TLanes>(shape.Last, outer, 1, ConvNetWeights.Taps(last, shape.M), last + (9 * (nint)shape.M * shape.O), output);

@@ -57,8 +57,9 @@ internal static unsafe class WinogradBackward
                 for (var position = 0; position < WinogradShape.Positions; position++)
                 {
                     var panel = panels + WinogradWeights.PanelAt(shape, column) + ((nint)position * shape.C * width);
-                    var finish = new DenseFinish { Addend = block == start ? null : panel, Result = panel, Stride = width };
-                    DenseProduct.Multiply<TLanes>(patches + (position * plane), 1, stride, gradients + (position * apart), width, shape.C,
+                    var finish = new DenseFinish<float> { Addend = block == start ? null : panel, Result = panel, Stride = width };
+                    DenseProduct.Multiply<TLanes, float>(patches + (position * plane), 1, stride, gradients + (position * apart), width,
+                        shape.C,
                         width, tiles, finish);
                 }
             }

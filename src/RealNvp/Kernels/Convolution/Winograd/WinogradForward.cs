@@ -44,8 +44,9 @@ internal static unsafe class WinogradForward
                 var panel = panels + WinogradWeights.PanelAt(shape, column);
                 for (var position = 0; position < WinogradShape.Positions; position++)
                 {
-                    var finish = new DenseFinish { Result = products + (position * apart), Stride = width };
-                    DenseProduct.Multiply<TLanes>(patches + (position * plane), stride, 1, panel + ((nint)position * shape.C * width), 0,
+                    var finish = new DenseFinish<float> { Result = products + (position * apart), Stride = width };
+                    DenseProduct.Multiply<TLanes, float>(patches + (position * plane), stride, 1,
+                        panel + ((nint)position * shape.C * width), 0,
                         tiles, width, shape.C, finish);
                 }
                 WinogradTiles.Outputs<TLanes>(shape, products, width, added + column, column, first, tiles, output);

@@ -1,0 +1,51 @@
+using System.Numerics;
+using RealNvp.Kernels;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Operations;
+
+/// <summary>The largest singular value of a matrix on the CPU without an operation of torch: see <see cref="SpectralKernel"/>.</summary>
+internal static class SpectralNorm
+{
+    /// <summary>Whether the kernel can run for a weight (outputs, ...), which is a matrix row by row, and its vectors.</summary>
+    public static bool CanRun(Tensor weight, Tensor u, Tensor v) => KernelSwitches.Residual
+        && weight.dtype is ScalarType.Float32 or ScalarType.Float64 && u.dtype == weight.dtype && v.dtype == weight.dtype
+        && KernelMemory.IsContiguous(weight) && KernelMemory.IsContiguous(u) && KernelMemory.IsContiguous(v) && weight.numel() > 0;
+
+    /// <summary>Takes the vectors on, in their place, until the residual is small enough.</summary>
+    public static void Iterate(Tensor weight, Tensor u, Tensor v, int steps, double residual)
+    {
+        if (weight.dtype == ScalarType.Float32) Iterate<float>(weight, u, v, steps, residual);
+        else Iterate<double>(weight, u, v, steps, residual);
+        GC.KeepAlive(weight);
+        GC.KeepAlive(u);
+        GC.KeepAlive(v);
+    }
+
+    /// <summary>σ = uᵀWv, with copies of the vectors if gradients need them.</summary>
+    public static SpectralPair Of(Tensor weight, Tensor u, Tensor v, double coefficient, bool vectors)
+    {
+        var pair = weight.dtype == ScalarType.Float32 ? Of<float>(weight, u, v, coefficient, vectors)
+            : Of<double>(weight, u, v, coefficient, vectors);
+        GC.KeepAlive(weight);
+        GC.KeepAlive(u);
+        GC.KeepAlive(v);
+        return pair;
+    }
+
+    private static unsafe void Iterate<T>(Tensor weight, Tensor u, Tensor v, int steps, double residual)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+        SpectralKernel.Run(KernelMemory.Pointer<T>(weight), (int)u.numel(), (int)v.numel(), KernelMemory.Pointer<T>(u),
+            KernelMemory.Pointer<T>(v), steps, residual);
+
+    private static unsafe SpectralPair Of<T>(Tensor weight, Tensor u, Tensor v, double coefficient, bool vectors)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        var (outputs, inputs) = ((int)u.numel(), (int)v.numel());
+        T* left = KernelMemory.Pointer<T>(u), right = KernelMemory.Pointer<T>(v);
+        var value = SpectralKernel.Value(KernelMemory.Pointer<T>(weight), outputs, inputs, left, right);
+        return new(coefficient, value, vectors ? new ReadOnlySpan<T>(left, outputs).ToArray() : Array.Empty<T>(),
+            vectors ? new ReadOnlySpan<T>(right, inputs).ToArray() : Array.Empty<T>());
+    }
+}
