@@ -81,6 +81,7 @@ internal sealed unsafe class DynamicsBlock<TLanes, T>
     /// <param name="points">x, in rows of <see cref="DynamicsCall{T}.Width"/> numbers.</param>
     /// <param name="times">t of each row.</param>
     /// <param name="into">Gets the slopes, in rows of as many numbers.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Evaluate(T* points, T* times, T* into)
     {
         var width = call.Width;
@@ -98,6 +99,7 @@ internal sealed unsafe class DynamicsBlock<TLanes, T>
     private static int Columns(DynamicsCall<T> call, int vectors) => call.Tangents == 0 ? vectors : Group;
 
     // the rows, and the first tangents beside them
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Values(int width, T* into)
     {
         var columns = vectors + first;
@@ -124,6 +126,7 @@ internal sealed unsafe class DynamicsBlock<TLanes, T>
     }
 
     // more tangents, by the slopes that are known
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Tangents(int start, int count)
     {
         nint stride = count * TLanes.Count;
@@ -158,6 +161,7 @@ internal sealed unsafe class DynamicsBlock<TLanes, T>
     }
 
     // of the last product, the element of direction d in output d
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AddDiagonal(int d, T* column, nint stride)
     {
         var last = program.Layers.Length - 1;
@@ -167,6 +171,7 @@ internal sealed unsafe class DynamicsBlock<TLanes, T>
         TLanes.Store(TLanes.Load(divergence) + product, divergence);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Joined()
     {
         var (rows, inputs) = (program.Layers[1].Outputs, program.Layers[0].Outputs);
@@ -188,6 +193,7 @@ internal sealed unsafe class DynamicsBlock<TLanes, T>
     }
 
     // f of a product, and its slopes, by which the tangents beside it are multiplied
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Activate(int i, T* product, int columns)
     {
         var outputs = program.Layers[i].Outputs;

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace RealNvp.Kernels;
 
@@ -78,6 +79,7 @@ internal sealed unsafe class DynamicsGradient<TLanes, T>
     }
 
     // step i of each row; a row with fewer steps takes one of size 0
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Load(int first, int count, long i)
     {
         for (var lane = 0; lane < TLanes.Count; lane++)
@@ -92,6 +94,7 @@ internal sealed unsafe class DynamicsGradient<TLanes, T>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Forward()
     {
         var h = TLanes.Load(step);
@@ -110,6 +113,7 @@ internal sealed unsafe class DynamicsGradient<TLanes, T>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Backward()
     {
         var h = TLanes.Load(step);

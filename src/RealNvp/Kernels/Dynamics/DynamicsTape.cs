@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace RealNvp.Kernels;
 
@@ -98,6 +99,7 @@ internal sealed unsafe class DynamicsTape<TLanes, T>
     }
 
     /// <summary>The velocity (D) of stage k at times and points.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Forward(int k, T* t, T* x, T* velocity)
     {
         DynamicsTimes.Write(t, TLanes.Count, times, seen + (k * times * TLanes.Count));
@@ -138,6 +140,7 @@ internal sealed unsafe class DynamicsTape<TLanes, T>
     }
 
     /// <summary>The gradient of the points of stage k (D), from those of its velocity (D) and its divergence.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Backward(int k, T* t, T* ofVelocity, T* ofDivergence, T* ofX)
     {
         Last(k, t, ofVelocity, ofDivergence);
@@ -155,6 +158,7 @@ internal sealed unsafe class DynamicsTape<TLanes, T>
     }
 
     /// <summary>Adds the gradients of the weights of all stages.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Sum()
     {
         var to = sums;
@@ -195,6 +199,7 @@ internal sealed unsafe class DynamicsTape<TLanes, T>
     }
 
     // of the first weight: through the values, and through tangent j, whose product is column j of it
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private T First(int o, int input)
     {
         var sum = LaneSums.Dot<TLanes, T>(At(gradients[0], o, 0), one, At(inputs[0], input, 0), one, stages);
@@ -203,6 +208,7 @@ internal sealed unsafe class DynamicsTape<TLanes, T>
     }
 
     // of the last weight: through the values, and through the diagonal of the derivatives
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private T Last(int o, int input)
     {
         var sum = LaneSums.Dot<TLanes, T>(At(gradients[last], o, 0), one, At(inputs[last], input, 0), one, stages);
@@ -211,6 +217,7 @@ internal sealed unsafe class DynamicsTape<TLanes, T>
     }
 
     // the last layer: gradients of its products, and of what comes into it, in `here`
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Last(int k, T* t, T* ofVelocity, T* ofDivergence)
     {
         var layer = program.Layers[last];
@@ -244,6 +251,7 @@ internal sealed unsafe class DynamicsTape<TLanes, T>
     }
 
     // a hidden layer: gradients of its products from those of its results, which are in `here`
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Hidden(int i, int k, T* t)
     {
         var layer = program.Layers[i];
@@ -282,6 +290,7 @@ internal sealed unsafe class DynamicsTape<TLanes, T>
     }
 
     // σ′ = σ (1 − σ)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Gate(int i, int o, TLanes ofScale, TLanes scale, T* t)
     {
         var g = ofScale * scale * (TLanes.Number(1) - scale);
@@ -291,6 +300,7 @@ internal sealed unsafe class DynamicsTape<TLanes, T>
     }
 
     // what a shifted product with this gradient gives to shifts, bias and product
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Others(int i, int k, int o, TLanes g, TLanes ofProduct)
     {
         var at = o * TLanes.Count;
@@ -306,6 +316,7 @@ internal sealed unsafe class DynamicsTape<TLanes, T>
     }
 
     // (product + b)·scale + shift of the rows
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Shift(int i, int k)
     {
         var layer = program.Layers[i];
@@ -332,14 +343,18 @@ internal sealed unsafe class DynamicsTape<TLanes, T>
     }
 
     // the first column of a stage
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private T* At(T* matrix, int feature, int k) => matrix + (feature * all) + (k * one);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private TLanes Load(T* vectors, int i, int k, int o) => TLanes.Load(vectors + (((k * program.Layers[i].Outputs) + o) * TLanes.Count));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private TLanes Tangent(int i, int k, int o, int j) => i == 0
         ? TLanes.Create(call.Layers[0].Weight[(o * program.Features) + j - 1])
         : TLanes.Load(At(products[i], o, k) + (j * TLanes.Count));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private TLanes Biased(int i, int k, int o)
     {
         var product = TLanes.Load(At(products[i], o, k));
