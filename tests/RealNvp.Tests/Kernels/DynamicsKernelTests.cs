@@ -28,7 +28,7 @@ public class DynamicsKernelTests
                 new() { Tolerance = 1e-3, Method = OdeMethod.Bosh3 }, new() { Method = OdeMethod.Rk4, Steps = 5 },
                 new() { Method = OdeMethod.Midpoint, Steps = 7 },
             }[i % 5];
-            var (hidden, layers, activation) = (random.Next(1, 20), random.Next(1, 4), activations[random.Next(5)]);
+            var (hidden, layers, activation) = (random.Next(1, 20), random.Next(1, 4), activations[random.Next(i % 5 >= 3 ? 5 : 3)]);
             Func<Dynamics> make = i % 2 == 0
                 ? () => new ConcatSquashMlp(features, hidden, layers, context, activation)
                 : () => new TimeMlp([features], hidden, layers, context, activation, timeFrequencies: i % 3);
@@ -42,9 +42,12 @@ public class DynamicsKernelTests
             layer.to(float64);
             (x, given) = (x.to(float64), given?.to(float64));
             var (fast, plain) = (Solved(layer, x, given, on: true), Solved(layer, x, given, on: false));
-            // elsewhere rounding chooses steps, and on which side of a kink a number is
-            var comparesFloat32 = i % 5 >= 3 && activation <= SmoothActivation.Silu;
-            for (var k = 0; k < (comparesFloat32 ? 2 : 3); k++)
+            // elu and selu have kinks: an error that is estimated across one changes by all of itself with a rounding, and so
+            // do the steps that it chooses (some 1e-6 at a tolerance of 1e-8; steps of one size agree to 1e-15 as all others)
+            var hasKinks = activation > SmoothActivation.Silu;
+            // in float32 rounding chooses steps
+            var comparesFloat32 = i % 5 >= 3 && !hasKinks;
+            for (var k = 0; k < (i % 5 >= 3 ? 2 : 3); k++)
             {
                 Apart(fast.Tensors[k], plain.Tensors[k]).Should().BeLessThan(1e-8, what);
                 if (!comparesFloat32) continue;
@@ -132,15 +135,21 @@ public class DynamicsKernelTests
     public void States_beyond_the_budget_leave_the_walk_to_those_who_keep_fewer()
     {
         using var scope = NewDisposeScope();
-        Tensor[] Run(long budget)
+        using var generator = new Generator(2);
+        Tensor[] parts = [.. new long[][] { [9, 2], [9, 2], [9] }.Select(s => randn(s, dtype: float64, generator: generator))];
+        using var first = Awake(new ConcatSquashMlp(2, 8, 2), 2, new() { Tolerance = 1e-6 }, 1);
+        Tensor[] Run(long budget, bool on)
         {
-            using var layer = Awake(new ConcatSquashMlp(2, 8, 2), 2, new() { Tolerance = 1e-6, MemoryBudget = budget }, 1);
+            using var layer = new ContinuousLayer(new ConcatSquashMlp(2, 8, 2), [2], new() { Tolerance = 1e-6, MemoryBudget = budget });
+            layer.load_state_dict(first.state_dict());
             layer.to(float64);
-            using var generator = new Generator(2);
-            return Gradients(layer, [.. new long[][] { [9, 2], [9, 2], [9] }.Select(s => randn(s, dtype: float64, generator: generator))],
-                false, on: true);
+            layer.eval();
+            return Gradients(layer, parts, false, on);
         }
-        foreach (var (all, few) in Run(1 << 20).Zip(Run(8))) KernelResults.ApartOfLargest(few, all).Should().BeLessThan(1e-9);
+        // 8 bytes hold no state: those who keep fewer do exactly what they do without the kernel
+        foreach (var (few, plain) in Run(8, on: true).Zip(Run(8, on: false))) KernelResults.Same(few, plain).Should().BeTrue();
+        foreach (var (all, few) in Run(1 << 20, on: true).Zip(Run(8, on: true)))
+            KernelResults.ApartOfLargest(few, all).Should().BeLessThan(1e-6);
     }
 
     [Fact]

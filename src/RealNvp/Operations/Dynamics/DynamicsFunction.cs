@@ -30,7 +30,7 @@ internal sealed class DynamicsFunction : KernelFunction<DynamicsFunction>
     {
         var job = (Job)context.get_data(JobKey);
         if (is_grad_enabled())
-            throw new NotSupportedException("This solve gives no gradients of gradients. Use OdeGradient.Graph for this loss.");
+            throw new NotSupportedException("This solve gives no gradients of gradients. Ask for the gradient by one graph for this loss.");
         var saved = context.get_saved_variables();
         var next = 1;
         Tensor?[] tensors = [.. job.Has.Select(has => has ? saved[next++] : null)];
