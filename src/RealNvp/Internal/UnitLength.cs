@@ -40,8 +40,9 @@ internal static class UnitLength
         if (!off.any().Fetch<bool>()) return;
         var first = x.index_select(0, off.to(int8).argmax(0, keepdim: true)).flatten().to(float64).norm().FetchDouble();
         throw new ArgumentException(
-            $"{owner} expects unit vectors, since the flow lives on a sphere; {Check.Rows(off, verbs: ("of", "of"))} {parameter} " +
-            FormattableString.Invariant($"have another length, the first {first:G6}. ") +
+            $"{owner} expects unit vectors, since the flow lives on a sphere; " +
+                $"{Check.Rows(off, verbs: ($"of {parameter} has", $"of {parameter} have"))} " +
+            FormattableString.Invariant($"another length, the first {first:G6}. ") +
             $"Divide them by it: {parameter}.div({parameter}.norm(1, keepdim: true)).", parameter);
     }
 }

@@ -19,7 +19,9 @@ public class ContextValueTests
         using var distribution = new FlowDistribution(model, bad);
         bad[2, -1] = double.NaN;
         var one = bad[2].unsqueeze(0);
-        var latent = zeros(model.LatentShape.WithBatch(4), dtype: float64);
+        // latents of a sphere are on it
+        var latent = options.Base == BaseDensityKind.UniformSphere ? PresetTable.Examples(options, 4).to(float64)
+            : zeros(model.LatentShape.WithBatch(4), dtype: float64);
         Tensor Standard(Tensor points) => points.flatten(1).square().sum(1).neg();
         using var loader = new Trainer(model, new TrainingOptions { Epochs = 1, BatchSize = 4, ValidationFraction = 0 });
         using var trainer = new Trainer(model, new TrainingOptions { Epochs = 1, BatchSize = 4, ValidationFraction = 0 });

@@ -20,6 +20,7 @@ public class TrainerTests
         manual_seed(1);
         using var model = options.NewModel();
         var x = options.Levels > 0 ? Integers(options) : options.IsImage ? randn(options.Shape.WithBatch(96)) : Moons(96, options.Shape[0]);
+        if (options.Base == BaseDensityKind.UniformSphere) x = x.div(x.norm(1, keepdim: true));
         var context = options.ContextSize > 0 ? randn(96, options.ContextSize) : null;
         using var trainer = new Trainer(model, TrainingOptions.For(options) with { Epochs = 6, ValidationFraction = 0, BatchSize = 32,
             Schedule = new ConstantSchedule() });

@@ -92,7 +92,7 @@ internal static class ResidualBlock
     public static (Tensor Z, Tensor? LogDet) Forward(ResidualTensors tensors, bool wantsLogDet, Func<long, Tensor>? tape)
     {
         var z = empty_like(tensors.X, requires_grad: false);
-        var logDet = wantsLogDet ? empty(tensors.X.shape[0], dtype: z.dtype) : null;
+        var logDet = wantsLogDet ? empty(tensors.X.shape[0], dtype: z.dtype, device: z.device) : null;
         if (z.dtype == ScalarType.Float32) Forward<float>(tensors, z, logDet, tape);
         else Forward<double>(tensors, z, logDet, tape);
         return (z, logDet);

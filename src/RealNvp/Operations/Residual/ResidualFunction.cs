@@ -22,7 +22,7 @@ internal sealed class ResidualFunction : KernelFunction<ResidualFunction>
         for (var i = 0; i < arguments.Length - 4; i++) all.Add((Tensor)arguments[i]);
         Tensor? tape = null;
         var (z, logDet) = ResidualBlock.Forward(ResidualTensors.From(program, all, hasShift, norms), wantsLogDet,
-            size => tape = empty(size, dtype: all[0].dtype));
+            size => tape = empty(size, dtype: all[0].dtype, device: all[0].device));
         all.Add(tape!);
         context.save_data(ProgramKey, program);
         context.save_data(NormsKey, norms);
