@@ -260,7 +260,7 @@ public static class LayerTable
 
         public Turning() : base(nameof(Turning))
         {
-            shift = nn.Parameter(tensor(new[] { 0.4f, -0.8f }).to(get_default_dtype()));
+            shift = nn.Parameter(linspace(0.4, -0.8, 2));
             RegisterComponents();
         }
 
