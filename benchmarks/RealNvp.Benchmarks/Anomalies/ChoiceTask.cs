@@ -19,7 +19,8 @@ internal sealed record ChoiceTask(double[][] Train, double[][] Ordinary, IReadOn
         rows = [.. rows.Select(r => columns.Select(c => r[c]).ToArray())];
         var cluster = ClusterOf(rows, random);
         // one that is no outlier by itself, and not most of the table
-        var choices = Enumerable.Range(0, Clusters).Where(k => cluster.Count(c => c == k) / (double)rows.Length is > 0.02 and < 0.4).ToArray();
+        var choices = Enumerable.Range(0, Clusters)
+            .Where(k => cluster.Count(c => c == k) / (double)rows.Length is > 0.02 and < 0.4).ToArray();
         var left = choices[random.Next(choices.Length)];
         var ordinary = rows.Where((_, i) => cluster[i] != left).ToArray();
         var test = ordinary[..Ordinaries];

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using RealNvp.Anomalies;
-using RealNvp.Fitting;
 using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -11,18 +10,18 @@ namespace RealNvp;
 /// <content>From rows to a detector.</content>
 public sealed partial class AnomalyDetector
 {
-    private const int MostCalibrationRows = 2_000, GridPoints = 65;
-    private const double ValidationFraction = 0.1;
+    private const int LeastRows = 30, MostCalibrationRows = 2_000, GridPoints = 65;
 
-    /// <summary>Fits a density to ordinary rows, and keeps some of them aside for p-values.</summary>
+    /// <summary>Fits flows to ordinary rows, and keeps some of them aside for p-values.</summary>
     /// <remarks>
     /// Rows that are no anomalies should be given; a few that are do little harm, as a flow learns what there is much of. Constant
-    /// columns are left out, and values that repeat get noise in training: see <see cref="Notes"/>.
+    /// columns are left out, and values that repeat get noise in training: see <see cref="Notes"/>. Rows that are kept for p-values
+    /// decide nothing else, so that ordinary rows which arrive later are like them.
     /// </remarks>
     /// <param name="rows">N rows of D numbers, in an array that says how many columns it has: <c>double[,]</c>,
     /// <c>float[][]</c>, or <see cref="DataRows(ReadOnlySpan{float}, int)"/> for others. N at least 30.</param>
     /// <param name="options">What to do otherwise; null for the defaults.</param>
-    /// <param name="progress">Hears of every batch of the training.</param>
+    /// <param name="progress">Hears of every batch of the training, one member after the other.</param>
     /// <param name="cancellationToken">Stops the training; the detector is made with what was learned.</param>
     /// <returns>The detector. The caller disposes it.</returns>
     /// <exception cref="ArgumentException">Too few rows, NaN or infinity, constants alone, or an option that does not fit; the message
@@ -32,6 +31,7 @@ public sealed partial class AnomalyDetector
         CancellationToken cancellationToken = default)
     {
         const string owner = $"{nameof(AnomalyDetector)}.{nameof(Fit)}";
+        TorchBackend.EnsureAvailable();
         using var scope = NewDisposeScope();
         if (rows.IsNull) throw new ArgumentNullException(nameof(rows), $"{owner} needs an array of rows; got null.");
         if (rows.Columns is not { } columns)
@@ -43,16 +43,15 @@ public sealed partial class AnomalyDetector
     }
 
     /// <summary>Fits a detector to the rows of a tensor, which stays the caller's.</summary>
-    /// <param name="rows">(N, D) in a floating-point dtype, with N of at least 30.</param>
+    /// <param name="rows">(N, D) in a floating-point dtype, with N of at least 30, on any device.</param>
     /// <param name="options">What to do otherwise; null for the defaults.</param>
-    /// <param name="progress">Hears of every batch of the training.</param>
+    /// <param name="progress">Hears of every batch of the training, one member after the other.</param>
     /// <param name="cancellationToken">Stops the training; the detector is made with what was learned.</param>
     /// <inheritdoc cref="Fit(DataRows, AnomalyOptions, IProgress{TrainingProgress}, CancellationToken)"/>
     public static AnomalyDetector Fit(Tensor rows, AnomalyOptions? options = null, IProgress<TrainingProgress>? progress = null,
         CancellationToken cancellationToken = default)
     {
         const string owner = $"{nameof(AnomalyDetector)}.{nameof(Fit)}";
-        const int leastRows = 30;
         options ??= new AnomalyOptions();
         options.Validate();
         Check.Tensor(rows, nameof(rows));
@@ -61,52 +60,45 @@ public sealed partial class AnomalyDetector
             throw new ArgumentException(
                 $"{owner} expects rows of shape (N, D) in a floating-point dtype; got {rows.dtype} {EventShape.Format(rows.shape)}.",
                 nameof(rows));
-        if (rows.shape[0] < leastRows)
-            throw new ArgumentException($"{owner} needs at least {leastRows} rows; got {rows.shape[0]}.", nameof(rows));
+        if (rows.shape[0] < LeastRows)
+            throw new ArgumentException($"{owner} needs at least {LeastRows} rows; got {rows.shape[0]}.", nameof(rows));
         using var scope = NewDisposeScope();
+        // a caller may be in inference mode, where nothing could be trained
         using var gradients = GradientMode.Enter();
-        var x = rows.detach().to(float64).cpu();
-        var names = Names(options.Columns, (int)x.shape[1]);
-        MissingValues.Refuse(x, names, nameof(rows), owner);
+        var names = Names(options.Columns, (int)rows.shape[1]);
+        var all = rows.detach().FetchTensor().to(float64);
+        MissingValues.Refuse(all, c => names[c], nameof(rows), owner);
+
+        using var generator = RandomSource.New(options.Seed);
+        var order = Noise.Permutation(all.shape[0], generator);
+        var aside = (long)Math.Clamp(Math.Round(all.shape[0] * options.CalibrationFraction), 1, MostCalibrationRows);
+        var (calibration, x) = (all.index_select(0, order.narrow(0, 0, aside)),
+            all.index_select(0, order.narrow(0, aside, all.shape[0] - aside)));
         AnomalyColumn[] columns = [.. names.Select((name, c) => AnomalyColumn.Of(name, x.select(1, c).FetchDoubles()))];
         var kept = Enumerable.Range(0, columns.Length).Where(c => columns[c].Kind != ColumnKind.Constant).ToArray();
         if (kept.Length == 0)
             throw new ArgumentException($"{owner}: all columns are constant, so any other row is an anomaly.", nameof(rows));
-        if (kept.Length < columns.Length) x = x.index_select(1, tensor(Array.ConvertAll(kept, k => (long)k), device: CPU));
+        x = x.index_select(1, tensor(Array.ConvertAll(kept, k => (long)k), device: CPU));
 
-        var calibrationRows = (int)Math.Clamp(Math.Round(x.shape[0] * options.CalibrationFraction), 1, MostCalibrationRows);
-        using var generator = RandomSource.New(options.Seed);
-        var order = Noise.Permutation(x.shape[0], generator);
-        Tensor Part(long start, long count) => x.index_select(0, order.narrow(0, start, count));
-        var (calibration, rest) = (Part(0, calibrationRows), x.shape[0] - calibrationRows);
-        var held = Math.Max(2, (long)Math.Round(rest * ValidationFraction));
-        var (validation, train) = (Part(calibrationRows, held), Part(calibrationRows + held, rest - held));
-
-        var choice = options.Model ?? AnomalyPreset.Of(kept.Length, train.shape[0]);
+        var choice = options.Model ?? AnomalyPreset.Model(kept.Length, x.shape[0]);
         if (choice.Shape.Count != 1 || choice.Shape[0] != kept.Length || choice.ContextSize != 0)
             throw new ArgumentException(
                 $"{nameof(AnomalyOptions)}.{nameof(AnomalyOptions.Model)} is for examples of shape {choice.Shape} and " +
-                    $"{choice.ContextSize} " +
-                $"numbers of context; expected ({kept.Length},) without a context, for the columns that are not constant.",
-                nameof(options));
-        var model = choice.NewModel(options.Seed);
+                $"{choice.ContextSize} numbers of context; expected ({kept.Length},) without a context, for the columns that are not " +
+                $"constant.", nameof(options));
+        var training = new MemberTraining(x, [.. kept.Select(k => columns[k].Noise)], choice, options);
         try
         {
-            if (options.Device is { } device) model.to(device);
-            model.Info = new FlowInfo { Columns = [.. kept.Select(k => columns[k].Name)] };
-            Train(model, train, validation, [.. kept.Select(k => columns[k].Noise)], options, progress, cancellationToken);
-            model.eval();
-            double[] scores;
-            // (what was learned until the training was stopped is calibrated too)
-            using (no_grad())
-                scores = [.. model.LogProb(model.ToWeights(calibration), cancellationToken: CancellationToken.None).FetchDoubles()
-                    .Select(p => -p).Order()];
-            return new AnomalyDetector(model, ownsFlow: true, columns, scores,
-                [.. Enumerable.Range(0, kept.Length).Select(c => Grid(train, c))]);
+            training.Run(progress, cancellationToken);
+            // what was learned until the training was stopped is calibrated too
+            return new AnomalyDetector([.. training.Members], ownsFlows: true, columns, options.Score, training.Typical,
+                [.. Enumerable.Range(0, kept.Length).Select(c => Grid(x, c))],
+                made => made.ScoresOf(calibration, owner, null, CancellationToken.None))
+            { Trainings = [.. training.Results] };
         }
         catch
         {
-            model.Dispose();
+            foreach (var member in training.Members) member.Flow.Dispose();
             throw;
         }
     }
@@ -114,48 +106,39 @@ public sealed partial class AnomalyDetector
     /// <summary>Makes a detector of a flow of vectors that was trained before,
     /// of any kind, by ordinary rows that it was not trained on.</summary>
     /// <param name="flow">A flow of examples (D) without a context; it stays the caller's, and must live as long as the detector.</param>
-    /// <param name="ordinary">n rows of D numbers, in an array of any form; n
-    /// at least 1, and 99 or more to tell one false alarm in a hundred.</param>
+    /// <param name="ordinary">n rows of D numbers, in an array of any form; n at least 1, and 99 or more to tell one false alarm in a
+    /// hundred. For <see cref="AnomalyScoreKind.Typicality"/> at least 2: the first fifth tells what is typical.</param>
     /// <param name="columns">The names of the columns; null for those of <see cref="Flow.Info"/>, or numbers.</param>
+    /// <param name="score">What the score of a row says.</param>
     /// <exception cref="ArgumentException">The flow is one of images, or has a
     /// context; or the rows do not fit, or have NaN or infinity.</exception>
-    public static AnomalyDetector Calibrate(Flow flow, DataRows ordinary, IReadOnlyList<string>? columns = null)
+    public static AnomalyDetector Calibrate(Flow flow, DataRows ordinary, IReadOnlyList<string>? columns = null,
+        AnomalyScoreKind score = AnomalyScoreKind.Density)
     {
         const string owner = $"{nameof(AnomalyDetector)}.{nameof(Calibrate)}";
         ArgumentNullException.ThrowIfNull(flow);
-        if (flow.InputShape.Count != 1 || flow.ContextSize > 0)
+        if (!Enum.IsDefined(score)) throw new ArgumentOutOfRangeException(nameof(score), score, "Expected a defined value.");
+        if (flow.InputShape.Count != 1 || flow.ContextSize > 0 || flow.ContextEncoder is not null)
             throw new ArgumentException(
                 $"{owner} takes a flow of vectors without a context; got one of {flow.InputShape}" +
                 $"{(flow.ContextSize > 0 ? " with a context" : "")}.", nameof(flow));
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
-        var names = Names(columns ?? flow.Info.Columns, (int)flow.InputShape[0]);
-        var x = ordinary.ToTensor(flow.InputShape, nameof(ordinary), owner).to(float64);
-        if (x.shape[0] == 0) throw new ArgumentException($"{owner} needs at least one row.", nameof(ordinary));
-        MissingValues.Refuse(x, names, nameof(ordinary), owner);
-        double[] scores = [.. flow.LogProb(flow.ToWeights(x)).FetchDoubles().Select(p => -p).Order()];
-        return new AnomalyDetector(flow, ownsFlow: false,
-            [.. names.Select(n => new AnomalyColumn { Name = n, Kind = ColumnKind.Continuous })],
-            scores, [.. Enumerable.Range(0, names.Length).Select(c => Grid(x, c))]);
-    }
-
-    private static void Train(FlowModel model, Tensor train, Tensor validation, double[] widths, AnomalyOptions options,
-        IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
-    {
-        var training = options.Training
-            ?? TrainingOptions.For(model.ModelOptions) with { Seed = options.Seed, MaxDuration = TimeSpan.FromMinutes(1) };
-        using var trainer = new Trainer(model, training);
-        var (rows, held) = (model.ToWeights(train), model.ToWeights(validation));
-        if (widths.All(w => w == 0))
+        AnomalyColumn[] all = [.. Names(columns ?? flow.Info.Columns, (int)flow.InputShape[0])
+            .Select(n => new AnomalyColumn { Name = n, Kind = ColumnKind.Continuous })];
+        var x = Checked(ordinary.ToTensor(flow.InputShape, nameof(ordinary), owner).to(float64), all, nameof(ordinary), owner);
+        var (forTypical, typical) = (0L, 0.0);
+        var least = score == AnomalyScoreKind.Typicality ? 2 : 1;
+        if (x.shape[0] < least)
+            throw new ArgumentException($"{owner} needs at least {least} ordinary row(s); got {x.shape[0]}.", nameof(ordinary));
+        if (score == AnomalyScoreKind.Typicality)
         {
-            trainer.Fit(TrainingData.From(rows), TrainingData.From(held), progress, cancellationToken);
-            return;
+            forTypical = (x.shape[0] + 4) / 5;
+            typical = -flow.LogProb(flow.ToWeights(x.narrow(0, 0, forTypical)), seed: 0).mean().FetchDouble();
         }
-        var noise = model.ToWeights(tensor(widths, device: CPU));
-        var none = zeros_like(noise);
-        // the noise of the rows that the training stops on is always the same
-        held = JitteredRows.Noisy(held, noise, none, options.Seed + 1);
-        trainer.Fit(new JitteredRows(rows, noise, none), TrainingData.From(held), progress, cancellationToken);
+        return new AnomalyDetector([new DetectorMember(flow, null)], ownsFlows: false, all, score, typical,
+            [.. Enumerable.Range(0, all.Length).Select(c => Grid(x, c))],
+            made => made.ScoresOf(x.narrow(0, forTypical, x.shape[0] - forTypical), owner, null, CancellationToken.None));
     }
 
     private static string[] Names(IReadOnlyList<string>? names, int count)

@@ -9,18 +9,20 @@ public sealed record FeatureSurprise
     /// <summary>The value in the row.</summary>
     public required double Value { get; init; }
 
-    /// <summary>The value that would be most likely beside the other values of the row.</summary>
+    /// <summary>The value that gives the row its lowest score beside the other values; of <see cref="AnomalyScoreKind.Density"/>
+    /// the likeliest one.</summary>
     public required double Expected { get; init; }
 
     /// <summary>
-    /// How many nats the score of the row would fall by with <see cref="Expected"/> in this column: the difference of the conditional
-    /// log-densities log p(expected | others) − log p(value | others); 0 or more. Infinite if no density reaches the row.
+    /// How many nats the score of the row would fall by with <see cref="Expected"/> in this column; 0 or more. Of
+    /// <see cref="AnomalyScoreKind.Density"/> it is log p(expected | others) − log p(value | others). Infinite
+    /// if the score of the row is.
     /// </summary>
     public required double Surprise { get; init; }
 
     /// <summary>The probability, given the other columns, of a value that is as unlikely or more, in [0, 1].</summary>
     public required double TailProbability { get; init; }
 
-    /// <summary>∂(−log p)/∂value, in nats per unit of the column: positive if a higher value would be odder still.</summary>
+    /// <summary>∂score/∂value, in nats per unit of the column: positive if a higher value would be odder still.</summary>
     public required double Gradient { get; init; }
 }

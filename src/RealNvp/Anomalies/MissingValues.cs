@@ -10,7 +10,10 @@ internal static class MissingValues
 {
     private const int MostNamed = 5;
 
-    public static void Refuse(Tensor x, IReadOnlyList<string> columns, string parameter, string owner)
+    public static void Refuse(Tensor x, IReadOnlyList<AnomalyColumn> columns, string parameter, string owner) =>
+        Refuse(x, c => columns[c].Name, parameter, owner);
+
+    public static void Refuse(Tensor x, Func<int, string> name, string parameter, string owner)
     {
         using var scope = NewDisposeScope();
         var bad = x.isfinite().logical_not();
@@ -18,7 +21,7 @@ internal static class MissingValues
         var places = bad.nonzero().FetchInt64s();
         var values = x.masked_select(bad).FetchDoubles();
         var named = values.Take(MostNamed).Select((value, i) => string.Create(CultureInfo.InvariantCulture,
-            $"row {places[2 * i]}, column {columns[(int)places[(2 * i) + 1]]} is {value}"));
+            $"row {places[2 * i]}, column {name((int)places[(2 * i) + 1])} is {value}"));
         var more = values.Length > MostNamed ? string.Create(CultureInfo.InvariantCulture, $" and {values.Length - MostNamed:N0} more")
             : "";
         throw new ArgumentException(
