@@ -40,6 +40,7 @@ internal static class Program
         root.Subcommands.Add(Presets.PresetStudy.Command());
         root.Subcommands.Add(Anomalies.AnomalyStudy.Command());
         root.Subcommands.Add(Anomalies.ChoiceStudy.Command());
+        root.Subcommands.Add(OdeErrors.Command());
         root.SetAction(parsed =>
         {
             if (parsed.GetValue(table) is { } results)
