@@ -35,6 +35,8 @@ internal static class Floors
         // the records of all floors, as files have them, are known here alone
         ("Models", ["Models/", "Fitting/", "Serialization/FileRecords.cs", "Serialization/FrozenMembers.cs",
             "Serialization/KnownFiles.cs", "Serialization/OlderNames.cs"]),
+        // what is made of trained models
+        ("Anomalies", ["Anomalies/"]),
     ];
 
     private static readonly Dictionary<string, int> heights = Rooms.Select((r, i) => (r.Room, i)).ToDictionary(r => r.Room, r => r.i);
