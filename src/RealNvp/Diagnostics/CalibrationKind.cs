@@ -6,7 +6,8 @@ public enum CalibrationKind
     /// <summary>Simulation-based calibration: ranks of quantities of the true parameters among those of draws.</summary>
     Sbc,
 
-    /// <summary>Coverage of regions of highest density: the rank of −log p of the true value, so the smallest region that holds it.</summary>
+    /// <summary>Coverage of regions of highest density: the rank of −log p
+    /// of the true value, so the smallest region that holds it.</summary>
     Coverage,
 
     /// <summary>Tests of accuracy with random points: the rank of the distance of the true value from a reference point.</summary>

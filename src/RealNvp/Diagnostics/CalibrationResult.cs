@@ -3,7 +3,8 @@ using RealNvp.Internal;
 
 namespace RealNvp;
 
-/// <summary>What <see cref="Diagnostics"/> found by values that are uniform if the density is right, such as ranks: whether they are.</summary>
+/// <summary>What <see cref="Diagnostics"/> found by values that are uniform
+/// if the density is right, such as ranks: whether they are.</summary>
 /// <remarks>
 /// Each quantity has a p-value of its own. <see cref="DiagnosticResult.PValue"/> is of all together: of the oddest of several quantities it
 /// is found by taking, in each row, one of the draws for the true value in its place, at random and many times. True value and draws

@@ -47,7 +47,8 @@ public static partial class Diagnostics
         return Coverage(density, rows, given, draws, level, seed, progress, cancellationToken);
     }
 
-    /// <summary>As <see cref="Tarp(ConditionalDensity, Tensor, Tensor?, Tensor?, int, double, long, IProgress{long}?, CancellationToken)"/>,
+    /// <summary>As
+    /// <see cref="Tarp(ConditionalDensity, Tensor, Tensor?, Tensor?, int, double, long, IProgress{long}?, CancellationToken)"/>,
     /// of arrays.</summary>
     /// <inheritdoc cref="Coverage(ConditionalDensity, DataRows, DataRows, int, double, long, IProgress{long}?, CancellationToken)"/>
     [OverloadResolutionPriority(1)]

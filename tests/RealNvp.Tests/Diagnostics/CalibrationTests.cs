@@ -90,7 +90,8 @@ public class CalibrationTests
             foreach (var weight in flow.parameters()) weight.add_(randn_like(weight).mul(0.05));
         var context = Noise.Normal([300, 2], dtype, CPU, null);
         var theta = flow.Sample(1, context, seed: 3).squeeze(1);
-        var (sbc, coverage, tarp) = (Diagnostics.Sbc(flow, theta, context, draws: 49), Diagnostics.Coverage(flow, theta, context, draws: 49),
+        var (sbc, coverage, tarp) = (Diagnostics.Sbc(flow, theta, context, draws: 49), Diagnostics.Coverage(flow, theta, context,
+            draws: 49),
             Diagnostics.Tarp(flow, theta, context, draws: 49));
         new[] { sbc, coverage, tarp }.Should().OnlyContain(r => r.PValue > 0.002);
         Diagnostics.Sbc(flow, theta, context, draws: 49).Should().Be(sbc, "a seed repeats");
