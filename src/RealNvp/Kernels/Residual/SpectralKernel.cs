@@ -7,8 +7,8 @@ namespace RealNvp.Kernels;
 internal static unsafe class SpectralKernel
 {
     /// <summary>
-    /// Steps from a pair (u, v) until the residual of the pair is at most so large, relative to the singular value: with v = Wᵀu/|Wᵀu| and
-    /// σ = |Wv|, it is σ·√(1 − (|Wᵀu|/σ)²).
+    /// Steps until the residual of the pair (u, v) is at most so large, relative to the singular value: with v = Wᵀu/|Wᵀu| and σ = |Wv|,
+    /// it is σ·√(1 − (|Wᵀu|/σ)²). A u that is near enough stays as it is, see <see cref="PowerIteration.Run"/>.
     /// </summary>
     /// <param name="w">W, (outputs, inputs).</param>
     /// <param name="outputs">The rows.</param>
@@ -21,7 +21,7 @@ internal static unsafe class SpectralKernel
     public static bool Run<T>(T* w, int outputs, int inputs, T* u, T* v, int steps, double residual)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        var enough = Math.Sqrt(1 - (residual * residual));
+        var enough = PowerIteration.Enough(residual);
         var down = (T*)KernelScratch.Own((long)Math.Max(outputs, inputs) * sizeof(T) / sizeof(float));
         Unit(u, u, outputs, Math.Sqrt(ResidualVectors.Dot(u, u, outputs)));
         for (var i = 0; i < steps; i++)
@@ -32,9 +32,10 @@ internal static unsafe class SpectralKernel
             Unit(down, v, inputs, lower);
             for (var o = 0; o < outputs; o++) down[o] = T.CreateTruncating(ResidualVectors.Dot(w + ((nint)o * inputs), v, inputs));
             var upper = Math.Sqrt(ResidualVectors.Dot(down, down, outputs));
-            Unit(down, u, outputs, upper);
             // a map of zeros has arrived; NaN never does
             if (lower >= enough * upper) return true;
+            Unit(down, u, outputs, upper);
+            if (i == 0) enough = PowerIteration.Enough(residual * PowerIteration.Further);
         }
         return false;
     }
