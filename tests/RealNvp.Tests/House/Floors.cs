@@ -33,6 +33,8 @@ internal static class Floors
         // the records of all floors, as files have them, are known here alone
         ("Models", ["Models/", "Fitting/", "Serialization/FileRecords.cs", "Serialization/FrozenMembers.cs",
             "Serialization/KnownFiles.cs", "Serialization/OlderNames.cs"]),
+        // whole tables, with a flow inside
+        ("Tables", ["Tables/"]),
     ];
 
     private static readonly Dictionary<string, int> heights = Rooms.Select((r, i) => (r.Room, i)).ToDictionary(r => r.Room, r => r.i);
