@@ -143,11 +143,12 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
             ? nn.functional.linear(InputLimitReference.Of(context, dense.Limit).to(type), this.context.weight!.to(type)) : null;
 
         var examples = like.shape[0];
-        var known = new Columns(examples, Features, like.dtype, like.device);
+        var known = new GrowingColumns(examples, Features, like.dtype, like.device);
         // what the network sees of them
-        var seen = dense.Limit is null ? known : new Columns(examples, Features, like.dtype, like.device);
+        var seen = dense.Limit is null ? known : new GrowingColumns(examples, Features, like.dtype, like.device);
         // what enters each linear layer: relu(h) before each block, relu(A relu(h)) within a residual one, relu(h) before the last layer
-        var entering = Enumerable.Range(0, inner.Count + outer.Count + 1).Select(_ => new Columns(examples, width, type, like.device))
+        var entering = Enumerable.Range(0, inner.Count + outer.Count + 1)
+            .Select(_ => new GrowingColumns(examples, width, type, like.device))
             .ToArray();
         Tensor? total = null;
         for (var step = 0; step < Features; step++)
@@ -263,42 +264,5 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
             positions[order[i]] = i;
         }
         return positions;
-    }
-
-    /// <summary>A matrix that grows by columns: in place if no gradient is wanted, a new one each time where it is.</summary>
-    private sealed class Columns
-    {
-        private readonly Tensor? buffer;
-        private bool grown;
-
-        public Columns(long examples, long most, ScalarType type, Device device)
-        {
-            if (!is_grad_enabled()) buffer = empty([examples, most], dtype: type, device: device);
-            Known = buffer?.narrow(1, 0, 0) ?? empty([examples, 0], dtype: type, device: device);
-        }
-
-        public Tensor Known { get; private set; }
-
-        public long Count { get; private set; }
-
-        public void Add(Tensor columns)
-        {
-            var more = columns.shape[1];
-            if (buffer is not null)
-            {
-                buffer.narrow(1, Count, more).copy_(columns);
-                Known = buffer.narrow(1, 0, Count + more);
-            }
-            else Known = cat([Known, columns], 1);
-            Count += more;
-            grown = true;
-        }
-
-        /// <summary>Lets what is known outlive the scope of a step.</summary>
-        public void Keep(DisposeScope step)
-        {
-            if (grown) step.MoveToOuter(Known);
-            grown = false;
-        }
     }
 }
