@@ -81,7 +81,7 @@ public sealed partial class TableFlow : IDisposable
 
     /// <summary>log p of the known cells of each row, and its standard error, in nats.</summary>
     /// <remarks>p(known) = E[Π p(known column | columns before it)] over draws of the missing cells, each given those before it: unbiased,
-    /// and its logarithm a little low on average. The error is 0 where it is exact. It says nothing of what no draw met.</remarks>
+    /// and its logarithm a little low on average. The error is 0 if it is exact. It says nothing of what no draw met.</remarks>
     /// <inheritdoc cref="LogProb"/>
     public (double[] LogProb, double[] StandardErrors) LogProbWithErrors(Table rows, int draws = 256, long seed = 0)
     {

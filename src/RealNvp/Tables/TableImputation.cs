@@ -20,7 +20,7 @@ public sealed class TableImputation
     /// <summary>For each row log p of its known cells, in nats.</summary>
     public IReadOnlyList<double> LogProb { get; }
 
-    /// <summary>The standard errors of <see cref="LogProb"/>; 0 where it is exact.</summary>
+    /// <summary>The standard errors of <see cref="LogProb"/>; 0 if it is exact.</summary>
     public IReadOnlyList<double> StandardErrors { get; }
 
     /// <summary>For each row (Σ w)²/Σ w² of the weights of its draws: how many draws of p(missing | known) they are worth.
