@@ -17,10 +17,11 @@ public static class Cases
         new("maf_b512", 512, Made(512), () => Autoregressive(inverse: false), () => randn(512, 43)),
         new("iaf_b512", 512, Made(512), () => Autoregressive(inverse: true), () => randn(512, 43)),
         // 14 evaluations of three hidden layers of 64, with two derivatives
-        new("ffjord2d_b100", 100, 0.071, () => Continuous(new ConcatSquashMlp(2, 64, 3), 1e-5), () => randn(100, 2)),
-        new("cnf2d_b100", 100, 0.4451, () => Continuous(new TimeMlp([2], 64, 3, timeFrequencies: 3), 1e-6), () => randn(100, 2)),
+        new("ffjord2d_b100", 100, 0.071, () => Continuous(new ConcatSquashMlp(2, 64, 3), 1e-5), () => TwoMoons(100)),
+        new("cnf2d_b100", 100, 0.4451, () => Continuous(new TimeMlp([2], 64, 3, timeFrequencies: 3), 1e-6), () => TwoMoons(100)),
         new("img_realnvp_b16", 16, 26.4684, ImageRealNvp, () => randint(256, [16, 3, 32, 32], dtype: float32)),
-        new("resflow2d_b500", 500, 0.9953, ResidualFlow, () => randn(500, 2)) { ComparesWith = "resflow2d_b500_neumann_memeff" },
+        new("resflow2d_b500", 500, 0.9953, () => ResidualFlow(4), () => TwoMoons(500)),
+        new("resflow2d_3_b500", 500, 0.6677, () => ResidualFlow(3), () => TwoMoons(500)),
         Glow("glow32_b16", 8),
         Glow("glow32_k32_b16", 32) with { Phases = ["train"] },
     ];
@@ -65,8 +66,20 @@ public static class Cases
         return Awake(new Flow([43], new Chain([.. layers])));
     }
 
+    /// <summary>Two half circles with noise, each feature with mean 0 and deviation 1, as the peers' continuous and residual flows get
+    /// them.</summary>
+    /// <returns>A new tensor, (count, 2).</returns>
+    public static Tensor TwoMoons(long count)
+    {
+        using var scope = NewDisposeScope();
+        var (angle, upper) = (rand(count) * Math.PI, rand(count) < 0.5);
+        var x = stack([where(upper, angle.cos(), 1 - angle.cos()), where(upper, angle.sin(), 0.5 - angle.sin())], 1)
+            + (0.05 * randn(count, 2));
+        return ((x - x.mean([0])) / x.std(0)).MoveToOuterDisposeScope();
+    }
+
     /// <summary>A continuous flow with the initial weights of the peers, whose last layer does not begin at zero.</summary>
-    private static Flow Continuous(Dynamics dynamics, double tolerance)
+    public static Flow Continuous(Dynamics dynamics, double tolerance)
     {
         using (no_grad())
             foreach (var parameter in dynamics.parameters())
@@ -84,10 +97,10 @@ public static class Cases
         Statistics = BatchStatistics.Current,
     }));
 
-    /// <summary>Ten residual blocks 2-128-128-128-128-2 with LipSwish and a bound of 0.9, as in residual-flows; the
-    /// log-determinant is exact here. The GFLOP of the case are those of the products of one value.</summary>
-    private static Flow ResidualFlow() => Awake(new Flow([2], new Chain([.. Enumerable.Range(0, 10)
-        .Select(_ => new ResidualLayer([2], new LipschitzMlp(2, 2, 128, 4)))])));
+    /// <summary>Ten residual blocks with LipSwish and a bound of 0.9: 2-128-128-128-128-2, as in residual-flows, or with three hidden
+    /// layers, as in normflows; the log-determinant is exact here. The GFLOP of the case are those of the products of one value.</summary>
+    private static Flow ResidualFlow(int hiddenLayers) => Awake(new Flow([2], new Chain([.. Enumerable.Range(0, 10)
+        .Select(_ => new ResidualLayer([2], new LipschitzMlp(2, 2, 128, hiddenLayers)))])));
 
     /// <summary>Glow as rosinality's: 3 scales of K steps, 128 channels, on images that need no dequantization.</summary>
     private static BenchmarkCase Glow(string name, int steps) => new(name, 16, 3.8517 * steps / 8, () =>

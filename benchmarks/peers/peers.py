@@ -2,12 +2,16 @@
 """Times other normalizing-flow libraries on the workloads that README.md lists.
 
 Peers: nflows, normflows, zuko, FrEIA (installed, or checked out), chrischute-real-nvp and glow-pytorch (checkouts only:
-they have no package). Checkouts are looked for in the folder of --checkouts, or else of the environment variable PEERS,
-as nflows, normalizing-flows, zuko, FrEIA, real-nvp and glow-pytorch; a checkout goes before an installed package.
+they have no package), and, as checkouts too, residual-flows and ffjord. Checkouts are looked for in the folder of
+--checkouts, or else of the environment variable PEERS, as nflows, normalizing-flows, zuko, FrEIA, real-nvp, glow-pytorch,
+residual-flows, ffjord and torchdiffeq (which ffjord and zuko need); a checkout goes before an installed package.
 A peer that cannot be imported is left out, with a line on stderr.
 
     python3 peers.py --out peers.jsonl [--case SUBSTR] [--peer NAME] [--threads N] [--rounds N]
         times everything in turn, a fresh process for each peer and case: a table on stdout, JSON lines added to the file
+    python3 peers.py --errors --case ffjord2d_b100|cnf2d_b100
+        trains a continuous flow for 200 steps and prints, for three tolerances, how often the network is called for a
+        log-probability in float32 and how far it is from the same weights in float64 at 1e-12
     python3 peers.py --list [--case SUBSTR] [--peer NAME]
         prints what can be run here, one "PEER CASE" a line
     python3 peers.py --serve --peer NAME --case CASE [--threads N]
@@ -36,27 +40,34 @@ SIZES = {"toy2d_affine_b256": (2, 8, 64, 256), "tab_affine_b512": (43, 10, 256, 
          "tab_rqs_b512": (43, 10, 256, 512), "tab_rqs_b4096": (43, 10, 256, 4096),
          "maf_b512": (43, 5, 256, 512), "iaf_b512": (43, 5, 256, 512)}
 COUPLING, GLOW = tuple(SIZES)[:5], ("glow32_b16", "glow32_k32_b16")
+RESIDUAL = ("resflow2d_b500",)
+RATE = 1e-4  # of Adam
 
 # peer: (folder of a checkout, module to import, cases, how to get it)
 CLONE = "git clone https://github.com/{} into the folder of --checkouts"
 PEERS = {"nflows": ("nflows", "nflows.flows", tuple(SIZES), "pip install nflows"),
-         "normflows": ("normalizing-flows", "normflows", COUPLING + GLOW, "pip install normflows"),
-         "zuko": ("zuko", "zuko", tuple(SIZES), "pip install zuko"),
+         "normflows": ("normalizing-flows", "normflows", COUPLING + GLOW + ("resflow2d_3_b500",), "pip install normflows"),
+         "zuko": ("zuko", "zuko", tuple(SIZES) + ("cnf2d_b100",), "pip install zuko"),
          "FrEIA": ("FrEIA", "FrEIA.modules", COUPLING, "pip install FrEIA"),
          "chrischute-real-nvp": ("real-nvp", "models.real_nvp", ("img_realnvp_b16",), CLONE.format("chrischute/real-nvp")),
-         "glow-pytorch": ("glow-pytorch", "model", GLOW, CLONE.format("rosinality/glow-pytorch"))}
+         "glow-pytorch": ("glow-pytorch", "model", GLOW, CLONE.format("rosinality/glow-pytorch")),
+         "ffjord": ("ffjord", "lib.layers", ("ffjord2d_b100",), CLONE.format("rtqichen/ffjord")),
+         # as its scripts train; with the plain gradient; with an inverse that stops at a true residual, as ours does
+         "residual-flows": ("residual-flows", "resflows.layers", RESIDUAL, CLONE.format("rtqichen/residual-flows")),
+         "residual-flows-basic": ("residual-flows", "resflows.layers", RESIDUAL, CLONE.format("rtqichen/residual-flows")),
+         "residual-flows-1e-6": ("residual-flows", "resflows.layers", RESIDUAL, CLONE.format("rtqichen/residual-flows"))}
 
 
 # Each builder returns (model, {phase: function}). load() imports torch, once the threads are set.
 
-def phases(model, logprob, sample, loss, train=None):
+def phases(model, logprob, sample, loss, train=None, data=None):
     def step():
         optimizer.zero_grad()
         loss().backward()
         optimizer.step()
     if train is None:
-        optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-4)
-    return model, {"train": train or step, "logprob": torch.no_grad()(logprob), "sample": torch.no_grad()(sample)}
+        optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=RATE)
+    return model, {"train": train or step, "logprob": torch.no_grad()(logprob), "sample": torch.no_grad()(sample), "data": data}
 
 
 def mlp(inputs, outputs, hidden):
@@ -95,6 +106,8 @@ def build_normflows(case):
     import normflows as nf
     if case in GLOW:
         return build_normflows_glow(nf, case)
+    if case.startswith("resflow"):
+        return build_normflows_residual(nf)
     from normflows.flows.neural_spline.coupling import PiecewiseRationalQuadraticCoupling
     from normflows.utils.masks import create_alternating_binary_mask
     features, layers, hidden, batch = SIZES[case]
@@ -134,6 +147,9 @@ def build_normflows_glow(nf, case):
 
 def build_zuko(case):
     import zuko
+    if case.startswith("cnf"):
+        flow, x = zuko.flows.CNF(2, hidden_features=(64, 64, 64), exact=True), two_moons(100)
+        return phases(flow, lambda: flow().log_prob(x), lambda: flow().sample((100,)), lambda: -flow().log_prob(x).mean(), data=x)
     features, layers, hidden, batch = SIZES[case]
     sizes = dict(transforms=layers, hidden_features=(hidden, hidden))
     if "affine" in case:
@@ -200,7 +216,138 @@ def build_glow_pytorch(case):
     return phases(flow, loss, lambda: flow.reverse([torch.randn(16, *s) * 0.7 for s in shapes]), loss)
 
 
-BUILDERS = dict(zip(PEERS, (build_nflows, build_normflows, build_zuko, build_freia, build_chrischute, build_glow_pytorch)))
+def two_moons(count):
+    """Two half circles with noise, each feature with mean 0 and deviation 1: random weights see what a data set is like."""
+    angle, upper = torch.rand(count) * math.pi, torch.rand(count) < 0.5
+    x = torch.stack([torch.where(upper, angle.cos(), 1 - angle.cos()), torch.where(upper, angle.sin(), 0.5 - angle.sin())], 1)
+    x = x + 0.05 * torch.randn(count, 2)
+    return (x - x.mean(0)) / x.std(0)
+
+
+def normal_nll(z, logdet):
+    return -(-0.5 * math.log(2 * math.pi) - z.pow(2) / 2).sum(1, keepdim=True) + logdet
+
+
+def build_ffjord(case):
+    import lib.layers as layers
+    net = layers.ODEnet(hidden_dims=(64, 64, 64), input_shape=(2,), strides=None, conv=False, layer_type="concatsquash",
+                        nonlinearity="tanh")
+    function = layers.ODEfunc(diffeq=net, divergence_fn="brute_force", residual=False, rademacher=False)
+    flow = layers.SequentialFlow([layers.CNF(odefunc=function, T=0.5, train_T=True, solver="dopri5", atol=1e-5, rtol=1e-5)])
+    x = two_moons(100)
+
+    def loss():
+        return normal_nll(*flow(x, torch.zeros(100, 1))).mean()
+    return phases(flow, loss, lambda: flow(torch.randn(100, 2), reverse=True), loss, data=x)
+
+
+def build_residual_flows(case, basic=False, tolerance=None):
+    import numpy
+    from resflows.layers import base, iResBlock, SequentialFlow
+
+    class Block(iResBlock):
+        def _inverse_fixed_point(self, y, **_):
+            """Its own stops when the square of a step is below 1e-5; this one when |x + g(x) - y| is at most the tolerance."""
+            if tolerance is None:
+                return super()._inverse_fixed_point(y)
+            x = y
+            for _ in range(1000):
+                g = self.nnet(x)
+                if (x + g - y).abs().max() <= tolerance:
+                    return x
+                x = y - g
+            raise ArithmeticError("the inverse does not converge")
+
+    def block(widths=(2, 128, 128, 128, 128, 2)):
+        parts = []
+        for i, o in zip(widths[:-1], widths[1:]):
+            parts += [base.Swish(), base.get_linear(i, o, coeff=0.9, n_iterations=5, atol=None, rtol=None, domain=2., codomain=2.,
+                                                    zero_init=o == 2)]
+        return Block(torch.nn.Sequential(*parts), n_dist="geometric", n_power_series=None, exact_trace=False, n_samples=1,
+                     neumann_grad=not basic, grad_in_forward=not basic)
+    flow, x = SequentialFlow([block() for _ in range(10)]), two_moons(500)
+    linear = [m for m in flow.modules() if isinstance(m, (base.SpectralNormLinear, base.InducedNormLinear))]
+    optimizer = torch.optim.Adam(flow.parameters(), lr=1e-4)
+    with torch.no_grad():  # random weights in place of zeros, as our case has them
+        for layer in linear:
+            if layer.weight.shape[0] == 2:
+                layer.weight.normal_(0, 0.01)
+
+    def loss():
+        return normal_nll(*flow(x, torch.zeros(500, 1))).mean()
+
+    def train():
+        numpy.random.seed(1)  # the same numbers of terms each time
+        flow.train()
+        optimizer.zero_grad()
+        loss().backward()
+        optimizer.step()
+        for layer in linear:
+            layer.compute_weight(update=True, n_iterations=5)
+    return phases(flow, lambda: flow.eval() and loss().detach(), lambda: flow.eval().inverse(torch.randn(500, 2)), None, train)
+
+
+def build_normflows_residual(nf):
+    import numpy
+    flows = []
+    for _ in range(10):
+        net = nf.nets.LipschitzMLP([2, 128, 128, 128, 2], init_zeros=False, lipschitz_const=0.9)
+        flows += [nf.flows.Residual(net, reduce_memory=True), nf.flows.ActNorm(2)]
+    flow, x = nf.NormalizingFlow(nf.distributions.DiagGaussian(2, trainable=False), flows), two_moons(500)
+    torch.no_grad()(flow.log_prob)(x)  # initializes the ActNorms from data
+    optimizer = torch.optim.Adam([p for p in flow.parameters() if p.requires_grad], lr=1e-4)
+
+    def train():
+        numpy.random.seed(1)
+        flow.train()
+        optimizer.zero_grad()
+        flow.forward_kld(x).backward()
+        optimizer.step()
+        nf.utils.update_lipschitz(flow, 5)
+    return phases(flow, lambda: flow.eval().log_prob(x).detach(), lambda: flow.eval().sample(500), None, train)
+
+
+BUILDERS = dict(zip(PEERS, (build_nflows, build_normflows, build_zuko, build_freia, build_chrischute, build_glow_pytorch, build_ffjord,
+                            build_residual_flows, lambda case: build_residual_flows(case, basic=True),
+                            lambda case: build_residual_flows(case, tolerance=1e-6))))
+
+
+def errors(case):
+    """Prints the evaluations and the error of log p of a peer's continuous flow, trained for 200 steps."""
+    import copy
+    global RATE
+    RATE = 5e-3
+    flow, functions = BUILDERS["ffjord" if case.startswith("ffjord") else "zuko"](case)
+    for _ in range(200):
+        with torch.no_grad():
+            functions["data"].copy_(two_moons(100))
+        functions["train"]()
+    x, counts = two_moons(256), [0]
+
+    def solve(model, at, x):
+        flow = copy.deepcopy(model).to(x.dtype).eval()
+        if case.startswith("ffjord"):
+            cnf = flow.chain[0]
+            cnf.test_atol = cnf.test_rtol = at
+            z, logdet = flow(x, torch.zeros(len(x), 1, dtype=x.dtype))
+            return -normal_nll(z, logdet).detach().double().view(-1), int(cnf.num_evals())
+        transform, counts[0] = flow.transform, 0
+        transform.atol = transform.rtol = at
+        original = transform.f
+
+        def counted(*args, **kwargs):
+            counts[0] += 1
+            return original(*args, **kwargs)
+        transform.f = counted
+        return flow().log_prob(x).detach().double(), counts[0]
+
+    truth, _ = solve(flow, 1e-12, x.double())
+    print(json.dumps({"loss": round(float(-truth.mean()), 4)}))
+    for tolerance in (1e-4, 1e-5, 1e-6):
+        value, evaluations = solve(flow, tolerance, x)
+        error = (value - truth).abs()
+        print(json.dumps({"case": case, "tolerance": tolerance, "evaluations": evaluations, "largest_error": float(f"{float(error.max()):.3g}"),
+                          "mean_error": float(f"{float(error.mean()):.3g}")}), flush=True)
 
 
 def load(threads):
@@ -217,9 +364,10 @@ def load(threads):
 
 def load_peer(peer, checkouts):
     folder, module, _, get = PEERS[peer]
-    path = os.path.abspath(os.path.join(checkouts, folder))
-    if checkouts and os.path.isdir(path):
-        sys.path.insert(0, path)
+    for folder in (folder, "torchdiffeq") if checkouts else ():
+        path = os.path.abspath(os.path.join(checkouts, folder))
+        if os.path.isdir(path):
+            sys.path.insert(0, path)
     try:
         importlib.import_module(module)
         return True
@@ -335,9 +483,16 @@ def main():
     parser.add_argument("--threads", type=int, default=cores, help="threads of PyTorch (default: the cores)")
     parser.add_argument("--rounds", type=int, default=0, help="timed rounds (default: a second's worth, 7 to 200)")
     parser.add_argument("--checkouts", default=os.environ.get("PEERS", ""), help="folder with checkouts of peers")
+    parser.add_argument("--errors", action="store_true", help="errors and evaluations of a continuous flow, in place of times")
     parser.add_argument("--list", action="store_true", help="print what can be run")
     parser.add_argument("--serve", action="store_true", help="time one case on command")
     args = parser.parse_args()
+    if args.errors:
+        load(args.threads)
+        if not load_peer("ffjord" if args.case.startswith("ffjord") else "zuko", args.checkouts):
+            return 1
+        errors(args.case)
+        return 0
     if args.serve:
         if not args.peer or not args.case:
             parser.error("--serve needs --peer and --case")

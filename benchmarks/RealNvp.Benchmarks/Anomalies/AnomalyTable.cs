@@ -1,0 +1,59 @@
+using RealNvp.Benchmarks.Presets;
+using RealNvp.Samples.Common;
+
+namespace RealNvp.Benchmarks.Anomalies;
+
+/// <summary>A table with known anomalies.</summary>
+/// <param name="Name">What it is called.</param>
+/// <param name="Rows">The rows.</param>
+/// <param name="IsAnomaly">One a row.</param>
+internal sealed record AnomalyTable(string Name, double[][] Rows, bool[] IsAnomaly)
+{
+    private const int MostRows = 5_000;
+
+    /// <summary>The tables of a folder: <c>.npz</c> with labels as they are, and
+    /// <c>.npy</c> without labels with anomalies that are made of them.</summary>
+    public static IEnumerable<AnomalyTable> In(string folder, int seed)
+    {
+        foreach (var file in Directory.EnumerateFiles(folder, "*.npz").Order(StringComparer.Ordinal))
+        {
+            var (rows, labels) = NpyTable.ReadLabelled(file);
+            yield return new(Path.GetFileNameWithoutExtension(file), rows, labels);
+        }
+        foreach (var file in NpyTable.Files(folder))
+        {
+            var random = new Random(seed);
+            var rows = NpyTable.Read(file);
+            random.Shuffle(rows);
+            foreach (var kind in MadeAnomalies.Kinds)
+                yield return MadeAnomalies.Of(Path.GetFileName(file).Split('.', '-')[0], rows.Take(MostRows).ToArray(), kind, random);
+        }
+    }
+
+    /// <summary>The tables that ship with the samples.</summary>
+    public static IEnumerable<AnomalyTable> Shipped()
+    {
+        foreach (var (name, path, label) in new[]
+        {
+            ("vowels-9-speakers", SampleData.Vowels, "other_speaker"), ("wdbc-569", SampleData.BreastCancer, "malignant"),
+        })
+        {
+            using var table = Csv.Read(path);
+            using var features = table.Without(label);
+            using var labels = table.Column(label);
+            var width = (int)features.Values.shape[1];
+            var numbers = features.Values.data<double>().ToArray();
+            yield return new(name, [.. numbers.Chunk(width)], [.. labels.data<double>().ToArray().Select(l => l == 1)]);
+        }
+    }
+
+    /// <summary>Half of the ordinary rows, by a seed, and the rest with all anomalies.</summary>
+    public (double[][] Train, double[][] Test, bool[] TestIsAnomaly) Split(int seed)
+    {
+        var ordinary = Enumerable.Range(0, Rows.Length).Where(r => !IsAnomaly[r]).ToArray();
+        new Random(seed).Shuffle(ordinary);
+        var train = ordinary[..(ordinary.Length / 2)];
+        int[] test = [.. ordinary[(ordinary.Length / 2)..], .. Enumerable.Range(0, Rows.Length).Where(r => IsAnomaly[r])];
+        return ([.. train.Select(r => Rows[r])], [.. test.Select(r => Rows[r])], [.. test.Select(r => IsAnomaly[r])]);
+    }
+}
