@@ -33,9 +33,9 @@ internal static class PowerIteration
     /// the singular value; null takes all steps, and no look at numbers, for which a device would wait.
     /// </summary>
     /// <remarks>
-    /// A left vector u that is near enough stays as it is, and the value is |Wᵀu|, whose gradient to W is u vᵀ to all digits: a training pass is a
-    /// function of the weight, and its gradient is that function's. If each pass took a step, however small, the same weight would give
-    /// another value each time. Who steps goes on to half of the residual, so that the next passes have nothing to do.
+    /// A left vector u that is near enough stays as it is, and the value is |Wᵀu|, whose gradient to W is u vᵀ to all digits: a training
+    /// pass is a function of the weight, and its gradient is that function's. If each pass took a step, however small, the same weight
+    /// would give another value each time. Who steps goes on to half of the residual, so that the next passes have nothing to do.
     /// </remarks>
     public static (Tensor Left, Tensor Right, bool Arrived) Run(LinearOperator map, Tensor left, Tensor right, int steps, double? residual)
     {
