@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -22,12 +23,6 @@ internal static class PowerIteration
     private const int Squarings = 14, MostSteps = 2000, FirstSteps = 40, LastSteps = 10;
     private const double Digits = 1e-7;
 
-    /// <summary>Who has to step goes on to this part of the residual that is enough.</summary>
-    public const double Further = 0.5;
-
-    /// <summary>The ratio of |Wᵀu| to |Wv| from which on a pair has a residual.</summary>
-    public static double Enough(double residual) => Math.Sqrt(1 - (residual * residual));
-
     /// <summary>
     /// Steps from a pair (outputs), (inputs) until the residual is at most so large, relative to
     /// the singular value; null takes all steps, and no look at numbers, for which a device would wait.
@@ -40,7 +35,7 @@ internal static class PowerIteration
     public static (Tensor Left, Tensor Right, bool Arrived) Run(LinearOperator map, Tensor left, Tensor right, int steps, double? residual)
     {
         using var scope = NewDisposeScope();
-        var enough = residual is { } first ? Enough(first) : 0;
+        var enough = residual is { } first ? SpectralKernel.Enough(first) : 0;
         left = Unit(left, left);
         for (var i = 0; i < steps; i++)
         {
@@ -55,7 +50,7 @@ internal static class PowerIteration
                 return (scope.MoveToOuter(left), scope.MoveToOuter(step.MoveToOuter(nextRight)), true);
             var nextLeft = Unit(up, left, upper);
             (left, right) = (step.MoveToOuter(nextLeft), step.MoveToOuter(nextRight));
-            if (i == 0 && residual is { } r) enough = Enough(r * Further);
+            if (i == 0 && residual is { } r) enough = SpectralKernel.Enough(r * SpectralKernel.Further);
         }
         return (scope.MoveToOuter(left), scope.MoveToOuter(right), false);
     }

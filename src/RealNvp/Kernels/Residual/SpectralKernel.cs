@@ -7,9 +7,15 @@ namespace RealNvp.Kernels;
 /// products with a vector, which as operations of a library cost many times what they compute.</summary>
 internal static unsafe class SpectralKernel
 {
+    /// <summary>Who has to step goes on to this part of the residual that is enough.</summary>
+    public const double Further = 0.5;
+
+    /// <summary>The ratio of |Wᵀu| to |Wv| from which on a pair has a residual.</summary>
+    public static double Enough(double residual) => Math.Sqrt(1 - (residual * residual));
+
     /// <summary>
     /// Steps until the residual of the pair (u, v) is at most so large, relative to the singular value: with v = Wᵀu/|Wᵀu| and σ = |Wv|,
-    /// it is σ·√(1 − (|Wᵀu|/σ)²). A u that is near enough stays as it is, see <see cref="PowerIteration.Run"/>.
+    /// it is σ·√(1 − (|Wᵀu|/σ)²). A u that is near enough stays as it is, so that a pass is a function of the weight.
     /// </summary>
     /// <param name="w">W, (outputs, inputs).</param>
     /// <param name="outputs">The rows.</param>
@@ -48,7 +54,7 @@ internal static unsafe class SpectralKernel
             Unit(u, u, outputs, Math.Sqrt(ResidualVectors.Dot(u, u, outputs)));
             new Span<T>(down, inputs).Clear();
             for (var o = 0; o < outputs; o += Rows) Add<TLanes>(o, u, down);
-            var enough = PowerIteration.Enough(residual);
+            var enough = Enough(residual);
             for (var i = 0; i < steps; i++)
             {
                 var lower = Math.Sqrt(ResidualVectors.Dot(down, down, inputs));
@@ -65,7 +71,7 @@ internal static unsafe class SpectralKernel
                 *arrived = lower >= enough * upper;
                 if (*arrived) return;
                 Unit(up, u, outputs, upper);
-                if (i == 0) enough = PowerIteration.Enough(residual * PowerIteration.Further);
+                if (i == 0) enough = Enough(residual * Further);
                 ResidualVectors.Scale(down, 1 / upper, down, inputs);
             }
         }
