@@ -1,0 +1,36 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using RealNvp.Plotting;
+
+namespace RealNvp.Tests.Packaging;
+
+/// <summary>Texts of records are the same for users of every culture.</summary>
+public class RecordTextTests
+{
+    public static TheoryData<Type> Records => [.. new[] { typeof(Flow), typeof(PictureOptions) }.SelectMany(t => t.Assembly.GetExportedTypes())
+        .Where(t => t.GetMethod("PrintMembers", AnyInstance) is not null)];
+
+    private const System.Reflection.BindingFlags AnyInstance = System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic
+        | System.Reflection.BindingFlags.Public;
+
+    [Theory, MemberData(nameof(Records))]
+    public void A_record_writes_its_own_text(Type record) => record.GetMethod(nameof(ToString), Type.EmptyTypes)!
+        .IsDefined(typeof(CompilerGeneratedAttribute), inherit: false).Should().BeFalse(
+            "the compiler's text writes numbers by the culture of its user: RecordText.Of(name, PrintMembers)");
+
+    [Theory, InlineData("de-DE"), InlineData("tr-TR")]
+    public void Numbers_of_options_do_not_follow_the_culture(string culture)
+    {
+        var before = CultureInfo.CurrentCulture;
+        try
+        {
+            CultureInfo.CurrentCulture = CultureInfo.GetCultureInfo(culture);
+            new TrainingOptions { LearningRate = 0.25 }.ToString().Should().StartWith("TrainingOptions { ").And.Contain("LearningRate = 0.25");
+            (RealNvpOptions.Tabular(3) with { InputLimit = 2.5 }).ToString().Should().Contain("InputLimit = 2.5");
+            new CosineSchedule { Floor = 0.125 }.ToString().Should().Contain("Floor = 0.125");
+            new PlotBox(-1.5, 1.5, 0, 2).ToString().Should().Be("PlotBox { XMin = -1.5, XMax = 1.5, YMin = 0, YMax = 2 }");
+            CultureInfo.CurrentCulture.Name.Should().Be(culture, "a text leaves the culture as it was");
+        }
+        finally { CultureInfo.CurrentCulture = before; }
+    }
+}
