@@ -42,11 +42,17 @@ public sealed partial class AnomalyDetector : IDisposable
     /// <summary>The number of flows whose scores are averaged.</summary>
     public int Members => members.Length;
 
+    /// <summary>The number of weights of all members.</summary>
+    internal long Weights => members.Sum(m => m.Flow.parameters().Sum(p => p.numel()));
+
     /// <summary>The columns of a row, in order, with what was found in each.</summary>
     public IReadOnlyList<AnomalyColumn> Columns { get; }
 
     /// <summary>n, the number of ordinary rows that p-values are counted by.</summary>
     public int CalibrationRows => calibration.Length;
+
+    /// <summary>The scores of the rows that were kept aside, the lowest first.</summary>
+    internal ReadOnlySpan<double> CalibrationScores => calibration;
 
     /// <summary>1 / (n + 1): the smallest p-value, and the smallest share of false alarms that can be asked for.</summary>
     public double SmallestPValue => 1.0 / (calibration.Length + 1);

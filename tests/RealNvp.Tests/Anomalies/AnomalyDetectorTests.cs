@@ -215,6 +215,28 @@ public class AnomalyDetectorTests
     }
 
     [Fact]
+    public void A_flow_of_whole_numbers_is_calibrated_too_and_scores_the_same_each_time()
+    {
+        using var flow = new NiceModel(new NiceOptions { Shape = [4], Levels = 17, Hidden = 8 }, seed: 2);
+        flow.eval();
+        var random = new Random(1);
+        double[] Whole(int rows) => [.. Enumerable.Range(0, rows * 4).Select(_ => (double)random.Next(17))];
+        using var detector = AnomalyDetector.Calibrate(flow, Whole(20));
+        var row = Whole(5);
+        detector.Score(row).Scores.Should().Equal(detector.Score(row).Scores).And.OnlyContain(s => double.IsFinite(s));
+    }
+
+    [Fact]
+    public void A_detector_that_is_disposed_says_so()
+    {
+        var detector = AnomalyDetector.Fit(Rows(60, 1), tiny);
+        detector.Dispose();
+        foreach (Action use in new Action[] { () => detector.Score(Rows(3, 2)), () => detector.Explain([1, 0, 2, 5]),
+            () => detector.Save(new MemoryStream()) })
+            use.Should().Throw<ObjectDisposedException>();
+    }
+
+    [Fact]
     public void Several_threads_score_alike()
     {
         var detector = shared.Value;
