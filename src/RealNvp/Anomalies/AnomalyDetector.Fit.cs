@@ -47,7 +47,8 @@ public sealed partial class AnomalyDetector
     /// <param name="options">What to do otherwise; null for the defaults.</param>
     /// <param name="progress">Hears of every batch of the training, one member after the other.</param>
     /// <param name="cancellationToken">Stops the training; the detector is made with what was learned.</param>
-    /// <inheritdoc cref="Fit(DataRows, AnomalyOptions, IProgress{TrainingProgress}, CancellationToken)"/>
+    /// <returns>The detector. The caller disposes it.</returns>
+    /// <inheritdoc cref="Fit(DataRows, AnomalyOptions, IProgress{TrainingProgress}, CancellationToken)" path="/exception"/>
     public static AnomalyDetector Fit(Tensor rows, AnomalyOptions? options = null, IProgress<TrainingProgress>? progress = null,
         CancellationToken cancellationToken = default)
     {

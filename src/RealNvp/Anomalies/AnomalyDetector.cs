@@ -82,7 +82,8 @@ public sealed partial class AnomalyDetector : IDisposable
     /// <param name="rows">(N, D) in a floating-point dtype, on any device.</param>
     /// <param name="progress">Hears from time to time how many rows are done.</param>
     /// <param name="cancellationToken">Ends the call between two batches.</param>
-    /// <inheritdoc cref="Score(DataRows, IProgress{long}, CancellationToken)"/>
+    /// <returns>A score and a p-value for each row.</returns>
+    /// <inheritdoc cref="Score(DataRows, IProgress{long}, CancellationToken)" path="/exception"/>
     public AnomalyScores Score(Tensor rows, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
         const string owner = $"{nameof(AnomalyDetector)}.{nameof(Score)}";
