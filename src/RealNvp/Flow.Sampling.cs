@@ -205,6 +205,20 @@ public partial class Flow
         return scope.MoveToOuter(leaf.grad ?? zeros_like(leaf));
     }
 
+    /// <summary>The gradient of log p of the latents by x, without the log-determinant, in evaluation mode; otherwise as
+    /// <see cref="LogProbGradient"/>.</summary>
+    internal Tensor LatentGradient(Tensor x)
+    {
+        using var mode = EvaluationGate.Evaluate(this);
+        using var gradients = enable_grad();
+        using var scope = NewDisposeScope();
+        var leaf = x.detach().requires_grad_(true);
+        var (z, _) = Applied(GetName(), leaf, null, wantsLogDet: false);
+        var logProb = base_density.LogProb(z).sum();
+        if (logProb.requires_grad) autograd.backward([logProb], inputs: [leaf]);
+        return scope.MoveToOuter(leaf.grad ?? zeros_like(leaf));
+    }
+
     private (Tensor X, Tensor? LogProb) ByContext((Tensor X, Tensor? LogProb) drawn, long count, Tensor? context) => context is null
         ? drawn
         : (drawn.X.reshape(InputShape.WithBatch(context.shape[0], count)), drawn.LogProb?.reshape(context.shape[0], count));

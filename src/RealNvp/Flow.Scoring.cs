@@ -92,6 +92,22 @@ public partial class Flow
         }));
     }
 
+    /// <summary>What log p(x) is the sum of: log p of the latents and the log-determinant, (N, 2), for flows without a context.
+    /// NaN for a row that passes the largest number of the dtype.</summary>
+    internal Tensor LogProbParts(Tensor x, long? seed, string owner, CancellationToken cancellationToken)
+    {
+        using var mode = EvaluationGate.Evaluate(this);
+        using var scope = NewDisposeScope();
+        using var gradients = no_grad();
+        CheckInput(x, null, owner);
+        using var random = PassState.Seed(seed);
+        return scope.MoveToOuter(Passing(null, null, cancellationToken).Run(x.shape[0], 2, owner, (start, count) =>
+        {
+            var (z, logDet) = Applied(owner, Prepared(Passes.Part(x, start, count)), null);
+            return stack([base_density.LogProb(z), logDet], 1);
+        }));
+    }
+
     internal Tensor EncodeFor(Tensor x, Tensor? context, long? seed, string owner, Passes passes)
     {
         using var mode = EvaluationGate.Evaluate(this);

@@ -12,10 +12,12 @@ public class DisplayTests
     /// <summary>Types that methods and properties give and that are no results to look at, and why.</summary>
     private static readonly Dictionary<string, string> parts = new()
     {
+        ["AnomalyColumn"] = "a line of what a detector found; the kernel shows a list of records as a table",
         ["CompositeStep"] = "what a composite is written of",
         ["ConditionerSizes"] = "numbers for who makes a network",
         ["CpuTuningReport"] = "two words, which the kernel's own table shows well",
         ["EpochRecord"] = "a line of a TrainingResult; the kernel shows a list of records as a table",
+        ["FeatureSurprise"] = "a line of an explanation; the kernel shows a list of records as a table",
         ["LayerStatistics"] = "a line of what LayerPlot draws; the kernel shows a list of records as a table",
         ["LayerSummary"] = "a line of a FlowSummary",
         ["Mask"] = "which numbers a layer keeps: two lists for a program",

@@ -22,6 +22,8 @@ public class PictureFormatTests
             using var density = zeros(4, 4);
             return new DensityPanels(points, density, points, options: new() { Title = "Größe < 1", PanelWidth = 120 });
         },
+        [nameof(DiagnosticPlot)] = () => new DiagnosticPlot(DiagnosticPlotTests.Result(CalibrationKind.Sbc, 4),
+            new() { Title = "Größe < 1" }),
         [nameof(ImageGrid)] = () =>
         {
             using var images = arange(0, 32, dtype: uint8).reshape(2, 1, 4, 4);

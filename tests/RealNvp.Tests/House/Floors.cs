@@ -29,10 +29,16 @@ internal static class Floors
         ("Serialization", ["Serialization/Model", "Serialization/IModelRecord.cs"]),
         ("Checking", ["Checking/"]),
         ("Inference", ["Inference/"]),
+        // whether a conditional density is right, and whether two samples are of one distribution
+        ("Diagnostics", ["Diagnostics/"]),
         ("Training", ["Training/"]),
         // the records of all floors, as files have them, are known here alone
         ("Models", ["Models/", "Fitting/", "Serialization/FileRecords.cs", "Serialization/FrozenMembers.cs",
             "Serialization/KnownFiles.cs", "Serialization/OlderNames.cs"]),
+        // what is made of trained models
+        ("Anomalies", ["Anomalies/"]),
+        // whole tables, with a flow inside
+        ("Tables", ["Tables/"]),
     ];
 
     private static readonly Dictionary<string, int> heights = Rooms.Select((r, i) => (r.Room, i)).ToDictionary(r => r.Room, r => r.i);

@@ -41,6 +41,8 @@ public class RecordTests
         var list = Array.CreateInstance(element, 2);
         for (var i = 0; i < 2; i++)
             list.SetValue(element == typeof(string) ? $"name {i}" : element.IsValueType ? Convert.ChangeType(i, element)
+                : element == typeof(UniformityTest) ? new UniformityTest { Name = "", Count = i, Draws = 0, Points = [], Observed = [],
+                    Lower = [], Upper = [], Mean = 0, Spread = 0, PValue = 0 }
                 : new EpochRecord { Epoch = i, Step = 0, Loss = 0, BitsPerDim = null, ValidationLoss = null, ValidationBitsPerDim = null,
                     Seconds = 0 }, i);
         return list;

@@ -10,7 +10,7 @@ namespace RealNvp.Samples.Common;
 /// thresholds is unusual. The score of a row is 2^(−E[h] / c(ψ)), equation 2, with the mean path length E[h] over the trees and ψ
 /// rows a tree. It is in (0, 1): near 1 for anomalies, below 0.5 for usual rows. Safe for several threads.
 /// </remarks>
-public sealed class IsolationForest
+public sealed class IsolationForest : IDetector
 {
     private const double Euler = 0.57721566490153286;
 
@@ -29,7 +29,7 @@ public sealed class IsolationForest
     /// replacement; the paper has 256. Fewer where there are fewer.</param>
     public IsolationForest(Tensor rows, int seed = 0, int treeCount = 100, int rowsOfTree = 256)
     {
-        var values = Values(rows, nameof(rows));
+        var values = DetectorRows.Values(rows);
         ArgumentOutOfRangeException.ThrowIfLessThan(treeCount, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(rowsOfTree, 1);
         features = (int)rows.shape[1];
@@ -54,13 +54,10 @@ public sealed class IsolationForest
         }
     }
 
-    /// <summary>The scores of rows; higher is more unusual.</summary>
-    /// <param name="rows">float64 (N, D) on the CPU, all finite, with as many features as the rows that the forest was grown from.</param>
+    /// <inheritdoc/>
     public double[] Scores(Tensor rows)
     {
-        var values = Values(rows, nameof(rows));
-        if (rows.shape[1] != features)
-            throw new ArgumentException($"The forest was grown from {features} features; got {rows.shape[1]}.", nameof(rows));
+        var values = DetectorRows.Values(rows, features);
         var scores = new double[rows.shape[0]];
         for (var row = 0; row < scores.Length; row++)
         {
@@ -113,19 +110,5 @@ public sealed class IsolationForest
             nodes);
         nodes[place] = new Node(feature, threshold, left, right);
         return place;
-    }
-
-    private static double[] Values(Tensor rows, string name)
-    {
-        ArgumentNullException.ThrowIfNull(rows, name);
-        if (rows.dim() != 2 || rows.dtype != float64 || rows.device_type != DeviceType.CPU || rows.shape[0] < 1 || rows.shape[1] < 1)
-            throw new ArgumentException(
-                $"Expected float64 (N, D) on the CPU, N and D at least 1; got {rows.dtype} ({string.Join(", ", rows.shape)}) on " +
-                $"{rows.device_type}.", name);
-        var values = rows.data<double>().ToArray();
-        var bad = Array.FindIndex(values, v => !double.IsFinite(v));
-        return bad < 0 ? values
-            : throw new ArgumentException(
-            $"Row {bad / rows.shape[1]}, feature {bad % rows.shape[1]} is {values[bad]}; expected finite numbers.", name);
     }
 }

@@ -1,4 +1,4 @@
-namespace RealNvp.Samples.Table;
+namespace RealNvp.Samples.Common;
 
 /// <summary>How well a score tells anomalies from normal rows. A higher score means more anomalous.</summary>
 public static class Metrics
