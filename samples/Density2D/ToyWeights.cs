@@ -27,8 +27,8 @@ internal static class ToyWeights
 
     /// <summary>
     /// The networks of a residual flow, a <see cref="LipschitzMlp"/>: between layers a steep CLipSwish, whose slope has the same bound; and
-    /// orthogonal weights of all layers but the last, which lose nothing of what their norm allows. The activation of the input stays as it is:
-    /// steep, it would be a kink through the middle of the data.
+    /// orthogonal weights of all layers but the last, which lose nothing of what their norm allows. The
+    /// activation of the input stays as it is: steep, it would be a kink through the middle of the data.
     /// </summary>
     public static ResidualFlowModel Sharpened(ResidualFlowModel model, int seed)
     {
