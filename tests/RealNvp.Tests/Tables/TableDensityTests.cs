@@ -43,7 +43,7 @@ public class TableDensityTests
     {
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
-        ColumnHead[] heads = [Cells(null, null), new() { Kind = HeadKind.Softmax, Levels = 3 }, Cells(-4, null),
+        ColumnHead[] heads = [Cells(null, null), new() { Kind = HeadKind.Softmax, Levels = 3, IsOrdered = true }, Cells(-4, null),
             Cells(-3, 5) with { Atoms = [0, 2] },
             Cells(null, null) with { HeavyTails = true }];
         using var layer = Random(heads);
