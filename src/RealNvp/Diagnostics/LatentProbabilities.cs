@@ -16,17 +16,18 @@ internal static class LatentProbabilities
 
     /// <summary>P(zᵢ or less) of each latent, (N · D) row by row.</summary>
     public static double[] Of(Flow flow, Tensor x, Tensor? context, CancellationToken token) =>
-        Each(flow, x, context, token, (_, _, below) => below);
+        Each(flow, x, context, (_, _, below) => below, token);
 
     /// <summary>P(x or less) of examples of one number.</summary>
     public static double[] OfOne(Flow flow, Tensor x, Tensor? context, CancellationToken token) =>
-        Each(flow, x, context, token, (z, given, below) =>
+        Each(flow, x, context, (z, given, below) =>
         {
             // in which direction x rises may depend on the context
             var step = Scalars.Of(Step);
-            var rises = flow.Decode(z.add(step, Scalars.One), given).gt(flow.Decode(z.sub(step), given)).reshape(below.shape);
+            var rises = flow.Decode(z.add(step, Scalars.One), given, cancellationToken: token)
+                .gt(flow.Decode(z.sub(step), given, cancellationToken: token)).reshape(below.shape);
             return below.where(rises, below.neg().add(Scalars.One, Scalars.One));
-        });
+        }, token);
 
     /// <summary>The tests of (N · D) independent values.</summary>
     public static CalibrationResult Result(double[] values, string[] names, double level)
@@ -55,8 +56,8 @@ internal static class LatentProbabilities
         };
     }
 
-    private static double[] Each(Flow flow, Tensor x, Tensor? context, CancellationToken token,
-        Func<Tensor, Tensor?, Tensor, Tensor> probabilities)
+    private static double[] Each(Flow flow, Tensor x, Tensor? context,
+        Func<Tensor, Tensor?, Tensor, Tensor> probabilities, CancellationToken token)
     {
         using var gradients = no_grad();
         List<double> all = [];
@@ -66,7 +67,7 @@ internal static class LatentProbabilities
             using var scope = NewDisposeScope();
             var count = Math.Min(RowsAtOnce, x.shape[0] - start);
             var given = context?.narrow(0, start, count);
-            var z = flow.Encode(x.narrow(0, start, count), given);
+            var z = flow.Encode(x.narrow(0, start, count), given, cancellationToken: token);
             all.AddRange(probabilities(z, given, flow.CdfOfLatents(z, given)).FetchDoubles());
         }
         return [.. all];

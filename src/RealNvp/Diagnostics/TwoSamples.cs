@@ -37,7 +37,7 @@ internal sealed class TwoSamples
     {
         Checked(a, nameof(a), owner);
         Checked(b, nameof(b), owner);
-        if (!a.shape[1..].SequenceEqual(b.shape[1..]))
+        if (!a.shape.AsSpan(1).SequenceEqual(b.shape.AsSpan(1)))
             throw new ArgumentException(
                 $"{owner} expects two samples of rows of one shape; got {EventShape.Format(a.shape)} and {EventShape.Format(b.shape)}.",
                 nameof(b));
