@@ -37,6 +37,8 @@ internal static class Floors
             "Serialization/KnownFiles.cs", "Serialization/OlderNames.cs"]),
         // what is made of trained models
         ("Anomalies", ["Anomalies/"]),
+        // whole tables, with a flow inside
+        ("Tables", ["Tables/"]),
     ];
 
     private static readonly Dictionary<string, int> heights = Rooms.Select((r, i) => (r.Room, i)).ToDictionary(r => r.Room, r => r.i);

@@ -11,7 +11,13 @@ internal static class LaneMath<TLanes, T> where TLanes : struct, ILanes<TLanes, 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLanes ExpOfNegative(TLanes a)
     {
-        a = TLanes.Max(TLanes.Number(typeof(T) == typeof(float) ? -86 : -700), a);
+        return ExpWithin(TLanes.Max(TLanes.Number(typeof(T) == typeof(float) ? -86 : -700), a));
+    }
+
+    /// <summary>exp(a) for a within ±86 (float) or ±700 (double), to an ulp or two. NaN stays.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes ExpWithin(TLanes a)
+    {
         // a sum this large is rounded to a whole number, which stands in its low bits
         var shifted = TLanes.MultiplyAdd(a, TLanes.Number(1.4426950408889634), TLanes.Number(typeof(T) == typeof(float) ? 12582912.0
             : 6755399441055744.0));

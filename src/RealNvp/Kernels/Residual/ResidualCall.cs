@@ -39,10 +39,18 @@ internal sealed unsafe class ResidualCall<T>(ResidualProgram program, int rows, 
     /// <summary>β before each layer, if there is one.</summary>
     public required double[] Betas { get; init; }
 
-    /// <summary>The examples of a block; the last one may have fewer. They depend on the network alone.</summary>
-    public int BlockRows => Math.Max(1, MostRows / (1 + tangents));
+    /// <summary>The examples of a block: as many in each, in whole tiles, but for the last one, which may have fewer.</summary>
+    public int BlockRows { get; } = RowsOf(rows, Math.Max(1, MostRows / (1 + tangents)), tangents == 0 ? DenseTile.Rows : 1);
 
     public int Blocks => (rows + BlockRows - 1) / BlockRows;
+
+    // an even number of blocks: two threads then have as many rows each
+    private static int RowsOf(int rows, int most, int unit)
+    {
+        var blocks = Math.Max(1, (rows + most - 1) / most);
+        if (blocks > 1) blocks += blocks % 2;
+        return Math.Min(most, (rows + (blocks * unit) - 1) / (blocks * unit) * unit);
+    }
 
     /// <summary>Multiply-adds of all.</summary>
     public double Work => (double)rows * (1 + tangents) * program.Weights;

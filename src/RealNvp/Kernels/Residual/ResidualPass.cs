@@ -69,10 +69,32 @@ internal unsafe struct ResidualPass<T> where T : unmanaged, IBinaryFloatingPoint
     {
         if (Gradient != null)
             return isPair ? BackPair<TLanes, TSlopes>(row, start, end) : Back<TLanes, TSlopes>(row, start, end);
+        if (Tangents == 0)
+        {
+            Values<TLanes, TSlopes>(row, start, end, TLanes.Number(1), 0);
+            if (isPair) Values<TLanes, TSlopes>(row, start, end, TLanes.Number(-1), Width);
+            return 0;
+        }
         There<TLanes, TSlopes>(row, start, end, TLanes.Number(1), 0);
         // the other half sees −a
         if (isPair) There<TLanes, TSlopes>(row, start, end, TLanes.Number(-1), Width);
         return 0;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private readonly void Values<TLanes, TSlopes>(int row, int start, int end, TLanes sign, int column)
+        where TLanes : struct, ILanes<TLanes, T>
+        where TSlopes : struct, IResidualSlopes<TLanes, T>
+    {
+        TLanes factor = TLanes.Number(Factor), beta = TLanes.Number(Beta);
+        T* from = From + (row * FromStride), to = To + (row * ToStride) + column, shift = ShiftOf(row), bias = Bias;
+        for (var i = start; i < end; i += TLanes.Count)
+        {
+            var a = TLanes.Load(from + i);
+            if (bias != null) a += TLanes.Load(bias + i);
+            if (shift != null) a += TLanes.Load(shift + i);
+            TLanes.Store(TSlopes.Value(a * sign, beta, factor), to + i);
+        }
     }
 
     // none of these is inlined: the compiler inlines only so much into one method, and the rest would be calls for each vector

@@ -9,6 +9,9 @@ namespace RealNvp.Kernels;
 internal interface IResidualSlopes<TLanes, T>
     where TLanes : struct, ILanes<TLanes, T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
+    /// <summary>f(a).</summary>
+    static abstract TLanes Value(TLanes a, TLanes beta, TLanes factor);
+
     /// <summary>f(a) and f′(a).</summary>
     static abstract void At(TLanes a, TLanes beta, TLanes factor, out TLanes value, out TLanes slope);
 
@@ -21,6 +24,9 @@ internal interface IResidualSlopes<TLanes, T>
 internal readonly struct SwishSlopes<TLanes, T> : IResidualSlopes<TLanes, T>
     where TLanes : struct, ILanes<TLanes, T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Value(TLanes a, TLanes beta, TLanes factor) => a * SwishMath<TLanes, T>.Sigmoid(a, beta) * factor;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void At(TLanes a, TLanes beta, TLanes factor, out TLanes value, out TLanes slope)
     {
@@ -45,6 +51,10 @@ internal readonly struct EluSlopes<TLanes, T> : IResidualSlopes<TLanes, T>
     where TLanes : struct, ILanes<TLanes, T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Value(TLanes a, TLanes beta, TLanes factor) => TLanes.Select(TLanes.Above(a, TLanes.Zero), a,
+        LaneMath<TLanes, T>.ExpMinusOneOfNegative(TLanes.Min(TLanes.Zero, a), out _));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void At(TLanes a, TLanes beta, TLanes factor, out TLanes value, out TLanes slope)
     {
         var less = LaneMath<TLanes, T>.ExpMinusOneOfNegative(TLanes.Min(TLanes.Zero, a), out slope);
@@ -64,6 +74,9 @@ internal readonly struct EluSlopes<TLanes, T> : IResidualSlopes<TLanes, T>
 internal readonly struct NoSlopes<TLanes, T> : IResidualSlopes<TLanes, T>
     where TLanes : struct, ILanes<TLanes, T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLanes Value(TLanes a, TLanes beta, TLanes factor) => a;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void At(TLanes a, TLanes beta, TLanes factor, out TLanes value, out TLanes slope) =>
         (value, slope) = (a, TLanes.Number(1));

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace RealNvp.Kernels;
 
@@ -6,9 +7,15 @@ namespace RealNvp.Kernels;
 /// products with a vector, which as operations of a library cost many times what they compute.</summary>
 internal static unsafe class SpectralKernel
 {
+    /// <summary>Who has to step goes on to this part of the residual that is enough.</summary>
+    public const double Further = 0.5;
+
+    /// <summary>The ratio of |Wᵀu| to |Wv| from which on a pair has a residual.</summary>
+    public static double Enough(double residual) => Math.Sqrt(1 - (residual * residual));
+
     /// <summary>
-    /// Steps from a pair (u, v) until the residual of the pair is at most so large, relative to the singular value: with v = Wᵀu/|Wᵀu| and
-    /// σ = |Wv|, it is σ·√(1 − (|Wᵀu|/σ)²).
+    /// Steps until the residual of the pair (u, v) is at most so large, relative to the singular value: with v = Wᵀu/|Wᵀu| and σ = |Wv|,
+    /// it is σ·√(1 − (|Wᵀu|/σ)²). A u that is near enough stays as it is, so that a pass is a function of the weight.
     /// </summary>
     /// <param name="w">W, (outputs, inputs).</param>
     /// <param name="outputs">The rows.</param>
@@ -21,22 +28,9 @@ internal static unsafe class SpectralKernel
     public static bool Run<T>(T* w, int outputs, int inputs, T* u, T* v, int steps, double residual)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        var enough = Math.Sqrt(1 - (residual * residual));
-        var down = (T*)KernelScratch.Own((long)Math.Max(outputs, inputs) * sizeof(T) / sizeof(float));
-        Unit(u, u, outputs, Math.Sqrt(ResidualVectors.Dot(u, u, outputs)));
-        for (var i = 0; i < steps; i++)
-        {
-            new Span<T>(down, inputs).Clear();
-            for (var o = 0; o < outputs; o++) ResidualVectors.Add(w + ((nint)o * inputs), double.CreateTruncating(u[o]), down, inputs);
-            var lower = Math.Sqrt(ResidualVectors.Dot(down, down, inputs));
-            Unit(down, v, inputs, lower);
-            for (var o = 0; o < outputs; o++) down[o] = T.CreateTruncating(ResidualVectors.Dot(w + ((nint)o * inputs), v, inputs));
-            var upper = Math.Sqrt(ResidualVectors.Dot(down, down, outputs));
-            Unit(down, u, outputs, upper);
-            // a map of zeros has arrived; NaN never does
-            if (lower >= enough * upper) return true;
-        }
-        return false;
+        var arrived = false;
+        LaneWidth.Run<Code<T>, T>(new(w, outputs, inputs, u, v, steps, residual, &arrived));
+        return arrived;
     }
 
     /// <summary>uᵀWv.</summary>
@@ -46,6 +40,93 @@ internal static unsafe class SpectralKernel
         for (var o = 0; o < outputs; o++)
             sum += double.CreateTruncating(u[o]) * ResidualVectors.Dot(w + ((nint)o * inputs), v, inputs);
         return sum;
+    }
+
+    private readonly struct Code<T>(T* w, int outputs, int inputs, T* u, T* v, int steps, double residual, bool* arrived) : ILaneCode<T>
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        private const int Rows = 4;
+
+        public void Run<TLanes>() where TLanes : struct, ILanes<TLanes, T>
+        {
+            var down = (T*)KernelScratch.Own((inputs + (long)outputs) * sizeof(T) / sizeof(float));
+            var up = down + inputs;
+            Unit(u, u, outputs, Math.Sqrt(ResidualVectors.Dot(u, u, outputs)));
+            new Span<T>(down, inputs).Clear();
+            for (var o = 0; o < outputs; o += Rows) Add<TLanes>(o, u, down);
+            var enough = Enough(residual);
+            for (var i = 0; i < steps; i++)
+            {
+                var lower = Math.Sqrt(ResidualVectors.Dot(down, down, inputs));
+                Unit(down, v, inputs, lower);
+                // Wv, and WᵀWv of the next step in the same pass over W
+                new Span<T>(down, inputs).Clear();
+                for (var o = 0; o < outputs; o += Rows)
+                {
+                    Products<TLanes>(o, up);
+                    Add<TLanes>(o, up, down);
+                }
+                var upper = Math.Sqrt(ResidualVectors.Dot(up, up, outputs));
+                // a map of zeros has arrived; NaN never does
+                *arrived = lower >= enough * upper;
+                if (*arrived) return;
+                Unit(up, u, outputs, upper);
+                if (i == 0) enough = Enough(residual * Further);
+                ResidualVectors.Scale(down, 1 / upper, down, inputs);
+            }
+        }
+
+        // to[o ...] = the products of some rows with v; a row that is missing stands for the last one
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        private void Products<TLanes>(int o, T* to) where TLanes : struct, ILanes<TLanes, T>
+        {
+            T* a = w + ((nint)o * inputs), b = Row(o + 1), c = Row(o + 2), d = Row(o + 3), x = v;
+            TLanes s0 = TLanes.Zero, s1 = TLanes.Zero, s2 = TLanes.Zero, s3 = TLanes.Zero;
+            var i = 0;
+            for (; i + TLanes.Count <= inputs; i += TLanes.Count)
+            {
+                var value = TLanes.Load(x + i);
+                TLanes.Accumulate(ref s0, value, TLanes.Load(a + i));
+                TLanes.Accumulate(ref s1, value, TLanes.Load(b + i));
+                TLanes.Accumulate(ref s2, value, TLanes.Load(c + i));
+                TLanes.Accumulate(ref s3, value, TLanes.Load(d + i));
+            }
+            T r0 = TLanes.Sum(s0), r1 = TLanes.Sum(s1), r2 = TLanes.Sum(s2), r3 = TLanes.Sum(s3);
+            for (; i < inputs; i++)
+            {
+                r0 += x[i] * a[i];
+                r1 += x[i] * b[i];
+                r2 += x[i] * c[i];
+                r3 += x[i] * d[i];
+            }
+            to[o] = r0;
+            if (o + 1 < outputs) to[o + 1] = r1;
+            if (o + 2 < outputs) to[o + 2] = r2;
+            if (o + 3 < outputs) to[o + 3] = r3;
+        }
+
+        // adds the same rows, each times its number
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        private void Add<TLanes>(int o, T* by, T* to) where TLanes : struct, ILanes<TLanes, T>
+        {
+            T* a = w + ((nint)o * inputs), b = Row(o + 1), c = Row(o + 2), d = Row(o + 3);
+            T f0 = by[o], f1 = o + 1 < outputs ? by[o + 1] : T.Zero, f2 = o + 2 < outputs ? by[o + 2] : T.Zero;
+            var f3 = o + 3 < outputs ? by[o + 3] : T.Zero;
+            TLanes g0 = TLanes.Create(f0), g1 = TLanes.Create(f1), g2 = TLanes.Create(f2), g3 = TLanes.Create(f3);
+            var i = 0;
+            for (; i + TLanes.Count <= inputs; i += TLanes.Count)
+            {
+                var sum = TLanes.Load(to + i);
+                TLanes.Accumulate(ref sum, g0, TLanes.Load(a + i));
+                TLanes.Accumulate(ref sum, g1, TLanes.Load(b + i));
+                TLanes.Accumulate(ref sum, g2, TLanes.Load(c + i));
+                TLanes.Accumulate(ref sum, g3, TLanes.Load(d + i));
+                TLanes.Store(sum, to + i);
+            }
+            for (; i < inputs; i++) to[i] += (f0 * a[i]) + (f1 * b[i]) + (f2 * c[i]) + (f3 * d[i]);
+        }
+
+        private T* Row(int o) => w + ((nint)Math.Min(o, outputs - 1) * inputs);
     }
 
     // where a map gives 0 there is no direction, and the one before stays

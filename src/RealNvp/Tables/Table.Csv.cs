@@ -1,0 +1,126 @@
+using System.Globalization;
+using System.Text;
+
+namespace RealNvp;
+
+/// <content>Tables in text files.</content>
+public sealed partial class Table
+{
+    private static readonly HashSet<string> missing = new(StringComparer.Ordinal) { "", "NA", "N/A", "NaN", "nan", "null", "NULL", "?" };
+
+    /// <summary>Reads a file of values with a separator between them, whose first line has the names of the columns.</summary>
+    /// <remarks>A column whose values are all numbers, in the invariant culture, is one of numbers; one of true and false alone is one of
+    /// booleans; any other one of texts. Empty values, NA, N/A, NaN, null and ? without quotes are missing. Values may be quoted.</remarks>
+    /// <param name="path">The file, UTF-8.</param>
+    /// <param name="separator">What stands between values.</param>
+    /// <exception cref="InvalidDataException">A line has another number of values; the message names it.</exception>
+    public static Table ReadCsv(string path, char separator = ',')
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        using var reader = new StreamReader(path, new UTF8Encoding(false, throwOnInvalidBytes: true));
+        return ReadCsv(reader, separator);
+    }
+
+    /// <summary>Reads such a text from a reader, which stays open.</summary>
+    /// <inheritdoc cref="ReadCsv(string, char)"/>
+    /// <param name="reader">Stands at the line of names.</param>
+    /// <param name="separator">What stands between values.</param>
+    public static Table ReadCsv(TextReader reader, char separator = ',')
+    {
+        ArgumentNullException.ThrowIfNull(reader);
+        var line = 1;
+        var names = Record(reader, separator, ref line)?.Select(f => f.Text).ToArray()
+            ?? throw new InvalidDataException("The text is empty; expected a line with the names of the columns.");
+        // a first column without a name has numbers of rows, as R writes them
+        if (names.Length > 1 && names[0].Length == 0) names[0] = "row";
+        var cells = names.Select(_ => new List<string?>()).ToArray();
+        while (true)
+        {
+            var at = line;
+            if (Record(reader, separator, ref line) is not { } fields) break;
+            if (fields.Count == 1 && fields[0].Text.Length == 0 && names.Length > 1) continue;
+            if (fields.Count != names.Length)
+                throw new InvalidDataException($"Line {at} has {fields.Count} value(s); the first line names {names.Length} columns.");
+            for (var c = 0; c < cells.Length; c++)
+                cells[c].Add(!fields[c].Quoted && missing.Contains(fields[c].Text) ? null : fields[c].Text);
+        }
+        return FromColumns([.. names.Select((n, c) => (n, Column([.. cells[c]])))]);
+    }
+
+    /// <summary>Writes the table as <see cref="ReadCsv(string, char)"/> reads it; missing cells are empty.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="separator">What stands between values.</param>
+    public void WriteCsv(string path, char separator = ',')
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        using var writer = new StreamWriter(path, append: false, new UTF8Encoding(false));
+        WriteCsv(writer, separator);
+    }
+
+    /// <summary>Writes the table to a writer, which stays open.</summary>
+    /// <param name="writer">Where to.</param>
+    /// <param name="separator">What stands between values.</param>
+    public void WriteCsv(TextWriter writer, char separator = ',')
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        writer.WriteLine(string.Join(separator, Names.Select(n => Quoted(n, separator, isText: true))));
+        var texts = Array.ConvertAll(columns, c => (Cells: c.ToTexts(), IsText: c.Kind == TableCellKind.Text));
+        for (var r = 0; r < RowCount; r++)
+            writer.WriteLine(string.Join(separator, texts.Select(t => Quoted(t.Cells[r], separator, t.IsText))));
+    }
+
+    private static TableColumn Column(string?[] cells)
+    {
+        var numbers = new double[cells.Length];
+        var known = cells.Where(c => c is not null).ToArray();
+        if (known.Length > 0 && known.All(c => TableColumn.Booleans.Contains(c!.ToLowerInvariant())))
+            return TableColumn.Of(Array.ConvertAll(cells, c => c?.ToLowerInvariant()), TableCellKind.Boolean);
+        for (var i = 0; i < cells.Length; i++)
+        {
+            numbers[i] = double.NaN;
+            if (cells[i] is { } text && !double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out numbers[i]))
+                return TableColumn.Of(cells, TableCellKind.Text);
+        }
+        return TableColumn.Of(numbers);
+    }
+
+    private static string Quoted(string? cell, char separator, bool isText)
+    {
+        if (cell is null) return "";
+        var plain = !cell.Contains(separator, StringComparison.Ordinal) && cell.IndexOfAny(['"', '\n', '\r']) < 0
+            && !(isText && missing.Contains(cell));
+        return plain ? cell : $"\"{cell.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+    }
+
+    private static List<(string Text, bool Quoted)>? Record(TextReader reader, char separator, ref int line)
+    {
+        if (reader.Peek() < 0) return null;
+        var fields = new List<(string, bool)>();
+        var (text, quoted, inside) = (new StringBuilder(), false, false);
+        while (true)
+        {
+            var next = reader.Read();
+            if (inside && next >= 0)
+            {
+                if (next == '\n') line++;
+                if (next != '"') text.Append((char)next);
+                else if (reader.Peek() == '"') text.Append((char)reader.Read());
+                else inside = false;
+                continue;
+            }
+            if (inside) throw new InvalidDataException($"Line {line}: a quote is not closed.");
+            if (next == '"' && text.Length == 0) (inside, quoted) = (true, true);
+            else if (next == separator || next is '\n' or -1)
+            {
+                fields.Add((quoted ? text.ToString() : text.ToString().Trim(), quoted));
+                if (next != separator)
+                {
+                    line++;
+                    return fields;
+                }
+                (text, quoted) = (text.Clear(), false);
+            }
+            else if (next != '\r') text.Append((char)next);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+using System.Globalization;
+using RealNvp.Internal;
+
+namespace RealNvp;
+
+/// <summary>How <see cref="TableFlow.Fit"/> fits a density to a table. Nothing needs to be set.</summary>
+public sealed record TableFlowOptions
+{
+    /// <summary>The names of columns in the order in which the density goes through them; those that are not named follow in the order of
+    /// the
+    /// schema. What is often known stands first: what is missing after the last known column is imputed exactly.</summary>
+    public IReadOnlyList<string>? Order { get; init => field = Listed<string>.Of(value); }
+
+    /// <summary>The hidden units of the network, 1 to 8192; null for what suits the number of rows.</summary>
+    public int? Hidden { get; init; }
+
+    /// <summary>The residual blocks of the network, 0 to 16.</summary>
+    public int Blocks { get; init; } = 2;
+
+    /// <summary>The bins of the spline of a column of numbers, 1 to 64.</summary>
+    public int Bins { get; init; } = 12;
+
+    /// <summary>The part of hidden units that a training step leaves out, in [0, 0.9]; null for what suits the number of rows.</summary>
+    public double? Dropout { get; init; }
+
+    /// <summary>The part of the rows that is held out: on these the training stops; in (0, 0.9].</summary>
+    public double HeldOut { get; init; } = 0.1;
+
+    /// <summary>How to train; null for what suits the number of rows.</summary>
+    public TrainingOptions? Training { get; init; }
+
+    /// <summary>Makes all of it repeatable.</summary>
+    public long Seed { get; init; }
+
+    internal void Validate(TableSchema schema)
+    {
+        Require(Hidden is null or (>= 1 and <= 8192), nameof(Hidden), Hidden, "must be null or 1 to 8192");
+        Require(Blocks is >= 0 and <= 16, nameof(Blocks), Blocks, "must be 0 to 16");
+        Require(Bins is >= 1 and <= 64, nameof(Bins), Bins, "must be 1 to 64");
+        Require(Dropout is null or (>= 0 and <= 0.9), nameof(Dropout), Dropout, "must be null or in [0, 0.9]");
+        Require(HeldOut is > 0 and <= 0.9, nameof(HeldOut), HeldOut, "must be in (0, 0.9]");
+        if (Order is null) return;
+        foreach (var name in Order) _ = schema[name];
+        Require(Order.Distinct().Count() == Order.Count, nameof(Order), Order, "has a name twice");
+    }
+
+    /// <summary>The places in the schema in the order of the density.</summary>
+    internal int[] OrderOf(TableSchema schema)
+    {
+        var names = schema.Columns.Select(c => c.Name).ToList();
+        int[] first = [.. (Order ?? []).Select(name => names.IndexOf(name))];
+        return [.. first, .. Enumerable.Range(0, names.Count).Except(first)];
+    }
+
+    private static void Require(bool holds, string name, object? value, string rule)
+    {
+        if (!holds)
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
+                $"{nameof(TableFlowOptions)}.{name} {rule}; got {value ?? "null"}."), name);
+    }
+}

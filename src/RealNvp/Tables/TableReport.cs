@@ -1,0 +1,35 @@
+using System.Globalization;
+using RealNvp.Describing;
+
+namespace RealNvp;
+
+/// <summary>What <see cref="TableFlow.Fit"/> did and what came of it. As text it is a paragraph for a log.</summary>
+public sealed record TableReport
+{
+    /// <summary>The number of rows that were trained on.</summary>
+    public required int TrainingRows { get; init; }
+
+    /// <summary>How many rows of the table have missing cells. Their known cells were trained on.</summary>
+    public required int IncompleteRows { get; init; }
+
+    /// <summary>The number of rows that were held out.</summary>
+    public required int HeldOutRows { get; init; }
+
+    /// <summary>The mean log p of the known cells of held-out rows, in nats, in the user's units. They chose the epoch.</summary>
+    public required double HeldOutLogProb { get; init; }
+
+    /// <summary>Its standard error.</summary>
+    public required double StandardError { get; init; }
+
+    /// <summary>The epochs of the training, and why it ended.</summary>
+    public required TrainingResult Result { get; init; }
+
+    /// <summary>The time that it took.</summary>
+    public required TimeSpan Duration { get; init; }
+
+    /// <summary>What was done and what came of it, in words.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture,
+        $"Mean log p of {HeldOutRows:N0} held-out rows: {Measured.With(HeldOutLogProb, StandardError)} nats; of {TrainingRows:N0} rows " +
+        $"trained on{(IncompleteRows > 0 ? $" ({IncompleteRows:N0} of all have missing cells)" : "")}. {Result} It took " +
+            $"{Duration.TotalSeconds:0.0} s.");
+}
