@@ -92,7 +92,8 @@ internal sealed record Fault
         var u = theta.sub(Mean(x)).sub(Bias).div(Deviation);
         var (a, b) = (u.select(1, 0), u.select(1, 1));
         if (!TwoModes) return a.square().add(b.sub(a.mul(Rho)).square().div(1 - (Rho * Rho))).mul(-0.5);
-        Tensor Mode(double side, double weight) => a.sub(side * Apart / Deviation).square().mul(-0.5).add(Math.Log(Math.Max(weight, 1e-300)));
+        Tensor Mode(double side, double weight) =>
+            a.sub(side * Apart / Deviation).square().mul(-0.5).add(Math.Log(Math.Max(weight, 1e-300)));
         return logaddexp(Mode(-1, LowerMode), Mode(1, 1 - LowerMode)).sub(b.square().mul(0.5));
     }
 }

@@ -29,7 +29,8 @@ internal static class FaultStudy
         var repeats = new Option<int>("--repeats") { Description = "Data sets for each fault.", DefaultValueFactory = _ => 100 };
         var fault = new Option<string?>("--fault") { Description = "Only faults whose name contains this." };
         var diagnosis = new Option<string?>("--diagnosis") { Description = "Only diagnostics whose name contains this." };
-        var time = new Option<bool>("--time") { Description = "Times SBC of 1,000 rows with 1,000 draws each of a spline flow of 5 numbers." };
+        var time = new Option<bool>("--time") {
+            Description = "Times SBC of 1,000 rows with 1,000 draws each of a spline flow of 5 numbers." };
         var command = new Command("diagnostics", "Counts how often each diagnostic finds planted faults of a posterior in closed form, " +
             "at the level of 5 %.") { rows, repeats, fault, diagnosis, time };
         command.SetAction(parsed =>
@@ -47,7 +48,8 @@ internal static class FaultStudy
         return command;
     }
 
-    /// <summary>A table in Markdown, line by line; of what is found in a tenth of the data sets at most, in italics: it is blind there.</summary>
+    /// <summary>A table in Markdown, line by line; of what is found in a tenth
+    /// of the data sets at most, in italics: it is blind there.</summary>
     public static IEnumerable<string> Table(int rows, int repeats, string? fault = null, string? diagnosis = null)
     {
         var shown = Diagnoses.Where(d => diagnosis is null || d.Name.Contains(diagnosis, StringComparison.Ordinal)).ToArray();
@@ -83,7 +85,8 @@ internal static class FaultStudy
         var watch = System.Diagnostics.Stopwatch.StartNew();
         var result = Diagnostics.Sbc(flow, theta, context, draws: 1000);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{watch.Elapsed.TotalSeconds:F1} s, {flow.parameters().Sum(p => p.numel()):N0} weights, {get_num_threads()} threads: {result}"));
+            $"{watch.Elapsed.TotalSeconds:F1} s, {flow.parameters().Sum(p => p.numel()):N0} weights, {get_num_threads()} threads: " +
+                $"{result}"));
     }
 
     private static string Cell(double share)

@@ -67,7 +67,8 @@ internal static class DiagnosticPanels
         high = high > low ? high : low + 1;
         Charts.AddLine(plot, [new(0, 0), new(1.1 * high, 1.1 * high)], Palette.Ink, 1.5f, Palette.Dashed);
         for (var i = 0; i < points.Length; i++)
-            Charts.AddLine(plot, [new(points[i].X, points[i].Y - errors[i]), new(points[i].X, points[i].Y + errors[i])], Palette.First, 1.6f);
+            Charts.AddLine(plot, [new(points[i].X, points[i].Y - errors[i]), new(points[i].X, points[i].Y + errors[i])], Palette.First,
+                1.6f);
         Charts.AddLine(plot, points, Palette.First, 2.4f);
         plot.Axes.SetLimits(low, 1.08 * high, low, 1.08 * high);
         return plot;

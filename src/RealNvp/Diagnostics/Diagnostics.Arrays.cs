@@ -146,10 +146,12 @@ public static partial class Diagnostics
             b.ToTensor(EventShape.Create(b.Columns ?? 1), nameof(b), owner), permutations, maxRows, level, seed);
     }
 
-    /// <summary>As <see cref="SlicedWasserstein(ConditionalDensity, Tensor, Tensor?, int, int, double, long, CancellationToken)"/>, of arrays.</summary>
+    /// <summary>As <see cref="SlicedWasserstein(ConditionalDensity, Tensor, Tensor?, int, int, double, long, CancellationToken)"/>,
+    /// of arrays.</summary>
     /// <inheritdoc cref="SlicedWasserstein(ConditionalDensity, Tensor, Tensor?, int, int, double, long, CancellationToken)"/>
     [OverloadResolutionPriority(1)]
-    public static TwoSampleResult SlicedWasserstein(ConditionalDensity density, DataRows theta, DataRows context = default, int permutations = 499,
+    public static TwoSampleResult SlicedWasserstein(ConditionalDensity density, DataRows theta, DataRows context = default,
+        int permutations = 499,
         int maxRows = 2000, double level = 0.05, long seed = 0, CancellationToken cancellationToken = default)
     {
         using var scope = NewDisposeScope();

@@ -41,9 +41,9 @@ public static partial class Diagnostics
     /// The probability integral transform of each latent under the base density, exact and without a draw: if the flow is right, all N·D
     /// of them are independent and uniform.
     /// </summary>
-    /// <remarks>If each latent depends on the numbers before it and rises with its own, as in one autoregressive layer in the natural order,
-    /// it is P(xᵢ or less | x before i, context), the conditional distribution function of the feature. In any other flow it is a test of
-    /// the whole density, by its latents.</remarks>
+    /// <remarks>If each latent depends on the numbers before it and rises with its own, as in one autoregressive
+    /// layer in the natural order, it is P(xᵢ or less | x before i, context), the conditional distribution function
+    /// of the feature. In any other flow it is a test of the whole density, by its latents.</remarks>
     /// <param name="flow">A flow over a base density that knows its distribution function (<see cref="IElementCdf"/>), as a standard
     /// normal does, without dequantization.</param>
     /// <param name="x">(N, ...), examples that it has not seen.</param>

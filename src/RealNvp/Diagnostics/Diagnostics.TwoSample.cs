@@ -44,8 +44,8 @@ public static partial class Diagnostics
         SampleClassifier.Test(Two(density, theta, context, permutations, maxRows, level, seed, nameof(C2st), cancellationToken),
             permutations, level, seed);
 
-    /// <summary>Maximum mean discrepancy with Gaussian kernels as wide as the median distance of rows, half and twice of it (Gretton et al.,
-    /// JMLR 13, 2012), and its permutation test. Work and memory grow with the square of the rows.</summary>
+    /// <summary>Maximum mean discrepancy with Gaussian kernels as wide as the median distance of rows, half and twice of it
+    /// (Gretton et al., JMLR 13, 2012), and its permutation test. Work and memory grow with the square of the rows.</summary>
     /// <param name="a">(A, ...), the first sample; at least 4 rows, independent.</param>
     /// <param name="b">(B, ...), the second one, of rows of the same shape.</param>
     /// <param name="permutations">How often labels are permuted, 19 to 100,000.</param>

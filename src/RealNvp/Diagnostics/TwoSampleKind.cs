@@ -9,6 +9,7 @@ public enum TwoSampleKind
     /// <summary>Maximum mean discrepancy: the distance of the means of the samples in the space of a kernel.</summary>
     Mmd,
 
-    /// <summary>Sliced Wasserstein distance: how far values must move on average to make the samples alike, over random directions.</summary>
+    /// <summary>Sliced Wasserstein distance: how far values must move on
+    /// average to make the samples alike, over random directions.</summary>
     SlicedWasserstein,
 }

@@ -47,7 +47,8 @@ public sealed record TwoSampleResult : DiagnosticResult
             var found = Kind switch
             {
                 TwoSampleKind.C2st => string.Create(culture, $"A classifier (C2ST) tells {samples} apart with an area under the curve of " +
-                    $"{Statistic:0.000} and an accuracy of {DiagnosticText.Share(Accuracy ?? 0)} on held-out rows (0.5 and 50 % by chance)"),
+                    $"{Statistic:0.000} and an accuracy of {DiagnosticText.Share(Accuracy ?? 0)} on held-out rows (0.5 and 50 % by " +
+                        $"chance)"),
                 TwoSampleKind.Mmd => string.Create(culture, $"The maximum mean discrepancy (MMD²) of {samples.Replace(" from ", " and ",
                     StringComparison.Ordinal)} is {Statistic:G3} ({Null.Average():G3} on average by chance)"),
                 _ => string.Create(culture, $"The sliced Wasserstein distance of {samples.Replace(" from ", " and ",

@@ -75,7 +75,8 @@ internal sealed class TwoSamples
         }, null, token);
         // the same rows of both
         var kept = Math.Min(most, rows);
-        return new([.. Some(truth, rows, most, Seeds.Random(seed, -4)), .. Some(draws, rows, most, Seeds.Random(seed, -4))], kept, kept, true);
+        return new([.. Some(truth, rows, most, Seeds.Random(seed, -4)), .. Some(draws, rows, most, Seeds.Random(seed, -4))], kept, kept,
+            true);
     }
 
     /// <summary>Exchanges labels at random: +1/|A| for a row that counts as one of the first sample, −1/|B| for one of the

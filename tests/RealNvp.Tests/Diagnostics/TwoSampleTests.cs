@@ -60,7 +60,8 @@ public class TwoSampleTests
         wrong.IsRejected.Should().BeTrue();
         wrong.Statistic.Should().BeGreaterThan(wrong.Null.Max());
         wrong.Words.Should().EndWith(ofDensity ? "The density is not right." : "The samples are not of one distribution.");
-        (wrong.CountA, wrong.CountB, wrong.Features, wrong.IsPaired).Should().Be((400, ofDensity ? 400 : 300, ofDensity ? 4 : 2, ofDensity));
+        (wrong.CountA, wrong.CountB, wrong.Features, wrong.IsPaired).Should().Be((400, ofDensity ? 400 : 300, ofDensity ? 4
+            : 2, ofDensity));
         var again = ofDensity ? paired[kind](new Linear { Bias = 0.7 }.Density(known: false), theta, x, 0)
             : all[kind](theta, Linear.Pairs(300, 2).Theta.mul(1.7), 0);
         // up to the rounding of products of matrices, which is that of their place in memory
@@ -99,13 +100,15 @@ public class TwoSampleTests
         var pooled = a.Concat(b).ToArray();
         var deviation = Math.Sqrt(pooled.Sum(v => Math.Pow(v - pooled.Average(), 2)) / 9);
         // W₁ by its definition: quantile functions of 20 steps of 1/20
-        var (x, y) = (a.Order().SelectMany(v => Enumerable.Repeat(v, 4)).ToArray(), b.Order().SelectMany(v => Enumerable.Repeat(v, 5)).ToArray());
+        var (x, y) = (a.Order().SelectMany(v => Enumerable.Repeat(v, 4)).ToArray(), b.Order().SelectMany(v => Enumerable.Repeat(v, 5))
+            .ToArray());
         var sliced = Diagnostics.SlicedWasserstein(a, b);
         sliced.Statistic.Should().BeApproximately(x.Zip(y, (p, q) => Math.Abs(p - q)).Average() / deviation, 1e-10);
 
         var squares = pooled.SelectMany(p => pooled.Select(q => Math.Pow((p - q) / deviation, 2))).Where(d => d > 1e-12).Order().ToArray();
         var median = squares[squares.Length / 2];
-        double Kernel(double p, double q) => new[] { 0.25, 1, 4 }.Average(w => Math.Exp(-Math.Pow((p - q) / deviation, 2) / (2 * w * median)));
+        double Kernel(double p, double q) =>
+            new[] { 0.25, 1, 4 }.Average(w => Math.Exp(-Math.Pow((p - q) / deviation, 2) / (2 * w * median)));
         var mmd = a.Average(p => a.Average(q => Kernel(p, q))) + b.Average(p => b.Average(q => Kernel(p, q)))
             - (2 * a.Average(p => b.Average(q => Kernel(p, q))));
         Diagnostics.Mmd(a, b).Statistic.Should().BeApproximately(mmd, 1e-10);
