@@ -76,8 +76,4 @@ public readonly record struct PlotBox(double XMin, double XMax, double YMin, dou
                 $"{name} is x {XMin} to {XMax}, y {YMin} to {YMax}; expected finite ends, the lower one first."),
                 name);
     }
-
-    /// <summary>The ends of both directions, for all cultures alike.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture,
-        $"{nameof(PlotBox)} {{ XMin = {XMin}, XMax = {XMax}, YMin = {YMin}, YMax = {YMax} }}");
 }

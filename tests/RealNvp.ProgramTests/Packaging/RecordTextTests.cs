@@ -18,18 +18,22 @@ public class RecordTextTests
         .IsDefined(typeof(CompilerGeneratedAttribute), inherit: false).Should().BeFalse(
             "the compiler's text writes numbers by the culture of its user: RecordText.Of(name, PrintMembers)");
 
-    [Theory, InlineData("de-DE"), InlineData("tr-TR")]
-    public void Numbers_of_options_do_not_follow_the_culture(string culture)
+    [Fact]
+    public void Numbers_of_options_do_not_follow_the_culture()
     {
         var before = CultureInfo.CurrentCulture;
+        // as in Germany and Turkey; a program without ICU has no culture of theirs
+        var comma = (CultureInfo)CultureInfo.InvariantCulture.Clone();
+        comma.NumberFormat.NumberDecimalSeparator = ",";
         try
         {
-            CultureInfo.CurrentCulture = CultureInfo.GetCultureInfo(culture);
+            CultureInfo.CurrentCulture = comma;
+            $"{0.25}".Should().Be("0,25");
             new TrainingOptions { LearningRate = 0.25 }.ToString().Should().StartWith("TrainingOptions { ").And.Contain("LearningRate = 0.25");
             (RealNvpOptions.Tabular(3) with { InputLimit = 2.5 }).ToString().Should().Contain("InputLimit = 2.5");
             new CosineSchedule { Floor = 0.125 }.ToString().Should().Contain("Floor = 0.125");
-            new PlotBox(-1.5, 1.5, 0, 2).ToString().Should().Be("PlotBox { XMin = -1.5, XMax = 1.5, YMin = 0, YMax = 2 }");
-            CultureInfo.CurrentCulture.Name.Should().Be(culture, "a text leaves the culture as it was");
+            new PlotBox(-1.5, 1.5, 0, 2).ToString().Should().Be("x -1.5 to 1.5, y 0 to 2");
+            CultureInfo.CurrentCulture.Should().BeSameAs(comma, "a text leaves the culture as it was");
         }
         finally { CultureInfo.CurrentCulture = before; }
     }
