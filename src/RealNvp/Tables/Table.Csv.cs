@@ -22,7 +22,7 @@ public sealed partial class Table
     }
 
     /// <summary>Reads such a text from a reader, which stays open.</summary>
-    /// <inheritdoc cref="ReadCsv(string, char)"/>
+    /// <inheritdoc cref="ReadCsv(string, char)" path="/remarks|/exception"/>
     /// <param name="reader">Stands at the line of names.</param>
     /// <param name="separator">What stands between values.</param>
     public static Table ReadCsv(TextReader reader, char separator = ',')
