@@ -7,10 +7,12 @@ namespace RealNvp.Tests.Packaging;
 /// <summary>Texts of records are the same for users of every culture.</summary>
 public class RecordTextTests
 {
-    public static TheoryData<Type> Records => [.. new[] { typeof(Flow), typeof(PictureOptions) }.SelectMany(t => t.Assembly.GetExportedTypes())
+    public static TheoryData<Type> Records =>
+        [.. new[] { typeof(Flow), typeof(PictureOptions) }.SelectMany(t => t.Assembly.GetExportedTypes())
         .Where(t => t.GetMethod("PrintMembers", AnyInstance) is not null)];
 
-    private const System.Reflection.BindingFlags AnyInstance = System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic
+    private const System.Reflection.BindingFlags AnyInstance =
+        System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic
         | System.Reflection.BindingFlags.Public;
 
     [Theory, MemberData(nameof(Records))]
@@ -29,7 +31,8 @@ public class RecordTextTests
         {
             CultureInfo.CurrentCulture = comma;
             $"{0.25}".Should().Be("0,25");
-            new TrainingOptions { LearningRate = 0.25 }.ToString().Should().StartWith("TrainingOptions { ").And.Contain("LearningRate = 0.25");
+            new TrainingOptions { LearningRate = 0.25 }.ToString().Should()
+                .StartWith("TrainingOptions { ").And.Contain("LearningRate = 0.25");
             (RealNvpOptions.Tabular(3) with { InputLimit = 2.5 }).ToString().Should().Contain("InputLimit = 2.5");
             new CosineSchedule { Floor = 0.125 }.ToString().Should().Contain("Floor = 0.125");
             new PlotBox(-1.5, 1.5, 0, 2).ToString().Should().Be("x -1.5 to 1.5, y 0 to 2");
