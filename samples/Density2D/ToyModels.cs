@@ -56,10 +56,8 @@ internal static class ToyModels
             Training = options => options with { LearningRate = 8e-3, BatchSize = 1024, AverageDecay = 0.998 },
             Steps = 6000,
         },
+        // 16 layers and twice the learning rate gain 0.04 nats on the pinwheel, and lose 0.07 on the checkerboard and 0.12 on the rings
         ["realnvp"] = new("affine couplings, which need many more steps for fine shapes", (_, seed) =>
-            new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 16, Blocks = 2, Standardize = true }, seed))
-        {
-            Training = options => options with { LearningRate = 2e-3 },
-        },
+            new RealNvpModel(RealNvpOptions.Toy2D with { Layers = 10, Blocks = 2, Standardize = true }, seed)),
     };
 }
