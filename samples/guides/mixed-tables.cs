@@ -33,7 +33,7 @@ foreach (var (name, read) in tables)
         .Where(r => Enumerable.Range(0, data.GetLength(1)).All(c => !double.IsNaN(data[r, c]))).ToArray();
     string[] names = [.. flow.Schema.Columns.Select(c => c.Name)];
     new CornerPlot(Some(data, whole), drawn, new() { Names = names, Title = $"{name}: data and samples",
-        Features = [.. Enumerable.Range(0, Math.Min(7, names.Length))], PanelSize = 110 }).Save(Path.Combine(folder, $"mixed-{name}.png"));
+        Features = [.. Enumerable.Range(0, Math.Min(7, names.Length))], PanelSize = 95 }).Save(Path.Combine(folder, $"mixed-{name}.png"));
 }
 
 static double[,] Some(double[,] rows, int[] chosen)

@@ -77,7 +77,7 @@ internal static class FaultStudy
     {
         using var scope = NewDisposeScope();
         CpuTuning.Apply();
-        using var flow = new SplineFlowModel(SplineFlowOptions.Tabular(5, rows: 5000) with { ContextSize = 5 }, seed: 0);
+        using var flow = new SplineFlowModel(SplineFlowOptions.Tabular(5, rows: 5000) with { ContextSize = 5, Hidden = 60 }, seed: 0);
         using var generator = new Generator(0);
         var context = randn([1000, 5], generator: generator);
         var theta = flow.Sample(1, context, seed: 1).squeeze(1);

@@ -24,7 +24,7 @@ public sealed partial class Table
     }
 
     /// <summary>Reads such a text from a reader, which stays open.</summary>
-    /// <inheritdoc cref="ReadCsv(string, char?)" path="/remarks|/exception"/>
+    /// <inheritdoc cref="ReadCsv(string, char?)" path="/exception"/>
     /// <param name="reader">Stands at the line of names.</param>
     /// <param name="separator">What stands between values; null for that of comma, semicolon and tab
     /// which the first line has most of.</param>

@@ -75,6 +75,8 @@ public partial class HostDeviceTests
         ["Flow.Finite.cs"] = "names the rows of an error",
         ["FixedPoint.cs"] = "a search, whose examples leave the batch when they have arrived",
         ["RidgeSolve.cs"] = "a step of such a search",
+        ["MissingValues.cs"] = "names the cells of an error",
+        ["Whitening.cs"] = "Fit of a detector takes the axes of the covariance, once",
         ["LogWeights.cs"] = "names the row of an error",
         ["Standardizing.cs"] = "Fit looks for constant features, once",
         ["ImportanceSampling.cs"] = "draws once from weights that are on the host",
