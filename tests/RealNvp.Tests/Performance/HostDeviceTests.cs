@@ -94,8 +94,6 @@ public partial class HostDeviceTests
         ["FlatPaths.cs"] = "the circles of flow matching are a few numbers",
         ["SpherePaths.cs"] = "paths on a sphere with a spread are turned by exponentials of small matrices",
         ["OdeTape.cs"] = "on the CPU, only the examples that took a step are written down",
-        ["MissingValues.cs"] = "names the rows of an error",
-        ["Whitening.cs"] = "Fit factors the correlations of rows once, on the CPU",
         ["ReversibleRun.cs"] = "compares the states of the CPU's generators",
     };
 
