@@ -115,10 +115,13 @@ public sealed record FfjordOptions : ModelOptions
         Require(Squeezes == 0 || (IsImage && Shape[1] % (1L << Squeezes) == 0 && Shape[2] % (1L << Squeezes) == 0), nameof(Squeezes),
             Squeezes, "needs images that can be halved so often");
         if (CircularFeatures.Count == 0) return;
-        Require(Network == FfjordNetwork.Plain && !IsImage && Levels == 0 && !Standardize && TailThreshold is null
-            && CircularFeatures.Count == Shape[0]
-            && CircularFeatures.Max() == Shape[0] - 1, nameof(CircularFeatures), CircularFeatures,
-                "needs vectors whose features are all on circles, a plain network and no standardization");
+        Require(!IsImage, nameof(CircularFeatures), CircularFeatures, $"is for vectors, and the shape {Shape} is of images");
+        Require(CircularFeatures.Count == Shape[0] && CircularFeatures.Max() == Shape[0] - 1, nameof(CircularFeatures), CircularFeatures,
+            $"must be all features of {Shape}, 0 to {Shape[0] - 1}: a flow of angles and other numbers is SplineFlowModel");
+        Require(Levels == 0, nameof(Levels), Levels, "must be 0 with CircularFeatures: positions on circles are continuous");
+        Require(Network == FfjordNetwork.Plain, nameof(Network), Network, "must be Plain with CircularFeatures");
+        Require(!Standardize, nameof(Standardize), Standardize, "must be false with CircularFeatures: a circle keeps its ends");
+        Require(TailThreshold is null, nameof(TailThreshold), TailThreshold, "must be null with CircularFeatures: circles have no tails");
         Require(Ranges.IsPrecise(CircleLow, CircleHigh), nameof(CircleHigh), CircleHigh,
             "must be finite, above CircleLow, and not so far from it or so near that positions have no digits");
         Require(Base is BaseDensityKind.StandardNormal, nameof(Base), Base, "must be left as it is: latents on circles are uniform");

@@ -119,7 +119,16 @@ public sealed record SplineFlowOptions : ModelOptions
         .. Newer(Ranges.IsPrecise(CircleLow, CircleHigh), CircleHigh, nameof(CircleHigh),
             "must be above CircleLow, both finite, by 1E-06 to 1E+09 and by at least 0.001 of each: else positions have no digits in " +
             "float32"),
+        // no feature is left that they could be for
+        .. Newer(!AllCircles || Base == BaseDensityKind.StandardNormal, Base, nameof(Base), OnlyCircles),
+        .. Newer(!AllCircles || TailThreshold is null, TailThreshold, nameof(TailThreshold), OnlyCircles),
     ];
+
+    private const string OnlyCircles =
+        "is for features that are no circles, and all of them are circles, whose latents are uniform: leave it as it is";
+
+    // asked before the shape is checked
+    private bool AllCircles => Shape.Count == 1 && CircularFeatures.Count > 0 && CircularFeatures.Count == Shape[0];
 
     /// <inheritdoc/>
     protected override double? BoxBound => Standardize || Linear ? null : Bound;

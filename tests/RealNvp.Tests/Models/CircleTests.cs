@@ -179,6 +179,24 @@ public class CircleTests
         Refused(() => new SplineFlowModel(SplineFlowOptions.Torus(3) with { CircleHigh = -4 }), "*CircleHigh must be above CircleLow*");
     }
 
+    public static TheoryData<BaseDensityKind> OtherBases => [.. Enum.GetValues<BaseDensityKind>().Except([BaseDensityKind.StandardNormal])];
+
+    [Theory, MemberData(nameof(OtherBases))]
+    public void A_torus_has_no_features_for_another_base_or_for_tails_and_says_so(BaseDensityKind kind)
+    {
+        var torus = SplineFlowOptions.Torus(3);
+        FluentActions.Invoking((torus with { Base = kind }).Validate).Should().Throw<ArgumentException>()
+            .WithMessage($"*Base*all of them are circles*{kind}*");
+        FluentActions.Invoking((torus with { TailThreshold = 3 }).Validate).Should().Throw<ArgumentException>()
+            .WithMessage("*TailThreshold*all of them are circles*");
+        // with a feature that is no circle they have something to do
+        FluentActions.Invoking((torus with { CircularFeatures = [0, 2], Base = BaseDensityKind.StudentT, TailThreshold = 3 }).Validate)
+            .Should().NotThrow();
+        // a file that said so was trained without, and loads
+        FluentActions.Invoking(() => (torus with { Base = BaseDensityKind.StudentT, TailThreshold = 3 }).CheckRules(isNew: false))
+            .Should().NotThrow();
+    }
+
     [Fact]
     public void A_mixed_density_is_that_of_its_parts_and_minus_infinity_outside_of_one()
     {

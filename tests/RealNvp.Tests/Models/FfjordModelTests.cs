@@ -81,6 +81,21 @@ public class FfjordModelTests
             FluentActions.Invoking(options.Validate).Should().Throw<ArgumentException>().WithMessage("*FfjordOptions.*");
     }
 
+    private static readonly Dictionary<string, FfjordOptions> badCircles = new()
+    {
+        ["*.Levels must be 0 with CircularFeatures*256*"] = FfjordOptions.Torus(2) with { Levels = 256 },
+        ["*.Standardize must be false with CircularFeatures*"] = FfjordOptions.Torus(2) with { Standardize = true },
+        ["*.TailThreshold must be null with CircularFeatures*"] = FfjordOptions.Torus(2) with { TailThreshold = 3 },
+        ["*.CircularFeatures must be all features of (3,), 0 to 2*[0]*"] = FfjordOptions.Torus(3) with { CircularFeatures = [0] },
+        ["*.Network must be Plain with CircularFeatures*"] = FfjordOptions.Toy2D with { CircularFeatures = [0, 1] },
+    };
+
+    public static TheoryData<string> BadCircles => [.. badCircles.Keys];
+
+    [Theory, MemberData(nameof(BadCircles))]
+    public void An_option_that_circles_cannot_have_is_named(string words) =>
+        FluentActions.Invoking(badCircles[words].Validate).Should().Throw<ArgumentException>().WithMessage(words);
+
     [Theory, InlineData("FFJORD, Toy2D"), InlineData("FFJORD, Digits8x8"), InlineData("FFJORD, Torus")]
     public void A_likelihood_is_numerical_and_of_integers_a_bound(string name)
     {
