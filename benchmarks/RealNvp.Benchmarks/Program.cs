@@ -39,7 +39,10 @@ internal static class Program
 
         root.Subcommands.Add(Presets.PresetStudy.Command());
         root.Subcommands.Add(OdeLoopStudy.Command());
+        root.Subcommands.Add(Faults.FaultStudy.Command());
         root.Subcommands.Add(Anomalies.AnomalyStudy.Command());
+        root.Subcommands.Add(Anomalies.AnomalyStudy.ReportCommand());
+        root.Subcommands.Add(Anomalies.ScoringSpeed.Command());
         root.Subcommands.Add(Anomalies.ChoiceStudy.Command());
         root.Subcommands.Add(OdeErrors.Command());
         root.SetAction(parsed =>

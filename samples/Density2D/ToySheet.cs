@@ -9,7 +9,8 @@ namespace RealNvp.Samples.Density2D;
 /// <summary>All models that a folder holds on one sheet, a row for each density, and their scores in a table.</summary>
 internal static class ToySheet
 {
-    private const int Pixels = 128, Points = 1_000_000, Seed = 2;
+    // few shades between two colours make a small file, and nobody sees them
+    private const int Pixels = 96, Points = 1_000_000, Seed = 2, Shades = 6;
 
     /// <summary>The part of the plane that pictures show.</summary>
     public static PlotBox Box { get; } = PlotBox.Square(4.5);
@@ -77,7 +78,7 @@ internal static class ToySheet
     // (3, rows, columns) from the top, black over violet and orange to a light yellow
     private static Tensor Coloured(Tensor density, float brightest)
     {
-        var part = density.div(brightest).clamp(0, 1).flip(0).mul(colours.Length - 1);
+        var part = density.div(brightest).clamp(0, 1).flip(0).mul((colours.Length - 1) * Shades).round().div(Shades);
         var low = part.floor().clamp_max(colours.Length - 2);
         var weight = part - low;
         var stops = tensor(colours.SelectMany(c => c).ToArray(), colours.Length, 3);

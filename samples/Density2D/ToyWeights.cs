@@ -7,7 +7,7 @@ namespace RealNvp.Samples.Density2D;
 /// the whole plane, and it takes thousands of steps until small shapes grow from them.</summary>
 internal static class ToyWeights
 {
-    private const double TanhGain = 5.0 / 3, FirstGain = 10, LipSwishGain = 20, LipSwishBias = 0.4;
+    private const double TanhGain = 5.0 / 3, FirstGain = 10, LipSwishGain = 20;
 
     /// <summary>The velocity of a continuous flow, a <see cref="TimeMlp"/> with tanh: the layer that sees
     /// the point is ten times as steep, and the others get the variance 25/9 of 1/H that suits tanh.</summary>
@@ -26,8 +26,9 @@ internal static class ToyWeights
     }
 
     /// <summary>
-    /// The networks of a residual flow, a <see cref="LipschitzMlp"/>: a steep LipSwish, whose slope has the same bound, at places that are
-    /// within the data; and orthogonal weights between hidden layers, which lose nothing of what their norm allows.
+    /// The networks of a residual flow, a <see cref="LipschitzMlp"/>: between layers a steep CLipSwish, whose slope has the same bound; and
+    /// orthogonal weights of all layers but the last, which lose nothing of what their norm allows. The
+    /// activation of the input stays as it is: steep, it would be a kink through the middle of the data.
     /// </summary>
     public static ResidualFlowModel Sharpened(ResidualFlowModel model, int seed)
     {
@@ -36,12 +37,21 @@ internal static class ToyWeights
         using var generator = new Generator((ulong)seed);
         foreach (var (name, weight) in model.named_parameters())
         {
-            // LipSwish is x·σ(βx)/1.1 with β = softplus of this weight
-            if (name.EndsWith(".beta", StringComparison.Ordinal)) weight.fill_(LipSwishGain);
-            else if (name.EndsWith(".layers.0.bias", StringComparison.Ordinal)) weight.mul_(LipSwishBias);
-            else if (weight.dim() == 2 && weight.shape[0] == weight.shape[1])
-                weight.copy_(linalg.qr(randn(weight.shape, generator: generator)).Q);
+            // CLipSwish is made of x·σ(βx) with β = softplus of this weight
+            if (name.EndsWith(".beta", StringComparison.Ordinal))
+            {
+                if (!name.EndsWith(".activations.0.beta", StringComparison.Ordinal)) weight.fill_(LipSwishGain);
+            }
+            // all layers but the last, which has the plane's two outputs and begins with zeros
+            else if (weight.dim() == 2 && weight.shape[0] > 2) weight.copy_(Orthogonal(weight.shape[0], weight.shape[1], generator));
         }
         return model;
+    }
+
+    // rows or columns of length 1 that are orthogonal to each other, whichever are fewer
+    private static Tensor Orthogonal(long outputs, long inputs, Generator generator)
+    {
+        var q = linalg.qr(randn(Math.Max(outputs, inputs), Math.Min(outputs, inputs), generator: generator)).Q;
+        return outputs <= inputs ? q.t() : q;
     }
 }

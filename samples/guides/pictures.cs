@@ -69,12 +69,23 @@ string[] names = ["growth", "price", "risk"];
 Save("calibration", new CalibrationPlot(given, test, testYears, options: new() { Names = names, Title = "Rows that were held out" }));
 Save("corner", new CornerPlot(given, test, testYears, options: new() { Names = names, SamplesLabel = "samples of the flow" }));
 
+// diagnostics.md: the posterior of two means with four measurements each, whose deviations are claimed to be four fifths of what they are
+var means = randn([1500, 2], generator: new Generator(3));
+var measured = means.repeat(1, 4).add(randn([1500, 8], generator: new Generator(4)));
+var tooNarrow = new ConditionalDensity((x, count, seed) => Posterior(x).unsqueeze(1).add(
+    randn([x.shape[0], count, 2], generator: new Generator((ulong)seed)).mul(0.8 * Math.Sqrt(0.2))),
+    (theta, x) => theta.sub(Posterior(x)).square().sum(1).mul(-2.5 / 0.64));
+Save("diagnostics-sbc", new DiagnosticPlot(Diagnostics.Sbc(tooNarrow, means, measured, draws: 99, names: ["speed", "mass"]),
+    new() { Title = "A posterior that is too narrow", PanelWidth = 340, PanelHeight = 290 }));
+
 void Save(string name, Picture picture)
 {
     var path = Path.GetFullPath(Path.Combine(folder, $"{name}.{extension}"));
     picture.Save(path);
     Console.WriteLine($"{new FileInfo(path).Length,9:N0} bytes  {name}: {picture.AltText}");
 }
+
+static Tensor Posterior(Tensor x) => x.reshape(-1, 4, 2).sum(1).div(5);
 
 static double[] Negated(double[] numbers) => [.. numbers.Select(n => -n)];
 

@@ -46,6 +46,21 @@ public partial class Flow
         return features.to(WeightDtype(dtype));
     }
 
+    /// <summary>P(Zᵢ ≤ zᵢ) of latents (N, ...) under a base density that knows it, in float64 if the device has that.</summary>
+    internal Tensor CdfOfLatents(Tensor z, Tensor? context)
+    {
+        using var mode = EvaluationGate.Evaluate(this);
+        using var gradients = no_grad();
+        using var scope = NewDisposeScope();
+        var given = ForBase(Features(context, z.dtype, GetName()));
+        var precise = z.device_type == DeviceType.MPS ? z : z.to(float64);
+        var below = ((IElementCdf)base_density).Cdf(precise, given);
+        if (below is null || below.IsInvalid || !below.shape.SequenceEqual(z.shape))
+            throw new InvalidOperationException(
+                $"{base_density.GetName()}.{nameof(IElementCdf.Cdf)} must give the shape of the latents, {EventShape.Format(z.shape)}.");
+        return scope.MoveToOuter(below);
+    }
+
     private Tensor? ForBijection(Tensor? features) => bijection.ContextSize > 0 ? features : null;
 
     private Tensor? ForBase(Tensor? features) => base_density.ContextSize > 0 ? features : null;

@@ -9,24 +9,13 @@ namespace RealNvp.Benchmarks.Anomalies;
 /// <param name="IsAnomaly">One a row.</param>
 internal sealed record AnomalyTable(string Name, double[][] Rows, bool[] IsAnomaly)
 {
-    private const int MostRows = 5_000;
-
-    /// <summary>The tables of a folder: <c>.npz</c> with labels as they are, and
-    /// <c>.npy</c> without labels with anomalies that are made of them.</summary>
-    public static IEnumerable<AnomalyTable> In(string folder, int seed)
+    /// <summary>The tables of a folder that are <c>.npz</c> with rows and labels.</summary>
+    public static IEnumerable<AnomalyTable> In(string folder)
     {
         foreach (var file in Directory.EnumerateFiles(folder, "*.npz").Order(StringComparer.Ordinal))
         {
             var (rows, labels) = NpyTable.ReadLabelled(file);
             yield return new(Path.GetFileNameWithoutExtension(file), rows, labels);
-        }
-        foreach (var file in NpyTable.Files(folder))
-        {
-            var random = new Random(seed);
-            var rows = NpyTable.Read(file);
-            random.Shuffle(rows);
-            foreach (var kind in MadeAnomalies.Kinds)
-                yield return MadeAnomalies.Of(Path.GetFileName(file).Split('.', '-')[0], rows.Take(MostRows).ToArray(), kind, random);
         }
     }
 
@@ -35,7 +24,8 @@ internal sealed record AnomalyTable(string Name, double[][] Rows, bool[] IsAnoma
     {
         foreach (var (name, path, label) in new[]
         {
-            ("vowels-9-speakers", SampleData.Vowels, "other_speaker"), ("wdbc-569", SampleData.BreastCancer, "malignant"),
+            // (vowels ships too, and is that of ADBench; this one has all anomalies, and ADBench's some of them)
+            ("wdbc-569", SampleData.BreastCancer, "malignant"),
         })
         {
             using var table = Csv.Read(path);

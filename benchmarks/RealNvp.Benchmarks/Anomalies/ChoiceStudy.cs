@@ -18,7 +18,7 @@ internal static class ChoiceStudy
         var folders = new Argument<string[]>("files") { Description = "Tables as .npy or .npy.gz." };
         var output = new Option<string>("--output") { Description = "A file that lines are appended to.", Required = true };
         var rows = new Option<int[]>("--rows") { DefaultValueFactory = _ => [150, 600, 2500], AllowMultipleArgumentsPerToken = true };
-        var seeds = new Option<int>("--seeds") { DefaultValueFactory = _ => 2 };
+        var seeds = new Option<int[]>("--seeds") { DefaultValueFactory = _ => [0], AllowMultipleArgumentsPerToken = true };
         var candidates = new Option<string[]>("--candidate") {
             Description = "Such as RealNvp:Hidden=32;noise=0.05;white=2;members=3;batch=64;epochs=400;patience=30, or others.",
             AllowMultipleArgumentsPerToken = true };
@@ -30,7 +30,7 @@ internal static class ChoiceStudy
             foreach (var candidate in parsed.GetRequiredValue(candidates))
                 foreach (var file in parsed.GetRequiredValue(folders))
                     foreach (var count in parsed.GetRequiredValue(rows))
-                        for (var seed = 0; seed < parsed.GetValue(seeds); seed++)
+                        foreach (var seed in parsed.GetRequiredValue(seeds))
                         {
                             using var scope = NewDisposeScope();
                             var name = Path.GetFileName(file).Split('.', '-')[0];
@@ -90,8 +90,8 @@ internal static class ChoiceStudy
             var options = TrainingOptions.For(model.ModelOptions) with
             {
                 BatchSize = (int)Setting("batch", 256), Epochs = (int)Setting("epochs", 100), Patience = (int)Setting("patience", 15),
-                LearningRate = Setting("rate", 1e-3), Seed = seed, MaxDuration = TimeSpan.FromSeconds(60.0 / members),
-                AverageDecay = Setting("decay", 0.99),
+                LearningRate = Setting("rate", 1e-3), Seed = seed,
+                AverageDecay = Setting("decay", 0.99), MaxSteps = (long)Setting("steps", 1e9),
             };
             using (var trainer = new Trainer(model, options)) trainer.Fit(trainData, TrainingData.From(model.ToWeights(heldData)));
             model.eval();

@@ -17,7 +17,7 @@ public sealed partial class AnomalyDetector
 
     /// <summary>Writes the detector to a stream, which is flushed and left open.</summary>
     /// <param name="stream">Where to write; it need not be seekable.</param>
-    /// <inheritdoc cref="Save(string)"/>
+    /// <inheritdoc cref="Save(string)" path="/exception"/>
     public void Save(Stream stream) => Save(new SafeTensorsTarget(stream));
 
     /// <summary>Reads a detector that <see cref="Save(string)"/> wrote.</summary>
@@ -40,7 +40,8 @@ public sealed partial class AnomalyDetector
     /// <summary>Reads a detector from a stream, up to its last byte and no further.</summary>
     /// <param name="stream">Stands at the first byte; it need not be seekable, and is left open.</param>
     /// <param name="device">Where to put the models; null for the CPU.</param>
-    /// <inheritdoc cref="Load(string, Device)"/>
+    /// <returns>The detector. The caller disposes it.</returns>
+    /// <inheritdoc cref="Load(string, Device)" path="/exception"/>
     public static AnomalyDetector Load(Stream stream, Device? device = null)
     {
         TorchBackend.EnsureAvailable();

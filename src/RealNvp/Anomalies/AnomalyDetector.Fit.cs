@@ -47,7 +47,8 @@ public sealed partial class AnomalyDetector
     /// <param name="options">What to do otherwise; null for the defaults.</param>
     /// <param name="progress">Hears of every batch of the training, one member after the other.</param>
     /// <param name="cancellationToken">Stops the training; the detector is made with what was learned.</param>
-    /// <inheritdoc cref="Fit(DataRows, AnomalyOptions, IProgress{TrainingProgress}, CancellationToken)"/>
+    /// <returns>The detector. The caller disposes it.</returns>
+    /// <inheritdoc cref="Fit(DataRows, AnomalyOptions, IProgress{TrainingProgress}, CancellationToken)" path="/exception"/>
     public static AnomalyDetector Fit(Tensor rows, AnomalyOptions? options = null, IProgress<TrainingProgress>? progress = null,
         CancellationToken cancellationToken = default)
     {
@@ -71,7 +72,7 @@ public sealed partial class AnomalyDetector
 
         using var generator = RandomSource.New(options.Seed);
         var order = Noise.Permutation(all.shape[0], generator);
-        var aside = (long)Math.Clamp(Math.Round(all.shape[0] * options.CalibrationFraction), 1, MostCalibrationRows);
+        var aside = CalibrationRowsOf(all.shape[0], options.CalibrationFraction);
         var (calibration, x) = (all.index_select(0, order.narrow(0, 0, aside)),
             all.index_select(0, order.narrow(0, aside, all.shape[0] - aside)));
         AnomalyColumn[] columns = [.. names.Select((name, c) => AnomalyColumn.Of(name, x.select(1, c).FetchDoubles()))];
@@ -139,6 +140,14 @@ public sealed partial class AnomalyDetector
         return new AnomalyDetector([new DetectorMember(flow, null)], ownsFlows: false, all, score, typical,
             [.. Enumerable.Range(0, all.Length).Select(c => Grid(x, c))],
             made => made.ScoresOf(x.narrow(0, forTypical, x.shape[0] - forTypical), owner, null, CancellationToken.None));
+    }
+
+    // of n = 99, 199, ... rows any whole percentage α has α (n + 1) whole, so that false alarms are as many as α says and not fewer
+    private static long CalibrationRowsOf(long rows, double fraction)
+    {
+        const int percent = 100;
+        var aside = Math.Clamp(rows * fraction, 1, MostCalibrationRows);
+        return (long)(aside < percent - 1 ? Math.Round(aside) : (percent * Math.Floor((aside + 1) / percent)) - 1);
     }
 
     private static string[] Names(IReadOnlyList<string>? names, int count)

@@ -42,11 +42,17 @@ public sealed partial class AnomalyDetector : IDisposable
     /// <summary>The number of flows whose scores are averaged.</summary>
     public int Members => members.Length;
 
+    /// <summary>The number of weights of all members.</summary>
+    internal long Weights => members.Sum(m => m.Flow.parameters().Sum(p => p.numel()));
+
     /// <summary>The columns of a row, in order, with what was found in each.</summary>
     public IReadOnlyList<AnomalyColumn> Columns { get; }
 
     /// <summary>n, the number of ordinary rows that p-values are counted by.</summary>
     public int CalibrationRows => calibration.Length;
+
+    /// <summary>The scores of the rows that were kept aside, the lowest first.</summary>
+    internal ReadOnlySpan<double> CalibrationScores => calibration;
 
     /// <summary>1 / (n + 1): the smallest p-value, and the smallest share of false alarms that can be asked for.</summary>
     public double SmallestPValue => 1.0 / (calibration.Length + 1);
@@ -76,7 +82,8 @@ public sealed partial class AnomalyDetector : IDisposable
     /// <param name="rows">(N, D) in a floating-point dtype, on any device.</param>
     /// <param name="progress">Hears from time to time how many rows are done.</param>
     /// <param name="cancellationToken">Ends the call between two batches.</param>
-    /// <inheritdoc cref="Score(DataRows, IProgress{long}, CancellationToken)"/>
+    /// <returns>A score and a p-value for each row.</returns>
+    /// <inheritdoc cref="Score(DataRows, IProgress{long}, CancellationToken)" path="/exception"/>
     public AnomalyScores Score(Tensor rows, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
         const string owner = $"{nameof(AnomalyDetector)}.{nameof(Score)}";

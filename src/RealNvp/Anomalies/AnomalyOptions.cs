@@ -23,7 +23,8 @@ public sealed record AnomalyOptions
     /// there is a whitening), in [0, 1]: it keeps a density of few rows smooth. Rows are scored without noise.</summary>
     public double Jitter { get; init; } = 0.1;
 
-    /// <summary>The part of the rows that is kept for p-values and not trained on, in (0, 0.9]; at most 2,000 rows are kept.
+    /// <summary>The part of the rows that is kept for p-values and not trained on, in (0, 0.9]; at most 1,999 rows are kept, and if
+    /// it is 99 or more, 99, 199, ... of them: so a whole percentage of false alarms is met and not only kept to.
     /// Of n such rows, 1 / (n + 1) is the smallest p-value.</summary>
     public double CalibrationFraction { get; init; } = 0.2;
 
@@ -63,4 +64,7 @@ public sealed record AnomalyOptions
             throw new ArgumentException(
                 string.Create(CultureInfo.InvariantCulture, $"{nameof(AnomalyOptions)}.{name} {rule}; got {value}."), name);
     }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(AnomalyOptions), PrintMembers);
 }

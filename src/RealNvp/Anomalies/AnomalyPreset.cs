@@ -12,7 +12,7 @@ internal static class AnomalyPreset
 
     /// <summary>The training.</summary>
     public static TrainingOptions Training(ModelOptions model, long seed) =>
-        TrainingOptions.For(model) with { Seed = seed, BatchSize = 128, Epochs = 120, Patience = 15 };
+        TrainingOptions.For(model) with { Seed = seed, BatchSize = 128, Epochs = 120, Patience = 15, MaxSteps = 2_000 };
 
     /// <summary>Whether a member sees whitened columns: every second one, beginning with the first.</summary>
     public static bool IsWhitened(int member, int columns) => columns > 1 && member % 2 == 0;

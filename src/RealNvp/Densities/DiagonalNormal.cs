@@ -12,7 +12,7 @@ namespace RealNvp;
 /// A new one is the standard normal. |log σ| is limited to 16 in its effect. State-dict keys: <c>mean</c>, <c>log_scale</c>, of the shape
 /// of a latent; with a context <c>network.*</c>. Samples have gradients to the weights (reparameterization).
 /// </remarks>
-public sealed class DiagonalNormal : Density
+public sealed class DiagonalNormal : Density, IElementCdf
 {
     private readonly TorchSharp.Modules.Parameter? mean, log_scale;
     private readonly nn.Module<Tensor, Tensor?, Tensor>? network;
@@ -47,6 +47,15 @@ public sealed class DiagonalNormal : Density
         using var scope = NewDisposeScope();
         var (m, s) = Moments(context);
         return scope.MoveToOuter(Gaussian.LogProb(z.flatten(1), m, s));
+    }
+
+    /// <inheritdoc/>
+    public Tensor Cdf(Tensor z, Tensor? context)
+    {
+        Internal.Check.Tensor(z, nameof(z));
+        using var scope = NewDisposeScope();
+        var (m, s) = Moments(context);
+        return scope.MoveToOuter(Gaussian.Cdf(z.flatten(1).sub(m).mul(s.neg().exp())).reshape(z.shape));
     }
 
     /// <inheritdoc/>

@@ -8,7 +8,7 @@ namespace RealNvp;
 /// Independent standard logistics: log p(z) = -Σ log(1 + eᶻ) + log(1 + e⁻ᶻ), with heavier tails than a normal (NICE, arXiv 1410.8516,
 /// section 3.4).
 /// </summary>
-public sealed class StandardLogistic : Density
+public sealed class StandardLogistic : Density, IElementCdf
 {
     /// <summary>Makes the density for latents of one shape.</summary>
     public StandardLogistic(EventShape shape) : base(nameof(StandardLogistic), shape) => RegisterComponents();
@@ -20,6 +20,13 @@ public sealed class StandardLogistic : Density
         // -|z| - 2 log(1 + exp(-|z|)), finite for every z
         var size = z.flatten(1).abs();
         return scope.MoveToOuter(size.neg().exp().log1p().mul(Scalars.Two).add(size, Scalars.One).sum(1).neg());
+    }
+
+    /// <inheritdoc/>
+    public Tensor Cdf(Tensor z, Tensor? context)
+    {
+        Check.Tensor(z, nameof(z));
+        return z.sigmoid();
     }
 
     /// <inheritdoc/>

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>Independent standard normals: log p(z) = -½ Σ z² - D/2 log 2π.</summary>
-public sealed class StandardNormal : Density
+public sealed class StandardNormal : Density, IElementCdf
 {
     private readonly Scalar logNormalizer;
 
@@ -22,6 +22,13 @@ public sealed class StandardNormal : Density
         using var scope = NewDisposeScope();
         var flat = z.flatten(1);
         return scope.MoveToOuter(flat.mul(flat).sum(1).mul(Scalars.MinusHalf).sub(logNormalizer));
+    }
+
+    /// <inheritdoc/>
+    public Tensor Cdf(Tensor z, Tensor? context)
+    {
+        Check.Tensor(z, nameof(z));
+        return Gaussian.Cdf(z);
     }
 
     /// <inheritdoc/>

@@ -12,7 +12,7 @@ namespace RealNvp;
 /// ν = exp(log_degrees) is learned for each element if asked for, and stays in 0.5 ... 10⁴. State-dict key:
 /// <c>log_degrees</c> (D), a weight or a buffer. Samples have gradients to ν. A temperature scales them.
 /// </remarks>
-public sealed class StudentT : Density, IConstantBuffers, IStateLaws
+public sealed class StudentT : Density, IConstantBuffers, IStateLaws, IElementCdf
 {
     private static readonly Scalar least = Scalars.Of(Math.Log(0.5)), most = Scalars.Of(Math.Log(1e4)),
         halfLogPi = Scalars.Of(0.5 * Math.Log(Math.PI));
@@ -49,6 +49,16 @@ public sealed class StudentT : Density, IConstantBuffers, IStateLaws
             large.reciprocal().pow(Scalars.Two).log1p().add(large.log().mul(Scalars.Two), Scalars.One));
         var constant = above.lgamma().sub(half.lgamma()).sub(nu.log().mul(Scalars.Half)).sub(halfLogPi);
         return scope.MoveToOuter(constant.sub(above.mul(tail)).sum(1));
+    }
+
+    /// <inheritdoc/>
+    public Tensor Cdf(Tensor z, Tensor? context)
+    {
+        Check.Batch(z, nameof(z), $"{GetName()}.{nameof(Cdf)}", Shape);
+        using var scope = NewDisposeScope();
+        var (values, degrees) = (z.FetchDoubles(), Degrees.FetchDoubles());
+        for (var i = 0; i < values.Length; i++) values[i] = SpecialFunctions.StudentCdf(values[i], degrees[i % degrees.Length]);
+        return scope.MoveToOuter(tensor(values, z.shape, device: CPU).to(z.dtype, z.device));
     }
 
     /// <inheritdoc/>

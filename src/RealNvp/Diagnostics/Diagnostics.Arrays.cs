@@ -60,6 +60,105 @@ public static partial class Diagnostics
         return Tarp(density, rows, given, null, draws, level, seed, progress, cancellationToken);
     }
 
+    /// <summary>As <see cref="Pit(ConditionalDensity, Tensor, Tensor?, int, IReadOnlyList{string}?, double, long, IProgress{long}?,
+    /// CancellationToken)"/>, of arrays.</summary>
+    /// <inheritdoc cref="Pit(ConditionalDensity, Tensor, Tensor?, int, IReadOnlyList{string}?, double, long, IProgress{long}?,
+    /// CancellationToken)"/>
+    [OverloadResolutionPriority(1)]
+    public static CalibrationResult Pit(ConditionalDensity density, DataRows theta, DataRows context = default, int draws = 199,
+        IReadOnlyList<string>? names = null, double level = 0.05, long seed = 0, IProgress<long>? progress = null,
+        CancellationToken cancellationToken = default)
+    {
+        using var scope = NewDisposeScope();
+        var (rows, given) = Given(density, theta, context, nameof(theta), $"{nameof(Diagnostics)}.{nameof(Pit)}");
+        return Pit(density, rows, given, draws, names, level, seed, progress, cancellationToken);
+    }
+
+    /// <summary>As <see cref="Crps(ConditionalDensity, Tensor, Tensor?, int?, int, string?, double, long, IProgress{long}?,
+    /// CancellationToken)"/>, of arrays.</summary>
+    /// <inheritdoc cref="Crps(ConditionalDensity, Tensor, Tensor?, int?, int, string?, double, long, IProgress{long}?,
+    /// CancellationToken)"/>
+    [OverloadResolutionPriority(1)]
+    public static CrpsResult Crps(ConditionalDensity density, DataRows theta, DataRows context = default, int? feature = null,
+        int draws = 199, string? name = null, double level = 0.05, long seed = 0, IProgress<long>? progress = null,
+        CancellationToken cancellationToken = default)
+    {
+        using var scope = NewDisposeScope();
+        var (rows, given) = Given(density, theta, context, nameof(theta), $"{nameof(Diagnostics)}.{nameof(Crps)}");
+        return Crps(density, rows, given, feature, draws, name, level, seed, progress, cancellationToken);
+    }
+
+    /// <summary>As <see cref="C2st(Tensor, Tensor, int, int, double, long)"/>, of arrays.</summary>
+    /// <inheritdoc cref="C2st(Tensor, Tensor, int, int, double, long)"/>
+    [OverloadResolutionPriority(1)]
+    public static TwoSampleResult C2st(DataRows a, DataRows b, int permutations = 999, int maxRows = 10_000, double level = 0.05,
+        long seed = 0)
+    {
+        const string owner = $"{nameof(Diagnostics)}.{nameof(C2st)}";
+        using var scope = NewDisposeScope();
+        return C2st(a.ToTensor(EventShape.Create(a.Columns ?? 1), nameof(a), owner),
+            b.ToTensor(EventShape.Create(b.Columns ?? 1), nameof(b), owner), permutations, maxRows, level, seed);
+    }
+
+    /// <summary>As <see cref="C2st(ConditionalDensity, Tensor, Tensor?, int, int, double, long, CancellationToken)"/>, of arrays.</summary>
+    /// <inheritdoc cref="C2st(ConditionalDensity, Tensor, Tensor?, int, int, double, long, CancellationToken)"/>
+    [OverloadResolutionPriority(1)]
+    public static TwoSampleResult C2st(ConditionalDensity density, DataRows theta, DataRows context = default, int permutations = 999,
+        int maxRows = 10_000, double level = 0.05, long seed = 0, CancellationToken cancellationToken = default)
+    {
+        using var scope = NewDisposeScope();
+        var (rows, given) = Given(density, theta, context, nameof(theta), $"{nameof(Diagnostics)}.{nameof(C2st)}");
+        return C2st(density, rows, given, permutations, maxRows, level, seed, cancellationToken);
+    }
+
+    /// <summary>As <see cref="Mmd(Tensor, Tensor, int, int, double, long)"/>, of arrays.</summary>
+    /// <inheritdoc cref="Mmd(Tensor, Tensor, int, int, double, long)"/>
+    [OverloadResolutionPriority(1)]
+    public static TwoSampleResult Mmd(DataRows a, DataRows b, int permutations = 499, int maxRows = 1000, double level = 0.05,
+        long seed = 0)
+    {
+        const string owner = $"{nameof(Diagnostics)}.{nameof(Mmd)}";
+        using var scope = NewDisposeScope();
+        return Mmd(a.ToTensor(EventShape.Create(a.Columns ?? 1), nameof(a), owner),
+            b.ToTensor(EventShape.Create(b.Columns ?? 1), nameof(b), owner), permutations, maxRows, level, seed);
+    }
+
+    /// <summary>As <see cref="Mmd(ConditionalDensity, Tensor, Tensor?, int, int, double, long, CancellationToken)"/>, of arrays.</summary>
+    /// <inheritdoc cref="Mmd(ConditionalDensity, Tensor, Tensor?, int, int, double, long, CancellationToken)"/>
+    [OverloadResolutionPriority(1)]
+    public static TwoSampleResult Mmd(ConditionalDensity density, DataRows theta, DataRows context = default, int permutations = 499,
+        int maxRows = 1000, double level = 0.05, long seed = 0, CancellationToken cancellationToken = default)
+    {
+        using var scope = NewDisposeScope();
+        var (rows, given) = Given(density, theta, context, nameof(theta), $"{nameof(Diagnostics)}.{nameof(Mmd)}");
+        return Mmd(density, rows, given, permutations, maxRows, level, seed, cancellationToken);
+    }
+
+    /// <summary>As <see cref="SlicedWasserstein(Tensor, Tensor, int, int, double, long)"/>, of arrays.</summary>
+    /// <inheritdoc cref="SlicedWasserstein(Tensor, Tensor, int, int, double, long)"/>
+    [OverloadResolutionPriority(1)]
+    public static TwoSampleResult SlicedWasserstein(DataRows a, DataRows b, int permutations = 499, int maxRows = 2000, double level = 0.05,
+        long seed = 0)
+    {
+        const string owner = $"{nameof(Diagnostics)}.{nameof(SlicedWasserstein)}";
+        using var scope = NewDisposeScope();
+        return SlicedWasserstein(a.ToTensor(EventShape.Create(a.Columns ?? 1), nameof(a), owner),
+            b.ToTensor(EventShape.Create(b.Columns ?? 1), nameof(b), owner), permutations, maxRows, level, seed);
+    }
+
+    /// <summary>As <see cref="SlicedWasserstein(ConditionalDensity, Tensor, Tensor?, int, int, double, long, CancellationToken)"/>,
+    /// of arrays.</summary>
+    /// <inheritdoc cref="SlicedWasserstein(ConditionalDensity, Tensor, Tensor?, int, int, double, long, CancellationToken)"/>
+    [OverloadResolutionPriority(1)]
+    public static TwoSampleResult SlicedWasserstein(ConditionalDensity density, DataRows theta, DataRows context = default,
+        int permutations = 499,
+        int maxRows = 2000, double level = 0.05, long seed = 0, CancellationToken cancellationToken = default)
+    {
+        using var scope = NewDisposeScope();
+        var (rows, given) = Given(density, theta, context, nameof(theta), $"{nameof(Diagnostics)}.{nameof(SlicedWasserstein)}");
+        return SlicedWasserstein(density, rows, given, permutations, maxRows, level, seed, cancellationToken);
+    }
+
     private static (Tensor Rows, Tensor? Context) Given(ConditionalDensity density, DataRows theta, DataRows context, string parameter,
         string owner)
     {

@@ -26,7 +26,7 @@ internal sealed class RankCounter
     /// <param name="seed">Orders values that are equal, and chooses the draws.</param>
     public RankCounter(string[] names, int rows, int draws, long seed)
     {
-        (this.names, this.draws, random) = (names, draws, new Random((int)(Seeds.Of(seed, -1) & int.MaxValue)));
+        (this.names, this.draws, random) = (names, draws, Seeds.Random(seed, -1));
         band = UniformBand.Of(rows, draws + 1);
         // the p-value of one quantity is known
         Permutations = names.Length == 1 ? 0

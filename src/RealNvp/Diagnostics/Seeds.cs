@@ -11,4 +11,14 @@ internal static class Seeds
         z = unchecked((z ^ (z >> 27)) * 0x94D049BB133111EBUL);
         return unchecked((long)(z ^ (z >> 31)));
     }
+
+    /// <summary>A source of randomness on the host, for a part.</summary>
+    public static Random Random(long seed, long part) => new((int)(Of(seed, part) & int.MaxValue));
+
+    /// <summary>Fills memory with standard normals (Box and Muller).</summary>
+    public static void Normal(Random random, double[] values)
+    {
+        for (var i = 0; i < values.Length; i++)
+            values[i] = Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
+    }
 }

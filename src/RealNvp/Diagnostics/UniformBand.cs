@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using RealNvp.Internal;
 
 namespace RealNvp;
 
@@ -127,21 +128,12 @@ internal sealed class UniformBand
             }
             (before, low) = (after, from);
         }
-        return before[0] / Math.Exp((count * Math.Log(count)) - count - LogFactorial(count));
+        return before[0] / Math.Exp((count * Math.Log(count)) - count - SpecialFunctions.LogGamma(count + 1));
     }
 
     private static double[] Poisson(double mean, int most)
     {
         var last = (int)Math.Min(most, mean + (12 * Math.Sqrt(mean)) + 60);
-        return [.. Enumerable.Range(0, last + 1).Select(k => Math.Exp((k * Math.Log(mean)) - mean - LogFactorial(k)))];
-    }
-
-    // Stirling's series, to 1e-13 from 10 on
-    private static double LogFactorial(int n)
-    {
-        if (n < 10) return Math.Log(Enumerable.Range(1, n).Aggregate(1.0, (a, b) => a * b));
-        double x = n + 1, r = 1 / (x * x);
-        return ((x - 0.5) * Math.Log(x)) - x + (0.5 * Math.Log(2 * Math.PI))
-            + ((1.0 / 12 - (r * (1.0 / 360 - (r * (1.0 / 1260 - (r / 1680)))))) / x);
+        return [.. Enumerable.Range(0, last + 1).Select(k => Math.Exp((k * Math.Log(mean)) - mean - SpecialFunctions.LogGamma(k + 1)))];
     }
 }

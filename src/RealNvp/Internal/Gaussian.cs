@@ -11,7 +11,14 @@ internal static class Gaussian
     public const double MaxLogScale = AffineForm.MaxLogScale;
 
     private static readonly Scalar limit = Scalars.Of(MaxLogScale), minusLimit = Scalars.Of(-MaxLogScale),
-        halfLogTwoPi = Scalars.Of(0.5 * Math.Log(2 * Math.PI));
+        halfLogTwoPi = Scalars.Of(0.5 * Math.Log(2 * Math.PI)), minusRootHalf = Scalars.Of(-Math.Sqrt(0.5));
+
+    /// <summary>P(Z ≤ z) of a standard normal, as precise for large negative z: ½ erfc(−z/√2).</summary>
+    public static Tensor Cdf(Tensor z)
+    {
+        using var scope = NewDisposeScope();
+        return scope.MoveToOuter(z.mul(minusRootHalf).erfc().mul(Scalars.Half));
+    }
 
     public static Tensor Limited(Tensor logScale) => logScale.clamp(minusLimit, limit);
 

@@ -123,7 +123,7 @@ internal sealed class ColumnCodec
     private ColumnHead HeadOf() => Schema.Kind switch
     {
         TableColumnKind.Category => new() { Kind = HeadKind.Softmax, Levels = names!.Length },
-        TableColumnKind.Levels => new() { Kind = HeadKind.Softmax, Levels = levels!.Length },
+        TableColumnKind.Levels => new() { Kind = HeadKind.Softmax, Levels = levels!.Length, IsOrdered = levels.Length > 2 },
         TableColumnKind.Circle => new() { Kind = HeadKind.Circle },
         TableColumnKind.Whole => new()
         {

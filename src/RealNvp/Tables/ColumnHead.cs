@@ -28,6 +28,10 @@ internal sealed record ColumnHead
     /// <summary>K, of a softmax.</summary>
     public int Levels { get; init; }
 
+    /// <summary>Whether the codes of a softmax are in an order that means something: then the network
+    /// sees the place in it too, and a tilt and a bend along it are added to the logits.</summary>
+    public bool IsOrdered { get; init; }
+
     /// <summary>Codes that have probabilities of their own, exact in float32.</summary>
     public double[] Atoms { get; init; } = [];
 

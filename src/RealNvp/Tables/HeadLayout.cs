@@ -27,7 +27,7 @@ internal sealed class HeadLayout
         for (var c = 0; c < heads.Length; c++)
         {
             logits[c] = outputs.Count;
-            outputs.AddRange(Enumerable.Repeat((long)c, LogitsOf(heads[c])));
+            outputs.AddRange(Enumerable.Repeat((long)c, LogitsOf(heads[c]) + (heads[c].IsOrdered ? 2 : 0)));
         }
         var groups = new List<HeadGroup>();
         foreach (var kind in (HeadKind[])[HeadKind.Line, HeadKind.Cells, HeadKind.Box, HeadKind.Circle])

@@ -48,6 +48,9 @@ internal static class HeadMath
         return where(h2.mul(middle.pow(Scalars.Two).add(Scalars.One, Scalars.One)).lt(Scalars.Of(1e-2)), narrow, wide);
     }
 
+    /// <summary>Codes of ordered levels in −1 to 1.</summary>
+    public static Tensor PlaceInOrder(Tensor codes, ColumnHead head) => codes.mul(Scalars.Of(2.0 / (head.Levels - 1))).sub(Scalars.One);
+
     /// <summary>The place of an edge, or of a middle, of cells on the line of about standard normal numbers.</summary>
     /// <param name="steps">Any shape, in steps.</param>
     /// <param name="head">The column.</param>

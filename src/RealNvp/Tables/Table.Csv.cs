@@ -6,15 +6,17 @@ namespace RealNvp;
 /// <content>Tables in text files.</content>
 public sealed partial class Table
 {
+    private static readonly char[] separators = [',', ';', '\t'];
     private static readonly HashSet<string> missing = new(StringComparer.Ordinal) { "", "NA", "N/A", "NaN", "nan", "null", "NULL", "?" };
 
     /// <summary>Reads a file of values with a separator between them, whose first line has the names of the columns.</summary>
     /// <remarks>A column whose values are all numbers, in the invariant culture, is one of numbers; one of true and false alone is one of
     /// booleans; any other one of texts. Empty values, NA, N/A, NaN, null and ? without quotes are missing. Values may be quoted.</remarks>
     /// <param name="path">The file, UTF-8.</param>
-    /// <param name="separator">What stands between values.</param>
+    /// <param name="separator">What stands between values; null for that of comma, semicolon and tab
+    /// which the first line has most of.</param>
     /// <exception cref="InvalidDataException">A line has another number of values; the message names it.</exception>
-    public static Table ReadCsv(string path, char separator = ',')
+    public static Table ReadCsv(string path, char? separator = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         using var reader = new StreamReader(path, new UTF8Encoding(false, throwOnInvalidBytes: true));
@@ -22,12 +24,21 @@ public sealed partial class Table
     }
 
     /// <summary>Reads such a text from a reader, which stays open.</summary>
-    /// <inheritdoc cref="ReadCsv(string, char)"/>
+    /// <inheritdoc cref="ReadCsv(string, char?)" path="/exception"/>
     /// <param name="reader">Stands at the line of names.</param>
-    /// <param name="separator">What stands between values.</param>
-    public static Table ReadCsv(TextReader reader, char separator = ',')
+    /// <param name="separator">What stands between values; null for that of comma, semicolon and tab
+    /// which the first line has most of.</param>
+    public static Table ReadCsv(TextReader reader, char? separator = null)
     {
         ArgumentNullException.ThrowIfNull(reader);
+        if (separator is { } given) return Read(reader, given);
+        var text = reader.ReadToEnd();
+        var first = text.Split('\n', 2)[0];
+        return Read(new StringReader(text), separators.MaxBy(s => first.Count(c => c == s)));
+    }
+
+    private static Table Read(TextReader reader, char separator)
+    {
         var line = 1;
         var names = Record(reader, separator, ref line)?.Select(f => f.Text).ToArray()
             ?? throw new InvalidDataException("The text is empty; expected a line with the names of the columns.");
@@ -47,7 +58,7 @@ public sealed partial class Table
         return FromColumns([.. names.Select((n, c) => (n, Column([.. cells[c]])))]);
     }
 
-    /// <summary>Writes the table as <see cref="ReadCsv(string, char)"/> reads it; missing cells are empty.</summary>
+    /// <summary>Writes the table as <see cref="ReadCsv(string, char?)"/> reads it; missing cells are empty.</summary>
     /// <param name="path">The file.</param>
     /// <param name="separator">What stands between values.</param>
     public void WriteCsv(string path, char separator = ',')

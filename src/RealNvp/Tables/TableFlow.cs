@@ -125,6 +125,26 @@ public sealed partial class TableFlow : IDisposable
         return result;
     }
 
+    /// <summary>The columns of the schema as numbers, for pictures: categories by their places in <see cref="ValuesOf"/>, NaN for missing
+    /// cells and for categories that the schema does not know.</summary>
+    /// <param name="rows">A table with the columns of the schema.</param>
+    /// <returns>A row for each row, with the columns in the order of the schema.</returns>
+    public double[,] ToNumbers(Table rows)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        var result = new double[rows.RowCount, columns.Length];
+        for (var c = 0; c < columns.Length; c++)
+        {
+            var column = rows[columns[c].Schema.Name];
+            var isCategory = columns[c].Schema.Kind == TableColumnKind.Category;
+            var texts = isCategory ? column.ToTexts() : null;
+            var numbers = isCategory ? null : column.ToNumbers();
+            for (var r = 0; r < rows.RowCount; r++)
+                result[r, c] = numbers is not null ? numbers[r] : texts![r] is { } text ? columns[c].Encode(text).Code : double.NaN;
+        }
+        return result;
+    }
+
     /// <summary>Frees the network.</summary>
     public void Dispose() => flow.Dispose();
 

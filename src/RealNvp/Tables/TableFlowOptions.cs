@@ -17,8 +17,8 @@ public sealed record TableFlowOptions
     /// <summary>The residual blocks of the network, 0 to 16.</summary>
     public int Blocks { get; init; } = 2;
 
-    /// <summary>The bins of the spline of a column of numbers, 1 to 64.</summary>
-    public int Bins { get; init; } = 12;
+    /// <summary>The bins of the spline of a column of numbers, 1 to 64; null for what suits the number of rows.</summary>
+    public int? Bins { get; init; }
 
     /// <summary>The part of hidden units that a training step leaves out, in [0, 0.9]; null for what suits the number of rows.</summary>
     public double? Dropout { get; init; }
@@ -36,7 +36,7 @@ public sealed record TableFlowOptions
     {
         Require(Hidden is null or (>= 1 and <= 8192), nameof(Hidden), Hidden, "must be null or 1 to 8192");
         Require(Blocks is >= 0 and <= 16, nameof(Blocks), Blocks, "must be 0 to 16");
-        Require(Bins is >= 1 and <= 64, nameof(Bins), Bins, "must be 1 to 64");
+        Require(Bins is null or (>= 1 and <= 64), nameof(Bins), Bins, "must be null or 1 to 64");
         Require(Dropout is null or (>= 0 and <= 0.9), nameof(Dropout), Dropout, "must be null or in [0, 0.9]");
         Require(HeldOut is > 0 and <= 0.9, nameof(HeldOut), HeldOut, "must be in (0, 0.9]");
         if (Order is null) return;
@@ -58,4 +58,7 @@ public sealed record TableFlowOptions
             throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
                 $"{nameof(TableFlowOptions)}.{name} {rule}; got {value ?? "null"}."), name);
     }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(TableFlowOptions), PrintMembers);
 }

@@ -155,8 +155,18 @@ internal sealed class TableLayer : Bijection
         return where(place.gt(Scalars.Half), atoms, number);
     }
 
-    private Tensor LogProbabilities(int c, Tensor parameters) =>
-        parameters.narrow(1, layout.LogitsAt(c), HeadLayout.LogitsOf(heads[c])).log_softmax(1);
+    private Tensor LogProbabilities(int c, Tensor parameters)
+    {
+        var (first, count) = (layout.LogitsAt(c), HeadLayout.LogitsOf(heads[c]));
+        var logits = parameters.narrow(1, first, count);
+        if (heads[c].IsOrdered)
+        {
+            var t = HeadMath.PlaceInOrder(Scalars.Range(count, parameters.device, 0, parameters.dtype), heads[c]).unsqueeze(0);
+            logits = logits.add(parameters.narrow(1, first + count, 1).mul(t), Scalars.One)
+                .add(parameters.narrow(1, first + count + 1, 1).mul(t.pow(Scalars.Two)), Scalars.One);
+        }
+        return logits.log_softmax(1);
+    }
 
     private static Tensor Place(Tensor code, ColumnHead head) =>
         code.to(int64).clamp(Scalars.IntegerZero, Scalars.Integer(head.Levels - 1));

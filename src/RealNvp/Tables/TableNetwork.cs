@@ -78,6 +78,7 @@ internal sealed class TableNetwork : nn.Module
 
     private static IEnumerable<Tensor> InputsOf(ColumnHead head, Tensor x)
     {
+        if (head.IsOrdered) yield return HeadMath.PlaceInOrder(x, head);
         if (head.Kind == HeadKind.Softmax) yield return x.eq(Scalars.Range(head.Levels, x.device)).to(x.dtype);
         else if (head.Kind == HeadKind.Box) yield return x.mul(Scalars.Two).sub(Scalars.One);
         else if (head.Kind == HeadKind.Circle)
@@ -98,7 +99,7 @@ internal sealed class TableNetwork : nn.Module
     // and a flag for a missing cell
     private static int InputsOf(ColumnHead head) => 1 + head.Atoms.Length + head.Kind switch
     {
-        HeadKind.Softmax => head.Levels,
+        HeadKind.Softmax => head.Levels + (head.IsOrdered ? 1 : 0),
         HeadKind.Circle => 4,
         _ => 1,
     };

@@ -38,6 +38,25 @@ public class DiagnosticPlotTests
     }
 
     [Fact]
+    public void Comparisons_of_samples_and_scores_are_drawn()
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(1);
+        var (a, b) = (randn([60, 2], generator: generator), randn([50, 2], generator: generator));
+        foreach (var result in new DiagnosticResult[] { Diagnostics.C2st(a, b), Diagnostics.Mmd(a, b), Diagnostics.SlicedWasserstein(a, b),
+            Diagnostics.Crps(new ConditionalDensity((c, n) => c.unsqueeze(1).mul(randn([c.shape[0], n, 1], generator: generator))),
+                a.narrow(1, 0, 1), a.narrow(1, 1, 1)),
+            // nothing varies
+            Diagnostics.Mmd(zeros(5, 1), zeros(5, 1)), Diagnostics.Crps(new ConditionalDensity((c, n) => zeros(c.shape[0], n, 1)),
+                zeros(5, 1), zeros(5, 1)) })
+        {
+            var picture = new DiagnosticPlot(result, new() { Title = "A comparison" });
+            picture.AltText.Should().Be("A comparison. " + result.Words);
+            Png.Decode(picture).Dispose();
+        }
+    }
+
+    [Fact]
     public void Of_many_quantities_the_oddest_are_shown()
     {
         var result = Result(CalibrationKind.Sbc, 6);

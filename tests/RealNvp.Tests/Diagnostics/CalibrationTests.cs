@@ -86,9 +86,10 @@ public class CalibrationTests
         using var scope = NewDisposeScope();
         var flow = new RealNvpModel(RealNvpOptions.Tabular(3, rows: 500) with { ContextSize = 2, Hidden = 8, Layers = 2 }, seed: 1);
         if (dtype == ScalarType.Float64) flow.to(ScalarType.Float64);
+        using var generator = new Generator(7);
         using (no_grad())
-            foreach (var weight in flow.parameters()) weight.add_(randn_like(weight).mul(0.05));
-        var context = Noise.Normal([300, 2], dtype, CPU, null);
+            foreach (var weight in flow.parameters()) weight.add_(Noise.Normal(weight.shape, dtype, CPU, generator).mul(0.05));
+        var context = Noise.Normal([300, 2], dtype, CPU, generator);
         var theta = flow.Sample(1, context, seed: 3).squeeze(1);
         var (sbc, coverage, tarp) = (Diagnostics.Sbc(flow, theta, context, draws: 49), Diagnostics.Coverage(flow, theta, context,
             draws: 49),

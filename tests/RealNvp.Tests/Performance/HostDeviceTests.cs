@@ -28,6 +28,7 @@ public partial class HostDeviceTests
         ["Ode/OdePairWalk.cs"] = "asks after each backward pass how far it has drifted",
         ["Ode/OdeTape.cs"] = "on the CPU, only the examples that took a step are written down",
         ["Ode/OdeLoop.cs"] = "asks now and then which examples are done, and leaves them out",
+        ["Densities/StudentT.cs"] = "its distribution function, which diagnostics ask for, is computed on the host",
         ["Densities/ResampledNormal.cs"] = "the normalizer is estimated when it is asked for",
     };
 
@@ -74,6 +75,8 @@ public partial class HostDeviceTests
         ["Flow.Finite.cs"] = "names the rows of an error",
         ["FixedPoint.cs"] = "a search, whose examples leave the batch when they have arrived",
         ["RidgeSolve.cs"] = "a step of such a search",
+        ["MissingValues.cs"] = "names the cells of an error",
+        ["Whitening.cs"] = "Fit of a detector takes the axes of the covariance, once",
         ["LogWeights.cs"] = "names the row of an error",
         ["Standardizing.cs"] = "Fit looks for constant features, once",
         ["ImportanceSampling.cs"] = "draws once from weights that are on the host",

@@ -43,9 +43,9 @@ public class TableDensityTests
     {
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
-        ColumnHead[] heads = [Cells(null, null), new() { Kind = HeadKind.Softmax, Levels = 3 }, Cells(-4, null),
+        ColumnHead[] heads = [Cells(null, null), new() { Kind = HeadKind.Softmax, Levels = 3, IsOrdered = true }, Cells(-4, null),
             Cells(-3, 5) with { Atoms = [0, 2] },
-            Cells(null, null) with { HeavyTails = true }];
+            Cells(null, null) with { HeavyTails = true, Numbers = new() }];
         using var layer = Random(heads);
         foreach (var (column, first, count) in new[] { (0, -60, 121), (1, 0, 3), (2, -4, 60), (3, -3, 9), (4, -4000, 8001) })
         {

@@ -163,6 +163,7 @@ public class TableFlowTests
             again[name].Kind.Should().Be(table[name].Kind);
             again[name].ToTexts().Should().Equal(table[name].ToTexts());
         }
+        Table.ReadCsv(new StringReader("a;b\n1;x\n;y"))["a"].ToNumbers().Should().Equal(1, double.NaN);
         FluentActions.Invoking(() => Table.ReadCsv(new StringReader("a,b\n1,2\n3"))).Should().Throw<InvalidDataException>()
             .WithMessage("Line 3 has 1 value(s); the first line names 2 columns.");
     }

@@ -13,7 +13,7 @@ namespace RealNvp;
 /// <para>‖W‖ is the largest |Wx| in the norm <see cref="Codomain"/> over |x| in the norm <see cref="Domain"/>: from 2 to 2, the
 /// largest singular value of the map on inputs of the real size, by power iteration (arXiv 1811.00995, section 2.1; arXiv
 /// 1906.02735, appendix D). Power iteration comes from below: it goes on until what it found is off by <see cref="Tolerance"/>
-/// at most. A training pass begins where the one before has ended, and takes the 200 steps of a new layer only until that is
+/// at most. A training pass begins where the one before has ended, and takes steps, 200 at most, only if that is no longer
 /// so; what it found is in the buffers u and v. In evaluation the singular value is found anew if the weight is another one, to
 /// all digits, and the buffers stay as they are. The gradient is that of the normalized weight.</para>
 /// <para>State-dict keys: <c>weight</c>, <c>bias</c>, and for the 2-norm <c>u</c>,

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -12,7 +13,7 @@ internal sealed record LinearOperator(Func<Tensor, Tensor> Times, Func<Tensor, T
 
 /// <summary>The largest singular value of a linear map, by its singular vectors.</summary>
 /// <remarks>
-/// With v = Wᵀu/|Wᵀu| and σ = |Wv|, the residual |Wᵀu′ − σv| of the new pair is σ·√(1 − (|Wᵀu|/σ)²): two norms say how far a pair is from a
+/// With v = Wᵀu/|Wᵀu| and σ = |Wv|, the residual |Wv − |Wᵀu|·u| of the pair is σ·√(1 − (|Wᵀu|/σ)²): two norms say how far a pair is from a
 /// singular one. A small residual means that σ is within it of a singular value, also if several of the largest are nearly equal.
 /// </remarks>
 internal static class PowerIteration
@@ -26,10 +27,15 @@ internal static class PowerIteration
     /// Steps from a pair (outputs), (inputs) until the residual is at most so large, relative to
     /// the singular value; null takes all steps, and no look at numbers, for which a device would wait.
     /// </summary>
+    /// <remarks>
+    /// A left vector u that is near enough stays as it is, and the value is |Wᵀu|, whose gradient to W is u vᵀ to all digits: a training
+    /// pass is a function of the weight, and its gradient is that function's. If each pass took a step, however small, the same weight
+    /// would give another value each time. Who steps goes on to half of the residual, so that the next passes have nothing to do.
+    /// </remarks>
     public static (Tensor Left, Tensor Right, bool Arrived) Run(LinearOperator map, Tensor left, Tensor right, int steps, double? residual)
     {
         using var scope = NewDisposeScope();
-        var enough = residual is { } r ? Math.Sqrt(1 - (r * r)) : 0;
+        var enough = residual is { } first ? SpectralKernel.Enough(first) : 0;
         left = Unit(left, left);
         for (var i = 0; i < steps; i++)
         {
@@ -39,11 +45,12 @@ internal static class PowerIteration
             var nextRight = Unit(down, right, lower);
             var up = map.Times(nextRight.unsqueeze(0)).squeeze(0);
             var upper = up.norm();
-            var nextLeft = Unit(up, left, upper);
-            (left, right) = (step.MoveToOuter(nextLeft), step.MoveToOuter(nextRight));
             // a map of zeros has arrived; NaN never does
             if (residual is not null && lower.FetchDouble() is var a && upper.FetchDouble() is var b && a >= enough * b)
-                return (scope.MoveToOuter(left), scope.MoveToOuter(right), true);
+                return (scope.MoveToOuter(left), scope.MoveToOuter(step.MoveToOuter(nextRight)), true);
+            var nextLeft = Unit(up, left, upper);
+            (left, right) = (step.MoveToOuter(nextLeft), step.MoveToOuter(nextRight));
+            if (i == 0 && residual is { } r) enough = SpectralKernel.Enough(r * SpectralKernel.Further);
         }
         return (scope.MoveToOuter(left), scope.MoveToOuter(right), false);
     }

@@ -7,9 +7,15 @@ namespace RealNvp.Kernels;
 /// products with a vector, which as operations of a library cost many times what they compute.</summary>
 internal static unsafe class SpectralKernel
 {
+    /// <summary>Who has to step goes on to this part of the residual that is enough.</summary>
+    public const double Further = 0.5;
+
+    /// <summary>The ratio of |Wᵀu| to |Wv| from which on a pair has a residual.</summary>
+    public static double Enough(double residual) => Math.Sqrt(1 - (residual * residual));
+
     /// <summary>
-    /// Steps from a pair (u, v) until the residual of the pair is at most so large, relative to the singular value: with v = Wᵀu/|Wᵀu| and
-    /// σ = |Wv|, it is σ·√(1 − (|Wᵀu|/σ)²).
+    /// Steps until the residual of the pair (u, v) is at most so large, relative to the singular value: with v = Wᵀu/|Wᵀu| and σ = |Wv|,
+    /// it is σ·√(1 − (|Wᵀu|/σ)²). A u that is near enough stays as it is, so that a pass is a function of the weight.
     /// </summary>
     /// <param name="w">W, (outputs, inputs).</param>
     /// <param name="outputs">The rows.</param>
@@ -23,7 +29,7 @@ internal static unsafe class SpectralKernel
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var arrived = false;
-        LaneWidth.Run<Code<T>, T>(new(w, outputs, inputs, u, v, steps, Math.Sqrt(1 - (residual * residual)), &arrived));
+        LaneWidth.Run<Code<T>, T>(new(w, outputs, inputs, u, v, steps, residual, &arrived));
         return arrived;
     }
 
@@ -36,7 +42,7 @@ internal static unsafe class SpectralKernel
         return sum;
     }
 
-    private readonly struct Code<T>(T* w, int outputs, int inputs, T* u, T* v, int steps, double enough, bool* arrived) : ILaneCode<T>
+    private readonly struct Code<T>(T* w, int outputs, int inputs, T* u, T* v, int steps, double residual, bool* arrived) : ILaneCode<T>
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         private const int Rows = 4;
@@ -48,6 +54,7 @@ internal static unsafe class SpectralKernel
             Unit(u, u, outputs, Math.Sqrt(ResidualVectors.Dot(u, u, outputs)));
             new Span<T>(down, inputs).Clear();
             for (var o = 0; o < outputs; o += Rows) Add<TLanes>(o, u, down);
+            var enough = Enough(residual);
             for (var i = 0; i < steps; i++)
             {
                 var lower = Math.Sqrt(ResidualVectors.Dot(down, down, inputs));
@@ -60,10 +67,11 @@ internal static unsafe class SpectralKernel
                     Add<TLanes>(o, up, down);
                 }
                 var upper = Math.Sqrt(ResidualVectors.Dot(up, up, outputs));
-                Unit(up, u, outputs, upper);
                 // a map of zeros has arrived; NaN never does
                 *arrived = lower >= enough * upper;
                 if (*arrived) return;
+                Unit(up, u, outputs, upper);
+                if (i == 0) enough = Enough(residual * Further);
                 ResidualVectors.Scale(down, 1 / upper, down, inputs);
             }
         }

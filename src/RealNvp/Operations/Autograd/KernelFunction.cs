@@ -37,11 +37,20 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     /// beside those that it returns; it then frees all others itself.</summary>
     protected virtual bool KeepsTensors => false;
 
+    /// <summary>
+    /// Hands results without a gradient, such as the statistics of a batch, from <see cref="Compute"/> to the caller of
+    /// <see cref="Apply"/>, who gets them after the outputs. They are no outputs of the node: TorchSharp's <c>mark_non_differentiable</c>
+    /// hands libtorch an array of handles that is no longer pinned, and the process ends when the collector moves it.
+    /// </summary>
+    protected static void Beside(params Tensor[] results) => beside = results;
+
     /// <summary>Runs the function and makes its node; the outputs are the caller's.</summary>
     public static List<Tensor> Apply(params object[] arguments)
     {
         using var scope = NewDisposeScope();
         var results = apply(arguments);
+        if (beside is { } more) results.AddRange(more);
+        beside = null;
         foreach (var result in results) scope.MoveToOuter(result);
         // the node owns a tensor like each output, for the gradients that it may not get: it must outlive this scope, and not only this one
         foreach (var owned in scope.DisposablesView.ToArray())
@@ -63,6 +72,8 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     // what the forward on this thread made last: outputs, and what it saved, which the node takes over when forward has returned
     [ThreadStatic] private static HashSet<object>? made;
 
+    [ThreadStatic] private static Tensor[]? beside;
+
     /// <inheritdoc/>
     public sealed override List<Tensor> forward(autograd.AutogradContext ctx, params object[] vars)
     {
@@ -70,6 +81,7 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
         ctx.save_data(ArgumentCountKey, vars.Length);
         ctx.save_data(TensorCountKey, vars.Count(v => v is Tensor));
         ctx.save_data(FaultsKey, KernelFault.Here);
+        beside = null;
         using var scope = NewDisposeScope();
         var outputs = Compute(ctx, vars);
         var all = scope.DisposablesView.ToArray();

@@ -65,8 +65,8 @@ internal sealed class NormConvolutionFunction : KernelFunction<NormConvolutionFu
         var outputs = NormConvolution.Forward(tensors, eps);
         context.save_data(EpsKey, eps);
         context.save_for_backward([.. tensors, outputs[1], outputs[2]]);
-        context.mark_non_differentiable([outputs[1], outputs[2]]);
-        return outputs;
+        Beside(outputs[1], outputs[2]);
+        return [outputs[0]];
     }
 
     protected override List<Tensor?> Differentiate(autograd.AutogradContext context, List<Tensor> gradients)

@@ -159,8 +159,8 @@ internal sealed class NormReluFunction : KernelFunction<NormReluFunction>
         var outputs = NormRelu.Batch(x, weight, bias, eps);
         context.save_data(EpsKey, eps);
         context.save_for_backward([x, weight, bias, outputs[1], outputs[2]]);
-        context.mark_non_differentiable([outputs[1], outputs[2]]);
-        return outputs;
+        Beside(outputs[1], outputs[2]);
+        return [outputs[0]];
     }
 
     protected override List<Tensor?> Differentiate(autograd.AutogradContext context, List<Tensor> gradients)
