@@ -30,7 +30,7 @@ internal sealed record DetectorMember(Flow Flow, Whitening? Whitening)
         using var scope = NewDisposeScope();
         var x = tensor(row, [1, row.Length], device: CPU);
         var z = Flow.ToWeights(Whitening?.Apply(x) ?? x);
-        var gradient = (ofLatents ? Flow.LatentGradient(z) : Flow.LogProbGradient(z, null)).to(float64).FetchTensor();
+        var gradient = (ofLatents ? Flow.LatentGradient(z) : Flow.LogProbGradient(z, null)).FetchTensor().to(float64);
         return (Whitening?.Back(gradient) ?? gradient).FetchDoubles();
     }
 }
