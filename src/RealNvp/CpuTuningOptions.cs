@@ -22,4 +22,7 @@ public sealed record CpuTuningOptions
     /// taken back. The networks of this library for vectors have a kernel of their own and gain nothing; networks of yours may.
     /// </remarks>
     public bool OneDnnMatmul { get; init; }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(CpuTuningOptions), PrintMembers);
 }

@@ -114,4 +114,7 @@ public sealed record FlowInfo : IHtml
     {
         if (!holds) throw new ArgumentException($"{nameof(FlowInfo)}.{property} {rule}.", property);
     }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(FlowInfo), PrintMembers);
 }

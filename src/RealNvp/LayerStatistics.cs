@@ -23,4 +23,7 @@ public sealed record LayerStatistics
 
     /// <summary>The values that it gave, all elements of all rows; null if no row went through it.</summary>
     public required NumberSummary? Output { get; init; }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(LayerStatistics), PrintMembers);
 }

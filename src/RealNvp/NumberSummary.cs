@@ -20,4 +20,7 @@ public sealed record NumberSummary
 
     /// <summary>The largest.</summary>
     public required double Largest { get; init; }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(NumberSummary), PrintMembers);
 }

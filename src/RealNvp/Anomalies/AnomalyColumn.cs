@@ -65,4 +65,7 @@ public sealed record AnomalyColumn
         var mean = values.Average();
         return Math.Sqrt(values.Sum(v => (v - mean) * (v - mean) / values.Length));
     }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(AnomalyColumn), PrintMembers);
 }

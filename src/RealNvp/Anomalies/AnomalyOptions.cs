@@ -64,4 +64,7 @@ public sealed record AnomalyOptions
             throw new ArgumentException(
                 string.Create(CultureInfo.InvariantCulture, $"{nameof(AnomalyOptions)}.{name} {rule}; got {value}."), name);
     }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(AnomalyOptions), PrintMembers);
 }

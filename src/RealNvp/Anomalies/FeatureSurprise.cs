@@ -25,4 +25,7 @@ public sealed record FeatureSurprise
 
     /// <summary>∂score/∂value, in nats per unit of the column: positive if a higher value would be odder still.</summary>
     public required double Gradient { get; init; }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(FeatureSurprise), PrintMembers);
 }

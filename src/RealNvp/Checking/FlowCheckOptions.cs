@@ -77,4 +77,7 @@ public sealed record FlowCheckOptions
         if (!(value > 0 && double.IsFinite(value)))
             throw new ArgumentOutOfRangeException(name, value, $"{name} must be positive and finite.");
     }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(FlowCheckOptions), PrintMembers);
 }

@@ -25,4 +25,7 @@ public sealed record MadeOptions
     /// <summary>c &gt; 0: the network sees x / √(1 + (x/c)²) in place of each number x of its input and context, which
     /// stays within ±c, so that its output stays within what it was for such inputs; null for x itself.</summary>
     public double? InputLimit { get; init; }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(MadeOptions), PrintMembers);
 }

@@ -26,4 +26,7 @@ public sealed record ResidualConvNetOptions
 
     /// <summary>The number of context features C; 0 for none.</summary>
     public long ContextSize { get; init; }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(ResidualConvNetOptions), PrintMembers);
 }

@@ -12,4 +12,7 @@ public sealed record TestQuantity(string Name, Func<Tensor, Tensor?, Tensor> Val
 {
     /// <summary>What log p is called among quantities.</summary>
     internal const string LogProb = "log p";
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(TestQuantity), PrintMembers);
 }

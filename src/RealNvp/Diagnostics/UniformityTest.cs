@@ -76,4 +76,7 @@ public sealed record UniformityTest
     internal double Shift => (Mean - 0.5) * Math.Sqrt(12.0 * Count);
 
     internal double Width => (Spread - 0.5) * Math.Sqrt(12.0 * Count);
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(UniformityTest), PrintMembers);
 }

@@ -57,4 +57,7 @@ public sealed record FitOptions
 
     private static ArgumentException Fault(string property, string what) =>
         new(FormattableString.Invariant($"{nameof(FitOptions)}.{property} {what}."), property);
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(FitOptions), PrintMembers);
 }

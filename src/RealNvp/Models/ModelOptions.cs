@@ -256,4 +256,7 @@ public abstract partial record ModelOptions : ITrainingDefaults, IModelRecord
 
     private string Fault(string name, object? value, string rule) =>
         FormattableString.Invariant($"{GetType().Name}.{name} {rule}; got {value ?? "null"}.");
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public sealed override string ToString() => Describing.RecordText.Of(GetType().Name, PrintMembers);
 }

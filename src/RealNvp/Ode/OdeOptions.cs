@@ -77,4 +77,7 @@ public sealed record OdeOptions
     {
         if (!holds) throw new ArgumentOutOfRangeException(option, value, $"{option} {rule}");
     }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(OdeOptions), PrintMembers);
 }

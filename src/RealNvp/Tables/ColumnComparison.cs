@@ -12,4 +12,7 @@ public sealed record ColumnComparison
 
     /// <summary>What two samples of one distribution, as large as these, come to in the mean.</summary>
     public required double Noise { get; init; }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(ColumnComparison), PrintMembers);
 }

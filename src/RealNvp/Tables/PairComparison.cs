@@ -17,4 +17,7 @@ public sealed record PairComparison
 
     /// <summary>How far apart the two are.</summary>
     public double Difference => Math.Abs(InData - InSamples);
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(PairComparison), PrintMembers);
 }

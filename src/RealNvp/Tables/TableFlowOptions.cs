@@ -58,4 +58,7 @@ public sealed record TableFlowOptions
             throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
                 $"{nameof(TableFlowOptions)}.{name} {rule}; got {value ?? "null"}."), name);
     }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(TableFlowOptions), PrintMembers);
 }

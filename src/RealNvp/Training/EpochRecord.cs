@@ -50,4 +50,7 @@ public sealed record EpochRecord
         return mine.InfiniteCount < theirs.InfiniteCount
             || (mine.InfiniteCount == theirs.InfiniteCount && mine.FiniteLoss < theirs.FiniteLoss);
     }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(EpochRecord), PrintMembers);
 }

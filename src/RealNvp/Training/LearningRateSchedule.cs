@@ -54,4 +54,7 @@ public abstract record LearningRateSchedule
     /// <summary>Whether <see cref="Decay"/> looks at the number of all steps, so that a training
     /// whose number of steps is not known is refused. False unless overridden.</summary>
     protected internal virtual bool NeedsTotalSteps => false;
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public sealed override string ToString() => Describing.RecordText.Of(GetType().Name, PrintMembers);
 }

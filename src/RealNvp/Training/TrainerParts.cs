@@ -10,4 +10,7 @@ public sealed record TrainerParts
     /// <summary>Makes the optimizer, as for a new <see cref="Trainer"/>; null for
     /// <see cref="AdamOptimizer"/>. Its name must be that of the checkpoint.</summary>
     public Func<IReadOnlyList<ParameterGroup>, IOptimizer>? Optimizer { get; init; }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(TrainerParts), PrintMembers);
 }

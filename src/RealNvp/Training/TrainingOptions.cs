@@ -157,4 +157,7 @@ public sealed record TrainingOptions
     {
         if (!holds) throw new ArgumentException(Fault(name, value, rule), name);
     }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(TrainingOptions), PrintMembers);
 }

@@ -10,7 +10,8 @@ internal static class Floors
         ("Kernels", ["Kernels/"]),
         // what everybody may use: checks, shapes, traits, statistics, noise, the backend, a module in words
         ("Ground", ["Internal/", "Shapes/", "Traits/", "Statistics/", "Noise.cs", "TorchBackend.cs", "Cpu", "DataRows.cs",
-            "Describing/IDescribed.cs", "Describing/ModuleT", "Describing/HtmlT", "Describing/HtmlFormatterSource.cs"]),
+            "Describing/IDescribed.cs", "Describing/ModuleT", "Describing/HtmlT", "Describing/HtmlFormatterSource.cs",
+            "Describing/RecordText.cs"]),
         // files and what is in them, whosever it is
         ("Files", ["Serialization/"]),
         ("Operations", ["Operations/"]),

@@ -79,4 +79,7 @@ public sealed record ContinuousOptions
     {
         if (!Enum.IsDefined(value)) throw new ArgumentOutOfRangeException(name, value, $"{name} is not one of {typeof(T).Name}.");
     }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(ContinuousOptions), PrintMembers);
 }

@@ -69,4 +69,7 @@ public sealed record ResidualLogDet
         if (Fault() is var (member, value, rule))
             throw new ArgumentOutOfRangeException(member, value, $"{nameof(ResidualLogDet)}.{member} {rule}.");
     }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(ResidualLogDet), PrintMembers);
 }

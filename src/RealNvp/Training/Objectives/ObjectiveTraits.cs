@@ -28,4 +28,7 @@ public sealed record ObjectiveTraits
     /// <summary>Whether <see cref="Objective.Loss"/> needs gradients for its value too, such as those
     /// of a score along x, so that validation computes with a graph. False by default.</summary>
     public bool NeedsGraph { get; init; }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(ObjectiveTraits), PrintMembers);
 }

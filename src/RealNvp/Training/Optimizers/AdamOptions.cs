@@ -29,4 +29,7 @@ public sealed record AdamOptions
         init => epsilon = Ranges.AdamEpsilon.HoldsInFile(value) ? value
             : Ranges.AdamEpsilon.Require(value, nameof(Epsilon), nameof(Epsilon));
     }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(AdamOptions), PrintMembers);
 }

@@ -39,4 +39,7 @@ public sealed record FlowMatchingOptions
             throw new ArgumentOutOfRangeException(nameof(Regularization), Regularization,
                 "The regularization must be positive and finite.");
     }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(FlowMatchingOptions), PrintMembers);
 }
