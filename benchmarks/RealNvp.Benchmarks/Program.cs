@@ -38,6 +38,7 @@ internal static class Program
             threads, device, rounds, turns, plain, off, peers, compare, json, table, gigaflops, reversible, serve };
 
         root.Subcommands.Add(Presets.PresetStudy.Command());
+        root.Subcommands.Add(OdeLoopStudy.Command());
         root.Subcommands.Add(Faults.FaultStudy.Command());
         root.Subcommands.Add(Anomalies.AnomalyStudy.Command());
         root.Subcommands.Add(Anomalies.AnomalyStudy.ReportCommand());

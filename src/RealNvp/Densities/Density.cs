@@ -111,6 +111,16 @@ public abstract class Density : nn.Module, IDescribed
 
     (EventShape? Input, EventShape? Output) IDescribed.ShapesFor(EventShape? given) => (Shape, Shape);
 
+    /// <summary>Checks the arguments of <see cref="IElementCdf.Cdf"/>.</summary>
+    private protected void CheckForCdf(Tensor z, Tensor? context)
+    {
+        CheckAlive();
+        var owner = $"{GetName()}.{nameof(IElementCdf.Cdf)}";
+        Check.Batch(z, nameof(z), owner, Shape);
+        Check.Like(z, nameof(z), owner, null);
+        Check.Context(context, ContextSize, z.shape[0], owner, null);
+    }
+
     /// <summary>Throws if the density is disposed.</summary>
     internal void CheckAlive()
     {

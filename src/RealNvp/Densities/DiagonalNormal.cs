@@ -52,7 +52,7 @@ public sealed class DiagonalNormal : Density, IElementCdf
     /// <inheritdoc/>
     public Tensor Cdf(Tensor z, Tensor? context)
     {
-        Internal.Check.Tensor(z, nameof(z));
+        CheckForCdf(z, context);
         using var scope = NewDisposeScope();
         var (m, s) = Moments(context);
         return scope.MoveToOuter(Gaussian.Cdf(z.flatten(1).sub(m).mul(s.neg().exp())).reshape(z.shape));

@@ -25,7 +25,7 @@ public sealed class StandardLogistic : Density, IElementCdf
     /// <inheritdoc/>
     public Tensor Cdf(Tensor z, Tensor? context)
     {
-        Check.Tensor(z, nameof(z));
+        CheckForCdf(z, context);
         return z.sigmoid();
     }
 

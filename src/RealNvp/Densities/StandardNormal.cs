@@ -27,7 +27,7 @@ public sealed class StandardNormal : Density, IElementCdf
     /// <inheritdoc/>
     public Tensor Cdf(Tensor z, Tensor? context)
     {
-        Check.Tensor(z, nameof(z));
+        CheckForCdf(z, context);
         return Gaussian.Cdf(z);
     }
 

@@ -54,7 +54,7 @@ public sealed class StudentT : Density, IConstantBuffers, IStateLaws, IElementCd
     /// <inheritdoc/>
     public Tensor Cdf(Tensor z, Tensor? context)
     {
-        Check.Batch(z, nameof(z), $"{GetName()}.{nameof(Cdf)}", Shape);
+        CheckForCdf(z, context);
         using var scope = NewDisposeScope();
         var (values, degrees) = (z.FetchDoubles(), Degrees.FetchDoubles());
         for (var i = 0; i < values.Length; i++) values[i] = SpecialFunctions.StudentCdf(values[i], degrees[i % degrees.Length]);

@@ -57,7 +57,7 @@ public sealed class UniformBox : Density, IElementCdf
     /// <inheritdoc/>
     public Tensor Cdf(Tensor z, Tensor? context)
     {
-        Check.Tensor(z, nameof(z));
+        CheckForCdf(z, context);
         using var scope = NewDisposeScope();
         return scope.MoveToOuter(z.sub(low).div(width).clamp(Scalars.Zero, Scalars.One));
     }

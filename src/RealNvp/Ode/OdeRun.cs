@@ -31,11 +31,11 @@ internal static class OdeRun
             || !DynamicsOperation.CanRun(fused.Network, start, fused.Context)
             || (differentiates && !DynamicsOperation.CanDifferentiate(fused.Network, start, scheme))) return null;
         var found = DynamicsOperation.Solve(fused.Network, start, fused.Context, scheme, plan.Control, plan.Options.FirstStep,
-            differentiates);
+            differentiates, plan.Options.MemoryBudget);
+        // beyond the budget the steps are walked by those who keep fewer states
+        if (found.IsOverBudget) return null;
         if (found.Failed is { } failed)
             throw OdeFailures.Describe(plan, failed.Status, failed.Example, failed.Time, failed.Step, failed.Component);
-        // beyond the budget the steps are walked by those who keep fewer states
-        if (found.Taken?.States is { } states && states.numel() * states.element_size() > plan.Options.MemoryBudget) return null;
         return (differentiates ? DynamicsFunction.Of(start, found) : found.Value, new(found.Evaluations, found.Accepted, found.Rejected));
     }
 

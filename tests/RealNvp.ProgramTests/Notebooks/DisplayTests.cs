@@ -31,6 +31,18 @@ public class DisplayTests
         ["TrainerParts"] = "what a trainer is made of",
         ["TrainingBatch"] = "tensors on their way",
         ["TrainingProgress"] = "one of thousands, for a progress bar",
+        ["ColumnComparison"] = "a line of a TableComparison",
+        ["ColumnSchema"] = "a line of a TableSchema, whose text is a table",
+        ["ConditionalDensity"] = "answers questions; its numbers are what methods give",
+        ["PairComparison"] = "a line of a TableComparison",
+        ["Table"] = "data of the user; ToString says rows and columns",
+        ["TableColumn"] = "a column of a Table",
+        ["TableComparison"] = "its text is a table",
+        ["TableImputation"] = "a table and numbers about it",
+        ["TableReport"] = "its text is a paragraph for a log",
+        ["TableSchema"] = "its text is a table",
+        ["TestQuantity"] = "what a diagnostic asks of draws",
+        ["UniformityTest"] = "a p-value; part of the results of diagnostics",
     };
 
     /// <summary>What public methods and properties of the libraries give back:

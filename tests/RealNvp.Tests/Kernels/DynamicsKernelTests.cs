@@ -1,4 +1,5 @@
 using RealNvp.Kernels;
+using RealNvp.Ode;
 using RealNvp.Operations;
 using RealNvp.Tests.Infrastructure;
 using RealNvp.Tests.Laws;
@@ -150,6 +151,56 @@ public class DynamicsKernelTests
         foreach (var (few, plain) in Run(8, on: true).Zip(Run(8, on: false))) KernelResults.Same(few, plain).Should().BeTrue();
         foreach (var (all, few) in Run(1 << 20, on: true).Zip(Run(8, on: true)))
             KernelResults.ApartOfLargest(few, all).Should().BeLessThan(1e-6);
+    }
+
+    [Fact]
+    public void A_solve_ends_as_soon_as_its_steps_are_beyond_the_budget()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = Awake(new ConcatSquashMlp(2, 8, 2), 2, new() { Tolerance = 1e-9 }, 1);
+        layer.to(float64);
+        var start = cat([randn([60, 2], dtype: float64), zeros([60, 1], dtype: float64)], 1);
+        var plan = new OdePlan(new() { AbsoluteTolerance = 1e-9, RelativeTolerance = 1e-9 }, [0, 1], 3, float64);
+        DynamicsRun Run(long budget) => DynamicsOperation.Solve(layer.Dynamics.Network!, start, null,
+            plan.Tableau.Scheme, plan.Control, null, records: true, budget);
+        var all = Run(long.MaxValue);
+        all.Recorded.Should().Be(all.Accepted.Sum() * 3 * sizeof(double));
+        Run(all.Recorded).IsOverBudget.Should().BeFalse();
+        var part = Run(all.Recorded / 10);
+        part.IsOverBudget.Should().BeTrue();
+        part.Taken.Should().BeNull();
+        part.Failed.Should().BeNull();
+        // as far as the step that went beyond
+        part.Recorded.Should().BeInRange(all.Recorded / 10, (all.Recorded / 10) + (60 * 3 * sizeof(double)));
+    }
+
+    [Fact]
+    public void What_a_solve_allocates_does_not_grow_with_its_steps()
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var threads = get_num_threads();
+        try
+        {
+            // each of our own threads counts for itself
+            set_num_threads(1);
+            var x = randn(100, 2);
+            var found = new int[] { 5, 500 }.Select(steps =>
+            {
+                using var layer = Awake(new ConcatSquashMlp(2, 16, 2), 2, new() { Method = OdeMethod.Rk4, Steps = steps }, 1);
+                long Bytes()
+                {
+                    using var inner = NewDisposeScope();
+                    var before = GC.GetAllocatedBytesForCurrentThread();
+                    layer.Forward(x);
+                    return GC.GetAllocatedBytesForCurrentThread() - before;
+                }
+                Bytes();
+                return Enumerable.Range(0, 4).Min(_ => Bytes());
+            }).ToArray();
+            found[1].Should().Be(found[0], "bytes of 500 steps and of 5");
+        }
+        finally { set_num_threads(threads); }
     }
 
     [Fact]

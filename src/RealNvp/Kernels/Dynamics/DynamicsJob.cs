@@ -10,6 +10,8 @@ namespace RealNvp.Kernels;
 internal sealed unsafe class DynamicsJob<T>(DynamicsCall<T> call, OdeScheme scheme, OdeControl control)
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
+    private long recorded;
+
     public DynamicsCall<T> Call => call;
 
     public OdeScheme Scheme => scheme;
@@ -25,6 +27,18 @@ internal sealed unsafe class DynamicsJob<T>(DynamicsCall<T> call, OdeScheme sche
     /// <summary>Gets the accepted steps, a record for each part of the rows; null if nobody asks.</summary>
     public ConcurrentBag<DynamicsRecord<T>>? Records { get; init; }
 
+    /// <summary>The most bytes of states that records may hold, all together; beyond, the solve ends where it is.</summary>
+    public long Budget { get; init; } = long.MaxValue;
+
+    /// <summary>The bytes of states that were written down.</summary>
+    public long Recorded => Volatile.Read(ref recorded);
+
+    /// <summary>Whether these are more than allowed: then no result is one.</summary>
+    public bool IsOver => Recorded > Budget;
+
+    /// <summary>Counts states that were written down.</summary>
+    public void Count(long bytes) => Interlocked.Add(ref recorded, bytes);
+
     /// <summary>y at the start (N, M), which becomes y at the end.</summary>
     public T* State;
 
@@ -37,7 +51,7 @@ internal sealed unsafe class DynamicsJob<T>(DynamicsCall<T> call, OdeScheme sche
     /// <summary>Accepted steps, rejected steps, status and worst component, (N, 4).</summary>
     public long* Counts;
 
-    /// <summary>Solves for all rows.</summary>
+    /// <summary>Solves for all rows, or until <see cref="IsOver"/>.</summary>
     public void Run()
     {
         var packed = call.PanelSize(transposed: false);

@@ -79,6 +79,7 @@ internal sealed unsafe class DynamicsSolve<TLanes, T>
                 }
             if (active == 0) break;
             Step();
+            if (job.IsOver) break;
             for (var place = 0; place < rows; place++)
             {
                 if (rowAt[place] < 0 || counts[(2 * rows) + place] == OdeControl.Active) continue;
@@ -196,8 +197,14 @@ internal sealed unsafe class DynamicsSolve<TLanes, T>
         double* times = stackalloc double[rows], steps = stackalloc double[rows];
         for (var i = 0; i < rows; i++) (times[i], steps[i]) = (time[i], step[i]);
         Take();
+        var count = 0;
         for (var i = 0; i < rows; i++)
-            if (taken[i] != 0) record!.Add(rowAt[i], times[i], steps[i], new ReadOnlySpan<T>(before + (i * width), width));
+        {
+            if (taken[i] == 0) continue;
+            record!.Add(rowAt[i], times[i], steps[i], new ReadOnlySpan<T>(before + (i * width), width));
+            count++;
+        }
+        job.Count((long)count * width * sizeof(T));
     }
 
     private void Take()

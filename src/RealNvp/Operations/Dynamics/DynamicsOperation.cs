@@ -41,8 +41,9 @@ internal static unsafe class DynamicsOperation
     /// <param name="control">What chooses the steps.</param>
     /// <param name="firstStep">The first step that is tried, or null.</param>
     /// <param name="records">Whether the steps are written down, for gradients.</param>
+    /// <param name="budget">The most bytes of states that are written down; beyond, the solve ends.</param>
     public static DynamicsRun Solve(DynamicsNetwork network, Tensor start, Tensor? context, OdeScheme scheme, OdeControl control,
-        double? firstStep, bool records = false)
+        double? firstStep, bool records = false, long budget = long.MaxValue)
     {
         var wantsDivergence = start.shape[1] > network.Program.Features;
         var divergence = !wantsDivergence ? DynamicsDivergence.None
@@ -58,8 +59,8 @@ internal static unsafe class DynamicsOperation
         var shape = new DynamicsShape(network.Program, divergence, scheme);
         var joined = divergence == DynamicsDivergence.Joined ? network.Joined() : null;
         return start.dtype == ScalarType.Float32
-            ? Run(Call<float>(shape, tensors, joined), shape, tensors, start, control, firstStep, records)
-            : Run(Call<double>(shape, tensors, joined), shape, tensors, start, control, firstStep, records);
+            ? Run(Call<float>(shape, tensors, joined), shape, tensors, start, control, firstStep, records, budget)
+            : Run(Call<double>(shape, tensors, joined), shape, tensors, start, control, firstStep, records, budget);
     }
 
     /// <summary>The gradients of the state at the start, and of the tensors that ask for them.</summary>
@@ -125,7 +126,7 @@ internal static unsafe class DynamicsOperation
     }
 
     private static DynamicsRun Run<T>(DynamicsCall<T> call, DynamicsShape shape, IReadOnlyList<Tensor?> tensors, Tensor start,
-        OdeControl control, double? firstStep, bool records)
+        OdeControl control, double? firstStep, bool records, long budget)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var value = start.detach().clone().contiguous();
@@ -137,6 +138,7 @@ internal static unsafe class DynamicsOperation
             FirstStep = firstStep,
             Rows = n,
             Records = records ? [] : null,
+            Budget = budget,
             State = KernelMemory.Pointer<T>(value),
             Time = eights,
             Step = eights + n,
@@ -151,7 +153,7 @@ internal static unsafe class DynamicsOperation
         {
             (accepted[row], rejected[row]) = (counts[4 * row], counts[(4 * row) + 1]);
             most = Math.Max(most, accepted[row] + rejected[row]);
-            if (counts[(4 * row) + 2] == OdeControl.Done) continue;
+            if (counts[(4 * row) + 2] == OdeControl.Done || job.IsOver) continue;
             // all step together, so the one that failed first did so after the fewest steps
             if (first < 0 || accepted[row] + rejected[row] < accepted[first] + rejected[first]) first = row;
         }
@@ -163,7 +165,9 @@ internal static unsafe class DynamicsOperation
                 : shape.Scheme.Count * most,
             Failed = first < 0 ? null
                 : new DynamicsFailure(counts[(4 * first) + 2], first, eights[first], eights[n + first], counts[(4 * first) + 3]),
-            Taken = Steps(job.Records, accepted, value, failed: first >= 0),
+            Recorded = job.Recorded,
+            IsOverBudget = job.IsOver,
+            Taken = Steps(job.Records, accepted, value, failed: first >= 0 || job.IsOver),
         };
     }
 

@@ -28,6 +28,12 @@ internal sealed record DynamicsRun(DynamicsShape Shape, IReadOnlyList<Tensor?> T
     /// <summary>The example that failed first; null if all are done.</summary>
     public DynamicsFailure? Failed { get; init; }
 
+    /// <summary>The bytes of states that were written down.</summary>
+    public long Recorded { get; init; }
+
+    /// <summary>Whether these are more than was allowed: then the solve has ended before its end, and has no value.</summary>
+    public bool IsOverBudget { get; init; }
+
     /// <summary>The steps that were taken; null if nobody asked, or if one failed.</summary>
     public DynamicsSteps? Taken { get; init; }
 }
