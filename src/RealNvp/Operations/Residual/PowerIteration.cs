@@ -3,7 +3,7 @@ using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace RealNvp;
+namespace RealNvp.Operations;
 
 /// <summary>A linear map of rows of vectors and its transpose, and its matrix if it is at hand.</summary>
 /// <param name="Times">(N, inputs) to (N, outputs).</param>
