@@ -10,7 +10,7 @@ internal static class Bsds300
 {
     private const int Side = 8;
 
-    public static Splits Load(string folder) => Load(folder, 1_000_000, 50_000, 250_000);
+    public static Splits Load(string folder) => Load(folder, 3_000_000, 50_000, 250_000);
 
     public static Splits Load(string folder, int train, int validation, int test) =>
         new(Patches(folder, "train", train, 1), Patches(folder, "validation", validation, 2), Patches(folder, "test", test, 3));

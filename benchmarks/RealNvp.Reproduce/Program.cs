@@ -10,58 +10,68 @@ internal static class Program
     public static int Main(string[] args)
     {
         var name = new Argument<string>("recipe") { Description = "The name of a recipe, or the beginning of some, as `list` prints them." };
-        var data = new Option<string>("--data") { Description = "The folder of the data sets, each in a folder of its name.", Required = true };
+        var data = new Option<string?>("--data") { Description = "The folder of the data sets, each in a folder of its name." };
         var runs = new Option<string>("--runs") { Description = "The folder of logs and results.",
             DefaultValueFactory = _ => Path.Combine("benchmarks", "RealNvp.Reproduce", "runs") };
         var checkpoints = new Option<string>("--checkpoints") { Description = "The folder of unfinished trainings.",
             DefaultValueFactory = _ => Path.Combine("out", "reproduce") };
-        var minutes = new Option<double>("--minutes") { Description = "The most minutes of this call; the next goes on.",
+        var minutes = new Option<double>("--minutes") { Description = "The most minutes of the processor for this call; the next goes on.",
             DefaultValueFactory = _ => double.MaxValue };
         var threads = new Option<int>("--threads") { Description = "Threads of torch.", DefaultValueFactory = _ => Environment.ProcessorCount };
         var page = new Option<string>("--page") { Description = "The page to write.", DefaultValueFactory = _ => Path.Combine("docs", "results.md") };
+        var rows = new Option<string>("--out") { Description = "The folder of the rows.", Required = true };
 
         var list = new Command("list", "Prints the recipes.");
         list.SetAction(_ =>
         {
-            foreach (var recipe in Recipes.All)
-                Console.WriteLine($"{recipe.Name,-32} {recipe.Title,-12} {recipe.Data.Name,-10} {recipe.Paper?.ToString(CultureInfo.InvariantCulture)}");
+            foreach (var r in Recipes.All)
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{r.Name,-40} {r.Title,-14} {r.Data.Name,-10} {r.Paper}"));
         });
         var run = new Command("run", "Trains recipes, or goes on with them, and writes their logs and results.") { name, data, runs, checkpoints, minutes,
             threads };
-        run.SetAction(parsed =>
+        run.SetAction(parsed => Refusing(() =>
         {
             torch.set_num_threads(parsed.GetValue(threads));
-            var chosen = Recipes.All.Where(r => r.Name.StartsWith(parsed.GetRequiredValue(name), StringComparison.Ordinal)).ToList();
-            if (chosen.Count == 0) return Fail($"There is no recipe {parsed.GetValue(name)}: `list` prints them.");
-            Directory.CreateDirectory(parsed.GetRequiredValue(checkpoints));
-            foreach (var recipe in chosen)
+            foreach (var recipe in Chosen(parsed.GetRequiredValue(name)))
             {
-                var result = Run.Start(recipe, parsed.GetRequiredValue(data), Path.Combine(parsed.GetRequiredValue(runs), recipe.Name),
-                    Path.Combine(parsed.GetRequiredValue(checkpoints), recipe.Name + ".safetensors"), parsed.GetValue(minutes), Console.Out);
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{recipe.Name}: {result.Test:F3} ± {result.StandardError:F3} nats, " +
-                    $"Gaussian {result.Gaussian:F3}, {result.Minutes:F1} minutes, {result.Steps} steps"));
+                var r = Run.Start(recipe, parsed.GetValue(data), parsed.GetRequiredValue(runs), parsed.GetRequiredValue(checkpoints),
+                    new(parsed.GetValue(minutes)), Console.Out);
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                    $"{recipe.Name}: {r.Test:F3} ± {r.StandardError:F3} nats, Gaussian {r.Gaussian:F3}, {r.Minutes:F1} minutes, {r.Steps} steps, {r.Ended}"));
             }
-            return 0;
-        });
+        }));
         var table = new Command("table", "Writes the page of results from the runs.") { runs, page };
-        table.SetAction(parsed => File.WriteAllText(parsed.GetRequiredValue(page), ResultsPage.Of(parsed.GetRequiredValue(runs))));
-        var export = new Command("export", "Writes the rows of a data set as .npy, for other libraries.") { name, data, runs };
-        export.SetAction(parsed =>
+        table.SetAction(parsed => Refusing(() => File.WriteAllText(parsed.GetRequiredValue(page), ResultsPage.Of(parsed.GetRequiredValue(runs)))));
+        var export = new Command("export", "Writes the rows of a recipe's data set as .npy, for other libraries.") { name, data, rows };
+        export.SetAction(parsed => Refusing(() =>
         {
-            var recipe = Recipes.All.FirstOrDefault(r => r.Name.StartsWith(parsed.GetRequiredValue(name), StringComparison.Ordinal));
-            if (recipe is null) return Fail($"There is no recipe {parsed.GetValue(name)}: `list` prints them.");
-            using var splits = recipe.Data.Load(parsed.GetRequiredValue(data));
-            Directory.CreateDirectory(parsed.GetRequiredValue(runs));
-            foreach (var (part, rows) in new[] { ("train", splits.Train), ("validation", splits.Validation), ("test", splits.Test) })
-                NpyFile.Write(Path.Combine(parsed.GetRequiredValue(runs), part + ".npy"), rows);
-            return 0;
-        });
+            using var splits = Chosen(parsed.GetRequiredValue(name))[0].Data.Load(parsed.GetValue(data));
+            Directory.CreateDirectory(parsed.GetRequiredValue(rows));
+            foreach (var (part, x) in new[] { ("train", splits.Train), ("validation", splits.Validation), ("test", splits.Test) })
+                NpyFile.Write(Path.Combine(parsed.GetRequiredValue(rows), part + ".npy"), x);
+        }));
         return new RootCommand("Makes published numbers again: docs/results.md.") { list, run, table, export }.Parse(args).Invoke();
     }
 
-    private static int Fail(string text)
+    // that of the name, or those whose names begin with it
+    private static List<Recipe> Chosen(string name)
     {
-        Console.Error.WriteLine($"error: {text}");
-        return 1;
+        var exact = Recipes.All.Where(r => r.Name == name).ToList();
+        var chosen = exact.Count > 0 ? exact : [.. Recipes.All.Where(r => r.Name.StartsWith(name, StringComparison.Ordinal))];
+        return chosen.Count > 0 ? chosen : throw new ArgumentException($"There is no recipe {name}: `list` prints them.");
+    }
+
+    private static int Refusing(Action action)
+    {
+        try
+        {
+            action();
+            return 0;
+        }
+        catch (Exception e) when (e is ArgumentException or IOException or InvalidDataException)
+        {
+            Console.Error.WriteLine($"error: {e.Message}");
+            return 1;
+        }
     }
 }

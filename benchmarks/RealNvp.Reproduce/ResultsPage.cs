@@ -1,72 +1,113 @@
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
 
 namespace RealNvp.Reproduce;
 
 /// <summary>docs/results.md, made from the results of the runs; a test fails if it is not what they say.</summary>
 internal static class ResultsPage
 {
+    private const string Head = """
+        # Published numbers, made again
+
+        Held-out nats a row, higher is better, with the standard error of the mean over the test rows; bits per dimension, lower is better, for images. Each line is a recipe of
+        [`benchmarks/RealNvp.Reproduce`](../benchmarks/RealNvp.Reproduce/README.md), whose log, options, seed, model and result are in
+        [`runs`](../benchmarks/RealNvp.Reproduce/runs) there. The program writes this page from them, and a test fails if they differ:
+
+        ```sh
+        dotnet run -c Release --project benchmarks/RealNvp.Reproduce -- list
+        dotnet run -c Release --project benchmarks/RealNvp.Reproduce -- run bsds300-maf --data FOLDER --minutes 60   # goes on where the call before stopped
+        dotnet run -c Release --project benchmarks/RealNvp.Reproduce -- table
+        ```
+
+        The epoch is chosen by validation rows; nothing is chosen by test rows. Minutes are those of the processor, all threads together, training and validation. A training "stopped early" if validation
+        did not improve any more, and "took its steps" if its recipe has a number of them; "time over" and "unfinished" say that more time would have gone on improving it.
+
+        """;
+
     public static string Of(string runs)
     {
-        var results = Directory.EnumerateFiles(runs, "result.json", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
-            .Select(RunResult.Load).ToDictionary(r => r.Recipe);
-        var peers = Directory.EnumerateFiles(runs, "peers.jsonl", SearchOption.AllDirectories).SelectMany(File.ReadLines)
-            .Select(l => JsonDocument.Parse(l).RootElement).ToList();
-        var page = new StringBuilder();
-        page.Append("""
-            # Published numbers, made again
-
-            Held-out nats a row, higher is better, with the standard error of the mean over the test rows. Each row is a recipe of `benchmarks/RealNvp.Reproduce`, whose log, options, seed
-            and model are in `runs/` there, and this page is written from them:
-
-            ```sh
-            dotnet run -c Release --project benchmarks/RealNvp.Reproduce -- run bsds300-spline-coupling --data FOLDER --minutes 60   # goes on where the call before stopped
-            dotnet run -c Release --project benchmarks/RealNvp.Reproduce -- table
-            ```
-
-            A time is that of two shared cores. "Stopped" says that the training ended by itself; otherwise its minutes were over, and more would help.
-
-            """);
+        var results = RunFolder.Results(runs).ToDictionary(r => r.Recipe);
+        var peers = PeerLine.All(runs);
+        var page = new StringBuilder(Head.ReplaceLineEndings("\n"));
         foreach (var group in Recipes.All.GroupBy(r => r.Data))
         {
             var done = group.Where(r => results.ContainsKey(r.Name)).ToList();
             if (done.Count == 0) continue;
-            page.Append(CultureInfo.InvariantCulture, $"\n## {group.Key.Name}\n\n{group.Key.Protocol}\n\n");
-            if (group.Key.PaperGaussian is { } gaussian) Published(page, group.Key.Name, gaussian, done, results);
-            else Compared(page, done, results, [.. peers.Where(p => p.GetProperty("data").GetString() == group.Key.Name)]);
+            page.Append(CultureInfo.InvariantCulture, $"\n## {group.Key.Name}\n\n{group.Key.Protocol}\n");
+            foreach (var budget in done.GroupBy(r => r.Budget))
+                if (budget.Key is null) Published(page, group.Key, [.. budget], results);
+                else Compared(page, budget.Key, [.. budget], results, [.. peers.Where(p => p.Data == group.Key.Name)]);
+            foreach (var recipe in done.Where(r => r.Remark is not null)) page.Append(CultureInfo.InvariantCulture, $"\n{recipe.Title}: {recipe.Remark}\n");
+        }
+        var missing = Recipes.All.Where(r => !results.ContainsKey(r.Name)).ToList();
+        if (missing.Count == 0) return page.ToString();
+        page.Append("\n## Not run\n\nRecipes without a committed run:\n\n");
+        foreach (var r in missing)
+        {
+            var paper = r.Paper is { } p ? FormattableString.Invariant($", {p:F2} in the paper") : "";
+            page.Append(CultureInfo.InvariantCulture, $"- `{r.Name}`: {r.Title} on {r.Data.Name}{paper}.{(r.Remark is { } text ? " " + text : "")}\n");
         }
         return page.ToString();
     }
 
     // the papers' rows are others, so a figure stands beside the Gaussian's of the same rows
-    private static void Published(StringBuilder page, string data, double gaussian, List<Recipe> recipes, Dictionary<string, RunResult> results)
+    private static void Published(StringBuilder page, DataSet data, List<Recipe> recipes, Dictionary<string, RunResult> results)
     {
-        page.Append("| model | ours | the Gaussian, same rows | ours less it | paper | paper less its Gaussian | weights | steps | minutes | |\n");
-        page.Append("|---|---|---|---|---|---|---|---|---|---|\n");
+        var (gaussians, papers) = (data.PaperGaussian is not null, recipes.Any(r => r.Paper is not null));
+        Row(page, ["model", data.InBits ? "bits/dim" : "nats", .. If(gaussians, "Gaussian, same rows", "above it", "paper", "paper above its Gaussian"), .. If(papers && !gaussians, "paper"),
+            "weights", "steps", "minutes", "training"]);
+        Rule(page, 1, 4 + (gaussians ? 4 : papers ? 1 : 0), 1);
         foreach (var recipe in recipes)
         {
             var r = results[recipe.Name];
-            page.Append(CultureInfo.InvariantCulture, $"| {recipe.Title} | {r.Test:F2} ± {r.StandardError:F2} | {r.Gaussian:F2} | {r.Test - r.Gaussian:F2} | {recipe.Paper:F2} ");
-            page.Append(CultureInfo.InvariantCulture, $"| {recipe.Paper - gaussian:F2} | {r.Weights:N0} | {r.Steps:N0} | {r.Minutes:F0} | {(r.Ended ? "stopped" : "")} |\n");
+            Row(page, [recipe.Title, Score(data, r), .. If(gaussians, N(r.Gaussian), N(r.Test - r.Gaussian), N(recipe.Paper), N(recipe.Paper - data.PaperGaussian)),
+                .. If(papers && !gaussians, N(recipe.Paper)), W(r.Weights), W(r.Steps), N(r.Minutes), Ended(r)]);
         }
-        var sources = string.Join("; ", recipes.Where(r => r.Source is not null).Select(r => $"{r.Title}: {r.Source}"));
-        page.Append(CultureInfo.InvariantCulture, $"\n{sources}. The papers' Gaussian on {data}: {gaussian:F2}.\n");
+        var sources = recipes.Where(r => r.Source is not null).Select(r => $"{r.Title}: {r.Source}.").ToList();
+        if (gaussians) sources.Add(FormattableString.Invariant($"The Gaussian in the papers: {data.PaperGaussian:F2}."));
+        if (sources.Count > 0) page.Append(CultureInfo.InvariantCulture, $"\n{string.Join(' ', sources)}\n");
     }
 
-    private static void Compared(StringBuilder page, List<Recipe> recipes, Dictionary<string, RunResult> results, List<JsonElement> peers)
+    private static void Compared(StringBuilder page, string budget, List<Recipe> recipes, Dictionary<string, RunResult> results, List<PeerLine> peers)
     {
-        page.Append("| model | ours | weights | minutes | nflows | zuko |\n|---|---|---|---|---|---|\n");
+        var first = results[recipes[0].Name];
+        var what = budget == "updates" ? FormattableString.Invariant($"{recipes.Max(r => results[r.Name].Steps):N0} updates")
+            : FormattableString.Invariant($"{recipes[0].Minutes:0.#} minutes of one thread");
+        page.Append(CultureInfo.InvariantCulture, $"\nAt most {what} for each, and fewer if validation stopped it. A Gaussian has {first.Gaussian:F2}.\n\n");
+        string[] names = [.. peers.Select(p => p.Peer).Distinct().Order(StringComparer.Ordinal)];
+        Row(page, ["model", "ours", "weights", "updates", "minutes", .. names.SelectMany(n => new[] { n, "weights", "updates", "minutes" })]);
+        Rule(page, 1, 4 + (4 * names.Length), 0);
         foreach (var recipe in recipes)
         {
             var r = results[recipe.Name];
-            page.Append(CultureInfo.InvariantCulture, $"| {recipe.Title} | {r.Test:F2} ± {r.StandardError:F2} | {r.Weights:N0} | {r.Minutes:F1} ");
-            page.Append(CultureInfo.InvariantCulture, $"| {Peer(peers, "nflows", recipe)} | {Peer(peers, "zuko", recipe)} |\n");
+            Row(page, [recipe.Title, Score(recipe.Data, r), W(r.Weights), W(r.Steps), N(r.Minutes), .. names.SelectMany(n =>
+                peers.Find(p => p.Peer == n && p.Model == recipe.Title) is { } line && line.Budgets[budget] is var s
+                    ? new[] { N(s.Test), W(line.Weights), W(s.Steps), N(s.Minutes) } : ["", "", "", ""])]);
         }
-        page.Append(CultureInfo.InvariantCulture, $"\nA Gaussian with the mean and covariance of the training rows: {results[recipes[0].Name].Gaussian:F2}.\n");
     }
 
-    private static string Peer(List<JsonElement> peers, string peer, Recipe recipe) =>
-        peers.Find(p => p.GetProperty("peer").GetString() == peer && p.GetProperty("model").GetString() == recipe.Title) is { ValueKind: JsonValueKind.Object } found
-            ? string.Create(CultureInfo.InvariantCulture, $"{found.GetProperty("test").GetDouble():F2}") : "";
+    private static string Score(DataSet data, RunResult r)
+    {
+        var scale = data.InBits ? r.Dimensions * Math.Log(2) : 1;
+        return string.Create(CultureInfo.InvariantCulture, $"{(data.InBits ? -r.Test : r.Test) / scale:F2} ± {r.StandardError / scale:F2}");
+    }
+
+    private static string Ended(RunResult r) => r.Ended switch
+    {
+        RunEnd.StepsDone => "took its steps",
+        RunEnd.StoppedEarly => "stopped early",
+        RunEnd.TimeOver => "time over",
+        _ => "unfinished",
+    };
+
+    private static string[] If(bool there, params string[] cells) => there ? cells : [];
+
+    private static string N(double? value) => value?.ToString("F2", CultureInfo.InvariantCulture) ?? "";
+
+    private static string W(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
+
+    private static void Row(StringBuilder page, IEnumerable<string> cells) => page.Append("| ").AppendJoin(" | ", cells).Append(" |\n");
+
+    private static void Rule(StringBuilder page, int left, int right, int last) =>
+        page.Append('|').Insert(page.Length, "---|", left).Insert(page.Length, "---:|", right).Insert(page.Length, "---|", last).Append('\n');
 }
