@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using TorchSharp;
 
 namespace RealNvp.Reproduce;
@@ -32,12 +33,21 @@ internal static class Program
         run.SetAction(parsed => Refusing(() =>
         {
             torch.set_num_threads(parsed.GetValue(threads));
+            using var stop = new CancellationTokenSource();
+            void End(PosixSignalContext signal)
+            {
+                signal.Cancel = true;
+                stop.Cancel();
+            }
+            using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
+            using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
             foreach (var recipe in Chosen(parsed.GetRequiredValue(name)))
             {
                 var r = Run.Start(recipe, parsed.GetValue(data), parsed.GetRequiredValue(runs), parsed.GetRequiredValue(checkpoints),
-                    new(parsed.GetValue(minutes)), Console.Out);
+                    new(parsed.GetValue(minutes), Stop: stop.Token), Console.Out);
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                     $"{recipe.Name}: {r.Test:F3} ± {r.StandardError:F3} nats, Gaussian {r.Gaussian:F3}, {r.Minutes:F1} minutes, {r.Steps} steps, {r.Ended}"));
+                if (stop.IsCancellationRequested) break;
             }
         }));
         var table = new Command("table", "Writes the page of results from the runs.") { runs, page };

@@ -30,10 +30,11 @@ internal static class Run
         var clock = new CpuClock(Path.ChangeExtension(checkpoint, ".minutes.csv"), resumes);
         using var trainer = resumes ? Trainer.Resume(checkpoint) : New(recipe, recipe.Model(splits), checkpoint);
         using var model = (FlowModel)trainer.Flow;
-        var watch = new Watch(clock, trainer.Step, Math.Min(recipe.Minutes, clock.Minutes + limits.Minutes), limits.Steps, output);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(limits.Stop);
+        var watch = new Watch(clock, trainer.Step, Math.Min(recipe.Minutes, clock.Minutes + limits.Minutes), limits.Steps, stop, output);
         var rows = recipe.RowsPerEpoch is { } some ? Walk.Over(splits.Train, some, trainer.Options.BatchSize, () => trainer.Step)
             : TrainingData.From(splits.Train);
-        var fitted = trainer.Fit(rows, TrainingData.From(splits.Validation), watch, watch.Token);
+        var fitted = trainer.Fit(rows, TrainingData.From(splits.Validation), watch, stop.Token);
         clock.Mark(fitted.History.Count + 1);
         File.WriteAllText(folder.Model, $"{model.Summary()}\n");
         File.WriteAllText(folder.Options, Options(recipe, model, trainer.Options).ToJsonString(RunJson.Options) + "\n");
@@ -54,6 +55,7 @@ internal static class Run
             },
         };
         result.Save(folder.Result);
+        if (result.Ended != RunEnd.Unfinished) model.Save(Path.ChangeExtension(checkpoint, ".model.safetensors"));
         return result;
     }
 
@@ -94,12 +96,9 @@ internal static class Run
     };
 
     /// <summary>Writes a line at the end of each epoch, and stops the call when its time is over.</summary>
-    private sealed class Watch(CpuClock clock, long firstStep, double minutes, long steps, TextWriter output) : IProgress<TrainingProgress>
+    private sealed class Watch(CpuClock clock, long firstStep, double minutes, long steps, CancellationTokenSource stop, TextWriter output)
+        : IProgress<TrainingProgress>
     {
-        private readonly CancellationTokenSource stop = new();
-
-        public CancellationToken Token => stop.Token;
-
         public void Report(TrainingProgress value)
         {
             if (clock.Minutes >= minutes || value.Step - firstStep >= steps) stop.Cancel();
