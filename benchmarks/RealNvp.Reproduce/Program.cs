@@ -10,7 +10,8 @@ internal static class Program
 {
     public static int Main(string[] args)
     {
-        var name = new Argument<string>("recipe") { Description = "The name of a recipe, or the beginning of some, as `list` prints them." };
+        var name = new Argument<string>("recipe") {
+            Description = "The name of a recipe, or the beginning of some, as `list` prints them." };
         var data = new Option<string?>("--data") { Description = "The folder of the data sets, each in a folder of its name." };
         var runs = new Option<string>("--runs") { Description = "The folder of logs and results.",
             DefaultValueFactory = _ => Path.Combine("benchmarks", "RealNvp.Reproduce", "runs") };
@@ -18,8 +19,10 @@ internal static class Program
             DefaultValueFactory = _ => Path.Combine("out", "reproduce") };
         var minutes = new Option<double>("--minutes") { Description = "The most minutes of the processor for this call; the next goes on.",
             DefaultValueFactory = _ => double.MaxValue };
-        var threads = new Option<int>("--threads") { Description = "Threads of torch.", DefaultValueFactory = _ => Environment.ProcessorCount };
-        var page = new Option<string>("--page") { Description = "The page to write.", DefaultValueFactory = _ => Path.Combine("docs", "results.md") };
+        var threads = new Option<int>("--threads") { Description = "Threads of torch.",
+            DefaultValueFactory = _ => Environment.ProcessorCount };
+        var page = new Option<string>("--page") { Description = "The page to write.", DefaultValueFactory = _ => Path.Combine("docs",
+            "results.md") };
         var rows = new Option<string>("--out") { Description = "The folder of the rows.", Required = true };
 
         var list = new Command("list", "Prints the recipes.");
@@ -28,7 +31,8 @@ internal static class Program
             foreach (var r in Recipes.All)
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{r.Name,-40} {r.Title,-14} {r.Data.Name,-10} {r.Paper}"));
         });
-        var run = new Command("run", "Trains recipes, or goes on with them, and writes their logs and results.") { name, data, runs, checkpoints, minutes,
+        var run = new Command("run", "Trains recipes, or goes on with them, and writes their logs and results.") { name, data, runs,
+            checkpoints, minutes,
             threads };
         run.SetAction(parsed => Refusing(() =>
         {
@@ -46,12 +50,14 @@ internal static class Program
                 var r = Run.Start(recipe, parsed.GetValue(data), parsed.GetRequiredValue(runs), parsed.GetRequiredValue(checkpoints),
                     new(parsed.GetValue(minutes), Stop: stop.Token), Console.Out);
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                    $"{recipe.Name}: {r.Test:F3} ± {r.StandardError:F3} nats, Gaussian {r.Gaussian:F3}, {r.Minutes:F1} minutes, {r.Steps} steps, {r.Ended}"));
+                    $"{recipe.Name}: {r.Test:F3} ± {r.StandardError:F3} nats, Gaussian {r.Gaussian:F3}, {r.Minutes:F1} minutes, " +
+                        $"{r.Steps} steps, {r.Ended}"));
                 if (stop.IsCancellationRequested) break;
             }
         }));
         var table = new Command("table", "Writes the page of results from the runs.") { runs, page };
-        table.SetAction(parsed => Refusing(() => File.WriteAllText(parsed.GetRequiredValue(page), ResultsPage.Of(parsed.GetRequiredValue(runs)))));
+        table.SetAction(parsed => Refusing(() => File.WriteAllText(parsed.GetRequiredValue(page),
+            ResultsPage.Of(parsed.GetRequiredValue(runs)))));
         var export = new Command("export", "Writes the rows of a recipe's data set as .npy, for other libraries.") { name, data, rows };
         export.SetAction(parsed => Refusing(() =>
         {

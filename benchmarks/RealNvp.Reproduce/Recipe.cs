@@ -19,7 +19,8 @@ internal sealed record Recipe(string Name, string Title, DataSet Data, Func<Spli
     /// <summary>Changes the training that the model asks for by itself (<see cref="TrainingOptions.For(ITrainingDefaults)"/>).</summary>
     public Func<TrainingOptions, TrainingOptions> Training { get; init; } = o => o;
 
-    /// <summary>The rows of an epoch, of which there are more (<see cref="Walk"/>); null for all rows, shuffled anew in each epoch.</summary>
+    /// <summary>The rows of an epoch, of which there are more (<see cref="Walk"/>);
+    /// null for all rows, shuffled anew in each epoch.</summary>
     public long? RowsPerEpoch { get; init; }
 
     /// <summary>The most minutes of the processor for the training, over all calls together and all threads.</summary>

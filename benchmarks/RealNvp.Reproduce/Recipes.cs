@@ -7,9 +7,11 @@ internal static class Recipes
 
     public static IReadOnlyList<Recipe> All { get; } =
     [
-        new("bsds300-spline-coupling", "RQ-NSF (C)", DataSets.Bsds300, d => SplineFlowOptions.HepmassOrBsds300(d.Features) with { Standardize = true })
+        new("bsds300-spline-coupling", "RQ-NSF (C)", DataSets.Bsds300,
+            d => SplineFlowOptions.HepmassOrBsds300(d.Features) with { Standardize = true })
         { Paper = 157.54, Source = Spline, Training = o => Patches(o, 16_000), RowsPerEpoch = 512_000, Minutes = 120 },
-        new("bsds300-maf", "MAF (5)", DataSets.Bsds300, d => MafOptions.Tabular(d.Features) with { Base = BaseDensityKind.StandardNormal, Hidden = 512 })
+        new("bsds300-maf", "MAF (5)", DataSets.Bsds300, d => MafOptions.Tabular(d.Features) with { Base = BaseDensityKind.StandardNormal,
+            Hidden = 512 })
         { Paper = 155.69, Source = Maf, Training = o => Patches(o, 16_000), RowsPerEpoch = 512_000, Minutes = 120 },
         new("bsds300-realnvp", "Real NVP (10)", DataSets.Bsds300,
             d => RealNvpOptions.Tabular(d.Features) with { Base = BaseDensityKind.StandardNormal, Hidden = 512 })
@@ -19,7 +21,8 @@ internal static class Recipes
 
     private static TrainingOptions Patches(TrainingOptions o, long steps) => o with
     {
-        BatchSize = 256, LearningRate = 1e-3, Schedule = new CosineSchedule { WarmUpSteps = 200 }, Epochs = 100_000, MaxSteps = steps, AverageDecay = 0.999,
+        BatchSize = 256, LearningRate = 1e-3, Schedule = new CosineSchedule { WarmUpSteps = 200 }, Epochs = 100_000, MaxSteps = steps,
+            AverageDecay = 0.999,
     };
 
     // the families that nflows and zuko have too, of the same sizes; the budgets are those of benchmarks/peers/tables.py
@@ -35,7 +38,8 @@ internal static class Recipes
         {
             var recipe = new Recipe($"{data.Name.ToLowerInvariant()}-{name}", title, data, model) { Training = Rows };
             yield return recipe with { Budget = "minutes" };
-            yield return recipe with { Name = recipe.Name + "-updates", Budget = "updates", Minutes = 100, Training = o => Rows(o) with { MaxSteps = 1000 } };
+            yield return recipe with { Name = recipe.Name + "-updates", Budget = "updates", Minutes = 100,
+                Training = o => Rows(o) with { MaxSteps = 1000 } };
         }
     }
 

@@ -37,7 +37,8 @@ internal static class ResultsPage
             foreach (var budget in done.GroupBy(r => r.Budget))
                 if (budget.Key is null) Published(page, group.Key, [.. budget], results);
                 else Compared(page, budget.Key, [.. budget], results, [.. peers.Where(p => p.Data == group.Key.Name)]);
-            foreach (var recipe in done.Where(r => r.Remark is not null)) page.Append(CultureInfo.InvariantCulture, $"\n{recipe.Title}: {recipe.Remark}\n");
+            foreach (var recipe in done.Where(r => r.Remark is not null))
+                page.Append(CultureInfo.InvariantCulture, $"\n{recipe.Title}: {recipe.Remark}\n");
         }
         var missing = Recipes.All.Where(r => !results.ContainsKey(r.Name)).ToList();
         if (missing.Count == 0) return page.ToString();
@@ -45,7 +46,8 @@ internal static class ResultsPage
         foreach (var r in missing)
         {
             var paper = r.Paper is { } p ? FormattableString.Invariant($", {p:F2} in the paper") : "";
-            page.Append(CultureInfo.InvariantCulture, $"- `{r.Name}`: {r.Title} on {r.Data.Name}{paper}.{(r.Remark is { } text ? " " + text : "")}\n");
+            page.Append(CultureInfo.InvariantCulture,
+                $"- `{r.Name}`: {r.Title} on {r.Data.Name}{paper}.{(r.Remark is { } text ? " " + text : "")}\n");
         }
         return page.ToString();
     }
@@ -54,13 +56,15 @@ internal static class ResultsPage
     private static void Published(StringBuilder page, DataSet data, List<Recipe> recipes, Dictionary<string, RunResult> results)
     {
         var (gaussians, papers) = (data.PaperGaussian is not null, recipes.Any(r => r.Paper is not null));
-        Row(page, ["model", data.InBits ? "bits/dim" : "nats", .. If(gaussians, "Gaussian, same rows", "above it", "paper", "paper above its Gaussian"), .. If(papers && !gaussians, "paper"),
+        Row(page, ["model", data.InBits ? "bits/dim" : "nats", .. If(gaussians, "Gaussian, same rows", "above it", "paper",
+            "paper above its Gaussian"), .. If(papers && !gaussians, "paper"),
             "weights", "steps", "minutes", "training"]);
         Rule(page, 1, 4 + (gaussians ? 4 : papers ? 1 : 0), 1);
         foreach (var recipe in recipes)
         {
             var r = results[recipe.Name];
-            Row(page, [recipe.Title, Score(data, r), .. If(gaussians, N(r.Gaussian), N(r.Test - r.Gaussian), N(recipe.Paper), N(recipe.Paper - data.PaperGaussian)),
+            Row(page, [recipe.Title, Score(data, r), .. If(gaussians, N(r.Gaussian), N(r.Test - r.Gaussian), N(recipe.Paper),
+                N(recipe.Paper - data.PaperGaussian)),
                 .. If(papers && !gaussians, N(recipe.Paper)), W(r.Weights), W(r.Steps), N(r.Minutes), Ended(r)]);
         }
         var sources = recipes.Where(r => r.Source is not null).Select(r => $"{r.Title}: {r.Source}.").ToList();
@@ -68,14 +72,17 @@ internal static class ResultsPage
         if (sources.Count > 0) page.Append(CultureInfo.InvariantCulture, $"\n{string.Join(' ', sources)}\n");
     }
 
-    private static void Compared(StringBuilder page, string budget, List<Recipe> recipes, Dictionary<string, RunResult> results, List<PeerLine> peers)
+    private static void Compared(StringBuilder page, string budget, List<Recipe> recipes, Dictionary<string, RunResult> results,
+        List<PeerLine> peers)
     {
         var first = results[recipes[0].Name];
         var what = budget == "updates" ? FormattableString.Invariant($"{recipes.Max(r => results[r.Name].Steps):N0} updates")
             : FormattableString.Invariant($"{recipes[0].Minutes:0.#} minutes of one thread");
-        page.Append(CultureInfo.InvariantCulture, $"\nAt most {what} for each, and fewer if validation stopped it. A Gaussian has {first.Gaussian:F2}.\n\n");
+        page.Append(CultureInfo.InvariantCulture,
+            $"\nAt most {what} for each, and fewer if validation stopped it. A Gaussian has {first.Gaussian:F2}.\n\n");
         string[] names = [.. peers.Select(p => p.Peer).Distinct().Order(StringComparer.Ordinal)];
-        Row(page, ["model", "ours", "weights", "updates", "minutes", .. names.SelectMany(n => new[] { n, "weights", "updates", "minutes" })]);
+        Row(page, ["model", "ours", "weights", "updates", "minutes",
+            .. names.SelectMany(n => new[] { n, "weights", "updates", "minutes" })]);
         Rule(page, 1, 4 + (4 * names.Length), 0);
         foreach (var recipe in recipes)
         {
@@ -109,5 +116,6 @@ internal static class ResultsPage
     private static void Row(StringBuilder page, IEnumerable<string> cells) => page.Append("| ").AppendJoin(" | ", cells).Append(" |\n");
 
     private static void Rule(StringBuilder page, int left, int right, int last) =>
-        page.Append('|').Insert(page.Length, "---|", left).Insert(page.Length, "---:|", right).Insert(page.Length, "---|", last).Append('\n');
+        page.Append('|').Insert(page.Length, "---|", left).Insert(page.Length, "---:|", right).Insert(page.Length, "---|", last)
+            .Append('\n');
 }

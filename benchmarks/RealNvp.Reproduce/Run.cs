@@ -62,7 +62,8 @@ internal static class Run
     private static Trainer New(Recipe recipe, ModelOptions options, string checkpoint)
     {
         manual_seed(recipe.Seed);
-        return new Trainer(options.NewModel(), recipe.Training(TrainingOptions.For(options)) with { Seed = recipe.Seed, CheckpointPath = checkpoint });
+        return new Trainer(options.NewModel(), recipe.Training(TrainingOptions.For(options)) with { Seed = recipe.Seed,
+            CheckpointPath = checkpoint });
     }
 
     private static RunResult Result(Recipe recipe, FlowModel model, Splits splits)
@@ -71,7 +72,8 @@ internal static class Run
         using var gradients = no_grad();
         var (test, validation) = (model.Evaluate(splits.Test, seed: recipe.Seed), model.Evaluate(splits.Validation, seed: recipe.Seed));
         double? gaussian = splits.Test.dim() != 2 || recipe.Data.InBits ? null
-            : Benchmarks.Presets.Gaussian.Fit(splits.Train.narrow(0, 0, Math.Min(splits.Train.shape[0], MostOfGaussian)))(splits.Test).mean().item<double>();
+            : Benchmarks.Presets.Gaussian.Fit(splits.Train.narrow(0, 0,
+                Math.Min(splits.Train.shape[0], MostOfGaussian)))(splits.Test).mean().item<double>();
         return new()
         {
             Recipe = recipe.Name, Test = Digits(test.MeanLogProb), StandardError = Digits(test.StandardError),
@@ -105,7 +107,8 @@ internal static class Run
             if (value.Batch != value.Batches) return;
             clock.Mark(value.Epoch);
             output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"epoch {value.Epoch}, step {value.Step}, {clock.Minutes:F2} minutes: loss {value.Loss:F4}, validation before {value.ValidationLoss:F4}"));
+                $"epoch {value.Epoch}, step {value.Step}, {clock.Minutes:F2} minutes: loss {value.Loss:F4}, validation before " +
+                    $"{value.ValidationLoss:F4}"));
         }
     }
 }

@@ -32,8 +32,10 @@ internal sealed class RunFolder(string path)
         {
             var name = System.IO.Path.GetFileName(folder);
             if (Directory.EnumerateFiles(folder).All(f => f.EndsWith(".jsonl", StringComparison.Ordinal))) continue;
-            foreach (var missing in Names.Where(n => !File.Exists(System.IO.Path.Combine(folder, n)))) yield return $"{name} lacks {missing}";
-            if (Directory.EnumerateFiles(folder).Sum(f => new FileInfo(f).Length) > MostBytes) yield return $"{name} is larger than {MostBytes} bytes";
+            foreach (var missing in Names.Where(n => !File.Exists(System.IO.Path.Combine(folder, n))))
+                yield return $"{name} lacks {missing}";
+            if (Directory.EnumerateFiles(folder).Sum(f => new FileInfo(f).Length) > MostBytes)
+                yield return $"{name} is larger than {MostBytes} bytes";
             if (!Recipes.All.Any(r => r.Name == name)) yield return $"{name} is of no recipe";
         }
     }

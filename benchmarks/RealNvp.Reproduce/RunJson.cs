@@ -8,7 +8,8 @@ internal static class RunJson
 {
     public static JsonSerializerOptions Options { get; } = new()
     {
-        WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, Converters = { new JsonStringEnumConverter<RunEnd>() },
+        WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+            Converters = { new JsonStringEnumConverter<RunEnd>() },
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
     };
 }

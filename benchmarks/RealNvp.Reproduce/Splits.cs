@@ -8,7 +8,8 @@ internal sealed record Splits(Tensor Train, Tensor Validation, Tensor Test) : ID
 {
     public long Features => Train.shape[1];
 
-    /// <summary>Standardizes all rows by the mean and the deviation of those that are not for the test, as the MAF paper's code does.</summary>
+    /// <summary>Standardizes all rows by the mean and the deviation of those
+    /// that are not for the test, as the MAF paper's code does.</summary>
     public Splits Standardized()
     {
         using var scope = NewDisposeScope();

@@ -60,7 +60,8 @@ public partial class ReproduceTests
 
         string Read(string place, string file) => File.ReadAllText(Path.Combine(folder.At(place), recipe.Name, file));
         // all but the minutes
-        string[] Losses(string place) => [.. Read(place, "log.csv").Split('\n').Select(l => string.Join(',', l.Split(',').Where((_, i) => i != 2)))];
+        string[] Losses(string place) =>
+            [.. Read(place, "log.csv").Split('\n').Select(l => string.Join(',', l.Split(',').Where((_, i) => i != 2)))];
     }
 
     [Fact]
