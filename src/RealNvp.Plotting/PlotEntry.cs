@@ -63,7 +63,8 @@ public readonly struct PlotEntry : IEquatable<PlotEntry>
     public IEnumerator<PlotEntry> GetEnumerator() => part is null ? Enumerable.Repeat(this, 1).GetEnumerator() : part.GetEnumerator();
 
     /// <summary>Whether both have the same numbers in the same shape.</summary>
-    public bool Equals(PlotEntry other) => part is null || other.part is null ? part is null && other.part is null && number.Equals(other.number)
+    public bool Equals(PlotEntry other) => part is null || other.part is null ? part is null && other.part is null
+        && number.Equals(other.number)
         : Shape.AsSpan().SequenceEqual(other.Shape) && part.Numbers.SequenceEqual(other.part.Numbers);
 
     /// <inheritdoc/>

@@ -35,8 +35,8 @@ internal static class Panels
         map.Smooth = true;
     }
 
-    /// <summary>Adds lines of points (x, y, x, y, ...): of a grid, whose first half are upright lines and the second half level ones, in two
-    /// colours; other lines, such as paths, in one.</summary>
+    /// <summary>Adds lines of points (x, y, x, y, ...): of a grid, whose first half are upright lines
+    /// and the second half level ones, in two colours; other lines, such as paths, in one.</summary>
     public static void AddLines(Plot plot, double[] points, int pointsPerLine, PlotBox box, bool isGrid)
     {
         var lines = points.Length / 2 / pointsPerLine;

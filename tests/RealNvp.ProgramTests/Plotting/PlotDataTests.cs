@@ -84,7 +84,8 @@ public class PlotDataTests
         Of([1, 2.0]).IsWhole.Should().BeFalse();
 
         static string Shown(PlotData data) => FormattableString.Invariant(
-            $"({string.Join(", ", data.Shape)}): {string.Join(" ", data.Numbers.ToArray().Select(n => n.ToString(System.Globalization.CultureInfo.InvariantCulture)))}");
+            $"({string.Join(", ", data.Shape)}): " +
+                $"{string.Join(" ", data.Numbers.ToArray().Select(n => n.ToString(System.Globalization.CultureInfo.InvariantCulture)))}");
     }
 
     [Fact]
