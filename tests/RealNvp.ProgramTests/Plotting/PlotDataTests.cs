@@ -1,3 +1,4 @@
+using System.Globalization;
 using RealNvp.Plotting;
 using RealNvp.Tests.Infrastructure;
 using TorchSharp;
@@ -83,9 +84,11 @@ public class PlotDataTests
         Of([[1], [2]]).IsWhole.Should().BeFalse("rows are contexts of numbers");
         Of([1, 2.0]).IsWhole.Should().BeFalse();
 
-        static string Shown(PlotData data) => FormattableString.Invariant(
-            $"({string.Join(", ", data.Shape)}): " +
-                $"{string.Join(" ", data.Numbers.ToArray().Select(n => n.ToString(System.Globalization.CultureInfo.InvariantCulture)))}");
+        static string Shown(PlotData data)
+        {
+            var numbers = data.Numbers.ToArray().Select(n => n.ToString(CultureInfo.InvariantCulture));
+            return $"({string.Join(", ", data.Shape)}): {string.Join(" ", numbers)}";
+        }
     }
 
     [Fact]
