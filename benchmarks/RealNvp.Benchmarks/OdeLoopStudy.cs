@@ -7,7 +7,8 @@ using static TorchSharp.torch;
 namespace RealNvp.Benchmarks;
 
 /// <summary>What <see cref="OdeSolver"/> adds to the calls of a module of the user's: time of a
-/// solve − time of as many calls, of a long solve and a short one, so that what each solve takes is parted from what each step takes.</summary>
+/// solve − time of as many calls, of a long solve and a short one, so that
+/// what each solve takes is parted from what each step takes.</summary>
 internal static class OdeLoopStudy
 {
     private const int Rounds = 60;
@@ -39,7 +40,8 @@ internal static class OdeLoopStudy
         using var gradients = no_grad();
         using var module = new Velocity();
         var y0 = randn(rows, 2);
-        output.WriteLine("| method | steps | calls of the module | solve, ms | the same calls alone, ms | loop, µs a step | begin and end, µs |");
+        output.WriteLine(
+            "| method | steps | calls of the module | solve, ms | the same calls alone, ms | loop, µs a step | begin and end, µs |");
         output.WriteLine("|---|---|---|---|---|---|---|");
         foreach (var options in new OdeOptions[]
         {
