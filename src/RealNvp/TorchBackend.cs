@@ -97,7 +97,8 @@ public static class TorchBackend
         assembly.Replace('\\', '/').Contains("/torchsharp/", StringComparison.OrdinalIgnoreCase)
         && assembly.Replace('\\', '/').Contains("/lib/net", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>Loads the libraries of libtorch's own, in the order in which they need each other; whether the part for the CPU is there.</summary>
+    /// <summary>Loads the libraries of libtorch's own, in the order in which
+    /// they need each other; whether the part for the CPU is there.</summary>
     /// <param name="tryLoad">Loads a library by its name from beside the application, or from the packages of a notebook, and from nowhere
     /// else: one that the system has, such as Debian's own libtorch, is of another version. What is loaded so is found by its
     /// name by all that need it, whatever <c>LD_LIBRARY_PATH</c> says.</param>

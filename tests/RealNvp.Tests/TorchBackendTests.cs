@@ -174,7 +174,8 @@ public sealed class TorchBackendTests
         exitCode.Should().Be(0, output);
     }
 
-    /// <summary>Libraries with the names of libtorch's and nothing in them that TorchSharp needs, as those of another version are.</summary>
+    /// <summary>Libraries with the names of libtorch's and nothing in them
+    /// that TorchSharp needs, as those of another version are.</summary>
     private sealed class OtherLibtorch : IDisposable
     {
         public OtherLibtorch()

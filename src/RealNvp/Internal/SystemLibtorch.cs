@@ -5,7 +5,7 @@ internal static class SystemLibtorch
 {
     private const string File = "libtorch_cpu.so";
 
-    /// <summary>The path of the first one where the linker looks, or null; nothing is loaded.</summary>
+    /// <summary>The path of the first one if the linker looks, or null; nothing is loaded.</summary>
     public static string? Find() => OperatingSystem.IsLinux() ? Find(Environment.GetEnvironmentVariable("LD_LIBRARY_PATH")) : null;
 
     internal static string? Find(string? libraryPath) =>
