@@ -8,6 +8,9 @@ namespace RealNvp.Tables;
 /// </remarks>
 internal sealed record ColumnNumbers
 {
+    /// <summary>The most steps from c that float32 counts exactly.</summary>
+    public const double MostSteps = 1 << 24;
+
     /// <summary>c, a median.</summary>
     public double Centre { get; init; }
 
@@ -35,6 +38,9 @@ internal sealed record ColumnNumbers
         var deviation = t.Length == 0 ? 1 : Math.Sqrt(t.Average(v => (v - mean) * (v - mean)));
         return raw with { Mean = mean, Deviation = deviation > 0 ? deviation : 1 };
     }
+
+    /// <summary>Whether codes can be made with them.</summary>
+    public bool AreUsable => Scale > 0 && Deviation > 0 && double.IsFinite(Centre + Scale + Mean + Deviation);
 
     /// <summary>Code and log-derivative of a number; NaN outside of the bounds, and at them: there is no density.</summary>
     public (double Code, double LogDet) Forward(double x, ColumnSchema schema)

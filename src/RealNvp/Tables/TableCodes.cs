@@ -38,6 +38,10 @@ internal sealed class TableCodes
     public static TableCodes Of(Table table, ColumnCodec[] codecs, bool mayLack, string owner)
     {
         ArgumentNullException.ThrowIfNull(table);
+        if (table.RowCount > Array.MaxLength / codecs.Length)
+            throw new ArgumentException(
+                $"{owner} takes at most {Array.MaxLength / codecs.Length} rows of {codecs.Length} columns at a time; got " +
+                $"{table.RowCount}.", nameof(table));
         var coded = new TableCodes(codecs, table.RowCount);
         for (var c = 0; c < codecs.Length; c++)
         {
@@ -96,7 +100,7 @@ internal sealed class TableCodes
         if (isCategory != (column.Kind != TableCellKind.Number))
             throw new ArgumentException(
                 $"{owner}: column '{codec.Schema.Name}' has cells of kind {column.Kind}; the schema says it is a {codec.Schema.Kind}.",
-                nameof(column));
+                "table");
         var texts = isCategory ? column.ToTexts() : null;
         var numbers = isCategory ? null : column.ToNumbers();
         for (var r = 0; r < Rows; r++)
