@@ -32,13 +32,14 @@ internal static class SampleDistances
         while (values.Count <= permutations)
         {
             using var step = NewDisposeScope();
-            var signs = new double[Math.Min(PermutationsAtOnce, permutations + 1 - values.Count) * samples.Count];
+            var some = Math.Min(PermutationsAtOnce, permutations + 1 - values.Count);
+            var signs = new double[some * samples.Count];
             for (var at = 0; at < signs.Length; at += samples.Count)
             {
                 samples.Relabel(one, values.Count + at == 0 ? null : random);
                 one.CopyTo(signs, at);
             }
-            var labels = tensor(signs, [-1, samples.Count], device: CPU);
+            var labels = tensor(signs, [some, samples.Count], device: CPU);
             // what is left of equal samples is rounding
             values.AddRange(labels.mm(kernel).mul(labels).sum([1]).mul(Scalars.Of(1.0 / 3)).FetchDoubles()
                 .Select(v => Math.Abs(v) < 1e-14 ? 0 : v));

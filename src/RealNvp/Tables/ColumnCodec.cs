@@ -83,7 +83,7 @@ internal sealed class ColumnCodec
         var numbers = ColumnNumbers.Of(schema, rest);
         if (!numbers.AreUsable)
             throw Fault(string.Create(CultureInfo.InvariantCulture,
-                $"has values from {values.Least:G6} to {values.Most:G6}, whose squares float64 cannot hold. Give it in another unit"));
+                $"has values from {values.Least:G6} to {values.Most:G6}, whose sum float64 cannot hold. Give it in another unit"));
         if (schema.Kind == TableColumnKind.Whole
             && Math.Max(values.Most - numbers.Centre, numbers.Centre - values.Least) / schema.Step > ColumnNumbers.MostSteps)
             throw Fault(string.Create(CultureInfo.InvariantCulture,

@@ -1,3 +1,5 @@
+using RealNvp.Internal;
+
 namespace RealNvp.Tables;
 
 /// <summary>The numbers that a column's codes are made with, and the maps that they make.</summary>
@@ -29,13 +31,13 @@ internal sealed record ColumnNumbers
         var integer = schema.Kind == TableColumnKind.Whole;
         var centre = integer ? Math.Round(Quantile(0.5) / schema.Step) * schema.Step : Quantile(0.5);
         var scale = (Quantile(0.75) - Quantile(0.25)) / 1.349;
-        if (!(scale > 0)) scale = Math.Sqrt(sorted.Average(v => (v - centre) * (v - centre)));
+        if (!(scale > 0)) scale = Spread.Of(sorted, centre);
         var raw = new ColumnNumbers { Centre = centre, Scale = integer ? Math.Max(1, scale / schema.Step) : scale };
         if (schema is { Kind: TableColumnKind.Number, Lower: not null, Upper: not null }) return raw;
         double[] t = [.. sorted.Select(v => integer ? raw.EdgeT(raw.Steps(v, schema), schema.HeavyTails) : raw.T(v, schema).T)
             .Where(double.IsFinite)];
         var mean = t.Length == 0 ? 0 : t.Average();
-        var deviation = t.Length == 0 ? 1 : Math.Sqrt(t.Average(v => (v - mean) * (v - mean)));
+        var deviation = t.Length == 0 ? 1 : Spread.Of(t, mean);
         return raw with { Mean = mean, Deviation = deviation > 0 ? deviation : 1 };
     }
 

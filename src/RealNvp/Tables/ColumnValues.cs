@@ -1,3 +1,5 @@
+using RealNvp.Internal;
+
 namespace RealNvp.Tables;
 
 /// <summary>What the numbers of a column are like: the numbers without missing ones, sorted, and which repeat.</summary>
@@ -31,7 +33,7 @@ internal sealed class ColumnValues
 
     /// <summary>The deviation of a normal density with these quartiles; that of the numbers if the quartiles are one.</summary>
     public double Scale => Quantile(0.75) - Quantile(0.25) is > 0 and var middle ? middle / 1.349
-        : Math.Sqrt(Sorted.Average(v => (v - Quantile(0.5)) * (v - Quantile(0.5))));
+        : Spread.Of(Sorted, Quantile(0.5));
 
     /// <summary>How far the outer percent reaches, in quartile distances; 3.5 for a normal density.</summary>
     public double TailRatio => Quantile(0.75) - Quantile(0.25) is > 0 and var middle ? (Quantile(0.995) - Quantile(0.005)) / middle
