@@ -75,7 +75,7 @@ public sealed partial class AnomalyDetector
         var aside = CalibrationRowsOf(all.shape[0], options.CalibrationFraction);
         var (calibration, x) = (all.index_select(0, order.narrow(0, 0, aside)),
             all.index_select(0, order.narrow(0, aside, all.shape[0] - aside)));
-        AnomalyColumn[] columns = [.. names.Select((name, c) => ColumnOf(name, x.select(1, c).FetchDoubles(), owner))];
+        AnomalyColumn[] columns = [.. names.Select((name, c) => ColumnOf(name, x.select(1, c).FetchDoubles(), nameof(rows), owner))];
         var kept = Enumerable.Range(0, columns.Length).Where(c => columns[c].Kind != ColumnKind.Constant).ToArray();
         if (kept.Length == 0)
             throw new ArgumentException($"{owner}: all columns are constant, so any other row is an anomaly.", nameof(rows));
@@ -151,7 +151,7 @@ public sealed partial class AnomalyDetector
     }
 
     // flows compute in float32
-    private static AnomalyColumn ColumnOf(string name, double[] values, string owner)
+    private static AnomalyColumn ColumnOf(string name, double[] values, string parameter, string owner)
     {
         const double least = 1e-36, most = 1e36;
         var column = AnomalyColumn.Of(name, values);
@@ -160,7 +160,7 @@ public sealed partial class AnomalyDetector
         if (Math.Max(-low, high) <= most && high - low >= least) return column;
         throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
             $"{owner}: column {name} has values from {low:G6} to {high:G6}, and float32, in which flows compute, holds distances of " +
-            $"{least:G} to {most:G}. Give it in another unit."), "rows");
+            $"{least:G} to {most:G}. Give it in another unit."), parameter);
     }
 
     private static string[] Names(IReadOnlyList<string>? names, int count)
