@@ -42,8 +42,8 @@ public sealed class DensityPanels : Picture
     /// at most 16,384 points a call; it must not dispose its argument. Its result is disposed here.
     /// </param>
     /// <param name="samples">Samples of the model, (M, 2), or null for no such panel. Samples that are not finite are left out.</param>
-    /// <param name="gridLines">The warped grid, (lines, points, 2), or null
-    /// for no such panel. Points that are not finite leave gaps.</param>
+    /// <param name="gridLines">Lines such as a warped grid or paths, (lines, points, 2), drawn in
+    /// one colour, or null for no such panel. Points that are not finite leave gaps.</param>
     /// <param name="options">Box, titles and size; null takes the defaults.</param>
     /// <exception cref="ArgumentNullException"><paramref name="data"/> or <paramref name="logDensity"/> is null.</exception>
     /// <exception cref="ArgumentException">A shape is another one, the data or the
@@ -58,8 +58,8 @@ public sealed class DensityPanels : Picture
     /// <param name="data">The data, (N, 2), N at least 1. At most 20,000 points are drawn.</param>
     /// <param name="logDensity"><c>flow.LogProb</c>; points have the dtype and the device of <paramref name="data"/>.</param>
     /// <param name="samples">Samples of the model, (M, 2), or null for no such panel. Samples that are not finite are left out.</param>
-    /// <param name="gridLines">The warped grid, (lines, points, 2), or null
-    /// for no such panel. Points that are not finite leave gaps.</param>
+    /// <param name="gridLines">Lines such as a warped grid or paths, (lines, points, 2), drawn in
+    /// one colour, or null for no such panel. Points that are not finite leave gaps.</param>
     /// <param name="options">Box, titles and size; null takes the defaults.</param>
     /// <param name="context">The one context under which the density is drawn, (1, ...), for a conditional flow.</param>
     public DensityPanels(PlotData data, LogProbFunction logDensity, PlotData? samples = null, PlotData? gridLines = null,
@@ -72,15 +72,16 @@ public sealed class DensityPanels : Picture
     /// <param name="data">The data, (N, 2), N at least 1. At most 20,000 points are drawn.</param>
     /// <param name="logDensity">Gives the log-density (K) of points (K, 2) under contexts (K, ...), or null.</param>
     /// <param name="samples">Samples of the model, (M, 2), or null for no such panel. Samples that are not finite are left out.</param>
-    /// <param name="gridLines">The warped grid, (lines, points, 2), or null
-    /// for no such panel. Points that are not finite leave gaps.</param>
+    /// <param name="gridLines">Lines such as a warped grid or paths, (lines, points, 2), drawn in
+    /// one colour, or null for no such panel. Points that are not finite leave gaps.</param>
     /// <param name="options">Box, titles and size; null takes the defaults.</param>
     /// <param name="context">The one context under which the density is drawn, (1, ...), or null.</param>
     public DensityPanels(PlotData data, Func<Tensor, Tensor?, Tensor> logDensity, PlotData? samples = null, PlotData? gridLines = null,
         DensityPanelsOptions? options = null, Tensor? context = null)
         : this(data, o => DensityGrid.Evaluate(logDensity, data, o, context), samples, gridLines, options ?? new()) { }
 
-    /// <summary>Makes all four panels of a flow: as many samples as there are data, and the grid of ±3 in the latent space.</summary>
+    /// <summary>Makes all four panels of a flow: as many samples as there are data, and the grid of ±3 in the latent space, upright
+    /// lines in one colour and level ones in another.</summary>
     /// <param name="flow">A flow of examples (2); it is only read.</param>
     /// <param name="data">The data, (N, 2), N at least 1. At most 20,000 points, and as many samples, are drawn.</param>
     /// <param name="context">The one context under which density and samples are drawn,
@@ -94,7 +95,7 @@ public sealed class DensityPanels : Picture
         : this(FlowPanels.Of(flow, data, context, seed, options ?? new()), options ?? new()) { }
 
     private DensityPanels(FlowPanels parts, DensityPanelsOptions options)
-        : this(parts.Data, _ => parts.Density, parts.Samples, parts.GridLines, options) { }
+        : this(Parts.Of(parts.Data, _ => parts.Density, parts.Samples, parts.GridLines, options) with { IsGrid = true }, options) { }
 
     private DensityPanels(
         PlotData data, Func<DensityPanelsOptions, DensityGrid> density, PlotData? samples, PlotData? gridLines,
@@ -122,7 +123,7 @@ public sealed class DensityPanels : Picture
         parts.Layout.DrawBar(canvas, text, 1, parts.Density.Highest);
         if (parts.Samples is not null) Draw(options.SamplesTitle, plot => Panels.AddPoints(plot, parts.Samples, Palette.Second));
         if (parts.Lines is not null)
-            Draw(options.GridTitle, plot => Panels.AddLines(plot, parts.Lines, parts.PointsPerLine, options.Box));
+            Draw(options.GridTitle, plot => Panels.AddLines(plot, parts.Lines, parts.PointsPerLine, options.Box, parts.IsGrid));
 
         void Draw(string title, Action<ScottPlot.Plot> add)
         {
@@ -136,6 +137,9 @@ public sealed class DensityPanels : Picture
     private sealed record Parts(
         PanelLayout Layout, double[] Data, DensityGrid Density, double[]? Samples, double[]? Lines, int PointsPerLine)
     {
+        /// <summary>Whether the lines are those of a grid, upright and level ones, which have a colour each.</summary>
+        public bool IsGrid { get; init; }
+
         public static Parts Of(PlotData data, Func<DensityPanelsOptions, DensityGrid> density, PlotData? samples, PlotData? gridLines,
             DensityPanelsOptions options)
         {

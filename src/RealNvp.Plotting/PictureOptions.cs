@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Text;
-
 namespace RealNvp.Plotting;
 
 /// <summary>What the options of all pictures have.</summary>
@@ -14,20 +11,5 @@ public abstract record PictureOptions
     public string? Title { get; init; }
 
     /// <summary>The name of the record and its members with their values.</summary>
-    public sealed override string ToString()
-    {
-        var before = CultureInfo.CurrentCulture;
-        try
-        {
-            // members that print themselves follow the culture of the thread
-            CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
-            var text = new StringBuilder(GetType().Name).Append(" { ");
-            PrintMembers(text);
-            return text.Append(" }").ToString();
-        }
-        finally
-        {
-            CultureInfo.CurrentCulture = before;
-        }
-    }
+    public sealed override string ToString() => Describing.RecordText.Of(GetType().Name, PrintMembers);
 }

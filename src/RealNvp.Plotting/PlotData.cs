@@ -1,16 +1,19 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace RealNvp.Plotting;
 
 /// <summary>
-/// Numbers for a picture: a tensor or an array is one by itself, as in <c>new RocCurve(new[] { 0.2, 0.9 }, new[] { 0, 1 })</c>.
+/// Numbers for a picture: a tensor, an array or numbers in brackets are one by themselves, as in
+/// <c>new RocCurve(flow.LogProb(x), labels)</c>, <c>new RocCurve([0.2, 0.9], [0, 1])</c> and <c>new CornerPlot([[1, 2], [3, 4]])</c>.
 /// </summary>
 /// <remarks>
 /// The numbers are copied at once, as doubles. A tensor may have any real dtype and be on any device; it is only read, and may be disposed
 /// as soon as it is converted. An instance never changes, and holds no tensor.
 /// </remarks>
+[CollectionBuilder(typeof(PlotData), nameof(Create))]
 public sealed class PlotData
 {
     private readonly double[] numbers;
@@ -91,6 +94,43 @@ public sealed class PlotData
     /// <exception cref="ArgumentException">A row is null, or not as long as the first one.</exception>
     [return: NotNullIfNotNull(nameof(rows))]
     public static implicit operator PlotData?(float[][]? rows) => Join(rows, n => n);
+
+    /// <summary>What brackets make: N entries of one shape, which are numbers, labels or rows.</summary>
+    /// <exception cref="ArgumentException">The entries differ in shape.</exception>
+    public static PlotData Create(ReadOnlySpan<PlotEntry> entries)
+    {
+        if (entries.IsEmpty) return new([], 0);
+        var shape = entries[0].Shape;
+        var size = entries[0].Count;
+        var (numbers, whole) = (new double[checked(entries.Length * size)], true);
+        for (var i = 0; i < entries.Length; i++)
+        {
+            var entry = entries[i];
+            if (entry.Shape is var other && !other.AsSpan().SequenceEqual(shape))
+                throw new ArgumentException(
+                    $"Entry {i} is {Said(other)}, the first one is {Said(shape)}; expected entries of one shape.", nameof(entries));
+            entry.CopyTo(numbers.AsSpan(i * size));
+            whole &= entry.IsWhole;
+        }
+        // [0, 1] may be labels; in [[0, 1], [2, 3]] whole numbers are numbers, as contexts are
+        return new(numbers, [entries.Length, .. shape]) { IsWhole = whole && shape.Length == 0 };
+
+        static string Said(long[] shape) => shape.Length switch
+        {
+            0 => "a number", 1 => $"a row of {shape[0]}", _ => $"a block of shape {Check.Shape(shape)}",
+        };
+    }
+
+    /// <summary>The entries along the first dimension: numbers of (N), rows of (N, D). Of a single number, itself.</summary>
+    public IEnumerator<PlotEntry> GetEnumerator()
+    {
+        long[] rest = shape.Length == 0 ? [] : shape[1..];
+        var size = (int)rest.Aggregate(1L, (product, n) => product * n);
+        var count = shape.Length == 0 ? 1 : shape[0];
+        for (var i = 0; i < count; i++)
+            yield return rest.Length > 0 ? PlotEntry.Of(new PlotData(numbers[(i * size)..((i + 1) * size)], rest) { IsWhole = IsWhole })
+                : IsWhole ? (PlotEntry)(long)numbers[i] : numbers[i];
+    }
 
     /// <summary>The numbers of one dimension, at least one, none of them NaN; infinite ones only if they are allowed.</summary>
     internal double[] Vector(string name, bool infinite = false)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using ScottPlot;
 using SkiaSharp;
 
@@ -57,6 +58,8 @@ public sealed class RocCurve : Picture
     /// <param name="labels">(N): 1 or true for a positive example, 0 or false for a negative one; at least one of each.</param>
     /// <param name="options">Texts and size; null takes the defaults.</param>
     /// <inheritdoc cref="RocCurve(PlotData, PlotData, string, RocCurveOptions)" path="/exception"/>
+    // brackets without an entry fit both
+    [OverloadResolutionPriority(1)]
     public RocCurve(IEnumerable<(string Name, PlotData Scores)> scores, PlotData labels, RocCurveOptions? options = null)
         : base((options ??= new()).Width, options.Height)
     {

@@ -67,7 +67,7 @@ public sealed class WarpedGrid : Picture
         {
             using var plot = Charts.New(null, null);
             if (points is not null) Panels.AddPoints(plot, points, Points, 0.8);
-            Panels.AddLines(plot, [.. lines.Numbers], options.PointsPerLine, box);
+            Panels.AddLines(plot, [.. lines.Numbers], options.PointsPerLine, box, isGrid: true);
             parts.Layout.Draw(canvas, text, plot, index, title, letter + "1", letter + "2");
         }
     }

@@ -35,8 +35,9 @@ internal static class Panels
         map.Smooth = true;
     }
 
-    /// <summary>Adds lines of points (x, y, x, y, ...): the first half are upright lines of a grid, the second half level ones.</summary>
-    public static void AddLines(Plot plot, double[] points, int pointsPerLine, PlotBox box)
+    /// <summary>Adds lines of points (x, y, x, y, ...): of a grid, whose first half are upright lines
+    /// and the second half level ones, in two colours; other lines, such as paths, in one.</summary>
+    public static void AddLines(Plot plot, double[] points, int pointsPerLine, PlotBox box, bool isGrid)
     {
         var lines = points.Length / 2 / pointsPerLine;
         // far outside the box Skia's float coordinates lose their precision, and nobody sees it
@@ -54,11 +55,11 @@ internal static class Panels
                     run.Add(new(points[k], points[k + 1]));
                     continue;
                 }
-                if (run.Count > 1) (line < lines / 2 ? upright : level).Add([.. run]);
+                if (run.Count > 1) (isGrid && line < lines / 2 ? upright : level).Add([.. run]);
                 run = [];
             }
         }
-        Charts.AddLines(plot, level, Palette.Second, LevelWidth);
+        Charts.AddLines(plot, level, isGrid ? Palette.Second : Palette.First, LevelWidth);
         Charts.AddLines(plot, upright, Palette.First, UprightWidth);
     }
 

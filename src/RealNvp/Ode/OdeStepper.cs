@@ -61,7 +61,6 @@ internal class OdeStepper(OdeSystem system, OdePlan plan, Tensor like, DisposeSc
     public void Begin(OdeRows rows, Tensor slope, IReadOnlyList<Tensor> given)
     {
         var control = plan.Control;
-        var (range, sign) = (Math.Abs(control.End - control.Start), control.End < control.Start ? -1 : 1);
         if (!control.IsAdaptive)
         {
             Fill(rows.Step, plan.FixedStep);
@@ -69,30 +68,11 @@ internal class OdeStepper(OdeSystem system, OdePlan plan, Tensor like, DisposeSc
         }
         if (plan.Options.FirstStep is { } given0)
         {
-            Fill(rows.Step, sign * Math.Min(given0, range));
+            Fill(rows.Step, control.Sign * Math.Min(given0, Math.Abs(control.End - control.Start)));
             return;
         }
-        var scale = operation.Reference.Scale(rows.State.abs());
-        var ((size, worstState), (speed, worstSlope)) = (operation.Reference.Norm(rows.State, scale),
-            operation.Reference.Norm(slope, scale));
-        var little = Scalars.Of(1e-5);
-        using var most = Scalars.New(range);
-        var first = where(size.lt(little).logical_or(speed.lt(little)), full_like(size, Scalars.Of(1e-6)),
-            size.div(speed).mul(Scalars.Of(0.01)))
-            .nan_to_num(1e-6).clamp_max(most);
-        rows.Step.copy_(first.mul(Scalars.Of(sign)));
-        var trial = OdeStepReference.Combine(rows.State, rows.Step, [slope], [1]);
-        var bend = operation.Reference.Norm(Evaluate(OdeStepReference.At(rows, 1), trial, given).sub(slope), scale).Norm.div(first);
-        var sharp = maximum(speed, bend);
-        var second = where(sharp.le(Scalars.Of(1e-15)), first.mul(Scalars.Of(1e-3)).clamp_min(Scalars.Of(1e-6)),
-            sharp.reciprocal().mul(Scalars.Of(0.01)).pow(Scalars.Of(1.0 / control.ErrorOrder)));
-        // where the trial is not finite, the steps begin small
-        var chosen = minimum(first.mul(Scalars.Of(100)), second.nan_to_num(0)).clamp_max(most);
-        chosen = where(chosen.gt(Scalars.Zero), chosen, first.mul(Scalars.Of(1e-3)));
-        rows.Step.copy_(chosen.mul(Scalars.Of(sign)));
-        var broken = size.isfinite().logical_and(speed.isfinite()).logical_not();
-        rows.Status.copy_(broken.to(int64).mul(Scalars.Integer(Kernels.OdeControl.NotFinite)));
-        rows.Worst.copy_(where(size.isfinite(), worstSlope, worstState));
+        var (trial, time) = operation.Trial(rows, slope);
+        operation.FirstStep(rows, slope, trial, Evaluate(time, trial, given));
     }
 
     private static void Fill(Tensor tensor, double value)

@@ -80,10 +80,8 @@ public class DensityPanelsTests
         using var lines = tensor(new[] { 0f, 2, 2, 2, float.NaN, 2, 1e30f, -1e30f, 2, 0, 2, 4 }).reshape(1, 6, 2);
         using var png = Png.Decode(new DensityPanels(points, density, samples, lines, Small));
         var (left, top) = Places(4).Plane(3);
-        png.Count(left + 2, top + 45, left + 48, top + 55, c => c.Blue < 190).Should().BeGreaterThan(30,
-            "the level line up to the gap");
-        png.Count(left + 45, top + 2, left + 55, top + 98, c => c.Blue < 190).Should().BeGreaterThan(60,
-            "the upright line after it");
+        png.Count(left + 2, top + 45, left + 48, top + 55, IsFirst).Should().BeGreaterThan(30, "the level line up to the gap");
+        png.Count(left + 45, top + 2, left + 55, top + 98, IsFirst).Should().BeGreaterThan(60, "the upright line after it");
     }
 
     [Fact]
@@ -150,7 +148,16 @@ public class DensityPanelsTests
         using var scope = NewDisposeScope();
         var grid = PlotBox.Square(3).GridLines();
         var warped = flow.Decode(grid.reshape(-1, 2)).reshape(grid.shape);
-        picture.ToPng().Should().Equal(new DensityPanels(x, flow.LogProb, flow.Sample(30, seed: 0), warped, options).ToPng());
+        using var same = Png.Decode(new DensityPanels(x, flow.LogProb, flow.Sample(30, seed: 0), warped, options));
+        using var png = Png.Decode(picture);
+        var (left, top) = Places(4).Plane(3);
+        foreach (var (column, row) in Pixels(0, 0, left, png.Height)) png.GetPixel(column, row).Should().Be(same.GetPixel(column, row));
+        Pixels(left, top, left + 100, top + 100).Where(p => IsLine(same.GetPixel(p.X, p.Y)) && !IsLine(png.GetPixel(p.X, p.Y)))
+            .Should().BeEmpty("the grid is where its lines are");
+        png.Count(left, top, left + 100, top + 100, IsFirst).Should().BeGreaterThan(50, "upright lines have a colour");
+        png.Count(left, top, left + 100, top + 100, IsSecond).Should().BeGreaterThan(50, "level lines have another one");
+        same.Count(left, top, left + 100, top + 100, IsFirst).Should().BeGreaterThan(50);
+        same.Count(left, top, left + 100, top + 100, IsSecond).Should().Be(0, "a caller's lines, which may be paths, have one colour");
         new DensityPanels(flow, flow.SampleArray(30, seed: 2), options: options).ToPng().Should().Equal(picture.ToPng(),
             "an array does as well");
         using var three = new RealNvpModel(RealNvpOptions.Tabular(3), seed: 1);
@@ -175,6 +182,15 @@ public class DensityPanelsTests
         FluentActions.Invoking(() => new DensityPanels(flow, x, two)).Should().Throw<ArgumentException>()
             .WithMessage("context has shape (2, 3); expected one context*");
     }
+
+    private static bool IsFirst(SKColor c) => c.Blue > c.Red + 50;
+
+    private static bool IsSecond(SKColor c) => c.Red > c.Blue + 50;
+
+    private static bool IsLine(SKColor c) => IsFirst(c) || IsSecond(c) || Brightness(c) < 500;
+
+    private static IEnumerable<(int X, int Y)> Pixels(int left, int top, int right, int bottom) =>
+        from y in Enumerable.Range(top, bottom - top) from x in Enumerable.Range(left, right - left) select (x, y);
 
     private static int Brightness(SKColor c) => c.Red + c.Green + c.Blue;
 }

@@ -1,4 +1,6 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
+using RealNvp.Operations;
 using RealNvp.Tests.Infrastructure;
 using RealNvp.Tests.Laws;
 using TorchSharp;
@@ -100,6 +102,57 @@ public class ResidualBoundTests
             var largest = linalg.svdvals(dense).max().item<float>();
             largest.Should().BeApproximately(0.8f, training ? 1e-3f : 1e-5f);
         }
+    }
+
+    [Theory]
+    [InlineData("LipSwish", true), InlineData("LipSwish", false), InlineData("ELU", true), InlineData("convolutions", true)]
+    public void Gradients_in_training_are_those_of_the_weights_that_are_used_before_power_iteration_has_arrived_too(string name,
+        bool kernel)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = KernelSwitch.Set(kernel, nameof(KernelSwitches.Residual));
+        var (shape, make) = networks[name];
+        using var layer = new ResidualLayer(shape, make(), new ResidualLogDet { ExactUpTo = 24 });
+        layer.to(float64);
+        layer.train();
+        using var generator = new Generator(3);
+        var x = randn(shape.WithBatch(6), dtype: float64, generator: generator);
+        var weights = layer.named_parameters().Where(p => p.name.EndsWith("weight", StringComparison.Ordinal)).Select(p => p.parameter)
+            .ToArray();
+        using (no_grad())
+        {
+            foreach (var weight in weights) weight.mul_(3);
+            layer.Forward(x);
+        }
+        // left vectors that are near, and not singular
+        var near = layer.named_buffers().Where(b => b.name.EndsWith(".u", StringComparison.Ordinal))
+            .Select(b => (b.buffer, Value: b.buffer.add(randn(b.buffer.shape, dtype: float64, generator: generator).mul(1e-4)))).ToArray();
+        near.Should().NotBeEmpty();
+        var along = randn(x.shape, dtype: float64, generator: generator);
+        Tensor Loss()
+        {
+            using (no_grad())
+                foreach (var (buffer, value) in near) buffer.copy_(value);
+            var (z, logDet) = layer.Forward(x);
+            return z.mul(along).sum().add(logDet.sum());
+        }
+        Loss().backward();
+        foreach (var weight in weights)
+        {
+            using var still = no_grad();
+            var direction = randn(weight.shape, dtype: float64, generator: generator);
+            double At(double step)
+            {
+                weight.add_(direction, step);
+                var loss = Loss().item<double>();
+                weight.add_(direction, -step);
+                return loss;
+            }
+            var slope = ((8 * (At(1e-4) - At(-1e-4))) - (At(2e-4) - At(-2e-4))) / 12e-4;
+            weight.grad!.mul(direction).sum().item<double>().Should().BeApproximately(slope, 1e-8 * Math.Max(1, Math.Abs(slope)));
+        }
+        // and the step was taken
+        foreach (var (buffer, value) in near) buffer.sub(value).abs().max().item<double>().Should().BePositive();
     }
 
     [Fact]

@@ -33,7 +33,7 @@ public class PresetLaws
         InlineData("Image, odd last scale, context, additive"), InlineData("NICE, Tabular"), InlineData("Spline, Tabular"),
         InlineData("Spline, Tabular, two circles among five"), InlineData("MAF, Tabular"), InlineData("MAF, SplineTabular"),
         InlineData("IAF, Tabular"), InlineData("Glow, continuous, context, plain matrices, fixed priors"),
-            InlineData("Glow, CelebAHq256x256")]
+        InlineData("Glow, CelebAHq256x256"), InlineData("Residual, Toy2D"), InlineData("Residual, Tabular, context")]
     public void The_bijection_of_a_small_preset_passes_FlowCheck(string name) => Verify(name);
 
     [SlowTheory, MemberData(nameof(Presets))]

@@ -21,7 +21,7 @@ public partial class HostDeviceTests
         ["Bijections/Residual/FixedPoint.cs"] = "a root is searched until it is found",
         ["Bijections/Residual/ImplicitFunction.cs"] = "the gradient of an inverse is searched until it is found",
         ["Bijections/Residual/SeriesLogDet.cs"] = "the number of terms is drawn on the CPU",
-        ["Conditioners/Lipschitz/PowerIteration.cs"] =
+        ["Operations/Residual/PowerIteration.cs"] =
             "on the CPU, power iteration goes on until it has arrived; on a device it takes a fixed number of steps",
         ["Operations/Elementwise/Mixture/MixtureMap.cs"] = "a root is searched until it is found",
         ["Operations/Elementwise/Mixture/MixtureReference.cs"] = "a root is searched until it is found",

@@ -13,9 +13,11 @@ namespace RealNvp;
 /// <para>‖W‖ is the largest |Wx| in the norm <see cref="Codomain"/> over |x| in the norm <see cref="Domain"/>: from 2 to 2, the
 /// largest singular value of the map on inputs of the real size, by power iteration (arXiv 1811.00995, section 2.1; arXiv
 /// 1906.02735, appendix D). Power iteration comes from below: it goes on until what it found is off by <see cref="Tolerance"/>
-/// at most. A training pass begins where the one before has ended, and takes steps, 200 at most, only if that is no longer
-/// so; what it found is in the buffers u and v. In evaluation the singular value is found anew if the weight is another one, to
-/// all digits, and the buffers stay as they are. The gradient is that of the normalized weight.</para>
+/// at most. A training pass begins where the one before has ended: it takes one step, and 200 at most if the weight has
+/// changed by so much that one is not enough; what it found is in the buffers u and v. The first pass of a layer that has up to 384
+/// inputs or outputs finds the singular value to all digits. In evaluation the singular value is
+/// found anew if the weight is another one, to all digits, and the buffers stay as they are. The
+/// gradient is that of the weight that is used, the last step of power iteration included.</para>
 /// <para>State-dict keys: <c>weight</c>, <c>bias</c>, and for the 2-norm <c>u</c>,
 /// <c>v</c>: singular vectors of the outputs and the inputs, as vectors.</para>
 /// </remarks>
@@ -98,11 +100,7 @@ public abstract class LipschitzLayer : nn.Module<Tensor, Tensor>, ILipschitz, IS
     /// <param name="vectors">Whether gradients need the vectors.</param>
     internal SpectralPair Pair(bool isStep, bool vectors)
     {
-        if (training)
-        {
-            if (isStep && !IsReplaying) Step();
-            return SpectralNorm.Of(weight, u!, v!, Coefficient, vectors);
-        }
+        if (training) return isStep ? NextPair() : SpectralNorm.Of(weight, u!, v!, Coefficient, vectors);
         var (left, right) = cache.Of(weight, u!, v!, Converged);
         return SpectralNorm.Of(weight, left, right, Coefficient, vectors);
     }
@@ -132,7 +130,8 @@ public abstract class LipschitzLayer : nn.Module<Tensor, Tensor>, ILipschitz, IS
         base.Dispose(disposing);
     }
 
-    // u·Wv, whose gradient is that of the singular value: the change of the vectors is of the second order
+    // in evaluation u·Wv, whose gradient is that of the singular value: the change of the vectors is of the second order.
+    // In training, the value of one step from a given vector, which is a function of the weight with an exact gradient
     private Tensor SingularValue(bool isStep)
     {
         if (!training)
@@ -140,33 +139,58 @@ public abstract class LipschitzLayer : nn.Module<Tensor, Tensor>, ILipschitz, IS
             var (left, right) = cache.Of(weight, u!, v!, Converged);
             return Along(left, right);
         }
-        if (isStep && !IsReplaying) Step();
         // the buffers may change before the gradients are asked for
-        return Along(u!.clone(), v!.clone());
+        if (!isStep) return Along(u!.clone(), v!.clone());
+        var start = Tape is { IsReplaying: true } tape ? tape.Read(this, 1)[0].clone() : Approach();
+        var map = Operator(weight);
+        var (value, up, next) = PowerIteration.Value(map.TimesTransposed(start.unsqueeze(0)).squeeze(0),
+            v => map.Times(v.unsqueeze(0)).squeeze(0));
+        if (Tape is not { IsReplaying: true })
+        {
+            Tape?.Write(this, start.clone());
+            using var scope = NewDisposeScope();
+            using var _ = no_grad();
+            u!.copy_(PowerIteration.Unit(up.detach(), start));
+            v!.copy_(PowerIteration.Unit(next.detach(), v));
+        }
+        return value;
     }
 
-    // computed again, a pass finds what it left
-    private static bool IsReplaying => PassState.Current?.Tape is { IsReplaying: true };
+    // computed again, a pass steps from where it stepped before, and leaves the buffers as they are
+    private static PassTape? Tape => PassState.Current?.Tape;
 
     private Tensor Along(Tensor left, Tensor right) => IsMatrix
         ? weight.reshape(weight.shape[0], -1).mv(right).dot(left)
         : Times(AsInput(right.unsqueeze(0)), weight).flatten().dot(left);
 
-    private void Step()
+    private SpectralPair NextPair()
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        if (Tape is { IsReplaying: true } tape)
+            return SpectralNorm.Step(weight, tape.Read(this, 1)[0].clone(), v!.clone(), 1, Tolerance, Coefficient).Pair;
+        cache.Clear();
+        var (pair, wasFar) = SpectralNorm.Step(weight, u!, v!, MostSteps, Tolerance, Coefficient);
+        if (wasFar && PowerIteration.IsSmall(u!, v!))
+        {
+            u!.copy_(Converged().Left);
+            pair = SpectralNorm.Step(weight, u, v!, MostSteps, Tolerance, Coefficient).Pair;
+        }
+        if (Tape is { } recording) recording.Write(this, (pair.Start is float[] single ? tensor(single) : tensor((double[])pair.Start)));
+        return pair;
+    }
+
+    // a left vector that is near enough to step from; the first time, and if the weight is another one, to all digits if that is cheap
+    private Tensor Approach()
     {
         cache.Clear();
-        if (IsMatrix && SpectralNorm.CanRun(weight, u!, v!))
-        {
-            SpectralNorm.Iterate(weight, u!, v!, MostSteps, Tolerance);
-            return;
-        }
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var fixedSteps = weight.device_type != DeviceType.CPU;
-        var (left, right, _) = PowerIteration.Run(Operator(weight.detach()), u!, v!, fixedSteps ? StepsOnDevice : MostSteps, fixedSteps
+        var (left, _, _, wasFar) = PowerIteration.Run(Operator(weight.detach()), u!, v!, fixedSteps ? StepsOnDevice : MostSteps, fixedSteps
             ? null : Tolerance);
-        u!.copy_(left);
-        v!.copy_(right);
+        if (wasFar && PowerIteration.IsSmall(u!, v!)) left = Converged().Left.clone();
+        return scope.MoveToOuter(left);
     }
 
     private (Tensor Left, Tensor Right) Converged()

@@ -36,7 +36,7 @@ internal sealed unsafe class DynamicsBlock<TLanes, T>
             return at;
         }
         x = Take(program.Features, vectors);
-        seen = Take(program.Layers.Max(l => l.Times), vectors);
+        seen = Take(program.Times, vectors);
         activated = Take(program.Widest, vectors);
         divergence = Take(1, vectors);
         var columns = Columns(call, vectors);
@@ -59,7 +59,7 @@ internal sealed unsafe class DynamicsBlock<TLanes, T>
     public static long Size(DynamicsCall<T> call, int vectors)
     {
         var program = call.Program;
-        var size = (long)vectors * (LaneProduct.Padded(program.Features) + LaneProduct.Padded(program.Layers.Max(l => l.Times))
+        var size = (long)vectors * (LaneProduct.Padded(program.Features) + LaneProduct.Padded(program.Times)
             + LaneProduct.Padded(program.Widest) + LaneProduct.Panel);
         size += 2L * Columns(call, vectors) * LaneProduct.Padded(program.Widest);
         foreach (var layer in program.Layers) size += 4L * vectors * LaneProduct.Padded(layer.Outputs);
@@ -87,7 +87,7 @@ internal sealed unsafe class DynamicsBlock<TLanes, T>
         var width = call.Width;
         for (var row = 0; row < Rows; row++)
             for (var d = 0; d < program.Features; d++) x[(d * Rows) + row] = points[(row * width) + d];
-        DynamicsTimes.Write(times, Rows, Math.Max(1, program.Layers.Max(l => l.Times)), seen);
+        DynamicsTimes.Write(times, Rows, Math.Max(1, program.Times), seen);
         new Span<T>(divergence, Rows).Clear();
         Values(width, into);
         if (call.Divergence == DynamicsDivergence.Joined) Joined();

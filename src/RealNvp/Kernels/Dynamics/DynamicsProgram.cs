@@ -44,6 +44,7 @@ internal sealed class DynamicsProgram
     {
         (Layers, Function) = ([.. layers], function);
         Widest = Layers.Max(l => Math.Max(l.Inputs, l.Outputs));
+        Times = Layers.Max(l => l.Times);
         Weights = Layers.Sum(l => l.Weights);
     }
 
@@ -56,6 +57,9 @@ internal sealed class DynamicsProgram
 
     /// <summary>The most inputs or outputs that a layer has.</summary>
     public int Widest { get; }
+
+    /// <summary>The most functions of time that a layer reads; 0 if none reads any.</summary>
+    public int Times { get; }
 
     /// <summary>The multiply-adds of one velocity.</summary>
     public long Weights { get; }

@@ -33,7 +33,7 @@ internal sealed unsafe partial class DynamicsTape<TLanes, T>
         (this.call, program, this.stages, tangents) = (call, call.Program, stages, call.Tangents);
         start = memory;
         this.sums = sums;
-        (columns, last, times) = (1 + tangents, program.Layers.Length - 1, Math.Max(1, program.Layers.Max(l => l.Times)));
+        (columns, last, times) = (1 + tangents, program.Layers.Length - 1, Math.Max(1, program.Times));
         (all, one) = (stages * columns * TLanes.Count, columns * TLanes.Count);
         T* Take(long vectors)
         {

@@ -30,6 +30,12 @@ internal sealed unsafe class ResidualGradients<T>(int layers) where T : unmanage
 /// <param name="Right">v.</param>
 internal sealed record SpectralPair(double Coefficient, double Value, Array Left, Array Right)
 {
+    /// <summary>The left vector from which the last step came, if σ is |Wv| with v = Wᵀu/|Wᵀu| of it; empty if σ is uᵀWv.</summary>
+    public Array Start { get; init; } = Array.Empty<float>();
+
+    /// <summary>q, if there is a <see cref="Start"/> s: the gradient of σ is uvᵀ + sqᵀ. See <see cref="SpectralKernel.Run"/>.</summary>
+    public Array Bend { get; init; } = Array.Empty<float>();
+
     /// <summary>min(1, c/σ); NaN stays.</summary>
     public double Scale => Value <= Coefficient ? 1 : Coefficient / Value;
 }
@@ -93,18 +99,24 @@ internal sealed unsafe class ResidualSums<T> where T : unmanaged, IBinaryFloatin
         if (to.Weights[layer] == null) return;
         T* from = sums + weights[layer], result = to.Weights[layer];
         var norm = to.Norms[layer];
-        // the weight that is used is W·c/σ, and σ = uᵀWv
+        // the weight that is used is W·c/σ
         var isScaled = norm is not null && norm.Scale != 1;
         var along = 0.0;
         for (var o = 0; isScaled && o < step.Outputs; o++)
             along += ResidualVectors.Dot(from + (o * stride), call.Weights[layer] + ((nint)o * step.Inputs), step.Inputs);
-        fixed (T* left = (T[]?)norm?.Left, right = (T[]?)norm?.Right)
-            for (var o = 0; o < step.Outputs; o++)
-            {
-                var row = result + ((nint)o * step.Inputs);
-                ResidualVectors.Scale(from + (o * stride), isScaled ? norm!.Scale : 1, row, step.Inputs);
-                if (isScaled)
-                    ResidualVectors.Add(right, -norm!.Scale / norm.Value * along * double.CreateTruncating(left[o]), row, step.Inputs);
-            }
+        for (var o = 0; o < step.Outputs; o++)
+            ResidualVectors.Scale(from + (o * stride), isScaled ? norm!.Scale : 1, result + ((nint)o * step.Inputs), step.Inputs);
+        if (!isScaled) return;
+        var slope = -norm!.Scale / norm.Value * along;
+        AddProduct(result, (T[])norm.Left, (T[])norm.Right, slope);
+        if (norm.Start.Length > 0) AddProduct(result, (T[])norm.Start, (T[])norm.Bend, slope);
+    }
+
+    // adds the matrix of the products of two vectors
+    private static void AddProduct(T* to, T[] left, T[] right, double factor)
+    {
+        fixed (T* row = right)
+            for (var o = 0; o < left.Length; o++)
+                ResidualVectors.Add(row, factor * double.CreateTruncating(left[o]), to + ((nint)o * right.Length), right.Length);
     }
 }

@@ -10,27 +10,37 @@ internal static unsafe class SpectralKernel
     /// <summary>Who has to step goes on to this part of the residual that is enough.</summary>
     public const double Further = 0.5;
 
+    /// <summary>A pair with a larger residual knows nothing of the weight: it is new, or the weight is another one.</summary>
+    public const double Far = 0.1;
+
     /// <summary>The ratio of |Wᵀu| to |Wv| from which on a pair has a residual.</summary>
     public static double Enough(double residual) => Math.Sqrt(1 - (residual * residual));
 
     /// <summary>
     /// Steps until the residual of the pair (u, v) is at most so large, relative to the singular value: with v = Wᵀu/|Wᵀu| and σ = |Wv|,
-    /// it is σ·√(1 − (|Wᵀu|/σ)²). A u that is near enough stays as it is, so that a pass is a function of the weight.
+    /// it is σ·√(1 − (|Wᵀu|/σ)²). From the u that is near enough one step more is taken, which is the only one if u is near at first.
     /// </summary>
+    /// <remarks>
+    /// The value after that step, f(W) = |Wv| with v = Wᵀu/|Wᵀu|, has the gradient u′vᵀ + uqᵀ, with u′ = Wv/|Wv| and
+    /// q = (Wᵀu′ − |Wv|·v)/|Wᵀu|. The second part is small as the residual is, and without it the first is not the gradient of f.
+    /// </remarks>
     /// <param name="w">W, (outputs, inputs).</param>
     /// <param name="outputs">The rows.</param>
     /// <param name="inputs">The columns.</param>
-    /// <param name="u">Left vector, which is replaced.</param>
+    /// <param name="u">Left vector, which is replaced by u′.</param>
     /// <param name="v">Right vector, which is replaced.</param>
-    /// <param name="steps">The most steps.</param>
+    /// <param name="steps">The most steps, at least 1.</param>
     /// <param name="residual">What is small enough.</param>
-    /// <returns>Whether it arrived.</returns>
-    public static bool Run<T>(T* w, int outputs, int inputs, T* u, T* v, int steps, double residual)
+    /// <param name="start">Receives the u of the last step.</param>
+    /// <param name="bend">Receives q.</param>
+    /// <returns>|Wv|, and whether the pair was far at first.</returns>
+    public static (double Value, bool WasFar) Run<T>(T* w, int outputs, int inputs, T* u, T* v, int steps, double residual, T* start,
+        T* bend)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        var arrived = false;
-        LaneWidth.Run<Code<T>, T>(new(w, outputs, inputs, u, v, steps, residual, &arrived));
-        return arrived;
+        (double, bool) result = default;
+        LaneWidth.Run<Code<T>, T>(new(w, outputs, inputs, u, v, steps, residual, start, bend, &result));
+        return result;
     }
 
     /// <summary>uᵀWv.</summary>
@@ -42,7 +52,8 @@ internal static unsafe class SpectralKernel
         return sum;
     }
 
-    private readonly struct Code<T>(T* w, int outputs, int inputs, T* u, T* v, int steps, double residual, bool* arrived) : ILaneCode<T>
+    private readonly struct Code<T>(T* w, int outputs, int inputs, T* u, T* v, int steps, double residual, T* start, T* bend,
+        (double Value, bool WasFar)* result) : ILaneCode<T>
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         private const int Rows = 4;
@@ -52,28 +63,60 @@ internal static unsafe class SpectralKernel
             var down = (T*)KernelScratch.Own((inputs + (long)outputs) * sizeof(T) / sizeof(float));
             var up = down + inputs;
             Unit(u, u, outputs, Math.Sqrt(ResidualVectors.Dot(u, u, outputs)));
-            new Span<T>(down, inputs).Clear();
-            for (var o = 0; o < outputs; o += Rows) Add<TLanes>(o, u, down);
+            Begin<TLanes>(down);
             var enough = Enough(residual);
-            for (var i = 0; i < steps; i++)
+            for (var i = 0; ; i++)
             {
-                var lower = Math.Sqrt(ResidualVectors.Dot(down, down, inputs));
-                Unit(down, v, inputs, lower);
-                // Wv, and WᵀWv of the next step in the same pass over W
-                new Span<T>(down, inputs).Clear();
-                for (var o = 0; o < outputs; o += Rows)
-                {
-                    Products<TLanes>(o, up);
-                    Add<TLanes>(o, up, down);
-                }
-                var upper = Math.Sqrt(ResidualVectors.Dot(up, up, outputs));
+                var (lower, upper) = Step<TLanes>(down, up);
+                if (i == 0) result->WasFar = lower < Enough(Far) * upper;
                 // a map of zeros has arrived; NaN never does
-                *arrived = lower >= enough * upper;
-                if (*arrived) return;
+                if (lower >= enough * upper || i == steps - 1)
+                {
+                    // with the digits of who begins at this u
+                    if (i > 0)
+                    {
+                        Begin<TLanes>(down);
+                        (lower, upper) = Step<TLanes>(down, up);
+                    }
+                    Finish(down, up, lower, upper);
+                    return;
+                }
                 Unit(up, u, outputs, upper);
                 if (i == 0) enough = Enough(residual * Further);
                 ResidualVectors.Scale(down, 1 / upper, down, inputs);
             }
+        }
+
+        // Wᵀu
+        private void Begin<TLanes>(T* down) where TLanes : struct, ILanes<TLanes, T>
+        {
+            new Span<T>(down, inputs).Clear();
+            for (var o = 0; o < outputs; o += Rows) Add<TLanes>(o, u, down);
+        }
+
+        // v from Wᵀu; then Wv, and WᵀWv of the next step in the same pass over W
+        private (double Lower, double Upper) Step<TLanes>(T* down, T* up) where TLanes : struct, ILanes<TLanes, T>
+        {
+            var lower = Math.Sqrt(ResidualVectors.Dot(down, down, inputs));
+            Unit(down, v, inputs, lower);
+            new Span<T>(down, inputs).Clear();
+            for (var o = 0; o < outputs; o += Rows)
+            {
+                Products<TLanes>(o, up);
+                Add<TLanes>(o, up, down);
+            }
+            return (lower, Math.Sqrt(ResidualVectors.Dot(up, up, outputs)));
+        }
+
+        private void Finish(T* down, T* up, double lower, double upper)
+        {
+            new Span<T>(u, outputs).CopyTo(new Span<T>(start, outputs));
+            new Span<T>(bend, inputs).Clear();
+            result->Value = upper;
+            Unit(up, u, outputs, upper);
+            if (lower == 0 || upper == 0) return;
+            ResidualVectors.Add(down, 1 / (upper * lower), bend, inputs);
+            ResidualVectors.Add(v, -upper / lower, bend, inputs);
         }
 
         // to[o ...] = the products of some rows with v; a row that is missing stands for the last one

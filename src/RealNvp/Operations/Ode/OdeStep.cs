@@ -18,6 +18,8 @@ internal sealed unsafe class OdeStep
     private readonly DisposeScope home;
     private readonly Dictionary<int, (Tensor Point, Tensor Time)> memory = [];
     private readonly bool runsKernel;
+    private readonly Device device;
+    private OdeStepReference? reference;
     private long rowsOfMemory = -1;
 
     /// <param name="control">What chooses the steps.</param>
@@ -25,13 +27,21 @@ internal sealed unsafe class OdeStep
     /// <param name="home">Where its memory lives.</param>
     public OdeStep(OdeControl control, Tensor like, DisposeScope home)
     {
-        (this.control, this.home) = (control, home);
+        (this.control, this.home, device) = (control, home, like.device);
         runsKernel = CanRun(like);
-        Reference = new OdeStepReference(control, like.device);
     }
 
-    /// <summary>The same in plain operations.</summary>
-    public OdeStepReference Reference { get; }
+    /// <summary>The same in plain operations, made when it is first asked for.</summary>
+    public OdeStepReference Reference
+    {
+        get
+        {
+            if (reference is not null) return reference;
+            reference = new OdeStepReference(control, device);
+            foreach (var constant in reference.Constants) home.Attach(constant);
+            return reference;
+        }
+    }
 
     /// <summary>Whether the kernel takes a state.</summary>
     public static bool CanRun(Tensor state) => KernelSwitches.Ode && KernelMemory.IsContiguous(state)
@@ -45,6 +55,25 @@ internal sealed unsafe class OdeStep
         if (rows.State.dtype == ScalarType.Float64) Point<double>(rows, slopes, weights, node, point, time);
         else Point<float>(rows, slopes, weights, node, point, time);
         return (point, time);
+    }
+
+    /// <summary>As <see cref="OdeStepReference.Trial"/>; valid until the first point of stage 1.</summary>
+    public (Tensor Point, Tensor Time) Trial(OdeRows rows, Tensor slope)
+    {
+        if (!runsKernel || !KernelMemory.IsContiguous(slope)) return Reference.Trial(rows, slope);
+        var (point, time) = Memory(1, rows.State);
+        if (rows.State.dtype == ScalarType.Float64) First<double>(rows, slope, point, time, null);
+        else First<float>(rows, slope, point, time, null);
+        return (point, time);
+    }
+
+    /// <summary>As <see cref="OdeStepReference.FirstStep"/>.</summary>
+    public void FirstStep(OdeRows rows, Tensor slope, Tensor trial, Tensor trialSlope)
+    {
+        if (!runsKernel || !KernelMemory.IsContiguous(slope) || !KernelMemory.IsContiguous(trialSlope))
+            Reference.FirstStep(rows, slope, trialSlope);
+        else if (rows.State.dtype == ScalarType.Float64) First<double>(rows, slope, trial, null, trialSlope);
+        else First<float>(rows, slope, trial, null, trialSlope);
     }
 
     /// <summary>Ends a step: takes it or not, and chooses the next. Changes the rows in place.</summary>
@@ -112,6 +141,39 @@ internal sealed unsafe class OdeStep
         nint k = (nint)pointers, w = (nint)factors;
         Each(rows.Count, width, (first, end) => LaneWidth.Run<OdeStageKernel<T>, T>(
             new((T*)state, (T**)k, (double*)w, count, (double*)time, (double*)step, node, (T*)point, (T*)at, width, first, end)));
+    }
+
+    // the trial if its time is wanted, and the step that it leads to if its slope is there
+    private void First<T>(OdeRows rows, Tensor slope, Tensor trial, Tensor? trialTime, Tensor? trialSlope)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        var n = (int)rows.Count;
+        var counts = KernelMemory.Pointer<long>(rows.Counts);
+        fixed (double* weights = control.Weights)
+        {
+            var kernel = new OdeStartKernel<T>
+            {
+                State = KernelMemory.Pointer<T>(rows.State),
+                Slope = KernelMemory.Pointer<T>(slope),
+                Trial = KernelMemory.Pointer<T>(trial),
+                TrialTime = trialTime is null ? null : KernelMemory.Pointer<T>(trialTime),
+                TrialSlope = trialSlope is null ? null : KernelMemory.Pointer<T>(trialSlope),
+                Step = KernelMemory.Pointer<double>(rows.Step),
+                Status = counts + (2 * n),
+                Worst = counts + (3 * n),
+                Weights = weights,
+                Width = (int)(rows.State.numel() / Math.Max(1, n)),
+                Control = control,
+            };
+            for (var row = 0; row < n; row++)
+                if (trialSlope is null) kernel.First(row);
+                else kernel.Second(row);
+        }
+        GC.KeepAlive(rows);
+        GC.KeepAlive(slope);
+        GC.KeepAlive(trial);
+        GC.KeepAlive(trialTime);
+        GC.KeepAlive(trialSlope);
     }
 
     private void Take<T>(OdeRows rows, Tensor next, Tensor? endSlope, IReadOnlyList<Tensor> slopes, double[]? errorWeights, Tensor? taken)

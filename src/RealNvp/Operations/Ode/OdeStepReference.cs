@@ -13,6 +13,9 @@ internal sealed class OdeStepReference
     private readonly Tensor weights, end, start, range, leastStep, sign, zero, one, grow;
     private readonly Tensor[] statuses;
 
+    /// <summary>What it holds.</summary>
+    public IEnumerable<Tensor> Constants => [weights, end, start, range, leastStep, sign, zero, one, grow, .. statuses];
+
     public OdeStepReference(OdeControl control, Device device)
     {
         this.control = control;
@@ -60,6 +63,43 @@ internal sealed class OdeStepReference
         var parts = error.to(float64).div(scale.to(float64)).pow(Scalars.Two).mul(weights);
         var norm = (control.UsesMaximum ? parts.amax([1]) : parts.sum(1)).sqrt();
         return (norm, parts.nan_to_num(double.PositiveInfinity).argmax(1));
+    }
+
+    /// <summary>The point (n, M) and the time (n) of a trial, from which <see cref="FirstStep"/> chooses: a very small step from f
+    /// (n, M) at the beginning.</summary>
+    public (Tensor Point, Tensor Time) Trial(OdeRows rows, Tensor slope)
+    {
+        rows.Step.copy_(Little(rows, slope).Step.mul(Scalars.Of(control.Sign)));
+        return (Combine(rows.State, rows.Step, [slope], [1]), At(rows, 1));
+    }
+
+    /// <summary>Hairer's choice of the first step (Solving Ordinary Differential Equations I, section II.4) from f at the beginning and
+    /// at the trial, and whether an example can begin at all: changes the rows in place.</summary>
+    public void FirstStep(OdeRows rows, Tensor slope, Tensor trialSlope)
+    {
+        var (first, scale, (size, worstState), (speed, worstSlope)) = Little(rows, slope);
+        var bend = Norm(trialSlope.sub(slope), scale).Norm.div(first);
+        var sharp = maximum(speed, bend);
+        var second = where(sharp.le(Scalars.Of(1e-15)), first.mul(Scalars.Of(1e-3)).clamp_min(Scalars.Of(1e-6)),
+            sharp.reciprocal().mul(Scalars.Of(0.01)).pow(Scalars.Of(1.0 / control.ErrorOrder)));
+        // where the trial is not finite, the steps begin small
+        var chosen = minimum(minimum(first.mul(Scalars.Of(100)), second.nan_to_num(0)), range.abs());
+        chosen = where(chosen.gt(Scalars.Zero), chosen, first.mul(Scalars.Of(1e-3)));
+        rows.Step.copy_(chosen.mul(Scalars.Of(control.Sign)));
+        var broken = size.isfinite().logical_and(speed.isfinite()).logical_not();
+        rows.Status.copy_(broken.to(int64).mul(Scalars.Integer(OdeControl.NotFinite)));
+        rows.Worst.copy_(where(size.isfinite(), worstSlope, worstState));
+    }
+
+    private (Tensor Step, Tensor Scale, (Tensor Norm, Tensor Worst) Size, (Tensor Norm, Tensor Worst) Speed) Little(OdeRows rows,
+        Tensor slope)
+    {
+        var scale = Scale(rows.State.abs());
+        var (size, speed) = (Norm(rows.State, scale), Norm(slope, scale));
+        var little = Scalars.Of(1e-5);
+        var first = where(size.Norm.lt(little).logical_or(speed.Norm.lt(little)), full_like(size.Norm, Scalars.Of(1e-6)),
+            size.Norm.div(speed.Norm).mul(Scalars.Of(0.01))).nan_to_num(1e-6);
+        return (minimum(first, range.abs()), scale, size, speed);
     }
 
     /// <summary>Takes or rejects the step, and chooses the next: changes

@@ -62,8 +62,13 @@ internal static class ResidualReference
     private static Tensor Normalized(Tensor weight, SpectralPair? norm)
     {
         if (norm is null) return weight;
-        var (left, right) = (Vector(norm.Left, weight), Vector(norm.Right, weight));
-        return weight.div(weight.mv(right).dot(left).div(Scalars.Of(norm.Coefficient)).clamp_min(Scalars.One));
+        return weight.div(Largest(weight, norm).div(Scalars.Of(norm.Coefficient)).clamp_min(Scalars.One));
+    }
+
+    private static Tensor Largest(Tensor weight, SpectralPair norm)
+    {
+        if (norm.Start.Length == 0) return weight.mv(Vector(norm.Right, weight)).dot(Vector(norm.Left, weight));
+        return PowerIteration.Value(weight.t().mv(Vector(norm.Start, weight)), weight.mv).Upper;
     }
 
     private static Tensor Vector(Array numbers, Tensor like) => (numbers is float[] floats ? tensor(floats)

@@ -13,14 +13,16 @@ internal static class SpectralNorm
         && weight.dtype is ScalarType.Float32 or ScalarType.Float64 && u.dtype == weight.dtype && v.dtype == weight.dtype
         && KernelMemory.IsContiguous(weight) && KernelMemory.IsContiguous(u) && KernelMemory.IsContiguous(v) && weight.numel() > 0;
 
-    /// <summary>Takes the vectors on, in their place, until the residual is small enough.</summary>
-    public static void Iterate(Tensor weight, Tensor u, Tensor v, int steps, double residual)
+    /// <summary>Takes the vectors on, in their place, to the next pair that is near enough.</summary>
+    /// <returns>The pair, whose gradient is that of its last step, and whether the vectors were far at first.</returns>
+    public static (SpectralPair Pair, bool WasFar) Step(Tensor weight, Tensor u, Tensor v, int steps, double residual, double coefficient)
     {
-        if (weight.dtype == ScalarType.Float32) Iterate<float>(weight, u, v, steps, residual);
-        else Iterate<double>(weight, u, v, steps, residual);
+        var result = weight.dtype == ScalarType.Float32 ? Step<float>(weight, u, v, steps, residual, coefficient)
+            : Step<double>(weight, u, v, steps, residual, coefficient);
         GC.KeepAlive(weight);
         GC.KeepAlive(u);
         GC.KeepAlive(v);
+        return result;
     }
 
     /// <summary>σ = uᵀWv, with copies of the vectors if gradients need them.</summary>
@@ -34,10 +36,23 @@ internal static class SpectralNorm
         return pair;
     }
 
-    private static unsafe void Iterate<T>(Tensor weight, Tensor u, Tensor v, int steps, double residual)
-        where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
-        SpectralKernel.Run(KernelMemory.Pointer<T>(weight), (int)u.numel(), (int)v.numel(), KernelMemory.Pointer<T>(u),
-            KernelMemory.Pointer<T>(v), steps, residual);
+    private static unsafe (SpectralPair, bool) Step<T>(Tensor weight, Tensor u, Tensor v, int steps, double residual, double coefficient)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        var (outputs, inputs) = ((int)u.numel(), (int)v.numel());
+        T[] start = new T[outputs], bend = new T[inputs];
+        T* left = KernelMemory.Pointer<T>(u), right = KernelMemory.Pointer<T>(v);
+        fixed (T* first = start, second = bend)
+        {
+            var (value, wasFar) = SpectralKernel.Run(KernelMemory.Pointer<T>(weight), outputs, inputs, left, right, steps, residual, first,
+                second);
+            return (new(coefficient, value, new ReadOnlySpan<T>(left, outputs).ToArray(), new ReadOnlySpan<T>(right, inputs).ToArray())
+            {
+                Start = start,
+                Bend = bend,
+            }, wasFar);
+        }
+    }
 
     private static unsafe SpectralPair Of<T>(Tensor weight, Tensor u, Tensor v, double coefficient, bool vectors)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>

@@ -3,7 +3,7 @@ using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace RealNvp;
+namespace RealNvp.Operations;
 
 /// <summary>A linear map of rows of vectors and its transpose, and its matrix if it is at hand.</summary>
 /// <param name="Times">(N, inputs) to (N, outputs).</param>
@@ -21,21 +21,19 @@ internal static class PowerIteration
     // of the side of a matrix whose square is squared again and again: 2¹⁴ steps of power iteration for 14 products
     private const long MostSquared = 384;
     private const int Squarings = 14, MostSteps = 2000, FirstSteps = 40, LastSteps = 10;
-    private const double Digits = 1e-7;
+    private const double Digits = 1e-7, Least = 1e-30;
 
     /// <summary>
     /// Steps from a pair (outputs), (inputs) until the residual is at most so large, relative to
     /// the singular value; null takes all steps, and no look at numbers, for which a device would wait.
     /// </summary>
-    /// <remarks>
-    /// A left vector u that is near enough stays as it is, and the value is |Wᵀu|, whose gradient to W is u vᵀ to all digits: a training
-    /// pass is a function of the weight, and its gradient is that function's. If each pass took a step, however small, the same weight
-    /// would give another value each time. Who steps goes on to half of the residual, so that the next passes have nothing to do.
-    /// </remarks>
-    public static (Tensor Left, Tensor Right, bool Arrived) Run(LinearOperator map, Tensor left, Tensor right, int steps, double? residual)
+    /// <remarks>A left vector that is near enough stays as it is. Who steps goes on to half of the residual.</remarks>
+    public static (Tensor Left, Tensor Right, bool Arrived, bool WasFar) Run(LinearOperator map, Tensor left, Tensor right, int steps,
+        double? residual)
     {
         using var scope = NewDisposeScope();
         var enough = residual is { } first ? SpectralKernel.Enough(first) : 0;
+        var wasFar = false;
         left = Unit(left, left);
         for (var i = 0; i < steps; i++)
         {
@@ -45,15 +43,32 @@ internal static class PowerIteration
             var nextRight = Unit(down, right, lower);
             var up = map.Times(nextRight.unsqueeze(0)).squeeze(0);
             var upper = up.norm();
-            // a map of zeros has arrived; NaN never does
-            if (residual is not null && lower.FetchDouble() is var a && upper.FetchDouble() is var b && a >= enough * b)
-                return (scope.MoveToOuter(left), scope.MoveToOuter(step.MoveToOuter(nextRight)), true);
-            var nextLeft = Unit(up, left, upper);
-            (left, right) = (step.MoveToOuter(nextLeft), step.MoveToOuter(nextRight));
-            if (i == 0 && residual is { } r) enough = SpectralKernel.Enough(r * SpectralKernel.Further);
+            if (residual is { } least)
+            {
+                var (a, b) = (lower.FetchDouble(), upper.FetchDouble());
+                if (i == 0) wasFar = a < SpectralKernel.Enough(SpectralKernel.Far) * b;
+                // a map of zeros has arrived; NaN never does
+                if (a >= enough * b) return (scope.MoveToOuter(left), scope.MoveToOuter(step.MoveToOuter(nextRight)), true, wasFar);
+                if (i == 0) enough = SpectralKernel.Enough(least * SpectralKernel.Further);
+            }
+            (left, right) = (step.MoveToOuter(Unit(up, left, upper)), step.MoveToOuter(nextRight));
         }
-        return (scope.MoveToOuter(left), scope.MoveToOuter(right), false);
+        return (scope.MoveToOuter(left), scope.MoveToOuter(right), false, wasFar);
     }
+
+    /// <summary>The singular value that one step gives, with its vectors and a graph, from Wᵀu: with v = Wᵀu/|Wᵀu|, it is |Wv|.</summary>
+    /// <param name="down">Wᵀu, (inputs).</param>
+    /// <param name="times">Takes v (inputs) to Wv (outputs).</param>
+    /// <returns>Of W of zeros, v is 0, and gradients are finite.</returns>
+    public static (Tensor Upper, Tensor Up, Tensor Right) Value(Tensor down, Func<Tensor, Tensor> times)
+    {
+        var right = down.div(down.norm().clamp_min(Scalars.Of(Least)));
+        var up = times(right);
+        return (up.norm(), up, right);
+    }
+
+    /// <summary>Whether <see cref="Converge"/> is cheap, whatever the singular values are.</summary>
+    public static bool IsSmall(Tensor left, Tensor right) => Math.Min(left.shape[0], right.shape[0]) <= MostSquared;
 
     /// <summary>The pair to all digits, from one that may be near. In float64.
     /// On a device it takes a number of steps, and looks at nothing.</summary>
@@ -62,13 +77,13 @@ internal static class PowerIteration
         using var scope = NewDisposeScope();
         if (left.device_type != DeviceType.CPU)
         {
-            var (l, r, _) = Run(map, left, right, FirstSteps, null);
+            var (l, r, _, _) = Run(map, left, right, FirstSteps, null);
             return (scope.MoveToOuter(l), scope.MoveToOuter(r));
         }
-        var small = Math.Min(left.shape[0], right.shape[0]) <= MostSquared;
-        var (first, second, arrived) = Run(map, left, right, small ? FirstSteps : MostSteps, Digits);
+        var small = IsSmall(left, right);
+        var (first, second, arrived, _) = Run(map, left, right, small ? FirstSteps : MostSteps, Digits);
         if (!arrived && small && Squared(map, left, right) is { } start)
-            (first, second, _) = Run(map, start, right, LastSteps, Digits);
+            (first, second, _, _) = Run(map, start, right, LastSteps, Digits);
         return (scope.MoveToOuter(first), scope.MoveToOuter(second));
     }
 
@@ -93,7 +108,8 @@ internal static class PowerIteration
         return ofOutputs ? vector : map.Times(vector.unsqueeze(0)).squeeze(0);
     }
 
-    private static Tensor Unit(Tensor vector, Tensor other, Tensor? norm = null)
+    /// <summary>A vector of length 1, or another one if it is 0.</summary>
+    public static Tensor Unit(Tensor vector, Tensor other, Tensor? norm = null)
     {
         norm ??= vector.norm();
         // where a map gives 0 there is no direction, and the one before stays

@@ -1,0 +1,55 @@
+namespace RealNvp.Reproduce;
+
+/// <summary>All recipes. A new one is a row here.</summary>
+internal static class Recipes
+{
+    private const string Spline = "arXiv 1906.04032, table 1", Maf = "arXiv 1705.07057, table 1";
+
+    public static IReadOnlyList<Recipe> All { get; } =
+    [
+        new("bsds300-spline-coupling", "RQ-NSF (C)", DataSets.Bsds300,
+            d => SplineFlowOptions.HepmassOrBsds300(d.Features) with { Standardize = true })
+        { Paper = 157.54, Source = Spline, Training = o => Patches(o, 16_000), RowsPerEpoch = 512_000, Minutes = 120 },
+        new("bsds300-maf", "MAF (5)", DataSets.Bsds300, d => MafOptions.Tabular(d.Features) with { Base = BaseDensityKind.StandardNormal,
+            Hidden = 512 })
+        { Paper = 155.69, Source = Maf, Training = o => Patches(o, 16_000), RowsPerEpoch = 512_000, Minutes = 120 },
+        new("bsds300-realnvp", "Real NVP (10)", DataSets.Bsds300,
+            d => RealNvpOptions.Tabular(d.Features) with { Base = BaseDensityKind.StandardNormal, Hidden = 512 })
+        { Paper = 153.28, Source = Maf, Training = o => Patches(o, 16_000), RowsPerEpoch = 512_000, Minutes = 120 },
+        .. new[] { DataSets.Power, DataSets.Gas, DataSets.Miniboone, DataSets.Protein }.SelectMany(Table),
+    ];
+
+    private static TrainingOptions Patches(TrainingOptions o, long steps) => o with
+    {
+        BatchSize = 256, LearningRate = 1e-3, Schedule = new CosineSchedule { WarmUpSteps = 200 }, Epochs = 100_000, MaxSteps = steps,
+            AverageDecay = 0.999,
+    };
+
+    // the families that nflows and zuko have too, of the same sizes; the budgets are those of benchmarks/peers/tables.py
+    private static IEnumerable<Recipe> Table(DataSet data)
+    {
+        (string Name, string Title, Func<Splits, ModelOptions> Model)[] models =
+        [
+            ("maf", "MAF (5)", d => MafOptions.Tabular(d.Features, d.Train.shape[0])),
+            ("spline-coupling", "RQ-NSF (C)", d => SplineFlowOptions.Tabular(d.Features, d.Train.shape[0])),
+            ("spline-autoregressive", "RQ-NSF (AR)", d => MafOptions.SplineTabular(d.Features, d.Train.shape[0])),
+        ];
+        if (data == DataSets.Miniboone)
+            models = [.. models, ("spline-coupling-dropout", "RQ-NSF (C), paper's sizes, dropout 0.2",
+                _ => SplineFlowOptions.Miniboone with { Standardize = true, Bound = 5, Dropout = 0.2 })];
+        if (data == DataSets.Miniboone || data == DataSets.Power)
+            models = [.. models, ("spline-coupling-plain", "RQ-NSF (C), no linear layers",
+                d => SplineFlowOptions.Tabular(d.Features, d.Train.shape[0]) with { Linear = false })];
+        foreach (var (name, title, model) in models)
+        {
+            var beside = title.Contains(',', StringComparison.Ordinal) ? title[..title.IndexOf(',', StringComparison.Ordinal)] : null;
+            var recipe = new Recipe($"{data.Name.ToLowerInvariant()}-{name}", title, data, model) { Training = Rows, Beside = beside };
+            yield return recipe with { Budget = "minutes" };
+            yield return recipe with { Name = recipe.Name + "-updates", Budget = "updates", Minutes = 100,
+                Training = o => Rows(o) with { MaxSteps = 1000 } };
+        }
+    }
+
+    private static TrainingOptions Rows(TrainingOptions o) =>
+        o with { BatchSize = 256, LearningRate = 1e-3, Epochs = 100_000, AverageDecay = 0.999, Patience = 20 };
+}

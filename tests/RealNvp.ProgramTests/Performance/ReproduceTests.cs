@@ -1,0 +1,101 @@
+using System.Text.RegularExpressions;
+using RealNvp.Reproduce;
+using RealNvp.Samples.Common;
+using RealNvp.Tests.Infrastructure;
+
+namespace RealNvp.Tests.Performance;
+
+/// <summary>The program that makes published numbers again, and its page.</summary>
+public partial class ReproduceTests
+{
+    private static readonly string runs = Repository.At("benchmarks", "RealNvp.Reproduce", "runs");
+
+    [Fact]
+    public void The_page_is_what_the_committed_runs_say() =>
+        File.ReadAllText(Repository.At("docs", "results.md")).ReplaceLineEndings("\n").Should().Be(ResultsPage.Of(runs),
+            "`dotnet run -c Release --project benchmarks/RealNvp.Reproduce -- table` writes it");
+
+    [Fact]
+    public void Every_committed_run_has_all_of_its_files_and_they_are_small() => RunFolder.Faults(runs).Should().BeEmpty();
+
+    [Fact]
+    public void No_committed_run_has_a_path_or_the_name_of_a_machine() =>
+        Directory.EnumerateFiles(runs, "*", SearchOption.AllDirectories)
+            .Where(f => PathOrHost().IsMatch(File.ReadAllText(f))).Should().BeEmpty();
+
+    [Fact]
+    public void A_run_that_lacks_a_file_or_is_of_no_recipe_is_named()
+    {
+        using var folder = new TemporaryFolder();
+        var known = Directory.CreateDirectory(folder.At(Recipes.All[0].Name)).FullName;
+        foreach (var name in RunFolder.Names.Skip(1)) File.WriteAllText(Path.Combine(known, name), "");
+        var other = Directory.CreateDirectory(folder.At("unheard-of")).FullName;
+        foreach (var name in RunFolder.Names) File.WriteAllText(Path.Combine(other, name), "");
+        File.WriteAllText(Path.Combine(other, "log.csv"), new string('1', (int)RunFolder.MostBytes + 1));
+        RunFolder.Faults(folder.Path).Should().Equal($"{Recipes.All[0].Name} lacks log.csv",
+            $"unheard-of is larger than {RunFolder.MostBytes} bytes", "unheard-of is of no recipe");
+    }
+
+    [Theory, InlineData(null), InlineData(64L)]
+    public void A_run_that_stops_half_way_and_goes_on_gives_what_one_without_a_stop_gives(long? rowsPerEpoch)
+    {
+        using var folder = new TemporaryFolder();
+        var recipe = Tiny with { RowsPerEpoch = rowsPerEpoch };
+        RunResult Go(string place, long steps) => Run.Start(recipe, null, folder.At(place), folder.At(place + "-checkpoints"),
+            new(Steps: steps), TextWriter.Null);
+
+        var whole = Go("whole", 1000);
+        var half = Go("halves", 7);
+        half.Ended.Should().Be(RunEnd.Unfinished);
+        half.Steps.Should().Be(7, "that is in the middle of an epoch");
+        var resumed = Go("halves", 1000);
+
+        whole.Ended.Should().Be(RunEnd.StepsDone);
+        resumed.Should().Be(whole with { Minutes = resumed.Minutes });
+        resumed.Minutes.Should().BeGreaterThan(half.Minutes, "the time of both calls counts");
+        Losses("halves").Should().Equal(Losses("whole")).And.HaveCountGreaterThan(2);
+        Read("halves", "options.json").Should().Be(Read("whole", "options.json"));
+        Read("halves", "model.txt").Should().Be(Read("whole", "model.txt"));
+        Go("halves", 1000).Should().Be(resumed, "what has ended is not done again");
+
+        string Read(string place, string file) => File.ReadAllText(Path.Combine(folder.At(place), recipe.Name, file));
+        // all but the minutes
+        string[] Losses(string place) =>
+            [.. Read(place, "log.csv").Split('\n').Select(l => string.Join(',', l.Split(',').Where((_, i) => i != 2)))];
+    }
+
+    [Fact]
+    public void A_run_whose_minutes_are_over_says_so()
+    {
+        using var folder = new TemporaryFolder();
+        Run.Start(Tiny with { Minutes = 1e-6 }, null, folder.At("runs"), folder.At("checkpoints"), new(), TextWriter.Null)
+            .Ended.Should().Be(RunEnd.TimeOver);
+    }
+
+    [Fact]
+    public void Missing_data_are_named_and_where_the_papers_data_come_from()
+    {
+        using var folder = new TemporaryFolder();
+        var sets = Recipes.All.Select(r => r.Data).Distinct().Where(d => d.Files.Count > 0).ToArray();
+        sets.Should().HaveCountGreaterThanOrEqualTo(5);
+        foreach (var set in sets)
+        {
+            FluentActions.Invoking(() => set.Load(folder.Path)).Should().Throw<FileNotFoundException>()
+                .WithMessage($"*{Path.Combine(folder.Path, set.Files[0])}*not there*https://*");
+            FluentActions.Invoking(() => set.Load(null)).Should().Throw<FileNotFoundException>().WithMessage("*--data*");
+        }
+    }
+
+    [Fact]
+    public void Recipes_have_names_of_their_own() => Recipes.All.Select(r => r.Name).Should().OnlyHaveUniqueItems().And.AllSatisfy(n =>
+        n.Should().MatchRegex("^[a-z0-9-]+$"));
+
+    private static Recipe Tiny { get; } = new("tiny", "Real NVP", new("Moons", "", [], _ =>
+        new(Toy2D.Moons(200, 0), Toy2D.Moons(50, 1), Toy2D.Moons(100, 2))), _ => RealNvpOptions.Toy2D with { Layers = 2, Hidden = 16 })
+    {
+        Training = o => o with { BatchSize = 32, MaxSteps = 20, Schedule = new CosineSchedule() }, Minutes = 10, Seed = 3,
+    };
+
+    [GeneratedRegex(@"(?i)(^|[\s""'=])(/[a-z0-9_.-]+/|[a-z]:\\)|hostname", RegexOptions.Multiline)]
+    private static partial Regex PathOrHost();
+}
