@@ -76,7 +76,8 @@ public partial class Flow
         ThrowIfWeightsAreNotFinite(owner);
         var layer = error.Layer is { } found ? Diagnosis.LayerNames(this)(found) : nameof(bijection);
         return new NonFiniteException(
-            $"{owner}: the inverse of {layer} has no result. {(error.MetNotFinite ? NotItsFault : error.Message)} Look for extreme values or " +
+            $"{owner}: the inverse of {layer} has no result. {(error.MetNotFinite ? NotItsFault : error.Message)} Look for extreme " +
+                $"values or " +
             $"for weights that grew without limit, or compute in float64: model.to(torch.float64).", layer, error);
     }
 

@@ -133,7 +133,8 @@ public static partial class Diagnostics
             throw new ArgumentOutOfRangeException(nameof(maxRows), maxRows, $"{owner} expects {nameof(maxRows)} of {least} to {most}.");
         if (method == nameof(SlicedWasserstein) && 2L * maxRows * permutations > MaxLabels)
             throw new ArgumentOutOfRangeException(nameof(permutations), permutations,
-                $"{owner} with {nameof(maxRows)} of {maxRows} takes at most {MaxLabels / (2L * maxRows)} permutations. Take fewer rows or " +
+                $"{owner} with {nameof(maxRows)} of {maxRows} takes at most {MaxLabels / (2L * maxRows)} permutations. Take fewer rows " +
+                    $"or " +
                 $"permutations.");
         CheckLevel(level, owner);
         return owner;

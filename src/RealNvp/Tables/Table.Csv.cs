@@ -117,7 +117,8 @@ public sealed partial class Table
         for (var i = 0; i < cells.Length; i++)
         {
             numbers[i] = double.NaN;
-            if (cells[i] is { } text && !double.TryParse(text, NumberStyles.Float, decimalPoint == ',' ? comma : CultureInfo.InvariantCulture,
+            if (cells[i] is { } text && !double.TryParse(text, NumberStyles.Float, decimalPoint == ',' ? comma
+                : CultureInfo.InvariantCulture,
                     out numbers[i]))
                 return TableColumn.Of(cells, TableCellKind.Text);
         }

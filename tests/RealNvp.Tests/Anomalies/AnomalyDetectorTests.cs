@@ -168,7 +168,8 @@ public class AnomalyDetectorTests
     [Fact]
     public void Names_that_cannot_be_told_apart_or_kept_are_refused()
     {
-        foreach (var (names, word) in new (string[], string)[] { (["a", "b", "a", "c"], "*'a'*"), (["a", "b", "\ud800", "c"], "*surrogate*") })
+        foreach (var (names, word) in new (string[], string)[] { (["a", "b", "a", "c"], "*'a'*"),
+            (["a", "b", "\ud800", "c"], "*surrogate*") })
             FluentActions.Invoking(() => AnomalyDetector.Fit(Rows(60, 1), Tiny with { Columns = names })).Should()
                 .Throw<ArgumentException>().WithMessage(word);
     }

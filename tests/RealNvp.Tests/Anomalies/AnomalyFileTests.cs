@@ -93,7 +93,8 @@ public class AnomalyFileTests
     {
         var detector = AnomalyDetector.Fit(Rows(60, 1), Tiny);
         detector.Dispose();
-        foreach (Action use in new Action[] { () => detector.Score(Rows(3, 2)), () => detector.Score(Rows(0, 2)), () => detector.Explain([1, 0, 2, 5]),
+        foreach (Action use in new Action[] { () => detector.Score(Rows(3, 2)), () => detector.Score(Rows(0, 2)),
+            () => detector.Explain([1, 0, 2, 5]),
             () => detector.Save(new MemoryStream()) })
             use.Should().Throw<ObjectDisposedException>();
     }

@@ -97,7 +97,8 @@ public class TableUnitTests
             (Array.ConvertAll(x, v => 5e307 * v), () => ColumnSchema.Number("x"), "*'x'*another unit*"),
             (Array.ConvertAll(x, v => Math.Round(1e9 * v)), () => ColumnSchema.Whole("x"), "*'x'*16,777,216 steps*Number*"),
             (Array.ConvertAll(x, Math.Round), () => ColumnSchema.Whole("x") with { Atoms = [0.5] }, "*'x'*multiples of the step*"),
-            (Array.ConvertAll(x, v => Math.Max(v, 0)), () => ColumnSchema.Number("x", 0) with { Atoms = [] }, "*'x' is 0*at a bound*Atoms*"),
+            (Array.ConvertAll(x, v => Math.Max(v, 0)), () => ColumnSchema.Number("x", 0) with { Atoms = [] },
+                "*'x' is 0*at a bound*Atoms*"),
             (Array.ConvertAll(x, v => v > 0 ? "\ud800" : "\udbff"), () => ColumnSchema.Category("x"), "*'x'*surrogate*"),
         })
             FluentActions.Invoking(() => TableFlow.Fit(Table.FromColumns(("x", column)), TableSchema.Of(schema()), quick)).Should()
@@ -118,7 +119,8 @@ public class TableUnitTests
         var table = MixedTables.Line(60);
         using var flow = TableFlow.Fit(table, null, quick);
         foreach (Action call in new Action[] { () => flow.Sample(int.MaxValue), () => flow.Sample(-1),
-            () => flow.LogProb(table, draws: int.MaxValue), () => _ = table["x"][60], () => table["x"].IsMissing(-1), () => table.Rows(60) })
+            () => flow.LogProb(table, draws: int.MaxValue), () => _ = table["x"][60], () => table["x"].IsMissing(-1), () =>
+                table.Rows(60) })
             call.Should().Throw<ArgumentOutOfRangeException>();
         FluentActions.Invoking(() => table.With(null!, new double[60])).Should().Throw<ArgumentException>().WithParameterName("name");
         using var stream = new MemoryStream();
