@@ -88,7 +88,7 @@ internal static class ResultsPage
         {
             var r = results[recipe.Name];
             Row(page, [recipe.Title, Score(recipe.Data, r), W(r.Weights), W(r.Steps), N(r.Minutes), .. names.SelectMany(n =>
-                peers.Find(p => p.Peer == n && p.Model == recipe.Title) is { } line && line.Budgets[budget] is var s
+                peers.Find(p => p.Peer == n && p.Model == (recipe.Beside ?? recipe.Title)) is { } line && line.Budgets[budget] is var s
                     ? new[] { N(s.Test), W(line.Weights), W(s.Steps), N(s.Minutes) } : ["", "", "", ""])]);
         }
     }
