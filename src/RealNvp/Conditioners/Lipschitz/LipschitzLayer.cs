@@ -163,21 +163,36 @@ public abstract class LipschitzLayer : nn.Module<Tensor, Tensor>, ILipschitz, IS
         ? weight.reshape(weight.shape[0], -1).mv(right).dot(left)
         : Times(AsInput(right.unsqueeze(0)), weight).flatten().dot(left);
 
+    // without an operation of torch, unless the layer is new or a pass is recorded
     private SpectralPair NextPair()
+    {
+        var tape = Tape;
+        if (tape is { IsReplaying: true }) return Again(tape);
+        cache.Clear();
+        var (pair, wasFar) = SpectralNorm.Step(weight, u!, v!, MostSteps, Tolerance, Coefficient);
+        if (wasFar && PowerIteration.IsSmall(u!, v!)) pair = FromConverged();
+        if (tape is not null) Record(tape, pair);
+        return pair;
+    }
+
+    private SpectralPair Again(PassTape tape)
+    {
+        using var scope = NewDisposeScope();
+        return SpectralNorm.Step(weight, tape.Read(this, 1)[0].clone(), v!.clone(), 1, Tolerance, Coefficient).Pair;
+    }
+
+    private SpectralPair FromConverged()
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        if (Tape is { IsReplaying: true } tape)
-            return SpectralNorm.Step(weight, tape.Read(this, 1)[0].clone(), v!.clone(), 1, Tolerance, Coefficient).Pair;
-        cache.Clear();
-        var (pair, wasFar) = SpectralNorm.Step(weight, u!, v!, MostSteps, Tolerance, Coefficient);
-        if (wasFar && PowerIteration.IsSmall(u!, v!))
-        {
-            u!.copy_(Converged().Left);
-            pair = SpectralNorm.Step(weight, u, v!, MostSteps, Tolerance, Coefficient).Pair;
-        }
-        if (Tape is { } recording) recording.Write(this, (pair.Start is float[] single ? tensor(single) : tensor((double[])pair.Start)));
-        return pair;
+        u!.copy_(Converged().Left);
+        return SpectralNorm.Step(weight, u, v!, MostSteps, Tolerance, Coefficient).Pair;
+    }
+
+    private void Record(PassTape tape, SpectralPair pair)
+    {
+        using var scope = NewDisposeScope();
+        tape.Write(this, pair.Start is float[] single ? tensor(single) : tensor((double[])pair.Start));
     }
 
     // a left vector that is near enough to step from; the first time, and if the weight is another one, to all digits if that is cheap
