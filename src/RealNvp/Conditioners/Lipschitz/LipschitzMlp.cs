@@ -108,18 +108,18 @@ public sealed class LipschitzMlp : Conditioner, ILipschitz, ICallsOnce, IResidua
     // what the operation takes, or null if it cannot run
     private ResidualTensors? Fused(Tensor x, Tensor? context, bool wantsLogDet, bool isStep)
     {
-        if (program is null || !ResidualBlock.CanRun(program, x, [.. all.Select(l => l.Weight), .. all.Select(l => l.Bias),
-                .. own.Select(a => a?.Kernel.Beta)], wantsLogDet))
-            return null;
-        var (weights, norms) = (new Tensor[all.Length], new SpectralPair?[all.Length]);
+        if (program is null) return null;
+        var weights = Array.ConvertAll(all, l => l.Weight);
+        var biases = Array.ConvertAll(all, l => l.Bias);
+        var betas = Array.ConvertAll(own, a => a?.Kernel.Beta);
+        if (!ResidualBlock.CanRun(program, x, weights, biases, betas, wantsLogDet)) return null;
+        var norms = new SpectralPair?[all.Length];
         for (var i = 0; i < all.Length; i++)
         {
-            var layer = all[i];
-            if (layer.HasPair) (weights[i], norms[i]) = (layer.Weight, layer.Pair(isStep, is_grad_enabled() && layer.Weight.requires_grad));
-            else weights[i] = layer.Normalized(isStep).contiguous();
+            if (all[i].HasPair) norms[i] = all[i].Pair(isStep, is_grad_enabled() && weights[i].requires_grad);
+            else weights[i] = all[i].Normalized(isStep).contiguous();
         }
-        return new(program, x.contiguous(), Given(context)?.contiguous(), weights, Array.ConvertAll(all, l => l.Bias!),
-            Array.ConvertAll(own, a => a?.Kernel.Beta), norms);
+        return new(program, x.contiguous(), Given(context)?.contiguous(), weights, biases!, betas, norms);
     }
 
     NetworkCall ICallsOnce.Begin(bool isStep) => Begin(isStep);

@@ -20,21 +20,19 @@ internal sealed unsafe class ResidualGradients<T>(int layers) where T : unmanage
     public double[] Betas { get; } = new double[layers];
 
     /// <summary>How the weight came to be: null if it is the given one.</summary>
-    public SpectralPair?[] Norms { get; init; } = new SpectralPair?[layers];
+    public required SpectralPair?[] Norms { get; init; }
 }
 
 /// <summary>The largest singular value of a weight W with its vectors, and what becomes of W: W·min(1, c/σ).</summary>
 /// <param name="Coefficient">c.</param>
 /// <param name="Value">σ.</param>
-/// <param name="Left">u, as numbers of the weight's dtype; empty if nobody wants gradients.</param>
-/// <param name="Right">v.</param>
-internal sealed record SpectralPair(double Coefficient, double Value, Array Left, Array Right)
+/// <param name="Vectors">u and v, one behind the other, as numbers of the weight's dtype; empty if nobody wants
+/// gradients. If σ came by a step from a left vector s, that is if it is |Wv| with v = Wᵀs/|Wᵀs|, then s and q
+/// of <see cref="SpectralKernel.Run"/> behind them: the gradient of σ is uvᵀ, or uvᵀ + sqᵀ.</param>
+internal sealed record SpectralPair(double Coefficient, double Value, Array Vectors)
 {
-    /// <summary>The left vector from which the last step came, if σ is |Wv| with v = Wᵀu/|Wᵀu| of it; empty if σ is uᵀWv.</summary>
-    public Array Start { get; init; } = Array.Empty<float>();
-
-    /// <summary>q, if there is a <see cref="Start"/> s: the gradient of σ is uvᵀ + sqᵀ. See <see cref="SpectralKernel.Run"/>.</summary>
-    public Array Bend { get; init; } = Array.Empty<float>();
+    /// <summary>Whether the vectors are four, for a weight (outputs, inputs).</summary>
+    public bool HasStep(long outputs, long inputs) => Vectors.LongLength > outputs + inputs;
 
     /// <summary>min(1, c/σ); NaN stays.</summary>
     public double Scale => Value <= Coefficient ? 1 : Coefficient / Value;
@@ -108,15 +106,18 @@ internal sealed unsafe class ResidualSums<T> where T : unmanaged, IBinaryFloatin
             ResidualVectors.Scale(from + (o * stride), isScaled ? norm!.Scale : 1, result + ((nint)o * step.Inputs), step.Inputs);
         if (!isScaled) return;
         var slope = -norm!.Scale / norm.Value * along;
-        AddProduct(result, (T[])norm.Left, (T[])norm.Right, slope);
-        if (norm.Start.Length > 0) AddProduct(result, (T[])norm.Start, (T[])norm.Bend, slope);
+        fixed (T* vectors = (T[])norm.Vectors)
+        {
+            AddProduct(result, vectors, step, slope);
+            if (norm.HasStep(step.Outputs, step.Inputs)) AddProduct(result, vectors + step.Outputs + step.Inputs, step, slope);
+        }
     }
 
-    // adds the matrix of the products of two vectors
-    private static void AddProduct(T* to, T[] left, T[] right, double factor)
+    // adds the matrix of the products of two vectors, one behind the other
+    private static void AddProduct(T* to, T* vectors, ResidualStep step, double factor)
     {
-        fixed (T* row = right)
-            for (var o = 0; o < left.Length; o++)
-                ResidualVectors.Add(row, factor * double.CreateTruncating(left[o]), to + ((nint)o * right.Length), right.Length);
+        for (var o = 0; o < step.Outputs; o++)
+            ResidualVectors.Add(vectors + step.Outputs, factor * double.CreateTruncating(vectors[o]), to + ((nint)o * step.Inputs),
+                step.Inputs);
     }
 }

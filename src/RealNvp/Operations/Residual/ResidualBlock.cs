@@ -21,7 +21,7 @@ internal sealed record ResidualTensors(ResidualProgram Program, Tensor X, Tensor
     {
         get
         {
-            List<Tensor> all = [X];
+            var all = new List<Tensor>(2 + (3 * Weights.Length)) { X };
             if (Shift is not null) all.Add(Shift);
             for (var i = 0; i < Weights.Length; i++)
             {
@@ -57,13 +57,23 @@ internal static class ResidualBlock
     /// <summary>Whether the kernel can run.</summary>
     /// <param name="program">The network.</param>
     /// <param name="x">The input.</param>
-    /// <param name="tensors">Shift and weights.</param>
+    /// <param name="weights">The weights of the layers.</param>
+    /// <param name="biases">Their biases.</param>
+    /// <param name="betas">β of each activation.</param>
     /// <param name="logDet">Whether the log-determinant is asked for.</param>
-    public static bool CanRun(ResidualProgram program, Tensor x, IEnumerable<Tensor?> tensors, bool logDet) => KernelSwitches.Residual
+    public static bool CanRun(ResidualProgram program, Tensor x, ReadOnlySpan<Tensor?> weights, ReadOnlySpan<Tensor?> biases,
+        ReadOnlySpan<Tensor?> betas, bool logDet) => KernelSwitches.Residual
         && x.dim() == 2 && x.shape[0] is > 0 and <= int.MaxValue && x.shape[1] == program.Features
         && program.Widest <= Widest && (!logDet || program.Features <= ResidualDeterminant.Most)
         && x.dtype is ScalarType.Float32 or ScalarType.Float64 && x.device_type == DeviceType.CPU && !x.is_sparse
-        && tensors.All(t => t is null || (t.dtype == x.dtype && KernelMemory.IsContiguous(t)));
+        && AreReadable(weights, x.dtype) && AreReadable(biases, x.dtype) && AreReadable(betas, x.dtype);
+
+    private static bool AreReadable(ReadOnlySpan<Tensor?> tensors, ScalarType dtype)
+    {
+        foreach (var tensor in tensors)
+            if (tensor is not null && !(tensor.dtype == dtype && KernelMemory.IsContiguous(tensor))) return false;
+        return true;
+    }
 
     /// <summary>z (N, D) and log|det ∂z/∂x| (N), null if it is not wanted; with a graph if gradients are on and something requires one.
     /// Runs in the caller's scope.</summary>

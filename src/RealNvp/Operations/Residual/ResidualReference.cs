@@ -67,10 +67,13 @@ internal static class ResidualReference
 
     private static Tensor Largest(Tensor weight, SpectralPair norm)
     {
-        if (norm.Start.Length == 0) return weight.mv(Vector(norm.Right, weight)).dot(Vector(norm.Left, weight));
-        return PowerIteration.Value(weight.t().mv(Vector(norm.Start, weight)), weight.mv).Upper;
+        var (outputs, inputs) = (weight.shape[0], weight.shape[1]);
+        var all = Vectors(norm, weight);
+        if (norm.HasStep(outputs, inputs))
+            return PowerIteration.Value(weight.t().mv(all.narrow(0, outputs + inputs, outputs)), weight.mv).Upper;
+        return weight.mv(all.narrow(0, outputs, inputs)).dot(all.narrow(0, 0, outputs));
     }
 
-    private static Tensor Vector(Array numbers, Tensor like) => (numbers is float[] floats ? tensor(floats)
-        : tensor((double[])numbers)).to(like.dtype).to(like.device);
+    private static Tensor Vectors(SpectralPair norm, Tensor like) => (norm.Vectors is float[] floats ? tensor(floats)
+        : tensor((double[])norm.Vectors)).to(like.dtype).to(like.device);
 }

@@ -40,18 +40,22 @@ internal static class SpectralNorm
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var (outputs, inputs) = ((int)u.numel(), (int)v.numel());
-        T[] start = new T[outputs], bend = new T[inputs];
+        var vectors = new T[2 * (outputs + inputs)];
         T* left = KernelMemory.Pointer<T>(u), right = KernelMemory.Pointer<T>(v);
-        fixed (T* first = start, second = bend)
+        fixed (T* at = vectors)
         {
-            var (value, wasFar) = SpectralKernel.Run(KernelMemory.Pointer<T>(weight), outputs, inputs, left, right, steps, residual, first,
-                second);
-            return (new(coefficient, value, new ReadOnlySpan<T>(left, outputs).ToArray(), new ReadOnlySpan<T>(right, inputs).ToArray())
-            {
-                Start = start,
-                Bend = bend,
-            }, wasFar);
+            var start = at + outputs + inputs;
+            var (value, wasFar) = SpectralKernel.Run(KernelMemory.Pointer<T>(weight), outputs, inputs, left, right, steps, residual, start,
+                start + outputs);
+            Copy(left, outputs, right, inputs, vectors);
+            return (new(coefficient, value, vectors), wasFar);
         }
+    }
+
+    private static unsafe void Copy<T>(T* left, int outputs, T* right, int inputs, Span<T> to) where T : unmanaged
+    {
+        new ReadOnlySpan<T>(left, outputs).CopyTo(to);
+        new ReadOnlySpan<T>(right, inputs).CopyTo(to[outputs..]);
     }
 
     private static unsafe SpectralPair Of<T>(Tensor weight, Tensor u, Tensor v, double coefficient, bool vectors)
@@ -60,7 +64,8 @@ internal static class SpectralNorm
         var (outputs, inputs) = ((int)u.numel(), (int)v.numel());
         T* left = KernelMemory.Pointer<T>(u), right = KernelMemory.Pointer<T>(v);
         var value = SpectralKernel.Value(KernelMemory.Pointer<T>(weight), outputs, inputs, left, right);
-        return new(coefficient, value, vectors ? new ReadOnlySpan<T>(left, outputs).ToArray() : Array.Empty<T>(),
-            vectors ? new ReadOnlySpan<T>(right, inputs).ToArray() : Array.Empty<T>());
+        var both = vectors ? new T[outputs + inputs] : [];
+        if (vectors) Copy(left, outputs, right, inputs, both);
+        return new(coefficient, value, both);
     }
 }
