@@ -35,8 +35,7 @@ internal static class ToyModels
         // many narrow blocks, as each of them moves a point by little; and CLipSwish, whose slope does not vanish on one side of a unit.
         // 24 blocks have -3.15 nats on the two spirals with LipSwish after 600 steps, and -2.74 with CLipSwish
         ["residual"] = new("residual flow: one network in each direction, no coupling; slower", (_, seed) => ToyWeights.Sharpened(
-            new ResidualFlowModel(ResidualFlowOptions.Toy2D with { Layers = 40, Hidden = 16, HiddenLayers = 2, Coefficient = 0.99,
-                Activation = ActivationKind.CLipSwish, Standardize = true }, seed), seed))
+            new ResidualFlowModel(ResidualFlowOptions.Toy2D with { Standardize = true }, seed), seed))
         {
             Training = options => options with { LearningRate = 1e-2, BatchSize = 512, AverageDecay = 0.99 },
             Steps = 2000,
