@@ -40,16 +40,18 @@ internal static class ToyModels
             Training = options => options with { LearningRate = 1e-2, BatchSize = 512, AverageDecay = 0.99 },
             Steps = 2000,
         },
+        // 600 steps from a first layer ten times as steep blur the outer rings: -2.872 nats, where these have -2.674
         ["ffjord"] = new("continuous flow by maximum likelihood; slower", (_, seed) => ToyWeights.Sharpened(
             new FfjordModel(FfjordOptions.Toy2D with { Network = FfjordNetwork.Plain, HiddenLayers = 2, TimeFrequencies = 2,
-                Tolerance = 1e-4, Standardize = true }, seed)))
+                Tolerance = 1e-4, Standardize = true }, seed), firstGain: 20))
         {
             Training = options => options with { LearningRate = 1e-2, AverageDecay = 0.98 },
-            Steps = 600,
+            Steps = 1500,
         },
+        // the rings want more: 15,000 steps have -2.784 nats on them, and 6,000 have -2.868
         ["matching"] = new("continuous flow by flow matching", (_, seed) => ToyWeights.Sharpened(
             new FfjordModel(FfjordOptions.Matching2D with { Hidden = 128, HiddenLayers = 3, TimeFrequencies = 2,
-                Activation = SmoothActivation.Tanh, Standardize = true }, seed)))
+                Activation = SmoothActivation.Tanh, Standardize = true }, seed), firstGain: 10))
         {
             Objective = ToyMatching.Objective,
             Training = options => options with { LearningRate = 8e-3, BatchSize = 1024, AverageDecay = 0.998 },
