@@ -16,6 +16,9 @@ internal sealed record Recipe(string Name, string Title, DataSet Data, Func<Spli
     /// <summary>Which budget this is of a comparison with other libraries, as their lines name it: "updates" or "minutes".</summary>
     public string? Budget { get; init; }
 
+    /// <summary>The model of the other libraries that it stands beside; null for that of the same title.</summary>
+    public string? Beside { get; init; }
+
     /// <summary>Changes the training that the model asks for by itself (<see cref="TrainingOptions.For(ITrainingDefaults)"/>).</summary>
     public Func<TrainingOptions, TrainingOptions> Training { get; init; } = o => o;
 

@@ -34,9 +34,16 @@ internal static class Recipes
             ("spline-coupling", "RQ-NSF (C)", d => SplineFlowOptions.Tabular(d.Features, d.Train.shape[0])),
             ("spline-autoregressive", "RQ-NSF (AR)", d => MafOptions.SplineTabular(d.Features, d.Train.shape[0])),
         ];
+        if (data == DataSets.Miniboone)
+            models = [.. models, ("spline-coupling-dropout", "RQ-NSF (C), paper's sizes, dropout 0.2",
+                _ => SplineFlowOptions.Miniboone with { Standardize = true, Bound = 5, Dropout = 0.2 })];
+        if (data == DataSets.Miniboone || data == DataSets.Power)
+            models = [.. models, ("spline-coupling-plain", "RQ-NSF (C), no linear layers",
+                d => SplineFlowOptions.Tabular(d.Features, d.Train.shape[0]) with { Linear = false })];
         foreach (var (name, title, model) in models)
         {
-            var recipe = new Recipe($"{data.Name.ToLowerInvariant()}-{name}", title, data, model) { Training = Rows };
+            var beside = title.Contains(',', StringComparison.Ordinal) ? title[..title.IndexOf(',', StringComparison.Ordinal)] : null;
+            var recipe = new Recipe($"{data.Name.ToLowerInvariant()}-{name}", title, data, model) { Training = Rows, Beside = beside };
             yield return recipe with { Budget = "minutes" };
             yield return recipe with { Name = recipe.Name + "-updates", Budget = "updates", Minutes = 100,
                 Training = o => Rows(o) with { MaxSteps = 1000 } };

@@ -11,7 +11,7 @@ internal static class ResultsPage
 
         Held-out nats a row, higher is better, with the standard error of the mean over the test rows; bits per dimension, lower is better, for images. Each line is a recipe of
         [`benchmarks/RealNvp.Reproduce`](../benchmarks/RealNvp.Reproduce/README.md), whose log, options, seed, model and result are in
-        [`runs`](../benchmarks/RealNvp.Reproduce/runs) there. The program writes this page from them, and a test fails if they differ:
+        `runs` there. The program writes this page from them, and a test fails if they differ:
 
         ```sh
         dotnet run -c Release --project benchmarks/RealNvp.Reproduce -- list
@@ -88,7 +88,7 @@ internal static class ResultsPage
         {
             var r = results[recipe.Name];
             Row(page, [recipe.Title, Score(recipe.Data, r), W(r.Weights), W(r.Steps), N(r.Minutes), .. names.SelectMany(n =>
-                peers.Find(p => p.Peer == n && p.Model == recipe.Title) is { } line && line.Budgets[budget] is var s
+                peers.Find(p => p.Peer == n && p.Model == (recipe.Beside ?? recipe.Title)) is { } line && line.Budgets[budget] is var s
                     ? new[] { N(s.Test), W(line.Weights), W(s.Steps), N(s.Minutes) } : ["", "", "", ""])]);
         }
     }

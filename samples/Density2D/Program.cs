@@ -103,7 +103,9 @@ public static class Program
         var score = flow.Evaluate(heldOut, batchSize: 4096);
         var result = new ToyResult(score.MeanLogProb, score.StandardError, (trained - start).TotalSeconds,
             (Environment.CpuUsage.TotalTime - trained).TotalSeconds);
-        var title = string.Create(CultureInfo.InvariantCulture, $"{name}, {kind}: {result.MeanLogProb:F3} nats a point, held out");
+        // with the minus sign of the axes
+        var title = string.Create(CultureInfo.InvariantCulture, $"{name}, {kind}: {result.MeanLogProb:F3} nats a point, held out")
+            .Replace(": -", ": −", StringComparison.Ordinal);
         new DensityPanels(flow, heldOut.narrow(0, 0, DrawnPoints), seed: seed, options: new() { Title = title, Box = ToySheet.Box })
             .Save($"{path}.png");
         flow.Save($"{path}.safetensors");

@@ -69,11 +69,13 @@ public static class TorchBackend
 
     // The library is loaded here, by the names that TorchSharp uses and before any of its code runs: its own loader
     // would print a long trace to the console, copy half a gigabyte beside the application where the package cache
-    // happens to hold a libtorch, and leave a type initializer that stays broken for the rest of the process.
+    // happens to hold a libtorch, take a libtorch of the system's, which is of another version, and leave a type
+    // initializer that stays broken for the rest of the process.
     private static void Load()
     {
         var torchSharp = typeof(torch).Assembly;
-        LoadParts((name, path) => NativeLibrary.TryLoad(name, torchSharp, path, out _));
+        bool TryLoad(string name) => NativeLibrary.TryLoad(name, torchSharp, DllImportSearchPath.AssemblyDirectory, out _);
+        var found = LoadParts(TryLoad);
         try
         {
             NativeLibrary.Load("LibTorchSharp", torchSharp, null);
@@ -84,11 +86,10 @@ public static class TorchBackend
             // natives in a folder of its own. No build has mended the library there. TorchSharp's
             // loader gathers them, by half a gigabyte of copies, so it gets its turn last.
             var fromCache = RunsFromPackageCache(torchSharp.Location);
-            if (fromCache && MendedLibrary.TryLoad(torchSharp.Location, name => NativeLibrary.TryLoad(name, torchSharp, null, out _)))
-                return;
+            if (fromCache && MendedLibrary.TryLoad(torchSharp.Location, TryLoad)) return;
             if (fromCache && LoadByTorchSharp(device => torch.TryInitializeDeviceType(device))) return;
-            throw new DllNotFoundException(Explain(e.Message, RuntimeInformation.RuntimeIdentifier, RuntimeInformation.ProcessArchitecture),
-                e);
+            throw new DllNotFoundException(Explain(e.Message, RuntimeInformation.RuntimeIdentifier, RuntimeInformation.ProcessArchitecture,
+                found ? null : SystemLibtorch.Find()), e);
         }
     }
 
@@ -96,16 +97,24 @@ public static class TorchBackend
         assembly.Replace('\\', '/').Contains("/torchsharp/", StringComparison.OrdinalIgnoreCase)
         && assembly.Replace('\\', '/').Contains("/lib/net", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>Loads what the libraries of libtorch's own depend on, in the order in which they must come.</summary>
+    /// <summary>Loads the libraries of libtorch's own, in the order in which
+    /// they need each other; whether the part for the CPU is there.</summary>
+    /// <param name="tryLoad">Loads a library by its name from beside the application, or from the packages of a notebook, and from nowhere
+    /// else: one that the system has, such as Debian's own libtorch, is of another version. What is loaded so is found by its
+    /// name by all that need it, whatever <c>LD_LIBRARY_PATH</c> says.</param>
     /// <remarks>
     /// LibTorchSharp itself asks for the part of the CPU alone. Autograd settles at its first backward for which devices it runs
-    /// threads, so the part for the GPU must be there before; it brings all others. It is taken from beside the application only:
-    /// one that the system has is of another version. Without its package nothing is found, and nothing is lost.
+    /// threads, so the part for the GPU must be there before; it brings all others. Without its package nothing is found, and nothing is
+    /// lost. A libtorch that the application loaded itself, by its path, stays the one that is used.
     /// </remarks>
-    internal static void LoadParts(Func<string, DllImportSearchPath?, bool> tryLoad)
+    internal static bool LoadParts(Func<string, bool> tryLoad)
     {
-        tryLoad("torch_cuda", DllImportSearchPath.AssemblyDirectory);
-        tryLoad("torch_cpu", null);
+        tryLoad("c10");
+        var found = tryLoad("torch_cpu");
+        tryLoad("c10_cuda");
+        tryLoad("torch_cuda");
+        tryLoad("torch");
+        return found;
     }
 
     /// <summary>Lets TorchSharp gather the natives of the package for the CPU, or else for
@@ -125,8 +134,19 @@ public static class TorchBackend
     }
 
     /// <summary>What to do about a libtorch that did not load, told from the loader's message.</summary>
-    internal static string Explain(string loaderMessage, string runtimeIdentifier, Architecture architecture)
+    /// <param name="loaderMessage">The message.</param>
+    /// <param name="runtimeIdentifier">The system.</param>
+    /// <param name="architecture">That of the process.</param>
+    /// <param name="other">The path of a libtorch of the system's that came in place of the package's, which is not there; or null.</param>
+    internal static string Explain(string loaderMessage, string runtimeIdentifier, Architecture architecture, string? other = null)
     {
+        // what the loader says is then of a library that TorchSharp was not built for
+        if (other is not null)
+            return $"""
+                {ChooseBackend()}
+                The system has a libtorch of its own, {other}. TorchSharp {TorchSharpVersion} does not run on it: it needs the version that its packages bring.
+                """;
+
         if (loaderMessage.Contains("GLIBCXX_3.4.32", StringComparison.Ordinal))
             return """
                 libtorch is here, but TorchSharp's native library does not load: this system's libstdc++ is older than the one it was built with (GCC 13).
@@ -148,13 +168,16 @@ public static class TorchBackend
             return $"TorchSharp has no native libtorch for this platform ({runtimeIdentifier}, process {architecture}): it runs on " +
                 $"Windows and Linux on x64, and on macOS on Apple silicon.";
 
-        var version = typeof(torch).Assembly.GetName().Version!.ToString(3);
-        return $"""
-            No native libtorch was found: RealNvp runs on TorchSharp, and the application chooses its backend. Add one of these packages to the application's project:
-              <PackageReference Include="TorchSharp-cpu" Version="{version}" />            any system, on the CPU
-              <PackageReference Include="TorchSharp-cuda-windows" Version="{version}" />   Windows with an NVIDIA GPU (driver 525 or later)
-              <PackageReference Include="TorchSharp-cuda-linux" Version="{version}" />     Linux with an NVIDIA GPU (driver 525 or later)
-            A <RuntimeIdentifier> such as linux-x64 in the project keeps the output to one system's libraries: those for a GPU are gigabytes.
-            """;
+        return ChooseBackend();
     }
+
+    private static string TorchSharpVersion => typeof(torch).Assembly.GetName().Version!.ToString(3);
+
+    private static string ChooseBackend() => $"""
+        No native libtorch was found: RealNvp runs on TorchSharp, and the application chooses its backend. Add one of these packages to the application's project:
+          <PackageReference Include="TorchSharp-cpu" Version="{TorchSharpVersion}" />            any system, on the CPU
+          <PackageReference Include="TorchSharp-cuda-windows" Version="{TorchSharpVersion}" />   Windows with an NVIDIA GPU (driver 525 or later)
+          <PackageReference Include="TorchSharp-cuda-linux" Version="{TorchSharpVersion}" />     Linux with an NVIDIA GPU (driver 525 or later)
+        A <RuntimeIdentifier> such as linux-x64 in the project keeps the output to one system's libraries: those for a GPU are gigabytes.
+        """;
 }

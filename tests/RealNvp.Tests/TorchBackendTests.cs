@@ -44,14 +44,26 @@ public sealed class TorchBackendTests
         project.Write("App.csproj", Application);
         project.DotNet("build", "-o", "out");
 
-        var (exitCode, output) = project.TryDotNet("out/App.dll");
-        exitCode.Should().Be(0);
-        var messages = output.Split("[DllNotFoundException] ", StringSplitOptions.RemoveEmptyEntries);
-        messages.Should().HaveCount(8, "the error comes at every first use, and nothing else is printed:\n{0}", output);
-        messages.Should().AllSatisfy(message => message.Should()
+        RefusedByEach().Should().AllSatisfy(message => message.Should()
             .StartWith("No native libtorch was found")
             .And.Contain($"<PackageReference Include=\"TorchSharp-cpu\" Version=\"{Repository.TorchSharpVersion}\" />")
             .And.Contain("TorchSharp-cuda-windows").And.Contain("TorchSharp-cuda-linux"));
+        if (!OperatingSystem.IsLinux()) return;
+
+        // the same where the system has one of another version
+        using var other = new OtherLibtorch();
+        project.Variables["LD_LIBRARY_PATH"] = other.Project.Folder;
+        RefusedByEach().Should().AllSatisfy(message => message.Should().StartWith("No native libtorch was found")
+            .And.Contain($"libtorch of its own, {other.Project.At("libtorch_cpu.so")}."));
+
+        string[] RefusedByEach()
+        {
+            var (exitCode, output) = project.TryDotNet("out/App.dll");
+            exitCode.Should().Be(0, output);
+            var messages = output.Split("[DllNotFoundException] ", StringSplitOptions.RemoveEmptyEntries);
+            messages.Should().HaveCount(8, "the error comes at every first use, and nothing else is printed:\n{0}", output);
+            return messages;
+        }
     }
 
     // TorchSharp's own loader prints a long trace, and in a notebook or a script it copies half a gigabyte: ours must come first
@@ -137,15 +149,45 @@ public sealed class TorchBackendTests
         """;
 
     [Fact]
-    public void The_part_for_a_GPU_is_tried_before_all_others_and_beside_the_application_only()
+    public void Each_part_is_loaded_after_those_that_it_needs_and_the_part_for_a_GPU_too()
     {
-        var tried = new List<(string, DllImportSearchPath?)>();
-        TorchBackend.LoadParts((name, path) =>
+        var tried = new List<string>();
+        bool Load(string name, bool there)
         {
-            tried.Add((name, path));
-            return false;
-        });
-        tried.Should().Equal(("torch_cuda", DllImportSearchPath.AssemblyDirectory), ("torch_cpu", null));
+            tried.Add(name);
+            return there;
+        }
+        TorchBackend.LoadParts(name => Load(name, there: false)).Should().BeFalse();
+        tried.Should().Equal("c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch");
+        TorchBackend.LoadParts(name => Load(name, there: !name.Contains("cuda", StringComparison.Ordinal))).Should().BeTrue();
+    }
+
+    [Fact]
+    public void A_libtorch_of_the_system_does_not_come_in_place_of_the_packages()
+    {
+        if (!OperatingSystem.IsLinux()) Assert.Skip("The dynamic linker of Linux looks into LD_LIBRARY_PATH first.");
+        using var other = new OtherLibtorch();
+        // this program itself, which has its libtorch beside it
+        var (exitCode, output) = other.Project.Run(Environment.ProcessPath!, "-noColor", "-method",
+            $"*{nameof(A_backend_that_is_there_is_found_again_and_again)}");
+        output.Should().Contain("Failed: 0").And.Contain("Total: 1");
+        exitCode.Should().Be(0, output);
+    }
+
+    /// <summary>Libraries with the names of libtorch's and nothing in them
+    /// that TorchSharp needs, as those of another version are.</summary>
+    private sealed class OtherLibtorch : IDisposable
+    {
+        public OtherLibtorch()
+        {
+            var any = Directory.GetFiles(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "libSystem.Native.so").Single();
+            foreach (var name in new[] { "c10", "torch_cpu", "torch" }) File.Copy(any, Project.At($"lib{name}.so"));
+            Project.Variables["LD_LIBRARY_PATH"] = Project.Folder;
+        }
+
+        public GeneratedProject Project { get; } = new();
+
+        public void Dispose() => Project.Dispose();
     }
 
     [Fact]

@@ -25,15 +25,18 @@ internal static class ConditionerMath
     public static Tensor Dense(DenseModules modules, Tensor input, Tensor? context)
     {
         var reduced = IsReduced(modules.ComputeDtype, input);
-        if (!reduced && modules.Limit is null)
+        var dropout = modules.Dropout;
+        if (!reduced && modules.Limit is null && dropout is null)
             return DenseNetwork.Run(modules.Program, modules.Tensors(input, context), modules.Uses(context));
         using var scope = NewDisposeScope();
         input = InputLimitReference.Of(input, modules.Limit);
         if (modules.Uses(context)) context = InputLimitReference.Of(context!, modules.Limit);
-        if (!reduced) return scope.MoveToOuter(DenseNetwork.Run(modules.Program, modules.Tensors(input, context), modules.Uses(context)));
-        var all = modules.Tensors(input, context).ConvertAll(t => t.to(modules.ComputeDtype!.Value));
+        if (!reduced && dropout is null)
+            return scope.MoveToOuter(DenseNetwork.Run(modules.Program, modules.Tensors(input, context), modules.Uses(context)));
+        var all = modules.Tensors(input, context);
+        if (reduced) all = all.ConvertAll(t => t.to(modules.ComputeDtype!.Value));
         return scope.MoveToOuter(DenseReference.Forward(modules.Program,
-            new DenseTensors(modules.Program, all, modules.Uses(context))).to(input.dtype));
+            new DenseTensors(modules.Program, all, modules.Uses(context)), dropout is null ? null : dropout.call).to(input.dtype));
     }
 
     /// <summary>A convolution of stride 1 that keeps the size of the image; the

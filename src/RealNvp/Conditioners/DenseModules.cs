@@ -18,9 +18,14 @@ internal interface IDenseNetwork
 /// <param name="layers">The layers, each with a bias.</param>
 /// <param name="masks">The mask of each layer's weight; empty if there are none.</param>
 /// <param name="limit">What the network sees of its input and of its context: see <see cref="InputLimit"/>; null for all of them.</param>
-internal sealed class DenseModules(DenseProgram program, Linear? context, Linear[] layers, Constant[] masks, double? limit = null)
+/// <param name="dropout">What blocks leave out in training, <see cref="DenseReference.Forward"/>; null for nothing.</param>
+internal sealed class DenseModules(DenseProgram program, Linear? context, Linear[] layers, Constant[] masks, double? limit = null,
+    SeededDropout? dropout = null)
 {
     public DenseProgram Program { get; } = program;
+
+    /// <summary>The dropout that is on now, which no kernel knows; null for none.</summary>
+    public SeededDropout? Dropout => dropout is { IsOn: true } ? dropout : null;
 
     /// <summary>The limit of what the network sees, or null. Its program begins behind it.</summary>
     public double? Limit { get; } = limit;

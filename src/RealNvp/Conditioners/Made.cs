@@ -27,6 +27,7 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
     private readonly Constant firstMask, hiddenMask, lastMask, order, sorted;
     private readonly long[] positions, ends;
     private readonly DenseModules dense;
+    private readonly SeededDropout? dropout;
 
     /// <summary>Makes the network.</summary>
     /// <param name="features">D, the number of features.</param>
@@ -40,6 +41,7 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
         ParametersPerFeature = Check.Positive(parametersPerFeature, nameof(parametersPerFeature), "The number of parameters of a feature");
         var hidden = Check.Positive(options.Hidden, nameof(options), "The number of hidden units");
         Check.Depth(options.Blocks, 0, nameof(options), "The number of blocks");
+        dropout = SeededDropout.Of(options.Dropout);
         (Residual, FinalActivation) = (options.Residual, options.FinalActivation);
         positions = PositionsOf(options.Order, features);
         // degree d: the unit sees the first d features of the order
@@ -77,7 +79,7 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
         var program = new DenseProgram(features, [.. Enumerable.Repeat(hidden, layers.Length - 1), features * parametersPerFeature],
             ContextSize, Residual, bands) { LastIsActivated = FinalActivation };
         dense = new DenseModules(program, context, layers, [firstMask, .. Enumerable.Repeat(hiddenMask, layers.Length - 2), lastMask],
-            Check.Limit(options.InputLimit));
+            Check.Limit(options.InputLimit), dropout);
         RegisterComponents();
     }
 
@@ -162,13 +164,14 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
                 var layer = 0;
                 for (var i = 0; i < inner.Count; i++)
                 {
-                    entering[layer].Add(h.relu());
+                    entering[layer].Add(Residual || i == 0 ? h.relu() : Dropped(h.relu()));
                     var a = Rows(layers[layer + 1], entering[layer++].Known, start, end);
                     if (!Residual) { h = a; continue; }
-                    entering[layer].Add(a.relu());
+                    entering[layer].Add(Dropped(a.relu()));
                     h = h.add(Rows(layers[layer + 1], entering[layer++].Known, start, end), Scalars.One);
                 }
-                entering[layer].Add(FinalActivation ? h.relu() : h);
+                var final = FinalActivation ? h.relu() : h;
+                entering[layer].Add(Residual || inner.Count == 0 ? final : Dropped(final));
             }
             var feature = rows[step];
             var parameters = nn.functional.linear(entering[^1].Known, outputs[feature].narrow(1, 0, entering[^1].Count),
@@ -202,7 +205,7 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
     // the kernel for features one after the other, which keeps nothing for gradients
     private SequenceOperation? Sequence(Tensor like, Tensor? context)
     {
-        if (is_grad_enabled() || ConditionerMath.IsReduced(dense.ComputeDtype, like)) return null;
+        if (is_grad_enabled() || dense.Dropout is not null || ConditionerMath.IsReduced(dense.ComputeDtype, like)) return null;
         List<Tensor> all = [like];
         foreach (var layer in Layers) all.AddRange([layer.weight!, layer.bias!]);
         if (!DenseNetwork.CanRun(dense.Program, all, false)) return null;
@@ -211,6 +214,8 @@ public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
         return new SequenceOperation(dense.Program, new DenseTensors(dense.Program, all, false), given, OrderOf(positions), ends,
             ParametersPerFeature, dense.Limit);
     }
+
+    private Tensor Dropped(Tensor x) => dense.Dropout is { } on ? on.call(x) : x;
 
     /// <inheritdoc/>
     protected override void _toEpilog(ScalarType? dtype, Device? device, bool non_blocking)

@@ -26,6 +26,10 @@ public sealed record MadeOptions
     /// stays within ±c, so that its output stays within what it was for such inputs; null for x itself.</summary>
     public double? InputLimit { get; init; }
 
+    /// <summary>The probability of a <see cref="SeededDropout"/> in each block, 0 ... 0.9, of relu(A relu(h)) in residual ones and
+    /// of relu(h) behind plain ones; 0 for none. With it, training runs in plain operations rather than in a kernel.</summary>
+    public double Dropout { get; init; }
+
     /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
     public override string ToString() => Describing.RecordText.Of(nameof(MadeOptions), PrintMembers);
 }

@@ -40,6 +40,8 @@ internal static class Ranges
     public static NumberRange InputLimit { get; } = new(1e-2, 1e6,
         "below, a network cannot tell its inputs apart; above, nothing is limited, so leave it null") { Older = positive };
 
+    public static NumberRange Dropout { get; } = new(0, 0.9, "above, too little of a network is left to learn by");
+
     public static NumberRange TailThreshold { get; } = new(0.1, 1e6,
         "below, samples of the tails leave the numbers of float32; above, no tail is drawn in, so leave it out") { Older = positive };
 
@@ -61,6 +63,8 @@ internal static class Ranges
     };
 
     public static NumberRange WeightNormDecay { get; } = new(0, 1, "above, the penalty alone is learned") { Older = (0, double.MaxValue) };
+
+    public static NumberRange WeightDecay { get; } = new(0, 1, "above, the penalty alone is learned");
 
     public static NumberRange MaxGradientNorm { get; } = new(1e-6, double.MaxValue,
         "below, nothing is learned, as gradients vanish beside the epsilon of Adam") { Older = positive };

@@ -57,13 +57,14 @@ public abstract partial class Bijection
     /// which reversible training needs (<see cref="Flow.ReversibleTraining"/>).
     /// </summary>
     /// <remarks>
-    /// False by itself if the layer is stochastic or a part of it is a dropout; a layer that draws random numbers in training alone says
-    /// it. What networks keep from pass to pass, in buffers, does no harm. Layers that are not repeatable are trained the ordinary way.
+    /// False by itself if the layer is stochastic or a part of it is a dropout or another
+    /// <see cref="IDrawsInTraining"/>; a layer that draws random numbers in training alone says it. What networks keep
+    /// from pass to pass, in buffers, does no harm. Layers that are not repeatable are trained the ordinary way.
     /// </remarks>
     public virtual bool IsRepeatable =>
         !IsStochastic && !modules().Any(m => m is TorchSharp.Modules.Dropout or TorchSharp.Modules.Dropout1d or TorchSharp.Modules.Dropout2d
         or TorchSharp.Modules.Dropout3d or TorchSharp.Modules.AlphaDropout or TorchSharp.Modules.FeatureAlphaDropout
-            || (m is Bijection b && !ReferenceEquals(b, this) && !b.IsRepeatable));
+            or IDrawsInTraining || (m is Bijection b && !ReferenceEquals(b, this) && !b.IsRepeatable));
 
     /// <summary>
     /// The elements of x that the map treats as positions on circles, such as angles: it takes the two edges of a circle to one

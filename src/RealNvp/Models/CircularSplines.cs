@@ -43,8 +43,8 @@ internal static class CircularSplines
             : line ??= new SplineTransformer(options.Bins, -options.Bound, options.Bound, SplineTails.Linear, options.SmallestBin,
                 options.SmallestDerivative));
         return new CouplingLayer(options.Shape, mask, splines, size => new CircularInput(size, options.CircularFeatures,
-            inner => new ResidualMlp(inner.Inputs, inner.Outputs, options.Hidden, options.Blocks, options.ContextSize, options.InputLimit),
-                options.CircleLow, options.CircleHigh));
+            inner => new ResidualMlp(inner.Inputs, inner.Outputs, options.Hidden, options.Blocks, options.ContextSize, options.InputLimit,
+                options.Dropout), options.CircleLow, options.CircleHigh));
     }
 
     private static CircularShift Shift(SplineFlowOptions options, int layer)

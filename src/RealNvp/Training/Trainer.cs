@@ -67,7 +67,7 @@ public sealed partial class Trainer : IDisposable
         Objective = objective;
         using var gradients = Internal.GradientMode.Enter();
         modules = new TrainedModules(flow, objective);
-        var groups = Groups(modules, Options.WeightNormDecay);
+        var groups = Groups(modules, Options);
         if (groups.Length == 0) throw new ArgumentException("The flow has no weights to train.", nameof(flow));
         this.limits = makeOptimizer is null ? limits ?? (modules.AreOnOneDevice() ? PendingLimits.Default : null) : null;
         var fused = this.limits is null;
@@ -247,12 +247,14 @@ public sealed partial class Trainer : IDisposable
         return Options.MaxSteps is not { } most ? total : total == 0 ? most : Math.Min(total, most);
     }
 
-    private static ParameterGroup[] Groups(TrainedModules modules, double decay)
+    private static ParameterGroup[] Groups(TrainedModules modules, TrainingOptions options)
     {
         static bool IsScale(string name) => name.EndsWith("weight_g", StringComparison.Ordinal)
             || name.EndsWith("transformer.scale", StringComparison.Ordinal);
-        var named = modules.Parameters.Where(p => p.Parameter.requires_grad).ToLookup(p => decay > 0 && IsScale(p.Name));
-        return [.. new[] { new ParameterGroup(named[false]), new ParameterGroup(named[true]) { WeightDecay = decay } }
+        var (decay, scaleDecay) = (options.WeightDecay, options.WeightNormDecay);
+        var named = modules.Parameters.Where(p => p.Parameter.requires_grad).ToLookup(p => scaleDecay > 0 && IsScale(p.Name));
+        return [.. new[] { new ParameterGroup(named[false]) { WeightDecay = decay },
+                new ParameterGroup(named[true]) { WeightDecay = decay + scaleDecay } }
             .Where(g => g.Parameters.Count > 0)];
     }
 }

@@ -31,6 +31,11 @@ public sealed record TrainingOptions
     /// <summary>L2 penalty on the scales of weight normalization and of affine couplings alone; 0 for none.</summary>
     public double WeightNormDecay { get; init; } = 5e-5;
 
+    /// <summary>L2 penalty on all weights, 0 ... 1: w times this is added to the gradient of each weight w, as Adam's weight decay
+    /// of PyTorch does; 0 for none. <see cref="WeightNormDecay"/> is added to it for the scales that that one is about.</summary>
+    /// <remarks>1e-6 in the papers of MAF (arXiv 1705.07057, section 4) and of FFJORD (arXiv 1810.01367, appendix B).</remarks>
+    public double WeightDecay { get; init; }
+
     /// <summary>Scales gradients down to this total norm where it is larger; null for no limit.</summary>
     public double? MaxGradientNorm { get; init; } = 100;
 
@@ -144,6 +149,7 @@ public sealed record TrainingOptions
             string.Create(CultureInfo.InvariantCulture,
                 $"must be positive, and at most {Ranges.LearningRate.Most}: {Ranges.LearningRate.Why}"));
         Range(Ranges.WeightNormDecay, WeightNormDecay, inFile?.WeightNormDecay, nameof(WeightNormDecay), Ranges.WeightNormDecay.Rule);
+        Range(Ranges.WeightDecay, WeightDecay, inFile?.WeightDecay, nameof(WeightDecay), Ranges.WeightDecay.Rule);
         Range(Ranges.MaxGradientNorm, MaxGradientNorm, inFile?.MaxGradientNorm, nameof(MaxGradientNorm),
             $"must be null, for no limit, or finite and at least 1E-06: {Ranges.MaxGradientNorm.Why}");
         Range(Ranges.AdamEpsilon, Adam!.Epsilon, inFile?.Adam.Epsilon, $"{nameof(Adam)}.{nameof(Adam.Epsilon)}", Ranges.AdamEpsilon.Rule);

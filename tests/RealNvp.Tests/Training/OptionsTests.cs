@@ -94,7 +94,8 @@ public class OptionsTests
         {
             Epochs = 3, MaxSteps = 17, BatchSize = 5, LearningRate = 1.0 / 3, Schedule = new CosineSchedule { WarmUpSteps = 4 },
                 Adam = new AdamOptions { Beta2 = 0.99, Epsilon = 1e-7 },
-            WeightNormDecay = 0.1, MaxGradientNorm = null, AverageDecay = 0.9, ValidationFraction = 0.1, Patience = 2, RestoreBest = false,
+            WeightNormDecay = 0.1, WeightDecay = 0.2, MaxGradientNorm = null, AverageDecay = 0.9, ValidationFraction = 0.1, Patience = 2,
+                RestoreBest = false,
                 Seed = long.MinValue, CheckpointPath = "a/ü.safetensors", CheckpointEvery = 2,
         };
         FileJson.Read<TrainingOptions>(FileJson.Write(options), FrozenMembers.Current).Should().Be(options with { CheckpointPath = null },
@@ -120,6 +121,7 @@ public class OptionsTests
         ["Schedule must not be null; got null."] = new() { Schedule = null! },
         ["Adam must not be null; got null."] = new() { Adam = null! },
         ["WeightNormDecay must be in 0 ... 1: above, the penalty alone is learned; got -1."] = new() { WeightNormDecay = -1 },
+        ["WeightDecay must be in 0 ... 1: above, the penalty alone is learned; got 2."] = new() { WeightDecay = 2 },
         ["MaxGradientNorm must be null, for no limit, or finite and at least 1E-06: below, nothing is learned, as gradients vanish " +
             "beside the epsilon of Adam; got 0."] = new() { MaxGradientNorm = 0 },
         ["AverageDecay must be null or in [0, 1); got 1."] = new() { AverageDecay = 1 },

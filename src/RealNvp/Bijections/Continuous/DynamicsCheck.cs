@@ -46,7 +46,7 @@ internal static class DynamicsCheck
     private static bool Mixes(nn.Module module) => module is IMixesBatch or BatchNorm;
 
     private static bool IsRandom(nn.Module module) =>
-        module is Dropout or Dropout1d or Dropout2d or Dropout3d or AlphaDropout or FeatureAlphaDropout;
+        module is Dropout or Dropout1d or Dropout2d or Dropout3d or AlphaDropout or FeatureAlphaDropout or IDrawsInTraining;
 
     // kernels for one row and for two may round otherwise; NaN is for the solver to name
     private static bool Differ(Tensor a, Tensor b)

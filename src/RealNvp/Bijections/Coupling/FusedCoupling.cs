@@ -36,7 +36,8 @@ internal sealed class FusedCoupling
     /// <summary>Value and log-determinant; null if the kernel cannot run on these tensors. The caller disposes both.</summary>
     public (Tensor Value, Tensor LogDet)? TryRun(Tensor input, Tensor? context, bool inverse)
     {
-        if (!plan.CanRun(input, inverse) || ConditionerMath.IsReduced(modules.ComputeDtype, input) || ModuleHooks.Any(conditioner))
+        if (modules.Dropout is not null || !plan.CanRun(input, inverse) || ConditionerMath.IsReduced(modules.ComputeDtype, input)
+            || ModuleHooks.Any(conditioner))
             return null;
         using var scope = NewDisposeScope();
         var hasContext = modules.Uses(context);

@@ -21,13 +21,16 @@ internal sealed class DenseProgram
     public DenseProgram(long inputs, IReadOnlyList<long> outputs, long context, bool residual = false,
         IReadOnlyList<DenseBand>? bands = null)
     {
-        Bands = bands;
+        (Bands, Residual) = (bands, residual);
         Context = checked((int)context);
         Layers = [.. outputs.Select((n, i) => new DenseLayer(checked((int)(i == 0 ? inputs : outputs[i - 1])), checked((int)n), residual
             && i > 0 && i % 2 == 0 && i < outputs.Count - 1))];
         Widest = Layers.Max(l => Math.Max(l.Inputs, l.Outputs));
         Weights = Layers.Sum(l => (long)l.Inputs * l.Outputs) + ((long)Context * Layers[0].Outputs);
     }
+
+    /// <summary>Whether there are residual blocks, if any.</summary>
+    public bool Residual { get; }
 
     /// <summary>Whether the last layer too is one of relu of the result
     /// before it. The kernels know no other; plain operations do.</summary>
@@ -54,6 +57,9 @@ internal sealed class DenseProgram
     public int Inputs => Layers[0].Inputs;
 
     public int Outputs => Layers[^1].Outputs;
+
+    /// <summary>Whether a layer ends a residual block, or, in a network without any, follows a block of one layer.</summary>
+    public bool EndsBlock(int layer) => Residual ? Layers[layer].AddsSkip : layer > 1;
 
     /// <summary>Whether a later layer adds the result of this one.</summary>
     public bool IsAddedLater(int layer) => layer + 2 < Layers.Count && Layers[layer + 2].AddsSkip;

@@ -9,10 +9,13 @@ namespace RealNvp.Operations;
 internal static class DenseReference
 {
     /// <summary>The output.</summary>
-    public static Tensor Forward(DenseProgram program, DenseTensors tensors)
+    /// <param name="program">The network.</param>
+    /// <param name="tensors">Its tensors.</param>
+    /// <param name="drop">Applied to what enters the last layer of each block; null for nothing.</param>
+    public static Tensor Forward(DenseProgram program, DenseTensors tensors, Func<Tensor, Tensor>? drop = null)
     {
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(Results(program, tensors)[^1]);
+        return scope.MoveToOuter(Results(program, tensors, drop)[^1]);
     }
 
     /// <summary>The gradients with a graph of their own, null for what requires none.</summary>
@@ -48,12 +51,13 @@ internal static class DenseReference
         return [.. results];
     }
 
-    private static List<Tensor> Results(DenseProgram program, DenseTensors tensors)
+    private static List<Tensor> Results(DenseProgram program, DenseTensors tensors, Func<Tensor, Tensor>? drop = null)
     {
         var results = new List<Tensor>();
         for (var i = 0; i < program.Layers.Count; i++)
         {
             var input = i == 0 ? tensors.X : program.IsActivated(i) ? results[i - 1].relu() : results[i - 1];
+            if (drop is not null && program.EndsBlock(i)) input = drop(input);
             var result = nn.functional.linear(input, Masked(tensors.Weight(i), tensors.Mask(i)), tensors.Bias(i));
             if (i == 0 && tensors.HasContext)
                 result = result.add(nn.functional.linear(tensors.Context!, tensors.ContextWeight!), Scalars.One);

@@ -148,6 +148,7 @@ public class DynamicsTests
         foreach (var (make, word) in new (Func<nn.Module<Tensor, Tensor, Tensor>>, string)[]
         {
             (() => new Wrapped(nn.Dropout(0.5)), "*has a Dropout*no equation to solve*"),
+            (() => new Wrapped(new SeededDropout(0.5)), "*has a SeededDropout*no equation to solve*"),
             (() => new Wrapped(nn.BatchNorm1d(3)), "*has a BatchNorm1d*influence each other*"),
             (() => new Own((t, x) => x.add(randn_like(x).mul(0.1))), "*two velocities for the same t and x*"),
             (() => new Own((t, x) => x.sub(x.mean([0L], keepdim: true))), "*another velocity alone than beside others*"),
