@@ -59,6 +59,7 @@ internal static class ResultsPage
     private static void Published(StringBuilder page, DataSet data, List<Recipe> recipes, Dictionary<string, RunResult> results)
     {
         var (gaussians, papers) = (data.PaperGaussian is not null, recipes.Any(r => r.Paper is not null));
+        page.Append('\n');
         Row(page, ["model", data.InBits ? "bits/dim" : "nats", .. If(gaussians, "Gaussian, same rows", "above it", "paper",
             "paper above its Gaussian"), .. If(papers && !gaussians, "paper"),
             "weights", "steps", "minutes", "training"]);
