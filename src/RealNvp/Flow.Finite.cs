@@ -76,16 +76,21 @@ public partial class Flow
         ThrowIfWeightsAreNotFinite(owner);
         var layer = error.Layer is { } found ? Diagnosis.LayerNames(this)(found) : nameof(bijection);
         return new NonFiniteException(
-            $"{owner}: the inverse of {layer} has no result. {error.Message} Look for extreme values or for weights that grew without " +
-            $"limit, or compute in float64: model.to(torch.float64).", layer, error);
+            $"{owner}: the inverse of {layer} has no result. {(error.MetNotFinite ? NotItsFault : error.Message)} Look for extreme " +
+                $"values or " +
+            $"for weights that grew without limit, or compute in float64: model.to(torch.float64).", layer, error);
     }
 
     /// <summary>The error for a layer whose equation is not solved.</summary>
     internal OdeException Unsolved(string where, OdeException error, string advice = "")
     {
         ThrowIfWeightsAreNotFinite(where);
+        if (error.MetNotFinite) advice = advice.Length > 0 ? $"{NotItsFault} {advice}" : NotItsFault;
         return error.Of(where, error.Layer ?? (error.Origin is { } found ? Diagnosis.LayerNames(this)(found) : nameof(bijection)), advice);
     }
+
+    // of a layer that solves or searches
+    private const string NotItsFault = "What came to it was NaN or infinite already, so look at the layers before it.";
 
     private void ThrowIfWeightsAreNotFinite(string owner)
     {

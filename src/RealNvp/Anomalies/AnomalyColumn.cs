@@ -46,7 +46,7 @@ public sealed record AnomalyColumn
             else groups.Add((value, 1));
         var repeated = groups.Where(g => g.Count > 1).Sum(g => g.Count) / (double)values.Length;
         return repeated <= MostRepeated ? new() { Name = name, Kind = ColumnKind.Continuous }
-            : new() { Name = name, Kind = ColumnKind.Repeating, Noise = Math.Max(Step(groups), LeastNoise * Deviation(values)) };
+            : new() { Name = name, Kind = ColumnKind.Repeating, Noise = Math.Max(Step(groups), LeastNoise * Internal.Spread.Of(values)) };
     }
 
     // the median distance of neighbouring values, in which those that many rows have count more
@@ -58,12 +58,6 @@ public sealed record AnomalyColumn
         foreach (var (gap, weight) in gaps)
             if ((seen += weight) >= half) return gap;
         return gaps[^1].Gap;
-    }
-
-    private static double Deviation(double[] values)
-    {
-        var mean = values.Average();
-        return Math.Sqrt(values.Sum(v => (v - mean) * (v - mean) / values.Length));
     }
 
     /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>

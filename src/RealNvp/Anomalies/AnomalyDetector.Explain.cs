@@ -80,9 +80,10 @@ public sealed partial class AnomalyDetector
         return new FeatureSurprise
         {
             Column = Columns[kept[column]].Name, Value = values[column], Expected = points[best],
-            Surprise = double.IsPositiveInfinity(scores[own]) ? double.PositiveInfinity : scores[own] - scores[best],
-            TailProbability = all > 0 ? Math.Clamp(tail / all, 0, 1) : 0,
-            Gradient = gradient,
+            // a row that no density reaches, whatever this column is, is so by another column
+            Surprise = double.IsPositiveInfinity(scores[best]) ? 0 : scores[own] - scores[best],
+            TailProbability = all > 0 ? Math.Clamp(tail / all, 0, 1) : 1,
+            Gradient = double.IsFinite(gradient) ? gradient : 0,
         };
     }
 }

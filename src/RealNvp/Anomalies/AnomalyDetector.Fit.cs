@@ -75,7 +75,7 @@ public sealed partial class AnomalyDetector
         var aside = CalibrationRowsOf(all.shape[0], options.CalibrationFraction);
         var (calibration, x) = (all.index_select(0, order.narrow(0, 0, aside)),
             all.index_select(0, order.narrow(0, aside, all.shape[0] - aside)));
-        AnomalyColumn[] columns = [.. names.Select((name, c) => AnomalyColumn.Of(name, x.select(1, c).FetchDoubles()))];
+        AnomalyColumn[] columns = [.. names.Select((name, c) => ColumnOf(name, x.select(1, c).FetchDoubles(), nameof(rows), owner))];
         var kept = Enumerable.Range(0, columns.Length).Where(c => columns[c].Kind != ColumnKind.Constant).ToArray();
         if (kept.Length == 0)
             throw new ArgumentException($"{owner}: all columns are constant, so any other row is an anomaly.", nameof(rows));
@@ -150,6 +150,19 @@ public sealed partial class AnomalyDetector
         return (long)(aside < percent - 1 ? Math.Round(aside) : (percent * Math.Floor((aside + 1) / percent)) - 1);
     }
 
+    // flows compute in float32
+    private static AnomalyColumn ColumnOf(string name, double[] values, string parameter, string owner)
+    {
+        const double least = 1e-36, most = 1e36;
+        var column = AnomalyColumn.Of(name, values);
+        if (column.Kind == ColumnKind.Constant) return column;
+        var (low, high) = (values.Min(), values.Max());
+        if (Math.Max(-low, high) <= most && high - low >= least) return column;
+        throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
+            $"{owner}: column {name} has values from {low:G6} to {high:G6}, and float32, in which flows compute, holds distances of " +
+            $"{least:G} to {most:G}. Give it in another unit."), parameter);
+    }
+
     private static string[] Names(IReadOnlyList<string>? names, int count)
     {
         if (names is null) return [.. Enumerable.Range(0, count).Select(c => c.ToString(CultureInfo.InvariantCulture))];
@@ -157,6 +170,13 @@ public sealed partial class AnomalyDetector
             throw new ArgumentException($"There are {names.Count} name(s) for {count} column(s).", nameof(names));
         if (names.Any(string.IsNullOrWhiteSpace))
             throw new ArgumentException("A column has an empty name. Name each column, or none.", nameof(names));
+        if (names.FirstOrDefault(n => !Check.IsText(n)) is { } half)
+            throw new ArgumentException(
+                $"The name of column {names.ToList().IndexOf(half)} has half of a surrogate pair, which no file can hold. Correct it.",
+                nameof(names));
+        if (names.GroupBy(n => n, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } twice)
+            throw new ArgumentException($"Two columns are called '{twice.Key}', so an explanation could not tell them apart. Rename one.",
+                nameof(names));
         return [.. names];
     }
 

@@ -15,6 +15,9 @@ namespace RealNvp;
 /// </remarks>
 public sealed partial class AnomalyDetector : IDisposable
 {
+    // a share may have been rounded on its way here
+    internal const double Rounded = 1 + 1e-9;
+
     // rows that are whitened and scored at a time
     private const long RowsAtATime = 1 << 14;
 
@@ -69,6 +72,7 @@ public sealed partial class AnomalyDetector : IDisposable
     /// <param name="cancellationToken">Ends the call between two batches.</param>
     /// <returns>A score and a p-value for each row.</returns>
     /// <exception cref="ArgumentException">Another number of columns, NaN or infinity; the message names rows and columns.</exception>
+    /// <exception cref="ObjectDisposedException">The detector, or the flow that it was made of, is disposed.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     [OverloadResolutionPriority(1)]
     public AnomalyScores Score(DataRows rows, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
@@ -102,7 +106,7 @@ public sealed partial class AnomalyDetector : IDisposable
     {
         CheckRate(falseAlarms, calibration.Length);
         // at most this many rows of the calibration may score as high
-        var allowed = (int)Math.Floor((falseAlarms * (calibration.Length + 1)) + 1e-9) - 1;
+        var allowed = (int)Math.Floor(falseAlarms * Rounded * (calibration.Length + 1)) - 1;
         if (allowed >= calibration.Length) return double.NegativeInfinity;
         var passed = calibration[calibration.Length - 1 - allowed];
         return double.IsPositiveInfinity(passed) ? double.NaN : Math.BitIncrement(passed);
@@ -123,8 +127,7 @@ public sealed partial class AnomalyDetector : IDisposable
 
     internal static void CheckRate(double falseAlarms, int rows)
     {
-        // (the smallest share itself may have been rounded on its way)
-        if (falseAlarms >= (1 - 1e-9) / (rows + 1) && falseAlarms < 1) return;
+        if (falseAlarms * Rounded >= 1.0 / (rows + 1) && falseAlarms < 1) return;
         throw new ArgumentOutOfRangeException(nameof(falseAlarms), falseAlarms, falseAlarms is > 0 and < 1
             ? string.Create(CultureInfo.InvariantCulture,
                 $"{rows:N0} rows of calibration cannot tell so few false alarms: {1.0 / (rows + 1):G3} is the smallest share. Ask for " +
@@ -148,6 +151,7 @@ public sealed partial class AnomalyDetector : IDisposable
     // of checked rows with all columns
     private double[] ScoresOf(Tensor rows, string owner, IProgress<long>? progress, CancellationToken cancellationToken)
     {
+        foreach (var member in members) member.Flow.CheckAlive();
         var scores = new double[rows.shape[0]];
         for (long start = 0; start < scores.Length; start += RowsAtATime)
         {
@@ -199,6 +203,11 @@ public sealed partial class AnomalyDetector : IDisposable
         return rows.index_select(1, places);
     }
 
+    private static string Hint(Tensor rows, long columns, string parameter) =>
+        rows.dim() == 1 && rows.shape[0] == columns ? $" Of one row, pass {parameter}.unsqueeze(0)."
+        : rows.dim() == 2 && rows.shape[1] != columns && rows.shape[0] == columns ? $" Columns stand where rows do: pass {parameter}.t()."
+        : !rows.is_floating_point() ? $" Convert them: {parameter}.to(torch.float64)." : "";
+
     // float64 on the CPU: units such as seconds since 1970 need the digits
     private static Tensor Checked(Tensor rows, IReadOnlyList<AnomalyColumn> columns, string parameter, string owner)
     {
@@ -207,7 +216,7 @@ public sealed partial class AnomalyDetector : IDisposable
         if (rows.dim() != 2 || rows.shape[1] != columns.Count || !rows.is_floating_point())
             throw new ArgumentException(
                 $"{owner} expects rows of shape (N, {columns.Count}) in a floating-point dtype; got {rows.dtype} " +
-                $"{EventShape.Format(rows.shape)}.", parameter);
+                $"{EventShape.Format(rows.shape)}.{Hint(rows, columns.Count, parameter)}", parameter);
         var x = rows.detach().FetchTensor().to(float64);
         MissingValues.Refuse(x, columns, parameter, owner);
         return x;

@@ -14,7 +14,8 @@ public sealed class AnomalyScores : IHtml
     internal AnomalyScores(double[] scores, double[] pValues, int calibrationRows) =>
         (Scores, PValues, this.calibrationRows) = (scores, pValues, calibrationRows);
 
-    /// <summary>−log p of each row, in nats: the higher, the more unusual; infinite if no density reaches the row.</summary>
+    /// <summary>For each row, in nats, what <see cref="AnomalyDetector.Kind"/> says: the higher, the more unusual; infinite if no density
+    /// reaches the row, or if a column that was constant has another value.</summary>
     public IReadOnlyList<double> Scores { get; }
 
     /// <summary>
@@ -36,7 +37,7 @@ public sealed class AnomalyScores : IHtml
     public bool[] Detect(double falseAlarms = 0.01)
     {
         AnomalyDetector.CheckRate(falseAlarms, calibrationRows);
-        return [.. PValues.Select(p => p <= falseAlarms)];
+        return [.. PValues.Select(p => p <= falseAlarms * AnomalyDetector.Rounded)];
     }
 
     /// <summary>A sentence for a log.</summary>

@@ -10,7 +10,7 @@ namespace RealNvp.Anomalies;
 internal sealed class DetectorFile
 {
     // the format of these files: keys, and numbers of kinds, stay what they are
-    private const string FormatKey = "realnvp.detector", Format = "1", NamesKey = "columns", KindKey = "score";
+    private const string FormatKey = StateFile.DetectorKey, Format = "1", NamesKey = "columns", KindKey = "score";
     private const int LongestNames = 1 << 24;
 
     /// <summary>What messages call it.</summary>
@@ -64,6 +64,9 @@ internal sealed class DetectorFile
         using var file = SafeTensors.Load(stream);
         using var scope = NewDisposeScope();
         InvalidDataException Damaged(string what) => new($"{file.Name} is no file of a detector, or is damaged: {what}.");
+        if (!file.Metadata.ContainsKey(FormatKey) && file.Metadata.TryGetValue(StateFile.KindKey, out var other))
+            throw new InvalidDataException($"{file.Name} holds a {FileText.Name(other)}, no detector. Load it with " +
+                $"{(other == StateFile.TableKind ? other : nameof(FlowModel))}.{nameof(FlowModel.Load)}.");
         if (!file.Metadata.TryGetValue(FormatKey, out var format)) throw Damaged($"'{FormatKey}' is not in its metadata");
         if (format != Format) throw Damaged($"its format is {FileText.Name(format)}, and this version of the library reads {Format}");
         double[] Numbers(string name) => file.Tensors.TryGetValue(name, out var t) && t.dim() == 1

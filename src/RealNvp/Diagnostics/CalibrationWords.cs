@@ -43,12 +43,12 @@ internal static class CalibrationWords
         var (shift, width) = (test.Shift, test.Width);
         if (kind is CalibrationKind.Coverage or CalibrationKind.Tarp)
         {
-            var region = kind == CalibrationKind.Coverage ? "region of highest density" : "region";
+            var regions = kind == CalibrationKind.Coverage ? "regions of highest density" : "regions";
             var held = Held(kind, test).TrimEnd('.');
-            if (Math.Abs(shift) < Clear) return $"{region}s hold too many truths at some levels and too few at others ({held})";
+            if (Math.Abs(shift) < Clear) return $"{regions} hold too many truths at some levels and too few at others ({held})";
             return shift > 0
-                ? $"{region}s are too small, so it is too sure of itself or shifted ({held})"
-                : $"{region}s are too large, so it is less sure than it could be ({held})";
+                ? $"{regions} are too small, so it is too sure of itself or shifted ({held})"
+                : $"{regions} are too large, so it is less sure than it could be ({held})";
         }
         if (test.Name == TestQuantity.LogProb)
             return shift < -Clear ? $"truths are less likely than draws, so it is too sure of itself or shifted ({Median(test)})"

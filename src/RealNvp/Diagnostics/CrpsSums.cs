@@ -68,7 +68,6 @@ internal sealed class CrpsSums(int rows, int draws, long seed)
     private static double Error(double[] values)
     {
         if (values.Length < 2) return double.NaN;
-        var mean = values.Average();
-        return Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / (values.Length - 1.0) / values.Length);
+        return Internal.Spread.Of(values) / Math.Sqrt(values.Length - 1.0);
     }
 }

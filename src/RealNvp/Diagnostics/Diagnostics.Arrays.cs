@@ -94,10 +94,9 @@ public static partial class Diagnostics
     public static TwoSampleResult C2st(DataRows a, DataRows b, int permutations = 999, int maxRows = 10_000, double level = 0.05,
         long seed = 0)
     {
-        const string owner = $"{nameof(Diagnostics)}.{nameof(C2st)}";
         using var scope = NewDisposeScope();
-        return C2st(a.ToTensor(EventShape.Create(a.Columns ?? 1), nameof(a), owner),
-            b.ToTensor(EventShape.Create(b.Columns ?? 1), nameof(b), owner), permutations, maxRows, level, seed);
+        var (one, two) = Pair(a, b, nameof(C2st));
+        return C2st(one, two, permutations, maxRows, level, seed);
     }
 
     /// <summary>As <see cref="C2st(ConditionalDensity, Tensor, Tensor?, int, int, double, long, CancellationToken)"/>, of arrays.</summary>
@@ -117,10 +116,9 @@ public static partial class Diagnostics
     public static TwoSampleResult Mmd(DataRows a, DataRows b, int permutations = 499, int maxRows = 1000, double level = 0.05,
         long seed = 0)
     {
-        const string owner = $"{nameof(Diagnostics)}.{nameof(Mmd)}";
         using var scope = NewDisposeScope();
-        return Mmd(a.ToTensor(EventShape.Create(a.Columns ?? 1), nameof(a), owner),
-            b.ToTensor(EventShape.Create(b.Columns ?? 1), nameof(b), owner), permutations, maxRows, level, seed);
+        var (one, two) = Pair(a, b, nameof(Mmd));
+        return Mmd(one, two, permutations, maxRows, level, seed);
     }
 
     /// <summary>As <see cref="Mmd(ConditionalDensity, Tensor, Tensor?, int, int, double, long, CancellationToken)"/>, of arrays.</summary>
@@ -140,10 +138,9 @@ public static partial class Diagnostics
     public static TwoSampleResult SlicedWasserstein(DataRows a, DataRows b, int permutations = 499, int maxRows = 2000, double level = 0.05,
         long seed = 0)
     {
-        const string owner = $"{nameof(Diagnostics)}.{nameof(SlicedWasserstein)}";
         using var scope = NewDisposeScope();
-        return SlicedWasserstein(a.ToTensor(EventShape.Create(a.Columns ?? 1), nameof(a), owner),
-            b.ToTensor(EventShape.Create(b.Columns ?? 1), nameof(b), owner), permutations, maxRows, level, seed);
+        var (one, two) = Pair(a, b, nameof(SlicedWasserstein));
+        return SlicedWasserstein(one, two, permutations, maxRows, level, seed);
     }
 
     /// <summary>As <see cref="SlicedWasserstein(ConditionalDensity, Tensor, Tensor?, int, int, double, long, CancellationToken)"/>,
@@ -151,12 +148,18 @@ public static partial class Diagnostics
     /// <inheritdoc cref="SlicedWasserstein(ConditionalDensity, Tensor, Tensor?, int, int, double, long, CancellationToken)"/>
     [OverloadResolutionPriority(1)]
     public static TwoSampleResult SlicedWasserstein(ConditionalDensity density, DataRows theta, DataRows context = default,
-        int permutations = 499,
-        int maxRows = 2000, double level = 0.05, long seed = 0, CancellationToken cancellationToken = default)
+        int permutations = 499, int maxRows = 2000, double level = 0.05, long seed = 0, CancellationToken cancellationToken = default)
     {
         using var scope = NewDisposeScope();
         var (rows, given) = Given(density, theta, context, nameof(theta), $"{nameof(Diagnostics)}.{nameof(SlicedWasserstein)}");
         return SlicedWasserstein(density, rows, given, permutations, maxRows, level, seed, cancellationToken);
+    }
+
+    private static (Tensor A, Tensor B) Pair(DataRows a, DataRows b, string method)
+    {
+        var owner = $"{nameof(Diagnostics)}.{method}";
+        return (a.ToTensor(EventShape.Create(a.Columns ?? 1), nameof(a), owner),
+            b.ToTensor(EventShape.Create(b.Columns ?? 1), nameof(b), owner));
     }
 
     private static (Tensor Rows, Tensor? Context) Given(ConditionalDensity density, DataRows theta, DataRows context, string parameter,

@@ -6,7 +6,8 @@ namespace RealNvp;
 /// <content>Two samples, or true values and draws.</content>
 public static partial class Diagnostics
 {
-    private const int MaxRows = 1 << 20;
+    private const int MaxRows = 1 << 20, MaxRowsOfMmd = 10_000;
+    private const long MaxLabels = 1 << 28;
 
     /// <summary>
     /// Classifier two-sample test (Lopez-Paz and Oquab 2017, https://arxiv.org/abs/1610.06545): a classifier is trained on one half of the
@@ -49,7 +50,7 @@ public static partial class Diagnostics
     /// <param name="a">(A, ...), the first sample; at least 4 rows, independent.</param>
     /// <param name="b">(B, ...), the second one, of rows of the same shape.</param>
     /// <param name="permutations">How often labels are permuted, 19 to 100,000.</param>
-    /// <param name="maxRows">The most rows of each sample that are used; of more, some are chosen by the seed. At least 4.</param>
+    /// <param name="maxRows">The most rows of each sample that are used; of more, some are chosen by the seed. 4 to 10,000.</param>
     /// <param name="level">The probability with which samples of one distribution are rejected, 0.0001 to 0.5.</param>
     /// <param name="seed">Makes the result repeatable.</param>
     /// <exception cref="ArgumentException">Shapes differ, there are too few rows, a value is not finite, or a number is out of
@@ -126,8 +127,15 @@ public static partial class Diagnostics
         var owner = $"{nameof(Diagnostics)}.{method}";
         if (permutations is < 19 or > 100_000)
             throw new ArgumentOutOfRangeException(nameof(permutations), permutations, $"{owner} expects 19 to 100000 permutations.");
-        if (maxRows < least || maxRows > MaxRows)
-            throw new ArgumentOutOfRangeException(nameof(maxRows), maxRows, $"{owner} expects {nameof(maxRows)} of {least} to {MaxRows}.");
+        // kernels are of each two rows
+        var most = method == nameof(Mmd) ? MaxRowsOfMmd : MaxRows;
+        if (maxRows < least || maxRows > most)
+            throw new ArgumentOutOfRangeException(nameof(maxRows), maxRows, $"{owner} expects {nameof(maxRows)} of {least} to {most}.");
+        if (method == nameof(SlicedWasserstein) && 2L * maxRows * permutations > MaxLabels)
+            throw new ArgumentOutOfRangeException(nameof(permutations), permutations,
+                $"{owner} with {nameof(maxRows)} of {maxRows} takes at most {MaxLabels / (2L * maxRows)} permutations. Take fewer rows " +
+                    $"or " +
+                $"permutations.");
         CheckLevel(level, owner);
         return owner;
     }

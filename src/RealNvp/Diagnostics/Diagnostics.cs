@@ -53,6 +53,9 @@ public static partial class Diagnostics
         var pairs = products && run.Features <= MaxForProducts ? Pairs(parameters.Length) : [];
         string[] all = [.. parameters, .. (density.HasLogProb ? new[] { TestQuantity.LogProb } : []),
             .. pairs.Select(p => $"{parameters[p.Item1]}·{parameters[p.Item2]}"), .. (quantities ?? []).Select(q => q.Name)];
+        if (all.GroupBy(n => n, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } twice)
+            throw new ArgumentException($"{owner} looks at two quantities called '{twice.Key}', which results could not tell apart. " +
+                $"Rename one.", (quantities ?? []).Any(q => q.Name == twice.Key) ? nameof(quantities) : nameof(names));
         return run.Run(CalibrationKind.Sbc, all, density.HasLogProb, part =>
         {
             List<Tensor> columns = [part.Flat];
@@ -128,12 +131,16 @@ public static partial class Diagnostics
             Check.Finite(references, nameof(references), owner);
         }
         using var scope = NewDisposeScope();
-        var points = references is null ? References.Of(theta, context) : references.flatten(1).to(float64);
+        var points = references is null ? References.Of(theta, context) : references.reshape(references.shape[0], -1).to(float64);
         return run.Run(CalibrationKind.Tarp, ["credibility"], false, part =>
         {
-            var spread = part.Flat.std(1, keepdim: true).clamp_min(Scalars.Of(1e-30));
             var reference = points.narrow(0, part.Start, part.Flat.shape[0]).to(part.Flat.device).unsqueeze(1);
-            return part.Flat.sub(reference).div(spread).pow(Scalars.Two).sum([2]).unsqueeze(2);
+            var away = part.Flat.sub(reference);
+            // in units of the farthest first, so that no square is 0 or infinite; draws that are all one have no spread
+            var farthest = away.abs().amax([1L], keepdim: true);
+            away = away.div(where(farthest.gt(Scalars.Zero), farthest, ones_like(farthest)));
+            var spread = away.std(1, keepdim: true).clamp_min(Scalars.Of(1e-30));
+            return away.div(spread).pow(Scalars.Two).sum([2]).unsqueeze(2);
         }, progress, cancellationToken);
     }
 
@@ -156,6 +163,9 @@ public static partial class Diagnostics
         if (names.Count != count || names.Any(string.IsNullOrWhiteSpace))
             throw new ArgumentException($"{owner} expects a name for each of the {count} numbers of a row; got {names.Count} names.",
                 nameof(names));
+        if (names.Distinct(StringComparer.Ordinal).Count() < names.Count)
+            throw new ArgumentException($"{owner} got one name twice, so that results could not tell them apart: " +
+                $"{string.Join(", ", names)}.", nameof(names));
         return [.. names];
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using RealNvp.Internal;
 
 namespace RealNvp;
@@ -9,7 +10,7 @@ namespace RealNvp;
 internal sealed class RankCounter
 {
     // counts of all permutations; more quantities leave fewer permutations
-    private const long MostCounts = 1 << 26;
+    private const long MostCounts = 1 << 26, MostNumbers = 1 << 29;
     private const int MostPermutations = 999, FewestPermutations = 199;
 
     private readonly string[] names;
@@ -28,6 +29,10 @@ internal sealed class RankCounter
     {
         (this.names, this.draws, random) = (names, draws, Seeds.Random(seed, -1));
         band = UniformBand.Of(rows, draws + 1);
+        if (names.Length > MostNumbers / ((FewestPermutations + 1) * band.Bins))
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
+                $"A calibration with {draws} draws looks at {MostNumbers / ((FewestPermutations + 1) * band.Bins):N0} quantities at " +
+                $"most; got {names.Length:N0}. Look at some columns at a time, or take fewer draws."));
         // the p-value of one quantity is known
         Permutations = names.Length == 1 ? 0
             : (int)Math.Clamp(MostCounts / ((long)names.Length * band.Bins), FewestPermutations, MostPermutations);

@@ -17,10 +17,11 @@ internal static class References
     public static Tensor Of(Tensor theta, Tensor? context)
     {
         var rows = checked((int)theta.shape[0]);
-        var points = theta.detach().flatten(1).FetchDoubles();
+        var points = theta.detach().reshape(rows, -1).FetchDoubles();
         var features = points.Length / rows;
-        var contexts = context is null ? [] : Standardized(context.detach().reshape(rows, -1).FetchDoubles(), rows);
+        var contexts = context is null ? [] : context.detach().reshape(rows, -1).FetchDoubles();
         var size = contexts.Length / rows;
+        Columns.Standardize(contexts, size);
         var result = new double[points.Length];
         for (var row = 1; row < rows; row++)
         {
@@ -36,21 +37,5 @@ internal static class References
             points.AsSpan(nearest * features, features).CopyTo(result.AsSpan(row * features, features));
         }
         return tensor(result, [rows, features], device: CPU);
-    }
-
-    // each column less its mean, in its standard deviations
-    private static double[] Standardized(double[] values, int rows)
-    {
-        var columns = values.Length / rows;
-        for (var c = 0; c < columns; c++)
-        {
-            var (sum, squares) = (0.0, 0.0);
-            for (var r = 0; r < rows; r++) sum += values[(r * columns) + c];
-            var mean = sum / rows;
-            for (var r = 0; r < rows; r++) squares += Math.Pow(values[(r * columns) + c] - mean, 2);
-            var deviation = squares > 0 ? Math.Sqrt(squares / rows) : 1;
-            for (var r = 0; r < rows; r++) values[(r * columns) + c] = (values[(r * columns) + c] - mean) / deviation;
-        }
-        return values;
     }
 }

@@ -7,7 +7,7 @@ namespace RealNvp;
 /// <summary>Distances of two samples, and what they are after permutations of the labels.</summary>
 internal static class SampleDistances
 {
-    private const int ForMedian = 500, Directions = 100;
+    private const int ForMedian = 500, Directions = 100, PermutationsAtOnce = 512;
 
     /// <summary>MMD² with the mean of three Gaussian kernels, half, once and twice as wide as the median distance of two rows
     /// (Gretton et al., JMLR 13, 2012).</summary>
@@ -26,17 +26,25 @@ internal static class SampleDistances
             kernel = kernel.add(distances.mul(factor).exp(), Scalars.One);
         }
         var random = Seeds.Random(seed, -5);
-        // a column of labels for each permutation, that of the samples first
-        var signs = new double[(permutations + 1) * samples.Count];
+        // some permutations at a time, the samples as they are first
+        var values = new List<double>(permutations + 1);
         var one = new double[samples.Count];
-        for (var b = 0; b <= permutations; b++)
+        while (values.Count <= permutations)
         {
-            samples.Relabel(one, b == 0 ? null : random);
-            one.CopyTo(signs, b * samples.Count);
+            using var step = NewDisposeScope();
+            var some = Math.Min(PermutationsAtOnce, permutations + 1 - values.Count);
+            var signs = new double[some * samples.Count];
+            for (var at = 0; at < signs.Length; at += samples.Count)
+            {
+                samples.Relabel(one, values.Count + at == 0 ? null : random);
+                one.CopyTo(signs, at);
+            }
+            var labels = tensor(signs, [some, samples.Count], device: CPU);
+            // what is left of equal samples is rounding
+            values.AddRange(labels.mm(kernel).mul(labels).sum([1]).mul(Scalars.Of(1.0 / 3)).FetchDoubles()
+                .Select(v => Math.Abs(v) < 1e-14 ? 0 : v));
         }
-        var labels = tensor(signs, [permutations + 1, samples.Count], device: CPU);
-        var values = labels.mm(kernel).mul(labels).sum([1]).mul(Scalars.Of(1.0 / 3)).FetchDoubles();
-        return samples.Result(TwoSampleKind.Mmd, values[0], values[1..], level);
+        return samples.Result(TwoSampleKind.Mmd, values[0], [.. values.Skip(1)], level);
     }
 
     /// <summary>The mean of W₁ over random directions (Bonneel et al. 2015), in standard deviations.</summary>

@@ -11,7 +11,7 @@ internal sealed class TwoSamples
     {
         (Values, CountA, CountB, IsPaired) = (values, countA, countB, paired);
         Features = values.Length / (countA + countB);
-        Standardize();
+        Columns.Standardize(values, Features);
     }
 
     /// <summary>Row by row.</summary>
@@ -121,19 +121,5 @@ internal sealed class TwoSamples
         var (width, order) = (values.Length / rows, Enumerable.Range(0, rows).ToArray());
         random.Shuffle(order);
         return [.. order.Take(most).SelectMany(r => values.AsSpan(r * width, width).ToArray())];
-    }
-
-    private void Standardize()
-    {
-        for (var c = 0; c < Features; c++)
-        {
-            var (sum, squares) = (0.0, 0.0);
-            for (var r = 0; r < Count; r++) sum += Values[(r * Features) + c];
-            var mean = sum / Count;
-            for (var r = 0; r < Count; r++) squares += Math.Pow(Values[(r * Features) + c] - mean, 2);
-            // a constant number says nothing
-            var deviation = squares > 0 ? Math.Sqrt(squares / Count) : 1;
-            for (var r = 0; r < Count; r++) Values[(r * Features) + c] = (Values[(r * Features) + c] - mean) / deviation;
-        }
     }
 }

@@ -20,14 +20,14 @@ internal sealed class UniformBand
     private static readonly ConcurrentDictionary<(int, int), UniformBand> known = new();
     private static readonly ConcurrentDictionary<(int, int, double), double> bounds = new();
 
-    private readonly int count;
+    private readonly int count, values;
     private readonly BinomialTails[] tails;
     private readonly double[][] increments;
     private readonly int[] kindOf, binOf;
 
     private UniformBand(int count, int values)
     {
-        this.count = count;
+        (this.count, this.values) = (count, values);
         Bins = values == 0 ? MaxBins : Math.Min(values, MaxBins);
         // the first value of each bin, and one past the last; of continuous values the bins are equal
         var edges = Enumerable.Range(0, Bins + 1).Select(b => values == 0 ? b : (int)((long)b * values / Bins)).ToArray();
@@ -84,10 +84,11 @@ internal sealed class UniformBand
     /// <summary>The lowest and the highest count up to each point that a test at this level accepts.</summary>
     public (int Low, int High)[] Accepted(double level)
     {
-        if (!bounds.TryGetValue((count, Bins, level), out var bound))
+        // of 150 values bins differ in size, of 200 they do not
+        if (!bounds.TryGetValue((count, values, level), out var bound))
         {
             if (bounds.Count >= Kept) bounds.Clear();
-            bounds[(count, Bins, level)] = bound = Bound(level);
+            bounds[(count, values, level)] = bound = Bound(level);
         }
         return Within(bound);
     }

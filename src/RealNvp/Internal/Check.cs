@@ -94,6 +94,18 @@ internal static partial class Check
                 $"{input.device} and {parameters.dtype} on {parameters.device}. Convert one of them.", nameof(parameters));
     }
 
+    /// <summary>Whether a text is one that UTF-8 can hold: without half of a surrogate pair, which a file would not give back.</summary>
+    public static bool IsText(string text)
+    {
+        for (var i = 0; i < text.Length; i++)
+        {
+            if (!char.IsSurrogate(text[i])) continue;
+            if (i + 1 == text.Length || !char.IsSurrogatePair(text[i], text[i + 1])) return false;
+            i++;
+        }
+        return true;
+    }
+
     /// <summary>Throws if a list is null, empty or has a null in it.</summary>
     public static void Items<T>(IReadOnlyList<T?>? items, string parameter, string what) where T : class
     {

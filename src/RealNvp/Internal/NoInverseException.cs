@@ -9,10 +9,14 @@ internal sealed class NoInverseException(string message, Exception? cause = null
     /// <summary>The innermost layer that ran.</summary>
     public nn.Module? Layer { get; private set; }
 
-    /// <summary>For an exception filter: notes the layer, and catches nothing.</summary>
-    public bool Passes(nn.Module layer)
+    /// <summary>Whether what came to that layer was NaN or infinite already, so that another one is at fault.</summary>
+    public bool MetNotFinite { get; private set; }
+
+    /// <summary>For an exception filter: notes the layer and what came to it, and catches nothing.</summary>
+    public bool Passes(nn.Module layer, Tensor input)
     {
-        Layer ??= layer;
+        if (Layer is not null) return false;
+        (Layer, MetNotFinite) = (layer, !Numbers.AreFinite(input));
         return false;
     }
 }

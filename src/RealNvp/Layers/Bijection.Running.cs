@@ -24,8 +24,8 @@ public abstract partial class Bijection
         Tensor value;
         Tensor? logDet;
         try { (value, logDet) = inverse ? InverseCore(input, pass) : ForwardCore(input, pass); }
-        catch (NoInverseException e) when (e.Passes(this)) { throw; }
-        catch (OdeException e) when (e.Passes(this)) { throw; }
+        catch (NoInverseException e) when (e.Passes(this, input)) { throw; }
+        catch (OdeException e) when (e.Passes(this, input)) { throw; }
         if (!(inverse ? inverseFits : forwardFits)) CheckResult(input, value, logDet, inverse);
         if (opened) tape!.End();
         state?.Observer?.Invoke(new LayerRun(this, input, pass.Context, value, logDet, inverse));
@@ -75,6 +75,19 @@ public abstract partial class Bijection
         scope.MoveToOuter(result.Value);
         if (result.LogDet is not null) scope.MoveToOuter(result.LogDet);
         return result;
+    }
+
+    // a layer that solves or searches stumbles over NaN, which others give back; who calls it alone gave that, or nobody did
+    private (Tensor, Tensor) ApplyAlone(Tensor input, string parameter, Tensor? context, bool inverse)
+    {
+        try { return Apply(input, Pass.Here(context), inverse); }
+        catch (Exception e) when (e is NoInverseException or OdeException { Failure: OdeFailure.NotFinite })
+        {
+            var owner = $"{GetName()}.{(inverse ? nameof(Inverse) : nameof(Forward))}";
+            Check.Finite(input, parameter, owner);
+            if (context is { } given && given.is_floating_point()) Check.Finite(given, nameof(context), owner);
+            throw;
+        }
     }
 
     // the pass that the caller was given is the one that runs here; one

@@ -44,7 +44,7 @@ public abstract partial class Bijection : nn.Module, IDescribed
     public (Tensor Value, Tensor LogDet) Forward(Tensor x, Tensor? context = null)
     {
         CheckArguments(x, nameof(x), InputShape, context, nameof(Forward), ConvertsDtype);
-        return Apply(x, Pass.Here(context), inverse: false);
+        return ApplyAlone(x, nameof(x), context, inverse: false);
     }
 
     /// <summary>Maps data x to latent z within the pass of another layer, which
@@ -69,7 +69,7 @@ public abstract partial class Bijection : nn.Module, IDescribed
     public (Tensor Value, Tensor LogDet) Inverse(Tensor z, Tensor? context = null)
     {
         CheckArguments(z, nameof(z), InputShape is { } s ? OutputShapeOf(s) : (EventShape?)null, context, nameof(Inverse));
-        return Apply(z, Pass.Here(context), inverse: true);
+        return ApplyAlone(z, nameof(z), context, inverse: true);
     }
 
     /// <summary>Maps latent z back to data x within the pass of another layer, which calls it.</summary>

@@ -43,10 +43,14 @@ public sealed class OdeException : ArithmeticException, IRowFault
     /// <summary>The innermost layer that ran.</summary>
     internal nn.Module? Origin { get; private set; }
 
-    /// <summary>For an exception filter: notes the layer, and catches nothing.</summary>
-    internal bool Passes(nn.Module layer)
+    /// <summary>Whether what came to that layer was NaN or infinite already, so that another one is at fault.</summary>
+    internal bool MetNotFinite { get; private set; }
+
+    /// <summary>For an exception filter: notes the layer and what came to it, and catches nothing.</summary>
+    internal bool Passes(nn.Module layer, Tensor input)
     {
-        Origin ??= layer;
+        if (Origin is not null) return false;
+        (Origin, MetNotFinite) = (layer, Failure == OdeFailure.NotFinite && !Numbers.AreFinite(input));
         return false;
     }
 

@@ -52,6 +52,8 @@ internal static class ModelFile
             throw new InvalidDataException(
                 $"{file.Name} holds weights without the options of a model. Load it into a flow that you build yourself.");
         var kind = KindOf(file.Metadata);
+        if (kind == StateFile.TableKind)
+            throw new InvalidDataException($"{file.Name} holds a {kind}, whose rows are no vectors. Load it with {kind}.Load.");
         if (ModelKind.Find(kind) is not { } known)
             throw new InvalidDataException(
                 $"{file.Name} holds a model of kind {FileText.Name(kind)}, which is not known here. Known are " +

@@ -42,7 +42,7 @@ internal static class SafeTensorsHeaderReader
             var tokens = new HeaderTokens(source, (long)length);
             var header = SafeTensorsHeaderParser.Parse(ref tokens);
             SafeTensorsEntry[] entries = [.. header.Entries.Values.OrderBy(e => e.Begin).ThenBy(e => e.End)];
-            CheckTiles(entries, source);
+            CheckTiles(entries, header, source);
             return (header, entries);
         }
         // InvalidOperationException: a JSON string that is no UTF-8, or that has half of an escaped surrogate pair.
@@ -54,7 +54,7 @@ internal static class SafeTensorsHeaderReader
     }
 
     /// <summary>The tensors must cover the data exactly: no hole, no overlap; and in a file on disk no byte left over.</summary>
-    private static void CheckTiles(IEnumerable<SafeTensorsEntry> entries, SafeTensorsSource source)
+    private static void CheckTiles(IEnumerable<SafeTensorsEntry> entries, SafeTensorsHeader header, SafeTensorsSource source)
     {
         long covered = 0;
         foreach (var entry in entries)
@@ -66,6 +66,9 @@ internal static class SafeTensorsHeaderReader
                     $"{covered} was expected");
             covered = entry.End;
         }
+        if (source.EndsWithFile && covered < source.Left && header.Metadata.ContainsKey(StateFile.DetectorKey))
+            throw new InvalidDataException(
+                $"{source.Name} holds a detector with several models. Load it with AnomalyDetector.Load.");
         if (covered > source.Left || (source.EndsWithFile && covered != source.Left))
             throw new FormatException($"its tensors need {covered} bytes of data, but it has {source.Left}");
     }

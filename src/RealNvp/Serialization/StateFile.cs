@@ -25,6 +25,10 @@ internal static class StateFile
     public const string FormatKey = "format", VersionKey = "version", KindKey = "kind", LibraryKey = "library", InfoKey = "info",
         Format = "RealNvp";
 
+    /// <summary>What files say that are none of a flow, and are told from those of one before anything is read: of a detector, and of
+    /// the density of a table.</summary>
+    public const string DetectorKey = "realnvp.detector", TableKind = "TableFlow";
+
     /// <summary>The version of this library.</summary>
     public static string Library { get; } =
         (typeof(StateFile).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown")

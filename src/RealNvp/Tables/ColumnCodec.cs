@@ -80,7 +80,16 @@ internal sealed class ColumnCodec
         if (rest.Length < 2 || rest[0] == rest[^1])
             throw Fault("has hardly any values that differ" + (schema.Atoms.Count > 0 ? " beside those that repeat" : "") +
                 $". Use {nameof(ColumnSchema.Levels)}");
-        return new(schema, column.Kind, ColumnNumbers.Of(schema, rest));
+        var numbers = ColumnNumbers.Of(schema, rest);
+        if (!numbers.AreUsable)
+            throw Fault(string.Create(CultureInfo.InvariantCulture,
+                $"has values from {values.Least:G6} to {values.Most:G6}, whose sum float64 cannot hold. Give it in another unit"));
+        if (schema.Kind == TableColumnKind.Whole
+            && Math.Max(values.Most - numbers.Centre, numbers.Centre - values.Least) / schema.Step > ColumnNumbers.MostSteps)
+            throw Fault(string.Create(CultureInfo.InvariantCulture,
+                $"has values from {values.Least:G6} to {values.Most:G6}, which are more than {ColumnNumbers.MostSteps:N0} steps of " +
+                $"{schema.Step} from the middle one, so float32 cannot count them. Use {nameof(ColumnSchema.Number)}, or a larger step"));
+        return new(schema, column.Kind, numbers);
     }
 
     /// <summary>Code and log|d code/d value| of a cell that is not missing; NaN for a value outside of the support.</summary>
@@ -113,12 +122,31 @@ internal sealed class ColumnCodec
     {
         TableColumnKind.Category => $"one of {string.Join(", ", names!.Take(8))}{(names!.Length > 8 ? ", ..." : "")}",
         TableColumnKind.Levels => $"one of {string.Join(", ", Names!.Take(8))}{(levels!.Length > 8 ? ", ..." : "")}",
-        _ => Schema with { Why = null, Atoms = null } is var plain ? plain.ToString() : "",
+        // there is no density at a bound, and only what repeats has a probability
+        TableColumnKind.Number when Schema.Lower is not null || Schema.Upper is not null =>
+            $"{Plain}, and a value at a bound only if it is one of its {nameof(ColumnSchema.Atoms)}",
+        _ => Plain,
     };
 
+    private string Plain => (Schema with { Why = null, Atoms = null }).ToString();
+
     // a number that float32 does not tell from an atom is none all the same
-    private (double Code, double LogDet) Apart((double Code, double LogDet) coded) =>
-        Array.Exists(Head.Atoms, a => a == (float)coded.Code) ? (MathF.BitIncrement((float)coded.Code), coded.LogDet) : coded;
+    private (double Code, double LogDet) Apart((double Code, double LogDet) coded)
+    {
+        if (!Array.Exists(Head.Atoms, a => a == (float)coded.Code)) return coded;
+        var code = MathF.BitIncrement((float)coded.Code);
+        while (Array.Exists(Head.Atoms, a => a == code)) code = MathF.BitIncrement(code);
+        return (code, coded.LogDet);
+    }
+
+    // atoms in ascending order that float32 does not tell apart are neighbours in it
+    private double[] AtomCodes()
+    {
+        var codes = Array.ConvertAll(atoms, a => Numbers.AtomCode(a, Schema));
+        for (var i = 1; i < codes.Length; i++)
+            if (codes[i] <= codes[i - 1]) codes[i] = MathF.BitIncrement((float)codes[i - 1]);
+        return codes;
+    }
 
     private ColumnHead HeadOf() => Schema.Kind switch
     {
@@ -135,7 +163,7 @@ internal sealed class ColumnCodec
         _ => new()
         {
             Kind = Schema is { Lower: not null, Upper: not null } ? HeadKind.Box : HeadKind.Line,
-            Atoms = Array.ConvertAll(atoms, a => Numbers.AtomCode(a, Schema)),
+            Atoms = AtomCodes(),
         },
     };
 }

@@ -1,3 +1,5 @@
+using RealNvp.Internal;
+
 namespace RealNvp.Tables;
 
 /// <summary>The numbers that a column's codes are made with, and the maps that they make.</summary>
@@ -8,6 +10,9 @@ namespace RealNvp.Tables;
 /// </remarks>
 internal sealed record ColumnNumbers
 {
+    /// <summary>The most steps from c that float32 counts exactly.</summary>
+    public const double MostSteps = 1 << 24;
+
     /// <summary>c, a median.</summary>
     public double Centre { get; init; }
 
@@ -26,15 +31,18 @@ internal sealed record ColumnNumbers
         var integer = schema.Kind == TableColumnKind.Whole;
         var centre = integer ? Math.Round(Quantile(0.5) / schema.Step) * schema.Step : Quantile(0.5);
         var scale = (Quantile(0.75) - Quantile(0.25)) / 1.349;
-        if (!(scale > 0)) scale = Math.Sqrt(sorted.Average(v => (v - centre) * (v - centre)));
+        if (!(scale > 0)) scale = Spread.Of(sorted, centre);
         var raw = new ColumnNumbers { Centre = centre, Scale = integer ? Math.Max(1, scale / schema.Step) : scale };
         if (schema is { Kind: TableColumnKind.Number, Lower: not null, Upper: not null }) return raw;
         double[] t = [.. sorted.Select(v => integer ? raw.EdgeT(raw.Steps(v, schema), schema.HeavyTails) : raw.T(v, schema).T)
             .Where(double.IsFinite)];
         var mean = t.Length == 0 ? 0 : t.Average();
-        var deviation = t.Length == 0 ? 1 : Math.Sqrt(t.Average(v => (v - mean) * (v - mean)));
+        var deviation = t.Length == 0 ? 1 : Spread.Of(t, mean);
         return raw with { Mean = mean, Deviation = deviation > 0 ? deviation : 1 };
     }
+
+    /// <summary>Whether codes can be made with them.</summary>
+    public bool AreUsable => Scale > 0 && Deviation > 0 && double.IsFinite(Centre + Scale + Mean + Deviation);
 
     /// <summary>Code and log-derivative of a number; NaN outside of the bounds, and at them: there is no density.</summary>
     public (double Code, double LogDet) Forward(double x, ColumnSchema schema)

@@ -5,10 +5,12 @@ namespace RealNvp.Tables;
 /// <summary>Says what a column seems to be.</summary>
 internal static class ColumnProposal
 {
-    private const int FewLevels = 10, MostCategories = 200;
+    private const int FewLevels = 10, ManyLevels = 50, MostCategories = 200;
     private const double HeavyRatio = 9, WideRange = 10;
     // more steps than this within a deviation are as good as continuous
     private const double MostSteps = 1e5;
+    // a level that repeats less often than this has no probability to speak of
+    private const int LeastRepeats = 10;
     private static readonly string[] angles = ["angle", "direction", "bearing", "azimuth", "heading"];
 
     /// <summary>The proposal; null if nothing can be said, which the notes say then.</summary>
@@ -33,8 +35,9 @@ internal static class ColumnProposal
         {
             notes.Add(string.Create(CultureInfo.InvariantCulture,
                 $"Column '{name}' has {different.Length:N0} different texts in {known:N0} rows and is left out: names are no " +
-                    $"categories. To " +
-                $"use it, give it a {nameof(ColumnSchema.Category)}."));
+                $"categories. To use it, give it a {nameof(ColumnSchema.Category)}."));
+            if (Array.TrueForAll(different, IsNumberWithComma))
+                notes.Add($"If '{name}' has numbers with a decimal comma, read them by {nameof(Table.ReadCsv)} with decimalPoint: ','.");
             return null;
         }
         return ColumnSchema.Category(name, different) with { Why = Text($"texts, {different.Length:N0} different") };
@@ -51,11 +54,23 @@ internal static class ColumnProposal
         if (different <= FewLevels && (different < 3 || different <= count / 3))
             return ColumnSchema.Levels(name, values.Different) with { Why = Text($"{different} different numbers in {count:N0} rows") };
         if (angles.Any(a => name.Contains(a, StringComparison.OrdinalIgnoreCase)) && Circle(name, values) is { } circle) return circle;
-        var step = values.Step();
-        var deviation = Deviation(values.Sorted);
-        if (step is { } s && deviation / s < MostSteps && (s == 1 || different < count / 2)) return WholeNumber(name, values, s);
+        if (values.Step() is { } s && values.Scale / s < MostSteps && (values.Most - values.Least) / s < ColumnNumbers.MostSteps
+            && (s == 1 || different < count / 2))
+            return WholeNumber(name, values, s);
+        if (different <= ManyLevels && different <= count / LeastRepeats)
+            return ColumnSchema.Levels(name, values.Different) with
+            {
+                Why = Text($"{different} different numbers in {count:N0} rows, of no usual step"),
+            };
+        if (different < count / 2)
+            notes.Add(string.Create(CultureInfo.InvariantCulture,
+                $"Column '{name}' has {different:N0} different numbers in {count:N0} rows, of no usual step: a density of numbers that " +
+                $"repeat has no bound. If they are rounded, give it a {nameof(ColumnSchema.Whole)} with their step."));
         return Number(name, values);
     }
+
+    private static bool IsNumberWithComma(string text) =>
+        double.TryParse(text.Replace(',', '.'), NumberStyles.Float, CultureInfo.InvariantCulture, out _);
 
     private static ColumnSchema? Circle(string name, ColumnValues values) => (values.Least, values.Most) switch
     {
@@ -94,12 +109,6 @@ internal static class ColumnProposal
             Atoms = atoms,
             Why = Text($"{values.Different.Length:N0} different in {values.Count:N0}, {least:G6} to {most:G6}"),
         };
-    }
-
-    private static double Deviation(double[] values)
-    {
-        var mean = values.Average();
-        return Math.Sqrt(values.Average(v => (v - mean) * (v - mean)));
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

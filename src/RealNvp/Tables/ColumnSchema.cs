@@ -1,5 +1,6 @@
 using System.Globalization;
 using RealNvp.Internal;
+using RealNvp.Tables;
 
 namespace RealNvp;
 
@@ -72,6 +73,8 @@ public sealed record ColumnSchema
         new() { Name = name, Kind = TableColumnKind.Whole, Lower = lower, Upper = upper, Step = step, HeavyTails = heavyTails };
 
     /// <summary>Numbers of the line.</summary>
+    /// <remarks>At a bound there is no density: values of the data that lie there become <see cref="Atoms"/> when a flow is fitted, and
+    /// others there have a log p of minus infinity.</remarks>
     /// <param name="name">The name of the column.</param>
     /// <param name="lower">No value is below it; null for none.</param>
     /// <param name="upper">No value is above it; null for none.</param>
@@ -112,6 +115,10 @@ public sealed record ColumnSchema
         if (LevelValues?.Any(v => !double.IsFinite(v)) == true) throw Fault(nameof(LevelValues), "must be finite");
         if (Atoms?.Any(v => !double.IsFinite(v)) == true) throw Fault(nameof(Atoms), "must be finite");
         if (Atoms?.Any(v => v < Lower || v > Upper) == true) throw Fault(nameof(Atoms), "must lie within the bounds");
+        if (Kind == TableColumnKind.Whole && Atoms?.Any(v => !ColumnValues.IsMultiple(v, Step)) == true)
+            throw Fault(nameof(Atoms), $"must be multiples of the step, {Text(Step)}");
+        if (!Check.IsText(Name) || Categories?.All(Check.IsText) == false)
+            throw Fault(nameof(Categories), "or its name has half of a surrogate pair, which no file can hold. Correct the text");
     }
 
     private void Distinct<T>(IReadOnlyList<T>? values, string member)

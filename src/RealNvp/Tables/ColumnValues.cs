@@ -1,3 +1,5 @@
+using RealNvp.Internal;
+
 namespace RealNvp.Tables;
 
 /// <summary>What the numbers of a column are like: the numbers without missing ones, sorted, and which repeat.</summary>
@@ -29,6 +31,10 @@ internal sealed class ColumnValues
     /// <summary>The value below which a part of them is.</summary>
     public double Quantile(double part) => Sorted[(int)Math.Round(part * (Count - 1))];
 
+    /// <summary>The deviation of a normal density with these quartiles; that of the numbers if the quartiles are one.</summary>
+    public double Scale => Quantile(0.75) - Quantile(0.25) is > 0 and var middle ? middle / 1.349
+        : Spread.Of(Sorted, Quantile(0.5));
+
     /// <summary>How far the outer percent reaches, in quartile distances; 3.5 for a normal density.</summary>
     public double TailRatio => Quantile(0.75) - Quantile(0.25) is > 0 and var middle ? (Quantile(0.995) - Quantile(0.005)) / middle
         : double.PositiveInfinity;
@@ -50,6 +56,10 @@ internal sealed class ColumnValues
         return [.. runs.Where(r => r.Value >= least).OrderByDescending(r => r.Value).Take(MostAtoms).Select(r => r.Key).Order()];
     }
 
-    public static bool IsMultiple(double value, double step) =>
-        Math.Abs((value / step) - Math.Round(value / step)) <= 1e-9 * Math.Max(1, Math.Abs(value / step));
+    /// <summary>Whether a number is a multiple of a step but for its last digits: 1e-12 is not 0, and 1700000000.25 is not whole.</summary>
+    public static bool IsMultiple(double value, double step)
+    {
+        var steps = value / step;
+        return Math.Abs(steps - Math.Round(steps)) <= Math.Min(1e-12 * Math.Abs(steps), 1e-3);
+    }
 }

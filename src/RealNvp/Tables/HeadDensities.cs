@@ -37,8 +37,8 @@ internal sealed class HeadDensities
                 var (y, logDerivative) = ToNormal(x, parameters, x.shape[1]);
                 return HeadMath.LogDensity(y).add(logDerivative, Scalars.One);
             default:
-                var (low, high) = Edges(group, heads, x, parameters);
-                var mass = HeadMath.LogMass(low, high);
+                var (low, high, logWidth) = Edges(group, heads, x, parameters);
+                var mass = HeadMath.LogMass(low, high, logWidth);
                 return WithEnds(group, heads, x, mass, () => HeadMath.LogDistribution(high), () => HeadMath.LogDistribution(low.neg()));
         }
     }
@@ -53,7 +53,7 @@ internal sealed class HeadDensities
             case HeadKind.Line:
                 return HeadMath.Distribution(ToNormal(x, parameters, x.shape[1]).Value);
             default:
-                var (low, high) = Edges(group, heads, x, parameters);
+                var (low, high, _) = Edges(group, heads, x, parameters);
                 var (below, above) = (HeadMath.Distribution(low), HeadMath.Distribution(high));
                 return WithEnds(group, heads, x, below.add(above, Scalars.One).mul(Scalars.Half), () => above.mul(Scalars.Half),
                     () => below.add(Scalars.One, Scalars.One).mul(Scalars.Half));
@@ -73,22 +73,22 @@ internal sealed class HeadDensities
         var number = line.Inverse(HeadMath.Quantile(u), rest.contiguous()).Value.mul(logScale.exp()).add(shift, Scalars.One);
         if (head.Kind == HeadKind.Line) return number;
         var steps = HeadMath.Steps(number, head).add(Scalars.Half, Scalars.One).floor();
-        return steps.clamp(Scalars.Of(head.Lowest ?? -MostSteps), Scalars.Of(head.Highest ?? MostSteps));
+        return steps.clamp(Scalars.Of(head.Lowest ?? -ColumnNumbers.MostSteps), Scalars.Of(head.Highest ?? ColumnNumbers.MostSteps));
     }
-
-    // what float32 holds exactly
-    private const double MostSteps = 1 << 24;
 
     private SplineTransformer OnUnit(HeadKind kind) => kind == HeadKind.Box ? box : circle;
 
-    // the edges of cells as normal numbers; the two rows of a cell have one set of parameters
-    private (Tensor Low, Tensor High) Edges(HeadGroup group, ColumnHead[] heads, Tensor x, Tensor parameters)
+    // the edges of cells as normal numbers, and log of the width between them by derivatives, which has digits where the edges
+    // have none between them; the two rows of a cell have one set of parameters
+    private (Tensor Low, Tensor High, Tensor LogWidth) Edges(HeadGroup group, ColumnHead[] heads, Tensor x, Tensor parameters)
     {
         var rows = x.shape[0];
         Tensor At(double side) => cat([.. group.Columns.Select((c, i) => HeadMath.EdgeCode(x.narrow(1, i, 1).add(Scalars.Of(side),
             Scalars.One), heads[c]))], 1);
-        var y = ToNormal(cat([At(-0.5), At(0.5)], 0), parameters.repeat(2, 1), x.shape[1]).Value;
-        return (y.narrow(0, 0, rows), y.narrow(0, rows, rows));
+        var (y, logDerivative) = ToNormal(cat([At(-0.5), At(0.5)], 0), parameters.repeat(2, 1), x.shape[1]);
+        var steps = cat([.. group.Columns.Select((c, i) => HeadMath.LogEdgeDerivative(x.narrow(1, i, 1), heads[c]))], 1);
+        var slope = logDerivative.narrow(0, 0, rows).add(logDerivative.narrow(0, rows, rows), Scalars.One).mul(Scalars.Half);
+        return (y.narrow(0, 0, rows), y.narrow(0, rows, rows), slope.add(steps, Scalars.One));
     }
 
     private static Tensor WithEnds(HeadGroup group, ColumnHead[] heads, Tensor x, Tensor value, Func<Tensor> first, Func<Tensor> last)

@@ -9,6 +9,8 @@ internal static class HeadMath
 {
     // below, erfc of float32 has no digits any more, and the series has them
     private const double Far = -8;
+    // as a part of the distance from 0: float32 has three digits of such a difference
+    private const double LeastWidth = 1e-4;
     private static readonly double logTwoPi = Math.Log(2 * Math.PI);
 
     /// <summary>log of the standard normal density.</summary>
@@ -31,21 +33,30 @@ internal static class HeadMath
         return where(y.lt(Scalars.Of(Far)), LogDensity(far).sub(far.neg().log()).add(series, Scalars.One), near);
     }
 
-    /// <summary>log(Φ(b) − Φ(a)) for a &lt; b, finite for finite a and b that differ.</summary>
-    public static Tensor LogMass(Tensor a, Tensor b)
+    /// <summary>log(Φ(b) − Φ(a)) for a &lt; b, finite for finite a and b, also if they are one number in the dtype.</summary>
+    /// <param name="a">Any shape.</param>
+    /// <param name="b">The same.</param>
+    /// <param name="logWidth">log(b − a), had in another way.</param>
+    public static Tensor LogMass(Tensor a, Tensor b, Tensor logWidth)
     {
         // in the upper half the difference of the two would be one of numbers near 1
         var upper = a.add(b, Scalars.One).gt(Scalars.Zero);
         var (low, high) = (where(upper, b.neg(), a), where(upper, a.neg(), b));
-        var width = b.sub(a).clamp_min(Scalars.Of(1e-12));
+        var difference = b.sub(a);
+        // of narrow cells far out the difference has few digits, or none
+        var hasDigits = difference.gt(low.add(high, Scalars.One).abs().mul(Scalars.Half).add(Scalars.One, Scalars.One)
+            .mul(Scalars.Of(LeastWidth)));
+        var width = difference.clamp_min(Scalars.Of(LeastWidth));
+        logWidth = where(hasDigits, width.log(), logWidth);
         var (logLow, logHigh) = (LogDistribution(low), LogDistribution(high));
         var wide = logHigh.add(logLow.sub(logHigh).clamp_max(Scalars.Of(-1e-6)).expm1().neg().log(), Scalars.One);
         // a narrow cell has the density of its middle: the next term is h² (m² − 1)/24
         var middle = low.add(high, Scalars.One).mul(Scalars.Half);
         var h2 = width.pow(Scalars.Two);
         var correction = middle.pow(Scalars.Two).sub(Scalars.One).mul(h2).mul(Scalars.Of(1.0 / 24)).clamp(Scalars.MinusHalf, Scalars.Half);
-        var narrow = LogDensity(middle).add(width.log(), Scalars.One).add(correction, Scalars.One);
-        return where(h2.mul(middle.pow(Scalars.Two).add(Scalars.One, Scalars.One)).lt(Scalars.Of(1e-2)), narrow, wide);
+        var narrow = LogDensity(middle).add(logWidth, Scalars.One).add(correction, Scalars.One);
+        var isNarrow = h2.mul(middle.pow(Scalars.Two).add(Scalars.One, Scalars.One)).lt(Scalars.Of(1e-2));
+        return where(isNarrow.logical_or(hasDigits.logical_not()), narrow, wide);
     }
 
     /// <summary>Codes of ordered levels in −1 to 1.</summary>
@@ -59,6 +70,15 @@ internal static class HeadMath
         var numbers = head.Numbers;
         var t = head.HeavyTails ? steps.mul(Scalars.Of(1 / numbers.Scale)).asinh() : steps;
         return t.sub(Scalars.Of(numbers.Mean)).mul(Scalars.Of(1 / numbers.Deviation));
+    }
+
+    /// <summary>log of its derivative.</summary>
+    public static Tensor LogEdgeDerivative(Tensor steps, ColumnHead head)
+    {
+        using Scalar log = Scalars.New(-Math.Log(head.Numbers.Deviation) - (head.HeavyTails ? Math.Log(head.Numbers.Scale) : 0));
+        var flat = head.HeavyTails
+            ? steps.mul(Scalars.Of(1 / head.Numbers.Scale)).pow(Scalars.Two).log1p().mul(Scalars.MinusHalf) : zeros_like(steps);
+        return flat.add(log, Scalars.One);
     }
 
     /// <summary>The number of steps, with a fraction, at a place on that line.</summary>

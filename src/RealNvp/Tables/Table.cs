@@ -27,7 +27,7 @@ public sealed partial class Table
 
     /// <summary>A column by its name.</summary>
     /// <exception cref="KeyNotFoundException">There is no such column; the message names those that there are.</exception>
-    public TableColumn this[string name] => Find(name)
+    public TableColumn this[string name] => Find(name ?? throw new ArgumentNullException(nameof(name)))
         ?? throw new KeyNotFoundException($"There is no column '{name}'. Columns are {string.Join(", ", Names)}.");
 
     /// <summary>Makes a table of columns of one length.</summary>
@@ -67,6 +67,7 @@ public sealed partial class Table
     /// <param name="values">As many cells as there are rows.</param>
     public Table With(string name, TableColumn values)
     {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
         ArgumentNullException.ThrowIfNull(values);
         var all = Names.Select((n, i) => (Name: n, Values: n == name ? values : columns[i])).ToList();
         if (!places.ContainsKey(name)) all.Add((name, values));

@@ -38,11 +38,15 @@ internal sealed class TableCodes
     public static TableCodes Of(Table table, ColumnCodec[] codecs, bool mayLack, string owner)
     {
         ArgumentNullException.ThrowIfNull(table);
+        if (table.RowCount > Array.MaxLength / codecs.Length)
+            throw new ArgumentException(
+                $"{owner} takes at most {Array.MaxLength / codecs.Length} rows of {codecs.Length} columns at a time; got " +
+                $"{table.RowCount}.", nameof(table));
         var coded = new TableCodes(codecs, table.RowCount);
         for (var c = 0; c < codecs.Length; c++)
         {
             var codec = codecs[c];
-            if (table.Find(codec.Schema.Name) is { } column) coded.Add(c, codec, column, owner);
+            if (table.Find(codec.Schema.Name) is { } column) coded.Add(c, codec, column, nameof(table), owner);
             else if (!mayLack)
                 throw new ArgumentException($"{owner} needs column '{codec.Schema.Name}'; the table has {string.Join(", ", table.Names)}.",
                     nameof(table));
@@ -89,14 +93,14 @@ internal sealed class TableCodes
             $"{codec.Allowed}. Change the schema, or leave the row out.", nameof(table));
     }
 
-    private void Add(int c, ColumnCodec codec, TableColumn column, string owner)
+    private void Add(int c, ColumnCodec codec, TableColumn column, string parameter, string owner)
     {
         if (column.MissingCount == column.Count) return;
         var isCategory = codec.Schema.Kind == TableColumnKind.Category;
         if (isCategory != (column.Kind != TableCellKind.Number))
             throw new ArgumentException(
                 $"{owner}: column '{codec.Schema.Name}' has cells of kind {column.Kind}; the schema says it is a {codec.Schema.Kind}.",
-                nameof(column));
+                parameter);
         var texts = isCategory ? column.ToTexts() : null;
         var numbers = isCategory ? null : column.ToNumbers();
         for (var r = 0; r < Rows; r++)

@@ -27,8 +27,9 @@ public sealed class TableColumn
 
     /// <summary>A cell: a <c>double</c>, a <c>string</c> or a <c>bool</c>; null if it is missing.</summary>
     /// <param name="row">From 0.</param>
-    public object? this[int row] => numbers is { } n ? double.IsNaN(n[row]) ? null : n[row]
-        : texts![row] is { } text && Kind == TableCellKind.Boolean ? text == Yes : texts[row];
+    /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
+    public object? this[int row] => IsMissing(row) ? null : numbers is { } n ? n[row]
+        : Kind == TableCellKind.Boolean ? texts![row] == Yes : texts![row];
 
     /// <summary>Numbers; NaN is missing.</summary>
     public static implicit operator TableColumn(double[] values) => new([.. Given(values)]);
@@ -61,7 +62,12 @@ public sealed class TableColumn
 
     /// <summary>Whether a cell is missing.</summary>
     /// <param name="row">From 0.</param>
-    public bool IsMissing(int row) => numbers is { } n ? double.IsNaN(n[row]) : texts![row] is null;
+    /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
+    public bool IsMissing(int row)
+    {
+        if (row < 0 || row >= Count) throw new ArgumentOutOfRangeException(nameof(row), row, $"Rows are 0 to {Count - 1}.");
+        return numbers is { } n ? double.IsNaN(n[row]) : texts![row] is null;
+    }
 
     /// <summary>The cells as numbers, NaN for missing ones.</summary>
     /// <exception cref="InvalidOperationException">They are no numbers.</exception>

@@ -55,8 +55,7 @@ internal sealed record TableFile
                 TableColumnKind.Category => column.Schema.Categories is not { Count: > 0 },
                 TableColumnKind.Levels => column.Schema.LevelValues is not { Count: > 0 },
                 TableColumnKind.Circle => false,
-                _ => column.Schema.Atoms is null || !(column.Numbers.Scale > 0 && column.Numbers.Deviation > 0)
-                    || !double.IsFinite(column.Numbers.Centre + column.Numbers.Scale + column.Numbers.Mean + column.Numbers.Deviation),
+                _ => column.Schema.Atoms is null || !column.Numbers.AreUsable,
             })
                 throw new ArgumentException($"column '{column.Schema.Name}' lacks what the data completed");
         return file;

@@ -16,7 +16,7 @@ namespace RealNvp;
 /// </remarks>
 public sealed partial class TableFlow : IDisposable
 {
-    private const int RowsAtATime = 4096;
+    private const int RowsAtATime = 4096, MostDraws = 100_000;
 
     // in the order of the schema, and in that of the density
     private readonly ColumnCodec[] columns, codecs;
@@ -49,12 +49,14 @@ public sealed partial class TableFlow : IDisposable
     public Likelihood Likelihood => flow.Likelihood;
 
     /// <summary>Draws rows.</summary>
-    /// <param name="count">How many; 0 or more.</param>
+    /// <param name="count">How many; 0 or more, and at most 2 · 10⁹ cells.</param>
     /// <param name="seed">Makes the result repeatable; null for another one each time.</param>
     /// <returns>A table of the columns of the schema, in the user's units and categories.</returns>
     public Table Sample(int count, long? seed = null)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        if (count < 0 || count > Array.MaxLength / codecs.Length)
+            throw new ArgumentOutOfRangeException(nameof(count), count,
+                $"Expected 0 to {Array.MaxLength / codecs.Length} rows of {codecs.Length} columns at a time.");
         flow.CheckAlive();
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
@@ -74,7 +76,7 @@ public sealed partial class TableFlow : IDisposable
     /// few categories alone; else an estimate, of which <see cref="LogProbWithErrors"/> says how good it is. A
     /// value that the schema does not allow gives minus infinity.</remarks>
     /// <param name="rows">A table with the columns of the schema; others are left alone.</param>
-    /// <param name="draws">How many draws of the missing cells of a row; at least 2.</param>
+    /// <param name="draws">How many draws of the missing cells of a row; 2 to 100,000.</param>
     /// <param name="seed">Fixes them.</param>
     /// <exception cref="ArgumentException">A column is absent or of another kind.</exception>
     public double[] LogProb(Table rows, int draws = 256, long seed = 0) => LogProbWithErrors(rows, draws, seed).LogProb;
@@ -195,6 +197,8 @@ public sealed partial class TableFlow : IDisposable
 
     private static void CheckDraws(int draws)
     {
-        if (draws < 2) throw new ArgumentOutOfRangeException(nameof(draws), draws, "At least 2 draws tell how good they are.");
+        if (draws is < 2 or > MostDraws)
+            throw new ArgumentOutOfRangeException(nameof(draws), draws,
+                $"Expected 2 to {MostDraws} draws: two at least tell how good they are.");
     }
 }

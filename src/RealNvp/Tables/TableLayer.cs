@@ -77,8 +77,16 @@ internal sealed class TableLayer : Bijection
     {
         using var gradients = no_grad();
         var least = finfo(ScalarType.Float64).eps;
-        var x = Fill(zeros_like(z), zeros_like(z), z.to(float64).clamp(Scalars.Of(least), Scalars.Of(1 - least)));
-        return (x, Terms(x, pass.Context!).sum([1L]).neg());
+        var (known, x) = (pass.Context!, zeros_like(z));
+        var u = z.to(float64).clamp(Scalars.Of(least), Scalars.Of(1 - least));
+        // a missing cell has nothing to come back to, and the columns behind it know as little of it as in Forward
+        for (var c = 0; c < heads.Length; c++)
+        {
+            using var step = NewDisposeScope();
+            x.narrow(1, c, 1).copy_(Quantile(c, network.Parameters(x, known, null), u.narrow(1, c, 1)).to(x.dtype)
+                .mul(known.narrow(1, c, 1)));
+        }
+        return (x, Terms(x, known).sum([1L]).neg());
     }
 
     private Tensor TermsBy(Tensor parameters, Tensor x)

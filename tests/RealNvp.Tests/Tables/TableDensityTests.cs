@@ -159,8 +159,11 @@ public class TableDensityTests
             (-9, -8, -35.013618593437148),
             (0, 0.01, -5.52412538574832), (5, 5.0005, -21.021090773970728), (-40, -39, -765.08315656437754)];
         foreach (var (a, b, log) in cases)
-            HeadMath.LogMass(tensor([a]).to(dtype), tensor([b]).to(dtype)).FetchDouble().Should()
+            HeadMath.LogMass(tensor([a]).to(dtype), tensor([b]).to(dtype), tensor([Math.Log(b - a)]).to(dtype)).FetchDouble().Should()
                 .BeApproximately(log, tolerance * Math.Max(1, Math.Abs(log)), "of {0} to {1}", a, b);
+        // edges that are one number
+        HeadMath.LogMass(tensor([3.0]).to(dtype), tensor([3 + 1e-9]).to(dtype), tensor([Math.Log(1e-9)]).to(dtype)).FetchDouble().Should()
+            .BeApproximately(-4.5 - (0.5 * Math.Log(2 * Math.PI)) + Math.Log(1e-9), 1e-4);
     }
 
     private static ColumnHead Cells(double? lowest, double? highest) => new()

@@ -149,25 +149,6 @@ public class TableFlowTests
             .WithMessage("*'b' has 2*");
     }
 
-    [Fact]
-    public void A_table_goes_through_a_text_file()
-    {
-        var table = MixedTables.WithHoles(MixedTables.Shop(50), 0.1).With("odd", Enumerable.Repeat("a \"b\", c\nNA", 49).Append("NA")
-            .ToArray());
-        using var writer = new StringWriter();
-        table.WriteCsv(writer);
-        var again = Table.ReadCsv(new StringReader(writer.ToString()));
-        again.Names.Should().Equal(table.Names);
-        foreach (var name in table.Names)
-        {
-            again[name].Kind.Should().Be(table[name].Kind);
-            again[name].ToTexts().Should().Equal(table[name].ToTexts());
-        }
-        Table.ReadCsv(new StringReader("a;b\n1;x\n;y"))["a"].ToNumbers().Should().Equal(1, double.NaN);
-        FluentActions.Invoking(() => Table.ReadCsv(new StringReader("a,b\n1,2\n3"))).Should().Throw<InvalidDataException>()
-            .WithMessage("Line 3 has 1 value(s); the first line names 2 columns.");
-    }
-
     internal static TableSchema Written() => TableSchema.Of(ColumnSchema.Category("shop"), ColumnSchema.Category("rain"),
         ColumnSchema.Circle("hour", 24), ColumnSchema.Whole("things", lower: 0), ColumnSchema.Number("paid", lower: 0),
         ColumnSchema.Number("back", 0, 1), ColumnSchema.Levels("grade"));

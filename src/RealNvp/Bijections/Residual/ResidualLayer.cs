@@ -23,6 +23,8 @@ namespace RealNvp;
 /// </remarks>
 public sealed class ResidualLayer : Bijection
 {
+    private const int MostProbes = 100_000;
+
     private readonly nn.Module network;
     private readonly ConditionerSizes sizes;
     private readonly bool isChecked;
@@ -94,15 +96,17 @@ public sealed class ResidualLayer : Bijection
     /// series has an error besides, which no probe shows: <see cref="Likelihood"/>.</remarks>
     /// <param name="x">(N, ...).</param>
     /// <param name="context">(N, C) for a conditional network.</param>
-    /// <param name="probes">The number of probes; null for that of <see cref="ResidualLogDet.EvaluationProbes"/>.</param>
+    /// <param name="probes">The number of probes, 1 to 100,000; null for that of <see cref="ResidualLogDet.EvaluationProbes"/>.</param>
     /// <param name="seed">Makes the estimates repeatable; null draws from torch's generator.</param>
     /// <returns>The estimates (N) and their standard errors (N), or null for one probe. The caller disposes both.</returns>
-    /// <exception cref="ArgumentException">A shape, dtype or device does not fit.</exception>
+    /// <exception cref="ArgumentException">A shape, dtype or device does not fit, or the number of probes is out of range.</exception>
     public (Tensor LogDet, Tensor? StandardError) EstimateLogDet(Tensor x, Tensor? context = null, int? probes = null, long? seed = null)
     {
         CheckInput(x, context, nameof(EstimateLogDet));
         var number = probes ?? LogDet.EvaluationProbes;
-        ArgumentOutOfRangeException.ThrowIfLessThan(number, 1, nameof(probes));
+        if (number is < 1 or > MostProbes)
+            throw new ArgumentOutOfRangeException(nameof(probes), number,
+                $"{GetName()}.{nameof(EstimateLogDet)} expects 1 to {MostProbes} probes.");
         using var gradients = no_grad();
         using var scope = NewDisposeScope();
         using var random = Layers.PassState.Seed(seed);
