@@ -22,6 +22,9 @@ public static class Cases
         new("img_realnvp_b16", 16, 26.4684, ImageRealNvp, () => randint(256, [16, 3, 32, 32], dtype: float32)),
         new("resflow2d_b500", 500, 0.9953, () => ResidualFlow(4), () => TwoMoons(500)),
         new("resflow2d_3_b500", 500, 0.6677, () => ResidualFlow(3), () => TwoMoons(500)),
+        // the arithmetic is that of one value of each network: the presets need many, and their products with Jacobians
+        Grey("residual28_b16", 0.8863, ResidualFlowOptions.Grey28x28),
+        Grey("ffjord28_b16", 0.4913, FfjordOptions.Grey28x28),
         Glow("glow32_b16", 8),
         Glow("glow32_k32_b16", 32) with { Phases = ["train"] },
     ];
@@ -101,6 +104,15 @@ public static class Cases
     /// layers, as in normflows; the log-determinant is exact here. The GFLOP of the case are those of the products of one value.</summary>
     private static Flow ResidualFlow(int hiddenLayers) => Awake(new Flow([2], new Chain([.. Enumerable.Range(0, 10)
         .Select(_ => new ResidualLayer([2], new LipschitzMlp(2, 2, 128, hiddenLayers)))])));
+
+    /// <summary>A preset for 28×28 bytes.</summary>
+    private static BenchmarkCase Grey(string name, double gigaFlop, ModelOptions options) => new(name, 16, gigaFlop, () =>
+    {
+        var flow = Awake(options.NewModel(seed: 0));
+        // the first batch sets each ActNorm; it is no part of a step
+        using (no_grad()) using (NewDisposeScope()) flow.NegativeLogLikelihood(randint(256, [16, 1, 28, 28], dtype: float32));
+        return flow;
+    }, () => randint(256, [16, 1, 28, 28], dtype: float32));
 
     /// <summary>Glow as rosinality's: 3 scales of K steps, 128 channels, on images that need no dequantization.</summary>
     private static BenchmarkCase Glow(string name, int steps) => new(name, 16, 3.8517 * steps / 8, () =>

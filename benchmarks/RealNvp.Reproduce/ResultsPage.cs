@@ -22,6 +22,9 @@ internal static class ResultsPage
         The epoch is chosen by validation rows; nothing is chosen by test rows. Minutes are those of the processor, all threads together, training and validation. A training "stopped early" if validation
         did not improve any more, and "took its steps" if its recipe has a number of them; "time over" and "unfinished" say that more time would have gone on improving it.
 
+        Tables stand beside nflows and zuko, which `benchmarks/peers/tables.py` trains on the same rows in the same way: batches of 256, Adam at 1e-3, averaged weights with decay 0.999, validation after each
+        epoch, the best one kept, an end after 20 epochs without gain. Ours are the presets for tables, theirs have as many layers and hidden units.
+
         """;
 
     public static string Of(string runs)
@@ -56,6 +59,7 @@ internal static class ResultsPage
     private static void Published(StringBuilder page, DataSet data, List<Recipe> recipes, Dictionary<string, RunResult> results)
     {
         var (gaussians, papers) = (data.PaperGaussian is not null, recipes.Any(r => r.Paper is not null));
+        page.Append('\n');
         Row(page, ["model", data.InBits ? "bits/dim" : "nats", .. If(gaussians, "Gaussian, same rows", "above it", "paper",
             "paper above its Gaussian"), .. If(papers && !gaussians, "paper"),
             "weights", "steps", "minutes", "training"]);
@@ -77,7 +81,7 @@ internal static class ResultsPage
     {
         var first = results[recipes[0].Name];
         var what = budget == "updates" ? FormattableString.Invariant($"{recipes.Max(r => results[r.Name].Steps):N0} updates")
-            : FormattableString.Invariant($"{recipes[0].Minutes:0.#} minutes of one thread");
+            : FormattableString.Invariant($"{recipes[0].Minutes:0.#} {(recipes[0].Minutes == 1 ? "minute" : "minutes")} of one thread");
         page.Append(CultureInfo.InvariantCulture,
             $"\nAt most {what} for each, and fewer if validation stopped it. A Gaussian has {first.Gaussian:F2}.\n\n");
         string[] names = [.. peers.Select(p => p.Peer).Distinct().Order(StringComparer.Ordinal)];

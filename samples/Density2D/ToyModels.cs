@@ -35,22 +35,23 @@ internal static class ToyModels
         // many narrow blocks, as each of them moves a point by little; and CLipSwish, whose slope does not vanish on one side of a unit.
         // 24 blocks have -3.15 nats on the two spirals with LipSwish after 600 steps, and -2.74 with CLipSwish
         ["residual"] = new("residual flow: one network in each direction, no coupling; slower", (_, seed) => ToyWeights.Sharpened(
-            new ResidualFlowModel(ResidualFlowOptions.Toy2D with { Layers = 40, Hidden = 16, HiddenLayers = 2, Coefficient = 0.99,
-                Activation = ActivationKind.CLipSwish, Standardize = true }, seed), seed))
+            new ResidualFlowModel(ResidualFlowOptions.Toy2D with { Standardize = true }, seed), seed))
         {
             Training = options => options with { LearningRate = 1e-2, BatchSize = 512, AverageDecay = 0.99 },
             Steps = 2000,
         },
+        // 600 steps from a first layer ten times as steep blur the outer rings: -2.872 nats, where these have -2.674
         ["ffjord"] = new("continuous flow by maximum likelihood; slower", (_, seed) => ToyWeights.Sharpened(
             new FfjordModel(FfjordOptions.Toy2D with { Network = FfjordNetwork.Plain, HiddenLayers = 2, TimeFrequencies = 2,
-                Tolerance = 1e-4, Standardize = true }, seed)))
+                Tolerance = 1e-4, Standardize = true }, seed), firstGain: 20))
         {
             Training = options => options with { LearningRate = 1e-2, AverageDecay = 0.98 },
-            Steps = 600,
+            Steps = 1500,
         },
+        // the rings want more: 15,000 steps have -2.784 nats on them, and 6,000 have -2.868
         ["matching"] = new("continuous flow by flow matching", (_, seed) => ToyWeights.Sharpened(
             new FfjordModel(FfjordOptions.Matching2D with { Hidden = 128, HiddenLayers = 3, TimeFrequencies = 2,
-                Activation = SmoothActivation.Tanh, Standardize = true }, seed)))
+                Activation = SmoothActivation.Tanh, Standardize = true }, seed), firstGain: 10))
         {
             Objective = ToyMatching.Objective,
             Training = options => options with { LearningRate = 8e-3, BatchSize = 1024, AverageDecay = 0.998 },

@@ -7,17 +7,17 @@ namespace RealNvp.Samples.Density2D;
 /// the whole plane, and it takes thousands of steps until small shapes grow from them.</summary>
 internal static class ToyWeights
 {
-    private const double TanhGain = 5.0 / 3, FirstGain = 10, LipSwishGain = 20;
+    private const double TanhGain = 5.0 / 3, LipSwishGain = 20;
 
     /// <summary>The velocity of a continuous flow, a <see cref="TimeMlp"/> with tanh: the layer that sees
-    /// the point is ten times as steep, and the others get the variance 25/9 of 1/H that suits tanh.</summary>
-    public static FfjordModel Sharpened(FfjordModel model)
+    /// the point is many times as steep, and the others get the variance 25/9 of 1/H that suits tanh.</summary>
+    public static FfjordModel Sharpened(FfjordModel model, double firstGain)
     {
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         foreach (var (name, weight) in model.named_parameters())
         {
-            if (name.Contains(".layers.0.", StringComparison.Ordinal)) weight.mul_(FirstGain);
+            if (name.Contains(".layers.0.", StringComparison.Ordinal)) weight.mul_(firstGain);
             // the layers' own are uniform with a variance of 1/(3H)
             else if (name.Contains(".dynamics.layers.", StringComparison.Ordinal) && name.EndsWith(".weight", StringComparison.Ordinal))
                 weight.mul_(TanhGain * Math.Sqrt(3));
