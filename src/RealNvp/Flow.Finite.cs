@@ -64,7 +64,7 @@ public partial class Flow
         bool wantsLogDet = true)
     {
         using var wanted = PassState.WantLogDets(wantsLogDet);
-        try { return inverse ? bijection.Inverse(input, context) : bijection.Forward(input, context); }
+        try { return bijection.Run(input, context, inverse); }
         catch (NoInverseException e) { throw NoInverse(owner, e); }
         catch (OdeException e) { throw Unsolved(owner, e); }
         catch (Exception e) when (e is InvalidOperationException or ExternalException && !IsAlive) { throw PartIsGone(e); }
@@ -77,8 +77,7 @@ public partial class Flow
         var layer = error.Layer is { } found ? Diagnosis.LayerNames(this)(found) : nameof(bijection);
         return new NonFiniteException(
             $"{owner}: the inverse of {layer} has no result. {(error.MetNotFinite ? NotItsFault : error.Message)} Look for extreme " +
-                $"values or " +
-            $"for weights that grew without limit, or compute in float64: model.to(torch.float64).", layer, error);
+            $"values or for weights that grew without limit, or compute in float64: model.to(torch.float64).", layer, error);
     }
 
     /// <summary>The error for a layer whose equation is not solved.</summary>

@@ -77,6 +77,21 @@ public abstract partial class Bijection
         return result;
     }
 
+    /// <summary><see cref="Forward(Tensor, Tensor?)"/> or <see cref="Inverse(Tensor, Tensor?)"/> for a flow, which says by itself where a
+    /// value came from that is not finite: often nobody gave it.</summary>
+    internal (Tensor Value, Tensor LogDet) Run(Tensor input, Tensor? context, bool inverse)
+    {
+        if (inverse) CheckInverse(input, context);
+        else CheckForward(input, context);
+        return Apply(input, Pass.Here(context), inverse);
+    }
+
+    private void CheckForward(Tensor x, Tensor? context) =>
+        CheckArguments(x, nameof(x), InputShape, context, nameof(Forward), ConvertsDtype);
+
+    private void CheckInverse(Tensor z, Tensor? context) =>
+        CheckArguments(z, nameof(z), InputShape is { } s ? OutputShapeOf(s) : (EventShape?)null, context, nameof(Inverse));
+
     // a layer that solves or searches stumbles over NaN, which others give back; who calls it alone gave that, or nobody did
     private (Tensor, Tensor) ApplyAlone(Tensor input, string parameter, Tensor? context, bool inverse)
     {

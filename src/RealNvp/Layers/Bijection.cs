@@ -43,7 +43,7 @@ public abstract partial class Bijection : nn.Module, IDescribed
     /// <exception cref="ArgumentException">A shape, dtype or device does not fit; the message says what was expected.</exception>
     public (Tensor Value, Tensor LogDet) Forward(Tensor x, Tensor? context = null)
     {
-        CheckArguments(x, nameof(x), InputShape, context, nameof(Forward), ConvertsDtype);
+        CheckForward(x, context);
         return ApplyAlone(x, nameof(x), context, inverse: false);
     }
 
@@ -68,7 +68,7 @@ public abstract partial class Bijection : nn.Module, IDescribed
     /// <exception cref="ArgumentException">A shape, dtype or device does not fit; the message says what was expected.</exception>
     public (Tensor Value, Tensor LogDet) Inverse(Tensor z, Tensor? context = null)
     {
-        CheckArguments(z, nameof(z), InputShape is { } s ? OutputShapeOf(s) : (EventShape?)null, context, nameof(Inverse));
+        CheckInverse(z, context);
         return ApplyAlone(z, nameof(z), context, inverse: true);
     }
 

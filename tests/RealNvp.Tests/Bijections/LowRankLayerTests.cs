@@ -191,8 +191,12 @@ public class LowRankLayerTests
     {
         using var scope = NewDisposeScope();
         using var layer = new PlanarLayer([2]);
-        var act = () => layer.Inverse(full([1, 2], float.NaN));
+        layer.to(float64);
+        // sums of such products cannot be held
+        var act = () => layer.Inverse(full([1, 2], 1.7e308, float64));
         act.Should().Throw<InvalidOperationException>().WithMessage("PlanarLayer.Inverse found no root*");
+        var wrong = () => layer.Inverse(full([1, 2], double.NaN, float64));
+        wrong.Should().Throw<ArgumentException>().WithMessage("PlanarLayer.Inverse expects finite values*in row 0*");
     }
 
     [Fact]
