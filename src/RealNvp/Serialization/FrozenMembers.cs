@@ -8,8 +8,8 @@ namespace RealNvp;
 /// <remarks>
 /// <para>A row is never changed: the default of a member may become another one, but an old file goes on meaning what it meant. In a file
 /// of the current version nothing may lack, so a lost member is noticed there, and in an older file one that its version always had.</para>
-/// <para>Version 2 was that of all builds on the way to 0.1.0, so a file of it may lack any member that has a row; its checksum tells if
-/// one was lost.</para>
+/// <para>Versions 2 and 3 were those of builds on the way to 0.1.0, so a file of them may lack any member whose row has a later
+    /// version; its checksum tells if one was lost.</para>
 /// <para>To add a member to a record of <see cref="FileRecords"/>: add a row here, with the value (as JSON) that has the old behaviour, and
 /// <see cref="Current"/> as its version. A test tells if the row lacks. After a release in which files of version
 /// <see cref="Current"/> were written, the next member needs the next version: raise <see cref="Current"/>.</para>
@@ -37,13 +37,13 @@ internal static class FrozenMembers
         (typeof(SplineFlowOptions), nameof(SplineFlowOptions.CircleHigh), 3, "3.141592653589793"),
         (typeof(SplineFlowOptions), nameof(SplineFlowOptions.SmallestBin), 3, "0.001"),
         (typeof(SplineFlowOptions), nameof(SplineFlowOptions.SmallestDerivative), 3, "0.001"),
-        (typeof(SplineFlowOptions), nameof(SplineFlowOptions.Dropout), 3, "0"),
-        (typeof(AutoregressiveOptions), nameof(AutoregressiveOptions.Dropout), 3, "0"),
+        (typeof(SplineFlowOptions), nameof(SplineFlowOptions.Dropout), 4, "0"),
+        (typeof(AutoregressiveOptions), nameof(AutoregressiveOptions.Dropout), 4, "0"),
         (typeof(AutoregressiveOptions), nameof(AutoregressiveOptions.SmallestBin), 3, "0.001"),
         (typeof(AutoregressiveOptions), nameof(AutoregressiveOptions.SmallestDerivative), 3, "0.001"),
         (typeof(NiceOptions), nameof(ModelOptions.Base), 3, "\"StandardLogistic\""),
         (typeof(TrainingOptions), nameof(TrainingOptions.Reversible), 3, "false"),
-        (typeof(TrainingOptions), nameof(TrainingOptions.WeightDecay), 3, "0"),
+        (typeof(TrainingOptions), nameof(TrainingOptions.WeightDecay), 4, "0"),
         (typeof(TrainingOptions), nameof(TrainingOptions.MaxDuration), 3, "null"),
         (typeof(EpochRecord), nameof(EpochRecord.IsPartial), 3, "false"),
         (typeof(EpochRecord), nameof(EpochRecord.ValidationInfiniteCount), 3, "null"),

@@ -13,7 +13,7 @@ namespace RealNvp;
 internal static class StateFile
 {
     /// <summary>The format version that this library writes.</summary>
-    public const int CurrentVersion = 3;
+    public const int CurrentVersion = 4;
 
     /// <summary>The first version that has all buffers of today; files before
     /// it lack those of <see cref="Internal.IOlderFiles"/>.</summary>

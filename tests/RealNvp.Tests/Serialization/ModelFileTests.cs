@@ -42,7 +42,7 @@ public sealed class ModelFileTests : IDisposable
     [Theory]
     [InlineData("format", "pt", "*is no RealNvp checkpoint: its metadata lack \"format\": \"RealNvp\"*")]
     [InlineData("format", null, "*is no RealNvp checkpoint*")]
-    [InlineData("version", "4", "*format version 4; this library reads the versions 1 to 3. Update the library*")]
+    [InlineData("version", "5", "*format version 5; this library reads the versions 1 to 4. Update the library*")]
     [InlineData("version", "-1", "*format version -1*")]
     [InlineData("version", "one", "*format version one*")]
     [InlineData("version", null, "*format version none*")]
