@@ -51,6 +51,10 @@ public sealed class ConditionerSizes
     /// <summary>C, the number of context features that the caller asked for; 0 if the network decides.</summary>
     public long ContextSize { get; }
 
+    /// <summary>What a network that does not fit must be, after "it must map I to O", as the layer says it; null for what a transformer's
+    /// must.</summary>
+    internal string? Advice { get; init; }
+
     /// <summary>Both shapes in words.</summary>
     public override string ToString() => $"{Batched(InputShape)} to {Batched(OutputShape)}";
 

@@ -41,8 +41,7 @@ internal static class NetworkCheck
             return Compatible(takes, sizes.InputShape) && Compatible(gives, sizes.OutputShape)
                 ? true
                 : throw new ArgumentException(
-                    $"{Of(network, owner)} maps {ConditionerSizes.Batched(takes)} to {ConditionerSizes.Batched(gives)}; " +
-                        $"{Rule(sizes, owner)}",
+                    $"{Of(network, owner)} maps {ConditionerSizes.Batched(takes)} to {ConditionerSizes.Batched(gives)}; {Rule(sizes)}",
                     parameter);
         }
         if (!sizes.InputShape.IsFixed) return false;
@@ -53,7 +52,7 @@ internal static class NetworkCheck
     /// <summary>What a layer says if its network fails at the first call.</summary>
     public static string Failure(nn.Module network, ConditionerSizes sizes, string owner, long[] input, Exception error) =>
         $"{Of(network, owner)} fails on {EventShape.Format(input)}: {error.Message.Split('\n')[0].TrimEnd('.')}. " +
-            $"{Upper(Rule(sizes, owner))}";
+        Upper(Rule(sizes));
 
     /// <summary>Dtype and device of a network's input: those of its weights.</summary>
     public static (ScalarType Dtype, Device Device) Home(nn.Module network)
@@ -85,7 +84,7 @@ internal static class NetworkCheck
             ? output
             : throw new ArgumentException(
                 $"{Of(network, owner)} maps {EventShape.Format(input.shape)} to " +
-                $"{(output is null ? "null" : EventShape.Format(output.shape))}; {Rule(sizes, owner)}", parameter);
+                $"{(output is null ? "null" : EventShape.Format(output.shape))}; {Rule(sizes)}", parameter);
     }
 
     private static void Try(nn.Module network, ConditionerSizes sizes, string owner, string parameter)
@@ -102,12 +101,9 @@ internal static class NetworkCheck
     /// <summary>The network in messages.</summary>
     public static string Of(nn.Module network, string owner) => $"The network of {owner} ({network.GetType().Name})";
 
-    private static string Rule(ConditionerSizes sizes, string owner) => owner == nameof(ResidualLayer)
-        ? $"it must map {sizes}, for its output is added to its input: a LipschitzMlp or a LipschitzConvNet whose inputs and outputs " +
-            $"have that size."
-        : $"it must map {sizes}, {sizes.ParametersPerElement} parameter(s) for each transformed channel or feature. Let the layer say " +
-            $"the " +
-            $"sizes: size => new Mlp(size.Inputs, size.Outputs, ...).";
+    private static string Rule(ConditionerSizes sizes) => $"it must map {sizes}, " + (sizes.Advice
+        ?? $"{sizes.ParametersPerElement} parameter(s) for each transformed channel or feature. Let the layer say the sizes: " +
+            $"size => new Mlp(size.Inputs, size.Outputs, ...).");
 
     private static string Upper(string text) => char.ToUpperInvariant(text[0]) + text[1..];
 

@@ -56,7 +56,10 @@ public sealed class ResidualLayer : Bijection
         features = inputShape.NumElements;
         int[] all = [.. Enumerable.Range(0, checked((int)inputShape[0]))];
         ContextSize = (network as Conditioner)?.ContextSize ?? 0;
-        sizes = new ConditionerSizes(inputShape, inputShape, all, all, 1, false, ContextSize);
+        sizes = new ConditionerSizes(inputShape, inputShape, all, all, 1, false, ContextSize)
+        {
+            Advice = "for its output is added to its input: a LipschitzMlp or a LipschitzConvNet whose inputs and outputs have that size.",
+        };
         (this.network, isChecked) = NetworkCheck.Network(network, null, sizes, nameof(ResidualLayer));
         LipschitzBound = Bound(network, lipschitz);
         ResidualNetworkCheck.Require(network, inputShape, ContextSize, nameof(network));

@@ -192,8 +192,7 @@ public abstract class LipschitzLayer : nn.Module<Tensor, Tensor>, ILipschitz, IS
     private void Record(PassTape tape, SpectralPair pair)
     {
         using var scope = NewDisposeScope();
-        var all = pair.Vectors is float[] single ? tensor(single) : tensor((double[])pair.Vectors);
-        tape.Write(this, all.narrow(0, u!.shape[0] + v!.shape[0], u.shape[0]).clone());
+        tape.Write(this, SpectralNorm.Start(SpectralNorm.Vectors(pair), u!.shape[0], v!.shape[0]).clone());
     }
 
     // a left vector that is near enough to step from; the first time, and if the weight is another one, to all digits if that is cheap

@@ -68,12 +68,9 @@ internal static class ResidualReference
     private static Tensor Largest(Tensor weight, SpectralPair norm)
     {
         var (outputs, inputs) = (weight.shape[0], weight.shape[1]);
-        var all = Vectors(norm, weight);
+        var all = SpectralNorm.Vectors(norm).to(weight.dtype).to(weight.device);
         if (norm.HasStep(outputs, inputs))
-            return PowerIteration.Value(weight.t().mv(all.narrow(0, outputs + inputs, outputs)), weight.mv).Upper;
+            return PowerIteration.Value(weight.t().mv(SpectralNorm.Start(all, outputs, inputs)), weight.mv).Upper;
         return weight.mv(all.narrow(0, outputs, inputs)).dot(all.narrow(0, 0, outputs));
     }
-
-    private static Tensor Vectors(SpectralPair norm, Tensor like) => (norm.Vectors is float[] floats ? tensor(floats)
-        : tensor((double[])norm.Vectors)).to(like.dtype).to(like.device);
 }

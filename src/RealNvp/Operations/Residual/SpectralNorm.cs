@@ -36,6 +36,12 @@ internal static class SpectralNorm
         return pair;
     }
 
+    /// <summary>The vectors of a pair as one tensor, of their dtype. The caller's scope owns it.</summary>
+    public static Tensor Vectors(SpectralPair pair) => pair.Vectors is float[] single ? tensor(single) : tensor((double[])pair.Vectors);
+
+    /// <summary>The left vector from which the last step of a pair came.</summary>
+    public static Tensor Start(Tensor vectors, long outputs, long inputs) => vectors.narrow(0, outputs + inputs, outputs);
+
     private static unsafe (SpectralPair, bool) Step<T>(Tensor weight, Tensor u, Tensor v, int steps, double residual, double coefficient)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
