@@ -18,7 +18,12 @@ internal sealed class SafeTensorsReader : IDisposable
     public SafeTensorsReader(SafeTensorsSource source)
     {
         this.source = source;
-        try { (Header, entries) = SafeTensorsHeaderReader.Read(source); }
+        try
+        {
+            var (table, inOrder) = SafeTensorsHeaderReader.Read(source);
+            entries = [.. inOrder.Select(record => new SafeTensorsEntry(record))];
+            Header = new SafeTensorsHeader(table.Metadata, entries.ToDictionary(entry => entry.Name, StringComparer.Ordinal));
+        }
         catch
         {
             source.Dispose();
