@@ -81,7 +81,7 @@ public sealed class ScorerAgreementTests
 
         public Tensor Latents { get; } = model.Encode(x, context);
 
-        public Tensor Back => Decode(Latents);
+        public Tensor Back { get; } = model.Decode(model.Encode(x, context), context);
 
         public Tensor Decode(Tensor z) => model.Decode(z.to(x.dtype), context);
     }
