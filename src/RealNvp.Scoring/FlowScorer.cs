@@ -118,7 +118,7 @@ public sealed unsafe class FlowScorer
         Span<float> logDet, bool inverse)
     {
         var rows = CheckRows(from, fromName, context);
-        CheckLength(to.Length, from.Length, toName, $"as many numbers as {fromName}");
+        CheckLength(to.Length, from.Length, toName, "as many numbers as the input");
         if (!logDet.IsEmpty) CheckLength(logDet.Length, rows, nameof(logDet), "one number a row, or none");
         if (from.Overlaps(to, out var offset) && offset != 0)
             throw new ArgumentException($"{toName} overlaps {fromName}. Give the same memory for both, or memory that is apart.", toName);

@@ -69,7 +69,7 @@ public sealed class ScorerUseTests
         scorer.Sample(again, 6, given);
         again.Should().NotEqual(ours);
         scorer.LogProb(ours, logProb, given);
-        var own = context is null ? model.Sample(rows, seed: 3) : model.Sample(rows, seed: 3, context: context);
+        var own = context is null ? model.Sample(rows, seed: 3) : model.Sample(1, seed: 3, context: context).reshape(rows, -1);
         var theirs = model.LogProb(own, context).data<float>().ToArray();
         // a few standard errors; logarithms of densities have no heavy tails
         var spread = Math.Sqrt(Variance(theirs) / rows) + Math.Sqrt(Variance(logProb) / rows);
@@ -93,7 +93,7 @@ public sealed class ScorerUseTests
         Refuses(() => scorer.LogProb(x, new float[3], context), "*one number a row, 2; got 3*");
         Refuses(() => scorer.LogProb(x, two), "*3 numbers for each of 2 row(s); got 0*");
         Refuses(() => scorer.LogProbOfRow(x, context), "*one row, 4; got 8*");
-        Refuses(() => scorer.Encode(x, new float[4], context), "*as many numbers as x, 8; got 4*");
+        Refuses(() => scorer.Encode(x, new float[4], context), "*as many numbers as the input, 8; got 4*");
         Refuses(() => scorer.Encode(x, x.AsSpan(), context, new float[1]), "*one number a row, or none, 2; got 1*");
         Refuses(() => scorer.Encode(new float[12].AsSpan(0, 8), new float[8], context.AsSpan(0, 5)), "*3 numbers for each of 2*got 5*");
         var memory = new float[12];
