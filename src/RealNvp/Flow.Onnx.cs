@@ -53,7 +53,7 @@ public partial class Flow
     {
         options ??= new();
         var owner = $"{GetName()}.{method}";
-        options.Validate(owner);
+        OnnxOptions.Validate(options, owner);
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         using var gradients = no_grad();

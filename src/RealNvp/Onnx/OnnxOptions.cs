@@ -13,17 +13,17 @@ public sealed record OnnxOptions
     /// converted.</summary>
     public ScalarType Dtype { get; init; } = ScalarType.Float32;
 
-    internal void Validate(string owner)
+    internal static void Validate(OnnxOptions options, string owner)
     {
-        if (Dtype is not (ScalarType.Float32 or ScalarType.Float64))
-            throw new ArgumentException($"{owner} writes float32 or float64; {nameof(OnnxOptions)}.{nameof(Dtype)} is {Dtype}.",
-                nameof(Dtype));
+        if (options.Dtype is not (ScalarType.Float32 or ScalarType.Float64))
+            throw new ArgumentException($"{owner} writes float32 or float64; {nameof(OnnxOptions)}.{nameof(Dtype)} is {options.Dtype}.",
+                nameof(options));
         const OnnxOutputs fromData = OnnxOutputs.LogProb | OnnxOutputs.Encode;
-        if ((Outputs & ~(fromData | OnnxOutputs.LogDet | OnnxOutputs.Decode)) != 0 || (Outputs & (fromData | OnnxOutputs.Decode)) == 0)
+        if ((options.Outputs & ~(fromData | OnnxOutputs.LogDet | OnnxOutputs.Decode)) != 0 || (options.Outputs & (fromData | OnnxOutputs.Decode)) == 0)
             throw new ArgumentException($"{owner} writes {OnnxOutputs.LogProb}, {OnnxOutputs.Encode} or {OnnxOutputs.Decode}; " +
-                $"{nameof(OnnxOptions)}.{nameof(Outputs)} is {Outputs}.", nameof(Outputs));
-        if (Outputs.HasFlag(OnnxOutputs.Decode) && (Outputs & fromData) != 0)
-            throw new ArgumentException($"{owner}: a graph that decodes takes z, and one that gives {Outputs & fromData} takes x. Export " +
-                "two files.", nameof(Outputs));
+                $"{nameof(OnnxOptions)}.{nameof(Outputs)} is {options.Outputs}.", nameof(options));
+        if (options.Outputs.HasFlag(OnnxOutputs.Decode) && (options.Outputs & fromData) != 0)
+            throw new ArgumentException($"{owner}: a graph that decodes takes z, and one that gives {options.Outputs & fromData} takes x. Export " +
+                "two files.", nameof(options));
     }
 }
