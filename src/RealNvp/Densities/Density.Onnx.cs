@@ -5,7 +5,8 @@ namespace RealNvp;
 /// <content>The density as a graph of ONNX.</content>
 public abstract partial class Density
 {
-    /// <summary>Writes log p(z | context) in evaluation mode as a graph of ONNX, as the density says it (<see cref="IOnnxDensity"/>).</summary>
+    /// <summary>Writes log p(z | context) in evaluation mode as a graph of
+    /// ONNX, as the density says it (<see cref="IOnnxDensity"/>).</summary>
     /// <param name="z">(N, ...).</param>
     /// <param name="context">(N, C); used if <see cref="ContextSize"/> is not 0.</param>
     /// <returns>(N, 1), or (1, 1) if it is the same for all.</returns>

@@ -51,15 +51,11 @@ internal sealed class CircleElements
 
     public FeatureSet Features => features;
 
+    /// <summary>Which elements are on circles, of the shape of an example; null for all.</summary>
+    public Tensor? Among => mask?.Value;
+
     /// <summary>The elements on their circles, the others as they are.</summary>
     public Tensor Wrapped(Tensor x) => mask is null ? wrap.Of(x) : wrap.Of(x).where(mask.Value, x);
-
-    /// <summary>The same in a graph of ONNX.</summary>
-    public Onnx.OnnxValue Wrapped(Onnx.OnnxValue x)
-    {
-        var turned = x.Wrapped(Circles[0].Low, Circles[0].High);
-        return mask is null ? turned : x.Graph.Constant(mask.Value).Where(turned, x);
-    }
 
     /// <summary>The circles that a layer keeps which leaves other elements as they are.</summary>
     public IReadOnlyList<Circle> Through(IReadOnlyList<Circle> circles) =>

@@ -30,7 +30,8 @@ public sealed partial class OnnxGraph
         try
         {
             var (values, goesOn) = body(pass, carried);
-            if (values.Count != start.Count || values.Where((v, i) => v.Type != start[i].Type || v.Shape.Count != start[i].Shape.Count).Any())
+            if (values.Count != start.Count || values.Where((v, i) => v.Type != start[i].Type
+                || v.Shape.Count != start[i].Shape.Count).Any())
                 throw new ArgumentException("A loop carries on as many values as came, of their shapes and dtypes.", nameof(body));
             // what is carried on must be made inside
             results = [.. values.Prepend(goesOn ?? before).Select(v => Node("Identity", [v], v.Shape, v.Type))];

@@ -78,7 +78,7 @@ public sealed partial class OnnxGraph
         return tensor.Int(2, OnnxFile.TypeOf(constant.Value.Type)).Text(8, constant.Value.Name).Bytes(9, constant.Bytes);
     }
 
-    private static OnnxExportException TooLarge(long bytes) => new(FormattableString.Invariant(
-        $"The graph has {bytes:N0} bytes, and a file of ONNX at most {OnnxFile.MostBytes:N0}: Protocol Buffers can count no more. Export ") +
-        "float32 instead of float64, or a smaller model.");
+    private static OnnxExportException TooLarge(long bytes) => new(
+        FormattableString.Invariant($"The graph has {bytes:N0} bytes, and a file of ONNX at most {OnnxFile.MostBytes:N0}: Protocol ") +
+        "Buffers can count no more. Export float32 instead of float64, or a smaller model.");
 }

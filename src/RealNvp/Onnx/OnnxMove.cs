@@ -25,7 +25,8 @@ internal static class OnnxMove
     {
         var from = moved.to(ScalarType.Int64).cpu().contiguous().FetchInt64s();
         if (moved.shape[0] != 1 || Array.Exists(from, i => i < 0 || i >= starts[^1]))
-            throw new ArgumentException("A rearrangement must leave the elements of an example as they are, in other places.", nameof(moved));
+            throw new ArgumentException("A rearrangement must leave the elements of an example as they are, in other places.",
+                nameof(moved));
         long[] shape = [-1, .. moved.shape.Skip(1)];
         var used = Enumerable.Range(0, parts.Count).Where(p => Array.Exists(from, i => i >= starts[p] && i < starts[p + 1])).ToArray();
         return Channels(parts, starts, from, shape) ?? Elements([.. used.Select(p => parts[p])], [.. used.Select(p => starts[p])], from)

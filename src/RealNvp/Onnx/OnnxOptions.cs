@@ -19,11 +19,13 @@ public sealed record OnnxOptions
             throw new ArgumentException($"{owner} writes float32 or float64; {nameof(OnnxOptions)}.{nameof(Dtype)} is {options.Dtype}.",
                 nameof(options));
         const OnnxOutputs fromData = OnnxOutputs.LogProb | OnnxOutputs.Encode;
-        if ((options.Outputs & ~(fromData | OnnxOutputs.LogDet | OnnxOutputs.Decode)) != 0 || (options.Outputs & (fromData | OnnxOutputs.Decode)) == 0)
+        if ((options.Outputs & ~(fromData | OnnxOutputs.LogDet | OnnxOutputs.Decode)) != 0
+            || (options.Outputs & (fromData | OnnxOutputs.Decode)) == 0)
             throw new ArgumentException($"{owner} writes {OnnxOutputs.LogProb}, {OnnxOutputs.Encode} or {OnnxOutputs.Decode}; " +
                 $"{nameof(OnnxOptions)}.{nameof(Outputs)} is {options.Outputs}.", nameof(options));
         if (options.Outputs.HasFlag(OnnxOutputs.Decode) && (options.Outputs & fromData) != 0)
-            throw new ArgumentException($"{owner}: a graph that decodes takes z, and one that gives {options.Outputs & fromData} takes x. Export " +
+            throw new ArgumentException(
+                $"{owner}: a graph that decodes takes z, and one that gives {options.Outputs & fromData} takes x. Export " +
                 "two files.", nameof(options));
     }
 }

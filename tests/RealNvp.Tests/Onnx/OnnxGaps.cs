@@ -25,7 +25,8 @@ internal static class OnnxGaps
         double Most(Tensor a, Tensor b) => a.sub(b).abs().masked_fill(a.eq(b), 0).max().item<double>();
         var (own, ours) = (Most(l, p), Most(g, p));
         return ours <= 2 * own ? null : string.Create(CultureInfo.InvariantCulture,
-            $"{what}: off by {gap.max().item<double>():G3} at values up to {l.abs().max().item<double>():G3}; from float64 by {ours:G3}, the " +
+            $"{what}: off by {gap.max().item<double>():G3} at values up to {l.abs().max().item<double>():G3}; from float64 by " +
+                $"{ours:G3}, the " +
             $"library's float32 by {own:G3}");
     }
 }

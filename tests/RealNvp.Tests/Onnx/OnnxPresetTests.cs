@@ -35,7 +35,8 @@ public class OnnxPresetTests
         var x = PresetTable.Examples(options, Rows).to(float32);
         var context = PresetTable.Context(options, Rows)?.to(float32);
         var noise = NoiseOf(options, x, seed);
-        using var forward = new OnnxSession(model.ToOnnx(new() { Outputs = OnnxOutputs.LogProb | OnnxOutputs.Encode | OnnxOutputs.LogDet }));
+        using var forward =
+            new OnnxSession(model.ToOnnx(new() { Outputs = OnnxOutputs.LogProb | OnnxOutputs.Encode | OnnxOutputs.LogDet }));
         using var inverse = new OnnxSession(model.ToOnnx(new() { Outputs = OnnxOutputs.Decode }));
         var given = forward.Run(("x", x), ("context", context), ("noise", noise));
         var (logProb, z) = (model.LogProb(x, context, seed), model.Encode(x, context, seed));
@@ -57,7 +58,8 @@ public class OnnxPresetTests
         var layers = ((Chain)model.Bijection).Layers;
         var at = layers.ToList().FindIndex(l => l is UniformDequantization);
         var levels = ((UniformDequantization)layers[at]).Levels;
-        var (value, total) = (x.add(noise).div(levels), zeros(x.shape[0], dtype: float64).sub(noise.numel() / x.shape[0] * Math.Log(levels)));
+        var (value, total) = (x.add(noise).div(levels),
+            zeros(x.shape[0], dtype: float64).sub(noise.numel() / x.shape[0] * Math.Log(levels)));
         foreach (var layer in layers.Skip(at + 1))
         {
             var (next, logDet) = layer.Forward(value, layer.ContextSize > 0 ? context : null);

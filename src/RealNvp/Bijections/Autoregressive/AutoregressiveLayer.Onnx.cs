@@ -19,7 +19,8 @@ public sealed partial class AutoregressiveLayer : IOnnxBijection
         var features = positions.Length;
         using var scope = NewDisposeScope();
         // row i: the features that are known after pass i
-        var known = tensor(Enumerable.Range(0, features).SelectMany(pass => positions.Select(p => p <= pass)).ToArray(), features, features);
+        var known = tensor(Enumerable.Range(0, features).SelectMany(pass => positions.Select(p => p <= pass)).ToArray(), features,
+            features);
         var (knownAfter, zero) = (z.Graph.Constant(known), z.Graph.Constant(0));
         OnnxValue[] start = [(z.Narrow(1, 0, 1) * 0).Expand([-1, features], z), z.Narrow(1, 0, 1) * 0];
         var hasLogDet = false;

@@ -11,6 +11,6 @@ public sealed partial class CircularShift : IOnnxBijection
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var by = input.Graph.Constant(Shifts(float64));
-        return (elements.Wrapped(inverse ? input - by : input + by), null);
+        return (CircleElementsOnnx.Wrapped(elements, inverse ? input - by : input + by), null);
     }
 }

@@ -5,5 +5,5 @@ namespace RealNvp;
 public sealed partial class Wrap : IOnnxBijection
 {
     (OnnxValue Value, OnnxValue? LogDet) IOnnxBijection.WriteOnnx(OnnxValue input, OnnxValue? context, bool inverse) =>
-        (elements.Wrapped(input), null);
+        (CircleElementsOnnx.Wrapped(elements, input), null);
 }
