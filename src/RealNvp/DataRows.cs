@@ -66,7 +66,8 @@ public readonly ref struct DataRows
             { } t when t == typeof(int) => Of<int>(array, ScalarType.Int32),
             { } t when t == typeof(byte) => Of<byte>(array, ScalarType.Byte),
             var t => throw new ArgumentException(
-                $"An array of examples holds double, float, long, int or byte; got {t?.Name}. An array of arrays is one by itself: pass it " +
+                $"An array of examples holds double, float, long, int or byte; got {t?.Name}. An array of arrays is one by itself: pass " +
+                    $"it " +
                 $"without {nameof(FromArray)}.", nameof(array)),
         };
     }
@@ -165,7 +166,8 @@ public readonly ref struct DataRows
         if (dimensions is { Length: > 2 } given && !given.AsSpan(1).SequenceEqual([.. shape.ToArray().Select(n => checked((int)n))]))
             throw new ArgumentException(
                 $"{owner} expects {parameter} with examples of shape {shape}; got an array of " +
-                $"[{string.Join(", ", given)}]. Its first dimension is for the examples, and the others are those of one example.", parameter);
+                $"[{string.Join(", ", given)}]. Its first dimension is for the examples, and the others are those of one example.",
+                    parameter);
         var rows = empty(shape.WithBatch(count / width), type, CPU);
         HostFetch.Store(raw, rows);
         return rows;

@@ -13,7 +13,8 @@ public partial class Flow
     /// <summary>As <see cref="LogProb(DataRows, DataRows, long?, int?, IProgress{long}, CancellationToken)"/>,
     /// into memory of the caller's.</summary>
     /// <param name="x">N rows.</param>
-    /// <param name="destination">At least N numbers; what is behind them stays as it is. If there is an error, all of it stays as it is.</param>
+    /// <param name="destination">At least N numbers; what is behind them stays
+    /// as it is. If there is an error, all of it stays as it is.</param>
     /// <param name="context">For a conditional flow, N rows of C values, or N labels.</param>
     /// <param name="seed">Fixes the noise of a dequantization.</param>
     /// <param name="cancellationToken">Ends the call between two batches.</param>

@@ -20,7 +20,8 @@ public static class FlowMetrics
     private const string Operation = "realnvp.operation.name", Model = "realnvp.model.name", Cause = "realnvp.nonfinite.cause",
         Stop = "realnvp.training.stop_reason", Error = "error.type";
 
-    private static readonly Meter meter = new(new MeterOptions(MeterName) { Version = typeof(FlowMetrics).Assembly.GetName().Version?.ToString(3) });
+    private static readonly Meter meter =
+        new(new MeterOptions(MeterName) { Version = typeof(FlowMetrics).Assembly.GetName().Version?.ToString(3) });
 
     private static readonly Histogram<double> duration = meter.CreateHistogram("realnvp.operation.duration", "s",
         "The time of a call that scores, encodes, decodes or samples.", advice: Buckets(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,

@@ -58,7 +58,8 @@ public class ArrayTests
             floats(narrow).Should().Be(count);
             narrow[^2..].Should().OnlyContain(v => v == 7.5f);
             // a flow in float32 whose scaling is in float64 gives numbers that float32 rounds in another place
-            for (var i = 0; i < wanted.Length; i++) ((double)narrow[i]).Should().BeApproximately(wanted[i], 1e-5 * (1 + Math.Abs(wanted[i])));
+            for (var i = 0; i < wanted.Length; i++)
+                ((double)narrow[i]).Should().BeApproximately(wanted[i], 1e-5 * (1 + Math.Abs(wanted[i])));
             Assert.ThrowsAny<ArgumentException>(() => doubles(new double[wanted.Length - 1])).Message.Should().Contain("room for");
             Assert.ThrowsAny<ArgumentException>(() => floats(new float[wanted.Length - 1])).Message.Should().Contain("room for");
         }

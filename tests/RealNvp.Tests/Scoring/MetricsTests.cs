@@ -110,7 +110,8 @@ public class MetricsTests
         var page = File.ReadAllText(Repository.At("docs", "in-production.md"));
         heard.Instruments.Should().HaveCount(7);
         foreach (var instrument in heard.Instruments)
-            page.Should().Contain($"| `{instrument.Name}` | {(instrument is Counter<long> ? "counter" : "histogram")} | {instrument.Unit} |");
+            page.Should().Contain(
+                $"| `{instrument.Name}` | {(instrument is Counter<long> ? "counter" : "histogram")} | {instrument.Unit} |");
         FlowMetrics.MeterName.Should().Be("RealNvp");
         heard.Instruments.Should().OnlyContain(i => i.Meter.Version != null && i.Description != null);
     }
