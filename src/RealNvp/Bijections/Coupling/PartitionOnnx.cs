@@ -11,7 +11,7 @@ internal static class PartitionOnnx
 
     public static OnnxValue Changed(Partition partition, OnnxValue x) => partition is DensePartition ? x : x.Moved(partition.Changed);
 
-    /// <summary>1 where a parameter of a dense mask counts, of the shape of one example's parameters.</summary>
+    /// <summary>1 if a parameter of a dense mask counts, of the shape of one example's parameters.</summary>
     public static OnnxValue Restrict(Partition partition, OnnxValue parameters)
     {
         if (partition is not DensePartition) return parameters;
