@@ -94,10 +94,11 @@ public sealed class ScorerFileTests
             foreach (var version in new[] { 2, 3 })
             {
                 metadata["version"] = $"{version}";
+                var older = options.DeepClone().AsObject();
                 foreach (var (_, member, since, before) in FrozenMembers.Added.Where(row => row.Record.IsAssignableFrom(type)
                     && row.Since > version))
-                    if (JsonNode.DeepEquals(options[member], JsonNode.Parse(before))) options.Remove(member);
-                Loaded(options, metadata, tensors.Tensors).LogProbOfRow([0.3f, -0.4f]).Should().Be(expected);
+                    if (JsonNode.DeepEquals(options[member], JsonNode.Parse(before))) older.Remove(member);
+                Loaded(older, metadata, tensors.Tensors).LogProbOfRow([0.3f, -0.4f]).Should().Be(expected);
             }
         }
     }

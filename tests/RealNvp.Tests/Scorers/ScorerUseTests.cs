@@ -59,7 +59,7 @@ public sealed class ScorerUseTests
         using var scope = NewDisposeScope();
         using var model = ScorerModels.Create(name);
         var scorer = ScorerModels.Load(model);
-        const int rows = 4000;
+        const int rows = 2000;
         var context = scorer.ContextSize == 0 ? null : ones(rows, scorer.ContextSize).mul(Internal.Scalars.Half);
         var given = context?.data<float>().ToArray() ?? [];
         float[] ours = new float[rows * scorer.Features], again = new float[ours.Length], logProb = new float[rows];
