@@ -6,11 +6,11 @@ namespace RealNvp.Scoring;
 /// <remarks>
 /// <para>It reads the file that <c>FlowModel.Save</c> of the package RealNvp writes: affine, additive and spline couplings, masked and
 /// inverse autoregressive flows, linear layers, standardization, and every density with a closed form, for vectors, with and without a
-/// context. What it cannot compute is refused when the file is loaded, by a message that names it. Numbers are float32, log-determinants are
-/// summed in float64; a file with weights in float64 is computed in float32.</para>
+/// context. What it cannot compute is refused when the file is loaded, by a message that names it. Numbers are
+/// float32, log-determinants are summed in float64; a file with weights in float64 is computed in float32.</para>
 /// <para>Once loaded it does not change: any number of threads may use one object at the same time, without a lock. A call computes on
-/// the thread that makes it, and allocates nothing but memory that the thread keeps for its next call. The result of a row does not depend on
-/// the rows beside it.</para>
+/// the thread that makes it, and allocates nothing but memory that the thread keeps for
+/// its next call. The result of a row does not depend on the rows beside it.</para>
 /// </remarks>
 public sealed unsafe class FlowScorer
 {

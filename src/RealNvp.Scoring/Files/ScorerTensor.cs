@@ -16,7 +16,8 @@ internal sealed class ScorerTensor
         (this.record, this.file) = (record, file);
         if (record.ByteCount > Array.MaxLength)
             throw new NotSupportedException(
-                $"{file}: the weight '{FileText.Name(record.Name)}' has {record.ByteCount} bytes; this package reads tensors of less than " +
+                $"{file}: the weight '{FileText.Name(record.Name)}' has {record.ByteCount} bytes; this package reads tensors of less " +
+                    $"than " +
                 $"2 GiB. Load the model with the package RealNvp.");
     }
 
@@ -81,7 +82,8 @@ internal sealed class ScorerTensor
             var value = BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(i * 8, 8));
             if (value < 0 || value >= values.Length || seen[value])
                 throw new InvalidDataException(
-                    $"{file}: the weight {record.Name} has the value {value} at position {i}; expected each of 0 to {values.Length - 1} once.");
+                    $"{file}: the weight {record.Name} has the value {value} at position {i}; expected each of 0 to {values.Length - 1} " +
+                        $"once.");
             seen[value] = true;
             values[i] = (int)value;
         }

@@ -10,7 +10,8 @@ internal static unsafe class AutoregressiveReader
     {
         var options = builder.Options;
         var standardize = options.Flag("Standardize");
-        var (layers, hidden, blocks) = (options.Whole("Layers", 1, 4096), options.Whole("Hidden", 1, 1 << 16), options.Whole("Blocks", 0, 1024));
+        var (layers, hidden, blocks) = (options.Whole("Layers", 1, 4096), options.Whole("Hidden", 1, 1 << 16),
+            options.Whole("Blocks", 0, 1024));
         var (residual, norm) = (options.Flag("Residual"), options.Flag("FlowBatchNorm"));
         var transformer = options.Word("Transformer", ["Affine", "Spline", "Mixture"]);
         var numbers = new SplineNumbers(options);

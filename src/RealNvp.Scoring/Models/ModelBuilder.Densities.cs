@@ -47,7 +47,8 @@ internal sealed unsafe partial class ModelBuilder
                 var network = ContextSize > 0 ? ResidualMlp($"{key}.network", ContextSize, checked(components * (1 + (2 * size))),
                     ConditionalHidden, 1, 0, Limit) : null;
                 return new MixtureDensityRows(File.Take($"{key}.logits", components).Doubles(),
-                    File.Take($"{key}.means", components, size).Doubles(), File.Take($"{key}.log_scales", components, size).Doubles(), network);
+                    File.Take($"{key}.means", components, size).Doubles(), File.Take($"{key}.log_scales", components, size).Doubles(),
+                        network);
             case "UniformBox" when box is { } bound && Threshold is null: return new BoxRows(-bound, bound);
             case "ResampledNormal":
                 return new ResampledRows(ResidualMlp($"{key}.network", size, 1, ResampledHidden, 1, 0, 0),

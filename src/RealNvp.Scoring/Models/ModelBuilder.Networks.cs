@@ -48,7 +48,8 @@ internal sealed unsafe partial class ModelBuilder
             (nint)Mask(outputs, hidden, units.LastSees)];
         var (matrices, biases) = (Pointers(layers, bias: false), Pointers(layers, bias: true));
         var network = Packed(program, Limit, matrices, biases, Pointers([.. masks.Select(mask => (mask, mask))], bias: false), given);
-        var steps = new DenseSteps(program, MaskedUnits.OrderOf(positions), units.Ends, perFeature, Limit > 0 ? Limit : null, ContextSize > 0);
+        var steps = new DenseSteps(program, MaskedUnits.OrderOf(positions), units.Ends, perFeature, Limit > 0 ? Limit
+            : null, ContextSize > 0);
         steps.Place(Room(steps.WeightSize), biases);
         for (var step = 0; step < features; step++) steps.Pack(matrices, step);
         // all of it is packed by now
@@ -74,7 +75,8 @@ internal sealed unsafe partial class ModelBuilder
 
     private PackedNetwork Packed(DenseProgram program, double limit, List<(nint, nint)> layers, nint context)
     {
-        var network = Packed(program, limit, Pointers(layers, bias: false), Pointers(layers, bias: true), new float*[layers.Count], context);
+        var network = Packed(program, limit, Pointers(layers, bias: false), Pointers(layers, bias: true), new float*[layers.Count],
+            context);
         weights.Clear();
         return network;
     }

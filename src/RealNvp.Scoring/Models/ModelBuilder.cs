@@ -19,7 +19,8 @@ internal sealed unsafe partial class ModelBuilder
     {
         (File, Options) = (file, options);
         var shape = options.List("Shape", 1);
-        if (shape.Length == 3) throw ModelReader.NotComputed(file.Name, $"a model of images [{string.Join(", ", shape)}]", "it has convolutions");
+        if (shape.Length == 3)
+            throw ModelReader.NotComputed(file.Name, $"a model of images [{string.Join(", ", shape)}]", "it has convolutions");
         if (shape.Length != 1 || shape[0] > MostFeatures) throw options.Bad($"Shape is [{string.Join(", ", shape)}]; expected [D]");
         Features = shape[0];
         ContextSize = options.Whole("ContextSize", 0, MostFeatures);
@@ -123,7 +124,8 @@ internal sealed unsafe partial class ModelBuilder
     }
 
     /// <summary>Finite numbers.</summary>
-    public double[] Finite(string name, params ReadOnlySpan<long> shape) => File.Take(name, shape).Doubles(double.IsFinite, "finite numbers");
+    public double[] Finite(string name, params ReadOnlySpan<long> shape) =>
+        File.Take(name, shape).Doubles(double.IsFinite, "finite numbers");
 
     /// <summary>Numbers of the file in memory that stays as long as the plan.</summary>
     public float* Kept(string name, params ReadOnlySpan<long> shape)

@@ -36,7 +36,8 @@ internal static unsafe class RealNvpReader
             var (kept, changed) = ModelBuilder.Halves(builder.Features, alternating, complement: i % 2 == 1);
             var network = builder.ResidualMlp($"{key}.conditioner", kept.Length, changed.Length * (affine ? 2 : 1), hidden, blocks,
                 builder.ContextSize, builder.Limit);
-            var map = affine ? new RowMap(new AffineCode(shiftFirst), builder.Kept($"{key}.transformer.scale", changed.Length), changed.Length)
+            var map = affine
+                ? new RowMap(new AffineCode(shiftFirst), builder.Kept($"{key}.transformer.scale", changed.Length), changed.Length)
                 : new RowMap(new ShiftCode());
             steps.Add(new CouplingRows(new RowReading(kept, []), changed, network, [new(map, ModelBuilder.All(changed.Length))]));
             if (norm) steps.Add(builder.BatchNorm(Next(), changed));

@@ -35,7 +35,8 @@ public sealed class ScorerUseTests
         using var model = ScorerModels.Create(name);
         var scorer = ScorerModels.Load(model);
         const int rows = 3;
-        float[] x = Noise(rows * scorer.Features), context = Noise(rows * scorer.ContextSize), z = new float[x.Length], sums = new float[rows];
+        float[] x = Noise(rows * scorer.Features), context = Noise(rows * scorer.ContextSize), z = new float[x.Length],
+            sums = new float[rows];
         for (var i = 0; i < x.Length; i++) x[i] = 0.5f + (0.1f * x[i]);
         void Calls()
         {
@@ -50,7 +51,8 @@ public sealed class ScorerUseTests
         (GC.GetAllocatedBytesForCurrentThread() - before).Should().Be(0);
     }
 
-    // normals, Student's t, logistics, a normal and a mixture with weights, a network that rejects, boxes, products; both directions of sequences
+    // normals, Student's t, logistics, a normal and a mixture with weights,
+    // a network that rejects, boxes, products; both directions of sequences
     [Theory, LeavesNoTensors, InlineData("Toy2D"), InlineData("Tabular, context"), InlineData("Additive, scaled, halves"),
         InlineData("Logit, mixture"), InlineData("Conditional mixture"), InlineData("Resampled"), InlineData("Spline in a box"),
         InlineData("Spline, circles and normals"), InlineData("IAF, Tabular"), InlineData("MAF, Tabular")]
@@ -78,7 +80,8 @@ public sealed class ScorerUseTests
         for (var feature = 0; feature < scorer.Features; feature++)
         {
             var (a, b) = (Column(ours, feature, scorer.Features), Column(own.data<float>().ToArray(), feature, scorer.Features));
-            a.Average().Should().BeApproximately(b.Average(), (float)(4.5 * (Math.Sqrt(Variance(a) / rows) + Math.Sqrt(Variance(b) / rows))));
+            a.Average().Should().BeApproximately(b.Average(),
+                (float)(4.5 * (Math.Sqrt(Variance(a) / rows) + Math.Sqrt(Variance(b) / rows))));
         }
     }
 

@@ -35,7 +35,8 @@ internal static unsafe class DenseForward
         for (var row = start; row < end; row += most)
         {
             var rows = Math.Min(most, end - row);
-            DenseBlock.Run<TLanes>(call.Program, call.Packed, call.X + (row * call.XStride), call.XStride, call.ContextAt(row), call.ContextStride,
+            DenseBlock.Run<TLanes>(call.Program, call.Packed, call.X + (row * call.XStride), call.XStride, call.ContextAt(row),
+                call.ContextStride,
                 rows, new(tape, call.Rows, row), scratch, last);
             DenseBlock.Copy(last, DenseProduct.Stride(outputs), output + ((nint)row * outputs), outputs, rows, outputs);
         }
