@@ -31,7 +31,8 @@ internal static class RowSpeed
     /// <summary>Writes a row for each model.</summary>
     public static void Run(TextWriter output, TimeSpan time)
     {
-        output.WriteLine("| model | weights | reading once, µs | scorer, 1 row, µs | its sample | 96 rows, each | library, 1 row, µs | 16 rows, each |");
+        output.WriteLine("| model | weights | reading once, µs | scorer, 1 row, µs | its sample | 96 rows, each | library, 1 row, µs " +
+            "| 16 rows, each |");
         output.WriteLine("|---|---|---|---|---|---|---|---|");
         foreach (var (name, options) in new (string, ModelOptions)[]
         {
@@ -56,8 +57,8 @@ internal static class RowSpeed
         for (var i = 0; i < x.Length; i++) x[i] = row[i % row.Length];
         string[] times =
         [
-            Best(() => Read(numbers), 1, time), Best(() => scorer.LogProbOfRow(row), 1, time), Best(() => scorer.Sample(sample, 1), 1, time),
-            Best(() => scorer.LogProb(x, logProb), 96, time), Best(() => model.LogProb(one).Dispose(), 1, time),
+            Best(() => Read(numbers), 1, time), Best(() => scorer.LogProbOfRow(row), 1, time),
+            Best(() => scorer.Sample(sample, 1), 1, time), Best(() => scorer.LogProb(x, logProb), 96, time), Best(() => model.LogProb(one).Dispose(), 1, time),
             Best(() => model.LogProb(some).Dispose(), 16, time),
         ];
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| `{name}` | {weights / 1e6:F2} M | {string.Join(" | ", times)} |"));

@@ -59,10 +59,10 @@ public class DenseNetworkTests
             {
                 using var net = DenseNets.Create(kind, hidden, 3);
                 var (x, c, _) = DenseNets.Tensors(net, 20);
-                var many = Run(lanes, () => net.call(x, c));
+                var many = Run(lanes, () => [net.call(x, c)])[0];
                 for (var rows = 1; rows <= 9; rows++)
                 {
-                    var few = Run(lanes, () => net.call(x.narrow(0, 4, rows), c!.narrow(0, 4, rows)));
+                    var few = Run(lanes, () => [net.call(x.narrow(0, 4, rows), c!.narrow(0, 4, rows))])[0];
                     few.data<float>().ToArray().Should().Equal(many.narrow(0, 4, rows).contiguous().data<float>().ToArray());
                 }
             }
