@@ -53,6 +53,7 @@ public sealed record FitOptions
         if (names is null) return;
         if (names.Count != count) throw Fault(property, $"has {names.Count} name(s) for {count} column(s)");
         if (names.Any(string.IsNullOrWhiteSpace)) throw Fault(property, "has an empty name. Name each column, or none");
+        if (!names.All(Internal.Check.IsText)) throw Fault(property, "has a name with half of a surrogate pair, which no file can hold");
     }
 
     private static ArgumentException Fault(string property, string what) =>

@@ -41,7 +41,7 @@ public sealed record TableFlowOptions
         Require(HeldOut is > 0 and <= 0.9, nameof(HeldOut), HeldOut, "must be in (0, 0.9]");
         if (Order is null) return;
         foreach (var name in Order) _ = schema[name];
-        Require(Order.Distinct().Count() == Order.Count, nameof(Order), Order, "has a name twice");
+        Require(NameCheck.Twice(Order) is null, nameof(Order), Order, "has a name twice");
     }
 
     /// <summary>The places in the schema in the order of the density.</summary>

@@ -72,13 +72,13 @@ public sealed class TableSchema
     {
         ArgumentNullException.ThrowIfNull(columns);
         if (columns.Count == 0) throw new ArgumentException("A schema needs at least one column.", nameof(columns));
-        var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach (var column in columns)
         {
             if (column is null) throw new ArgumentNullException(nameof(columns), "A column of the schema is null.");
             column.Validate();
-            if (!seen.Add(column.Name)) throw new ArgumentException($"Two columns are called '{column.Name}'.", nameof(columns));
         }
+        if (NameCheck.Twice(columns.Select(c => c.Name)) is { } twice)
+            throw new ArgumentException($"Two columns are called '{twice}'. Rename one.", nameof(columns));
         return new(columns, notes);
     }
 }
