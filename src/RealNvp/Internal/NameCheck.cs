@@ -26,7 +26,8 @@ internal static class NameCheck
                     $"{owner}The name of {what} {i} has half of a surrogate pair, which no file can hold. Correct it.", parameter);
         }
         if (Twice(names) is { } twice)
-            throw new ArgumentException($"{owner}Two names of a {what} are '{twice}', so that results could not tell them apart. Rename one.",
-                parameter);
+            throw new ArgumentException(
+                $"{owner}There is more than one {what} with the name '{twice}', so that results could not tell them apart. Rename " +
+                $"one.", parameter);
     }
 }

@@ -10,7 +10,8 @@ internal sealed class TextConverter : JsonConverter<string>
 {
     public override string? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => reader.GetString();
 
-    public override void Write(Utf8JsonWriter writer, string value, JsonSerializerOptions options) => writer.WriteStringValue(Checked(value));
+    public override void Write(Utf8JsonWriter writer, string value, JsonSerializerOptions options) =>
+        writer.WriteStringValue(Checked(value));
 
     private static string Checked(string text) => Check.IsText(text) ? text
         : throw new ArgumentException("A text has half of a surrogate pair, which no file can hold. Correct it.", nameof(text));

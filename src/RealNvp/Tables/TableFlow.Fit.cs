@@ -80,9 +80,9 @@ public sealed partial class TableFlow
             BatchSize = Math.Clamp(train.Length / 16, 16, 256), Epochs = 400, Patience = 25, LearningRate = 2e-3, WeightNormDecay = 0,
             MaxGradientNorm = 10, AverageDecay = 0.99, Schedule = new ConstantSchedule { WarmUpSteps = 50 }, Seed = options.Seed,
         };
-        TrainingResult result;
-        using (var trainer = new Trainer(flow, training))
-            result = trainer.Fit(Data(train), Data(validation), progress, cancellationToken);
+        var checkpoint = new FitCheckpoint(options.CheckpointPath);
+        var result = checkpoint.Train(flow, training, Data(train), Data(validation), progress, cancellationToken);
+        if (result.Reason != StopReason.Cancelled) checkpoint.Remove();
         // the context is which cells are known, and it is no news that most are
         result = result with { Warnings = [.. result.Warnings.Where(w => !w.StartsWith("Context column", StringComparison.Ordinal))] };
         flow.eval();

@@ -32,8 +32,13 @@ public sealed record TableFlowOptions
     /// <summary>Makes all of it repeatable.</summary>
     public long Seed { get; init; }
 
+    /// <summary>A file that the training writes at the end of epochs and if it is cancelled, and that the same call with the same rows,
+    /// options and seed goes on from if it is there; null for none. It is removed when the density is there.</summary>
+    public string? CheckpointPath { get; init; }
+
     internal void Validate(TableSchema schema)
     {
+        new FitCheckpoint(CheckpointPath).Check(Training, nameof(TableFlowOptions));
         Require(Hidden is null or (>= 1 and <= 8192), nameof(Hidden), Hidden, "must be null or 1 to 8192");
         Require(Blocks is >= 0 and <= 16, nameof(Blocks), Blocks, "must be 0 to 16");
         Require(Bins is null or (>= 1 and <= 64), nameof(Bins), Bins, "must be null or 1 to 64");
