@@ -6,9 +6,9 @@ using System.Runtime.Intrinsics.X86;
 namespace RealNvp.Benchmarks;
 
 /// <summary>
-/// Asks how fast the machine is right now: a loop of nothing but multiply-adds on so many threads, with the widest vectors that the processor
-/// has. On a shared or virtual machine the answer changes from second to second, by a factor of two where two processors become halves of
-/// one core.
+/// Asks how fast the machine is right now: a loop of nothing but multiply-adds on so many threads, with
+/// the widest vectors that the processor has. On a shared or virtual machine the answer changes from
+/// second to second, by a factor of two where two processors become halves of one core.
 /// </summary>
 internal sealed class MachineProbe
 {

@@ -2,8 +2,8 @@ using System.Globalization;
 
 namespace RealNvp.Benchmarks;
 
-/// <summary>Results as the tables of docs/performance-method.md: our time, and how many times longer the fastest peer took. A table for each
-/// machine and number of threads that is in the results.</summary>
+/// <summary>Results as the tables of docs/performance-method.md: our time, and how many times longer the
+/// fastest peer took. A table for each machine and number of threads that is in the results.</summary>
 internal static class MarkdownTable
 {
     public static IEnumerable<string> Of(IReadOnlyList<Measurement> all)
@@ -12,29 +12,35 @@ internal static class MarkdownTable
         {
             var (peak, product) = (run.Max(m => m.Peak), run.Max(m => m.BestProduct));
             yield return "";
-            yield return string.Create(CultureInfo.InvariantCulture, $"{run.Key.Machine}; {run.Key.Runtime}; threads: {run.Key.Threads}. ") +
+            yield return string.Create(CultureInfo.InvariantCulture,
+                $"{run.Key.Machine}; {run.Key.Runtime}; threads: {run.Key.Threads}. ") +
                 string.Create(CultureInfo.InvariantCulture, $"Multiply-adds: {peak:F0} GFLOP/s at the most") +
                 (product > 0 ? string.Create(CultureInfo.InvariantCulture, $", the fastest product: {product:F0} GFLOP/s.") : ".");
             yield return "";
-            yield return "| case | phase | ms: median (least; 90 %; 99 %) | of the peak | of the best product | readings of the weights | " +
+            yield return "| case | phase | ms: median (least; 90 %; 99 %) | of the peak | of the best product | readings of the weights " +
+                "| " +
                 "native calls | managed | peak, MB (growth) | steady turns | fastest peer | fastest peer, tuned |";
             yield return "|---|---|---|---|---|---|---|---|---|---|---|---|";
-            foreach (var ours in run.Where(m => m.Peer is Report.Ours or Report.Reversible && m.Phase != "read")) yield return Row(ours, run);
+            foreach (var ours in run.Where(m => m.Peer is Report.Ours or Report.Reversible && m.Phase != "read"))
+                yield return Row(ours, run);
         }
         if (all.Any(m => m.IsSteady == false))
         {
             yield return "";
-            yield return "~: a library had fewer than four turns in which the machine was at its full speed, so that all turns count, and the ratio " +
+            yield return "~: a library had fewer than four turns in which the machine was at its full speed, so that all turns count, " +
+                "and the ratio " +
                 "may compare unequal minutes.";
         }
     }
 
     private static string Row(Measurement ours, IEnumerable<Measurement> run)
     {
-        var peers = run.Where(m => m.Peer is not (Report.Ours or Report.Reversible) && m.Case == ours.Case && m.Phase == ours.Phase).ToList();
+        var peers = run.Where(m => m.Peer is not (Report.Ours or Report.Reversible) && m.Case == ours.Case && m.Phase == ours.Phase)
+            .ToList();
         var name = ours.Peer == Report.Reversible ? ours.Case + ", reversible" : ours.Case;
         return string.Create(CultureInfo.InvariantCulture,
-            $"| {name} | {ours.Phase} | {Time(ours.Median)} ({Time(ours.Min)}; {Time(ours.P90)}{(ours.P99 is { } p ? "; " + Time(p) : "")}) | " +
+            $"| {name} | {ours.Phase} | {Time(ours.Median)} ({Time(ours.Min)}; " +
+                $"{Time(ours.P90)}{(ours.P99 is { } p ? "; " + Time(p) : "")}) | " +
             $"{(ours.Reading is null ? Part(ours.Floor / ours.Median) : "")} | " +
             $"{(ours.Reading is null ? Part(ours.GigaFlop * 1000 / ours.BestProduct / ours.Median) : "")} | " +
             $"{(ours.Reading is { } reading && ours.Phase != "cold" ? (ours.Median / reading).ToString("F1", CultureInfo.InvariantCulture) : "")} | " +

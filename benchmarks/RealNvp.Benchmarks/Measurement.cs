@@ -42,7 +42,8 @@ internal sealed record Measurement(string Peer, string Case, string Phase, int T
     /// count where each library had enough of them; else all do.</summary>
     public int? SteadyTurns { get; init; }
 
-    /// <summary>False if a library had fewer than four steady turns, so that all turns count: the ratios may be of unequal minutes.</summary>
+    /// <summary>False if a library had fewer than four steady turns, so that
+    /// all turns count: the ratios may be of unequal minutes.</summary>
     public bool? IsSteady { get; init; }
 
     /// <summary>How fast the machine was around the turns, as a part of <see cref="Peak"/>: the median of the turns.</summary>

@@ -8,7 +8,8 @@ internal static class Program
     public static int Main(string[] args)
     {
         var name = new Option<string?>("--case") { Description = "The case of this name, or else all whose name contains it." };
-        var phase = new Option<string?>("--phase") { Description = "Only this phase: train, logprob or sample; of rows also encode, decode and cold." };
+        var phase = new Option<string?>("--phase") {
+            Description = "Only this phase: train, logprob or sample; of rows also encode, decode and cold." };
         var threads = new Option<int>("--threads") { Description = "Threads of torch and of our kernels.",
             DefaultValueFactory = _ => Environment.ProcessorCount };
         var device = new Option<string>("--device") { Description = "cpu or cuda.", DefaultValueFactory = _ => "cpu" };
@@ -57,16 +58,19 @@ internal static class Program
             if (parsed.GetValue(cold))
                 return Worker.Cold(Cases.Find(wanted ?? ""), parsed.GetValue(threads), !parsed.GetValue(plain), Console.In, Console.Out);
             if (parsed.GetValue(serve))
-                return Worker.Serve(Cases.Find(wanted ?? ""), parsed.GetValue(threads), cuda, !parsed.GetValue(plain), Console.In, Console.Out,
+                return Worker.Serve(Cases.Find(wanted ?? ""), parsed.GetValue(threads), cuda, !parsed.GetValue(plain), Console.In,
+                    Console.Out,
                     parsed.GetValue(reversible));
 
-            string[] ours = [.. Self(), "--device", cuda ? "cuda" : "cpu", .. (parsed.GetValue(plain) ? ["--untuned"] : Array.Empty<string>()),
+            string[] ours = [.. Self(), "--device", cuda ? "cuda" : "cpu", .. (parsed.GetValue(plain) ? ["--untuned"]
+                : Array.Empty<string>()),
                 .. (parsed.GetValue(off) ?? []).SelectMany(k => new[] { "--without", k })];
             IReadOnlyList<string>[] others = [.. (parsed.GetValue(peers) ?? []).Select(p => (IReadOnlyList<string>)[.. p.Split(' ',
                 StringSplitOptions.RemoveEmptyEntries)])];
             var known = parsed.GetValue(compare) is { } file
                 ? File.ReadLines(file).Where(l => l.StartsWith('{')).Select(Protocol.Read<Measurement>).ToList() : [];
-            var run = new BenchmarkRun(new Conductor(parsed.GetValue(rounds), parsed.GetValue(turns), parsed.GetValue(threads), ours, others),
+            var run = new BenchmarkRun(new Conductor(parsed.GetValue(rounds), parsed.GetValue(turns), parsed.GetValue(threads), ours,
+                others),
                 known, parsed.GetValue(json), parsed.GetValue(phase));
             run.Start();
             // a whole name is that case alone

@@ -29,7 +29,8 @@ internal static class Report
 
     /// <summary>What a product reached.</summary>
     public static string Product(Measurement m) => string.Create(CultureInfo.InvariantCulture,
-        $"product 4096x256x256 by {(m.Phase == "peer" ? m.Torch + " of " + m.Peer : m.Phase),-30} {m.Rate,6:F0} GFLOP/s, {m.Rate / m.Peak:P0} of the peak");
+        $"product 4096x256x256 by {(m.Phase == "peer" ? m.Torch + " of " + m.Peer : m.Phase),-30} {m.Rate,6:F0} GFLOP/s, " +
+            $"{m.Rate / m.Peak:P0} of the peak");
 
     private static string Read(Measurement m) => m.Reading is { } reading && m.Phase is not ("read" or "cold")
         ? string.Create(CultureInfo.InvariantCulture, $"{m.Median / reading:F1} readings") : "";

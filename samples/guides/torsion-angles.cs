@@ -6,7 +6,7 @@
 #:property PublishAot=false
 
 // The torsion angles of models.md: flows on a torus, trained on one run of molecular dynamics and scored on another.
-//   dotnet run samples/guides/torsion-angles.cs                 prints the table and writes docs/images/torus-torsion-angles.png, in five minutes
+// dotnet run samples/guides/torsion-angles.cs prints the table and writes docs/images/torus-torsion-angles.png, in five minutes
 //   dotnet run samples/guides/torsion-angles.cs -- FILE.png 1   writes to another file, after one epoch for each model
 
 using System.Diagnostics;
@@ -19,7 +19,8 @@ using RealNvp.Samples.Common;
 using TorchSharp;
 using static TorchSharp.torch;
 
-var file = args.Length > 0 ? args[0] : Path.Combine(Path.GetDirectoryName(Here())!, "..", "..", "docs", "images", "torus-torsion-angles.png");
+var file = args.Length > 0 ? args[0]
+    : Path.Combine(Path.GetDirectoryName(Here())!, "..", "..", "docs", "images", "torus-torsion-angles.png");
 var most = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : int.MaxValue;
 set_num_threads(1);
 using var scope = NewDisposeScope();
@@ -27,14 +28,17 @@ var (data, unseen) = (Angles("phipsi-seed1"), Angles("phipsi-seed2"));
 
 Console.WriteLine("| model, trained on one run | nats a frame of the other run | time of training, one core | largest jump across a cut |");
 Console.WriteLine("|---|---|---|---|");
-Row("`SplineFlowOptions.Torus(2) with { Hidden = 64 }`, 15 epochs", new SplineFlowModel(SplineFlowOptions.Torus(2) with { Hidden = 64 }, seed: 0), null, 15);
+Row("`SplineFlowOptions.Torus(2) with { Hidden = 64 }`, 15 epochs", new SplineFlowModel(SplineFlowOptions.Torus(2) with { Hidden = 64 },
+    seed: 0), null, 15);
 var matching = FfjordOptions.Torus(2) with { Hidden = 128 };
-Row("`FfjordOptions.Torus(2) with { Hidden = 128 }`, flow matching, 40 epochs", new FfjordModel(matching, seed: 0), Objective.FlowMatching(), 40);
+Row("`FfjordOptions.Torus(2) with { Hidden = 128 }`, flow matching, 40 epochs", new FfjordModel(matching, seed: 0),
+    Objective.FlowMatching(), 40);
 var longest = Row("the same, 130 epochs", new FfjordModel(matching, seed: 0), Objective.FlowMatching(), 130);
 
 var box = new PlotBox(-Math.PI, Math.PI, -Math.PI, Math.PI);
 new DensityPanels(unseen, longest.LogProb, longest.SampleWith(new OdeOptions { Method = OdeMethod.Rk4, Steps = 3 }, 10_000, seed: 1),
-    options: new() { Box = box, XLabel = "φ", YLabel = "ψ", DataTitle = "another run", DensityTitle = "density by flow matching" }).Save(file);
+    options: new() { Box = box, XLabel = "φ", YLabel = "ψ", DataTitle = "another run", DensityTitle = "density by flow matching" })
+        .Save(file);
 Console.WriteLine($"wrote {Path.GetFileName(file)}");
 
 T Row<T>(string name, T flow, Objective? objective, int epochs) where T : Flow

@@ -16,7 +16,8 @@ public class BenchmarkTests
     {
         var output = new StringWriter();
         var toy = Cases.All.First(c => c.Name == "toy2d_affine_b256");
-        Worker.Serve(toy, 1, cuda: false, tuned: false, new StringReader("time logprob 2\nnonsense\ntime sample 3\ncount sample\nquit\ntime train 1\n"),
+        Worker.Serve(toy, 1, cuda: false, tuned: false,
+            new StringReader("time logprob 2\nnonsense\ntime sample 3\ncount sample\nquit\ntime train 1\n"),
             output).Should().Be(0);
         var lines = output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
         lines.Should().HaveCount(4);
@@ -59,7 +60,8 @@ public class BenchmarkTests
     public void The_best_product_is_asked_of_the_libraries_of_this_process()
     {
         var output = new StringWriter();
-        Worker.Serve(ProductWorkload.Case, 1, cuda: false, tuned: false, new StringReader("time mkl 1\ntime onednn 1\n"), output).Should().Be(0);
+        Worker.Serve(ProductWorkload.Case, 1, cuda: false, tuned: false, new StringReader("time mkl 1\ntime onednn 1\n"), output).Should()
+            .Be(0);
         var lines = output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Protocol.Read<Ready>(lines[0]).Phases.Should().Equal("mkl", "onednn");
         lines.Should().HaveCount(3);
@@ -87,8 +89,10 @@ public class BenchmarkTests
     [Fact]
     public void The_floor_is_the_peak_of_the_same_run_and_each_machine_has_its_table()
     {
-        var lines = MarkdownTable.Of([Line(Report.Ours, 10, true), Line(Report.Ours, 20, true, "another"), Line("other", 25, true)]).ToArray();
-        lines.Where(l => l.Contains("GFLOP/s")).Should().HaveCount(2).And.OnlyContain(l => l.Contains("200 GFLOP/s at the most") && l.Contains("125"));
+        var lines = MarkdownTable.Of([Line(Report.Ours, 10, true), Line(Report.Ours, 20, true, "another"), Line("other", 25, true)])
+            .ToArray();
+        lines.Where(l => l.Contains("GFLOP/s")).Should().HaveCount(2).And.OnlyContain(l => l.Contains("200 GFLOP/s at the most")
+            && l.Contains("125"));
         // a GFLOP at 200 GFLOP/s is 5 ms, half of ours and a quarter of the other's; at 125 it is 8
         lines.Single(l => l.Contains("| 10.0 (")).Should().Contain("| 50 % | 80 % |").And.Contain("2.50×");
         lines.Single(l => l.Contains("| 20.0 (")).Should().Contain("| 25 % | 40 % |").And.NotContain("×");
@@ -157,7 +161,8 @@ public class BenchmarkTests
         var known = folder.Write("peers.jsonl",
             """{"peer":"other","case":"toy2d_affine_b256","phase":"logprob","threads":1,"median":1000,"min":999,"max":1001,"rounds":3,"tuned":true,"torch":"2.6"}""" + "\n");
         var results = Path.Combine(folder.Path, "results.jsonl");
-        var info = new ProcessStartInfo("dotnet", [program, "--case", "toy2d_affine_b256", "--phase", "logprob", "--rounds", "8", "--threads", "1",
+        var info = new ProcessStartInfo("dotnet", [program, "--case", "toy2d_affine_b256", "--phase", "logprob", "--rounds", "8",
+            "--threads", "1",
             "--peer", $"dotnet {program} --untuned", "--compare", known, "--json", results]) { RedirectStandardOutput = true };
         using var process = Process.Start(info)!;
         var output = process.StandardOutput.ReadToEnd();
@@ -165,7 +170,8 @@ public class BenchmarkTests
         process.ExitCode.Should().Be(0);
         output.Should().MatchRegex(@"toy2d_affine_b256\s+logprob").And.MatchRegex(@"other, tuned\s+1000\.000.*times ours");
         var lines = File.ReadLines(results).Select(Protocol.Read<Measurement>).ToArray();
-        lines.Should().HaveCount(2).And.OnlyContain(m => m.Rounds == 8 && m.Threads == 1 && m.Median > 0 && m.Peak > 1 && m.BestProduct > 1);
+        lines.Should().HaveCount(2).And.OnlyContain(m => m.Rounds == 8 && m.Threads == 1 && m.Median > 0 && m.Peak > 1
+            && m.BestProduct > 1);
         lines.Select(m => m.Tuned).Should().Equal(true, false);
     }
 }
