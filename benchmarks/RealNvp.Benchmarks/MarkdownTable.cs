@@ -43,7 +43,7 @@ internal static class MarkdownTable
                 $"{Time(ours.P90)}{(ours.P99 is { } p ? "; " + Time(p) : "")}) | " +
             $"{(ours.Reading is null ? Part(ours.Floor / ours.Median) : "")} | " +
             $"{(ours.Reading is null ? Part(ours.GigaFlop * 1000 / ours.BestProduct / ours.Median) : "")} | " +
-            $"{(ours.Reading is { } reading && ours.Phase != "cold" ? (ours.Median / reading).ToString("F1", CultureInfo.InvariantCulture) : "")} | " +
+            $"{(ours.Phase == "cold" ? "" : (ours.Median / ours.Reading)?.ToString("F1", CultureInfo.InvariantCulture))} | " +
             $"{ours.NativeCalls} | {(ours.ManagedBytes is { } bytes ? $"{bytes / 1024.0:F0} KB" : "")} | " +
             $"{ours.PeakRssMb:F0}{(ours.RssBeforeMb > 0 ? $" (+{Math.Max(0, ours.PeakRssMb - ours.RssBeforeMb):F0})" : "")} | " +
             $"{(ours.Turns is { } turns ? $"{ours.SteadyTurns} of {turns}" : "")} | " +

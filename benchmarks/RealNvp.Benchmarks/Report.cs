@@ -18,7 +18,7 @@ internal static class Report
 
     public static string Row(Measurement m) => string.Create(CultureInfo.InvariantCulture,
         $"{m.Case,-18} {m.Phase,-8} {m.Median,10:F4} {m.Min,8:F4} {m.P90,8:F4} {m.P99,8:F4}   " +
-            $"{(m.Floor is { } floor && m.Reading is null ? $"{floor / m.Median,6:P0} {m.GigaFlop * 1000 / m.BestProduct / m.Median,6:P0}" : Read(m)),13} " +
+            $"{Parts(m),13} " +
             $"{(m.NativeCalls is { } calls ? $"{calls} ({m.NestedCalls})" : "n/a"),17} {m.ManagedBytes,11} {m.PeakRssMb,7:F0} " +
             $"(+{Math.Max(0, m.PeakRssMb - m.RssBeforeMb):F0})  {Turns(m)}");
 
@@ -32,8 +32,15 @@ internal static class Report
         $"product 4096x256x256 by {(m.Phase == "peer" ? m.Torch + " of " + m.Peer : m.Phase),-30} {m.Rate,6:F0} GFLOP/s, " +
             $"{m.Rate / m.Peak:P0} of the peak");
 
-    private static string Read(Measurement m) => m.Reading is { } reading && m.Phase is not ("read" or "cold")
-        ? string.Create(CultureInfo.InvariantCulture, $"{m.Median / reading:F1} readings") : "";
+    // of one row and few rows, reading the weights is the limit; of many, the arithmetic
+    private static string Parts(Measurement m) => m switch
+    {
+        { Phase: "read" or "cold" } => "",
+        { Reading: { } reading } => string.Create(CultureInfo.InvariantCulture, $"{m.Median / reading:F1} readings"),
+        { Floor: { } floor } => string.Create(CultureInfo.InvariantCulture,
+            $"{floor / m.Median,6:P0} {m.GigaFlop * 1000 / m.BestProduct / m.Median,6:P0}"),
+        _ => "",
+    };
 
     private static string Turns(Measurement m) => m.Turns is null ? "" : string.Create(CultureInfo.InvariantCulture,
         $"{m.SteadyTurns} of {m.Turns}{(m.IsSteady == false ? $": NOT steady, all turns count; machine at {m.Speed:P0}" : "")}");
