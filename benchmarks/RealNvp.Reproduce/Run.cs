@@ -32,7 +32,7 @@ internal static class Run
         using var model = (FlowModel)trainer.Flow;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(limits.Stop);
         var watch = new Watch(clock, trainer.Step, Math.Min(recipe.Minutes, clock.Minutes + limits.Minutes), limits.Steps, stop, output);
-        var rows = recipe.RowsPerEpoch is { } some ? Walk.Over(splits.Train, some, trainer.Options.BatchSize, () => trainer.Step)
+        var rows = recipe.RowsPerEpoch is { } some ? Walk.Over(splits, some, trainer.Options.BatchSize, () => trainer.Step)
             : TrainingData.From(splits.Train);
         var fitted = trainer.Fit(rows, TrainingData.From(splits.Validation), watch, stop.Token);
         clock.Mark(fitted.History.Count + 1);

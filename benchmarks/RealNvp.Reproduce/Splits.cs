@@ -8,6 +8,10 @@ internal sealed record Splits(Tensor Train, Tensor Validation, Tensor Test) : ID
 {
     public long Features => Train.shape[1];
 
+    /// <summary>Other rows to train on, of which there is no end: of a seed, so many; null if there are only those of
+    /// <see cref="Train"/>.</summary>
+    public Func<int, int, Tensor>? Draw { get; init; }
+
     /// <summary>Standardizes all rows by the mean and the deviation of those
     /// that are not for the test, as the MAF paper's code does.</summary>
     public Splits Standardized()
