@@ -3,7 +3,7 @@ using RealNvp.Benchmarks.Presets;
 namespace RealNvp.Reproduce;
 
 /// <summary>The data sets, each below the folder of all data in a folder of its name.</summary>
-internal static class DataSets
+internal static partial class DataSets
 {
     public static DataSet Bsds300 { get; } = new("BSDS300",
         "Random 8×8 patches of the grey images, uniform noise, divided by 256, less their mean, the last pixel " +

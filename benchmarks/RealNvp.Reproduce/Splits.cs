@@ -24,6 +24,16 @@ internal sealed record Splits(Tensor Train, Tensor Validation, Tensor Test) : ID
         return new(all[0], all[1], all[2]);
     }
 
+    /// <summary>Rows as a model takes them: images as vectors if it is one for vectors, all on its device. These are disposed.</summary>
+    public Splits For(ModelOptions options, Device device)
+    {
+        using var scope = NewDisposeScope();
+        Tensor Shaped(Tensor x) => scope.MoveToOuter((options.Shape.Count == 1 ? x.flatten(1) : x.alias()).to(device).clone());
+        var shaped = this with { Train = Shaped(Train), Validation = Shaped(Validation), Test = Shaped(Test) };
+        Dispose();
+        return shaped;
+    }
+
     /// <summary>Cuts shuffled rows: first those of training, then of validation, then of the test.</summary>
     public static Splits Of(double[][] rows, double validation, double test)
     {
