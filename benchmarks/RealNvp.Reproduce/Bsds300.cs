@@ -29,7 +29,8 @@ internal static class Bsds300
                 .Where(l => l[0] == part).Select(l => l[3].Contains("transposed", StringComparison.Ordinal)).ToArray();
             using var images = IdxFile.Read(Path.Combine(folder, "bsds300", $"images-{part}-idx3-ubyte.br"));
             if (images.shape[0] != transposed.Length)
-                throw new InvalidDataException($"images.tsv names {transposed.Length} images of {part}, and the file has {images.shape[0]}.");
+                throw new InvalidDataException(
+                    $"images.tsv names {transposed.Length} images of {part}, and the file has {images.shape[0]}.");
             return new(images.bytes.ToArray(), (int)images.shape[1], (int)images.shape[2], transposed);
         }
 

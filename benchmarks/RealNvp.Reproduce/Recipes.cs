@@ -22,7 +22,8 @@ internal static class Recipes
             Remark = "Two hidden layers of 512 as in the paper, without its batch normalization. A run that is unfinished stands at a " +
                 "high learning rate still: the end of the cosine schedule gives the last nats." },
         new("bsds300-realnvp", "Real NVP (10)", DataSets.Bsds300,
-            d => RealNvpOptions.Tabular(d.Features) with { Base = BaseDensityKind.StandardNormal, Hidden = 512, Blocks = 1, InputLimit = null })
+            d => RealNvpOptions.Tabular(d.Features) with { Base = BaseDensityKind.StandardNormal, Hidden = 512, Blocks = 1,
+                InputLimit = null })
         { Paper = 153.28, Source = Maf, Training = o => Patches(o, 50_000), RowsPerEpoch = 512_000, Minutes = 240 },
         .. new[] { DataSets.Power, DataSets.Gas, DataSets.Miniboone, DataSets.Protein }.SelectMany(Table),
         .. TwoDRecipes.All,
