@@ -91,7 +91,7 @@ internal static class ChoiceStudy
             var (rows, heldRows) = (Rows(train), Rows(held));
             var (w, s) = (Numbers(widths), Numbers(spreads));
             var whitening = (int)Setting("white", 0) is var kind && (kind == 1 || (kind == 2 && member % 2 == 0))
-                ? Whitening.Of(new NoisyRows(rows, w, zeros_like(w), null).Repeated(1, 5)) : null;
+                ? Whitening.Of(new NoisyRows(Rows(task.Train), w, zeros_like(w), null).Repeated(1, 5)) : null;
             if (whitening is not null) s = full_like(s, Setting("noise", 0));
             var trainData = new NoisyRows(rows, w, s, whitening);
             var heldData = new NoisyRows(heldRows, w, s, whitening).Repeated((int)Setting("repeat", 1), 7);
