@@ -35,7 +35,8 @@ public sealed class HalfPairTests : IDisposable
         ["a category of a schema"] = () => TableSchema.Of(ColumnSchema.Category("x", "y", Half)),
         ["a reason in a schema"] = () => TableSchema.Of(ColumnSchema.Number("x") with { Why = Half }),
         ["a category of the data"] = () => TableFlow.Fit(Table.FromColumns(("x", Texts(60)))),
-        ["a parameter of a diagnostic"] = () => Diagnostics.Sbc(new ConditionalDensity((_, n, _) => zeros(1, n, 1)), zeros(1, 1), zeros(1, 1),
+        ["a parameter of a diagnostic"] = () =>
+            Diagnostics.Sbc(new ConditionalDensity((_, n, _) => zeros(1, n, 1)), zeros(1, 1), zeros(1, 1),
             names: [Half]),
         ["any text of a record in a file"] = () => FileJson.Write(new FlowInfo { Columns = [Half] }),
     };
