@@ -26,7 +26,7 @@ public sealed record TableFlowOptions
     /// <summary>The part of the rows that is held out: on these the training stops; in (0, 0.9].</summary>
     public double HeldOut { get; init; } = 0.1;
 
-    /// <summary>How to train; null for what suits the number of rows.</summary>
+    /// <summary>How to train; null for what suits the number of rows, in at most 20,000 steps.</summary>
     public TrainingOptions? Training { get; init; }
 
     /// <summary>Makes all of it repeatable.</summary>

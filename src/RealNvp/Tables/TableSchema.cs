@@ -36,7 +36,7 @@ public sealed class TableSchema
     /// <remarks>Texts and booleans are categories, of few different numbers each is a level, whole numbers and rounded ones are integers
     /// of a
     /// step; of others bounds, heavy tails and repeated values are looked for. Texts that are all different, such as names, are left
-    /// out.</remarks>
+    /// out, and so are dates and times.</remarks>
     /// <param name="table">The data, at least one row.</param>
     public static TableSchema Propose(Table table)
     {
