@@ -12,7 +12,7 @@ namespace RealNvp;
 /// or memory has all rows one after the other; how many there are follows from the size of an example. An
 /// example of several dimensions, such as an image (C, H, W), is one row, in that order.</para>
 /// <para>Numbers keep their type until they are in the flow: double, float, long, int or byte, the last three for a flow that
-/// dequantizes and for labels. They are copied once; the array stays as it is, and may be changed after the call.</para>
+/// dequantizes and for labels. They are copied once, into a tensor; the array stays as it is, and may be changed after the call.</para>
 /// </remarks>
 public readonly ref struct DataRows
 {
@@ -20,6 +20,7 @@ public readonly ref struct DataRows
     private readonly ScalarType type;
     private readonly int size;
     private readonly int? columns;
+    private readonly int[]? dimensions;
 
     /// <summary>Rows one after the other.</summary>
     /// <param name="numbers">Row by row; a multiple of <paramref name="columns"/>.</param>
@@ -31,10 +32,44 @@ public readonly ref struct DataRows
     public DataRows(ReadOnlySpan<double> numbers, int columns)
         : this(Bytes(numbers), ScalarType.Float64, sizeof(double), Positive(columns)) { }
 
-    private DataRows(ReadOnlySpan<byte> raw, ScalarType type, int size, int? columns)
+    /// <inheritdoc cref="DataRows(ReadOnlySpan{float}, int)"/>
+    public DataRows(ReadOnlySpan<long> numbers, int columns)
+        : this(Bytes(numbers), ScalarType.Int64, sizeof(long), Positive(columns)) { }
+
+    /// <inheritdoc cref="DataRows(ReadOnlySpan{float}, int)"/>
+    public DataRows(ReadOnlySpan<int> numbers, int columns)
+        : this(Bytes(numbers), ScalarType.Int32, sizeof(int), Positive(columns)) { }
+
+    /// <inheritdoc cref="DataRows(ReadOnlySpan{float}, int)"/>
+    public DataRows(ReadOnlySpan<byte> numbers, int columns)
+        : this(numbers, ScalarType.Byte, sizeof(byte), Positive(columns)) { }
+
+    private DataRows(ReadOnlySpan<byte> raw, ScalarType type, int size, int? columns, int[]? dimensions = null)
     {
-        (this.type, this.size, this.columns) = (type, size, columns);
+        (this.type, this.size, this.columns, this.dimensions) = (type, size, columns, dimensions);
         this.raw = raw;
+    }
+
+    /// <summary>Examples in an array of any number of dimensions, such as images <c>float[N, C, H, W]</c>: the first dimension is
+    /// for the examples, and the others are those of one example, in its order.</summary>
+    /// <param name="array">Of double, float, long, int or byte; at least one dimension, which is all examples one after the other or
+    /// labels. It is read when it is used, and stays as it is.</param>
+    /// <exception cref="ArgumentException">The array holds something else than these numbers.</exception>
+    public static DataRows FromArray(Array array)
+    {
+        ArgumentNullException.ThrowIfNull(array);
+        return array.GetType().GetElementType() switch
+        {
+            { } t when t == typeof(float) => Of<float>(array, ScalarType.Float32),
+            { } t when t == typeof(double) => Of<double>(array, ScalarType.Float64),
+            { } t when t == typeof(long) => Of<long>(array, ScalarType.Int64),
+            { } t when t == typeof(int) => Of<int>(array, ScalarType.Int32),
+            { } t when t == typeof(byte) => Of<byte>(array, ScalarType.Byte),
+            var t => throw new ArgumentException(
+                $"An array of examples holds double, float, long, int or byte; got {t?.Name}. An array of arrays is one by itself: pass " +
+                    $"it " +
+                $"without {nameof(FromArray)}.", nameof(array)),
+        };
     }
 
     /// <summary>Whether there is no array at all.</summary>
@@ -89,11 +124,29 @@ public readonly ref struct DataRows
     /// <summary>All rows one after the other.</summary>
     public static implicit operator DataRows(Span<double> numbers) => (ReadOnlySpan<double>)numbers;
 
+    /// <summary>All rows one after the other, or labels.</summary>
+    public static implicit operator DataRows(ReadOnlySpan<long> numbers) => new(Bytes(numbers), ScalarType.Int64, sizeof(long), null);
+
+    /// <summary>All rows one after the other, or labels.</summary>
+    public static implicit operator DataRows(ReadOnlySpan<int> numbers) => new(Bytes(numbers), ScalarType.Int32, sizeof(int), null);
+
+    /// <summary>All rows one after the other, such as pixels.</summary>
+    public static implicit operator DataRows(ReadOnlySpan<byte> numbers) => new(numbers, ScalarType.Byte, sizeof(byte), null);
+
     /// <summary>All rows one after the other.</summary>
     public static implicit operator DataRows(ReadOnlyMemory<float> numbers) => numbers.Span;
 
     /// <summary>All rows one after the other.</summary>
     public static implicit operator DataRows(ReadOnlyMemory<double> numbers) => numbers.Span;
+
+    /// <summary>All rows one after the other.</summary>
+    public static implicit operator DataRows(Memory<float> numbers) => numbers.Span;
+
+    /// <summary>All rows one after the other.</summary>
+    public static implicit operator DataRows(Memory<double> numbers) => numbers.Span;
+
+    /// <summary>All rows one after the other, such as pixels.</summary>
+    public static implicit operator DataRows(ReadOnlyMemory<byte> numbers) => numbers.Span;
 
     /// <summary>The rows as a tensor (N, shape) on the CPU, in the dtype of the numbers. The caller disposes it.</summary>
     /// <param name="shape">The shape of an example, all sizes known.</param>
@@ -110,15 +163,21 @@ public readonly ref struct DataRows
             throw new ArgumentException(
                 $"{owner} expects {parameter} with {width} number(s) in a row, for examples of shape {shape}; got {count} numbers, " +
                 $"which is no whole number of rows.", parameter);
-        var sizes = shape.WithBatch(count / width);
-        return type switch
-        {
-            ScalarType.Float32 => tensor(MemoryMarshal.Cast<byte, float>(raw).ToArray(), sizes, device: CPU),
-            ScalarType.Float64 => tensor(MemoryMarshal.Cast<byte, double>(raw).ToArray(), sizes, device: CPU),
-            ScalarType.Int64 => tensor(MemoryMarshal.Cast<byte, long>(raw).ToArray(), sizes, device: CPU),
-            ScalarType.Int32 => tensor(MemoryMarshal.Cast<byte, int>(raw).ToArray(), sizes, device: CPU),
-            _ => tensor(raw.ToArray(), sizes, device: CPU),
-        };
+        if (dimensions is { Length: > 2 } given && !given.AsSpan(1).SequenceEqual([.. shape.ToArray().Select(n => checked((int)n))]))
+            throw new ArgumentException(
+                $"{owner} expects {parameter} with examples of shape {shape}; got an array of " +
+                $"[{string.Join(", ", given)}]. Its first dimension is for the examples, and the others are those of one example.",
+                    parameter);
+        var rows = empty(shape.WithBatch(count / width), type, CPU);
+        HostFetch.Store(raw, rows);
+        return rows;
+    }
+
+    private static DataRows Of<T>(Array array, ScalarType type) where T : unmanaged
+    {
+        int[] sizes = [.. Enumerable.Range(0, array.Rank).Select(array.GetLength)];
+        int? columns = sizes.Length == 1 ? null : checked((int)sizes.Skip(1).Aggregate(1L, (a, b) => a * b));
+        return new(Bytes(Flat<T>(array)), type, System.Runtime.CompilerServices.Unsafe.SizeOf<T>(), columns, sizes);
     }
 
     private static ReadOnlySpan<T> Flat<T>(Array rows) where T : unmanaged =>

@@ -35,28 +35,6 @@ public partial class Flow
         return LogProb(rows, given, seed, batchSize, progress, cancellationToken).FetchDoubles();
     }
 
-    /// <summary>As <see cref="LogProb(DataRows, DataRows, long?, int?, IProgress{long}, CancellationToken)"/>,
-    /// into memory of the caller's.</summary>
-    /// <param name="x">N rows.</param>
-    /// <param name="destination">At least N numbers.</param>
-    /// <param name="context">For a conditional flow, N rows of C values, or N labels.</param>
-    /// <param name="seed">Fixes the noise of a dequantization.</param>
-    /// <returns>N, the number of results.</returns>
-    /// <exception cref="ArgumentException">The destination is too small; nothing was computed.</exception>
-    public int LogProbInto(DataRows x, Span<double> destination, DataRows context = default, long? seed = null)
-    {
-        using var scope = NewDisposeScope();
-        using var gradients = no_grad();
-        var (rows, given) = Given(x, context, nameof(x), InputShape, $"{GetName()}.{nameof(LogProbInto)}");
-        if (rows.shape[0] > destination.Length)
-            throw new ArgumentException(
-                $"{GetName()}.{nameof(LogProbInto)} gives {rows.shape[0]} results; the destination has room for {destination.Length}.",
-                nameof(destination));
-        var result = LogProb(rows, given, seed).FetchDoubles();
-        result.CopyTo(destination);
-        return result.Length;
-    }
-
     /// <summary>-log₂ p(x | context)/D of each row: bits per dimension.</summary>
     /// <inheritdoc cref="LogProb(DataRows, DataRows, long?, int?, IProgress{long}, CancellationToken)"/>
     [OverloadResolutionPriority(1)]
@@ -153,9 +131,8 @@ public partial class Flow
     private static double[,] ToArray(Tensor rows, EventShape shape)
     {
         var columns = shape.NumElements;
-        var numbers = rows.FetchDoubles();
-        var result = new double[numbers.LongLength / columns, columns];
-        if (numbers.Length > 0) numbers.CopyTo(MemoryMarshal.CreateSpan(ref result[0, 0], result.Length));
+        var result = new double[rows.numel() / columns, columns];
+        if (result.Length > 0) rows.FetchInto(MemoryMarshal.CreateSpan(ref result[0, 0], result.Length));
         return result;
     }
 }

@@ -32,6 +32,20 @@ public partial class Flow
         long? seed = null,
         int? batchSize = null, CancellationToken cancellationToken = default)
     {
+        const string operation = "log_prob_with_errors";
+        var begun = FlowMetrics.Begin();
+        try
+        {
+            var results = LogProbAndErrors(x, context, seed, batchSize, cancellationToken);
+            if (begun != 0) FlowMetrics.End(begun, operation, this, x.shape[0], FlowMetrics.OutsideSupport(results.LogProb));
+            return results;
+        }
+        catch (Exception e) when (FlowMetrics.Failed(begun, operation, this, e, x)) { throw; }
+    }
+
+    private (Tensor LogProb, Tensor? StandardError, Tensor? NumericalError) LogProbAndErrors(Tensor x, Tensor? context, long? seed,
+        int? batchSize, CancellationToken cancellationToken)
+    {
         var owner = $"{GetName()}.{nameof(LogProbWithErrors)}";
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();

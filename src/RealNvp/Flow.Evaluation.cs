@@ -71,6 +71,20 @@ public partial class Flow
     internal Evaluation Evaluate(Tensor x, Tensor? context, int batchSize, long seed, IProgress<long>? progress, bool tryInverse,
         int together, CancellationToken cancellationToken)
     {
+        const string operation = "evaluate";
+        var begun = FlowMetrics.Begin();
+        try
+        {
+            var evaluation = EvaluateRows(x, context, batchSize, seed, progress, tryInverse, together, cancellationToken);
+            FlowMetrics.End(begun, operation, this, evaluation.Count, evaluation.Count - evaluation.FiniteCount);
+            return evaluation;
+        }
+        catch (Exception e) when (FlowMetrics.Failed(begun, operation, this, e, x)) { throw; }
+    }
+
+    private Evaluation EvaluateRows(Tensor x, Tensor? context, int batchSize, long seed, IProgress<long>? progress, bool tryInverse,
+        int together, CancellationToken cancellationToken)
+    {
         var owner = $"{GetName()}.{nameof(Evaluate)}";
         var passes = Passing(batchSize, progress, cancellationToken);
         using var mode = EvaluationGate.Evaluate(this);

@@ -54,7 +54,8 @@ public partial class Flow
             : $"the log-probability of the latents ({base_density.GetName()}) is NaN or infinite";
         return new NonFiniteException(
             $"{owner} met numbers that {dtype} cannot hold, in {rows}: {what}. Look for extreme values in the data or for weights that " +
-            $"grew without limit, or compute in float64: model.to(torch.float64).", layer);
+            $"grew without limit, or compute in float64: model.to(torch.float64).", layer)
+            { Rows = bad.sum().FetchInt64() };
     }
 
     /// <summary>Runs the bijection in one direction; if a layer in it has no

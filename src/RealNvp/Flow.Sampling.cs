@@ -131,6 +131,20 @@ public partial class Flow
     internal (Tensor X, Tensor? LogProb) Draw(long count, Tensor? context, double temperature, long? seed, string owner, Passes passes,
         bool check = true, bool wantsLogProb = true)
     {
+        const string operation = "sample";
+        var begun = FlowMetrics.Begin();
+        try
+        {
+            var drawn = DrawRows(count, context, temperature, seed, owner, passes, check, wantsLogProb);
+            FlowMetrics.End(begun, operation, this, count * (context?.shape[0] ?? 1));
+            return drawn;
+        }
+        catch (Exception e) when (FlowMetrics.Failed(begun, operation, this, e)) { throw; }
+    }
+
+    private (Tensor X, Tensor? LogProb) DrawRows(long count, Tensor? context, double temperature, long? seed, string owner, Passes passes,
+        bool check, bool wantsLogProb)
+    {
         using var mode = EvaluationGate.Evaluate(this);
         var weight = Weight;
         var (device, dtype) = (weight?.device ?? get_default_device(), weight?.dtype ?? get_default_dtype());

@@ -80,6 +80,19 @@ public partial class Flow
 
     internal Tensor LogProbFor(Tensor x, Tensor? context, long? seed, string owner, bool graph, Passes passes)
     {
+        const string operation = "log_prob";
+        var begun = FlowMetrics.Begin();
+        try
+        {
+            var logProb = LogProbOfRows(x, context, seed, owner, graph, passes);
+            if (begun != 0) FlowMetrics.End(begun, operation, this, logProb.numel(), FlowMetrics.OutsideSupport(logProb));
+            return logProb;
+        }
+        catch (Exception e) when (FlowMetrics.Failed(begun, operation, this, e, x)) { throw; }
+    }
+
+    private Tensor LogProbOfRows(Tensor x, Tensor? context, long? seed, string owner, bool graph, Passes passes)
+    {
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         using var gradients = graph ? null : no_grad();
@@ -110,6 +123,19 @@ public partial class Flow
 
     internal Tensor EncodeFor(Tensor x, Tensor? context, long? seed, string owner, Passes passes)
     {
+        const string operation = "encode";
+        var begun = FlowMetrics.Begin();
+        try
+        {
+            var z = LatentsOf(x, context, seed, owner, passes);
+            FlowMetrics.End(begun, operation, this, x.shape[0]);
+            return z;
+        }
+        catch (Exception e) when (FlowMetrics.Failed(begun, operation, this, e, x)) { throw; }
+    }
+
+    private Tensor LatentsOf(Tensor x, Tensor? context, long? seed, string owner, Passes passes)
+    {
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         var graph = NeedsGraph(x, context);
@@ -132,6 +158,19 @@ public partial class Flow
     }
 
     internal Tensor DecodeFor(Tensor z, Tensor? context, string owner, Passes passes)
+    {
+        const string operation = "decode";
+        var begun = FlowMetrics.Begin();
+        try
+        {
+            var x = ExamplesOf(z, context, owner, passes);
+            FlowMetrics.End(begun, operation, this, z.shape[0]);
+            return x;
+        }
+        catch (Exception e) when (FlowMetrics.Failed(begun, operation, this, e, z)) { throw; }
+    }
+
+    private Tensor ExamplesOf(Tensor z, Tensor? context, string owner, Passes passes)
     {
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();

@@ -12,4 +12,7 @@ public sealed class NonFiniteException : ArithmeticException
 
     /// <summary>The name of the first layer or parameter at fault, as <c>named_modules()</c> gives it.</summary>
     public string Layer { get; }
+
+    /// <summary>The number of rows of a result that are at fault; 0 if that is not known.</summary>
+    internal long Rows { get; init; }
 }

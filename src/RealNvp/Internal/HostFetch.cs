@@ -38,10 +38,41 @@ internal static class HostFetch
         return scalar.ToInt64();
     }
 
-    // TorchSharp's accessor throws on a tensor without elements
     /// <summary>All values of a tensor, in float64, in order. The caller has a dispose scope.</summary>
-    public static double[] FetchDoubles(this Tensor tensor) =>
-        tensor.numel() == 0 ? [] : tensor.FetchAll(ScalarType.Float64).data<double>().ToArray();
+    public static double[] FetchDoubles(this Tensor tensor)
+    {
+        var count = tensor.numel();
+        if (count == 0) return [];
+        // TorchSharp's accessor reads number by number
+        var values = GC.AllocateUninitializedArray<double>(checked((int)count));
+        tensor.FetchInto(values);
+        return values;
+    }
+
+    /// <summary>Writes all values of a tensor, in order, into memory of at least that size. The caller has a dispose scope.</summary>
+    public static void FetchInto(this Tensor tensor, Span<double> destination) => Fetch(tensor, destination, ScalarType.Float64);
+
+    /// <inheritdoc cref="FetchInto(Tensor, Span{double})"/>
+    public static void FetchInto(this Tensor tensor, Span<float> destination) => Fetch(tensor, destination, ScalarType.Float32);
+
+    private static unsafe void Fetch<T>(Tensor tensor, Span<T> destination, ScalarType type) where T : unmanaged
+    {
+        var count = checked((int)tensor.numel());
+        if (count == 0) return;
+        var values = tensor.FetchAll(type);
+        new ReadOnlySpan<T>(KernelMemory.Pointer<T>(values), count).CopyTo(destination);
+        GC.KeepAlive(values);
+    }
+
+    /// <summary>Copies bytes into a new tensor on the CPU that takes as many.</summary>
+    public static unsafe void Store(ReadOnlySpan<byte> raw, Tensor tensor)
+    {
+        if (raw.IsEmpty) return;
+        raw.CopyTo(new Span<byte>(KernelMemory.Pointer<byte>(tensor), raw.Length));
+        GC.KeepAlive(tensor);
+    }
+
+    // TorchSharp's accessor throws on a tensor without elements
 
     /// <summary>All values of an int64 tensor, in order. The caller has a dispose scope.</summary>
     public static long[] FetchInt64s(this Tensor tensor) =>

@@ -81,6 +81,7 @@ public sealed partial class Trainer
             Seconds = state.Seconds,
             IsPartial = partial,
         });
+        FlowMetrics.Epoch(flow, state.Seconds);
     }
 
     private double? InBits(double? loss) => Objective.Traits.IsLogLikelihood ? loss / (flow.InputShape.NumElements * Math.Log(2)) : null;

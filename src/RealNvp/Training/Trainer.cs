@@ -130,7 +130,20 @@ public sealed partial class Trainer : IDisposable
         data.CheckAlive(nameof(data));
         validation?.CheckAlive(nameof(validation));
         var (train, held, source) = Part(data, validation);
-        try { return FitParts(train, held, source, progress, cancellationToken); }
+        var begun = FlowMetrics.BeginTraining();
+        try
+        {
+            var result = FitParts(train, held, source, progress, cancellationToken);
+            FlowMetrics.EndTraining(begun, flow, result.Reason switch
+            {
+                StopReason.EarlyStopped => "early_stopped",
+                StopReason.Cancelled => "cancelled",
+                StopReason.TimeLimit => "time_limit",
+                _ => "finished",
+            });
+            return result;
+        }
+        catch (Exception e) when (FlowMetrics.FailedTraining(begun, flow, e)) { throw; }
         finally
         {
             if (!ReferenceEquals(train, data))

@@ -34,7 +34,98 @@ public class ArrayTests
         var into = new double[9];
         flow.LogProbInto(rows, into, contexts, seed: 3).Should().Be(7);
         into[..7].Should().Equal(flow.LogProb(rows, contexts, seed: 3));
+        Destinations_hold_what_arrays_hold(flow, rows, contexts);
         flow.SampleArray(0, contexts).GetLength(0).Should().Be(0);
+    }
+
+    // every method with a destination, in both types, with room to spare that stays as it was
+    private static void Destinations_hold_what_arrays_hold(Flow flow, double[,] rows, double[,]? contexts)
+    {
+        var (z, samples) = (flow.Encode(rows, contexts, seed: 3), flow.SampleArray(3, contexts, temperature: 0.7, seed: 5));
+        Same(flow.LogProb(rows, contexts, seed: 3), 7, d => flow.LogProbInto(rows, d, contexts, seed: 3),
+            d => flow.LogProbInto(rows, d, contexts, seed: 3));
+        Same(Flat(z), 7, d => flow.EncodeInto(rows, d, contexts, seed: 3), d => flow.EncodeInto(rows, d, contexts, seed: 3));
+        Same(Flat(flow.Decode(z, contexts)), 7, d => flow.DecodeInto(z, d, contexts), d => flow.DecodeInto(z, d, contexts));
+        Same(Flat(samples), samples.GetLength(0), d => flow.SampleInto(3, d, contexts, temperature: 0.7, seed: 5),
+            d => flow.SampleInto(3, d, contexts, temperature: 0.7, seed: 5));
+
+        static void Same(double[] wanted, int count, Func<double[], int> doubles, Func<float[], int> floats)
+        {
+            double[] wide = [.. Enumerable.Repeat(7.5, wanted.Length + 2)];
+            float[] narrow = [.. Enumerable.Repeat(7.5f, wanted.Length + 2)];
+            doubles(wide).Should().Be(count);
+            wide.Should().Equal([.. wanted, 7.5, 7.5]);
+            floats(narrow).Should().Be(count);
+            narrow[^2..].Should().OnlyContain(v => v == 7.5f);
+            // a flow in float32 whose scaling is in float64 gives numbers that float32 rounds in another place
+            for (var i = 0; i < wanted.Length; i++)
+                ((double)narrow[i]).Should().BeApproximately(wanted[i], 1e-5 * (1 + Math.Abs(wanted[i])));
+            Assert.ThrowsAny<ArgumentException>(() => doubles(new double[wanted.Length - 1])).Message.Should().Contain("room for");
+            Assert.ThrowsAny<ArgumentException>(() => floats(new float[wanted.Length - 1])).Message.Should().Contain("room for");
+        }
+    }
+
+    private static double[] Flat(double[,] matrix) => [.. matrix.Cast<double>()];
+
+    /// <summary>A service with memory from a pool makes no garbage that grows with its rows.</summary>
+    [Fact]
+    public void Spans_in_and_out_allocate_no_array()
+    {
+        using var flow = new RealNvpModel(RealNvpOptions.Tabular(4), seed: 0);
+        flow.eval();
+        const int many = 4096;
+        var (rows, results) = (new float[many * 4], new float[many * 4]);
+        var calls = new (string Name, Action<int> Call)[]
+        {
+            ("LogProbInto", n => flow.LogProbInto(rows.AsSpan(0, n * 4), results)),
+            ("EncodeInto", n => flow.EncodeInto(rows.AsSpan(0, n * 4), results)),
+            ("DecodeInto", n => flow.DecodeInto(rows.AsSpan(0, n * 4), results)),
+            ("SampleInto", n => flow.SampleInto(n, results, seed: 1)),
+        };
+        foreach (var (name, call) in calls)
+        {
+            call(1);
+            call(many);
+            var (one, all) = (Allocated(() => call(1)), Allocated(() => call(many)));
+            // an array of the rows or of the results would have 16 KB at least
+            (all - one).Should().BeLessThan(4096, "{0} of {1} rows allocates {2} bytes, and {3} of one", name, many, all, one);
+        }
+
+        static long Allocated(Action call)
+        {
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            call();
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+    }
+
+    [Fact]
+    public void An_array_of_several_dimensions_holds_examples_of_that_shape()
+    {
+        using var flow = new RealNvpModel(RealNvpOptions.Digits8x8, seed: 0);
+        var pixels = Enumerable.Range(0, 128).Select(i => (byte)(i % 17)).ToArray();
+        var wanted = flow.LogProb(pixels, seed: 1);
+        flow.LogProb(DataRows.FromArray(Shaped<byte>(pixels, 2, 1, 8, 8)), seed: 1).Should().Equal(wanted);
+        flow.LogProb(DataRows.FromArray(Shaped<byte>(pixels, 2, 64)), seed: 1).Should().Equal(wanted);
+        flow.LogProb(DataRows.FromArray(pixels), seed: 1).Should().Equal(wanted);
+        flow.LogProb(DataRows.FromArray(Shaped<int>([.. pixels.Select(p => (int)p)], 2, 1, 8, 8)), seed: 1).Should().Equal(wanted);
+        flow.LogProb(DataRows.FromArray(Shaped<long>([.. pixels.Select(p => (long)p)], 2, 1, 8, 8)), seed: 1).Should().Equal(wanted);
+        flow.LogProb((ReadOnlySpan<byte>)pixels, seed: 1).Should().Equal(wanted);
+        flow.LogProb((ReadOnlyMemory<byte>)pixels, seed: 1).Should().Equal(wanted);
+        flow.LogProb(new DataRows(pixels, columns: 64), seed: 1).Should().Equal(wanted);
+        flow.LogProb(DataRows.FromArray(Shaped<float>([.. pixels.Select(p => (float)p)], 2, 1, 8, 8)), seed: 1).Should().Equal(wanted);
+        flow.LogProb(DataRows.FromArray(Shaped<double>([.. pixels.Select(p => (double)p)], 2, 1, 8, 8)), seed: 1).Should().Equal(wanted);
+        // as many numbers, but another order of the dimensions
+        Message(() => flow.LogProb(DataRows.FromArray(new byte[2, 8, 8, 1]))).Should().Contain("[2, 8, 8, 1]").And.Contain("(1, 8, 8)");
+        Message(() => DataRows.FromArray(new string[2])).Should().Contain("String");
+        Message(() => DataRows.FromArray(new float[2][])).Should().Contain("without FromArray");
+    }
+
+    private static Array Shaped<T>(T[] flat, params int[] sizes)
+    {
+        var array = Array.CreateInstance(typeof(T), sizes);
+        Buffer.BlockCopy(flat, 0, array, 0, Buffer.ByteLength(flat));
+        return array;
     }
 
     [Fact]
@@ -56,6 +147,8 @@ public class ArrayTests
         flow.LogProb(flat.AsSpan()[2..]).Should().Equal(wanted[1..]);
         flow.LogProb((ReadOnlyMemory<float>)flat).Should().Equal(wanted);
         flow.LogProb((ReadOnlyMemory<double>)wide).Should().Equal(wanted);
+        flow.LogProb(flat.AsMemory()).Should().Equal(wanted);
+        flow.LogProb(wide.AsMemory()).Should().Equal(wanted);
         flow.LogProb(new DataRows(flat, columns: 2)).Should().Equal(wanted);
         flow.LogProb(new float[0, 2]).Should().BeEmpty();
     }

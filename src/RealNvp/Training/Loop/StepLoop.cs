@@ -134,6 +134,7 @@ internal sealed partial class StepLoop : IDisposable
     private TrainingProgress Count(long examples, double? weight, double loss, double norm, double rate)
     {
         state.Count(examples, weight, loss);
+        FlowMetrics.Trained(Flow, examples);
         state.Seconds = run.Seconds;
         var mean = state.MeanLoss;
         var perStep = state.Seconds / state.Batch;
