@@ -150,7 +150,8 @@ internal ref struct PickleReader(ReadOnlySpan<byte> bytes)
     private static object Whole(ReadOnlySpan<byte> digits)
     {
         var number = new BigInteger(digits);
-        return number >= long.MinValue && number <= long.MaxValue ? (object)(long)number : number;
+        if (number >= long.MinValue && number <= long.MaxValue) return (long)number;
+        return number;
     }
 
     private void Push(object? value)

@@ -46,6 +46,9 @@ internal sealed class PyTorchLegacyFile : PyTorchSource
         return stream;
     }
 
+    /// <inheritdoc/>
+    public override void Dispose() { }
+
     // the number of elements of a storage stands before them
     private void FindPlaces(List<object?> keys, IReadOnlyDictionary<string, PickleStorage> known, long at)
     {

@@ -17,7 +17,7 @@ internal abstract class PyTorchSource : IDisposable
     public abstract Stream Open(PickleStorage storage, out uint? crc);
 
     /// <inheritdoc/>
-    public virtual void Dispose() { }
+    public abstract void Dispose();
 
     /// <summary>Tells the two formats apart by their first bytes.</summary>
     public static PyTorchSource Of(Stream stream)
