@@ -52,7 +52,7 @@ internal ref struct PickleReader(ReadOnlySpan<byte> bytes)
                 case (byte)'K': Push((long)Take(1)[0]); break;
                 case (byte)'M': Push((long)BinaryPrimitives.ReadUInt16LittleEndian(Take(2))); break;
                 case (byte)'J': Push((long)BinaryPrimitives.ReadInt32LittleEndian(Take(4))); break;
-                case 0x8a: Push(Whole(Take(Take(1)[0]))); break; // LONG1
+                case 0x8a: PushWhole(Take(Take(1)[0])); break; // LONG1
                 case (byte)'G': Push(BinaryPrimitives.ReadDoubleBigEndian(Take(8))); break;
                 case 0x8c: Push(Text(Take(1)[0])); break; // SHORT_BINUNICODE
                 case (byte)'X': Push(Text(BinaryPrimitives.ReadUInt32LittleEndian(Take(4)))); break;
@@ -147,11 +147,11 @@ internal ref struct PickleReader(ReadOnlySpan<byte> bytes)
         return line;
     }
 
-    private static object Whole(ReadOnlySpan<byte> digits)
+    private void PushWhole(ReadOnlySpan<byte> digits)
     {
         var number = new BigInteger(digits);
-        if (number >= long.MinValue && number <= long.MaxValue) return (long)number;
-        return number;
+        if (number >= long.MinValue && number <= long.MaxValue) Push((long)number);
+        else Push(number);
     }
 
     private void Push(object? value)

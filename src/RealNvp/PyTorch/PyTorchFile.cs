@@ -16,6 +16,8 @@ namespace RealNvp;
 /// <para>It owns its tensors: <see cref="Dispose"/> disposes them all. A tensor that shall live longer is taken with <c>clone()</c>. The
 /// tensors were made in the dispose scope of the caller of <c>Load</c>, if there was one, and end with it too. Safe for use from several
 /// threads at once.</para>
+/// <para>For flows of nflows, zuko, normflows, chrischute/real-nvp and glow-pytorch there are importers, such as
+/// <see cref="NflowsImporter"/>, which read such a file themselves.</para>
 /// </remarks>
 public sealed class PyTorchFile : IDisposable
 {
