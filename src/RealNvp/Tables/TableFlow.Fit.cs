@@ -80,7 +80,8 @@ public sealed partial class TableFlow
         var (train, validation) = (mixed[held..], mixed[..held]);
         var training = options.Training ?? new TrainingOptions
         {
-            BatchSize = Math.Clamp(train.Length / 16, 16, 256), Epochs = 400, Patience = 25, MaxSteps = MostSteps, LearningRate = 2e-3, WeightNormDecay = 0,
+            BatchSize = Math.Clamp(train.Length / 16, 16, 256), Epochs = 400, Patience = 25, MaxSteps = MostSteps, LearningRate = 2e-3,
+                WeightNormDecay = 0,
             MaxGradientNorm = 10, AverageDecay = 0.99, Schedule = new ConstantSchedule { WarmUpSteps = 50 }, Seed = options.Seed,
         };
         var checkpoint = new FitCheckpoint(options.CheckpointPath);

@@ -113,7 +113,8 @@ public class TableUnitTests
         var x = Normals(120, 1);
         foreach (var format in new[] { "yyyy-MM-dd", "s", "u", "MM/dd/yyyy", "HH:mm:ss" })
         {
-            var table = Table.FromColumns(("x", x), ("when", Array.ConvertAll(days, d => d.ToString(format, CultureInfo.InvariantCulture))));
+            var table = Table.FromColumns(("x", x),
+                ("when", Array.ConvertAll(days, d => d.ToString(format, CultureInfo.InvariantCulture))));
             var schema = TableSchema.Propose(table);
             schema.Columns.Select(c => c.Name).Should().Equal(["x"], format);
             schema.Notes.Should().ContainSingle(format).Which.Should().Contain("'when'").And.Contain("dates or times");
