@@ -58,7 +58,8 @@ internal static class RowSpeed
         string[] times =
         [
             Best(() => Read(numbers), 1, time), Best(() => scorer.LogProbOfRow(row), 1, time),
-            Best(() => scorer.Sample(sample, 1), 1, time), Best(() => scorer.LogProb(x, logProb), 96, time), Best(() => model.LogProb(one).Dispose(), 1, time),
+            Best(() => scorer.Sample(sample, 1), 1, time), Best(() => scorer.LogProb(x, logProb), 96, time),
+                Best(() => model.LogProb(one).Dispose(), 1, time),
             Best(() => model.LogProb(some).Dispose(), 16, time),
         ];
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| `{name}` | {weights / 1e6:F2} M | {string.Join(" | ", times)} |"));
