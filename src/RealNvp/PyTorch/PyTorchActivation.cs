@@ -9,7 +9,7 @@ public enum PyTorchActivation
     /// <summary>tanh(x): <c>torch.tanh</c>, <c>nn.Tanh</c>.</summary>
     Tanh,
 
-    /// <summary>x, or exp(x) − 1 where x is negative: <c>F.elu</c>, <c>nn.ELU</c> with alpha 1.</summary>
+    /// <summary>x, or exp(x) − 1 if x is negative: <c>F.elu</c>, <c>nn.ELU</c> with alpha 1.</summary>
     Elu,
 
     /// <summary>x, or 0.01 x where x is negative: <c>F.leaky_relu</c>, <c>nn.LeakyReLU</c> with its default slope.</summary>
