@@ -52,8 +52,12 @@ public sealed record NflowsImporter : PyTorchImporter<Flow>
 
     private protected override void CheckMembers()
     {
-        if (!(TailBound > 0 && double.IsFinite(TailBound)))
-            throw new ArgumentException($"{nameof(TailBound)} must be positive; got {TailBound}.", nameof(TailBound));
+        CheckBound(TailBound, nameof(TailBound));
+        CheckDefined(Transform, nameof(Transform));
+        CheckDefined(Scale, nameof(Scale));
+        CheckDefined(Activation, nameof(Activation));
+        Ranges.SmallestBin.Require(MinBinSize, nameof(MinBinSize), "The smallest bin");
+        Ranges.SmallestDerivative.Require(MinDerivative, nameof(MinDerivative), "The smallest derivative");
     }
 
     private protected override Flow Build(ImportedWeights weights)

@@ -187,6 +187,10 @@ public sealed class ImporterErrorTests : IDisposable
             () => new NflowsImporter { TailBound = 0 }.FromStateDict(weights), () =>
                 new NflowsImporter { TailBound = double.NaN }.FromStateDict(
                 weights),
+            () => new NormflowsImporter { FlowCount = 0 }.FromStateDict(weights),
+            () => new NormflowsImporter { TailBound = -1 }.FromStateDict(weights),
+            () => new NflowsImporter { Activation = (PyTorchActivation)99 }.FromStateDict(weights),
+            () => new NflowsImporter { MinDerivative = 2 }.FromStateDict(weights),
             () => new ZukoImporter { Slope = 1 }.FromStateDict(weights), () => new ZukoImporter { Bound = -1 }.FromStateDict(weights),
             () => new GlowImporter { ImageSize = (0, 8) }.FromStateDict(weights),
             () => new RealNvpImporter { ImageSize = (1 << 20, 1 << 20) }.FromStateDict(weights),
