@@ -10,7 +10,8 @@ internal static partial class OnnxRefusals
 {
     public static readonly IReadOnlyDictionary<string, string> Layers = new Dictionary<string, string>
     {
-        [nameof(ResidualLayer)] = "beyond `ResidualLogDet.ExactUpTo` features its log-determinant is estimated with random vectors; and with " +
+        [nameof(ResidualLayer)] =
+            "beyond `ResidualLogDet.ExactUpTo` features its log-determinant is estimated with random vectors; and with " +
             "a network that is no `IOnnxJacobian`, as a `LipschitzMlp` is, nobody says its Jacobian",
         [nameof(ContinuousLayer)] = "it solves a differential equation with steps that each example chooses",
     };
