@@ -14,7 +14,7 @@ namespace RealNvp;
 /// State-dict keys as in PyTorch's BatchNorm2d: <c>weight</c>, <c>bias</c>, <c>running_mean</c>, <c>running_var</c>,
 /// <c>num_batches_tracked</c>.
 /// </remarks>
-public sealed class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws, IMixesBatch
+public sealed partial class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws, IMixesBatch
 {
     private readonly TorchSharp.Modules.Parameter weight, bias;
     private readonly Tensor running_mean, running_var, num_batches_tracked;

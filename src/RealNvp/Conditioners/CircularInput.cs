@@ -11,7 +11,7 @@ namespace RealNvp;
 /// The network gets the features that are no circles as they are, then the cosines, then the sines, of (x − low) 2π/(high − low).</para>
 /// <para>State-dict keys: <c>network.*</c>. It owns the network.</para>
 /// </remarks>
-public sealed class CircularInput : Conditioner
+public sealed partial class CircularInput : Conditioner
 {
     private readonly nn.Module network;
     private readonly Constant? plain, angles;

@@ -19,7 +19,7 @@ internal interface IDenseNetwork
 /// <param name="masks">The mask of each layer's weight; empty if there are none.</param>
 /// <param name="limit">What the network sees of its input and of its context: see <see cref="InputLimit"/>; null for all of them.</param>
 /// <param name="dropout">What blocks leave out in training, <see cref="DenseReference.Forward"/>; null for nothing.</param>
-internal sealed class DenseModules(DenseProgram program, Linear? context, Linear[] layers, Constant[] masks, double? limit = null,
+internal sealed partial class DenseModules(DenseProgram program, Linear? context, Linear[] layers, Constant[] masks, double? limit = null,
     SeededDropout? dropout = null)
 {
     public DenseProgram Program { get; } = program;

@@ -13,7 +13,7 @@ namespace RealNvp;
 /// Maps (N, I, H, W) and a context (N, C) to (N, O, H, W); the context is added to all pixels after the first convolution. State-dict keys:
 /// <c>first</c>, <c>context</c>, <c>second</c>, <c>last</c>.
 /// </remarks>
-public sealed class GlowConvNet : Conditioner
+public sealed partial class GlowConvNet : Conditioner
 {
     private const double Spread = 0.05;
     private readonly PlainConv2d first, second;

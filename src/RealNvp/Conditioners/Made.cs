@@ -19,7 +19,7 @@ namespace RealNvp;
 /// <para>State-dict keys: <c>first</c>, <c>context</c>, <c>inner.i</c>, <c>outer.i</c> (residual blocks only), <c>last</c>. Masked weights
 /// are in the state and have no effect.</para>
 /// </remarks>
-public sealed class Made : Conditioner, IDenseNetwork, IHasComputeDtype
+public sealed partial class Made : Conditioner, IDenseNetwork, IHasComputeDtype
 {
     private readonly Linear first, last;
     private readonly Linear? context;

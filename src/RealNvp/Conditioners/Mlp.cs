@@ -11,7 +11,7 @@ namespace RealNvp;
 /// Maps (N, I) and a context (N, C) to (N, O); the context enters the first layer. The last layer starts at zero, so a new coupling is the
 /// identity. State-dict keys: <c>layers.i</c>, <c>context</c>, <c>last</c>.
 /// </remarks>
-public sealed class Mlp : Conditioner, IDenseNetwork, IHasComputeDtype
+public sealed partial class Mlp : Conditioner, IDenseNetwork, IHasComputeDtype
 {
     private readonly ModuleList<Linear> layers;
     private readonly Linear? context;

@@ -6,7 +6,7 @@ namespace RealNvp;
 
 /// <summary>A 2-D convolution of stride 1 that keeps the size of the image,
 /// with normal initial weights of a given spread, and a bias of 0.</summary>
-internal sealed class PlainConv2d : nn.Module<Tensor, Tensor>, IHasComputeDtype
+internal sealed partial class PlainConv2d : nn.Module<Tensor, Tensor>, IHasComputeDtype
 {
     private readonly TorchSharp.Modules.Parameter weight, bias;
     private readonly float border;

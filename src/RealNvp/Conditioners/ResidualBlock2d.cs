@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>A residual block h + conv(relu(norm(conv(relu(norm(h)))))), the norms being left out if wanted.</summary>
-internal sealed class ResidualBlock2d : nn.Module<Tensor, Tensor>
+internal sealed partial class ResidualBlock2d : nn.Module<Tensor, Tensor>
 {
     private readonly ChannelBatchNorm? in_norm, out_norm;
     private readonly WeightNormConv2d in_conv, out_conv;

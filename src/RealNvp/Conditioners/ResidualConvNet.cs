@@ -16,7 +16,7 @@ namespace RealNvp;
 /// <para>State-dict keys: <c>in_norm</c>, <c>in_conv</c>, <c>in_skip</c>, <c>blocks.i.{in_norm, in_conv, out_norm, out_conv}</c>,
 /// <c>skips.i</c>, <c>out_norm</c>, <c>out_conv</c>, <c>context</c>.</para>
 /// </remarks>
-public sealed class ResidualConvNet : Conditioner
+public sealed partial class ResidualConvNet : Conditioner
 {
     private readonly ChannelBatchNorm? in_norm, out_norm;
     private readonly WeightNormConv2d in_conv, in_skip, out_conv;

@@ -13,7 +13,7 @@ namespace RealNvp;
 /// Maps (N, I) and a context (N, C) to (N, O). The last layer starts at zero, so a new coupling is the identity. State-dict keys:
 /// <c>first</c>, <c>context</c>, <c>inner.i</c>, <c>outer.i</c>, <c>last</c>.
 /// </remarks>
-public sealed class ResidualMlp : Conditioner, IDenseNetwork, IHasComputeDtype
+public sealed partial class ResidualMlp : Conditioner, IDenseNetwork, IHasComputeDtype
 {
     private readonly Linear first, last;
     private readonly Linear? context;

@@ -11,7 +11,7 @@ namespace RealNvp;
 /// weights, and a training that is resumed goes on as if it had never stopped. It has no state-dict keys.
 /// <see cref="ResidualMlp"/> and <see cref="Made"/> have it as an option; use it in networks of your own as any module.
 /// </remarks>
-public sealed class SeededDropout : nn.Module<Tensor, Tensor>, IDrawsInTraining
+public sealed partial class SeededDropout : nn.Module<Tensor, Tensor>, IDrawsInTraining
 {
     /// <summary>Makes the module.</summary>
     /// <param name="probability">p, in 0 ... 0.9.</param>

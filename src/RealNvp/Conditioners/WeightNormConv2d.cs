@@ -11,7 +11,7 @@ namespace RealNvp;
 /// </summary>
 /// <remarks>State-dict keys as in PyTorch: <c>weight_g</c> (O, 1, 1, 1),
 /// <c>weight_v</c> (O, I, k, k), <c>bias</c> (O) if there is one.</remarks>
-public sealed class WeightNormConv2d : nn.Module<Tensor, Tensor>, IHasComputeDtype
+public sealed partial class WeightNormConv2d : nn.Module<Tensor, Tensor>, IHasComputeDtype
 {
     private readonly TorchSharp.Modules.Parameter weight_g, weight_v;
     private readonly TorchSharp.Modules.Parameter? bias;

@@ -13,7 +13,7 @@ namespace RealNvp;
 /// The ones at the border let the network see where the image ends. State-dict keys: <c>conv.weight</c> (O, I, 3, 3), <c>conv.bias</c> (O),
 /// <c>scale</c> (1, O, 1, 1), limited to ±5 in its effect.
 /// </remarks>
-public sealed class ZeroConv2d : nn.Module<Tensor, Tensor>, INetworkShapes
+public sealed partial class ZeroConv2d : nn.Module<Tensor, Tensor>, INetworkShapes
 {
     private readonly PlainConv2d conv;
     private readonly TorchSharp.Modules.Parameter scale;

@@ -7,7 +7,7 @@ namespace RealNvp;
 /// <summary>Turns contexts of any form, such as class labels or images, into the
 /// feature vectors (N, C) that layers take. A <see cref="Flow"/> owns one.</summary>
 /// <remarks>Derive from it for a network of yours, or use <see cref="NetworkEncoder"/>. It is trained with the flow.</remarks>
-public abstract class ContextEncoder : nn.Module<Tensor, Tensor>, IDescribed
+public abstract partial class ContextEncoder : nn.Module<Tensor, Tensor>, IDescribed
 {
     /// <summary>Makes an encoder.</summary>
     /// <param name="name">The name that errors show.</param>

@@ -6,7 +6,7 @@ namespace RealNvp;
 
 /// <summary>Turns class labels 0 ... K − 1 into one-hot vectors (N, K), or into learned vectors (N, C).</summary>
 /// <remarks>State-dict key: <c>vectors</c> (K, C), where they are learned.</remarks>
-public sealed class LabelEncoder : ContextEncoder
+public sealed partial class LabelEncoder : ContextEncoder
 {
     private readonly TorchSharp.Modules.Parameter? vectors;
 

@@ -6,7 +6,7 @@ namespace RealNvp;
 
 /// <summary>Turns contexts of any shape, such as images or series, into vectors (N, C) with a network of yours.</summary>
 /// <remarks>State-dict keys: <c>network.*</c>. It owns the network.</remarks>
-public sealed class NetworkEncoder : ContextEncoder
+public sealed partial class NetworkEncoder : ContextEncoder
 {
     private readonly nn.Module<Tensor, Tensor> network;
 

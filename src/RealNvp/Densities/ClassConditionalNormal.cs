@@ -13,7 +13,7 @@ namespace RealNvp;
 /// State-dict keys: <c>means</c>, <c>log_scales</c> (K, D). Samples have gradients to the weights.</para>
 /// <para>New means are drawn near 0: equal ones would get equal gradients at first, but classes part as soon as their data do.</para>
 /// </remarks>
-public sealed class ClassConditionalNormal : Density
+public sealed partial class ClassConditionalNormal : Density
 {
     private readonly TorchSharp.Modules.Parameter means, log_scales;
 

@@ -6,7 +6,7 @@ namespace RealNvp;
 
 /// <summary>A density on latents, which may depend on a context: log-probability and sampling. It is the base of a flow.</summary>
 /// <remarks>Letters: N latents, D elements of a latent, C context features.</remarks>
-public abstract class Density : nn.Module, IDescribed
+public abstract partial class Density : nn.Module, IDescribed
 {
     private bool disposed;
 

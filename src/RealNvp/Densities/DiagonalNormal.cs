@@ -12,7 +12,7 @@ namespace RealNvp;
 /// A new one is the standard normal. |log σ| is limited to 16 in its effect. State-dict keys: <c>mean</c>, <c>log_scale</c>, of the shape
 /// of a latent; with a context <c>network.*</c>. Samples have gradients to the weights (reparameterization).
 /// </remarks>
-public sealed class DiagonalNormal : Density, IElementCdf
+public sealed partial class DiagonalNormal : Density, IElementCdf
 {
     private readonly TorchSharp.Modules.Parameter? mean, log_scale;
     private readonly nn.Module<Tensor, Tensor?, Tensor>? network;

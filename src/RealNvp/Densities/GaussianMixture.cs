@@ -13,7 +13,7 @@ namespace RealNvp;
 /// temperature scales the spread of each part about its mean. Samples have no gradients: the choice of a part has none. State-dict keys:
 /// <c>logits</c> (K), <c>means</c>, <c>log_scales</c> (K, D); with a context <c>network.*</c> in addition, whose output is added to them.
 /// </remarks>
-public sealed class GaussianMixture : Density
+public sealed partial class GaussianMixture : Density
 {
     private readonly TorchSharp.Modules.Parameter logits, means, log_scales;
     private readonly nn.Module<Tensor, Tensor?, Tensor>? network;

@@ -10,7 +10,7 @@ namespace RealNvp;
 /// <c>new ProductDensity([6], ([0, 3], new UniformBox([2], -Math.PI, Math.PI)), ([1, 2, 4, 5], new
 /// StandardNormal([4])))</c>. Parts that take a context share it. It owns its parts. State-dict keys: <c>parts.i.*</c>.
 /// </remarks>
-public sealed class ProductDensity : Density
+public sealed partial class ProductDensity : Density
 {
     private readonly ModuleList<Density> parts;
     private readonly FeatureSet[] features;

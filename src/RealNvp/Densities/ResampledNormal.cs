@@ -17,7 +17,7 @@ namespace RealNvp;
 /// <para>a(z) = σ(network(z)); a new one has a = ½ everywhere and so is the standard normal. Samples have no gradients. State-dict keys:
 /// <c>network.*</c>, <c>normalizer</c>, a number.</para>
 /// </remarks>
-public sealed class ResampledNormal : Density, IStateLaws
+public sealed partial class ResampledNormal : Density, IStateLaws
 {
     private static readonly Scalar least = Scalars.Of(1e-6), most = Scalars.Of(1 - 1e-6), past = Scalars.Of(0.95),
         present = Scalars.Of(0.05);

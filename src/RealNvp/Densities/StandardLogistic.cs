@@ -8,7 +8,7 @@ namespace RealNvp;
 /// Independent standard logistics: log p(z) = -Σ log(1 + eᶻ) + log(1 + e⁻ᶻ), with heavier tails than a normal (NICE, arXiv 1410.8516,
 /// section 3.4).
 /// </summary>
-public sealed class StandardLogistic : Density, IElementCdf
+public sealed partial class StandardLogistic : Density, IElementCdf
 {
     /// <summary>Makes the density for latents of one shape.</summary>
     public StandardLogistic(EventShape shape) : base(nameof(StandardLogistic), shape) => RegisterComponents();

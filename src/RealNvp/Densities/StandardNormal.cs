@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>Independent standard normals: log p(z) = -½ Σ z² - D/2 log 2π.</summary>
-public sealed class StandardNormal : Density, IElementCdf
+public sealed partial class StandardNormal : Density, IElementCdf
 {
     private readonly Scalar logNormalizer;
 

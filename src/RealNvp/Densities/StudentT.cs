@@ -12,7 +12,7 @@ namespace RealNvp;
 /// ν = exp(log_degrees) is learned for each element if asked for, and stays in 0.5 ... 10⁴. State-dict key:
 /// <c>log_degrees</c> (D), a weight or a buffer. Samples have gradients to ν. A temperature scales them.
 /// </remarks>
-public sealed class StudentT : Density, IConstantBuffers, IStateLaws, IElementCdf
+public sealed partial class StudentT : Density, IConstantBuffers, IStateLaws, IElementCdf
 {
     private static readonly Scalar least = Scalars.Of(Math.Log(0.5)), most = Scalars.Of(Math.Log(1e4)),
         halfLogPi = Scalars.Of(0.5 * Math.Log(Math.PI));

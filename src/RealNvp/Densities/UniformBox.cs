@@ -8,7 +8,7 @@ namespace RealNvp;
 /// <remarks>For bijections onto a box, such as splines with <see cref="SplineTails.Box"/> or <see cref="SplineTails.Circular"/>. It has no
 /// weights. A temperature below 1 draws from the inner part of the box, about its center; one above 1 stays in the box. An element counts
 /// as within up to four roundings of its dtype beyond an edge (4·ε·max(|low|, |high|)), so that a flow can score what it samples.</remarks>
-public sealed class UniformBox : Density, IElementCdf
+public sealed partial class UniformBox : Density, IElementCdf
 {
     /// <summary>Roundings of the larger edge that count as within: a spline onto the
     /// box, and the shift of a circle, may end on the other side of an edge.</summary>

@@ -13,7 +13,7 @@ namespace RealNvp;
 /// unit vectors alone, and its densities are those by area. A length within 10⁻⁴ of 1 counts as 1. It has no weights. A
 /// temperature changes nothing, since no point is more likely than another.
 /// </remarks>
-public sealed class UniformSphere : Density
+public sealed partial class UniformSphere : Density
 {
     private readonly Scalar logDensity, minusInfinity = Scalars.Of(double.NegativeInfinity);
 

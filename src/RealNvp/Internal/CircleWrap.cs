@@ -51,6 +51,9 @@ internal sealed class CircleElements
 
     public FeatureSet Features => features;
 
+    /// <summary>Which elements are on circles, of the shape of an example; null for all.</summary>
+    public Tensor? Among => mask?.Value;
+
     /// <summary>The elements on their circles, the others as they are.</summary>
     public Tensor Wrapped(Tensor x) => mask is null ? wrap.Of(x) : wrap.Of(x).where(mask.Value, x);
 

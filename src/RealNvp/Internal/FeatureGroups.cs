@@ -38,6 +38,9 @@ internal sealed class FeatureGroups
     /// <param name="parts">Those of each group (N, Dᵢ, ...).</param>
     public Tensor Join(IReadOnlyList<Tensor> parts) => cat([.. parts], 1).index_select(1, On(merge, parts[0]));
 
+    /// <summary><see cref="Join"/> as a rearrangement.</summary>
+    public IReadOnlyList<Tensor> Joined(IReadOnlyList<Tensor> parts) => [Join(parts)];
+
     // a module without weights has no device of its own
     private static Tensor On(Constant constant, Tensor like) => constant.Value.device_type == like.device_type ? constant.Value
         : constant.Value.to(like.device);

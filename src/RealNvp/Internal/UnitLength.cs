@@ -24,10 +24,17 @@ internal static class UnitLength
     /// <param name="x">(N, ...).</param>
     public static Tensor IsOff(Tensor x)
     {
-        var slack = Math.Max(Slack, Roundings * finfo(x.dtype).eps);
+        var (least, most) = Bounds(x.dtype);
         // half precision would round the sum; and a length that is not a number is not 1
         var square = x.flatten(1).to(float64).pow(Scalars.Two).sum(1);
-        return square.gt(Scalars.Of((1 - slack) * (1 - slack))).logical_and(square.lt(Scalars.Of((1 + slack) * (1 + slack)))).logical_not();
+        return square.gt(Scalars.Of(least)).logical_and(square.lt(Scalars.Of(most))).logical_not();
+    }
+
+    /// <summary>Between which two numbers the square of a length of 1 is.</summary>
+    public static (double Least, double Most) Bounds(ScalarType dtype)
+    {
+        var slack = Math.Max(Slack, Roundings * finfo(dtype).eps);
+        return ((1 - slack) * (1 - slack), (1 + slack) * (1 + slack));
     }
 
     /// <summary>Throws if an example is not of length 1; the message names the rows.</summary>

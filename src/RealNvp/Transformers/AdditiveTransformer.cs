@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>The shift y = x + t; log|dy/dx| = 0 (NICE, arXiv 1410.8516, section 3.2). One parameter an element: t.</summary>
-public sealed class AdditiveTransformer : ScalarTransformer
+public sealed partial class AdditiveTransformer : ScalarTransformer
 {
     /// <summary>Makes the transformer; it has no weights.</summary>
     public AdditiveTransformer() : base(nameof(AdditiveTransformer)) => RegisterComponents();

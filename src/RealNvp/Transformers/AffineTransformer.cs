@@ -14,7 +14,7 @@ namespace RealNvp;
 /// The scale a is learned, one a channel or feature, and starts at 1. Its magnitude is limited to <see cref="MaxLogScale"/>, so
 /// exp(s) and exp(-s) are finite in float32 for every finite r. The state dict has one key: <c>scale</c>.
 /// </remarks>
-public sealed class AffineTransformer : ScalarTransformer
+public sealed partial class AffineTransformer : ScalarTransformer
 {
     /// <summary>The largest |s|: exp(16) ≈ 8.9·10⁶. A learned scale beyond it acts as if it were at it.</summary>
     public const double MaxLogScale = AffineForm.MaxLogScale;

@@ -6,7 +6,7 @@ namespace RealNvp;
 /// <summary>The rotation of a circle: y = x + t modulo the period; log|dy/dx| = 0
 /// (Rezende and others, arXiv 2002.02428). One parameter an element: t.</summary>
 /// <remarks>y lies in [low, high). It has no weights.</remarks>
-public sealed class CircularShiftTransformer : ScalarTransformer
+public sealed partial class CircularShiftTransformer : ScalarTransformer
 {
     private readonly CircleWrap wrap;
     private readonly Circle circle;

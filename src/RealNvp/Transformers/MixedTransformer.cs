@@ -11,7 +11,7 @@ namespace RealNvp;
 /// P is the largest number of parameters; a map with fewer takes the first ones, and the rest has no effect.</para>
 /// <para>State-dict keys: <c>parts.i.*</c>, in the order in which transformers first appear. It owns them.</para>
 /// </remarks>
-public sealed class MixedTransformer : ScalarTransformer
+public sealed partial class MixedTransformer : ScalarTransformer
 {
     private readonly ModuleList<ScalarTransformer> parts;
     private readonly ScalarTransformer[] ofFeature;

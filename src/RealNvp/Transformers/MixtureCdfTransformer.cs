@@ -19,7 +19,7 @@ namespace RealNvp;
 /// the root to 14 digits, where the map is so steep that the next number has a larger residual; else the
 /// call throws. The gradient of the inverse is that of the implicit function, of first order.</para>
 /// </remarks>
-public sealed class MixtureCdfTransformer : ScalarTransformer
+public sealed partial class MixtureCdfTransformer : ScalarTransformer
 {
     /// <summary>The largest residual of the inverse, relative to max(1, |y|): 1e-6. Found ones are some 1e-14.</summary>
     public const double MaxResidual = MixtureLimits.MaxResidual;

@@ -13,7 +13,7 @@ namespace RealNvp;
 /// Parameters that are all 0 give the identity: a coupling whose conditioner ends in zeros starts as the identity, and a dense mask
 /// keeps a variable by setting its parameters to 0.
 /// </remarks>
-public abstract class ScalarTransformer : nn.Module, IDescribed
+public abstract partial class ScalarTransformer : nn.Module, IDescribed
 {
     /// <summary>Names the transformer for errors.</summary>
     protected ScalarTransformer(string name) : base(TorchBackend.Checked(name)) { }

@@ -14,7 +14,7 @@ namespace RealNvp;
 /// Parameters of 0 give a scale of 0.88, and not the identity. r below <see cref="MinLogit"/>
 /// acts as if it were there, so that 1/s is finite in float32. It has no weights of its own.
 /// </remarks>
-public sealed class SigmoidAffineTransformer : ScalarTransformer
+public sealed partial class SigmoidAffineTransformer : ScalarTransformer
 {
     /// <summary>The smallest r + 2: the scale is e⁻¹⁶ there, as small as that of an <see cref="AffineTransformer"/> can be.</summary>
     public const double MinLogit = AffineForm.MinLogit;

@@ -16,7 +16,7 @@ namespace RealNvp;
 /// value and log-derivative are finite for every finite input. The inverse is the exact root of a quadratic, by the formula without
 /// cancellation on each side. It has no weights of its own.</para>
 /// </remarks>
-public sealed class SplineTransformer : ScalarTransformer
+public sealed partial class SplineTransformer : ScalarTransformer
 {
     /// <summary>The smallest width and height of a bin, as a part of the interval, unless the constructor says otherwise: 0.001.</summary>
     public const double MinBinSize = 1e-3;

@@ -10,7 +10,7 @@ namespace RealNvp;
 /// </summary>
 /// <remarks>log σ is limited to ±<see cref="MaxLogScale"/>, so that σ and
 /// 1/σ are finite in float32. It has no weights of its own.</remarks>
-public sealed class StandardizingTransformer : ScalarTransformer
+public sealed partial class StandardizingTransformer : ScalarTransformer
 {
     /// <summary>The largest |log σ|, as of an <see cref="AffineTransformer"/>.</summary>
     public const double MaxLogScale = Gaussian.MaxLogScale;

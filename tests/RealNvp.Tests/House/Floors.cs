@@ -15,6 +15,8 @@ internal static class Floors
         // files and what is in them, whosever it is
         ("Files", ["Serialization/"]),
         ("Operations", ["Operations/"]),
+        // graphs of ONNX, node by node: values and networks, no layers
+        ("Onnx", ["Onnx/"]),
         // solvers of differential equations: tensors and functions, no layers
         ("Ode", ["Ode/"]),
         // what a layer is, what it is run with, and compositions

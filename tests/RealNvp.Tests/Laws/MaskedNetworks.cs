@@ -1,3 +1,4 @@
+using RealNvp.Onnx;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -20,7 +21,7 @@ public static class MaskedNetworks
             || more?.Invoke(output, unit) == true);
 }
 
-public sealed class MaskedLinear : nn.Module<Tensor, Tensor>
+public sealed class MaskedLinear : nn.Module<Tensor, Tensor>, IOnnxNetwork
 {
     private readonly Parameter weight, bias;
     private readonly Tensor mask;
@@ -40,9 +41,15 @@ public sealed class MaskedLinear : nn.Module<Tensor, Tensor>
     public Parameter Bias => bias;
 
     public override Tensor forward(Tensor input) => nn.functional.linear(input, weight.mul(mask), bias);
+
+    public OnnxValue WriteOnnx(OnnxValue input, OnnxValue? context)
+    {
+        using var scope = NewDisposeScope();
+        return input.Linear(weight.mul(mask), bias);
+    }
 }
 
-public sealed class MaskedConditioner : Conditioner
+public sealed class MaskedConditioner : Conditioner, IOnnxNetwork
 {
     private readonly MaskedLinear first, last;
     private readonly Linear context;
@@ -55,4 +62,7 @@ public sealed class MaskedConditioner : Conditioner
     }
 
     public override Tensor forward(Tensor input, Tensor? context) => last.call(first.call(input).add(this.context.call(context!)).tanh());
+
+    public OnnxValue WriteOnnx(OnnxValue input, OnnxValue? context) =>
+        OnnxNetworks.Write(last, (OnnxNetworks.Write(first, input) + OnnxNetworks.Write(this.context, context!)).Tanh());
 }

@@ -21,7 +21,7 @@ namespace RealNvp;
 /// <para>State-dict keys: <c>made.*</c>, or <c>conditioner.*</c> for a
 /// network of yours, and <c>transformer.*</c>. The layer owns both.</para>
 /// </remarks>
-public sealed class AutoregressiveLayer : Bijection
+public sealed partial class AutoregressiveLayer : Bijection
 {
     // one of the two, by what its keys are called
     private readonly Made? made;

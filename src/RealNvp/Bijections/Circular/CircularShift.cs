@@ -10,7 +10,7 @@ namespace RealNvp;
 /// A circular spline leaves the point where the circle is cut as it is; a shift between two splines
 /// lets it move. Values come in [low, high). State-dict key: <c>shift</c> (K), one a circle.
 /// </remarks>
-public sealed class CircularShift : Bijection
+public sealed partial class CircularShift : Bijection
 {
     private readonly TorchSharp.Modules.Parameter shift;
     private readonly CircleElements elements;

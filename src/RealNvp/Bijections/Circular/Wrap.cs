@@ -11,7 +11,7 @@ namespace RealNvp;
 /// <para>Inverse is the same map, so it gives the representative in [low,
 /// high): Inverse(Forward(x)) is x up to whole turns. It has no weights.</para>
 /// </remarks>
-public sealed class Wrap : Bijection
+public sealed partial class Wrap : Bijection
 {
     private readonly CircleElements elements;
 

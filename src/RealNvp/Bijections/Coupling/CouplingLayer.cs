@@ -15,7 +15,7 @@ namespace RealNvp;
 /// gives only what is used. Any other mask is dense: the conditioner sees the whole example, with zeros where it is transformed.</para>
 /// <para>State-dict keys: <c>conditioner.*</c> and <c>transformer.*</c>. The layer owns both.</para>
 /// </remarks>
-public class CouplingLayer : Bijection, IStepsBack
+public partial class CouplingLayer : Bijection, IStepsBack
 {
     private readonly nn.Module conditioner;
     private readonly ScalarTransformer transformer;

@@ -9,7 +9,7 @@ namespace RealNvp;
 /// section 3.3, which ends its additive couplings with this layer).
 /// </summary>
 /// <remarks>State-dict key: <c>log_scale</c>, of the shape of one example, 0 at first: the layer starts as the identity.</remarks>
-public sealed class DiagonalScaling : Bijection
+public sealed partial class DiagonalScaling : Bijection
 {
     private readonly TorchSharp.Modules.Parameter log_scale;
 

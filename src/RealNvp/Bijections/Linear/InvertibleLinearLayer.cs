@@ -18,7 +18,7 @@ namespace RealNvp;
 /// <c>sign</c> (C); <c>weight</c> (C, C); <c>reflections</c> (K, C); <c>reflections</c> and <c>upper</c> (C, C: the logarithm of the
 /// diagonal on it, nothing that counts below it).</para>
 /// </remarks>
-public sealed class InvertibleLinearLayer : Bijection, IConstantBuffers, IStateLaws, IStepsBack, IJoinsLayer
+public sealed partial class InvertibleLinearLayer : Bijection, IConstantBuffers, IStateLaws, IStepsBack, IJoinsLayer
 {
     private readonly TorchSharp.Modules.Parameter? weight, lu, reflections, upper;
     private readonly Tensor? permutation, sign;

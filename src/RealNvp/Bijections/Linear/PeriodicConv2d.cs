@@ -16,7 +16,7 @@ namespace RealNvp;
 /// log-determinant, which goes to minus infinity.</para>
 /// <para>State-dict keys: <c>weight</c> (C, C, d, d), for outputs, inputs, rows and columns.</para>
 /// </remarks>
-public sealed class PeriodicConv2d : Bijection
+public sealed partial class PeriodicConv2d : Bijection
 {
     // float64 has 16 digits; a convolution that loses more than 13 of them gives back noise
     private const double LargestCondition = 1e13;

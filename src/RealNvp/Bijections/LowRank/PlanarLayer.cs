@@ -15,7 +15,7 @@ namespace RealNvp;
 /// float64 whatever the dtype. A residual above 1e-9 throws. The gradient of the inverse is that of the implicit function.</para>
 /// <para>State-dict keys: <c>w</c> (D), <c>u</c> (D), <c>b</c> (1).</para>
 /// </remarks>
-public sealed class PlanarLayer : Bijection
+public sealed partial class PlanarLayer : Bijection
 {
     private const double MinSlope = 1e-6, MinSquare = 1e-12, Leak = 0.2;
 

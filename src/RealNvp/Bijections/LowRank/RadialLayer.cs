@@ -15,7 +15,7 @@ namespace RealNvp;
 /// log-determinant has a cusp, its gradient counts as 0.</para>
 /// <para>State-dict keys: <c>center</c> (D), <c>alpha</c> (1, the a above), <c>beta</c> (1, the c above).</para>
 /// </remarks>
-public sealed class RadialLayer : Bijection
+public sealed partial class RadialLayer : Bijection
 {
     private const double Floor = 1e-6, Tiny = 1e-30;
 

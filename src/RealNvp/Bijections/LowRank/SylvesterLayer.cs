@@ -17,7 +17,7 @@ namespace RealNvp;
 /// <para>State-dict keys: <c>reflections</c> (M, D), <c>r</c> and <c>r_tilde</c>
 /// (M, M: nothing that counts below the diagonal), <c>b</c> (M).</para>
 /// </remarks>
-public sealed class SylvesterLayer : Bijection
+public sealed partial class SylvesterLayer : Bijection
 {
     private const double LargestDiagonal = 0.999;
 

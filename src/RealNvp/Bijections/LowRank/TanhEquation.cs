@@ -7,7 +7,7 @@ namespace RealNvp;
 
 /// <summary>The increasing map g(a) = a + (p − 1)·tanh(a) with p > 0, to which
 /// planar and Sylvester layers come down: its slope and its inverse.</summary>
-internal static class TanhEquation
+internal static partial class TanhEquation
 {
     /// <summary>The largest residual of a root, relative to max(1, |target|). Found ones are some 1e-16.</summary>
     private const double MaxResidual = 1e-9;

@@ -16,7 +16,7 @@ namespace RealNvp;
 /// <c>initialized</c> is true counts as the first batch; a layer that is initialized stays so, whatever it loads. After the first batch no
 /// example sees another one, and no call waits for the device.</para>
 /// </remarks>
-public sealed class ActNorm : Bijection, ISetByFirstBatch, IStepsBack
+public sealed partial class ActNorm : Bijection, ISetByFirstBatch, IStepsBack
 {
     private readonly TorchSharp.Modules.Parameter log_scale, shift;
     private readonly Tensor initialized;

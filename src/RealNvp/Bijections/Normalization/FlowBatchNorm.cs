@@ -17,7 +17,7 @@ namespace RealNvp;
 /// <para>State-dict keys: <c>running_mean</c>, <c>running_var</c> (C),
 /// <c>num_batches_tracked</c>. A new layer has mean 0 and variance 1.</para>
 /// </remarks>
-public sealed class FlowBatchNorm : Bijection, IStateLaws
+public sealed partial class FlowBatchNorm : Bijection, IStateLaws
 {
     // statistics before and after a pass, for reversible training
     private const int OnTape = 5;

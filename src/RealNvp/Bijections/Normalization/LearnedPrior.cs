@@ -12,7 +12,7 @@ namespace RealNvp;
 /// With a standard normal behind it, x is normal with mean m and standard deviation σ. They differ at the border of the image only. A new
 /// layer is the identity. State-dict keys: <c>conv.*</c>.
 /// </remarks>
-public sealed class LearnedPrior : Bijection
+public sealed partial class LearnedPrior : Bijection
 {
     private readonly ZeroConv2d conv;
     private readonly StandardizingTransformer transformer;

@@ -13,7 +13,7 @@ namespace RealNvp;
 /// exact inverse, which undoes the factor as well, can go beyond [0, 1] by α/(1 - 2α): that is the domain.
 /// An example with a value outside of it has a log-determinant of minus infinity. It has no weights.
 /// </remarks>
-public sealed class LogitTransform : Bijection
+public sealed partial class LogitTransform : Bijection
 {
     private readonly Scalar alpha, factor, reciprocal;
     private readonly Scalar logFactor, minusLogFactor, minusInfinity;

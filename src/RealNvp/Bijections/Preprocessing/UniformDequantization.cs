@@ -16,7 +16,7 @@ namespace RealNvp;
 /// of another one. More than 2^20 levels need float64: float32 would give back other integers, and is refused.</para>
 /// <para>It has no weights.</para>
 /// </remarks>
-public sealed class UniformDequantization : Bijection
+public sealed partial class UniformDequantization : Bijection
 {
     private const double MaxMargin = 0.25;
 

@@ -18,7 +18,7 @@ namespace RealNvp;
 /// <para>This is no bijection of the integers, so <see cref="Checking.FlowCheck"/> does not apply to
 /// it; it does to the noise flow. State-dict keys: <c>noise.*</c>. It owns the noise flow.</para>
 /// </remarks>
-public sealed class VariationalDequantization : Bijection
+public sealed partial class VariationalDequantization : Bijection
 {
     private readonly Bijection noise;
     private readonly Scalar levels, reciprocal, top, toUnit, logCells;

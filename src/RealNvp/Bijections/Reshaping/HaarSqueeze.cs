@@ -14,7 +14,7 @@ namespace RealNvp;
 /// and along the diagonals. The first C channels, divided by 2, are the image at half its size.</para>
 /// <para>It has no weights. The inverse as a layer of its own is <c>new InvertedLayer(new HaarSqueeze(...))</c>.</para>
 /// </remarks>
-public sealed class HaarSqueeze : Bijection
+public sealed partial class HaarSqueeze : Bijection
 {
     /// <summary>Makes a squeeze for images of one shape.</summary>
     /// <param name="inputShape">[C, H, W] with even H and W; -1 for any size.</param>

@@ -1,0 +1,8 @@
+using RealNvp.Onnx;
+
+namespace RealNvp;
+
+public sealed partial class Mlp : IOnnxNetwork
+{
+    OnnxValue IOnnxNetwork.WriteOnnx(OnnxValue input, OnnxValue? context) => dense.WriteOnnx(input, context);
+}

@@ -1,0 +1,9 @@
+using RealNvp.Onnx;
+
+namespace RealNvp;
+
+public sealed partial class StandardNormal : IOnnxDensity
+{
+    OnnxValue IOnnxDensity.WriteOnnx(OnnxValue z, OnnxValue? context) =>
+        ((z * z).SumExamples() * -0.5) - (0.5 * Shape.NumElements * Math.Log(2 * Math.PI));
+}

@@ -1,0 +1,84 @@
+using RealNvp.Internal;
+using RealNvp.Layers;
+using RealNvp.Onnx;
+using RealNvp.Tests.Laws;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Tests.Onnx;
+
+/// <summary>Each row of the table of layers as a graph in OnnxRuntime, both ways, against the library.</summary>
+public class OnnxLayerTests
+{
+    private const int Rows = 6;
+
+    public static TheoryData<string> Layers => LayerTable.Names;
+
+    [Theory, MemberData(nameof(Layers))]
+    public void Every_layer_computes_in_OnnxRuntime_what_it_computes_here(string name)
+    {
+        var row = LayerTable.Find(name);
+        using var scope = NewDisposeScope();
+        using var gradients = no_grad();
+        manual_seed(1);
+        using var layer = row.Make();
+        RandomWeights.Draw(layer, 2, 0.3 * row.FarSpread);
+        layer.eval();
+        using var generator = new Generator(3);
+        var x = (row.Sample?.Invoke() ?? Examples(row, generator)).to(float32);
+        var context = layer.ContextSize > 0 ? randn(x.shape[0], layer.ContextSize, generator: generator) : null;
+        var z = Apply(layer, x, context, inverse: false).Value;
+        var faults = new List<string?>();
+        foreach (var inverse in new[] { false, true })
+        {
+            if (OnnxRefusals.Of(layer, inverse) is { } refusal)
+            {
+                var export = () => Graph(layer, inverse ? z : x, inverse);
+                export.Should().Throw<OnnxExportException>().Which.Part!.GetType().Name.Should().Be(refusal);
+                continue;
+            }
+            faults.AddRange(Compare(layer, inverse ? z : x, context, inverse));
+        }
+        faults.OfType<string>().Should().BeEmpty();
+    }
+
+    private static IEnumerable<string?> Compare(Bijection layer, Tensor input, Tensor? context, bool inverse)
+    {
+        using var session = new OnnxSession(Graph(layer, input, inverse));
+        using var random = PassState.Seed(5);
+        var noise = Noise.Uniform(input.shape, float32, CPU, PassState.Current?.Generator);
+        var results = session.Run(("input", input), ("context", context), ("noise", noise));
+        var (value, logDet) = Apply(layer, input, context, inverse);
+        layer.to(float64);
+        var (preciseValue, preciseLogDet) = Apply(layer, input.to(float64), context?.to(float64), inverse, noise.to(float64));
+        layer.to(float32);
+        var way = inverse ? "inverse" : "forward";
+        yield return OnnxGaps.Of($"{way} value", results["value"], value, preciseValue);
+        yield return OnnxGaps.Of($"{way} log-det", results["log_det"], logDet, preciseLogDet);
+    }
+
+    private static (Tensor Value, Tensor LogDet) Apply(Bijection layer, Tensor input, Tensor? context, bool inverse, Tensor? noise = null)
+    {
+        using var random = PassState.Seed(5);
+        var pass = Pass.Here(context);
+        return inverse ? layer.Inverse(input, pass) : layer.Forward(input, pass);
+    }
+
+    private static OnnxGraph Graph(Bijection layer, Tensor input, bool inverse)
+    {
+        var graph = new OnnxGraph("layer");
+        var value = graph.Input("input", EventShape.Create(input.shape.AsSpan(1)));
+        var context = layer.ContextSize > 0 ? graph.Input("context", [layer.ContextSize]) : null;
+        var (result, logDet) = layer.ToOnnx(value, context, inverse);
+        graph.AddOutput("value", result);
+        graph.AddOutput("log_det", (logDet ?? graph.Constant(0)).Expand([-1, 1], value));
+        return graph;
+    }
+
+    private static Tensor Examples(LayerCase row, Generator generator)
+    {
+        var (least, most) = (row.Options.Minimum, row.Options.Maximum);
+        if (!double.IsFinite(least)) return randn(row.Shape.WithBatch(Rows), generator: generator).mul(1.5);
+        return torch.rand(row.Shape.WithBatch(Rows), generator: generator).mul(most - least).add(least);
+    }
+}

@@ -1,0 +1,63 @@
+using Microsoft.ML.OnnxRuntime;
+using RealNvp.Onnx;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Tests.Onnx;
+
+/// <summary>A graph in OnnxRuntime: tensors in, tensors out.</summary>
+internal sealed class OnnxSession : IDisposable
+{
+    private readonly InferenceSession session;
+
+    public OnnxSession(OnnxGraph graph) : this(graph.ToArray()) { }
+
+    public OnnxSession(byte[] model)
+    {
+        // optimizations would take longer than the one run of a test
+        using var options = new SessionOptions { IntraOpNumThreads = 1, InterOpNumThreads = 1,
+            GraphOptimizationLevel = GraphOptimizationLevel.ORT_DISABLE_ALL, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
+        session = new InferenceSession(model, options);
+    }
+
+    public IReadOnlyDictionary<string, NodeMetadata> Inputs => session.InputMetadata;
+
+    public IReadOnlyDictionary<string, NodeMetadata> Outputs => session.OutputMetadata;
+
+    public IReadOnlyDictionary<string, string> Metadata => session.ModelMetadata.CustomMetadataMap;
+
+    /// <summary>Runs it. The tensors are float32, float64 or int64, in and out.</summary>
+    public Dictionary<string, Tensor> Run(params (string Name, Tensor? Value)[] inputs)
+    {
+        var given = inputs.Where(i => i.Value is not null && session.InputMetadata.ContainsKey(i.Name))
+            .ToDictionary(i => i.Name, i => Value(i.Value!));
+        using var results = session.Run(new RunOptions(), given, session.OutputNames);
+        var outputs = session.OutputNames.Zip(results).ToDictionary(o => o.First, o => Tensor(o.Second));
+        foreach (var value in given.Values) value.Dispose();
+        return outputs;
+    }
+
+    public void Dispose() => session.Dispose();
+
+    private static OrtValue Value(Tensor tensor)
+    {
+        var plain = tensor.detach().cpu().contiguous();
+        return tensor.dtype switch
+        {
+            ScalarType.Float32 => OrtValue.CreateTensorValueFromMemory(plain.data<float>().ToArray(), tensor.shape),
+            ScalarType.Float64 => OrtValue.CreateTensorValueFromMemory(plain.data<double>().ToArray(), tensor.shape),
+            _ => OrtValue.CreateTensorValueFromMemory(plain.data<long>().ToArray(), tensor.shape),
+        };
+    }
+
+    private static Tensor Tensor(OrtValue value)
+    {
+        var info = value.GetTensorTypeAndShape();
+        return info.ElementDataType switch
+        {
+            Microsoft.ML.OnnxRuntime.Tensors.TensorElementType.Float => tensor(value.GetTensorDataAsSpan<float>().ToArray(), info.Shape),
+            Microsoft.ML.OnnxRuntime.Tensors.TensorElementType.Double => tensor(value.GetTensorDataAsSpan<double>().ToArray(), info.Shape),
+            _ => tensor(value.GetTensorDataAsSpan<long>().ToArray(), info.Shape),
+        };
+    }
+}
