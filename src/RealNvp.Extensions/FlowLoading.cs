@@ -30,8 +30,9 @@ internal static partial class FlowLoading
                 $"{Service<TModel>(key)} could not be loaded from {Path.GetFullPath(file)}: {e.Message}", e);
         }
         if (options.Dtype is { } dtype) model.to(dtype);
-        Loaded(logger, model.GetName(), Path.GetFullPath(file), watch.Elapsed.TotalSeconds, model.Info.TrainingRows);
-        foreach (var warning in model.Warnings) Warned(logger, Path.GetFullPath(file), warning);
+        var (name, full, seconds, rows) = (model.GetName(), Path.GetFullPath(file), watch.Elapsed.TotalSeconds, model.Info.TrainingRows);
+        Loaded(logger, name, full, seconds, rows);
+        foreach (var warning in model.Warnings) Warned(logger, full, warning);
         return model;
     }
 

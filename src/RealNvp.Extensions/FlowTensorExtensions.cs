@@ -18,7 +18,7 @@ public static class FlowTensorExtensions
     /// <returns>(N).</returns>
     /// <exception cref="ArgumentException">The tensor does not fit the flow, or holds NaN or infinity.</exception>
     /// <exception cref="NonFiniteException">A layer gave NaN; it names the layer and the rows.</exception>
-    public static Tensor<float> LogProb(this Flow flow, in ReadOnlyTensorSpan<float> x, DataRows context = default, long? seed = null,
+    public static Tensor<float> LogProb(this Flow flow, ReadOnlyTensorSpan<float> x, DataRows context = default, long? seed = null,
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(flow);
@@ -27,8 +27,8 @@ public static class FlowTensorExtensions
         return result;
     }
 
-    /// <inheritdoc cref="LogProb(Flow, in ReadOnlyTensorSpan{float}, DataRows, long?, CancellationToken)"/>
-    public static Tensor<double> LogProb(this Flow flow, in ReadOnlyTensorSpan<double> x, DataRows context = default, long? seed = null,
+    /// <inheritdoc cref="LogProb(Flow, ReadOnlyTensorSpan{float}, DataRows, long?, CancellationToken)"/>
+    public static Tensor<double> LogProb(this Flow flow, ReadOnlyTensorSpan<double> x, DataRows context = default, long? seed = null,
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(flow);
@@ -38,9 +38,9 @@ public static class FlowTensorExtensions
     }
 
     /// <summary>Maps data to latents: z = f(x).</summary>
-    /// <inheritdoc cref="LogProb(Flow, in ReadOnlyTensorSpan{float}, DataRows, long?, CancellationToken)"/>
+    /// <inheritdoc cref="LogProb(Flow, ReadOnlyTensorSpan{float}, DataRows, long?, CancellationToken)"/>
     /// <returns>(N, ...) in the shape of <see cref="Flow.LatentShape"/>.</returns>
-    public static Tensor<float> Encode(this Flow flow, in ReadOnlyTensorSpan<float> x, DataRows context = default, long? seed = null,
+    public static Tensor<float> Encode(this Flow flow, ReadOnlyTensorSpan<float> x, DataRows context = default, long? seed = null,
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(flow);
@@ -49,8 +49,8 @@ public static class FlowTensorExtensions
         return result;
     }
 
-    /// <inheritdoc cref="Encode(Flow, in ReadOnlyTensorSpan{float}, DataRows, long?, CancellationToken)"/>
-    public static Tensor<double> Encode(this Flow flow, in ReadOnlyTensorSpan<double> x, DataRows context = default, long? seed = null,
+    /// <inheritdoc cref="Encode(Flow, ReadOnlyTensorSpan{float}, DataRows, long?, CancellationToken)"/>
+    public static Tensor<double> Encode(this Flow flow, ReadOnlyTensorSpan<double> x, DataRows context = default, long? seed = null,
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(flow);
@@ -67,7 +67,7 @@ public static class FlowTensorExtensions
     /// <returns>(N, ...) in the shape of <see cref="Flow.InputShape"/>.</returns>
     /// <exception cref="ArgumentException">The tensor does not fit the flow, or holds NaN or infinity.</exception>
     /// <exception cref="NonFiniteException">A layer gave NaN or infinity; it names the layer and the rows.</exception>
-    public static Tensor<float> Decode(this Flow flow, in ReadOnlyTensorSpan<float> z, DataRows context = default,
+    public static Tensor<float> Decode(this Flow flow, ReadOnlyTensorSpan<float> z, DataRows context = default,
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(flow);
@@ -76,8 +76,8 @@ public static class FlowTensorExtensions
         return result;
     }
 
-    /// <inheritdoc cref="Decode(Flow, in ReadOnlyTensorSpan{float}, DataRows, CancellationToken)"/>
-    public static Tensor<double> Decode(this Flow flow, in ReadOnlyTensorSpan<double> z, DataRows context = default,
+    /// <inheritdoc cref="Decode(Flow, ReadOnlyTensorSpan{float}, DataRows, CancellationToken)"/>
+    public static Tensor<double> Decode(this Flow flow, ReadOnlyTensorSpan<double> z, DataRows context = default,
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(flow);
@@ -106,9 +106,10 @@ public static class FlowTensorExtensions
     }
 
     // a result for each example of x, whose shape is looked at before any work
-    private static Tensor<T> New<T>(in ReadOnlyTensorSpan<T> x, EventShape shape, EventShape? resultShape, string owner)
+    private static Tensor<T> New<T>(ReadOnlyTensorSpan<T> x, EventShape shape, EventShape? resultShape, string owner)
     {
-        var (lengths, sizes) = (x.Lengths, Sizes(shape));
+        var lengths = x.Lengths;
+        var sizes = Sizes(shape);
         if (lengths.Length != sizes.Length + 1 || !lengths[1..].SequenceEqual(sizes))
             throw new ArgumentException(
                 $"{owner} expects a tensor (N, {string.Join(", ", sizes)}), for examples of shape {shape}; got " +

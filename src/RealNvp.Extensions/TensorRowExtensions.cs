@@ -12,21 +12,21 @@ public static class TensorRowExtensions
     /// <summary>The rows of a tensor (N, ...).</summary>
     /// <param name="tensor">At least one dimension; one dimension is all rows one after the other.</param>
     /// <exception cref="ArgumentException">The tensor has no dimensions.</exception>
-    public static DataRows AsRows(this in ReadOnlyTensorSpan<float> tensor) =>
+    public static DataRows AsRows(this ReadOnlyTensorSpan<float> tensor) =>
         Columns(tensor.Lengths) is { } columns ? new DataRows(Flat(tensor), columns) : Flat(tensor);
 
-    /// <inheritdoc cref="AsRows(in ReadOnlyTensorSpan{float})"/>
-    public static DataRows AsRows(this in ReadOnlyTensorSpan<double> tensor) =>
+    /// <inheritdoc cref="AsRows(ReadOnlyTensorSpan{float})"/>
+    public static DataRows AsRows(this ReadOnlyTensorSpan<double> tensor) =>
         Columns(tensor.Lengths) is { } columns ? new DataRows(Flat(tensor), columns) : Flat(tensor);
 
-    /// <inheritdoc cref="AsRows(in ReadOnlyTensorSpan{float})"/>
+    /// <inheritdoc cref="AsRows(ReadOnlyTensorSpan{float})"/>
     public static DataRows AsRows(this Tensor<float> tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
         return tensor.AsReadOnlyTensorSpan().AsRows();
     }
 
-    /// <inheritdoc cref="AsRows(in ReadOnlyTensorSpan{float})"/>
+    /// <inheritdoc cref="AsRows(ReadOnlyTensorSpan{float})"/>
     public static DataRows AsRows(this Tensor<double> tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
@@ -36,21 +36,21 @@ public static class TensorRowExtensions
     /// <summary>Copies a tensor to one of torch.</summary>
     /// <param name="tensor">Of any shape.</param>
     /// <returns>The same shape and dtype, on the CPU. The caller disposes it.</returns>
-    public static TorchSharp.torch.Tensor ToTorch(this in ReadOnlyTensorSpan<float> tensor) =>
+    public static TorchSharp.torch.Tensor ToTorch(this ReadOnlyTensorSpan<float> tensor) =>
         Torch(tensor, TorchSharp.torch.ScalarType.Float32);
 
-    /// <inheritdoc cref="ToTorch(in ReadOnlyTensorSpan{float})"/>
-    public static TorchSharp.torch.Tensor ToTorch(this in ReadOnlyTensorSpan<double> tensor) =>
+    /// <inheritdoc cref="ToTorch(ReadOnlyTensorSpan{float})"/>
+    public static TorchSharp.torch.Tensor ToTorch(this ReadOnlyTensorSpan<double> tensor) =>
         Torch(tensor, TorchSharp.torch.ScalarType.Float64);
 
-    /// <inheritdoc cref="ToTorch(in ReadOnlyTensorSpan{float})"/>
+    /// <inheritdoc cref="ToTorch(ReadOnlyTensorSpan{float})"/>
     public static TorchSharp.torch.Tensor ToTorch(this Tensor<float> tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
         return tensor.AsReadOnlyTensorSpan().ToTorch();
     }
 
-    /// <inheritdoc cref="ToTorch(in ReadOnlyTensorSpan{float})"/>
+    /// <inheritdoc cref="ToTorch(ReadOnlyTensorSpan{float})"/>
     public static TorchSharp.torch.Tensor ToTorch(this Tensor<double> tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
@@ -77,7 +77,7 @@ public static class TensorRowExtensions
         return result;
     }
 
-    private static TorchSharp.torch.Tensor Torch<T>(in ReadOnlyTensorSpan<T> tensor, TorchSharp.torch.ScalarType type) where T : unmanaged
+    private static TorchSharp.torch.Tensor Torch<T>(ReadOnlyTensorSpan<T> tensor, TorchSharp.torch.ScalarType type) where T : unmanaged
     {
         var result = TorchSharp.torch.empty([.. tensor.Lengths.ToArray().Select(n => (long)n)], type, TorchSharp.torch.CPU);
         if (tensor.FlattenedLength > 0) MemoryMarshal.AsBytes(Flat(tensor)).CopyTo(result.bytes);
@@ -94,7 +94,7 @@ public static class TensorRowExtensions
     }
 
     // where the numbers lie, or a copy in order
-    private static ReadOnlySpan<T> Flat<T>(in ReadOnlyTensorSpan<T> tensor)
+    private static ReadOnlySpan<T> Flat<T>(ReadOnlyTensorSpan<T> tensor)
     {
         var length = checked((int)tensor.FlattenedLength);
         if (length == 0) return [];

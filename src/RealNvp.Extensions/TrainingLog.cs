@@ -54,11 +54,15 @@ public sealed partial class TrainingLog : IProgress<TrainingProgress>
         if (last is { } before && result.History.FirstOrDefault(h => h.Epoch == before.Epoch) is { } record)
             Epoch(before, record.ValidationLoss);
         last = null;
-        Ended(logger, result.Reason, result.Step, result.BestEpoch, result.ToString().Split('\n')[0]);
+        var summary = result.ToString();
+        Ended(logger, result.Reason, result.Step, result.BestEpoch, summary);
     }
 
-    private void Epoch(TrainingProgress p, double? validation) => Epoch(logger, p.Epoch, p.Epochs, p.Step, p.Loss,
-        validation is { } v ? v.ToString("G6", CultureInfo.InvariantCulture) : "none", p.ExamplesPerSecond);
+    private void Epoch(TrainingProgress p, double? validation)
+    {
+        var validated = validation is { } v ? v.ToString("G6", CultureInfo.InvariantCulture) : "none";
+        Epoch(logger, p.Epoch, p.Epochs, p.Step, p.Loss, validated, p.ExamplesPerSecond);
+    }
 
     private void Warn(string warning)
     {
