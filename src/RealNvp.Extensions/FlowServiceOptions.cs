@@ -28,6 +28,7 @@ public sealed class FlowServiceOptions
             throw new ArgumentException(
                 $"{nameof(FlowServiceOptions)}.{nameof(Dtype)} is float32, float64, or null for that of the file; got {dtype}.");
         if (Threads is < 1)
-            throw new ArgumentException($"{nameof(FlowServiceOptions)}.{nameof(Threads)} is at least 1, or null; got {Threads}.");
+            throw new ArgumentException(FormattableString.Invariant(
+                $"{nameof(FlowServiceOptions)}.{nameof(Threads)} is at least 1, or null; got {Threads}."));
     }
 }
