@@ -16,6 +16,9 @@ internal sealed record DataSet(string Name, string Protocol, IReadOnlyList<strin
     /// <summary>Whether the figures are bits per dimension rather than nats.</summary>
     public bool InBits { get; init; }
 
+    /// <summary>The file of a picture of samples, a row each model, beside the page; null for none.</summary>
+    public string? Picture { get; init; }
+
     /// <summary>Reads it.</summary>
     /// <param name="folder">The folder of all data; null if the user named none.</param>
     /// <exception cref="FileNotFoundException">A file is not there; the message says which, and where it comes from.</exception>

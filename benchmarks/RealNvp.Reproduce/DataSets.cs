@@ -3,13 +3,12 @@ using RealNvp.Benchmarks.Presets;
 namespace RealNvp.Reproduce;
 
 /// <summary>The data sets, each below the folder of all data in a folder of its name.</summary>
-internal static class DataSets
+internal static partial class DataSets
 {
     public static DataSet Bsds300 { get; } = new("BSDS300",
         "Random 8×8 patches of the grey images, uniform noise, divided by 256, less their mean, the last pixel " +
         "dropped: 63 features; 50,000 patches to validate and 250,000 for the test, as in the papers, of the same images, drawn anew " +
-            "(their draw is not here), " +
-        "and 3,000,000 to train on, where the papers have 1,000,000.",
+            "(their draw is not here). Those to train on are drawn anew in each step, where the papers have 1,000,000.",
         [.. new[] { "images.tsv", "images-train-idx3-ubyte.br", "images-validation-idx3-ubyte.br", "images-test-idx3-ubyte.br" }
             .Select(f => $"bsds300/{f}")],
         RealNvp.Reproduce.Bsds300.Load)

@@ -21,6 +21,9 @@ internal static class Program
             DefaultValueFactory = _ => double.MaxValue };
         var threads = new Option<int>("--threads") { Description = "Threads of torch.",
             DefaultValueFactory = _ => Environment.ProcessorCount };
+        var device = new Option<string>("--device") { Description = "cpu, or a device such as cuda.", DefaultValueFactory = _ => "cpu" };
+        var pictures = new Option<string>("--pictures") { Description = "The folder of the page's pictures.",
+            DefaultValueFactory = _ => Path.Combine("docs", "images") };
         var page = new Option<string>("--page") { Description = "The page to write.", DefaultValueFactory = _ => Path.Combine("docs",
             "results.md") };
         var rows = new Option<string>("--out") { Description = "The folder of the rows.", Required = true };
@@ -32,8 +35,7 @@ internal static class Program
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{r.Name,-40} {r.Title,-14} {r.Data.Name,-10} {r.Paper}"));
         });
         var run = new Command("run", "Trains recipes, or goes on with them, and writes their logs and results.") { name, data, runs,
-            checkpoints, minutes,
-            threads };
+            checkpoints, minutes, threads, device };
         run.SetAction(parsed => Refusing(() =>
         {
             torch.set_num_threads(parsed.GetValue(threads));
@@ -48,7 +50,7 @@ internal static class Program
             foreach (var recipe in Chosen(parsed.GetRequiredValue(name)))
             {
                 var r = Run.Start(recipe, parsed.GetValue(data), parsed.GetRequiredValue(runs), parsed.GetRequiredValue(checkpoints),
-                    new(parsed.GetValue(minutes), Stop: stop.Token), Console.Out);
+                    new(parsed.GetValue(minutes), Stop: stop.Token) { Device = parsed.GetRequiredValue(device) }, Console.Out);
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                     $"{recipe.Name}: {r.Test:F3} ± {r.StandardError:F3} nats, Gaussian {r.Gaussian:F3}, {r.Minutes:F1} minutes, " +
                         $"{r.Steps} steps, {r.Ended}"));
@@ -58,6 +60,12 @@ internal static class Program
         var table = new Command("table", "Writes the page of results from the runs.") { runs, page };
         table.SetAction(parsed => Refusing(() => File.WriteAllText(parsed.GetRequiredValue(page),
             ResultsPage.Of(parsed.GetRequiredValue(runs)))));
+        var draw = new Command("pictures", "Draws the page's pictures from the models that runs left.") { checkpoints, pictures };
+        draw.SetAction(parsed => Refusing(() =>
+        {
+            foreach (var line in GridPictures.Draw(parsed.GetRequiredValue(checkpoints), parsed.GetRequiredValue(pictures)))
+                Console.WriteLine(line);
+        }));
         var export = new Command("export", "Writes the rows of a recipe's data set as .npy, for other libraries.") { name, data, rows };
         export.SetAction(parsed => Refusing(() =>
         {
@@ -66,7 +74,7 @@ internal static class Program
             foreach (var (part, x) in new[] { ("train", splits.Train), ("validation", splits.Validation), ("test", splits.Test) })
                 NpyFile.Write(Path.Combine(parsed.GetRequiredValue(rows), part + ".npy"), x);
         }));
-        return new RootCommand("Makes published numbers again: docs/results.md.") { list, run, table, export }.Parse(args).Invoke();
+        return new RootCommand("Makes published numbers again: docs/results.md.") { list, run, table, draw, export }.Parse(args).Invoke();
     }
 
     // that of the name, or those whose names begin with it

@@ -22,6 +22,15 @@ internal sealed record Recipe(string Name, string Title, DataSet Data, Func<Spli
     /// <summary>Changes the training that the model asks for by itself (<see cref="TrainingOptions.For(ITrainingDefaults)"/>).</summary>
     public Func<TrainingOptions, TrainingOptions> Training { get; init; } = o => o;
 
+    /// <summary>What the training makes small.</summary>
+    public Objective Objective { get; init; } = Objective.MaximumLikelihood;
+
+    /// <summary>The table of several data sets that this is a cell of; null for a row in the section of its data.</summary>
+    public Grid? Grid { get; init; }
+
+    /// <summary>Whether it takes so long on a processor that it is refused there.</summary>
+    public bool NeedsDevice { get; init; }
+
     /// <summary>The rows of an epoch, of which there are more (<see cref="Walk"/>);
     /// null for all rows, shuffled anew in each epoch.</summary>
     public long? RowsPerEpoch { get; init; }

@@ -32,7 +32,7 @@ internal static class ResultsPage
         var results = RunFolder.Results(runs).ToDictionary(r => r.Recipe);
         var peers = PeerLine.All(runs);
         var page = new StringBuilder(Head.ReplaceLineEndings("\n"));
-        foreach (var group in Recipes.All.GroupBy(r => r.Data))
+        foreach (var group in Recipes.All.Where(r => r.Grid is null).GroupBy(r => r.Data))
         {
             var done = group.Where(r => results.ContainsKey(r.Name)).ToList();
             if (done.Count == 0) continue;
@@ -42,13 +42,20 @@ internal static class ResultsPage
                 else Compared(page, budget.Key, [.. budget], results, [.. peers.Where(p => p.Data == group.Key.Name)]);
             foreach (var recipe in done.Where(r => r.Remark is not null))
                 page.Append(CultureInfo.InvariantCulture, $"\n{recipe.Title}: {recipe.Remark}\n");
+            if (group.Key.Picture is { } picture)
+                Picture(page, picture, $"Samples of each model, a row each, below {group.Key.Name} of the test");
         }
+        foreach (var grid in Recipes.All.Where(r => r.Grid is not null && results.ContainsKey(r.Name)).GroupBy(r => r.Grid!))
+            Cells(page, grid.Key, [.. grid], results);
         var missing = Recipes.All.Where(r => !results.ContainsKey(r.Name)).ToList();
         if (missing.Count == 0) return page.ToString();
         page.Append("\n## Not run\n\nRecipes without a committed run:\n\n");
-        foreach (var r in missing)
+        foreach (var grid in missing.Where(r => r.Grid is not null).GroupBy(r => r.Grid!))
+            page.Append(CultureInfo.InvariantCulture, $"- {grid.Key.Title}: {grid.Count()} cells.\n");
+        foreach (var r in missing.Where(r => r.Grid is null))
         {
-            var paper = r.Paper is { } p ? FormattableString.Invariant($", {p:F2} in the paper") : "";
+            var unit = r.Data.InBits ? " bits/dim" : "";
+            var paper = r.Paper is { } p ? FormattableString.Invariant($", {p:F2}{unit} in the paper") : "";
             page.Append(CultureInfo.InvariantCulture,
                 $"- `{r.Name}`: {r.Title} on {r.Data.Name}{paper}.{(r.Remark is { } text ? " " + text : "")}\n");
         }
@@ -73,6 +80,10 @@ internal static class ResultsPage
         }
         var sources = recipes.Where(r => r.Source is not null).Select(r => $"{r.Title}: {r.Source}.").ToList();
         if (gaussians) sources.Add(FormattableString.Invariant($"The Gaussian in the papers: {data.PaperGaussian:F2}."));
+        if (gaussians && recipes.Select(r => results[r.Name]).FirstOrDefault(r => r.GaussianTrain is not null) is { } shift)
+            sources.Add(FormattableString.Invariant($"Ours, fitted to rows to train on, has {shift.GaussianTrain:F2} on them, ") +
+                FormattableString.Invariant($"{shift.GaussianValidation:F2} on those that validate and {shift.Gaussian:F2} on the test: ") +
+                "the images of the three parts differ that much.");
         if (sources.Count > 0) page.Append(CultureInfo.InvariantCulture, $"\n{string.Join(' ', sources)}\n");
     }
 
@@ -96,6 +107,21 @@ internal static class ResultsPage
                     ? new[] { N(s.Test), W(line.Weights), W(s.Steps), N(s.Minutes) } : ["", "", "", ""])]);
         }
     }
+
+    private static void Cells(StringBuilder page, Grid grid, List<Recipe> recipes, Dictionary<string, RunResult> results)
+    {
+        string[] data = [.. recipes.Select(r => r.Data.Name).Distinct()];
+        page.Append(CultureInfo.InvariantCulture, $"\n## {grid.Title}\n\n{grid.Protocol}\n\n");
+        Row(page, ["model", "weights", .. data]);
+        Rule(page, 1, 1 + data.Length, 0);
+        foreach (var row in recipes.GroupBy(r => r.Title))
+            Row(page, [row.Key, W(results[row.First().Name].Weights), .. data.Select(d =>
+                row.FirstOrDefault(r => r.Data.Name == d) is { } cell ? N(results[cell.Name].Test) : "")]);
+        Picture(page, GridPictures.TwoDPicture, "The density of the data, and that of each model, in the colours of the data's");
+    }
+
+    private static void Picture(StringBuilder page, string file, string text) =>
+        page.Append(CultureInfo.InvariantCulture, $"\n![{text}](images/{file})\n");
 
     private static string Score(DataSet data, RunResult r)
     {

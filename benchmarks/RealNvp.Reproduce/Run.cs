@@ -22,17 +22,23 @@ internal static class Run
         var folder = new RunFolder(Path.Combine(runs, recipe.Name));
         var checkpoint = Path.Combine(checkpoints, recipe.Name + ".safetensors");
         if (File.Exists(folder.Result) && RunResult.Load(folder.Result) is { Ended: not RunEnd.Unfinished } ended) return ended;
+        var device = new Device(limits.Device);
+        if (recipe.NeedsDevice && device.type == DeviceType.CPU)
+            throw new ArgumentException($"{recipe.Name} would take weeks on a processor: give it a GPU with --device cuda.");
         using var scope = NewDisposeScope();
-        using var splits = recipe.Data.Load(data);
+        var read = recipe.Data.Load(data);
+        var options = recipe.Model(read);
+        using var splits = read.For(options, device);
         folder.Create();
         Directory.CreateDirectory(checkpoints);
         var resumes = File.Exists(checkpoint);
         var clock = new CpuClock(Path.ChangeExtension(checkpoint, ".minutes.csv"), resumes);
-        using var trainer = resumes ? Trainer.Resume(checkpoint) : New(recipe, recipe.Model(splits), checkpoint);
+        using var trainer = resumes ? Trainer.Resume(checkpoint, device, null, new() { Objective = recipe.Objective })
+            : New(recipe, options, checkpoint, device);
         using var model = (FlowModel)trainer.Flow;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(limits.Stop);
         var watch = new Watch(clock, trainer.Step, Math.Min(recipe.Minutes, clock.Minutes + limits.Minutes), limits.Steps, stop, output);
-        var rows = recipe.RowsPerEpoch is { } some ? Walk.Over(splits.Train, some, trainer.Options.BatchSize, () => trainer.Step)
+        var rows = recipe.RowsPerEpoch is { } some ? Walk.Over(splits, some, trainer.Options.BatchSize, () => trainer.Step)
             : TrainingData.From(splits.Train);
         var fitted = trainer.Fit(rows, TrainingData.From(splits.Validation), watch, stop.Token);
         clock.Mark(fitted.History.Count + 1);
@@ -55,14 +61,19 @@ internal static class Run
             },
         };
         result.Save(folder.Result);
-        if (result.Ended != RunEnd.Unfinished) model.Save(Path.ChangeExtension(checkpoint, ".model.safetensors"));
+        if (result.Ended != RunEnd.Unfinished) model.Save(ModelOf(checkpoints, recipe.Name));
         return result;
     }
 
-    private static Trainer New(Recipe recipe, ModelOptions options, string checkpoint)
+    /// <summary>The file of the trained model of a run that has ended.</summary>
+    public static string ModelOf(string checkpoints, string recipe) => Path.Combine(checkpoints, recipe + ".model.safetensors");
+
+    private static Trainer New(Recipe recipe, ModelOptions options, string checkpoint, Device device)
     {
         manual_seed(recipe.Seed);
-        return new Trainer(options.NewModel(), recipe.Training(TrainingOptions.For(options)) with { Seed = recipe.Seed,
+        var model = options.NewModel();
+        model.to(device);
+        return new Trainer(model, recipe.Objective, recipe.Training(TrainingOptions.For(options)) with { Seed = recipe.Seed,
             CheckpointPath = checkpoint });
     }
 
@@ -71,20 +82,21 @@ internal static class Run
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         var (test, validation) = (model.Evaluate(splits.Test, seed: recipe.Seed), model.Evaluate(splits.Validation, seed: recipe.Seed));
-        double? gaussian = splits.Test.dim() != 2 || recipe.Data.InBits ? null
-            : Benchmarks.Presets.Gaussian.Fit(splits.Train.narrow(0, 0,
-                Math.Min(splits.Train.shape[0], MostOfGaussian)))(splits.Test).mean().item<double>();
+        // a covariance of so many rows is known well enough
+        using var some = splits.Train.narrow(0, 0, Math.Min(splits.Train.shape[0], MostOfGaussian));
+        var gaussian = recipe.Data.InBits ? null : Benchmarks.Presets.Gaussian.Fit(some);
+        double? Gaussian(Tensor rows) => gaussian is null ? null : Digits(gaussian(rows).mean().item<double>());
         return new()
         {
             Recipe = recipe.Name, Test = Digits(test.MeanLogProb), StandardError = Digits(test.StandardError),
-            Validation = Digits(validation.MeanLogProb), Gaussian = gaussian is { } g ? Digits(g) : null,
+            Validation = Digits(validation.MeanLogProb), Gaussian = Gaussian(splits.Test),
+            GaussianTrain = Gaussian(some), GaussianValidation = Gaussian(splits.Validation),
             Dimensions = splits.Test[0].numel(), Likelihood = test.Likelihood.ToString()!, Weights = model.parameters().Sum(p => p.numel()),
             TrainRows = splits.Train.shape[0], ValidationRows = splits.Validation.shape[0], TestRows = splits.Test.shape[0],
             Threads = get_num_threads(), Steps = 0, Epoch = null, Minutes = 0, Ended = RunEnd.Unfinished,
         };
     }
 
-    // a covariance of so many rows is known well enough
     private const long MostOfGaussian = 500_000;
 
     private static double Digits(double value) => Math.Round(value, 5);

@@ -18,6 +18,13 @@ internal sealed record RunResult
     /// <summary>Test nats of a Gaussian with the mean and covariance of the training rows; null for images.</summary>
     public required double? Gaussian { get; init; }
 
+    /// <summary>The same Gaussian's nats of rows to train on, and of those that validate: how far the parts differ by themselves. Null
+    /// for images, and in results of before.</summary>
+    public double? GaussianTrain { get; init; }
+
+    /// <inheritdoc cref="GaussianTrain"/>
+    public double? GaussianValidation { get; init; }
+
     /// <summary>D, the numbers of a row.</summary>
     public required long Dimensions { get; init; }
 

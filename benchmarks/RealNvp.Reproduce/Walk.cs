@@ -8,24 +8,29 @@ namespace RealNvp.Reproduce;
 internal static class Walk
 {
     /// <summary>Rows in epochs of some.</summary>
-    /// <param name="rows">(N, ...), in an order without meaning.</param>
+    /// <param name="splits">The rows to train on, in an order without meaning: drawn anew in each step if they can be.</param>
     /// <param name="perEpoch">The rows of an epoch, at least a batch.</param>
     /// <param name="batchSize">The rows of a batch.</param>
     /// <param name="step">The steps that the training has taken, which says where it stands, also one that goes on.</param>
-    public static TrainingData Over(Tensor rows, long perEpoch, int batchSize, Func<long> step)
+    public static TrainingData Over(Splits splits, long perEpoch, int batchSize, Func<long> step)
     {
         var batches = perEpoch / batchSize;
         return TrainingData.FromBatches(Batches(), batches);
 
         IEnumerable<Tensor> Batches()
         {
-            var all = rows.shape[0] / batchSize;
+            var all = splits.Train.shape[0] / batchSize;
             var first = step() / batches * batches;
             for (var b = first; b < first + batches; b++)
-            {
-                using var part = rows.narrow(0, b % all * batchSize, batchSize);
-                yield return part.clone();
-            }
+                if (splits.Draw is { } draw) yield return draw(checked((int)(FirstSeed + b)), batchSize);
+                else
+                {
+                    using var part = splits.Train.narrow(0, b % all * batchSize, batchSize);
+                    yield return part.clone();
+                }
         }
     }
+
+    // above the seeds of the fixed rows
+    private const long FirstSeed = 1000;
 }

@@ -44,11 +44,8 @@ public sealed partial class Made : Conditioner, IDenseNetwork, IHasComputeDtype
         dropout = SeededDropout.Of(options.Dropout);
         (Residual, FinalActivation) = (options.Residual, options.FinalActivation);
         positions = PositionsOf(options.Order, features);
-        // degree d: the unit sees the first d features of the order
-        var least = ContextSize > 0 || features == 1 ? 0 : 1;
-        var degrees = new long[hidden];
-        for (long j = 0; j < hidden; j++) degrees[j] = least + (j * (features - least) / hidden);
-        ends = [.. Enumerable.Range(0, checked((int)features)).Select(d => degrees.LongCount(degree => degree <= d))];
+        var units = new MaskedUnits(positions, hidden, ContextSize > 0);
+        ends = units.Ends;
 
         first = Weights.Linear(features, hidden);
         if (ContextSize > 0) context = Weights.Linear(ContextSize, hidden, bias: false);
@@ -61,7 +58,7 @@ public sealed partial class Made : Conditioner, IDenseNetwork, IHasComputeDtype
         last = Weights.ZeroLinear(hidden, checked(features * parametersPerFeature));
         using (NewDisposeScope())
         {
-            var (unit, feature) = (tensor(degrees), tensor(positions));
+            var (unit, feature) = (tensor(units.Degrees), tensor(positions));
             order = new Constant(tensor(OrderOf(positions)));
             sorted = new Constant(feature);
             firstMask = new Constant(unit.unsqueeze(1).gt(feature.unsqueeze(0)).to(get_default_dtype()));
@@ -69,15 +66,8 @@ public sealed partial class Made : Conditioner, IDenseNetwork, IHasComputeDtype
             lastMask = new Constant(feature.unsqueeze(1).ge(unit.unsqueeze(0)).to(get_default_dtype()).repeat(parametersPerFeature, 1));
         }
         var layers = Layers;
-        var hiddenBand = new DenseBand(hidden, hidden, (unit, from) => degrees[unit] >= degrees[from]);
-        DenseBand[] bands =
-        [
-            new(hidden, features, (unit, feature) => degrees[unit] > positions[feature]),
-            .. Enumerable.Repeat(hiddenBand, layers.Length - 2),
-            new(features * parametersPerFeature, hidden, (output, unit) => positions[output % features] >= degrees[unit]),
-        ];
         var program = new DenseProgram(features, [.. Enumerable.Repeat(hidden, layers.Length - 1), features * parametersPerFeature],
-            ContextSize, Residual, bands) { LastIsActivated = FinalActivation };
+            ContextSize, Residual, units.Bands(layers.Length, parametersPerFeature)) { LastIsActivated = FinalActivation };
         dense = new DenseModules(program, context, layers, [firstMask, .. Enumerable.Repeat(hiddenMask, layers.Length - 2), lastMask],
             Check.Limit(options.InputLimit), dropout);
         RegisterComponents();
@@ -242,12 +232,7 @@ public sealed partial class Made : Conditioner, IDenseNetwork, IHasComputeDtype
             layer.Bias.narrow(0, start, end - start));
 
     /// <summary>For each position its feature.</summary>
-    internal static long[] OrderOf(long[] positions)
-    {
-        var order = new long[positions.Length];
-        for (var i = 0; i < order.Length; i++) order[positions[i]] = i;
-        return order;
-    }
+    internal static long[] OrderOf(long[] positions) => MaskedUnits.OrderOf(positions);
 
     /// <summary>For each feature its position, of a checked order; the natural one if null.</summary>
     internal static long[] PositionsOf(IReadOnlyList<long>? order, long features)

@@ -25,6 +25,28 @@ internal sealed class Checksum
         return bits == 1;
     }
 
+    /// <summary>A checksum to compute, if a file has one; null if it has none.</summary>
+    /// <param name="metadata">The metadata of the file.</param>
+    /// <param name="name">What messages call it.</param>
+    /// <exception cref="InvalidDataException">The name of the checksum is damaged.</exception>
+    public static Checksum? Asked(IReadOnlyDictionary<string, string> metadata, string name)
+    {
+        if (metadata.Keys.FirstOrDefault(IsDamagedKey) is { } key)
+            throw new InvalidDataException(
+                $"{name} is damaged: its metadata hold '{FileText.Name(key)}', which is '{Key}' with one bit changed. Use another copy.");
+        return metadata.ContainsKey(Key) ? new Checksum() : null;
+    }
+
+    /// <summary>Compares it with that of a file.</summary>
+    /// <exception cref="InvalidDataException">They are not the same.</exception>
+    public void Compare(IReadOnlyDictionary<string, string> metadata, string name)
+    {
+        if (Of(metadata) != metadata[Key])
+            throw new InvalidDataException(
+                $"{name} is damaged: its checksum, '{Key}' in its metadata, does not agree with what it holds. Use another copy; or " +
+                $"remove the checksum, if you changed the file on purpose.");
+    }
+
     private readonly SortedDictionary<string, string> tensors = new(StringComparer.Ordinal);
 
     /// <summary>CRC-32C of bytes that follow on those of <paramref name="crc"/>, without the inversions at its beginning and end.</summary>

@@ -5,8 +5,8 @@ namespace RealNvp;
 /// <summary>The description of one tensor of a safetensors file.</summary>
 public sealed class SafeTensorsEntry
 {
-    internal SafeTensorsEntry(string name, torch.ScalarType dtype, IReadOnlyList<long> shape, long begin, long end) =>
-        (Name, DType, Shape, Begin, End) = (name, dtype, shape, begin, end);
+    internal SafeTensorsEntry(TensorRecord record) => (Name, DType, Shape, ByteCount) =
+        (record.Name, SafeTensorsTypes.Of(record.DType), record.Shape, record.ByteCount);
 
     /// <summary>The name of the tensor.</summary>
     public string Name { get; }
@@ -18,11 +18,7 @@ public sealed class SafeTensorsEntry
     public IReadOnlyList<long> Shape { get; }
 
     /// <summary>The size of its data in bytes.</summary>
-    public long ByteCount => End - Begin;
-
-    internal long Begin { get; }
-
-    internal long End { get; }
+    public long ByteCount { get; }
 
     /// <summary>The name, dtype and shape.</summary>
     public override string ToString() => $"{Name}: {DType} [{string.Join(", ", Shape)}]";

@@ -13,11 +13,11 @@ internal static class SafeTensorsHeaderParser
     private static readonly string TooMuchMetadata =
         $"its metadata have more than {SafeTensorsHeaderReader.MaxMetadataBytes} bytes, the most that are read";
 
-    public static SafeTensorsHeader Parse(ref HeaderTokens reader)
+    public static TensorTable Parse(ref HeaderTokens reader)
     {
         // Each level is expected by name, so nothing recurses and deep nesting ends at the first level that is too many.
         var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
-        var entries = new Dictionary<string, SafeTensorsEntry>(StringComparer.Ordinal);
+        var entries = new Dictionary<string, TensorRecord>(StringComparer.Ordinal);
         var (hasMetadata, empty) = (false, 0);
         Expect(ref reader, JsonTokenType.StartObject, "the header");
         while (NextName(ref reader, "the header") is { } name)
@@ -42,7 +42,7 @@ internal static class SafeTensorsHeaderParser
             }
         }
         if (reader.Read()) throw new FormatException($"its header has {reader.TokenType} after its end");
-        return new SafeTensorsHeader(metadata, entries);
+        return new TensorTable(metadata, entries);
     }
 
     private static void ReadMetadata(ref HeaderTokens reader, Dictionary<string, string> metadata)
@@ -61,7 +61,7 @@ internal static class SafeTensorsHeaderParser
         }
     }
 
-    private static SafeTensorsEntry ReadEntry(ref HeaderTokens reader, string name)
+    private static TensorRecord ReadEntry(ref HeaderTokens reader, string name)
     {
         string? dtype = null;
         List<long>? shape = null, offsets = null;
@@ -96,12 +96,12 @@ internal static class SafeTensorsHeaderParser
         return Check(name, dtype, shape, offsets[0], offsets[1]);
     }
 
-    private static SafeTensorsEntry Check(string name, string dtype, List<long> shape, long begin, long end)
+    private static TensorRecord Check(string name, string dtype, List<long> shape, long begin, long end)
     {
-        var (type, size) = SafeTensorsTypes.Find(dtype)
+        var size = TensorDtypes.SizeOf(dtype)
             ?? throw new FormatException(
                 $"tensor '{FileText.Name(name)}' has the dtype '{FileText.Name(dtype)}', which is not supported; supported are " +
-                $"{SafeTensorsTypes.Names}");
+                $"{TensorDtypes.Names}");
         // libtorch multiplies sizes for strides with 0 taken as 1, so that product must fit as well.
         UInt128 bytes = (UInt128)size, strides = (UInt128)size;
         foreach (var length in shape)
@@ -116,7 +116,7 @@ internal static class SafeTensorsHeaderParser
             throw new FormatException(
                 $"tensor '{FileText.Name(name)}' of dtype {FileText.Name(dtype)} and shape [{string.Join(", ", shape)}] needs {bytes} " +
                 $"bytes, but its data_offsets are [{begin}, {end}]");
-        return new SafeTensorsEntry(name, type, shape.AsReadOnly(), begin, end);
+        return new TensorRecord(name, dtype, size, shape.AsReadOnly(), begin, end);
     }
 
     private static List<long> ReadNumbers(ref HeaderTokens reader, int most, string what, string name)

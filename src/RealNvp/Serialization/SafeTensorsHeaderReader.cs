@@ -21,7 +21,7 @@ internal static class SafeTensorsHeaderReader
 
     /// <summary>Reads the header, and no byte behind it.</summary>
     /// <returns>It, and its tensors in the order of their data.</returns>
-    public static (SafeTensorsHeader Header, IReadOnlyList<SafeTensorsEntry> Entries) Read(SafeTensorsSource source)
+    public static (TensorTable Header, IReadOnlyList<TensorRecord> Entries) Read(SafeTensorsSource source)
     {
         var available = source.Left;
         if (available < 8)
@@ -41,7 +41,7 @@ internal static class SafeTensorsHeaderReader
         {
             var tokens = new HeaderTokens(source, (long)length);
             var header = SafeTensorsHeaderParser.Parse(ref tokens);
-            SafeTensorsEntry[] entries = [.. header.Entries.Values.OrderBy(e => e.Begin).ThenBy(e => e.End)];
+            TensorRecord[] entries = [.. header.Entries.Values.OrderBy(e => e.Begin).ThenBy(e => e.End)];
             CheckTiles(entries, header, source);
             return (header, entries);
         }
@@ -54,7 +54,7 @@ internal static class SafeTensorsHeaderReader
     }
 
     /// <summary>The tensors must cover the data exactly: no hole, no overlap; and in a file on disk no byte left over.</summary>
-    private static void CheckTiles(IEnumerable<SafeTensorsEntry> entries, SafeTensorsHeader header, SafeTensorsSource source)
+    private static void CheckTiles(IEnumerable<TensorRecord> entries, TensorTable header, SafeTensorsSource source)
     {
         long covered = 0;
         foreach (var entry in entries)

@@ -18,7 +18,12 @@ internal sealed class SafeTensorsReader : IDisposable
     public SafeTensorsReader(SafeTensorsSource source)
     {
         this.source = source;
-        try { (Header, entries) = SafeTensorsHeaderReader.Read(source); }
+        try
+        {
+            var (table, inOrder) = SafeTensorsHeaderReader.Read(source);
+            entries = [.. inOrder.Select(record => new SafeTensorsEntry(record))];
+            Header = new SafeTensorsHeader(table.Metadata, entries.ToDictionary(entry => entry.Name, StringComparer.Ordinal));
+        }
         catch
         {
             source.Dispose();
@@ -39,7 +44,7 @@ internal sealed class SafeTensorsReader : IDisposable
     public SafeTensorsFile ReadTensors()
     {
         TorchBackend.EnsureAvailable();
-        var checksum = NewChecksum();
+        var checksum = Checksum.Asked(Header.Metadata, Name);
         var tensors = new Dictionary<string, Tensor>(entries.Count, StringComparer.Ordinal);
         try
         {
@@ -49,7 +54,7 @@ internal sealed class SafeTensorsReader : IDisposable
                 tensors.Add(entry.Name, tensor);
                 checksum?.Tensor(entry.Name, SafeTensorsTypes.Find(entry.DType)!.Value.Name, entry.Shape, crc);
             }
-            if (checksum is not null) Compare(checksum);
+            checksum?.Compare(Header.Metadata, Name);
             return new SafeTensorsFile(Header.Metadata, tensors, Name);
         }
         catch
@@ -64,7 +69,7 @@ internal sealed class SafeTensorsReader : IDisposable
     /// <exception cref="InvalidDataException">It does not agree, or the data end before.</exception>
     public bool CompareChecksum()
     {
-        if (NewChecksum() is not { } checksum) return false;
+        if (Checksum.Asked(Header.Metadata, Name) is not { } checksum) return false;
         var buffer = new byte[PieceBytes];
         foreach (var entry in entries)
         {
@@ -78,29 +83,11 @@ internal sealed class SafeTensorsReader : IDisposable
             }
             checksum.Tensor(entry.Name, SafeTensorsTypes.Find(entry.DType)!.Value.Name, entry.Shape, crc);
         }
-        Compare(checksum);
+        checksum.Compare(Header.Metadata, Name);
         return true;
     }
 
     public void Dispose() => source.Dispose();
-
-    // null if the file has none
-    private Checksum? NewChecksum()
-    {
-        if (Header.Metadata.Keys.FirstOrDefault(Checksum.IsDamagedKey) is { } key)
-            throw new InvalidDataException(
-                $"{Name} is damaged: its metadata hold '{FileText.Name(key)}', which is '{Checksum.Key}' with one bit changed. Use " +
-                $"another copy.");
-        return Header.Metadata.ContainsKey(Checksum.Key) ? new Checksum() : null;
-    }
-
-    private void Compare(Checksum checksum)
-    {
-        if (checksum.Of(Header.Metadata) != Header.Metadata[Checksum.Key])
-            throw new InvalidDataException(
-                $"{Name} is damaged: its checksum, '{Checksum.Key}' in its metadata, does not agree with what it holds. Use another " +
-                $"copy; or remove the checksum, if you changed the file on purpose.");
-    }
 
     private (Tensor Tensor, uint Crc) Read(SafeTensorsEntry entry, bool counts)
     {

@@ -13,8 +13,9 @@ public partial class DocumentTests
     // its code is nearly the readme's; the test of the packed package runs it
     private const string PackageReadme = "src/RealNvp/PACKAGE.md";
 
-    [Fact]
-    public void The_code_of_the_packages_readme_compiles() => DocumentProgram.Compile(PackageReadme).EntryPoint.Should().NotBeNull();
+    // the scorer's page begins with a file that somebody has
+    [Theory, InlineData(PackageReadme), InlineData("src/RealNvp.Scoring/PACKAGE.md")]
+    public void The_code_of_a_packages_readme_compiles(string page) => DocumentProgram.Compile(page).EntryPoint.Should().NotBeNull();
 
     [Theory, MemberData(nameof(Documents))]
     public async Task The_code_of_each_document_runs(string document) => await DocumentProgram.RunAsync(document);

@@ -2,6 +2,8 @@ using System.Text.RegularExpressions;
 using RealNvp.Reproduce;
 using RealNvp.Samples.Common;
 using RealNvp.Tests.Infrastructure;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace RealNvp.Tests.Performance;
 
@@ -36,11 +38,19 @@ public partial class ReproduceTests
             $"unheard-of is larger than {RunFolder.MostBytes} bytes", "unheard-of is of no recipe");
     }
 
-    [Theory, InlineData(null), InlineData(64L)]
-    public void A_run_that_stops_half_way_and_goes_on_gives_what_one_without_a_stop_gives(long? rowsPerEpoch)
+    [Theory, InlineData("all rows"), InlineData("some rows an epoch"), InlineData("rows drawn anew"), InlineData("flow matching")]
+    public void A_run_that_stops_half_way_and_goes_on_gives_what_one_without_a_stop_gives(string what)
     {
         using var folder = new TemporaryFolder();
-        var recipe = Tiny with { RowsPerEpoch = rowsPerEpoch };
+        var recipe = what switch
+        {
+            "all rows" => Tiny,
+            "some rows an epoch" => Tiny with { RowsPerEpoch = 64 },
+            "rows drawn anew" => Tiny with { RowsPerEpoch = 64, Data = new("Moons", "", [], folder =>
+                Tiny.Data.Read(folder) with { Draw = (seed, count) => Toy2D.Moons(count, seed) }) },
+            _ => Tiny with { Objective = Objective.FlowMatching(), Model = _ => FfjordOptions.Matching2D with { Hidden = 16,
+                Method = OdeMethod.Rk4 } },
+        };
         RunResult Go(string place, long steps) => Run.Start(recipe, null, folder.At(place), folder.At(place + "-checkpoints"),
             new(Steps: steps), TextWriter.Null);
 
@@ -70,6 +80,67 @@ public partial class ReproduceTests
         using var folder = new TemporaryFolder();
         Run.Start(Tiny with { Minutes = 1e-6 }, null, folder.At("runs"), folder.At("checkpoints"), new(), TextWriter.Null)
             .Ended.Should().Be(RunEnd.TimeOver);
+    }
+
+    [Fact]
+    public void Patches_drawn_anew_are_others_in_each_step_and_in_no_epoch_the_same()
+    {
+        using var scope = NewDisposeScope();
+        using var splits = Tiny.Data.Read("") with { Draw = (seed, count) => full(count, 2, (float)seed) };
+        var taken = 0L;
+        List<float> seen = [];
+        for (var epoch = 0; epoch < 3; epoch++)
+            foreach (var batch in Walk.Over(splits, 64, 32, () => taken).Batches(32, 0, 0))
+                using (batch)
+                {
+                    batch.X!.shape.Should().Equal(32, 2);
+                    seen.Add(batch.X.mean().item<float>());
+                    taken++;
+                }
+        seen.Should().HaveCount(6).And.OnlyHaveUniqueItems();
+    }
+
+    [Fact]
+    public void A_recipe_that_needs_a_device_is_refused_on_a_processor_before_any_work()
+    {
+        using var folder = new TemporaryFolder();
+        var recipes = Recipes.All.Where(r => r.NeedsDevice).ToList();
+        recipes.Should().NotBeEmpty();
+        foreach (var recipe in recipes)
+            FluentActions.Invoking(() => Run.Start(recipe, null, folder.At("runs"), folder.At("checkpoints"), new(), TextWriter.Null))
+                .Should().Throw<ArgumentException>().WithMessage($"*{recipe.Name}*--device cuda*");
+        Directory.EnumerateFileSystemEntries(folder.Path).Should().BeEmpty();
+    }
+
+    [Fact]
+    public void Every_model_of_the_library_is_among_the_densities_of_the_plane_or_among_the_digits()
+    {
+        var kinds = typeof(ModelOptions).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(ModelOptions)) && !t.IsAbstract).ToList();
+        kinds.Should().HaveCountGreaterThan(5);
+        using var digits = DataSets.Digits.Load(null);
+        using var plane = DataSets.TwoD[0].Load(null);
+        var tried = Recipes.All.Where(r => r.Data == DataSets.Digits).Select(r => r.Model(digits))
+            .Concat(Recipes.All.Where(r => r.Data == DataSets.TwoD[0]).Select(r => r.Model(plane))).Select(o => o.GetType());
+        kinds.Should().BeSubsetOf(tried);
+    }
+
+    [Fact]
+    public void A_table_of_densities_has_each_model_on_each_of_six_with_the_same_budget()
+    {
+        var cells = Recipes.All.Where(r => r.Grid == TwoDRecipes.Grid).ToList();
+        cells.Select(c => c.Minutes).Distinct().Should().ContainSingle();
+        DataSets.TwoD.Should().HaveCount(6);
+        var titles = cells.Select(c => c.Title).Distinct().ToList();
+        foreach (var data in DataSets.TwoD) cells.Where(c => c.Data == data).Select(c => c.Title).Should().Equal(titles);
+    }
+
+    [Fact]
+    public void Pictures_whose_models_are_not_there_say_which()
+    {
+        using var folder = new TemporaryFolder();
+        GridPictures.Draw(folder.Path, folder.At("pictures")).Should().HaveCount(2).And.AllSatisfy(line =>
+            line.Should().StartWith("no picture").And.Contain(folder.Path));
+        Directory.Exists(folder.At("pictures")).Should().BeFalse();
     }
 
     [Fact]

@@ -29,8 +29,8 @@ internal static unsafe class CouplingForward
         var (net, shape, program) = (call.Net, call.Shape, call.Net.Program);
         var (columns, features, inputs) = (shape.Columns, shape.Features, DenseProduct.Stride(program.Inputs));
         var (outputs, part) = (DenseProduct.Stride(program.Outputs), (long)DenseCall.Block * DenseProduct.Stride(columns));
-        var scratch = KernelScratch.Own(DenseForward.ScratchSize(program) + ((long)DenseCall.Block * (inputs + outputs)) + (3 * part));
-        var read = scratch + DenseForward.ScratchSize(program);
+        var scratch = KernelScratch.Own(DenseBlock.ScratchSize(program) + ((long)DenseCall.Block * (inputs + outputs)) + (3 * part));
+        var read = scratch + DenseBlock.ScratchSize(program);
         var last = read + ((long)DenseCall.Block * inputs);
         var changed = last + ((long)DenseCall.Block * outputs);
         var block = new CouplingBlock { Columns = columns, Input = changed, RawRow = outputs, Value = changed + part,
@@ -48,8 +48,8 @@ internal static unsafe class CouplingForward
                 : tape + DenseForward.TapeAt(program, net.Rows, program.Layers.Count - 1) + ((nint)row * outputs);
             if (own) CouplingShape.Gather(x, net.XStride, shape.ReadAt, read, inputs, block.Rows);
             if (limit > 0) InputLimit.Apply(read, block.Rows * inputs, limit);
-            DenseForward.Block<TLanes>(net, own ? read : x + shape.ReadRun, own ? inputs : net.XStride, row, block.Rows, tape, scratch,
-                block.Raw);
+            DenseBlock.Run<TLanes>(program, net.Packed, own ? read : x + shape.ReadRun, own ? inputs : net.XStride, net.ContextAt(row),
+                net.ContextStride, block.Rows, new(tape, net.Rows, row), scratch, block.Raw);
             CouplingShape.Gather(x, net.XStride, shape.ChangedAt, changed, columns, block.Rows);
             call.Map(block);
             Write(shape.ChangedAt, x, net.XStride, block, y + ((nint)row * features), features, logDet + row);

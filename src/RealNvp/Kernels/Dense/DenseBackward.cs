@@ -76,13 +76,13 @@ internal static unsafe class DenseBackward
         {
             var rows = Math.Min(most, end - row);
             float* here = scratch, next = scratch + size, input = scratch + (2 * size);
-            DenseForward.Copy(gradient + ((nint)row * program.Outputs), program.Outputs, here, DenseProduct.Stride(program.Outputs), rows,
+            DenseBlock.Copy(gradient + ((nint)row * program.Outputs), program.Outputs, here, DenseProduct.Stride(program.Outputs), rows,
                 program.Outputs);
-            DenseForward.Copy(call.X + (row * call.XStride), call.XStride, input, DenseProduct.Stride(program.Inputs), rows,
+            DenseBlock.Copy(call.X + (row * call.XStride), call.XStride, input, DenseProduct.Stride(program.Inputs), rows,
                 program.Inputs);
             var ofInput = Block<TLanes>(call, tape, to, layout, sums, row > start, row, rows, here, next, input, to.X != null);
             if (to.X != null)
-                DenseForward.Copy(ofInput, DenseProduct.Stride(program.Inputs), to.X + ((nint)row * program.Inputs), program.Inputs, rows,
+                DenseBlock.Copy(ofInput, DenseProduct.Stride(program.Inputs), to.X + ((nint)row * program.Inputs), program.Inputs, rows,
                     program.Inputs);
         }
     }
@@ -136,7 +136,7 @@ internal static unsafe class DenseBackward
             var features = DenseProduct.Stride(program.Context);
             if (to.ContextWeight != null)
             {
-                DenseForward.Copy(call.Context + (row * call.ContextStride), call.ContextStride, input, features, rows, program.Context);
+                DenseBlock.Copy(call.Context + (row * call.ContextStride), call.ContextStride, input, features, rows, program.Context);
                 Weight<TLanes>(here, DenseProduct.Stride(outputs), input, features, sums + layout.ContextWeight, rows, outputs,
                     program.Context, add);
             }
@@ -145,7 +145,7 @@ internal static unsafe class DenseBackward
                 DenseProduct.Multiply<TLanes, float>(here, DenseProduct.Stride(outputs), 1, call.ContextPanels, 0, rows, program.Context,
                     outputs,
                     new DenseFinish<float> { Result = next, Stride = features });
-                DenseForward.Copy(next, features, to.Context + ((nint)row * program.Context), program.Context, rows, program.Context);
+                DenseBlock.Copy(next, features, to.Context + ((nint)row * program.Context), program.Context, rows, program.Context);
             }
         }
         if (ofInput)

@@ -8,12 +8,10 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
     /// <summary>Multiply-adds that are worth a thread of their own.</summary>
     public const double Grain = 5e5;
 
-    /// <summary>Rows that go through all layers before the next ones: their activations
-    /// stay in the second-level cache. A multiple of the rows of a tile.</summary>
-    public const int Block = 96;
+    /// <summary>Rows of a block.</summary>
+    public const int Block = DenseBlock.Rows;
 
-    private float*[] panels = [], padded = [];
-    private float* contextPanels;
+    private DensePacked packed;
 
     public DenseProgram Program => program;
 
@@ -29,6 +27,9 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
 
     public nint ContextStride { get; init; }
 
+    /// <summary>The context of a row, or null.</summary>
+    public float* ContextAt(int row) => Context == null ? null : Context + (row * ContextStride);
+
     /// <summary>(hidden, context).</summary>
     public float* ContextWeight { get; init; }
 
@@ -40,14 +41,14 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
     /// <summary>The masks of the weights; null if a layer has none.</summary>
     public required float*[] Masks { get; init; }
 
-    /// <summary>The packed weight of a layer.</summary>
-    public float* Panels(int layer) => panels[layer];
+    /// <summary>The packed weights.</summary>
+    public ref readonly DensePacked Packed => ref packed;
 
-    /// <summary>The bias of a layer, filled up to whole vectors; packed with <see cref="PackForward"/> only.</summary>
-    public float* Bias(int layer) => padded[layer];
+    /// <summary>The packed weight of a layer.</summary>
+    public float* Panels(int layer) => packed.Panels(layer);
 
     /// <summary>The packed weight of the context.</summary>
-    public float* ContextPanels => contextPanels;
+    public float* ContextPanels => packed.ContextPanels;
 
     /// <summary>The rows of a block where so many go through in blocks: as many in
     /// each, in whole tiles, so that the last one is not a small rest.</summary>
@@ -58,24 +59,13 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
     }
 
     /// <summary>Elements that packing needs.</summary>
-    public long PackedSize()
-    {
-        var size = Context == null ? 0L : Larger(Program.Layers[0].Outputs, Program.Context);
-        foreach (var layer in Program.Layers) size += Larger(layer.Outputs, layer.Inputs) + DenseProduct.Stride(layer.Outputs);
-        return size;
-        static long Larger(int a, int b) => ((a + 15L) / 16 * 16) * ((b + 15L) / 16 * 16);
-    }
+    public long PackedSize() => DensePacked.Size(Program, Context != null);
 
     /// <summary>Packs all weights for x·Wᵀ.</summary>
     public void PackForward(float* memory)
     {
-        Place(memory);
-        for (var i = 0; i < Biases.Length; i++)
-        {
-            var outputs = Program.Layers[i].Outputs;
-            new ReadOnlySpan<float>(Biases[i], outputs).CopyTo(new Span<float>(padded[i], outputs));
-            new Span<float>(padded[i] + outputs, DenseProduct.Stride(outputs) - outputs).Clear();
-        }
+        packed = new(Program, memory);
+        for (var i = 0; i < Biases.Length; i++) packed.FillBias(Program, i, Biases[i]);
         Pack(layer => layer.Outputs, (weight, mask, outputs, inputs, column, to) => DensePacking.Forward((float*)weight, (float*)mask,
             inputs, outputs, inputs, column, LaneWidth.Floats, (float*)to));
     }
@@ -83,24 +73,9 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
     /// <summary>Packs all weights for g·W.</summary>
     public void PackBackward(float* memory)
     {
-        Place(memory);
+        packed = new(Program, memory);
         Pack(layer => layer.Inputs, (weight, mask, outputs, inputs, column, to) => DensePacking.Backward((float*)weight, (float*)mask,
             outputs, inputs, column, LaneWidth.Floats, (float*)to));
-    }
-
-    private void Place(float* memory)
-    {
-        var count = Weights.Length;
-        (panels, padded) = (new float*[count], new float*[count]);
-        for (var i = 0; i < count; i++)
-        {
-            var layer = Program.Layers[i];
-            panels[i] = memory;
-            memory += ((layer.Outputs + 15L) / 16 * 16) * ((layer.Inputs + 15L) / 16 * 16);
-            padded[i] = memory;
-            memory += DenseProduct.Stride(layer.Outputs);
-        }
-        contextPanels = memory;
     }
 
     private void Pack(Func<DenseLayer, int> columns, Action<nint, nint, int, int, int, nint> panel)
@@ -118,10 +93,10 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
             for (var i = (int)start; i < end; i++)
             {
                 var (layer, column) = work[i];
-                if (layer < 0) panel((nint)ContextWeight, 0, Program.Layers[0].Outputs, Program.Context, column, (nint)contextPanels);
+                if (layer < 0) panel((nint)ContextWeight, 0, Program.Layers[0].Outputs, Program.Context, column, (nint)ContextPanels);
                 else
                     panel((nint)Weights[layer], (nint)Masks[layer], Program.Layers[layer].Outputs, Program.Layers[layer].Inputs, column,
-                        (nint)panels[layer]);
+                        (nint)Panels(layer));
             }
         });
     }

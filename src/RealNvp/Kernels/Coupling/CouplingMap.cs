@@ -1,0 +1,45 @@
+namespace RealNvp.Kernels;
+
+/// <summary>The elementwise map of a coupling, over rows that are <see cref="CouplingBlock.Columns"/> numbers each.</summary>
+/// <param name="map">The map.</param>
+/// <param name="inverse">The direction.</param>
+/// <param name="weight">The weight of the map, or null.</param>
+/// <param name="weights">Its numbers: 1, or one a column.</param>
+internal readonly unsafe struct CouplingMap(ElementwiseCode map, bool inverse, float* weight, int weights)
+{
+    /// <summary>Values and log-derivatives.</summary>
+    public void Values(in CouplingBlock b)
+    {
+        var streams = stackalloc Stream<float>[5];
+        var count = Common(b, streams);
+        streams[count++] = b.Out(b.Value);
+        streams[count++] = b.Out(b.LogDerivative);
+        map.Run(Job(b, streams, count, gradient: false));
+    }
+
+    /// <summary>The gradients of <see cref="Values"/>.</summary>
+    public void Gradients(in CouplingBlock b)
+    {
+        var streams = stackalloc Stream<float>[8];
+        var count = Common(b, streams);
+        streams[count++] = b.In(b.OfValue);
+        streams[count++] = CouplingBlock.ByRow(b.OfLogDet, b.OfLogDetRow);
+        streams[count++] = b.Out(b.OfInput);
+        streams[count++] = b.Parameters(b.OfRaw, map.Parameters, output: true);
+        if (weight != null) streams[count++] = b.Out(b.OfWeight);
+        map.Run(Job(b, streams, count, gradient: true));
+    }
+
+    private int Common(in CouplingBlock b, Stream<float>* streams)
+    {
+        streams[0] = b.In(b.Input);
+        streams[1] = b.Parameters(b.Raw, map.Parameters, output: false);
+        if (weight == null) return 2;
+        streams[2] = new((nint)weight, 0, weights == 1 ? 0 : 1, false);
+        return 3;
+    }
+
+    private ElementJob<float> Job(in CouplingBlock b, Stream<float>* streams, int count, bool gradient) =>
+        new() { Streams = streams, Count = count, Inner = b.Columns, Runs = 1, Start = 0, End = b.Rows, Inverse = inverse,
+            Gradient = gradient };
+}
