@@ -9,10 +9,13 @@ internal static class SampleEndpoint
     private const int Together = 1024;
 
     /// <summary>GET /sample?count=100&amp;seed=1&amp;temperature=0.8.</summary>
-    public static async Task StreamAsync(HttpContext http, FlowModel flow, ServiceLimits limits, int count = 1, long? seed = null,
-        double temperature = 1)
+    public static async Task StreamAsync(HttpContext http, FlowModel flow, ServiceLimits limits, IHostApplicationLifetime host, int count = 1,
+        long? seed = null, double temperature = 1)
     {
-        var cancel = http.RequestAborted;
+        // a stream may be long: it ends when the client leaves, when its time is over, and when the service stops, so that
+        // nobody computes with a flow that the container disposes
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, host.ApplicationStopping);
+        var cancel = stop.Token;
         if (count < 0 || count > limits.MaxSamples || !(temperature is >= 0 and <= 10))
         {
             await Results.Problem($"count is in 0 ... {limits.MaxSamples}, temperature in 0 ... 10; got {count} and {temperature}.",
@@ -20,7 +23,14 @@ internal static class SampleEndpoint
             return;
         }
         http.Response.ContentType = "application/x-ndjson";
-        for (var start = 0; start < count; start += Together)
+        try
+        {
+            for (var start = 0; start < count; start += Together) await PartAsync(start);
+        }
+        // what has begun cannot be called off but by the end of the connection, which the client sees as a stream that is cut
+        catch (OperationCanceledException) when (http.Response.HasStarted) { http.Abort(); }
+
+        async Task PartAsync(int start)
         {
             // each part has a seed of its own; no scope of torch's is open across an await
             var rows = flow.SampleArray(Math.Min(Together, count - start), temperature: temperature,

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Text;
 using Microsoft.AspNetCore.Builder;
 using RealNvp.Samples.Service;
 using RealNvp.Tests.Infrastructure;
@@ -19,7 +20,7 @@ public sealed class ServiceSampleTests
         model.eval();
         model.Save(path);
         await using var service = await StartAsync(path);
-        using var http = new HttpClient { BaseAddress = new Uri(service.Urls.Single()) };
+        using var http = new HttpClient { BaseAddress = service.Address };
 
         // rows as JSON and as bytes, samples, malformed, wrong, NaN, too many, too large, cancelled, left
         var cases = LoadCases.Of(model).All.ToArray();
@@ -27,7 +28,7 @@ public sealed class ServiceSampleTests
         foreach (var one in cases) (await one.AskAsync(http, default)).Should().BeNull("{0} is answered so", one.Kind);
 
         (await http.PostAsJsonAsync("/score", Array.Empty<double[]>())).StatusCode.Should().Be(HttpStatusCode.OK);
-        using var none = await http.PostAsync("/score", new StringContent("null"));
+        using var none = await http.PostAsync("/score", new StringContent("null", Encoding.UTF8, "application/json"));
         (none.StatusCode, await none.Content.ReadAsStringAsync()).Should().Match<(HttpStatusCode, string)>(a =>
             a.Item1 == HttpStatusCode.BadRequest && a.Item2.Contains("null"));
         (await http.GetAsync("/sample?count=-1")).StatusCode.Should().Be(HttpStatusCode.BadRequest);
@@ -48,7 +49,7 @@ public sealed class ServiceSampleTests
         var path = folder.At("model.safetensors");
         using (var model = new RealNvpModel(RealNvpOptions.Tabular(3), seed: 1)) model.Save(path);
         await using var service = await StartAsync(path, "--Service:Concurrency", "1", "--Service:Queue", "0", "--Service:Seconds", "0.5");
-        using var http = new HttpClient { BaseAddress = new Uri(service.Urls.Single()) };
+        using var http = new HttpClient { BaseAddress = service.Address };
 
         // a stream that nobody reads holds the one place, until its time is over
         var first = await http.GetAsync("/sample?count=1000000", HttpCompletionOption.ResponseHeadersRead);
@@ -74,11 +75,23 @@ public sealed class ServiceSampleTests
         report.MemoryAfter.Should().BeLessThan(report.MemoryBefore + (200 << 20));
     }
 
-    private static async Task<WebApplication> StartAsync(string path, params string[] settings)
+    private static async Task<Running> StartAsync(string path, params string[] settings)
     {
         var service = FlowService.Create(["--urls", "http://127.0.0.1:0", "--Service:Model", path, "--Logging:LogLevel:Default", "Error",
             .. settings]);
         await service.StartAsync();
-        return service;
+        return new Running(service);
+    }
+
+    // requests end before the model is disposed
+    private sealed class Running(WebApplication service) : IAsyncDisposable
+    {
+        public Uri Address { get; } = new(service.Urls.Single());
+
+        public async ValueTask DisposeAsync()
+        {
+            await service.StopAsync();
+            await service.DisposeAsync();
+        }
     }
 }
