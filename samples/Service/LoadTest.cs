@@ -17,7 +17,9 @@ internal static class LoadTest
         await using var service = FlowService.Create(["--urls", "http://127.0.0.1:0", "--Service:Model", path,
             "--Logging:LogLevel:Default", "Error"]);
         await service.StartAsync();
-        using var http = new HttpClient { BaseAddress = new Uri(service.Urls.Single()) };
+        // who sends a body that is too large waits for the refusal, also on a busy machine
+        using var patient = new SocketsHttpHandler { Expect100ContinueTimeout = TimeSpan.FromSeconds(60) };
+        using var http = new HttpClient(patient) { BaseAddress = new Uri(service.Urls.Single()) };
 
         // what each answer must be, by a model of one's own
         LoadCases cases;
