@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace RealNvp.Benchmarks;
@@ -17,6 +18,19 @@ public sealed record BenchmarkCase(string Name, int Batch, double GigaFlop, Func
     /// <summary>The case of the Python script that this one compares with, where the name differs.</summary>
     public string ComparesWith { get; init => field = value; } = Name;
 
-    /// <summary>The arithmetic of a phase in GFLOP.</summary>
-    public double GigaFlopOf(string phase) => phase == "train" ? 3 * GigaFlop : GigaFlop;
+    /// <summary>The threads of all libraries if they are always so many; null for those that the command line names.</summary>
+    public int? Threads { get; init; }
+
+    /// <summary>How many calls are timed for each one that the command line asks for: more where a call takes microseconds.</summary>
+    public int Repeats { get; init; } = 1;
+
+    /// <summary>Training steps that rebuild activations are timed in turn with ordinary ones, and the memory of both is measured.</summary>
+    public bool Reversible { get; init; }
+
+    /// <summary>The arithmetic of a phase in GFLOP; 0 if a phase has none that counts.</summary>
+    public double GigaFlopOf(string phase) => phase switch { "train" => 3 * GigaFlop, "read" or "cold" => 0, _ => GigaFlop };
+
+    /// <summary>Gets ready to run.</summary>
+    internal IWorkload Load(Device device, bool reversible = false) =>
+        Name == ProductWorkload.Name ? new ProductWorkload() : new Workload(this, device, reversible);
 }

@@ -25,9 +25,33 @@ public static class Cases
         // the arithmetic is that of one value of each network: the presets need many, and their products with Jacobians
         Grey("residual28_b16", 0.8863, ResidualFlowOptions.Grey28x28),
         Grey("ffjord28_b16", 0.4913, FfjordOptions.Grey28x28),
-        Glow("glow32_b16", 8),
-        Glow("glow32_k32_b16", 32) with { Phases = ["train"] },
+        Glow("glow32_b16", 8) with { Reversible = true },
+        Glow("glow32_k32_b16", 32) with { Phases = ["train"], Reversible = true },
+        .. Rows("row_toy2d", 2, RealNvpOptions.Toy2D),
+        .. Rows("row_affine", 10, RealNvpOptions.Tabular(10)),
+        .. Rows("row_rqs", 10, SplineFlowOptions.Tabular(10)),
+        .. Rows("row_maf", 10, MafOptions.Tabular(10)),
     ];
+
+    /// <summary>The case of a name, of those that are timed, or the product that a machine is measured by.</summary>
+    public static BenchmarkCase Find(string name) => All.Append(ProductWorkload.Case).FirstOrDefault(c => c.Name == name)
+        ?? throw new ArgumentException($"There is no case '{name}', but {string.Join(", ", All.Select(c => c.Name))}.", nameof(name));
+
+    /// <summary>A preset that answers one row, four and sixteen, as a service asks it, on one thread; and how long a program
+    /// takes from its start to its first answer.</summary>
+    private static IEnumerable<BenchmarkCase> Rows(string name, long features, ModelOptions options)
+    {
+        double gigaFlop;
+        using (var scope = NewDisposeScope())
+        using (var flow = options.NewModel(seed: 0)) gigaFlop = 2e-9 * flow.parameters().Where(p => p.dim() == 2).Sum(p => p.numel());
+        foreach (var rows in (int[])[1, 4, 16])
+            yield return new($"{name}_b{rows}", rows, rows * gigaFlop, () => Awake(options.NewModel(seed: 0)), () => randn(rows, features))
+            {
+                Phases = ["logprob", "encode", "decode", "sample", "read", .. rows == 1 ? (string[])["cold"] : []],
+                Threads = 1,
+                Repeats = 25,
+            };
+    }
 
     /// <summary>Couplings between alternating masks, each with a network of two hidden layers, as nflows and its kin are timed.</summary>
     private static BenchmarkCase Vector(string name, long features, int couplings, long hidden, int batch, Func<Mask, Bijection> coupling,

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace RealNvp.Benchmarks;
 
 /// <summary>Runs a case in our worker and in the peers' at the same time of
@@ -7,12 +9,20 @@ internal sealed class Conductor(int rounds, int mostTurns, int threads, IReadOnl
 {
     // between two turns the threads of the one before fall asleep
     private static readonly TimeSpan pause = TimeSpan.FromMilliseconds(60);
-    private const int Turns = 8, WarmUp = 3;
+    private const int Turns = 8;
 
-    // a turn counts where the machine was this fast, as a part of its best, before and after it
+    // a turn counts where the machine was this fast, as a part of its best, before and after it; so many must, in each library
     private const double Steady = 0.85;
+    private const int EnoughSteady = Turns / 2;
 
-    private readonly MachineProbe probe = new(threads);
+    // all libraries are warmed up alike: three rounds at a time, for half a second, and no longer than it takes
+    private const int WarmRounds = 3;
+    private static readonly TimeSpan warm = TimeSpan.FromMilliseconds(500);
+
+    private readonly Dictionary<int, MachineProbe> probes = [];
+
+    /// <summary>The machine's peak of so many threads as this run has found it so far, in GFLOP/s.</summary>
+    public double Peak(BenchmarkCase row) => Probe(row).Best;
 
     /// <summary>Times the phases of a case, ours first.</summary>
     public IEnumerable<Measurement> Run(BenchmarkCase row)
@@ -20,40 +30,85 @@ internal sealed class Conductor(int rounds, int mostTurns, int threads, IReadOnl
         var workers = new List<WorkerProcess>();
         try
         {
-            workers.AddRange(Started([.. ours, "--serve", "--case", row.Name]));
-            foreach (var peer in peers) workers.AddRange(Started([.. peer, "--serve", "--case", row.ComparesWith]));
+            foreach (var command in Commands(row))
+                if (WorkerProcess.Start([.. command, "--serve"]) is { } worker) workers.Add(worker);
             foreach (var phase in row.Phases)
-            {
-                var warm = workers.ConvertAll(w => w.Time(phase, WarmUp));
-                var parts = workers.ConvertAll(_ => new List<(Timed Timed, double Rate)>());
-                for (var turn = 0; turn < mostTurns
-                    && (turn < Turns || parts.Exists(p => p.Count > 0 && Good(p).Count < Turns / 2)); turn++)
-                    for (var i = 0; i < workers.Count; i++)
-                    {
-                        if (warm[i] is null) continue;
-                        Thread.Sleep(pause);
-                        var before = probe.Measure();
-                        if (workers[i].Time(phase, Math.Max(1, rounds / Turns)) is not { } timed) continue;
-                        Thread.Sleep(pause);
-                        parts[i].Add((timed, Math.Min(before, probe.Measure())));
-                    }
-                // one rule for all: a ratio of a good minute to a bad one would mean nothing
-                var isSteady = parts.TrueForAll(p => p.Count == 0 || Good(p).Count >= Turns / 2);
-                for (var i = 0; i < workers.Count; i++)
-                {
-                    if (warm[i] is not { } first || parts[i].Count == 0) continue;
-                    var good = Good(parts[i]);
-                    yield return Measurement.Of(workers[i].Ready, row.Name, threads, first, isSteady ? good
-                        : parts[i].ConvertAll(p => p.Timed)) with { Turns = parts[i].Count, SteadyTurns = good.Count };
-                }
-            }
+                foreach (var measured in phase == "cold" ? Cold(row, workers) : Timed(row, phase, workers)) yield return measured;
         }
         finally { workers.ForEach(w => w.Dispose()); }
     }
 
-    private List<Timed> Good(List<(Timed Timed, double Rate)> parts) =>
-        [.. parts.Where(p => p.Rate >= Steady * probe.Best).Select(p => p.Timed)];
+    private IEnumerable<IReadOnlyList<string>> Commands(BenchmarkCase row)
+    {
+        string[] threadsOf = ["--threads", $"{row.Threads ?? threads}"];
+        yield return [.. ours, "--case", row.Name, .. threadsOf];
+        if (row.Reversible) yield return [.. ours, "--case", row.Name, .. threadsOf, "--reversible"];
+        foreach (var peer in peers) yield return [.. peer, "--case", row.ComparesWith, .. threadsOf];
+    }
 
-    private static IEnumerable<WorkerProcess> Started(IReadOnlyList<string> command) => WorkerProcess.Start(command) is { } worker
-        ? [worker] : [];
+    private IEnumerable<Measurement> Timed(BenchmarkCase row, string phase, List<WorkerProcess> workers)
+    {
+        var probe = Probe(row);
+        var firsts = workers.ConvertAll(w => Warm(w, phase));
+        var parts = workers.ConvertAll(_ => new List<(Timed Timed, double Rate)>());
+        var perTurn = Math.Max(1, rounds * row.Repeats / Turns);
+        for (var turn = 0; turn < mostTurns
+            && (turn < Turns || parts.Exists(p => p.Count > 0 && Good(p, probe).Count < EnoughSteady)); turn++)
+            for (var i = 0; i < workers.Count; i++)
+            {
+                if (firsts[i] is null) continue;
+                Thread.Sleep(pause);
+                var before = probe.Measure();
+                if (workers[i].Time(phase, perTurn) is not { } timed) continue;
+                Thread.Sleep(pause);
+                parts[i].Add((timed, Math.Min(before, probe.Measure())));
+            }
+        // one rule for all: a ratio of a good minute to a bad one would mean nothing
+        var isSteady = parts.TrueForAll(p => p.Count == 0 || Good(p, probe).Count >= EnoughSteady);
+        for (var i = 0; i < workers.Count; i++)
+        {
+            if (firsts[i] is not { } first || parts[i].Count == 0) continue;
+            var good = Good(parts[i], probe);
+            yield return Measurement.Of(workers[i].Ready, row, phase, row.Threads ?? threads, first,
+                isSteady ? good : parts[i].ConvertAll(p => p.Timed)) with { Turns = parts[i].Count, SteadyTurns = good.Count,
+                IsSteady = isSteady, Speed = parts[i].Select(p => p.Rate).Order().ElementAt(parts[i].Count / 2) / probe.Best };
+        }
+    }
+
+    /// <summary>Processes from their start to their first answer, in turn. A process is no loop: the machine's rate says little.</summary>
+    private IEnumerable<Measurement> Cold(BenchmarkCase row, List<WorkerProcess> workers)
+    {
+        var commands = Commands(row).Where(c => !c.Contains("--reversible")).ToArray();
+        var times = commands.Select(_ => new List<(double Milliseconds, Timed Line)>()).ToArray();
+        for (var turn = 0; turn < Turns; turn++)
+            for (var i = 0; i < commands.Length; i++)
+                if (WorkerProcess.Cold([.. commands[i], "--cold"]) is { } cold) times[i].Add(cold);
+        foreach (var measured in times.Zip(workers).Where(t => t.First.Count > 0))
+        {
+            var timed = new Timed("cold", [.. measured.First.Select(t => t.Milliseconds)], measured.First.Max(t => t.Line.PeakRssMb), 0);
+            yield return Measurement.Of(measured.Second.Ready, row, "cold", row.Threads ?? threads, timed, [timed]);
+        }
+    }
+
+    /// <summary>Three rounds and again, until half a second has gone; then what a worker of ours counts.</summary>
+    private static Timed? Warm(WorkerProcess worker, string phase)
+    {
+        Timed? first = null;
+        for (var clock = Stopwatch.StartNew(); first is null || clock.Elapsed < warm;)
+        {
+            if (worker.Time(phase, WarmRounds) is not { } timed) return null;
+            first ??= timed;
+        }
+        return worker.Count(phase) is { } counted ? counted with { RssBeforeMb = first.RssBeforeMb, PeakRssMb = first.PeakRssMb } : first;
+    }
+
+    private MachineProbe Probe(BenchmarkCase row)
+    {
+        var count = row.Threads ?? threads;
+        if (!probes.TryGetValue(count, out var probe)) probes[count] = probe = new MachineProbe(count);
+        return probe;
+    }
+
+    private static List<Timed> Good(List<(Timed Timed, double Rate)> parts, MachineProbe probe) =>
+        [.. parts.Where(p => p.Rate >= Steady * probe.Best).Select(p => p.Timed)];
 }

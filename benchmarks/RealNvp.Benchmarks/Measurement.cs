@@ -11,8 +11,29 @@ internal sealed record Measurement(string Peer, string Case, string Phase, int T
     /// <summary>The most native memory in use during the phase beyond that before it, in MB.</summary>
     public double? WorkingMb { get; init; }
 
-    /// <summary>The time that its matrix products and convolutions need at the rate of <c>--gigaflops</c>, in ms.</summary>
-    public double? Floor { get; init; }
+    /// <summary>Nine of ten rounds took at most so long, in ms.</summary>
+    public double? P90 { get; init; }
+
+    /// <summary>99 of 100 rounds took at most so long, in ms; null of fewer than 100 rounds.</summary>
+    public double? P99 { get; init; }
+
+    /// <summary>The arithmetic of the phase in matrix products and convolutions, in GFLOP.</summary>
+    public double? GigaFlop { get; init; }
+
+    /// <summary>The most multiply-adds that the machine did in this run on so many threads, in GFLOP/s.</summary>
+    public double? Peak { get; init; }
+
+    /// <summary>The rate of the fastest product of 4096×256 and 256×256 of any library in this run, in GFLOP/s.</summary>
+    public double? BestProduct { get; init; }
+
+    /// <summary>The time that the arithmetic takes at <see cref="Peak"/>, in ms.</summary>
+    public double? Floor => Peak > 0 && GigaFlop > 0 ? GigaFlop / Peak * 1000 : null;
+
+    /// <summary>The least time's rate, in GFLOP/s.</summary>
+    public double? Rate => GigaFlop > 0 ? GigaFlop / Min * 1000 : null;
+
+    /// <summary>The time that one reading of all weights took in this run, in ms, of a case that asks.</summary>
+    public double? Reading { get; init; }
 
     /// <summary>How often it was its turn.</summary>
     public int? Turns { get; init; }
@@ -21,18 +42,29 @@ internal sealed record Measurement(string Peer, string Case, string Phase, int T
     /// count where each library had enough of them; else all do.</summary>
     public int? SteadyTurns { get; init; }
 
+    /// <summary>False if a library had fewer than four steady turns, so that
+    /// all turns count: the ratios may be of unequal minutes.</summary>
+    public bool? IsSteady { get; init; }
+
+    /// <summary>How fast the machine was around the turns, as a part of <see cref="Peak"/>: the median of the turns.</summary>
+    public double? Speed { get; init; }
+
     public string? Machine { get; init; }
 
     public string? Runtime { get; init; }
 
-    public static Measurement Of(Ready ready, string name, int threads, Timed first, IReadOnlyList<Timed> parts)
+    public static Measurement Of(Ready ready, BenchmarkCase row, string phase, int threads, Timed first, IReadOnlyList<Timed> parts)
     {
         var times = parts.SelectMany(p => p.Times).Order().ToArray();
         var middle = times.Length / 2;
         var median = times.Length % 2 == 1 ? times[middle] : (times[middle - 1] + times[middle]) / 2;
-        return new(ready.Peer, name, parts[0].Phase, threads, median, times[0], times[^1], times.Length,
+        double Part(double part) => times[(int)Math.Ceiling(part * times.Length) - 1];
+        return new(ready.Peer, row.Name, phase, threads, median, times[0], times[^1], times.Length,
             parts.Append(first).Max(p => p.PeakRssMb), first.RssBeforeMb, ready.Torch, ready.Tuned, ready.Params)
         {
+            P90 = Part(0.9),
+            P99 = times.Length < 100 ? null : Part(0.99),
+            GigaFlop = row.GigaFlopOf(phase),
             NativeCalls = first.NativeCalls,
             NestedCalls = first.NestedCalls,
             ManagedBytes = first.ManagedBytes,

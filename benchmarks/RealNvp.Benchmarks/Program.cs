@@ -7,8 +7,9 @@ internal static class Program
 {
     public static int Main(string[] args)
     {
-        var name = new Option<string?>("--case") { Description = "Only cases whose name contains this." };
-        var phase = new Option<string?>("--phase") { Description = "Only this phase: train, logprob or sample." };
+        var name = new Option<string?>("--case") { Description = "The case of this name, or else all whose name contains it." };
+        var phase = new Option<string?>("--phase") {
+            Description = "Only this phase: train, logprob or sample; of rows also encode, decode and cold." };
         var threads = new Option<int>("--threads") { Description = "Threads of torch and of our kernels.",
             DefaultValueFactory = _ => Environment.ProcessorCount };
         var device = new Option<string>("--device") { Description = "cpu or cuda.", DefaultValueFactory = _ => "cpu" };
@@ -24,18 +25,16 @@ internal static class Program
             Description =
             "A command that times a peer in turn with us, such as \"python3 benchmarks/peers/peers.py --peer nflows\". Any number of " +
             "them." };
-        var reversible = new Option<bool>("--reversible") {
-            Description = "Times training steps that rebuild activations in turn with ordinary ones, and prints what memory both need." };
+        var reversible = new Option<bool>("--reversible") { Description = "A worker whose training rebuilds activations.", Hidden = true };
         var compare =
             new Option<string?>("--compare") { Description = "A file of peers' results, one JSON object a line: prints ratios to them." };
         var json = new Option<string?>("--json") { Description = "Appends all results to this file, one JSON object a line." };
-        var gigaflops = new Option<double>("--gigaflops") { Description = "The rate of the machine that the floor assumes, in GFLOP/s.",
-            DefaultValueFactory = _ => 400 };
         var table = new Option<string?>("--table") { Description = "Times nothing: prints the results in this file as a Markdown table." };
         var serve = new Option<bool>("--serve") { Description = "Builds one case, and times it at the commands on its input.",
             Hidden = true };
+        var cold = new Option<bool>("--cold") { Description = "Builds one case, scores once, and says so.", Hidden = true };
         var root = new RootCommand("Times training steps, log-probabilities and samples. Run it while nothing else runs.") { name, phase,
-            threads, device, rounds, turns, plain, off, peers, compare, json, table, gigaflops, reversible, serve };
+            threads, device, rounds, turns, plain, off, peers, compare, json, table, reversible, serve, cold };
 
         root.Subcommands.Add(Presets.PresetStudy.Command());
         root.Subcommands.Add(OdeLoopStudy.Command());
@@ -56,42 +55,28 @@ internal static class Program
             var wanted = parsed.GetValue(name);
             var cuda = parsed.GetValue(device) == "cuda";
             foreach (var kernel in parsed.GetValue(off) ?? []) AppContext.SetSwitch("RealNvp.Kernels." + kernel, false);
+            if (parsed.GetValue(cold))
+                return Worker.Cold(Cases.Find(wanted ?? ""), parsed.GetValue(threads), !parsed.GetValue(plain), Console.In, Console.Out);
             if (parsed.GetValue(serve))
-                return Worker.Serve(Cases.All.First(c => c.Name == wanted), parsed.GetValue(threads), cuda, !parsed.GetValue(plain),
-                    Console.In, Console.Out, parsed.GetValue(reversible));
+                return Worker.Serve(Cases.Find(wanted ?? ""), parsed.GetValue(threads), cuda, !parsed.GetValue(plain), Console.In,
+                    Console.Out,
+                    parsed.GetValue(reversible));
 
-            string[] ours = [.. Self(), "--threads", $"{parsed.GetValue(threads)}", "--device", cuda ? "cuda"
-                : "cpu", .. (parsed.GetValue(plain) ? ["--untuned"] : Array.Empty<string>()),
+            string[] ours = [.. Self(), "--device", cuda ? "cuda" : "cpu", .. (parsed.GetValue(plain) ? ["--untuned"]
+                : Array.Empty<string>()),
                 .. (parsed.GetValue(off) ?? []).SelectMany(k => new[] { "--without", k })];
             IReadOnlyList<string>[] others = [.. (parsed.GetValue(peers) ?? []).Select(p => (IReadOnlyList<string>)[.. p.Split(' ',
-                StringSplitOptions.RemoveEmptyEntries), "--threads", $"{parsed.GetValue(threads)}"])];
-            if (parsed.GetValue(reversible)) others = [[.. ours, "--reversible"], .. others];
+                StringSplitOptions.RemoveEmptyEntries)])];
             var known = parsed.GetValue(compare) is { } file
                 ? File.ReadLines(file).Where(l => l.StartsWith('{')).Select(Protocol.Read<Measurement>).ToList() : [];
-            var conductor = new Conductor(parsed.GetValue(rounds), parsed.GetValue(turns), parsed.GetValue(threads), ours, others);
-            Console.WriteLine($"{Report.Machine()}; {Report.Runtime()}; floor at {parsed.GetValue(gigaflops)} GFLOP/s");
-            Console.WriteLine(Report.Head);
-            foreach (var row in Cases.All.Where(c => wanted is null || c.Name.Contains(wanted, StringComparison.Ordinal)))
-            {
-                var phases = row.Phases.Where(p => parsed.GetValue(reversible) ? p == "train" : parsed.GetValue(phase) is not { } only
-                    || p == only).ToArray();
-                Measurement? last = null;
-                foreach (var measured in conductor.Run(row with { Phases = phases }))
-                {
-                    var m = measured with { Floor = row.GigaFlopOf(measured.Phase) / parsed.GetValue(gigaflops) * 1000,
-                        Machine = Report.Machine(), Runtime = Report.Runtime() };
-                    if (m.Peer == Report.Ours)
-                    {
-                        last = m;
-                        Console.WriteLine(Report.Row(m));
-                        foreach (var peer in known.Where(k => k.Case == row.ComparesWith && k.Phase == m.Phase && k.Threads == m.Threads))
-                            Console.WriteLine(Report.Ratio(peer, m));
-                    }
-                    else if (last is not null) Console.WriteLine(Report.Ratio(m, last));
-                    if (parsed.GetValue(reversible) && m.WorkingMb is not null) Console.WriteLine(Report.Working(m));
-                    if (parsed.GetValue(json) is { } path) File.AppendAllText(path, Protocol.Write(m) + "\n");
-                }
-            }
+            var run = new BenchmarkRun(new Conductor(parsed.GetValue(rounds), parsed.GetValue(turns), parsed.GetValue(threads), ours,
+                others),
+                known, parsed.GetValue(json), parsed.GetValue(phase));
+            run.Start();
+            // a whole name is that case alone
+            var exact = Cases.All.Any(c => c.Name == wanted);
+            foreach (var row in Cases.All.Where(c => wanted is null || c.Name == wanted || (!exact && c.Name.Contains(wanted,
+                StringComparison.Ordinal)))) run.Time(row);
             return 0;
         });
         return root.Parse(args).Invoke();

@@ -6,11 +6,14 @@ namespace RealNvp.Benchmarks;
 /// <summary>What a worker says when its case is built: one line of JSON. The Python script says the same.</summary>
 internal sealed record Ready(string Peer, string Case, IReadOnlyList<string> Phases, long Params, string Torch, bool Tuned)
 {
+    /// <summary>Whether it also obeys "count PHASE": what a phase asks libtorch for, and what it allocates.</summary>
+    public bool Counts { get; init; }
+
     /// <summary>Why the case cannot be run; null where it can.</summary>
     public string? Error { get; init; }
 }
 
-/// <summary>The answer to "time PHASE ROUNDS".</summary>
+/// <summary>The answer to "time PHASE ROUNDS", or to "count PHASE".</summary>
 internal sealed record Timed(string Phase, IReadOnlyList<double> Times, double PeakRssMb, double RssBeforeMb)
 {
     /// <summary>What went wrong; null where nothing did.</summary>

@@ -8,42 +8,58 @@ namespace RealNvp.Benchmarks;
 /// input and answers in lines of JSON, as the Python script does.</summary>
 internal static class Worker
 {
-    private const int WarmUp = 3;
-    private static readonly TimeSpan enoughWarmUp = TimeSpan.FromSeconds(3);
-
     public static int Serve(BenchmarkCase row, int threads, bool cuda, bool tuned, TextReader input, TextWriter output,
         bool reversible = false)
     {
         var report = tuned ? CpuTuning.Apply() : null;
         TorchBackend.EnsureAvailable();
         torch.set_num_threads(threads);
-        using var workload = new Workload(row, cuda ? torch.CUDA : torch.CPU, reversible);
+        using var workload = row.Load(cuda ? torch.CUDA : torch.CPU, reversible);
         var version = typeof(torch).Assembly.GetName().Version!.ToString(3);
-        output.WriteLine(Protocol.Write(new Ready(reversible ? Report.Reversible : Report.Ours, row.Name, row.Phases, workload.Parameters,
-            "TorchSharp " + version, report is not null)));
+        output.WriteLine(Protocol.Write(new Ready(reversible ? Report.Reversible : Report.Ours, row.Name,
+            [.. row.Phases.Where(p => p != "peer")], workload.Parameters,
+            "TorchSharp " + version, report is not null) { Counts = true }));
         output.Flush();
-        var warm = new HashSet<string>();
         while (input.ReadLine()?.Split(' ', StringSplitOptions.RemoveEmptyEntries) is { } words)
         {
             if (words is ["quit"]) break;
-            if (words is not ["time", var phase, var count]) continue;
-            output.WriteLine(Protocol.Write(Time(workload, phase, int.Parse(count, CultureInfo.InvariantCulture), warm.Add(phase))));
+            var answer = words switch
+            {
+                ["time", var phase, var count] => Time(workload, phase, int.Parse(count, CultureInfo.InvariantCulture)),
+                ["count", var phase] => Count(workload, phase),
+                _ => null,
+            };
+            if (answer is null) continue;
+            output.WriteLine(Protocol.Write(answer));
             output.Flush();
         }
         return 0;
     }
 
-    private static Timed Time(Workload workload, string phase, int rounds, bool first)
+    /// <summary>Builds a case, scores its batch once, says so, and waits for the end of its input: from the start of the process to the
+    /// line, that is a cold start.</summary>
+    public static int Cold(BenchmarkCase row, int threads, bool tuned, TextReader input, TextWriter output)
     {
-        Timed counted = new(phase, [], 0, 0);
-        if (first)
+        if (tuned) CpuTuning.Apply();
+        TorchBackend.EnsureAvailable();
+        torch.set_num_threads(threads);
+        using (var flow = row.Make())
+        using (torch.no_grad())
+        using (var x = row.Data())
         {
-            var resident = ProcessMemory.Resident;
-            ProcessMemory.ResetPeak();
-            var warming = Stopwatch.StartNew();
-            for (var i = 0; i < WarmUp || (warming.ElapsedMilliseconds < 500 && warming.Elapsed < enoughWarmUp); i++) workload.Run(phase);
-            counted = Count(workload, phase) with { RssBeforeMb = resident };
+            flow.eval();
+            using var score = flow.LogProb(x);
+            output.WriteLine(Protocol.Write(new Timed("cold", [], ProcessMemory.Peak, 0)));
+            output.Flush();
         }
+        input.ReadToEnd();
+        return 0;
+    }
+
+    private static Timed Time(IWorkload workload, string phase, int rounds)
+    {
+        var resident = ProcessMemory.Resident;
+        ProcessMemory.ResetPeak();
         var times = new double[rounds];
         for (var i = 0; i < rounds; i++)
         {
@@ -52,10 +68,10 @@ internal static class Worker
             if (torch.cuda.is_available()) torch.cuda.synchronize();
             times[i] = watch.Elapsed.TotalMilliseconds;
         }
-        return counted with { Times = times, PeakRssMb = ProcessMemory.Peak };
+        return new Timed(phase, times, ProcessMemory.Peak, resident);
     }
 
-    private static Timed Count(Workload workload, string phase)
+    private static Timed Count(IWorkload workload, string phase)
     {
         var bytes = GC.GetAllocatedBytesForCurrentThread();
         workload.Run(phase);

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace RealNvp.Benchmarks;
 
 /// <summary>A case that is ready to run: its flow, its data, its optimizer.</summary>
-public sealed class Workload : IDisposable
+public sealed class Workload : IWorkload
 {
     // as often as the trainer does: small native objects are freed by finalizers only
     private const int CollectEvery = 10;
@@ -13,6 +13,8 @@ public sealed class Workload : IDisposable
     private readonly Flow flow;
     private readonly Tensor x;
     private readonly AdamOptimizer adam;
+    private readonly WeightReading? reading;
+    private Tensor? z;
     private long steps;
 
     /// <summary>Makes the flow and its data on a device.</summary>
@@ -28,6 +30,7 @@ public sealed class Workload : IDisposable
         flow.ReversibleTraining = reversible;
         using (var data = made.Data()) x = data.to(device, copy: true).DetachFromDisposeScope();
         adam = new AdamOptimizer(flow);
+        reading = made.Phases.Contains("read") ? new WeightReading(flow.parameters()) : null;
     }
 
     /// <summary>The number of weights.</summary>
@@ -62,16 +65,28 @@ public sealed class Workload : IDisposable
             GC.WaitForPendingFinalizers();
             return;
         }
+        if (phase == "read")
+        {
+            reading!.Read();
+            return;
+        }
         Mode(training: false);
         using var gradients = no_grad();
-        if (phase == "logprob") flow.LogProb(x);
-        else flow.Sample(made.Batch);
+        switch (phase)
+        {
+            case "logprob": flow.LogProb(x); break;
+            case "encode": flow.Encode(x); break;
+            case "decode": flow.Decode(z ??= flow.Encode(x).DetachFromDisposeScope()); break;
+            case "sample": flow.Sample(made.Batch); break;
+            default: throw new ArgumentException($"There is no phase '{phase}'.", nameof(phase));
+        }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
         adam.Dispose();
+        z?.Dispose();
         x.Dispose();
         flow.Dispose();
     }

@@ -14,6 +14,8 @@ A peer that cannot be imported is left out, with a line on stderr.
         log-probability in float32 and how far it is from the same weights in float64 at 1e-12
     python3 peers.py --list [--case SUBSTR] [--peer NAME]
         prints what can be run here, one "PEER CASE" a line
+    python3 peers.py --cold --peer NAME --case CASE [--threads N]
+        builds the case, scores its batch once, prints a line of JSON and waits for the end of stdin
     python3 peers.py --serve --peer NAME --case CASE [--threads N]
         one case on command, so that another program can alternate with it. Prints {"ready": true, "phases": [...], ...}
         once the model is built and then obeys the lines of its stdin: "time PHASE ROUNDS" runs the phase ROUNDS times
@@ -39,13 +41,18 @@ PHASES = ("train", "logprob", "sample")
 SIZES = {"toy2d_affine_b256": (2, 8, 64, 256), "tab_affine_b512": (43, 10, 256, 512), "tab_affine_b4096": (43, 10, 256, 4096),
          "tab_rqs_b512": (43, 10, 256, 512), "tab_rqs_b4096": (43, 10, 256, 4096),
          "maf_b512": (43, 5, 256, 512), "iaf_b512": (43, 5, 256, 512)}
+# row case: (features, layers, hidden width of a residual network, its blocks), for 1, 4 and 16 rows: our presets
+ROWS = {f"row_{name}_b{batch}": (kind, batch, *sizes) for name, kind, sizes in (
+    ("toy2d", "affine", (2, 8, 64, 1)), ("affine", "affine", (10, 10, 128, 2)), ("rqs", "rqs", (10, 10, 128, 2)),
+    ("maf", "maf", (10, 5, 128, 2))) for batch in (1, 4, 16)}
+PRODUCT = "product_4096x256x256"  # what the machine is measured by, of any peer
 COUPLING, GLOW = tuple(SIZES)[:5], ("glow32_b16", "glow32_k32_b16")
 RESIDUAL = ("resflow2d_b500",)
 RATE = 1e-4  # of Adam
 
 # peer: (folder of a checkout, module to import, cases, how to get it)
 CLONE = "git clone https://github.com/{} into the folder of --checkouts"
-PEERS = {"nflows": ("nflows", "nflows.flows", tuple(SIZES), "pip install nflows"),
+PEERS = {"nflows": ("nflows", "nflows.flows", tuple(SIZES) + tuple(ROWS), "pip install nflows"),
          "normflows": ("normalizing-flows", "normflows", COUPLING + GLOW + ("resflow2d_3_b500",), "pip install normflows"),
          "zuko": ("zuko", "zuko", tuple(SIZES) + ("cnf2d_b100",), "pip install zuko"),
          "FrEIA": ("FrEIA", "FrEIA.modules", COUPLING, "pip install FrEIA"),
@@ -85,6 +92,8 @@ def build_nflows(case):
     from nflows import transforms as T
     from nflows.distributions.normal import StandardNormal
     from nflows.flows.base import Flow
+    if case in ROWS:
+        return build_nflows_rows(case, T, Flow, StandardNormal)
     features, layers, hidden, batch = SIZES[case]
     steps = []
     for k in range(layers):
@@ -100,6 +109,36 @@ def build_nflows(case):
             steps += [made if case.startswith("maf") else T.InverseTransform(made), T.ReversePermutation(features)]
     flow, x = Flow(T.CompositeTransform(steps), StandardNormal([features])), torch.randn(batch, features)
     return phases(flow, lambda: flow.log_prob(x), lambda: flow.sample(batch), lambda: -flow.log_prob(x).mean())
+
+
+def build_nflows_rows(case, T, Flow, StandardNormal):
+    """A few rows, as a service asks: networks with residual blocks, as the presets have."""
+    from nflows.nn.nets import ResidualNet
+    kind, batch, features, layers, hidden, blocks = ROWS[case]
+    steps = []
+    for k in range(layers):
+        mask = torch.ones(features)
+        mask[k % 2::2] = -1
+        net = lambda i, o: ResidualNet(i, o, hidden_features=hidden, num_blocks=blocks)
+        if kind == "affine":
+            steps.append(T.AffineCouplingTransform(mask, net))
+        elif kind == "rqs":
+            steps += [T.LULinear(features, identity_init=True),
+                      T.PiecewiseRationalQuadraticCouplingTransform(mask, net, num_bins=8, tails="linear", tail_bound=5.0)]
+        else:
+            steps += [T.MaskedAffineAutoregressiveTransform(features, hidden, num_blocks=blocks), T.ReversePermutation(features)]
+    flow, x = Flow(T.CompositeTransform(steps), StandardNormal([features])).eval(), torch.randn(batch, features)
+    model, functions = phases(flow, lambda: flow.log_prob(x), lambda: flow.sample(batch), lambda: -flow.log_prob(x).mean())
+    with torch.no_grad():
+        z = flow.transform_to_noise(x)
+    functions["encode"] = torch.no_grad()(lambda: flow.transform_to_noise(x))
+    functions["decode"] = torch.no_grad()(lambda: flow._transform.inverse(z))
+    return model, functions
+
+
+def build_product(case):
+    a, b = torch.randn(4096, 256), torch.randn(256, 256)
+    return torch.nn.Linear(256, 256), {"peer": lambda: torch.mm(a, b)}
 
 
 def build_normflows(case):
@@ -407,16 +446,19 @@ def serve(args):
         print(json.dumps(line), file=out, flush=True)
 
     try:
-        if args.case not in PEERS[args.peer][2]:
+        if args.case not in PEERS[args.peer][2] + (PRODUCT,):
             raise ValueError("the peer has no such case")
         load(args.threads)
-        if not load_peer(args.peer, args.checkouts):
+        if args.case == PRODUCT:
+            model, functions = build_product(args.case)
+        elif not load_peer(args.peer, args.checkouts):
             raise ImportError("the peer cannot be imported")
-        model, functions = BUILDERS[args.peer](args.case)
+        else:
+            model, functions = BUILDERS[args.peer](args.case)
     except Exception as error:
         say(ready=False, peer=args.peer, case=args.case, error=f"{type(error).__name__}: {error}")
         return 1
-    names = [p for p in PHASES if p == "train" or args.case != "glow32_k32_b16"]
+    names = [p for p in PHASES + ("encode", "decode", "peer") if p in functions and (p == "train" or args.case != "glow32_k32_b16")]
     say(ready=True, peer=args.peer, case=args.case, phases=names, threads=args.threads, torch=torch.__version__,
         tuned="OPENBLAS_CORETYPE" in os.environ and "MALLOC_MMAP_THRESHOLD_" in os.environ,
         params=sum(p.numel() for p in model.parameters() if p.requires_grad))
@@ -431,6 +473,19 @@ def serve(args):
             say(**time_phase(words[1], functions[words[1]], int(words[2])))
         except Exception as error:
             say(phase=words[1], error=f"{type(error).__name__}: {error}")
+    return 0
+
+
+def cold(args):
+    """Builds a case, scores once, says so, and waits for the end of stdin: from the start of the process that is a cold start."""
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    load(args.threads)
+    if args.case not in PEERS[args.peer][2] or not load_peer(args.peer, args.checkouts):
+        return 1
+    BUILDERS[args.peer](args.case)[1]["logprob"]()
+    print(json.dumps(dict(phase="cold", times=[], peak_rss_mb=memory("VmHWM") or 0, rss_before_mb=0)), file=out, flush=True)
+    sys.stdin.read()
     return 0
 
 
@@ -485,6 +540,7 @@ def main():
     parser.add_argument("--checkouts", default=os.environ.get("PEERS", ""), help="folder with checkouts of peers")
     parser.add_argument("--errors", action="store_true", help="errors and evaluations of a continuous flow, in place of times")
     parser.add_argument("--list", action="store_true", help="print what can be run")
+    parser.add_argument("--cold", action="store_true", help="score a case once, and say so")
     parser.add_argument("--serve", action="store_true", help="time one case on command")
     args = parser.parse_args()
     if args.errors:
@@ -493,6 +549,8 @@ def main():
             return 1
         errors(args.case)
         return 0
+    if args.cold:
+        return cold(args)
     if args.serve:
         if not args.peer or not args.case:
             parser.error("--serve needs --peer and --case")

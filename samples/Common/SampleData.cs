@@ -13,6 +13,9 @@ public static class SampleData
     /// and the label "other_speaker", 1 for 50 of 1,456 rows.</summary>
     public static string Vowels => Path.Combine(Find("vowels"), "vowels.csv");
 
+    /// <summary>The folder of the torsion angles of alanine dipeptide: two runs, .npy.gz files of 20,000 pairs of radians.</summary>
+    public static string TorsionAngles => Find("torsion-angles");
+
     private static string Find(string name)
     {
         var folder = Path.Combine(AppContext.BaseDirectory, "data", name);

@@ -9,7 +9,7 @@
 //   dotnet run samples/guides/pictures.cs                 writes docs/images
 //   dotnet run samples/guides/pictures.cs -- FOLDER svg   writes to another folder, as SVG or HTML
 // Other programs make the rest of docs/images: samples/Density2D (density2d-*), samples/Images (digits-samples),
-// eng/first-picture.cs -- --keep FILE (first-picture) and the guide of models
+// eng/first-picture.cs -- --keep FILE (first-picture), mixed-tables.cs and torsion-angles.cs beside this one, and the guide of models
 // (flow-matching-digits).
 
 using System.Runtime.CompilerServices;

@@ -51,7 +51,8 @@ public sealed class FlowHealthCheck : IHealthCheck
             if (flow.Info.TrainingRows is { } rows) data["training_rows"] = rows;
             if (flow.Info.HeldOutLogProb is { } score) data["held_out_log_prob"] = score;
             return double.IsFinite(logProb) ? HealthCheckResult.Healthy($"{flow.GetType().Name} draws and scores.", data)
-                : new HealthCheckResult(fault, FormattableString.Invariant($"The log-probability of a sample of the flow is {logProb}."), null, data);
+                : new HealthCheckResult(fault, FormattableString.Invariant($"The log-probability of a sample of the flow is {logProb}."),
+                    null, data);
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {

@@ -15,7 +15,8 @@ internal static partial class FlowLoading
         var logger = provider.GetService<ILoggerFactory>()?.CreateLogger(typeof(FlowServiceOptions).Namespace!) ?? NullLogger.Instance;
         var file = path(provider);
         if (string.IsNullOrWhiteSpace(file))
-            throw new InvalidOperationException($"{Service<TModel>(key)} has no path of a file: it is null or empty. Look at the configuration.");
+            throw new InvalidOperationException(
+                $"{Service<TModel>(key)} has no path of a file: it is null or empty. Look at the configuration.");
         var watch = Stopwatch.StartNew();
         TModel model;
         try
@@ -38,7 +39,8 @@ internal static partial class FlowLoading
 
     private static string Service<TModel>(object? key) => $"The flow {typeof(TModel).Name}{(key is null ? "" : $" with the key '{key}'")}";
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Loaded {Model} from {Path} in {Seconds:0.000} s; it was trained on {Rows} rows.")]
+    [LoggerMessage(Level = LogLevel.Information,
+        Message = "Loaded {Model} from {Path} in {Seconds:0.000} s; it was trained on {Rows} rows.")]
     private static partial void Loaded(ILogger logger, string model, string path, double seconds, long? rows);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The flow of {Path}: {Warning}")]

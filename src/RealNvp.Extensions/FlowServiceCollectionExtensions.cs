@@ -54,7 +54,8 @@ public static class FlowServiceCollectionExtensions
         return services;
     }
 
-    /// <summary>Registers the flow of a file under a key, for services with several: <c>[FromKeyedServices("fraud")] FlowModel flow</c>.</summary>
+    /// <summary>Registers the flow of a file under a key, for services with
+    /// several: <c>[FromKeyedServices("fraud")] FlowModel flow</c>.</summary>
     /// <typeparam name="TModel">The class, such as <see cref="RealNvpModel"/>; <see cref="FlowModel"/> for any.</typeparam>
     /// <param name="services">The services of the application.</param>
     /// <param name="key">What the flow is asked for by, beside its class.</param>

@@ -12,7 +12,8 @@ public static class FlowTensorExtensions
     /// <summary>log p(x | context) of each example, in nats.</summary>
     /// <param name="flow">The flow.</param>
     /// <param name="x">(N, ...) in the shape of <see cref="Flow.InputShape"/>. All values finite.</param>
-    /// <param name="context">For a conditional flow, N rows of C values, or N labels: <see cref="TensorRowExtensions"/> makes them of tensors.</param>
+    /// <param name="context">For a conditional flow, N rows of C values, or N
+    /// labels: <see cref="TensorRowExtensions"/> makes them of tensors.</param>
     /// <param name="seed">Fixes the noise of a dequantization.</param>
     /// <param name="cancellationToken">Ends the call between two batches.</param>
     /// <returns>(N).</returns>
@@ -93,7 +94,8 @@ public static class FlowTensorExtensions
     /// <param name="temperature">Scales the latents; 1 is the model, smaller values give more typical examples.</param>
     /// <param name="seed">Makes the result repeatable; null draws from torch's generator.</param>
     /// <param name="cancellationToken">Ends the call between two batches.</param>
-    /// <returns>(N, ...) in the shape of <see cref="Flow.InputShape"/>; with contexts M·N examples, first all N of the first context.</returns>
+    /// <returns>(N, ...) in the shape of <see cref="Flow.InputShape"/>; with
+    /// contexts M·N examples, first all N of the first context.</returns>
     /// <exception cref="NonFiniteException">A layer gave NaN or infinity; it names the layer.</exception>
     public static Tensor<double> SampleTensor(this Flow flow, long count, DataRows context = default, double temperature = 1,
         long? seed = null, CancellationToken cancellationToken = default)

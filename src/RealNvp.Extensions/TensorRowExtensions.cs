@@ -3,10 +3,10 @@ using System.Runtime.InteropServices;
 
 namespace RealNvp.Extensions;
 
-/// <summary>Tensors of System.Numerics.Tensors as rows, for whatever takes <see cref="DataRows"/>, such as <c>FlowModel.Fit(x.AsRows())</c>:
-/// the first dimension is for the examples.</summary>
-/// <remarks>A tensor whose numbers lie one after the other is read where it is, and must stay as it is as long as the rows are in use; any other is
-/// copied.</remarks>
+/// <summary>Tensors of System.Numerics.Tensors as rows, for whatever takes <see cref="DataRows"/>,
+/// such as <c>FlowModel.Fit(x.AsRows())</c>: the first dimension is for the examples.</summary>
+/// <remarks>A tensor whose numbers lie one after the other is read where it is, and
+/// must stay as it is as long as the rows are in use; any other is copied.</remarks>
 public static class TensorRowExtensions
 {
     /// <summary>The rows of a tensor (N, ...).</summary>

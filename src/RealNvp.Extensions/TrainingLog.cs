@@ -6,8 +6,8 @@ namespace RealNvp.Extensions;
 /// <summary>Writes a training into a log: pass it as <c>progress</c> to <c>Fit</c>.</summary>
 /// <remarks>
 /// <para>Each epoch is an entry of level Information, with <c>Epoch</c>, <c>Epochs</c>, <c>Step</c>, <c>Loss</c>, <c>ValidationLoss</c> and
-/// <c>ExamplesPerSecond</c> by name for structured logs; steps are Debug, one an interval at most; each warning of the training is a Warning, once.
-/// The last epoch and the end are written by <see cref="Write"/>, with the result.</para>
+/// <c>ExamplesPerSecond</c> by name for structured logs; steps are Debug, one an interval at most; each warning of the
+/// training is a Warning, once. The last epoch and the end are written by <see cref="Write"/>, with the result.</para>
 /// <para>It writes on the thread that trains. One log is for one training.</para>
 /// </remarks>
 public sealed partial class TrainingLog : IProgress<TrainingProgress>
@@ -75,7 +75,8 @@ public sealed partial class TrainingLog : IProgress<TrainingProgress>
         double examplesPerSecond);
 
     [LoggerMessage(Level = LogLevel.Debug, Message =
-        "Epoch {Epoch} of {Epochs}, batch {Batch}, step {Step}: loss {Loss:G6}, gradient {GradientNorm:G3}, {ExamplesPerSecond:0} examples/s.")]
+        "Epoch {Epoch} of {Epochs}, batch {Batch}, step {Step}: loss {Loss:G6}, gradient {GradientNorm:G3}, {ExamplesPerSecond:0} " +
+            "examples/s.")]
     private static partial void Stepped(ILogger logger, int epoch, int epochs, long batch, long step, double loss, double gradientNorm,
         double examplesPerSecond);
 

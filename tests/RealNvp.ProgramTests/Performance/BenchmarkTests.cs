@@ -16,14 +16,96 @@ public class BenchmarkTests
     {
         var output = new StringWriter();
         var toy = Cases.All.First(c => c.Name == "toy2d_affine_b256");
-        Worker.Serve(toy, 1, cuda: false, tuned: false, new StringReader("time logprob 2\nnonsense\ntime sample 3\nquit\ntime train 1\n"),
+        Worker.Serve(toy, 1, cuda: false, tuned: false,
+            new StringReader("time logprob 2\nnonsense\ntime sample 3\ncount sample\nquit\ntime train 1\n"),
             output).Should().Be(0);
         var lines = output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        lines.Should().HaveCount(3);
+        lines.Should().HaveCount(4);
         Protocol.Read<Ready>(lines[0]).Should().Match<Ready>(r => r.Peer == "RealNvp" && r.Params > 30_000 && !r.Tuned);
         var sample = Protocol.Read<Timed>(lines[2]);
         sample.Times.Should().HaveCount(3).And.OnlyContain(t => t > 0);
-        (sample.Phase, sample.ManagedBytes > 0).Should().Be(("sample", true));
+        (sample.Phase, sample.ManagedBytes).Should().Be(("sample", null));
+        var count = Protocol.Read<Timed>(lines[3]);
+        (count.Phase, count.Times.Count, count.ManagedBytes > 0).Should().Be(("sample", 0, true));
+    }
+
+    [Fact]
+    [LeavesNoTensors]
+    public void A_cold_worker_says_its_first_score_and_ends_with_its_input()
+    {
+        var output = new StringWriter();
+        Worker.Cold(Cases.Find("row_toy2d_b1"), 1, tuned: false, new StringReader(""), output).Should().Be(0);
+        Protocol.Read<Timed>(output.ToString()).Phase.Should().Be("cold");
+    }
+
+    [Fact]
+    [LeavesNoTensors]
+    public void A_row_is_scored_encoded_decoded_and_sampled_and_its_weights_are_read()
+    {
+        var output = new StringWriter();
+        var row = Cases.Find("row_maf_b4");
+        var commands = string.Concat(row.Phases.Where(p => p != "cold").Select(p => $"time {p} 2\n"));
+        Worker.Serve(row, 1, cuda: false, tuned: false, new StringReader(commands), output).Should().Be(0);
+        output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(l => Protocol.Read<Timed>(l).Phase)
+            .Should().Equal("logprob", "encode", "decode", "sample", "read");
+
+        using var scope = torch.NewDisposeScope();
+        using var flow = row.Make();
+        var sum = flow.parameters().Aggregate(torch.zeros(1), (all, p) => all + p.detach().sum());
+        new WeightReading(flow.parameters()).Read().Should().BeApproximately(sum.ToSingle(), 0.01f);
+    }
+
+    [Fact]
+    [LeavesNoTensors]
+    public void The_best_product_is_asked_of_the_libraries_of_this_process()
+    {
+        var output = new StringWriter();
+        Worker.Serve(ProductWorkload.Case, 1, cuda: false, tuned: false, new StringReader("time mkl 1\ntime onednn 1\n"), output).Should()
+            .Be(0);
+        var lines = output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Protocol.Read<Ready>(lines[0]).Phases.Should().Equal("mkl", "onednn");
+        lines.Should().HaveCount(3);
+    }
+
+    private static Measurement Line(string peer, double ms, bool steady, string machine = "a machine") =>
+        new(peer, "tab_affine_b512", "logprob", 2, ms, ms, ms, 8, 100, 90, "2.6", peer != Report.Ours, 5) { P90 = ms, Peak = 200,
+            BestProduct = 125, GigaFlop = 1, Turns = 16, SteadyTurns = steady ? 8 : 3, IsSteady = steady, Machine = machine, Speed = 0.7 };
+
+    [Fact]
+    public void A_ratio_of_a_machine_that_was_not_steady_says_so_on_the_console_in_the_table_and_in_the_file()
+    {
+        foreach (var steady in (bool[])[true, false])
+        {
+            var (ours, peer) = (Line(Report.Ours, 10, steady), Line("other", 25, steady));
+            Report.Ratio(peer, ours).Contains("NOT steady").Should().Be(!steady);
+            Report.Row(ours).Contains("NOT steady, all turns count; machine at 70 %").Should().Be(!steady);
+            var table = string.Join('\n', MarkdownTable.Of([ours, peer]));
+            table.Should().Contain(steady ? "other 25.0: **2.50×**" : "other 25.0: ~**2.50×**").And.Contain(steady ? "8 of 16" : "3 of 16");
+            table.Contains("fewer than four turns").Should().Be(!steady);
+            Protocol.Write(ours).Should().Contain(steady ? "\"is_steady\":true" : "\"is_steady\":false");
+        }
+    }
+
+    [Fact]
+    public void The_floor_is_the_peak_of_the_same_run_and_each_machine_has_its_table()
+    {
+        var lines = MarkdownTable.Of([Line(Report.Ours, 10, true), Line(Report.Ours, 20, true, "another"), Line("other", 25, true)])
+            .ToArray();
+        lines.Where(l => l.Contains("GFLOP/s")).Should().HaveCount(2).And.OnlyContain(l => l.Contains("200 GFLOP/s at the most")
+            && l.Contains("125"));
+        // a GFLOP at 200 GFLOP/s is 5 ms, half of ours and a quarter of the other's; at 125 it is 8
+        lines.Single(l => l.Contains("| 10.0 (")).Should().Contain("| 50 % | 80 % |").And.Contain("2.50×");
+        lines.Single(l => l.Contains("| 20.0 (")).Should().Contain("| 25 % | 40 % |").And.NotContain("×");
+    }
+
+    [Fact]
+    public void Percentiles_are_of_all_rounds()
+    {
+        var ready = new Ready("RealNvp", "row_maf_b1", ["logprob"], 1, "", true);
+        var timed = new Timed("logprob", [.. Enumerable.Range(1, 200).Select(i => (double)i)], 0, 0);
+        var m = Measurement.Of(ready, Cases.Find("row_maf_b1"), "logprob", 1, timed, [timed]);
+        (m.Median, m.P90, m.P99, m.Max).Should().Be((100.5, 180, 198, 200));
+        Measurement.Of(ready, Cases.Find("row_maf_b1"), "logprob", 1, timed, [timed with { Times = [1, 2] }]).P99.Should().BeNull();
     }
 
     [Theory]
@@ -79,7 +161,8 @@ public class BenchmarkTests
         var known = folder.Write("peers.jsonl",
             """{"peer":"other","case":"toy2d_affine_b256","phase":"logprob","threads":1,"median":1000,"min":999,"max":1001,"rounds":3,"tuned":true,"torch":"2.6"}""" + "\n");
         var results = Path.Combine(folder.Path, "results.jsonl");
-        var info = new ProcessStartInfo("dotnet", [program, "--case", "toy2d", "--phase", "logprob", "--rounds", "8", "--threads", "1",
+        var info = new ProcessStartInfo("dotnet", [program, "--case", "toy2d_affine_b256", "--phase", "logprob", "--rounds", "8",
+            "--threads", "1",
             "--peer", $"dotnet {program} --untuned", "--compare", known, "--json", results]) { RedirectStandardOutput = true };
         using var process = Process.Start(info)!;
         var output = process.StandardOutput.ReadToEnd();
@@ -87,7 +170,8 @@ public class BenchmarkTests
         process.ExitCode.Should().Be(0);
         output.Should().MatchRegex(@"toy2d_affine_b256\s+logprob").And.MatchRegex(@"other, tuned\s+1000\.000.*times ours");
         var lines = File.ReadLines(results).Select(Protocol.Read<Measurement>).ToArray();
-        lines.Should().HaveCount(2).And.OnlyContain(m => m.Rounds == 8 && m.Threads == 1 && m.Median > 0);
+        lines.Should().HaveCount(2).And.OnlyContain(m => m.Rounds == 8 && m.Threads == 1 && m.Median > 0 && m.Peak > 1
+            && m.BestProduct > 1);
         lines.Select(m => m.Tuned).Should().Equal(true, false);
     }
 }

@@ -101,7 +101,8 @@ public sealed class FlowServiceTests : IDisposable
         using var empty = new ServiceCollection().AddFlow<FlowModel>(_ => "").BuildServiceProvider();
         Assert.Throws<InvalidOperationException>(empty.GetRequiredService<FlowModel>).Message.Should().Contain("no path");
         Assert.Throws<ArgumentException>(() => new ServiceCollection().AddFlow(" "));
-        Assert.Throws<ArgumentException>(() => new ServiceCollection().AddFlow(path, o => o.Threads = 0)).Message.Should().Contain("Threads");
+        Assert.Throws<ArgumentException>(() => new ServiceCollection().AddFlow(path, o => o.Threads = 0)).Message.Should()
+            .Contain("Threads");
         Assert.Throws<ArgumentException>(() => new ServiceCollection().AddFlow(path, o => o.Dtype = ScalarType.Float16)).Message.Should()
             .Contain("Float16");
 

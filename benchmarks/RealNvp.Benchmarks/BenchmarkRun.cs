@@ -1,0 +1,55 @@
+namespace RealNvp.Benchmarks;
+
+/// <summary>One run of the program: what the machine can do, then case after case, on the console and in a file.</summary>
+/// <param name="conductor">Who times.</param>
+/// <param name="known">Results of peers from a file.</param>
+/// <param name="json">A file to which each result is appended, or null.</param>
+/// <param name="only">The only phase, or null for all.</param>
+internal sealed class BenchmarkRun(Conductor conductor, IReadOnlyList<Measurement> known, string? json, string? only)
+{
+    // of each number of threads: a product of two threads says nothing of one
+    private readonly Dictionary<int, double> products = [];
+
+    /// <summary>Says what runs, and where.</summary>
+    public void Start()
+    {
+        Console.WriteLine($"{Report.Machine()}; {Report.Runtime()}");
+        MeasureProduct(ProductWorkload.Case);
+        Console.WriteLine(Report.Head);
+    }
+
+    /// <summary>Times the phases of a case.</summary>
+    public void Time(BenchmarkCase row)
+    {
+        var phases = row.Phases.Where(p => only is null || p == only || p == "read").ToArray();
+        if (row.Threads is { } threads && !products.ContainsKey(threads)) MeasureProduct(ProductWorkload.Case with { Threads = threads });
+        // reading comes first: the others stand beside it
+        var measured = conductor.Run(row with { Phases = [.. phases.OrderBy(p => p != "read")] });
+        (Measurement? Ours, double? Reading) last = default;
+        foreach (var m in measured.Select(m => m with { Peak = conductor.Peak(row), Machine = Report.Machine(), Runtime = Report.Runtime(),
+            BestProduct = products.GetValueOrDefault(m.Threads) is > 0 and var best ? best : null }))
+        {
+            if (m.Phase == "read") last.Reading = m.Median;
+            var line = m with { Reading = last.Reading };
+            if (m.Peer == Report.Ours)
+            {
+                last.Ours = line;
+                Console.WriteLine(Report.Row(line));
+                foreach (var peer in known.Where(k => k.Case == row.ComparesWith && k.Phase == m.Phase && k.Threads == m.Threads))
+                    Console.WriteLine(Report.Ratio(peer, line));
+            }
+            else if (last.Ours is { } ours) Console.WriteLine(Report.Ratio(line, ours));
+            if (row.Reversible && m.Phase == "train" && m.WorkingMb is not null) Console.WriteLine(Report.Working(line));
+            if (json is not null) File.AppendAllText(json, Protocol.Write(line) + "\n");
+        }
+    }
+
+    private void MeasureProduct(BenchmarkCase product)
+    {
+        foreach (var m in conductor.Run(product))
+        {
+            products[m.Threads] = Math.Max(products.GetValueOrDefault(m.Threads), m.Rate ?? 0);
+            Console.WriteLine(Report.Product(m with { Peak = conductor.Peak(product) }));
+        }
+    }
+}
