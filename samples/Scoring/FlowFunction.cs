@@ -10,7 +10,8 @@ namespace RealNvp.Samples.Scoring;
 /// and nothing more, so a table may be of any size.</remarks>
 internal static class FlowFunction
 {
-    /// <summary>Makes <c>log_prob</c> known to a connection: as many numbers as the flow has features, NULL for a row with NULL, NaN or infinity in it.</summary>
+    /// <summary>Makes <c>log_prob</c> known to a connection: as many numbers as the
+    /// flow has features, NULL for a row with NULL, NaN or infinity in it.</summary>
     /// <param name="connection">An open connection.</param>
     /// <param name="flow">The flow, in evaluation mode; keep it as long as the connection.</param>
     /// <param name="name">What SQL calls it.</param>

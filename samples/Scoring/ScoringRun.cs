@@ -29,7 +29,8 @@ internal sealed record ScoringRun(long Rows, int Threads, int Megabytes, string 
 
         var watch = Stopwatch.StartNew();
         database.Run($"COPY ({Made}) TO {parquet} (FORMAT parquet)");
-        Say($"{Rows:N0} rows of {columns.Length} columns in {Path.Combine(Output, "rows.parquet")}: {Size("rows.parquet"):N0} MB, made in {watch.Elapsed.TotalSeconds:N0} s");
+        Say($"{Rows:N0} rows of {columns.Length} columns in {Path.Combine(Output, "rows.parquet")}: {Size("rows.parquet"):N0} MB, made " +
+            $"in {watch.Elapsed.TotalSeconds:N0} s");
 
         using var flow = Model(database, parquet);
         FlowFunction.Register(database.Connection, flow);
@@ -43,7 +44,8 @@ internal sealed record ScoringRun(long Rows, int Threads, int Megabytes, string 
 
         // a table with the scores beside the rows, and the rarest of them
         watch.Restart();
-        database.Run($"COPY (SELECT id, log_prob({all}) AS log_prob FROM {parquet} ORDER BY log_prob LIMIT 100) TO {rarest} (FORMAT parquet)");
+        database.Run($"COPY (SELECT id, log_prob({all}) AS log_prob FROM {parquet} ORDER BY log_prob LIMIT 100) TO {rarest} (FORMAT " +
+            $"parquet)");
         Told("100 rarest rows to Parquet", Rows, watch);
         Say($"the rarest: row {database.Run($"SELECT id FROM {rarest} ORDER BY log_prob LIMIT 1")}");
 
@@ -56,7 +58,8 @@ internal sealed record ScoringRun(long Rows, int Threads, int Megabytes, string 
         return 0;
 
         void Told(string what, long rows, Stopwatch time) => Say(
-            $"{what}: {rows / time.Elapsed.TotalSeconds:N0} rows a second on {Threads} thread(s), {rows / time.Elapsed.TotalSeconds / alone:N2} times the flow alone");
+            $"{what}: {rows / time.Elapsed.TotalSeconds:N0} rows a second on {Threads} thread(s), " +
+                $"{rows / time.Elapsed.TotalSeconds / alone:N2} times the flow alone");
     }
 
     /// <summary>The largest memory of this process so far, in megabytes: tables, libtorch and all.</summary>

@@ -30,7 +30,8 @@ internal static class FirstModel
         for (var i = 0; i < count; i++)
         {
             var angle = random.NextDouble() * 3 * Math.PI;
-            (rows[i, 0], rows[i, 1], rows[i, 2]) = (angle * Math.Cos(angle) + Noise(), angle * Math.Sin(angle) + Noise(), 10 * angle + Noise());
+            (rows[i, 0], rows[i, 1], rows[i, 2]) = (angle * Math.Cos(angle) + Noise(), angle * Math.Sin(angle) + Noise(),
+                10 * angle + Noise());
         }
         return rows;
 

@@ -43,7 +43,8 @@ internal sealed class LoadCases
         var samples = model.SampleArray(300, temperature: 0.8, seed: 5);
         ordinary.Add(new("samples, 300", 300, async (http, cancel) =>
         {
-            var lines = (await http.GetStringAsync("/sample?count=300&seed=5&temperature=0.8", cancel)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            var lines = (await http.GetStringAsync("/sample?count=300&seed=5&temperature=0.8", cancel))
+                .Split('\n', StringSplitOptions.RemoveEmptyEntries);
             var got = lines.SelectMany(line => JsonSerializer.Deserialize<double[]>(line)!).ToArray();
             return Differs(got, [.. samples.Cast<double>()]);
         }));
@@ -63,7 +64,8 @@ internal sealed class LoadCases
             {
                 using var soon = CancellationTokenSource.CreateLinkedTokenSource(cancel);
                 soon.CancelAfter(1);
-                try { using var answer = await http.GetAsync("/sample?count=200000&seed=1", HttpCompletionOption.ResponseHeadersRead, soon.Token); }
+                try { using var answer = await http.GetAsync("/sample?count=200000&seed=1", HttpCompletionOption.ResponseHeadersRead,
+                    soon.Token); }
                 catch (OperationCanceledException) { }
                 return null;
             }),
@@ -72,7 +74,8 @@ internal sealed class LoadCases
                 using var answer = await http.GetAsync("/sample?count=100000&seed=1", HttpCompletionOption.ResponseHeadersRead, cancel);
                 await using var stream = await answer.Content.ReadAsStreamAsync(cancel);
                 var some = new byte[100];
-                return await stream.ReadAtLeastAsync(some, 100, cancellationToken: cancel) == 100 && some[0] == '[' ? null : "no samples came";
+                return await stream.ReadAtLeastAsync(some, 100, cancellationToken: cancel) == 100 && some[0] == '[' ? null
+                    : "no samples came";
             }),
         ];
         return new([.. ordinary], odd);
@@ -90,7 +93,8 @@ internal sealed class LoadCases
         });
     }
 
-    private static LoadCase Binary(float[] numbers, double[] scores) => new($"binary, {scores.Length} rows", scores.Length, async (http, cancel) =>
+    private static LoadCase Binary(float[] numbers, double[] scores) =>
+        new($"binary, {scores.Length} rows", scores.Length, async (http, cancel) =>
     {
         using var answer = await http.PostAsync("/score/binary", Floats(numbers), cancel);
         if (answer.StatusCode != HttpStatusCode.OK) return $"status {answer.StatusCode}";

@@ -4,7 +4,8 @@ using System.Globalization;
 
 namespace RealNvp.Samples.Service;
 
-/// <summary>Clients that ask a service of this process over a socket, and compare each answer with one that was computed beforehand.</summary>
+/// <summary>Clients that ask a service of this process over a socket, and
+/// compare each answer with one that was computed beforehand.</summary>
 internal static class LoadTest
 {
     /// <summary>Runs it.</summary>
@@ -53,7 +54,8 @@ internal static class LoadTest
 }
 
 /// <summary>What a load test gave.</summary>
-internal sealed record LoadReport(int Clients, double Seconds, (string Kind, TimeSpan Time, long Rows)[] Answers, IReadOnlyList<string> Wrong,
+internal sealed record LoadReport(int Clients, double Seconds, (string Kind, TimeSpan Time, long Rows)[] Answers,
+    IReadOnlyList<string> Wrong,
     long MemoryBefore, long MemoryAfter)
 {
     /// <summary>The figures of the README.</summary>

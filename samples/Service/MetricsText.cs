@@ -28,7 +28,8 @@ internal sealed class MetricsText : IDisposable
     public override string ToString()
     {
         var text = new StringBuilder();
-        foreach (var ((name, tags), series) in all.OrderBy(s => s.Key.Name, StringComparer.Ordinal).ThenBy(s => s.Key.Tags, StringComparer.Ordinal))
+        foreach (var ((name, tags), series) in all.OrderBy(s => s.Key.Name, StringComparer.Ordinal).ThenBy(s => s.Key.Tags,
+            StringComparer.Ordinal))
         {
             var (sum, count) = series.Read();
             if (!series.IsHistogram) text.Append(CultureInfo.InvariantCulture, $"{name}{tags} {sum}\n");
@@ -54,7 +55,8 @@ internal sealed class MetricsText : IDisposable
     private static string Plain(string name) => name.Replace('.', '_');
 
     private static string Escaped(object? value) => (Convert.ToString(value, CultureInfo.InvariantCulture) ?? "")
-        .Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
+        .Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("\n", "\\n",
+            StringComparison.Ordinal);
 
     private sealed class Series(bool isHistogram)
     {

@@ -11,7 +11,8 @@ public static class Program
     {
         if (args is ["load", .. var rest])
         {
-            var report = await LoadTest.RunAsync(rest.Length > 0 ? Whole(rest[0]) : 8, TimeSpan.FromSeconds(rest.Length > 1 ? Whole(rest[1]) : 60));
+            var report = await LoadTest.RunAsync(rest.Length > 0 ? Whole(rest[0]) : 8, TimeSpan.FromSeconds(rest.Length > 1 ? Whole(rest[1])
+                : 60));
             Console.WriteLine(report);
             return report.Wrong.Count == 0 ? 0 : 1;
         }
@@ -19,6 +20,7 @@ public static class Program
         return 0;
     }
 
-    private static int Whole(string text) => int.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out var number) && number > 0
+    private static int Whole(string text) => int.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out var number)
+        && number > 0
         ? number : throw new ArgumentException($"load [clients] [seconds] takes whole numbers of at least 1; got '{text}'.");
 }

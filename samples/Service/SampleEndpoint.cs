@@ -9,7 +9,8 @@ internal static class SampleEndpoint
     private const int Together = 1024;
 
     /// <summary>GET /sample?count=100&amp;seed=1&amp;temperature=0.8.</summary>
-    public static async Task StreamAsync(HttpContext http, FlowModel flow, ServiceLimits limits, IHostApplicationLifetime host, int count = 1,
+    public static async Task StreamAsync(HttpContext http, FlowModel flow, ServiceLimits limits, IHostApplicationLifetime host,
+        int count = 1,
         long? seed = null, double temperature = 1)
     {
         // a stream may be long: it ends when the client leaves, when its time is over, and when the service stops, so that

@@ -33,7 +33,8 @@ public class ScoringSampleTests
         flow.eval();
         using var database = new Database(threads: 1, megabytes: 128);
         FlowFunction.Register(database.Connection, flow);
-        database.Run("CREATE TABLE t AS SELECT * FROM (VALUES (0, 1.0::DOUBLE, 2), (1, NULL, 2), (2, 'NaN'::DOUBLE, 2), (3, 'Infinity'::DOUBLE, 2), (4, 3, 4)) v(id, a, b)");
+        database.Run("CREATE TABLE t AS SELECT * FROM (VALUES (0, 1.0::DOUBLE, 2), (1, NULL, 2), (2, 'NaN'::DOUBLE, 2), (3, " +
+            "'Infinity'::DOUBLE, 2), (4, 3, 4)) v(id, a, b)");
         database.Run("SELECT string_agg(id, ',' ORDER BY id) FROM t WHERE log_prob(a, b) IS NULL").Should().Be("1,2,3");
         Convert.ToDouble(database.Run("SELECT log_prob(a, b) FROM t WHERE id = 4"), CultureInfo.InvariantCulture).Should()
             .BeApproximately(flow.LogProb(new double[,] { { 3, 4 } })[0], 1e-5);
@@ -49,7 +50,8 @@ public class ScoringSampleTests
         using var output = new StringWriter();
         new ScoringRun(Rows: 3000, Threads: 2, Megabytes: 128, folder.Path, Epochs: 1).Run(output).Should().Be(0);
         output.ToString().Should().MatchRegex(@"the flow alone.*: [\d,]+ rows a second").And.MatchRegex(@"Parquet from SQL: [\d,]+ rows")
-            .And.MatchRegex(@"CSV from SQL: [\d,]+ rows").And.MatchRegex("memory at most [0-9,]+ MB").And.MatchRegex(@"the rarest: row \d+");
+            .And.MatchRegex(@"CSV from SQL: [\d,]+ rows").And.MatchRegex("memory at most [0-9,]+ MB").And.MatchRegex(
+                @"the rarest: row \d+");
         File.Exists(folder.At("rarest.parquet")).Should().BeTrue();
     }
 }

@@ -20,7 +20,8 @@ public sealed class ServiceSampleTests
         model.eval();
         model.Save(path);
         await using var service = await StartAsync(path);
-        using var http = new HttpClient(new SocketsHttpHandler { Expect100ContinueTimeout = TimeSpan.FromSeconds(60) }) { BaseAddress = service.Address };
+        using var http = new HttpClient(new SocketsHttpHandler { Expect100ContinueTimeout = TimeSpan.FromSeconds(60) }) {
+            BaseAddress = service.Address };
 
         // rows as JSON and as bytes, samples, malformed, wrong, NaN, too many, too large, cancelled, left
         var cases = LoadCases.Of(model).All.ToArray();
@@ -49,7 +50,8 @@ public sealed class ServiceSampleTests
         var path = folder.At("model.safetensors");
         using (var model = new RealNvpModel(RealNvpOptions.Tabular(3), seed: 1)) model.Save(path);
         await using var service = await StartAsync(path, "--Service:Concurrency", "1", "--Service:Queue", "0", "--Service:Seconds", "0.5");
-        using var http = new HttpClient(new SocketsHttpHandler { Expect100ContinueTimeout = TimeSpan.FromSeconds(60) }) { BaseAddress = service.Address };
+        using var http = new HttpClient(new SocketsHttpHandler { Expect100ContinueTimeout = TimeSpan.FromSeconds(60) }) {
+            BaseAddress = service.Address };
 
         // a stream that nobody reads holds the one place, until its time is over
         var first = await http.GetAsync("/sample?count=1000000", HttpCompletionOption.ResponseHeadersRead);
