@@ -29,8 +29,8 @@ internal sealed record ScoringRun(long Rows, int Threads, int Megabytes, string 
 
         var watch = Stopwatch.StartNew();
         database.Run($"COPY ({Made}) TO {parquet} (FORMAT parquet)");
-        Say($"{Rows:N0} rows of {columns.Length} columns in {Path.Combine(Output, "rows.parquet")}: {Size("rows.parquet"):N0} MB, made " +
-            $"in {watch.Elapsed.TotalSeconds:N0} s");
+        var (made, file) = (watch.Elapsed.TotalSeconds, Path.Combine(Output, "rows.parquet"));
+        Say($"{Rows:N0} rows of {columns.Length} columns in {file}: {Size("rows.parquet"):N0} MB, made in {made:N0} s");
 
         using var flow = Model(database, parquet);
         FlowFunction.Register(database.Connection, flow);
@@ -57,9 +57,11 @@ internal sealed record ScoringRun(long Rows, int Threads, int Megabytes, string 
         Say($"memory at most {Peak:N0} MB; DuckDB may take {Megabytes} MB of it");
         return 0;
 
-        void Told(string what, long rows, Stopwatch time) => Say(
-            $"{what}: {rows / time.Elapsed.TotalSeconds:N0} rows a second on {Threads} thread(s), " +
-                $"{rows / time.Elapsed.TotalSeconds / alone:N2} times the flow alone");
+        void Told(string what, long rows, Stopwatch time)
+        {
+            var rate = rows / time.Elapsed.TotalSeconds;
+            Say($"{what}: {rate:N0} rows a second on {Threads} thread(s), {rate / alone:N2} times the flow alone");
+        }
     }
 
     /// <summary>The largest memory of this process so far, in megabytes: tables, libtorch and all.</summary>
