@@ -29,9 +29,10 @@ public sealed record ZukoImporter : PyTorchImporter<Flow>
 
     private protected override void CheckMembers()
     {
-        if (!(Slope is > 0 and < 1)) throw new ArgumentException($"{nameof(Slope)} must be in (0, 1); got {Slope}.", nameof(Slope));
-        if (!(Bound > 0 && double.IsFinite(Bound)))
-            throw new ArgumentException($"{nameof(Bound)} must be positive; got {Bound}.", nameof(Bound));
+        CheckBound(Bound, nameof(Bound));
+        CheckDefined(Activation, nameof(Activation));
+        if (!(Slope is > 0 and < 1))
+            throw new ArgumentException(FormattableString.Invariant($"{nameof(Slope)} must be in (0, 1); got {Slope}."), nameof(Slope));
     }
 
     private protected override Flow Build(ImportedWeights weights)
