@@ -8,7 +8,7 @@ internal static class TwoDRecipes
     public static Grid Grid { get; } = new("Six densities in the plane",
         "The densities of `samples/Density2D`: 100,000 points to train on, 2,000 to validate and 5,000 for the test, of other seeds. " +
         "Each model has 10 seconds of one thread, so that this compares what a short training gives, and not what a model can do: " +
-        "`samples/Density2D` trains longer. Batches of 256, averaged weights, Adam at 2e-3; at 1e-2 for residual flows and FFJORD. " +
+        "`samples/Density2D` trains longer. Batches of 256, averaged weights, Adam at 2e-3; at 1e-2 for residual and continuous flows. " +
         "Nats a point, held out; standard errors are 0.01 to 0.02.");
 
     public static IEnumerable<Recipe> All { get; } = [.. DataSets.TwoD.SelectMany(Of)];
@@ -34,7 +34,7 @@ internal static class TwoDRecipes
             {
                 Grid = Grid, Minutes = Budget, Objective = name == "matching" ? Objective.FlowMatching() : Objective.MaximumLikelihood,
                 Training = o => o with { BatchSize = 256, Epochs = 100_000, Patience = int.MaxValue, AverageDecay = 0.99,
-                    LearningRate = name is "ffjord" or "residual" ? 1e-2 : 2e-3 },
+                    LearningRate = options is FfjordOptions or ResidualFlowOptions ? 1e-2 : 2e-3 },
             };
     }
 }
