@@ -22,17 +22,18 @@ public class LinearLayerTests
     public void A_layer_that_starts_as_a_permutation_moves_each_feature_once_and_two_layers_differ()
     {
         using var scope = NewDisposeScope();
+        using var _ = no_grad();
         using var layer = InvertibleLinearLayer.StartingAsPermutation([20]);
         using var other = InvertibleLinearLayer.StartingAsPermutation([20]);
         var w = layer.Matrix();
-        w.sum(0).sub(ones(20)).abs().max().item<float>().Should().Be(0);
-        w.sum(1).sub(ones(20)).abs().max().item<float>().Should().Be(0);
+        w.sum([0L]).sub(ones(20)).abs().max().item<float>().Should().Be(0);
+        w.sum([1L]).sub(ones(20)).abs().max().item<float>().Should().Be(0);
         w.count_nonzero().item<long>().Should().Be(20);
         layer.Forward(randn(2, 20)).LogDet.abs().max().item<float>().Should().Be(0);
         w.sub(other.Matrix()).abs().max().item<float>().Should().Be(1);
         w.sub(eye(20)).abs().max().item<float>().Should().Be(1);
         layer.FaultIn(layer.state_dict()).Should().BeNull();
-        layer.parameters().Should().OnlyContain(p => p.requires_grad, "it learns as any other");
+        layer.parameters().Single().requires_grad.Should().BeTrue("it learns as any other");
     }
 
     [Theory, InlineData(false), InlineData(true)]
