@@ -33,7 +33,9 @@ internal static class Run
         Directory.CreateDirectory(checkpoints);
         var resumes = File.Exists(checkpoint);
         var clock = new CpuClock(Path.ChangeExtension(checkpoint, ".minutes.csv"), resumes);
-        using var trainer = resumes ? Trainer.Resume(checkpoint, device, null, new() { Objective = recipe.Objective })
+        using var trainer = resumes ? Trainer.Resume(checkpoint, device,
+            // a recipe may have got more steps, or fewer, since
+            o => o with { MaxSteps = Training(recipe, options).MaxSteps }, new() { Objective = recipe.Objective })
             : New(recipe, options, checkpoint, device);
         using var model = (FlowModel)trainer.Flow;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(limits.Stop);
@@ -73,9 +75,10 @@ internal static class Run
         manual_seed(recipe.Seed);
         var model = options.NewModel();
         model.to(device);
-        return new Trainer(model, recipe.Objective, recipe.Training(TrainingOptions.For(options)) with { Seed = recipe.Seed,
-            CheckpointPath = checkpoint });
+        return new Trainer(model, recipe.Objective, Training(recipe, options) with { Seed = recipe.Seed, CheckpointPath = checkpoint });
     }
+
+    private static TrainingOptions Training(Recipe recipe, ModelOptions options) => recipe.Training(TrainingOptions.For(options));
 
     private static RunResult Result(Recipe recipe, FlowModel model, Splits splits)
     {

@@ -15,14 +15,16 @@ internal static class CircularSplines
             layers.AddRange(options.ScalingLayers(options.Standardize, [real.Count]).Select(layer => new SubsetLayer(shape, real, layer)));
         for (var i = 0; i < options.Layers; i++)
         {
-            if (options.Linear && real.Count > 1) layers.Add(new SubsetLayer(shape, real, new InvertibleLinearLayer([real.Count])));
+            if (options.Linear && real.Count > 1) layers.Add(Linear());
             layers.Add(Shift(options, i));
             layers.Add(Coupling(options, MaskOf(i, shape[0])));
         }
         // it also takes back what rounding put beyond an edge
         layers.Add(Shift(options, options.Layers));
-        if (options.Linear && real.Count > 1) layers.Add(new SubsetLayer(shape, real, new InvertibleLinearLayer([real.Count])));
+        if (options.Linear && real.Count > 1) layers.Add(Linear());
         return new Chain([.. layers]);
+
+        SubsetLayer Linear() => new(shape, real, InvertibleLinearLayer.StartingAsPermutation([real.Count]));
     }
 
     public static Density Base(SplineFlowOptions options)

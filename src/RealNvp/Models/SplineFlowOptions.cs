@@ -35,8 +35,8 @@ public sealed record SplineFlowOptions : ModelOptions
     /// <summary>The smallest derivative at a knot, in 1e-6 ... 0.5.</summary>
     public double SmallestDerivative { get; init; } = SplineTransformer.MinDerivative;
 
-    /// <summary>An <see cref="InvertibleLinearLayer"/> before each coupling and
-    /// at the end, as in the paper; false for couplings alone.</summary>
+    /// <summary>An <see cref="InvertibleLinearLayer"/> before each coupling and at the end, as in the paper, which starts as a random
+    /// permutation (<see cref="InvertibleLinearLayer.StartingAsPermutation"/>); false for couplings alone.</summary>
     public bool Linear { get; init; } = true;
 
     /// <summary>
@@ -149,12 +149,12 @@ public sealed record SplineFlowOptions : ModelOptions
         var layers = Preprocessing(Standardize);
         for (var i = 0; i < Layers; i++)
         {
-            if (Linear) layers.Add(new InvertibleLinearLayer(Shape));
+            if (Linear) layers.Add(InvertibleLinearLayer.StartingAsPermutation(Shape));
             var mask = i % 2 == 0 ? Mask.Alternating(Shape[0]) : !Mask.Alternating(Shape[0]);
             layers.Add(new CouplingLayer(Shape, mask, new SplineTransformer(Bins, -Bound, Bound, Tails, SmallestBin, SmallestDerivative),
                 size => new ResidualMlp(size.Inputs, size.Outputs, Hidden, Blocks, ContextSize, InputLimit, Dropout)));
         }
-        if (Linear) layers.Add(new InvertibleLinearLayer(Shape));
+        if (Linear) layers.Add(InvertibleLinearLayer.StartingAsPermutation(Shape));
         return new Chain([.. layers]);
     }
 }

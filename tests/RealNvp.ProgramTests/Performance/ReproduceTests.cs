@@ -75,6 +75,17 @@ public partial class ReproduceTests
     }
 
     [Fact]
+    public void An_unfinished_run_whose_recipe_got_other_steps_goes_on_to_those()
+    {
+        using var folder = new TemporaryFolder();
+        RunResult Go(Recipe recipe, long steps) =>
+            Run.Start(recipe, null, folder.At("runs"), folder.At("checkpoints"), new(Steps: steps), TextWriter.Null);
+        Go(Tiny, 7).Ended.Should().Be(RunEnd.Unfinished);
+        var ended = Go(Tiny with { Training = o => Tiny.Training(o) with { MaxSteps = 12 } }, 1000);
+        (ended.Steps, ended.Ended).Should().Be((12L, RunEnd.StepsDone));
+    }
+
+    [Fact]
     public void A_run_whose_minutes_are_over_says_so()
     {
         using var folder = new TemporaryFolder();

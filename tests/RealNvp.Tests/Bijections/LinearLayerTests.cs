@@ -18,6 +18,35 @@ public class LinearLayerTests
         w.sub(eye(7)).abs().max().item<float>().Should().BeGreaterThan(0.1f);
     }
 
+    [Fact]
+    public void A_layer_that_starts_as_a_permutation_moves_each_feature_once_and_two_layers_differ()
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using var layer = InvertibleLinearLayer.StartingAsPermutation([20]);
+        using var other = InvertibleLinearLayer.StartingAsPermutation([20]);
+        var w = layer.Matrix();
+        w.sum([0L]).sub(ones(20)).abs().max().item<float>().Should().Be(0);
+        w.sum([1L]).sub(ones(20)).abs().max().item<float>().Should().Be(0);
+        w.count_nonzero().item<long>().Should().Be(20);
+        layer.Forward(randn(2, 20)).LogDet.abs().max().item<float>().Should().Be(0);
+        w.sub(other.Matrix()).abs().max().item<float>().Should().Be(1);
+        w.sub(eye(20)).abs().max().item<float>().Should().Be(1);
+        layer.FaultIn(layer.state_dict()).Should().BeNull();
+        layer.parameters().Single().requires_grad.Should().BeTrue("it learns as any other");
+    }
+
+    [Theory, InlineData(false), InlineData(true)]
+    public void The_linear_layers_of_a_spline_flow_start_as_permutations(bool circles)
+    {
+        using var scope = NewDisposeScope();
+        using var model = new SplineFlowModel(SplineFlowOptions.Tabular(6) with { Layers = 3, Hidden = 8,
+            CircularFeatures = circles ? [0] : [] });
+        var layers = model.modules().OfType<InvertibleLinearLayer>().ToList();
+        layers.Should().HaveCount(4);
+        foreach (var layer in layers) layer.Matrix().count_nonzero().item<long>().Should().Be(circles ? 5 : 6);
+    }
+
     [Theory, MemberData(nameof(Forms))]
     public void The_matrix_is_what_Forward_multiplies_by(LinearForm form)
     {

@@ -119,6 +119,7 @@ public static class LayerTable
         .. Enum.GetValues<LinearForm>().Select(f => new LayerCase($"linear, {f}, vector", () => new InvertibleLinearLayer([4], f), [4])),
         .. Enum.GetValues<LinearForm>().Select(f => new LayerCase($"linear, {f}, image", () => new InvertibleLinearLayer([3, 2, 3], f),
             [3, 2, 3])),
+        new("linear, from a permutation", () => InvertibleLinearLayer.StartingAsPermutation([5]), [5]),
         new("linear, two reflections", () => new InvertibleLinearLayer([5], LinearForm.Orthogonal, 2), [5]),
         new("periodic convolution", () => new PeriodicConv2d([2, 3, 4]), [2, 3, 4]),
         new("periodic convolution, even kernel, odd width", () => new PeriodicConv2d([2, 4, 3], 2), [2, 4, 3]),

@@ -70,6 +70,26 @@ public sealed partial class InvertibleLinearLayer : Bijection, IConstantBuffers,
         RegisterComponents();
     }
 
+    /// <summary>A layer of the form <see cref="LinearForm.Lu"/> that starts as a random permutation, L = U = 1, as those of neural spline
+    /// flows do (arXiv 1906.04032, section 5.1), rather than as a rotation.</summary>
+    /// <remarks>
+    /// For splines and whatever else acts on one feature at a time within bounds: a rotation of features that are no normal variables
+    /// mixes them, so that what the next layer sees of each is nearly normal and reaches further out. docs/decisions/0054 has figures.
+    /// State-dict keys are those of the form.
+    /// </remarks>
+    /// <param name="inputShape">[D], or [C, H, W] where H and W may be -1.</param>
+    /// <exception cref="ArgumentException">The shape is neither a vector nor an image, or its number of channels is open.</exception>
+    public static InvertibleLinearLayer StartingAsPermutation(EventShape inputShape)
+    {
+        var layer = new InvertibleLinearLayer(inputShape);
+        using var scope = NewDisposeScope();
+        using var gradients = no_grad();
+        layer.lu!.zero_();
+        layer.sign!.fill_(Scalars.One);
+        layer.permutation!.copy_(Weights.Normal(inputShape[0]).argsort());
+        return layer;
+    }
+
     /// <summary>How the matrix is stored.</summary>
     public LinearForm Form { get; }
 
