@@ -10,8 +10,8 @@ namespace RealNvp;
 /// <remarks>
 /// <para>Read are tensors and parameters of all dtypes that tensors here can have, of any strides, those that share memory too, and
 /// dictionaries, lists, tuples, numbers, texts, booleans and None. Everything else is refused by the name of its Python class or function,
-/// so a file from a stranger is safe to read: everything in it is checked before it is used, and no more memory is allocated than the file
-/// is large. Both formats are read: the zip archive of PyTorch 1.6 and later, and the older one. A file of whole modules
+/// so a file from a stranger is safe to read: everything in it is checked before it is used, and its tensors get no more memory than the
+/// file has bytes. Both formats are read: the zip archive of PyTorch 1.6 and later, and the older one. A file of whole modules
 /// (<c>torch.save(model)</c>) and TorchScript are refused: save <c>model.state_dict()</c>.</para>
 /// <para>It owns its tensors: <see cref="Dispose"/> disposes them all. A tensor that shall live longer is taken with <c>clone()</c>. The
 /// tensors were made in the dispose scope of the caller of <c>Load</c>, if there was one, and end with it too. Safe for use from several
