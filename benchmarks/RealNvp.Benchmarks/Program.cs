@@ -44,6 +44,7 @@ internal static class Program
         root.Subcommands.Add(Anomalies.ScoringSpeed.Command());
         root.Subcommands.Add(Anomalies.ChoiceStudy.Command());
         root.Subcommands.Add(OdeErrors.Command());
+        root.Subcommands.Add(RowSpeed.Command());
         root.SetAction(parsed =>
         {
             if (parsed.GetValue(table) is { } results)

@@ -100,6 +100,7 @@ public sealed record FlowInfo : IHtml
         Require(TrainingRows is null or >= 0, nameof(TrainingRows), "is not negative");
         Require(HeldOutRows is null or >= 0, nameof(HeldOutRows), "is not negative");
         Require(Note is null || Note.Length <= LongestName, nameof(Note), $"has at most {LongestName} characters");
+        Require(Note is null || Internal.Check.IsText(Note), nameof(Note), "has half of a surrogate pair, which no file can hold");
     }
 
     private static void Names(IReadOnlyList<string>? names, long? count, string property)
@@ -108,6 +109,7 @@ public sealed record FlowInfo : IHtml
         Require(count is null || names.Count == count, property, $"has a name for each of the {count} column(s); got {names.Count}");
         Require(names.Count <= MostColumns && names.All(n => n is { Length: > 0 and <= LongestName }), property,
             $"has at most {MostColumns} names of 1 to {LongestName} characters");
+        Require(names.All(Internal.Check.IsText), property, "has a name with half of a surrogate pair, which no file can hold");
     }
 
     private static void Require(bool holds, string property, string rule)

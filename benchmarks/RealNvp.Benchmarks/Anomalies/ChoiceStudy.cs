@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using RealNvp.Anomalies;
 using RealNvp.Benchmarks.Presets;
+using RealNvp.Internal;
 using RealNvp.Samples.Common;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -13,9 +14,13 @@ namespace RealNvp.Benchmarks.Anomalies;
 /// on anomalies that are made of tables without labels.</summary>
 internal static class ChoiceStudy
 {
+    // latents of the training that "nearest" looks at
+    private const int Kept = 512;
+
     public static Command Command()
     {
-        var folders = new Argument<string[]>("files") { Description = "Tables as .npy or .npy.gz." };
+        var folders = new Argument<string[]>("files") {
+            Description = "Tables as .npy or .npy.gz; with known anomalies as .npz, for a report and not for a choice." };
         var output = new Option<string>("--output") { Description = "A file that lines are appended to.", Required = true };
         var rows = new Option<int[]>("--rows") { DefaultValueFactory = _ => [150, 600, 2500], AllowMultipleArgumentsPerToken = true };
         var seeds = new Option<int[]>("--seeds") { DefaultValueFactory = _ => [0], AllowMultipleArgumentsPerToken = true };
@@ -34,7 +39,8 @@ internal static class ChoiceStudy
                         {
                             using var scope = NewDisposeScope();
                             var name = Path.GetFileName(file).Split('.', '-')[0];
-                            var task = ChoiceTask.Of(NpyTable.Read(file), count, seed);
+                            var task = file.EndsWith(".npz", StringComparison.Ordinal) ? ChoiceTask.Of(file, seed)
+                                : ChoiceTask.Of(NpyTable.Read(file), count, seed);
                             var clock = Stopwatch.StartNew();
                             IReadOnlyList<(string Name, Func<string, double> Area)> scores = candidate == "others" ? Others(task, seed)
                                 : Flows(task, candidate, seed);
@@ -69,6 +75,8 @@ internal static class ChoiceStudy
         foreach (var (kind, made) in task.Anomalies) sets[kind] = Rows(made);
         // of each set and member: log p of the latents, and the log-determinant
         var found = sets.Keys.ToDictionary(k => k, _ => new List<(double[] Base, double[] LogDet)>());
+        // the same for the square of the distance to the nearest of some latents of the training
+        var nearest = sets.Keys.ToDictionary(k => k, _ => new List<double[]>());
         var folds = Math.Max(10, members);
         for (var member = 0; member < members; member++)
         {
@@ -78,12 +86,12 @@ internal static class ChoiceStudy
             using var model = Candidate.Parse(parts[0]).For(train[0].Length, train.Length).NewModel((seed * 100) + member);
             var columns = Enumerable.Range(0, train[0].Length).Select(c => train.Select(r => r[c]).ToArray()).ToArray();
             var widths = columns.Select(c => AnomalyColumn.Of("", c).Noise).ToArray();
-            var spreads = columns.Select(c => Setting("noise", 0) * Deviation(c)).ToArray();
+            var spreads = columns.Select(c => Setting("noise", 0) * Spread.Of(c)).ToArray();
             Tensor Numbers(double[] values) => tensor(values, [1, values.Length]);
             var (rows, heldRows) = (Rows(train), Rows(held));
             var (w, s) = (Numbers(widths), Numbers(spreads));
             var whitening = (int)Setting("white", 0) is var kind && (kind == 1 || (kind == 2 && member % 2 == 0))
-                ? Whitening.Of(new NoisyRows(rows, w, zeros_like(w), null).Repeated(1, 5)) : null;
+                ? Whitening.Of(new NoisyRows(Rows(task.Train), w, zeros_like(w), null).Repeated(1, 5)) : null;
             if (whitening is not null) s = full_like(s, Setting("noise", 0));
             var trainData = new NoisyRows(rows, w, s, whitening);
             var heldData = new NoisyRows(heldRows, w, s, whitening).Repeated((int)Setting("repeat", 1), 7);
@@ -96,11 +104,13 @@ internal static class ChoiceStudy
             using (var trainer = new Trainer(model, options)) trainer.Fit(trainData, TrainingData.From(model.ToWeights(heldData)));
             model.eval();
             using var gradients = no_grad();
+            var kept = model.Encode(model.ToWeights(whitening?.Apply(rows) ?? rows)).narrow(0, 0, Math.Min(Kept, rows.shape[0]));
             foreach (var (name, set) in sets)
             {
                 var x = model.ToWeights(whitening?.Apply(set) ?? set);
                 var z = model.Encode(x);
                 var latent = model.BaseDensity.LogProb(z).FetchAll();
+                nearest[name].Add(cdist(z, kept).amin([1L]).square().FetchAll());
                 found[name].Add((latent, [.. model.LogProb(x).FetchAll().Zip(latent, (p, b) => p - b)]));
             }
         }
@@ -119,7 +129,9 @@ internal static class ChoiceStudy
             Named("latent", (b, _) => b, v => v.Average()),
             Named("half", (b, d) => b + (0.5 * d), v => v.Average()),
             Named("quarter", (b, d) => b + (0.25 * d), v => v.Average()),
+            ("nearest", kind => Area(Mean(nearest[""]), Mean(nearest[kind]))),
         };
+        static double[] Mean(List<double[]> all) => [.. Enumerable.Range(0, all[0].Length).Select(i => all.Average(m => m[i]))];
         if (members > 1)
         {
             list.Add(Named("mean", (b, d) => b + d, v => v.Average()));
@@ -130,12 +142,6 @@ internal static class ChoiceStudy
     }
 
     private static double[] FetchAll(this Tensor t) => t.to(float64).data<double>().ToArray();
-
-    private static double Deviation(double[] values)
-    {
-        var mean = values.Average();
-        return Math.Sqrt(values.Average(v => (v - mean) * (v - mean)));
-    }
 
     private static double Area(double[] ordinary, double[] odd) =>
         Metrics.RocAuc([.. ordinary, .. odd], [.. ordinary.Select(_ => false), .. odd.Select(_ => true)]);

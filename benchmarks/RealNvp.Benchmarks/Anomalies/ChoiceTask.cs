@@ -30,6 +30,17 @@ internal sealed record ChoiceTask(double[][] Train, double[][] Ordinary, IReadOn
         return new(train, test, anomalies);
     }
 
+    /// <summary>The task of a table with known anomalies: half of the ordinary rows to train on.</summary>
+    public static ChoiceTask Of(string path, int seed)
+    {
+        var (rows, labels) = Presets.NpyTable.ReadLabelled(path);
+        var (train, test, isAnomaly) = new AnomalyTable("", rows, labels).Split(seed);
+        var columns = Enumerable.Range(0, train[0].Length).Where(c => train.Any(r => r[c] != train[0][c])).ToArray();
+        double[][] Of(IEnumerable<double[]> some) => [.. some.Select(r => columns.Select(c => r[c]).ToArray())];
+        return new(Of(train), Of(test.Where((_, i) => !isAnomaly[i])),
+            new Dictionary<string, double[][]> { ["known"] = Of(test.Where((_, i) => isAnomaly[i])) });
+    }
+
     private static double[][] Made(double[][] rows, string kind, Random random)
     {
         var made = MadeAnomalies.Of("", rows, kind, random);

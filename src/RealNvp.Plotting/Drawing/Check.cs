@@ -16,8 +16,7 @@ internal static class Check
             throw new ArgumentException(
                 string.Create(CultureInfo.InvariantCulture,
                     $"The picture would be {width} x {height} pixels; expected sides of 1 to {MaxSide} and at most {MaxPixels:N0} " +
-                    $"pixels. " +
-                    $"{advice}"));
+                    $"pixels. {advice}"));
     }
 
     public static void ChartSize(int width, int height)

@@ -168,15 +168,7 @@ public sealed partial class AnomalyDetector
         if (names is null) return [.. Enumerable.Range(0, count).Select(c => c.ToString(CultureInfo.InvariantCulture))];
         if (names.Count != count)
             throw new ArgumentException($"There are {names.Count} name(s) for {count} column(s).", nameof(names));
-        if (names.Any(string.IsNullOrWhiteSpace))
-            throw new ArgumentException("A column has an empty name. Name each column, or none.", nameof(names));
-        if (names.FirstOrDefault(n => !Check.IsText(n)) is { } half)
-            throw new ArgumentException(
-                $"The name of column {names.ToList().IndexOf(half)} has half of a surrogate pair, which no file can hold. Correct it.",
-                nameof(names));
-        if (names.GroupBy(n => n, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } twice)
-            throw new ArgumentException($"Two columns are called '{twice.Key}', so an explanation could not tell them apart. Rename one.",
-                nameof(names));
+        NameCheck.Require(names, "column", nameof(names));
         return [.. names];
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -38,7 +39,7 @@ internal sealed class DetectorFile
         var metadata = new Dictionary<string, string>
         {
             [FormatKey] = Format, [Checksum.Key] = "", [KindKey] = ((int)Kind).ToString(CultureInfo.InvariantCulture),
-            [NamesKey] = JsonSerializer.Serialize(Columns.Select(c => c.Name)),
+            [NamesKey] = JsonSerializer.Serialize([.. Columns.Select(c => c.Name)], DetectorFileContext.Default.StringArray),
         };
         Tensor Numbers(ReadOnlySpan<double> values) => tensor(values.ToArray(), device: CPU);
         var tensors = new Dictionary<string, Tensor>
@@ -124,9 +125,14 @@ internal sealed class DetectorFile
     {
         try
         {
-            return json.Length <= LongestNames && JsonSerializer.Deserialize<string[]>(json) is { } names
+            return json.Length <= LongestNames && JsonSerializer.Deserialize(json, DetectorFileContext.Default.StringArray) is { } names
                 && !names.Any(string.IsNullOrWhiteSpace) ? names : null;
         }
         catch (JsonException) { return null; }
     }
 }
+
+/// <summary>How names are written; generated when the library is built, so that no reflection is needed.</summary>
+[JsonSourceGenerationOptions(RespectNullableAnnotations = true, Converters = [typeof(TextConverter)])]
+[JsonSerializable(typeof(string[]))]
+internal sealed partial class DetectorFileContext : JsonSerializerContext;

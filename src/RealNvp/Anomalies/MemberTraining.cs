@@ -18,6 +18,7 @@ internal sealed class MemberTraining(Tensor rows, double[] widths, ModelOptions 
     private const long LeastValidation = 200;
 
     private readonly List<double> heldOut = [];
+    private readonly FitCheckpoint checkpoint = new(options.CheckpointPath);
 
     /// <summary>Those that are trained, whose flows belong to the caller, also if <see cref="Run"/> throws.</summary>
     public List<DetectorMember> Members { get; } = [];
@@ -48,6 +49,7 @@ internal sealed class MemberTraining(Tensor rows, double[] widths, ModelOptions 
             Train(member, own, (own is null ? deviation : ones_like(deviation)).mul(Scalars.Of(options.Jitter)), uniform,
                 training with { Seed = training.Seed + member, MaxDuration = part }, progress, cancellationToken);
         }
+        if (!cancellationToken.IsCancellationRequested) checkpoint.Remove();
     }
 
     private void Train(int member, Whitening? whitening, Tensor normal, Tensor uniform, TrainingOptions training,
@@ -65,9 +67,8 @@ internal sealed class MemberTraining(Tensor rows, double[] widths, ModelOptions 
         if (options.Device is { } device) flow.to(device);
         var validation = new NoisyRows(held, uniform, normal, whitening)
             .Repeated((int)((LeastValidation + size - 1) / size), options.Seed + 1);
-        using (var trainer = new Trainer(flow, training))
-            Results.Add(trainer.Fit(new NoisyRows(train, uniform, normal, whitening), TrainingData.From(flow.ToWeights(validation)),
-                progress, cancellationToken));
+        Results.Add(checkpoint.Train(flow, training, new NoisyRows(train, uniform, normal, whitening),
+            TrainingData.From(flow.ToWeights(validation)), progress, cancellationToken, member));
         flow.eval();
         if (options.Score != AnomalyScoreKind.Typicality) return;
         var parts = Members[^1].LogProbParts(held, nameof(AnomalyDetector), CancellationToken.None);

@@ -134,8 +134,7 @@ public static partial class Diagnostics
         if (method == nameof(SlicedWasserstein) && 2L * maxRows * permutations > MaxLabels)
             throw new ArgumentOutOfRangeException(nameof(permutations), permutations,
                 $"{owner} with {nameof(maxRows)} of {maxRows} takes at most {MaxLabels / (2L * maxRows)} permutations. Take fewer rows " +
-                    $"or " +
-                $"permutations.");
+                $"or permutations.");
         CheckLevel(level, owner);
         return owner;
     }

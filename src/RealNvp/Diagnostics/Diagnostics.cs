@@ -53,9 +53,8 @@ public static partial class Diagnostics
         var pairs = products && run.Features <= MaxForProducts ? Pairs(parameters.Length) : [];
         string[] all = [.. parameters, .. (density.HasLogProb ? new[] { TestQuantity.LogProb } : []),
             .. pairs.Select(p => $"{parameters[p.Item1]}·{parameters[p.Item2]}"), .. (quantities ?? []).Select(q => q.Name)];
-        if (all.GroupBy(n => n, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } twice)
-            throw new ArgumentException($"{owner} looks at two quantities called '{twice.Key}', which results could not tell apart. " +
-                $"Rename one.", (quantities ?? []).Any(q => q.Name == twice.Key) ? nameof(quantities) : nameof(names));
+        // a quantity of the caller's may have the name of a parameter, of a product or of log p
+        NameCheck.Require(all, "quantity", quantities is null ? nameof(names) : nameof(quantities), $"{owner}: ");
         return run.Run(CalibrationKind.Sbc, all, density.HasLogProb, part =>
         {
             List<Tensor> columns = [part.Flat];
@@ -160,12 +159,10 @@ public static partial class Diagnostics
     {
         if (names is null) return count == 1 ? [letter] : [.. Enumerable.Range(1, (int)count).Select(i => FormattableString.Invariant(
             $"{letter}{i}"))];
-        if (names.Count != count || names.Any(string.IsNullOrWhiteSpace))
+        if (names.Count != count)
             throw new ArgumentException($"{owner} expects a name for each of the {count} numbers of a row; got {names.Count} names.",
                 nameof(names));
-        if (names.Distinct(StringComparer.Ordinal).Count() < names.Count)
-            throw new ArgumentException($"{owner} got one name twice, so that results could not tell them apart: " +
-                $"{string.Join(", ", names)}.", nameof(names));
+        NameCheck.Require(names, "parameter", nameof(names), $"{owner}: ");
         return [.. names];
     }
 

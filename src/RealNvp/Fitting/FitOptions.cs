@@ -27,12 +27,17 @@ public sealed record FitOptions
     /// weights, and the training if <see cref="Training"/> is null.</summary>
     public long Seed { get; init; }
 
+    /// <summary>A file that the training writes at the end of epochs and if it is cancelled, and that the same call with the same rows,
+    /// options and seed goes on from if it is there; null for none. It is removed when the model is there.</summary>
+    public string? CheckpointPath { get; init; }
+
     /// <summary>Where to train; null for torch's default device.</summary>
     public Device? Device { get; init; }
 
     internal void Validate(long columns, long contextColumns)
     {
         Internal.Check.Available(Device, nameof(Device));
+        new FitCheckpoint(CheckpointPath).Check(Training, nameof(FitOptions));
         if (!(HeldOut is > 0 and <= 0.9))
             throw Fault(nameof(HeldOut), string.Create(CultureInfo.InvariantCulture,
                 $"is the part of the rows that is held out, in (0, 0.9]; got {HeldOut}"));
@@ -53,6 +58,7 @@ public sealed record FitOptions
         if (names is null) return;
         if (names.Count != count) throw Fault(property, $"has {names.Count} name(s) for {count} column(s)");
         if (names.Any(string.IsNullOrWhiteSpace)) throw Fault(property, "has an empty name. Name each column, or none");
+        if (!names.All(Internal.Check.IsText)) throw Fault(property, "has a name with half of a surrogate pair, which no file can hold");
     }
 
     private static ArgumentException Fault(string property, string what) =>

@@ -101,8 +101,11 @@ public abstract partial class FlowModel
     private static TrainingResult Trained(FlowModel model, (Tensor X, Tensor? Context) train, (Tensor X, Tensor? Context) held,
         FitOptions options, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
-        using var trainer = new Trainer(model, options.Training ?? TrainingOptions.For(model.ModelOptions) with { Seed = options.Seed });
-        return trainer.Fit(TrainingData.From(train.X, train.Context), TrainingData.From(held.X, held.Context), progress, cancellationToken);
+        var checkpoint = new FitCheckpoint(options.CheckpointPath);
+        var result = checkpoint.Train(model, options.Training ?? TrainingOptions.For(model.ModelOptions) with { Seed = options.Seed },
+            TrainingData.From(train.X, train.Context), TrainingData.From(held.X, held.Context), progress, cancellationToken);
+        if (result.Reason != StopReason.Cancelled) checkpoint.Remove();
+        return result;
     }
 
     private static FitReport Reported(FlowModel model, (Tensor X, Tensor? Context) train, (Tensor X, Tensor? Context) held,

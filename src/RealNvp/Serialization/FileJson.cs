@@ -47,7 +47,7 @@ internal static class FileJson
         AllowOutOfOrderMetadataProperties = true,
         AllowDuplicateProperties = false,
         RespectNullableAnnotations = true,
-        Converters = { new JsonStringEnumConverter(allowIntegerValues: false) },
+        Converters = { new JsonStringEnumConverter(allowIntegerValues: false), new TextConverter() },
         MaxDepth = MaxDepth,
         TypeInfoResolver = JsonTypeInfoResolver.Combine(records).WithAddedModifier(RequireAll),
     };

@@ -11,7 +11,7 @@ internal static class PathCheck
     /// <summary>Refuses what cannot be a file of ours.</summary>
     /// <exception cref="IOException">It is a folder, or nothing is there (<see cref="FileNotFoundException"/>).</exception>
     /// <exception cref="InvalidDataException">It is empty, as pipes, sockets and devices are too.</exception>
-    public static void Readable(string path)
+    public static void Readable(string path, string kind = "safetensors file")
     {
         var file = Path.GetFullPath(path);
         if (Directory.Exists(file)) throw Folder(path);
@@ -27,7 +27,7 @@ internal static class PathCheck
         // no regular file has no length, and an empty file holds nothing
         if (new FileInfo(file) is { Exists: true, Length: 0 })
             throw new InvalidDataException(
-                $"'{path}' is no valid safetensors file: it has 0 bytes, as an empty file has, a pipe (FIFO), a socket or a device. " +
+                $"'{path}' is no valid {kind}: it has 0 bytes, as an empty file has, a pipe (FIFO), a socket or a device. " +
                 $"Give the path of a file; the overloads with a stream read anything else.");
     }
 

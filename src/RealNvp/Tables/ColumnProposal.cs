@@ -31,6 +31,14 @@ internal static class ColumnProposal
         if (column.Kind == TableCellKind.Boolean)
             return ColumnSchema.Category(name, TableColumn.Booleans) with { Why = "booleans" };
         string[] different = [.. column.ToTexts().OfType<string>().Distinct().Order(StringComparer.Ordinal)];
+        if (different.Length > FewLevels && Array.TrueForAll(different, IsDate))
+        {
+            notes.Add($"Column '{name}' has dates or times and is left out: as texts they would be categories without an order. Put " +
+                $"numbers " +
+                $"in its place, such as days since the first one (a {nameof(ColumnSchema.Number)}), or the hour of the day (a " +
+                $"{nameof(ColumnSchema.Circle)}).");
+            return null;
+        }
         if (different.Length > MostCategories || (different.Length > FewLevels && different.Length > known / 2))
         {
             notes.Add(string.Create(CultureInfo.InvariantCulture,
@@ -68,6 +76,10 @@ internal static class ColumnProposal
                 $"repeat has no bound. If they are rounded, give it a {nameof(ColumnSchema.Whole)} with their step."));
         return Number(name, values);
     }
+
+    // 2024-03-01, 2024-03-01T12:30:00Z, 03/01/2024 or 12:30:00
+    private static bool IsDate(string text) => text.Length >= 8 && char.IsAsciiDigit(text[0])
+        && DateTime.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.None, out _);
 
     private static bool IsNumberWithComma(string text) =>
         double.TryParse(text.Replace(',', '.'), NumberStyles.Float, CultureInfo.InvariantCulture, out _);

@@ -117,7 +117,7 @@ public sealed record ColumnSchema
         if (Atoms?.Any(v => v < Lower || v > Upper) == true) throw Fault(nameof(Atoms), "must lie within the bounds");
         if (Kind == TableColumnKind.Whole && Atoms?.Any(v => !ColumnValues.IsMultiple(v, Step)) == true)
             throw Fault(nameof(Atoms), $"must be multiples of the step, {Text(Step)}");
-        if (!Check.IsText(Name) || Categories?.All(Check.IsText) == false)
+        if (!Check.IsText(Name) || Categories?.All(Check.IsText) == false || (Why is not null && !Check.IsText(Why)))
             throw Fault(nameof(Categories), "or its name has half of a surrogate pair, which no file can hold. Correct the text");
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using RealNvp.Internal;
 
 namespace RealNvp;
 
@@ -88,9 +89,15 @@ public sealed partial class Table
     /// <remarks>A column of texts that all look like numbers, such as 007, or like booleans is read as such.</remarks>
     /// <param name="path">The file.</param>
     /// <param name="separator">What stands between values.</param>
+    /// <exception cref="ArgumentException">A text has half of a surrogate pair; nothing is written.</exception>
     public void WriteCsv(string path, char separator = ',')
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        // an encoder would put another character in the place of what it cannot write
+        if (Names.Zip(columns).FirstOrDefault(c => !Check.IsText(c.First) || c.Second.ToTexts().Any(t => t is not null && !Check.IsText(t)))
+            is { First: { } name })
+            throw new ArgumentException(
+                $"Column '{name}' has a text with half of a surrogate pair, which no file can hold. Correct it.", nameof(path));
         using var writer = new StreamWriter(path, append: false, new UTF8Encoding(false));
         WriteCsv(writer, separator);
     }

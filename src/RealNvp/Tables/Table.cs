@@ -37,16 +37,16 @@ public sealed partial class Table
     {
         ArgumentNullException.ThrowIfNull(columns);
         if (columns.Count == 0) throw new ArgumentException("A table needs at least one column.", nameof(columns));
-        var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach (var (name, values) in columns)
         {
             if (string.IsNullOrWhiteSpace(name)) throw new ArgumentException("A column has no name.", nameof(columns));
-            if (!seen.Add(name)) throw new ArgumentException($"Two columns are called '{name}'.", nameof(columns));
             if (values is null) throw new ArgumentNullException(nameof(columns), $"Column '{name}' is null.");
             if (values.Count != columns[0].Values.Count)
                 throw new ArgumentException($"All columns have as many cells as the first one, '{columns[0].Name}', which has " +
                     $"{columns[0].Values.Count}; '{name}' has {values.Count}.", nameof(columns));
         }
+        if (NameCheck.Twice(columns.Select(c => c.Name)) is { } twice)
+            throw new ArgumentException($"Two columns are called '{twice}'. Rename one.", nameof(columns));
         return new([.. columns.Select(c => c.Name)], [.. columns.Select(c => c.Values)], columns[0].Values.Count);
     }
 

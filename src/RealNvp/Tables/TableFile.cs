@@ -64,6 +64,7 @@ internal sealed record TableFile
 
 /// <summary>How it is written; generated when the library is built.</summary>
 [JsonSourceGenerationOptions(UseStringEnumConverter = true, RespectNullableAnnotations = true,
-    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    Converters = [typeof(TextConverter)])]
 [JsonSerializable(typeof(TableFile))]
 internal sealed partial class TableFileContext : JsonSerializerContext;

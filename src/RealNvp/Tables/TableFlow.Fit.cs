@@ -11,6 +11,9 @@ public sealed partial class TableFlow
 {
     private const int LeastRows = 20, SomeRows = 1_000, ManyRows = 5_000;
 
+    // an epoch of a million rows has 3,500 steps: some of these are enough, and 400 would take days
+    private const long MostSteps = 20_000;
+
     /// <summary>Fits a density to a table.</summary>
     /// <remarks>Rows with missing cells are used: their known cells are scored, each given the known ones before it.
     /// Whether a cell is missing is nothing that the density is of: it should not depend on the value of the cell.</remarks>
@@ -77,14 +80,20 @@ public sealed partial class TableFlow
         var (train, validation) = (mixed[held..], mixed[..held]);
         var training = options.Training ?? new TrainingOptions
         {
-            BatchSize = Math.Clamp(train.Length / 16, 16, 256), Epochs = 400, Patience = 25, LearningRate = 2e-3, WeightNormDecay = 0,
+            BatchSize = Math.Clamp(train.Length / 16, 16, 256), Epochs = 400, Patience = 25, MaxSteps = MostSteps, LearningRate = 2e-3,
+                WeightNormDecay = 0,
             MaxGradientNorm = 10, AverageDecay = 0.99, Schedule = new ConstantSchedule { WarmUpSteps = 50 }, Seed = options.Seed,
         };
-        TrainingResult result;
-        using (var trainer = new Trainer(flow, training))
-            result = trainer.Fit(Data(train), Data(validation), progress, cancellationToken);
-        // the context is which cells are known, and it is no news that most are
-        result = result with { Warnings = [.. result.Warnings.Where(w => !w.StartsWith("Context column", StringComparison.Ordinal))] };
+        var checkpoint = new FitCheckpoint(options.CheckpointPath);
+        var result = checkpoint.Train(flow, training, Data(train), Data(validation), progress, cancellationToken);
+        if (result.Reason != StopReason.Cancelled) checkpoint.Remove();
+        // warnings of constant columns: the context is which cells are known, and it is no news that most are; and of codes, a level that
+        // all rows have is one with the probability 1
+        result = result with
+        {
+            Warnings = [.. result.Warnings.Where(w => !w.StartsWith("Context column", StringComparison.Ordinal)
+                && !w.StartsWith("Column ", StringComparison.Ordinal))],
+        };
         flow.eval();
         var (x, known) = coded.ToTensors(validation);
         double[] scores = flow.LogProb(x.to(Dtype), known.to(Dtype), cancellationToken: CancellationToken.None).FetchDoubles();

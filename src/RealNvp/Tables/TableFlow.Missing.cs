@@ -20,8 +20,12 @@ public sealed partial class TableFlow
     /// <param name="draws">How many draws for a row; at least 2.</param>
     /// <param name="tables">How many tables, for statistics that should know how uncertain the missing cells are; at least 1.</param>
     /// <param name="seed">Fixes the draws.</param>
+    /// <param name="progress">Hears from time to time how many rows are done.</param>
+    /// <param name="cancellationToken">Ends the call between two groups of rows.</param>
     /// <exception cref="ArgumentException">A column is of another kind, or a value is none that the schema allows.</exception>
-    public TableImputation Impute(Table rows, int draws = 256, int tables = 1, long seed = 0)
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public TableImputation Impute(Table rows, int draws = 256, int tables = 1, long seed = 0, IProgress<long>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         const string owner = $"{nameof(TableFlow)}.{nameof(Impute)}";
         CheckDraws(draws);
@@ -36,8 +40,9 @@ public sealed partial class TableFlow
         var effective = Enumerable.Repeat((double)draws, coded.Rows).ToArray();
         var exact = Enumerable.Repeat(true, coded.Rows).ToArray();
         var filled = Enumerable.Range(0, tables).Select(_ => (double[])coded.Codes.Clone()).ToArray();
-        foreach (var (row, terms) in CompleteRows(coded)) logProb[row] = terms.Sum() + coded.LogDet(row);
-        foreach (var done in Completions(coded, draws, generator))
+        var pace = new Pace(progress, cancellationToken);
+        foreach (var (row, terms) in CompleteRows(coded, pace)) logProb[row] = terms.Sum() + coded.LogDet(row);
+        foreach (var done in Completions(coded, draws, generator, pace))
         {
             var row = done.Row;
             (logProb[row], errors[row]) = (done.LogProb + coded.LogDet(row), done.StandardError);
@@ -56,10 +61,14 @@ public sealed partial class TableFlow
     /// <param name="column">The column.</param>
     /// <param name="draws">How many draws for a row with other missing cells; at least 2.</param>
     /// <param name="seed">Fixes them.</param>
+    /// <param name="progress">Hears from time to time how many rows are done.</param>
+    /// <param name="cancellationToken">Ends the call between two groups of rows.</param>
     /// <returns>For each row a probability for each value, in the order of <see cref="ValuesOf"/>. Exact if no other cell of
     /// the row is missing, or only what comes behind the column and all known cells.</returns>
     /// <exception cref="ArgumentException">The column is not one of categories or levels.</exception>
-    public double[,] Probabilities(Table rows, string column, int draws = 256, long seed = 0)
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public double[,] Probabilities(Table rows, string column, int draws = 256, long seed = 0, IProgress<long>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         const string owner = $"{nameof(TableFlow)}.{nameof(Probabilities)}";
         CheckDraws(draws);
@@ -75,7 +84,7 @@ public sealed partial class TableFlow
         if (rows.Names.Count == 1) for (var r = 0; r < coded.Rows; r++) coded.Known[(r * coded.Columns) + place] = false;
         coded.RefuseForeign(rows, owner);
         var result = new double[coded.Rows, values];
-        foreach (var done in Completions(coded, draws, generator))
+        foreach (var done in Completions(coded, draws, generator, new Pace(progress, cancellationToken)))
         {
             var weights = done.Weights();
             for (var i = 0; i < weights.Length; i++) result[done.Row, (int)done.Codes[(i * coded.Columns) + place]] += weights[i];
@@ -95,13 +104,19 @@ public sealed partial class TableFlow
                 $"Column '{column}' is a {Schema[column].Kind}; only categories and levels have a list of values.", nameof(column));
     }
 
-    private IEnumerable<RowCompletion> Completions(TableCodes coded, int draws, Generator generator)
+    private IEnumerable<RowCompletion> Completions(TableCodes coded, int draws, Generator generator, Pace pace)
     {
         var incomplete = Enumerable.Range(0, coded.Rows).Where(r => !coded.IsComplete(r)).ToArray();
         foreach (var part in incomplete.Where(r => Combinations(coded, r) is > 0 and <= MostTries).Chunk(64))
+        {
             foreach (var row in part) yield return Tried(coded, row);
+            pace.Done(part.Length);
+        }
         foreach (var part in incomplete.Where(r => Combinations(coded, r) is 0 or > MostTries).Chunk(Math.Max(1, RowsAtATime * 2 / draws)))
+        {
             foreach (var done in Drawn(coded, part, draws, generator)) yield return done;
+            pace.Done(part.Length);
+        }
     }
 
     // how many ways there are to fill a row in; 0 if there is no end of them

@@ -51,8 +51,11 @@ public sealed partial class TableFlow : IDisposable
     /// <summary>Draws rows.</summary>
     /// <param name="count">How many; 0 or more, and at most 2 · 10⁹ cells.</param>
     /// <param name="seed">Makes the result repeatable; null for another one each time.</param>
+    /// <param name="progress">Hears from time to time how many rows are done.</param>
+    /// <param name="cancellationToken">Ends the call between two groups of rows.</param>
     /// <returns>A table of the columns of the schema, in the user's units and categories.</returns>
-    public Table Sample(int count, long? seed = null)
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public Table Sample(int count, long? seed = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
         if (count < 0 || count > Array.MaxLength / codecs.Length)
             throw new ArgumentOutOfRangeException(nameof(count), count,
@@ -64,9 +67,11 @@ public sealed partial class TableFlow : IDisposable
         var rows = new double[count * codecs.Length];
         for (var start = 0; start < count; start += RowsAtATime)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             using var step = NewDisposeScope();
             var codes = zeros(Math.Min(RowsAtATime, count - start), codecs.Length, dtype: Dtype, device: CPU);
             Filled(codes, zeros_like(codes), generator).FetchDoubles().CopyTo(rows, start * codecs.Length);
+            progress?.Report(start + codes.shape[0]);
         }
         return ToTable(rows);
     }
@@ -78,14 +83,20 @@ public sealed partial class TableFlow : IDisposable
     /// <param name="rows">A table with the columns of the schema; others are left alone.</param>
     /// <param name="draws">How many draws of the missing cells of a row; 2 to 100,000.</param>
     /// <param name="seed">Fixes them.</param>
+    /// <param name="progress">Hears from time to time how many rows are done.</param>
+    /// <param name="cancellationToken">Ends the call between two groups of rows.</param>
     /// <exception cref="ArgumentException">A column is absent or of another kind.</exception>
-    public double[] LogProb(Table rows, int draws = 256, long seed = 0) => LogProbWithErrors(rows, draws, seed).LogProb;
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public double[] LogProb(Table rows, int draws = 256, long seed = 0, IProgress<long>? progress = null,
+        CancellationToken cancellationToken = default) =>
+        LogProbWithErrors(rows, draws, seed, progress, cancellationToken).LogProb;
 
     /// <summary>log p of the known cells of each row, and its standard error, in nats.</summary>
     /// <remarks>p(known) = E[Π p(known column | columns before it)] over draws of the missing cells, each given those before it: unbiased,
     /// and its logarithm a little low on average. The error is 0 if it is exact. It says nothing of what no draw met.</remarks>
     /// <inheritdoc cref="LogProb"/>
-    public (double[] LogProb, double[] StandardErrors) LogProbWithErrors(Table rows, int draws = 256, long seed = 0)
+    public (double[] LogProb, double[] StandardErrors) LogProbWithErrors(Table rows, int draws = 256, long seed = 0,
+        IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
         const string owner = $"{nameof(TableFlow)}.{nameof(LogProb)}";
         CheckDraws(draws);
@@ -95,8 +106,9 @@ public sealed partial class TableFlow : IDisposable
         using var generator = RandomSource.New(seed);
         var coded = TableCodes.Of(rows, codecs, mayLack: false, owner);
         var (logProb, errors) = (new double[coded.Rows], new double[coded.Rows]);
-        foreach (var (row, terms) in CompleteRows(coded)) logProb[row] = terms.Sum() + coded.LogDet(row);
-        foreach (var done in Completions(coded, draws, generator))
+        var pace = new Pace(progress, cancellationToken);
+        foreach (var (row, terms) in CompleteRows(coded, pace)) logProb[row] = terms.Sum() + coded.LogDet(row);
+        foreach (var done in Completions(coded, draws, generator, pace))
             (logProb[done.Row], errors[done.Row]) = (done.LogProb + coded.LogDet(done.Row), done.StandardError);
         return (logProb, errors);
     }
@@ -104,9 +116,12 @@ public sealed partial class TableFlow : IDisposable
     /// <summary>log p of each column of each row given the columns before it in <see cref="Order"/>, which sum to log p: what is odd
     /// about a row.</summary>
     /// <param name="rows">A table with the columns of the schema, without missing cells.</param>
+    /// <param name="progress">Hears from time to time how many rows are done.</param>
+    /// <param name="cancellationToken">Ends the call between two groups of rows.</param>
     /// <returns>A row for each row, with the columns in the order of the schema.</returns>
     /// <exception cref="ArgumentException">A cell is missing; the message says which.</exception>
-    public double[,] LogProbByColumn(Table rows)
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public double[,] LogProbByColumn(Table rows, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
         const string owner = $"{nameof(TableFlow)}.{nameof(LogProbByColumn)}";
         flow.CheckAlive();
@@ -118,7 +133,7 @@ public sealed partial class TableFlow : IDisposable
                 $"{owner}: row {at / coded.Columns}, column '{codecs[at % coded.Columns].Schema.Name}' is missing. " +
                 $"Leave the row out, or fill it in by {nameof(Impute)}.", nameof(rows));
         var result = new double[coded.Rows, coded.Columns];
-        foreach (var (row, terms) in CompleteRows(coded))
+        foreach (var (row, terms) in CompleteRows(coded, new Pace(progress, cancellationToken)))
             for (var c = 0; c < terms.Length; c++)
             {
                 var place = (row * coded.Columns) + c;
@@ -156,7 +171,7 @@ public sealed partial class TableFlow : IDisposable
 
     private ScalarType Dtype => flow.parameters().First().dtype;
 
-    private IEnumerable<(int Row, double[] Terms)> CompleteRows(TableCodes coded)
+    private IEnumerable<(int Row, double[] Terms)> CompleteRows(TableCodes coded, Pace pace)
     {
         int[] complete = [.. Enumerable.Range(0, coded.Rows).Where(coded.IsComplete)];
         foreach (var part in complete.Chunk(RowsAtATime))
@@ -167,6 +182,7 @@ public sealed partial class TableFlow : IDisposable
                 var (codes, known) = coded.ToTensors(part);
                 terms = layer.Terms(codes.to(Dtype), known.to(Dtype)).FetchDoubles();
             }
+            pace.Done(part.Length);
             for (var r = 0; r < part.Length; r++) yield return (part[r], terms[(r * coded.Columns)..((r + 1) * coded.Columns)]);
         }
     }

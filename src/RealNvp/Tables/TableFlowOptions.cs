@@ -26,14 +26,19 @@ public sealed record TableFlowOptions
     /// <summary>The part of the rows that is held out: on these the training stops; in (0, 0.9].</summary>
     public double HeldOut { get; init; } = 0.1;
 
-    /// <summary>How to train; null for what suits the number of rows.</summary>
+    /// <summary>How to train; null for what suits the number of rows, in at most 20,000 steps.</summary>
     public TrainingOptions? Training { get; init; }
 
     /// <summary>Makes all of it repeatable.</summary>
     public long Seed { get; init; }
 
+    /// <summary>A file that the training writes at the end of epochs and if it is cancelled, and that the same call with the same rows,
+    /// options and seed goes on from if it is there; null for none. It is removed when the density is there.</summary>
+    public string? CheckpointPath { get; init; }
+
     internal void Validate(TableSchema schema)
     {
+        new FitCheckpoint(CheckpointPath).Check(Training, nameof(TableFlowOptions));
         Require(Hidden is null or (>= 1 and <= 8192), nameof(Hidden), Hidden, "must be null or 1 to 8192");
         Require(Blocks is >= 0 and <= 16, nameof(Blocks), Blocks, "must be 0 to 16");
         Require(Bins is null or (>= 1 and <= 64), nameof(Bins), Bins, "must be null or 1 to 64");
@@ -41,7 +46,7 @@ public sealed record TableFlowOptions
         Require(HeldOut is > 0 and <= 0.9, nameof(HeldOut), HeldOut, "must be in (0, 0.9]");
         if (Order is null) return;
         foreach (var name in Order) _ = schema[name];
-        Require(Order.Distinct().Count() == Order.Count, nameof(Order), Order, "has a name twice");
+        Require(NameCheck.Twice(Order) is null, nameof(Order), Order, "has a name twice");
     }
 
     /// <summary>The places in the schema in the order of the density.</summary>

@@ -36,7 +36,7 @@ public sealed class TableSchema
     /// <remarks>Texts and booleans are categories, of few different numbers each is a level, whole numbers and rounded ones are integers
     /// of a
     /// step; of others bounds, heavy tails and repeated values are looked for. Texts that are all different, such as names, are left
-    /// out.</remarks>
+    /// out, and so are dates and times.</remarks>
     /// <param name="table">The data, at least one row.</param>
     public static TableSchema Propose(Table table)
     {
@@ -72,13 +72,13 @@ public sealed class TableSchema
     {
         ArgumentNullException.ThrowIfNull(columns);
         if (columns.Count == 0) throw new ArgumentException("A schema needs at least one column.", nameof(columns));
-        var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach (var column in columns)
         {
             if (column is null) throw new ArgumentNullException(nameof(columns), "A column of the schema is null.");
             column.Validate();
-            if (!seen.Add(column.Name)) throw new ArgumentException($"Two columns are called '{column.Name}'.", nameof(columns));
         }
+        if (NameCheck.Twice(columns.Select(c => c.Name)) is { } twice)
+            throw new ArgumentException($"Two columns are called '{twice}'. Rename one.", nameof(columns));
         return new(columns, notes);
     }
 }

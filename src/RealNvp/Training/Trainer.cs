@@ -202,7 +202,9 @@ public sealed partial class Trainer : IDisposable
             HeldOut = HeldOut(source, validation),
         };
         using var loop = new StepLoop(modules, Objective, optimizer, average, Options, state, run, limits) { Hook = AfterBackward };
-        var reason = StopReason.Finished;
+        // a checkpoint may be of the end of a training that stopped early
+        var reason = run.Validation is not null && state.EpochsWithoutGain >= Options.Patience ? StopReason.EarlyStopped
+            : StopReason.Finished;
         modules.Train();
         var reversible = modules.Flows.Select(f => (Flow: f, Before: f.ReversibleTraining)).ToArray();
         try

@@ -59,7 +59,7 @@ internal static partial class DocumentProgram
         return Assembly.Load(stream.ToArray());
     }
 
-    /// <summary>Compiles and runs the program in an empty folder; what it writes to the console.</summary>
+    /// <summary>Compiles and runs the program in a folder with the files of docs/data/NAME alone; what it writes to the console.</summary>
     /// <remarks>The console and the current folder are the process's: tests that call it are of the collection "Console".</remarks>
     public static async Task<string> RunAsync(string document)
     {
@@ -67,6 +67,10 @@ internal static partial class DocumentProgram
         using var folder = new TemporaryFolder();
         using var output = new StringWriter();
         var (before, console) = (Directory.GetCurrentDirectory(), Console.Out);
+        // what the code of a document reads
+        var files = Repository.At($"docs/data/{Path.GetFileNameWithoutExtension(document)}");
+        foreach (var file in Directory.Exists(files) ? Directory.GetFiles(files) : [])
+            File.Copy(file, Path.Combine(folder.Path, Path.GetFileName(file)));
         Directory.SetCurrentDirectory(folder.Path);
         Console.SetOut(output);
         try

@@ -8,7 +8,7 @@ using RealNvp.Tests.Infrastructure;
 namespace RealNvp.Tests.Packaging;
 
 /// <summary>The NuGet package as its users meet it.</summary>
-public sealed class PackageTests(PackageTests.Feed feed) : IClassFixture<PackageTests.Feed>
+public sealed partial class PackageTests(PackageTests.Feed feed) : IClassFixture<PackageTests.Feed>
 {
     [Fact]
     public void The_package_depends_on_TorchSharp_alone_and_carries_docs_targets_symbols_readme_and_licence()
@@ -200,107 +200,12 @@ public sealed class PackageTests(PackageTests.Feed feed) : IClassFixture<Package
             .Select(type => type.Name).ToArray();
         kinds.Should().HaveCountGreaterThan(7);
         foreach (var kind in kinds) output.Should().Contain($"{kind}: True", "the program has a model of each kind");
-        output.Should().Contain("reflection: False, refused: True").And.Contain("resumed: True").And.Contain("weights: True");
+        output.Should().Contain("reflection: False, refused: True").And.Contain("resumed: True").And.Contain("weights: True")
+            .And.Contain("detector: True").And.Contain("table: True");
     }
-
-    // all kinds of models, schedules and members that need a converter
-    private const string JsonProgram = """
-        using System.Text.Json;
-        using RealNvp;
-        using static TorchSharp.torch;
-
-        var refused = false;
-        try { JsonSerializer.Serialize(new List<Version>()); } catch (InvalidOperationException) { refused = true; }
-        Console.WriteLine($"reflection: {JsonSerializer.IsReflectionEnabledByDefault}, refused: {refused}");
-
-        FlowModel[] models =
-        [
-            new GlowModel(GlowOptions.Digits8x8 with { Hidden = 4, Layers = 1 }, 1), new IafModel(IafOptions.Tabular(3) with { Hidden = 8 }, 1), new MafModel(MafOptions.Tabular(3) with { Hidden = 8, TailThreshold = 3 }, 1),
-            new NiceModel(NiceOptions.Tabular(3) with { Hidden = 8 }, 1), new RealNvpModel(RealNvpOptions.Tabular(3, 500) with { Hidden = 8 }, 1),
-            new SplineFlowModel(SplineFlowOptions.Tabular(3) with { Hidden = 8, Layers = 2, CircularFeatures = [0] }, 1),
-            new ResidualFlowModel(ResidualFlowOptions.Tabular(3) with { Hidden = 8, Layers = 2 }, 1), new ResidualFlowModel(ResidualFlowOptions.Digits8x8 with { Hidden = 4, Layers = 1 }, 1),
-            new FfjordModel(FfjordOptions.Matching2D with { Hidden = 8 }, 1), new FfjordModel(FfjordOptions.Torus(2) with { Hidden = 8 }, 1),
-        ];
-        foreach (var model in models)
-        {
-            model.eval();
-            model.Save("model.safetensors");
-            using var loaded = FlowModel.Load("model.safetensors");
-            Console.WriteLine($"{loaded.GetName()}: {loaded.ModelOptions.ToJson() == model.ModelOptions.ToJson() && ModelOptions.FromJson<RealNvpOptions>(RealNvpOptions.Toy2D.ToJson()) == RealNvpOptions.Toy2D && Equal(model, loaded)}");
-        }
-
-        var x = randn(200, 3);
-        var losses = new List<double>();
-        foreach (var schedule in new LearningRateSchedule[] { new ConstantSchedule(), new CosineSchedule(), new ExponentialSchedule() })
-        {
-            using var whole = new RealNvpModel(RealNvpOptions.Tabular(3) with { Hidden = 8 }, 1);
-            using var half = new RealNvpModel(RealNvpOptions.Tabular(3) with { Hidden = 8 }, 1);
-            var options = new TrainingOptions { Epochs = 4, Schedule = schedule, Patience = 3, AverageDecay = 0.9, Seed = 1, MaxSteps = 12 };
-            using var trainer = new Trainer(whole, options);
-            var expected = trainer.Fit(TrainingData.From(x)).History[^1].Loss;
-            using var stop = new CancellationTokenSource();
-            using var first = new Trainer(half, options with { CheckpointPath = "checkpoint.safetensors" });
-            first.Fit(TrainingData.From(x), progress: new Now(p => { if (p.Step == 3) stop.Cancel(); }), cancellationToken: stop.Token);
-            using var second = Trainer.Resume("checkpoint.safetensors");
-            losses.Add(second.Fit(TrainingData.From(x)).History[^1].Loss - expected);
-            second.Flow.Dispose();
-        }
-        Console.WriteLine($"resumed: {losses.TrueForAll(d => d == 0)}");
-
-        using Flow flow = new([3], new DiagonalScaling([3])), other = new([3], new DiagonalScaling([3]));
-        foreach (var p in flow.parameters()) using (no_grad()) p.add_(0.5f);
-        flow.SaveWeights("weights.safetensors");
-        other.LoadWeights("weights.safetensors");
-        Console.WriteLine($"weights: {Equal(flow, other)}");
-
-        static bool Equal(Flow a, Flow b) => a.state_dict().All(t => t.Value.equal(b.state_dict()[t.Key]).all().item<bool>());
-
-        sealed class Now(Action<TrainingProgress> hear) : IProgress<TrainingProgress>
-        {
-            public void Report(TrainingProgress value) => hear(value);
-        }
-        """;
 
     private const string Program = """
         RealNvp.TorchBackend.EnsureAvailable();
         System.Console.WriteLine($"{args[0]} {TorchSharp.torch.ones(3).sum().item<float>()}");
         """;
-
-    /// <summary>A folder with the packed library, which was built with these tests.</summary>
-    public sealed class Feed : IDisposable
-    {
-        // A version that no cache can hold from an earlier run.
-        public static readonly string Version = $"0.0.0-test.{Guid.NewGuid():n}";
-        private readonly GeneratedProject packed = new();
-
-        public Feed() => Pack("RealNvp");
-
-        /// <summary>Adds the package of pictures, once.</summary>
-        public void AddPlotting()
-        {
-            if (!File.Exists(At("feed", $"RealNvp.Plotting.{Version}.nupkg"))) Pack("RealNvp.Plotting");
-        }
-
-        private void Pack(string library) =>
-            packed.DotNet("pack", Repository.At("src", library, $"{library}.csproj"), "--no-build", "-c", Repository.Configuration, "-o",
-                At("feed"), $"-p:Version={Version}");
-
-        public string At(params ReadOnlySpan<string> parts) => packed.At(parts);
-
-        /// <summary>An empty project folder that restores from this feed, and takes everything else from the cache of this build.</summary>
-        internal GeneratedProject NewConsumer()
-        {
-            var app = new GeneratedProject();
-            app.Write("nuget.config", $"""
-                <configuration>
-                  <packageSources><add key="packed" value="{At("feed")}" /></packageSources>
-                  <fallbackPackageFolders><add key="cache" value="{Repository.PackageCache}" /></fallbackPackageFolders>
-                  <config><add key="globalPackagesFolder" value="{app.At("packages")}" /></config>
-                </configuration>
-                """);
-            return app;
-        }
-
-        public void Dispose() => packed.Dispose();
-    }
 }

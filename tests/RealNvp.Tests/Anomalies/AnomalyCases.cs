@@ -23,6 +23,16 @@ internal static class AnomalyCases
         Training = new TrainingOptions { Epochs = 1 },
     };
 
+    /// <summary>Three columns of continuous numbers.</summary>
+    public static double[,] Rows3(int count, int seed)
+    {
+        var random = new Random(seed);
+        var rows = new double[count, 3];
+        for (var i = 0; i < count; i++)
+            for (var c = 0; c < 3; c++) rows[i, c] = random.NextDouble() + (c > 0 ? rows[i, c - 1] : 0);
+        return rows;
+    }
+
     /// <summary>A ring, whole numbers, and a constant.</summary>
     public static double[,] Rows(int count, int seed)
     {

@@ -102,7 +102,7 @@ public class DiagnosticArgumentTests
         TestQuantity sum = new("θ1", (point, _) => point.sum(1));
         foreach (var (call, word) in new (Action, string)[]
         {
-            (() => Diagnostics.Sbc(density, theta, x, names: ["a", "a"]), "*one name twice*"),
+            (() => Diagnostics.Sbc(density, theta, x, names: ["a", "a"]), "*parameter with the name 'a'*"),
             (() => Diagnostics.Sbc(density, theta, x, names: ["a", "log p"]), "*'log p'*"),
             (() => Diagnostics.Sbc(density, theta, x, quantities: [sum]), "*'θ1'*"),
             (() => Diagnostics.Pit(wideDensity, wide, zeros(2, 1), draws: 99), "*quantities at most; got 30,000*"),

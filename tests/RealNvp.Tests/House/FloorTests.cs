@@ -16,7 +16,8 @@ public partial class FloorTests
     public void The_order_of_the_floors_is_that_of_the_design()
     {
         string[] order = ["Kernels", "Operations", "Layers", "Flow"],
-            top = ["Serialization", "Checking", "Inference", "Diagnostics", "Training", "Models", "Anomalies", "Tables"];
+            top = ["Serialization", "Checking", "Inference", "Diagnostics", "Training", "Models", "Anomalies", "Tables",
+                "PyTorch"];
         order.Select(Floors.HeightOf).Should().BeInAscendingOrder();
         foreach (var layers in new[] { "Transformers", "Conditioners", "Bijections", "Densities", "Context" })
             Floors.HeightOf(layers).Should().BeInRange(Floors.HeightOf("Layers"), Floors.HeightOf("Flow"));

@@ -42,6 +42,8 @@ internal static class Floors
         ("Anomalies", ["Anomalies/"]),
         // whole tables, with a flow inside
         ("Tables", ["Tables/"]),
+        // files of PyTorch, and flows of other libraries in them
+        ("PyTorch", ["PyTorch/"]),
     ];
 
     private static readonly Dictionary<string, int> heights = Rooms.Select((r, i) => (r.Room, i)).ToDictionary(r => r.Room, r => r.i);

@@ -48,6 +48,26 @@ public class DenseNetworkTests
         net.call(x, c).data<float>().ToArray().Should().Equal(with.detach().data<float>().ToArray());
     }
 
+    // few rows take weights as they lie, many take them packed
+    [Theory, MemberData(nameof(Kinds))]
+    public void Few_rows_have_the_bits_that_they_have_among_many(string kind)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        foreach (var hidden in new[] { 7, 33, 64 })
+            foreach (var lanes in new[] { 8, 16 })
+            {
+                using var net = DenseNets.Create(kind, hidden, 3);
+                var (x, c, _) = DenseNets.Tensors(net, 20);
+                var many = Run(lanes, () => [net.call(x, c)])[0];
+                for (var rows = 1; rows <= 9; rows++)
+                {
+                    var few = Run(lanes, () => [net.call(x.narrow(0, 4, rows), c!.narrow(0, 4, rows))])[0];
+                    few.data<float>().ToArray().Should().Equal(many.narrow(0, 4, rows).contiguous().data<float>().ToArray());
+                }
+            }
+    }
+
     [Theory, MemberData(nameof(Kinds))]
     public void The_result_is_the_same_for_any_number_of_threads(string kind)
     {

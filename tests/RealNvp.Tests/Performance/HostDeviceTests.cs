@@ -55,6 +55,8 @@ public partial class HostDeviceTests
             "Serialization/SafeTensorsData.cs", "Training/AverageSlot.cs",
         // an export writes numbers to a file
         "Onnx/OnnxGraph.cs", "Onnx/OnnxMove.cs",
+        // weights of other libraries are read from a file
+        "PyTorch/ImportedWeights.cs",
         // reversible training asks after each step how far it has drifted
         "Reversible/ReversibleRun.cs", "Reversible/ReverseWalk.cs",
     ];
@@ -97,6 +99,7 @@ public partial class HostDeviceTests
         ["MatchedPairs.cs"] = "flow matching solves an assignment on the host for each batch",
         ["FlatPaths.cs"] = "the circles of flow matching are a few numbers",
         ["SpherePaths.cs"] = "paths on a sphere with a spread are turned by exponentials of small matrices",
+        ["NflowsLayers.cs"] = "puts the entries of a triangle in their places, on the CPU, when a flow is imported",
         ["OdeTape.cs"] = "on the CPU, only the examples that took a step are written down",
         ["ReversibleRun.cs"] = "compares the states of the CPU's generators",
     };

@@ -1,3 +1,4 @@
+using System.Globalization;
 using RealNvp.Tables;
 using RealNvp.Tests.Infrastructure;
 
@@ -103,6 +104,33 @@ public class TableUnitTests
         })
             FluentActions.Invoking(() => TableFlow.Fit(Table.FromColumns(("x", column)), TableSchema.Of(schema()), quick)).Should()
                 .Throw<ArgumentException>().WithMessage(word);
+    }
+
+    [Fact]
+    public void Dates_and_times_are_left_out_with_a_word_and_a_few_of_them_are_categories()
+    {
+        var days = Enumerable.Range(0, 120).Select(i => new DateTime(2024, 1, 1).AddDays(i % 40).AddHours(i % 24)).ToArray();
+        var x = Normals(120, 1);
+        foreach (var format in new[] { "yyyy-MM-dd", "s", "u", "MM/dd/yyyy", "HH:mm:ss" })
+        {
+            var table = Table.FromColumns(("x", x),
+                ("when", Array.ConvertAll(days, d => d.ToString(format, CultureInfo.InvariantCulture))));
+            var schema = TableSchema.Propose(table);
+            schema.Columns.Select(c => c.Name).Should().Equal(["x"], format);
+            schema.Notes.Should().ContainSingle(format).Which.Should().Contain("'when'").And.Contain("dates or times");
+        }
+        var few = Array.ConvertAll(days, d => d.ToString("yyyy", CultureInfo.InvariantCulture) + (d.Day % 2 == 0 ? "-01-01" : "-07-01"));
+        TableSchema.Propose(Table.FromColumns(("when", few)))["when"].Kind.Should().Be(TableColumnKind.Category);
+    }
+
+    [Fact]
+    public void A_level_that_all_rows_have_has_the_probability_1_and_warns_of_nothing()
+    {
+        var table = Table.FromColumns(("x", Normals(60, 1)), ("one", Enumerable.Repeat(7.0, 60).ToArray()));
+        using var flow = TableFlow.Fit(table, null, quick);
+        flow.Report!.Result.Warnings.Should().BeEmpty();
+        var terms = flow.LogProbByColumn(table);
+        for (var r = 0; r < 60; r++) terms[r, 1].Should().Be(0);
     }
 
     [Fact]

@@ -22,8 +22,7 @@ internal static class DynamicsCheck
         if (dynamics.modules().FirstOrDefault(IsRandom) is { } random)
             throw new ArgumentException(
                 $"The {dynamics.GetName()} of {owner} has a {random.GetType().Name}, which draws anew at each evaluation, so that there " +
-                    $"is " +
-                $"no equation to solve. Leave it out.", parameter);
+                $"is no equation to solve. Leave it out.", parameter);
         using var scope = NewDisposeScope();
         var x = linspace(-1, 1, like.numel(), like.dtype, like.device).reshape(like.shape);
         var t = linspace(0, 1, 2, like.dtype, like.device);
@@ -33,14 +32,12 @@ internal static class DynamicsCheck
         if (Differ(all, again))
             throw new ArgumentException(
                 $"The {dynamics.GetName()} of {owner} gives two velocities for the same t and x, so that there is no equation to solve. " +
-                    $"It " +
-                $"must draw no random numbers and keep nothing from call to call.", parameter);
+                $"It must draw no random numbers and keep nothing from call to call.", parameter);
         var alone = dynamics.Velocity(t.narrow(0, 1, 1), x.narrow(0, 1, 1), context?.narrow(0, 1, 1));
         if (Differ(alone, all.narrow(0, 1, 1)))
             throw new ArgumentException(
                 $"The {dynamics.GetName()} of {owner} gives an example another velocity alone than beside others. Take no mean, maximum " +
-                    $"or " +
-                $"norm over the batch.", parameter);
+                $"or norm over the batch.", parameter);
     }
 
     private static bool Mixes(nn.Module module) => module is IMixesBatch or BatchNorm;

@@ -181,8 +181,7 @@ public sealed partial class InvertibleLinearLayer : Bijection, IConstantBuffers,
         {
             throw new NoInverseException(
                 $"The matrix of {nameof(InvertibleLinearLayer)} ({Form}) has no inverse. Train with the form {nameof(LinearForm.Lu)}, " +
-                    $"which " +
-                $"is never singular, or with a smaller learning rate.", error);
+                $"which is never singular, or with a smaller learning rate.", error);
         }
     }
 

@@ -12,12 +12,14 @@ namespace RealNvp;
 /// <remarks>
 /// <para>‖W‖ is the largest |Wx| in the norm <see cref="Codomain"/> over |x| in the norm <see cref="Domain"/>: from 2 to 2, the
 /// largest singular value of the map on inputs of the real size, by power iteration (arXiv 1811.00995, section 2.1; arXiv
-/// 1906.02735, appendix D). Power iteration comes from below: it goes on until what it found is off by <see cref="Tolerance"/>
-/// at most. A training pass begins where the one before has ended: it takes one step, and 200 at most if the weight has
-/// changed by so much that one is not enough; what it found is in the buffers u and v. The first pass of a layer that has up to 384
-/// inputs or outputs finds the singular value to all digits. In evaluation the singular value is
-/// found anew if the weight is another one, to all digits, and the buffers stay as they are. The
-/// gradient is that of the weight that is used, the last step of power iteration included.</para>
+/// 1906.02735, appendix D). Power iteration comes from below: it goes on until the residual of the vectors, |Wv − |Wᵀu|·u|, is at most
+/// <see cref="Tolerance"/> of what it found, which is within that of a singular value: of the largest one, unless the vectors came to rest
+/// at another. A training pass begins where the one before has ended: it takes one step, and 200 at most if the weight has changed by so
+/// much that one is not enough; what it found is in the buffers u and v. If the vectors are far off, as in the first pass, a layer
+/// with up to 384 inputs or outputs finds the largest singular value to all digits. In evaluation the singular value is
+/// found anew if the weight is another one, and the buffers stay as they are: to all digits with up to 384 inputs or outputs, and with
+/// more of them to a residual of 1e-7, or as far as 2,000 steps come. The gradient is that of the weight that is used, the last step of
+/// power iteration included.</para>
 /// <para>State-dict keys: <c>weight</c>, <c>bias</c>, and for the 2-norm <c>u</c>,
 /// <c>v</c>: singular vectors of the outputs and the inputs, as vectors.</para>
 /// </remarks>
@@ -51,8 +53,8 @@ public abstract class LipschitzLayer : nn.Module<Tensor, Tensor>, ILipschitz, IS
         v = Weights.Buffer(Unit(Weights.Normal(inputs)));
     }
 
-    /// <summary>How far below its induced norm the one that is used may be, as a part
-    /// of it: 0.001 in training; the digits of the dtype in evaluation.</summary>
+    /// <summary>The largest residual of the singular vectors with which training goes on, as a part of the singular
+    /// value that they give: 0.001. That value is no farther from a singular value of the weight.</summary>
     public const double Tolerance = 1e-3;
 
     /// <summary>c, the largest norm of the weight that is used.</summary>

@@ -15,7 +15,7 @@ internal static unsafe class CouplingForward
     public static void Run(CouplingCall call, float* tape, float* value, float* logDet)
     {
         var net = call.Net;
-        net.PackForward(KernelScratch.Shared(net.PackedSize()));
+        net.PackForward();
         KernelThreads.For(net.Rows, call.Work, DenseCall.Grain, (start, end) =>
         {
             if (LaneWidth.Floats == 16) Rows<Lanes512<float>>(call, tape, value, logDet, (int)start, (int)end);

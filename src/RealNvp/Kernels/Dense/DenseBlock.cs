@@ -35,8 +35,7 @@ internal static unsafe class DenseBlock
             if (i == 0 && context != null)
             {
                 var given = new DenseFinish<float> { Result = sum, Stride = finish.Stride };
-                DenseProduct.Multiply<TLanes, float>(context, contextStride, 1, packed.ContextPanels, 0, rows, layer.Outputs,
-                    program.Context, given);
+                packed.MultiplyContext<TLanes>(program, context, contextStride, rows, given);
                 finish.Addend = sum;
             }
             if (layer.AddsSkip) finish.Addend = sum;
@@ -46,8 +45,7 @@ internal static unsafe class DenseBlock
                 if (program.IsAddedLater(i)) finish.Result = sum;
                 finish.Relu = tape.IsWritten ? tape.At(program, i, finish.Stride) : scratch + ((1 + (i % 2)) * size);
             }
-            DenseProduct.Multiply<TLanes, float>(x, xStride, 1, packed.Panels(i), 0, rows, layer.Outputs, layer.Inputs, finish,
-                program.Bands?[i].InputsOf);
+            packed.Multiply<TLanes>(program, i, x, xStride, rows, finish);
             x = finish.Relu;
             xStride = finish.Stride;
         }

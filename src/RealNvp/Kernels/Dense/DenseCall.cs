@@ -61,11 +61,17 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
     /// <summary>Elements that packing needs.</summary>
     public long PackedSize() => DensePacked.Size(Program, Context != null);
 
-    /// <summary>Packs all weights for x·Wᵀ.</summary>
-    public void PackForward(float* memory)
+    /// <summary>Packs all weights for x·Wᵀ, into memory that the thread keeps. Few rows take weights as they lie.</summary>
+    public void PackForward()
     {
-        packed = new(Program, memory);
-        for (var i = 0; i < Biases.Length; i++) packed.FillBias(Program, i, Biases[i]);
+        if (Rows <= DensePlain.MostRows && DensePlain.IsSupported)
+        {
+            packed = new(Program, KernelScratch.Shared(DensePacked.BiasSize(Program)), Weights, Masks, ContextWeight);
+            FillBiases();
+            return;
+        }
+        packed = new(Program, KernelScratch.Shared(PackedSize()));
+        FillBiases();
         Pack(layer => layer.Outputs, (weight, mask, outputs, inputs, column, to) => DensePacking.Forward((float*)weight, (float*)mask,
             inputs, outputs, inputs, column, LaneWidth.Floats, (float*)to));
     }
@@ -76,6 +82,11 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
         packed = new(Program, memory);
         Pack(layer => layer.Inputs, (weight, mask, outputs, inputs, column, to) => DensePacking.Backward((float*)weight, (float*)mask,
             outputs, inputs, column, LaneWidth.Floats, (float*)to));
+    }
+
+    private void FillBiases()
+    {
+        for (var i = 0; i < Biases.Length; i++) packed.FillBias(Program, i, Biases[i]);
     }
 
     private void Pack(Func<DenseLayer, int> columns, Action<nint, nint, int, int, int, nint> panel)

@@ -17,7 +17,7 @@ internal static unsafe class DenseForward
     /// <param name="output">(rows, outputs), contiguous.</param>
     public static void Run(DenseCall call, float* tape, float* output)
     {
-        call.PackForward(KernelScratch.Shared(call.PackedSize()));
+        call.PackForward();
         KernelThreads.For(call.Rows, (double)call.Rows * call.Program.Weights, DenseCall.Grain, (start, end) =>
         {
             if (LaneWidth.Floats == 16) Rows<Lanes512<float>>(call, tape, output, (int)start, (int)end);

@@ -35,6 +35,12 @@ internal sealed unsafe class DenseSequence : DenseSteps
         Place(place, given);
         var hidden = Program.Layers[0].Outputs;
         if (HasContext) DenseBlock.Copy(context, hidden, Added(state, rows), AddedStride, rows, hidden);
+        if (rows <= DenseCall.Block && (double)rows * Program.Weights < 2 * DenseCall.Grain)
+        {
+            // one block on one thread meets each weight once
+            PackInSteps(weights);
+            return;
+        }
         KernelThreads.For(Features, 8.0 * Features * StepSize, DenseCall.Grain, (first, end) =>
         {
             for (var step = (int)first; step < end; step++) Pack(weights, step);

@@ -17,6 +17,7 @@ internal unsafe class DenseSteps
     private readonly long stepSize, biases;
     private readonly double limit;
     private float* memory;
+    private float*[]? unpacked;
 
     /// <summary>Places all that the steps need.</summary>
     /// <param name="program">The network.</param>
@@ -84,7 +85,8 @@ internal unsafe class DenseSteps
     public void Step(float* state, int rows, int step, int row, int count, float* parameters)
     {
         var (start, end) = (step == 0 ? 0 : (int)ends[step - 1], (int)ends[step]);
-        var panel = memory + (step * stepSize);
+        if (unpacked is not null) Pack(unpacked, step);
+        var panel = PanelOf(step);
         var at = ((long)row * stride) + start;
         var sums = state + ((long)rows * knownStride);
         var entering = sums + ((long)rows * stride * (HasContext ? 2 : 1));
@@ -122,13 +124,17 @@ internal unsafe class DenseSteps
             for (var p = 0; p < perFeature; p++) LastBias(step)[p] = last[(p * features) + order[step]];
     }
 
+    /// <summary>Says that each step packs its weights itself, into the same memory: for rows that are all in one step at a time.</summary>
+    /// <param name="weights">(outputs, inputs) of each layer, which stay where they are.</param>
+    public void PackInSteps(float*[] weights) => unpacked = weights;
+
     /// <summary>Packs the weights of a step.</summary>
     /// <param name="weights">(outputs, inputs) of each layer.</param>
     /// <param name="step">The step.</param>
     public void Pack(float*[] weights, int step)
     {
         var (start, end) = (step == 0 ? 0 : (int)ends[step - 1], (int)ends[step]);
-        var to = memory + (step * stepSize);
+        var to = PanelOf(step);
         for (var i = 0; i < weights.Length - 1 && end > start; i++)
         {
             var steps = i == 0 ? step : end;
@@ -173,6 +179,8 @@ internal unsafe class DenseSteps
         var parameters = (perFeature + Spare) / Lanes * Lanes;
         return (units * (features + ((long)(program.Layers.Count - 2) * hidden))) + ((long)parameters * hidden);
     }
+
+    private float* PanelOf(int step) => unpacked is null ? memory + (step * stepSize) : memory;
 
     private float* Bias(int layer) =>
         memory + biases + (layer * DenseProduct.Stride(Math.Max(program.Layers[0].Outputs, program.Outputs) + Spare));

@@ -113,8 +113,9 @@ internal static unsafe class DenseTile
         if (TRows.Value > 5) Row<TLanes, T, TVectors>(s50, s51, bias, gate, addend, result, relu, at + (5 * stride), column);
     }
 
+    /// <summary>What becomes of the sums of a row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Row<TLanes, T, TVectors>(TLanes first, TLanes second, T* bias, T* gate, T* addend, T* result,
+    public static void Row<TLanes, T, TVectors>(TLanes first, TLanes second, T* bias, T* gate, T* addend, T* result,
         T* relu, nint at, nint column)
         where TLanes : struct, ILanes<TLanes, T>
         where T : unmanaged, IBinaryFloatingPointIeee754<T>

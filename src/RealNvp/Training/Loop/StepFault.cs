@@ -88,8 +88,7 @@ internal sealed class StepFault(TrainedModules modules, Objective objective, IOp
         return new NonFiniteException(
             string.Create(CultureInfo.InvariantCulture,
                 $"The gradient's norm became {norm} in {Place}; the first weight at fault is {parameter}. {Before} Use a smaller " +
-                $"learning " +
-            $"rate, or look for extreme values in the data."), parameter);
+                $"learning rate, or look for extreme values in the data."), parameter);
     }
 
     private const string Before = "The weights are those before the step.";

@@ -50,8 +50,7 @@ internal sealed class FlowMatchingObjective : Objective
         if (place.Dynamics.KeepsLength && !flow.BaseDensity.IsOnSphere)
             throw new ArgumentException(
                 $"{owner} needs latents that the {place.Dynamics.GetName()} of the {flow.GetName()} can move to the data, but it keeps " +
-                    $"the " +
-                    $"lengths of vectors, and those of {flow.BaseDensity.GetName()} have other lengths. Use {nameof(UniformSphere)}.",
+                $"the lengths of vectors, and those of {flow.BaseDensity.GetName()} have other lengths. Use {nameof(UniformSphere)}.",
                 nameof(flow));
         var paths = MatchedPaths.Of(flow, place.Layer, options);
         Tensor t, point, wanted;
@@ -106,8 +105,7 @@ internal sealed class FlowMatchingObjective : Objective
                 && flow.ContextEncoder?.parameters().Any(p => p.Handle == parameter.Handle) != true)
                 throw new ArgumentException(
                     $"{owner} trains the velocity alone, but the {flow.GetName()} has other weights that are to be trained, the first " +
-                        $"is {name}. " +
-                    $"Train them before, and freeze them: parameter.requires_grad_(false); or train all by {nameof(MaximumLikelihood)}.",
-                        nameof(flow));
+                    $"is {name}. Train them before, and freeze them: parameter.requires_grad_(false); or train all by " +
+                    $"{nameof(MaximumLikelihood)}.", nameof(flow));
     }
 }

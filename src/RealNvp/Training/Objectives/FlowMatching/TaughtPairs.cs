@@ -27,8 +27,7 @@ internal sealed class TaughtPairs
         if (ReferenceEquals(flow, teacher))
             throw new ArgumentException(
                 $"{owner} needs a teacher that does not change while it trains; got the {flow.GetName()} that is trained. Build a new " +
-                    $"one with " +
-                $"the same options, and load its weights into it to go on from them.", nameof(flow));
+                $"one with the same options, and load its weights into it to go on from them.", nameof(flow));
         if (teacher.InputShape != flow.InputShape || teacher.LatentShape != flow.LatentShape)
             throw new ArgumentException(
                 $"{owner} needs a teacher for examples of shape {flow.InputShape} and latents of shape {flow.LatentShape}; the " +
