@@ -110,11 +110,11 @@ public class PipelineTests
     private static ScoredRow[] Scores(MLContext context, IDataView view) =>
         [.. context.Data.CreateEnumerable<ScoredRow>(view, reuseRowObject: false, ignoreMissingColumns: true)];
 
-    private static void Agree(IReadOnlyList<ScoredRow> found, IReadOnlyList<ScoredRow> expected)
+    private static void Agree(ScoredRow[] found, ScoredRow[] expected)
     {
         static bool Near(float a, float b) => a.Equals(b) || Math.Abs(a - b) <= 1e-4 * (1 + Math.Abs(b));
         found.Should().HaveSameCount(expected);
-        for (var i = 0; i < found.Count; i++)
+        for (var i = 0; i < found.Length; i++)
         {
             Near(found[i].LogDensity, expected[i].LogDensity).Should().BeTrue("{0}, {1}", found[i].LogDensity, expected[i].LogDensity);
             Near(found[i].Score, expected[i].Score).Should().BeTrue("{0}, {1}", found[i].Score, expected[i].Score);
