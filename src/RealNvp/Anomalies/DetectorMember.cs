@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Onnx;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -32,5 +33,15 @@ internal sealed record DetectorMember(Flow Flow, Whitening? Whitening)
         var z = Flow.ToWeights(Whitening?.Apply(x) ?? x);
         var gradient = (ofLatents ? Flow.LatentGradient(z) : Flow.LogProbGradient(z, null)).FetchTensor().to(float64);
         return (Whitening?.Back(gradient) ?? gradient).FetchDoubles();
+    }
+
+    /// <summary>The same two as a graph of ONNX, (N, 1) each, from rows (N, D).</summary>
+    public (OnnxValue Latent, OnnxValue LogDet) ToOnnx(OnnxValue rows)
+    {
+        using var scope = NewDisposeScope();
+        using var gradients = no_grad();
+        var (latent, logDet) = Flow.OnnxParts(Whitening?.ToOnnx(rows) ?? rows);
+        var sum = OnnxValue.Sum(logDet, Whitening is { } whitening ? rows.Graph.Constant(whitening.LogDet) : null) ?? rows.Graph.Constant(0);
+        return (latent.Expand([-1, 1], rows), sum.Expand([-1, 1], rows));
     }
 }

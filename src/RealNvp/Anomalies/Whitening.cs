@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Onnx;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -63,6 +64,15 @@ internal sealed class Whitening
         using var scope = NewDisposeScope();
         var z = x.sub(Row(mean)).div(Row(deviation)).clamp(Scalars.Of(-Most), Scalars.Of(Most));
         return scope.MoveToOuter(z.mm(Square()));
+    }
+
+    /// <summary>z as a graph of ONNX, in float64 up to its end as here.</summary>
+    public OnnxValue ToOnnx(OnnxValue x)
+    {
+        var graph = x.Graph;
+        OnnxValue Of(Tensor numbers) => graph.Constant(numbers, ScalarType.Float64);
+        var z = (x.To(ScalarType.Float64) - Of(Row(mean))) / Of(Row(deviation));
+        return z.Clip(-Most, Most).MatMul(Of(Square())).To(x.Type);
     }
 
     /// <summary>The gradient by x from that by z, (1, D).</summary>

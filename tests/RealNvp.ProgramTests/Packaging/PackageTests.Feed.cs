@@ -23,6 +23,12 @@ public sealed partial class PackageTests
             if (!File.Exists(At("feed", $"{library}.{Version}.nupkg"))) Pack(library);
         }
 
+        /// <summary>Adds the package for ML.NET, once.</summary>
+        public void AddML()
+        {
+            if (!File.Exists(At("feed", $"RealNvp.ML.{Version}.nupkg"))) Pack("RealNvp.ML");
+        }
+
         private void Pack(string library) =>
             packed.DotNet("pack", Repository.At("src", library, $"{library}.csproj"), "--no-build", "-c", Repository.Configuration, "-o",
                 At("feed"), $"-p:Version={Version}");

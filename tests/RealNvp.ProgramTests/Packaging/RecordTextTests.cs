@@ -8,7 +8,7 @@ namespace RealNvp.Tests.Packaging;
 public class RecordTextTests
 {
     public static TheoryData<Type> Records =>
-        [.. new[] { typeof(Flow), typeof(PictureOptions) }.SelectMany(t => t.Assembly.GetExportedTypes())
+        [.. new[] { typeof(Flow), typeof(PictureOptions), typeof(ML.NormalizingFlowOptions) }.SelectMany(t => t.Assembly.GetExportedTypes())
         .Where(t => t.GetMethod("PrintMembers", AnyInstance) is not null)];
 
     private const System.Reflection.BindingFlags AnyInstance =
