@@ -5,7 +5,7 @@ namespace RealNvp;
 
 /// <summary>Gives the same parameters whatever it sees: a layer with it has
 /// parameters of its own. State-dict key: <c>value</c> (O).</summary>
-internal sealed class ConstantNetwork : Conditioner
+internal sealed partial class ConstantNetwork : Conditioner
 {
     private readonly TorchSharp.Modules.Parameter value;
 

@@ -11,6 +11,9 @@ namespace RealNvp;
 /// <param name="Mask">Which weights count; null for all.</param>
 internal sealed record ImportedLinear(Tensor Weight, Tensor Bias, bool[,]? Mask = null)
 {
+    /// <summary>A scale and a shift of what enters, before the activation; null for none.</summary>
+    public (Tensor Scale, Tensor Shift)? Norm { get; init; }
+
     /// <summary>The number of inputs.</summary>
     public long Inputs => Weight.shape[1];
 
@@ -28,7 +31,7 @@ internal sealed record ImportedLinear(Tensor Weight, Tensor Bias, bool[,]? Mask 
                 for (var j = 0; j < mask.GetLength(1); j++) mask[i, j] = Mask[order[i], j];
         }
         var rows = tensor(order);
-        return new(Weight.index_select(0, rows), Bias.index_select(0, rows), mask);
+        return new(Weight.index_select(0, rows), Bias.index_select(0, rows), mask) { Norm = Norm };
     }
 }
 
@@ -36,10 +39,13 @@ internal sealed record ImportedLinear(Tensor Weight, Tensor Bias, bool[,]? Mask 
 /// A network as other libraries have it, in plain operations: with any activation, any widths and any masks; plain layers, or residual
 /// blocks h ← h + B a(A a(h)) as in nflows, where a gate of the context may follow B.
 /// </summary>
-/// <remarks>State-dict keys: <c>layers.i</c> in the order of the computation, <c>gates.i</c> of the blocks, <c>context</c>.</remarks>
-internal sealed class ImportedNetwork : Conditioner
+/// <remarks>State-dict keys: <c>layers.i</c> in the order of the computation, <c>gates.i</c> of the blocks, <c>norms.i</c> in order,
+/// <c>context</c>.</remarks>
+internal sealed partial class ImportedNetwork : Conditioner
 {
     private readonly ModuleList<Linear> layers = [], gates = [];
+    private readonly ModuleList<ScaleShift> norms = [];
+    private readonly int[] normOf;
     private readonly Linear? context;
     private readonly Constant?[] masks;
     private readonly PyTorchActivation activation;
@@ -71,6 +77,13 @@ internal sealed class ImportedNetwork : Conditioner
                 throw weights.Fault(
                     $"a layer of a network takes {parts[i].Inputs} numbers, but the one before it gives {parts[i - 1].Outputs}");
         foreach (var part in parts) layers.Add(Of(weights, part));
+        normOf = new int[parts.Count];
+        for (var i = 0; i < parts.Count; i++)
+        {
+            normOf[i] = parts[i].Norm is null ? -1 : norms.Count;
+            if (parts[i].Norm is { } norm)
+                norms.Add(weights.Filled(new ScaleShift(parts[i].Inputs), ("scale", norm.Scale), ("shift", norm.Shift)));
+        }
         foreach (var gate in gates ?? []) this.gates.Add(Of(weights, gate));
         if (context is not null) this.context = Of(weights, context);
         masks = [.. parts.Select(part => part.Mask is null ? null : new Constant(tensor(part.Mask).to(get_default_dtype())))];
@@ -95,19 +108,17 @@ internal sealed class ImportedNetwork : Conditioner
             h = h.add(contextual == ImportedContext.Inside ? Activated(given) : given, Scalars.One);
         }
         var last = layers.Count - 1;
-        if (!residual)
-            for (var i = 1; i < last; i++) h = Layer(i, Activated(h));
-        else
-            for (var i = 1; i < last; i += 2)
-            {
-                var given = gates.Count > 0 ? gates[(i - 1) / 2].call(context!) : null;
-                var inside = Layer(i, Activated(h));
-                if (given is not null && contextual == ImportedContext.Inside) inside = inside.add(given, Scalars.One);
-                var added = Layer(i + 1, Activated(inside));
-                if (given is not null && contextual == ImportedContext.Gate) added = added.mul(given.sigmoid());
-                h = h.add(added, Scalars.One);
-            }
-        return scope.MoveToOuter(Layer(last, residual ? h : Activated(h)));
+        for (var i = 1; i < last; i += residual ? 2 : 1)
+        {
+            var inside = Layer(i, Activated(i, h));
+            if (!residual) { h = inside; continue; }
+            var given = gates.Count > 0 ? gates[(i - 1) / 2].call(context!) : null;
+            if (given is not null && contextual == ImportedContext.Inside) inside = inside.add(given, Scalars.One);
+            var added = Layer(i + 1, Activated(i + 1, inside));
+            if (given is not null && contextual == ImportedContext.Gate) added = added.mul(given.sigmoid());
+            h = h.add(added, Scalars.One);
+        }
+        return scope.MoveToOuter(Layer(last, residual ? h : Activated(last, h)));
     }
 
     /// <inheritdoc/>
@@ -132,6 +143,9 @@ internal sealed class ImportedNetwork : Conditioner
         var weight = layers[i].weight!;
         return nn.functional.linear(x, masks[i] is { } mask ? weight.mul(mask.Value) : weight, layers[i].bias);
     }
+
+    // what enters a layer
+    private Tensor Activated(int layer, Tensor x) => Activated(normOf[layer] < 0 ? x : norms[normOf[layer]].call(x));
 
     private Tensor Activated(Tensor x) => activation switch
     {

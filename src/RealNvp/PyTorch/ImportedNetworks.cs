@@ -78,7 +78,7 @@ internal static class ImportedNetworks
         long[] order)
     {
         var (features, width) = (order.Length, parts[0].Outputs);
-        if (parts.Count < 2 || parts.Any(p => p.Mask is null) || parts.SkipLast(1).Any(p => p.Outputs != width)
+        if (parts.Count < 2 || parts.Any(p => p.Mask is null || p.Norm is not null) || parts.SkipLast(1).Any(p => p.Outputs != width)
             || parts[0].Inputs != features + contextSize) return null;
         var degrees = Enumerable.Range(0, (int)width).Select(j => Enumerable.Range(0, features).Count(i => parts[0].Mask![j, i])).ToArray();
         long[] sorted = [.. Enumerable.Range(0, (int)width).OrderBy(j => degrees[j]).Select(j => (long)j)];

@@ -10,7 +10,7 @@ namespace RealNvp;
 /// is the same map.
 /// </summary>
 /// <remarks>State-dict keys: those of the spline, which has none.</remarks>
-internal sealed class ImportedSpline : ScalarTransformer
+internal sealed partial class ImportedSpline : ScalarTransformer
 {
     // what a softplus may underflow to
     private const double Least = 1e-30;

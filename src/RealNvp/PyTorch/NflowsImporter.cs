@@ -12,7 +12,8 @@ namespace RealNvp;
 /// autoregressive layers, permutations, <c>LULinear</c>, <c>ActNorm</c>, <c>BatchNorm</c> (its statistics become constants),
 /// <c>PointwiseAffineTransform</c> and <c>InverseTransform</c>; networks are <c>ResidualNet</c>, <c>MLP</c>, <c>MADE</c> and any
 /// <c>nn.Sequential</c> of linear layers, each with a context; bases are <c>StandardNormal</c>
-/// and <c>DiagonalNormal</c>. Batch normalization inside of networks is not known. A transform
+/// and <c>DiagonalNormal</c>. Batch normalization inside of networks
+/// becomes constants too, but behind the activation of a feed-forward MADE it is not known. A transform
 /// without weights in the file, such as <c>Sigmoid</c>, leaves a gap, which is refused.</para>
 /// <para>An embedding net is not imported: set <c>Strict = false</c>, and give the flow the embedded context.</para>
 /// </remarks>
@@ -51,8 +52,12 @@ public sealed record NflowsImporter : PyTorchImporter<Flow>
 
     private protected override void CheckMembers()
     {
-        if (!(TailBound > 0 && double.IsFinite(TailBound)))
-            throw new ArgumentException($"{nameof(TailBound)} must be positive; got {TailBound}.", nameof(TailBound));
+        CheckBound(TailBound, nameof(TailBound));
+        CheckDefined(Transform, nameof(Transform));
+        CheckDefined(Scale, nameof(Scale));
+        CheckDefined(Activation, nameof(Activation));
+        Ranges.SmallestBin.Require(MinBinSize, nameof(MinBinSize), "The smallest bin");
+        Ranges.SmallestDerivative.Require(MinDerivative, nameof(MinDerivative), "The smallest derivative");
     }
 
     private protected override Flow Build(ImportedWeights weights)

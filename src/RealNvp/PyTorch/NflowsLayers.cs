@@ -112,8 +112,9 @@ internal sealed class NflowsLayers(NflowsImporter options, ImportedWeights weigh
         for (var i = 0; i < blocks; i++)
         {
             var block = $"{net}blocks.{i}.";
-            CheckNorm(block);
-            if (residual) parts.AddRange([Masked(block + "linear_layers.0."), Masked(block + "linear_layers.1.")]);
+            if (residual) parts.AddRange([Normed(block, 0, masked: true), Normed(block, 1, masked: true)]);
+            else if (weights.HasUnder(block + "batch_norm."))
+                throw weights.Fault($"'{FileText.Name(block)}' has batch normalization behind an activation, which is not known");
             else parts.Add(Masked(block + "linear."));
             if (residual && weights.Has(block + "context_layer.weight")) gates.Add(Plain(block + "context_layer."));
         }
@@ -138,10 +139,17 @@ internal sealed class NflowsLayers(NflowsImporter options, ImportedWeights weigh
         return weights.Linear(at, masked: true);
     }
 
-    private void CheckNorm(string block)
+    // one of the two layers of a residual block; a batch normalization stands before its activation
+    private ImportedLinear Normed(string block, int i, bool masked)
     {
-        if (weights.HasUnder(block + "batch_norm"))
-            throw weights.Fault($"'{FileText.Name(block)}' has batch normalization inside of its network, which is not known");
+        var layer = masked ? Masked($"{block}linear_layers.{i}.") : Plain($"{block}linear_layers.{i}.");
+        var norm = $"{block}batch_norm_layers.{i}.";
+        if (!weights.HasUnder(norm)) return layer;
+        weights.Converted("Batch normalization inside of networks became a scale and a shift, from its running statistics.");
+        weights.Pass(norm, "num_batches_tracked");
+        var n = layer.Inputs;
+        var scale = weights.Of(norm + "weight", n).div(weights.Of(norm + "running_var", n).add(Scalars.Of(1e-3), Scalars.One).sqrt());
+        return layer with { Norm = (scale, weights.Of(norm + "bias", n).sub(weights.Of(norm + "running_mean", n).mul(scale))) };
     }
 
     // the layers of a ResidualNet, an MLP or a Sequential; whether it is the first of them; and whether sizes of bins are divided
@@ -156,8 +164,7 @@ internal sealed class NflowsLayers(NflowsImporter options, ImportedWeights weigh
             for (var i = 0; i < weights.Count(at + "blocks.", "a block"); i++)
             {
                 var block = $"{at}blocks.{i}.";
-                CheckNorm(block);
-                parts.AddRange([Plain(block + "linear_layers.0."), Plain(block + "linear_layers.1.")]);
+                parts.AddRange([Normed(block, 0, masked: false), Normed(block, 1, masked: false)]);
                 if (weights.Has(block + "context_layer.weight")) gates.Add(Plain(block + "context_layer."));
             }
             parts.Add(Plain(at + "final_layer."));

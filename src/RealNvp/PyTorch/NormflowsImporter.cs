@@ -36,6 +36,14 @@ public sealed record NormflowsImporter : PyTorchImporter<Flow>
 
     private protected override IReadOnlyList<string> Anchors => ["flows."];
 
+    private protected override void CheckMembers()
+    {
+        CheckBound(TailBound, nameof(TailBound));
+        CheckDefined(Activation, nameof(Activation));
+        CheckDefined(PlanarActivation, nameof(PlanarActivation));
+        if (FlowCount is < 1) throw new ArgumentException($"{nameof(FlowCount)} must be at least 1; got {FlowCount}.", nameof(FlowCount));
+    }
+
     private protected override Flow Build(ImportedWeights weights)
     {
         var indices = weights.Indices("flows.");

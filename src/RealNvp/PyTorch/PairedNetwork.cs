@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>The outputs of two networks side by side. State-dict keys: <c>first.*</c>, <c>second.*</c>.</summary>
-internal sealed class PairedNetwork : Conditioner
+internal sealed partial class PairedNetwork : Conditioner
 {
     private readonly nn.Module<Tensor, Tensor?, Tensor> first, second;
 

@@ -83,6 +83,19 @@ public abstract record PyTorchImporter<TFlow> where TFlow : Flow
     /// <summary>Throws <see cref="ArgumentException"/> for a member that is out of range.</summary>
     private protected virtual void CheckMembers() { }
 
+    /// <summary>Throws for the bound of a spline that is none.</summary>
+    private protected static void CheckBound(double bound, string parameter)
+    {
+        if (!(bound > 0 && double.IsFinite(bound)))
+            throw new ArgumentException(FormattableString.Invariant($"{parameter} must be positive; got {bound}."), parameter);
+    }
+
+    /// <summary>Throws for a value of an enumeration that has no name.</summary>
+    private protected static void CheckDefined<T>(T value, string parameter) where T : struct, Enum
+    {
+        if (!Enum.IsDefined(value)) throw new ArgumentException($"{parameter} must be a defined value; got {value}.", parameter);
+    }
+
     /// <summary>Makes the flow, whose parts have the dtype of the weights. Runs in a dispose scope and without gradients.</summary>
     private protected abstract TFlow Build(ImportedWeights weights);
 
@@ -113,7 +126,7 @@ public abstract record PyTorchImporter<TFlow> where TFlow : Flow
             // a part that does not fit the others
             if (e is ArgumentException or OverflowException or ExternalException or InvalidOperationException)
                 throw new InvalidDataException(
-                    $"{source} holds no flow of {Library} that can be built: {FileText.Sentence(e.Message)}", e);
+                    $"{source} holds no flow of {Library} that can be built: {FileText.Sentence(e.Message.Split('\n')[0])}", e);
             throw;
         }
     }

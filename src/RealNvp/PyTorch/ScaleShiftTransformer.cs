@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>y = x ⊙ s(a) + t; log|dy/dx| = log s. Two parameters an element: all a first, then all t.</summary>
-internal sealed class ScaleShiftTransformer : ScalarTransformer
+internal sealed partial class ScaleShiftTransformer : ScalarTransformer
 {
     private readonly ScaleFunction function;
     private readonly double epsilon;

@@ -44,6 +44,11 @@ def nflows():
     torch.manual_seed(1)
     save("nflows_realnvp", shake(flows.SimpleRealNVP(4, 8, 3, 1, batch_norm_between_layers=True), 2), 4, ask, prefix="module.")
 
+    save("nflows_batchnorm", shake(flows.SimpleRealNVP(3, 6, 2, 1, use_volume_preserving=True, batch_norm_within_layers=True), 8), 3, ask)
+    layers = [transforms.MaskedAffineAutoregressiveTransform(3, 6, context_features=2, num_blocks=1, use_batch_norm=True)]
+    save("nflows_maf_batchnorm", shake(flows.Flow(transforms.CompositeTransform(layers), distributions.StandardNormal([3])), 9), 3, ask,
+         context=2)
+
     def spline(even, features, net):
         mask = torch.tensor([1.0 if (i % 2 == 0) == even else -1.0 for i in range(features)])
         return transforms.PiecewiseRationalQuadraticCouplingTransform(
