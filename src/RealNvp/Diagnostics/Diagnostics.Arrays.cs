@@ -74,6 +74,18 @@ public static partial class Diagnostics
         return Pit(density, rows, given, draws, names, level, seed, progress, cancellationToken);
     }
 
+    /// <summary>As <see cref="LatentPit(Flow, Tensor, Tensor?, IReadOnlyList{string}?, double, CancellationToken)"/>, of arrays.</summary>
+    /// <inheritdoc cref="LatentPit(Flow, Tensor, Tensor?, IReadOnlyList{string}?, double, CancellationToken)"/>
+    [OverloadResolutionPriority(1)]
+    public static CalibrationResult LatentPit(Flow flow, DataRows x, DataRows context = default, IReadOnlyList<string>? names = null,
+        double level = 0.05, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(flow);
+        using var scope = NewDisposeScope();
+        var (rows, given) = Given(flow, x, context, nameof(x), $"{nameof(Diagnostics)}.{nameof(LatentPit)}");
+        return LatentPit(flow, rows, given, names, level, cancellationToken);
+    }
+
     /// <summary>As <see cref="Crps(ConditionalDensity, Tensor, Tensor?, int?, int, string?, double, long, IProgress{long}?,
     /// CancellationToken)"/>, of arrays.</summary>
     /// <inheritdoc cref="Crps(ConditionalDensity, Tensor, Tensor?, int?, int, string?, double, long, IProgress{long}?,

@@ -58,7 +58,7 @@ public sealed partial class PackageTests
         using var again = AnomalyDetector.Load("detector.safetensors");
         Console.WriteLine($"detector: {again.Columns[2].Name == "c" && again.Score(x).Scores.SequenceEqual(detector.Score(x).Scores)}");
 
-        var table = Table.FromColumns(("number", x.select(1, 0).data<float>().ToArray()), ("text", [.. Enumerable.Range(0, 200).Select(i => i % 3 == 0 ? "yes" : "no")]));
+        var table = Table.FromColumns(("number", x.select(1, 0).data<float>().ToArray()), ("text", Enumerable.Range(0, 200).Select(i => i % 3 == 0 ? "yes" : "no").ToArray()));
         using var density = TableFlow.Fit(table, null, new() { Training = new() { Epochs = 1 } });
         density.Save("table.safetensors");
         using var read = TableFlow.Load("table.safetensors");

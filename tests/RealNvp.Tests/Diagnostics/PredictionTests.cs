@@ -111,6 +111,8 @@ public class PredictionTests
         right.IsRejected.Should().BeFalse();
         right.Kind.Should().Be(CalibrationKind.Pit);
         right.Tests.Select(t => t.Name).Should().Equal("first", "second");
+        double[][] Rows(Tensor t) => [.. t.data<double>().ToArray().Chunk(2)];
+        Diagnostics.LatentPit(flow, Rows(x.contiguous()), Rows(context), names: ["first", "second"]).Words.Should().Be(right.Words);
         Diagnostics.LatentPit(flow, flow.Sample(1, context, temperature: 0.7, seed: 1).squeeze(1), context).Words.Should()
             .Contain("too wide");
         using var mixture = new Flow([2], new DiagonalScaling([2]), new GaussianMixture([2], 3));
