@@ -184,9 +184,13 @@ public readonly ref struct DataRows
         MemoryMarshal.CreateReadOnlySpan(ref System.Runtime.CompilerServices.Unsafe.As<byte, T>(
             ref MemoryMarshal.GetArrayDataReference(rows)), rows.Length);
 
-    private static T[] Joined<T>(T[][] rows, out int columns)
+    private static T[] Joined<T>(T[][] rows, out int? known)
     {
-        columns = rows.Length == 0 ? 1 : rows[0]?.Length ?? 0;
+        // no rows have any number of columns
+        known = null;
+        if (rows.Length == 0) return [];
+        var columns = rows[0]?.Length ?? 0;
+        known = columns;
         var all = new T[checked(rows.Length * columns)];
         for (var i = 0; i < rows.Length; i++)
         {

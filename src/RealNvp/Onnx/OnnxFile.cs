@@ -12,6 +12,15 @@ internal static class OnnxFile
     /// <summary>What an array of a message of Protocol Buffers can hold.</summary>
     public const long MostBytes = int.MaxValue;
 
+    /// <summary>Throws if a file would be larger than can be counted.</summary>
+    /// <exception cref="OnnxExportException">It would.</exception>
+    public static void Require(long bytes)
+    {
+        if (bytes > MostBytes) throw new OnnxExportException(
+            FormattableString.Invariant($"The graph has {bytes:N0} bytes, and a file of ONNX at most {MostBytes:N0}: Protocol Buffers ") +
+            "can count no more. Export float32 instead of float64, or a smaller model.");
+    }
+
     public static int TypeOf(ScalarType dtype) => dtype switch
     {
         ScalarType.Float32 => 1,

@@ -43,7 +43,7 @@ public sealed partial class OnnxGraph
             throw new InvalidOperationException($"The graph '{name}' has no output: call {nameof(AddOutput)} before it is written.");
         var (written, read) = Needed();
         var constants = initializers.Where(i => read.Contains(i.Value.Name)).ToArray();
-        if (constants.Sum(c => (long)c.Bytes.Length) is var bytes and > OnnxFile.MostBytes) throw TooLarge(bytes);
+        OnnxFile.Require(constants.Sum(c => (long)c.Bytes.Length));
         var graph = new ProtoMessage();
         foreach (var node in written) graph.Message(1, node.Message());
         graph.Text(2, name);
@@ -54,7 +54,8 @@ public sealed partial class OnnxGraph
         var model = new ProtoMessage().Int(1, OnnxFile.IrVersion).Text(2, StateFile.Format).Text(3, StateFile.Library)
             .Text(6, Description).Message(7, graph).Message(8, new ProtoMessage().Text(1, "").Int(2, Opset));
         foreach (var (key, value) in Metadata) model.Message(14, new ProtoMessage().Text(1, key).Text(2, value));
-        return model.Length <= OnnxFile.MostBytes ? model : throw TooLarge(model.Length);
+        OnnxFile.Require(model.Length);
+        return model;
     }
 
     // nodes stand behind those that they read, so one look from the end finds all that an output needs
@@ -77,8 +78,4 @@ public sealed partial class OnnxGraph
         foreach (var size in constant.Value.Shape) tensor.Int(1, size);
         return tensor.Int(2, OnnxFile.TypeOf(constant.Value.Type)).Text(8, constant.Value.Name).Bytes(9, constant.Bytes);
     }
-
-    private static OnnxExportException TooLarge(long bytes) => new(
-        FormattableString.Invariant($"The graph has {bytes:N0} bytes, and a file of ONNX at most {OnnxFile.MostBytes:N0}: Protocol ") +
-        "Buffers can count no more. Export float32 instead of float64, or a smaller model.");
 }

@@ -126,7 +126,7 @@ public abstract record PyTorchImporter<TFlow> where TFlow : Flow
             // a part that does not fit the others
             if (e is ArgumentException or OverflowException or ExternalException or InvalidOperationException)
                 throw new InvalidDataException(
-                    $"{source} holds no flow of {Library} that can be built: {FileText.Sentence(e.Message)}", e);
+                    $"{source} holds no flow of {Library} that can be built: {FileText.Sentence(e.Message.Split('\n')[0])}", e);
             throw;
         }
     }

@@ -20,7 +20,8 @@ internal static partial class DocumentProgram
 
     /// <summary>The documents that have C#, as paths from the repository's root.</summary>
     public static IEnumerable<string> All => new[]
-        { "README.md", "src/RealNvp/PACKAGE.md", "src/RealNvp.Plotting/PACKAGE.md", "skills/realnvp/SKILL.md" }
+        { "README.md", "src/RealNvp/PACKAGE.md", "src/RealNvp.Plotting/PACKAGE.md", "src/RealNvp.Extensions/PACKAGE.md",
+            "skills/realnvp/SKILL.md" }
         .Concat(Directory.EnumerateFiles(Repository.At("docs"), "*.md", SearchOption.AllDirectories)
             .Select(f => Path.GetRelativePath(Repository.Root, f).Replace('\\', '/')).Order(StringComparer.Ordinal))
         .Where(document => Blocks(document).Any());

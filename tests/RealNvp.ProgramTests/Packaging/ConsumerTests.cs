@@ -79,14 +79,18 @@ public sealed class ConsumerTests(PackageTests.Feed feed) : IClassFixture<Packag
         app.DotNet("fsi", "first.fsx").Should().Contain("held-out rows").And.Contain("300 scores, the lowest");
     }
 
-    [SlowFact]
-    public async Task A_web_service_scores_from_many_threads_at_once()
+    [SlowTheory]
+    [InlineData("docs/in-production.md", "", "RealNvpModel")]
+    [InlineData("src/RealNvp.Extensions/PACKAGE.md", "RealNvp.Extensions", "Healthy")]
+    public async Task A_web_service_scores_from_many_threads_at_once(string document, string package, string health)
     {
         Assert.SkipUnless(Directory.Exists(Path.Combine(Path.GetDirectoryName(typeof(object).Assembly.Location)!, "..", "..",
             "Microsoft.AspNetCore.App")), "needs the shared framework of ASP.NET Core");
         using var app = feed.NewConsumer();
-        app.Write("Program.cs", DocumentProgram.Named("docs/in-production.md", "service"));
-        app.Write("App.csproj", Project("Microsoft.NET.Sdk.Web", Links, ""));
+        app.Write("Program.cs", DocumentProgram.Named(document, "service"));
+        if (package.Length > 0) feed.Add(package);
+        app.Write("App.csproj", Project("Microsoft.NET.Sdk.Web", Links, package.Length == 0 ? ""
+            : $"<PackageReference Include=\"{package}\" Version=\"{PackageTests.Feed.Version}\" />"));
         using var model = new RealNvpModel(RealNvpOptions.Tabular(3, rows: 500), seed: 1);
         model.eval();
         model.Save(app.At("model.safetensors"));
@@ -115,7 +119,7 @@ public sealed class ConsumerTests(PackageTests.Feed feed) : IClassFixture<Packag
             using var wrong = await client.PostAsJsonAsync("/score", new[] { new[] { 1.0, 2.0 } });
             wrong.StatusCode.Should().Be(HttpStatusCode.BadRequest);
             (await wrong.Content.ReadAsStringAsync()).Should().Contain("3", "the message says what was expected");
-            (await client.GetStringAsync("/health")).Should().Contain("RealNvpModel");
+            (await client.GetStringAsync("/health")).Should().Contain(health);
         }
         finally
         {

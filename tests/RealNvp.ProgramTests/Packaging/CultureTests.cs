@@ -8,7 +8,7 @@ namespace RealNvp.Tests.Packaging;
 /// <summary>Texts of the library are the same for users of every culture: 1.5, and not 1,5 for a German and 1.5 for an American.</summary>
 public class CultureTests
 {
-    [SlowTheory, InlineData("RealNvp"), InlineData("RealNvp.Plotting"), InlineData("RealNvp.ML")]
+    [SlowTheory, InlineData("RealNvp"), InlineData("RealNvp.Plotting"), InlineData("RealNvp.Extensions"), InlineData("RealNvp.ML")]
     public void No_text_writes_a_number_by_the_culture_of_its_user(string library)
     {
         var options = new CSharpParseOptions(LanguageVersion.CSharp14);

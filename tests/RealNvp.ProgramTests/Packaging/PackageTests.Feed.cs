@@ -15,9 +15,12 @@ public sealed partial class PackageTests
         public Feed() => Pack("RealNvp");
 
         /// <summary>Adds the package of pictures, once.</summary>
-        public void AddPlotting()
+        public void AddPlotting() => Add("RealNvp.Plotting");
+
+        /// <summary>Adds a package, once.</summary>
+        public void Add(string library)
         {
-            if (!File.Exists(At("feed", $"RealNvp.Plotting.{Version}.nupkg"))) Pack("RealNvp.Plotting");
+            if (!File.Exists(At("feed", $"{library}.{Version}.nupkg"))) Pack(library);
         }
 
         /// <summary>Adds the package for ML.NET, once.</summary>

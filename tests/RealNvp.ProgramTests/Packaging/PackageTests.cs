@@ -29,7 +29,10 @@ public sealed partial class PackageTests(PackageTests.Feed feed) : IClassFixture
         symbols.Entries.Select(e => e.FullName).Should().Contain("lib/net10.0/RealNvp.pdb");
     }
 
-    [Theory, InlineData("RealNvp"), InlineData("RealNvp.Plotting"), InlineData("RealNvp.Scoring"), InlineData("RealNvp.ML")]
+    /// <summary>All packages of this repository.</summary>
+    public static TheoryData<string> Libraries => ["RealNvp", "RealNvp.Plotting", "RealNvp.Scoring", "RealNvp.Extensions", "RealNvp.ML"];
+
+    [Theory, MemberData(nameof(Libraries))]
     public void The_page_of_a_package_is_Markdown_alone_with_whole_addresses(string library) =>
         Regex.Replace(File.ReadAllText(Repository.At("src", library, "PACKAGE.md")), "```.*?```", "", RegexOptions.Singleline).Should()
             .NotMatchRegex("<[a-z/]|\\]\\((?!https://)", "the gallery shows neither HTML nor relative links");
@@ -50,13 +53,13 @@ public sealed partial class PackageTests(PackageTests.Feed feed) : IClassFixture
             place.Run("git", "-C", clone, "checkout", "--quiet", "-b", $"branch-{clone}", commit).ExitCode.Should().Be(0);
             // as on the code host, where the workflow packs
             place.Run("git", "-C", clone, "remote", "set-url", "origin", $"{Host}/{Name}.git").ExitCode.Should().Be(0);
-            foreach (var library in new[] { "RealNvp", "RealNvp.Plotting", "RealNvp.Scoring", "RealNvp.ML" })
+            foreach (string library in Libraries)
                 place.DotNet("pack", $"{clone}/src/{library}/{library}.csproj", "-o", $"packages-{clone}",
                     "-p:ContinuousIntegrationBuild=true", "-p:SOURCE_DATE_EPOCH=1700000000", $"-p:GITHUB_SERVER_URL={Host}",
                     $"-p:GITHUB_REPOSITORY={Name}");
         }
         var packages = Directory.GetFiles(place.At("packages-one"));
-        packages.Should().HaveCount(8, "four packages, and the symbols of each");
+        packages.Should().HaveCount(2 * Libraries.Count, "packages, and the symbols of each");
         foreach (var file in packages)
             File.ReadAllBytes(file).AsSpan().SequenceEqual(File.ReadAllBytes(place.At("packages-two", Path.GetFileName(file)))).Should()
                 .BeTrue(Path.GetFileName(file));

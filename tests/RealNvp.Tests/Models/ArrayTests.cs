@@ -151,6 +151,8 @@ public class ArrayTests
         flow.LogProb(wide.AsMemory()).Should().Equal(wanted);
         flow.LogProb(new DataRows(flat, columns: 2)).Should().Equal(wanted);
         flow.LogProb(new float[0, 2]).Should().BeEmpty();
+        flow.LogProb(Array.Empty<float[]>()).Should().BeEmpty();
+        flow.LogProb(Array.Empty<double[]>()).Should().BeEmpty();
     }
 
     [Fact]

@@ -10,13 +10,15 @@ internal sealed class OnnxSession : IDisposable
 {
     private readonly InferenceSession session;
 
-    public OnnxSession(OnnxGraph graph) : this(graph.ToArray()) { }
-
-    public OnnxSession(byte[] model)
+    /// <summary>Loads the graph.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="optimizes">As runtimes do unless they are told otherwise; it takes longer than the one run of a test.</param>
+    public OnnxSession(OnnxGraph graph, bool optimizes = false)
     {
-        // optimizations would take longer than the one run of a test
+        var model = graph.ToArray();
         using var options = new SessionOptions { IntraOpNumThreads = 1, InterOpNumThreads = 1,
-            GraphOptimizationLevel = GraphOptimizationLevel.ORT_DISABLE_ALL, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
+            GraphOptimizationLevel = optimizes ? GraphOptimizationLevel.ORT_ENABLE_ALL : GraphOptimizationLevel.ORT_DISABLE_ALL,
+                LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
         session = new InferenceSession(model, options);
     }
 
@@ -44,11 +46,14 @@ internal sealed class OnnxSession : IDisposable
         var plain = tensor.detach().cpu().contiguous();
         return tensor.dtype switch
         {
-            ScalarType.Float32 => OrtValue.CreateTensorValueFromMemory(plain.data<float>().ToArray(), tensor.shape),
-            ScalarType.Float64 => OrtValue.CreateTensorValueFromMemory(plain.data<double>().ToArray(), tensor.shape),
-            _ => OrtValue.CreateTensorValueFromMemory(plain.data<long>().ToArray(), tensor.shape),
+            ScalarType.Float32 => OrtValue.CreateTensorValueFromMemory(Numbers<float>(plain), tensor.shape),
+            ScalarType.Float64 => OrtValue.CreateTensorValueFromMemory(Numbers<double>(plain), tensor.shape),
+            _ => OrtValue.CreateTensorValueFromMemory(Numbers<long>(plain), tensor.shape),
         };
     }
+
+    // TorchSharp's accessor has no first index in a tensor without elements
+    private static T[] Numbers<T>(Tensor plain) where T : unmanaged => plain.numel() == 0 ? [] : plain.data<T>().ToArray();
 
     private static Tensor Tensor(OrtValue value)
     {

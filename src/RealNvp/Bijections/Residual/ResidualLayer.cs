@@ -21,7 +21,7 @@ namespace RealNvp;
 /// each example; it throws if that is not reached. It is differentiable, by the implicit function.</para>
 /// <para>State-dict keys: <c>network.*</c>.</para>
 /// </remarks>
-public sealed class ResidualLayer : Bijection
+public sealed partial class ResidualLayer : Bijection
 {
     private const int MostProbes = 100_000;
 

@@ -6,7 +6,7 @@ namespace RealNvp;
 
 /// <summary>An activation f with |f(x) − f(y)| ≤ |x − y| and a continuous derivative, as networks of residual layers need it.</summary>
 /// <remarks>Each place of a network has a module of its own: one with weights learns them for its place.</remarks>
-public abstract class LipschitzActivation : nn.Module<Tensor, Tensor>, ILipschitz, IActivation
+public abstract partial class LipschitzActivation : nn.Module<Tensor, Tensor>, ILipschitz, IActivation
 {
     private protected LipschitzActivation(string name) : base(TorchBackend.Checked(name)) { }
 

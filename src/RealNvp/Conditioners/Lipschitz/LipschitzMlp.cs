@@ -14,7 +14,7 @@ namespace RealNvp;
 /// the first layer, so that the bound holds for each context. The last layer starts at zero, so a new residual
 /// layer is the identity. State-dict keys: <c>activations.i.*</c>, <c>layers.i.*</c>, <c>context.weight</c>.
 /// </remarks>
-public sealed class LipschitzMlp : Conditioner, ILipschitz, ICallsOnce, IResidualNetwork
+public sealed partial class LipschitzMlp : Conditioner, ILipschitz, ICallsOnce, IResidualNetwork
 {
     private readonly ModuleList<LipschitzActivation> activations;
     private readonly ModuleList<LipschitzLinear> layers;

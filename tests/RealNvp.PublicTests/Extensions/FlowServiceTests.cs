@@ -1,0 +1,157 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using RealNvp.Extensions;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.PublicTests.Extensions;
+
+public sealed class FlowServiceTests : IDisposable
+{
+    private static readonly double[,] rows = { { 0, 1 }, { 2, 3 } };
+    private readonly string path = Path.Combine(Path.GetTempPath(), $"realnvp-services-{Guid.NewGuid():N}.safetensors");
+    private readonly double[] scores;
+
+    public FlowServiceTests()
+    {
+        using var model = new RealNvpModel(RealNvpOptions.Tabular(2), seed: 1);
+        model.eval();
+        model.Save(path);
+        scores = model.LogProb(rows);
+    }
+
+    public void Dispose() => File.Delete(path);
+
+    [Fact]
+    public void A_flow_of_a_file_is_one_instance_under_all_its_classes()
+    {
+        using var provider = new ServiceCollection().AddFlow<RealNvpModel>(path).BuildServiceProvider();
+        var model = provider.GetRequiredService<RealNvpModel>();
+        provider.GetRequiredService<FlowModel>().Should().BeSameAs(model);
+        provider.GetRequiredService<Flow>().Should().BeSameAs(model);
+        using (var scope = provider.CreateScope()) scope.ServiceProvider.GetRequiredService<FlowModel>().Should().BeSameAs(model);
+        model.training.Should().BeFalse();
+        model.LogProb(rows).Should().Equal(scores);
+
+        using var any = new ServiceCollection().AddFlow(path).BuildServiceProvider();
+        any.GetRequiredService<FlowModel>().Should().BeOfType<RealNvpModel>().And.BeSameAs(any.GetRequiredService<Flow>());
+    }
+
+    [Fact]
+    public void The_container_disposes_the_flow_once_and_only_if_it_was_loaded()
+    {
+        var provider = new ServiceCollection().AddFlow<RealNvpModel>(path).BuildServiceProvider();
+        var model = provider.GetRequiredService<RealNvpModel>();
+        _ = provider.GetRequiredService<Flow>();
+        provider.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => model.LogProb(rows));
+        // no file is opened
+        new ServiceCollection().AddFlow<RealNvpModel>("nowhere.safetensors").BuildServiceProvider().Dispose();
+    }
+
+    [Fact]
+    public void Flows_with_keys_stand_beside_one_another()
+    {
+        using var provider = new ServiceCollection().AddKeyedFlow<FlowModel>("a", path)
+            .AddKeyedFlow<RealNvpModel>("b", _ => path, o => o.Dtype = ScalarType.Float64).BuildServiceProvider();
+        var (a, b) = (provider.GetRequiredKeyedService<FlowModel>("a"), provider.GetRequiredKeyedService<FlowModel>("b"));
+        b.Should().NotBeSameAs(a).And.BeSameAs(provider.GetRequiredKeyedService<RealNvpModel>("b"))
+            .And.BeSameAs(provider.GetRequiredKeyedService<Flow>("b"));
+        b.parameters().Should().OnlyContain(p => p.dtype == ScalarType.Float64);
+        provider.GetService<FlowModel>().Should().BeNull("it is asked for by its key");
+        b.LogProb(rows).Should().Equal(scores, (x, y) => Math.Abs(x - y) < 1e-4);
+    }
+
+    [Fact]
+    public async Task With_LoadAtStart_the_host_loads_before_it_serves()
+    {
+        var log = new ListLogger();
+        await using var provider = new ServiceCollection().AddSingleton<ILoggerFactory>(log)
+            .AddFlow<RealNvpModel>(path, o => o.LoadAtStart = true).BuildServiceProvider();
+        foreach (var service in provider.GetServices<IHostedService>().Cast<IHostedLifecycleService>())
+        {
+            await service.StartingAsync(default);
+            log.Lines.Should().ContainSingle().Which.Should().StartWith("Information: Loaded RealNvpModel from " + path);
+            await service.StartAsync(default);
+            await service.StopAsync(default);
+        }
+        provider.GetRequiredService<FlowModel>();
+        log.Lines.Should().ContainSingle("it is not loaded again");
+
+        var none = new ServiceCollection().AddFlow(path);
+        none.Should().NotContain(s => s.ServiceType == typeof(IHostedService));
+        await using var bad = new ServiceCollection().AddKeyedFlow<FlowModel>("k", path + ".no", o => o.LoadAtStart = true)
+            .BuildServiceProvider();
+        var start = bad.GetServices<IHostedService>().Cast<IHostedLifecycleService>().Single();
+        (await Assert.ThrowsAsync<InvalidOperationException>(() => start.StartingAsync(default))).Message.Should().Contain(path + ".no");
+    }
+
+    [Fact]
+    public void What_is_wrong_with_a_file_is_said_with_its_name()
+    {
+        Message<RealNvpModel>("nowhere.safetensors").Should().Contain("RealNvpModel").And.Contain(Path.GetFullPath("nowhere.safetensors"));
+        Message<GlowModel>(path).Should().Contain("GlowModel could not be loaded from " + path).And.Contain("RealNvpModel");
+        var damaged = path + ".damaged";
+        File.WriteAllBytes(damaged, File.ReadAllBytes(path)[..^100]);
+        try { Message<FlowModel>(damaged).Should().Contain(damaged); }
+        finally { File.Delete(damaged); }
+
+        using var empty = new ServiceCollection().AddFlow<FlowModel>(_ => "").BuildServiceProvider();
+        Assert.Throws<InvalidOperationException>(empty.GetRequiredService<FlowModel>).Message.Should().Contain("no path");
+        Assert.Throws<ArgumentException>(() => new ServiceCollection().AddFlow(" "));
+        Assert.Throws<ArgumentException>(() => new ServiceCollection().AddFlow(path, o => o.Threads = 0)).Message.Should()
+            .Contain("Threads");
+        Assert.Throws<ArgumentException>(() => new ServiceCollection().AddFlow(path, o => o.Dtype = ScalarType.Float16)).Message.Should()
+            .Contain("Float16");
+
+        static string Message<T>(string path) where T : FlowModel
+        {
+            using var provider = new ServiceCollection().AddFlow<T>(path).BuildServiceProvider();
+            return Assert.Throws<InvalidOperationException>(provider.GetRequiredService<T>).Message;
+        }
+    }
+
+    [Fact]
+    public void Threads_are_those_that_were_asked_for()
+    {
+        var before = get_num_threads();
+        try
+        {
+            using var provider = new ServiceCollection().AddFlow(path, o => o.Threads = 3).BuildServiceProvider();
+            get_num_threads().Should().Be(before, "nothing is loaded yet");
+            provider.GetRequiredService<FlowModel>();
+            get_num_threads().Should().Be(3);
+        }
+        finally { set_num_threads(before); }
+    }
+
+    [Fact]
+    public async Task The_health_check_draws_and_scores_or_says_why_it_cannot()
+    {
+        using var model = new RealNvpModel(RealNvpOptions.Tabular(2), seed: 1);
+        model.eval();
+        var healthy = await Checked(new FlowHealthCheck(model));
+        healthy.Status.Should().Be(HealthStatus.Healthy);
+        healthy.Data.Keys.Should().Contain(["model", "log_prob", "seconds"]);
+
+        using var conditional = new RealNvpModel(RealNvpOptions.Tabular(2) with { ContextSize = 2 }, seed: 1);
+        (await Checked(new FlowHealthCheck(conditional))).Status.Should().Be(HealthStatus.Healthy);
+        (await Checked(new FlowHealthCheck(conditional, [1, 2]))).Status.Should().Be(HealthStatus.Healthy);
+        (await Checked(new FlowHealthCheck(conditional, [1]))).Description.Should().Contain("2 number(s)");
+        using var labelled = new Flow([2], new AffineCouplingLayer([2], Mask.FirstHalf(2), new ResidualMlp(1, 2, 8, 1, 3)),
+            contextEncoder: new LabelEncoder(3));
+        (await Checked(new FlowHealthCheck(labelled))).Status.Should().Be(HealthStatus.Healthy);
+
+        using (no_grad()) model.parameters().First().fill_(double.NaN);
+        var sick = await Checked(new FlowHealthCheck(model));
+        sick.Status.Should().Be(HealthStatus.Degraded, "the registration says so");
+        sick.Exception.Should().BeOfType<NonFiniteException>();
+        sick.Description.Should().Contain("not finite");
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => new FlowHealthCheck(model).CheckHealthAsync(new(), new(true)));
+    }
+
+    private static Task<HealthCheckResult> Checked(FlowHealthCheck check) => check.CheckHealthAsync(
+        new HealthCheckContext { Registration = new HealthCheckRegistration("flow", check, HealthStatus.Degraded, null) });
+}
