@@ -8,7 +8,8 @@ public static class NormalizingFlowCatalog
 {
     /// <summary>A trainer of an anomaly detector of normalizing flows.</summary>
     /// <remarks>
-    /// <para><c>mlContext.Transforms.Concatenate("Features", "A", "B").Append(mlContext.AnomalyDetection.Trainers.NormalizingFlow())</c></para>
+    /// <para><c>mlContext.Transforms.Concatenate("Features", "A",
+    /// "B").Append(mlContext.AnomalyDetection.Trainers.NormalizingFlow())</c></para>
     /// <para>It learns from all rows that it is given, which should be ordinary; a few anomalies among them do little harm. Columns are
     /// standardized by the flows themselves, so no normalization is needed before.</para>
     /// </remarks>

@@ -22,7 +22,8 @@ public sealed record NormalizingFlowOptions
     {
         if (FalseAlarms is { } rate && !(rate is > 0 and < 1))
             throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
-                $"{nameof(NormalizingFlowOptions)}.{nameof(FalseAlarms)} is a share in (0, 1), such as 0.01; got {rate}."), nameof(FalseAlarms));
+                $"{nameof(NormalizingFlowOptions)}.{nameof(FalseAlarms)} is a share in (0, 1), such as 0.01; got {rate}."),
+                    nameof(FalseAlarms));
         ArgumentNullException.ThrowIfNull(Detector);
     }
 

@@ -4,7 +4,8 @@ using RealNvp.ML.Scoring;
 
 namespace RealNvp.ML;
 
-/// <summary>Trains an <see cref="AnomalyDetector"/> in a pipeline of ML.NET: <c>mlContext.AnomalyDetection.Trainers.NormalizingFlow()</c>.</summary>
+/// <summary>Trains an <see cref="AnomalyDetector"/> in a pipeline of ML.NET:
+/// <c>mlContext.AnomalyDetection.Trainers.NormalizingFlow()</c>.</summary>
 /// <remarks>
 /// Adds columns <c>LogDensity</c> (log p in nats, the mean over the flows), <c>Score</c> (the higher, the more unusual) and
 /// <c>PredictedLabel</c> (true for an anomaly), which <c>mlContext.AnomalyDetection.Evaluate</c> takes.

@@ -73,6 +73,7 @@ internal sealed class FeatureColumn
         $"mlContext.Transforms.Concatenate(\"{name}\", ...).", nameof(name));
 
     private static ArgumentException Wrong(string name, string type) => new(
-        $"Column '{name}' is {type}; expected a vector of Single of known size. mlContext.Transforms.Concatenate(\"{name}\", ...) makes one, " +
+        $"Column '{name}' is {type}; expected a vector of Single of known size. mlContext.Transforms.Concatenate(\"{name}\", ...) makes " +
+            $"one, " +
         "Conversion.ConvertType(..., DataKind.Single) converts other numbers.", nameof(name));
 }

@@ -41,7 +41,8 @@ public sealed partial class AnomalyDetector
         {
             var (latent, logDet) = member.ToOnnx(rows);
             logProb = OnnxValue.Sum(logProb, latent + logDet);
-            score = OnnxValue.Sum(score, Kind == AnomalyScoreKind.Latent ? IsFinite(logDet).Where(latent, latent + logDet) : latent + logDet);
+            score = OnnxValue.Sum(score, Kind == AnomalyScoreKind.Latent ? IsFinite(logDet).Where(latent, latent + logDet)
+                : latent + logDet);
         }
         var negative = score! * (-1.0 / members.Length);
         if (Kind == AnomalyScoreKind.Typicality) negative = (negative - typical).Abs();

@@ -41,7 +41,8 @@ internal sealed record DetectorMember(Flow Flow, Whitening? Whitening)
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         var (latent, logDet) = Flow.OnnxParts(Whitening?.ToOnnx(rows) ?? rows);
-        var sum = OnnxValue.Sum(logDet, Whitening is { } whitening ? rows.Graph.Constant(whitening.LogDet) : null) ?? rows.Graph.Constant(0);
+        var sum = OnnxValue.Sum(logDet, Whitening is { } whitening ? rows.Graph.Constant(whitening.LogDet) : null)
+            ?? rows.Graph.Constant(0);
         return (latent.Expand([-1, 1], rows), sum.Expand([-1, 1], rows));
     }
 }

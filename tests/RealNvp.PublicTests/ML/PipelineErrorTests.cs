@@ -13,13 +13,15 @@ public class PipelineErrorTests
     public void A_missing_column_and_one_of_another_type_are_named_before_the_training()
     {
         var rows = context.Data.LoadFromEnumerable(PipelineRow.Circle(40));
-        Fit(rows, "Fetures").Should().Throw<ArgumentException>().WithMessage("There is no column 'Fetures'; there are Id, A, B*Concatenate*");
+        Fit(rows, "Fetures").Should().Throw<ArgumentException>()
+            .WithMessage("There is no column 'Fetures'; there are Id, A, B*Concatenate*");
         Fit(rows, "A").Should().Throw<ArgumentException>().WithMessage("Column 'A' is Single; expected a vector of Single*Concatenate*");
         var doubles = context.Data.LoadFromEnumerable(Enumerable.Repeat(new Doubles { X = [1, 2] }, 40));
         Fit(doubles, "X").Should().Throw<ArgumentException>().WithMessage("Column 'X' is Vector<Double, 2>*ConvertType*");
         var open = context.Data.LoadFromEnumerable(Enumerable.Repeat(new Open { X = [1, 2] }, 40));
         Fit(open, "X").Should().Throw<ArgumentException>().WithMessage("Column 'X' is Vector<Single>*known size*");
-        var inPipeline = () => context.Transforms.CopyColumns("Y", "A").Append(context.AnomalyDetection.Trainers.NormalizingFlow("Y")).Fit(rows);
+        var inPipeline = () =>
+            context.Transforms.CopyColumns("Y", "A").Append(context.AnomalyDetection.Trainers.NormalizingFlow("Y")).Fit(rows);
         inPipeline.Should().Throw<ArgumentException>().WithMessage("Column 'Y' is Scalar of Single*");
     }
 
@@ -39,7 +41,8 @@ public class PipelineErrorTests
         fit.Should().Throw<ArgumentException>().WithMessage("*FalseAlarms*(0, 1)*got 1*");
         using var flow = new RealNvpModel(RealNvpOptions.Tabular(2, rows: 100), seed: 1);
         using var detector = AnomalyDetector.Calibrate(flow, new float[,] { { 0, 0 }, { 1, 1 }, { 2, 1 } });
-        ((Action)(() => detector.ToTransformer(falseAlarms: 0.01))).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*3 rows*0.25*");
+        ((Action)(() => detector.ToTransformer(falseAlarms: 0.01))).Should().Throw<ArgumentOutOfRangeException>()
+            .WithMessage("*3 rows*0.25*");
         using var few = detector.ToTransformer();
         few.FalseAlarms.Should().Be(0.25, "the smallest share that three rows can tell");
         var three = context.Data.LoadFromEnumerable(PipelineRow.Circle(3));

@@ -71,7 +71,8 @@ public class PipelineTests
     {
         using var flow = new RealNvpModel(RealNvpOptions.Tabular(2, rows: 500), seed: 1);
         var random = new Random(1);
-        var rows = Enumerable.Range(0, 1_100).Select(_ => new VectorRow { Features = [random.NextSingle(), 2 * random.NextSingle()] }).ToArray();
+        var rows = Enumerable.Range(0, 1_100).Select(_ => new VectorRow { Features = [random.NextSingle(), 2 * random.NextSingle()] })
+            .ToArray();
         var context = new MLContext();
         var data = context.Data.LoadFromEnumerable(rows);
         using var transformer = flow.ToTransformer();
