@@ -74,13 +74,19 @@ public partial class Flow
         OnnxValue? context = ContextSize == 0 ? null
             : context_encoder?.ToOnnx(graph) ?? graph.Input("context", EventShape.Create(ContextSize));
         var (value, logDet) = bijection.ToOnnx(input, context, decodes);
-        OnnxValue Column(OnnxValue? v) => (v ?? graph.Constant(0)).Expand([-1, 1], input);
+        var fault = Fault(graph);
+        value += fault.Reshape([-1, .. Enumerable.Repeat(1L, value.Shape.Count - 1)]);
+        OnnxValue Column(OnnxValue? v) => v is null ? fault : v + fault;
         if (options.Outputs.HasFlag(OnnxOutputs.LogProb))
             graph.AddOutput("log_prob", Column(OnnxValue.Sum(base_density.ToOnnx(value, context), logDet)));
         if (options.Outputs.HasFlag(OnnxOutputs.Encode)) graph.AddOutput("z", value);
         if (decodes) graph.AddOutput("x", value);
         if (options.Outputs.HasFlag(OnnxOutputs.LogDet)) graph.AddOutput("log_det", Column(logDet));
     }
+
+    // 0, or NaN in a row with a number that is none: a graph has no errors, and the maximum of a runtime may lose NaN
+    private static OnnxValue Fault(OnnxGraph graph) => graph.Inputs.Values.Where(i => i.Type == graph.Dtype)
+        .Select(i => (i.Flat() * 0).Sum(1)).Aggregate((a, b) => a + b);
 
     private void Describe(OnnxGraph graph, OnnxOptions options)
     {

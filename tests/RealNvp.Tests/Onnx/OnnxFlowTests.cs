@@ -55,6 +55,29 @@ public class OnnxFlowTests
     }
 
     [Fact]
+    public void NaN_and_infinity_are_lost_in_no_layer_and_in_no_network_of_a_context()
+    {
+        using var scope = NewDisposeScope();
+        using var logit = new Flow([2], new LogitTransform(0.05, [2]));
+        using var limited = new Flow([2], new AffineCouplingLayer([2], Mask.FirstHalf(2), new ResidualMlp(1, 2, 4, 1, 1, inputLimit: 2)));
+        RandomWeights.Draw(limited, 2);
+        using var integers = new Flow([2], new UniformDequantization(8, [2]));
+        foreach (var bad in new[] { float.NaN, float.PositiveInfinity })
+        {
+            var (x, good) = (tensor(new[] { 0.5f, 0.5f, 0.5f, bad }, [2, 2]), tensor(new[] { 0.5f, 0.5f, 0.5f, 0.5f }, [2, 2]));
+            var (c, fine) = (tensor(new[] { 0.5f, bad }, [2, 1]), tensor(new[] { 0.5f, 0.5f }, [2, 1]));
+            foreach (var (flow, data, context, noise) in new[] { (logit, x, fine, good), (limited, x, fine, good),
+                (limited, good, c, good), (integers, x, fine, good), (integers, good, fine, x) })
+            {
+                using var session = new OnnxSession(flow.ToOnnx(new() { Outputs = OnnxOutputs.LogProb | OnnxOutputs.Encode }));
+                var results = session.Run(("x", data), ("context", context), ("noise", noise));
+                results["log_prob"].isnan().data<bool>().ToArray().Should().Equal(false, true);
+                results["z"].isnan().data<bool>().ToArray().Should().Equal(false, false, true, true);
+            }
+        }
+    }
+
+    [Fact]
     public void Labels_images_and_raw_numbers_are_contexts_in_a_graph_too()
     {
         using var scope = NewDisposeScope();
