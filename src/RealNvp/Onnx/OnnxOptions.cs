@@ -28,4 +28,7 @@ public sealed record OnnxOptions
                 $"{owner}: a graph that decodes takes z, and one that gives {options.Outputs & fromData} takes x. Export " +
                 "two files.", nameof(options));
     }
+
+    /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
+    public override string ToString() => Describing.RecordText.Of(nameof(OnnxOptions), PrintMembers);
 }

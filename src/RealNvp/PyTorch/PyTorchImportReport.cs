@@ -1,9 +1,11 @@
 using System.Text;
+using RealNvp.Describing;
 using RealNvp.Internal;
 
 namespace RealNvp;
 
 /// <summary>What an importer did with the tensors of a state dict.</summary>
+[TypeFormatterSource(typeof(HtmlFormatterSource))]
 public sealed class PyTorchImportReport
 {
     internal PyTorchImportReport(string source, string prefix, IReadOnlyList<string> matched, IReadOnlyList<string> leftOver,
