@@ -33,7 +33,7 @@ public sealed class NormalizingFlowTrainer : IEstimator<NormalizingFlowTransform
     /// <param name="input">At least 30 rows, which should be ordinary.</param>
     /// <param name="progress">Hears of every batch, one flow after the other.</param>
     /// <param name="cancellationToken">Stops the training; the transformer is made of what was learned.</param>
-    /// <inheritdoc cref="Fit(IDataView)"/>
+    /// <inheritdoc cref="Fit(IDataView)" path="/exception"/>
     public NormalizingFlowTransformer Fit(IDataView input, IProgress<TrainingProgress>? progress,
         CancellationToken cancellationToken = default)
     {

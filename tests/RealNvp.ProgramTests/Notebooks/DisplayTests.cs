@@ -57,7 +57,8 @@ public class DisplayTests
             && t.Assembly.GetName().Name!.StartsWith("RealNvp", StringComparison.Ordinal))
         .Where(t => !typeof(torch.nn.Module).IsAssignableFrom(t) && !typeof(Delegate).IsAssignableFrom(t) && !t.IsGenericType)
         // what a user sets, and what does work
-        .Where(t => !t.Name.EndsWith("Options", StringComparison.Ordinal) && !t.Name.EndsWith("Importer", StringComparison.Ordinal) && !typeof(LearningRateSchedule).IsAssignableFrom(t)
+        .Where(t => !t.Name.EndsWith("Options", StringComparison.Ordinal) && !t.Name.EndsWith("Importer", StringComparison.Ordinal)
+            && !typeof(LearningRateSchedule).IsAssignableFrom(t)
             && !typeof(IDisposable).IsAssignableFrom(t)
             && !parts.ContainsKey(t.Name))
         .Select(t => t.FullName!).Distinct().Order(StringComparer.Ordinal)];
