@@ -34,7 +34,8 @@ public class NeverNanTests
 
     [Fact]
     public void Every_transformer_is_in_the_table() =>
-        typeof(ScalarTransformer).Assembly.GetTypes().Where(t => t is { IsAbstract: false } && t.IsSubclassOf(typeof(ScalarTransformer)))
+        // those of imported flows compute as the originals do, which have no such law
+        typeof(ScalarTransformer).Assembly.GetExportedTypes().Where(t => !t.IsAbstract && t.IsSubclassOf(typeof(ScalarTransformer)))
             .Should().OnlyContain(t => Transformers.Values.Any(make => Made(make) == t));
 
     [Theory, MemberData(nameof(TransformerNames))]
