@@ -120,27 +120,21 @@ public partial class Flow
     private Tensor LogProbRows(DataRows x, DataRows context, long? seed, int room, CancellationToken token)
     {
         using var gradients = no_grad();
-        var owner = $"{GetName()}.{nameof(LogProbInto)}";
-        var (rows, given) = Given(x, context, nameof(x), InputShape, owner);
-        CheckRoom(rows.shape[0], 1, room, owner);
+        var (rows, given) = Given(x, context, nameof(x), InputShape, 1, room, $"{GetName()}.{nameof(LogProbInto)}");
         return LogProb(rows, given, seed, cancellationToken: token);
     }
 
     private Tensor EncodeRows(DataRows x, DataRows context, long? seed, int room, CancellationToken token)
     {
         using var gradients = no_grad();
-        var owner = $"{GetName()}.{nameof(EncodeInto)}";
-        var (rows, given) = Given(x, context, nameof(x), InputShape, owner);
-        CheckRoom(rows.shape[0], LatentShape.NumElements, room, owner);
+        var (rows, given) = Given(x, context, nameof(x), InputShape, LatentShape.NumElements, room, $"{GetName()}.{nameof(EncodeInto)}");
         return Encode(rows, given, seed, cancellationToken: token);
     }
 
     private Tensor DecodeRows(DataRows z, DataRows context, ScalarType? dtype, int room, CancellationToken token)
     {
         using var gradients = no_grad();
-        var owner = $"{GetName()}.{nameof(DecodeInto)}";
-        var (rows, given) = Given(z, context, nameof(z), LatentShape, owner);
-        CheckRoom(rows.shape[0], InputShape.NumElements, room, owner);
+        var (rows, given) = Given(z, context, nameof(z), LatentShape, InputShape.NumElements, room, $"{GetName()}.{nameof(DecodeInto)}");
         return Decode(rows, given, dtype, cancellationToken: token);
     }
 
@@ -148,11 +142,20 @@ public partial class Flow
         CancellationToken token)
     {
         var owner = $"{GetName()}.{nameof(SampleInto)}";
-        CheckAlive();
+        CheckDisposed();
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         var given = context.IsNull ? null : ToWeights(ContextTensor(context, owner));
         CheckRoom((double)count * (given?.shape[0] ?? 1), InputShape.NumElements, room, owner);
         return Sample(count, given, temperature, seed, dtype, cancellationToken: token);
+    }
+
+    // rows whose results of so many numbers have room
+    private (Tensor Rows, Tensor? Context) Given(DataRows x, DataRows context, string parameter, EventShape shape, long numbers, int room,
+        string owner)
+    {
+        var (rows, given) = Given(x, context, parameter, shape, owner);
+        CheckRoom(rows.shape[0], numbers, room, owner);
+        return (rows, given);
     }
 
     private static void CheckRoom(double rows, long numbers, int room, string owner, string parameter = "destination")

@@ -119,7 +119,7 @@ public partial class Flow
     // (a tensor can be made of an array too, by TorchSharp: OverloadResolutionPriority takes these methods for arrays)
     private (Tensor Rows, Tensor? Context) Given(DataRows x, DataRows context, string parameter, EventShape shape, string owner)
     {
-        CheckAlive();
+        CheckDisposed();
         var rows = ToWeights(x.ToTensor(shape, parameter, owner));
         return (rows, context.IsNull ? null : ToWeights(ContextTensor(context, owner)));
     }

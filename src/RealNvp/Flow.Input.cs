@@ -79,7 +79,7 @@ public partial class Flow
     /// <summary>A batch on the device of the weights, in its own dtype.</summary>
     internal Tensor ToWeights(Tensor tensor)
     {
-        if (Weight is not { } weight) return tensor;
+        if (KnownWeight is not { } weight) return tensor;
         // from memory that is not pinned, a copy waits for all work of the device before it
         if (weight.device_type == DeviceType.CUDA && tensor.device_type == DeviceType.CPU)
             tensor = tensor.pin_memory().to(weight.device, non_blocking: true);

@@ -146,7 +146,7 @@ public partial class Flow
         bool check, bool wantsLogProb)
     {
         using var mode = EvaluationGate.Evaluate(this);
-        var weight = Weight;
+        var weight = KnownWeight;
         var (device, dtype) = (weight?.device ?? get_default_device(), weight?.dtype ?? get_default_dtype());
         using var random = PassState.Seed(seed);
         var total = MemoryCheck.Samples(context?.shape[0] ?? 1, count, LatentShape.NumElements, dtype, owner);
