@@ -18,8 +18,7 @@ internal static class MarkdownTable
                 (product > 0 ? string.Create(CultureInfo.InvariantCulture, $", the fastest product: {product:F0} GFLOP/s.") : ".");
             yield return "";
             yield return "| case | phase | ms: median (least; 90 %; 99 %) | of the peak | of the best product | readings of the weights " +
-                "| " +
-                "native calls | managed | peak, MB (growth) | steady turns | fastest peer | fastest peer, tuned |";
+                "| native calls | managed | peak, MB (growth) | steady turns | fastest peer | fastest peer, tuned |";
             yield return "|---|---|---|---|---|---|---|---|---|---|---|---|";
             foreach (var ours in run.Where(m => m.Peer is Report.Ours or Report.Reversible && m.Phase != "read"))
                 yield return Row(ours, run);
@@ -28,8 +27,7 @@ internal static class MarkdownTable
         {
             yield return "";
             yield return "~: a library had fewer than four turns in which the machine was at its full speed, so that all turns count, " +
-                "and the ratio " +
-                "may compare unequal minutes.";
+                "and the ratio may compare unequal minutes.";
         }
     }
 

@@ -1,9 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
-using System.Numerics;
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using RealNvp.Scoring;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -51,15 +48,15 @@ internal static class RowSpeed
         file.Position = 0;
         var scorer = FlowScorer.Load(file);
         var weights = model.parameters().Sum(p => p.numel());
-        var numbers = new float[weights];
+        var reading = new WeightReading(model.parameters());
         using Tensor one = randn(1, options.Shape[0]), some = randn(16, options.Shape[0]);
         float[] row = one.data<float>().ToArray(), x = new float[96 * row.Length], logProb = new float[96], sample = new float[row.Length];
         for (var i = 0; i < x.Length; i++) x[i] = row[i % row.Length];
         string[] times =
         [
-            Best(() => Read(numbers), 1, time), Best(() => scorer.LogProbOfRow(row), 1, time),
+            Best(() => reading.Read(), 1, time), Best(() => scorer.LogProbOfRow(row), 1, time),
             Best(() => scorer.Sample(sample, 1), 1, time), Best(() => scorer.LogProb(x, logProb), 96, time),
-                Best(() => model.LogProb(one).Dispose(), 1, time),
+            Best(() => model.LogProb(one).Dispose(), 1, time),
             Best(() => model.LogProb(some).Dispose(), 16, time),
         ];
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| `{name}` | {weights / 1e6:F2} M | {string.Join(" | ", times)} |"));
@@ -79,21 +76,5 @@ internal static class RowSpeed
             if (took < best) best = took;
         }
         return (best.TotalMicroseconds / rows).ToString(best.TotalMicroseconds / rows < 10 ? "F1" : "F0", CultureInfo.InvariantCulture);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Read(float[] numbers)
-    {
-        var all = MemoryMarshal.Cast<float, Vector<float>>(numbers);
-        Vector<float> a = default, b = default, c = default, d = default;
-        for (var i = 0; i <= all.Length - 4; i += 4)
-        {
-            a += all[i];
-            b += all[i + 1];
-            c += all[i + 2];
-            d += all[i + 3];
-        }
-        // so that the sums are needed
-        numbers[0] = Vector.Sum(a + b + c + d) * 0;
     }
 }

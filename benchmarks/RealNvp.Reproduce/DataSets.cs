@@ -1,4 +1,4 @@
-using RealNvp.Benchmarks.Presets;
+using RealNvp.Samples.Common;
 
 namespace RealNvp.Reproduce;
 

@@ -20,8 +20,7 @@ internal static class Recipes
             Hidden = 512, Blocks = 1, Residual = false, InputLimit = null })
         { Paper = 155.69, Source = Maf, Training = o => Patches(o, 40_000), RowsPerEpoch = 512_000, Minutes = 240,
             Remark = "Two hidden layers of 512 as in the paper, without its batch normalization. Validation still rose by 0.01 nats an " +
-                "epoch " +
-                "at the end of the cosine schedule." },
+                "epoch at the end of the cosine schedule." },
         new("bsds300-realnvp", "Real NVP (10)", DataSets.Bsds300,
             d => RealNvpOptions.Tabular(d.Features) with { Base = BaseDensityKind.StandardNormal, Hidden = 512, Blocks = 1,
                 InputLimit = null })

@@ -3,10 +3,10 @@ using System.IO.Compression;
 using System.Text;
 using System.Text.RegularExpressions;
 
-namespace RealNvp.Benchmarks.Presets;
+namespace RealNvp.Samples.Common;
 
 /// <summary>A table of numbers in numpy's format, version 1 to 3, of numbers, also as <c>.npy.gz</c>.</summary>
-internal static partial class NpyTable
+public static partial class NpyTable
 {
     /// <summary>The tables of a folder, by name.</summary>
     public static IEnumerable<string> Files(string folder) =>

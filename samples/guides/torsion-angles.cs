@@ -11,7 +11,6 @@
 
 using System.Diagnostics;
 using System.Globalization;
-using System.IO.Compression;
 using System.Runtime.CompilerServices;
 using RealNvp;
 using RealNvp.Plotting;
@@ -68,17 +67,10 @@ static double Jump(Flow flow)
     return Math.Max(Across(0), Across(1));
 }
 
-// the format of numpy: a header whose length is at byte 8, then the numbers
 static Tensor Angles(string name)
 {
-    using var packed = new GZipStream(File.OpenRead(Path.Combine(SampleData.TorsionAngles, name + ".npy.gz")), CompressionMode.Decompress);
-    using var memory = new MemoryStream();
-    packed.CopyTo(memory);
-    var bytes = memory.ToArray();
-    var start = 10 + BitConverter.ToUInt16(bytes, 8);
-    var numbers = new float[(bytes.Length - start) / sizeof(float)];
-    Buffer.BlockCopy(bytes, start, numbers, 0, bytes.Length - start);
-    return tensor(numbers).reshape(-1, 2);
+    var frames = NpyTable.Read(Path.Combine(SampleData.TorsionAngles, name + ".npy.gz"));
+    return tensor([.. frames.SelectMany(f => f)], [frames.Length, 2], dtype: float32);
 }
 
 static string Here([CallerFilePath] string path = "") => path;

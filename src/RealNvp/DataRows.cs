@@ -67,8 +67,7 @@ public readonly ref struct DataRows
             { } t when t == typeof(byte) => Of<byte>(array, ScalarType.Byte),
             var t => throw new ArgumentException(
                 $"An array of examples holds double, float, long, int or byte; got {t?.Name}. An array of arrays is one by itself: pass " +
-                    $"it " +
-                $"without {nameof(FromArray)}.", nameof(array)),
+                $"it without {nameof(FromArray)}.", nameof(array)),
         };
     }
 

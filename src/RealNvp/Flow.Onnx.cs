@@ -84,9 +84,8 @@ public partial class Flow
         if (options.Outputs.HasFlag(OnnxOutputs.LogDet)) graph.AddOutput("log_det", Column(logDet));
     }
 
-    // 0, or NaN in a row with a number that is none: a graph has no errors, and the maximum of a runtime may lose NaN
     private static OnnxValue Fault(OnnxGraph graph) => graph.Inputs.Values.Where(i => i.Type == graph.Dtype)
-        .Select(i => (i.Flat() * 0).Sum(1)).Aggregate((a, b) => a + b);
+        .Select(i => i.Faults()).Aggregate((a, b) => a + b);
 
     private void Describe(OnnxGraph graph, OnnxOptions options)
     {

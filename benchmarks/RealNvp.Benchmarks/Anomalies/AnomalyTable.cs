@@ -1,4 +1,3 @@
-using RealNvp.Benchmarks.Presets;
 using RealNvp.Samples.Common;
 
 namespace RealNvp.Benchmarks.Anomalies;

@@ -1,3 +1,5 @@
+using RealNvp.Samples.Common;
+
 namespace RealNvp.Benchmarks.Anomalies;
 
 /// <summary>A task that defaults are chosen by: ordinary rows to train on, others to test, and anomalies of several kinds.</summary>
@@ -33,7 +35,7 @@ internal sealed record ChoiceTask(double[][] Train, double[][] Ordinary, IReadOn
     /// <summary>The task of a table with known anomalies: half of the ordinary rows to train on.</summary>
     public static ChoiceTask Of(string path, int seed)
     {
-        var (rows, labels) = Presets.NpyTable.ReadLabelled(path);
+        var (rows, labels) = NpyTable.ReadLabelled(path);
         var (train, test, isAnomaly) = new AnomalyTable("", rows, labels).Split(seed);
         var columns = Enumerable.Range(0, train[0].Length).Where(c => train.Any(r => r[c] != train[0][c])).ToArray();
         double[][] Of(IEnumerable<double[]> some) => [.. some.Select(r => columns.Select(c => r[c]).ToArray())];

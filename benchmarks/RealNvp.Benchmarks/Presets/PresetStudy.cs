@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using RealNvp.Samples.Common;
 using TorchSharp;
 using static TorchSharp.torch;
 

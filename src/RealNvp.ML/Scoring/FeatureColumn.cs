@@ -74,6 +74,5 @@ internal sealed class FeatureColumn
 
     private static ArgumentException Wrong(string name, string type) => new(
         $"Column '{name}' is {type}; expected a vector of Single of known size. mlContext.Transforms.Concatenate(\"{name}\", ...) makes " +
-            $"one, " +
-        "Conversion.ConvertType(..., DataKind.Single) converts other numbers.", nameof(name));
+        "one, Conversion.ConvertType(..., DataKind.Single) converts other numbers.", nameof(name));
 }

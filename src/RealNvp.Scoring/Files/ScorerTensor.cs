@@ -17,8 +17,7 @@ internal sealed class ScorerTensor
         if (record.ByteCount > Array.MaxLength)
             throw new NotSupportedException(
                 $"{file}: the weight '{FileText.Name(record.Name)}' has {record.ByteCount} bytes; this package reads tensors of less " +
-                    $"than " +
-                $"2 GiB. Load the model with the package RealNvp.");
+                "than 2 GiB. Load the model with the package RealNvp.");
     }
 
     public IReadOnlyList<long> Shape => record.Shape;

@@ -55,8 +55,7 @@ public sealed partial class AnomalyDetector
                 var same = x.Narrow(1, c, 1).Same(x.Type == ScalarType.Float32 ? (float)constant : constant);
                 (score, logProb) = (same.Where(score, highest), same.Where(logProb, least));
             }
-        // 0, and NaN for a row that no score can be given to
-        var missing = (x * 0).SumExamples();
+        var missing = x.Faults();
         return (score + missing, logProb + missing);
     }
 

@@ -19,6 +19,10 @@ public sealed partial class OnnxValue
     /// <summary>The sum over each example (N, ...): (N, 1). The log-determinant of an elementwise map, from log-derivatives.</summary>
     public OnnxValue SumExamples() => Flat().Sum(1);
 
+    /// <summary>(N, 1): 0, or NaN for an example with a number that is none. A graph has no errors, and the maximum of a runtime may lose
+    /// NaN; what this is added to has it again.</summary>
+    internal OnnxValue Faults() => (this * 0).SumExamples();
+
     /// <summary>log Σ eˣ over a dimension, which stays with a size of 1; finite for all finite x.</summary>
     public OnnxValue LogSumExp(long dimension)
     {

@@ -40,14 +40,7 @@ public sealed record GlowImporter : PyTorchImporter<GlowModel>
             Linear = weights.Has("blocks.0.flows.0.invconv.weight") ? LinearForm.Plain : LinearForm.Lu,
         }));
         var position = layers * 3;
-        foreach (var (key, target) in model.state_dict())
-        {
-            var value = Theirs(weights, key.Split('.'), position);
-            if (value.numel() != target.numel())
-                throw weights.Fault(
-                    $"weights of shape {EventShape.Format(value.shape)} do not fit '{key}', {EventShape.Format(target.shape)}");
-            target.copy_(value.reshape(target.shape));
-        }
+        foreach (var (key, target) in model.state_dict()) weights.Fill(target, Theirs(weights, key.Split('.'), position), $"'{key}'");
         return model;
     }
 

@@ -83,8 +83,7 @@ internal sealed class ImportedWeights
         for (var i = 0; i < found.Length; i++)
             if (found[i] != i)
                 throw Fault($"it has '{FileText.Name(start)}{found[^1]}' but no '{FileText.Name(start)}{i}': {what} without weights, of " +
-                    $"which a " +
-                    $"state dict says nothing");
+                    "which a state dict says nothing");
         return found.Length;
     }
 
@@ -155,15 +154,19 @@ internal sealed class ImportedWeights
         made.Add(module);
         module.to(DType);
         var state = module.state_dict();
-        foreach (var (key, value) in values)
-        {
-            var target = state[key];
-            if (target.numel() != value.numel())
-                throw Fault($"weights of shape {EventShape.Format(value.shape)} do not fit {key} of {module.GetName()}, " +
-                    EventShape.Format(target.shape));
-            target.copy_(value.reshape(target.shape));
-        }
+        foreach (var (key, value) in values) Fill(state[key], value, $"{key} of {module.GetName()}");
         return module;
+    }
+
+    /// <summary>Sets a weight of ours, which has as many numbers, perhaps in another shape.</summary>
+    /// <param name="target">Ours.</param>
+    /// <param name="value">Theirs.</param>
+    /// <param name="name">What ours is called.</param>
+    public void Fill(Tensor target, Tensor value, string name)
+    {
+        if (target.numel() != value.numel())
+            throw Fault($"weights of shape {EventShape.Format(value.shape)} do not fit {name}, {EventShape.Format(target.shape)}");
+        target.copy_(value.reshape(target.shape));
     }
 
     /// <summary>Disposes the modules that were made, because the flow did not come to be.</summary>

@@ -61,8 +61,7 @@ public sealed record NormflowsImporter : PyTorchImporter<Flow>
             if (!indices.Contains(i) && !SwapsAtGaps)
                 throw weights.Fault(
                     $"it has no 'flows.{i}' of 'flows.{last}', so that this is a flow without weights. If it is Permute(mode='swap'), " +
-                    $"set " +
-                    $"SwapsAtGaps = true");
+                    "set SwapsAtGaps = true");
         }
         if (layers.Count == 0) throw weights.Fault("none of its flows has weights");
         var shape = layers[0].InputShape!.Value;

@@ -56,14 +56,7 @@ public sealed record RealNvpImporter : PyTorchImporter<RealNvpModel>
     private static void Fill(ImportedWeights weights, string at, nn.Module coupling)
     {
         foreach (var (key, target) in coupling.state_dict())
-        {
-            var value = Theirs(weights, at, key);
-            if (value.numel() != target.numel())
-                throw weights.Fault(
-                    $"the weights of '{at}' have shape {EventShape.Format(value.shape)}; {EventShape.Format(target.shape)} was " +
-                    $"expected for {key}");
-            target.copy_(value.reshape(target.shape));
-        }
+            weights.Fill(target, Theirs(weights, at, key), $"{key} of what '{at}' becomes");
     }
 
     private static Tensor Theirs(ImportedWeights weights, string at, string key)

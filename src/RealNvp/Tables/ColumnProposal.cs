@@ -34,8 +34,7 @@ internal static class ColumnProposal
         if (different.Length > FewLevels && Array.TrueForAll(different, IsDate))
         {
             notes.Add($"Column '{name}' has dates or times and is left out: as texts they would be categories without an order. Put " +
-                $"numbers " +
-                $"in its place, such as days since the first one (a {nameof(ColumnSchema.Number)}), or the hour of the day (a " +
+                $"numbers in its place, such as days since the first one (a {nameof(ColumnSchema.Number)}), or the hour of the day (a " +
                 $"{nameof(ColumnSchema.Circle)}).");
             return null;
         }

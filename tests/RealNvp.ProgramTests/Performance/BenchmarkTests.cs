@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using RealNvp.Benchmarks;
 using RealNvp.Benchmarks.Presets;
+using RealNvp.Samples.Common;
 using RealNvp.Tests.Infrastructure;
 using TorchSharp;
 
