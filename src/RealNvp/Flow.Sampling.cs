@@ -163,6 +163,8 @@ public partial class Flow
                 $"{base_density.GetName()} has weights that are trained, but draws its samples without gradients, so theirs would be " +
                 $"wrong. Freeze them: set requires_grad to false.");
         if (is_grad_enabled()) passes = passes.AtOnce();
+        else if (!wantsLogProb && check && total <= FlowRows.Most && passes.Takes(total) && FewSamples(z, features) is { } few)
+            return (few, null);
         if (!wantsLogProb)
             return (passes.Run(total, InputShape.NumElements, owner, (start, size) => Decoded(start, size).X), null);
         return passes.Run(total, InputShape.NumElements, owner, (start, size) =>

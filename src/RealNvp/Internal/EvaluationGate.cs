@@ -56,6 +56,22 @@ internal sealed partial class EvaluationGate
         return new Scope(gate, writes: false);
     }
 
+    /// <summary>Computes with the weights of a flow, and without its modules, until disposed: whatever their mode is, it stays, and nobody
+    /// trains meanwhile.</summary>
+    public static Scope Read(IGated flow)
+    {
+        flow.CheckDisposed();
+        var me = Environment.CurrentManagedThreadId;
+        var gate = Locked(flow.Gate);
+        try
+        {
+            if (!gate.readers.ContainsKey(me) && gate.writer != me) gate.WaitToRead();
+            gate.Add(me);
+        }
+        finally { Monitor.Exit(gate.latch); }
+        return new Scope(gate, writes: false);
+    }
+
     /// <summary>Computes with a flow in its own mode until disposed: alone if a part of it trains.</summary>
     public static Scope Own(IGated flow)
     {
