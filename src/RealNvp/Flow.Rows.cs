@@ -9,7 +9,7 @@ namespace RealNvp;
 
 /// <content>
 /// Few rows, as services ask them: one pass over the weights as they lie, without a tensor but for the result. Each method here gives
-/// null, or false, where it has no answer: then the caller goes on with tensors, which also say what is wrong with a call.
+/// null, or false, if it has no answer: then the caller goes on with tensors, which also say what is wrong with a call.
 /// </content>
 public partial class Flow
 {
@@ -37,14 +37,17 @@ public partial class Flow
 
     internal unsafe Tensor? FewLogProb(Tensor? x, Tensor? context)
     {
-        if (x is null || x.IsInvalid || FewRows() is not { HasDensity: true } few || !few.TryRead(x, context, null, out var call)) return null;
+        if (x is null || x.IsInvalid || FewRows() is not { HasDensity: true } few || !few.TryRead(x, context, null, out var call))
+            return null;
         var begun = FlowMetrics.Begin();
         using var gate = EvaluationGate.Read(this);
         var places = stackalloc nint[few.Places];
         if (!few.TryPlace(places)) return null;
         var result = empty([call.Rows], few.Type, CPU);
-        var done = few.LogProb(call with { Weights = places }, Memory(result, few.Type));
-        return Given(done, result, x, context, "log_prob", begun, call.Rows);
+        var done = few.LogProb(call with { Weights = places }, Memory(result, few.Type), out var allFinite);
+        // minus infinity is a result, unless a weight is to blame
+        if (done && !allFinite) ThrowIfWeightsAreNotFinite($"{GetName()}.{nameof(LogProb)}");
+        return Given(done, result, x, context, "log_prob", begun, call.Rows, allFinite);
     }
 
     private unsafe Tensor? FewLatents(Tensor? x, Tensor? context)
@@ -74,27 +77,27 @@ public partial class Flow
     }
 
     // data of latents that have been drawn, with features of contexts; the call has entered the gate
-    private unsafe Tensor? FewSamples(Tensor z, Tensor? features)
+    private unsafe (Tensor X, Tensor LogDet)? FewSamples(Tensor z, Tensor? features)
     {
         if (FewRows() is not { } few) return null;
         var type = PassState.Current?.DataDtype ?? few.Type;
         if (!few.TryRead(z, features, type == ScalarType.Float64, out var call)) return null;
         var places = stackalloc nint[few.Places];
         if (!few.TryPlace(places)) return null;
-        var result = empty([call.Rows, few.Features], type, CPU);
-        if (few.Map(call with { Weights = places, IsEncoded = true }, inverse: true, Memory(result, type))) return result;
-        result.Dispose();
-        return null;
+        Tensor result = empty([call.Rows, few.Features], type, CPU), logDet = empty([call.Rows], few.Type, CPU);
+        return few.Map(call with { Weights = places, IsEncoded = true }, inverse: true, Memory(result, type), Memory(logDet, few.Type))
+            ? (result, logDet) : null;
     }
 
-    private Tensor? Given(bool done, Tensor result, Tensor x, Tensor? context, string operation, long begun, int rows)
+    private Tensor? Given(bool done, Tensor result, Tensor x, Tensor? context, string operation, long begun, int rows,
+        bool allFinite = true)
     {
         // their memory has been read
         GC.KeepAlive(x);
         GC.KeepAlive(context);
         if (done)
         {
-            FlowMetrics.End(begun, operation, this, rows);
+            FlowMetrics.End(begun, operation, this, rows, begun == 0 || allFinite ? 0 : FlowMetrics.OutsideSupport(result));
             return result;
         }
         result.Dispose();

@@ -106,18 +106,20 @@ internal sealed unsafe class FlowRows
     /// <param name="places">Gets as many as <see cref="Places"/>.</param>
     public bool TryPlace(nint* places) => tensors.TryPlace(places);
 
-    /// <summary>Log-densities; false if one is not finite, which is for the tensors to explain.</summary>
-    public bool LogProb(in RowCall call, RowMemory logProb)
+    /// <summary>Log-densities; false if one is NaN or plus infinity, which is for the tensors to explain.</summary>
+    public bool LogProb(in RowCall call, RowMemory logProb, out bool allFinite)
     {
         plan!.LogProb(call, logProb);
-        return logProb.AreFinite(call.Rows);
+        allFinite = logProb.AreFinite(call.Rows);
+        return allFinite || !logProb.HasFault(call.Rows);
     }
 
     /// <summary>Latents or examples; false if a number or a log-determinant is not finite.</summary>
-    public bool Map(in RowCall call, bool inverse, RowMemory value)
+    public bool Map(in RowCall call, bool inverse, RowMemory value, RowMemory logDet = default)
     {
-        var logDet = stackalloc double[Most];
+        var sums = stackalloc double[Most];
+        if (logDet.IsNull) logDet = sums;
         plan!.Map(call, inverse, value, logDet);
-        return value.AreFinite((long)call.Rows * Features) && ((RowMemory)logDet).AreFinite(call.Rows);
+        return value.AreFinite((long)call.Rows * Features) && logDet.AreFinite(call.Rows);
     }
 }

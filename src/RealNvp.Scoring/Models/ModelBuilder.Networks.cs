@@ -29,7 +29,8 @@ internal sealed unsafe partial class ModelBuilder
     }
 
     /// <summary>A masked network, and the same feature by feature.</summary>
-    public (RowNetwork<float> Network, DenseSteps Steps) Made(string key, int perFeature, int hidden, int blocks, bool residual, bool reversed)
+    public (RowNetwork<float> Network, DenseSteps Steps) Made(string key, int perFeature, int hidden, int blocks, bool residual,
+        bool reversed)
     {
         var (features, outputs) = (Features, checked(Features * perFeature));
         var (layers, given) = Start(key, features, hidden, ContextSize);

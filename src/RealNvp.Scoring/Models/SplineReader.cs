@@ -77,7 +77,8 @@ internal sealed unsafe class SplineReader
             (line, builder.Density(kind, "base_density.parts.1", line.Length, box: null))]));
     }
 
-    private void Shift() => steps.Add(new CircleRows(circles, low, high, new FixedNumbers(builder.Finite($"{Next()}.shift", circles.Length))));
+    private void Shift() =>
+        steps.Add(new CircleRows(circles, low, high, new FixedNumbers(builder.Finite($"{Next()}.shift", circles.Length))));
 
     private void Coupling((int[] Kept, int[] Changed) mask)
     {

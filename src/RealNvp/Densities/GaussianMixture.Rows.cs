@@ -7,9 +7,9 @@ namespace RealNvp;
 /// <content>The density on few rows.</content>
 public sealed partial class GaussianMixture : IRowDensity
 {
-    RowDensity? IRowDensity.Rows(RowBuilder builder) => builder.Single ? Rows<float>(builder) : Rows<double>(builder);
+    RowDensity? IRowDensity.Rows(RowBuilder builder) => builder.Single ? (RowDensity?)Rows<float>(builder) : Rows<double>(builder);
 
-    private RowDensity? Rows<T>(RowBuilder builder) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    private MixtureDensityRows<T>? Rows<T>(RowBuilder builder) where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         RowNetwork<T>? inside = null;
         if (network is not null)
@@ -17,6 +17,7 @@ public sealed partial class GaussianMixture : IRowDensity
             if (network is not IRowConditioner rows || rows.Rows<T>(builder, []) is not var (_, found)) return null;
             inside = found;
         }
-        return new MixtureDensityRows<T>(builder.Numbers(() => logits), builder.Numbers(() => means), builder.Numbers(() => log_scales), inside);
+        return new MixtureDensityRows<T>(builder.Numbers(() => logits), builder.Numbers(() => means), builder.Numbers(() => log_scales),
+            inside);
     }
 }

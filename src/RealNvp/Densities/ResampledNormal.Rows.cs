@@ -8,9 +8,9 @@ namespace RealNvp;
 public sealed partial class ResampledNormal : IRowDensity
 {
     RowDensity? IRowDensity.Rows(RowBuilder builder) =>
-        Tries == 1 ? new NormalRows() : builder.Single ? Rows<float>(builder) : Rows<double>(builder);
+        Tries == 1 ? new NormalRows() : builder.Single ? (RowDensity?)Rows<float>(builder) : Rows<double>(builder);
 
-    private RowDensity? Rows<T>(RowBuilder builder) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
+    private ResampledRows<T>? Rows<T>(RowBuilder builder) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
         network is IRowConditioner rows && rows.Rows<T>(builder, []) is var (_, inside)
             ? new ResampledRows<T>(inside, builder.Numbers(() => normalizer), Tries) : null;
 }

@@ -5,8 +5,8 @@ namespace RealNvp;
 /// <remarks>
 /// A flow whose layers all do it, as most of this library do, answers a few rows within microseconds. A layer of yours that does not
 /// implement this works as before, and so does the flow around it. It is asked in evaluation mode, from several threads at once.
-/// <c>FlowCheck</c> proves that the result is that of <see cref="Bijection.Forward(TorchSharp.torch.Tensor, TorchSharp.torch.Tensor)"/>
-/// and <see cref="Bijection.Inverse(TorchSharp.torch.Tensor, TorchSharp.torch.Tensor)"/>.
+/// The result must be that of <see cref="Bijection.Forward(TorchSharp.torch.Tensor, TorchSharp.torch.Tensor)"/> and
+/// <see cref="Bijection.Inverse(TorchSharp.torch.Tensor, TorchSharp.torch.Tensor)"/>, up to rounding, with the weights as they are now.
 /// </remarks>
 public interface IMapsRows
 {

@@ -24,14 +24,14 @@ internal static class FewRows
     }
 
     /// <summary>What all methods give; the caller disposes it, by its scope.</summary>
-    public static IReadOnlyList<(string Name, Tensor Value)> All(Flow flow, Tensor x, Tensor? context, bool plan, ScalarType? dtype = null) =>
+    public static IReadOnlyList<(string Name, Tensor Value)> All(Flow flow, Tensor x, Tensor? context, bool plan,
+        ScalarType? dtype = null) =>
         With(plan, () =>
         {
-            var z = flow.Encode(x, context);
             return new[]
             {
-                ("LogProb", flow.LogProb(x, context)), ("BitsPerDim", flow.BitsPerDim(x, context)), ("Encode", z),
-                ("Decode", flow.Decode(z, context, dtype)), ("Sample", flow.Sample(context is null ? x.shape[0] : 1, context, seed: 7,
+                ("LogProb", flow.LogProb(x, context)), ("BitsPerDim", flow.BitsPerDim(x, context)), ("Encode", flow.Encode(x, context)),
+                ("Decode", flow.Decode(x, context, dtype)), ("Sample", flow.Sample(context is null ? x.shape[0] : 1, context, seed: 7,
                     dtype: dtype)),
             };
         });

@@ -9,12 +9,12 @@ public sealed partial class AutoregressiveLayer : IRowLayer
 {
     int[]? IRowLayer.AddRows(RowBuilder builder, int[] at, bool inverse, bool head)
     {
-        if ((builder.Single ? Rows<float>(builder, at) : Rows<double>(builder, at)) is not { } step) return null;
+        if ((builder.Single ? (RowStep?)Rows<float>(builder, at) : Rows<double>(builder, at)) is not { } step) return null;
         builder.Add(step, inverse);
         return at;
     }
 
-    private RowStep? Rows<T>(RowBuilder builder, int[] at) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    private MadeRows<T>? Rows<T>(RowBuilder builder, int[] at) where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         if (made?.RowShape(builder) is not var (shape, weights)) return null;
         // of a map whose learned number is one for all features

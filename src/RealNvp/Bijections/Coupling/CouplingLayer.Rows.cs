@@ -10,12 +10,12 @@ public partial class CouplingLayer : IRowLayer
     int[]? IRowLayer.AddRows(RowBuilder builder, int[] at, bool inverse, bool head)
     {
         if (partition is not SplitPartition || InputShape!.Value.Count != 1 || Sizes.MaskIsInput) return null;
-        if ((builder.Single ? Rows<float>(builder, at) : Rows<double>(builder, at)) is not { } step) return null;
+        if ((builder.Single ? (RowStep?)Rows<float>(builder, at) : Rows<double>(builder, at)) is not { } step) return null;
         builder.Add(step, inverse);
         return at;
     }
 
-    private RowStep? Rows<T>(RowBuilder builder, int[] at) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    private CouplingRows<T>? Rows<T>(RowBuilder builder, int[] at) where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var split = (SplitPartition)partition;
         int[] kept = Array.ConvertAll(split.KeptAt, i => at[i]), changed = Array.ConvertAll(split.ChangedAt, i => at[i]);

@@ -62,7 +62,8 @@ internal sealed unsafe class CouplingRows<T>(RowReading reading, int[] changedAt
             long elements = (long)RowBlock.Most * changedAt.Length, most = 0;
             foreach (var group in groups)
                 most = Math.Max(most, group.Map.Scratch((long)RowBlock.Most * group.Columns.Length)
-                    + (groups.Length > 1 ? RowScratch.Size<T>((group.Map.Parameters + 3) * (long)RowBlock.Most * group.Columns.Length) : 0));
+                    + (groups.Length == 1 ? 0
+                        : RowScratch.Size<T>((group.Map.Parameters + 3) * (long)RowBlock.Most * group.Columns.Length)));
             return network.Scratch + RowScratch.Size<T>((long)RowBlock.Most * network.InputStride)
                 + RowScratch.Size<T>((long)RowBlock.Most * network.OutputStride) + (3 * RowScratch.Size<T>(elements)) + most;
         }

@@ -30,6 +30,7 @@ internal sealed unsafe class ProductRows((int[] At, RowDensity Density)[] parts)
 
     private static RowBlock Part(in RowBlock block, int[] at) => block with
     {
-        X = (double*)block.Scratch, Features = at.Length, Scratch = block.Scratch + RowScratch.Size<double>((long)RowBlock.Most * at.Length),
+        X = (double*)block.Scratch, Features = at.Length,
+        Scratch = block.Scratch + RowScratch.Size<double>((long)RowBlock.Most * at.Length),
     };
 }

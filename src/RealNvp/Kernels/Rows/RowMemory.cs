@@ -49,6 +49,14 @@ internal readonly unsafe struct RowMemory
             for (long i = 0; i < count; i++) sum += ((float*)at)[i] * 0;
         return sum == 0;
     }
+
+    /// <summary>Whether one of so many is NaN or plus infinity.</summary>
+    public bool HasFault(int count)
+    {
+        for (var i = 0; i < count; i++)
+            if (!((IsDouble ? ((double*)at)[i] : ((float*)at)[i]) < double.PositiveInfinity)) return true;
+        return false;
+    }
 }
 
 /// <summary>Rows of one call of a <see cref="RowPlan"/>.</summary>

@@ -6,7 +6,8 @@ namespace RealNvp.Kernels;
 /// <param name="network">The network of the pass, which knows the context.</param>
 /// <param name="map">The map of a feature.</param>
 /// <param name="inverted">Whether the layer is the inverse of that: data to latents feature by feature.</param>
-internal sealed unsafe class SequenceRows(CouplingRows<float> pass, DenseSteps steps, RowNetwork<float> network, RowMap<float> map, bool inverted) : RowStep
+internal sealed unsafe class SequenceRows(CouplingRows<float> pass, DenseSteps steps, RowNetwork<float> network, RowMap<float> map,
+    bool inverted) : RowStep
 {
     public override long Scratch => Math.Max(pass.Scratch, RowScratch.Size(steps.StateSize(RowBlock.Most)) + network.Scratch
         + RowScratch.Size((long)RowBlock.Most * steps.ParameterStride) + (3 * RowScratch.Size(RowBlock.Most)) + map.Scratch(RowBlock.Most));

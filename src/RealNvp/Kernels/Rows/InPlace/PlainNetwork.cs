@@ -8,7 +8,7 @@ namespace RealNvp.Kernels;
 /// <param name="Context">(outputs of the first layer, context); -1 for none.</param>
 internal sealed record NetworkWeights(int[] Weights, int[] Biases, int Context);
 
-/// <summary>A network whose weights are read as they lie, wherever they are in this call: for few rows of a model that may change.</summary>
+/// <summary>A network whose weights are read as they lie, wherever they are in this call: for few rows of a model that changes.</summary>
 /// <param name="program">The network.</param>
 /// <param name="limit">The limit of what it sees; 0 for none.</param>
 /// <param name="own">Its weights among those of the plan.</param>
