@@ -24,5 +24,5 @@ public sealed class InvertedLayer : Composite, IJoinsChain
     /// <inheritdoc/>
     public override IReadOnlyList<CompositeStep> Steps => [CompositeStep.Undo(bijection)];
 
-    ChainStep? IJoinsChain.StepFor(Tensor like, Pass pass, bool inverse) => LayerChain.StepFor(bijection, like, pass, !inverse);
+    ChainStep? IJoinsChain.StepFor(Tensor input, Pass pass, bool inverse) => LayerChain.StepFor(bijection, input, pass, !inverse);
 }

@@ -14,7 +14,8 @@ internal static class LayerChain
     /// <param name="inverse">The direction of all of them.</param>
     public static (Tensor Value, Tensor? LogDet, int Count)? Run(Bijection[] layers, int at, Tensor input, Pass pass, bool inverse)
     {
-        if (at + 1 >= layers.Length || layers[at] is not IJoinsChain || layers[at + 1] is not IJoinsChain || !CanRun(input, pass)) return null;
+        if (at + 1 >= layers.Length || layers[at] is not IJoinsChain || layers[at + 1] is not IJoinsChain) return null;
+        if (!CanRun(input, pass)) return null;
         using var scope = NewDisposeScope();
         var steps = new List<ChainStep>(layers.Length - at);
         while (at + steps.Count < layers.Length && StepFor(layers[at + steps.Count], input, pass, inverse) is { } step) steps.Add(step);

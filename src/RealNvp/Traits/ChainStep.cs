@@ -5,10 +5,11 @@ namespace RealNvp;
 /// <summary>A layer of vectors as one step of a chain that runs as one: value, log-determinant and gradients on memory,
 /// without a tensor or a node of autograd in between.</summary>
 /// <remarks>
-/// <para>A layer gives it by <see cref="IJoinsChain"/>, for one call. All numbers are float32 on the CPU: matrices are N rows of D features,
-/// row after row, and so many come out as go in.</para>
-/// <para>A step holds no results: what <see cref="Backward"/> needs is written to <see cref="ChainRows.Tape"/>. Both may be called again with
-/// other memory. An exception makes gradients NaN and is thrown at the caller's next line, as in any kernel.</para>
+/// <para>A layer gives it by <see cref="IJoinsChain"/>, for one call. All numbers are float32 on the CPU: matrices are N rows of D
+/// features, row after row, and so many come out as go in.</para>
+/// <para>A step holds no results: what <see cref="Backward"/> needs is written to <see cref="ChainRows.Tape"/>. Both may be called again
+/// with other memory. An exception in <see cref="Backward"/> makes gradients NaN and is thrown at the caller's next line, as in any
+/// kernel.</para>
 /// </remarks>
 public abstract class ChainStep
 {

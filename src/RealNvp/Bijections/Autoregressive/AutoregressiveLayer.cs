@@ -198,7 +198,7 @@ public sealed partial class AutoregressiveLayer : Bijection, IJoinsChain
     protected internal override bool KeepsInput(bool inverse) => !inverse;
 
     /// <inheritdoc/>
-    ChainStep? IJoinsChain.StepFor(Tensor like, Pass pass, bool inverse) => inverse ? null : plan?.StepFor(like, pass.Context, inverse);
+    ChainStep? IJoinsChain.StepFor(Tensor input, Pass pass, bool inverse) => inverse ? null : plan?.StepFor(input, pass.Context, inverse);
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)

@@ -76,8 +76,8 @@ public sealed class Permutation : Bijection, IJoinsChain
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z.index_select(1, inverseOrder.Value), null);
 
-    ChainStep? IJoinsChain.StepFor(Tensor like, Pass pass, bool inverse) =>
-        InputShape is { Count: 1 } && indices.Length == like.shape[1]
+    ChainStep? IJoinsChain.StepFor(Tensor input, Pass pass, bool inverse) =>
+        InputShape is { Count: 1 } && indices.Length == input.shape[1]
             ? new PermutationStep(indices, (inverse ? inverseOrder : order).Value, inverse) : null;
 
     private static long[] Counting(EventShape shape, Func<IEnumerable<long>, IEnumerable<long>> arrange) =>

@@ -147,7 +147,7 @@ internal sealed unsafe class RowChain
         return (value, total ?? zeros(all[0].shape[0], dtype: value.dtype, device: value.device));
     }
 
-    private ChainWeights Weights(IReadOnlyList<Tensor> all, bool hasContext, List<Tensor?>? gradients)
+    private static ChainWeights Weights(IReadOnlyList<Tensor> all, bool hasContext, List<Tensor?>? gradients)
     {
         var from = hasContext ? 2 : 1;
         var weights = new ChainWeights(all.Count - from);
