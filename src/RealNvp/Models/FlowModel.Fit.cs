@@ -106,7 +106,8 @@ public abstract partial class FlowModel
         var result = checkpoint.Train(model, training, TrainingData.From(train.X, train.Context), TrainingData.From(held.X, held.Context),
             () => new FitIdentity().WithRows("rows to train on", train.X).WithRows("their contexts", train.Context)
                 .WithRows("rows held out", held.X).WithRows("contexts held out", held.Context)
-                .With(nameof(options.Columns), options.Columns).With(nameof(options.ContextColumns), options.ContextColumns).With(nameof(options.HeldOut), options.HeldOut)
+                .With(nameof(options.Columns), options.Columns)
+                .With(nameof(options.ContextColumns), options.ContextColumns).With(nameof(options.HeldOut), options.HeldOut)
                 .With(nameof(options.Seed), options.Seed).WithOptions(nameof(options.Model), model.ModelOptions)
                 .WithOptions(nameof(options.Training), training), progress, cancellationToken);
         if (result.Reason != StopReason.Cancelled) checkpoint.Remove();
