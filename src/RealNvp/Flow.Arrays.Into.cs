@@ -27,6 +27,7 @@ public partial class Flow
     {
         if (IsPlain(null, null, cancellationToken)
             && FewInto(FewOf.LogProb, x, context, true, destination, default, out var rows)) return rows;
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(LogProbRows(x, context, seed, destination.Length, cancellationToken), destination, 1);
     }
@@ -37,6 +38,7 @@ public partial class Flow
     {
         if (IsPlain(null, null, cancellationToken)
             && FewInto(FewOf.LogProb, x, context, false, default, destination, out var rows)) return rows;
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(LogProbRows(x, context, seed, destination.Length, cancellationToken), destination, 1);
     }
@@ -58,6 +60,7 @@ public partial class Flow
     {
         if (IsPlain(null, null, cancellationToken)
             && FewInto(FewOf.Latents, x, context, true, destination, default, out var rows)) return rows;
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(EncodeRows(x, context, seed, destination.Length, cancellationToken), destination, LatentShape.NumElements);
     }
@@ -68,6 +71,7 @@ public partial class Flow
     {
         if (IsPlain(null, null, cancellationToken)
             && FewInto(FewOf.Latents, x, context, false, default, destination, out var rows)) return rows;
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(EncodeRows(x, context, seed, destination.Length, cancellationToken), destination, LatentShape.NumElements);
     }
@@ -87,6 +91,7 @@ public partial class Flow
     {
         if (IsPlain(null, null, cancellationToken)
             && FewInto(FewOf.Examples, z, context, true, destination, default, out var rows)) return rows;
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(DecodeRows(z, context, ArrayDtype, destination.Length, cancellationToken), destination, InputShape.NumElements);
     }
@@ -96,6 +101,7 @@ public partial class Flow
     {
         if (IsPlain(null, null, cancellationToken)
             && FewInto(FewOf.Examples, z, context, false, default, destination, out var rows)) return rows;
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(DecodeRows(z, context, null, destination.Length, cancellationToken), destination, InputShape.NumElements);
     }
@@ -114,6 +120,7 @@ public partial class Flow
     public int SampleInto(long count, Span<double> destination, DataRows context = default, double temperature = 1, long? seed = null,
         CancellationToken cancellationToken = default)
     {
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(SampleRows(count, context, temperature, seed, ArrayDtype, destination.Length, cancellationToken), destination,
             InputShape.NumElements);
@@ -123,6 +130,7 @@ public partial class Flow
     public int SampleInto(long count, Span<float> destination, DataRows context = default, double temperature = 1, long? seed = null,
         CancellationToken cancellationToken = default)
     {
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(SampleRows(count, context, temperature, seed, null, destination.Length, cancellationToken), destination,
             InputShape.NumElements);
@@ -154,7 +162,6 @@ public partial class Flow
         CancellationToken token)
     {
         var owner = $"{GetName()}.{nameof(SampleInto)}";
-        CheckDisposed();
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         var given = context.IsNull ? null : ToWeights(ContextTensor(context, owner));
         CheckRoom((double)count * (given?.shape[0] ?? 1), InputShape.NumElements, room, owner);

@@ -34,8 +34,8 @@ public abstract partial class Bijection
         base.Dispose(disposing);
     }
 
-    /// <summary>Whether the layer is disposed.</summary>
-    internal bool IsDisposed => disposed;
+    /// <summary>Whether the layer is not disposed.</summary>
+    internal bool IsUsable => !disposed;
 
     /// <summary>Throws if the layer is disposed: its weights are gone, and
     /// a layer without any must not be taken for one that lives.</summary>

@@ -52,7 +52,7 @@ internal sealed class RowBuilder(ScalarType type)
     public int[]? Through(Bijection layer, int[] at, bool inverse, bool head = false)
     {
         if (layer.InputShape is { } shape && !shape.Matches([at.Length])) return null;
-        Tensors.Require(() => !layer.IsDisposed);
+        Tensors.Require(() => layer.IsUsable);
         var to = at;
         switch (layer)
         {

@@ -28,6 +28,9 @@ internal static class KernelSwitches
     /// <see cref="Dense"/> and the switches of the maps too.</summary>
     public static bool Rows { get; set; } = IsOn(nameof(Rows));
 
+    /// <summary>RealNvp.Kernels.Chain: several layers of vectors as one operation. Needs the switches of the layers too.</summary>
+    public static bool Chain { get; set; } = IsOn(nameof(Chain));
+
     /// <summary>RealNvp.Kernels.Image: what surrounds convolutions.</summary>
     public static bool Image { get; set; } = IsOn(nameof(Image));
 
