@@ -17,6 +17,9 @@ public partial class Flow
         out int rows)
     {
         rows = 0;
+        if (!AreFew(x, out _)) return false;
+        var begun = FlowMetrics.Begin();
+        using var gate = EvaluationGate.Read(this);
         if (FewRows() is not { } few || (what == FewOf.LogProb && !few.HasDensity)
             || !x.TryGet(few.Features, FlowRows.Most, out rows, out var numbers, out var isDouble) || context.IsNull != (few.Context == 0))
             return false;
@@ -26,8 +29,6 @@ public partial class Flow
             return false;
         var count = rows * (what == FewOf.LogProb ? 1 : few.Features);
         if (count > MostOnStack || count > Math.Max(wide.Length, narrow.Length)) return false;
-        var begun = FlowMetrics.Begin();
-        using var gate = EvaluationGate.Read(this);
         var places = stackalloc nint[few.Places];
         if (!few.TryPlace(places)) return false;
         var results = stackalloc double[count];
@@ -57,19 +58,23 @@ public partial class Flow
     // a whole array of results; null if it is for the tensors to say what is wrong
     private double[]? FewLogProb(in DataRows x, in DataRows context)
     {
-        if (FewCount(x) is not { } rows) return null;
+        if (!AreFew(x, out var rows)) return null;
         var result = new double[rows];
         return FewInto(FewOf.LogProb, x, context, true, result, default, out _) ? result : null;
     }
 
     private double[,]? FewArray(FewOf what, in DataRows x, in DataRows context)
     {
-        if (FewCount(x) is not { } rows) return null;
+        if (!AreFew(x, out var rows)) return null;
         var result = new double[rows, InputShape.NumElements];
         var all = System.Runtime.InteropServices.MemoryMarshal.CreateSpan(ref result[0, 0], result.Length);
         return FewInto(what, x, context, true, all, default, out _) ? result : null;
     }
 
-    private int? FewCount(in DataRows x) =>
-        FewRows() is { } few && x.TryGet(few.Features, FlowRows.Most, out var rows, out _, out _) ? rows : null;
+    private bool AreFew(in DataRows x, out int rows)
+    {
+        rows = 0;
+        return InputShape.Count == 1 && InputShape[0] is > 0 and <= int.MaxValue
+            && x.TryGet((int)InputShape[0], FlowRows.Most, out rows, out _, out _);
+    }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using RealNvp.Internal;
 using RealNvp.Kernels;
 using RealNvp.Layers;
@@ -15,7 +16,11 @@ public partial class Flow
 {
     private FlowRows? rowPlan;
 
-    // the plan for the weights as they are now; null if there is none, or if somebody looks at the layers of this call
+    // what takes no look at the flow, which another thread may dispose until this one has entered the gate
+    private bool AreFew([NotNullWhen(true)] Tensor? x) => x is { IsInvalid: false } && InputShape.Count == 1
+        && KernelMemory.AreRows(x.Handle, InputShape[0], FlowRows.Most);
+
+    // in the gate: the plan for the weights as they are now; null if there is none, or if somebody looks at the layers of this call
     private FlowRows? FewRows()
     {
         if (!KernelSwitches.Rows || !KernelSwitches.Coupling || !KernelSwitches.Dense || LaneWidth.Bits < 128 || disposed
@@ -37,10 +42,10 @@ public partial class Flow
 
     internal unsafe Tensor? FewLogProb(Tensor? x, Tensor? context)
     {
-        if (x is null || x.IsInvalid || FewRows() is not { HasDensity: true } few || !few.TryRead(x, context, null, out var call))
-            return null;
+        if (!AreFew(x)) return null;
         var begun = FlowMetrics.Begin();
         using var gate = EvaluationGate.Read(this);
+        if (FewRows() is not { HasDensity: true } few || !few.TryRead(x, context, null, out var call)) return null;
         var places = stackalloc nint[few.Places];
         if (!few.TryPlace(places)) return null;
         var result = empty([call.Rows], few.Type, CPU);
@@ -52,9 +57,10 @@ public partial class Flow
 
     private unsafe Tensor? FewLatents(Tensor? x, Tensor? context)
     {
-        if (x is null || x.IsInvalid || FewRows() is not { } few || !few.TryRead(x, context, null, out var call)) return null;
+        if (!AreFew(x)) return null;
         var begun = FlowMetrics.Begin();
         using var gate = EvaluationGate.Read(this);
+        if (FewRows() is not { } few || !few.TryRead(x, context, null, out var call)) return null;
         var places = stackalloc nint[few.Places];
         if (!few.TryPlace(places)) return null;
         var result = empty([call.Rows, few.Features], few.Type, CPU);
@@ -64,10 +70,10 @@ public partial class Flow
 
     private unsafe Tensor? FewExamples(Tensor? z, Tensor? context, ScalarType? dtype)
     {
-        if (z is null || z.IsInvalid || dtype is not (null or ScalarType.Float32 or ScalarType.Float64) || FewRows() is not { } few
-            || !few.TryRead(z, context, (dtype ?? few.Type) == ScalarType.Float64, out var call)) return null;
+        if (!AreFew(z) || dtype is not (null or ScalarType.Float32 or ScalarType.Float64)) return null;
         var begun = FlowMetrics.Begin();
         using var gate = EvaluationGate.Read(this);
+        if (FewRows() is not { } few || !few.TryRead(z, context, (dtype ?? few.Type) == ScalarType.Float64, out var call)) return null;
         var places = stackalloc nint[few.Places];
         if (!few.TryPlace(places)) return null;
         var type = dtype ?? few.Type;

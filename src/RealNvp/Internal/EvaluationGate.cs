@@ -66,16 +66,19 @@ internal sealed partial class EvaluationGate
     /// trains meanwhile.</summary>
     public static Scope Read(IGated flow)
     {
-        flow.CheckDisposed();
         var me = Environment.CurrentManagedThreadId;
         var gate = Locked(flow.Gate);
         try
         {
-            if (!gate.readers.ContainsKey(me) && gate.writer != me) gate.WaitToRead();
+            if (!gate.IsInside(me))
+            {
+                gate.WaitToRead();
+                flow.CheckDisposed();
+            }
             gate.Add(me);
         }
         finally { Monitor.Exit(gate.latch); }
-        return new Scope(gate, writes: false);
+        return new Scope(gate, Kind.Reads);
     }
 
     /// <summary>Computes with a flow in its own mode until disposed: alone if a part of it trains.</summary>

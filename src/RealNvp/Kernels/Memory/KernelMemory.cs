@@ -37,6 +37,10 @@ internal static unsafe partial class KernelMemory
     /// unless it has moved, or its dimensions have changed places.</summary>
     public static bool IsStill(IntPtr tensor, void* memory) => THSTensor_data(tensor) == memory && THSTensor_is_contiguous(tensor) != 0;
 
+    /// <summary>Whether a tensor is a matrix of so many columns, with one row at least and few at most.</summary>
+    public static bool AreRows(IntPtr tensor, long columns, int most) => THSTensor_ndimension(tensor) == 2
+        && THSTensor_size(tensor, 1) == columns && THSTensor_size(tensor, 0) is var rows && rows >= 1 && rows <= most;
+
     /// <summary>A matrix of few rows of float32 or float64 on the CPU, contiguous.</summary>
     /// <param name="tensor">The tensor.</param>
     /// <param name="columns">The columns that it must have.</param>
