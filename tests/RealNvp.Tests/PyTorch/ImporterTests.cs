@@ -12,7 +12,7 @@ public class ImporterTests
 {
     private const double Tolerance = 1e-11;
 
-    private static readonly Dictionary<string, Func<string, ImportedFlow<Flow>>> cases = new()
+    private static readonly Dictionary<string, Func<string, ImportedFlow<ImportedModel>>> cases = new()
     {
         ["nflows_realnvp"] = new NflowsImporter().Load,
         ["nflows_batchnorm"] = new NflowsImporter().Load,
@@ -35,7 +35,7 @@ public class ImporterTests
 
     public static TheoryData<string> Names => [.. cases.Keys];
 
-    internal static Func<string, ImportedFlow<Flow>> Case(string name) => cases[name];
+    internal static Func<string, ImportedFlow<ImportedModel>> Case(string name) => cases[name];
 
     [Theory, MemberData(nameof(Names))]
     public void Log_probabilities_equal_those_of_the_library(string name)
