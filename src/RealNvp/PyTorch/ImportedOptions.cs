@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>What describes an <see cref="ImportedModel"/>: the importer that made it, and the state dict without its weights: names, shapes,
-/// masks and orders. An importer makes it; it is not meant to be written by hand.</summary>
+/// <summary>What describes an <see cref="ImportedModel"/>: the importer that made it, and the state dict without its weights: names,
+/// shapes, masks and orders. An importer makes it; it is not meant to be written by hand.</summary>
 /// <remarks>A model is built from it as from the state dict itself, by the same importer, and so is what it was. Members of
 /// <see cref="ModelOptions"/> but for the shape and the size of the context mean nothing here: the base density is that of the state
 /// dict.</remarks>

@@ -6,8 +6,9 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>A state dict without its weights, as lines of text: what a flow of another library is built from. A line has the shape, such as
-/// 3x4, or - for one number; the values: * for weights, b: and compressed bits of zeros and ones, or n: and numbers; and the name.</summary>
+/// <summary>A state dict without its weights, as lines of text: what a flow of another library is built from. A line has the shape, such
+/// as 3x4, or - for one number; the values: * for weights, b: and compressed bits of zeros and ones, or n: and numbers; and the
+/// name.</summary>
 internal static class StateDictSkeleton
 {
     // one number of the largest mask: 2²⁶ of them are 8 MB

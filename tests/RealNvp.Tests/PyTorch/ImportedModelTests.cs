@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Tests.PyTorch;
 
-/// <summary>A flow of another library is a model: it is saved, loaded and trained on as ours are, without the file that it came from.</summary>
+/// <summary>A flow of another library is a model: it is saved, loaded and trained on as ours are, without the file that it came
+/// from.</summary>
 [LeavesNoTensors]
 public sealed class ImportedModelTests : IDisposable
 {
@@ -26,7 +27,8 @@ public sealed class ImportedModelTests : IDisposable
         var model = imported.Flow;
         // what a training does: weights are others than in the state dict
         using var generator = new Generator(3);
-        foreach (var parameter in model.parameters()) parameter.add_(randn(parameter.shape, parameter.dtype, generator: generator).mul(0.01));
+        foreach (var parameter in model.parameters())
+            parameter.add_(randn(parameter.shape, parameter.dtype, generator: generator).mul(0.01));
         model.Info = model.Info with { Columns = [.. Enumerable.Range(0, (int)model.InputShape[0]).Select(i => $"column {i}")] };
         foreach (var dtype in new[] { float64, float32 })
         {
