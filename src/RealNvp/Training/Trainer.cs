@@ -24,6 +24,7 @@ public sealed partial class Trainer : IDisposable
     private TrainerState state = new();
     private StateSnapshot? best;
     private bool finished, disposed, running;
+    private string? dataMark;
 
     /// <summary>Makes a trainer by maximum likelihood for a flow on the device
     /// and in the dtype that it will keep: move the flow before.</summary>
@@ -83,6 +84,9 @@ public sealed partial class Trainer : IDisposable
 
     /// <summary>What <see cref="TrainingOptions.MaxDuration"/> is measured with.</summary>
     internal TimeProvider Clock { get; set; } = TimeProvider.System;
+
+    /// <summary>What a fit in one line is of, for its checkpoints; null for a training by itself.</summary>
+    internal FitIdentity? Identity { get; set; }
 
     /// <summary>The flow that is trained.</summary>
     public Flow Flow => flow;
@@ -159,6 +163,7 @@ public sealed partial class Trainer : IDisposable
     {
         CheckFits(data, nameof(data));
         if (validation is not null) CheckFits(validation, nameof(validation));
+        Recognize(data);
         if (Options.CheckpointPath is not null && !optimizer.CanSaveState)
             throw new ArgumentException(
                 $"{nameof(TrainingOptions)}.{nameof(TrainingOptions.CheckpointPath)} is set, but the optimizer {optimizer.Name} cannot " +
@@ -248,7 +253,7 @@ public sealed partial class Trainer : IDisposable
 
     /// <summary>Adds what the user should know to the result, and to the progress
     /// from the next step on; once, however often it is found.</summary>
-    private void Warn(string sentence)
+    internal void Warn(string sentence)
     {
         if (!state.Warnings.Contains(sentence)) state.Warnings = [.. state.Warnings, sentence];
     }

@@ -33,6 +33,10 @@ internal static unsafe partial class KernelMemory
         return fits;
     }
 
+    /// <summary>Whether it is a strided and contiguous tensor of float32 numbers on the CPU.</summary>
+    public static bool IsFloats(IntPtr tensor) => THSTensor_is_contiguous(tensor) != 0
+        && THSTensor_type(tensor) == (sbyte)ScalarType.Float32 && THSTensor_device_type(tensor) == (int)DeviceType.CPU;
+
     /// <summary>A new handle of the gradient, or 0 if there is none; give it to <see cref="ReleaseGradient"/>.</summary>
     public static IntPtr TakeGradient(IntPtr tensor) => THSTensor_grad(tensor);
 
