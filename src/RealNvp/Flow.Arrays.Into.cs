@@ -25,6 +25,7 @@ public partial class Flow
     public int LogProbInto(DataRows x, Span<double> destination, DataRows context = default, long? seed = null,
         CancellationToken cancellationToken = default)
     {
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(LogProbRows(x, context, seed, destination.Length, cancellationToken), destination, 1);
     }
@@ -33,6 +34,7 @@ public partial class Flow
     public int LogProbInto(DataRows x, Span<float> destination, DataRows context = default, long? seed = null,
         CancellationToken cancellationToken = default)
     {
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(LogProbRows(x, context, seed, destination.Length, cancellationToken), destination, 1);
     }
@@ -52,6 +54,7 @@ public partial class Flow
     public int EncodeInto(DataRows x, Span<double> destination, DataRows context = default, long? seed = null,
         CancellationToken cancellationToken = default)
     {
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(EncodeRows(x, context, seed, destination.Length, cancellationToken), destination, LatentShape.NumElements);
     }
@@ -60,6 +63,7 @@ public partial class Flow
     public int EncodeInto(DataRows x, Span<float> destination, DataRows context = default, long? seed = null,
         CancellationToken cancellationToken = default)
     {
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(EncodeRows(x, context, seed, destination.Length, cancellationToken), destination, LatentShape.NumElements);
     }
@@ -77,6 +81,7 @@ public partial class Flow
     /// <exception cref="NonFiniteException">A layer gave NaN or infinity; it names the layer and the rows.</exception>
     public int DecodeInto(DataRows z, Span<double> destination, DataRows context = default, CancellationToken cancellationToken = default)
     {
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(DecodeRows(z, context, ArrayDtype, destination.Length, cancellationToken), destination, InputShape.NumElements);
     }
@@ -84,6 +89,7 @@ public partial class Flow
     /// <inheritdoc cref="DecodeInto(DataRows, Span{double}, DataRows, CancellationToken)"/>
     public int DecodeInto(DataRows z, Span<float> destination, DataRows context = default, CancellationToken cancellationToken = default)
     {
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(DecodeRows(z, context, null, destination.Length, cancellationToken), destination, InputShape.NumElements);
     }
@@ -102,6 +108,7 @@ public partial class Flow
     public int SampleInto(long count, Span<double> destination, DataRows context = default, double temperature = 1, long? seed = null,
         CancellationToken cancellationToken = default)
     {
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(SampleRows(count, context, temperature, seed, ArrayDtype, destination.Length, cancellationToken), destination,
             InputShape.NumElements);
@@ -111,6 +118,7 @@ public partial class Flow
     public int SampleInto(long count, Span<float> destination, DataRows context = default, double temperature = 1, long? seed = null,
         CancellationToken cancellationToken = default)
     {
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(SampleRows(count, context, temperature, seed, null, destination.Length, cancellationToken), destination,
             InputShape.NumElements);
@@ -142,7 +150,6 @@ public partial class Flow
         CancellationToken token)
     {
         var owner = $"{GetName()}.{nameof(SampleInto)}";
-        CheckDisposed();
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         var given = context.IsNull ? null : ToWeights(ContextTensor(context, owner));
         CheckRoom((double)count * (given?.shape[0] ?? 1), InputShape.NumElements, room, owner);
