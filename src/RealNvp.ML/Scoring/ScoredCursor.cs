@@ -117,7 +117,7 @@ internal sealed class ScoredCursor : DataViewRowCursor
         return MemoryMarshal.AsBytes(own.AsSpan()).SequenceEqual(MemoryMarshal.AsBytes(rows.AsSpan(at * own.Length, own.Length)));
     }
 
-    private InvalidOperationException Changed() => new(
+    private static InvalidOperationException Changed() => new(
         "The table gave other rows at its second reading, so that scores would be of other rows than they stand beside. A table is read " +
         "twice to be scored: keep it by mlContext.Data.Cache(...), or read it from what does not change.");
 

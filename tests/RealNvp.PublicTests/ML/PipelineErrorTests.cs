@@ -38,10 +38,10 @@ public class PipelineErrorTests
     [Fact]
     public void Options_out_of_their_range_and_shares_that_the_rows_cannot_tell_are_refused()
     {
-        foreach (var make in new Action[] { () => context.AnomalyDetection.Trainers.NormalizingFlow(""),
+        foreach (var make in new Func<NormalizingFlowTrainer>[] { () => context.AnomalyDetection.Trainers.NormalizingFlow(""),
             () => new NormalizingFlowTrainer(context, "") })
             make.Should().Throw<ArgumentException>().WithMessage("*empty*");
-        ((Action)(() => new NormalizingFlowTrainer(null!))).Should().Throw<ArgumentNullException>();
+        ((Func<NormalizingFlowTrainer>)(() => new NormalizingFlowTrainer(null!))).Should().Throw<ArgumentNullException>();
         var fit = () => context.AnomalyDetection.Trainers.NormalizingFlow(options: new() { FalseAlarms = 1 });
         fit.Should().Throw<ArgumentException>().WithMessage("*FalseAlarms*(0, 1)*got 1*");
         using var flow = new RealNvpModel(RealNvpOptions.Toy2D, seed: 1);
