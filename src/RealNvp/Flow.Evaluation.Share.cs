@@ -7,7 +7,8 @@ namespace RealNvp;
 
 public partial class Flow
 {
-    /// <summary>As <see cref="Evaluate(Tensor, Tensor, int, long, IProgress{long}, bool, CancellationToken)"/> of data of which this process
+    /// <summary>As <see cref="Evaluate(Tensor, Tensor, int, long, IProgress{long}, bool, CancellationToken)"/> of data of which this
+    /// process
     /// has some rows: their scores are those that one process with all data gives them, noise included.</summary>
     /// <param name="x">The rows of this process, at least one.</param>
     /// <param name="context">Their contexts.</param>

@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp.Internal;
 
-/// <summary>Several processes that train together, as layers and statistics see them. All call the same methods in the same order.</summary>
+/// <summary>Several processes that train together, as layers and statistics see them. All call the same methods in the same
+/// order.</summary>
 internal abstract class ProcessGroup
 {
     [ThreadStatic] private static ProcessGroup? fitting;

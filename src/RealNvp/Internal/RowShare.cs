@@ -7,10 +7,12 @@ namespace RealNvp.Internal;
 /// Which rows of a batch this process computes, where several share it. Noise is drawn for the whole batch, and each takes that of its
 /// own rows, so the number of processes changes no number; statistics of a batch are those of all its rows.
 /// </summary>
-/// <remarks>It is a field of the thread, as noise and statistics are asked for where no argument reaches. Without one, nothing is shared.</remarks>
+/// <remarks>It is a field of the thread, as noise and statistics are asked for where no argument reaches. Without one, nothing is
+/// shared.</remarks>
 /// <param name="Places">The places of the own rows among those of the whole batch, at least one, int64 on the CPU.</param>
 /// <param name="Total">The number of rows of the whole batch.</param>
-/// <param name="Counts">False if this process has none of its rows, and computes one of others so that it can take part in all sums.</param>
+/// <param name="Counts">False if this process has none of its rows, and computes one of others so that it can take part in all
+/// sums.</param>
 internal sealed record RowShare(Tensor Places, long Total, bool Counts = true)
 {
     [ThreadStatic] private static RowShare? current;

@@ -52,7 +52,8 @@ internal sealed class FeatureMoments : IDisposable
         Count = all;
     }
 
-    /// <summary>Joins the moments of all processes, each of which has some of the examples, at least one: all have those of all then.</summary>
+    /// <summary>Joins the moments of all processes, each of which has some of the examples, at least one: all have those of all
+    /// then.</summary>
     public void Join(ProcessGroup group)
     {
         using var scope = NewDisposeScope();

@@ -25,7 +25,8 @@ public sealed partial class Trainer
             throw new ArgumentException(Exchange is null
                 ? $"{name} is the part of one process, but the trainer has no {nameof(Exchange)}, so it would train on that part alone. " +
                     $"Set {nameof(Trainer)}.{nameof(Exchange)}, or pass the whole data."
-                : $"The trainer has an {nameof(Exchange)} with {Exchange.Size} processes, but {name} does not say which part this one has. " +
+                : $"The trainer has an {nameof(Exchange)} with {Exchange.Size} processes, but {name} does not say which part " +
+                    $"this one has. " +
                     $"Pass {name}.{nameof(TrainingData.Shard)}(exchange) if each process has all data, or " +
                     $"{name}.{nameof(TrainingData.AsShard)}() if each has its own.", name);
         }
@@ -131,7 +132,8 @@ public sealed partial class Trainer
     {
         if (ranks!.Gather(OwnRows(data) ?? 1) is var rows && Array.Exists(rows, r => r == 0))
             throw ranks.Agreed(new ArgumentException(
-                $"Process {Array.IndexOf(rows, 0.0)} of {ranks.Size} has no example to train on: too few are left when some are held out. " +
+                $"Process {Array.IndexOf(rows, 0.0)} of {ranks.Size} has no example to train on: too few are left " +
+                $"when some are held out. " +
                 $"Use fewer processes, or more data.", nameof(data)));
         // one that stopped here alone would leave the others waiting
         using (ProcessGroup.Fit(ranks.Size > 1 ? ranks : null)) FitLayersFirst(data, CancellationToken.None);
@@ -152,7 +154,8 @@ public sealed partial class Trainer
             while (true)
             {
                 var there = batches.MoveNext();
-                using var given = there ? ExampleWeights.Counting(batches.Current, $"Epoch {state.Epoch + 1}, step {loop.Taken + 1}") : null;
+                using var given = there ? ExampleWeights.Counting(batches.Current, $"Epoch {state.Epoch + 1}, step {loop.Taken + 1}")
+                    : null;
                 if (given is not null) spare ??= Spare(given);
                 var rows = given is null or { Share.Counts: false } ? 0 : given.Count;
                 var said = Say(group, given, rows, there, cancellationToken.IsCancellationRequested, run.TimeIsUp);
@@ -238,7 +241,8 @@ public sealed partial class Trainer
         });
         // an infinite loss is none of a sum: it is counted beside the others
         var infinite = own is not null && double.IsPositiveInfinity(own.Loss);
-        var finiteWeight = own is null ? 0 : own.FiniteWeight ?? (infinite ? own.FiniteLoss is null ? 0 : own.Weight - (own.InfiniteCount ?? 0)
+        var finiteWeight = own is null ? 0 : own.FiniteWeight
+            ?? (infinite ? own.FiniteLoss is null ? 0 : own.Weight - (own.InfiniteCount ?? 0)
             : own.Weight);
         var finiteLoss = own is null ? 0 : infinite ? own.FiniteLoss ?? 0 : own.Loss;
         var sum = group.Sum(own?.Weight ?? 0, finiteWeight, finiteLoss * finiteWeight, infinite ? 1 : 0, own?.InfiniteCount ?? 0,
@@ -268,7 +272,8 @@ public sealed partial class Trainer
         var (rank, name) = group.First(differs < 0 ? null : hashes.Keys.ElementAt(differs));
         if (rank >= 0)
             throw group.Agreed(new InvalidOperationException(
-                $"After epoch {state.Epoch + 1}, {name} of process {rank} is not that of process 0. A layer of yours changes it by the rows " +
+                $"After epoch {state.Epoch + 1}, {name} of process {rank} is not that of process 0. A layer of yours " +
+                $"changes it by the rows " +
                 $"of its own process or by random numbers of its own, or the exchange gives processes different sums."));
     }
 }

@@ -105,7 +105,8 @@ public sealed partial class Trainer : IDisposable
     /// <summary>Other processes that train the same flow on their parts of the data; null, the default, for none.</summary>
     /// <remarks>
     /// <para>All call <see cref="Fit"/> with the same flow and options and their own part of the data:
-    /// <see cref="TrainingData.Shard(int, int)"/> or <see cref="TrainingData.AsShard"/>. <see cref="TrainingOptions.BatchSize"/> is that of all together. The result is, but for
+    /// <see cref="TrainingData.Shard(int, int)"/> or <see cref="TrainingData.AsShard"/>. <see cref="TrainingOptions.BatchSize"/> is that
+    /// of all together. The result is, but for
     /// rounding, that of one process with all data, whatever their number: the first weights are those of process 0, noise is that of each
     /// row of the whole batch, and statistics, validation, the look for numbers that are not finite, and when to stop are decided together.
     /// What cannot be so is refused by name. See docs/data-parallel.md.</para>

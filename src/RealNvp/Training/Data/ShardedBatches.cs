@@ -1,6 +1,7 @@
 namespace RealNvp;
 
-/// <summary>The batches of one process, of which others have more. Which rows of the batch of all they are is agreed upon in each step.</summary>
+/// <summary>The batches of one process, of which others have more. Which rows of the batch of all they are is agreed upon in each
+/// step.</summary>
 internal sealed class ShardedBatches : TrainingData
 {
     private readonly TrainingData own;

@@ -148,7 +148,8 @@ public abstract class TrainingData
         return Shard(exchange.Rank, exchange.Size);
     }
 
-    /// <summary>Says that these data are what this process has, and that the others have the rest: see <see cref="Trainer.Exchange"/>.</summary>
+    /// <summary>Says that these data are what this process has, and that the others have the rest: see
+    /// <see cref="Trainer.Exchange"/>.</summary>
     /// <remarks>
     /// The whole data are the parts one after another, in the order of the processes. Examples in tensors or arrays are mixed over all
     /// processes. Of a loader, a batch of the training is the batches that the processes give at a time, one after another; a process that

@@ -9,19 +9,22 @@ namespace RealNvp;
 /// <remarks>
 /// <para>All processes call the same methods in the same order, with tensors of the same shape and dtype; a call returns when the result
 /// is there, or, on a GPU, when it is asked for on the current stream. After <see cref="Sum"/> all must have the same bits.</para>
-/// <para>The trainer calls it from the thread that trains, and within a backward pass from the thread that runs that: on the CPU the same.</para>
+/// <para>The trainer calls it from the thread that trains, and within a backward pass from the thread that runs that: on the CPU the
+/// same.</para>
 /// <para>If a call fails, it throws. The trainer then calls <see cref="Abort"/>, unless all processes have the same error.</para>
 /// </remarks>
 public interface IGradientExchange
 {
-    /// <summary>The number of this process, 0 ... <see cref="Size"/> − 1. Process 0 writes checkpoints and gives the first weights.</summary>
+    /// <summary>The number of this process, 0 ... <see cref="Size"/> − 1. Process 0 writes checkpoints and gives the first
+    /// weights.</summary>
     int Rank { get; }
 
     /// <summary>The number of processes, at least 1.</summary>
     int Size { get; }
 
     /// <summary>Adds up a tensor over all processes, in place.</summary>
-    /// <param name="bucket">Contiguous, of any shape, float32 or float64: gradients on the device of the flow, or numbers on the CPU.</param>
+    /// <param name="bucket">Contiguous, of any shape, float32 or float64: gradients on the device of the flow, or numbers on the
+    /// CPU.</param>
     void Sum(Tensor bucket);
 
     /// <summary>Gives all processes the values of one, in place.</summary>

@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>The sum of a tensor over all processes. The loss is a sum over them too, so the gradient is the sum of their gradients.</summary>
+/// <summary>The sum of a tensor over all processes. The loss is a sum over them too, so the gradient is the sum of their
+/// gradients.</summary>
 internal sealed class RankSum : KernelFunction<RankSum>
 {
     private const string RanksKey = "ranks";

@@ -14,7 +14,8 @@ public partial class ExchangeTests
 
     // a process for each; what its Fit gave or threw
     private static (TrainingResult[] Results, Exception?[] Faults, string?[] Aborted) FitAll(int size, TrainingOptions how,
-        Func<ThreadExchange, TrainingData>? data = null, Func<ThreadExchange, FlowModel>? model = null, Action<ThreadExchange, Trainer>? set = null,
+        Func<ThreadExchange, TrainingData>? data = null, Func<ThreadExchange, FlowModel>? model = null,
+            Action<ThreadExchange, Trainer>? set = null,
         Func<int, CancellationToken>? token = null, Func<ThreadExchange, TrainingOptions>? own = null, Objective? objective = null)
     {
         var exchanges = new ThreadExchange[size];
@@ -23,7 +24,8 @@ public partial class ExchangeTests
             exchanges[exchange.Rank] = exchange;
             using var scope = NewDisposeScope();
             using var flow = model?.Invoke(exchange) ?? Small();
-            using var trainer = new Trainer(flow, objective ?? Objective.MaximumLikelihood, own?.Invoke(exchange) ?? how) { Exchange = exchange };
+            using var trainer = new Trainer(flow, objective ?? Objective.MaximumLikelihood, own?.Invoke(exchange)
+                ?? how) { Exchange = exchange };
             set?.Invoke(exchange, trainer);
             return trainer.Fit(data?.Invoke(exchange) ?? Part(exchange), cancellationToken: token?.Invoke(exchange.Rank) ?? default);
         });
@@ -46,7 +48,8 @@ public partial class ExchangeTests
             var resumed = ThreadExchange.Run(size, exchange =>
             {
                 using var scope = NewDisposeScope();
-                using var model = new SplineFlowModel(SplineFlowOptions.Miniboone with { Shape = [3], Layers = 2, Dropout = 0.3, Hidden = 8 }, 9);
+                using var model = new SplineFlowModel(SplineFlowOptions.Miniboone with { Shape = [3], Layers = 2, Dropout = 0.3,
+                    Hidden = 8 }, 9);
                 model.to(float64);
                 using var trainer = Trainer.Resume(copy, model, o => o with { Epochs = 4, CheckpointPath = null });
                 trainer.Exchange = exchange;
@@ -54,7 +57,8 @@ public partial class ExchangeTests
             });
             foreach (var result in resumed)
                 for (var epoch = 0; epoch < 4; epoch++)
-                    result.History[epoch].ValidationLoss!.Value.Should().BeApproximately(whole.Result.History[epoch].ValidationLoss!.Value, 1e-9);
+                    result.History[epoch].ValidationLoss!.Value.Should().BeApproximately(whole.Result.History[epoch].ValidationLoss!.Value,
+                        1e-9);
         }
     }
 
@@ -212,7 +216,8 @@ public partial class ExchangeTests
             .Contain("Process 1 of 2").And.Contain("options of the training").And.Contain("0.01");
         With(model: e => new RealNvpModel(RealNvpOptions.Tabular(2) with { Layers = 2, Hidden = 8 + e.Rank }, 1))[1]!.Message.Should()
             .Contain("another flow than process 0");
-        With(data: e => e.Rank == 0 ? Part(e) : TrainingData.FromBatches([Rows(5, 2)]).AsShard())[0]!.Message.Should().Contain("kind of data");
+        With(data: e => e.Rank == 0 ? Part(e) : TrainingData.FromBatches([Rows(5, 2)]).AsShard())[0]!.Message.Should()
+            .Contain("kind of data");
         With(data: e => e.Rank == 0 ? Part(e) : TrainingData.From(Rows(90, 2)))[0]!.Message.Should()
             .Contain("does not say which part").And.Contain("AsShard");
         With(data: e => TrainingData.From(Rows(90, e.Rank == 0 ? 2 : 3)).AsShard())[0]!.Message.Should().Contain("Process 1 of 2");
@@ -224,7 +229,8 @@ public partial class ExchangeTests
         using var scope = NewDisposeScope();
         using var model = Small();
         using var trainer = new Trainer(model, options);
-        trainer.Invoking(t => t.Fit(TrainingData.From(Rows(90, 2)).Shard(0, 2))).Should().Throw<ArgumentException>().WithMessage("*Exchange*");
+        trainer.Invoking(t => t.Fit(TrainingData.From(Rows(90, 2)).Shard(0, 2))).Should().Throw<ArgumentException>()
+            .WithMessage("*Exchange*");
         FluentActions.Invoking(() => TrainingData.From(Rows(2, 2)).Shard(0, 3)).Should().Throw<ArgumentException>();
         FluentActions.Invoking(() => TrainingData.From(Rows(9, 2)).Shard(3, 3)).Should().Throw<ArgumentException>();
     }
@@ -234,13 +240,15 @@ public partial class ExchangeTests
     {
         string Refusal(FlowModel model, Objective? objective = null, Func<ThreadExchange, TrainingData>? data = null)
         {
-            var (_, faults, aborted) = FitAll(2, options, data, e => e.Rank == 0 ? model : model.ModelOptions.NewModel(), objective: objective);
+            var (_, faults, aborted) = FitAll(2, options, data, e => e.Rank == 0 ? model
+                : model.ModelOptions.NewModel(), objective: objective);
             aborted.Should().OnlyContain(a => a == null);
             faults.Should().OnlyContain(f => f != null);
             return faults[0]!.Message;
         }
         Refusal(new RealNvpModel(RealNvpOptions.Tabular(2) with { Scaling = FeatureScaling.Quantiles }, 1)).Should().Contain("quantiles");
-        Refusal(new FfjordModel(FfjordOptions.Toy2D with { Hidden = 4 }, 1), Objective.FlowMatching()).Should().Contain("depends on others");
+        Refusal(new FfjordModel(FfjordOptions.Toy2D with { Hidden = 4 }, 1), Objective.FlowMatching()).Should()
+            .Contain("depends on others");
         Refusal(Small(), Objective.ReverseKl(x => x.square().sum(1).neg(), 8), _ => TrainingData.None(4).AsShard()).Should()
             .Contain("draws its examples itself");
     }

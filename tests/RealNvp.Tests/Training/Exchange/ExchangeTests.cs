@@ -15,7 +15,8 @@ public partial class ExchangeTests
     /// <summary>Data of a kind.</summary>
     private sealed record Case(string Name, Func<FlowModel> Model, Func<(Tensor X, Tensor? Context, Tensor? Weights)> Data);
 
-    private static readonly TrainingOptions options = new() { Epochs = 2, BatchSize = 20, Seed = 3, AverageDecay = 0.9, MaxGradientNorm = 5 };
+    private static readonly TrainingOptions options = new() { Epochs = 2, BatchSize = 20, Seed = 3, AverageDecay = 0.9,
+        MaxGradientNorm = 5 };
 
     private static Tensor Rows(long n, long size, long seed = 4)
     {
@@ -39,7 +40,8 @@ public partial class ExchangeTests
         }, 1), () => (Rows(50, 3), Rows(50, 2, 7), Rows(50, 1, 8).abs().squeeze(1))),
         new("rows of weight 0", () => new RealNvpModel(RealNvpOptions.Tabular(2) with { Layers = 2, Hidden = 8 }, 1),
             () => (Rows(80, 2), null, arange(80, dtype: float64).remainder(5))),
-        new("dropout", () => new SplineFlowModel(SplineFlowOptions.Miniboone with { Shape = [3], Layers = 2, Dropout = 0.3, Hidden = 8 }, 1),
+        new("dropout", () => new SplineFlowModel(SplineFlowOptions.Miniboone with { Shape = [3], Layers = 2, Dropout = 0.3, Hidden = 8 },
+            1),
             () => (Rows(70, 3), null, null)),
         new("images, dequantized, flipped, batch normalization of networks", () => new RealNvpModel(RealNvpOptions.Digits8x8 with
         {
@@ -49,7 +51,8 @@ public partial class ExchangeTests
         {
             Shape = [1, 4, 4], Hidden = 4, Blocks = 1, Statistics = BatchStatistics.Running, FlowBatchNorm = true,
         }, 1), () => (Bytes(50, [1, 4, 4]), null, null)),
-        new("images, the first batch", () => new GlowModel(GlowOptions.Cifar10 with { Shape = [3, 4, 4], Scales = 1, Layers = 2, Hidden = 4 }, 1),
+        new("images, the first batch", () => new GlowModel(GlowOptions.Cifar10 with { Shape = [3, 4, 4], Scales = 1, Layers = 2,
+            Hidden = 4 }, 1),
             () => (Bytes(50, [3, 4, 4], 256), null, null)),
     ];
 
@@ -109,7 +112,8 @@ public partial class ExchangeTests
     {
         a.Length.Should().Be(b.Length);
         var scale = Math.Max(1, b.Select(Math.Abs).DefaultIfEmpty(0).Max());
-        return a.Zip(b).Select(p => double.IsNaN(p.First) || double.IsNaN(p.Second) ? 1 : Math.Abs(p.First - p.Second)).DefaultIfEmpty(0).Max()
+        return a.Zip(b).Select(p => double.IsNaN(p.First) || double.IsNaN(p.Second) ? 1 : Math.Abs(p.First - p.Second)).DefaultIfEmpty(0)
+            .Max()
             / scale;
     }
 
