@@ -9,7 +9,7 @@ namespace RealNvp.Tests.Packaging;
 public class CultureTests
 {
     [SlowTheory, InlineData("RealNvp"), InlineData("RealNvp.Plotting"), InlineData("RealNvp.Extensions"),
-        InlineData("RealNvp.ML")]
+        InlineData("RealNvp.ML"), InlineData("RealNvp.Mpi")]
     public void No_text_writes_a_number_by_the_culture_of_its_user(string library)
     {
         var options = new CSharpParseOptions(LanguageVersion.CSharp14);

@@ -41,7 +41,8 @@ internal sealed partial class StepLoop
         if (rank < 0)
             return ranks.Agreed(new NonFiniteException(string.Create(CultureInfo.InvariantCulture,
                 $"The loss became {loss} as the sum over {ranks.Size} processes, although the part of each is finite. " +
-                $"The weights are those before the step. Use a smaller learning rate, or look for extreme values in the data."), objective.Name));
+                $"The weights are those before the step. Use a smaller learning rate, or look for extreme values in the data."),
+                objective.Name));
         if (rank == ranks.Rank) return ranks.Agreed(found!);
         var said = text.Split('\0', 2);
         return ranks.Agreed(new NonFiniteException($"Process {rank} of {ranks.Size}: {said[1]}", said[0]));

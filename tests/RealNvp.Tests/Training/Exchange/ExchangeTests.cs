@@ -154,8 +154,10 @@ public partial class ExchangeTests
         Math.Sqrt(a.Zip(b).Sum(p => (p.First - p.Second) * (p.First - p.Second)) / b.Sum(v => v * v));
 
     [Theory, MemberData(nameof(Cases))]
-    public void In_float32_with_kernels_the_first_gradient_agrees_to_a_millionth(string name)
+    public void In_float32_the_first_gradient_agrees_to_a_millionth(string name)
     {
+        // batch normalization in one process has a kernel, which rounds in another way than operations on parts of a batch
+        using var off = KernelSwitch.AllOff();
         var of = Of(name);
         var once = options with { MaxSteps = 1, ValidationFraction = 0 };
         var alone = TrainAlone(of, float32, once);
