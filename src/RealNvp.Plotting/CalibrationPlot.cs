@@ -103,7 +103,8 @@ public sealed class CalibrationPlot : Picture
             throw new ArgumentException(
                 $"The flow has examples of {flow.InputShape.NumElements} numbers; expected at most {MaxSeries}, since each has a row of " +
                     $"panels. FromRanks takes ranks of the features to look at.", nameof(flow));
-        return OfRanks(FlowRanks.Of(flow, x, context, draws, seed), draws, options);
+        return OfRanks(FlowRanks.Of(flow, x, context, draws, seed), draws,
+            options with { Names = options.Names ?? FlowInput.Names(flow) });
     }
 
     private static IReadOnlyList<CalibrationSeries> OfRanks(PlotData ranks, int draws, CalibrationPlotOptions options)

@@ -5,7 +5,8 @@ namespace RealNvp.Plotting;
 /// <summary>Names, bins and size of a <see cref="CalibrationPlot"/>.</summary>
 public sealed record CalibrationPlotOptions : PictureOptions
 {
-    /// <summary>A name for each column of the values, or null for x1, x2, ...</summary>
+    /// <summary>A name for each column of the values; null for those of the columns of the flow (<see cref="Flow.Info"/>) if there is one
+    /// that has them, or x1, x2, ...</summary>
     public IReadOnlyList<string>? Names { get; init => field = Listed<string>.Of(value); }
 
     /// <summary>

@@ -47,7 +47,8 @@ public sealed class CornerPlot : Picture
     /// <exception cref="ArgumentNullException">The flow or the data are null.</exception>
     /// <exception cref="ArgumentException">Rows or contexts do not fit the flow, or as for data and samples.</exception>
     public CornerPlot(Flow flow, PlotData data, PlotData? context = null, long seed = 0, CornerPlotOptions? options = null)
-        : this(data, CornerRows.Samples(flow, data, context, seed), options) { }
+        : this(data, CornerRows.Samples(flow, data, context, seed),
+            options?.Names is null ? (options ?? new()) with { Names = FlowInput.Names(flow) } : options) { }
 
     private CornerPlot((CornerRows Data, CornerRows? Samples, string[] Names, int All) rows, CornerPlotOptions options)
         : this(rows, RangesOf(rows.Data, rows.Samples), options) { }

@@ -5,7 +5,8 @@ namespace RealNvp.Plotting;
 /// <summary>Names, features and size of a <see cref="CornerPlot"/>.</summary>
 public sealed record CornerPlotOptions : PictureOptions
 {
-    /// <summary>A name for each feature of the data, or null for x1, x2, ...</summary>
+    /// <summary>A name for each feature of the data; null for those of the columns of the flow (<see cref="Flow.Info"/>) if there is one
+    /// that has them, or x1, x2, ...</summary>
     public IReadOnlyList<string>? Names { get; init => field = Listed<string>.Of(value); }
 
     /// <summary>Which features are shown, counted from 0, each once, in this order: 1

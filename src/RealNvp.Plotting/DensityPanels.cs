@@ -92,7 +92,7 @@ public sealed class DensityPanels : Picture
     /// <exception cref="ArgumentException">The flow has other shapes, the data do not fit, or an option is out of range.</exception>
     /// <exception cref="NonFiniteException">A layer gave NaN or infinity; it names the layer.</exception>
     public DensityPanels(Flow flow, PlotData data, PlotData? context = null, long seed = 0, DensityPanelsOptions? options = null)
-        : this(FlowPanels.Of(flow, data, context, seed, options ?? new()), options ?? new()) { }
+        : this(FlowPanels.Of(flow, data, context, seed, options ?? new()), Named(flow, options ?? new())) { }
 
     private DensityPanels(FlowPanels parts, DensityPanelsOptions options)
         : this(Parts.Of(parts.Data, _ => parts.Density, parts.Samples, parts.GridLines, options) with { IsGrid = true }, options) { }
@@ -104,6 +104,9 @@ public sealed class DensityPanels : Picture
 
     private DensityPanels(Parts parts, DensityPanelsOptions options) : base(parts.Layout.Width, parts.Layout.Height) =>
         (this.parts, this.options) = (parts, options);
+
+    private static DensityPanelsOptions Named(Flow flow, DensityPanelsOptions options) => FlowInput.Names(flow) is not [var x, var y]
+        ? options : options with { XLabel = options.XLabel ?? x, YLabel = options.YLabel ?? y };
 
     private protected override string Describe() => Charts.Prefix(options.Title)
         + string.Create(CultureInfo.InvariantCulture,
@@ -129,7 +132,7 @@ public sealed class DensityPanels : Picture
         {
             using var plot = Charts.New(null, null);
             add(plot);
-            parts.Layout.Draw(canvas, text, plot, panel++, title, options.XLabel, options.YLabel);
+            parts.Layout.Draw(canvas, text, plot, panel++, title, options.XLabel ?? "x1", options.YLabel ?? "x2");
         }
     }
 

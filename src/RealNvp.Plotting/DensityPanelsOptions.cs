@@ -21,11 +21,11 @@ public sealed record DensityPanelsOptions : PictureOptions
     /// <summary>The title of the grid panel. Default "warped latent grid".</summary>
     public string GridTitle { get; init; } = "warped latent grid";
 
-    /// <summary>The label of the x axes. Default "x1".</summary>
-    public string XLabel { get; init; } = "x1";
+    /// <summary>The label of the x axes; null for the first column of the flow (<see cref="Flow.Info"/>), or "x1".</summary>
+    public string? XLabel { get; init; }
 
-    /// <summary>The label of the y axes. Default "x2".</summary>
-    public string YLabel { get; init; } = "x2";
+    /// <summary>The label of the y axes; null for the second column of the flow, or "x2".</summary>
+    public string? YLabel { get; init; }
 
     /// <summary>The width of one panel's plane in pixels, 100 to 2000; its height
     /// follows from the box, since both axes have the same unit. Default 360.</summary>

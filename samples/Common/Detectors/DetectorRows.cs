@@ -59,8 +59,8 @@ internal sealed class DetectorRows
         var values = rows.data<double>().ToArray();
         var bad = Array.FindIndex(values, v => !double.IsFinite(v));
         return bad < 0 ? values
-            : throw new ArgumentException(
-            $"Row {bad / rows.shape[1]}, feature {bad % rows.shape[1]} is {values[bad]}; expected finite numbers.", nameof(rows));
+            : throw new ArgumentException(FormattableString.Invariant(
+            $"Row {bad / rows.shape[1]}, feature {bad % rows.shape[1]} is {values[bad]}; expected finite numbers."), nameof(rows));
     }
 
     private double[] Standardized(double[] rows)

@@ -7,6 +7,10 @@ namespace RealNvp.Plotting;
 /// and on its device. The caller's dispose scope owns them.</summary>
 internal static class FlowInput
 {
+    /// <summary>The names of the columns of a flow that pictures can show; null if they are not known.</summary>
+    public static IReadOnlyList<string>? Names(Flow flow) => flow.Info.Columns is { } names && !names.Any(string.IsNullOrWhiteSpace)
+        ? names : null;
+
     /// <summary>Rows (N, ...) of examples, N at least 1.</summary>
     public static Tensor Rows(Flow flow, PlotData? data, string name)
     {

@@ -46,15 +46,20 @@ public sealed record AnomalyOptions
     /// <summary>A file that the training writes at the end of epochs and if it is cancelled, and that the same call with the same rows,
     /// options and seed goes on from if it is there; null for none. Each member has one, with its number
     /// before the extension. They are removed when the detector is there.</summary>
+    /// <remarks>The files know of which rows, columns and options they are: others are refused. Only how long to train may be another one
+    /// (<see cref="MaxDuration"/>; Epochs, MaxSteps, MaxDuration and Patience of the training), how often the files are written, the
+    /// device, and the score.</remarks>
     public string? CheckpointPath { get; init; }
 
     /// <summary>Where to train; null for torch's default device.</summary>
     public TorchSharp.torch.Device? Device { get; init; }
 
+    internal FitCheckpoint Checkpoint => new(CheckpointPath, nameof(AnomalyOptions));
+
     internal void Validate()
     {
         Internal.Check.Available(Device, nameof(Device));
-        new FitCheckpoint(CheckpointPath).Check(Training, nameof(AnomalyOptions), parts: true);
+        Checkpoint.Check(Training, parts: true);
         Require(CalibrationFraction is > 0 and <= 0.9, nameof(CalibrationFraction),
             "is the part of the rows that is kept for p-values, in (0, 0.9]", CalibrationFraction);
         Require(Members is >= 1 and <= MostMembers, nameof(Members), "is the number of flows, 1 to 64", Members);

@@ -18,7 +18,8 @@ internal sealed class MemberTraining(Tensor rows, double[] widths, ModelOptions 
     private const long LeastValidation = 200;
 
     private readonly List<double> heldOut = [];
-    private readonly FitCheckpoint checkpoint = new(options.CheckpointPath);
+    private string? digest;
+    private readonly FitCheckpoint checkpoint = options.Checkpoint;
 
     /// <summary>Those that are trained, whose flows belong to the caller, also if <see cref="Run"/> throws.</summary>
     public List<DetectorMember> Members { get; } = [];
@@ -52,6 +53,13 @@ internal sealed class MemberTraining(Tensor rows, double[] widths, ModelOptions 
         if (!cancellationToken.IsCancellationRequested) checkpoint.Remove();
     }
 
+    // the same for all members but for their numbers; the rows are looked at once
+    private FitIdentity Identity(int member) => new FitIdentity().With("rows", digest ??= RowDigest.Of(rows)).With("member", member)
+        .With("uniform noise", widths).With(nameof(options.Columns), options.Columns).With(nameof(options.Members), options.Members)
+        .With(nameof(options.Jitter), options.Jitter).With(nameof(options.CalibrationFraction), options.CalibrationFraction)
+        .With(nameof(options.Seed), options.Seed).WithOptions(nameof(options.Model), model)
+        .WithOptions(nameof(options.Training), options.Training ?? AnomalyPreset.Training(model, options.Seed));
+
     private void Train(int member, Whitening? whitening, Tensor normal, Tensor uniform, TrainingOptions training,
         IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
@@ -68,7 +76,7 @@ internal sealed class MemberTraining(Tensor rows, double[] widths, ModelOptions 
         var validation = new NoisyRows(held, uniform, normal, whitening)
             .Repeated((int)((LeastValidation + size - 1) / size), options.Seed + 1);
         Results.Add(checkpoint.Train(flow, training, new NoisyRows(train, uniform, normal, whitening),
-            TrainingData.From(flow.ToWeights(validation)), progress, cancellationToken, member));
+            TrainingData.From(flow.ToWeights(validation)), () => Identity(member), progress, cancellationToken, member));
         flow.eval();
         if (options.Score != AnomalyScoreKind.Typicality) return;
         var parts = Members[^1].LogProbParts(held, nameof(AnomalyDetector), CancellationToken.None);

@@ -1,3 +1,6 @@
+using RealNvp.Layers;
+using static TorchSharp.torch;
+
 namespace RealNvp;
 
 /// <summary>A bijection turned round: its Forward is the other's Inverse.</summary>
@@ -5,7 +8,7 @@ namespace RealNvp;
 /// It owns the bijection that it turns round. Its Forward takes what the other gives, so a
 /// dequantization that is turned round takes no integers. State-dict keys: <c>bijection.*</c>.
 /// </remarks>
-public sealed class InvertedLayer : Composite
+public sealed class InvertedLayer : Composite, IJoinsChain
 {
     private readonly Bijection bijection;
 
@@ -20,4 +23,6 @@ public sealed class InvertedLayer : Composite
 
     /// <inheritdoc/>
     public override IReadOnlyList<CompositeStep> Steps => [CompositeStep.Undo(bijection)];
+
+    ChainStep? IJoinsChain.StepFor(Tensor input, Pass pass, bool inverse) => LayerChain.StepFor(bijection, input, pass, !inverse);
 }

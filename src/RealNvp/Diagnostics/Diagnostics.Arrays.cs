@@ -15,7 +15,8 @@ public static partial class Diagnostics
     /// <param name="context">N rows of contexts, or N labels.</param>
     /// <param name="draws">L, the draws for each row, at least 1.</param>
     /// <param name="products">Whether products of two parameters are looked at, if there are at most 8 parameters.</param>
-    /// <param name="names">The names of the parameters; null for θ1, θ2, ...</param>
+    /// <param name="names">The names of the parameters; null for those of the columns of the flow (<see cref="Flow.Info"/>), or θ1, θ2,
+    /// ...</param>
     /// <param name="level">The probability with which a right density is rejected, 0.0001 to 0.5.</param>
     /// <param name="seed">Makes the result repeatable.</param>
     /// <param name="progress">Hears how many rows are done.</param>

@@ -18,7 +18,8 @@ public static partial class Diagnostics
     /// <param name="theta">(N, ...), the true values, finite; N at least 1.</param>
     /// <param name="context">(N, ...), their contexts; null for a density without.</param>
     /// <param name="draws">L, the draws for each row, at least 1; none are drawn if it is exact.</param>
-    /// <param name="names">The names of the features; null for x1, x2, ...</param>
+    /// <param name="names">The names of the features; null for those of the columns of the flow (<see cref="Flow.Info"/>), or x1, x2,
+    /// ...</param>
     /// <param name="level">The probability with which a right density is rejected, 0.0001 to 0.5.</param>
     /// <param name="seed">Makes the result repeatable.</param>
     /// <param name="progress">Hears how many rows are done.</param>
@@ -31,7 +32,7 @@ public static partial class Diagnostics
     {
         const string owner = $"{nameof(Diagnostics)}.{nameof(Pit)}";
         var run = Calibration.Of(density, theta, context, draws, level, seed, owner, nameof(theta));
-        var features = Names(names, run.Features, owner, "x");
+        var features = Names(names, run.Features, owner, "x", density.Flow);
         return density.Flow is { } flow && LatentProbabilities.IsExactFor(flow)
             ? LatentProbabilities.Result(LatentProbabilities.OfOne(flow, theta, context, cancellationToken), features, level)
             : run.Run(CalibrationKind.Pit, features, false, part => part.Flat, progress, cancellationToken);
@@ -59,7 +60,8 @@ public static partial class Diagnostics
     {
         const string owner = $"{nameof(Diagnostics)}.{nameof(LatentPit)}";
         var run = Calibration.Of(new(flow), x, context, 1, level, 0, owner, nameof(x));
-        var latents = Names(names, run.Features, owner, "z");
+        // a latent is of a column only in flows of one layer
+        var latents = Names(names, run.Features, owner, "z", null);
         if (flow.BaseDensity is not IElementCdf)
             throw new ArgumentException(
                 $"{owner} needs a base density that knows its distribution function ({nameof(IElementCdf)}); " +
@@ -79,7 +81,8 @@ public static partial class Diagnostics
     /// <param name="context">(N, ...), their contexts; null for a density without.</param>
     /// <param name="feature">Which number of a row, from 0; null if it has one.</param>
     /// <param name="draws">L, the draws for each row, at least 2.</param>
-    /// <param name="name">What the number is called; null for x and its number.</param>
+    /// <param name="name">What the number is called; null for the name of the column of the flow (<see cref="Flow.Info"/>), or x and its
+    /// number.</param>
     /// <param name="level">The probability with which a right density is rejected, 0.0001 to 0.5.</param>
     /// <param name="seed">Makes the result repeatable.</param>
     /// <param name="progress">Hears how many rows are done.</param>
@@ -106,6 +109,6 @@ public static partial class Diagnostics
             var numbers = part.Flat.select(2, feature ?? 0).FetchDoubles();
             for (var row = 0; row < part.Flat.shape[0]; row++) sums.Add(numbers[(row * (draws + 1))..((row + 1) * (draws + 1))]);
         }, progress, cancellationToken);
-        return sums.Result(name ?? (run.Features == 1 ? "x" : FormattableString.Invariant($"x{(feature ?? 0) + 1}")), level);
+        return sums.Result(name ?? Names(null, run.Features, owner, "x", density.Flow)[feature ?? 0], level);
     }
 }

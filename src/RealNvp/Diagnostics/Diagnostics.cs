@@ -33,7 +33,8 @@ public static partial class Diagnostics
     /// <param name="draws">L, the draws for each row, at least 1. 199 gives 200 ranks.</param>
     /// <param name="products">Whether products of two parameters are looked at, if there are at most 8 parameters.</param>
     /// <param name="quantities">More quantities to look at; null for none.</param>
-    /// <param name="names">The names of the D parameters; null for θ1, θ2, ...</param>
+    /// <param name="names">The names of the D parameters; null for those of the columns of the flow (<see cref="Flow.Info"/>), or θ1, θ2,
+    /// ...</param>
     /// <param name="level">The probability with which a right density is rejected, 0.0001 to 0.5.</param>
     /// <param name="seed">Makes the result repeatable.</param>
     /// <param name="progress">Hears how many rows are done.</param>
@@ -46,13 +47,14 @@ public static partial class Diagnostics
     {
         const string owner = $"{nameof(Diagnostics)}.{nameof(Sbc)}";
         var run = Calibration.Of(density, theta, context, draws, level, seed, owner, nameof(theta));
-        var parameters = Names(names, run.Features, owner, "θ");
+        var parameters = Names(names, run.Features, owner, "θ", density.Flow, [TestQuantity.LogProb,
+            .. (quantities ?? []).Select(q => q?.Name ?? "")]);
         foreach (var quantity in quantities ?? [])
             if (quantity is not { Name.Length: > 0, Values: not null })
                 throw new ArgumentException($"{owner} got a quantity without a name or a function.", nameof(quantities));
         var pairs = products && run.Features <= MaxForProducts ? Pairs(parameters.Length) : [];
         string[] all = [.. parameters, .. (density.HasLogProb ? new[] { TestQuantity.LogProb } : []),
-            .. pairs.Select(p => $"{parameters[p.Item1]}·{parameters[p.Item2]}"), .. (quantities ?? []).Select(q => q.Name)];
+            .. pairs.Select(p => Product(parameters, p)), .. (quantities ?? []).Select(q => q.Name)];
         // a quantity of the caller's may have the name of a parameter, of a product or of log p
         NameCheck.Require(all, "quantity", quantities is null ? nameof(names) : nameof(quantities), $"{owner}: ");
         return run.Run(CalibrationKind.Sbc, all, density.HasLogProb, part =>
@@ -155,8 +157,13 @@ public static partial class Diagnostics
             throw new ArgumentOutOfRangeException(nameof(draws), draws, $"{owner} expects 1 to {MaxDraws} draws.");
     }
 
-    private static string[] Names(IReadOnlyList<string>? names, long count, string owner, string letter)
+    // names that the caller gives are checked; those of the flow's columns are taken if results can tell them apart
+    private static string[] Names(IReadOnlyList<string>? names, long count, string owner, string letter, Flow? flow,
+        params IReadOnlyList<string> taken)
     {
+        if (names is null && flow?.Info.Columns is { } columns && columns.Count == count
+            && !columns.Any(string.IsNullOrWhiteSpace) && NameCheck.Twice([.. columns, .. Pairs(columns.Count > MaxForProducts
+                ? 0 : columns.Count).Select(p => Product(columns, p)), .. taken]) is null) return [.. columns];
         if (names is null) return count == 1 ? [letter] : [.. Enumerable.Range(1, (int)count).Select(i => FormattableString.Invariant(
             $"{letter}{i}"))];
         if (names.Count != count)
@@ -165,6 +172,8 @@ public static partial class Diagnostics
         NameCheck.Require(names, "parameter", nameof(names), $"{owner}: ");
         return [.. names];
     }
+
+    private static string Product(IReadOnlyList<string> names, (int One, int Two) pair) => $"{names[pair.One]}·{names[pair.Two]}";
 
     private static (int, int)[] Pairs(int count) =>
         [.. Enumerable.Range(0, count).SelectMany(i => Enumerable.Range(i + 1, count - i - 1).Select(j => (i, j)))];

@@ -29,15 +29,19 @@ public sealed record FitOptions
 
     /// <summary>A file that the training writes at the end of epochs and if it is cancelled, and that the same call with the same rows,
     /// options and seed goes on from if it is there; null for none. It is removed when the model is there.</summary>
+    /// <remarks>The file knows of which rows, columns and options it is: others are refused. Only how long to train may be another one
+    /// (<see cref="TrainingOptions.Epochs"/>, MaxSteps, MaxDuration, Patience), how often the file is written, and the device.</remarks>
     public string? CheckpointPath { get; init; }
 
     /// <summary>Where to train; null for torch's default device.</summary>
     public Device? Device { get; init; }
 
+    internal FitCheckpoint Checkpoint => new(CheckpointPath, nameof(FitOptions));
+
     internal void Validate(long columns, long contextColumns)
     {
         Internal.Check.Available(Device, nameof(Device));
-        new FitCheckpoint(CheckpointPath).Check(Training, nameof(FitOptions));
+        Checkpoint.Check(Training);
         if (!(HeldOut is > 0 and <= 0.9))
             throw Fault(nameof(HeldOut), string.Create(CultureInfo.InvariantCulture,
                 $"is the part of the rows that is held out, in (0, 0.9]; got {HeldOut}"));

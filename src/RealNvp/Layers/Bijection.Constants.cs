@@ -34,6 +34,9 @@ public abstract partial class Bijection
         base.Dispose(disposing);
     }
 
+    /// <summary>Whether the layer is not disposed.</summary>
+    internal bool IsUsable => !disposed;
+
     /// <summary>Throws if the layer is disposed: its weights are gone, and
     /// a layer without any must not be taken for one that lives.</summary>
     internal void CheckAlive()

@@ -41,6 +41,7 @@ internal static class LayerSequence
             var (y, det) = end > at ? runner.Run(layers[at..end], value, pass, inverse) : layers[at].Run(value, pass, inverse);
             return (y, det, Math.Max(1, end - at));
         }
+        if (LayerChain.Run(layers, at, value, pass, inverse) is { } chain) return (chain.Value, chain.LogDet, chain.Count);
         if (at + 1 < layers.Length && (inverse ? layers[at].RunJoined(layers[at + 1], value, pass, inverse)
             : layers[at + 1].RunJoined(layers[at], value, pass, inverse)) is { } pair)
             return (pair.Value, pair.LogDet, 2);

@@ -101,9 +101,15 @@ public abstract partial class FlowModel
     private static TrainingResult Trained(FlowModel model, (Tensor X, Tensor? Context) train, (Tensor X, Tensor? Context) held,
         FitOptions options, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
-        var checkpoint = new FitCheckpoint(options.CheckpointPath);
-        var result = checkpoint.Train(model, options.Training ?? TrainingOptions.For(model.ModelOptions) with { Seed = options.Seed },
-            TrainingData.From(train.X, train.Context), TrainingData.From(held.X, held.Context), progress, cancellationToken);
+        var checkpoint = options.Checkpoint;
+        var training = options.Training ?? TrainingOptions.For(model.ModelOptions) with { Seed = options.Seed };
+        var result = checkpoint.Train(model, training, TrainingData.From(train.X, train.Context), TrainingData.From(held.X, held.Context),
+            () => new FitIdentity().WithRows("rows to train on", train.X).WithRows("their contexts", train.Context)
+                .WithRows("rows held out", held.X).WithRows("contexts held out", held.Context)
+                .With(nameof(options.Columns), options.Columns)
+                .With(nameof(options.ContextColumns), options.ContextColumns).With(nameof(options.HeldOut), options.HeldOut)
+                .With(nameof(options.Seed), options.Seed).WithOptions(nameof(options.Model), model.ModelOptions)
+                .WithOptions(nameof(options.Training), training), progress, cancellationToken);
         if (result.Reason != StopReason.Cancelled) checkpoint.Remove();
         return result;
     }

@@ -27,7 +27,8 @@ public sealed record RealNvpImporter : PyTorchImporter<RealNvpModel>
         var scales = 1;
         while (weights.HasUnder(Scale(scales) + "in_couplings.")) scales++;
         var constraint = weights["data_constraint"].FetchDouble();
-        if (!(constraint is > 0 and < 1)) throw weights.Fault($"its data_constraint is {constraint}, which is not in (0, 1)");
+        if (!(constraint is > 0 and < 1)) throw weights.Fault(
+            FormattableString.Invariant($"its data_constraint is {constraint}, which is not in (0, 1)"));
         var alpha = (1 - constraint) / 2;
         var model = weights.Filled(new RealNvpModel(RealNvpOptions.Image([channels, ImageSize.Height, ImageSize.Width], scales,
             weights.Count(first + "blocks.", "a block"), hidden) with

@@ -82,6 +82,10 @@ internal sealed class TableCodes
         return (tensor(codes, [rows.Length, Columns], device: CPU), tensor(known, [rows.Length, Columns], device: CPU));
     }
 
+    /// <summary>Adds the rows to what a fit is of: also in other units, whose codes are the same.</summary>
+    public FitIdentity Identify(FitIdentity identity) => identity.With("rows", RowDigest.Of(Rows, [Columns],
+        [Codes, LogDets, Array.ConvertAll(Known, known => known ? 1.0 : 0)]));
+
     /// <summary>Throws if a value is outside of the support of its column.</summary>
     public void RefuseForeign(Table table, string owner)
     {

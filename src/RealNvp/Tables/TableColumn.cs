@@ -84,7 +84,8 @@ public sealed class TableColumn
 
     /// <summary>The kind, the number of cells, and that of missing ones.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture,
-        $"{Count:N0} cells, {Kind}{(MissingCount > 0 ? $", {MissingCount:N0} missing" : "")}");
+        $"{Count:N0} cells, {Kind}") + (MissingCount > 0
+            ? string.Create(CultureInfo.InvariantCulture, $", {MissingCount:N0} missing") : "");
 
     /// <summary>The names of the two booleans, as categories.</summary>
     internal static IReadOnlyList<string> Booleans { get; } = [No, Yes];

@@ -84,8 +84,12 @@ public sealed partial class TableFlow
                 WeightNormDecay = 0,
             MaxGradientNorm = 10, AverageDecay = 0.99, Schedule = new ConstantSchedule { WarmUpSteps = 50 }, Seed = options.Seed,
         };
-        var checkpoint = new FitCheckpoint(options.CheckpointPath);
-        var result = checkpoint.Train(flow, training, Data(train), Data(validation), progress, cancellationToken);
+        var checkpoint = options.Checkpoint;
+        var result = checkpoint.Train(flow, training, Data(train), Data(validation), () => coded.Identify(new FitIdentity())
+            .With(nameof(Schema), Schema).With(nameof(Order), Order).With(nameof(options.Hidden), file.Hidden)
+            .With(nameof(options.Blocks), file.Blocks).With(nameof(options.Bins), file.Bins).With(nameof(options.Dropout), file.Dropout)
+            .With(nameof(options.HeldOut), options.HeldOut).With(nameof(options.Seed), options.Seed)
+            .WithOptions(nameof(options.Training), training), progress, cancellationToken);
         if (result.Reason != StopReason.Cancelled) checkpoint.Remove();
         // warnings of constant columns: the context is which cells are known, and it is no news that most are; and of codes, a level that
         // all rows have is one with the probability 1

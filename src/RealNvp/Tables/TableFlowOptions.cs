@@ -34,11 +34,15 @@ public sealed record TableFlowOptions
 
     /// <summary>A file that the training writes at the end of epochs and if it is cancelled, and that the same call with the same rows,
     /// options and seed goes on from if it is there; null for none. It is removed when the density is there.</summary>
+    /// <remarks>The file knows of which rows, schema and options it is: others are refused. Only how long to train may be another one
+    /// (<see cref="TrainingOptions.Epochs"/>, MaxSteps, MaxDuration, Patience), and how often the file is written.</remarks>
     public string? CheckpointPath { get; init; }
+
+    internal FitCheckpoint Checkpoint => new(CheckpointPath, nameof(TableFlowOptions));
 
     internal void Validate(TableSchema schema)
     {
-        new FitCheckpoint(CheckpointPath).Check(Training, nameof(TableFlowOptions));
+        Checkpoint.Check(Training);
         Require(Hidden is null or (>= 1 and <= 8192), nameof(Hidden), Hidden, "must be null or 1 to 8192");
         Require(Blocks is >= 0 and <= 16, nameof(Blocks), Blocks, "must be 0 to 16");
         Require(Bins is null or (>= 1 and <= 64), nameof(Bins), Bins, "must be null or 1 to 64");

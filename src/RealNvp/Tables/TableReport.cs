@@ -28,8 +28,11 @@ public sealed record TableReport
     public required TimeSpan Duration { get; init; }
 
     /// <summary>What was done and what came of it, in words.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture,
-        $"Mean log p of {HeldOutRows:N0} held-out rows: {Measured.With(HeldOutLogProb, StandardError)} nats; of {TrainingRows:N0} rows " +
-        $"trained on{(IncompleteRows > 0 ? $" ({IncompleteRows:N0} of all have missing cells)" : "")}. {Result} It took " +
-            $"{Duration.TotalSeconds:0.0} s.");
+    public override string ToString()
+    {
+        var culture = CultureInfo.InvariantCulture;
+        var incomplete = IncompleteRows > 0 ? string.Create(culture, $" ({IncompleteRows:N0} of all have missing cells)") : "";
+        return string.Create(culture, $"Mean log p of {HeldOutRows:N0} held-out rows: {Measured.With(HeldOutLogProb, StandardError)} " +
+            $"nats; of {TrainingRows:N0} rows trained on{incomplete}. {Result} It took {Duration.TotalSeconds:0.0} s.");
+    }
 }

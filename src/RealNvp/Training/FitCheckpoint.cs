@@ -4,15 +4,17 @@ namespace RealNvp;
 
 /// <summary>The checkpoint of a fit in one line, from which the same call goes on if it was cut off.</summary>
 /// <param name="path">The file; null for none.</param>
-internal sealed class FitCheckpoint(string? path)
+/// <param name="owner">The record of options that names it.</param>
+internal sealed class FitCheckpoint(string? path, string owner)
 {
+    private const string Unknown = "The checkpoint does not say of which rows and options it is, so they were not compared.";
+
     private readonly List<string> files = [];
 
     /// <summary>Throws if the file cannot be written, or if the training has one of its own too.</summary>
     /// <param name="training">How to train, if the caller says it.</param>
-    /// <param name="owner">The record of options.</param>
     /// <param name="parts">Whether there are several trainings, so that one file is too few.</param>
-    public void Check(TrainingOptions? training, string owner, bool parts = false)
+    public void Check(TrainingOptions? training, bool parts = false)
     {
         if (training?.CheckpointPath is not null && (parts || path is not null))
             throw new ArgumentException(
@@ -32,20 +34,32 @@ internal sealed class FitCheckpoint(string? path)
     /// <param name="options">How.</param>
     /// <param name="data">The rows to train on.</param>
     /// <param name="validation">Those that it stops by.</param>
+    /// <param name="identity">Gives what the fit is of; asked for only if there is a file to write.</param>
     /// <param name="progress">Hears of every batch.</param>
     /// <param name="cancellationToken">Stops it; the checkpoint stays.</param>
     /// <param name="part">Which of several trainings it is; null if it is the only one.</param>
+    /// <exception cref="ArgumentException">The checkpoint is of another fit; the file stays as it is.</exception>
     public TrainingResult Train(Flow flow, TrainingOptions options, TrainingData data, TrainingData validation,
-        IProgress<TrainingProgress>? progress, CancellationToken cancellationToken, int? part = null)
+        Func<FitIdentity> identity, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken, int? part = null)
     {
-        var file = path is null || part is not { } number ? path
-            : Path.ChangeExtension(path, FormattableString.Invariant($"{number}{Path.GetExtension(path)}"));
-        if (file is not null)
+        if (path is null)
         {
-            options = options with { CheckpointPath = file };
-            files.Add(file);
+            using var alone = new Trainer(flow, options);
+            return alone.Fit(data, validation, progress, cancellationToken);
         }
-        using var trainer = file is not null && File.Exists(file) ? Trainer.Resume(file, flow, _ => options) : new Trainer(flow, options);
+        var file = part is not { } number ? path
+            : Path.ChangeExtension(path, FormattableString.Invariant($"{number}{Path.GetExtension(path)}"));
+        options = options with { CheckpointPath = file };
+        var (goesOn, isKnown, own) = (File.Exists(file), true, identity());
+        if (goesOn)
+        {
+            using var before = SafeTensorsReader.Open(file);
+            isKnown = own.Require(before.Header.Metadata, file, owner);
+        }
+        files.Add(file);
+        using var trainer = goesOn ? Trainer.Resume(file, flow, _ => options) : new Trainer(flow, options);
+        trainer.Identity = own;
+        if (!isKnown) trainer.Warn(Unknown);
         return trainer.Fit(data, validation, progress, cancellationToken);
     }
 

@@ -33,8 +33,10 @@ public sealed partial class Trainer
                 $"training could not be resumed. Take another optimizer.");
         modules.CheckAlive();
         using var scope = NewDisposeScope();
-        SafeTensors.Save(target, TrainerFile.Tensors(modules, optimizer, average, best), TrainerFile.Metadata(flow, Objective, optimizer,
-            Options, state));
+        var metadata = TrainerFile.Metadata(flow, Objective, optimizer, Options, state);
+        if (dataMark is not null) metadata[TrainerFile.DataKey] = dataMark;
+        Identity?.Write(metadata);
+        SafeTensors.Save(target, TrainerFile.Tensors(modules, optimizer, average, best), metadata);
     }
 
     /// <summary>Goes on with a training from its checkpoint: builds the model,
@@ -156,7 +158,10 @@ public sealed partial class Trainer
         var inFile = options;
         if (change is not null) options = change(options);
         TrainerFile.CheckSchedule(file, options);
-        var trainer = new Trainer(flow, parts.Objective, options, parts.Optimizer, null, inFile) { state = state };
+        var trainer = new Trainer(flow, parts.Objective, options, parts.Optimizer, null, inFile)
+        {
+            state = state, dataMark = file.Metadata.GetValueOrDefault(TrainerFile.DataKey),
+        };
         try
         {
             foreach (var broken in options.Validate(inFile)) trainer.Warn(broken);

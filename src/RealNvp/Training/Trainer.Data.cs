@@ -41,6 +41,16 @@ public sealed partial class Trainer
             flow.CheckData(whole.X, whole.Context, $"{nameof(Trainer)}.{nameof(Fit)} ({parameter})");
     }
 
+    // other data are no mistake, as of who trains on with new ones, but nobody should do so unawares
+    private void Recognize(TrainingData data)
+    {
+        var mark = data.Mark;
+        if (state.Step > 0 && mark is not null && dataMark is not null && mark != dataMark)
+            Warn($"The examples are not those of the checkpoint: it was written in a training on {FileText.Sentence(dataMark)}; now they " +
+                $"are {mark}. The training goes on with these, so losses before and after are not of the same data.");
+        dataMark = mark;
+    }
+
     private void FitLayersFirst(TrainingData data, CancellationToken cancellationToken)
     {
         var flowInputs = Objective.Traits.DataAreFlowInputs;

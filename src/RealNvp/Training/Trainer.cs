@@ -24,6 +24,7 @@ public sealed partial class Trainer : IDisposable
     private TrainerState state = new();
     private StateSnapshot? best;
     private bool finished, disposed, running;
+    private string? dataMark;
 
     /// <summary>Makes a trainer by maximum likelihood for a flow on the device
     /// and in the dtype that it will keep: move the flow before.</summary>
@@ -83,6 +84,9 @@ public sealed partial class Trainer : IDisposable
 
     /// <summary>What <see cref="TrainingOptions.MaxDuration"/> is measured with.</summary>
     internal TimeProvider Clock { get; set; } = TimeProvider.System;
+
+    /// <summary>What a fit in one line is of, for its checkpoints; null for a training by itself.</summary>
+    internal FitIdentity? Identity { get; set; }
 
     /// <summary>The flow that is trained.</summary>
     public Flow Flow => flow;
@@ -146,6 +150,7 @@ public sealed partial class Trainer : IDisposable
             throw new InvalidOperationException(
                 "This training has ended. Make a new trainer to train on, or resume one from a checkpoint.");
         modules.CheckAlive();
+        using var alive = new Internal.HeldFlows(modules.Flows);
         // a caller may be in no_grad or in inference mode, where nothing could be trained
         using var gradients = Internal.GradientMode.Enter();
         data.CheckAlive(nameof(data));
@@ -188,6 +193,7 @@ public sealed partial class Trainer : IDisposable
     {
         if (ranks is null) CheckBefore(data, validation);
         else ranks.Together(() => CheckBefore(data, validation));
+        Recognize(data);
         foreach (var warning in flow.FileWarnings) Warn(warning);
         if (state.Step == 0)
         {
@@ -297,7 +303,7 @@ public sealed partial class Trainer : IDisposable
 
     /// <summary>Adds what the user should know to the result, and to the progress
     /// from the next step on; once, however often it is found.</summary>
-    private void Warn(string sentence)
+    internal void Warn(string sentence)
     {
         if (!state.Warnings.Contains(sentence)) state.Warnings = [.. state.Warnings, sentence];
     }

@@ -11,6 +11,9 @@ namespace RealNvp;
 /// </summary>
 internal static class TrainerFile
 {
+    /// <summary>Which examples the training is of, if that is known.</summary>
+    public const string DataKey = "data";
+
     private const string ObjectiveKey = "objective", OptimizerKey = "optimizer", Averaged = "average.",
         Random = StateFile.RandomPrefix + "default";
 

@@ -74,4 +74,30 @@ public class PictureOptionsTests
             : type == typeof(IReadOnlyList<string>) ? new[] { "-1.5 a", "b" } : type == typeof(IReadOnlyList<int>) ? new[] { -15, 2 }
             : throw new NotSupportedException($"{property.DeclaringType!.Name}.{property.Name} is a {type}; give it a value here.");
     }
+
+    [Fact]
+    public void A_flow_that_knows_its_columns_names_them_in_its_pictures()
+    {
+        using var flow = new RealNvpModel(RealNvpOptions.Tabular(2) with { Hidden = 4, Layers = 2, Blocks = 1 }, 1);
+        double[,] rows = { { 0, 1 }, { 1, 0.5 }, { -1, 0.2 }, { 0.3, -0.5 } };
+        byte[] Panels(string? x, string? y) =>
+            new DensityPanels(flow, rows, options: new() { XLabel = x, YLabel = y, PanelWidth = 120, Resolution = 8 }).ToPng();
+        string Corner(CornerPlotOptions? options = null) => new CornerPlot(flow, rows, options: options).AltText;
+        string Ranks(CalibrationPlotOptions? options = null) => new CalibrationPlot(flow, rows, options: options).AltText;
+
+        Corner().Should().Contain("x1, x2");
+        Ranks().Should().Contain("x2");
+        Panels(null, null).Should().Equal(Panels("x1", "x2"));
+        flow.Info = flow.Info with { Columns = ["speed", "mass"] };
+        Corner().Should().Contain("speed, mass");
+        Ranks().Should().Contain("speed").And.Contain("mass");
+        Panels(null, null).Should().Equal(Panels("speed", "mass")).And.NotEqual(Panels("x1", "x2"));
+        Panels("x1", null).Should().Equal(Panels("x1", "mass"));
+        // those that are given count more
+        Corner(new() { Names = ["a", "b"] }).Should().Contain("a, b");
+        Ranks(new() { Names = ["a", "b"] }).Should().NotContain("mass");
+        // a blank is nothing to show
+        flow.Info = flow.Info with { Columns = [" ", "b"] };
+        Corner().Should().Contain("x1, x2");
+    }
 }

@@ -92,6 +92,36 @@ public class DiagnosticArgumentTests
     }
 
     [Fact]
+    public void Results_have_the_names_of_the_columns_of_a_flow_unless_others_are_given()
+    {
+        using var scope = NewDisposeScope();
+        var (theta, x) = Linear.Pairs(20, 5);
+        using var flow = new MafModel(MafOptions.Tabular(2, 100) with { ContextSize = 2, Hidden = 4, Layers = 1 }, 1);
+        flow.to(float64);
+        string[] Sbc(IReadOnlyList<string>? names = null, IReadOnlyList<TestQuantity>? quantities = null) =>
+            [.. Diagnostics.Sbc(flow, theta, x, draws: 9, names: names, quantities: quantities).Tests.Select(t => t.Name)];
+        string[] Pit(IReadOnlyList<string>? names = null) =>
+            [.. Diagnostics.Pit(flow, theta, x, draws: 9, names: names).Tests.Select(t => t.Name)];
+        string Crps(string? name = null) => Diagnostics.Crps(flow, theta, x, feature: 1, draws: 9, name: name).Name;
+
+        Sbc().Should().Equal("θ1", "θ2", "log p", "θ1·θ2");
+        (string.Join(' ', Pit()), Crps()).Should().Be(("x1 x2", "x2"));
+        flow.Info = flow.Info with { Columns = ["speed", "mass"] };
+        Sbc().Should().Equal("speed", "mass", "log p", "speed·mass");
+        (string.Join(' ', Pit()), Crps()).Should().Be(("speed mass", "mass"));
+        // those that are given count more
+        Sbc(["a", "b"]).Should().Equal("a", "b", "log p", "a·b");
+        (string.Join(' ', Pit(["a", "b"])), Crps("c")).Should().Be(("a b", "c"));
+        // columns that results could not tell from other quantities are no error of the caller's
+        Sbc(quantities: [new("mass", (point, _) => point.sum(1))]).Should().Equal("θ1", "θ2", "log p", "θ1·θ2", "mass");
+        foreach (var columns in new[] { new[] { "a", "a" }, ["log p", "b"], [" ", "b"] })
+        {
+            flow.Info = flow.Info with { Columns = columns };
+            Sbc()[0].Should().Be("θ1");
+        }
+    }
+
+    [Fact]
     public void What_is_too_large_or_named_twice_is_refused()
     {
         using var scope = NewDisposeScope();

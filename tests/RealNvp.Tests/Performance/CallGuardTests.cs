@@ -13,10 +13,10 @@ public class CallGuardTests
     // operations asked for from outside, and managed kilobytes, of a training step, a log-probability and a sample
     private static readonly Dictionary<string, (int Calls, int Kilobytes)[]> limits = new()
     {
-        ["toy2d_affine_b256"] = [(134, 155), (29, 40), (30, 46)],
-        ["tab_affine_b512"] = [(164, 210), (35, 55), (36, 62)],
-        ["tab_rqs_b512"] = [(154, 190), (35, 52), (36, 60)],
-        ["maf_b512"] = [(99, 118), (25, 36), (31, 40)],
+        ["toy2d_affine_b256"] = [(78, 98), (9, 32), (4, 33)],
+        ["tab_affine_b512"] = [(92, 130), (9, 40), (4, 41)],
+        ["tab_rqs_b512"] = [(82, 118), (9, 40), (4, 41)],
+        ["maf_b512"] = [(57, 80), (9, 29), (31, 40)],
         ["resflow2d_b500"] = [(244, 260), (35, 60), (12, 60)],
         ["ffjord2d_b100"] = [(60, 80), (18, 45), (6, 41)],
         ["cnf2d_b100"] = [(49, 66), (18, 38), (6, 29)],

@@ -21,7 +21,7 @@ namespace RealNvp;
 /// <para>State-dict keys: <c>made.*</c>, or <c>conditioner.*</c> for a
 /// network of yours, and <c>transformer.*</c>. The layer owns both.</para>
 /// </remarks>
-public sealed partial class AutoregressiveLayer : Bijection
+public sealed partial class AutoregressiveLayer : Bijection, IJoinsChain
 {
     // one of the two, by what its keys are called
     private readonly Made? made;
@@ -196,6 +196,9 @@ public sealed partial class AutoregressiveLayer : Bijection
 
     /// <inheritdoc/>
     protected internal override bool KeepsInput(bool inverse) => !inverse;
+
+    /// <inheritdoc/>
+    ChainStep? IJoinsChain.StepFor(Tensor input, Pass pass, bool inverse) => inverse ? null : plan?.StepFor(input, pass.Context, inverse);
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)

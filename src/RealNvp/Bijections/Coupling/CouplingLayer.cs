@@ -15,7 +15,7 @@ namespace RealNvp;
 /// gives only what is used. Any other mask is dense: the conditioner sees the whole example, with zeros where it is transformed.</para>
 /// <para>State-dict keys: <c>conditioner.*</c> and <c>transformer.*</c>. The layer owns both.</para>
 /// </remarks>
-public partial class CouplingLayer : Bijection, IStepsBack
+public partial class CouplingLayer : Bijection, IStepsBack, IJoinsChain
 {
     private readonly nn.Module conditioner;
     private readonly ScalarTransformer transformer;
@@ -135,10 +135,13 @@ public partial class CouplingLayer : Bijection, IStepsBack
     }
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => Transform(x, pass.Context, inverse: false);
+    protected sealed override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass) => Transform(x, pass.Context, inverse: false);
 
     /// <inheritdoc/>
-    protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => Transform(z, pass.Context, inverse: true);
+    protected sealed override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => Transform(z, pass.Context, inverse: true);
+
+    /// <inheritdoc/>
+    ChainStep? IJoinsChain.StepFor(Tensor input, Pass pass, bool inverse) => plan?.StepFor(input, pass.Context, inverse);
 
     /// <inheritdoc/>
     // the network sees the same in both directions, so what it keeps of a batch does no harm; the inverse of a mixture is a search

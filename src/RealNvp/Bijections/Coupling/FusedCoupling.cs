@@ -36,13 +36,26 @@ internal sealed class FusedCoupling
     /// <summary>Value and log-determinant; null if the kernel cannot run on these tensors. The caller disposes both.</summary>
     public (Tensor Value, Tensor LogDet)? TryRun(Tensor input, Tensor? context, bool inverse)
     {
-        if (modules.Dropout is not null || !plan.CanRun(input, inverse) || ConditionerMath.IsReduced(modules.ComputeDtype, input)
-            || ModuleHooks.Any(conditioner))
-            return null;
+        if (!CanRun(input, inverse)) return null;
         using var scope = NewDisposeScope();
         var hasContext = modules.Uses(context);
         if (hasContext) context = InputLimitReference.Of(context!, modules.Limit);
         if (plan.TryRun(modules.Tensors(input, context), hasContext, inverse) is not var (value, logDet)) return null;
         return (scope.MoveToOuter(value), scope.MoveToOuter(logDet));
     }
+
+    /// <summary>The layer as a step of a chain (<see cref="IJoinsChain"/>); null if the kernel cannot run on such an input.</summary>
+    public ChainStep? StepFor(Tensor like, Tensor? context, bool inverse)
+    {
+        if (!CanRun(like, inverse)) return null;
+        var hasContext = modules.Uses(context);
+        var isLimited = hasContext && modules.Limit is not null;
+        // a limited context is a tensor of the layer's own, and gradients do not go through it here
+        if (isLimited && is_grad_enabled() && context!.requires_grad) return null;
+        if (isLimited) context = InputLimitReference.Of(context!, modules.Limit);
+        return plan.StepFor(modules.Tensors(like, context), hasContext, hasContext && !isLimited, inverse);
+    }
+
+    private bool CanRun(Tensor input, bool inverse) => modules.Dropout is null && plan.CanRun(input, inverse)
+        && !ConditionerMath.IsReduced(modules.ComputeDtype, input) && !ModuleHooks.Any(conditioner);
 }

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -6,7 +7,7 @@ namespace RealNvp;
 
 /// <summary>Fixed order of the channels or features: z[i] = x[order[i]]; log|det| = 0.</summary>
 /// <remarks>It has no weights and no state: the order is the constructor's.</remarks>
-public sealed class Permutation : Bijection
+public sealed class Permutation : Bijection, IJoinsChain
 {
     private readonly Constant order, inverseOrder;
     private readonly long[] indices;
@@ -74,6 +75,10 @@ public sealed class Permutation : Bijection
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z.index_select(1, inverseOrder.Value), null);
+
+    ChainStep? IJoinsChain.StepFor(Tensor input, Pass pass, bool inverse) =>
+        InputShape is { Count: 1 } && indices.Length == input.shape[1]
+            ? new PermutationStep(indices, (inverse ? inverseOrder : order).Value, inverse) : null;
 
     private static long[] Counting(EventShape shape, Func<IEnumerable<long>, IEnumerable<long>> arrange) =>
         shape.Count == 0 ? []

@@ -12,18 +12,20 @@ internal static unsafe class CouplingForward
     /// <param name="tape">Gets what the gradients need; null if none is wanted.</param>
     /// <param name="value">Gets the value (N, D).</param>
     /// <param name="logDet">Gets the log-determinant (N).</param>
-    public static void Run(CouplingCall call, float* tape, float* value, float* logDet)
+    /// <param name="adds">Whether it is added to what is there.</param>
+    public static void Run(CouplingCall call, float* tape, float* value, float* logDet, bool adds = false)
     {
         var net = call.Net;
         net.PackForward();
         KernelThreads.For(net.Rows, call.Work, DenseCall.Grain, (start, end) =>
         {
-            if (LaneWidth.Floats == 16) Rows<Lanes512<float>>(call, tape, value, logDet, (int)start, (int)end);
-            else Rows<Lanes256<float>>(call, tape, value, logDet, (int)start, (int)end);
+            if (LaneWidth.Floats == 16) Rows<Lanes512<float>>(call, tape, value, logDet, adds, (int)start, (int)end);
+            else Rows<Lanes256<float>>(call, tape, value, logDet, adds, (int)start, (int)end);
         });
     }
 
-    private static void Rows<TLanes>(CouplingCall call, float* tape, float* y, float* logDet, int start, int end)
+    private static void Rows<TLanes>(CouplingCall call, float* tape, float* y, float* logDet, bool adds, int start,
+        int end)
         where TLanes : struct, ILanes<TLanes, float>
     {
         var (net, shape, program) = (call.Net, call.Shape, call.Net.Program);
@@ -52,11 +54,12 @@ internal static unsafe class CouplingForward
                 net.ContextStride, block.Rows, new(tape, net.Rows, row), scratch, block.Raw);
             CouplingShape.Gather(x, net.XStride, shape.ChangedAt, changed, columns, block.Rows);
             call.Map(block);
-            Write(shape.ChangedAt, x, net.XStride, block, y + ((nint)row * features), features, logDet + row);
+            Write(shape.ChangedAt, x, net.XStride, block, y + ((nint)row * features), features, logDet + row, adds);
         }
     }
 
-    private static void Write(int[] at, float* x, nint stride, in CouplingBlock block, float* y, int features, float* logDet)
+    private static void Write(int[] at, float* x, nint stride, in CouplingBlock block, float* y, int features, float* logDet,
+        bool adds)
     {
         float* value = block.Value, logDerivative = block.LogDerivative;
         for (var row = 0; row < block.Rows; row++, x += stride, y += features)
@@ -68,7 +71,7 @@ internal static unsafe class CouplingForward
                 y[at[i]] = *value++;
                 sum += *logDerivative++;
             }
-            logDet[row] = (float)sum;
+            logDet[row] = adds ? logDet[row] + (float)sum : (float)sum;
         }
     }
 }

@@ -62,7 +62,6 @@ internal sealed class CouplingFunction : KernelFunction<CouplingFunction>
     {
         var tensors = Tensors(plan, saved, hasContext);
         var to = tensors.Gradients(saved, out var results);
-        // one number a column, which become one in all where the weight is one
         var columns = plan.Shape.Columns;
         var ofWeight = stackalloc float[columns];
         if (plan.Map.HasWeight && results[^1] is not null)
@@ -75,17 +74,17 @@ internal sealed class CouplingFunction : KernelFunction<CouplingFunction>
         var ofLogDet = gradients[1];
         CouplingBackward.Run(Call(plan, saved, tensors, inverse), KernelMemory.Pointer<float>(tape), KernelMemory.Pointer<float>(ofValue),
             KernelMemory.Pointer<float>(ofLogDet), (nint)ofLogDet.stride(0), to);
-        if (to.After != null) WriteWeight(ofWeight, columns, results[^1]!);
+        if (to.After != null) WriteWeight(ofWeight, columns, new(KernelMemory.Pointer<float>(results[^1]!), (int)results[^1]!.numel()));
         return results;
     }
 
-    private static unsafe void WriteWeight(float* ofColumns, int columns, Tensor to)
+    /// <summary>The gradient of the weight of the map from one number a column, which become one in all where the weight is one.</summary>
+    public static unsafe void WriteWeight(float* ofColumns, int columns, Span<float> to)
     {
-        var result = KernelMemory.Pointer<float>(to);
         double all = 0;
         for (var i = 0; i < columns; i++) all += ofColumns[i];
-        if (to.numel() == 1) *result = (float)all;
-        else new ReadOnlySpan<float>(ofColumns, columns).CopyTo(new Span<float>(result, columns));
+        if (to.Length == 1) to[0] = (float)all;
+        else new ReadOnlySpan<float>(ofColumns, columns).CopyTo(to);
     }
 
     private static DenseTensors Tensors(CouplingPlan plan, IReadOnlyList<Tensor> all, bool hasContext) =>

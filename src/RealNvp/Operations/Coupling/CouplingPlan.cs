@@ -42,18 +42,35 @@ internal sealed class CouplingPlan
     /// <param name="inverse">The direction.</param>
     public (Tensor Value, Tensor LogDet)? TryRun(List<Tensor> all, bool hasContext, bool inverse)
     {
-        if (!DenseNetwork.CanRun(Shape.Program, all, hasContext, Shape.Features)) return null;
+        if (!CanRun(all, hasContext)) return null;
         for (var i = 0; i < (hasContext ? 2 : 1); i++) all[i] = DenseNetwork.Rows(all[i]);
-        if (Map.Weight is { } weight)
-        {
-            if (weight.dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(weight)
-                    || (weight.numel() != 1 && weight.numel() != Shape.Columns))
-                return null;
-            all.Add(weight);
-        }
         if (!is_grad_enabled() || !all.Exists(t => t.requires_grad)) return CouplingFunction.Forward(this, all, hasContext, inverse, null);
         var outputs = CouplingFunction.Apply([.. all, this, hasContext, inverse]);
         return (outputs[0], outputs[1]);
+    }
+
+    /// <summary>The layer as a step of a chain; null if the kernel cannot run on these tensors.</summary>
+    /// <param name="all">As of <see cref="TryRun"/>, of which the first is like the input; it is used up.</param>
+    /// <param name="hasContext">Whether there is a context among them.</param>
+    /// <param name="takesContext">Whether it is that of the chain, and not one of the layer's own.</param>
+    /// <param name="inverse">The direction.</param>
+    public CouplingStep? StepFor(List<Tensor> all, bool hasContext, bool takesContext, bool inverse)
+    {
+        if (!CanRun(all, hasContext)) return null;
+        all.RemoveRange(0, takesContext ? 2 : 1);
+        return new CouplingStep(this, all, hasContext, takesContext, inverse);
+    }
+
+    // adds the weight of the map
+    private bool CanRun(List<Tensor> all, bool hasContext)
+    {
+        if (!DenseNetwork.CanRun(Shape.Program, all, hasContext, Shape.Features)) return false;
+        if (Map.Weight is not { } weight) return true;
+        if (weight.dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(weight)
+                || (weight.numel() != 1 && weight.numel() != Shape.Columns))
+            return false;
+        all.Add(weight);
+        return true;
     }
 
     /// <summary>The layer in plain operations. Runs in a dispose scope.</summary>

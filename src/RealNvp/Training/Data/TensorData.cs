@@ -63,6 +63,8 @@ internal sealed class TensorData : TrainingData
 
     internal override (Tensor X, Tensor? Context)? Whole => x is null ? null : (x, context);
 
+    internal override string? Mark => RowDigest.OfSome([.. new[] { x, context, weights }.OfType<Tensor>()], rows);
+
     private Tensor First => (x ?? context)!;
 
     public override IEnumerable<TrainingBatch> Batches(int batchSize, long seed, long skip)

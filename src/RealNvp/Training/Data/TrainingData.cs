@@ -168,6 +168,9 @@ public abstract class TrainingData
     /// are such: they are looked over before training begins.</summary>
     internal virtual (Tensor X, Tensor? Context)? Whole => null;
 
+    /// <summary>What tells these examples from others, for checkpoints; null if they come from code.</summary>
+    internal virtual string? Mark => null;
+
     private static Tensor Copy(float[,] rows)
     {
         var result = tensor(rows, device: CPU);

@@ -1,0 +1,21 @@
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>A layer of vectors that may be a step of a chain that runs as one: neighbours that are such layers are one operation and one
+/// node of autograd, so that small models train several times faster.</summary>
+/// <remarks>
+/// <para>Nothing needs it, and it changes no result but by rounding. Neighbours are layers next to each other in a
+/// <see cref="Composite"/>, in the same direction and for the same part. Whenever somebody looks at each layer, as the search for a
+/// layer at fault or a reversible training does, on other devices and in other dtypes, each layer runs alone.</para>
+/// <para>A class that others may derive from asks in <see cref="StepFor"/> whether its own <c>ForwardCore</c> is still the one that
+/// counts, or seals it.</para>
+/// </remarks>
+public interface IJoinsChain
+{
+    /// <summary>The layer as a step, for one call; null if it is better run alone, as with hooks or dropout.</summary>
+    /// <param name="input">A matrix (N, D), N of at least 1, float32 on the CPU, such as the layer gets: its numbers may be others.</param>
+    /// <param name="pass">The context, and where random numbers come from.</param>
+    /// <param name="inverse">The direction.</param>
+    ChainStep? StepFor(Tensor input, Pass pass, bool inverse);
+}

@@ -1,0 +1,200 @@
+using RealNvp.Operations;
+using RealNvp.Tests.Infrastructure;
+using RealNvp.Tests.Laws;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Tests.Kernels;
+
+[LeavesNoTensors]
+public class ChainTests
+{
+    // residual networks measure their norms anew in each step
+    public static TheoryData<string> Presets => [.. PresetTable.All.Where(p => p.Value.Shape.Count == 1 && p.Value.Levels == 0
+        && p.Value is not ResidualFlowVectorOptions).Select(p => p.Key)];
+
+    [Theory, MemberData(nameof(Presets))]
+    public void A_preset_of_vectors_trains_as_layer_by_layer_to_the_last_bit(string name)
+    {
+        using var scope = NewDisposeScope();
+        using var model = PresetTable.Create(name);
+        RandomWeights.Draw(model, seed: 4, spread: 0.1);
+        model.train();
+        using var generator = new Generator(8);
+        var x = randn(PresetTable.All[name].Shape.WithBatch(130), generator: generator).mul(0.5);
+        var context = PresetTable.Context(PresetTable.All[name], 130);
+        Tensor[] Step(bool chain)
+        {
+            using var _ = KernelSwitch.Set(chain, nameof(KernelSwitches.Chain));
+            var state = model.state_dict().ToDictionary(s => s.Key, s => s.Value.clone());
+            model.zero_grad();
+            var leaf = x.detach().requires_grad_();
+            var loss = model.NegativeLogLikelihood(leaf, context, seed: 3);
+            loss.backward();
+            var results = new[] { loss.detach(), leaf.grad! }.Concat(model.parameters().Where(p => p.grad is not null)
+                .Select(p => p.grad!.clone())).ToArray();
+            // what the step has changed, such as running statistics
+            using (no_grad())
+                foreach (var (key, value) in model.state_dict()) value.copy_(state[key]);
+            return results;
+        }
+        var (together, alone) = (Step(true), Step(false));
+        together.Length.Should().Be(alone.Length);
+        for (var i = 0; i < alone.Length; i++) KernelResults.Same(together[i], alone[i]).Should().BeTrue("of result {0}", i);
+    }
+
+    [Theory, InlineData(1), InlineData(2), InlineData(3), InlineData(4), InlineData(5), InlineData(6)]
+    public void Random_chains_give_what_their_layers_give_one_after_the_other(int seed)
+    {
+        using var scope = NewDisposeScope();
+        var random = new Random(seed);
+        var contextSize = seed % 2 == 0 ? 3 : 0;
+        using var chain = new Chain([.. Enumerable.Range(0, 6).Select(_ => Layer(random, contextSize))]);
+        RandomWeights.Draw(chain, seed, spread: 0.1);
+        foreach (var rows in new[] { 1, 7, 130 })
+            foreach (var inverse in new[] { false, true })
+            {
+                var together = Results(chain, rows, contextSize, inverse, true);
+                var alone = Results(chain, rows, contextSize, inverse, false);
+                for (var i = 0; i < alone.Length; i++)
+                    // a layer of the test's own rounds in other places alone
+                    KernelResults.ApartOfLargest(together[i], alone[i]).Should().BeLessThan(2e-6, "of result {0}", i);
+            }
+    }
+
+    [Fact]
+    public void Gradients_of_gradients_are_those_of_plain_operations()
+    {
+        using var scope = NewDisposeScope();
+        using var chain = new Chain(Coupling(0, 3), Permutation.Reversal([5]), new InvertedLayer(Coupling(1, 3)), new Stretch(5));
+        RandomWeights.Draw(chain, 1, spread: 0.3);
+        var (x, context) = Inputs(9, 3);
+        Tensor[] Second(IDisposable off)
+        {
+            using var _ = off;
+            chain.zero_grad();
+            var leaf = x.detach().requires_grad_();
+            var (value, logDet) = chain.Forward(leaf, context);
+            var first = autograd.grad([value.mul(value).sum().add(logDet.mul(logDet).sum())], [leaf], retain_graph: true,
+                create_graph: true)[0];
+            first.mul(first).sum().backward();
+            return [leaf.grad!.clone(), .. chain.parameters().Where(p => p.grad is not null).Select(p => p.grad!.clone())];
+        }
+        var (together, plain) = (Second(KernelSwitch.Set(true, nameof(KernelSwitches.Chain))), Second(KernelSwitch.AllOff()));
+        together.Length.Should().Be(plain.Length).And.BeGreaterThan(5);
+        for (var i = 0; i < plain.Length; i++) KernelResults.ApartOfLargest(together[i], plain[i]).Should().BeLessThan(1e-4);
+    }
+
+    [Fact]
+    public void A_layer_of_the_users_is_a_step_as_ours_are_and_runs_alone_where_it_must()
+    {
+        using var scope = NewDisposeScope();
+        using var own = new Stretch(5);
+        using var chain = new Chain(Coupling(0, 0), own, Coupling(1, 0));
+        RandomWeights.Draw(chain, 1, spread: 0.3);
+        var together = Results(chain, 20, 0, false, true);
+        (own.Steps, own.Alone).Should().Be((2, 0));
+        var alone = Results(chain, 20, 0, false, false);
+        (own.Steps, own.Alone).Should().Be((2, 2));
+        for (var i = 0; i < alone.Length; i++) KernelResults.ApartOfLargest(together[i], alone[i]).Should().BeLessThan(1e-6);
+
+        // somebody looks at each layer
+        using (var model = new Flow([5], chain))
+        {
+            model.ReversibleTraining = true;
+            model.train();
+            model.NegativeLogLikelihood(Inputs(20, 0).X).backward();
+            own.Steps.Should().Be(2);
+            model.ReversibleTraining = false;
+            model.to(float64);
+            model.NegativeLogLikelihood(Inputs(20, 0).X.to(float64)).backward();
+            own.Steps.Should().Be(2);
+        }
+    }
+
+    [Fact]
+    public void A_hook_runs_and_frozen_weights_get_nothing()
+    {
+        using var scope = NewDisposeScope();
+        using var chain = new Chain(Coupling(0, 0), Coupling(1, 0), Coupling(2, 0));
+        RandomWeights.Draw(chain, 1);
+        var calls = 0;
+        var hooked = (Mlp)((CouplingLayer)chain.Layers[1]).Conditioner;
+        var hook = hooked.register_forward_hook((_, _, _, output) => { calls++; return output; });
+        chain.Forward(Inputs(4, 0).X);
+        calls.Should().Be(1);
+        hook.remove();
+        foreach (var parameter in chain.Layers[1].parameters()) parameter.requires_grad_(false);
+        var (value, logDet) = chain.Forward(Inputs(4, 0).X);
+        value.sum().add(logDet.sum()).backward();
+        calls.Should().Be(1);
+        foreach (var parameter in chain.Layers[0].parameters().Concat(chain.Layers[2].parameters()))
+            parameter.grad!.isfinite().all().item<bool>().Should().BeTrue();
+        chain.Layers[1].parameters().Count(p => p.grad is not null).Should().Be(0);
+    }
+
+    [Fact]
+    public void Gradients_add_up_over_backward_passes_and_a_changed_weight_is_an_error()
+    {
+        using var scope = NewDisposeScope();
+        using var chain = new Chain(Coupling(0, 0), Coupling(1, 0));
+        RandomWeights.Draw(chain, 1);
+        var (x, _) = Inputs(10, 0);
+        chain.Forward(x).LogDet.sum().backward();
+        var once = chain.parameters().Select(p => p.grad!.clone()).ToArray();
+        chain.Forward(x).LogDet.sum().backward();
+        foreach (var (grad, first) in chain.parameters().Select(p => p.grad!).Zip(once))
+            KernelResults.ApartOfLargest(grad, first.mul(2)).Should().BeLessThan(1e-6);
+
+        // never stale: who changes a weight before the backward pass hears of it
+        var loss = chain.Forward(x).LogDet.sum();
+        using (no_grad()) chain.parameters().First().add_(1);
+        var act = () =>
+        {
+            loss.backward();
+            chain.Forward(x.detach().requires_grad_());
+        };
+        act.Should().Throw<Exception>().WithMessage("*modified by an inplace operation*");
+    }
+
+    private static Tensor[] Results(Bijection layer, int rows, int contextSize, bool inverse, bool chain)
+    {
+        using var _ = KernelSwitch.Set(chain, nameof(KernelSwitches.Chain));
+        layer.zero_grad();
+        var (x, context) = Inputs(rows, contextSize);
+        var (leaf, given) = (x.requires_grad_(), context?.requires_grad_());
+        var (value, logDet) = inverse ? layer.Inverse(leaf, given) : layer.Forward(leaf, given);
+        using var generator = new Generator(9);
+        var (g, l) = (randn(value.shape, generator: generator), randn(logDet.shape, generator: generator));
+        value.mul(g).sum().add(logDet.mul(l).sum()).backward();
+        using (no_grad())
+        {
+            // the same without a graph
+            var (same, sum) = inverse ? layer.Inverse(leaf, given) : layer.Forward(leaf, given);
+            KernelResults.ApartOfLargest(same, value).Should().BeLessThan(1e-5);
+            KernelResults.ApartOfLargest(sum, logDet).Should().BeLessThan(1e-5);
+        }
+        return [value.detach(), logDet.detach(), leaf.grad!, given?.grad ?? zeros(0),
+            .. layer.parameters().Where(p => p.grad is not null).Select(p => p.grad!.clone())];
+    }
+
+    private static (Tensor X, Tensor? Context) Inputs(int rows, int contextSize)
+    {
+        using var generator = new Generator(3);
+        return (randn([rows, 5], generator: generator), contextSize > 0 ? randn([rows, contextSize], generator: generator) : null);
+    }
+
+    private static Bijection Layer(Random random, int contextSize) => random.Next(6) switch
+    {
+        0 => Permutation.Random([5], random.Next()),
+        1 => new InvertedLayer(Coupling(random.Next(), contextSize)),
+        2 => new AutoregressiveLayer(new AffineTransformer([1]), new Made(5, 2, new() { Hidden = 12, ContextSize = contextSize })),
+        3 => new CouplingLayer([5], Mask.Alternating(5), new SplineTransformer(4, 3),
+            size => new ResidualMlp(size.Inputs, size.Outputs, 10, 1, contextSize)),
+        4 => new Stretch(5),
+        _ => Coupling(random.Next(), contextSize),
+    };
+
+    private static AffineCouplingLayer Coupling(int seed, int contextSize) => new([5], seed % 2 == 0 ? Mask.Alternating(5)
+        : !Mask.Alternating(5), size => new Mlp(size.Inputs, size.Outputs, 12, 2, contextSize));
+}
