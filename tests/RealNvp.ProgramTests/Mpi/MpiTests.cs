@@ -16,7 +16,7 @@ public class MpiTests
 
     private static Tensor Rows(long n) => randn([n, 3], dtype: float64, generator: new Generator(4)).mul(3);
 
-    private static FlowModel Model(long seed)
+    private static RealNvpModel Model(long seed)
     {
         var model = new RealNvpModel(RealNvpOptions.Tabular(3) with { Layers = 3, Hidden = 8, FlowBatchNorm = true }, seed);
         model.to(float64);

@@ -8,7 +8,7 @@ namespace RealNvp.Tests.Training.Exchange;
 /// <content>What processes decide together, and what is refused.</content>
 public partial class ExchangeTests
 {
-    private static FlowModel Small() => new RealNvpModel(RealNvpOptions.Tabular(2) with { Layers = 2, Hidden = 8 }, 1);
+    private static RealNvpModel Small() => new RealNvpModel(RealNvpOptions.Tabular(2) with { Layers = 2, Hidden = 8 }, 1);
 
     private static TrainingData Part(ThreadExchange exchange, long rows = 90) => TrainingData.From(Rows(rows, 2)).Shard(exchange);
 
