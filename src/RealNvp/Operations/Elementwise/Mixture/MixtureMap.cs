@@ -25,6 +25,10 @@ internal sealed class MixtureMap(int components, string owner) : ElementwiseMap
 
     public override bool InverseIsSearch => true;
 
+    public override ElementwiseCode RootSearch { get; } = new Search(components);
+
+    public override void CheckRoots(double residual) => reference.CheckResidual(residual);
+
     public override (Tensor Value, Tensor LogDerivative) Reference(Tensor input, Tensor parameters, Tensor? weight, bool inverse,
         Tensor? root = null) =>
         inverse ? reference.Inverse(input, parameters, root) : reference.Forward(input, parameters);
@@ -42,7 +46,7 @@ internal sealed class MixtureMap(int components, string owner) : ElementwiseMap
         rows.Read(wide, Parameters);
         rows.Write(root, 1);
         rows.Write(residual, 1);
-        rows.Run(new Search(components), inverse: false, gradient: false, Worth / (components * RootCost));
+        rows.Run(RootSearch, inverse: false, gradient: false, Worth / (components * RootCost));
         if (residual.numel() > 0) reference.CheckResidual(residual.max().Fetch<double>());
         return scope.MoveToOuter(root.to(y.dtype));
     }
