@@ -20,11 +20,7 @@ internal static class FlowService
 
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = limits.MaxBytes);
         builder.Services.AddSingleton(limits).AddSingleton<MetricsText>();
-        builder.Services.AddFlow<FlowModel>(limits.Model, flow =>
-        {
-            flow.LoadAtStart = true;   // a damaged file ends the start
-            flow.Threads = 1;          // each request computes on its own thread
-        });
+        builder.Services.AddFlow<FlowModel>(limits.Model, flow => flow.Threads = 1);   // each request computes on its own thread
         builder.Services.AddHealthChecks().AddCheck<FlowHealthCheck>("flow");
         builder.Services.AddProblemDetails();
         builder.Services.AddRequestTimeouts(timeouts => timeouts.DefaultPolicy = new RequestTimeoutPolicy

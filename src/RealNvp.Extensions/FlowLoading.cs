@@ -12,7 +12,9 @@ internal static partial class FlowLoading
     public static TModel Load<TModel>(IServiceProvider provider, Func<IServiceProvider, string> path, FlowServiceOptions options,
         object? key) where TModel : FlowModel
     {
-        var logger = provider.GetService<ILoggerFactory>()?.CreateLogger(typeof(FlowServiceOptions).Namespace!) ?? NullLogger.Instance;
+        var logger = Logger(provider);
+        // asked for before the flow is there, so that the container disposes it after the flow
+        var ends = provider.GetRequiredService<FlowEnds>();
         var file = path(provider);
         if (string.IsNullOrWhiteSpace(file))
             throw new InvalidOperationException(
@@ -31,11 +33,15 @@ internal static partial class FlowLoading
                 $"{Service<TModel>(key)} could not be loaded from {Path.GetFullPath(file)}: {e.Message}", e);
         }
         if (options.Dtype is { } dtype) model.to(dtype);
+        ends.Add(model, Path.GetFullPath(file), options.StopTimeout);
         var (name, full, seconds, rows) = (model.GetName(), Path.GetFullPath(file), watch.Elapsed.TotalSeconds, model.Info.TrainingRows);
         Loaded(logger, name, full, seconds, rows);
         foreach (var warning in model.Warnings) Warned(logger, full, warning);
         return model;
     }
+
+    public static ILogger Logger(IServiceProvider provider) =>
+        provider.GetService<ILoggerFactory>()?.CreateLogger(typeof(FlowServiceOptions).Namespace!) ?? NullLogger.Instance;
 
     private static string Service<TModel>(object? key) => $"The flow {typeof(TModel).Name}{(key is null ? "" : $" with the key '{key}'")}";
 

@@ -9,7 +9,9 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <remarks>
 /// A flow is asked for by its own class, such as <see cref="RealNvpModel"/>, and the first one that is registered also as
 /// <see cref="FlowModel"/> and <see cref="Flow"/>. It is in evaluation mode, so any number of requests may use it at once. The container
-/// disposes it when it is disposed itself, which a host does after the last request: dispose nothing that comes from there.
+/// disposes it when it is disposed itself, which a host does when it has stopped: dispose nothing that comes from there. Calls that still
+/// run then have their results, and the container waits for them (<see cref="FlowServiceOptions.StopTimeout"/>); later ones get an
+/// <see cref="ObjectDisposedException"/>.
 /// </remarks>
 public static class FlowServiceCollectionExtensions
 {
@@ -46,6 +48,7 @@ public static class FlowServiceCollectionExtensions
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(path);
         var options = Options(configure);
+        services.TryAddSingleton(provider => new FlowEnds(FlowLoading.Logger(provider)));
         services.AddSingleton(provider => FlowLoading.Load<TModel>(provider, path, options, key: null));
         if (typeof(TModel) != typeof(FlowModel)) services.TryAddSingleton<FlowModel>(provider => provider.GetRequiredService<TModel>());
         services.TryAddSingleton<Flow>(provider => provider.GetRequiredService<TModel>());
@@ -79,6 +82,7 @@ public static class FlowServiceCollectionExtensions
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(path);
         var options = Options(configure);
+        services.TryAddSingleton(provider => new FlowEnds(FlowLoading.Logger(provider)));
         services.AddKeyedSingleton(key, (provider, _) => FlowLoading.Load<TModel>(provider, path, options, key));
         if (typeof(TModel) != typeof(FlowModel))
             services.TryAddKeyedSingleton<FlowModel>(key, (provider, k) => provider.GetRequiredKeyedService<TModel>(k));

@@ -25,6 +25,9 @@ public partial class Flow
     public int LogProbInto(DataRows x, Span<double> destination, DataRows context = default, long? seed = null,
         CancellationToken cancellationToken = default)
     {
+        if (IsPlain(null, null, cancellationToken)
+            && FewInto(FewOf.LogProb, x, context, true, destination, default, out var rows)) return rows;
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(LogProbRows(x, context, seed, destination.Length, cancellationToken), destination, 1);
     }
@@ -33,6 +36,9 @@ public partial class Flow
     public int LogProbInto(DataRows x, Span<float> destination, DataRows context = default, long? seed = null,
         CancellationToken cancellationToken = default)
     {
+        if (IsPlain(null, null, cancellationToken)
+            && FewInto(FewOf.LogProb, x, context, false, default, destination, out var rows)) return rows;
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(LogProbRows(x, context, seed, destination.Length, cancellationToken), destination, 1);
     }
@@ -52,6 +58,9 @@ public partial class Flow
     public int EncodeInto(DataRows x, Span<double> destination, DataRows context = default, long? seed = null,
         CancellationToken cancellationToken = default)
     {
+        if (IsPlain(null, null, cancellationToken)
+            && FewInto(FewOf.Latents, x, context, true, destination, default, out var rows)) return rows;
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(EncodeRows(x, context, seed, destination.Length, cancellationToken), destination, LatentShape.NumElements);
     }
@@ -60,6 +69,9 @@ public partial class Flow
     public int EncodeInto(DataRows x, Span<float> destination, DataRows context = default, long? seed = null,
         CancellationToken cancellationToken = default)
     {
+        if (IsPlain(null, null, cancellationToken)
+            && FewInto(FewOf.Latents, x, context, false, default, destination, out var rows)) return rows;
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(EncodeRows(x, context, seed, destination.Length, cancellationToken), destination, LatentShape.NumElements);
     }
@@ -77,6 +89,9 @@ public partial class Flow
     /// <exception cref="NonFiniteException">A layer gave NaN or infinity; it names the layer and the rows.</exception>
     public int DecodeInto(DataRows z, Span<double> destination, DataRows context = default, CancellationToken cancellationToken = default)
     {
+        if (IsPlain(null, null, cancellationToken)
+            && FewInto(FewOf.Examples, z, context, true, destination, default, out var rows)) return rows;
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(DecodeRows(z, context, ArrayDtype, destination.Length, cancellationToken), destination, InputShape.NumElements);
     }
@@ -84,6 +99,9 @@ public partial class Flow
     /// <inheritdoc cref="DecodeInto(DataRows, Span{double}, DataRows, CancellationToken)"/>
     public int DecodeInto(DataRows z, Span<float> destination, DataRows context = default, CancellationToken cancellationToken = default)
     {
+        if (IsPlain(null, null, cancellationToken)
+            && FewInto(FewOf.Examples, z, context, false, default, destination, out var rows)) return rows;
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(DecodeRows(z, context, null, destination.Length, cancellationToken), destination, InputShape.NumElements);
     }
@@ -102,6 +120,7 @@ public partial class Flow
     public int SampleInto(long count, Span<double> destination, DataRows context = default, double temperature = 1, long? seed = null,
         CancellationToken cancellationToken = default)
     {
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(SampleRows(count, context, temperature, seed, ArrayDtype, destination.Length, cancellationToken), destination,
             InputShape.NumElements);
@@ -111,6 +130,7 @@ public partial class Flow
     public int SampleInto(long count, Span<float> destination, DataRows context = default, double temperature = 1, long? seed = null,
         CancellationToken cancellationToken = default)
     {
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(SampleRows(count, context, temperature, seed, null, destination.Length, cancellationToken), destination,
             InputShape.NumElements);
@@ -142,7 +162,6 @@ public partial class Flow
         CancellationToken token)
     {
         var owner = $"{GetName()}.{nameof(SampleInto)}";
-        CheckDisposed();
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         var given = context.IsNull ? null : ToWeights(ContextTensor(context, owner));
         CheckRoom((double)count * (given?.shape[0] ?? 1), InputShape.NumElements, room, owner);

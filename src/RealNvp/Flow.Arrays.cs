@@ -29,6 +29,8 @@ public partial class Flow
     public double[] LogProb(DataRows x, DataRows context = default, long? seed = null, int? batchSize = null,
         IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
+        if (IsPlain(batchSize, progress, cancellationToken) && FewLogProb(x, context) is { } few) return few;
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         var (rows, given) = Given(x, context, nameof(x), InputShape, $"{GetName()}.{nameof(LogProb)}");
@@ -41,6 +43,7 @@ public partial class Flow
     public double[] BitsPerDim(DataRows x, DataRows context = default, long? seed = null, int? batchSize = null,
         IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         var (rows, given) = Given(x, context, nameof(x), InputShape, $"{GetName()}.{nameof(BitsPerDim)}");
@@ -54,6 +57,8 @@ public partial class Flow
     public double[,] Encode(DataRows x, DataRows context = default, long? seed = null, int? batchSize = null,
         IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
+        if (IsPlain(batchSize, progress, cancellationToken) && FewArray(FewOf.Latents, x, context) is { } few) return few;
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         var (rows, given) = Given(x, context, nameof(x), InputShape, $"{GetName()}.{nameof(Encode)}");
@@ -71,6 +76,8 @@ public partial class Flow
     public double[,] Decode(DataRows z, DataRows context = default, int? batchSize = null, IProgress<long>? progress = null,
         CancellationToken cancellationToken = default)
     {
+        if (IsPlain(batchSize, progress, cancellationToken) && FewArray(FewOf.Examples, z, context) is { } few) return few;
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         var (rows, given) = Given(z, context, nameof(z), LatentShape, $"{GetName()}.{nameof(Decode)}");
@@ -90,6 +97,7 @@ public partial class Flow
     public double[,] SampleArray(long count, DataRows context = default, double temperature = 1, long? seed = null, int? batchSize = null,
         IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         var given = context.IsNull ? null : ToWeights(ContextTensor(context, $"{GetName()}.{nameof(SampleArray)}"));
         return ToArray(Sample(count, given, temperature, seed, ArrayDtype, batchSize, progress, cancellationToken), InputShape);
@@ -108,6 +116,7 @@ public partial class Flow
     public Evaluation Evaluate(DataRows x, DataRows context = default, int batchSize = 256, long seed = 0, IProgress<long>? progress = null,
         bool tryInverse = false, CancellationToken cancellationToken = default)
     {
+        using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         var (rows, given) = Given(x, context, nameof(x), InputShape, $"{GetName()}.{nameof(Evaluate)}");
         return Evaluate(rows, given, batchSize, seed, progress, tryInverse, cancellationToken);
@@ -119,7 +128,6 @@ public partial class Flow
     // (a tensor can be made of an array too, by TorchSharp: OverloadResolutionPriority takes these methods for arrays)
     private (Tensor Rows, Tensor? Context) Given(DataRows x, DataRows context, string parameter, EventShape shape, string owner)
     {
-        CheckDisposed();
         var rows = ToWeights(x.ToTensor(shape, parameter, owner));
         return (rows, context.IsNull ? null : ToWeights(ContextTensor(context, owner)));
     }

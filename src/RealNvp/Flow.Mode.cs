@@ -26,6 +26,7 @@ public partial class Flow : IGated
         get
         {
             if (gate is { } known && parts is not null) return known;
+            CheckDisposed();
             parts = FindParts();
             return gate = EvaluationGate.Of(parts);
         }

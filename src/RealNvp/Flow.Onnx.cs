@@ -57,13 +57,31 @@ public partial class Flow
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
-        var graph = new OnnxGraph(GetName(), options.Dtype) { Device = Weight?.device ?? CPU };
-        Describe(graph, options);
-        try { Write(graph, options); }
+        try
+        {
+            var graph = Written(options, options.Dtype);
+            // Where a part computes in float64, as a spline does, its slope can be a thousand and more: what it passes on, and gets, is
+            // float64 too, or the rounding of one layer is an error a thousand times as large behind the next one
+            return graph.HasWideParts && InputShape.Count == 1 ? Written(options, ScalarType.Float64) : graph;
+        }
         catch (OnnxExportException e) when (e.Part is { } part)
         {
             throw new OnnxExportException($"{owner}: {PlaceOf(part)} {e.Message}", e);
         }
+    }
+
+    private OnnxGraph Written(OnnxOptions options, ScalarType inner)
+    {
+        var graph = new OnnxGraph(GetName(), options.Dtype)
+        {
+            Device = Weight?.device ?? CPU,
+            // Products are what a graph costs, and of a density the library's float32 is enough; of data from latents it is not, for which
+            // nobody can tell what the slopes make of the rounding of a network
+            HasNarrowNetworks = !options.Outputs.HasFlag(OnnxOutputs.Decode),
+        };
+        using var width = graph.In(inner);
+        Describe(graph, options);
+        Write(graph, options);
         return graph;
     }
 
@@ -84,8 +102,8 @@ public partial class Flow
         if (options.Outputs.HasFlag(OnnxOutputs.LogDet)) graph.AddOutput("log_det", Column(logDet));
     }
 
-    private static OnnxValue Fault(OnnxGraph graph) => graph.Inputs.Values.Where(i => i.Type == graph.Dtype)
-        .Select(i => i.Faults()).Aggregate((a, b) => a + b);
+    private static OnnxValue Fault(OnnxGraph graph) => graph.Inputs.Values.Where(i => i.Type != ScalarType.Int64)
+        .Select(i => i.Faults()).Aggregate((a, b) => a + b).To(graph.Dtype);
 
     private void Describe(OnnxGraph graph, OnnxOptions options)
     {

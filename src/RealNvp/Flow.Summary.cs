@@ -30,7 +30,7 @@ public partial class Flow
     /// <exception cref="ArgumentException">The rows or contexts do not fit.</exception>
     public FlowSummary Summary(Tensor? x = null, Tensor? context = null)
     {
-        CheckAlive();
+        using var held = Held();
         if (x is null && context is not null)
             throw new ArgumentException($"{GetName()}.{nameof(Summary)} got a context without rows. Give the rows x that belong to it.",
                 nameof(context));
@@ -54,7 +54,7 @@ public partial class Flow
     /// <exception cref="NonFiniteException">A weight is not finite, so that no layer has run.</exception>
     public IReadOnlyList<LayerStatistics> MeasureLayers(Tensor x, Tensor? context = null)
     {
-        CheckAlive();
+        using var held = Held();
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         CheckInput(x, context, $"{GetName()}.{nameof(MeasureLayers)}");

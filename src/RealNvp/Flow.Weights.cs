@@ -59,13 +59,14 @@ public partial class Flow
     /// <summary>Writes the state, and the options too if there are some.</summary>
     private protected void SaveState(SafeTensorsTarget target)
     {
+        using var held = Held();
         using var scope = NewDisposeScope();
         SafeTensors.Save(target, new Dictionary<string, Tensor>(StateFile.Prefixed(StateFile.ModelPrefix, LivingState())), FileMetadata());
     }
 
     private void LoadState(Func<SafeTensorsReader> open)
     {
-        CheckAlive();
+        using var held = Held();
         using var file = StateFile.Open(open);
         using var state = FileState.Best(this, file);
         var info = FlowInfo.Of(file.Metadata, file.Name, this);

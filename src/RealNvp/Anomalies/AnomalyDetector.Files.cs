@@ -71,7 +71,7 @@ public sealed partial class AnomalyDetector
             ?? throw new InvalidOperationException(
                 $"{m.Flow.GetName()} was composed by hand, so a file cannot hold what it is made of. Save its weights by " +
                 $"{nameof(Flow.SaveWeights)}, and make a detector of it again by {nameof(Calibrate)}."))];
-        foreach (var model in models) model.CheckAlive();
+        using var held = new HeldFlows(models);
         var file = new DetectorFile
         {
             Name = nameof(AnomalyDetector), Columns = Columns, Kind = Kind, Typical = typical, Calibration = calibration, Grids = grids,

@@ -29,7 +29,7 @@ public sealed partial class AnomalyDetector
             throw new ArgumentException($"{owner} writes {count} score(s); the span takes {scores.Length}.", nameof(scores));
         if (logProb.Length > 0 && logProb.Length < count)
             throw new ArgumentException($"{owner} writes {count} log-densities; the span takes {logProb.Length}.", nameof(logProb));
-        foreach (var member in members) member.Flow.CheckAlive();
+        using var held = new HeldFlows(members.Select(m => m.Flow));
         for (var start = 0; start < count; start += (int)RowsAtATime)
         {
             using var scope = NewDisposeScope();

@@ -151,7 +151,7 @@ public sealed partial class AnomalyDetector : IDisposable
     // of checked rows with all columns
     private double[] ScoresOf(Tensor rows, string owner, IProgress<long>? progress, CancellationToken cancellationToken)
     {
-        foreach (var member in members) member.Flow.CheckAlive();
+        using var held = new HeldFlows(members.Select(m => m.Flow));
         var scores = new double[rows.shape[0]];
         for (long start = 0; start < scores.Length; start += RowsAtATime)
         {

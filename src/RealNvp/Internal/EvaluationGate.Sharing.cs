@@ -45,6 +45,15 @@ internal sealed partial class EvaluationGate
                 Monitor.Wait(other.latch, 10);
             }
             other.joined = this;
+            lock (latch)
+            {
+                // what is to be freed when the last one leaves goes where that one is
+                foreach (var (thread, times) in other.holders) Hold(thread, times);
+                other.holders.Clear();
+                if (other.readers.Count > 0) return;
+                atEnd.AddRange(other.atEnd);
+                other.atEnd.Clear();
+            }
         }
     }
 

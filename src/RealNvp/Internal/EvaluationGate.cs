@@ -10,8 +10,10 @@ namespace RealNvp.Internal;
 /// themselves has to change. The first thread that comes to evaluate notes the mode of each part and sets
 /// evaluation, those that come then find it so, and the last one to leave puts the noted modes back. A
 /// thread that computes in training mode waits until nobody evaluates, and the others wait for it.</para>
-/// <para>Flows with a part in common share one gate. Both sides are reentrant on their thread. Nobody who is inside waits for anybody, so
-/// there is no deadlock: a thread that comes to evaluate lets one that waits to train go first, but not for longer than a second.</para>
+/// <para>Flows with a part in common share one gate, which also knows when nobody computes: weights are freed then and not before, so a
+/// disposal on one thread does no harm to the calls of others. Both sides are reentrant on their thread. Nobody who is inside waits for
+/// anybody, so there is no deadlock: a thread that comes to evaluate lets one that waits to train go first, but not for longer than a
+/// second.</para>
 /// </remarks>
 internal sealed partial class EvaluationGate
 {
@@ -32,12 +34,16 @@ internal sealed partial class EvaluationGate
     /// <summary>Computes with a flow in evaluation mode, whatever its mode is, until disposed.</summary>
     public static Scope Evaluate(IGated flow)
     {
-        flow.CheckDisposed();
         var me = Environment.CurrentManagedThreadId;
         var gate = Locked(flow.Gate);
         try
         {
-            if (!gate.readers.ContainsKey(me) && gate.writer != me) gate.WaitToRead();
+            // a call that has begun before a disposal ends well, and so do those inside of it
+            if (!gate.IsInside(me))
+            {
+                gate.WaitToRead();
+                flow.CheckDisposed();
+            }
             gate.Add(me);
             try { gate.SetEvaluation(flow); }
             catch
@@ -53,15 +59,30 @@ internal sealed partial class EvaluationGate
             throw;
         }
         finally { Monitor.Exit(gate.latch); }
-        return new Scope(gate, writes: false);
+        return new Scope(gate, Kind.Reads);
+    }
+
+    /// <summary>Computes with the weights of a flow, and without its modules, until disposed: whatever their mode is, it stays, and nobody
+    /// trains meanwhile.</summary>
+    public static Scope Read(IGated flow)
+    {
+        var me = Environment.CurrentManagedThreadId;
+        var gate = Locked(flow.Gate);
+        try
+        {
+            if (!gate.IsInside(me))
+            {
+                gate.WaitToRead();
+                flow.CheckDisposed();
+            }
+            gate.Add(me);
+        }
+        finally { Monitor.Exit(gate.latch); }
+        return new Scope(gate, Kind.Reads);
     }
 
     /// <summary>Computes with a flow in its own mode until disposed: alone if a part of it trains.</summary>
-    public static Scope Own(IGated flow)
-    {
-        flow.CheckDisposed();
-        return Own(flow.Gate, flow);
-    }
+    public static Scope Own(IGated flow) => Own(flow.Gate, flow);
 
     /// <summary>Computes with a part of a flow in its own mode until disposed, alone.</summary>
     public static Scope OwnPart(nn.Module part) => gates.TryGetValue(part, out var gate) ? Own(gate, null) : default;
@@ -75,19 +96,24 @@ internal sealed partial class EvaluationGate
             // inside of an evaluation it is one too
             if (gate.writer != me && (gate.readers.ContainsKey(me) || (flow is not null && !gate.Trains(flow))))
             {
-                if (!gate.readers.ContainsKey(me)) gate.WaitToRead();
+                if (!gate.readers.ContainsKey(me))
+                {
+                    gate.WaitToRead();
+                    flow?.CheckDisposed();
+                }
                 gate.Add(me);
-                return new Scope(gate, writes: false);
+                return new Scope(gate, Kind.Reads);
             }
             if (gate.writer != me)
             {
                 gate.waiting++;
                 try { while (gate.writer != 0 || gate.readers.Count > 0) gate.Sleep(); }
                 finally { gate.waiting--; }
+                flow?.CheckDisposed();
                 gate.writer = me;
             }
             gate.writing++;
-            return new Scope(gate, writes: true);
+            return new Scope(gate, Kind.Writes);
         }
         finally { Monitor.Exit(gate.latch); }
     }
@@ -172,6 +198,8 @@ internal sealed partial class EvaluationGate
         }
     }
 
+    private bool IsInside(int thread) => writer == thread || readers.ContainsKey(thread);
+
     private void Add(int thread) => readers[thread] = readers.GetValueOrDefault(thread) + 1;
 
     private void Remove(int thread)
@@ -184,25 +212,42 @@ internal sealed partial class EvaluationGate
         readers.Remove(thread);
         if (readers.Count > 0) return;
         try { SetOwn(); }
-        finally { Monitor.PulseAll(latch); }
+        finally { Left(); }
     }
 
-    private void Leave(bool writes)
+    private void Leave(Kind kind)
     {
+        if (kind == Kind.Holds)
+        {
+            Release();
+            return;
+        }
         lock (latch)
         {
-            if (!writes) Remove(Environment.CurrentManagedThreadId);
+            if (kind == Kind.Reads) Remove(Environment.CurrentManagedThreadId);
             else if (--writing == 0)
             {
                 writer = 0;
-                Monitor.PulseAll(latch);
+                Left();
             }
         }
     }
 
-    /// <summary>One call on its thread; the default does nothing.</summary>
-    public readonly struct Scope(EvaluationGate? gate, bool writes) : IDisposable
+    internal enum Kind
     {
-        public void Dispose() => gate?.Leave(writes);
+        Reads,
+        Writes,
+        Holds,
+    }
+
+    /// <summary>One call on its thread; the default does nothing.</summary>
+    public readonly struct Scope : IDisposable
+    {
+        private readonly EvaluationGate? gate;
+        private readonly Kind kind;
+
+        internal Scope(EvaluationGate gate, Kind kind) => (this.gate, this.kind) = (gate, kind);
+
+        public void Dispose() => gate?.Leave(kind);
     }
 }

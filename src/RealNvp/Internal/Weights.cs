@@ -101,6 +101,16 @@ internal static class Weights
         left.Tensors -= tensors;
     }
 
+    /// <summary>Throws if so many elements, of which layers will be made, are more than twice what is left.</summary>
+    /// <exception cref="InvalidDataException">The model is larger than the file that describes it.</exception>
+    public static void CheckAffords(Int128 elements)
+    {
+        if (elements > MostElements || (budget is { } left && elements > (Int128)left.Elements * 2))
+            throw new InvalidDataException(
+                $"The options in the checkpoint describe a model with more weights than the file holds ({elements} elements). The file " +
+                "is damaged or was made by hand.");
+    }
+
     /// <summary>Whether the models that this thread builds now are those of files.</summary>
     public static bool IsLimited => budget is not null;
 

@@ -12,7 +12,7 @@ public abstract partial class FlowModel : Flow, ITrainingDefaults
 {
     private protected FlowModel(string name, ModelOptions options, long? seed) : this(name, options, Parts(options, seed)) { }
 
-    private FlowModel(string name, ModelOptions options, FlowParts parts)
+    private protected FlowModel(string name, ModelOptions options, FlowParts parts)
         : base(name, options.Shape, parts.Bijection, parts.BaseDensity, parts.ContextEncoder) { }
 
     /// <summary>What the model was built from; each class also has it as <c>Options</c>, in its own type.</summary>

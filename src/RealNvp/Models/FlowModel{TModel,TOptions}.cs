@@ -34,6 +34,9 @@ public abstract class FlowModel<TModel, TOptions> : FlowModel
         Options = options;
 #pragma warning restore RS0022
 
+    // of parts that exist already
+    private protected FlowModel(TOptions options, FlowParts parts) : base(typeof(TModel).Name, options, parts) => Options = options;
+
     /// <summary>What the model was built from.</summary>
     public TOptions Options { get; }
 

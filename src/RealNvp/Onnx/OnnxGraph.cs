@@ -17,10 +17,16 @@ public sealed partial class OnnxGraph
     /// <summary>The opset of the graphs that are written.</summary>
     public const int Opset = 18;
 
+    // numbers
+    private const int LargeConstant = 64;
+
     private readonly Dictionary<(ScalarType, double, int), OnnxValue> numbers = [];
     private readonly Dictionary<string, OnnxValue> inputs = [], outputs = [];
     private readonly List<Initializer> initializers = [];
     private readonly string name;
+
+    // the dtype of inputs and outputs
+    private readonly ScalarType outside;
     private List<OnnxNode> nodes = [];
     private int next;
     private string within = "";
@@ -34,11 +40,12 @@ public sealed partial class OnnxGraph
         ArgumentException.ThrowIfNullOrEmpty(name);
         if (dtype is not (ScalarType.Float32 or ScalarType.Float64))
             throw new ArgumentException($"A graph computes in float32 or float64; got {dtype}.", nameof(dtype));
-        (this.name, Dtype, root) = (name, dtype, nodes);
+        (this.name, Dtype, outside, root) = (name, dtype, dtype, nodes);
     }
 
-    /// <summary>What the graph computes in: float32 or float64.</summary>
-    public ScalarType Dtype { get; }
+    /// <summary>What the graph computes in: float32 or float64. While a flow writes itself it may be float64 in a graph of float32, see
+    /// docs/onnx.md; what comes in and goes out is float32 all the same.</summary>
+    public ScalarType Dtype { get; private set; }
 
     /// <summary>The inputs by their names.</summary>
     public IReadOnlyDictionary<string, OnnxValue> Inputs => inputs;
@@ -61,7 +68,8 @@ public sealed partial class OnnxGraph
     public OnnxValue Input(string name, EventShape shape, ScalarType? dtype = null)
     {
         CheckName(name);
-        return inputs[name] = new OnnxValue(this, name, dtype ?? Dtype, shape.WithBatch(-1));
+        var input = inputs[name] = new OnnxValue(this, name, dtype ?? outside, shape.WithBatch(-1));
+        return dtype is null ? input.To(Dtype) : input;
     }
 
     /// <summary>Adds an output.</summary>
@@ -73,6 +81,7 @@ public sealed partial class OnnxGraph
         CheckName(name);
         Require(value);
         if (nodes != root) throw new InvalidOperationException("Outputs are added outside of loops.");
+        if (IsWide && value.Type == Dtype) value = value.To(outside);
         var named = new OnnxValue(this, name, value.Type, [.. value.Shape]);
         nodes.Add(new OnnxNode("Identity", [value.Name], [name], [], within));
         outputs[name] = named;
@@ -109,6 +118,14 @@ public sealed partial class OnnxGraph
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
+        if (IsWide && dtype == ScalarType.Float64 && value.dtype == ScalarType.Float32 && value.numel() >= LargeConstant)
+        {
+            // as it is in the file, which so stays as small as it was; in front of any loop
+            var narrow = Constant(value, ScalarType.Float32);
+            var wide = Fresh("Cast", narrow.Shape, dtype);
+            root.Add(new OnnxNode("Cast", [narrow.Name], [wide.Name], [("to", (long)OnnxFile.TypeOf(dtype))], within));
+            return wide;
+        }
         var plain = value.detach().to(CPU).to(dtype).contiguous();
         var bytes = new byte[plain.numel() * plain.element_size()];
         plain.bytes.CopyTo(bytes);
@@ -141,6 +158,7 @@ public sealed partial class OnnxGraph
         foreach (var input in inputs) Require(input);
         var result = Fresh(operation, shape, dtype);
         nodes.Add(new OnnxNode(operation, [.. inputs.Select(i => i.Name)], [result.Name], [.. attributes ?? []], within));
+        HasWideParts |= dtype == ScalarType.Float64 && outside == ScalarType.Float32;
         return result;
     }
 
@@ -150,6 +168,23 @@ public sealed partial class OnnxGraph
         var before = within;
         within = $"{before}{part}.{next++}/";
         return new Naming(this, before);
+    }
+
+    /// <summary>Whether values between inputs and outputs are float64, though these are float32.</summary>
+    internal bool IsWide => Dtype != outside;
+
+    /// <summary>Whether a node computes in float64 that no input or output asks for.</summary>
+    internal bool HasWideParts { get; private set; }
+
+    /// <summary>Whether networks compute in float32 though the values around them are float64.</summary>
+    internal bool HasNarrowNetworks { get; init; }
+
+    /// <summary>What is written until it is disposed computes in another dtype than inputs and outputs have.</summary>
+    internal Width In(ScalarType dtype)
+    {
+        var before = Dtype;
+        Dtype = dtype;
+        return new Width(this, before);
     }
 
     /// <summary>Where the tensors of the flow are.</summary>
@@ -195,6 +230,12 @@ public sealed partial class OnnxGraph
     }
 
     private sealed record Initializer(OnnxValue Value, byte[] Bytes);
+
+    /// <summary>Puts the dtype back.</summary>
+    internal readonly struct Width(OnnxGraph graph, ScalarType before) : IDisposable
+    {
+        public void Dispose() => graph.Dtype = before;
+    }
 
     /// <summary>Puts the names back.</summary>
     internal readonly struct Naming(OnnxGraph graph, string before) : IDisposable

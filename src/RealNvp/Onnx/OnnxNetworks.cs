@@ -46,7 +46,13 @@ public static class OnnxNetworks
     {
         ArgumentNullException.ThrowIfNull(network);
         ArgumentNullException.ThrowIfNull(input);
-        using var _ = input.Graph.Within(network.GetName());
+        var graph = input.Graph;
+        if (graph.IsWide && graph.HasNarrowNetworks && input.Type == ScalarType.Float64)
+        {
+            using var width = graph.In(ScalarType.Float32);
+            return Write(network, input.To(ScalarType.Float32), context?.To(ScalarType.Float32)).To(ScalarType.Float64);
+        }
+        using var _ = graph.Within(network.GetName());
         if (network is IOnnxNetwork writing) return writing.WriteOnnx(input, context);
         return known.TryGetValue(network.GetType(), out var write) ? write(network, input) : throw Unknown(network);
     }

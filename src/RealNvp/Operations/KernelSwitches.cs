@@ -24,6 +24,10 @@ internal static class KernelSwitches
     /// vectors. Needs <see cref="Dense"/> and the switch of the map too.</summary>
     public static bool Coupling { get; set; } = IsOn(nameof(Coupling));
 
+    /// <summary>RealNvp.Kernels.Rows: whole flows of vectors on few rows. Needs <see cref="Coupling"/>,
+    /// <see cref="Dense"/> and the switches of the maps too.</summary>
+    public static bool Rows { get; set; } = IsOn(nameof(Rows));
+
     /// <summary>RealNvp.Kernels.Chain: several layers of vectors as one operation. Needs the switches of the layers too.</summary>
     public static bool Chain { get; set; } = IsOn(nameof(Chain));
 

@@ -21,7 +21,9 @@ internal sealed class ImportedDynamics : Dynamics
         : base(nameof(ImportedDynamics), [features], network.ContextSize)
     {
         this.network = network;
-        this.frequencies = new Constant(frequencies.to(get_default_dtype()).unsqueeze(0));
+        var numbers = frequencies.to(float64).FetchDoubles();
+        // made anew for each dtype, so that float64 has all digits whatever the dtype was before
+        this.frequencies = new Constant(new SharedConstant(numbers.Length, () => tensor(numbers, [1, numbers.Length])));
         RegisterComponents();
     }
 

@@ -9,28 +9,29 @@ namespace RealNvp;
 internal sealed class ImportedWeights
 {
     private readonly Dictionary<string, Tensor> tensors = new(StringComparer.Ordinal);
-    private readonly HashSet<string> used = new(StringComparer.Ordinal);
+    private readonly HashSet<string> used = new(StringComparer.Ordinal), read = new(StringComparer.Ordinal);
     private readonly List<string> foreign = [], conversions = [];
     private readonly List<nn.Module> made = [];
     private readonly string source, library, prefix;
 
-    public ImportedWeights(IReadOnlyDictionary<string, Tensor> all, string source, string library, string? prefix,
-        IReadOnlyList<string> anchors)
+    /// <summary>Takes the tensors of a state dict whose names begin with a prefix.</summary>
+    public ImportedWeights(IReadOnlyDictionary<string, Tensor> all, string source, string library, string? prefix = "",
+        IReadOnlyList<string>? anchors = null, ScalarType? dtype = null)
     {
         (this.source, this.library) = (source, library);
-        this.prefix = prefix ?? Found(all.Keys, anchors);
+        this.prefix = prefix ?? Found(all.Keys, anchors!);
         foreach (var (name, tensor) in all)
             if (name.StartsWith(this.prefix, StringComparison.Ordinal)) tensors.Add(name[this.prefix.Length..], tensor);
             else foreign.Add(name);
         if (tensors.Count == 0) throw Fault($"no name begins with '{this.prefix}'; it has {Some([.. all.Keys])}");
         var types = tensors.Values.Select(t => t.dtype).Where(IsNumber).Distinct().ToArray();
         if (types.Length == 0) throw Fault("none of its tensors has numbers of floating point");
-        DType = types.Contains(ScalarType.Float64) ? ScalarType.Float64 : ScalarType.Float32;
+        DType = dtype ?? (types.Contains(ScalarType.Float64) ? ScalarType.Float64 : ScalarType.Float32);
         foreach (var type in types.Where(t => t != DType))
             conversions.Add($"Tensors of {type} became {DType}.");
     }
 
-    /// <summary>The dtype of the flow: float64 if the file has any, else float32.</summary>
+    /// <summary>The dtype of the flow: unless it was given, float64 if the file has any, else float32.</summary>
     public ScalarType DType { get; }
 
     /// <summary>A tensor, in float64 if it has numbers of floating point; it counts as used.</summary>
@@ -87,8 +88,23 @@ internal sealed class ImportedWeights
         return found.Length;
     }
 
+    /// <summary>A tensor whose values say what the flow is, as those of a mask do: they are no weights, and belong to its description.
+    /// </summary>
+    public Tensor Fixed(string name)
+    {
+        read.Add(name);
+        return this[name];
+    }
+
+    /// <summary>The numbers of a tensor that say what the flow is.</summary>
+    public double[] Numbers(string name) => Fixed(name).to(float64).flatten().FetchDoubles();
+
     /// <summary>Whole numbers, as those of a permutation.</summary>
-    public long[] Integers(string name) => this[name].to(int64).flatten().FetchInt64s();
+    public long[] Integers(string name) => Fixed(name).to(int64).flatten().FetchInt64s();
+
+    /// <summary>What was used of the state dict, without its weights.</summary>
+    public IReadOnlyList<string> Skeleton() => [.. tensors.Where(t => used.Contains(t.Key))
+        .Select(t => StateDictSkeleton.Line(t.Key, t.Value.detach().cpu(), read.Contains(t.Key)))];
 
     /// <summary>A mask as rows of booleans, or null if there is none.</summary>
     public bool[,]? Mask(string name)
@@ -96,7 +112,7 @@ internal sealed class ImportedWeights
         if (!Has(name)) return null;
         var mask = Of(name, -1, -1);
         var (rows, columns) = (mask.shape[0], mask.shape[1]);
-        var numbers = mask.to(float64).flatten().FetchDoubles();
+        var numbers = Numbers(name);
         if (Array.Exists(numbers, n => n is not (0 or 1))) throw Fault($"the mask '{FileText.Name(name)}' has numbers other than 0 and 1");
         var result = new bool[rows, columns];
         for (var i = 0; i < numbers.Length; i++) result[i / columns, i % columns] = numbers[i] != 0;

@@ -17,7 +17,7 @@ namespace RealNvp;
 /// without weights in the file, such as <c>Sigmoid</c>, leaves a gap, which is refused.</para>
 /// <para>An embedding net is not imported: set <c>Strict = false</c>, and give the flow the embedded context.</para>
 /// </remarks>
-public sealed record NflowsImporter : PyTorchImporter<Flow>
+public sealed record NflowsImporter : PyTorchImporter<ImportedModel>, IImportsParts
 {
     /// <summary>The elementwise map of couplings and autoregressive layers.</summary>
     public NflowsTransform Transform { get; init; }
@@ -60,7 +60,14 @@ public sealed record NflowsImporter : PyTorchImporter<Flow>
         Ranges.SmallestDerivative.Require(MinDerivative, nameof(MinDerivative), "The smallest derivative");
     }
 
-    private protected override Flow Build(ImportedWeights weights)
+    string IImportsParts.Library => Library;
+
+    void IImportsParts.CheckMembers() => CheckMembers();
+
+    private protected override ImportedModel Build(ImportedWeights weights) =>
+        ImportedModel.Of(this with { StateDict = null, Prefix = null, Strict = true }, weights);
+
+    FlowParts IImportsParts.Parts(ImportedWeights weights)
     {
         var layers = new NflowsLayers(this, weights).Of("_transform.");
         var features = layers.Count > 0 ? layers[0].InputShape!.Value : throw weights.Fault("it has no transform with weights");
@@ -70,6 +77,6 @@ public sealed record NflowsImporter : PyTorchImporter<Flow>
         if (weights.Has("_distribution.mean_"))
             density = weights.Filled(new DiagonalNormal(features), ("mean", weights["_distribution.mean_"]),
                 ("log_scale", weights["_distribution.log_std_"]));
-        return new Flow(features, new Chain(layers), density);
+        return new FlowParts(new Chain(layers)) { BaseDensity = density };
     }
 }

@@ -13,7 +13,7 @@ namespace RealNvp;
 /// for vectors, with a <c>DiagGaussian</c> as base. Networks are <c>nf.nets.MLP</c> without an output function. A
 /// <c>Permute(mode='swap')</c> has no weights and leaves a gap: see <see cref="SwapsAtGaps"/>.
 /// </remarks>
-public sealed record NormflowsImporter : PyTorchImporter<Flow>
+public sealed record NormflowsImporter : PyTorchImporter<ImportedModel>, IImportsParts
 {
     /// <summary>The function of planar flows: normflows' <c>act</c>.</summary>
     public PlanarActivation PlanarActivation { get; init; } = PlanarActivation.Tanh;
@@ -44,7 +44,14 @@ public sealed record NormflowsImporter : PyTorchImporter<Flow>
         if (FlowCount is < 1) throw new ArgumentException($"{nameof(FlowCount)} must be at least 1; got {FlowCount}.", nameof(FlowCount));
     }
 
-    private protected override Flow Build(ImportedWeights weights)
+    string IImportsParts.Library => Library;
+
+    void IImportsParts.CheckMembers() => CheckMembers();
+
+    private protected override ImportedModel Build(ImportedWeights weights) =>
+        ImportedModel.Of(this with { StateDict = null, Prefix = null, Strict = true }, weights);
+
+    FlowParts IImportsParts.Parts(ImportedWeights weights)
     {
         var indices = weights.Indices("flows.");
         if (indices.Length == 0) throw weights.Missing("flows.0");
@@ -70,7 +77,7 @@ public sealed record NormflowsImporter : PyTorchImporter<Flow>
         DiagonalNormal? density = null;
         if (weights.Has("q0.loc"))
             density = weights.Filled(new DiagonalNormal(shape), ("mean", weights["q0.loc"]), ("log_scale", weights["q0.log_scale"]));
-        return new Flow(shape, new Chain(layers), density);
+        return new FlowParts(new Chain(layers)) { BaseDensity = density };
     }
 
     private static Permutation Swap(EventShape shape)
@@ -109,7 +116,7 @@ public sealed record NormflowsImporter : PyTorchImporter<Flow>
     // x = b·z + (1 − b)·(z·exp(s(b·z)) + t(b·z)); the networks see zeros in the place of what changes
     private InvertedLayer Masked(ImportedWeights weights, NflowsLayers inner, string at)
     {
-        var mask = weights[at + "b"].flatten().FetchDoubles();
+        var mask = weights.Numbers(at + "b");
         if (!Array.TrueForAll(mask, n => n is 0 or 1)) throw weights.Fault($"'{at}b' is no mask of 0 and 1");
         var kept = Array.ConvertAll(mask, n => n == 1);
         long[] seen = [.. Enumerable.Range(0, kept.Length).Where(i => kept[i]).Select(i => (long)i)];

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text.Json.Serialization;
 using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -16,18 +17,25 @@ namespace RealNvp;
 /// permutations in the file are compared with the flow, so that a wrong architecture is refused and not imported. They are safe for use
 /// from several threads at once.
 /// </remarks>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "library")]
+[JsonDerivedType(typeof(NflowsImporter), "nflows")]
+[JsonDerivedType(typeof(NormflowsImporter), "normflows")]
+[JsonDerivedType(typeof(ZukoImporter), "zuko")]
 public abstract record PyTorchImporter<TFlow> where TFlow : Flow
 {
     private protected PyTorchImporter() { }
 
     /// <summary>The key of the state dict in a file that holds several values, such as <c>model</c> for <c>{'model': state_dict, 'epoch':
     /// 3}</c>. Null takes the only one that there is.</summary>
+    [JsonIgnore]
     public string? StateDict { get; init; }
 
     /// <summary>What stands before the flow's names, such as <c>module.</c> or <c>net.</c>, with its last dot. Null finds out.</summary>
+    [JsonIgnore]
     public string? Prefix { get; init; }
 
     /// <summary>Refuses a state dict with tensors that belong to no part of the flow; false leaves them out, and reports them.</summary>
+    [JsonIgnore]
     public bool Strict { get; init; } = true;
 
     /// <summary>Reads a state dict from a file and makes the flow.</summary>

@@ -14,7 +14,7 @@ namespace RealNvp;
 /// <para>A <c>CNF</c> is solved by our own method and tolerance, so the two agree to what theirs gives: zuko relaxes the error of its
 /// log-determinants a hundred times.</para>
 /// </remarks>
-public sealed record ZukoImporter : PyTorchImporter<Flow>
+public sealed record ZukoImporter : PyTorchImporter<ImportedModel>, IImportsParts
 {
     /// <summary>The function between the layers of networks; null for zuko's default: elu in a <c>CNF</c>, relu in all others.</summary>
     public PyTorchActivation? Activation { get; init; }
@@ -37,7 +37,14 @@ public sealed record ZukoImporter : PyTorchImporter<Flow>
             throw new ArgumentException(FormattableString.Invariant($"{nameof(Slope)} must be in (0, 1); got {Slope}."), nameof(Slope));
     }
 
-    private protected override Flow Build(ImportedWeights weights)
+    string IImportsParts.Library => Library;
+
+    void IImportsParts.CheckMembers() => CheckMembers();
+
+    private protected override ImportedModel Build(ImportedWeights weights) =>
+        ImportedModel.Of(this with { StateDict = null, Prefix = null, Strict = true }, weights);
+
+    FlowParts IImportsParts.Parts(ImportedWeights weights)
     {
         const string start = "transform.transforms.";
         foreach (var (name, kind) in new[] { ("base.lower", "NCSF, whose splines are circular"), 
@@ -45,7 +52,7 @@ public sealed record ZukoImporter : PyTorchImporter<Flow>
             ("transform.transforms.0.univariate.integrand.0.weight", "UNAF") })
             if (weights.Has(name)) throw weights.Fault($"'{name}' is of {kind}, which is not known");
         if (weights.Has("base.loc") is false) throw weights.Missing("base.loc");
-        var (mean, spread) = (weights["base.loc"].flatten(), weights["base.scale"].flatten());
+        var (mean, spread) = (weights.Fixed("base.loc").flatten(), weights.Fixed("base.scale").flatten());
         var features = (int)mean.shape[0];
         string[] starts = weights.HasUnder(start)
             ? [.. Enumerable.Range(0, weights.Count(start, "a transform")).Select(i => $"{start}{i}.")] : ["transform."];
@@ -53,15 +60,18 @@ public sealed record ZukoImporter : PyTorchImporter<Flow>
             : weights.Has(at + "mask") ? Coupling(weights, at, features)
             : Autoregressive(weights, at, features))];
         var isStandard = mean.eq(Scalars.Zero).all().Fetch<bool>() && spread.eq(Scalars.One).all().Fetch<bool>();
-        return new Flow([features], new Chain(layers), isStandard ? null
-            : weights.Filled(new DiagonalNormal([features]), ("mean", mean), ("log_scale", spread.log())));
+        return new FlowParts(new Chain(layers))
+        {
+            BaseDensity = isStandard ? null
+                : weights.Filled(new DiagonalNormal([features]), ("mean", mean), ("log_scale", spread.log())),
+        };
     }
 
     private ContinuousLayer Continuous(ImportedWeights weights, string at, int features)
     {
-        if (!weights.Of(at + "times", 2).FetchDoubles().SequenceEqual([0, 1]))
+        if (!weights.Numbers(at + "times").SequenceEqual([0, 1]))
             throw weights.Fault($"'{at}times' are not 0 and 1");
-        var frequencies = weights.Of(at + "freqs", -1);
+        var frequencies = weights.Fixed(at + "freqs").flatten();
         var parts = Layers(weights, at + "ode.", masked: false);
         var contextSize = parts[0].Inputs - features - (2 * frequencies.shape[0]);
         if (contextSize < 0 || parts[^1].Outputs != features)
@@ -72,7 +82,8 @@ public sealed record ZukoImporter : PyTorchImporter<Flow>
 
     private CouplingLayer Coupling(ImportedWeights weights, string at, int features)
     {
-        bool[] kept = [.. weights.Of(at + "mask", features).to(float64).FetchDoubles().Select(n => n != 0)];
+        bool[] kept = [.. weights.Numbers(at + "mask").Select(n => n != 0)];
+        if (kept.Length != features) throw weights.Fault($"'{at}mask' has {kept.Length} numbers, but the base has {features} features");
         var parts = Layers(weights, at + "hyper.", masked: false);
         var (inputs, changed) = (kept.Count(k => k), kept.Count(k => !k));
         if (inputs == 0 || changed == 0 || parts[0].Inputs < inputs)

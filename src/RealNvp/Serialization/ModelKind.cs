@@ -13,7 +13,7 @@ internal sealed record ModelKind(string Name, Type Model, Type Options, Func<str
     Func<IModelRecord, Flow> Create)
 {
     private static readonly Lock adding = new();
-    private static Func<IReadOnlyList<ModelKind>> library = static () => [];
+    private static readonly List<Func<IReadOnlyList<ModelKind>>> library = [];
 
     // replaced as a whole, so that readers need no lock
     private static volatile IReadOnlyList<ModelKind>? all;
@@ -23,7 +23,7 @@ internal sealed record ModelKind(string Name, Type Model, Type Options, Func<str
         get
         {
             if (all is { } known) return known;
-            lock (adding) return all ??= library();
+            lock (adding) return all ??= [.. library.SelectMany(kinds => kinds())];
         }
     }
 
@@ -40,8 +40,11 @@ internal sealed record ModelKind(string Name, Type Model, Type Options, Func<str
             $"No model is registered for {options.GetType().Name}. Derive one from FlowModel<TModel, TOptions>, and call its " +
             $"Register once, before.");
 
-    /// <summary>Says what gives the classes of the library, which is asked at the first need.</summary>
-    public static void AddLibrary(Func<IReadOnlyList<ModelKind>> kinds) => library = kinds;
+    /// <summary>Says what gives classes of the library, which is asked at the first need. Called when the assembly is loaded.</summary>
+    public static void AddLibrary(Func<IReadOnlyList<ModelKind>> kinds)
+    {
+        lock (adding) library.Add(kinds);
+    }
 
     /// <summary>Adds a class; the same one again changes nothing.</summary>
     /// <param name="kind">The class.</param>

@@ -33,7 +33,7 @@ public sealed partial class TableFlow
 
     private void Save(SafeTensorsTarget target)
     {
-        flow.CheckAlive();
+        using var held = flow.Held();
         using var scope = NewDisposeScope();
         SafeTensors.Save(target, new Dictionary<string, Tensor>(StateFile.Prefixed(StateFile.ModelPrefix, flow.state_dict())),
             StateFile.Metadata(nameof(TableFlow), FileJson.Write(flow.Info), file.ToJson()));

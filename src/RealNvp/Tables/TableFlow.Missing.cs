@@ -30,7 +30,7 @@ public sealed partial class TableFlow
         const string owner = $"{nameof(TableFlow)}.{nameof(Impute)}";
         CheckDraws(draws);
         ArgumentOutOfRangeException.ThrowIfLessThan(tables, 1);
-        flow.CheckAlive();
+        using var held = flow.Held();
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         using var generator = RandomSource.New(seed);
@@ -72,7 +72,7 @@ public sealed partial class TableFlow
     {
         const string owner = $"{nameof(TableFlow)}.{nameof(Probabilities)}";
         CheckDraws(draws);
-        flow.CheckAlive();
+        using var held = flow.Held();
         ArgumentNullException.ThrowIfNull(rows);
         var values = ValuesOf(column).Count;
         var place = Array.FindIndex(codecs, c => c.Schema.Name == column);

@@ -60,7 +60,7 @@ public sealed partial class TableFlow : IDisposable
         if (count < 0 || count > Array.MaxLength / codecs.Length)
             throw new ArgumentOutOfRangeException(nameof(count), count,
                 $"Expected 0 to {Array.MaxLength / codecs.Length} rows of {codecs.Length} columns at a time.");
-        flow.CheckAlive();
+        using var held = flow.Held();
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         using var generator = RandomSource.New(seed ?? Random.Shared.NextInt64());
@@ -100,7 +100,7 @@ public sealed partial class TableFlow : IDisposable
     {
         const string owner = $"{nameof(TableFlow)}.{nameof(LogProb)}";
         CheckDraws(draws);
-        flow.CheckAlive();
+        using var held = flow.Held();
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         using var generator = RandomSource.New(seed);
@@ -124,7 +124,7 @@ public sealed partial class TableFlow : IDisposable
     public double[,] LogProbByColumn(Table rows, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
         const string owner = $"{nameof(TableFlow)}.{nameof(LogProbByColumn)}";
-        flow.CheckAlive();
+        using var held = flow.Held();
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
         var coded = TableCodes.Of(rows, codecs, mayLack: false, owner);

@@ -129,6 +129,7 @@ public sealed partial class Trainer : IDisposable
             throw new InvalidOperationException(
                 "This training has ended. Make a new trainer to train on, or resume one from a checkpoint.");
         modules.CheckAlive();
+        using var alive = new Internal.HeldFlows(modules.Flows);
         // a caller may be in no_grad or in inference mode, where nothing could be trained
         using var gradients = Internal.GradientMode.Enter();
         data.CheckAlive(nameof(data));

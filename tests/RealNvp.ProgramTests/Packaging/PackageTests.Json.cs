@@ -20,6 +20,12 @@ public sealed partial class PackageTests
             new SplineFlowModel(SplineFlowOptions.Tabular(3) with { Hidden = 8, Layers = 2, CircularFeatures = [0] }, 1),
             new ResidualFlowModel(ResidualFlowOptions.Tabular(3) with { Hidden = 8, Layers = 2 }, 1), new ResidualFlowModel(ResidualFlowOptions.Digits8x8 with { Hidden = 4, Layers = 1 }, 1),
             new FfjordModel(FfjordOptions.Matching2D with { Hidden = 8 }, 1), new FfjordModel(FfjordOptions.Torus(2) with { Hidden = 8 }, 1),
+            // a flow of another library
+            new NflowsImporter { TailBound = 2 }.FromStateDict(new Dictionary<string, Tensor>
+            {
+                ["_transform._transforms.0._permutation"] = tensor(new long[] { 2, 0, 1 }), ["_transform._transforms.1._scale"] = ones(3).mul(2),
+                ["_transform._transforms.1._shift"] = ones(3),
+            }).Flow,
         ];
         foreach (var model in models)
         {

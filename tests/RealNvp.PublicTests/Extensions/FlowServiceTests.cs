@@ -65,11 +65,11 @@ public sealed class FlowServiceTests : IDisposable
     }
 
     [Fact]
-    public async Task With_LoadAtStart_the_host_loads_before_it_serves()
+    public async Task The_host_loads_before_it_serves_and_a_bad_file_ends_the_start_unless_LoadAtStart_is_false()
     {
         var log = new ListLogger();
         await using var provider = new ServiceCollection().AddSingleton<ILoggerFactory>(log)
-            .AddFlow<RealNvpModel>(path, o => o.LoadAtStart = true).BuildServiceProvider();
+            .AddFlow<RealNvpModel>(path).BuildServiceProvider();
         foreach (var service in provider.GetServices<IHostedService>().Cast<IHostedLifecycleService>())
         {
             await service.StartingAsync(default);
@@ -80,12 +80,90 @@ public sealed class FlowServiceTests : IDisposable
         provider.GetRequiredService<FlowModel>();
         log.Lines.Should().ContainSingle("it is not loaded again");
 
-        var none = new ServiceCollection().AddFlow(path);
+        var none = new ServiceCollection().AddFlow(path, o => o.LoadAtStart = false)
+            .AddKeyedFlow<FlowModel>("k", path, o => o.LoadAtStart = false);
         none.Should().NotContain(s => s.ServiceType == typeof(IHostedService));
-        await using var bad = new ServiceCollection().AddKeyedFlow<FlowModel>("k", path + ".no", o => o.LoadAtStart = true)
+
+        // absent, cut off, empty, of another class
+        var (cut, empty) = (path + ".cut", path + ".empty");
+        File.WriteAllBytes(cut, File.ReadAllBytes(path)[..^100]);
+        File.WriteAllBytes(empty, []);
+        try
+        {
+            foreach (var services in new[] { path + ".no", cut, empty }.SelectMany(f => new[] { new ServiceCollection().AddFlow(f),
+                new ServiceCollection().AddKeyedFlow<FlowModel>("k", f) }).Append(new ServiceCollection().AddFlow<GlowModel>(path)))
+            {
+                await using var bad = services.BuildServiceProvider();
+                var start = bad.GetServices<IHostedService>().Cast<IHostedLifecycleService>().Single();
+                (await Assert.ThrowsAsync<InvalidOperationException>(() => start.StartingAsync(default))).Message.Should()
+                    .Contain($"could not be loaded from {path}");
+            }
+        }
+        finally
+        {
+            File.Delete(cut);
+            File.Delete(empty);
+        }
+    }
+
+    public static TheoryData<string> Registrations => ["alone", "with a key", "of a class"];
+
+    [Theory, MemberData(nameof(Registrations))]
+    public async Task The_end_of_a_container_waits_for_calls_that_run_and_later_ones_are_refused(string how)
+    {
+        void Wait(FlowServiceOptions o) => o.StopTimeout = TimeSpan.FromSeconds(20);
+        var services = new ServiceCollection();
+        services = how switch
+        {
+            "alone" => (ServiceCollection)services.AddFlow(path, Wait),
+            "with a key" => (ServiceCollection)services.AddKeyedFlow<RealNvpModel>("k", path, Wait),
+            _ => (ServiceCollection)services.AddFlow<RealNvpModel>(_ => path, Wait),
+        };
+        var provider = services.BuildServiceProvider();
+        var flow = how == "with a key" ? provider.GetRequiredKeyedService<Flow>("k") : provider.GetRequiredService<Flow>();
+        var weight = flow.parameters().First();
+        using ManualResetEventSlim entered = new(), go = new();
+        var call = Task.Run(() => flow.LogProb(rows, batchSize: 1, progress: new Now(_ =>
+        {
+            entered.Set();
+            go.Wait();
+        })));
+        entered.Wait();
+        var end = Task.Run(async () => await provider.DisposeAsync());
+        (await Task.WhenAny(end, Task.Delay(100))).Should().NotBe(end, "a call runs");
+        weight.IsInvalid.Should().BeFalse();
+        Assert.Throws<ObjectDisposedException>(() => flow.LogProb(rows)).Message.Should().Contain("has been disposed");
+        go.Set();
+        (await call).Should().Equal(scores, (a, b) => Math.Abs(a - b) <= 1e-5 * (1 + Math.Abs(b)));
+        await end;
+        weight.IsInvalid.Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task A_call_that_takes_longer_than_the_container_waits_is_told_to_the_log_and_keeps_its_weights()
+    {
+        var log = new ListLogger();
+        var provider = new ServiceCollection().AddSingleton<ILoggerFactory>(log).AddFlow(path, o => o.StopTimeout = TimeSpan.Zero)
             .BuildServiceProvider();
-        var start = bad.GetServices<IHostedService>().Cast<IHostedLifecycleService>().Single();
-        (await Assert.ThrowsAsync<InvalidOperationException>(() => start.StartingAsync(default))).Message.Should().Contain(path + ".no");
+        var flow = provider.GetRequiredService<Flow>();
+        using ManualResetEventSlim entered = new(), go = new();
+        var call = Task.Run(() => flow.LogProb(rows, batchSize: 1, progress: new Now(_ =>
+        {
+            entered.Set();
+            go.Wait();
+        })));
+        entered.Wait();
+        await provider.DisposeAsync();
+        log.Lines.Should().ContainSingle(l => l.StartsWith("Warning")).Which.Should().Contain(path).And.Contain("still runs 0 s");
+        go.Set();
+        (await call).Should().HaveCount(2);
+        Assert.Throws<ArgumentException>(() => new ServiceCollection().AddFlow(path, o => o.StopTimeout = TimeSpan.FromSeconds(-2)))
+            .Message.Should().Contain("StopTimeout").And.Contain("-00:00:02");
+    }
+
+    private sealed class Now(Action<long> heard) : IProgress<long>
+    {
+        public void Report(long value) => heard(value);
     }
 
     [Fact]

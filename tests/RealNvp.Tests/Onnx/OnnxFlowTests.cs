@@ -40,6 +40,29 @@ public class OnnxFlowTests
         OnnxGaps.Of("log_prob", session.Run(("x", x))["log_prob"], own, own).Should().BeNull();
     }
 
+    [Theory, InlineData("Tabular, context"), InlineData("Digits8x8"), InlineData("MAF, SplineTabular")]
+    public void The_precision_in_which_a_flow_computes_here_does_not_matter_to_its_graph(string name)
+    {
+        using var scope = NewDisposeScope();
+        using var gradients = no_grad();
+        using var model = PresetTable.All[name].NewModel(seed: 1);
+        RandomWeights.Draw(model, 2, 0.05);
+        model.eval();
+        var plain = model.ToOnnx().ToArray();
+        model.ConditionerDtype = bfloat16;
+        model.ToOnnx().ToArray().Should().Equal(plain);
+        model.ConditionerDtype = null;
+        model.to(float64);
+        var wide = model.ToOnnx();
+        wide.Inputs["x"].Type.Should().Be(float32);
+        using (var session = new OnnxSession(wide)) session.Inputs["x"].ElementType.Should().Be<float>();
+        // weights that bfloat16 holds are in the file what they are
+        model.to(bfloat16);
+        var narrow = model.ToOnnx().ToArray();
+        model.to(float32);
+        model.ToOnnx().ToArray().Should().Equal(narrow);
+    }
+
     [Fact]
     public void NaN_makes_NaN_in_its_row_alone_and_what_is_outside_of_the_support_has_no_density()
     {

@@ -124,7 +124,7 @@ public class GoldenImporterTests
         ImporterTests.Close(flow.Decode(golden["noise"]), golden["samples_from_noise"], tolerance);
     }
 
-    private static Dictionary<string, Tensor> Weights(GoldenFile golden) =>
+    internal static Dictionary<string, Tensor> Weights(GoldenFile golden) =>
         golden.Keys.Where(k => k.StartsWith("weights/", StringComparison.Ordinal)).ToDictionary(k => k["weights/".Length..],
             k => golden[k]);
 }

@@ -215,7 +215,7 @@ public sealed class ImporterErrorTests : IDisposable
         negative.Should().Throw<InvalidDataException>().WithMessage("*'blocks.0.flows.1.actnorm.scale' has a number that is not positive*");
     }
 
-    private static void Refused(PyTorchImporter<Flow> importer, Dictionary<string, Tensor> weights, string message)
+    private static void Refused(PyTorchImporter<ImportedModel> importer, Dictionary<string, Tensor> weights, string message)
     {
         var load = () => importer.FromStateDict(weights);
         load.Should().Throw<InvalidDataException>().WithMessage(message).Which.Message.Length.Should().BeLessThan(1500);
@@ -223,7 +223,7 @@ public sealed class ImporterErrorTests : IDisposable
 
     private static void Load(string name, Dictionary<string, Tensor> weights)
     {
-        PyTorchImporter<Flow> importer = name.Split('_')[0] switch
+        PyTorchImporter<ImportedModel> importer = name.Split('_')[0] switch
         {
             "nflows" => new NflowsImporter { TailBound = 3, Activation = name == "nflows_tanh" ? PyTorchActivation.Tanh : default },
             "zuko" => new ZukoImporter(),

@@ -12,7 +12,7 @@ public class ImporterTests
 {
     private const double Tolerance = 1e-11;
 
-    private static readonly Dictionary<string, Func<string, ImportedFlow<Flow>>> cases = new()
+    private static readonly Dictionary<string, Func<string, ImportedFlow<ImportedModel>>> cases = new()
     {
         ["nflows_realnvp"] = new NflowsImporter().Load,
         ["nflows_batchnorm"] = new NflowsImporter().Load,
@@ -34,6 +34,8 @@ public class ImporterTests
     };
 
     public static TheoryData<string> Names => [.. cases.Keys];
+
+    internal static Func<string, ImportedFlow<ImportedModel>> Case(string name) => cases[name];
 
     [Theory, MemberData(nameof(Names))]
     public void Log_probabilities_equal_those_of_the_library(string name)
@@ -92,6 +94,28 @@ public class ImporterTests
         Close(found["log_prob"].flatten(), file["log_prob"], 1e-9);
         using var inverse = new OnnxSession(flow.ToOnnx(options with { Outputs = OnnxOutputs.Decode }));
         Close(inverse.Run(("z", found["z"]), ("context", context))["x"], x, 1e-7);
+    }
+
+    // in float32, as most users export: the rule that layers and presets are held to, for what a file of another library has
+    [Theory, MemberData(nameof(Names))]
+    public void An_imported_flow_in_OnnxRuntime_is_as_near_as_our_own_are(string name)
+    {
+        using var scope = NewDisposeScope();
+        using var gradients = no_grad();
+        using var file = PyTorchFile.Load(PyTorchFileTests.At($"{name}.pt"));
+        using var imported = cases[name](PyTorchFileTests.At($"{name}.pt"));
+        var (flow, x, context) = (imported.Flow, file["x"].to(float32), file.Tensors.GetValueOrDefault("context")?.to(float32));
+        flow.to(float32);
+        using var forward = new OnnxSession(flow.ToOnnx(new() { Outputs = OnnxOutputs.LogProb | OnnxOutputs.Encode }));
+        using var inverse = new OnnxSession(flow.ToOnnx(new() { Outputs = OnnxOutputs.Decode }));
+        var found = forward.Run(("x", x), ("context", context));
+        var (logProb, z) = (flow.LogProb(x, context), flow.Encode(x, context));
+        var (back, decoded) = (inverse.Run(("z", z), ("context", context))["x"], flow.Decode(z, context));
+        flow.to(float64);
+        (x, var latents, context) = (x.to(float64), z.to(float64), context?.to(float64));
+        new[] { OnnxGaps.Of("log_prob", found["log_prob"], logProb, flow.LogProb(x, context)),
+            OnnxGaps.Of("z", found["z"], z, flow.Encode(x, context)),
+            OnnxGaps.Of("x", back, decoded, flow.Decode(latents, context)) }.OfType<string>().Should().BeEmpty();
     }
 
     internal static void Close(Tensor ours, Tensor theirs, double tolerance)

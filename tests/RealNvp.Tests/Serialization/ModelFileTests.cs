@@ -48,8 +48,8 @@ public sealed class ModelFileTests : IDisposable
     [InlineData("version", null, "*format version none*")]
     [InlineData("options", null, "*holds weights without the options*")]
     [InlineData("kind", "Flow",
-        "*a model of kind Flow, which is not known here. Known are FfjordModel, GlowModel, IafModel, MafModel, NiceModel, RealNvpModel, " +
-            "ResidualFlowModel, SplineFlowModel*")]
+        "*a model of kind Flow, which is not known here. Known are FfjordModel, GlowModel, IafModel, ImportedModel, MafModel, NiceModel, " +
+            "RealNvpModel, ResidualFlowModel, SplineFlowModel*")]
     [InlineData("kind", null, "*a model of kind none*")]
     public void Unknown_formats_and_versions_are_refused(string key, string? value, string message)
     {
