@@ -147,6 +147,24 @@ public readonly ref struct DataRows
     /// <summary>All rows one after the other, such as pixels.</summary>
     public static implicit operator DataRows(ReadOnlyMemory<byte> numbers) => numbers.Span;
 
+    /// <summary>Rows of float or double, few of them and at least one, where they lie; false if they are others.</summary>
+    /// <param name="width">The numbers of a row.</param>
+    /// <param name="most">The most rows.</param>
+    /// <param name="rows">How many there are.</param>
+    /// <param name="numbers">Where they lie.</param>
+    /// <param name="isDouble">Whether they are of double.</param>
+    internal bool TryGet(int width, int most, out int rows, out ReadOnlySpan<byte> numbers, out bool isDouble)
+    {
+        (rows, isDouble) = (0, type == ScalarType.Float64);
+        numbers = raw;
+        if (size == 0 || type is not (ScalarType.Float32 or ScalarType.Float64) || (columns is { } c && c != width)
+            || dimensions is { Length: > 2 })
+            return false;
+        var count = raw.Length / size;
+        rows = count / width;
+        return rows >= 1 && rows <= most && count == rows * width;
+    }
+
     /// <summary>The rows as a tensor (N, shape) on the CPU, in the dtype of the numbers. The caller disposes it.</summary>
     /// <param name="shape">The shape of an example, all sizes known.</param>
     /// <param name="parameter">What the array is called.</param>

@@ -25,6 +25,8 @@ public partial class Flow
     public int LogProbInto(DataRows x, Span<double> destination, DataRows context = default, long? seed = null,
         CancellationToken cancellationToken = default)
     {
+        if (IsPlain(null, null, cancellationToken)
+            && FewInto(FewOf.LogProb, x, context, true, destination, default, out var rows)) return rows;
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(LogProbRows(x, context, seed, destination.Length, cancellationToken), destination, 1);
@@ -34,6 +36,8 @@ public partial class Flow
     public int LogProbInto(DataRows x, Span<float> destination, DataRows context = default, long? seed = null,
         CancellationToken cancellationToken = default)
     {
+        if (IsPlain(null, null, cancellationToken)
+            && FewInto(FewOf.LogProb, x, context, false, default, destination, out var rows)) return rows;
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(LogProbRows(x, context, seed, destination.Length, cancellationToken), destination, 1);
@@ -54,6 +58,8 @@ public partial class Flow
     public int EncodeInto(DataRows x, Span<double> destination, DataRows context = default, long? seed = null,
         CancellationToken cancellationToken = default)
     {
+        if (IsPlain(null, null, cancellationToken)
+            && FewInto(FewOf.Latents, x, context, true, destination, default, out var rows)) return rows;
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(EncodeRows(x, context, seed, destination.Length, cancellationToken), destination, LatentShape.NumElements);
@@ -63,6 +69,8 @@ public partial class Flow
     public int EncodeInto(DataRows x, Span<float> destination, DataRows context = default, long? seed = null,
         CancellationToken cancellationToken = default)
     {
+        if (IsPlain(null, null, cancellationToken)
+            && FewInto(FewOf.Latents, x, context, false, default, destination, out var rows)) return rows;
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(EncodeRows(x, context, seed, destination.Length, cancellationToken), destination, LatentShape.NumElements);
@@ -81,6 +89,8 @@ public partial class Flow
     /// <exception cref="NonFiniteException">A layer gave NaN or infinity; it names the layer and the rows.</exception>
     public int DecodeInto(DataRows z, Span<double> destination, DataRows context = default, CancellationToken cancellationToken = default)
     {
+        if (IsPlain(null, null, cancellationToken)
+            && FewInto(FewOf.Examples, z, context, true, destination, default, out var rows)) return rows;
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(DecodeRows(z, context, ArrayDtype, destination.Length, cancellationToken), destination, InputShape.NumElements);
@@ -89,6 +99,8 @@ public partial class Flow
     /// <inheritdoc cref="DecodeInto(DataRows, Span{double}, DataRows, CancellationToken)"/>
     public int DecodeInto(DataRows z, Span<float> destination, DataRows context = default, CancellationToken cancellationToken = default)
     {
+        if (IsPlain(null, null, cancellationToken)
+            && FewInto(FewOf.Examples, z, context, false, default, destination, out var rows)) return rows;
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(DecodeRows(z, context, null, destination.Length, cancellationToken), destination, InputShape.NumElements);

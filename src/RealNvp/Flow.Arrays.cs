@@ -29,6 +29,7 @@ public partial class Flow
     public double[] LogProb(DataRows x, DataRows context = default, long? seed = null, int? batchSize = null,
         IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
+        if (IsPlain(batchSize, progress, cancellationToken) && FewLogProb(x, context) is { } few) return few;
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
@@ -56,6 +57,7 @@ public partial class Flow
     public double[,] Encode(DataRows x, DataRows context = default, long? seed = null, int? batchSize = null,
         IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
+        if (IsPlain(batchSize, progress, cancellationToken) && FewArray(FewOf.Latents, x, context) is { } few) return few;
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
@@ -74,6 +76,7 @@ public partial class Flow
     public double[,] Decode(DataRows z, DataRows context = default, int? batchSize = null, IProgress<long>? progress = null,
         CancellationToken cancellationToken = default)
     {
+        if (IsPlain(batchSize, progress, cancellationToken) && FewArray(FewOf.Examples, z, context) is { } few) return few;
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         using var gradients = no_grad();

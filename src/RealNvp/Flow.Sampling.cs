@@ -163,6 +163,13 @@ public partial class Flow
                 $"{base_density.GetName()} has weights that are trained, but draws its samples without gradients, so theirs would be " +
                 $"wrong. Freeze them: set requires_grad to false.");
         if (is_grad_enabled()) passes = passes.AtOnce();
+        else if (check && total <= FlowRows.Most && passes.Takes(total) && FewSamples(z, features) is var (few, sums))
+        {
+            if (!wantsLogProb) return (few, null);
+            var density = base_density.LogProb(z, ForBase(features)).sub(sums);
+            // what is not finite has a name by the other way
+            if (Numbers.AreFinite(density)) return (few, density);
+        }
         if (!wantsLogProb)
             return (passes.Run(total, InputShape.NumElements, owner, (start, size) => Decoded(start, size).X), null);
         return passes.Run(total, InputShape.NumElements, owner, (start, size) =>

@@ -38,14 +38,3 @@ internal sealed class MixtureCode(int components) : ElementwiseCode
     protected override void Run<TLanes, T>(in ElementJob<T> job) =>
         job.Run<TLanes, MixtureKernel<TLanes, T>>(new(components, job.Inverse));
 }
-
-/// <summary>The roots of mixtures.</summary>
-/// <param name="components">Their number.</param>
-internal sealed class MixtureRootCode(int components) : ElementwiseCode
-{
-    public override int Parameters => MixtureLimits.Parameters(components);
-
-    public override double Cost => 2400 * components;
-
-    protected override void Run<TLanes, T>(in ElementJob<T> job) => job.Run<TLanes, MixtureRoot<TLanes, T>>(new(components));
-}

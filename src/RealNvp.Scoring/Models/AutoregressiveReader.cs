@@ -34,12 +34,12 @@ internal static unsafe class AutoregressiveReader
             var (network, sequence) = builder.Made($"{key}.made", perFeature, hidden, blocks, residual, reversed: i % 2 == 1);
             var map = transformer switch
             {
-                "Affine" => new RowMap(new AffineCode(shiftFirst: false), builder.Kept($"{key}.transformer.scale", 1), 1),
-                "Spline" => new RowMap(new SplineCode(spline)),
-                _ => new MixtureRowMap(new MixtureCode(components), new MixtureRootCode(components)),
+                "Affine" => new RowMap<float>(new AffineCode(shiftFirst: false), builder.Kept($"{key}.transformer.scale", 1)),
+                "Spline" => new RowMap<float>(new SplineCode(spline), RowWeight.None),
+                _ => new MixtureRowMap<float>(new MixtureCode(components), new MixtureRootCode(components)),
             };
             var all = ModelBuilder.All(builder.Features);
-            var pass = new CouplingRows(new RowReading(all, []), all, network, [new(map, all)]);
+            var pass = new CouplingRows<float>(new RowReading(all, []), all, network, [new(map, all)]);
             steps.Add(new SequenceRows(pass, sequence, network, map, inverted));
             if (norm) steps.Add(builder.BatchNorm(Next(), all));
         }

@@ -39,21 +39,22 @@ internal sealed unsafe partial class ModelBuilder
                 return new StudentRows(Array.ConvertAll(degrees, log => Math.Exp(Math.Clamp(log, least, most))), SpecialFunctions.LogGamma);
             case "DiagonalNormal":
                 if (ContextSize > 0)
-                    return new MixtureDensityRows(null, new double[size], new double[size],
+                    return new MixtureDensityRows<float>(null, new FixedNumbers(new double[size]), new FixedNumbers(new double[size]),
                         ResidualMlp($"{key}.network", ContextSize, 2 * size, ConditionalHidden, 1, 0, Limit));
-                return new MixtureDensityRows(null, File.Take($"{key}.mean", size).Doubles(),
-                    File.Take($"{key}.log_scale", size).Doubles(), null);
+                return new MixtureDensityRows<float>(null, Numbers($"{key}.mean", size), Numbers($"{key}.log_scale", size), null);
             case "GaussianMixture":
                 var network = ContextSize > 0 ? ResidualMlp($"{key}.network", ContextSize, checked(components * (1 + (2 * size))),
                     ConditionalHidden, 1, 0, Limit) : null;
-                return new MixtureDensityRows(File.Take($"{key}.logits", components).Doubles(),
-                    File.Take($"{key}.means", components, size).Doubles(), File.Take($"{key}.log_scales", components, size).Doubles(),
-                        network);
+                return new MixtureDensityRows<float>(Numbers($"{key}.logits", components), Numbers($"{key}.means", components, size),
+                    Numbers($"{key}.log_scales", components, size), network);
             case "UniformBox" when box is { } bound && Threshold is null: return new BoxRows(-bound, bound);
             case "ResampledNormal":
-                return new ResampledRows(ResidualMlp($"{key}.network", size, 1, ResampledHidden, 1, 0, 0),
-                    File.Take($"{key}.normalizer").Doubles(v => v is >= 0 and <= 1.001, "a number in 0 ... 1.001")[0], ResampledTries);
+                return new ResampledRows<float>(ResidualMlp($"{key}.network", size, 1, ResampledHidden, 1, 0, 0),
+                    new FixedNumbers(File.Take($"{key}.normalizer").Doubles(v => v is >= 0 and <= 1.001, "a number in 0 ... 1.001")),
+                    ResampledTries);
             default: throw Options.Bad($"Base is {kind}, which does not go together with the other options");
         }
     }
+
+    private FixedNumbers Numbers(string name, params ReadOnlySpan<long> shape) => new(File.Take(name, shape).Doubles());
 }

@@ -5,7 +5,7 @@ namespace RealNvp.Scoring.Models;
 internal sealed unsafe partial class ModelBuilder
 {
     /// <summary>A network of residual blocks.</summary>
-    public RowNetwork ResidualMlp(string key, int inputs, int outputs, int hidden, int blocks, int context, double limit)
+    public RowNetwork<float> ResidualMlp(string key, int inputs, int outputs, int hidden, int blocks, int context, double limit)
     {
         var (layers, given) = Start(key, inputs, hidden, context);
         for (var i = 0; i < blocks; i++)
@@ -19,7 +19,7 @@ internal sealed unsafe partial class ModelBuilder
     }
 
     /// <summary>A network of plain layers.</summary>
-    public RowNetwork Mlp(string key, int inputs, int outputs, int hidden, int hiddenLayers)
+    public RowNetwork<float> Mlp(string key, int inputs, int outputs, int hidden, int hiddenLayers)
     {
         var layers = new List<(nint, nint)>();
         for (var i = 0; i < hiddenLayers; i++) layers.Add(Layer($"{key}.layers.{i}", i == 0 ? inputs : hidden, hidden));
@@ -29,7 +29,8 @@ internal sealed unsafe partial class ModelBuilder
     }
 
     /// <summary>A masked network, and the same feature by feature.</summary>
-    public (RowNetwork Network, DenseSteps Steps) Made(string key, int perFeature, int hidden, int blocks, bool residual, bool reversed)
+    public (RowNetwork<float> Network, DenseSteps Steps) Made(string key, int perFeature, int hidden, int blocks, bool residual,
+        bool reversed)
     {
         var (features, outputs) = (Features, checked(Features * perFeature));
         var (layers, given) = Start(key, features, hidden, ContextSize);

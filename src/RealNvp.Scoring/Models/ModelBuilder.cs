@@ -128,11 +128,11 @@ internal sealed unsafe partial class ModelBuilder
         File.Take(name, shape).Doubles(double.IsFinite, "finite numbers");
 
     /// <summary>Numbers of the file in memory that stays as long as the plan.</summary>
-    public float* Kept(string name, params ReadOnlySpan<long> shape)
+    public RowWeight Kept(string name, params ReadOnlySpan<long> shape)
     {
         var values = File.Take(name, shape).Floats();
         memory.Add(values);
-        return Pointer(values);
+        return new((nint)Pointer(values), -1, values.Length);
     }
 
     private float[] Pinned(float[] values)

@@ -20,8 +20,8 @@ internal static unsafe class NiceReader
         {
             var (kept, changed) = ModelBuilder.Halves(builder.Features, alternating: true, complement: i % 2 == 1);
             var network = builder.Mlp($"{Next()}.conditioner", kept.Length, changed.Length, hidden, hiddenLayers);
-            steps.Add(new CouplingRows(new RowReading(kept, []), changed, network,
-                [new(new RowMap(new ShiftCode()), ModelBuilder.All(changed.Length))]));
+            steps.Add(new CouplingRows<float>(new RowReading(kept, []), changed, network,
+                [new(new RowMap<float>(new ShiftCode(), RowWeight.None), ModelBuilder.All(changed.Length))]));
         }
         steps.Add(builder.DiagonalScaling(Next()));
         return builder.Plan(steps, builder.Density(kind, "base_density", builder.Features, box: null));

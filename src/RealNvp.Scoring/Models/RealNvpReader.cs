@@ -37,9 +37,9 @@ internal static unsafe class RealNvpReader
             var network = builder.ResidualMlp($"{key}.conditioner", kept.Length, changed.Length * (affine ? 2 : 1), hidden, blocks,
                 builder.ContextSize, builder.Limit);
             var map = affine
-                ? new RowMap(new AffineCode(shiftFirst), builder.Kept($"{key}.transformer.scale", changed.Length), changed.Length)
-                : new RowMap(new ShiftCode());
-            steps.Add(new CouplingRows(new RowReading(kept, []), changed, network, [new(map, ModelBuilder.All(changed.Length))]));
+                ? new RowMap<float>(new AffineCode(shiftFirst), builder.Kept($"{key}.transformer.scale", changed.Length))
+                : new RowMap<float>(new ShiftCode(), RowWeight.None);
+            steps.Add(new CouplingRows<float>(new RowReading(kept, []), changed, network, [new(map, ModelBuilder.All(changed.Length))]));
             if (norm) steps.Add(builder.BatchNorm(Next(), changed));
         }
         if (scaling) steps.Add(builder.DiagonalScaling(Next()));

@@ -77,7 +77,8 @@ internal sealed unsafe class SplineReader
             (line, builder.Density(kind, "base_density.parts.1", line.Length, box: null))]));
     }
 
-    private void Shift() => steps.Add(new CircleRows(circles, low, high, builder.Finite($"{Next()}.shift", circles.Length)));
+    private void Shift() =>
+        steps.Add(new CircleRows(circles, low, high, new FixedNumbers(builder.Finite($"{Next()}.shift", circles.Length))));
 
     private void Coupling((int[] Kept, int[] Changed) mask)
     {
@@ -90,9 +91,9 @@ internal sealed unsafe class SplineReader
         var key = $"{Next()}.conditioner{(circles.Length > 0 ? ".network" : "")}";
         var network = builder.ResidualMlp(key, plain.Length + (2 * angles.Length), checked(changed.Length * parameters), hidden, blocks,
             builder.ContextSize, builder.Limit);
-        List<RowGroup> groups = [];
-        if (lines.Length > 0) groups.Add(new(new RowMap(new SplineCode(spline)), lines));
-        if (turns.Length > 0) groups.Add(new(new RowMap(new SplineCode(turn)), turns));
-        steps.Add(new CouplingRows(new RowReading(plain, angles, low, high), changed, network, [.. groups]));
+        List<RowGroup<float>> groups = [];
+        if (lines.Length > 0) groups.Add(new(new RowMap<float>(new SplineCode(spline), RowWeight.None), lines));
+        if (turns.Length > 0) groups.Add(new(new RowMap<float>(new SplineCode(turn), RowWeight.None), turns));
+        steps.Add(new CouplingRows<float>(new RowReading(plain, angles, low, high), changed, network, [.. groups]));
     }
 }

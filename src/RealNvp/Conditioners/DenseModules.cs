@@ -1,5 +1,6 @@
 using RealNvp.Internal;
 using RealNvp.Kernels;
+using RealNvp.Layers;
 using RealNvp.Operations;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -7,9 +8,12 @@ using static TorchSharp.torch;
 namespace RealNvp;
 
 /// <summary>A conditioner whose weights a kernel can read.</summary>
-internal interface IDenseNetwork
+internal interface IDenseNetwork : IRowConditioner
 {
     DenseModules Modules { get; }
+
+    (RowReading Reading, RowNetwork<T> Network)? IRowConditioner.Rows<T>(RowBuilder builder, int[] at) =>
+        Modules.Rows<T>(builder, (Conditioner)this) is { } network ? (new RowReading(at, []), network) : null;
 }
 
 /// <summary>The modules that hold the weights of a network. It owns none of them.</summary>

@@ -121,6 +121,9 @@ public abstract partial class Density : nn.Module, IDescribed
         Check.Context(context, ContextSize, z.shape[0], owner, null);
     }
 
+    /// <summary>Whether the density is disposed.</summary>
+    internal bool IsDisposed => disposed;
+
     /// <summary>Throws if the density is disposed.</summary>
     internal void CheckAlive()
     {

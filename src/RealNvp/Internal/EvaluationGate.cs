@@ -62,6 +62,25 @@ internal sealed partial class EvaluationGate
         return new Scope(gate, Kind.Reads);
     }
 
+    /// <summary>Computes with the weights of a flow, and without its modules, until disposed: whatever their mode is, it stays, and nobody
+    /// trains meanwhile.</summary>
+    public static Scope Read(IGated flow)
+    {
+        var me = Environment.CurrentManagedThreadId;
+        var gate = Locked(flow.Gate);
+        try
+        {
+            if (!gate.IsInside(me))
+            {
+                gate.WaitToRead();
+                flow.CheckDisposed();
+            }
+            gate.Add(me);
+        }
+        finally { Monitor.Exit(gate.latch); }
+        return new Scope(gate, Kind.Reads);
+    }
+
     /// <summary>Computes with a flow in its own mode until disposed: alone if a part of it trains.</summary>
     public static Scope Own(IGated flow) => Own(flow.Gate, flow);
 

@@ -18,6 +18,18 @@ internal static class ModuleHooks
         return false;
     }
 
+    /// <summary>The lists of hooks of a network, which live as long as it does.</summary>
+    public static ICollection[] Of(nn.Module<Tensor, Tensor?, Tensor> network) =>
+        [.. fields.Select(field => field.GetValue(network)).OfType<ICollection>()];
+
+    /// <summary>Whether there is a hook in such lists.</summary>
+    public static bool Any(ICollection[] hooks)
+    {
+        foreach (var list in hooks)
+            if (list.Count > 0) return true;
+        return false;
+    }
+
     private static FieldInfo[] FindFields(Type? type)
     {
         var found = new List<FieldInfo>();

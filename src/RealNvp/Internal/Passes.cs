@@ -42,6 +42,9 @@ internal readonly struct Passes
         Math.Max(16, (shape.Count == 1 ? OfVectors : OfImages) * (device == DeviceType.CPU ? 1
             : TimesOnDevice) / Math.Max(1, shape.NumElements));
 
+    /// <summary>Whether so many rows are one pass that nobody looks at.</summary>
+    public bool Takes(long rows) => rows <= size && progress is null && !token.IsCancellationRequested;
+
     /// <summary>The same passes, but all rows at once.</summary>
     public Passes AtOnce() => new(long.MaxValue, progress, token);
 

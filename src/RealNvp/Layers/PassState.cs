@@ -57,6 +57,9 @@ internal sealed record PassState
     /// <summary>Whether somebody looks at each layer.</summary>
     public bool IsWatched => Arrival is not null || Observer is not null;
 
+    /// <summary>Whether nobody on this thread runs layers, looks at them, or asks them for more than values and log-determinants.</summary>
+    public static bool IsQuiet => current is null or { Runner: null, Tape: null, Errors: null, Cost: null, Solver: null, IsWatched: false };
+
     /// <summary>Draws from a new generator with <paramref name="seed"/> on
     /// this thread until disposed; a null seed changes nothing.</summary>
     public static Scope Seed(long? seed)

@@ -24,8 +24,16 @@ internal static class KernelSwitches
     /// vectors. Needs <see cref="Dense"/> and the switch of the map too.</summary>
     public static bool Coupling { get; set; } = IsOn(nameof(Coupling));
 
+    /// <summary>RealNvp.Kernels.Rows: whole flows of vectors on few rows. Needs <see cref="Coupling"/>,
+    /// <see cref="Dense"/> and the switches of the maps too.</summary>
+    public static bool Rows { get; set; } = IsOn(nameof(Rows));
+
     /// <summary>RealNvp.Kernels.Chain: several layers of vectors as one operation. Needs the switches of the layers too.</summary>
     public static bool Chain { get; set; } = IsOn(nameof(Chain));
+
+    /// <summary>RealNvp.Kernels.Sequence: the inverse of autoregressive layers of vectors, feature by feature. Needs
+    /// <see cref="Dense"/> and the switch of the map too.</summary>
+    public static bool Sequence { get; set; } = IsOn(nameof(Sequence));
 
     /// <summary>RealNvp.Kernels.Image: what surrounds convolutions.</summary>
     public static bool Image { get; set; } = IsOn(nameof(Image));

@@ -33,6 +33,42 @@ internal static unsafe partial class KernelMemory
         return fits;
     }
 
+    /// <summary>The memory of a tensor that is known to have been what is expected when its memory was there: the same,
+    /// unless it has moved, or its dimensions have changed places.</summary>
+    public static bool IsStill(IntPtr tensor, void* memory) => THSTensor_data(tensor) == memory && THSTensor_is_contiguous(tensor) != 0;
+
+    /// <summary>Whether a tensor is a matrix of so many columns, with one row at least and few at most.</summary>
+    public static bool AreRows(IntPtr tensor, long columns, int most) => THSTensor_ndimension(tensor) == 2
+        && THSTensor_size(tensor, 1) == columns && THSTensor_size(tensor, 0) is var rows && rows >= 1 && rows <= most;
+
+    /// <summary>A matrix of few rows of float32 or float64 on the CPU, contiguous.</summary>
+    /// <param name="tensor">The tensor.</param>
+    /// <param name="columns">The columns that it must have.</param>
+    /// <param name="most">The most rows that it may have.</param>
+    /// <param name="rows">How many it has, at least 1.</param>
+    /// <param name="type">Its dtype.</param>
+    /// <param name="memory">Where it is.</param>
+    public static bool TryGetRows(IntPtr tensor, long columns, int most, out int rows, out ScalarType type, out void* memory)
+    {
+        memory = null;
+        (rows, type) = (0, default);
+        if (THSTensor_ndimension(tensor) != 2 || THSTensor_size(tensor, 1) != columns || THSTensor_is_contiguous(tensor) == 0
+            || THSTensor_device_type(tensor) != (int)DeviceType.CPU)
+            return false;
+        var count = THSTensor_size(tensor, 0);
+        type = (ScalarType)THSTensor_type(tensor);
+        if (count < 1 || count > most || type is not (ScalarType.Float32 or ScalarType.Float64)) return false;
+        rows = (int)count;
+        memory = THSTensor_data(tensor);
+        return true;
+    }
+
+    /// <summary>Whether a tensor wants gradients.</summary>
+    public static bool WantsGradient(IntPtr tensor) => THSTensor_requires_grad(tensor) != 0;
+
+    /// <summary>The dtype of a tensor.</summary>
+    public static ScalarType TypeOf(IntPtr tensor) => (ScalarType)THSTensor_type(tensor);
+
     /// <summary>Whether it is a strided and contiguous tensor of float32 numbers on the CPU.</summary>
     public static bool IsFloats(IntPtr tensor) => THSTensor_is_contiguous(tensor) != 0
         && THSTensor_type(tensor) == (sbyte)ScalarType.Float32 && THSTensor_device_type(tensor) == (int)DeviceType.CPU;
@@ -57,6 +93,15 @@ internal static unsafe partial class KernelMemory
 
     [LibraryImport("LibTorchSharp"), SuppressGCTransition]
     private static partial void* THSTensor_data(IntPtr tensor);
+
+    [LibraryImport("LibTorchSharp"), SuppressGCTransition]
+    private static partial int THSTensor_requires_grad(IntPtr tensor);
+
+    [LibraryImport("LibTorchSharp"), SuppressGCTransition]
+    private static partial long THSTensor_ndimension(IntPtr tensor);
+
+    [LibraryImport("LibTorchSharp"), SuppressGCTransition]
+    private static partial long THSTensor_size(IntPtr tensor, long dimension);
 
     [LibraryImport("LibTorchSharp"), SuppressGCTransition]
     private static partial byte THSTensor_is_contiguous(IntPtr tensor);

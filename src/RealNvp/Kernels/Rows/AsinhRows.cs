@@ -14,7 +14,7 @@ internal sealed unsafe class AsinhRows(int[] at, double threshold) : RowStep
             foreach (var i in at)
             {
                 var u = inverse ? x[i] / threshold : Math.Asinh(x[i] / threshold);
-                x[i] = (float)(threshold * (inverse ? Math.Sinh(u) : u));
+                x[i] = block.Rounded(threshold * (inverse ? Math.Sinh(u) : u));
                 // log cosh u = ½ log(1 + (x/c)²), for x whose square is no number too
                 var size = Math.Abs(u);
                 sum += size + Math.Log(1 + Math.Exp(-2 * size)) - Math.Log(2);

@@ -4,7 +4,7 @@ namespace RealNvp.Kernels;
 internal sealed unsafe class LinearRows : RowStep
 {
     private readonly int[] at;
-    private readonly RowNetwork forward;
+    private readonly RowNetwork<float> forward;
     private readonly double[] triangles;
     private readonly int[] permutation;
     private readonly double logDet;
@@ -14,10 +14,10 @@ internal sealed unsafe class LinearRows : RowStep
     /// <param name="triangles">(D, D): U and its diagonal, and below it L, whose diagonal is 1.</param>
     /// <param name="permutation">The row of L U that each row of W is.</param>
     /// <param name="logDet">log|det W|.</param>
-    public LinearRows(int[] at, RowNetwork forward, double[] triangles, int[] permutation, double logDet) =>
+    public LinearRows(int[] at, RowNetwork<float> forward, double[] triangles, int[] permutation, double logDet) =>
         (this.at, this.forward, this.triangles, this.permutation, this.logDet) = (at, forward, triangles, permutation, logDet);
 
-    public override long Scratch => forward.Scratch + (2 * RowScratch.Size(at.Length))
+    public override long Scratch => forward.Scratch + RowScratch.Size<double>(at.Length)
         + RowScratch.Size((long)RowBlock.Most * forward.InputStride) + RowScratch.Size((long)RowBlock.Most * forward.OutputStride);
 
     public override void Run(in RowBlock block, bool inverse)
@@ -26,7 +26,7 @@ internal sealed unsafe class LinearRows : RowStep
         var scratch = new RowScratch(block.Scratch);
         if (inverse)
         {
-            var solution = (double*)scratch.Take(2 * at.Length);
+            var solution = scratch.Take<double>(at.Length);
             for (var row = 0; row < block.Rows; row++, x += block.Features)
             {
                 Solve(x, solution);
@@ -36,7 +36,7 @@ internal sealed unsafe class LinearRows : RowStep
         }
         var input = scratch.Take((long)RowBlock.Most * forward.InputStride);
         var output = scratch.Take((long)RowBlock.Most * forward.OutputStride);
-        CouplingShape.Gather(x, block.Features, at, input, forward.InputStride, block.Rows);
+        RowColumns.Gather(block, at, input, forward.InputStride);
         forward.Run(input, block, scratch.Take(forward.Scratch), output);
         for (var row = 0; row < block.Rows; row++, x += block.Features, output += forward.OutputStride)
         {
@@ -45,7 +45,7 @@ internal sealed unsafe class LinearRows : RowStep
         }
     }
 
-    private void Solve(float* x, double* solution)
+    private void Solve(double* x, double* solution)
     {
         var count = at.Length;
         for (var i = 0; i < count; i++) solution[permutation[i]] = x[at[i]];

@@ -1,38 +1,45 @@
 namespace RealNvp.Kernels;
 
-/// <summary>z = logit(α + (1 − 2α)·x) of all features; minus infinity as log-determinant outside of the domain.</summary>
+/// <summary>z = logit(α + (1 − 2α)·x) of features; minus infinity as log-determinant outside of the domain.</summary>
 /// <param name="alpha">α.</param>
-internal sealed unsafe class LogitRows(double alpha) : RowStep
+/// <param name="at">The features; null for all.</param>
+internal sealed unsafe class LogitRows(double alpha, int[]? at = null) : RowStep
 {
-    // the numbers next to 0 and 1 in float32, as the layer has them
-    private const double Tiny = 1.1754943508222875e-38, Epsilon = 1.1920928955078125e-07;
     private readonly double factor = 1 - (2 * alpha), logFactor = Math.Log(1 - (2 * alpha));
 
     public override void Run(in RowBlock block, bool inverse)
     {
         var x = block.X;
+        // the numbers next to 0 and 1 in the dtype of the flow, as the layer has them
+        var (tiny, epsilon) = block.Single ? (1.1754943508222875e-38, 1.1920928955078125e-07)
+            : (2.2250738585072014e-308, 2.220446049250313e-16);
         for (var row = 0; row < block.Rows; row++, x += block.Features)
         {
             double sum = 0;
-            for (var i = 0; i < block.Features; i++) sum += inverse ? Inverse(ref x[i]) : Forward(ref x[i]);
+            for (var i = 0; i < (at?.Length ?? block.Features); i++)
+            {
+                ref var value = ref x[at?[i] ?? i];
+                sum += inverse ? Inverse(ref value) : Forward(ref value, tiny, epsilon);
+                value = block.Rounded(value);
+            }
             block.LogDet[row] += sum;
         }
     }
 
-    private double Forward(ref float x)
+    private double Forward(ref double x, double tiny, double epsilon)
     {
         var p = (x * factor) + alpha;
-        var outside = Math.Abs(p - 0.5) > 0.5 + (8 * Epsilon);
-        p = Math.Min(1 - (Epsilon / 2), Math.Max(Tiny, p));
+        var outside = Math.Abs(p - 0.5) > 0.5 + (8 * epsilon);
+        p = Math.Min(1 - (epsilon / 2), Math.Max(tiny, p));
         double logP = Math.Log(p), logQ = Math.Log(1 - p);
-        x = (float)(logP - logQ);
+        x = logP - logQ;
         return outside ? double.NegativeInfinity : logFactor - logP - logQ;
     }
 
-    private double Inverse(ref float z)
+    private double Inverse(ref double z)
     {
-        var (size, p) = (Math.Abs((double)z), 1 / (1 + Math.Exp(-(double)z)));
-        z = (float)((p - alpha) / factor);
+        var (size, p) = (Math.Abs(z), 1 / (1 + Math.Exp(-z)));
+        z = (p - alpha) / factor;
         // log p + log(1 − p), finite for every z
         return -size - (2 * Math.Log(1 + Math.Exp(-size))) - logFactor;
     }

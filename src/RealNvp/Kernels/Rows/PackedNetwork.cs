@@ -1,7 +1,7 @@
 namespace RealNvp.Kernels;
 
 /// <summary>A network whose weights were packed once, for a model that does not change.</summary>
-internal sealed unsafe class PackedNetwork : RowNetwork
+internal sealed unsafe class PackedNetwork : RowNetwork<float>
 {
     private readonly DensePacked packed;
 
@@ -34,11 +34,13 @@ internal sealed unsafe class PackedNetwork : RowNetwork
     /// <summary>The numbers of memory that packed weights need.</summary>
     public static long Size(DenseProgram program) => DensePacked.Size(program, program.Context > 0);
 
-    protected override void Run(float* x, float* context, nint contextStride, int rows, float* scratch, float* output) =>
-        LaneWidth.Run<Code, float>(new Code(this, x, context, contextStride, rows, scratch, output));
+    protected override long OwnScratch => DenseBlock.ScratchSize(Program);
 
-    protected override void AddContext(float* context, nint contextStride, int rows, float* to, nint stride) =>
-        LaneWidth.Run<ContextCode, float>(new ContextCode(this, context, contextStride, rows, to, stride));
+    protected override void Run(float* x, float* context, int rows, in RowBlock block, float* scratch, float* output) =>
+        LaneWidth.Run<Code, float>(new Code(this, x, context, ContextStride, rows, scratch, output));
+
+    protected override void AddContext(float* context, int rows, float* to, nint stride) =>
+        LaneWidth.Run<ContextCode, float>(new ContextCode(this, context, ContextStride, rows, to, stride));
 
     private readonly struct Code(PackedNetwork network, float* x, float* context, nint contextStride, int rows, float* scratch,
         float* output) : ILaneCode<float>

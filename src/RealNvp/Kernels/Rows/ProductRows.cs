@@ -5,14 +5,14 @@ namespace RealNvp.Kernels;
 internal sealed unsafe class ProductRows((int[] At, RowDensity Density)[] parts) : RowDensity
 {
     public override long Scratch =>
-        parts.Max(part => RowScratch.Size((long)RowBlock.Most * part.At.Length) + part.Density.Scratch);
+        parts.Max(part => RowScratch.Size<double>((long)RowBlock.Most * part.At.Length) + part.Density.Scratch);
 
     public override void LogProb(in RowBlock block)
     {
         foreach (var (at, density) in parts)
         {
             var part = Part(block, at);
-            CouplingShape.Gather(block.X, block.Features, at, part.X, at.Length, block.Rows);
+            RowColumns.Gather(block, at, part.X, at.Length);
             density.LogProb(part);
         }
     }
@@ -30,6 +30,7 @@ internal sealed unsafe class ProductRows((int[] At, RowDensity Density)[] parts)
 
     private static RowBlock Part(in RowBlock block, int[] at) => block with
     {
-        X = block.Scratch, Features = at.Length, Scratch = block.Scratch + RowScratch.Size((long)RowBlock.Most * at.Length),
+        X = (double*)block.Scratch, Features = at.Length,
+        Scratch = block.Scratch + RowScratch.Size<double>((long)RowBlock.Most * at.Length),
     };
 }

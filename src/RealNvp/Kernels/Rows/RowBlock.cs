@@ -9,11 +9,12 @@ internal unsafe struct RowBlock
     /// <summary>The number of rows, at most <see cref="Most"/>, and of the numbers of each.</summary>
     public int Rows, Features;
 
-    /// <summary>The rows, one behind the other; each step changes them in their place.</summary>
-    public float* X;
+    /// <summary>The rows, one behind the other; each step changes them in their place. A flow of float32 keeps numbers of float32 in
+    /// them, but for data that a step takes in their own dtype.</summary>
+    public double* X;
 
     /// <summary>The context of the first row; null if there is none.</summary>
-    public float* Context;
+    public double* Context;
 
     /// <summary>From one context to the next.</summary>
     public nint ContextStride;
@@ -23,6 +24,18 @@ internal unsafe struct RowBlock
 
     /// <summary>Memory for as many numbers as the step has said.</summary>
     public float* Scratch;
+
+    /// <summary>Where the weights are in this call that steps read as they lie, by their numbers in the plan.</summary>
+    public nint* Weights;
+
+    /// <summary>Whether a step gives numbers of float32.</summary>
+    public bool Single;
+
+    /// <summary>Whether data are numbers of float64 to the step that converts them.</summary>
+    public bool Wide;
+
+    /// <summary>A number as the flow keeps it.</summary>
+    public readonly double Rounded(double value) => Single ? (float)value : value;
 }
 
 /// <summary>Hands memory out, a part on the boundary of a cache line after the other.</summary>
@@ -30,13 +43,18 @@ internal unsafe struct RowScratch(float* memory)
 {
     private float* at = memory;
 
-    /// <summary>The numbers that a part of so many takes.</summary>
+    /// <summary>The numbers of float32 that a part of so many takes.</summary>
     public static long Size(long count) => (count + 15) / 16 * 16;
 
-    public float* Take(long count)
+    /// <summary>As <see cref="Size(long)"/>, for numbers of any size.</summary>
+    public static long Size<T>(long count) where T : unmanaged => Size(count * sizeof(T) / sizeof(float));
+
+    public float* Take(long count) => Take<float>(count);
+
+    public T* Take<T>(long count) where T : unmanaged
     {
         var part = at;
-        at += Size(count);
-        return part;
+        at += Size<T>(count);
+        return (T*)part;
     }
 }

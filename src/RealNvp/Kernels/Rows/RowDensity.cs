@@ -28,7 +28,7 @@ internal abstract unsafe class ElementDensity : RowDensity
         for (var row = 0; row < block.Rows; row++, z += block.Features)
         {
             double sum = 0;
-            for (var i = 0; i < block.Features; i++) sum += LogProb(z[i], i);
+            for (var i = 0; i < block.Features; i++) sum += LogProb(z[i], i, block.Single);
             block.LogDet[row] += sum;
         }
     }
@@ -36,10 +36,11 @@ internal abstract unsafe class ElementDensity : RowDensity
     public sealed override void Sample(in RowBlock block, ref RowRandom random)
     {
         for (var row = 0; row < block.Rows; row++)
-            for (var i = 0; i < block.Features; i++) block.X[((nint)row * block.Features) + i] = (float)Draw(ref random, i);
+            for (var i = 0; i < block.Features; i++) block.X[((nint)row * block.Features) + i] = block.Rounded(Draw(ref random, i));
     }
 
-    protected abstract double LogProb(double z, int feature);
+    /// <summary>Of one number of float32, or of float64.</summary>
+    protected abstract double LogProb(double z, int feature, bool single);
 
     protected abstract double Draw(ref RowRandom random, int feature);
 }
@@ -47,7 +48,7 @@ internal abstract unsafe class ElementDensity : RowDensity
 /// <summary>Standard normals.</summary>
 internal sealed class NormalRows : ElementDensity
 {
-    protected override double LogProb(double z, int feature) => (-0.5 * z * z) - HalfLogTwoPi;
+    protected override double LogProb(double z, int feature, bool single) => (-0.5 * z * z) - HalfLogTwoPi;
 
     protected override double Draw(ref RowRandom random, int feature) => random.Normal();
 }
@@ -55,7 +56,7 @@ internal sealed class NormalRows : ElementDensity
 /// <summary>Standard logistics.</summary>
 internal sealed class LogisticRows : ElementDensity
 {
-    protected override double LogProb(double z, int feature)
+    protected override double LogProb(double z, int feature, bool single)
     {
         var size = Math.Abs(z);
         return -size - (2 * Softplus(size));
@@ -84,7 +85,7 @@ internal sealed class StudentRows : ElementDensity
             nu => logGamma(0.5 * (nu + 1)) - logGamma(0.5 * nu) - (0.5 * Math.Log(nu * Math.PI)));
     }
 
-    protected override double LogProb(double z, int feature)
+    protected override double LogProb(double z, int feature, bool single)
     {
         var u = z * reciprocalRoots[feature];
         return constants[feature] - (powers[feature] * Math.Log(1 + (u * u)));
@@ -104,11 +105,14 @@ internal sealed class StudentRows : ElementDensity
 /// <param name="high">The upper edge.</param>
 internal sealed class BoxRows(double low, double high) : ElementDensity
 {
-    // what rounding may put beyond an edge, in float32
-    private readonly double slack = 4 * 1.1920928955078125e-07 * Math.Max(Math.Abs(low), Math.Abs(high));
+    private readonly double farthest = 4 * Math.Max(Math.Abs(low), Math.Abs(high));
 
-    protected override double LogProb(double z, int feature) =>
-        z >= low - slack && z <= high + slack ? -Math.Log(high - low) : double.IsNaN(z) ? double.NaN : double.NegativeInfinity;
+    protected override double LogProb(double z, int feature, bool single)
+    {
+        // what rounding may put beyond an edge
+        var slack = farthest * (single ? 1.1920928955078125e-07 : 2.220446049250313e-16);
+        return z >= low - slack && z <= high + slack ? -Math.Log(high - low) : double.IsNaN(z) ? double.NaN : double.NegativeInfinity;
+    }
 
     protected override double Draw(ref RowRandom random, int feature) => low + ((high - low) * random.Uniform());
 }

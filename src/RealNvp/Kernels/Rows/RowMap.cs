@@ -1,10 +1,42 @@
+using System.Numerics;
+
 namespace RealNvp.Kernels;
+
+/// <summary>A learned number of a map, one in all or one a column: where it is, or its number among the weights of the plan.</summary>
+/// <param name="At">Where it is; 0 for none.</param>
+/// <param name="Index">Its number among the weights that are read as they lie; -1 if it is at <paramref name="At"/>.</param>
+/// <param name="Count">How many numbers.</param>
+internal readonly record struct RowWeight(nint At, int Index, int Count)
+{
+    public static RowWeight None => new(0, -1, 0);
+
+    public unsafe nint In(in RowBlock block) => Index < 0 ? At : block.Weights[Index];
+}
+
+/// <summary>Where the numbers of a map on rows are; all but the parameters lie side by side.</summary>
+internal unsafe struct RowElements<T> where T : unmanaged
+{
+    public int Rows, Columns;
+
+    /// <summary>What is mapped.</summary>
+    public T* Input;
+
+    /// <summary>The parameters: P times the columns in a row, and the distance between rows.</summary>
+    public T* Raw;
+
+    public nint RawRow;
+
+    /// <summary>Gets the value.</summary>
+    public T* Value;
+
+    /// <summary>Gets the log-derivative.</summary>
+    public T* LogDerivative;
+}
 
 /// <summary>An elementwise map on rows, whose parameters come from a network.</summary>
 /// <param name="code">Its kernel.</param>
-/// <param name="weight">A number in all or one a column, if the map has such; else null.</param>
-/// <param name="weights">How many.</param>
-internal unsafe class RowMap(ElementwiseCode code, float* weight = null, int weights = 0)
+/// <param name="weight">Its learned number.</param>
+internal unsafe class RowMap<T>(ElementwiseCode code, RowWeight weight) where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     /// <summary>The parameters of an element.</summary>
     public int Parameters => code.Parameters;
@@ -13,6 +45,16 @@ internal unsafe class RowMap(ElementwiseCode code, float* weight = null, int wei
     public virtual long Scratch(long elements) => 0;
 
     /// <summary>Values and log-derivatives of rows.</summary>
-    public virtual void Run(in CouplingBlock block, bool inverse, float* scratch) =>
-        new CouplingMap(code, inverse, weight, weights).Values(block);
+    public virtual void Run(in RowElements<T> elements, in RowBlock block, bool inverse, float* scratch)
+    {
+        var streams = stackalloc Stream<T>[5];
+        var columns = elements.Columns;
+        var count = 0;
+        streams[count++] = new((nint)elements.Input, columns, 1, false);
+        streams[count++] = new((nint)elements.Raw, elements.RawRow, code.Parameters, false) { Block = columns };
+        if (weight.In(block) is not 0 and var learned) streams[count++] = new(learned, 0, weight.Count == 1 ? 0 : 1, false);
+        streams[count++] = new((nint)elements.Value, columns, 1, true);
+        streams[count++] = new((nint)elements.LogDerivative, columns, 1, true);
+        code.Run(new ElementJob<T> { Streams = streams, Count = count, Inner = columns, Runs = 1, End = elements.Rows, Inverse = inverse });
+    }
 }

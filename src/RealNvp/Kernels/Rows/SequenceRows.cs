@@ -6,7 +6,8 @@ namespace RealNvp.Kernels;
 /// <param name="network">The network of the pass, which knows the context.</param>
 /// <param name="map">The map of a feature.</param>
 /// <param name="inverted">Whether the layer is the inverse of that: data to latents feature by feature.</param>
-internal sealed unsafe class SequenceRows(CouplingRows pass, DenseSteps steps, RowNetwork network, RowMap map, bool inverted) : RowStep
+internal sealed unsafe class SequenceRows(CouplingRows<float> pass, DenseSteps steps, RowNetwork<float> network, RowMap<float> map,
+    bool inverted) : RowStep
 {
     public override long Scratch => Math.Max(pass.Scratch, RowScratch.Size(steps.StateSize(RowBlock.Most)) + network.Scratch
         + RowScratch.Size((long)RowBlock.Most * steps.ParameterStride) + (3 * RowScratch.Size(RowBlock.Most)) + map.Scratch(RowBlock.Most));
@@ -23,7 +24,7 @@ internal sealed unsafe class SequenceRows(CouplingRows pass, DenseSteps steps, R
         var scratch = new RowScratch(block.Scratch);
         var state = scratch.Take(steps.StateSize(RowBlock.Most));
         var raw = scratch.Take((long)RowBlock.Most * steps.ParameterStride);
-        var part = new CouplingBlock { Rows = rows, Columns = 1, Input = scratch.Take(RowBlock.Most), Raw = raw,
+        var part = new RowElements<float> { Rows = rows, Columns = 1, Input = scratch.Take(RowBlock.Most), Raw = raw,
             RawRow = steps.ParameterStride, Value = scratch.Take(RowBlock.Most), LogDerivative = scratch.Take(RowBlock.Most) };
         var rest = scratch.Take(0);
         if (steps.HasContext) network.Add(block, rest, steps.Added(state, rows), steps.AddedStride);
@@ -31,8 +32,8 @@ internal sealed unsafe class SequenceRows(CouplingRows pass, DenseSteps steps, R
         {
             steps.Step(state, rows, step, 0, rows, raw);
             var x = block.X + steps.FeatureOf(step);
-            for (var row = 0; row < rows; row++) part.Input[row] = x[(nint)row * block.Features];
-            map.Run(part, inverse: true, rest);
+            for (var row = 0; row < rows; row++) part.Input[row] = (float)x[(nint)row * block.Features];
+            map.Run(part, block, inverse: true, rest);
             for (var row = 0; row < rows; row++)
             {
                 x[(nint)row * block.Features] = part.Value[row];

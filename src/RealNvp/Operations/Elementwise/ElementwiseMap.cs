@@ -29,9 +29,15 @@ internal abstract class ElementwiseMap : ElementwiseCode
     /// <summary>Whether the inverse is found by a search (<see cref="Root"/>); the kernels then compute the inverse at its root.</summary>
     public virtual bool InverseIsSearch => false;
 
+    /// <summary>The search, in float64; null if the inverse is none.</summary>
+    public virtual ElementwiseCode? RootCode => null;
+
     /// <summary>The x with τ(x) = y, without a graph, for a map whose inverse is a search. The caller disposes it.</summary>
     public virtual Tensor Root(Tensor y, Tensor parameters) =>
         throw new NotSupportedException($"The inverse of {GetType().Name} is no search.");
+
+    /// <summary>Throws if the largest residual of a search, NaN if one is, is not small.</summary>
+    public virtual void CheckRoots(double residual) { }
 
     /// <summary>The map, or its inverse, in plain operations, for all devices and
     /// dtypes and for derivatives of gradients. The caller disposes both.</summary>

@@ -25,6 +25,10 @@ internal sealed class MixtureMap(int components, string owner) : ElementwiseMap
 
     public override bool InverseIsSearch => true;
 
+    public override ElementwiseCode RootCode { get; } = new MixtureRootCode(components);
+
+    public override void CheckRoots(double residual) => reference.CheckResidual(residual);
+
     public override (Tensor Value, Tensor LogDerivative) Reference(Tensor input, Tensor parameters, Tensor? weight, bool inverse,
         Tensor? root = null) =>
         inverse ? reference.Inverse(input, parameters, root) : reference.Forward(input, parameters);
@@ -42,7 +46,7 @@ internal sealed class MixtureMap(int components, string owner) : ElementwiseMap
         rows.Read(wide, Parameters);
         rows.Write(root, 1);
         rows.Write(residual, 1);
-        rows.Run(new Search(components), inverse: false, gradient: false, Worth / (components * RootCost));
+        rows.Run(RootCode, inverse: false, gradient: false, Worth / (components * RootCost));
         if (residual.numel() > 0) reference.CheckResidual(residual.max().Fetch<double>());
         return scope.MoveToOuter(root.to(y.dtype));
     }
@@ -51,19 +55,5 @@ internal sealed class MixtureMap(int components, string owner) : ElementwiseMap
     {
         if (job.Gradient) job.Run<TLanes, MixtureGradient<TLanes, T>>(new(components, job.Inverse));
         else job.Run<TLanes, MixtureKernel<TLanes, T>>(new(components, job.Inverse));
-    }
-
-    // float64 alone
-    private sealed class Search(int components) : ElementwiseCode
-    {
-        public override int Parameters => MixtureLimits.Parameters(components);
-
-        public override double Cost => 2400 * components;
-
-        protected override void Run<TLanes, T>(in ElementJob<T> job)
-        {
-            if (typeof(T) != typeof(double)) throw new NotSupportedException("Roots are searched in float64.");
-            job.Run<TLanes, MixtureRoot<TLanes, T>>(new(components));
-        }
     }
 }

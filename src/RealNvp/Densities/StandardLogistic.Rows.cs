@@ -1,0 +1,10 @@
+using RealNvp.Kernels;
+using RealNvp.Layers;
+
+namespace RealNvp;
+
+/// <content>The density on few rows.</content>
+public sealed partial class StandardLogistic : IRowDensity
+{
+    RowDensity IRowDensity.Rows(RowBuilder builder) => new LogisticRows();
+}

@@ -1,0 +1,160 @@
+using System.Numerics;
+
+namespace RealNvp.Kernels;
+
+/// <summary>What a masked network is, in numbers.</summary>
+/// <param name="Program">Its layers.</param>
+/// <param name="Order">The feature of each step.</param>
+/// <param name="Ends">For each step how many hidden units are known after it.</param>
+/// <param name="PerFeature">The parameters of a feature.</param>
+/// <param name="Limit">The limit of what it sees; 0 for none.</param>
+internal sealed record MadeShape(DenseProgram Program, int[] Order, int[] Ends, int PerFeature, double Limit);
+
+/// <summary>An autoregressive layer whose weights are read as they lie: in both directions feature by feature, each hidden unit once, from
+/// the units that it sees. Masks need not be read: who sees whom is a matter of where units are.</summary>
+/// <remarks>
+/// All units of a step see the features before it and no others, so these are shown to the first layer one after the other; the units of
+/// the other layers see those before them. The direction of one pass does the same, and maps all features at the end.
+/// </remarks>
+/// <param name="at">Where the features are.</param>
+/// <param name="made">The network.</param>
+/// <param name="own">Its weights among those of the plan.</param>
+/// <param name="map">The map of a feature.</param>
+internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeights own, RowMap<T> map) : RowStep
+    where T : unmanaged, IBinaryFloatingPointIeee754<T>
+{
+    private readonly int features = made.Order.Length, layers = made.Program.Layers.Count, hidden = made.Program.Layers[0].Outputs,
+        outputs = made.Program.Outputs, context = made.Program.Context;
+
+    public override long Scratch
+    {
+        get
+        {
+            var elements = (long)RowForm<T>.Most * features;
+            return RowScratch.Size<T>(RowForm<T>.Size(features)) + (layers + 1L) * RowScratch.Size<T>(RowForm<T>.Size(hidden))
+                + RowScratch.Size<T>((long)RowForm<T>.Most * outputs) + (3 * RowScratch.Size<T>(elements))
+                + RowScratch.Size<T>(RowForm<T>.Size(Math.Max(1, context)))
+                + RowScratch.Size<T>((long)RowBlock.Most * DenseProduct.Stride(Math.Max(1, context))) + map.Scratch(elements);
+        }
+    }
+
+    public override void Run(in RowBlock block, bool inverse)
+    {
+        for (var row = 0; row < block.Rows;)
+        {
+            var form = RowForm<T>.Of(block.Rows - row);
+            var part = block with { Rows = form.Rows, X = block.X + ((nint)row * block.Features), LogDet = block.LogDet + row };
+            if (context > 0) part.Context = block.Context + (row * block.ContextStride);
+            Run(form, part, inverse);
+            row += form.Rows;
+        }
+    }
+
+    private void Run(RowForm<T> form, in RowBlock block, bool inverse)
+    {
+        var memory = new RowScratch(block.Scratch);
+        var seen = form.Place(memory.Take<T>(RowForm<T>.Size(features)), features);
+        new Span<T>(seen.At, (int)RowForm<T>.Size(features)).Clear();
+        // activations of each layer, what is added later, and what the context adds
+        var units = memory.Take<T>((layers + 1) * RowScratch.Size<T>(RowForm<T>.Size(hidden)) * sizeof(float) / sizeof(T));
+        var state = new State { Form = form, Seen = seen, Units = units, Weights = block.Weights };
+        var raw = memory.Take<T>((long)RowForm<T>.Most * outputs);
+        var size = (long)RowForm<T>.Most * features;
+        var elements = new RowElements<T> { Rows = form.Rows, Columns = inverse ? 1 : features, Input = memory.Take<T>(size), Raw = raw,
+            RawRow = inverse ? made.PerFeature : outputs, Value = memory.Take<T>(size), LogDerivative = memory.Take<T>(size) };
+        if (context > 0) Given(state, block, ref memory);
+        var rest = memory.Take(0);
+        for (var step = 0; step < features; step++)
+        {
+            var feature = made.Order[step];
+            // parameters of all features side by side in a row, or those of this one
+            var to = inverse ? new RowUnits<T>(raw, 1, made.PerFeature) : new RowUnits<T>(raw + feature, features, outputs);
+            Step(state, step, to);
+            if (inverse) Map(block, elements, feature, rest);
+            for (var row = 0; row < form.Rows; row++)
+                seen[feature, row] = RowLimit<T>.Of(T.CreateTruncating(block.X[((nint)row * block.Features) + at[feature]]), made.Limit);
+        }
+        if (!inverse) MapAll(block, elements, rest);
+    }
+
+    private struct State
+    {
+        public RowForm<T> Form;
+        public RowUnits<T> Seen;
+        public T* Units;
+        public nint* Weights;
+    }
+
+    private RowUnits<T> Layer(in State state, int layer) =>
+        state.Form.Place(state.Units + (layer * (RowScratch.Size<T>(RowForm<T>.Size(hidden)) * sizeof(float) / sizeof(T))), hidden);
+
+    // what the context adds to the first layer, for all units
+    private void Given(in State state, in RowBlock block, ref RowScratch memory)
+    {
+        var stride = DenseProduct.Stride(context);
+        var given = RowLimit<T>.Context(block, context, stride, made.Limit, memory.Take<T>((long)RowBlock.Most * stride));
+        var x = state.Form.Bring(given, stride, context, memory.Take<T>(RowForm<T>.Size(context)));
+        RowProduct<T>.Run(state.Form, x, context, (T*)state.Weights[own.Context], context, hidden,
+            new RowFinish<T> { Result = Layer(state, layers) });
+    }
+
+    // the units that become known, and the parameters of the feature
+    private void Step(in State state, int step, RowUnits<T> parameters)
+    {
+        int start = step == 0 ? 0 : made.Ends[step - 1], end = made.Ends[step];
+        var program = made.Program;
+        var x = state.Seen;
+        var inputs = features;
+        for (var i = 0; i < layers - 1; i++)
+        {
+            var relu = Layer(state, i);
+            if (end > start)
+            {
+                var sums = Layer(state, layers - 1).From(start);
+                var finish = new RowFinish<T> { Bias = (T*)state.Weights[own.Biases[i]] + start, BiasStep = 1, Relu = relu.From(start) };
+                if (program.IsAddedLater(i)) finish.Result = sums;
+                if (program.Layers[i].AddsSkip) finish.Addend = sums;
+                if (i == 0 && context > 0) finish.Addend = Layer(state, layers).From(start);
+                var width = program.Layers[i].Inputs;
+                RowProduct<T>.Run(state.Form, x, inputs, (T*)state.Weights[own.Weights[i]] + ((nint)start * width), width, end - start,
+                    finish);
+            }
+            x = relu;
+            inputs = end;
+        }
+        var feature = made.Order[step];
+        RowProduct<T>.Run(state.Form, x, end, (T*)state.Weights[own.Weights[layers - 1]] + ((nint)feature * hidden),
+            (nint)features * hidden, made.PerFeature, new RowFinish<T>
+            {
+                Bias = (T*)state.Weights[own.Biases[layers - 1]] + feature, BiasStep = features, Result = parameters,
+            });
+    }
+
+    private void Map(in RowBlock block, in RowElements<T> elements, int feature, float* rest)
+    {
+        var x = block.X + at[feature];
+        for (var row = 0; row < block.Rows; row++) elements.Input[row] = T.CreateTruncating(x[(nint)row * block.Features]);
+        map.Run(elements, block, inverse: true, rest);
+        for (var row = 0; row < block.Rows; row++)
+        {
+            x[(nint)row * block.Features] = double.CreateTruncating(elements.Value[row]);
+            block.LogDet[row] += double.CreateTruncating(elements.LogDerivative[row]);
+        }
+    }
+
+    private void MapAll(in RowBlock block, in RowElements<T> elements, float* rest)
+    {
+        RowColumns.Gather(block, at, elements.Input, features);
+        map.Run(elements, block, inverse: false, rest);
+        for (var row = 0; row < block.Rows; row++)
+        {
+            double sum = 0;
+            for (var i = 0; i < features; i++)
+            {
+                block.X[((nint)row * block.Features) + at[i]] = double.CreateTruncating(elements.Value[(row * features) + i]);
+                sum += double.CreateTruncating(elements.LogDerivative[(row * features) + i]);
+            }
+            block.LogDet[row] += sum;
+        }
+    }
+}

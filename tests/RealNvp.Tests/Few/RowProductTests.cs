@@ -1,0 +1,101 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+using RealNvp.Kernels;
+
+namespace RealNvp.Tests.Few;
+
+/// <summary>The product of few rows with a weight as it lies: all forms, both dtypes, sizes around those of vectors.</summary>
+public unsafe class RowProductTests
+{
+    private static readonly int[] rows = [1, 2, 3, 4, 5, 8, 9, 16], inputs = [0, 1, 3, 5, 8, 17, 40], units = [1, 2, 4, 7, 9, 70];
+
+    [Theory, InlineData(512), InlineData(256), InlineData(128)]
+    public void It_is_the_product(int bits)
+    {
+        var before = LaneWidth.Bits;
+        LaneWidth.Bits = bits;
+        try
+        {
+            foreach (var row in rows)
+                foreach (var input in inputs)
+                    foreach (var unit in units)
+                        foreach (var parts in (int[])[0, 7])
+                        {
+                            Check<float>(row, input, unit, parts, 1e-5);
+                            Check<double>(row, input, unit, parts, 1e-13);
+                        }
+        }
+        finally { LaneWidth.Bits = before; }
+    }
+
+    [Fact]
+    public void A_number_that_is_not_one_stays()
+    {
+        var (x, weight, result) = (new Room<float>(64), new Room<float>(64), new Room<float>(64));
+        foreach (var count in (int[])[1, 16])
+        {
+            for (var i = 0; i < 64; i++) (x.At[i], weight.At[i]) = (1, i % 5 == 0 ? float.NaN : 1);
+            var form = RowForm<float>.Of(count);
+            var units = form.Lanes == 0 ? new RowUnits<float>(result.At, 1, 4) : new RowUnits<float>(result.At, form.Lanes, 1);
+            RowProduct<float>.Run(form, form.Lanes == 0 ? new(x.At, 1, 4) : new(x.At, form.Lanes, 1), 3, weight.At, 3, 4,
+                new RowFinish<float> { Relu = units });
+            for (var unit = 0; unit < 4; unit++)
+                float.IsNaN(units[unit, 0]).Should().Be(Enumerable.Range(unit * 3, 3).Any(i => i % 5 == 0));
+        }
+    }
+
+    // of the parts of a finish: 1 a bias that lies apart, 2 something added, 4 relu
+    private static void Check<T>(int rows, int inputs, int units, int parts, double tolerance)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        var random = new Random(rows + (100 * inputs) + (10000 * units));
+        Room<T> from = new(rows * 64), weight = new(units * 64), bias = new(2 * units), moved = new(64 * 64), sum = new(128 * 64),
+            relu = new(128 * 64), result = new(16 * 128);
+        foreach (var room in (Room<T>[])[from, weight, bias]) room.Fill(random);
+        double apart = 0;
+        for (var row = 0; row < rows;)
+        {
+            var form = RowForm<T>.Of(rows - row);
+            var x = form.Bring(from.At + (row * 64), 64, inputs, moved.At);
+            RowUnits<T> added = form.Place(sum.At, 80), active = form.Place(relu.At, 80);
+            for (var i = 0; i < units; i++)
+                for (var r = 0; r < form.Rows; r++) added[i, r] = T.CreateTruncating(i - r);
+            var finish = new RowFinish<T> { Result = new(result.At, 1, 128) };
+            if ((parts & 1) != 0)
+            {
+                finish.Bias = bias.At;
+                finish.BiasStep = 2;
+            }
+            if ((parts & 2) != 0) finish.Addend = added;
+            if ((parts & 4) != 0) finish.Relu = active;
+            RowProduct<T>.Run(form, x, inputs, weight.At, 64, units, finish);
+            for (var r = 0; r < form.Rows; r++)
+                for (var i = 0; i < units; i++)
+                {
+                    double expected = 0;
+                    for (var k = 0; k < inputs; k++) expected += from[((row + r) * 64) + k] * weight[(i * 64) + k];
+                    if ((parts & 1) != 0) expected += bias[2 * i];
+                    if ((parts & 2) != 0) expected += i - r;
+                    apart = Math.Max(apart, Math.Abs(result[(r * 128) + i] - expected));
+                    if ((parts & 4) != 0) apart = Math.Max(apart, Math.Abs(double.CreateTruncating(active[i, r]) - Math.Max(0, expected)));
+                }
+            row += form.Rows;
+        }
+        apart.Should().BeLessThan(tolerance, "of {0} rows, {1} inputs, {2} units, parts {3}", rows, inputs, units, parts);
+    }
+
+    // memory that does not move, with the boundaries of cache lines
+    private sealed class Room<T>(int count) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        private readonly T[] values = GC.AllocateArray<T>(Math.Max(count, 1), pinned: true);
+
+        public T* At => (T*)Marshal.UnsafeAddrOfPinnedArrayElement(values, 0);
+
+        public double this[int i] => double.CreateTruncating(values[i]);
+
+        public void Fill(Random random)
+        {
+            for (var i = 0; i < values.Length; i++) values[i] = T.CreateTruncating((2 * random.NextDouble()) - 1);
+        }
+    }
+}
