@@ -26,8 +26,10 @@ internal static class StateDicts
         List<(string Name, IReadOnlyDictionary<object, object?> Values)> level = [("", root)];
         for (var depth = 0; depth < MostLevels && level.Count > 0; depth++)
         {
-            level = [.. level.SelectMany(outer => outer.Values.Where(e => e is { Key: string, Value: IReadOnlyDictionary<object, object?> })
-                .Select(e => ($"{outer.Name}{(outer.Name.Length > 0 ? "." : "")}{e.Key}", (IReadOnlyDictionary<object, object?>)e.Value!)))];
+            level = [.. level.SelectMany(outer => outer.Values
+                .Where(e => e is { Key: string, Value: IReadOnlyDictionary<object, object?> })
+                .Select(e => (outer.Name.Length > 0 ? $"{outer.Name}.{e.Key}" : $"{e.Key}",
+                    (IReadOnlyDictionary<object, object?>)e.Value!)))];
             var found = level.Where(entry => Tensors(entry.Values) is not null).ToArray();
             if (found.Length == 1) return Tensors(found[0].Values)!;
             if (found.Length > 1)
