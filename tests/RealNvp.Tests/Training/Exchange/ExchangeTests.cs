@@ -158,7 +158,7 @@ public partial class ExchangeTests
         or "images, running statistics" ? 1.5e-6 : 1e-6;
 
     [Theory, MemberData(nameof(Cases))]
-    public void In_float32_the_first_gradient_agrees_to_a_millionth(string name)
+    public void In_float32_the_first_gradient_agrees_to_about_a_millionth(string name)
     {
         // batch normalization in one process has a kernel, which rounds in another way than operations on parts of a batch
         using var off = KernelSwitch.AllOff();
