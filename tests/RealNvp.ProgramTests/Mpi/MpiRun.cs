@@ -45,6 +45,18 @@ internal static class MpiRun
         return running.End(TimeSpan.FromSeconds(120));
     }
 
+    /// <summary>Runs a program to its end, and gives what it said.</summary>
+    public static (int Code, string Said) Program(string file, string[] arguments, string folder)
+    {
+        var info = new ProcessStartInfo(file, arguments) { UseShellExecute = false, RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = folder };
+        info.Environment["OMP_NUM_THREADS"] = "1";
+        info.Environment["TERM"] = "dumb";
+        using var running = new Running(Process.Start(info)!);
+        return running.End(TimeSpan.FromMinutes(4));
+    }
+
     /// <summary>Processes that run.</summary>
     internal sealed class Running : IDisposable
     {

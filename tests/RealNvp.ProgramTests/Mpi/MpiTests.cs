@@ -170,6 +170,31 @@ public class MpiTests
         });
     }
 
+    [SlowTheory, InlineData("Images", "train --mpi --epochs 2 --limit 300", "train --epochs 2 --limit 300"),
+        InlineData("Table", "--mpi --epochs 3", "--epochs 3")]
+    public void The_samples_train_on_two_processes_to_the_model_of_one(string sample, string together, string alone)
+    {
+        MpiRun.Need("mpirun.openmpi");
+        using var folder = new TemporaryFolder();
+        var program = Repository.At("samples", sample, "bin", Repository.Configuration, "net10.0",
+            System.Runtime.InteropServices.RuntimeInformation.RuntimeIdentifier, $"RealNvp.Samples.{sample}.dll");
+        FlowModel Trained(string into, params string[] command)
+        {
+            var (code, said) = MpiRun.Program(command[0], [.. command[1..], program, .. (into == "two" ? together : alone).Split(' '),
+                "--out",
+                folder.At(into)], folder.Path);
+            code.Should().Be(0, said);
+            return FlowModel.Load(Path.Combine(folder.At(into), "model.safetensors"));
+        }
+        using var two = Trained("two", "mpirun.openmpi", "--allow-run-as-root", "--oversubscribe", "--mca", "mpi_yield_when_idle", "1",
+            "-n",
+            "2", "dotnet");
+        using var one = Trained("one", "dotnet");
+        var others = two.state_dict();
+        foreach (var (name, tensor) in one.state_dict())
+            tensor.to(float64).allclose(others[name].to(float64), 1e-2, 1e-3).Should().BeTrue(name);
+    }
+
     [Fact]
     public void A_library_that_is_not_there_or_is_none_of_MPI_is_named()
     {
