@@ -18,7 +18,7 @@ public sealed class ProgressBar : IDisposable
     private readonly TextWriter output;
     private readonly bool isTerminal;
     private readonly TimeProvider clock;
-    private readonly long start;
+    private readonly long start, before;
     private long done, lastDrawn, lastLogged = -1;
     private bool drawn, disposed;
     private int width;
@@ -31,11 +31,15 @@ public sealed class ProgressBar : IDisposable
     /// <param name="output">Where to write; null is the console's error stream. It is not disposed.</param>
     /// <param name="isTerminal">True to redraw one line, false for plain lines; null finds out.</param>
     /// <param name="clock">The clock; null is the computer's.</param>
-    /// <exception cref="ArgumentException"><paramref name="total"/> is below 1.</exception>
+    /// <param name="before">Units that were done before the bar starts, by a run that is resumed or before its size was known, 0 to
+    /// the total: the rate and the time that is left do not count them.</param>
+    /// <exception cref="ArgumentException"><paramref name="total"/> is below 1, or <paramref name="before"/> is not 0 to it.</exception>
     public ProgressBar(string label, long total, string unit = "examples", TextWriter? output = null, bool? isTerminal = null,
-        TimeProvider? clock = null)
+        TimeProvider? clock = null, long before = 0)
     {
         if (total < 1) throw new ArgumentException($"total is {total}; expected at least 1.", nameof(total));
+        if (before < 0 || before > total) throw new ArgumentException($"before is {before}; expected 0 to {total}.", nameof(before));
+        this.before = before;
         (this.label, this.total, this.unit) = (label, total, unit);
         this.isTerminal = isTerminal ?? (output is null && !Console.IsErrorRedirected);
         this.output = output ?? Console.Error;
@@ -95,7 +99,7 @@ public sealed class ProgressBar : IDisposable
     private string State()
     {
         var seconds = clock.GetElapsedTime(start).TotalSeconds;
-        var rate = seconds > 0 ? done / seconds : 0;
+        var rate = seconds > 0 && done > before ? (done - before) / seconds : 0;
         var percent = (int)((Int128)done * 100 / total);
         var state = $"{percent,3} % {done}/{total}";
         if (rate > 0) state += $"  {Short(rate)} {unit}/s";

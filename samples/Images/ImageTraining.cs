@@ -122,9 +122,10 @@ internal sealed class ImageTraining
 
         public void Report(TrainingProgress value)
         {
-            bar ??= new ProgressBar("training", value.Epochs * value.Batches, "batches");
+            var done = ((value.Epoch - 1) * value.Batches) + value.Batch;
+            bar ??= new ProgressBar("training", value.Epochs * value.Batches, "batches", before: done);
             var validation = value.ValidationBitsPerDim is { } bits ? $", validation {bits:F3}" : "";
-            bar.Report(((value.Epoch - 1) * value.Batches) + value.Batch,
+            bar.Report(done,
                 $"epoch {value.Epoch}/{value.Epochs}, {value.BitsPerDim:F3} bits/dim{validation}, {value.ExamplesPerSecond:F0} images/s");
         }
 

@@ -47,6 +47,21 @@ public class ProgressBarTests
     }
 
     [Fact]
+    public void What_was_done_before_counts_neither_in_the_rate_nor_in_the_time_that_is_left()
+    {
+        var (writer, clock) = (new StringWriter(), new Clock());
+        using var bar = new ProgressBar("training", 100, output: writer, clock: clock, before: 50);
+        clock.Milliseconds = 1;
+        bar.Report(50);
+        clock.Milliseconds = 1000;
+        bar.Report(60);
+        var lines = writer.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries);
+        lines.Should().Equal("training  50 % 50/100  0:01", "training  60 % 60/100  10 examples/s  0:04 left");
+        FluentActions.Invoking(() => new ProgressBar("training", 100, before: 101)).Should().Throw<ArgumentException>()
+            .WithMessage("*101*0 to 100*");
+    }
+
+    [Fact]
     public void Work_that_stops_early_shows_how_far_it_came()
     {
         var (writer, clock) = (new StringWriter(), new Clock { Milliseconds = 0 });
