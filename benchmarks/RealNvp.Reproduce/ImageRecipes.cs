@@ -8,8 +8,8 @@ internal static class ImageRecipes
     public static IEnumerable<Recipe> All { get; } =
     [
         .. Digits(),
-        new("mnist-realnvp", "Real NVP", DataSets.Mnist, _ => RealNvpOptions.Grey28x28) { Training = o => Images(o, 6_000),
-            Minutes = 120 },
+        new("mnist-realnvp", "Real NVP", DataSets.Mnist, _ => RealNvpOptions.Image([1, 28, 28], scales: 3, blocks: 1, hidden: 16))
+        { Training = o => Images(o, 6_000), Minutes = 120 },
         new("mnist-glow", "Glow", DataSets.Mnist, _ => new GlowOptions { Shape = [1, 28, 28], Scales = 2, Layers = 8, Hidden = 64 })
         { Training = o => Images(o, 6_000), Minutes = 120 },
         new("cifar10-realnvp", "Real NVP", DataSets.Cifar10, _ => RealNvpOptions.Cifar10)
