@@ -19,8 +19,8 @@ internal static class Program
             DefaultValueFactory = _ => 16 };
         var plain = new Option<bool>("--untuned") { Description = "Without CpuTuning.Apply(), as in a program that does not call it." };
         var off = new Option<string[]>("--without") {
-            Description = "Kernels that are switched off: Spline, Mixture, Affine, Dense, Coupling, Chain, Image, Winograd, ConvNet, " +
-                "Residual.",
+            Description = "Kernels that are switched off: Spline, Mixture, Affine, Dense, Coupling, Chain, Sequence, Image, Winograd, " +
+                "ConvNet, Residual.",
             AllowMultipleArgumentsPerToken = true };
         var peers = new Option<string[]>("--peer") {
             Description =

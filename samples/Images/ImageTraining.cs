@@ -36,6 +36,9 @@ internal sealed class ImageTraining
 
     public int Seed { get; init; }
 
+    /// <summary>Other processes that train with this one; null for none.</summary>
+    public IGradientExchange? Exchange { get; init; }
+
     public void Run(CancellationToken cancellationToken)
     {
         var device = SampleProgram.DeviceOf(Device);
@@ -66,10 +69,17 @@ internal sealed class ImageTraining
             $"{Device}");
 
         TrainingResult result;
+        var data = TrainingData.From(images, Classes.OneHot(model, split.Train.Labels?.narrow(0, 0, images.shape[0]), images.shape[0]));
+        trainer.Exchange = Exchange;
         using (var progress = new TrainingBar())
-            result = trainer.Fit(TrainingData.From(images, Classes.OneHot(model, split.Train.Labels?.narrow(0, 0, images.shape[0]),
-                images.shape[0])), progress: progress, cancellationToken: cancellationToken);
+            result = trainer.Fit(Exchange is null ? data : data.Shard(Exchange), progress: progress, cancellationToken: cancellationToken);
         Console.WriteLine(result);
+        // process 0 writes what all have learned
+        if (Exchange is { Rank: > 0 })
+        {
+            model.Dispose();
+            return;
+        }
         if (result.Reason == StopReason.Cancelled)
             Console.WriteLine($"Cancelled after {result.Step} steps. Go on with: train --resume --out {Output}");
 

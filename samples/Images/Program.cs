@@ -31,6 +31,8 @@ public static class Program
     private static readonly Option<int?> hidden =
         new("--hidden") { Description = "Channels of the networks at the first scale. Default: as in the preset." };
     private static readonly Option<bool> resume = new("--resume") { Description = "Go on with the training whose checkpoint is in --out." };
+    private static readonly Option<bool> mpi = new("--mpi") {
+        Description = "Train on the processes that mpirun has started, each with its part of the images." };
     private static readonly Option<bool?> conditional = new("--conditional") {
         Description = "Learn the density of an image given its label: true or false. Default: true for the digits, false otherwise." };
     private static readonly Option<int?> count = new("--count") { Description = "Number of samples. Default: 64, or 10 of each class." };
@@ -43,8 +45,9 @@ public static class Program
     public static int Main(string[] args)
     {
         var train = new Command("train", "Train a Real NVP, then write samples, reconstructions, interpolations and bits/dim.") { data,
-            epochs, batch, rate, limit, scales, blocks, hidden, conditional, resume, device, output, seed };
-        train.SetAction((parsed, cancel) => Task.FromResult(Done(() => new ImageTraining
+            epochs, batch, rate, limit, scales, blocks, hidden, conditional, resume, mpi, device, output, seed };
+        train.SetAction((parsed,
+            cancel) => Task.FromResult(Done(() => ImageProcesses.Run(parsed.GetValue(mpi), exchange => new ImageTraining
         {
             Data = parsed.GetValue(data),
             Epochs = parsed.GetValue(epochs),
@@ -59,7 +62,8 @@ public static class Program
             Device = parsed.GetValue(device)!,
             Output = parsed.GetValue(output)!,
             Seed = parsed.GetValue(seed),
-        }.Run(cancel))));
+            Exchange = exchange,
+        }.Run(cancel)))));
 
         var sample = new Command("sample", "Draw images from a trained model.") { model, count, temperature, device, output, seed };
         sample.SetAction(parsed => Done(() => Trained(parsed, (m, folder) =>

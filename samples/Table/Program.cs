@@ -1,4 +1,5 @@
 using System.CommandLine;
+using RealNvp.Mpi;
 using RealNvp.Samples.Common;
 
 namespace RealNvp.Samples.Table;
@@ -48,12 +49,13 @@ public static class Program
         Option<string> folder = new("--out") { Description = "The folder of the model, the scores and the pictures.",
             DefaultValueFactory = _ => Path.Combine("out", "table") };
         Option<int> seed = new("--seed") { Description = "Seeds the split, the weights and the training.", DefaultValueFactory = _ => 0 };
+        Option<bool> mpi = new("--mpi") { Description = "Train on the processes that mpirun has started, each with its part of the rows." };
         RootCommand root = new(
             "Fits a normalizing flow to a table of numbers, compares it with a Gaussian and an isolation forest, and finds unusual rows.")
         {
-            csv, label, normal, ignore, model, hidden, epochs, batch, patience, time, device, folder, seed, separator, header, mark,
+            csv, label, normal, ignore, model, hidden, epochs, batch, patience, time, device, folder, seed, separator, header, mark, mpi,
         };
-        root.SetAction(parsed => new TableTraining
+        root.SetAction(parsed => Processes(parsed.GetValue(mpi), exchange => new TableTraining
         {
             Csv = parsed.GetValue(csv),
             Reading = Reading(parsed),
@@ -69,7 +71,8 @@ public static class Program
             Device = parsed.GetValue(device)!,
             Output = parsed.GetValue(folder)!,
             Seed = parsed.GetValue(seed),
-        }.Run());
+            Exchange = exchange,
+        }.Run()));
 
         Option<string> load = new("--load") { Description = "A model that this program trained.",
             DefaultValueFactory = _ => Path.Combine("out", "table", TableTraining.ModelFile) };
@@ -92,5 +95,18 @@ public static class Program
         root.Add(score);
         // 'train' may be said, as in the other sample with commands
         return SampleProgram.Run(root, args is ["train", .. var rest] ? rest : args);
+    }
+
+    // alone, or with the processes that mpirun has started, of which the first one alone speaks
+    private static int Processes(bool mpi, Func<IGradientExchange?, int> train)
+    {
+        if (!mpi) return train(null);
+        var code = 0;
+        MpiExchange.Run(exchange =>
+        {
+            if (exchange.Rank > 0) Console.SetOut(TextWriter.Null);
+            code = train(exchange);
+        });
+        return code;
     }
 }

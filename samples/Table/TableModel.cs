@@ -28,6 +28,13 @@ internal static class TableModel
             Seed = wanted.Seed,
         };
         var plan = TrainingPlan.Of(options, how, training, device, wanted.Epochs, wanted.Time);
+        if (wanted.Exchange is { } processes)
+        {
+            // each has timed its own steps; all train as long as the first one plans
+            using var epochs = tensor([(long)plan.Epochs]);
+            processes.Broadcast(epochs, 0);
+            plan = plan with { Epochs = (int)epochs[0].item<long>() };
+        }
         var model = TableModels.Build(options, wanted.Seed);
         model.to(device);
         Console.WriteLine(
@@ -35,8 +42,10 @@ internal static class TableModel
             $"{plan.Forecast(wanted.Time)}");
 
         using var bar = new ProgressBar("training", plan.Epochs, "epochs");
-        using var trainer = new Trainer(model, how with { Epochs = plan.Epochs, MaxDuration = wanted.Time });
-        var result = trainer.Fit(TrainingData.From(training), TrainingData.From(validation),
+        using var trainer = new Trainer(model, how with { Epochs = plan.Epochs, MaxDuration = wanted.Time })
+        { Exchange = wanted.Exchange };
+        TrainingData Part(Tensor rows) => wanted.Exchange is { } with ? TrainingData.From(rows).Shard(with) : TrainingData.From(rows);
+        var result = trainer.Fit(Part(training), Part(validation),
             new Report<TrainingProgress>(p => { if (p.Batch == p.Batches) bar.Report(p.Epoch, $"loss {p.Loss:F2}"); }));
         bar.Dispose();
         if (result.BestEpoch is not { } best)
@@ -51,6 +60,7 @@ internal static class TableModel
         };
         Console.WriteLine($"Best validation in epoch {best} of {result.History.Count}{stopped}");
         foreach (var warning in result.Warnings) Console.WriteLine($"Take care: {warning}");
+        if (wanted.Exchange is { Rank: > 0 }) return model;
         new TrainingCurve([.. result.History.Select(e => -e.Loss)], [.. result.History.Select(e => -e.ValidationLoss ?? double.NaN)],
             new() { Title = "log-likelihood", YLabel = "log p(x), nats a row", LowerIsBetter = false })
                 .Save(Path.Combine(wanted.Output, "training.png"));

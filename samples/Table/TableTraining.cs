@@ -36,6 +36,9 @@ internal sealed class TableTraining
 
     public int Seed { get; init; }
 
+    /// <summary>Other processes that train with this one; null for none.</summary>
+    public IGradientExchange? Exchange { get; init; }
+
     public int Run()
     {
         // what the command line alone can get wrong comes before any work
@@ -58,6 +61,8 @@ internal sealed class TableTraining
             + (split.Anomalies.Length > 0 ? $", {split.Anomalies.Length} anomalies for the ranking alone" : ""));
 
         using var model = TableModel.Train(split, this, device);
+        // process 0 writes what all have learned
+        if (Exchange is { Rank: > 0 }) return 0;
         var scores = TableModel.Scores(model, split.Values, device);
         TableFile.Of(split.Columns, split.Test.Select(r => -scores[r])).Save(model, Path.Combine(Output, ModelFile));
         Comparison.Report(split, scores, Seed);

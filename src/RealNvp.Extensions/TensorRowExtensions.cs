@@ -60,7 +60,7 @@ public static class TensorRowExtensions
     /// <summary>Copies a tensor of torch to one of System.Numerics.Tensors.</summary>
     /// <typeparam name="T">float or double; the numbers are converted to it.</typeparam>
     /// <param name="tensor">Of any shape and dtype, on any device. It stays the caller's.</param>
-    /// <returns>The same shape.</returns>
+    /// <returns>The same shape; (1) for a tensor without dimensions, as one of System.Numerics.Tensors without any has no number.</returns>
     /// <exception cref="NotSupportedException">T is something else.</exception>
     public static Tensor<T> ToNumerics<T>(this TorchSharp.torch.Tensor tensor) where T : unmanaged
     {
@@ -69,7 +69,8 @@ public static class TensorRowExtensions
             : typeof(T) == typeof(double) ? TorchSharp.torch.ScalarType.Float64
             : throw new NotSupportedException($"{nameof(ToNumerics)} makes tensors of float and double; got {typeof(T).Name}.");
         using var scope = TorchSharp.torch.NewDisposeScope();
-        var result = Tensor.CreateFromShapeUninitialized<T>([.. tensor.shape.Select(n => (nint)n)], pinned: false);
+        var result = Tensor.CreateFromShapeUninitialized<T>(
+            tensor.dim() == 0 ? [1] : [.. tensor.shape.Select(n => (nint)n)], pinned: false);
         if (result.FlattenedLength == 0) return result;
         var values = tensor.detach().cpu().to(type).contiguous();
         MemoryMarshal.Cast<byte, T>(values.bytes)

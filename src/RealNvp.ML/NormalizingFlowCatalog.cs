@@ -17,14 +17,13 @@ public static class NormalizingFlowCatalog
     /// <param name="featureColumnName">A column of vectors of <see cref="float"/> of known size.</param>
     /// <param name="options">What to do otherwise; null for the defaults.</param>
     /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    /// <exception cref="NotSupportedException">A version of ML.NET that does not say which <c>MLContext</c> a catalog is of; the message
+    /// says what to call.</exception>
     public static NormalizingFlowTrainer NormalizingFlow(this AnomalyDetectionCatalog.AnomalyDetectionTrainers catalog,
         string featureColumnName = "Features", NormalizingFlowOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
-        ArgumentException.ThrowIfNullOrEmpty(featureColumnName);
-        options ??= new();
-        options.Validate();
-        return new(CatalogEnvironment.Of(catalog), featureColumnName, options);
+        return new(CatalogEnvironment.Of(catalog), featureColumnName, options ?? new(), 0);
     }
 
     /// <summary>A detector as a transformer: columns <c>LogDensity</c>, <c>Score</c> and <c>PredictedLabel</c>.</summary>

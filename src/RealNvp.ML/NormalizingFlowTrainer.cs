@@ -14,12 +14,24 @@ public sealed class NormalizingFlowTrainer : IEstimator<NormalizingFlowTransform
 {
     private const string Name = "NormalizingFlow";
 
-    private readonly IHostEnvironment? environment;
+    private readonly IHostEnvironment environment;
     private readonly string feature;
     private readonly NormalizingFlowOptions options;
 
-    internal NormalizingFlowTrainer(IHostEnvironment? environment, string feature, NormalizingFlowOptions options) =>
-        (this.environment, this.feature, this.options) = (environment, feature, options);
+    /// <summary>Makes what <c>mlContext.AnomalyDetection.Trainers.NormalizingFlow(...)</c> does.</summary>
+    /// <param name="context">The source of seeds, and where messages go.</param>
+    /// <param name="featureColumnName">A column of vectors of <see cref="float"/> of known size.</param>
+    /// <param name="options">What to do otherwise; null for the defaults.</param>
+    /// <exception cref="ArgumentException">An option is out of its range, or the name is empty.</exception>
+    public NormalizingFlowTrainer(MLContext context, string featureColumnName = "Features", NormalizingFlowOptions? options = null)
+        : this(context ?? throw new ArgumentNullException(nameof(context)), featureColumnName, options ?? new(), 0) { }
+
+    internal NormalizingFlowTrainer(IHostEnvironment environment, string featureColumnName, NormalizingFlowOptions options, int _)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(featureColumnName);
+        options.Validate();
+        (this.environment, feature, this.options) = (environment, featureColumnName, options);
+    }
 
     /// <summary>Trains.</summary>
     /// <param name="input">At least 30 rows, which should be ordinary.</param>
@@ -27,6 +39,7 @@ public sealed class NormalizingFlowTrainer : IEstimator<NormalizingFlowTransform
     /// <exception cref="ArgumentException">The column of features is missing, of another type, has NaN or infinity, or too few rows; the
     /// message names it.</exception>
     /// <exception cref="InvalidOperationException">A native library is missing; the message names the package to add.</exception>
+    /// <exception cref="NotSupportedException">A version of ML.NET with which the transformer could not be saved.</exception>
     public NormalizingFlowTransformer Fit(IDataView input) => Fit(input, null);
 
     /// <summary>Trains, with reports of the progress.</summary>
@@ -40,16 +53,16 @@ public sealed class NormalizingFlowTrainer : IEstimator<NormalizingFlowTransform
         ArgumentNullException.ThrowIfNull(input);
         var features = FeatureColumn.Of(input.Schema, feature);
         TorchBackend.EnsureAvailable();
-        SavedChain.RequireRuntime();
+        SavedChain.Require();
         if (options.Detector.Model is { } model)
             using (var untrained = model.NewModel(0))
                 // before the training, as a model that cannot be saved is of no use here
                 _ = untrained.ToOnnx();
-        var host = environment?.Register(Name);
+        var host = environment.Register(Name);
         var rows = features.Read(input);
         var settings = options.Detector with
         {
-            Seed = options.Seed ?? host?.Rand.Next() ?? 0, Columns = options.Detector.Columns ?? features.Names(input.Schema),
+            Seed = options.Seed ?? host.Rand.Next(), Columns = options.Detector.Columns ?? features.Names(input.Schema),
         };
         var detector = Trained(rows, settings, progress, cancellationToken);
         try
@@ -78,13 +91,17 @@ public sealed class NormalizingFlowTrainer : IEstimator<NormalizingFlowTransform
         CancellationToken cancellationToken)
     {
         try { return AnomalyDetector.Fit(rows, settings, progress, cancellationToken); }
-        catch (ArgumentException e) { throw new ArgumentException($"Column '{feature}': {e.Message}", nameof(rows), e); }
+        catch (ArgumentException e)
+        {
+            // the name of the parameter, which is behind the message, comes again
+            var said = e.ParamName is { } name ? e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : e.Message;
+            throw new ArgumentException($"Column '{feature}': {said}", nameof(rows), e);
+        }
     }
 
     // to whoever listens to MLContext.Log
-    private static void Tell(IHostEnvironment? host, AnomalyDetector detector)
+    private static void Tell(IHost host, AnomalyDetector detector)
     {
-        if (host is null) return;
         using var channel = host.Start(Name);
         channel.Info(MessageSensitivity.Schema, detector.ToString());
         foreach (var warning in detector.Trainings.SelectMany(t => t.Warnings).Distinct())

@@ -17,7 +17,8 @@ public sealed class NormalizingFlowTransformer : ITransformer, IDisposable
 {
     private readonly RowScorer scorer;
     private readonly IDisposable? owned;
-    private readonly TransformerChain<ITransformer> saved;
+    private readonly Lazy<TransformerChain<ITransformer>> saved;
+    private volatile bool disposed;
 
     internal NormalizingFlowTransformer(RowScorer scorer, string feature, IDisposable? owned)
     {
@@ -56,10 +57,14 @@ public sealed class NormalizingFlowTransformer : ITransformer, IDisposable
 
     /// <summary>The rows with their scores, computed in batches as they are read.</summary>
     /// <param name="input">A table with the column of features.</param>
+    /// <remarks>The table is read twice at once. One whose rows are others at each reading cannot be scored: put
+    /// <c>mlContext.Data.Cache</c> before it.</remarks>
     /// <exception cref="ArgumentException">The column of features is missing or of another type.</exception>
+    /// <exception cref="ObjectDisposedException">The transformer is disposed.</exception>
     public IDataView Transform(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
+        ObjectDisposedException.ThrowIf(disposed, this);
         return new ScoredView(scorer, GetOutputSchema(input.Schema), input, input.Schema[FeatureColumnName]);
     }
 
@@ -67,16 +72,22 @@ public sealed class NormalizingFlowTransformer : ITransformer, IDisposable
     /// <param name="inputSchema">The columns of a row.</param>
     public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema)
     {
+        ObjectDisposedException.ThrowIf(disposed, this);
         GetOutputSchema(inputSchema);
-        return ((ITransformer)saved).GetRowToRowMapper(inputSchema);
+        return ((ITransformer)saved.Value).GetRowToRowMapper(inputSchema);
     }
 
-    void ICanSaveModel.Save(ModelSaveContext ctx) => ((ICanSaveModel)saved).Save(ctx);
+    void ICanSaveModel.Save(ModelSaveContext ctx)
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        ((ICanSaveModel)saved.Value).Save(ctx);
+    }
 
     /// <summary>Frees the graph, and the flows if the trainer made them.</summary>
     public void Dispose()
     {
-        saved.Dispose();
+        disposed = true;
+        if (saved.IsValueCreated) saved.Value.Dispose();
         owned?.Dispose();
     }
 }

@@ -31,6 +31,7 @@ public static class Noise
         double high = 1)
     {
         using var gradients = no_grad();
+        if (RowShare.Current is { } share) return share.Draw(size, all => Uniform(all, dtype, device, generator, low, high));
         try { return Placed(empty(size, dtype: dtype, device: Source(device, generator)).uniform_(low, high, generator), device); }
         catch (ExternalException e) { throw Failed(size, dtype, device, e); }
     }
@@ -48,6 +49,7 @@ public static class Noise
     internal static Tensor Normal(ReadOnlySpan<long> size, ScalarType dtype, Device device, Generator? generator, double spread)
     {
         using var gradients = no_grad();
+        if (RowShare.Current is { } share) return share.Draw(size, all => Normal(all, dtype, device, generator, spread));
         try
         {
             // unlike rand, randn throws if it fails

@@ -1,3 +1,4 @@
+using Microsoft.ML;
 using Microsoft.ML.Runtime;
 
 namespace RealNvp.ML.Scoring;
@@ -5,9 +6,16 @@ namespace RealNvp.ML.Scoring;
 /// <summary>The environment of a catalog: the source of seeds, and where messages go.</summary>
 internal static class CatalogEnvironment
 {
-    /// <summary>Null if this ML.NET keeps it elsewhere; then nothing is drawn and nothing told.</summary>
+    /// <summary>The MLContext of a catalog.</summary>
+    /// <exception cref="NotSupportedException">This ML.NET keeps it elsewhere; the message says what to call.</exception>
     // ML.NET shows it to its own assemblies alone, and catalogs are all that an extension method gets
-    public static IHostEnvironment? Of(object catalog) => catalog.GetType().GetInterfaces()
+    public static IHostEnvironment Of(object catalog) => catalog.GetType().GetInterfaces()
         .Where(i => i.FullName == "Microsoft.ML.Data.IInternalCatalog")
-        .Select(i => i.GetProperty("Environment")?.GetValue(catalog)).OfType<IHostEnvironment>().FirstOrDefault();
+        .Select(i => i.GetProperty("Environment")?.GetValue(catalog)).OfType<IHostEnvironment>().FirstOrDefault()
+        ?? throw new NotSupportedException(
+            $"{Version} does not say which MLContext a catalog is of, so its seed and its log are out of reach. Make the trainer by " +
+            $"new {nameof(NormalizingFlowTrainer)}(mlContext, ...).");
+
+    /// <summary>Such as "Microsoft.ML 5.0.0".</summary>
+    public static string Version => $"Microsoft.ML {typeof(MLContext).Assembly.GetName().Version?.ToString(3)}";
 }

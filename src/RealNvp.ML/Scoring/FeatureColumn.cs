@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 
@@ -52,7 +53,7 @@ internal sealed class FeatureColumn
                 numbers.AddRange(row.DenseValues());
             }
         }
-        return new DataRows(numbers.ToArray(), Size);
+        return new DataRows(CollectionsMarshal.AsSpan(numbers), Size);
     }
 
     /// <summary>The names of the slots; the name of the column with a number for a slot without one, or with that of another.</summary>

@@ -16,9 +16,8 @@ internal static class SavedChain
 
     private const float Feature = 1L << 60;
 
-    /// <summary>Throws if there is no native library for ONNX.</summary>
-    /// <exception cref="InvalidOperationException">The message names the package to add.</exception>
-    public static void RequireRuntime()
+    // throws if there is no native library for ONNX
+    private static void RequireRuntime()
     {
         try { OrtEnv.Instance(); }
         catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException
@@ -30,15 +29,32 @@ internal static class SavedChain
         }
     }
 
-    public static TransformerChain<ITransformer> Of(RowScorer scorer, string feature)
+    /// <summary>Throws if this ML.NET cannot make what is saved: before a training, which would be lost.</summary>
+    /// <exception cref="InvalidOperationException">A native library is missing; the message names the package to add.</exception>
+    /// <exception cref="NotSupportedException">Another version of ML.NET trains in another way.</exception>
+    public static void Require()
     {
         RequireRuntime();
-        var context = new MLContext();
+        Taking(new MLContext(), 0, 2);
+    }
+
+    /// <summary>The transformers of a scorer. Its graph is written now, so that what has none is refused; they are made of it when they are
+    /// asked for, which takes as long as a small training.</summary>
+    public static Lazy<TransformerChain<ITransformer>> Of(RowScorer scorer, string feature)
+    {
+        RequireRuntime();
         var (graph, width) = Graph(scorer, feature);
-        using var stream = new MemoryStream(graph.ToArray());
+        var (bytes, features) = (graph.ToArray(), scorer.Features);
+        return new(() => Made(bytes, width, feature, features));
+    }
+
+    private static TransformerChain<ITransformer> Made(byte[] graph, int width, string feature, int size)
+    {
+        var context = new MLContext();
+        using var stream = new MemoryStream(graph);
         var features = SchemaDefinition.Create(typeof(OneRow));
         features[0].ColumnName = feature;
-        features[0].ColumnType = new VectorDataViewType(NumberDataViewType.Single, scorer.Features);
+        features[0].ColumnType = new VectorDataViewType(NumberDataViewType.Single, size);
         IDataView none = context.Data.LoadFromEnumerable(Array.Empty<OneRow>(), features);
         List<ITransformer> all = [];
         void Add(IEstimator<ITransformer> step) => Then(step.Fit(none));
@@ -53,17 +69,18 @@ internal static class SavedChain
         if (width > 2)
         {
             Then(Taking(context, 2, width));
-            Add(context.Transforms.Expression(RowScorer.LabelName, "x => x > 0.5f", RowScorer.ScoreName));
+            // without a fraction, as ML.NET reads it in the culture of whoever loads it
+            Add(context.Transforms.Expression(RowScorer.LabelName, "x => x > 0", RowScorer.ScoreName));
         }
         Then(Taking(context, 1, width));
         Add(context.Transforms.DropColumns(Vector));
         return new([.. all]);
     }
 
-    // log-density, score, and 1 for an anomaly
+    // log-density, score, and 1 for an anomaly, -1 for none
     private static (OnnxGraph Graph, int Width) Graph(RowScorer scorer, string feature)
     {
-        var graph = new OnnxGraph("NormalizingFlow") { Description = "Log-densities in nats, scores, and 1 for an anomaly." };
+        var graph = new OnnxGraph("NormalizingFlow") { Description = "Log-densities in nats, scores, and 1 for an anomaly, -1 for none." };
         var x = graph.Input(feature, EventShape.Create(scorer.Features));
         var (score, logDensity) = scorer.Write(x);
         if (graph.Inputs.Count > 1)
@@ -71,7 +88,7 @@ internal static class SavedChain
                 "A flow that dequantizes takes noise, which a transformer has not. Take a flow of continuous numbers.");
         OnnxValue[] parts = [Bounded(logDensity), Bounded(score)];
         if (scorer.Threshold is { } threshold)
-            parts = [.. parts, score.GreaterOrEqual(threshold).Or(score.LessOrEqual(score).Not()).To(score.Type)];
+            parts = [.. parts, (2 * score.GreaterOrEqual(threshold).Or(score.LessOrEqual(score).Not()).To(score.Type)) - 1];
         graph.AddOutput(Vector, OnnxValue.Concat(1, parts));
         return (graph, parts.Length);
     }
@@ -87,10 +104,17 @@ internal static class SavedChain
             FeatureColumnName = Vector, LabelColumnName = nameof(Step.Label), LossFunction = new SquaredLoss(),
             LearningRate = 0.5f, DecreaseLearningRate = false, NumberOfIterations = 1, L2Regularization = 0,
         }).Fit(Rows(context, place, width));
-        if (!model.Model.Weights.SequenceEqual(Enumerable.Range(0, width).Select(i => i == place ? 1f : 0f)))
-            throw new NotSupportedException(
-                "This version of ML.NET trains linear models in another way. Use version 5.0 of Microsoft.ML, or report it.");
+        CheckTaking(model.Model.Weights, model.Model.Bias, place, width);
         return model;
+    }
+
+    /// <summary>Throws if a linear model does not give the number at a place.</summary>
+    internal static void CheckTaking(IEnumerable<float> weights, float bias, int place, int width)
+    {
+        if (weights.SequenceEqual(Enumerable.Range(0, width).Select(i => i == place ? 1f : 0f)) && Math.Abs(bias) <= 1 / Feature) return;
+        throw new NotSupportedException(
+            $"{CatalogEnvironment.Version} trains linear models in another way than version 5.0, so that no transformer of flows can be " +
+            "saved. Use version 5.0 of Microsoft.ML, and report it.");
     }
 
     private static IDataView Rows(MLContext context, int place, int width)

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 
@@ -11,10 +12,10 @@ internal sealed class ScoredCursor : DataViewRowCursor
     private readonly RowScorer scorer;
     private readonly DataViewRowCursor along;
     private readonly DataViewRowCursor? ahead;
-    private readonly ValueGetter<VBuffer<float>>? features;
+    private readonly ValueGetter<VBuffer<float>>? features, here;
     private readonly HashSet<int> wanted;
     private readonly int before;
-    private readonly float[] rows;
+    private readonly float[] rows, finiteRows, own;
     private readonly float[] scores = new float[BatchSize], logDensity = new float[BatchSize];
     private readonly double[] someScores = new double[BatchSize], someLogDensity = new double[BatchSize];
     private readonly int[] places = new int[BatchSize];
@@ -27,7 +28,9 @@ internal sealed class ScoredCursor : DataViewRowCursor
         (this.scorer, Schema, this.along, this.ahead, this.wanted) = (scorer, schema, along, ahead, wanted);
         before = along.Schema.Count;
         features = ahead?.GetGetter<VBuffer<float>>(ahead.Schema[feature.Index]);
-        rows = ahead is null ? [] : new float[BatchSize * scorer.Features];
+        here = ahead is null ? null : along.GetGetter<VBuffer<float>>(along.Schema[feature.Index]);
+        (rows, finiteRows) = ahead is null ? ([], []) : (new float[BatchSize * scorer.Features], new float[BatchSize * scorer.Features]);
+        own = new float[scorer.Features];
     }
 
     public override DataViewSchema Schema { get; }
@@ -36,27 +39,33 @@ internal sealed class ScoredCursor : DataViewRowCursor
 
     public override long Batch => along.Batch;
 
-    public override bool IsColumnActive(DataViewSchema.Column column) => column.Index >= before ? wanted.Contains(column.Index)
-        : along.IsColumnActive(along.Schema[column.Index]);
+    public override bool IsColumnActive(DataViewSchema.Column column) => wanted.Contains(column.Index);
 
     public override ValueGetter<DataViewRowId> GetIdGetter() => along.GetIdGetter();
 
     public override bool MoveNext()
     {
-        if (!along.MoveNext()) return false;
-        if (ahead is not null && ++at >= filled) Fill();
+        if (!along.MoveNext())
+        {
+            // there is no row any more
+            at = filled = 0;
+            return false;
+        }
+        if (ahead is null) return true;
+        if (++at >= filled) Fill();
+        if (filled == 0 || !IsSame()) throw Changed();
         return true;
     }
 
     public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column)
     {
-        if (column.Index < before) return along.GetGetter<TValue>(along.Schema[column.Index]);
         if (!IsColumnActive(column)) throw new ArgumentException($"Column '{column.Name}' was not asked for.", nameof(column));
+        if (column.Index < before) return along.GetGetter<TValue>(along.Schema[column.Index]);
         Delegate getter = column.Name switch
         {
-            RowScorer.ScoreName => (ValueGetter<float>)((ref float value) => value = scores[at]),
-            RowScorer.LogDensityName => (ValueGetter<float>)((ref float value) => value = logDensity[at]),
-            _ => (ValueGetter<bool>)((ref bool value) => value = scorer.Label(scores[at])),
+            RowScorer.ScoreName => (ValueGetter<float>)((ref float value) => value = scores[Here]),
+            RowScorer.LogDensityName => (ValueGetter<float>)((ref float value) => value = logDensity[Here]),
+            _ => (ValueGetter<bool>)((ref bool value) => value = scorer.Label(scores[Here])),
         };
         return getter as ValueGetter<TValue>
             ?? throw new ArgumentException($"Column '{column.Name}' is {column.Type}, not {typeof(TValue).Name}.", nameof(column));
@@ -72,6 +81,9 @@ internal sealed class ScoredCursor : DataViewRowCursor
         base.Dispose(disposing);
     }
 
+    private int Here => at >= 0 && at < filled ? at
+        : throw new InvalidOperationException("The cursor is before the first row or behind the last one. Call MoveNext, which says so.");
+
     // rows with NaN or infinity are left out, as a flow refuses them
     private void Fill()
     {
@@ -80,18 +92,34 @@ internal sealed class ScoredCursor : DataViewRowCursor
         while (filled < BatchSize && ahead!.MoveNext())
         {
             features!(ref row);
-            var place = rows.AsSpan(finite * width, width);
+            var place = rows.AsSpan(filled * width, width);
             row.CopyTo(place);
             (scores[filled], logDensity[filled]) = (float.NaN, float.NaN);
-            if (AllFinite(place)) places[finite++] = filled;
+            if (AllFinite(place))
+            {
+                place.CopyTo(finiteRows.AsSpan(finite * width));
+                places[finite++] = filled;
+            }
             filled++;
         }
         at = 0;
         if (finite == 0) return;
-        scorer.Score(rows.AsSpan(0, finite * width), someScores.AsSpan(0, finite), someLogDensity.AsSpan(0, finite));
+        scorer.Score(finiteRows.AsSpan(0, finite * width), someScores.AsSpan(0, finite), someLogDensity.AsSpan(0, finite));
         for (var i = 0; i < finite; i++)
             (scores[places[i]], logDensity[places[i]]) = (RowScorer.Bounded(someScores[i]), RowScorer.Bounded(someLogDensity[i]));
     }
+
+    // by their bits, as NaN is not NaN
+    private bool IsSame()
+    {
+        here!(ref row);
+        row.CopyTo(own);
+        return MemoryMarshal.AsBytes(own.AsSpan()).SequenceEqual(MemoryMarshal.AsBytes(rows.AsSpan(at * own.Length, own.Length)));
+    }
+
+    private static InvalidOperationException Changed() => new(
+        "The table gave other rows at its second reading, so that scores would be of other rows than they stand beside. A table is read " +
+        "twice to be scored: keep it by mlContext.Data.Cache(...), or read it from what does not change.");
 
     private static bool AllFinite(ReadOnlySpan<float> numbers)
     {

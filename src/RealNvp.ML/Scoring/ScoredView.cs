@@ -17,8 +17,8 @@ internal sealed class ScoredView(RowScorer scorer, DataViewSchema schema, IDataV
     public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random? rand = null)
     {
         var (before, wanted) = (source.Schema.Count, columnsNeeded.Select(c => c.Index).ToHashSet());
-        var along = source.GetRowCursor(source.Schema.Where(c => wanted.Contains(c.Index)));
-        var ahead = wanted.Any(i => i >= before) ? source.GetRowCursor([feature]) : null;
-        return new ScoredCursor(scorer, schema, along, ahead, feature, wanted);
+        var scores = wanted.Any(i => i >= before);
+        var along = source.GetRowCursor(source.Schema.Where(c => wanted.Contains(c.Index) || (scores && c.Index == feature.Index)));
+        return new ScoredCursor(scorer, schema, along, scores ? source.GetRowCursor([feature]) : null, feature, wanted);
     }
 }

@@ -12,11 +12,26 @@ namespace RealNvp.Anomalies;
 /// <param name="whitening">Null for none.</param>
 internal sealed class NoisyRows(Tensor rows, Tensor widths, Tensor deviations, Whitening? whitening) : TrainingData
 {
+    private const long MostFitted = 1 << 16;
+
     private readonly TrainingData data = From(rows);
 
     public override long? Count => data.Count;
 
     public override long? BatchesPerEpoch(int batchSize) => data.BatchesPerEpoch(batchSize);
+
+    /// <summary>Some rows are enough for a mean and a deviation: the rows are in random order, and a pass over a million of them would
+    /// take longer than the training may.</summary>
+    public override IEnumerable<TrainingBatch> InOrder()
+    {
+        long seen = 0;
+        foreach (var batch in base.InOrder())
+        {
+            seen += batch.X.shape[0];
+            yield return batch;
+            if (seen >= MostFitted) yield break;
+        }
+    }
 
     public override IEnumerable<TrainingBatch> Batches(int batchSize, long seed, long skip)
     {

@@ -14,7 +14,7 @@ namespace RealNvp;
 /// State-dict keys as in PyTorch's BatchNorm2d: <c>weight</c>, <c>bias</c>, <c>running_mean</c>, <c>running_var</c>,
 /// <c>num_batches_tracked</c>.
 /// </remarks>
-public sealed partial class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws, IMixesBatch
+public sealed partial class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IStateLaws, IMixesBatch, ISumsBatch
 {
     private readonly TorchSharp.Modules.Parameter weight, bias;
     private readonly Tensor running_mean, running_var, num_batches_tracked;
@@ -66,6 +66,7 @@ public sealed partial class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IState
         // no argument reaches a network
         var tape = PassState.Current?.Tape;
         var again = tape is { IsReplaying: true };
+        if (Statistics == BatchStatistics.Current && RowShare.Exchanging is { } share) return OfAll(input, share, again);
         if (Statistics == BatchStatistics.Current)
         {
             if (again) return nn.functional.batch_norm(input, null, null, weight, bias, training: true, 1 - Momentum, Eps);
@@ -73,7 +74,7 @@ public sealed partial class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IState
             return nn.functional.batch_norm(input, running_mean, running_var, weight, bias, training: true, 1 - Momentum, Eps);
         }
         using var scope = NewDisposeScope();
-        var several = input.numel() / input.shape[1] > 1;
+        var several = RowShare.Rows(input.shape[0]) * (input.numel() / input.shape[0] / input.shape[1]) > 1;
         // computed again, a batch counts no second time: the averages are those from before it, and are not kept
         if (!again) tape?.Write(this, running_mean.clone(), running_var.clone(), num_batches_tracked.clone());
         var averages = again ? [.. tape!.Read(this, 3).Select(t => t.clone())] : new[] { running_mean, running_var, num_batches_tracked };
@@ -110,17 +111,39 @@ public sealed partial class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IState
         return scope.MoveToOuter(result[0]);
     }
 
+    // as nn.functional.batch_norm, with the statistics of all rows of a batch that several processes share
+    private Tensor OfAll(Tensor input, RowShare share, bool again)
+    {
+        using var scope = NewDisposeScope();
+        var elements = share.Total * (input.numel() / input.shape[0] / input.shape[1]);
+        if (elements < 2)
+            throw share.Group!.Agreed(new ArgumentException(
+                $"{nameof(ChannelBatchNorm)} needs more than one value for each channel in training; got a batch of {share.Total}.",
+                nameof(input)));
+        var (mean, variance) = RunningMoments.Of(input, null);
+        if (!again) Track(mean.detach(), variance.detach(), elements);
+        var scale = variance.add(epsilon, Scalars.One).rsqrt().mul(weight);
+        var centred = input.sub(RunningMoments.PerChannel(mean, input.dim()));
+        var y = centred.mul(RunningMoments.PerChannel(scale, input.dim())).add(RunningMoments.PerChannel(bias, input.dim()), Scalars.One);
+        return scope.MoveToOuter(y);
+    }
+
     private bool IsDifferentiable(Tensor input) => is_grad_enabled() && (input.requires_grad || weight.requires_grad || bias.requires_grad);
 
-    private bool NormalizesBatch(Tensor input) => Statistics == BatchStatistics.Current && input.numel() != input.shape[1];
+    private bool NormalizesBatch(Tensor input) =>
+        Statistics == BatchStatistics.Current && input.numel() != input.shape[1] && RowShare.Exchanging is null;
 
     // computed again, a batch counts no second time
     private void Track(Tensor mean, Tensor variance, Tensor input)
     {
         if (PassState.Current?.Tape is { IsReplaying: true }) return;
+        Track(mean, variance, input.numel() / input.shape[1]);
+    }
+
+    private void Track(Tensor mean, Tensor variance, double elements)
+    {
         using var still = no_grad();
         num_batches_tracked.add_(Scalars.IntegerOne, Scalars.IntegerOne);
-        double elements = input.numel() / input.shape[1];
         running_mean.mul_(Scalars.Of(Momentum)).add_(mean, Scalars.Of(1 - Momentum));
         running_var.mul_(Scalars.Of(Momentum)).add_(variance, Scalars.Of((1 - Momentum) * elements / (elements - 1)));
     }

@@ -23,7 +23,9 @@ internal sealed partial class DenseModules
     /// <param name="network">Whose modules these are.</param>
     public NetworkWeights RowWeights(RowBuilder builder, Conditioner network)
     {
-        builder.Tensors.Require(() => ComputeDtype is null);
+        // a network of float64 keeps its digits
+        var single = builder.Single;
+        builder.Tensors.Require(() => !single || ComputeDtype is null);
         var hooks = ModuleHooks.Of(network);
         builder.Tensors.Require(() => !ModuleHooks.Any(hooks));
         return new([.. layers.Select(layer => builder.Weight(() => layer.weight!))],

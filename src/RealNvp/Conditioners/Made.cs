@@ -182,13 +182,22 @@ public sealed partial class Made : Conditioner, IDenseNetwork, IHasComputeDtype
         return (scope.MoveToOuter(known.Known.index_select(1, sorted.Value)), total);
     }
 
-    /// <summary>The inverse of an affine map of all features, one after the other,
-    /// in a kernel; null if none serves. The caller disposes both.</summary>
-    internal (Tensor Value, Tensor? LogDet)? InverseAffine(Tensor z, Tensor? context, AffineTransformer affine)
+    /// <summary>The inverse of a map of all features, one after the other, as one operation; null if there is none for the map.</summary>
+    internal SequencePlan? PlanFor(ScalarTransformer transformer)
     {
+        ElementwiseMap?[] maps = [.. Enumerable.Range(0, (int)Features).Select(i => transformer.ForFeature(i).Map)];
+        return SequencePlan.CanBe(maps, ParametersPerFeature)
+            ? new(dense.Program, OrderOf(positions), ends, ParametersPerFeature, dense.Limit, [.. maps.Select(m => m!)]) : null;
+    }
+
+    /// <summary>Value and log-determinant of a plan; null if its kernel cannot run on these tensors. The caller disposes both.</summary>
+    internal (Tensor Value, Tensor? LogDet)? TryRun(SequencePlan plan, Tensor z, Tensor? context)
+    {
+        if (dense.Dropout is not null || ConditionerMath.IsReduced(dense.ComputeDtype, z)) return null;
         using var scope = NewDisposeScope();
-        if (Sequence(z, context) is not { } sequence || affine.Scale.numel() != 1) return null;
-        var (value, logDet) = sequence.InverseAffine(z.contiguous(), affine.Scale, affine.Order == AffineOrder.ShiftThenScale);
+        var hasContext = dense.Uses(context);
+        var all = dense.Tensors(z, hasContext ? InputLimitReference.Of(context!, dense.Limit) : null);
+        if (plan.TryRun(all, hasContext) is not var (value, logDet)) return null;
         return (scope.MoveToOuter(value), scope.MoveToOuter(logDet));
     }
 

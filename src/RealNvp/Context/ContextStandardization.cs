@@ -13,7 +13,7 @@ namespace RealNvp;
 /// <para>State-dict keys: <c>mean</c>, <c>mean_rest</c> and <c>log_std</c> (C),
 /// <c>fitted</c> (a bool). The mean is the sum of the first two.</para>
 /// </remarks>
-public sealed partial class ContextStandardization : ContextEncoder, IFitsData, IConstantBuffers, IStateLaws
+public sealed partial class ContextStandardization : ContextEncoder, IFitsParts, IConstantBuffers, IStateLaws
 {
     private readonly Tensor mean, mean_rest, log_std, fitted;
 

@@ -128,6 +128,11 @@ public sealed partial class ResampledNormal : Density, IStateLaws
         return normalizer.clone().add(now.sub(now.detach()), Scalars.One);
     }
 
-    private Tensor Acceptance(long count) =>
-        network.call(Normals(count, 1, normalizer.dtype, normalizer.device, PassState.Current?.Generator), null).squeeze(1).sigmoid();
+    private Tensor Acceptance(long count)
+    {
+        Tensor proposals;
+        // they are no rows of a batch, and the same for all who share one
+        using (RowShare.Pause()) proposals = Normals(count, 1, normalizer.dtype, normalizer.device, PassState.Current?.Generator);
+        return network.call(proposals, null).squeeze(1).sigmoid();
+    }
 }

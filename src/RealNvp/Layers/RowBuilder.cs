@@ -51,7 +51,7 @@ internal sealed class RowBuilder(ScalarType type)
     /// <inheritdoc cref="IRowLayer.AddRows"/>
     public int[]? Through(Bijection layer, int[] at, bool inverse, bool head = false)
     {
-        if (layer.InputShape is { } shape && !shape.Matches([at.Length])) return null;
+        if (!layer.IsUsable || (layer.InputShape is { } shape && !shape.Matches([at.Length]))) return null;
         Tensors.Require(() => layer.IsUsable);
         var to = at;
         switch (layer)

@@ -31,6 +31,10 @@ internal static class KernelSwitches
     /// <summary>RealNvp.Kernels.Chain: several layers of vectors as one operation. Needs the switches of the layers too.</summary>
     public static bool Chain { get; set; } = IsOn(nameof(Chain));
 
+    /// <summary>RealNvp.Kernels.Sequence: the inverse of autoregressive layers of vectors, feature by feature. Needs
+    /// <see cref="Dense"/> and the switch of the map too.</summary>
+    public static bool Sequence { get; set; } = IsOn(nameof(Sequence));
+
     /// <summary>RealNvp.Kernels.Image: what surrounds convolutions.</summary>
     public static bool Image { get; set; } = IsOn(nameof(Image));
 

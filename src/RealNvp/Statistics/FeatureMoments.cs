@@ -52,6 +52,27 @@ internal sealed class FeatureMoments : IDisposable
         Count = all;
     }
 
+    /// <summary>Joins the moments of all processes, each of which has some of the examples, at least one: all have those of all
+    /// then.</summary>
+    public void Join(ProcessGroup group)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        if (mean is null) throw new InvalidOperationException($"Process {group.Rank} of {group.Size} has no examples.");
+        using var own = Scalars.New(Count);
+        var all = group.Sum(tensor([(double)Count])).FetchDouble();
+        using var share = Scalars.New(1 / all);
+        var middle = group.Sum(mean.mul(own)).mul(share);
+        var off = mean.sub(middle);
+        var spread = group.Sum(squares!.add(off.mul(off).mul(own), Scalars.One));
+        var (low, high) = (group.Gather(least!).amin([0L]), group.Gather(most!).amax([0L]));
+        mean.copy_(middle);
+        squares!.copy_(spread);
+        least!.copy_(low);
+        most!.copy_(high);
+        Count = (long)all;
+    }
+
     public void Dispose()
     {
         mean?.Dispose();

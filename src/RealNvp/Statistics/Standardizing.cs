@@ -55,6 +55,15 @@ internal static class Standardizing
             moments.Add(batch);
             sample?.Add(batch);
         }
+        if (ProcessGroup.Fitting is { } group)
+        {
+            if (sample is not null)
+                throw group.Agreed(new NotSupportedException(
+                    $"{owner} takes quantiles, and those of data that several processes hold in parts are not known to any of them. Fit " +
+                    $"it before training, on one process with all data or a sample of them: the others get its numbers. Or use " +
+                    $"{nameof(FeatureScaling)}.{nameof(FeatureScaling.Moments)}."));
+            moments.Join(group);
+        }
         var least = constants ? 1 : 2;
         if (moments.Count < least)
             throw new ArgumentException($"{owner} needs at least {(least == 1 ? "1 example" : "2 examples")}; got {moments.Count}.",

@@ -15,6 +15,9 @@ internal sealed record RowCompletion(int Row, double[] Codes, double[] LogWeight
 
     public required bool IsExact { get; init; }
 
+    /// <summary>Whether its ways are independent draws of p(missing | known).</summary>
+    public bool AreDraws { get; init; }
+
     /// <summary>The weights, which sum to 1.</summary>
     public double[] Weights()
     {

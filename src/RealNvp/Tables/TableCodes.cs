@@ -54,6 +54,12 @@ internal sealed class TableCodes
         return coded;
     }
 
+    /// <summary>The place of the last known cell of a row in the order of the density; −1 if all are missing.</summary>
+    public int LastKnown(int row) => Known.AsSpan(row * Columns, Columns).LastIndexOf(true);
+
+    /// <summary>Whether no known cell of a row with missing ones stands behind one of these.</summary>
+    public bool LacksTheLastAlone(int row) => LastKnown(row) < Known.AsSpan(row * Columns, Columns).IndexOf(false);
+
     public bool IsComplete(int row) => Known.AsSpan(row * Columns, Columns).IndexOf(false) < 0;
 
     /// <summary>The sum of the log-derivatives of a row's known cells; minus infinity if a value is outside of the support.</summary>

@@ -56,7 +56,7 @@ public sealed class TableComparison
         .. Columns.Select(c => string.Create(CultureInfo.InvariantCulture,
             $"{c.Column}: differs by {c.Distance:F3}, by chance {c.Noise:F3}")),
         .. Pairs.Take(Shown).Select(p => string.Create(CultureInfo.InvariantCulture,
-            $"{p.First} and {p.Second}: correlation {p.InData:F2} in the data, {p.InSamples:F2} in the samples")),
+            $"{p.First} and {p.Second}: correlation {Rounded(p.InData):F2} in the data, {Rounded(p.InSamples):F2} in the samples")),
         string.Create(CultureInfo.InvariantCulture,
             $"{Pairs.Count:N0} pairs differ by {(Pairs.Count == 0 ? 0 : Pairs.Average(p => p.Difference)):F3} in the mean, by chance " +
                 $"{PairNoise * Math.Sqrt(2 / Math.PI):F3}")]);
@@ -91,6 +91,9 @@ public sealed class TableComparison
         return known.CountBy(t => t, StringComparer.Ordinal).ToDictionary(c => c.Key, c => (double)c.Value / known.Length,
             StringComparer.Ordinal);
     }
+
+    // no minus before 0.00
+    private static double Rounded(double correlation) => Math.Round(correlation, 2) + 0.0;
 
     // what correlations are of, in both tables: ranks, or whether it is a category
     private static List<(string Name, double[] Data, double[] Samples)> Features(string name, TableColumn data, TableColumn samples)

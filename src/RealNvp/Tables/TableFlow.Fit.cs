@@ -33,7 +33,7 @@ public sealed partial class TableFlow
         TorchBackend.EnsureAvailable();
         var clock = Stopwatch.StartNew();
         options ??= new();
-        schema ??= TableSchema.Propose(table);
+        var notes = schema is null ? (schema = TableSchema.Propose(table)).Notes : [];
         options.Validate(schema);
         var codecs = schema.Columns.Select(c => ColumnCodec.Fit(c, table.Find(c.Name)
             ?? throw new ArgumentException(
@@ -62,6 +62,7 @@ public sealed partial class TableFlow
         try
         {
             made.Train(coded, rows, options, clock, progress, cancellationToken);
+            made.Report = made.Report! with { Notes = notes };
             return made;
         }
         catch

@@ -8,7 +8,7 @@ namespace RealNvp;
 /// <content>What is missing, given what is known.</content>
 public sealed partial class TableFlow
 {
-    private const int MostTries = 1024;
+    private const int MostTries = 1024, MostWays = 2 * RowsAtATime;
 
     /// <summary>Fills in missing cells by draws of p(missing | known), and says how good they are.</summary>
     /// <remarks>Exact where what is missing comes last in <see cref="Order"/>, or is a few categories and levels alone, which are all
@@ -42,14 +42,15 @@ public sealed partial class TableFlow
         var filled = Enumerable.Range(0, tables).Select(_ => (double[])coded.Codes.Clone()).ToArray();
         var pace = new Pace(progress, cancellationToken);
         foreach (var (row, terms) in CompleteRows(coded, pace)) logProb[row] = terms.Sum() + coded.LogDet(row);
-        foreach (var done in Completions(coded, draws, generator, pace))
+        // all cells are wanted; a draw for each table is enough if it is one of p(missing | known)
+        foreach (var done in Completions(coded, coded.Columns - 1, draws, tables, generator, pace))
         {
             var row = done.Row;
             (logProb[row], errors[row]) = (done.LogProb + coded.LogDet(row), done.StandardError);
             (effective[row], exact[row]) = (done.EffectiveSampleSize, done.IsExact);
             var chosen = Noise.Uniform([tables], float64, CPU, generator).FetchDoubles();
             for (var t = 0; t < tables; t++)
-                done.Codes.AsSpan(Place(done.Weights(), chosen[t]) * coded.Columns, coded.Columns)
+                done.Codes.AsSpan((done.AreDraws ? t : Place(done.Weights(), chosen[t])) * coded.Columns, coded.Columns)
                     .CopyTo(filled[t].AsSpan(row * coded.Columns));
         }
         return new(Array.ConvertAll(filled, f => Rest(rows, ToTable(f))), draws, logProb, errors, effective, exact);
@@ -84,7 +85,7 @@ public sealed partial class TableFlow
         if (rows.Names.Count == 1) for (var r = 0; r < coded.Rows; r++) coded.Known[(r * coded.Columns) + place] = false;
         coded.RefuseForeign(rows, owner);
         var result = new double[coded.Rows, values];
-        foreach (var done in Completions(coded, draws, generator, new Pace(progress, cancellationToken)))
+        foreach (var done in Completions(coded, place, draws, draws, generator, new Pace(progress, cancellationToken)))
         {
             var weights = done.Weights();
             for (var i = 0; i < weights.Length; i++) result[done.Row, (int)done.Codes[(i * coded.Columns) + place]] += weights[i];
@@ -104,56 +105,81 @@ public sealed partial class TableFlow
                 $"Column '{column}' is a {Schema[column].Kind}; only categories and levels have a list of values.", nameof(column));
     }
 
-    private IEnumerable<RowCompletion> Completions(TableCodes coded, int draws, Generator generator, Pace pace)
+    /// <summary>Rows with missing cells, filled in up to the last cell that matters: what stands behind it sums to one.</summary>
+    /// <param name="coded">The rows.</param>
+    /// <param name="wanted">A column that matters in all rows, beside the known ones; −1 for none.</param>
+    /// <param name="draws">How many draws for a row that is not exact.</param>
+    /// <param name="exact">How many if all draws are of p(missing | known) itself.</param>
+    /// <param name="generator">Draws.</param>
+    /// <param name="pace">Hears of rows.</param>
+    private IEnumerable<RowCompletion> Completions(TableCodes coded, int wanted, int draws, int exact, Generator generator, Pace pace)
     {
         var incomplete = Enumerable.Range(0, coded.Rows).Where(r => !coded.IsComplete(r)).ToArray();
-        foreach (var part in incomplete.Where(r => Combinations(coded, r) is > 0 and <= MostTries).Chunk(64))
+        var few = incomplete.ToLookup(r => Combinations(coded, r, wanted) is > 0 and <= MostTries);
+        for (var (rows, start) = (few[true].ToArray(), 0); start < rows.Length;)
         {
-            foreach (var row in part) yield return Tried(coded, row);
-            pace.Done(part.Length);
+            var (end, ways) = (start, 0L);
+            while (end < rows.Length && (end == start || ways < MostWays)) ways += Combinations(coded, rows[end++], wanted);
+            foreach (var done in Tried(coded, rows[start..end], wanted)) yield return done;
+            pace.Done(end - start);
+            start = end;
         }
-        foreach (var part in incomplete.Where(r => Combinations(coded, r) is 0 or > MostTries).Chunk(Math.Max(1, RowsAtATime * 2 / draws)))
-        {
-            foreach (var done in Drawn(coded, part, draws, generator)) yield return done;
-            pace.Done(part.Length);
-        }
+        foreach (var group in few[false].GroupBy(coded.LacksTheLastAlone))
+            foreach (var part in group.Chunk(Math.Max(1, MostWays / (group.Key ? exact : draws))))
+            {
+                foreach (var done in Drawn(coded, part, group.Key, group.Key ? exact : draws, draws, generator)) yield return done;
+                pace.Done(part.Length);
+            }
     }
 
-    // how many ways there are to fill a row in; 0 if there is no end of them
-    private long Combinations(TableCodes coded, int row)
+    // how many ways there are to fill a row in up to the last cell that matters; 0 if there is no end of them
+    private long Combinations(TableCodes coded, int row, int wanted)
     {
         long product = 1;
-        for (var c = 0; c < coded.Columns && product <= MostTries; c++)
+        var last = Math.Max(wanted, coded.LastKnown(row));
+        for (var c = 0; c <= last && product <= MostTries; c++)
             if (!coded.Known[(row * coded.Columns) + c]) product *= codecs[c].Head.Kind == HeadKind.Softmax ? codecs[c].Head.Levels : 0;
         return product;
     }
 
-    // all ways, each with its probability
-    private RowCompletion Tried(TableCodes coded, int row)
+    // all ways of some rows, each with its probability
+    private List<RowCompletion> Tried(TableCodes coded, int[] rows, int wanted)
     {
         using var scope = NewDisposeScope();
-        var (ways, width) = ((int)Combinations(coded, row), coded.Columns);
-        var tries = new double[ways * width];
-        for (var way = 0; way < ways; way++)
-        {
-            var rest = way;
-            for (var c = 0; c < width; c++)
+        var (width, each) = (coded.Columns, Array.ConvertAll(rows, r => (int)Combinations(coded, r, wanted)));
+        var tries = new double[each.Sum() * width];
+        var at = 0;
+        for (var i = 0; i < rows.Length; i++)
+            for (var way = 0; way < each[i]; way++, at += width)
             {
-                var at = (row * width) + c;
-                tries[(way * width) + c] = double.IsNaN(coded.Codes[at]) ? 0 : coded.Codes[at];
-                if (coded.Known[at]) continue;
-                (rest, tries[(way * width) + c]) = Math.DivRem(rest, codecs[c].Head.Levels);
+                var (rest, last) = (way, Math.Max(wanted, coded.LastKnown(rows[i])));
+                for (var c = 0; c < width; c++)
+                {
+                    var from = (rows[i] * width) + c;
+                    tries[at + c] = double.IsNaN(coded.Codes[from]) ? 0 : coded.Codes[from];
+                    if (!coded.Known[from] && c <= last) (rest, tries[at + c]) = Math.DivRem(rest, codecs[c].Head.Levels);
+                }
             }
-        }
-        var codes = tensor(tries, [ways, width], dtype: Dtype, device: CPU);
-        var log = layer.Terms(codes, ones_like(codes)).to(float64).sum([1L]);
-        return new(row, tries, log.FetchDoubles())
+        var codes = tensor(tries, [tries.Length / width, width], dtype: Dtype, device: CPU);
+        var terms = layer.Terms(codes, ones_like(codes)).FetchDoubles();
+        var (done, first) = (new List<RowCompletion>(rows.Length), 0);
+        for (var i = 0; i < rows.Length; first += each[i++])
         {
-            LogProb = log.logsumexp(0).FetchDouble(), StandardError = 0, EffectiveSampleSize = ways, IsExact = true,
-        };
+            var matter = Math.Max(wanted, coded.LastKnown(rows[i])) + 1;
+            var log = new double[each[i]];
+            for (var way = 0; way < log.Length; way++)
+                foreach (var term in terms.AsSpan((first + way) * width, matter)) log[way] += term;
+            var most = log.Max();
+            done.Add(new(rows[i], tries[(first * width)..((first + each[i]) * width)], log)
+            {
+                LogProb = double.IsNegativeInfinity(most) ? most : most + Math.Log(log.Sum(l => Math.Exp(l - most))), StandardError = 0,
+                EffectiveSampleSize = log.Length, IsExact = true,
+            });
+        }
+        return done;
     }
 
-    private RowCompletion[] Drawn(TableCodes coded, int[] rows, int draws, Generator generator)
+    private RowCompletion[] Drawn(TableCodes coded, int[] rows, bool areExact, int draws, int worth, Generator generator)
     {
         using var scope = NewDisposeScope();
         var (some, there) = coded.ToTensors(rows);
@@ -167,11 +193,10 @@ public sealed partial class TableFlow
             var weights = log[(i * draws)..((i + 1) * draws)];
             var own = all[(i * draws * coded.Columns)..((i + 1) * draws * coded.Columns)];
             // nothing known stands behind what is missing: all weights are one
-            var knownHere = coded.Known.AsSpan(row * coded.Columns, coded.Columns);
-            if (knownHere.LastIndexOf(true) < knownHere.IndexOf(false))
+            if (areExact)
                 return new RowCompletion(row, own, new double[draws])
                 {
-                    LogProb = weights[0], StandardError = 0, EffectiveSampleSize = draws, IsExact = true,
+                    LogProb = weights[0], StandardError = 0, EffectiveSampleSize = worth, IsExact = true, AreDraws = true,
                 };
             var sums = new WeightSums();
             foreach (var weight in weights) sums.Add(weight);

@@ -108,7 +108,7 @@ public sealed partial class TableFlow : IDisposable
         var (logProb, errors) = (new double[coded.Rows], new double[coded.Rows]);
         var pace = new Pace(progress, cancellationToken);
         foreach (var (row, terms) in CompleteRows(coded, pace)) logProb[row] = terms.Sum() + coded.LogDet(row);
-        foreach (var done in Completions(coded, draws, generator, pace))
+        foreach (var done in Completions(coded, -1, draws, 1, generator, pace))
             (logProb[done.Row], errors[done.Row]) = (done.LogProb + coded.LogDet(done.Row), done.StandardError);
         return (logProb, errors);
     }

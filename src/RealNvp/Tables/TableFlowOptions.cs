@@ -49,7 +49,9 @@ public sealed record TableFlowOptions
         Require(Dropout is null or (>= 0 and <= 0.9), nameof(Dropout), Dropout, "must be null or in [0, 0.9]");
         Require(HeldOut is > 0 and <= 0.9, nameof(HeldOut), HeldOut, "must be in (0, 0.9]");
         if (Order is null) return;
-        foreach (var name in Order) _ = schema[name];
+        foreach (var name in Order)
+            Require(schema.Columns.Any(c => c.Name == name), nameof(Order), name,
+                $"must name columns of the schema, {string.Join(", ", schema.Columns.Select(c => c.Name))}");
         Require(NameCheck.Twice(Order) is null, nameof(Order), Order, "has a name twice");
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using RealNvp.Describing;
+using RealNvp.Internal;
 
 namespace RealNvp;
 
@@ -27,12 +28,17 @@ public sealed record TableReport
     /// <summary>The time that it took.</summary>
     public required TimeSpan Duration { get; init; }
 
+    /// <summary>What the proposal of the schema left out and why (<see cref="TableSchema.Notes"/>), in sentences; empty if a schema was
+    /// given, or if there is nothing to say.</summary>
+    public IReadOnlyList<string> Notes { get; init => field = Listed<string>.Of(value)!; } = [];
+
     /// <summary>What was done and what came of it, in words.</summary>
     public override string ToString()
     {
         var culture = CultureInfo.InvariantCulture;
         var incomplete = IncompleteRows > 0 ? string.Create(culture, $" ({IncompleteRows:N0} of all have missing cells)") : "";
         return string.Create(culture, $"Mean log p of {HeldOutRows:N0} held-out rows: {Measured.With(HeldOutLogProb, StandardError)} " +
-            $"nats; of {TrainingRows:N0} rows trained on{incomplete}. {Result} It took {Duration.TotalSeconds:0.0} s.");
+            $"nats; of {TrainingRows:N0} rows trained on{incomplete}. {Result} It took {Duration.TotalSeconds:0.0} s.") +
+            string.Concat(Notes.Select(note => $" {note}"));
     }
 }

@@ -45,11 +45,12 @@ public sealed partial class Trainer
             score = run.Validation is { } validation ? run.Timed(() => Validate(validation)) : null;
             Probe(run);
         }
+        CheckSameWeights();
         state.Epoch++;
         Record(score, state.Epoch, partial: false);
         state.NextEpoch();
         if (score is not null && !Improves(score, state.Epoch)) state.EpochsWithoutGain++;
-        if (Options.CheckpointPath is { } path && (state.Epoch % Options.CheckpointEvery == 0 || state.Epoch == Options.Epochs))
+        if (Writes && Options.CheckpointPath is { } path && (state.Epoch % Options.CheckpointEvery == 0 || state.Epoch == Options.Epochs))
             SaveCheckpoint(path);
         return run.Validation is not null && state.EpochsWithoutGain >= Options.Patience;
     }
@@ -59,7 +60,7 @@ public sealed partial class Trainer
     {
         ObjectiveScore? score = null;
         // a validation that takes longer than the part did is no use of the caller's time, unless there is none yet
-        if (run.Validation is { } validation && (best is null || run.ValidationSeconds < state.Seconds))
+        if (run.Validation is { } validation && OfFirst(best is null || run.ValidationSeconds < state.Seconds))
             using (average?.Apply()) score = run.Timed(() => Validate(validation));
         Record(score, state.Epoch + 1, partial: true);
         if (score is not null) Improves(score, state.Epoch + 1);

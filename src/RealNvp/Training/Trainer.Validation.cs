@@ -52,7 +52,8 @@ public sealed partial class Trainer
         try
         {
             using var gradients = no_grad();
-            var score = Objective.Validate(flow, validation, Options.BatchSize, Options.Seed);
+            var score = ranks is null ? Objective.Validate(flow, validation, Options.BatchSize, Options.Seed)
+                : ValidateTogether(ranks, validation);
             if (score is null || double.IsNaN(score.Loss) || double.IsNegativeInfinity(score.Loss))
                 throw new NonFiniteException(
                     $"Validation by {Objective.Name} gave {score?.Loss.ToString() ?? "null"}; expected a number, or plus infinity.",

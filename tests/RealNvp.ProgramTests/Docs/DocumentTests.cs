@@ -14,7 +14,8 @@ public partial class DocumentTests
     private const string PackageReadme = "src/RealNvp/PACKAGE.md";
 
     // the pages of the scorer and of ML.NET begin with a file that somebody has
-    [Theory, InlineData(PackageReadme), InlineData("src/RealNvp.Scoring/PACKAGE.md"), InlineData("src/RealNvp.ML/PACKAGE.md")]
+    [Theory, InlineData(PackageReadme), InlineData("src/RealNvp.Scoring/PACKAGE.md"), InlineData("src/RealNvp.ML/PACKAGE.md"),
+        InlineData("src/RealNvp.Mpi/PACKAGE.md")]
     public void The_code_of_a_packages_readme_compiles(string page) => DocumentProgram.Compile(page).EntryPoint.Should().NotBeNull();
 
     [Theory, MemberData(nameof(Documents))]

@@ -29,7 +29,8 @@ public class CultureTests
         $"var a = {text};", options, Repository.At("src", "a.cs"))).Should().HaveCount(found);
 
     [SlowTheory, InlineData("src", "RealNvp"), InlineData("src", "RealNvp.Plotting"), InlineData("src", "RealNvp.Extensions"),
-        InlineData("src", "RealNvp.ML"), InlineData("src", "RealNvp.Scoring"), InlineData("samples", "Common")]
+        InlineData("src", "RealNvp.ML"), InlineData("src", "RealNvp.Mpi"),
+        InlineData("src", "RealNvp.Scoring"), InlineData("samples", "Common")]
     public void No_text_writes_a_number_by_the_culture_of_its_user(string root, string library)
     {
         var trees = Trees(Repository.At(root, library)).Append(CSharpSyntaxTree.ParseText("""

@@ -30,7 +30,8 @@ public sealed partial class PackageTests(PackageTests.Feed feed) : IClassFixture
     }
 
     /// <summary>All packages of this repository.</summary>
-    public static TheoryData<string> Libraries => ["RealNvp", "RealNvp.Plotting", "RealNvp.Scoring", "RealNvp.Extensions", "RealNvp.ML"];
+    public static TheoryData<string> Libraries => ["RealNvp", "RealNvp.Plotting", "RealNvp.Scoring", "RealNvp.Extensions", "RealNvp.ML",
+        "RealNvp.Mpi"];
 
     [Theory, MemberData(nameof(Libraries))]
     public void The_page_of_a_package_is_Markdown_alone_with_whole_addresses(string library) =>

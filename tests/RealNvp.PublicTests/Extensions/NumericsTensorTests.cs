@@ -82,6 +82,30 @@ public class NumericsTensorTests
         none.shape.Should().Equal(0, 3);
         none.ToNumerics<float>().Lengths.ToArray().Should().Equal(0, 3);
         Assert.Throws<NotSupportedException>(() => torch.ToNumerics<int>());
+        using var one = TorchSharp.torch.tensor(2.5);
+        Same(one.ToNumerics<double>(), [1], [2.5]);
+    }
+
+    [Fact]
+    public void Views_of_all_kinds_are_copied_in_their_order()
+    {
+        var x = Tensor.Create(numbers, [2, 3, 2]);
+        double At(nint i, nint j, nint k) => x[[i, j, k]];
+        foreach (var (view, lengths, at) in new (Tensor<double>, nint[], Func<nint, nint, nint, double>)[]
+        {
+            (x.Slice([new NRange(1, 2), NRange.All, NRange.All]), [1, 3, 2], (i, j, k) => At(1, j, k)),
+            (x.Slice([NRange.All, new NRange(1, 3), NRange.All]), [2, 2, 2], (i, j, k) => At(i, j + 1, k)),
+            (x.Slice([NRange.All, NRange.All, new NRange(1, 2)]), [2, 3, 1], (i, j, k) => At(i, j, 1)),
+            (Tensor.PermuteDimensions<double>(x, [2, 0, 1]), [2, 2, 3], (i, j, k) => At(j, k, i)),
+            (Tensor.Broadcast<double>(x.Slice([new NRange(0, 1), NRange.All, NRange.All]), [4, 3, 2]), [4, 3, 2], (i, j, k) => At(0, j, k)),
+        })
+        {
+            using var copy = view.ToTorch();
+            copy.shape.Should().Equal([.. lengths.Select(n => (long)n)]);
+            for (nint i = 0; i < lengths[0]; i++)
+                for (nint j = 0; j < lengths[1]; j++)
+                    for (nint k = 0; k < lengths[2]; k++) copy[i, j, k].item<double>().Should().Be(at(i, j, k));
+        }
     }
 
     private static void Same(Tensor<double> tensor, nint[] lengths, IEnumerable<double> wanted, double within = 0)

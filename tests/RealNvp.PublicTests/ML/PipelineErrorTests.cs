@@ -30,16 +30,21 @@ public class PipelineErrorTests
     {
         var rows = PipelineRow.Circle(40);
         rows[3].B = float.NaN;
-        Pipeline(rows).Should().Throw<ArgumentException>().WithMessage("Column 'Features': *B*3*");
+        Pipeline(rows).Should().Throw<ArgumentException>().WithMessage("Column 'Features': *row 3*B*NaN*(Parameter 'rows')")
+            .Which.Message.Split("Parameter").Should().HaveCount(2);
         Pipeline(PipelineRow.Circle(20)).Should().Throw<ArgumentException>().WithMessage("Column 'Features': *30 rows*20*");
     }
 
     [Fact]
     public void Options_out_of_their_range_and_shares_that_the_rows_cannot_tell_are_refused()
     {
+        foreach (var make in new Func<NormalizingFlowTrainer>[] { () => context.AnomalyDetection.Trainers.NormalizingFlow(""),
+            () => new NormalizingFlowTrainer(context, "") })
+            make.Should().Throw<ArgumentException>().WithMessage("*empty*");
+        ((Func<NormalizingFlowTrainer>)(() => new NormalizingFlowTrainer(null!))).Should().Throw<ArgumentNullException>();
         var fit = () => context.AnomalyDetection.Trainers.NormalizingFlow(options: new() { FalseAlarms = 1 });
         fit.Should().Throw<ArgumentException>().WithMessage("*FalseAlarms*(0, 1)*got 1*");
-        using var flow = new RealNvpModel(RealNvpOptions.Tabular(2, rows: 100), seed: 1);
+        using var flow = new RealNvpModel(RealNvpOptions.Toy2D, seed: 1);
         using var detector = AnomalyDetector.Calibrate(flow, new float[,] { { 0, 0 }, { 1, 1 }, { 2, 1 } });
         ((Action)(() => detector.ToTransformer(falseAlarms: 0.01))).Should().Throw<ArgumentOutOfRangeException>()
             .WithMessage("*3 rows*0.25*");

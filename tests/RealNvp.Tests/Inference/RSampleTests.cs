@@ -7,20 +7,21 @@ namespace RealNvp.Tests.Inference;
 [LeavesNoTensors]
 public class RSampleTests
 {
-    [Theory, InlineData(0), InlineData(3)]
-    public void It_gives_what_SampleAndLogProb_gives_with_gradients(long contextSize)
+    // up to 16 rows without gradients are not computed by libtorch, whose sums of float64 have another order (decision 0051)
+    [Theory, InlineData(0, 20, 0), InlineData(3, 5, 0), InlineData(0, 5, 1e-14)]
+    public void It_gives_what_SampleAndLogProb_gives_with_gradients(long contextSize, long count, double rounding)
     {
         using var scope = NewDisposeScope();
         using var flow = Flows.Random(6, contextSize);
         var context = contextSize == 0 ? null : randn(4, contextSize, float64);
-        var (x, logProb) = flow.RSampleAndLogProb(5, context, seed: 2);
-        var (expected, expectedLogProb) = flow.SampleAndLogProb(5, context, seed: 2);
+        var (x, logProb) = flow.RSampleAndLogProb(count, context, seed: 2);
+        var (expected, expectedLogProb) = flow.SampleAndLogProb(count, context, seed: 2);
         x.requires_grad.Should().BeTrue();
         logProb.requires_grad.Should().BeTrue();
         expected.requires_grad.Should().BeFalse();
-        x.detach().Equals(expected).Should().BeTrue();
-        logProb.detach().Equals(expectedLogProb).Should().BeTrue();
-        x.shape.Should().Equal(contextSize == 0 ? [5, 2] : [4, 5, 2]);
+        x.detach().allclose(expected, rounding, rounding).Should().BeTrue();
+        logProb.detach().allclose(expectedLogProb, rounding, rounding).Should().BeTrue();
+        x.shape.Should().Equal(contextSize == 0 ? [count, 2] : [4, count, 2]);
     }
 
     [Fact]

@@ -53,6 +53,52 @@ public class MissingCellTests
     }
 
     [Fact]
+    public void What_stands_behind_all_that_matters_is_not_drawn_for_a_probability()
+    {
+        var table = MixedTables.Line(200);
+        using var flow = TableFlow.Fit(table, null, some with { Training = some.Training! with { Epochs = 3 } });
+        flow.Order.Should().Equal("x", "free", "y", "sign");
+        // y and sign are missing too, and y has no end of values
+        var rows = table.Rows(0, 1, 2).With("y", new double?[3]).With("sign", new string?[3]);
+        var probabilities = flow.Probabilities(rows, "free", draws: 2);
+        var ways = flow.ValuesOf("free").Select(v => flow.LogProb(rows.With("free", new[] { v, v, v }))).ToArray();
+        var (logProb, errors) = flow.LogProbWithErrors(rows.With("free", new string?[3]), draws: 2);
+        errors.Should().Equal(0, 0, 0);
+        for (var r = 0; r < 3; r++)
+        {
+            var sum = ways.Sum(w => Math.Exp(w[r]));
+            for (var v = 0; v < 2; v++) probabilities[r, v].Should().BeApproximately(Math.Exp(ways[v][r]) / sum, 1e-5);
+            logProb[r].Should().BeApproximately(Math.Log(sum), 1e-4);
+        }
+        // each table has a draw of its own
+        var imputed = flow.Impute(rows.With("free", new string?[3]), draws: 64, tables: 4);
+        imputed.IsExact.Should().OnlyContain(e => e);
+        imputed.EffectiveSampleSizes.Should().OnlyContain(e => e == 64);
+        imputed.Tables.Select(t => (double)t["y"][0]!).Should().OnlyHaveUniqueItems();
+    }
+
+    [Fact]
+    public void A_row_with_few_ways_gets_in_company_what_it_gets_alone()
+    {
+        var table = MixedTables.Shop(150);
+        using var flow = TableFlow.Fit(table, TableFlowTests.Written(), some with { Training = some.Training! with { Epochs = 2 } });
+        // some lack one category, some two, some what stands last
+        string?[] Without(string name, int each) => [.. table[name].ToTexts().Select((t, r) => r % each == 0 ? null : t)];
+        var holed = table.With("shop", Without("shop", 2)).With("rain", Array.ConvertAll(Without("rain", 3),
+            t => t is null ? (bool?)null : t == "true"));
+        var (together, errors) = flow.LogProbWithErrors(holed);
+        errors.Should().OnlyContain(e => e == 0);
+        var chances = flow.Probabilities(holed, "shop");
+        for (var r = 0; r < 12; r++)
+        {
+            flow.LogProb(holed.Rows(r))[0].Should().BeApproximately(together[r], 1e-4);
+            var alone = flow.Probabilities(holed.Rows(r), "shop");
+            for (var v = 0; v < 3; v++) alone[0, v].Should().BeApproximately(chances[r, v], 1e-5);
+            Enumerable.Range(0, 3).Sum(v => chances[r, v]).Should().BeApproximately(1, 1e-9);
+        }
+    }
+
+    [Fact]
     public void Draws_of_missing_cells_follow_what_is_known_and_say_what_they_are_worth()
     {
         var table = MixedTables.Line(500);

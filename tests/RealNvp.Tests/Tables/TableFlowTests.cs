@@ -68,6 +68,8 @@ public class TableFlowTests
     public void A_file_holds_schema_preprocessing_and_weights()
     {
         var table = MixedTables.WithHoles(MixedTables.Shop(120), 0.05);
+        FluentActions.Invoking(() => TableFlow.Fit(table, Written(), quick with { Order = ["grade", "pay"] })).Should()
+            .Throw<ArgumentException>().WithMessage("*Order must name columns of the schema, shop, *; got pay*");
         using var flow = TableFlow.Fit(table, Written(), quick with { Order = ["grade", "paid"] });
         using var stream = new MemoryStream();
         flow.Save(stream);
@@ -152,4 +154,15 @@ public class TableFlowTests
     internal static TableSchema Written() => TableSchema.Of(ColumnSchema.Category("shop"), ColumnSchema.Category("rain"),
         ColumnSchema.Circle("hour", 24), ColumnSchema.Whole("things", lower: 0), ColumnSchema.Number("paid", lower: 0),
         ColumnSchema.Number("back", 0, 1), ColumnSchema.Levels("grade"));
+
+    [Fact]
+    public void A_column_that_a_fit_leaves_out_is_in_its_report()
+    {
+        var table = MixedTables.Line(60).With("name", Enumerable.Range(0, 60).Select(i => $"n{i}").ToArray());
+        using var proposed = TableFlow.Fit(table, null, quick);
+        proposed.Report!.Notes.Should().ContainSingle().Which.Should().Contain("'name' has 60 different texts");
+        proposed.Report.ToString().Should().EndWith(proposed.Report.Notes[0]);
+        using var written = TableFlow.Fit(table, proposed.Schema, quick);
+        written.Report!.Notes.Should().BeEmpty();
+    }
 }

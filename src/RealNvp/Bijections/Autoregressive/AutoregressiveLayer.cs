@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Operations;
 using static TorchSharp.torch;
 
 namespace RealNvp;
@@ -29,6 +30,7 @@ public sealed partial class AutoregressiveLayer : Bijection, IJoinsChain
     private readonly long[] positions;
     private readonly ScalarTransformer transformer;
     private readonly FusedCoupling? plan;
+    private readonly SequencePlan? sequence;
 
     /// <summary>Makes the layer, and its network by a function of the sizes.</summary>
     /// <param name="inputShape">[D].</param>
@@ -101,7 +103,11 @@ public sealed partial class AutoregressiveLayer : Bijection, IJoinsChain
         CircularFeatures = [.. Enumerable.Range(0, features).Select(i => transformer.CircleOf(i)?.At(i)).OfType<Circle>()
             .Where(c => positions[c.Feature] == features - 1 || seen.Contains(c))];
         int[] all = [.. Enumerable.Range(0, features)];
-        if (made is not null) plan = FusedCoupling.Of(all, all, made, transformer, x => x, x => x, (_, value) => value);
+        if (made is not null)
+        {
+            plan = FusedCoupling.Of(all, all, made, transformer, x => x, x => x, (_, value) => value);
+            sequence = made.PlanFor(transformer);
+        }
         RegisterComponents();
     }
 
@@ -210,8 +216,8 @@ public sealed partial class AutoregressiveLayer : Bijection, IJoinsChain
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) =>
-        made is null ? Sequential(z, pass.Context) : (transformer is AffineTransformer affine ? made.InverseAffine(z, pass.Context, affine)
-            : null)
+        made is null ? Sequential(z, pass.Context)
+        : (sequence is null ? null : made.TryRun(sequence, z, pass.Context))
         ?? made.Sequential(z, pass.Context, (feature, parameters) =>
         {
             var one = transformer.ForFeature((int)feature);

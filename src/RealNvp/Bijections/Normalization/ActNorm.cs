@@ -16,7 +16,7 @@ namespace RealNvp;
 /// <c>initialized</c> is true counts as the first batch; a layer that is initialized stays so, whatever it loads. After the first batch no
 /// example sees another one, and no call waits for the device.</para>
 /// </remarks>
-public sealed partial class ActNorm : Bijection, ISetByFirstBatch, IStepsBack
+public sealed partial class ActNorm : Bijection, ISetByFirstBatch, IStepsBack, ISumsBatch
 {
     private readonly TorchSharp.Modules.Parameter log_scale, shift;
     private readonly Tensor initialized;
@@ -97,7 +97,7 @@ public sealed partial class ActNorm : Bijection, ISetByFirstBatch, IStepsBack
     private void Initialize(Tensor x)
     {
         using var _ = no_grad();
-        if (x.shape[0] == 0 || x.numel() / x.shape[1] < 2) return;
+        if (x.shape[0] == 0 || RowShare.Rows(x.shape[0]) * Pixels(x) < 2) return;
         var (mean, variance) = RunningMoments.Of(x.detach(), null);
         var deviation = variance.sqrt();
         // a constant channel has no width but for the rounding of its mean

@@ -17,7 +17,7 @@ namespace RealNvp;
 /// <para>State-dict keys: <c>running_mean</c>, <c>running_var</c> (C),
 /// <c>num_batches_tracked</c>. A new layer has mean 0 and variance 1.</para>
 /// </remarks>
-public sealed partial class FlowBatchNorm : Bijection, IStateLaws
+public sealed partial class FlowBatchNorm : Bijection, IStateLaws, ISumsBatch
 {
     // statistics before and after a pass, for reversible training
     private const int OnTape = 5;
@@ -100,7 +100,7 @@ public sealed partial class FlowBatchNorm : Bijection, IStateLaws
 
     private (Tensor Mean, Tensor Variance) Track(Tensor part, PassTape? tape)
     {
-        var several = part.numel() / part.shape[1] > 1;
+        var several = RowShare.Rows(part.shape[0]) * (part.numel() / part.shape[0] / part.shape[1]) > 1;
         var moments = RunningMoments.Of(part, partition?.Changes);
         if (tape is { IsReplaying: true })
         {

@@ -16,7 +16,7 @@ namespace RealNvp;
 /// <para>State-dict keys: <c>mean</c>, <c>mean_rest</c> and <c>log_std</c>, of the shape of one example, and <c>fitted</c> (a bool).
 /// The mean is the sum of the first two. A file that is older than <c>mean_rest</c> and <c>fitted</c> counts as fitted.</para>
 /// </remarks>
-public sealed partial class Standardization : Bijection, IFitsData, IConstantBuffers, IOlderFiles, IStateLaws
+public sealed partial class Standardization : Bijection, IFitsParts, IConstantBuffers, IOlderFiles, IStateLaws
 {
     private readonly Tensor mean, mean_rest, log_std, fitted;
 

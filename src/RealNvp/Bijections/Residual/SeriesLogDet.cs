@@ -13,7 +13,8 @@ internal static class SeriesLogDet
         var exact = training ? options.Terms : options.EvaluationTerms;
         if (options.Series == ResidualSeries.Truncated) return [.. Enumerable.Repeat(1.0, exact)];
         double uniform;
-        // on the CPU, so that nothing waits for a device
+        // on the CPU, so that nothing waits for a device; one number for all rows, whoever has them
+        using (RowShare.Pause())
         using (var drawn = Noise.Uniform([1], ScalarType.Float64, CPU, generator)) uniform = drawn.FetchDouble();
         return Weights(options, exact, uniform);
     }

@@ -48,9 +48,7 @@ internal static unsafe class DenseBackward
     /// its sums, first row, end) compute each, and adds them.</summary>
     public static void Run(DenseCall call, DenseGradients to, Action<DenseSums, nint, int, int> share)
     {
-        var shares = (int)Math.Min(MostShares,
-            System.Numerics.BitOperations.RoundUpToPowerOf2((uint)((call.Rows + ShareRows) / ShareRows)) / 2);
-        shares = Math.Max(1, shares);
+        var shares = Shares(call.Rows);
         var layout = new DenseSums(call.Program, to);
         var packed = call.PackedSize();
         var memory = KernelScratch.Shared(packed + (shares * layout.Size));
@@ -63,6 +61,10 @@ internal static unsafe class DenseBackward
         });
         layout.Add(call, sums, shares);
     }
+
+    /// <summary>In how many shares so many rows are summed.</summary>
+    public static int Shares(int rows) => Math.Max(1, (int)Math.Min(MostShares,
+        System.Numerics.BitOperations.RoundUpToPowerOf2((uint)((rows + ShareRows) / ShareRows)) / 2));
 
     private static void Rows<TLanes>(DenseCall call, float* tape, float* gradient, DenseGradients to, DenseSums layout, float* sums,
         int start, int end)
@@ -117,7 +119,7 @@ internal static unsafe class DenseBackward
             var width = DenseProduct.Stride(layer.Inputs);
             var from = i == 0 ? input : tape + DenseForward.TapeAt(program, call.Rows, i - 1) + ((nint)row * width);
             if (to.Weights[i] != null)
-                Weight<TLanes>(here, stride, from, width, sums + layout.Weight(i), rows, layer.Outputs, layer.Inputs, add,
+                Weight<TLanes>(here, stride, from, width, sums + layout.Weight(i), width, rows, layer.Outputs, layer.Inputs, add,
                     program.Bands?[i]);
             if (to.Biases[i] != null) Columns<TLanes>(here, stride, sums + layout.Bias(i), rows, layer.Outputs, add);
             if (i == 0) break;
@@ -137,7 +139,7 @@ internal static unsafe class DenseBackward
             if (to.ContextWeight != null)
             {
                 DenseBlock.Copy(call.Context + (row * call.ContextStride), call.ContextStride, input, features, rows, program.Context);
-                Weight<TLanes>(here, DenseProduct.Stride(outputs), input, features, sums + layout.ContextWeight, rows, outputs,
+                Weight<TLanes>(here, DenseProduct.Stride(outputs), input, features, sums + layout.ContextWeight, features, rows, outputs,
                     program.Context, add);
             }
             if (to.Context != null)
@@ -154,12 +156,12 @@ internal static unsafe class DenseBackward
         return next;
     }
 
-    // gᵀ·h: rows are outputs, columns are inputs, steps are the examples
-    private static void Weight<TLanes>(float* gradient, nint stride, float* input, nint width, float* sum, int rows, int outputs,
-        int inputs, bool add, DenseBand? band = null)
+    /// <summary>gᵀ·h: rows are outputs, columns are inputs, steps are the examples.</summary>
+    public static void Weight<TLanes>(float* gradient, nint stride, float* input, nint width, float* sum, nint sumStride, int rows,
+        int outputs, int inputs, bool add, DenseBand? band = null)
         where TLanes : struct, ILanes<TLanes, float>
     {
-        var finish = new DenseFinish<float> { Addend = add ? sum : null, Result = sum, Stride = width };
+        var finish = new DenseFinish<float> { Addend = add ? sum : null, Result = sum, Stride = sumStride };
         if (band is null) DenseProduct.Multiply<TLanes, float>(gradient, 1, stride, input, width, outputs, inputs, rows, finish);
         else DenseProduct.MultiplyRows<TLanes, float>(gradient, 1, stride, input, width, outputs, inputs, rows, finish, band.OutputsOf);
     }

@@ -66,38 +66,4 @@ internal sealed unsafe class DenseSequence : DenseSteps
     {
         for (long row = 0; row < rows; row++, feature += apart) Know(state, step, row, *feature);
     }
-
-    /// <summary>The inverse of an affine map of all features: (N, D) to (N, D), and the log-determinant (N).</summary>
-    /// <param name="from">The values.</param>
-    /// <param name="scale">a, one in all.</param>
-    /// <param name="shiftFirst">Whether the forward map adds before it scales.</param>
-    /// <param name="to">Gets the features.</param>
-    /// <param name="sum">Gets the log-determinant.</param>
-    public void InverseAffine(float* from, float scale, bool shiftFirst, float* to, float* sum)
-    {
-        // NaN stays NaN, as in torch
-        scale = Math.Clamp(scale, (float)-AffineForm.MaxLogScale, (float)AffineForm.MaxLogScale);
-        KernelThreads.For(rows, (double)rows * Program.Weights, DenseCall.Grain, (start, end) =>
-        {
-            var scratch = KernelScratch.Own((long)DenseCall.Block * Spare);
-            for (var row = (int)start; row < end; row += DenseCall.Block)
-            {
-                var count = Math.Min(DenseCall.Block, (int)end - row);
-                new Span<float>(sum + row, count).Clear();
-                for (var step = 0; step < Features; step++)
-                {
-                    Step(state, rows, step, row, count, scratch);
-                    for (var r = 0; r < count; r++)
-                    {
-                        var at = ((long)(row + r) * Features) + FeatureOf(step);
-                        var minus = -(scale * MathF.Tanh(scratch[r * Spare]));
-                        var shift = scratch[(r * Spare) + 1];
-                        var x = shiftFirst ? (from[at] * MathF.Exp(minus)) - shift : (from[at] - shift) * MathF.Exp(minus);
-                        (to[at], sum[row + r]) = (x, sum[row + r] + minus);
-                        Know(state, step, row + r, x);
-                    }
-                }
-            }
-        });
-    }
 }

@@ -21,6 +21,14 @@ internal static unsafe class InputLimit
         return u / MathF.Sqrt((u * u) + 1) * (float)limit;
     }
 
+    /// <summary>The derivative at one number.</summary>
+    public static float Derivative(float x, double limit)
+    {
+        var u = Math.Clamp(x * (float)(1 / limit), (float)-Most, (float)Most);
+        var square = (u * u) + 1;
+        return 1 / (square * MathF.Sqrt(square));
+    }
+
     /// <summary>Of numbers in their place; a count of whole vectors.</summary>
     public static void Apply(float* x, nint count, double limit) => LaneWidth.Run<Code, float>(new Code(x, null, count, limit));
 

@@ -57,14 +57,4 @@ internal sealed unsafe class SequenceOperation
         GC.KeepAlive(memory);
         return (all, total);
     }
-
-    /// <summary>The inverse of the affine map with these parameters and one scale in all, and its log-determinant.</summary>
-    public (Tensor Value, Tensor LogDet) InverseAffine(Tensor z, Tensor scale, bool shiftFirst)
-    {
-        var (value, logDet) = (empty_like(z), empty([rows], ScalarType.Float32, CPU));
-        sequence.InverseAffine(KernelMemory.Pointer<float>(z), scale.item<float>(), shiftFirst, KernelMemory.Pointer<float>(value),
-            KernelMemory.Pointer<float>(logDet));
-        GC.KeepAlive(memory);
-        return (value, logDet);
-    }
 }

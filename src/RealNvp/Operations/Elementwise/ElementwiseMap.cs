@@ -36,6 +36,9 @@ internal abstract class ElementwiseMap : ElementwiseCode
     public virtual Tensor Root(Tensor y, Tensor parameters) =>
         throw new NotSupportedException($"The inverse of {GetType().Name} is no search.");
 
+    /// <summary>Throws if the largest residual of a search, NaN if one is, is not small.</summary>
+    public virtual void CheckRoots(double residual) { }
+
     /// <summary>The map, or its inverse, in plain operations, for all devices and
     /// dtypes and for derivatives of gradients. The caller disposes both.</summary>
     /// <param name="input">(N, C, ...).</param>

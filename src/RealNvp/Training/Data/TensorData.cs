@@ -76,6 +76,16 @@ internal sealed class TensorData : TrainingData
             yield return all.Gather(start, Math.Min(batchSize, count - start));
     }
 
+    internal override TrainingData PartOf(int rank, int size)
+    {
+        var count = Count!.Value;
+        if (count < size)
+            throw new ArgumentException($"There are {count} examples for {size} processes. Give each at least one, or use fewer processes.",
+                nameof(size));
+        var start = ShardData.Start(count, rank, size);
+        return Copied(start, ShardData.Start(count, rank + 1, size) - start);
+    }
+
     internal override void CheckAlive(string parameter)
     {
         foreach (var tensor in new[] { x, context, weights })
@@ -111,6 +121,30 @@ internal sealed class TensorData : TrainingData
         return (Some(x)!, Some(context));
     }
 
+    /// <summary>Some of the examples, by their numbers: int64 on the CPU. The caller disposes the batch.</summary>
+    public TrainingBatch Take(Tensor index, RowShare? share = null)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var chosen = rows is null ? index : rows.index_select(0, index);
+        Tensor? Some(Tensor? all) => all is null ? null : scope.Detach(all.detach().index_select(0, chosen.to(all.device)));
+        return new TrainingBatch(Some(x), Some(context), Some(weights)) { WeightsAreChecked = true, Share = share };
+    }
+
+    /// <summary>The examples from one number to another alone, copied: what these data hold otherwise may be freed.</summary>
+    public TensorData Copied(long start, long count)
+    {
+        using var _ = no_grad();
+        Tensor? Some(Tensor? all)
+        {
+            if (all is null) return null;
+            using var scope = NewDisposeScope();
+            return (rows is null ? all.detach().narrow(0, start, count).clone()
+                : all.detach().index_select(0, rows.narrow(0, start, count).to(all.device))).DetachFromDisposeScope();
+        }
+        return new TensorData(Some(x), Some(context), Some(weights), null);
+    }
+
     /// <summary>Whether examples do not count the same.</summary>
     public bool IsWeighted => weights is not null;
 
@@ -131,7 +165,7 @@ internal sealed class TensorData : TrainingData
 
     public override void ReleaseSplit() => rows?.Dispose();
 
-    private static Tensor Permutation(long count, long seed)
+    internal static Tensor Permutation(long count, long seed)
     {
         using var generator = RandomSource.New(seed);
         return Noise.Permutation(count, generator).DetachFromDisposeScope();

@@ -87,11 +87,15 @@ public sealed class TrainingBatch : IDisposable
         x?.Dispose();
         Context?.Dispose();
         weights?.Dispose();
+        Share?.Places.Dispose();
     }
+
+    /// <summary>Which rows of a batch that several processes share these are; null if it is a whole batch.</summary>
+    internal RowShare? Share { get; init; }
 
     /// <summary>The batch as the flow's device has it. Its tensors are the scope's, or this batch's: it is not disposed.</summary>
     internal TrainingBatch On(Flow flow) => new(x is null ? null : flow.ToWeights(x), Context is null ? null
-        : flow.ToWeights(Context), weights is null ? null : flow.ToWeights(weights));
+        : flow.ToWeights(Context), weights is null ? null : flow.ToWeights(weights)) { Share = Share };
 
     /// <summary>Views of the tensors of this batch, which the caller owns.</summary>
     internal TrainingBatch Alias()

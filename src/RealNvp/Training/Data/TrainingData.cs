@@ -123,6 +123,44 @@ public abstract class TrainingData
             batches is IReadOnlyCollection<(Tensor, Tensor?, Tensor)>);
     }
 
+    /// <summary>The part of one process of data that all of them can see: see <see cref="Trainer.Exchange"/>.</summary>
+    /// <remarks>
+    /// Of examples in tensors or arrays it copies the rows ⌊N·rank/size⌋ ... ⌊N·(rank + 1)/size⌋ − 1, so that the whole may be freed; of a
+    /// loader each batch is parted in that way. All parts together are the data, so a training on several processes sees the batches that
+    /// one process would see, whatever their number.
+    /// </remarks>
+    /// <param name="rank">The number of the process, 0 ... <paramref name="size"/> − 1.</param>
+    /// <param name="size">The number of processes.</param>
+    /// <exception cref="ArgumentException">There are fewer examples than processes, or the rank is out of range.</exception>
+    public TrainingData Shard(int rank, int size)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(size, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(rank);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(rank, size);
+        return new ShardData(PartOf(rank, size));
+    }
+
+    /// <summary>As <see cref="Shard(int, int)"/>, for the processes of an exchange.</summary>
+    /// <param name="exchange">Says which part.</param>
+    public TrainingData Shard(IGradientExchange exchange)
+    {
+        ArgumentNullException.ThrowIfNull(exchange);
+        return Shard(exchange.Rank, exchange.Size);
+    }
+
+    /// <summary>Says that these data are what this process has, and that the others have the rest: see
+    /// <see cref="Trainer.Exchange"/>.</summary>
+    /// <remarks>
+    /// The whole data are the parts one after another, in the order of the processes. Examples in tensors or arrays are mixed over all
+    /// processes. Of a loader, a batch of the training is the batches that the processes give at a time, one after another; a process that
+    /// has no batch left takes part with none until all are through. Data of your own are asked for batches of
+    /// <see cref="TrainingOptions.BatchSize"/> divided by the number of processes.
+    /// </remarks>
+    public TrainingData AsShard() => new ShardData(this);
+
+    /// <summary>The part of one process.</summary>
+    internal virtual TrainingData PartOf(int rank, int size) => new PartedBatches(this, rank, size);
+
     /// <summary>Throws if tensors have been disposed.</summary>
     internal virtual void CheckAlive(string parameter) { }
 

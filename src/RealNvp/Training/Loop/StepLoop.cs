@@ -27,6 +27,7 @@ internal sealed partial class StepLoop : IDisposable
     private readonly BufferSnapshot statistics;
     private readonly StepFault faults;
     private readonly PendingSteps? pending;
+    private readonly GradientBuckets? buckets;
 
     /// <param name="modules">What is trained.</param>
     /// <param name="objective">What is made small.</param>
@@ -51,6 +52,13 @@ internal sealed partial class StepLoop : IDisposable
     /// <summary>Looks at a step between the backward pass and the optimizer; null for nobody.</summary>
     public Action<GradientStep>? Hook { get; init; }
 
+    /// <summary>The processes that take each step together; null for this one alone.</summary>
+    public Ranks? Ranks
+    {
+        get;
+        init => (field, buckets) = (value, value is null ? null : new GradientBuckets(value, parameters));
+    }
+
     /// <summary>The number of steps, those included whose loss is not known yet.</summary>
     public long Taken => state.Step + (pending?.Count ?? 0);
 
@@ -73,7 +81,8 @@ internal sealed partial class StepLoop : IDisposable
             var given = batch.On(Flow);
             try
             {
-                if (pending is null) (loss, norm, weight) = StepNow(given, step, seed, rate);
+                if (Ranks is not null) (loss, norm, weight) = StepTogether(Ranks, given, step, seed, rate);
+                else if (pending is null) (loss, norm, weight) = StepNow(given, step, seed, rate);
                 else StepOnDevice(pending, given, step, seed, rate);
             }
             // in the forward pass, or in a backward pass that computes inputs again
@@ -91,7 +100,7 @@ internal sealed partial class StepLoop : IDisposable
             if (pending.AreDue) Settle();
             return;
         }
-        var report = Count(batch.Count, weight, loss, norm, rate);
+        var report = Count(batch.Share?.Total ?? batch.Count, weight, loss, norm, rate);
         run.Progress?.Report(report);
     }
 

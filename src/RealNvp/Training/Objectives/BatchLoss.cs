@@ -40,6 +40,18 @@ internal static class BatchLoss
         return loss.mul(weights).sum().div(weights.sum());
     }
 
+    /// <summary>The part of checked losses of some rows in the mean over a batch that several processes share.</summary>
+    public static Tensor Part(Tensor loss, TrainingBatch batch, RowShare share)
+    {
+        // a row that does not count takes part with a gradient of 0
+        if (!share.Counts) return loss.sum().mul(Scalars.Zero);
+        using var all = Scalars.New(1 / share.Weight);
+        if (loss.dim() > 0 && batch.WeightsUnread is { } given) return loss.mul(given.to(loss.dtype)).sum().mul(all);
+        if (loss.dim() > 0) return loss.sum().mul(all);
+        using var part = Scalars.New((Weight(batch)?.FetchDouble() ?? batch.Count) / share.Weight);
+        return loss.mul(part);
+    }
+
     /// <summary>The sum of the weights, without dimensions; null without weights. In the caller's scope.</summary>
     public static Tensor? Weight(TrainingBatch batch) => batch.WeightsUnread is { } weights ? ExampleWeights.Floating(weights).sum() : null;
 }

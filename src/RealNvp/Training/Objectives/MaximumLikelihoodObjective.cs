@@ -31,9 +31,15 @@ internal sealed class MaximumLikelihoodObjective : Objective
                 score.Add(flow.Evaluate(x, context, Math.Max(batchSize, 256), seed));
             return score.Total();
         }
+        if (data is ShardedTensors { IsWeighted: false } shard)
+        {
+            var (own, places) = shard.All();
+            using (own) score.Add(flow.Evaluate(own.X, own.Context, places, shard.Count!.Value, Math.Max(batchSize, 256), seed));
+            return score.Total();
+        }
         foreach (var batch in data.Batches(batchSize, 0, 0))
         {
-            if (batch.WeightsUnread is not null) score.Add(ExampleWeights.Counting(batch, "Validation"), seed);
+            if (batch.WeightsUnread is not null || batch.Share is not null) score.Add(ExampleWeights.Counting(batch, "Validation"), seed);
             else
                 using (batch) score.Add(flow.Evaluate(batch.X, batch.Context, batchSize, seed));
         }

@@ -17,6 +17,9 @@ public sealed record ObjectiveScore
     /// <summary>The mean loss of the other examples; null if there are none, or if examples have no losses of their own.</summary>
     public double? FiniteLoss { get; init; }
 
+    /// <summary>The sum of the weights of the examples of <see cref="FiniteLoss"/>; null if a score does not say.</summary>
+    internal double? FiniteWeight { get; init; }
+
     /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
     public override string ToString() => Describing.RecordText.Of(nameof(ObjectiveScore), PrintMembers);
 }

@@ -29,6 +29,10 @@ public sealed record ObjectiveTraits
     /// of a score along x, so that validation computes with a graph. False by default.</summary>
     public bool NeedsGraph { get; init; }
 
+    /// <summary>Whether the loss of an example depends on others of its batch, as where examples are paired. False
+    /// by default; such a loss is refused in a training on several processes (<see cref="Trainer.Exchange"/>).</summary>
+    public bool MixesExamples { get; init; }
+
     /// <summary>The name of the record and its members with their values, for all cultures alike.</summary>
     public override string ToString() => Describing.RecordText.Of(nameof(ObjectiveTraits), PrintMembers);
 }

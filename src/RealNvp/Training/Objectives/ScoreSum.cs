@@ -15,7 +15,14 @@ internal sealed class ScoreSum(Objective objective, Flow flow)
     /// <summary>Adds a batch, and disposes it.</summary>
     public void Add(TrainingBatch batch, long seed)
     {
+        if (batch.Share is { Counts: false })
+        {
+            batches++;
+            batch.Dispose();
+            return;
+        }
         using (batch)
+        using (RowShare.Enter(batch.Share, null))
         using (NewDisposeScope())
         using (objective.Traits.NeedsGraph ? enable_grad() : no_grad())
         {
@@ -56,6 +63,7 @@ internal sealed class ScoreSum(Objective objective, Flow flow)
             Weight = weight,
             InfiniteCount = byExample ? infinite : null,
             FiniteLoss = byExample && finiteWeight > 0 ? finiteSum / finiteWeight : null,
+            FiniteWeight = finiteWeight,
         };
     }
 

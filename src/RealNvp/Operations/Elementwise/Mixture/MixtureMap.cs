@@ -27,6 +27,8 @@ internal sealed class MixtureMap(int components, string owner) : ElementwiseMap
 
     public override ElementwiseCode RootCode { get; } = new MixtureRootCode(components);
 
+    public override void CheckRoots(double residual) => reference.CheckResidual(residual);
+
     public override (Tensor Value, Tensor LogDerivative) Reference(Tensor input, Tensor parameters, Tensor? weight, bool inverse,
         Tensor? root = null) =>
         inverse ? reference.Inverse(input, parameters, root) : reference.Forward(input, parameters);

@@ -27,6 +27,9 @@ internal sealed class FlowMatchingObjective : Objective
         (this.options, this.teacher, kind) = (options, teacher, teacher is null ? nameof(FlowMatching) : nameof(Reflow));
     }
 
+    // pairs, and times that are spread over a batch
+    public override ObjectiveTraits Traits { get; } = new() { MixesExamples = true };
+
     public override string Name
     {
         get

@@ -1,0 +1,155 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Mpi;
+
+/// <summary>The processes that <c>mpirun</c> has started, for a <see cref="Trainer"/>: over the MPI library of the system.</summary>
+/// <remarks>
+/// <para>Open MPI, and MPICH with what has its interface (Intel MPI, MVAPICH, Cray MPI, MS-MPI), are told apart by what the library has.
+/// It is found by its usual names, that of the launcher's family first, or named by an argument or the environment variable
+/// <c>REALNVP_MPI_LIBRARY</c>. Without <c>mpirun</c> there is one process, 0 of 1.</para>
+/// <para>MPI begins once in a process, and ends with <see cref="Dispose"/>, which waits for all processes; never by itself. Call it from
+/// one
+/// thread at a time. Let <see cref="Run"/> hold your program, so that an error anywhere in it ends all processes.</para>
+/// <para>Tensors on a GPU go through the memory of the CPU; <see cref="NcclExchange"/> sums them where they are.</para>
+/// </remarks>
+public sealed class MpiExchange : IGradientExchange, IDisposable
+{
+    private static readonly Lock gate = new();
+    private static bool begun;
+
+    private readonly MpiLibrary library;
+    private bool disposed;
+
+    /// <summary>Begins MPI.</summary>
+    /// <param name="library">The file or the name of the MPI library; null for <c>REALNVP_MPI_LIBRARY</c>, or the one that is
+    /// found.</param>
+    /// <exception cref="DllNotFoundException">There is none; the message says which were looked for.</exception>
+    /// <exception cref="InvalidOperationException">MPI has begun in this process, or the library is not that of the launcher.</exception>
+    /// <exception cref="MpiException">The library refuses.</exception>
+    public MpiExchange(string? library = null)
+    {
+        lock (gate)
+        {
+            var launcher = MpiLauncher.Here;
+            this.library = MpiLibrary.Load(MpiLibrary.Asked(library), launcher);
+            if (begun || this.library.IsInitialized || this.library.IsFinalized)
+                throw new InvalidOperationException(
+                    "MPI has begun in this process before, and begins but once. Keep the exchange for the whole program.");
+            this.library.Initialize();
+            begun = true;
+            (Rank, Size) = (this.library.Rank, this.library.Size);
+            if (launcher.Size is { } size && size != Size)
+                throw new InvalidOperationException(
+                    $"This process was started as one of {size} by the launcher of {launcher.Family}, but {this.library.Name} " +
+                    $"({Version}) knows {Size}: it is another MPI than the launcher's. Name the launcher's library in " +
+                    $"{MpiLibrary.Variable}, or use the launcher of that one.");
+        }
+    }
+
+    /// <inheritdoc/>
+    public int Rank { get; }
+
+    /// <inheritdoc/>
+    public int Size { get; }
+
+    /// <summary>Whose interface the library has.</summary>
+    public MpiFamily Family => library.Family;
+
+    /// <summary>The name that the library was found by.</summary>
+    public string Library => library.Name;
+
+    /// <summary>What the library says of itself, such as <c>Open MPI v4.1.4</c>.</summary>
+    public string Version => library.Version;
+
+    /// <summary>The most elements of one call; more are parted.</summary>
+    internal int MostElements
+    {
+        set => library.MostElements = value;
+    }
+
+    /// <summary>Runs a program on each process, and ends MPI after it. An error in it ends all processes, with its text on the error
+    /// stream:
+    /// the others would wait for this one for ever.</summary>
+    /// <param name="program">The program.</param>
+    /// <param name="library">As of the constructor.</param>
+    public static void Run(Action<MpiExchange> program, string? library = null)
+    {
+        ArgumentNullException.ThrowIfNull(program);
+        using var exchange = new MpiExchange(library);
+        try { program(exchange); }
+        catch (Exception e) when (exchange.Size > 1)
+        {
+            exchange.Abort(e.ToString());
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Sum(Tensor bucket)
+    {
+        ArgumentNullException.ThrowIfNull(bucket);
+        if (bucket.dtype is not (ScalarType.Float32 or ScalarType.Float64))
+            throw new ArgumentException($"MPI adds up float32 and float64; got {bucket.dtype}.", nameof(bucket));
+        Each(bucket, nameof(bucket), part => library.Sum(part.bytes, bucket.dtype == ScalarType.Float64));
+    }
+
+    /// <inheritdoc/>
+    public void Broadcast(Tensor values, int root)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        ArgumentOutOfRangeException.ThrowIfNegative(root);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(root, Size);
+        Each(values, nameof(values), part => library.Broadcast(part.bytes, root));
+    }
+
+    /// <inheritdoc/>
+    public void Barrier()
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        library.Barrier();
+    }
+
+    /// <inheritdoc/>
+    public void Abort(string reason)
+    {
+        Console.Error.WriteLine($"Process {Rank} of {Size} ends the training of all. {reason}");
+        Console.Error.Flush();
+        if (!disposed) library.Abort(1);
+    }
+
+    /// <summary>Ends MPI, once all processes have come here.</summary>
+    public void Dispose()
+    {
+        if (disposed) return;
+        disposed = true;
+        lock (gate) library.FinalizeAll();
+    }
+
+    // in parts whose count is an int of C, and whose bytes are a span; those of another device by way of the CPU
+    private void Each(Tensor tensor, string name, Action<Tensor> call)
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        if (!tensor.is_contiguous()) throw new ArgumentException("Expected a contiguous tensor; got one with strides.", name);
+        using var scope = NewDisposeScope();
+        using var gradients = no_grad();
+        var flat = tensor.detach().view(-1);
+        if (tensor.device_type != DeviceType.CPU)
+        {
+            var copy = flat.cpu();
+            Parts(copy, call);
+            flat.copy_(copy);
+        }
+        else Parts(flat, call);
+    }
+
+    private void Parts(Tensor flat, Action<Tensor> call)
+    {
+        var (count, most) = (flat.shape[0], (long)library.MostElements / Math.Max(1, flat.ElementSize / sizeof(float)));
+        for (long start = 0; start < count; start += most)
+        {
+            using var part = flat.narrow(0, start, Math.Min(most, count - start));
+            call(part);
+        }
+    }
+}

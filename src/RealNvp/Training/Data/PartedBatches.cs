@@ -1,0 +1,54 @@
+using TorchSharp;
+using static TorchSharp.torch;
+using RealNvp.Internal;
+
+namespace RealNvp;
+
+/// <summary>The rows of each batch that are those of one process. It reads all batches.</summary>
+/// <param name="all">The batches.</param>
+/// <param name="rank">The number of the process.</param>
+/// <param name="size">The number of processes.</param>
+internal sealed class PartedBatches(TrainingData all, int rank, int size) : TrainingData
+{
+    public override long? Count => null;
+
+    public override bool HasExamples => all.HasExamples;
+
+    /// <summary>The number of examples of all processes, if known.</summary>
+    public long? CountOfAll => all.Count;
+
+    public override long? BatchesPerEpoch(int batchSize) => all.BatchesPerEpoch(batchSize);
+
+    public override IEnumerable<TrainingBatch> Batches(int batchSize, long seed, long skip) =>
+        all.Batches(batchSize, seed, skip).Select(Part);
+
+    public override IEnumerable<TrainingBatch> InOrder() => all.InOrder().Select(Part).Where(HasRows);
+
+    internal override void CheckAlive(string parameter) => all.CheckAlive(parameter);
+
+    private static bool HasRows(TrainingBatch batch)
+    {
+        if (batch.Share is not { Counts: false }) return true;
+        batch.Dispose();
+        return false;
+    }
+
+    // a batch with fewer rows than processes leaves none to some; they get a row that does not count
+    private TrainingBatch Part(TrainingBatch batch)
+    {
+        using (batch)
+        {
+            using var scope = NewDisposeScope();
+            using var _ = no_grad();
+            var (start, end) = (ShardData.Start(batch.Count, rank, size), ShardData.Start(batch.Count, rank + 1, size));
+            var counts = end > start;
+            Tensor? Some(Tensor? of) => of is null ? null : scope.Detach(counts ? of.narrow(0, start, end - start).clone()
+                : of.narrow(0, 0, 1).clone());
+            return new TrainingBatch(Some(batch.XOrNull), Some(batch.Context), Some(batch.WeightsUnread))
+            {
+                WeightsAreChecked = batch.WeightsAreChecked,
+                Share = counts ? null : new RowShare(scope.Detach(zeros(1, ScalarType.Int64, CPU)), 1, Counts: false),
+            };
+        }
+    }
+}

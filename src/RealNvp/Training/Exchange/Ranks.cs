@@ -1,0 +1,158 @@
+using System.Runtime.ExceptionServices;
+using System.Text;
+using RealNvp.Internal;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>The processes of one call of <see cref="Trainer.Fit"/>, and what they decide together.</summary>
+internal sealed class Ranks : ProcessGroup
+{
+    private readonly IGradientExchange exchange;
+
+    public Ranks(IGradientExchange exchange)
+    {
+        (Rank, Size) = (exchange.Rank, exchange.Size);
+        if (Size < 1 || Rank < 0 || Rank >= Size)
+            throw new ArgumentException($"{exchange.GetType().Name} is process {Rank} of {Size}; expected a rank in 0 ... size − 1.",
+                nameof(exchange));
+        this.exchange = exchange;
+    }
+
+    public override int Rank { get; }
+
+    public override int Size { get; }
+
+    /// <summary>Whether the last error is one that all processes have, so that none waits.</summary>
+    public bool AreAgreed { get; private set; }
+
+    public override Exception Agreed(Exception error)
+    {
+        AreAgreed = true;
+        return error;
+    }
+
+    public override Tensor Sum(Tensor values)
+    {
+        if (is_grad_enabled() && values.requires_grad) return RankSum.Apply(values, this)[0];
+        var sum = values.detach().contiguous().clone();
+        SumInPlace(sum);
+        return sum;
+    }
+
+    /// <summary>Adds up a contiguous tensor, in place; without gradients.</summary>
+    public void SumInPlace(Tensor values)
+    {
+        if (Size > 1) exchange.Sum(values);
+    }
+
+    /// <summary>Adds up numbers.</summary>
+    public double[] Sum(params double[] values)
+    {
+        if (Size == 1) return values;
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var sum = tensor(values, dtype: ScalarType.Float64, device: CPU);
+        exchange.Sum(sum);
+        return sum.FetchDoubles();
+    }
+
+    /// <summary>The number that each process says, by rank.</summary>
+    public double[] Gather(double own)
+    {
+        var all = new double[Size];
+        all[Rank] = own;
+        return Sum(all);
+    }
+
+    /// <summary>Whether any process says so.</summary>
+    public bool Any(bool own) => Sum(own ? 1.0 : 0)[0] > 0;
+
+    /// <summary>The numbers of process 0.</summary>
+    public double[] OfFirst(params double[] own)
+    {
+        if (Size == 1) return own;
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var values = tensor(own, dtype: ScalarType.Float64, device: CPU);
+        exchange.Broadcast(values, 0);
+        return values.FetchDoubles();
+    }
+
+    /// <summary>Gives tensors the values of process 0, whatever their device.</summary>
+    public void Broadcast(IEnumerable<Tensor> tensors)
+    {
+        if (Size == 1) return;
+        using var _ = no_grad();
+        foreach (var live in tensors)
+        {
+            using var scope = NewDisposeScope();
+            if (live.numel() == 0) continue;
+            var copy = live.detach().to(CPU).contiguous().clone();
+            exchange.Broadcast(copy, 0);
+            live.copy_(copy);
+        }
+    }
+
+    /// <summary>A text of one process, for all.</summary>
+    public string Text(string? own, int root)
+    {
+        if (Size == 1) return own ?? "";
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var bytes = Rank == root ? Encoding.UTF8.GetBytes(own ?? "") : [];
+        var length = (long)Gather(bytes.Length)[root];
+        if (length == 0) return "";
+        var all = Rank == root ? bytes : new byte[length];
+        var values = tensor(all, dtype: ScalarType.Byte, device: CPU);
+        exchange.Broadcast(values, root);
+        return Encoding.UTF8.GetString(values.bytes);
+    }
+
+    /// <summary>What the first process that has something to say says; −1 and nothing if none has.</summary>
+    public (int Rank, string Text) First(string? own)
+    {
+        var said = Gather(string.IsNullOrEmpty(own) ? 0 : 1);
+        var first = Array.FindIndex(said, s => s > 0);
+        return first < 0 ? (-1, "") : (first, Text(own, first));
+    }
+
+    /// <summary>All sentences that any process has, each once.</summary>
+    public IReadOnlyList<string> Union(IReadOnlyList<string> own)
+    {
+        if (Size == 1) return own;
+        var all = new List<string>(own);
+        for (var rank = 0; rank < Size; rank++)
+            all.AddRange(Text(string.Join('\0', own), rank).Split('\0', StringSplitOptions.RemoveEmptyEntries));
+        return [.. all.Distinct(StringComparer.Ordinal)];
+    }
+
+    /// <summary>Runs what asks nothing of others. If it fails on one process, all throw: the own error, or one that tells of it.</summary>
+    public T Together<T>(Func<T> work)
+    {
+        var result = default(T)!;
+        Exception? fault = null;
+        try { result = work(); }
+        catch (Exception e) when (Size > 1 && e is not OutOfMemoryException) { fault = e; }
+        if (Size == 1) return result;
+        var (rank, text) = First(fault is null ? null : $"{fault.GetType().Name}: {fault.Message}");
+        if (rank < 0) return result;
+        AreAgreed = true;
+        if (fault is not null) ExceptionDispatchInfo.Throw(fault);
+        throw new InvalidOperationException($"Process {rank} of {Size} cannot train, so none does. It says: {text}");
+    }
+
+    /// <inheritdoc cref="Together{T}"/>
+    public void Together(Action work) => Together(() =>
+    {
+        work();
+        return true;
+    });
+
+    /// <summary>Tells the others that this process fails, unless all do.</summary>
+    public void Fail(Exception error)
+    {
+        if (Size > 1 && !AreAgreed) exchange.Abort($"{error.GetType().Name}: {error.Message}");
+    }
+}

@@ -1,0 +1,95 @@
+using System.Diagnostics;
+using System.Text;
+using RealNvp.Tests.Infrastructure;
+
+namespace RealNvp.Tests.Mpi;
+
+/// <summary>Starts a test method of this program several times at once by an MPI launcher of the machine.</summary>
+internal static class MpiRun
+{
+    /// <summary>The launchers that may be there.</summary>
+    public static TheoryData<string> Launchers => ["mpirun.openmpi", "mpirun.mpich"];
+
+    private const string Variable = "REALNVP_MPI_FOLDER";
+
+    /// <summary>The folder of the run that this process is a part of; null if it is none.</summary>
+    public static string? Folder => Environment.GetEnvironmentVariable(Variable);
+
+    /// <summary>Skips a test, and says so, where a launcher is missing.</summary>
+    public static void Need(string launcher) => Assert.SkipUnless(Environment.GetEnvironmentVariable("PATH")!.Split(Path.PathSeparator)
+        .Any(folder => File.Exists(Path.Combine(folder, launcher))), $"{launcher} is not on this machine");
+
+    /// <summary>Starts a method of a class on some processes.</summary>
+    public static Running Start(string launcher, int size, Type type, string method, string folder)
+    {
+        var info = new ProcessStartInfo(launcher) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true,
+            WorkingDirectory = folder };
+        // busy machines have fewer cores than processes, and build machines run as root
+        string[] arguments = launcher.EndsWith("openmpi", StringComparison.Ordinal)
+            ? ["--allow-run-as-root", "--oversubscribe", "--mca", "mpi_yield_when_idle", "1", "-n", $"{size}"] : ["-n", $"{size}"];
+        string[] program = Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet"
+            ? [Environment.ProcessPath!, type.Assembly.Location] : [Environment.ProcessPath!];
+        foreach (var argument in (string[])[.. arguments, .. program, "-noColor", "-explicit", "only", "-method",
+            $"{type.FullName}.{method}"])
+            info.ArgumentList.Add(argument);
+        info.Environment[Variable] = folder;
+        info.Environment["OMP_NUM_THREADS"] = "1";
+        info.Environment["TERM"] = "dumb";
+        return new Running(Process.Start(info)!);
+    }
+
+    /// <summary>Runs a method on some processes to its end, and gives what they said.</summary>
+    public static (int Code, string Said) Run(string launcher, int size, Type type, string method, string folder)
+    {
+        using var running = Start(launcher, size, type, method, folder);
+        return running.End(TimeSpan.FromSeconds(120));
+    }
+
+    /// <summary>Runs a program to its end, and gives what it said.</summary>
+    public static (int Code, string Said) Program(string file, string[] arguments, string folder)
+    {
+        var info = new ProcessStartInfo(file, arguments) { UseShellExecute = false, RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = folder };
+        info.Environment["OMP_NUM_THREADS"] = "1";
+        info.Environment["TERM"] = "dumb";
+        using var running = new Running(Process.Start(info)!);
+        return running.End(TimeSpan.FromMinutes(4));
+    }
+
+    /// <summary>Processes that run.</summary>
+    internal sealed class Running : IDisposable
+    {
+        private readonly Process process;
+        private readonly StringBuilder said = new();
+
+        public Running(Process process)
+        {
+            this.process = process;
+            process.OutputDataReceived += (_, line) => Add(line.Data);
+            process.ErrorDataReceived += (_, line) => Add(line.Data);
+            process.BeginOutputReadLine();
+            process.BeginErrorReadLine();
+        }
+
+        public bool HasEnded => process.HasExited;
+
+        public (int Code, string Said) End(TimeSpan within)
+        {
+            process.WaitForExit((int)within.TotalMilliseconds).Should().BeTrue($"the processes must end; they said {said}");
+            process.WaitForExit();
+            lock (said) return (process.ExitCode, said.ToString());
+        }
+
+        public void Dispose()
+        {
+            if (!process.HasExited) process.Kill(entireProcessTree: true);
+            process.Dispose();
+        }
+
+        private void Add(string? line)
+        {
+            lock (said) said.AppendLine(line);
+        }
+    }
+}
