@@ -11,7 +11,7 @@ namespace RealNvp.Samples.Scoring;
 internal static class FlowFunction
 {
     /// <summary>Makes <c>log_prob</c> known to a connection: as many numbers as the
-    /// flow has features, NULL for a row with NULL, NaN or infinity in it.</summary>
+    /// flow has features, NULL for a row with NULL, NaN or infinity in it, or with a number that the flow's dtype cannot hold.</summary>
     /// <param name="connection">An open connection.</param>
     /// <param name="flow">The flow, in evaluation mode; keep it as long as the connection.</param>
     /// <param name="name">What SQL calls it.</param>
@@ -33,14 +33,31 @@ internal static class FlowFunction
             for (var i = 0; i < count; i++)
                 if (Read(columns, (ulong)i, rows.AsSpan(known * features, features))) places[known++] = i;
                 else writer.WriteNull((ulong)i);
-            if (known > 0) flow.LogProbInto(rows.AsSpan(0, known * features), scores);
-            for (var k = 0; k < known; k++) writer.WriteValue(scores[k], (ulong)places[k]);
+            if (known > 0) Score(flow, rows.AsSpan(0, known * features), scores);
+            for (var k = 0; k < known; k++)
+                if (double.IsNaN(scores[k])) writer.WriteNull((ulong)places[k]);
+                else writer.WriteValue(scores[k], (ulong)places[k]);
         }
         finally
         {
             ArrayPool<double>.Shared.Return(rows);
             ArrayPool<double>.Shared.Return(scores);
             ArrayPool<int>.Shared.Return(places);
+        }
+    }
+
+    // NaN for a row that the flow cannot hold, such as 1e308 in float32: one such row does not end a query of millions
+    private static void Score(Flow flow, ReadOnlySpan<double> rows, double[] scores)
+    {
+        try { flow.LogProbInto(rows, scores); }
+        catch (NonFiniteException) when (rows.Length > flow.InputShape.NumElements)
+        {
+            var features = (int)flow.InputShape.NumElements;
+            for (var k = 0; k * features < rows.Length; k++)
+                try { flow.LogProbInto(rows.Slice(k * features, features), scores.AsSpan(k, 1)); }
+                catch (NonFiniteException) { scores[k] = double.NaN; }
+            // then it is the flow, and no row
+            if (scores.AsSpan(0, rows.Length / features).IndexOfAnyExcept(double.NaN) < 0) throw;
         }
     }
 

@@ -18,7 +18,8 @@ internal static class FlowService
         var limits = builder.Configuration.GetSection("Service").Get<ServiceLimits>() ?? new ServiceLimits();
         if (!File.Exists(limits.Model)) FirstModel.Train(limits.Model);
 
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = limits.MaxBytes);
+        builder.WebHost.ConfigureKestrel(kestrel => (kestrel.Limits.MaxRequestBodySize, kestrel.Limits.MaxConcurrentConnections) =
+            (limits.MaxBytes, limits.Connections));
         builder.Services.AddSingleton(limits).AddSingleton<MetricsText>();
         builder.Services.AddFlow<FlowModel>(limits.Model, flow => flow.Threads = 1);   // each request computes on its own thread
         builder.Services.AddHealthChecks().AddCheck<FlowHealthCheck>("flow");
@@ -46,6 +47,12 @@ internal static class FlowService
         });
         app.UseStatusCodePages();
         app.UseRequestTimeouts();
+        // before the limiter: a client that sends slowly takes no place from others
+        app.Use(async (http, next) =>
+        {
+            if (HttpMethods.IsPost(http.Request.Method)) await TakeBodyAsync(http, limits);
+            await next(http);
+        });
         app.UseRateLimiter();
 
         app.MapPost("/score", ScoreEndpoint.JsonAsync).Accepts<double[][]>("application/json").RequireRateLimiting(Computes);
@@ -64,5 +71,15 @@ internal static class FlowService
         app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
         app.MapHealthChecks("/health/ready");
         return app;
+    }
+
+    // the whole body into memory, and no more than the limit of the server
+    private static async Task TakeBodyAsync(HttpContext http, ServiceLimits limits)
+    {
+        var expected = http.Request.ContentLength is > 0 and var length ? (int)Math.Min(length, limits.MaxBytes) : 4096;
+        var body = new MemoryStream(Math.Min(expected, 1 << 16));
+        await http.Request.Body.CopyToAsync(body, http.RequestAborted);
+        body.Position = 0;
+        http.Request.Body = body;
     }
 }

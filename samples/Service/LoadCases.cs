@@ -54,6 +54,8 @@ internal sealed class LoadCases
             Refused("malformed JSON", HttpStatusCode.BadRequest, "JSON", () => Text("[[1, 2, 3], [4,")),
             Refused("JSON of texts", HttpStatusCode.BadRequest, "JSON", () => Text("[[\"a\", 2, 3]]")),
             Refused("NaN in JSON", HttpStatusCode.BadRequest, "JSON", () => Text("[[NaN, 2, 3]]")),
+            Far(model),
+            Refused("a null row", HttpStatusCode.BadRequest, "Row 1 is null", () => Text("[[1, 2, 3], null]")),
             Refused("wrong columns", HttpStatusCode.BadRequest, "3 number(s)", () => Text("[[1, 2]]")),
             Refused("rows of two lengths", HttpStatusCode.BadRequest, "row 1 has 2", () => Text("[[1, 2, 3], [1, 2]]")),
             Refused("NaN in a batch", HttpStatusCode.BadRequest, "row", () => Floats([1, 2, 3, 4, float.NaN, 6]), binary: true),
@@ -79,6 +81,18 @@ internal sealed class LoadCases
             }),
         ];
         return new([.. ordinary], odd);
+    }
+
+    // numbers that float32 has not: minus infinity, or no number at all, as the layers are
+    private static LoadCase Far(FlowModel model)
+    {
+        var rows = new double[,] { { 1, 2, 3 }, { 1e308, -1e308, 3 } };
+        try { return Json(rows, model.LogProb(rows)); }
+        catch (NonFiniteException)
+        {
+            return Refused("numbers that float32 has not", HttpStatusCode.BadRequest, "row 1",
+                () => Text(JsonSerializer.Serialize(rows.Cast<double>().Chunk(3))));
+        }
     }
 
     private static LoadCase Json(double[,] rows, double[] scores)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace RealNvp.Samples.Service;
@@ -11,15 +12,17 @@ internal static class SampleEndpoint
     /// <summary>GET /sample?count=100&amp;seed=1&amp;temperature=0.8.</summary>
     public static async Task StreamAsync(HttpContext http, FlowModel flow, ServiceLimits limits, IHostApplicationLifetime host,
         int count = 1,
-        long? seed = null, double temperature = 1)
+        long? seed = null, string? temperature = null)
     {
+        // by itself a double may have commas between thousands, and 0,5 would be 5
+        if (!double.TryParse(temperature ?? "1", NumberStyles.Float, CultureInfo.InvariantCulture, out var scale)) scale = double.NaN;
         // a stream may be long: it ends when the client leaves, when its time is over, and when the service stops, so that
         // nobody computes with a flow that the container disposes
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, host.ApplicationStopping);
         var cancel = stop.Token;
-        if (count < 0 || count > limits.MaxSamples || !(temperature is >= 0 and <= 10))
+        if (count < 0 || count > limits.MaxSamples || !(scale is >= 0 and <= 10))
         {
-            await Results.Problem($"count is in 0 ... {limits.MaxSamples}, temperature in 0 ... 10; got {count} and {temperature}.",
+            await Results.Problem($"count is in 0 ... {limits.MaxSamples}, temperature in 0 ... 10; got {count} and {temperature ?? "1"}.",
                 statusCode: StatusCodes.Status400BadRequest).ExecuteAsync(http);
             return;
         }
@@ -34,7 +37,7 @@ internal static class SampleEndpoint
         async Task PartAsync(int start)
         {
             // each part has a seed of its own; no scope of torch's is open across an await
-            var rows = flow.SampleArray(Math.Min(Together, count - start), temperature: temperature,
+            var rows = flow.SampleArray(Math.Min(Together, count - start), temperature: scale,
                 seed: seed is { } s ? unchecked(s + start) : null, cancellationToken: cancel);
             var lines = new MemoryStream();
             using (var json = new Utf8JsonWriter(lines)) Write(json, lines, rows);

@@ -56,7 +56,7 @@ internal static class ScoreEndpoint
     private static IResult? Refusal(Action score)
     {
         try { score(); }
-        catch (ArgumentException e) { return Bad(e.Message); }
+        catch (Exception e) when (e is ArgumentException or NonFiniteException) { return Bad(e.Message); }
         return null;
     }
 

@@ -9,6 +9,9 @@ internal sealed record ServiceLimits
     /// <summary>The largest body of a request, in bytes.</summary>
     public long MaxBytes { get; init; } = 4 << 20;
 
+    /// <summary>How many clients may be connected at once: each may hold a body in memory.</summary>
+    public int Connections { get; init; } = 256;
+
     /// <summary>The most rows to score in a request.</summary>
     public int MaxRows { get; init; } = 50_000;
 

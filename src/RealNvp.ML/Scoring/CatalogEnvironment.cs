@@ -1,3 +1,4 @@
+using System.Reflection;
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
 
@@ -16,6 +17,8 @@ internal static class CatalogEnvironment
             $"{Version} does not say which MLContext a catalog is of, so its seed and its log are out of reach. Make the trainer by " +
             $"new {nameof(NormalizingFlowTrainer)}(mlContext, ...).");
 
-    /// <summary>Such as "Microsoft.ML 5.0.0".</summary>
-    public static string Version => $"Microsoft.ML {typeof(MLContext).Assembly.GetName().Version?.ToString(3)}";
+    /// <summary>Such as "Microsoft.ML 5.0.1".</summary>
+    // its assemblies have the version 1.0.0 always
+    public static string Version => "Microsoft.ML " + typeof(MLContext).Assembly
+        .GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0];
 }

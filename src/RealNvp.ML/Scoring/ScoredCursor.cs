@@ -47,9 +47,10 @@ internal sealed class ScoredCursor : DataViewRowCursor
     {
         if (!along.MoveNext())
         {
-            // there is no row any more
+            // there is no row any more, for the other one neither
+            var more = at + 1 < filled || ahead?.MoveNext() == true;
             at = filled = 0;
-            return false;
+            return more ? throw Changed() : false;
         }
         if (ahead is null) return true;
         if (++at >= filled) Fill();

@@ -39,6 +39,7 @@ internal static class ModelReader
             case "GlowModel": throw NotComputed(name, "a GlowModel", "it has convolutions");
             case "FfjordModel": throw NotComputed(name, "a FfjordModel", "it solves a differential equation for each row");
             case "ResidualFlowModel": throw NotComputed(name, "a ResidualFlowModel", "its inverse and its determinants are searched");
+            case "ImportedModel": throw NotComputed(name, "an ImportedModel", "its layers are those of another library");
             case StateFile.TableKind: throw NotComputed(name, "a TableFlow", "its rows are no vectors");
             default:
                 if (metadata.ContainsKey(StateFile.OptionsKey))

@@ -9,15 +9,20 @@ namespace RealNvp;
 public sealed partial class AnomalyDetector
 {
     /// <summary>Writes the detector to an ONNX file, for runtimes without libtorch. The file is replaced in one step.</summary>
-    /// <remarks>Input: <c>x</c> (N, D) in float32, with all <see cref="Columns"/>. Outputs: <c>score</c> and <c>log_prob</c>, (N, 1) each:
-    /// the mean of log p over the members. A row with NaN or infinity, which <c>Score</c> refuses, gets NaN.</remarks>
+    /// <remarks>Input: <c>x</c> (N, D), with all <see cref="Columns"/>. Outputs: <c>score</c> and <c>log_prob</c>, (N, 1) each: the mean of
+    /// log p over the members. A row with NaN or infinity, which <c>Score</c> refuses, gets NaN. P-values need the rows that were kept
+    /// aside, and are not in the file: compare scores with <see cref="Threshold"/>.</remarks>
     /// <param name="path">The file, usually <c>*.onnx</c>.</param>
+    /// <param name="dtype">What it takes, computes in and gives: float32, or float64 for columns whose digits float32 does not hold, such
+    /// as seconds since 1970.</param>
+    /// <exception cref="ArgumentException">Another dtype.</exception>
     /// <exception cref="OnnxExportException">A flow has no graph; a file that is there stays as it is.</exception>
     /// <exception cref="IOException">The file cannot be written; one that is there stays as it is.</exception>
-    public void ExportOnnx(string path)
+    /// <exception cref="ObjectDisposedException">The detector, or the flow that it was made of, is disposed.</exception>
+    public void ExportOnnx(string path, ScalarType dtype = ScalarType.Float32)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        var graph = new OnnxGraph(nameof(AnomalyDetector));
+        var graph = new OnnxGraph(nameof(AnomalyDetector), dtype);
         var (score, logProb) = ToOnnx(graph.Input("x", EventShape.Create(Columns.Count)));
         graph.AddOutput("score", score);
         graph.AddOutput("log_prob", logProb);

@@ -123,7 +123,9 @@ internal sealed class ImportedWeights
     /// dimension.</summary>
     public Tensor Weight(string start)
     {
-        if (Has(start + "weight")) return this[start + "weight"];
+        if (Has(start + "weight") && this[start + "weight"] is var weight)
+            return weight.is_floating_point() ? weight : throw Fault(
+                $"'{FileText.Name(start)}weight' is {weight.dtype}; numbers of floating point were expected");
         if (WeightNorm(start) is not { } parts) throw Missing(start + "weight");
         Converted("Weights with weight norm were merged: g·v/‖v‖.");
         var (g, v) = parts;
@@ -182,6 +184,8 @@ internal sealed class ImportedWeights
     {
         if (target.numel() != value.numel())
             throw Fault($"weights of shape {EventShape.Format(value.shape)} do not fit {name}, {EventShape.Format(target.shape)}");
+        if (target.is_floating_point() && !value.is_floating_point())
+            throw Fault($"weights of {name} are {value.dtype}; numbers of floating point were expected");
         target.copy_(value.reshape(target.shape));
     }
 

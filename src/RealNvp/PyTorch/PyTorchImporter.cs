@@ -26,7 +26,8 @@ public abstract record PyTorchImporter<TFlow> where TFlow : Flow
     private protected PyTorchImporter() { }
 
     /// <summary>The key of the state dict in a file that holds several values, such as <c>model</c> for <c>{'model': state_dict, 'epoch':
-    /// 3}</c>. Null takes the only one that there is.</summary>
+    /// 3}</c>, or <c>ema.model</c> for one deeper in. Null takes the only one that there is, or the only one that is the least deep.
+    /// </summary>
     [JsonIgnore]
     public string? StateDict { get; init; }
 

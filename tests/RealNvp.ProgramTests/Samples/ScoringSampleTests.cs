@@ -39,8 +39,28 @@ public class ScoringSampleTests
         Convert.ToDouble(database.Run("SELECT log_prob(a, b) FROM t WHERE id = 4"), CultureInfo.InvariantCulture).Should()
             .BeApproximately(flow.LogProb(new double[,] { { 3, 4 } })[0], 1e-5);
         database.Run("SELECT count(log_prob(a, b)) FROM t WHERE id < 0").Should().Be(0L);
+        // numbers of all types
+        foreach (var type in new[] { "FLOAT", "TINYINT", "INTEGER", "BIGINT", "HUGEINT", "UINTEGER", "DECIMAL(9, 3)", "DECIMAL(38, 10)" })
+            Convert.ToDouble(database.Run($"SELECT log_prob(3::{type}, 4::{type})"), CultureInfo.InvariantCulture).Should()
+                .BeApproximately(flow.LogProb(new double[,] { { 3, 4 } })[0], 1e-5, type);
+        Assert.ThrowsAny<Exception>(() => database.Run("SELECT log_prob(DATE '2020-01-01', 4)"));
         Assert.ThrowsAny<Exception>(() => database.Run("SELECT log_prob(a) FROM t")).Message.Should().Contain("takes 2 numbers").And
             .Contain("got 1");
+    }
+
+    [Fact]
+    public void A_row_that_a_flow_cannot_hold_is_no_end_of_a_query_but_a_broken_flow_is()
+    {
+        using var flow = new SplineFlowModel(SplineFlowOptions.Tabular(3, 100) with { Layers = 2, Hidden = 8, Blocks = 1 }, seed: 1);
+        flow.eval();
+        FluentActions.Invoking(() => flow.LogProb(new double[,] { { 1e308, -1e308, 3 } })).Should().Throw<NonFiniteException>();
+        using var database = new Database(threads: 1, megabytes: 128);
+        FlowFunction.Register(database.Connection, flow);
+        database.Run("CREATE TABLE t AS SELECT i AS id, CASE WHEN i = 1234 THEN 1e308 ELSE 0.5 END AS a FROM range(3000) r(i)");
+        database.Run("SELECT count(log_prob(a, -a, 3)) FROM t").Should().Be(2999L);
+        database.Run("SELECT id FROM t WHERE log_prob(a, -a, 3) IS NULL").Should().Be(1234L);
+        using (TorchSharp.torch.no_grad()) flow.parameters().First().fill_(double.NaN);
+        Assert.ThrowsAny<Exception>(() => database.Run("SELECT log_prob(a, -a, 3) FROM t")).Message.Should().Contain("not finite");
     }
 
     [Fact]

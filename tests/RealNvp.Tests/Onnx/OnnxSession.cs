@@ -13,9 +13,11 @@ internal sealed class OnnxSession : IDisposable
     /// <summary>Loads the graph.</summary>
     /// <param name="graph">The graph.</param>
     /// <param name="optimizes">As runtimes do unless they are told otherwise; it takes longer than the one run of a test.</param>
-    public OnnxSession(OnnxGraph graph, bool optimizes = false)
+    public OnnxSession(OnnxGraph graph, bool optimizes = false) : this(graph.ToArray(), optimizes) { }
+
+    /// <summary>Loads the bytes of a file.</summary>
+    public OnnxSession(byte[] model, bool optimizes = false)
     {
-        var model = graph.ToArray();
         using var options = new SessionOptions { IntraOpNumThreads = 1, InterOpNumThreads = 1,
             GraphOptimizationLevel = optimizes ? GraphOptimizationLevel.ORT_ENABLE_ALL : GraphOptimizationLevel.ORT_DISABLE_ALL,
                 LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };

@@ -53,6 +53,8 @@ public partial class HostDeviceTests
         "Conditioners/OrderCheck.cs",
         "Shapes/Mask.cs", "Operations/Convolution/ScaledLinear.cs",
             "Serialization/SafeTensorsData.cs", "Training/AverageSlot.cs",
+        // what processes tell each other goes through the memory of the CPU
+        "Training/Exchange/Ranks.cs", "Training/Trainer.Exchange.cs",
         // an export writes numbers to a file
         "Onnx/OnnxGraph.cs", "Onnx/OnnxMove.cs",
         // weights of other libraries are read from a file
@@ -82,6 +84,7 @@ public partial class HostDeviceTests
         ["FixedPoint.cs"] = "a search, whose examples leave the batch when they have arrived",
         ["RidgeSolve.cs"] = "a step of such a search",
         ["MissingValues.cs"] = "names the cells of an error",
+        ["ShardedTensors.cs"] = "parts the examples of a training once, where they lie",
         ["Whitening.cs"] = "Fit of a detector takes the axes of the covariance, once",
         ["LogWeights.cs"] = "names the row of an error",
         ["Standardizing.cs"] = "Fit looks for constant features, once",

@@ -11,6 +11,6 @@ public sealed class RowSpeedTests
         using var output = new StringWriter();
         RowSpeed.Run(output, TimeSpan.FromMilliseconds(2));
         var lines = output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        lines.Should().HaveCount(8).And.OnlyContain(line => line.Split('|', StringSplitOptions.None).Length == 10);
+        lines.Should().HaveCount(8).And.OnlyContain(line => line.Split('|', StringSplitOptions.None).Length == 16);
     }
 }

@@ -50,7 +50,9 @@ public static class ScorerModels
     private static IReadOnlyDictionary<string, ModelOptions> Presets { get; } = PresetTable.All.Where(p => !p.Value.IsImage)
         .ToDictionary(p => p.Key, p => p.Value);
 
-    public static TheoryData<string> Computed => [.. Presets.Keys.Except(Refused.Keys), .. More.Keys];
+    public static IEnumerable<string> Names => [.. Presets.Keys.Except(Refused.Keys), .. More.Keys];
+
+    public static TheoryData<string> Computed => [.. Names];
 
     public static TheoryData<string> RefusedNames => [.. Refused.Keys];
 

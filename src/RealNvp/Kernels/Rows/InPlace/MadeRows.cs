@@ -30,37 +30,36 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
     {
         get
         {
-            var elements = (long)RowForm<T>.Most * features;
-            return RowScratch.Size<T>(RowForm<T>.Size(features)) + (layers + 1L) * RowScratch.Size<T>(RowForm<T>.Size(hidden))
-                + RowScratch.Size<T>((long)RowForm<T>.Most * outputs) + (3 * RowScratch.Size<T>(elements))
-                + RowScratch.Size<T>(RowForm<T>.Size(Math.Max(1, context)))
+            var elements = (long)RowUnits<T>.MostRows * features;
+            return RowScratch.Size<T>(RowUnits<T>.Size(features)) + ((layers + 1L) * RowScratch.Size<T>(RowUnits<T>.Size(hidden)))
+                + RowScratch.Size<T>((long)RowUnits<T>.MostRows * outputs) + (3 * RowScratch.Size<T>(elements))
                 + RowScratch.Size<T>((long)RowBlock.Most * DenseProduct.Stride(Math.Max(1, context))) + map.Scratch(elements);
         }
     }
 
     public override void Run(in RowBlock block, bool inverse)
     {
-        for (var row = 0; row < block.Rows;)
+        for (nint row = 0; row < block.Rows; row += RowUnits<T>.MostRows)
         {
-            var form = RowForm<T>.Of(block.Rows - row);
-            var part = block with { Rows = form.Rows, X = block.X + ((nint)row * block.Features), LogDet = block.LogDet + row };
+            var part = block with { Rows = (int)Math.Min(RowUnits<T>.MostRows, block.Rows - row), X = block.X + (row * block.Features),
+                LogDet = block.LogDet + row };
             if (context > 0) part.Context = block.Context + (row * block.ContextStride);
-            Run(form, part, inverse);
-            row += form.Rows;
+            Few(part, inverse);
         }
     }
 
-    private void Run(RowForm<T> form, in RowBlock block, bool inverse)
+    private void Few(in RowBlock block, bool inverse)
     {
         var memory = new RowScratch(block.Scratch);
-        var seen = form.Place(memory.Take<T>(RowForm<T>.Size(features)), features);
-        new Span<T>(seen.At, (int)RowForm<T>.Size(features)).Clear();
+        var seen = RowUnits<T>.Place(memory.Take<T>(RowUnits<T>.Size(features)), features);
+        new Span<T>(seen.At, block.Rows * (int)seen.Row).Clear();
         // activations of each layer, what is added later, and what the context adds
-        var units = memory.Take<T>((layers + 1) * RowScratch.Size<T>(RowForm<T>.Size(hidden)) * sizeof(float) / sizeof(T));
-        var state = new State { Form = form, Seen = seen, Units = units, Weights = block.Weights };
-        var raw = memory.Take<T>((long)RowForm<T>.Most * outputs);
-        var size = (long)RowForm<T>.Most * features;
-        var elements = new RowElements<T> { Rows = form.Rows, Columns = inverse ? 1 : features, Input = memory.Take<T>(size), Raw = raw,
+        var units = memory.Take<T>((layers + 1) * RowScratch.Size<T>(RowUnits<T>.Size(hidden)) * sizeof(float) / sizeof(T));
+        var state = new State { Rows = block.Rows, Seen = seen, Units = units, Weights = block.Weights };
+        for (var i = 0; i < layers - 1; i++) new Span<T>(Layer(state, i).At, block.Rows * (int)Layer(state, i).Row).Clear();
+        var raw = memory.Take<T>((long)RowUnits<T>.MostRows * outputs);
+        var size = (long)RowUnits<T>.MostRows * features;
+        var elements = new RowElements<T> { Rows = block.Rows, Columns = inverse ? 1 : features, Input = memory.Take<T>(size), Raw = raw,
             RawRow = inverse ? made.PerFeature : outputs, Value = memory.Take<T>(size), LogDerivative = memory.Take<T>(size) };
         if (context > 0) Given(state, block, ref memory);
         var rest = memory.Take(0);
@@ -71,7 +70,7 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
             var to = inverse ? new RowUnits<T>(raw, 1, made.PerFeature) : new RowUnits<T>(raw + feature, features, outputs);
             Step(state, step, to);
             if (inverse) Map(block, elements, feature, rest);
-            for (var row = 0; row < form.Rows; row++)
+            for (var row = 0; row < block.Rows; row++)
                 seen[feature, row] = RowLimit<T>.Of(T.CreateTruncating(block.X[((nint)row * block.Features) + at[feature]]), made.Limit);
         }
         if (!inverse) MapAll(block, elements, rest);
@@ -79,22 +78,21 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
 
     private struct State
     {
-        public RowForm<T> Form;
+        public int Rows;
         public RowUnits<T> Seen;
         public T* Units;
         public nint* Weights;
     }
 
     private RowUnits<T> Layer(in State state, int layer) =>
-        state.Form.Place(state.Units + (layer * (RowScratch.Size<T>(RowForm<T>.Size(hidden)) * sizeof(float) / sizeof(T))), hidden);
+        RowUnits<T>.Place(state.Units + (layer * (RowScratch.Size<T>(RowUnits<T>.Size(hidden)) * sizeof(float) / sizeof(T))), hidden);
 
     // what the context adds to the first layer, for all units
     private void Given(in State state, in RowBlock block, ref RowScratch memory)
     {
         var stride = DenseProduct.Stride(context);
         var given = RowLimit<T>.Context(block, context, stride, made.Limit, memory.Take<T>((long)RowBlock.Most * stride));
-        var x = state.Form.Bring(given, stride, context, memory.Take<T>(RowForm<T>.Size(context)));
-        RowProduct<T>.Run(state.Form, x, context, (T*)state.Weights[own.Context], context, hidden,
+        RowProduct<T>.Run(state.Rows, new(given, 1, stride), context, (T*)state.Weights[own.Context], context, hidden,
             new RowFinish<T> { Result = Layer(state, layers) });
     }
 
@@ -116,14 +114,15 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
                 if (program.Layers[i].AddsSkip) finish.Addend = sums;
                 if (i == 0 && context > 0) finish.Addend = Layer(state, layers).From(start);
                 var width = program.Layers[i].Inputs;
-                RowProduct<T>.Run(state.Form, x, inputs, (T*)state.Weights[own.Weights[i]] + ((nint)start * width), width, end - start,
+                RowProduct<T>.Run(state.Rows, x, inputs, (T*)state.Weights[own.Weights[i]] + ((nint)start * width), width, end - start,
                     finish);
             }
             x = relu;
-            inputs = end;
+            // to the end of a vector: units that are not known yet are 0
+            inputs = Math.Min(hidden, (end + 15) / 16 * 16);
         }
         var feature = made.Order[step];
-        RowProduct<T>.Run(state.Form, x, end, (T*)state.Weights[own.Weights[layers - 1]] + ((nint)feature * hidden),
+        RowProduct<T>.Run(state.Rows, x, inputs, (T*)state.Weights[own.Weights[layers - 1]] + ((nint)feature * hidden),
             (nint)features * hidden, made.PerFeature, new RowFinish<T>
             {
                 Bias = (T*)state.Weights[own.Biases[layers - 1]] + feature, BiasStep = features, Result = parameters,

@@ -16,48 +16,43 @@ internal sealed unsafe class PlainNetwork<T>(DenseProgram program, double limit,
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     private readonly DenseLayer[] layers = [.. program.Layers];
-    private readonly long size = RowForm<T>.Size(program.Widest);
+    private readonly long size = RowUnits<T>.Size(program.Widest);
 
-    // input and context as the form has them, what is added later, and activations by turns
-    protected override long OwnScratch => RowScratch.Size<T>(RowForm<T>.Size(Program.Inputs))
-        + RowScratch.Size<T>(RowForm<T>.Size(Math.Max(1, Program.Context))) + (3 * RowScratch.Size<T>(size));
+    // what is added later, and activations by turns
+    protected override long OwnScratch => 3 * RowScratch.Size<T>(size);
 
     protected override void Run(T* x, T* context, int rows, in RowBlock block, float* scratch, T* output)
     {
-        for (var row = 0; row < rows;)
-        {
-            var form = RowForm<T>.Of(rows - row);
-            Run(form, x + ((nint)row * InputStride), context == null ? null : context + ((nint)row * ContextStride), block.Weights, scratch,
-                output + ((nint)row * OutputStride));
-            row += form.Rows;
-        }
+        for (nint row = 0; row < rows; row += RowUnits<T>.MostRows)
+            Run((int)Math.Min(RowUnits<T>.MostRows, rows - row), new(x + (row * InputStride), 1, InputStride),
+                context == null ? default : new(context + (row * ContextStride), 1, ContextStride), block.Weights, scratch,
+                new(output + (row * OutputStride), 1, OutputStride));
     }
 
-    private void Run(RowForm<T> form, T* from, T* context, nint* weights, float* scratch, T* output)
+    private void Run(int rows, RowUnits<T> x, RowUnits<T> context, nint* weights, float* scratch, RowUnits<T> output)
     {
         var memory = new RowScratch(scratch);
-        var x = form.Bring(from, InputStride, Program.Inputs, memory.Take<T>(RowForm<T>.Size(Program.Inputs)));
-        var given = memory.Take<T>(RowForm<T>.Size(Math.Max(1, Program.Context)));
-        var sum = form.Place(memory.Take<T>(size), Program.Widest);
-        RowUnits<T> even = form.Place(memory.Take<T>(size), Program.Widest), odd = form.Place(memory.Take<T>(size), Program.Widest);
+        var sum = RowUnits<T>.Place(memory.Take<T>(size), Program.Widest);
+        RowUnits<T> even = RowUnits<T>.Place(memory.Take<T>(size), Program.Widest),
+            odd = RowUnits<T>.Place(memory.Take<T>(size), Program.Widest);
         for (var i = 0; i < layers.Length; i++)
         {
             var layer = layers[i];
             var finish = new RowFinish<T> { Bias = (T*)weights[own.Biases[i]], BiasStep = 1 };
             if (layer.AddsSkip) finish.Addend = sum;
-            if (i == 0 && context != null)
+            if (i == 0 && !context.IsNull)
             {
-                RowProduct<T>.Run(form, form.Bring(context, ContextStride, Program.Context, given), Program.Context,
-                    (T*)weights[own.Context], Program.Context, layer.Outputs, new RowFinish<T> { Result = sum });
+                RowProduct<T>.Run(rows, context, Program.Context, (T*)weights[own.Context], Program.Context, layer.Outputs,
+                    new RowFinish<T> { Result = sum });
                 finish.Addend = sum;
             }
-            if (i == layers.Length - 1) finish.Result = new(output, 1, OutputStride);
+            if (i == layers.Length - 1) finish.Result = output;
             else
             {
                 if (Program.IsAddedLater(i)) finish.Result = sum;
                 finish.Relu = i % 2 == 0 ? even : odd;
             }
-            RowProduct<T>.Run(form, x, layer.Inputs, (T*)weights[own.Weights[i]], layer.Inputs, layer.Outputs, finish);
+            RowProduct<T>.Run(rows, x, layer.Inputs, (T*)weights[own.Weights[i]], layer.Inputs, layer.Outputs, finish);
             x = finish.Relu;
         }
     }

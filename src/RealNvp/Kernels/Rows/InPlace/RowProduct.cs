@@ -3,43 +3,31 @@ using System.Runtime.CompilerServices;
 
 namespace RealNvp.Kernels;
 
-/// <summary>Few rows times Wᵀ for a weight as it lies: nothing is packed, and each number of it is read once.</summary>
+/// <summary>Few rows times Wᵀ for a weight as it lies: nothing is packed, and each number of it comes from memory once.</summary>
+/// <remarks>A unit's numbers lie side by side, as those of a row do, so it is a dot product: a vector of the one times a vector of the
+/// other, and a sum over the lanes at the end.</remarks>
 internal static unsafe class RowProduct<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     /// <summary>Units that are summed before they are finished.</summary>
     private const int Together = 64;
 
     /// <summary>Computes units.</summary>
-    /// <param name="form">How rows lie, in all that is read and written but for <see cref="RowFinish{T}.Result"/>.</param>
-    /// <param name="x">What the units see.</param>
+    /// <param name="rows">The rows, at most <see cref="RowUnits{T}.MostRows"/>.</param>
+    /// <param name="x">What the units see, side by side.</param>
     /// <param name="inputs">How much of it.</param>
     /// <param name="weight">W, the numbers of a unit side by side.</param>
     /// <param name="weightRow">From one unit's numbers to those of the next.</param>
     /// <param name="units">How many units.</param>
     /// <param name="finish">What becomes of the sums.</param>
-    public static void Run(RowForm<T> form, RowUnits<T> x, int inputs, T* weight, nint weightRow, int units, in RowFinish<T> finish)
+    [SkipLocalsInit]
+    public static void Run(int rows, RowUnits<T> x, int inputs, T* weight, nint weightRow, int units, in RowFinish<T> finish)
     {
-        if (form.Lanes > 0) Lanes(form, x, inputs, weight, weightRow, units, finish);
-        else Apart(form.Rows, x, inputs, weight, weightRow, units, finish);
-    }
-
-    private static void Lanes(RowForm<T> form, RowUnits<T> x, int inputs, T* weight, nint weightRow, int units, in RowFinish<T> finish)
-    {
-        switch (form.Lanes * sizeof(T))
-        {
-            case 64: RowLanes<Lanes512<T>, T>.Run(form.Rows, x.At, inputs, weight, weightRow, units, finish); break;
-            case 32: RowLanes<Lanes256<T>, T>.Run(form.Rows, x.At, inputs, weight, weightRow, units, finish); break;
-            default: RowLanes<Lanes128<T>, T>.Run(form.Rows, x.At, inputs, weight, weightRow, units, finish); break;
-        }
-    }
-
-    private static void Apart(int rows, RowUnits<T> x, int inputs, T* weight, nint weightRow, int units, in RowFinish<T> finish)
-    {
-        var sums = stackalloc T[RowForm<T>.MostApart * Together];
+        var sums = stackalloc T[RowUnits<T>.MostRows * Together];
         // the widest vectors that the inputs fill
         var bytes = Math.Min(LaneWidth.Bits / 8, inputs * sizeof(T));
         for (var unit = 0; unit < units; unit += Together)
         {
+            // these numbers of the weight stay in the first cache, for all rows
             var some = Math.Min(Together, units - unit);
             var from = weight + (unit * weightRow);
             if (bytes >= 64) RowDots<Lanes512<T>, T>.Run(rows, x.At, x.Row, inputs, from, weightRow, some, sums, Together);
@@ -55,7 +43,8 @@ internal static unsafe class RowProduct<T> where T : unmanaged, IBinaryFloatingP
         var done = 0;
         var sideBySide = (finish.Bias == null || finish.BiasStep == 1) && IsSide(finish.Addend) && IsSide(finish.Result)
             && IsSide(finish.Relu);
-        if (sideBySide && LaneWidth.Bits >= 256) done = Vectors<Lanes256<T>>(sums, row, first, units, finish);
+        if (sideBySide && LaneWidth.Bits >= 256) done = Vectors<Lanes256<T>>(sums, row, first, 0, units, finish);
+        if (sideBySide) done = Vectors<Lanes128<T>>(sums, row, first, done, units, finish);
         for (var i = done; i < units; i++)
         {
             nint unit = first + i;
@@ -68,10 +57,9 @@ internal static unsafe class RowProduct<T> where T : unmanaged, IBinaryFloatingP
         }
     }
 
-    private static int Vectors<TLanes>(T* sums, int row, int first, int units, in RowFinish<T> finish)
+    private static int Vectors<TLanes>(T* sums, int row, int first, int i, int units, in RowFinish<T> finish)
         where TLanes : struct, ILanes<TLanes, T>
     {
-        var i = 0;
         T* bias = finish.Bias == null ? null : finish.Bias + first, addend = Place(finish.Addend, row, first),
             result = Place(finish.Result, row, first), relu = Place(finish.Relu, row, first);
         for (; i + TLanes.Count <= units; i += TLanes.Count)
