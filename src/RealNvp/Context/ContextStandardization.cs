@@ -55,10 +55,12 @@ public sealed partial class ContextStandardization : ContextEncoder, IFitsParts,
     }
 
     /// <inheritdoc/>
-    public void Fit(IEnumerable<Tensor> batches)
+    public void Fit(IEnumerable<Tensor> batches) => ((IFitsParts)this).Fit(batches, null);
+
+    void IFitsParts.Fit(IEnumerable<Tensor> batches, ProcessGroup? group)
     {
         var owner = $"{GetName()}.{nameof(Fit)}";
-        var (centre, scale) = Standardizing.Measure(batches, ContextShape, Scaling, owner, constants: true);
+        var (centre, scale) = Standardizing.Measure(batches, ContextShape, Scaling, owner, group, constants: true);
         using (centre)
         using (scale)
         {

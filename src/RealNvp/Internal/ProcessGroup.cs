@@ -7,11 +7,6 @@ namespace RealNvp.Internal;
 /// order.</summary>
 internal abstract class ProcessGroup
 {
-    [ThreadStatic] private static ProcessGroup? fitting;
-
-    /// <summary>Those that together hold the data that layers are fitted to on this thread; null if this process has all.</summary>
-    public static ProcessGroup? Fitting => fitting;
-
     /// <summary>The number of this process, from 0.</summary>
     public abstract int Rank { get; }
 
@@ -24,24 +19,11 @@ internal abstract class ProcessGroup
     /// <summary>An error that all processes throw alike, so that none need be told of it.</summary>
     public abstract Exception Agreed(Exception error);
 
-    /// <summary>Fits layers on this thread to the data of all, until disposed.</summary>
-    public static Scope Fit(ProcessGroup? group)
-    {
-        var scope = new Scope(fitting);
-        fitting = group;
-        return scope;
-    }
-
     /// <summary>What each process says, (processes, ...), of values of the same shape on all. In the caller's scope.</summary>
     public Tensor Gather(Tensor values)
     {
         var all = zeros([Size, .. values.shape], dtype: values.dtype, device: values.device);
         all[Rank].copy_(values);
         return Sum(all);
-    }
-
-    public readonly struct Scope(ProcessGroup? previous) : IDisposable
-    {
-        public void Dispose() => fitting = previous;
     }
 }

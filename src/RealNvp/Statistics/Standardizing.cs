@@ -39,10 +39,11 @@ internal static class Standardizing
     /// <param name="shape">The shape of one example.</param>
     /// <param name="scaling">Which numbers.</param>
     /// <param name="owner">The method that was called.</param>
+    /// <param name="group">Who has other batches; null if these are all.</param>
     /// <param name="constants">Whether a feature may be constant: its scale is 1 then.</param>
     /// <returns>Centre and scale in float64, of the shape of one example. The caller disposes both.</returns>
     public static (Tensor Centre, Tensor Scale) Measure(IEnumerable<Tensor> batches, EventShape shape, FeatureScaling scaling, string owner,
-        bool constants = false)
+        ProcessGroup? group, bool constants = false)
     {
         ArgumentNullException.ThrowIfNull(batches);
         using var moments = new FeatureMoments();
@@ -55,7 +56,7 @@ internal static class Standardizing
             moments.Add(batch);
             sample?.Add(batch);
         }
-        if (ProcessGroup.Fitting is { } group)
+        if (group is not null)
         {
             if (sample is not null)
                 throw group.Agreed(new NotSupportedException(

@@ -16,16 +16,20 @@ internal sealed class LayerFitting
     private readonly TrainingData data;
     private readonly string owner;
     private readonly CancellationToken cancellation;
+    // who has other examples; null if these are all
+    private readonly ProcessGroup? group;
     private readonly HashSet<IFitsData> open;
     private readonly List<string> findings = [];
     private bool looked;
 
-    private LayerFitting(Flow flow, TrainingData data, string owner, HashSet<IFitsData> open, CancellationToken cancellation) =>
-        (this.flow, this.data, this.owner, this.open, this.cancellation) = (flow, data, owner, open, cancellation);
+    private LayerFitting(Flow flow, TrainingData data, string owner, HashSet<IFitsData> open, ProcessGroup? group,
+        CancellationToken cancellation) =>
+        (this.flow, this.data, this.owner, this.open, this.group, this.cancellation) = (flow, data, owner, open, group, cancellation);
 
     /// <summary>Fits what is not fitted yet, or all of it. Where data are refused, or the call is cancelled, nothing has changed.</summary>
     /// <returns>What the user should know: parts that data did not reach.</returns>
-    public static IReadOnlyList<string> Fit(Flow flow, TrainingData data, bool again, string owner, CancellationToken cancellation)
+    public static IReadOnlyList<string> Fit(Flow flow, TrainingData data, bool again, string owner, ProcessGroup? group,
+        CancellationToken cancellation)
     {
         var open = new HashSet<IFitsData>(flow.modules().OfType<IFitsData>().Where(l => again || !l.IsFitted),
             ReferenceEqualityComparer.Instance);
@@ -33,14 +37,14 @@ internal sealed class LayerFitting
         using var before = new Rollback(open.Cast<nn.Module>());
         using var mode = EvaluationGate.Evaluate(flow);
         using var _ = no_grad();
-        var result = new LayerFitting(flow, data, owner, open, cancellation).FitAll();
+        var result = new LayerFitting(flow, data, owner, open, group, cancellation).FitAll();
         before.Keep();
         return result;
     }
 
     /// <summary>Fits the context encoder of a flow to contexts without examples, if it takes
     /// numbers from them and has none yet. Where they are refused, nothing has changed.</summary>
-    public static void FitContexts(Flow flow, TrainingData contexts)
+    public static void FitContexts(Flow flow, TrainingData contexts, ProcessGroup? group)
     {
         if (flow.ContextEncoder is not IFitsData { IsFitted: false } encoder) return;
         using var before = new Rollback([(nn.Module)encoder]);
@@ -53,7 +57,7 @@ internal sealed class LayerFitting
                     if (batch.Context is { } context)
                         using (var given = flow.ToWeights(context).alias()) yield return given;
         }
-        encoder.Fit(All());
+        Fit(encoder, All(), group);
         before.Keep();
     }
 
@@ -84,9 +88,15 @@ internal sealed class LayerFitting
             $"It stays as it is; fit it by hand if it should be.")];
     }
 
+    private static void Fit(IFitsData part, IEnumerable<Tensor> batches, ProcessGroup? group)
+    {
+        if (part is IFitsParts parts) parts.Fit(batches, group);
+        else part.Fit(batches);
+    }
+
     private void Fit(IFitsData layer, IEnumerable<Tensor> batches)
     {
-        layer.Fit(batches);
+        Fit(layer, batches, group);
         if (!layer.IsFitted)
             throw new InvalidOperationException(
                 $"{((nn.Module)layer).GetName()} says that it is not fitted after {nameof(IFitsData.Fit)}. Let " +

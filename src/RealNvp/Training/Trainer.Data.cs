@@ -25,7 +25,7 @@ public sealed partial class Trainer
         ArgumentNullException.ThrowIfNull(data);
         data.CheckAlive(nameof(data));
         using var gradients = GradientMode.Enter();
-        return LayerFitting.Fit(flow, data, again, $"{nameof(Trainer)}.{nameof(FitLayers)}", CancellationToken.None);
+        return LayerFitting.Fit(flow, data, again, $"{nameof(Trainer)}.{nameof(FitLayers)}", null, CancellationToken.None);
     }
 
     private void CheckFits(TrainingData data, string parameter)
@@ -51,16 +51,16 @@ public sealed partial class Trainer
         dataMark = mark;
     }
 
-    private void FitLayersFirst(TrainingData data, CancellationToken cancellationToken)
+    private void FitLayersFirst(TrainingData data, ProcessGroup? group, CancellationToken cancellationToken)
     {
         var flowInputs = Objective.Traits.DataAreFlowInputs;
-        if (!data.HasExamples) LayerFitting.FitContexts(flow, data);
+        if (!data.HasExamples) LayerFitting.FitContexts(flow, data, group);
         foreach (var name in LayerFitting.Unfitted(modules, ofFlow: data.HasExamples && !flowInputs))
             Warn($"{name} takes numbers from data and has none: the objective {Objective.Name} does not say which data those are. Fit " +
                 $"it before training: {nameof(Trainer)}.{nameof(FitLayers)}, or the layer's own method.");
         if (!flowInputs) return;
         if (data.Whole is not null) foreach (var warning in DataScan.Of(flow, data)) Warn(warning);
-        foreach (var warning in LayerFitting.Fit(flow, data, again: false, $"{nameof(Trainer)}.{nameof(Fit)}", cancellationToken))
+        foreach (var warning in LayerFitting.Fit(flow, data, again: false, $"{nameof(Trainer)}.{nameof(Fit)}", group, cancellationToken))
             Warn(warning);
     }
 }

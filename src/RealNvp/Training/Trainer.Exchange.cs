@@ -136,7 +136,7 @@ public sealed partial class Trainer
                 $"when some are held out. " +
                 $"Use fewer processes, or more data.", nameof(data)));
         // one that stopped here alone would leave the others waiting
-        using (ProcessGroup.Fit(ranks.Size > 1 ? ranks : null)) FitLayersFirst(data, CancellationToken.None);
+        FitLayersFirst(data, ranks.Size > 1 ? ranks : null, CancellationToken.None);
         return !ranks.Any(cancellationToken.IsCancellationRequested);
     }
 

@@ -199,7 +199,7 @@ public sealed partial class Trainer : IDisposable
         {
             if (ranks is null)
             {
-                try { FitLayersFirst(data, cancellationToken); }
+                try { FitLayersFirst(data, null, cancellationToken); }
                 catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested) { return Result(source,
                     HeldOut(source, validation), StopReason.Cancelled); }
             }

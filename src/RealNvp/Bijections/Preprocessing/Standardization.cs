@@ -64,10 +64,12 @@ public sealed partial class Standardization : Bijection, IFitsParts, IConstantBu
     }
 
     /// <inheritdoc/>
-    public void Fit(IEnumerable<Tensor> batches)
+    public void Fit(IEnumerable<Tensor> batches) => ((IFitsParts)this).Fit(batches, null);
+
+    void IFitsParts.Fit(IEnumerable<Tensor> batches, ProcessGroup? group)
     {
         var owner = $"{GetName()}.{nameof(Fit)}";
-        var (centre, scale) = Standardizing.Measure(batches, InputShape!.Value, Scaling, owner);
+        var (centre, scale) = Standardizing.Measure(batches, InputShape!.Value, Scaling, owner, group);
         using (centre)
         using (scale)
         {
