@@ -31,7 +31,7 @@ internal unsafe struct RowBlock
     /// <summary>Whether a step gives numbers of float32.</summary>
     public bool Single;
 
-    /// <summary>Whether data are numbers of float64 to the step that converts them.</summary>
+    /// <summary>Whether data are numbers of float64 to the step: to the one that converts them they may be in a flow of float32.</summary>
     public bool Wide;
 
     /// <summary>A number as the flow keeps it.</summary>
