@@ -26,7 +26,7 @@ public partial class Flow
         CancellationToken cancellationToken = default)
     {
         if (IsPlain(null, null, cancellationToken)
-            && FewInto(FewOf.LogProb, x, context, true, destination, default, out var rows)) return rows;
+            && FewInto(FewOf.LogProb, x, context, destination, default, out var rows)) return rows;
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(LogProbRows(x, context, seed, destination.Length, cancellationToken), destination, 1);
@@ -37,7 +37,7 @@ public partial class Flow
         CancellationToken cancellationToken = default)
     {
         if (IsPlain(null, null, cancellationToken)
-            && FewInto(FewOf.LogProb, x, context, false, default, destination, out var rows)) return rows;
+            && FewInto(FewOf.LogProb, x, context, default, destination, out var rows)) return rows;
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(LogProbRows(x, context, seed, destination.Length, cancellationToken), destination, 1);
@@ -59,7 +59,7 @@ public partial class Flow
         CancellationToken cancellationToken = default)
     {
         if (IsPlain(null, null, cancellationToken)
-            && FewInto(FewOf.Latents, x, context, true, destination, default, out var rows)) return rows;
+            && FewInto(FewOf.Latents, x, context, destination, default, out var rows)) return rows;
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(EncodeRows(x, context, seed, destination.Length, cancellationToken), destination, LatentShape.NumElements);
@@ -70,7 +70,7 @@ public partial class Flow
         CancellationToken cancellationToken = default)
     {
         if (IsPlain(null, null, cancellationToken)
-            && FewInto(FewOf.Latents, x, context, false, default, destination, out var rows)) return rows;
+            && FewInto(FewOf.Latents, x, context, default, destination, out var rows)) return rows;
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(EncodeRows(x, context, seed, destination.Length, cancellationToken), destination, LatentShape.NumElements);
@@ -90,7 +90,7 @@ public partial class Flow
     public int DecodeInto(DataRows z, Span<double> destination, DataRows context = default, CancellationToken cancellationToken = default)
     {
         if (IsPlain(null, null, cancellationToken)
-            && FewInto(FewOf.Examples, z, context, true, destination, default, out var rows)) return rows;
+            && FewInto(FewOf.Examples, z, context, destination, default, out var rows)) return rows;
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(DecodeRows(z, context, ArrayDtype, destination.Length, cancellationToken), destination, InputShape.NumElements);
@@ -100,7 +100,7 @@ public partial class Flow
     public int DecodeInto(DataRows z, Span<float> destination, DataRows context = default, CancellationToken cancellationToken = default)
     {
         if (IsPlain(null, null, cancellationToken)
-            && FewInto(FewOf.Examples, z, context, false, default, destination, out var rows)) return rows;
+            && FewInto(FewOf.Examples, z, context, default, destination, out var rows)) return rows;
         using var mode = EvaluationGate.Evaluate(this);
         using var scope = NewDisposeScope();
         return Put(DecodeRows(z, context, null, destination.Length, cancellationToken), destination, InputShape.NumElements);

@@ -8,21 +8,15 @@ namespace RealNvp;
 /// <content>Few rows in arrays: no tensor at all, and no memory but for a result that is an array.</content>
 public partial class Flow
 {
-    private enum FewOf { LogProb, Latents, Examples }
-
     // numbers of a result that lie on the stack until it is known that they are finite: a destination stays as it is if there is an error
     private const int MostOnStack = 4096;
 
-    private unsafe bool FewInto(FewOf what, in DataRows x, in DataRows context, bool wantsDouble, Span<double> wide, Span<float> narrow,
-        out int rows)
+    private unsafe bool FewInto(FewOf what, in DataRows x, in DataRows context, Span<double> wide, Span<float> narrow, out int rows)
     {
-        rows = 0;
-        if (!AreFew(x, out _)) return false;
+        if (!AreFew(x, out rows, out var numbers, out var isDouble)) return false;
         var begun = FlowMetrics.Begin();
         using var gate = EvaluationGate.Read(this);
-        if (FewRows() is not { } few || (what == FewOf.LogProb && !few.HasDensity)
-            || !x.TryGet(few.Features, FlowRows.Most, out rows, out var numbers, out var isDouble) || context.IsNull != (few.Context == 0))
-            return false;
+        if (FewRows(what) is not { } few || context.IsNull != (few.Context == 0)) return false;
         ReadOnlySpan<byte> given = default;
         var givenDouble = false;
         if (!context.IsNull && (!context.TryGet(few.Context, rows, out var contexts, out given, out givenDouble) || contexts != rows))
@@ -34,14 +28,9 @@ public partial class Flow
         var results = stackalloc double[count];
         fixed (byte* from = numbers, contextFrom = given)
         {
-            RowMemory data = Memory(from, isDouble), features = Memory(contextFrom, givenDouble);
-            if (!data.AreFinite((long)rows * few.Features) || !features.AreFinite((long)rows * few.Context)) return false;
-            var call = new RowCall { Rows = rows, X = data, Context = features, Weights = places, Double = few.Type == ScalarType.Float64,
-                Wide = few.Converts && (what == FewOf.Examples ? wantsDouble : isDouble) };
-            var allFinite = true;
-            if (!(what == FewOf.LogProb ? few.LogProb(call, results, out allFinite) : few.Map(call, what == FewOf.Examples, results)))
+            if (!few.TryCall(rows, new(from, isDouble), new(contextFrom, givenDouble), what == FewOf.Examples ? !wide.IsEmpty : isDouble,
+                out var call) || !TryRun(few, what, call with { Weights = places }, results, out _))
                 return false;
-            if (!allFinite) ThrowIfWeightsAreNotFinite($"{GetName()}.{nameof(LogProb)}");
         }
         if (wide.IsEmpty)
             for (var i = 0; i < count; i++) narrow[i] = (float)results[i];
@@ -49,32 +38,31 @@ public partial class Flow
         if (begun == 0) return true;
         var outside = 0;
         for (var i = 0; i < count; i++) outside += double.IsFinite(results[i]) ? 0 : 1;
-        FlowMetrics.End(begun, what switch { FewOf.LogProb => "log_prob", FewOf.Latents => "encode", _ => "decode" }, this, rows, outside);
+        FlowMetrics.End(begun, Operation(what), this, rows, outside);
         return true;
     }
-
-    private static unsafe RowMemory Memory(byte* at, bool isDouble) => isDouble ? (double*)at : (RowMemory)(float*)at;
 
     // a whole array of results; null if it is for the tensors to say what is wrong
     private double[]? FewLogProb(in DataRows x, in DataRows context)
     {
-        if (!AreFew(x, out var rows)) return null;
+        if (!AreFew(x, out var rows, out _, out _)) return null;
         var result = new double[rows];
-        return FewInto(FewOf.LogProb, x, context, true, result, default, out _) ? result : null;
+        return FewInto(FewOf.LogProb, x, context, result, default, out _) ? result : null;
     }
 
     private double[,]? FewArray(FewOf what, in DataRows x, in DataRows context)
     {
-        if (!AreFew(x, out var rows)) return null;
+        if (!AreFew(x, out var rows, out _, out _)) return null;
         var result = new double[rows, InputShape.NumElements];
         var all = System.Runtime.InteropServices.MemoryMarshal.CreateSpan(ref result[0, 0], result.Length);
-        return FewInto(what, x, context, true, all, default, out _) ? result : null;
+        return FewInto(what, x, context, all, default, out _) ? result : null;
     }
 
-    private bool AreFew(in DataRows x, out int rows)
+    private bool AreFew(in DataRows x, out int rows, out ReadOnlySpan<byte> numbers, out bool isDouble)
     {
-        rows = 0;
+        (rows, isDouble) = (0, false);
+        numbers = default;
         return InputShape.Count == 1 && InputShape[0] is > 0 and <= int.MaxValue
-            && x.TryGet((int)InputShape[0], FlowRows.Most, out rows, out _, out _);
+            && x.TryGet((int)InputShape[0], FlowRows.Most, out rows, out numbers, out isDouble);
     }
 }

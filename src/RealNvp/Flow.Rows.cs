@@ -21,7 +21,7 @@ public partial class Flow
         && KernelMemory.AreRows(x.Handle, InputShape[0], FlowRows.Most);
 
     // in the gate: the plan for the weights as they are now; null if there is none, or if somebody looks at the layers of this call
-    private FlowRows? FewRows()
+    private FlowRows? FewRows(FewOf what)
     {
         if (!KernelSwitches.Rows || !KernelSwitches.Coupling || !KernelSwitches.Dense || LaneWidth.Bits < 128 || disposed
             || !PassState.IsQuiet || KnownWeight is not { } weight)
@@ -33,59 +33,44 @@ public partial class Flow
             plan = FlowRows.Of(this, type);
             rowPlan = plan;
         }
-        return plan.IsKnown ? plan : null;
+        return plan.IsKnown && (what != FewOf.LogProb || plan.HasDensity) ? plan : null;
     }
 
     // whether a call has nothing that takes a look between its rows
     private static bool IsPlain(int? batchSize, IProgress<long>? progress, CancellationToken token) =>
         batchSize is null or >= FlowRows.Most && progress is null && !token.IsCancellationRequested;
 
-    internal unsafe Tensor? FewLogProb(Tensor? x, Tensor? context)
-    {
-        if (!AreFew(x)) return null;
-        var begun = FlowMetrics.Begin();
-        using var gate = EvaluationGate.Read(this);
-        if (FewRows() is not { HasDensity: true } few || !few.TryRead(x, context, null, out var call)) return null;
-        var places = stackalloc nint[few.Places];
-        if (!few.TryPlace(places)) return null;
-        var result = empty([call.Rows], few.Type, CPU);
-        var done = few.LogProb(call with { Weights = places }, Memory(result, few.Type), out var allFinite);
-        // minus infinity is a result, unless a weight is to blame
-        if (done && !allFinite) ThrowIfWeightsAreNotFinite($"{GetName()}.{nameof(LogProb)}");
-        return Given(done, result, x, context, "log_prob", begun, call.Rows, allFinite);
-    }
+    /// <summary>What is asked of few rows.</summary>
+    internal enum FewOf { LogProb, Latents, Examples }
 
-    private unsafe Tensor? FewLatents(Tensor? x, Tensor? context)
+    internal unsafe Tensor? Few(FewOf what, Tensor? x, Tensor? context, ScalarType? dtype = null)
     {
-        if (!AreFew(x)) return null;
+        if (!AreFew(x) || dtype is not (null or ScalarType.Float32 or ScalarType.Float64)) return null;
         var begun = FlowMetrics.Begin();
         using var gate = EvaluationGate.Read(this);
-        if (FewRows() is not { } few || !few.TryRead(x, context, null, out var call)) return null;
-        var places = stackalloc nint[few.Places];
-        if (!few.TryPlace(places)) return null;
-        var result = empty([call.Rows, few.Features], few.Type, CPU);
-        var done = few.Map(call with { Weights = places }, inverse: false, Memory(result, few.Type));
-        return Given(done, result, x, context, "encode", begun, call.Rows);
-    }
-
-    private unsafe Tensor? FewExamples(Tensor? z, Tensor? context, ScalarType? dtype)
-    {
-        if (!AreFew(z) || dtype is not (null or ScalarType.Float32 or ScalarType.Float64)) return null;
-        var begun = FlowMetrics.Begin();
-        using var gate = EvaluationGate.Read(this);
-        if (FewRows() is not { } few || !few.TryRead(z, context, (dtype ?? few.Type) == ScalarType.Float64, out var call)) return null;
-        var places = stackalloc nint[few.Places];
-        if (!few.TryPlace(places)) return null;
+        if (FewRows(what) is not { } few) return null;
         var type = dtype ?? few.Type;
-        var result = empty([call.Rows, few.Features], type, CPU);
-        var done = few.Map(call with { Weights = places }, inverse: true, Memory(result, type));
-        return Given(done, result, z, context, "decode", begun, call.Rows);
+        if (!few.TryRead(x, context, what == FewOf.Examples ? type == ScalarType.Float64 : null, out var call)) return null;
+        var places = stackalloc nint[few.Places];
+        if (!few.TryPlace(places)) return null;
+        var result = what == FewOf.LogProb ? empty([call.Rows], type, CPU) : empty([call.Rows, few.Features], type, CPU);
+        var done = TryRun(few, what, call with { Weights = places }, Memory(result, type), out var allFinite);
+        // their memory has been read
+        GC.KeepAlive(x);
+        GC.KeepAlive(context);
+        if (done)
+        {
+            FlowMetrics.End(begun, Operation(what), this, call.Rows, begun == 0 || allFinite ? 0 : FlowMetrics.OutsideSupport(result));
+            return result;
+        }
+        result.Dispose();
+        return null;
     }
 
     // data of latents that have been drawn, with features of contexts; the call has entered the gate
     private unsafe (Tensor X, Tensor LogDet)? FewSamples(Tensor z, Tensor? features)
     {
-        if (FewRows() is not { } few) return null;
+        if (FewRows(FewOf.Examples) is not { } few) return null;
         var type = PassState.Current?.DataDtype ?? few.Type;
         if (!few.TryRead(z, features, type == ScalarType.Float64, out var call)) return null;
         var places = stackalloc nint[few.Places];
@@ -95,21 +80,18 @@ public partial class Flow
             ? (result, logDet) : null;
     }
 
-    private Tensor? Given(bool done, Tensor result, Tensor x, Tensor? context, string operation, long begun, int rows,
-        bool allFinite = true)
+    private bool TryRun(FlowRows few, FewOf what, in RowCall call, RowMemory result, out bool allFinite)
     {
-        // their memory has been read
-        GC.KeepAlive(x);
-        GC.KeepAlive(context);
-        if (done)
-        {
-            FlowMetrics.End(begun, operation, this, rows, begun == 0 || allFinite ? 0 : FlowMetrics.OutsideSupport(result));
-            return result;
-        }
-        result.Dispose();
-        return null;
+        allFinite = true;
+        if (what != FewOf.LogProb) return few.Map(call, inverse: what == FewOf.Examples, result);
+        var done = few.LogProb(call, result, out allFinite);
+        // minus infinity is a result, unless a weight is to blame
+        if (done && !allFinite) ThrowIfWeightsAreNotFinite($"{GetName()}.{nameof(LogProb)}");
+        return done;
     }
 
+    private static string Operation(FewOf what) => what switch { FewOf.LogProb => "log_prob", FewOf.Latents => "encode", _ => "decode" };
+
     private static unsafe RowMemory Memory(Tensor tensor, ScalarType type) =>
-        type == ScalarType.Float64 ? KernelMemory.Pointer<double>(tensor) : (RowMemory)KernelMemory.Pointer<float>(tensor);
+        new(KernelMemory.Pointer<byte>(tensor), type == ScalarType.Float64);
 }

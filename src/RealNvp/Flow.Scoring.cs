@@ -29,7 +29,7 @@ public partial class Flow
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public Tensor LogProb(Tensor x, Tensor? context = null, long? seed = null, int? batchSize = null, IProgress<long>? progress = null,
         CancellationToken cancellationToken = default) =>
-        (IsPlain(batchSize, progress, cancellationToken) ? FewLogProb(x, context) : null)
+        (IsPlain(batchSize, progress, cancellationToken) ? Few(FewOf.LogProb, x, context) : null)
         ?? LogProbFor(x, context, seed, $"{GetName()}.{nameof(LogProb)}", NeedsGraph(x, context),
             Passing(batchSize, progress, cancellationToken));
 
@@ -40,7 +40,7 @@ public partial class Flow
         CancellationToken cancellationToken = default)
     {
         using var scope = NewDisposeScope();
-        var logProb = (IsPlain(batchSize, progress, cancellationToken) ? FewLogProb(x, context) : null)
+        var logProb = (IsPlain(batchSize, progress, cancellationToken) ? Few(FewOf.LogProb, x, context) : null)
             ?? LogProbFor(x, context, seed, $"{GetName()}.{nameof(BitsPerDim)}", NeedsGraph(x, context),
                 Passing(batchSize, progress, cancellationToken));
         return scope.MoveToOuter(logProb.mul(Scalars.Of(-1 / (InputShape.NumElements * Math.Log(2)))));
@@ -54,7 +54,7 @@ public partial class Flow
     /// <exception cref="NonFiniteException">A layer gave NaN or infinity; it names the layer and the rows.</exception>
     public Tensor Encode(Tensor x, Tensor? context = null, long? seed = null, int? batchSize = null, IProgress<long>? progress = null,
         CancellationToken cancellationToken = default) =>
-        (IsPlain(batchSize, progress, cancellationToken) ? FewLatents(x, context) : null)
+        (IsPlain(batchSize, progress, cancellationToken) ? Few(FewOf.Latents, x, context) : null)
         ?? EncodeFor(x, context, seed, $"{GetName()}.{nameof(Encode)}", Passing(batchSize, progress, cancellationToken));
 
     /// <summary>Maps latents to data: x = f⁻¹(z).</summary>
@@ -75,7 +75,7 @@ public partial class Flow
     public Tensor Decode(Tensor z, Tensor? context = null, ScalarType? dtype = null, int? batchSize = null,
         IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
-        if (IsPlain(batchSize, progress, cancellationToken) && FewExamples(z, context, dtype) is { } few) return few;
+        if (IsPlain(batchSize, progress, cancellationToken) && Few(FewOf.Examples, z, context, dtype) is { } few) return few;
         using var wanted = Wanted(dtype);
         using var scope = NewDisposeScope();
         return scope.MoveToOuter(OutDtype(DecodeFor(z, context, $"{GetName()}.{nameof(Decode)}",

@@ -37,9 +37,6 @@ internal sealed unsafe class FlowRows
     /// <summary>How many places of weights a call needs.</summary>
     public int Places => tensors.Count;
 
-    /// <summary>Whether the first layer takes data of any dtype.</summary>
-    public bool Converts => plan!.Converting > 0;
-
     public int Features => plan!.Features;
 
     public int Context => plan!.Context;
@@ -49,7 +46,6 @@ internal sealed unsafe class FlowRows
     {
         var builder = new RowBuilder(type);
         var plan = Plan(flow, builder);
-        builder.Tensors.Close();
         return new(type, builder.Tensors, builder.Tensors.Count <= RowTensors.Most ? plan : null);
     }
 
@@ -88,9 +84,14 @@ internal sealed unsafe class FlowRows
         if (context is null != (Context == 0)) return false;
         if (context is not null && (context.IsInvalid || !TryRead(context, Context, rows, out var contexts, out given) || contexts != rows))
             return false;
-        call = new() { Rows = rows, X = memory, Context = given, Double = Type == ScalarType.Float64,
-            Wide = Converts && (wide ?? memory.IsDouble) };
-        return true;
+        return TryCall(rows, memory, given, wide ?? memory.IsDouble, out call);
+    }
+
+    /// <summary>As for tensors, of numbers that are where they are said to be; false if one of them is not finite.</summary>
+    public bool TryCall(int rows, RowMemory x, RowMemory context, bool wide, out RowCall call)
+    {
+        call = new() { Rows = rows, X = x, Context = context, Double = Type == ScalarType.Float64, Wide = wide && plan!.Converting > 0 };
+        return x.AreFinite((long)rows * Features) && context.AreFinite((long)rows * Context);
     }
 
     private static bool TryRead(Tensor tensor, int columns, int most, out int rows, out RowMemory memory)
@@ -98,8 +99,8 @@ internal sealed unsafe class FlowRows
         memory = default;
         var handle = tensor.Handle;
         if (!KernelMemory.TryGetRows(handle, columns, most, out rows, out var type, out var at)) return false;
-        memory = type == ScalarType.Float64 ? (double*)at : (RowMemory)(float*)at;
-        return !KernelMemory.WantsGradient(handle) && memory.AreFinite((long)rows * columns);
+        memory = new(at, type == ScalarType.Float64);
+        return !KernelMemory.WantsGradient(handle);
     }
 
     /// <summary>Writes where all weights are now; false if the plan cannot read one.</summary>

@@ -34,9 +34,8 @@ internal sealed unsafe partial class ModelBuilder
             case "StandardNormal": return new NormalRows();
             case "StandardLogistic": return new LogisticRows();
             case "StudentT":
-                var (least, most) = (Math.Log(0.5), Math.Log(1e4));
-                var degrees = Finite($"{key}.log_degrees", size);
-                return new StudentRows(Array.ConvertAll(degrees, log => Math.Exp(Math.Clamp(log, least, most))), SpecialFunctions.LogGamma);
+                return new StudentRows(Array.ConvertAll(Finite($"{key}.log_degrees", size), StudentRows.Degrees),
+                    SpecialFunctions.LogGamma);
             case "DiagonalNormal":
                 if (ContextSize > 0)
                     return new MixtureDensityRows<float>(null, new FixedNumbers(new double[size]), new FixedNumbers(new double[size]),

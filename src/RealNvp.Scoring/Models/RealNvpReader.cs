@@ -27,7 +27,7 @@ internal static unsafe class RealNvpReader
         if (alpha is { } a)
         {
             Next();
-            steps.Add(new LogitRows(a));
+            steps.Add(new LogitRows(ModelBuilder.All(builder.Features), a));
         }
         steps.AddRange(builder.Scaling(standardize, Next, ModelBuilder.All(builder.Features)));
         for (var i = 0; i < layers; i++)

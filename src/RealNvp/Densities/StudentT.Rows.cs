@@ -8,5 +8,5 @@ namespace RealNvp;
 public sealed partial class StudentT : IRowDensity
 {
     RowDensity IRowDensity.Rows(RowBuilder builder) =>
-        new WeightStudentRows(builder.Numbers(() => log_degrees), Math.Log(0.5), Math.Log(1e4), SpecialFunctions.LogGamma);
+        new WeightStudentRows(builder.Numbers(() => log_degrees), SpecialFunctions.LogGamma);
 }

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -14,7 +15,7 @@ namespace RealNvp;
 /// </remarks>
 public sealed partial class StudentT : Density, IConstantBuffers, IStateLaws, IElementCdf
 {
-    private static readonly Scalar least = Scalars.Of(Math.Log(0.5)), most = Scalars.Of(Math.Log(1e4)),
+    private static readonly Scalar least = Scalars.Of(StudentRows.Least), most = Scalars.Of(StudentRows.Most),
         halfLogPi = Scalars.Of(0.5 * Math.Log(Math.PI));
     private readonly Tensor log_degrees;
 

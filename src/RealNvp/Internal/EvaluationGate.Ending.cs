@@ -66,7 +66,7 @@ internal sealed partial class EvaluationGate
         gate = Locked(gate);
         try
         {
-            while (gate.readers.Keys.Concat(gate.holders.Keys).Any(r => r != me) || (gate.writer != 0 && gate.writer != me))
+            while (gate.IsUsedByOthers(me) || gate.holders.Keys.Any(h => h != me))
             {
                 if (time == Timeout.InfiniteTimeSpan) gate.Sleep();
                 else if (time.TotalMilliseconds - (Environment.TickCount64 - since) is > 0 and var left)

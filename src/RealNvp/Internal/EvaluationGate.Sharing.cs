@@ -37,7 +37,7 @@ internal sealed partial class EvaluationGate
         var since = Environment.TickCount64;
         lock (other.latch)
         {
-            while (other.readers.Keys.Any(r => r != me) || (other.writer != 0 && other.writer != me) || other.sleeping > 0)
+            while (other.IsUsedByOthers(me) || other.sleeping > 0)
             {
                 if (Environment.TickCount64 - since > 10 * Patience)
                     throw new InvalidOperationException(

@@ -38,13 +38,7 @@ internal sealed partial class EvaluationGate
         var gate = Locked(flow.Gate);
         try
         {
-            // a call that has begun before a disposal ends well, and so do those inside of it
-            if (!gate.IsInside(me))
-            {
-                gate.WaitToRead();
-                flow.CheckDisposed();
-            }
-            gate.Add(me);
+            gate.Enter(me, flow);
             try { gate.SetEvaluation(flow); }
             catch
             {
@@ -66,17 +60,8 @@ internal sealed partial class EvaluationGate
     /// trains meanwhile.</summary>
     public static Scope Read(IGated flow)
     {
-        var me = Environment.CurrentManagedThreadId;
         var gate = Locked(flow.Gate);
-        try
-        {
-            if (!gate.IsInside(me))
-            {
-                gate.WaitToRead();
-                flow.CheckDisposed();
-            }
-            gate.Add(me);
-        }
+        try { gate.Enter(Environment.CurrentManagedThreadId, flow); }
         finally { Monitor.Exit(gate.latch); }
         return new Scope(gate, Kind.Reads);
     }
@@ -96,12 +81,7 @@ internal sealed partial class EvaluationGate
             // inside of an evaluation it is one too
             if (gate.writer != me && (gate.readers.ContainsKey(me) || (flow is not null && !gate.Trains(flow))))
             {
-                if (!gate.readers.ContainsKey(me))
-                {
-                    gate.WaitToRead();
-                    flow?.CheckDisposed();
-                }
-                gate.Add(me);
+                gate.Enter(me, flow);
                 return new Scope(gate, Kind.Reads);
             }
             if (gate.writer != me)
@@ -198,9 +178,18 @@ internal sealed partial class EvaluationGate
         }
     }
 
-    private bool IsInside(int thread) => writer == thread || readers.ContainsKey(thread);
+    // to evaluate; a call that has begun before a disposal ends well, and so do those inside of it
+    private void Enter(int thread, IGated? flow)
+    {
+        if (writer != thread && !readers.ContainsKey(thread))
+        {
+            WaitToRead();
+            flow?.CheckDisposed();
+        }
+        readers[thread] = readers.GetValueOrDefault(thread) + 1;
+    }
 
-    private void Add(int thread) => readers[thread] = readers.GetValueOrDefault(thread) + 1;
+    private bool IsUsedByOthers(int me) => readers.Keys.Any(r => r != me) || (writer != 0 && writer != me);
 
     private void Remove(int thread)
     {
@@ -241,13 +230,8 @@ internal sealed partial class EvaluationGate
     }
 
     /// <summary>One call on its thread; the default does nothing.</summary>
-    public readonly struct Scope : IDisposable
+    public readonly struct Scope(EvaluationGate? gate, Kind kind) : IDisposable
     {
-        private readonly EvaluationGate? gate;
-        private readonly Kind kind;
-
-        internal Scope(EvaluationGate gate, Kind kind) => (this.gate, this.kind) = (gate, kind);
-
         public void Dispose() => gate?.Leave(kind);
     }
 }

@@ -19,7 +19,7 @@ internal static class FewRows
     /// <summary>Whether a plan answers a call for log-densities.</summary>
     public static bool IsKnown(Flow flow, Tensor x, Tensor? context = null)
     {
-        using var answer = With(true, () => flow.FewLogProb(x, context));
+        using var answer = With(true, () => flow.Few(Flow.FewOf.LogProb, x, context));
         return answer is not null;
     }
 

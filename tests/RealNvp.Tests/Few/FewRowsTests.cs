@@ -64,6 +64,21 @@ public class FewRowsTests
         Compare(flow, x, null, $"a user's layer, {maps}");
     }
 
+    [Fact]
+    public void A_second_standardization_gets_what_the_first_has_rounded()
+    {
+        using var scope = NewDisposeScope();
+        Standardization first = new([2]), second = new([2]);
+        using var flow = new Flow([2], new Chain(first, second, new DiagonalScaling([2])));
+        // 33,554,433 is no number of float32
+        second.Fit((randn(64, 2, float64) * 4) + 33_554_433.0);
+        var x = (randn(16, 2, float64) * 4) + 33_554_433.0;
+        FewRows.IsKnown(flow, x).Should().BeTrue();
+        foreach (var ((method, value), (_, expected)) in FewRows.All(flow, x, null, plan: true, float64)
+            .Zip(FewRows.All(flow, x, null, plan: false, float64)))
+            KernelResults.ApartOfMeanSquare(value, expected, 1).Should().BeLessThan(1e-6, "of {0}", method);
+    }
+
     // z = 2 x + a, as a user writes it
     private class Shift : Bijection
     {

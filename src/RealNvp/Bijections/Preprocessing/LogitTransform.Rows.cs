@@ -8,7 +8,7 @@ public sealed partial class LogitTransform : IRowLayer
 {
     int[]? IRowLayer.AddRows(RowBuilder builder, int[] at, bool inverse, bool head)
     {
-        builder.Add(new LogitRows(Alpha, at), inverse);
+        builder.Add(new LogitRows(at, Alpha), inverse);
         return at;
     }
 }

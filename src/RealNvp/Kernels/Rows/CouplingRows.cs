@@ -45,6 +45,31 @@ internal static unsafe class RowColumns
         for (var row = 0; row < block.Rows; row++, x += block.Features, to += stride)
             for (var i = 0; i < at.Length; i++) to[i] = T.CreateTruncating(x[at[i]]);
     }
+
+    /// <summary>Copies the first columns.</summary>
+    public static void Copy<T>(double* from, nint fromStride, T* to, nint toStride, int rows, int columns)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        for (var row = 0; row < rows; row++, from += fromStride, to += toStride)
+            for (var i = 0; i < columns; i++) to[i] = T.CreateTruncating(from[i]);
+    }
+
+    /// <summary>Puts the values of a map in the place of columns, and adds its log-derivatives.</summary>
+    public static void Put<T>(in RowBlock block, int[] at, in RowElements<T> elements) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        var x = block.X;
+        T* value = elements.Value, logDerivative = elements.LogDerivative;
+        for (var row = 0; row < block.Rows; row++, x += block.Features)
+        {
+            double sum = 0;
+            for (var i = 0; i < at.Length; i++)
+            {
+                x[at[i]] = double.CreateTruncating(*value++);
+                sum += double.CreateTruncating(*logDerivative++);
+            }
+            block.LogDet[row] += sum;
+        }
+    }
 }
 
 /// <summary>A coupling, or an autoregressive layer in the direction of one pass: a network reads features, maps change features.</summary>
@@ -84,7 +109,7 @@ internal sealed unsafe class CouplingRows<T>(RowReading reading, int[] changedAt
         if (groups.Length == 1) groups[0].Map.Run(elements, block, inverse, scratch.Take(0));
         else
             foreach (var group in groups) Part(group, elements, block, inverse, scratch);
-        Write(block, elements);
+        RowColumns.Put(block, changedAt, elements);
     }
 
     private static void Part(RowGroup<T> group, in RowElements<T> all, in RowBlock block, bool inverse, RowScratch scratch)
@@ -109,21 +134,5 @@ internal sealed unsafe class CouplingRows<T>(RowReading reading, int[] changedAt
                 all.Value[(row * all.Columns) + at[i]] = part.Value[(row * count) + i];
                 all.LogDerivative[(row * all.Columns) + at[i]] = part.LogDerivative[(row * count) + i];
             }
-    }
-
-    private void Write(in RowBlock block, in RowElements<T> elements)
-    {
-        var x = block.X;
-        T* value = elements.Value, logDerivative = elements.LogDerivative;
-        for (var row = 0; row < block.Rows; row++, x += block.Features)
-        {
-            double sum = 0;
-            for (var i = 0; i < changedAt.Length; i++)
-            {
-                x[changedAt[i]] = double.CreateTruncating(*value++);
-                sum += double.CreateTruncating(*logDerivative++);
-            }
-            block.LogDet[row] += sum;
-        }
     }
 }

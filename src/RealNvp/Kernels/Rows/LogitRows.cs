@@ -1,9 +1,9 @@
 namespace RealNvp.Kernels;
 
 /// <summary>z = logit(α + (1 − 2α)·x) of features; minus infinity as log-determinant outside of the domain.</summary>
+/// <param name="at">The features.</param>
 /// <param name="alpha">α.</param>
-/// <param name="at">The features; null for all.</param>
-internal sealed unsafe class LogitRows(double alpha, int[]? at = null) : RowStep
+internal sealed unsafe class LogitRows(int[] at, double alpha) : RowStep
 {
     private readonly double factor = 1 - (2 * alpha), logFactor = Math.Log(1 - (2 * alpha));
 
@@ -11,14 +11,13 @@ internal sealed unsafe class LogitRows(double alpha, int[]? at = null) : RowStep
     {
         var x = block.X;
         // the numbers next to 0 and 1 in the dtype of the flow, as the layer has them
-        var (tiny, epsilon) = block.Single ? (1.1754943508222875e-38, 1.1920928955078125e-07)
-            : (2.2250738585072014e-308, 2.220446049250313e-16);
+        var (tiny, epsilon) = (block.Single ? 1.1754943508222875e-38 : 2.2250738585072014e-308, block.Epsilon);
         for (var row = 0; row < block.Rows; row++, x += block.Features)
         {
             double sum = 0;
-            for (var i = 0; i < (at?.Length ?? block.Features); i++)
+            foreach (var i in at)
             {
-                ref var value = ref x[at?[i] ?? i];
+                ref var value = ref x[i];
                 sum += inverse ? Inverse(ref value) : Forward(ref value, tiny, epsilon);
                 value = block.Rounded(value);
             }

@@ -97,9 +97,7 @@ internal sealed unsafe class MixtureDensityRows<T> : RowDensity where T : unmana
         if (network is null) return null;
         var input = scratch.Take<T>((long)RowBlock.Most * network.InputStride);
         var output = scratch.Take<T>((long)RowBlock.Most * network.OutputStride);
-        for (var row = 0; row < block.Rows; row++)
-            for (var i = 0; i < network.Program.Inputs; i++)
-                input[((nint)row * network.InputStride) + i] = T.CreateTruncating(block.Context[(row * block.ContextStride) + i]);
+        RowColumns.Copy(block.Context, block.ContextStride, input, network.InputStride, block.Rows, network.Program.Inputs);
         network.Run(input, block, scratch.Take(network.Scratch), output);
         return output;
     }

@@ -49,9 +49,7 @@ internal sealed unsafe class ResampledRows<T>(RowNetwork<T> network, RowNumbers 
         var scratch = new RowScratch(block.Scratch);
         var input = scratch.Take<T>((long)RowBlock.Most * network.InputStride);
         var output = scratch.Take<T>((long)RowBlock.Most * network.OutputStride);
-        for (var row = 0; row < block.Rows; row++)
-            for (var i = 0; i < block.Features; i++)
-                input[((nint)row * network.InputStride) + i] = T.CreateTruncating(block.X[((nint)row * block.Features) + i]);
+        RowColumns.Copy(block.X, block.Features, input, network.InputStride, block.Rows, block.Features);
         network.Run(input, block, scratch.Take(network.Scratch), output);
         return output;
     }

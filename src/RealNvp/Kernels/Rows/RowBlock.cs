@@ -31,8 +31,11 @@ internal unsafe struct RowBlock
     /// <summary>Whether a step gives numbers of float32.</summary>
     public bool Single;
 
-    /// <summary>Whether data are numbers of float64 to the step that converts them.</summary>
+    /// <summary>Whether data are numbers of float64 to the step: to the one that converts them they may be in a flow of float32.</summary>
     public bool Wide;
+
+    /// <summary>From 1 to the next number that the flow keeps.</summary>
+    public readonly double Epsilon => Single ? 1.1920928955078125e-07 : 2.220446049250313e-16;
 
     /// <summary>A number as the flow keeps it.</summary>
     public readonly double Rounded(double value) => Single ? (float)value : value;

@@ -28,7 +28,7 @@ internal abstract unsafe class ElementDensity : RowDensity
         for (var row = 0; row < block.Rows; row++, z += block.Features)
         {
             double sum = 0;
-            for (var i = 0; i < block.Features; i++) sum += LogProb(z[i], i, block.Single);
+            for (var i = 0; i < block.Features; i++) sum += LogProb(z[i], i, block.Epsilon);
             block.LogDet[row] += sum;
         }
     }
@@ -39,8 +39,8 @@ internal abstract unsafe class ElementDensity : RowDensity
             for (var i = 0; i < block.Features; i++) block.X[((nint)row * block.Features) + i] = block.Rounded(Draw(ref random, i));
     }
 
-    /// <summary>Of one number of float32, or of float64.</summary>
-    protected abstract double LogProb(double z, int feature, bool single);
+    /// <summary>Of one number, beside what rounding does to 1.</summary>
+    protected abstract double LogProb(double z, int feature, double epsilon);
 
     protected abstract double Draw(ref RowRandom random, int feature);
 }
@@ -48,7 +48,7 @@ internal abstract unsafe class ElementDensity : RowDensity
 /// <summary>Standard normals.</summary>
 internal sealed class NormalRows : ElementDensity
 {
-    protected override double LogProb(double z, int feature, bool single) => (-0.5 * z * z) - HalfLogTwoPi;
+    protected override double LogProb(double z, int feature, double epsilon) => (-0.5 * z * z) - HalfLogTwoPi;
 
     protected override double Draw(ref RowRandom random, int feature) => random.Normal();
 }
@@ -56,7 +56,7 @@ internal sealed class NormalRows : ElementDensity
 /// <summary>Standard logistics.</summary>
 internal sealed class LogisticRows : ElementDensity
 {
-    protected override double LogProb(double z, int feature, bool single)
+    protected override double LogProb(double z, int feature, double epsilon)
     {
         var size = Math.Abs(z);
         return -size - (2 * Softplus(size));
@@ -81,11 +81,22 @@ internal sealed class StudentRows : ElementDensity
         this.degrees = degrees;
         reciprocalRoots = Array.ConvertAll(degrees, nu => 1 / Math.Sqrt(nu));
         powers = Array.ConvertAll(degrees, nu => 0.5 * (nu + 1));
-        constants = Array.ConvertAll(degrees,
-            nu => logGamma(0.5 * (nu + 1)) - logGamma(0.5 * nu) - (0.5 * Math.Log(nu * Math.PI)));
+        constants = Array.ConvertAll(degrees, nu => Constant(nu, logGamma));
     }
 
-    protected override double LogProb(double z, int feature, bool single)
+    /// <summary>The logarithms of the least ν and of the largest.</summary>
+    public static double Least { get; } = Math.Log(0.5);
+
+    public static double Most { get; } = Math.Log(1e4);
+
+    /// <summary>ν of its logarithm.</summary>
+    public static double Degrees(double log) => Math.Exp(Math.Clamp(log, Least, Most));
+
+    /// <summary>log p(0).</summary>
+    public static double Constant(double nu, Func<double, double> logGamma) =>
+        logGamma(0.5 * (nu + 1)) - logGamma(0.5 * nu) - (0.5 * Math.Log(nu * Math.PI));
+
+    protected override double LogProb(double z, int feature, double epsilon)
     {
         var u = z * reciprocalRoots[feature];
         return constants[feature] - (powers[feature] * Math.Log(1 + (u * u)));
@@ -107,10 +118,10 @@ internal sealed class BoxRows(double low, double high) : ElementDensity
 {
     private readonly double farthest = 4 * Math.Max(Math.Abs(low), Math.Abs(high));
 
-    protected override double LogProb(double z, int feature, bool single)
+    protected override double LogProb(double z, int feature, double epsilon)
     {
         // what rounding may put beyond an edge
-        var slack = farthest * (single ? 1.1920928955078125e-07 : 2.220446049250313e-16);
+        var slack = farthest * epsilon;
         return z >= low - slack && z <= high + slack ? -Math.Log(high - low) : double.IsNaN(z) ? double.NaN : double.NegativeInfinity;
     }
 

@@ -1,21 +1,15 @@
 namespace RealNvp.Kernels;
 
 /// <summary>Numbers of a caller's, of float32 or float64.</summary>
-internal readonly unsafe struct RowMemory
+/// <param name="at">Where they are; null for none.</param>
+/// <param name="isDouble">Whether they are of float64.</param>
+internal readonly unsafe struct RowMemory(void* at, bool isDouble)
 {
-    private readonly void* at;
-
-    private RowMemory(void* at, bool isDouble)
-    {
-        this.at = at;
-        IsDouble = isDouble;
-    }
-
     public static implicit operator RowMemory(float* at) => new(at, false);
 
     public static implicit operator RowMemory(double* at) => new(at, true);
 
-    public bool IsDouble { get; }
+    public bool IsDouble => isDouble;
 
     public bool IsNull => at == null;
 

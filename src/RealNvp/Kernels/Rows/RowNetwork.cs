@@ -86,9 +86,7 @@ internal static unsafe class RowLimit<T> where T : unmanaged, IBinaryFloatingPoi
     /// <summary>Copies contexts as a network sees them.</summary>
     public static T* Context(in RowBlock block, int columns, int stride, double limit, T* to)
     {
-        for (var row = 0; row < block.Rows; row++)
-            for (var i = 0; i < columns; i++)
-                to[((nint)row * stride) + i] = T.CreateTruncating(block.Context[(row * block.ContextStride) + i]);
+        RowColumns.Copy(block.Context, block.ContextStride, to, stride, block.Rows, columns);
         Apply(to, stride, columns, block.Rows, limit);
         return to;
     }

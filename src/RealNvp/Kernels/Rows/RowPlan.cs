@@ -133,14 +133,15 @@ internal sealed unsafe class RowPlan
 
     private void Run(in RowBlock block, bool inverse)
     {
-        // before it meets the step that converts them, data have their own digits
+        // before they meet the step that converts them, data have their own digits, of which the steps behind it see none
         var data = block with { Single = block.Single && !block.Wide };
+        var converted = block with { Wide = !block.Single };
         if (inverse)
-            for (var i = steps.Length - 1; i >= 0; i--) steps[i].Run(i < Converting ? data : block, true);
+            for (var i = steps.Length - 1; i >= 0; i--) steps[i].Run(i < Converting ? data : converted, true);
         else
             for (var i = 0; i < steps.Length; i++)
             {
-                steps[i].Run(i < Converting ? data : block, false);
+                steps[i].Run(i < Converting ? data : converted, false);
                 if (i == Converting - 1 && block.Single)
                     for (var j = 0; j < block.Rows * Features; j++) block.X[j] = (float)block.X[j];
             }

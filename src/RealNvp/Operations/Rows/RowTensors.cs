@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -19,11 +20,9 @@ internal sealed unsafe class RowTensors
 
     private readonly List<Source> sources = [];
     private readonly List<Func<bool>> conditions = [];
-    private Source[] all = [];
-    private Func<bool>[] guards = [];
 
     /// <summary>How many tensors.</summary>
-    public int Count => all.Length;
+    public int Count => sources.Count;
 
     /// <summary>Adds a tensor, and gives its number in the plan.</summary>
     /// <param name="tensor">Gives the tensor as it is now; asked in each call.</param>
@@ -37,14 +36,12 @@ internal sealed unsafe class RowTensors
     /// <summary>Adds something that must be true in a call.</summary>
     public void Require(Func<bool> condition) => conditions.Add(condition);
 
-    /// <summary>Ends the list.</summary>
-    public void Close() => (all, guards) = ([.. sources], [.. conditions]);
-
     /// <summary>Writes where the numbers of all tensors are now; false if something is not as the plan needs it.</summary>
     public bool TryPlace(nint* to)
     {
-        foreach (var guard in guards)
-            if (!guard()) return false;
+        foreach (var condition in conditions)
+            if (!condition()) return false;
+        var all = CollectionsMarshal.AsSpan(sources);
         for (var i = 0; i < all.Length; i++)
         {
             ref var source = ref all[i];
@@ -63,7 +60,7 @@ internal sealed unsafe class RowTensors
         return true;
     }
 
-    // a tensor must not be kept alive by having been seen, nor be found by who looks for the parameters of a module
+    // a tensor and where it was, for all threads together or not at all; one that was replaced stays until the next call
     private sealed class Sight(Tensor tensor, nint at)
     {
         public Tensor Tensor => tensor;

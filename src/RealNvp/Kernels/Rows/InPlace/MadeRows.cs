@@ -26,12 +26,15 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
     private readonly int features = made.Order.Length, layers = made.Program.Layers.Count, hidden = made.Program.Layers[0].Outputs,
         outputs = made.Program.Outputs, context = made.Program.Context;
 
+    // the numbers of a layer's units
+    private readonly long size = RowUnits<T>.Size(made.Program.Layers[0].Outputs);
+
     public override long Scratch
     {
         get
         {
             var elements = (long)RowUnits<T>.MostRows * features;
-            return RowScratch.Size<T>(RowUnits<T>.Size(features)) + ((layers + 1L) * RowScratch.Size<T>(RowUnits<T>.Size(hidden)))
+            return RowScratch.Size<T>(RowUnits<T>.Size(features)) + RowScratch.Size<T>((layers + 1) * size)
                 + RowScratch.Size<T>((long)RowUnits<T>.MostRows * outputs) + (3 * RowScratch.Size<T>(elements))
                 + RowScratch.Size<T>((long)RowBlock.Most * DenseProduct.Stride(Math.Max(1, context))) + map.Scratch(elements);
         }
@@ -54,13 +57,13 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
         var seen = RowUnits<T>.Place(memory.Take<T>(RowUnits<T>.Size(features)), features);
         new Span<T>(seen.At, block.Rows * (int)seen.Row).Clear();
         // activations of each layer, what is added later, and what the context adds
-        var units = memory.Take<T>((layers + 1) * RowScratch.Size<T>(RowUnits<T>.Size(hidden)) * sizeof(float) / sizeof(T));
+        var units = memory.Take<T>((layers + 1) * size);
         var state = new State { Rows = block.Rows, Seen = seen, Units = units, Weights = block.Weights };
         for (var i = 0; i < layers - 1; i++) new Span<T>(Layer(state, i).At, block.Rows * (int)Layer(state, i).Row).Clear();
         var raw = memory.Take<T>((long)RowUnits<T>.MostRows * outputs);
-        var size = (long)RowUnits<T>.MostRows * features;
-        var elements = new RowElements<T> { Rows = block.Rows, Columns = inverse ? 1 : features, Input = memory.Take<T>(size), Raw = raw,
-            RawRow = inverse ? made.PerFeature : outputs, Value = memory.Take<T>(size), LogDerivative = memory.Take<T>(size) };
+        var count = (long)RowUnits<T>.MostRows * features;
+        var elements = new RowElements<T> { Rows = block.Rows, Columns = inverse ? 1 : features, Input = memory.Take<T>(count), Raw = raw,
+            RawRow = inverse ? made.PerFeature : outputs, Value = memory.Take<T>(count), LogDerivative = memory.Take<T>(count) };
         if (context > 0) Given(state, block, ref memory);
         var rest = memory.Take(0);
         for (var step = 0; step < features; step++)
@@ -73,7 +76,10 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
             for (var row = 0; row < block.Rows; row++)
                 seen[feature, row] = RowLimit<T>.Of(T.CreateTruncating(block.X[((nint)row * block.Features) + at[feature]]), made.Limit);
         }
-        if (!inverse) MapAll(block, elements, rest);
+        if (inverse) return;
+        RowColumns.Gather(block, at, elements.Input, features);
+        map.Run(elements, block, inverse: false, rest);
+        RowColumns.Put(block, at, elements);
     }
 
     private struct State
@@ -84,8 +90,7 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
         public nint* Weights;
     }
 
-    private RowUnits<T> Layer(in State state, int layer) =>
-        RowUnits<T>.Place(state.Units + (layer * (RowScratch.Size<T>(RowUnits<T>.Size(hidden)) * sizeof(float) / sizeof(T))), hidden);
+    private RowUnits<T> Layer(in State state, int layer) => RowUnits<T>.Place(state.Units + (layer * size), hidden);
 
     // what the context adds to the first layer, for all units
     private void Given(in State state, in RowBlock block, ref RowScratch memory)
@@ -138,22 +143,6 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
         {
             x[(nint)row * block.Features] = double.CreateTruncating(elements.Value[row]);
             block.LogDet[row] += double.CreateTruncating(elements.LogDerivative[row]);
-        }
-    }
-
-    private void MapAll(in RowBlock block, in RowElements<T> elements, float* rest)
-    {
-        RowColumns.Gather(block, at, elements.Input, features);
-        map.Run(elements, block, inverse: false, rest);
-        for (var row = 0; row < block.Rows; row++)
-        {
-            double sum = 0;
-            for (var i = 0; i < features; i++)
-            {
-                block.X[((nint)row * block.Features) + at[i]] = double.CreateTruncating(elements.Value[(row * features) + i]);
-                sum += double.CreateTruncating(elements.LogDerivative[(row * features) + i]);
-            }
-            block.LogDet[row] += sum;
         }
     }
 }

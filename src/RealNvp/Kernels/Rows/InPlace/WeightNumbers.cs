@@ -73,10 +73,8 @@ internal sealed unsafe class WeightScaleRows(int[] at, ScaleForm form, RowNumber
 
 /// <summary>Student's t, whose logarithms of degrees of freedom are read as they lie.</summary>
 /// <param name="logDegrees">log ν of each feature.</param>
-/// <param name="least">The least of them that counts.</param>
-/// <param name="most">The largest.</param>
 /// <param name="logGamma">log Γ, which .NET does not have.</param>
-internal sealed unsafe class WeightStudentRows(RowNumbers logDegrees, double least, double most, Func<double, double> logGamma) : RowDensity
+internal sealed unsafe class WeightStudentRows(RowNumbers logDegrees, Func<double, double> logGamma) : RowDensity
 {
     public override long Scratch => RowScratch.Size<double>(logDegrees.Count);
 
@@ -86,8 +84,8 @@ internal sealed unsafe class WeightStudentRows(RowNumbers logDegrees, double lea
         logDegrees.Read(block, degrees);
         for (var i = 0; i < logDegrees.Count; i++)
         {
-            var nu = Math.Exp(Math.Clamp(degrees[i], least, most));
-            var constant = logGamma(0.5 * (nu + 1)) - logGamma(0.5 * nu) - (0.5 * Math.Log(nu * Math.PI));
+            var nu = StudentRows.Degrees(degrees[i]);
+            var constant = StudentRows.Constant(nu, logGamma);
             for (var row = 0; row < block.Rows; row++)
             {
                 // log(1 + z²/ν), for z whose square is no number too
