@@ -9,8 +9,7 @@ namespace RealNvp.Mpi;
 /// It is found by its usual names, that of the launcher's family first, or named by an argument or the environment variable
 /// <c>REALNVP_MPI_LIBRARY</c>. Without <c>mpirun</c> there is one process, 0 of 1.</para>
 /// <para>MPI begins once in a process, and ends with <see cref="Dispose"/>, which waits for all processes; never by itself. Call it from
-/// one
-/// thread at a time. Let <see cref="Run"/> hold your program, so that an error anywhere in it ends all processes.</para>
+/// one thread at a time. Let <see cref="Run"/> hold your program, so that an error anywhere in it ends all processes.</para>
 /// <para>Tensors on a GPU go through the memory of the CPU; <see cref="NcclExchange"/> sums them where they are.</para>
 /// </remarks>
 public sealed class MpiExchange : IGradientExchange, IDisposable
@@ -69,8 +68,7 @@ public sealed class MpiExchange : IGradientExchange, IDisposable
     }
 
     /// <summary>Runs a program on each process, and ends MPI after it. An error in it ends all processes, with its text on the error
-    /// stream:
-    /// the others would wait for this one for ever.</summary>
+    /// stream: the others would wait for this one for ever.</summary>
     /// <param name="program">The program.</param>
     /// <param name="library">As of the constructor.</param>
     public static void Run(Action<MpiExchange> program, string? library = null)

@@ -54,9 +54,9 @@ internal sealed unsafe class MpiLibrary
         }
     }
 
-    /// <summary>The name that says which library: an argument, the variable, or null for those that are looked for.</summary>
-    public static string? Asked(string? argument) =>
-        argument ?? (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named ? named : null);
+    /// <summary>The name that says which library: an argument, a variable, or null for those that are looked for.</summary>
+    public static string? Asked(string? argument, string variable = Variable) =>
+        argument ?? (Environment.GetEnvironmentVariable(variable) is { Length: > 0 } named ? named : null);
 
     /// <summary>The names to try, those of the family that started this process first.</summary>
     public static string[] Candidates(string? asked, MpiLauncher launcher) => asked is not null ? [asked]

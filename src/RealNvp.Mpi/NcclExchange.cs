@@ -9,8 +9,7 @@ namespace RealNvp.Mpi;
 /// <remarks>
 /// <para><b>It has not run on a GPU yet.</b> Its calls are tested against a table of functions that stands for the library.</para>
 /// <para>Each process has one GPU: let the launcher set <c>CUDA_VISIBLE_DEVICES</c>, so that it is <c>cuda:0</c> in each. The group of
-/// GPUs is
-/// made at the first sum. Sums are asked for on CUDA's default stream, on which TorchSharp 0.107 computes, so nothing waits for
+/// GPUs is made at the first sum. Sums are asked for on CUDA's default stream, on which TorchSharp 0.107 computes, so nothing waits for
 /// them.</para>
 /// </remarks>
 public sealed partial class NcclExchange : IGradientExchange, IDisposable

@@ -36,8 +36,7 @@ internal sealed unsafe class NcclFunctions : INcclFunctions
     /// <exception cref="DllNotFoundException">There is no NCCL.</exception>
     public NcclFunctions(string? path)
     {
-        var asked = path ?? (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named ? named : null);
-        string[] names = asked is not null ? [asked] : ["libnccl.so.2", "libnccl.so"];
+        string[] names = MpiLibrary.Asked(path, Variable) is { } asked ? [asked] : ["libnccl.so.2", "libnccl.so"];
         foreach (var name in names)
             if (NativeLibrary.TryLoad(name, out library)) return;
         throw new DllNotFoundException(

@@ -8,8 +8,7 @@ namespace RealNvp;
 public partial class Flow
 {
     /// <summary>As <see cref="Evaluate(Tensor, Tensor, int, long, IProgress{long}, bool, CancellationToken)"/> of data of which this
-    /// process
-    /// has some rows: their scores are those that one process with all data gives them, noise included.</summary>
+    /// process has some rows: their scores are those that one process with all data gives them, noise included.</summary>
     /// <param name="x">The rows of this process, at least one.</param>
     /// <param name="context">Their contexts.</param>
     /// <param name="places">Their places in the whole data, ascending.</param>
@@ -30,18 +29,16 @@ public partial class Flow
         long finite = 0;
         passes.Each(total, owner, (start, size) =>
         {
-            int from = Below(places, start), to = Below(places, start + size);
+            var (first, rows, share) = RowShare.Within(places, start, size);
+            using var where = share.Places;
             // without rows of this part, the generator must go on all the same
-            if (from == to && !IsStochastic) return;
-            var (first, rows) = from == to ? (0, 1) : (from, to - from);
+            if (!share.Counts && !IsStochastic) return;
             var (part, given) = Rows(x, context, first, rows);
             var input = Prepared(ToWeights(part));
             var features = Features(given is null ? null : ToWeights(given), input.dtype, owner, mayWait: false);
-            using var where = from == to ? zeros(1, ScalarType.Int64, CPU)
-                : tensor(places.AsSpan(from, rows).ToArray()).sub(Scalars.Integer(start));
             Tensor logProb;
-            using (RowShare.Enter(new RowShare(where, size), null)) logProb = LogProbOf(owner, input, features);
-            if (from == to) return;
+            using (RowShare.Enter(share, null)) logProb = LogProbOf(owner, input, features);
+            if (!share.Counts) return;
             CheckLogDensities(logProb, first, owner, faulty => LogProbOf(owner, input.index_select(0, faulty),
                 features?.index_select(0, faulty)));
             foreach (var value in logProb.FetchDoubles())
@@ -57,11 +54,5 @@ public partial class Flow
             StandardError = double.NaN, BitsPerDim = double.NaN, Likelihood = Likelihood, FiniteCount = finite,
             FiniteMeanLogProb = finite > 0 ? sum / finite : double.NaN,
         };
-    }
-
-    private static int Below(long[] places, long place)
-    {
-        var found = Array.BinarySearch(places, place);
-        return found < 0 ? ~found : found;
     }
 }

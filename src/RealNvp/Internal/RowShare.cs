@@ -34,10 +34,22 @@ internal sealed record RowShare(Tensor Places, long Total, bool Counts = true)
 
     /// <summary>The number of rows that a statistic of the batch is taken over.</summary>
     /// <param name="rows">The rows that this process has.</param>
-    public static long Rows(long rows) => current is { Group: not null } share ? share.Total : rows;
+    public static long Rows(long rows) => Exchanging?.Total ?? rows;
 
     /// <summary>Who has other rows of the batch; null if this process has all.</summary>
     public static RowShare? Exchanging => current is { Group: not null } share ? share : null;
+
+    /// <summary>Those of some rows that are in a batch: the first of them, how many, and their places in the batch; the first row of
+    /// all, which does not count, if there are none. In the caller's scope.</summary>
+    /// <param name="places">The places of the rows among all, ascending; at least one.</param>
+    /// <param name="start">The place where the batch begins.</param>
+    /// <param name="total">The number of its rows.</param>
+    public static (int First, int Count, RowShare Share) Within(long[] places, long start, long total)
+    {
+        int from = Below(places, start), count = Below(places, start + total) - from;
+        return count == 0 ? (0, 1, new RowShare(zeros(1, ScalarType.Int64, CPU), total, Counts: false))
+            : (from, count, new RowShare(tensor(places.AsSpan(from, count).ToArray()).sub(Scalars.Integer(start)), total));
+    }
 
     /// <summary>Shares the batches of this thread until disposed; null changes nothing.</summary>
     public static Scope Enter(RowShare? share, ProcessGroup? group)
@@ -70,6 +82,13 @@ internal sealed record RowShare(Tensor Places, long Total, bool Counts = true)
             var all = draw([Total, .. size[1..]]);
             return scope.MoveToOuter(all.index_select(0, Places.to(all.device)));
         }
+    }
+
+    // the number of places below one
+    private static int Below(long[] places, long place)
+    {
+        var found = Array.BinarySearch(places, place);
+        return found < 0 ? ~found : found;
     }
 
     public readonly struct Scope(RowShare? previous) : IDisposable

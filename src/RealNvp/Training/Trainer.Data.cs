@@ -51,6 +51,17 @@ public sealed partial class Trainer
         dataMark = mark;
     }
 
+    // false if it was cancelled
+    private bool FitLayersAlone(TrainingData data, CancellationToken cancellationToken)
+    {
+        try
+        {
+            FitLayersFirst(data, null, cancellationToken);
+            return true;
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested) { return false; }
+    }
+
     private void FitLayersFirst(TrainingData data, ProcessGroup? group, CancellationToken cancellationToken)
     {
         var flowInputs = Objective.Traits.DataAreFlowInputs;

@@ -25,9 +25,8 @@ public sealed partial class Trainer
             throw new ArgumentException(Exchange is null
                 ? $"{name} is the part of one process, but the trainer has no {nameof(Exchange)}, so it would train on that part alone. " +
                     $"Set {nameof(Trainer)}.{nameof(Exchange)}, or pass the whole data."
-                : $"The trainer has an {nameof(Exchange)} with {Exchange.Size} processes, but {name} does not say which part " +
-                    $"this one has. " +
-                    $"Pass {name}.{nameof(TrainingData.Shard)}(exchange) if each process has all data, or " +
+                : $"The trainer has an {nameof(Exchange)} with {Exchange.Size} processes, but {name} does not say which part this one " +
+                    $"has. Pass {name}.{nameof(TrainingData.Shard)}(exchange) if each process has all data, or " +
                     $"{name}.{nameof(TrainingData.AsShard)}() if each has its own.", name);
         }
     }
@@ -49,14 +48,11 @@ public sealed partial class Trainer
             held = validation is ShardData other ? other.Over(all) : validation;
             // known from here on, so that nobody need ask for it while others check something
             _ = (train.BatchesPerEpoch(Options.BatchSize), held?.BatchesPerEpoch(Options.BatchSize));
-            all.Together(() =>
-            {
-                if (held is ShardedBatches && flow.IsStochastic)
-                    throw new NotSupportedException(
-                        "Validation data of a loader are scored by each process on its own batches, and this flow draws noise for each " +
-                        $"row, which would not be that of one process. Pass {nameof(TrainingData)}.{nameof(TrainingData.From)}(...)." +
-                        $"{nameof(TrainingData.Shard)}(exchange).");
-            });
+            if (held is ShardedBatches && flow.IsStochastic)
+                throw all.Agreed(new NotSupportedException(
+                    "Validation data of a loader are scored by each process on its own batches, and this flow draws noise for each " +
+                    $"row, which would not be that of one process. Pass {nameof(TrainingData)}.{nameof(TrainingData.From)}(...)." +
+                    $"{nameof(TrainingData.Shard)}(exchange)."));
             return FitData(train, held, progress, cancellationToken);
         }
         catch (Exception e)
@@ -132,9 +128,8 @@ public sealed partial class Trainer
     {
         if (ranks!.Gather(OwnRows(data) ?? 1) is var rows && Array.Exists(rows, r => r == 0))
             throw ranks.Agreed(new ArgumentException(
-                $"Process {Array.IndexOf(rows, 0.0)} of {ranks.Size} has no example to train on: too few are left " +
-                $"when some are held out. " +
-                $"Use fewer processes, or more data.", nameof(data)));
+                $"Process {Array.IndexOf(rows, 0.0)} of {ranks.Size} has no example to train on: too few are left when some are held " +
+                $"out. Use fewer processes, or more data.", nameof(data)));
         // one that stopped here alone would leave the others waiting
         FitLayersFirst(data, ranks.Size > 1 ? ranks : null, CancellationToken.None);
         return !ranks.Any(cancellationToken.IsCancellationRequested);
@@ -204,10 +199,8 @@ public sealed partial class Trainer
     // one row of this process, for steps in which it has none
     private static TrainingBatch Spare(TrainingBatch of)
     {
-        using var scope = NewDisposeScope();
         using var _ = no_grad();
-        Tensor? One(Tensor? all) => all is null ? null : scope.Detach(all.narrow(0, 0, 1).clone());
-        return new TrainingBatch(One(of.XOrNull), One(of.Context), One(of.WeightsUnread)) { WeightsAreChecked = true };
+        return of.Map(all => all.narrow(0, 0, 1).clone());
     }
 
     // the batch with its rows' places; batches of loaders stand one after another, in the order of the processes
@@ -220,33 +213,21 @@ public sealed partial class Trainer
         var total = (long)said.Rows.Sum();
         var places = given?.Share is { Counts: true } known ? known.Places.clone()
             : rows == 0 ? zeros(1, ScalarType.Int64, CPU) : Scalars.Range(rows, CPU, (long)said.Rows.Take(group.Rank).Sum());
-        Tensor? View(Tensor? tensor) => tensor is null ? null : scope.Detach(rows == 0 ? tensor.narrow(0, 0, 1) : tensor.alias());
-        return new TrainingBatch(View(from.XOrNull), View(from.Context), View(from.WeightsUnread))
-        {
-            WeightsAreChecked = true,
-            Share = new RowShare(scope.Detach(places), total, rows > 0) { Weight = said.Weight, IsWeighted = said.IsWeighted },
-        };
+        var share = new RowShare(scope.Detach(places), total, rows > 0) { Weight = said.Weight, IsWeighted = said.IsWeighted };
+        return from.Map(all => rows == 0 ? all.narrow(0, 0, 1) : all.alias(), share);
     }
 
     private ObjectiveScore ValidateTogether(Ranks group, TrainingData validation)
     {
-        var own = group.Together(() =>
-        {
-            if (OwnRows(validation) == 0) return null;
-            var score = Objective.Validate(flow, validation, Options.BatchSize, Options.Seed);
-            return score is null || double.IsNaN(score.Loss) || double.IsNegativeInfinity(score.Loss)
-                ? throw new NonFiniteException($"Validation by {Objective.Name} gave {score?.Loss.ToString() ?? "null"}; expected a " +
-                    $"number, or plus infinity.", Objective.Name)
-                : score;
-        });
+        var own = group.Together(() => OwnRows(validation) == 0
+            ? new ObjectiveScore { Loss = 0, Weight = 0, InfiniteCount = 0, FiniteWeight = 0 } : Score(validation));
         // an infinite loss is none of a sum: it is counted beside the others
-        var infinite = own is not null && double.IsPositiveInfinity(own.Loss);
-        var finiteWeight = own is null ? 0 : own.FiniteWeight
-            ?? (infinite ? own.FiniteLoss is null ? 0 : own.Weight - (own.InfiniteCount ?? 0)
-            : own.Weight);
-        var finiteLoss = own is null ? 0 : infinite ? own.FiniteLoss ?? 0 : own.Loss;
-        var sum = group.Sum(own?.Weight ?? 0, finiteWeight, finiteLoss * finiteWeight, infinite ? 1 : 0, own?.InfiniteCount ?? 0,
-            own is null || own.InfiniteCount is not null ? 0 : 1);
+        var infinite = double.IsPositiveInfinity(own.Loss);
+        var finiteWeight = own.FiniteWeight
+            ?? (!infinite ? own.Weight : own.FiniteLoss is null ? 0 : own.Weight - (own.InfiniteCount ?? 0));
+        var finiteLoss = infinite ? own.FiniteLoss ?? 0 : own.Loss;
+        var sum = group.Sum(own.Weight, finiteWeight, finiteLoss * finiteWeight, infinite ? 1 : 0, own.InfiniteCount ?? 0,
+            own.InfiniteCount is not null ? 0 : 1);
         var byExample = sum[5] == 0;
         // what is compared must be the same number on all, whatever an exchange rounds
         var mean = group.OfFirst(sum[1] > 0 ? sum[2] / sum[1] : double.PositiveInfinity)[0];
@@ -273,7 +254,7 @@ public sealed partial class Trainer
         if (rank >= 0)
             throw group.Agreed(new InvalidOperationException(
                 $"After epoch {state.Epoch + 1}, {name} of process {rank} is not that of process 0. A layer of yours " +
-                $"changes it by the rows " +
-                $"of its own process or by random numbers of its own, or the exchange gives processes different sums."));
+                $"changes it by the rows of its own process or by random numbers of its own, or the exchange gives processes different " +
+                $"sums."));
     }
 }

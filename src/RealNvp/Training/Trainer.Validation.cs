@@ -52,16 +52,20 @@ public sealed partial class Trainer
         try
         {
             using var gradients = no_grad();
-            var score = ranks is null ? Objective.Validate(flow, validation, Options.BatchSize, Options.Seed)
-                : ValidateTogether(ranks, validation);
-            if (score is null || double.IsNaN(score.Loss) || double.IsNegativeInfinity(score.Loss))
-                throw new NonFiniteException(
-                    $"Validation by {Objective.Name} gave {score?.Loss.ToString() ?? "null"}; expected a number, or plus infinity.",
-                    Objective.Name);
-            return score;
+            return ranks is null ? Score(validation) : Checked(ValidateTogether(ranks, validation));
         }
         finally { modules.Train(); }
     }
+
+    private ObjectiveScore Score(TrainingData validation) =>
+        Checked(Objective.Validate(flow, validation, Options.BatchSize, Options.Seed));
+
+    private ObjectiveScore Checked(ObjectiveScore? score) =>
+        score is null || double.IsNaN(score.Loss) || double.IsNegativeInfinity(score.Loss)
+            ? throw new NonFiniteException(
+                $"Validation by {Objective.Name} gave {score?.Loss.ToString() ?? "null"}; expected a number, or plus infinity.",
+                Objective.Name)
+            : score;
 
     private static long HeldOut(ValidationSource source, TrainingData? validation) => source == ValidationSource.HeldOut ? validation!.Count
         ?? 0 : 0;

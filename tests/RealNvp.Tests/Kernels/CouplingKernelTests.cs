@@ -113,13 +113,7 @@ public class CouplingKernelTests
         Tensor[] Second(Kernels kernel)
         {
             using var _ = Switch(kernel);
-            layer.zero_grad();
-            var leaf = x.detach().requires_grad_(true);
-            var (value, logDet) = layer.Forward(leaf, context);
-            var first = autograd.grad([value.mul(value).sum().add(logDet.mul(logDet).sum())], [leaf], retain_graph: true,
-                create_graph: true)[0];
-            first.mul(first).sum().backward();
-            return [leaf.grad!.clone(), .. layer.parameters().Where(p => p.grad is not null).Select(p => p.grad!.clone())];
+            return KernelResults.SecondGradients(layer, leaf => layer.Forward(leaf, context), x);
         }
         var (fused, plain) = (Second(Kernels.Fused), Second(Kernels.None));
         fused.Length.Should().Be(plain.Length);

@@ -15,6 +15,21 @@ internal static class KernelResults
         return [y.detach(), .. leaves.Select(l => l.grad!)];
     }
 
+    /// <summary>The gradients of a gradient of a layer: of its input, and of each weight that has one.</summary>
+    /// <param name="layer">The layer.</param>
+    /// <param name="map">Its value and log-determinant, of an input.</param>
+    /// <param name="x">The input.</param>
+    public static Tensor[] SecondGradients(Bijection layer, Func<Tensor, (Tensor Value, Tensor LogDet)> map, Tensor x)
+    {
+        layer.zero_grad();
+        var leaf = x.detach().requires_grad_();
+        var (value, logDet) = map(leaf);
+        var first = autograd.grad([value.mul(value).sum().add(logDet.mul(logDet).sum())], [leaf], retain_graph: true,
+            create_graph: true)[0];
+        first.mul(first).sum().backward();
+        return [leaf.grad!.clone(), .. layer.parameters().Where(p => p.grad is not null).Select(p => p.grad!.clone())];
+    }
+
     /// <summary>The largest difference, as a part of the root mean square of what
     /// was expected, or of <paramref name="least"/> where that is more.</summary>
     public static double ApartOfMeanSquare(Tensor actual, Tensor expected, double least = 0)

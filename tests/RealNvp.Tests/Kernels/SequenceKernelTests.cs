@@ -83,13 +83,7 @@ public class SequenceKernelTests
         Tensor[] Second(IDisposable off)
         {
             using var _ = off;
-            layer.zero_grad();
-            var leaf = z.detach().requires_grad_();
-            var (value, logDet) = layer.Inverse(leaf, context);
-            var first = autograd.grad([value.mul(value).sum().add(logDet.mul(logDet).sum())], [leaf], retain_graph: true,
-                create_graph: true)[0];
-            first.mul(first).sum().backward();
-            return [leaf.grad!.clone(), .. layer.parameters().Where(p => p.grad is not null).Select(p => p.grad!.clone())];
+            return KernelResults.SecondGradients(layer, leaf => layer.Inverse(leaf, context), z);
         }
         var kernel = Second(KernelSwitch.Set(true, nameof(KernelSwitches.Sequence)));
         var plain = Second(KernelSwitch.AllOff());

@@ -114,7 +114,8 @@ internal static unsafe class SequenceForward
                 var part = Weights.Inner(group, step, layer);
                 if (part.Columns == 0) return;
                 var partial = Partial + (layer * Units) + part.Row;
-                if (Shape.Program.Layers[layer].AddsSkip) Add(Sums + ((layer - 2) * Units) + part.Row, partial, part.Columns);
+                if (Shape.Program.Layers[layer].AddsSkip)
+                    Shape.AddUnits(Sums + ((layer - 2) * Units) + part.Row, partial, Rows, part.Columns);
                 var finish = new DenseFinish<float>
                 {
                     Addend = partial,
@@ -172,12 +173,6 @@ internal static unsafe class SequenceForward
                 block.Input[row] = (float)root[row];
                 Residual = Worse(Residual, rest[row]);
             }
-        }
-
-        private readonly void Add(float* from, float* to, int columns)
-        {
-            for (var row = 0; row < Rows; row++, from += Shape.UnitStride, to += Shape.UnitStride)
-                for (var i = 0; i < columns; i++) to[i] += from[i];
         }
     }
 }

@@ -96,6 +96,13 @@ internal sealed unsafe class SequenceShape
     /// units behind relu, parameters.</summary>
     public long TapeSize(long rows) => rows * (KnownStride + ((Layers - 1L) * UnitStride) + RawStride);
 
+    /// <summary>Adds units of some rows to others: what a residual block skips.</summary>
+    public void AddUnits(float* from, float* to, int rows, int columns)
+    {
+        for (var row = 0; row < rows; row++, from += UnitStride, to += UnitStride)
+            for (var i = 0; i < columns; i++) to[i] += from[i];
+    }
+
     /// <summary>Multiply-adds of an example: about half of the weights are masked.</summary>
     public double Work => (0.5 * Program.Weights) + (Features * (Maps[0].Cost + (Searches[0]?.Cost ?? 0)));
 }

@@ -109,18 +109,13 @@ internal unsafe struct SequenceSteps<TLanes> where TLanes : struct, ILanes<TLane
             if (part.Columns == 0) return;
             var isLast = layer == Shape.Layers - 1;
             var result = Results + ((layer - 1) * Units) + part.Column;
-            if (Shape.Program.IsAddedLater(layer - 1)) Add(Results + ((layer + 1) * Units) + part.Column, result, part.Columns);
+            if (Shape.Program.IsAddedLater(layer - 1))
+                Shape.AddUnits(Results + ((layer + 1) * Units) + part.Column, result, Rows, part.Columns);
             // columns beyond those of the step are zeros, which leaves those that are done as they are
             DenseProduct.Multiply<Lanes256<float>, float>(isLast ? Raw + part.Row : Results + (layer * Units) + part.Row, isLast
                 ? Shape.RawStride : Shape.UnitStride, 1, Weights.InnerPanels(step, layer), 0, Rows, part.Columns, part.Steps,
                 new DenseFinish<float> { Gate = Tape.Units(layer - 1) + part.Column, Addend = result, Result = result,
                     Stride = Shape.UnitStride });
         }
-    }
-
-    private readonly void Add(float* from, float* to, int columns)
-    {
-        for (var row = 0; row < Rows; row++, from += Shape.UnitStride, to += Shape.UnitStride)
-            for (var i = 0; i < columns; i++) to[i] += from[i];
     }
 }

@@ -27,7 +27,7 @@ internal abstract class ElementwiseMap : ElementwiseCode
     public sealed override bool HasWeight => Weight is not null;
 
     /// <summary>Whether the inverse is found by a search (<see cref="Root"/>); the kernels then compute the inverse at its root.</summary>
-    public virtual bool InverseIsSearch => false;
+    public bool InverseIsSearch => RootCode is not null;
 
     /// <summary>The search, in float64; null if the inverse is none.</summary>
     public virtual ElementwiseCode? RootCode => null;

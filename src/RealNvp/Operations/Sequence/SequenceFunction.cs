@@ -29,16 +29,14 @@ internal sealed class SequenceFunction : KernelFunction<SequenceFunction>
     protected override List<Tensor> Compute(autograd.AutogradContext context, object[] arguments)
     {
         var (plan, hasContext) = ((SequencePlan)arguments[^2], (bool)arguments[^1]);
-        var tensors = new List<Tensor>(arguments.Length);
+        var tensors = new List<Tensor>(arguments.Length - 2);
         for (var i = 0; i < arguments.Length - 2; i++) tensors.Add((Tensor)arguments[i]);
         var tape = empty([plan.Shape.TapeSize(tensors[0].shape[0])], ScalarType.Float32, CPU);
         var (value, logDet) = Forward(plan, tensors, hasContext, tape);
-        tensors.Add(value);
-        tensors.Add(tape);
         context.save_data(PlanKey, plan);
         context.save_data(ContextKey, hasContext);
         // detached, so that the graph does not hold itself
-        context.save_for_backward([.. tensors[..^2], value.detach(), tape]);
+        context.save_for_backward([.. tensors, value.detach(), tape]);
         return [value, logDet];
     }
 

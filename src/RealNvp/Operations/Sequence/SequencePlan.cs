@@ -19,14 +19,14 @@ internal sealed class SequencePlan
     /// <param name="maps">The map of each feature.</param>
     public SequencePlan(DenseProgram program, long[] order, long[] ends, long parameters, double? limit, ElementwiseMap[] maps) =>
         (Shape, this.maps) = (new(program, order, ends, (int)parameters, limit ?? 0, maps,
-            Array.ConvertAll(maps, m => m.InverseIsSearch ? m.RootCode : null)), maps);
+            Array.ConvertAll(maps, m => m.RootCode)), maps);
 
     public SequenceShape Shape { get; }
 
     /// <summary>Whether maps with these kernels can be part of one: each feature's own, without weights, or one for all.</summary>
     public static bool CanBe(IReadOnlyList<ElementwiseMap?> maps, long parameters) =>
-        maps.All(m => m is not null && m.Parameters <= parameters && (!m.HasWeight || ReferenceEquals(m, maps[0])))
-            && maps.All(m => m!.HasWeight == maps[0]!.HasWeight && (!m.InverseIsSearch || m.RootCode is not null));
+        maps.All(m => m is not null && m.Parameters <= parameters)
+            && maps.All(m => ReferenceEquals(m, maps[0]) || !(m!.HasWeight || maps[0]!.HasWeight));
 
     /// <summary>Throws if a root was not found.</summary>
     public void CheckRoots(double residual) => Array.Find(maps, m => m.InverseIsSearch)?.CheckRoots(residual);

@@ -42,13 +42,8 @@ internal sealed class PartedBatches(TrainingData all, int rank, int size) : Trai
             using var _ = no_grad();
             var (start, end) = (ShardData.Start(batch.Count, rank, size), ShardData.Start(batch.Count, rank + 1, size));
             var counts = end > start;
-            Tensor? Some(Tensor? of) => of is null ? null : scope.Detach(counts ? of.narrow(0, start, end - start).clone()
-                : of.narrow(0, 0, 1).clone());
-            return new TrainingBatch(Some(batch.XOrNull), Some(batch.Context), Some(batch.WeightsUnread))
-            {
-                WeightsAreChecked = batch.WeightsAreChecked,
-                Share = counts ? null : new RowShare(scope.Detach(zeros(1, ScalarType.Int64, CPU)), 1, Counts: false),
-            };
+            var share = counts ? null : new RowShare(scope.Detach(zeros(1, ScalarType.Int64, CPU)), 1, Counts: false);
+            return batch.Map(all => all.narrow(0, counts ? start : 0, counts ? end - start : 1).clone(), share);
         }
     }
 }

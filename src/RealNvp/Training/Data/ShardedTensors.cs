@@ -1,4 +1,3 @@
-using System.Globalization;
 using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -74,11 +73,8 @@ internal sealed class ShardedTensors : TrainingData
 
     public override (TrainingData Train, TrainingData? Validation) Split(double fraction, long seed)
     {
-        var held = (long)Math.Round(total * fraction);
+        var held = TensorData.HeldOut(total, fraction);
         if (held == 0) return (this, null);
-        if (held == total)
-            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
-                $"A validation fraction of {fraction} leaves none of the {total} examples to train on."), nameof(fraction));
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var at = PlacesIn(seed);
@@ -116,23 +112,14 @@ internal sealed class ShardedTensors : TrainingData
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var (from, to) = (Below(at, start), Below(at, start + count));
-        var counts = to > from;
-        var where = counts ? tensor(at.AsSpan(from, to - from).ToArray()).sub(Scalars.Integer(start))
-            : zeros(1, ScalarType.Int64, CPU);
-        return own.Take(order.narrow(0, counts ? from : 0, counts ? to - from : 1), new RowShare(scope.Detach(where), count, counts));
+        var (first, rows, share) = RowShare.Within(at, start, count);
+        scope.Detach(share.Places);
+        return own.Take(order.narrow(0, first, rows), share);
     }
 
     private TrainingBatch TakeRows(long start, long count)
     {
         using var scope = NewDisposeScope();
         return own.Take(local.narrow(0, start, count));
-    }
-
-    // the number of places below one
-    private static int Below(long[] at, long place)
-    {
-        var found = Array.BinarySearch(at, place);
-        return found < 0 ? ~found : found;
     }
 }

@@ -83,7 +83,13 @@ internal sealed class TensorData : TrainingData
             throw new ArgumentException($"There are {count} examples for {size} processes. Give each at least one, or use fewer processes.",
                 nameof(size));
         var start = ShardData.Start(count, rank, size);
-        return Copied(start, ShardData.Start(count, rank + 1, size) - start);
+        // copied: what these data hold otherwise may be freed
+        Tensor? Own(Tensor? all)
+        {
+            using var part = Rows(all, start, ShardData.Start(count, rank + 1, size) - start);
+            return part?.clone().DetachFromDisposeScope();
+        }
+        return new TensorData(Own(x), Own(context), Own(weights), null);
     }
 
     internal override void CheckAlive(string parameter)
@@ -131,36 +137,28 @@ internal sealed class TensorData : TrainingData
         return new TrainingBatch(Some(x), Some(context), Some(weights)) { WeightsAreChecked = true, Share = share };
     }
 
-    /// <summary>The examples from one number to another alone, copied: what these data hold otherwise may be freed.</summary>
-    public TensorData Copied(long start, long count)
-    {
-        using var _ = no_grad();
-        Tensor? Some(Tensor? all)
-        {
-            if (all is null) return null;
-            using var scope = NewDisposeScope();
-            return (rows is null ? all.detach().narrow(0, start, count).clone()
-                : all.detach().index_select(0, rows.narrow(0, start, count).to(all.device))).DetachFromDisposeScope();
-        }
-        return new TensorData(Some(x), Some(context), Some(weights), null);
-    }
-
     /// <summary>Whether examples do not count the same.</summary>
     public bool IsWeighted => weights is not null;
 
     public override (TrainingData Train, TrainingData? Validation) Split(double fraction, long seed)
     {
-        var held = (long)Math.Round(Count!.Value * fraction);
+        var held = HeldOut(Count!.Value, fraction);
         if (held == 0) return (this, null);
-        if (held == Count)
-            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
-                $"A validation fraction of {fraction} leaves none of the {Count} examples to train on."),
-                nameof(fraction));
         using var scope = NewDisposeScope();
         using var shuffled = Permutation(Count.Value, seed);
         var order = rows is null ? shuffled : rows.index_select(0, shuffled);
         TensorData Part(long start, long size) => new(x, context, weights, scope.Detach(order.narrow(0, start, size).clone()));
         return (Part(0, Count.Value - held), Part(Count.Value - held, held));
+    }
+
+    /// <summary>How many of some examples a fraction holds out; throws if that is all of them.</summary>
+    internal static long HeldOut(long count, double fraction)
+    {
+        var held = (long)Math.Round(count * fraction);
+        if (held > 0 && held == count)
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
+                $"A validation fraction of {fraction} leaves none of the {count} examples to train on."), nameof(fraction));
+        return held;
     }
 
     public override void ReleaseSplit() => rows?.Dispose();

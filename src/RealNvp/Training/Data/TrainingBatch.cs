@@ -98,11 +98,16 @@ public sealed class TrainingBatch : IDisposable
         : flow.ToWeights(Context), weights is null ? null : flow.ToWeights(weights)) { Share = Share };
 
     /// <summary>Views of the tensors of this batch, which the caller owns.</summary>
-    internal TrainingBatch Alias()
+    internal TrainingBatch Alias() => Map(all => all.alias());
+
+    /// <summary>A batch of what a function makes of each tensor, a new one, which the caller owns.</summary>
+    /// <param name="of">The function. It runs in a dispose scope.</param>
+    /// <param name="share">Which rows of a batch that several processes share these are then.</param>
+    internal TrainingBatch Map(Func<Tensor, Tensor> of, RowShare? share = null)
     {
         using var scope = NewDisposeScope();
-        Tensor? View(Tensor? tensor) => tensor is null ? null : scope.Detach(tensor.alias());
-        return new(View(x), View(Context), View(weights));
+        Tensor? Mapped(Tensor? tensor) => tensor is null ? null : scope.Detach(of(tensor));
+        return new(Mapped(x), Mapped(Context), Mapped(weights)) { WeightsAreChecked = WeightsAreChecked, Share = share };
     }
 
     /// <summary>The number of bytes that it keeps.</summary>

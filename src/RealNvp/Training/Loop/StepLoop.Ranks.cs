@@ -24,8 +24,7 @@ internal sealed partial class StepLoop
         if (Hook is not null) mean = Told(batch, step, mean);
         var loss = mean.FetchDouble();
         if (!double.IsFinite(loss)) throw LossFault(ranks, batch, seed, own, loss);
-        var norm = gated?.StepAndAverage(rate, options.MaxGradientNorm, average)
-            ?? ClippedStep.Take(optimizer, parameters, rate, options.MaxGradientNorm, average);
+        var norm = ChangeWeights(rate);
         if (!double.IsFinite(norm)) throw ranks.Agreed(faults.OfGradient(statistics, norm));
         return (loss, norm, share.IsWeighted ? share.Weight : null);
     }

@@ -113,11 +113,14 @@ internal sealed partial class StepLoop : IDisposable
         if (Hook is null) loss = Finite(mean, batch, seed);
         Backward(mean);
         if (Hook is not null) loss = Finite(Told(batch, step, mean), batch, seed);
-        var norm = gated?.StepAndAverage(rate, options.MaxGradientNorm, average)
-            ?? ClippedStep.Take(optimizer, parameters, rate, options.MaxGradientNorm, average);
+        var norm = ChangeWeights(rate);
         if (!double.IsFinite(norm)) throw faults.OfGradient(statistics, norm);
         return (loss, norm, BatchLoss.Weight(batch)?.FetchDouble());
     }
+
+    // gives the norm of the gradient
+    private double ChangeWeights(double rate) => gated?.StepAndAverage(rate, options.MaxGradientNorm, average)
+        ?? ClippedStep.Take(optimizer, parameters, rate, options.MaxGradientNorm, average);
 
     private double Finite(Tensor mean, TrainingBatch batch, long seed) => mean.FetchDouble() is var loss && double.IsFinite(loss) ? loss
         : throw faults.OfLoss(batch, seed, loss);

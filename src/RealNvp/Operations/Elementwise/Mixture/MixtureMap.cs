@@ -23,8 +23,6 @@ internal sealed class MixtureMap(int components, string owner) : ElementwiseMap
 
     public override bool IsOn => KernelSwitches.Mixture;
 
-    public override bool InverseIsSearch => true;
-
     public override ElementwiseCode RootCode { get; } = new MixtureRootCode(components);
 
     public override void CheckRoots(double residual) => reference.CheckResidual(residual);
