@@ -111,22 +111,21 @@ public class PipelineTests
             FluentActions.Invoking(() => cursor.GetGetter<float>(view.Schema["LogDensity"])).Should().Throw<ArgumentException>();
         }
 
-        // a second reading with other rows, with fewer, with none
-        var random = new Random(1);
-        var reading = 0;
-        IEnumerable<PipelineRow> Other() => Enumerable.Range(0, 40).Select(_ => new PipelineRow { A = random.NextSingle() });
-        IEnumerable<PipelineRow> Fewer() => rows.Skip(10).Take(1_100 - (200 * (reading++ % 2)));
-        IEnumerable<PipelineRow> Once() => rows.Skip(10).Take(reading++ % 2 == 0 ? 20 : 0);
+        // A second reading with other rows, with fewer, with none. ML.NET reads on a thread for each reading, and both begin at once.
+        IEnumerable<PipelineRow> Other(int reading) => rows.Skip(10 + reading).Take(40);
+        IEnumerable<PipelineRow> Fewer(int reading) => rows.Skip(10).Take(1_100 - (200 * reading));
+        IEnumerable<PipelineRow> Once(int reading) => rows.Skip(10).Take(reading == 0 ? 20 : 0);
         foreach (var changing in new[] { Other, Fewer, Once })
         {
-            reading = 0;
+            var readings = 0;
             IEnumerable<PipelineRow> Read()
             {
-                foreach (var row in changing()) yield return row;
+                foreach (var row in changing(Interlocked.Increment(ref readings) - 1)) yield return row;
             }
             FluentActions.Invoking(() => Scores(context,
                 transformer.Transform(features.Transform(context.Data.LoadFromEnumerable(Read()))))).Should()
                 .Throw<InvalidOperationException>().WithMessage("*second reading*Cache*");
+            readings.Should().Be(2);
         }
         transformer.Dispose();
         FluentActions.Invoking(() => transformer.Transform(view)).Should().Throw<ObjectDisposedException>();
