@@ -50,7 +50,7 @@ internal static class FlowService
         // before the limiter: a client that sends slowly takes no place from others
         app.Use(async (http, next) =>
         {
-            if (HttpMethods.IsPost(http.Request.Method)) await TakeBodyAsync(http, limits);
+            if (HttpMethods.IsPost(http.Request.Method)) await TakeBodyAsync(http);
             await next(http);
         });
         app.UseRateLimiter();
@@ -74,10 +74,9 @@ internal static class FlowService
     }
 
     // the whole body into memory, and no more than the limit of the server
-    private static async Task TakeBodyAsync(HttpContext http, ServiceLimits limits)
+    private static async Task TakeBodyAsync(HttpContext http)
     {
-        var expected = http.Request.ContentLength is > 0 and var length ? (int)Math.Min(length, limits.MaxBytes) : 4096;
-        var body = new MemoryStream(Math.Min(expected, 1 << 16));
+        var body = new MemoryStream((int)Math.Min(http.Request.ContentLength ?? 4096, 1 << 16));
         await http.Request.Body.CopyToAsync(body, http.RequestAborted);
         body.Position = 0;
         http.Request.Body = body;

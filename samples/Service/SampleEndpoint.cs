@@ -16,8 +16,7 @@ internal static class SampleEndpoint
     {
         // by itself a double may have commas between thousands, and 0,5 would be 5
         if (!double.TryParse(temperature ?? "1", NumberStyles.Float, CultureInfo.InvariantCulture, out var scale)) scale = double.NaN;
-        // a stream may be long: it ends when the client leaves, when its time is over, and when the service stops, so that
-        // nobody computes with a flow that the container disposes
+        // a stream may be long: it ends when the client leaves, when its time is over, and when the service stops
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, host.ApplicationStopping);
         var cancel = stop.Token;
         if (count < 0 || count > limits.MaxSamples || !(scale is >= 0 and <= 10))

@@ -33,8 +33,8 @@ internal static partial class FlowLoading
                 $"{Service<TModel>(key)} could not be loaded from {Path.GetFullPath(file)}: {e.Message}", e);
         }
         if (options.Dtype is { } dtype) model.to(dtype);
-        ends.Add(model, Path.GetFullPath(file), options.StopTimeout);
         var (name, full, seconds, rows) = (model.GetName(), Path.GetFullPath(file), watch.Elapsed.TotalSeconds, model.Info.TrainingRows);
+        ends.Add(model, full, options.StopTimeout);
         Loaded(logger, name, full, seconds, rows);
         foreach (var warning in model.Warnings) Warned(logger, full, warning);
         return model;

@@ -23,7 +23,7 @@ public static class NormalizingFlowCatalog
         string featureColumnName = "Features", NormalizingFlowOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
-        return new(CatalogEnvironment.Of(catalog), featureColumnName, options ?? new(), 0);
+        return new(CatalogEnvironment.Of(catalog), featureColumnName, options);
     }
 
     /// <summary>A detector as a transformer: columns <c>LogDensity</c>, <c>Score</c> and <c>PredictedLabel</c>.</summary>

@@ -24,11 +24,12 @@ public sealed class NormalizingFlowTrainer : IEstimator<NormalizingFlowTransform
     /// <param name="options">What to do otherwise; null for the defaults.</param>
     /// <exception cref="ArgumentException">An option is out of its range, or the name is empty.</exception>
     public NormalizingFlowTrainer(MLContext context, string featureColumnName = "Features", NormalizingFlowOptions? options = null)
-        : this(context ?? throw new ArgumentNullException(nameof(context)), featureColumnName, options ?? new(), 0) { }
+        : this((IHostEnvironment)(context ?? throw new ArgumentNullException(nameof(context))), featureColumnName, options) { }
 
-    internal NormalizingFlowTrainer(IHostEnvironment environment, string featureColumnName, NormalizingFlowOptions options, int _)
+    internal NormalizingFlowTrainer(IHostEnvironment environment, string featureColumnName, NormalizingFlowOptions? options)
     {
         ArgumentException.ThrowIfNullOrEmpty(featureColumnName);
+        options ??= new();
         options.Validate();
         (this.environment, feature, this.options) = (environment, featureColumnName, options);
     }

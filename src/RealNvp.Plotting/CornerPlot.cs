@@ -48,7 +48,7 @@ public sealed class CornerPlot : Picture
     /// <exception cref="ArgumentException">Rows or contexts do not fit the flow, or as for data and samples.</exception>
     public CornerPlot(Flow flow, PlotData data, PlotData? context = null, long seed = 0, CornerPlotOptions? options = null)
         : this(data, CornerRows.Samples(flow, data, context, seed),
-            options?.Names is null ? (options ?? new()) with { Names = FlowInput.Names(flow) } : options) { }
+            (options ?? new()) with { Names = options?.Names ?? FlowInput.Names(flow) }) { }
 
     private CornerPlot((CornerRows Data, CornerRows? Samples, string[] Names, int All) rows, CornerPlotOptions options)
         : this(rows, RangesOf(rows.Data, rows.Samples), options) { }

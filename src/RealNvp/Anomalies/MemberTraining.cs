@@ -18,8 +18,9 @@ internal sealed class MemberTraining(Tensor rows, double[] widths, ModelOptions 
     private const long LeastValidation = 200;
 
     private readonly List<double> heldOut = [];
-    private string? digest;
     private readonly FitCheckpoint checkpoint = options.Checkpoint;
+    private readonly TrainingOptions training = options.Training ?? AnomalyPreset.Training(model, options.Seed);
+    private string? digest;
 
     /// <summary>Those that are trained, whose flows belong to the caller, also if <see cref="Run"/> throws.</summary>
     public List<DetectorMember> Members { get; } = [];
@@ -32,7 +33,6 @@ internal sealed class MemberTraining(Tensor rows, double[] widths, ModelOptions 
     public void Run(IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         var clock = Stopwatch.StartNew();
-        var training = options.Training ?? AnomalyPreset.Training(model, options.Seed);
         using var scope = NewDisposeScope();
         var uniform = tensor(widths, [1, widths.Length], device: CPU);
         var deviation = rows.std(0, unbiased: false, keepdim: true);
@@ -58,9 +58,9 @@ internal sealed class MemberTraining(Tensor rows, double[] widths, ModelOptions 
         .With("uniform noise", widths).With(nameof(options.Columns), options.Columns).With(nameof(options.Members), options.Members)
         .With(nameof(options.Jitter), options.Jitter).With(nameof(options.CalibrationFraction), options.CalibrationFraction)
         .With(nameof(options.Seed), options.Seed).WithOptions(nameof(options.Model), model)
-        .WithOptions(nameof(options.Training), options.Training ?? AnomalyPreset.Training(model, options.Seed));
+        .WithOptions(nameof(options.Training), training);
 
-    private void Train(int member, Whitening? whitening, Tensor normal, Tensor uniform, TrainingOptions training,
+    private void Train(int member, Whitening? whitening, Tensor normal, Tensor uniform, TrainingOptions how,
         IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         using var scope = NewDisposeScope();
@@ -75,7 +75,7 @@ internal sealed class MemberTraining(Tensor rows, double[] widths, ModelOptions 
         if (options.Device is { } device) flow.to(device);
         var validation = new NoisyRows(held, uniform, normal, whitening)
             .Repeated((int)((LeastValidation + size - 1) / size), options.Seed + 1);
-        Results.Add(checkpoint.Train(flow, training, new NoisyRows(train, uniform, normal, whitening),
+        Results.Add(checkpoint.Train(flow, how, new NoisyRows(train, uniform, normal, whitening),
             TrainingData.From(flow.ToWeights(validation)), () => Identity(member), progress, cancellationToken, member));
         flow.eval();
         if (options.Score != AnomalyScoreKind.Typicality) return;

@@ -16,11 +16,11 @@ public sealed record GlowImporter : PyTorchImporter<GlowModel>
     /// not tell; both divisible by 2 to the number of blocks.</summary>
     public required (int Height, int Width) ImageSize { get; init; }
 
-    private protected override string Library => "glow-pytorch";
+    internal override string Library => "glow-pytorch";
 
     private protected override IReadOnlyList<string> Anchors => ["blocks.0.flows.0."];
 
-    private protected override void CheckMembers() => ImageSizes.Check(ImageSize, nameof(ImageSize));
+    internal override void CheckMembers() => ImageSizes.Check(ImageSize, nameof(ImageSize));
 
     private protected override GlowModel Build(ImportedWeights weights)
     {

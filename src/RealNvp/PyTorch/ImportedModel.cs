@@ -18,8 +18,9 @@ public sealed class ImportedModel : FlowModel<ImportedModel, ImportedOptions>
         var parts = ((IImportsParts)importer).Parts(weights);
         var options = new ImportedOptions
         {
-            Shape = parts.Bijection.InputShape!.Value, ContextSize = parts.Bijection.ContextSize, Importer = importer,
-            Tensors = weights.Skeleton(),
+            Shape = parts.Bijection.InputShape!.Value, ContextSize = parts.Bijection.ContextSize,
+            // without what it was told of the file
+            Importer = importer with { StateDict = null, Prefix = null, Strict = true }, Tensors = weights.Skeleton(),
         };
         options.Validate();
         return new ImportedModel(options, parts);

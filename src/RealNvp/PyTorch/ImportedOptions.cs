@@ -23,7 +23,7 @@ public sealed record ImportedOptions : ModelOptions
         base.CheckRules();
         RequireVector();
         Require(Importer is IImportsParts, nameof(Importer), Importer, "must be an importer of nflows, zuko or normflows");
-        ((IImportsParts)Importer).CheckMembers();
+        Importer.CheckMembers();
         Require(Tensors is { Count: > 0 }, nameof(Tensors), "none", "must be those of a state dict");
         Require(Base == BaseDensityKind.StandardNormal && Levels == 0 && InputLimit is null && TailThreshold is null
             && !StandardizeContext, nameof(Base), Base, "and other members of ModelOptions must be left as they are: the state dict says " +
@@ -35,12 +35,11 @@ public sealed record ImportedOptions : ModelOptions
     {
         using var scope = NewDisposeScope();
         using var gradients = no_grad();
-        var importer = (IImportsParts)Importer;
-        var weights = new ImportedWeights(StateDictSkeleton.Read(Tensors), "The state dict of the options", importer.Library,
+        var weights = new ImportedWeights(StateDictSkeleton.Read(Tensors), "The state dict of the options", Importer.Library,
             dtype: get_default_dtype());
         try
         {
-            var parts = importer.Parts(weights);
+            var parts = ((IImportsParts)Importer).Parts(weights);
             Require(parts.Bijection.InputShape!.Value == Shape, nameof(Shape), Shape,
                 $"must be that of the state dict, {parts.Bijection.InputShape}");
             Require(parts.Bijection.ContextSize == ContextSize, nameof(ContextSize), ContextSize,

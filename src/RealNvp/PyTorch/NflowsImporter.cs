@@ -46,11 +46,11 @@ public sealed record NflowsImporter : PyTorchImporter<ImportedModel>, IImportsPa
     /// <summary>The smallest derivative at a knot: nflows' <c>min_derivative</c>.</summary>
     public double MinDerivative { get; init; } = 1e-3;
 
-    private protected override string Library => "nflows";
+    internal override string Library => "nflows";
 
     private protected override IReadOnlyList<string> Anchors => ["_transform."];
 
-    private protected override void CheckMembers()
+    internal override void CheckMembers()
     {
         CheckBound(TailBound, nameof(TailBound));
         CheckDefined(Transform, nameof(Transform));
@@ -60,12 +60,7 @@ public sealed record NflowsImporter : PyTorchImporter<ImportedModel>, IImportsPa
         Ranges.SmallestDerivative.Require(MinDerivative, nameof(MinDerivative), "The smallest derivative");
     }
 
-    string IImportsParts.Library => Library;
-
-    void IImportsParts.CheckMembers() => CheckMembers();
-
-    private protected override ImportedModel Build(ImportedWeights weights) =>
-        ImportedModel.Of(this with { StateDict = null, Prefix = null, Strict = true }, weights);
+    private protected override ImportedModel Build(ImportedWeights weights) => ImportedModel.Of(this, weights);
 
     FlowParts IImportsParts.Parts(ImportedWeights weights)
     {

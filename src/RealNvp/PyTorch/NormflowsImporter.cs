@@ -32,11 +32,11 @@ public sealed record NormflowsImporter : PyTorchImporter<ImportedModel>, IImport
     /// meet first, have no weights. Null ends with the last one that has weights.</summary>
     public int? FlowCount { get; init; }
 
-    private protected override string Library => "normflows";
+    internal override string Library => "normflows";
 
     private protected override IReadOnlyList<string> Anchors => ["flows."];
 
-    private protected override void CheckMembers()
+    internal override void CheckMembers()
     {
         CheckBound(TailBound, nameof(TailBound));
         CheckDefined(Activation, nameof(Activation));
@@ -44,12 +44,7 @@ public sealed record NormflowsImporter : PyTorchImporter<ImportedModel>, IImport
         if (FlowCount is < 1) throw new ArgumentException($"{nameof(FlowCount)} must be at least 1; got {FlowCount}.", nameof(FlowCount));
     }
 
-    string IImportsParts.Library => Library;
-
-    void IImportsParts.CheckMembers() => CheckMembers();
-
-    private protected override ImportedModel Build(ImportedWeights weights) =>
-        ImportedModel.Of(this with { StateDict = null, Prefix = null, Strict = true }, weights);
+    private protected override ImportedModel Build(ImportedWeights weights) => ImportedModel.Of(this, weights);
 
     FlowParts IImportsParts.Parts(ImportedWeights weights)
     {

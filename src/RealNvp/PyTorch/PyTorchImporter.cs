@@ -84,13 +84,13 @@ public abstract record PyTorchImporter<TFlow> where TFlow : Flow
     public sealed override string ToString() => Describing.RecordText.Of(GetType().Name, PrintMembers);
 
     /// <summary>The library, as messages call it.</summary>
-    private protected abstract string Library { get; }
+    internal abstract string Library { get; }
 
     /// <summary>Texts with which a name of each flow of the library goes on after the prefix.</summary>
     private protected abstract IReadOnlyList<string> Anchors { get; }
 
     /// <summary>Throws <see cref="ArgumentException"/> for a member that is out of range.</summary>
-    private protected virtual void CheckMembers() { }
+    internal virtual void CheckMembers() { }
 
     /// <summary>Throws for the bound of a spline that is none.</summary>
     private protected static void CheckBound(double bound, string parameter)

@@ -14,11 +14,11 @@ public sealed record RealNvpImporter : PyTorchImporter<RealNvpModel>
     /// scales.</summary>
     public required (int Height, int Width) ImageSize { get; init; }
 
-    private protected override string Library => "chrischute/real-nvp";
+    internal override string Library => "chrischute/real-nvp";
 
     private protected override IReadOnlyList<string> Anchors => ["flows.in_couplings.0."];
 
-    private protected override void CheckMembers() => ImageSizes.Check(ImageSize, nameof(ImageSize));
+    internal override void CheckMembers() => ImageSizes.Check(ImageSize, nameof(ImageSize));
 
     private protected override RealNvpModel Build(ImportedWeights weights)
     {

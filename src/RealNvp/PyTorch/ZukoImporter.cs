@@ -25,11 +25,11 @@ public sealed record ZukoImporter : PyTorchImporter<ImportedModel>, IImportsPart
     /// <summary>The splines are on [−B, B]; zuko's are on [−5, 5].</summary>
     public double Bound { get; init; } = 5;
 
-    private protected override string Library => "zuko";
+    internal override string Library => "zuko";
 
     private protected override IReadOnlyList<string> Anchors => ["transform.transforms.", "transform."];
 
-    private protected override void CheckMembers()
+    internal override void CheckMembers()
     {
         CheckBound(Bound, nameof(Bound));
         if (Activation is { } activation) CheckDefined(activation, nameof(Activation));
@@ -37,12 +37,7 @@ public sealed record ZukoImporter : PyTorchImporter<ImportedModel>, IImportsPart
             throw new ArgumentException(FormattableString.Invariant($"{nameof(Slope)} must be in (0, 1); got {Slope}."), nameof(Slope));
     }
 
-    string IImportsParts.Library => Library;
-
-    void IImportsParts.CheckMembers() => CheckMembers();
-
-    private protected override ImportedModel Build(ImportedWeights weights) =>
-        ImportedModel.Of(this with { StateDict = null, Prefix = null, Strict = true }, weights);
+    private protected override ImportedModel Build(ImportedWeights weights) => ImportedModel.Of(this, weights);
 
     FlowParts IImportsParts.Parts(ImportedWeights weights)
     {

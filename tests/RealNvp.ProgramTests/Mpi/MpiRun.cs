@@ -22,21 +22,17 @@ internal static class MpiRun
     /// <summary>Starts a method of a class on some processes.</summary>
     public static Running Start(string launcher, int size, Type type, string method, string folder)
     {
-        var info = new ProcessStartInfo(launcher) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true,
-            WorkingDirectory = folder };
-        // busy machines have fewer cores than processes, and build machines run as root
-        string[] arguments = launcher.EndsWith("openmpi", StringComparison.Ordinal)
-            ? ["--allow-run-as-root", "--oversubscribe", "--mca", "mpi_yield_when_idle", "1", "-n", $"{size}"] : ["-n", $"{size}"];
         string[] program = Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet"
             ? [Environment.ProcessPath!, type.Assembly.Location] : [Environment.ProcessPath!];
-        foreach (var argument in (string[])[.. arguments, .. program, "-noColor", "-explicit", "only", "-method",
-            $"{type.FullName}.{method}"])
-            info.ArgumentList.Add(argument);
-        info.Environment[Variable] = folder;
-        info.Environment["OMP_NUM_THREADS"] = "1";
-        info.Environment["TERM"] = "dumb";
-        return new Running(Process.Start(info)!);
+        return Start([.. Launch(launcher, size), .. program, "-noColor", "-explicit", "only", "-method", $"{type.FullName}.{method}"],
+            folder);
     }
+
+    /// <summary>The command that starts what comes behind it on some processes.</summary>
+    // busy machines have fewer cores than processes, and build machines run as root
+    public static string[] Launch(string launcher, int size) => launcher.EndsWith("openmpi", StringComparison.Ordinal)
+        ? [launcher, "--allow-run-as-root", "--oversubscribe", "--mca", "mpi_yield_when_idle", "1", "-n", $"{size}"]
+        : [launcher, "-n", $"{size}"];
 
     /// <summary>Runs a method on some processes to its end, and gives what they said.</summary>
     public static (int Code, string Said) Run(string launcher, int size, Type type, string method, string folder)
@@ -46,15 +42,20 @@ internal static class MpiRun
     }
 
     /// <summary>Runs a program to its end, and gives what it said.</summary>
-    public static (int Code, string Said) Program(string file, string[] arguments, string folder)
+    public static (int Code, string Said) Program(string[] command, string folder)
     {
-        var info = new ProcessStartInfo(file, arguments) { UseShellExecute = false, RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            WorkingDirectory = folder };
+        using var running = Start(command, folder);
+        return running.End(TimeSpan.FromMinutes(4));
+    }
+
+    private static Running Start(string[] command, string folder)
+    {
+        var info = new ProcessStartInfo(command[0], command[1..]) { UseShellExecute = false, RedirectStandardOutput = true,
+            RedirectStandardError = true, WorkingDirectory = folder };
+        info.Environment[Variable] = folder;
         info.Environment["OMP_NUM_THREADS"] = "1";
         info.Environment["TERM"] = "dumb";
-        using var running = new Running(Process.Start(info)!);
-        return running.End(TimeSpan.FromMinutes(4));
+        return new Running(Process.Start(info)!);
     }
 
     /// <summary>Processes that run.</summary>

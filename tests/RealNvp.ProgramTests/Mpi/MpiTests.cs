@@ -180,15 +180,12 @@ public class MpiTests
             System.Runtime.InteropServices.RuntimeInformation.RuntimeIdentifier, $"RealNvp.Samples.{sample}.dll");
         FlowModel Trained(string into, params string[] command)
         {
-            var (code, said) = MpiRun.Program(command[0], [.. command[1..], program, .. (into == "two" ? together : alone).Split(' '),
-                "--out",
+            var (code, said) = MpiRun.Program([.. command, program, .. (into == "two" ? together : alone).Split(' '), "--out",
                 folder.At(into)], folder.Path);
             code.Should().Be(0, said);
             return FlowModel.Load(Path.Combine(folder.At(into), "model.safetensors"));
         }
-        using var two = Trained("two", "mpirun.openmpi", "--allow-run-as-root", "--oversubscribe", "--mca", "mpi_yield_when_idle", "1",
-            "-n",
-            "2", "dotnet");
+        using var two = Trained("two", [.. MpiRun.Launch("mpirun.openmpi", 2), "dotnet"]);
         using var one = Trained("one", "dotnet");
         var others = two.state_dict();
         foreach (var (name, tensor) in one.state_dict())

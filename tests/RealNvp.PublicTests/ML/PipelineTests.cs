@@ -111,23 +111,27 @@ public class PipelineTests
             FluentActions.Invoking(() => cursor.GetGetter<float>(view.Schema["LogDensity"])).Should().Throw<ArgumentException>();
         }
 
-        // a second reading with other rows, with fewer, with none
-        var random = new Random(1);
-        var reading = 0;
-        IEnumerable<PipelineRow> Other() => Enumerable.Range(0, 40).Select(_ => new PipelineRow { A = random.NextSingle() });
-        IEnumerable<PipelineRow> Fewer() => rows.Skip(10).Take(1_100 - (200 * (reading++ % 2)));
-        IEnumerable<PipelineRow> Once() => rows.Skip(10).Take(reading++ % 2 == 0 ? 20 : 0);
-        foreach (var changing in new[] { Other, Fewer, Once })
-        {
-            reading = 0;
-            IEnumerable<PipelineRow> Read()
+        // A second reading with other rows, with fewer, with more, with none, or the only one with any. What transforms give is read on a
+        // thread for each reading, either of which may be the first; of rows as they are the cursor beside the scores is.
+        IEnumerable<PipelineRow> Other(int reading) => rows.Skip(10 + reading).Take(40);
+        IEnumerable<PipelineRow> Fewer(int reading) => rows.Skip(10).Take(1_100 - (200 * reading));
+        IEnumerable<PipelineRow> More(int reading) => Fewer(1 - reading);
+        IEnumerable<PipelineRow> Once(int reading) => rows.Skip(10).Take(reading == 0 ? 20 : 0);
+        IEnumerable<PipelineRow> Later(int reading) => Once(1 - reading);
+        foreach (var changing in new[] { Other, Fewer, More, Once, Later })
+            foreach (var hasThreads in new[] { true, false })
             {
-                foreach (var row in changing()) yield return row;
+                var readings = 0;
+                IEnumerable<PipelineRow> Read()
+                {
+                    foreach (var row in changing(Interlocked.Increment(ref readings) - 1)) yield return row;
+                }
+                var table = hasThreads ? features.Transform(context.Data.LoadFromEnumerable(Read()))
+                    : context.Data.LoadFromEnumerable(Read().Select(row => new VectorRow { Features = [row.A, row.B] }));
+                FluentActions.Invoking(() => Scores(context, transformer.Transform(table))).Should()
+                    .Throw<InvalidOperationException>().WithMessage("*second reading*Cache*");
+                readings.Should().Be(2);
             }
-            FluentActions.Invoking(() => Scores(context,
-                transformer.Transform(features.Transform(context.Data.LoadFromEnumerable(Read()))))).Should()
-                .Throw<InvalidOperationException>().WithMessage("*second reading*Cache*");
-        }
         transformer.Dispose();
         FluentActions.Invoking(() => transformer.Transform(view)).Should().Throw<ObjectDisposedException>();
         FluentActions.Invoking(() => context.Model.CreatePredictionEngine<VectorRow, ScoredRow>(transformer)).Should()
