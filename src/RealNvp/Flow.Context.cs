@@ -16,6 +16,8 @@ public partial class Flow
     /// for a device: values are looked at on the CPU alone then.</param>
     internal void CheckContext(Tensor? context, long? examples, string owner, bool mayWait = true)
     {
+        // callers check before their call has begun, when another thread may free the weights
+        using var gate = EvaluationGate.Read(this);
         if (context_encoder is { } encoder)
             encoder.CheckContext(context, examples, owner, values: mayWait || context is { IsInvalid: false, device_type: DeviceType.CPU });
         else

@@ -23,7 +23,7 @@ public partial class Flow
     // in the gate: the plan for the weights as they are now; null if there is none, or if somebody looks at the layers of this call
     private FlowRows? FewRows(FewOf what)
     {
-        if (!KernelSwitches.Rows || !KernelSwitches.Coupling || !KernelSwitches.Dense || LaneWidth.Bits < 128 || disposed
+        if (!KernelSwitches.Rows || !KernelSwitches.Coupling || !KernelSwitches.Dense || LaneWidth.Bits < 128
             || !PassState.IsQuiet || KnownWeight is not { } weight)
             return null;
         var type = KernelMemory.TypeOf(weight.Handle);

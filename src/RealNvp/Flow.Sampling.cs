@@ -110,7 +110,15 @@ public partial class Flow
     internal bool IsStochastic { get; }
 
     /// <summary>Where samples are drawn.</summary>
-    internal Device SamplingDevice => Weight?.device ?? get_default_device();
+    internal Device SamplingDevice
+    {
+        get
+        {
+            // callers ask before their call has begun, when another thread may free the weights
+            using var gate = EvaluationGate.Read(this);
+            return KnownWeight?.device ?? get_default_device();
+        }
+    }
 
     /// <summary>Says why <paramref name="owner"/> refuses a flow that maps at random.</summary>
     internal string Stochastic(string owner)
