@@ -15,7 +15,7 @@ internal static class RunningMoments
     public static (Tensor Mean, Tensor Variance) Of(Tensor x, Tensor? weight)
     {
         if (RowShare.Exchanging is { } share)
-            return SharedMoments.Of(x, share.Counts ? weight ?? ones(1, x.dtype, x.device) : zeros(1, x.dtype, x.device), share.Group!);
+            return share.Group!.Moments(x, share.Counts ? weight ?? ones(1, x.dtype, x.device) : zeros(1, x.dtype, x.device));
         var dims = Enumerable.Range(0, (int)x.dim()).Where(d => d != 1).Select(d => (long)d).ToArray();
         if (weight is null)
         {

@@ -33,6 +33,8 @@ internal sealed class Ranks : ProcessGroup
         return error;
     }
 
+    public override (Tensor Mean, Tensor Variance) Moments(Tensor x, Tensor weight) => RankMoments.Of(x, weight, this);
+
     public override Tensor Sum(Tensor values)
     {
         if (is_grad_enabled() && values.requires_grad) return RankSum.Apply(values, this)[0];
