@@ -29,13 +29,14 @@ internal sealed unsafe class MpiLibrary
         {
             Family = MpiFamily.OpenMpi;
             (floats, doubles, bytes, sum) = (At("ompi_mpi_float"), At("ompi_mpi_double"), At("ompi_mpi_byte"), At("ompi_mpi_op_sum"));
-            (inPlace, ignored) = ((void*)1, null);
+            inPlace = (void*)1;
             return;
         }
         // fixed by the common ABI of MPICH (mpich.org/abi)
         Family = MpiFamily.Mpich;
         (world, floats, doubles, bytes, sum) = (0x44000000, 0x4c00040a, 0x4c00080b, 0x4c00010d, 0x58000003);
-        (inPlace, ignored) = ((void*)-1, (void*)1);
+        inPlace = (void*)-1;
+        ignored = (void*)1;
     }
 
     public string Name { get; }
