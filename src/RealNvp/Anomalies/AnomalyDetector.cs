@@ -69,8 +69,8 @@ public sealed partial class AnomalyDetector : IDisposable
     public IReadOnlyList<string> Notes => [.. Columns.Select(c => c.Note).Append(members.Length >= asked ? null
         : string.Create(CultureInfo.InvariantCulture,
             $"{members.Length:N0} of {asked:N0} members {(members.Length == 1 ? "was" : "were")} trained: the time was over " +
-            $"({nameof(AnomalyOptions)}.{nameof(AnomalyOptions.MaxDuration)}), or the training was cancelled. Give it more time, or fewer " +
-            $"rows."))
+            $"({nameof(AnomalyOptions)}.{nameof(AnomalyOptions.MaxDuration)}), or the training was cancelled. Give it more time, or " +
+            $"fewer rows."))
         .OfType<string>()];
 
     /// <summary>How the training of each member went; empty for a detector that was loaded or made of flows.</summary>
