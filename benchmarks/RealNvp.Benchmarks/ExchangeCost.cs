@@ -57,7 +57,7 @@ internal static class ExchangeCost
         for (var turn = 0; turn < turns; turn++)
             foreach (var way in new[] { 0, 1 })
             {
-                using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1, BatchSize = rows, ValidationFraction = 0, Seed = 1 });
+                using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1, BatchSize = (int)rows, ValidationFraction = 0, Seed = 1 });
                 var timed = way == 0 ? new Timed(exchange) : new TimedOverlap(exchange);
                 (trainer.Exchange, trainer.BucketBytes) = (timed, bytes);
                 var (clock, at) = (Stopwatch.StartNew(), 0.0);
