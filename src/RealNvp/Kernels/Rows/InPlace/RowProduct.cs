@@ -35,33 +35,36 @@ internal static unsafe class RowProduct<T> where T : unmanaged, IBinaryFloatingP
         in RowFinish<T> finish)
     {
         var sums = stackalloc T[RowUnits<T>.MostRows * Together];
-        var parts = stackalloc RowFlight[Together];
-        if (flights is [var all] && all.Units <= Together)
-        {
-            Some(rows, x, width, weight, weightRow, &all, 1, sums, 0, all.Units, finish);
-            return;
-        }
-        int first = 0, units = 0, count = 0;
-        foreach (var flight in flights)
-            for (var done = 0; done < flight.Units;)
+        var done = 0;
+        fixed (RowFlight* all = flights)
+            for (var at = 0; at < flights.Length;)
             {
-                var part = flight with { Weight = flight.Weight + (done * weightRow), Units = Math.Min(flight.Units - done,
-                    Together - units) };
-                parts[count++] = part;
-                units += part.Units;
-                done += part.Units;
-                if (units < Together) continue;
-                Some(rows, x, width, weight, weightRow, parts, count, sums, first, units, finish);
-                first += units;
-                (units, count) = (0, 0);
+                int units = 0, count = 0;
+                for (; at + count < flights.Length && units + all[at + count].Units <= Together; count++) units += all[at + count].Units;
+                if (count > 0)
+                {
+                    Some(rows, x, width, weight, weightRow, all + at, count, sums, done, units, finish);
+                    at += count;
+                    done += units;
+                    continue;
+                }
+                // a flight of more
+                for (var unit = 0; unit < all[at].Units; unit += Together)
+                {
+                    units = Math.Min(Together, all[at].Units - unit);
+                    var part = all[at] with { Weight = all[at].Weight + (unit * weightRow), Units = units };
+                    Some(rows, x, width, weight, weightRow, &part, 1, sums, done, units, finish);
+                    done += units;
+                }
+                at++;
             }
-        if (units > 0) Some(rows, x, width, weight, weightRow, parts, count, sums, first, units, finish);
     }
 
     // these numbers of the weight stay in the first cache, for all rows
     private static void Some(int rows, RowUnits<T> x, int width, T* weight, nint weightRow, RowFlight* flights, int count, T* sums,
         int first, int units, in RowFinish<T> finish)
     {
+        if (units == 0) return;
         // the widest vectors that there is room for
         var bytes = Math.Min(LaneWidth.Bits / 8, width * sizeof(T));
         if (bytes >= 64) RowDots<Lanes512<T>, T>.Run(rows, x.At, x.Row, width, weight, weightRow, flights, count, sums, Together);
