@@ -45,6 +45,7 @@ internal static class Program
         root.Subcommands.Add(Anomalies.ScoringSpeed.Command());
         root.Subcommands.Add(Anomalies.ChoiceStudy.Command());
         root.Subcommands.Add(OdeErrors.Command());
+        root.Subcommands.Add(ExchangeCost.Command());
         root.SetAction(parsed =>
         {
             if (parsed.GetValue(table) is { } results)
