@@ -1,3 +1,4 @@
+using RealNvp.Internal;
 using RealNvp.Kernels;
 using RealNvp.Layers;
 
@@ -6,6 +7,6 @@ namespace RealNvp;
 /// <content>The contexts of few rows.</content>
 public sealed partial class ContextStandardization : IRowEncoder
 {
-    RowStep IRowEncoder.Rows(RowBuilder builder) => new WeightScaleRows([.. Enumerable.Range(0, (int)Size)], ScaleForm.MinusLog,
-        builder.Numbers(() => log_std)) { Centre = builder.Numbers(() => mean), Rest = builder.Numbers(() => mean_rest) };
+    RowStep IRowEncoder.Rows(RowBuilder builder) => Standardizing.Rows(builder, [.. Enumerable.Range(0, (int)Size)], () => mean,
+        () => mean_rest, () => log_std);
 }

@@ -48,7 +48,7 @@ public class BenchmarkTests
         var commands = string.Concat(row.Phases.Where(p => p != "cold").Select(p => $"time {p} 2\n"));
         Worker.Serve(row, 1, cuda: false, tuned: false, new StringReader(commands), output).Should().Be(0);
         output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(l => Protocol.Read<Timed>(l).Phase)
-            .Should().Equal("logprob", "encode", "decode", "sample", "read");
+            .Should().Equal("logprob", "encode", "decode", "sample", "span", "scorer", "scorer-sample", "read");
 
         using var scope = torch.NewDisposeScope();
         using var flow = row.Make();
@@ -90,8 +90,9 @@ public class BenchmarkTests
     [Fact]
     public void The_floor_is_the_peak_of_the_same_run_and_each_machine_has_its_table()
     {
-        var lines = MarkdownTable.Of([Line(Report.Ours, 10, true), Line(Report.Ours, 20, true, "another"), Line("other", 25, true)])
-            .ToArray();
+        // a peak that was found later in a run is that of all its cases
+        var lines = MarkdownTable.Of([Line(Report.Ours, 10, true) with { Peak = 150, BestProduct = 100 },
+            Line(Report.Ours, 20, true, "another"), Line("other", 25, true)]).ToArray();
         lines.Where(l => l.Contains("GFLOP/s")).Should().HaveCount(2).And.OnlyContain(l => l.Contains("200 GFLOP/s at the most")
             && l.Contains("125"));
         // a GFLOP at 200 GFLOP/s is 5 ms, half of ours and a quarter of the other's; at 125 it is 8

@@ -1,4 +1,4 @@
-using RealNvp.Kernels;
+using RealNvp.Internal;
 using RealNvp.Layers;
 
 namespace RealNvp;
@@ -8,10 +8,7 @@ public sealed partial class Standardization : IRowLayer
 {
     int[]? IRowLayer.AddRows(RowBuilder builder, int[] at, bool inverse, bool head)
     {
-        builder.Add(new WeightScaleRows(at, ScaleForm.MinusLog, builder.Numbers(() => log_std))
-        {
-            Centre = builder.Numbers(() => mean), Rest = builder.Numbers(() => mean_rest),
-        }, inverse);
+        builder.Add(Standardizing.Rows(builder, at, () => mean, () => mean_rest, () => log_std), inverse);
         return at;
     }
 }
