@@ -46,6 +46,8 @@ internal static class Program
         root.Subcommands.Add(Anomalies.ChoiceStudy.Command());
         root.Subcommands.Add(OdeErrors.Command());
         root.Subcommands.Add(RowSpeed.Command());
+        root.Subcommands.Add(Scaling.ScalingStudy.Scaling());
+        root.Subcommands.Add(Scaling.ScalingStudy.Exchange());
         root.SetAction(parsed =>
         {
             if (parsed.GetValue(table) is { } results)
