@@ -20,7 +20,7 @@ internal sealed record ScalingCase(string Name, ModelOptions Options, int Batch)
         new("`Grey28x28`", RealNvpOptions.Grey28x28, 64),
     ];
 
-    private const int WarmUp = 2;
+    private const int WarmUp = 2, StepsOfAnEpoch = 20;
 
     /// <summary>The seconds of a whole training step, least of several, after some that do not count.</summary>
     /// <param name="rows">The rows of the step, of all processes.</param>
@@ -47,8 +47,8 @@ internal sealed record ScalingCase(string Name, ModelOptions Options, int Batch)
             last = now;
             if (watch.Elapsed > time && steps > WarmUp + 2) enough.Cancel();
         };
-        // the fewest rows from which layers can take statistics
-        var data = TrainingData.From(Examples(Math.Max(rows, 16)));
+        // epochs of many steps: what comes after an epoch, such as the look that all have the same weights, is none of a step
+        var data = TrainingData.From(Examples(rows * StepsOfAnEpoch));
         trainer.Fit(exchange is null ? data : data.Shard(exchange), cancellationToken: enough.Token);
         return least;
     }
