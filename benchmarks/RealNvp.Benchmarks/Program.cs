@@ -47,7 +47,8 @@ internal static class Program
         root.Subcommands.Add(OdeErrors.Command());
         root.Subcommands.Add(RowSpeed.Command());
         root.Subcommands.Add(Scaling.ScalingStudy.Scaling());
-        root.Subcommands.Add(Scaling.ScalingStudy.Exchange());
+        root.Subcommands.Add(Scaling.ScalingStudy.Network());
+        root.Subcommands.Add(ExchangeCost.Command());
         root.SetAction(parsed =>
         {
             if (parsed.GetValue(table) is { } results)

@@ -12,12 +12,15 @@ namespace RealNvp.Mpi;
 /// one thread at a time. Let <see cref="Run"/> hold your program, so that an error anywhere in it ends all processes.</para>
 /// <para>Tensors on a GPU go through the memory of the CPU; <see cref="NcclExchange"/> sums them where they are.</para>
 /// </remarks>
-public sealed class MpiExchange : IGradientExchange, IDisposable
+public sealed class MpiExchange : IOverlappingExchange, IDisposable
 {
     private static readonly Lock gate = new();
-    private static bool begun;
+    private static bool hasBegun;
 
     private readonly MpiLibrary library;
+
+    // what MPI reads and writes until its request has ended
+    private readonly List<(nint Request, Tensor Part)> begun = [];
     private bool disposed;
 
     /// <summary>Begins MPI.</summary>
@@ -32,11 +35,11 @@ public sealed class MpiExchange : IGradientExchange, IDisposable
         {
             var launcher = MpiLauncher.Here;
             this.library = MpiLibrary.Load(MpiLibrary.Asked(library), launcher);
-            if (begun || this.library.IsInitialized || this.library.IsFinalized)
+            if (hasBegun || this.library.IsInitialized || this.library.IsFinalized)
                 throw new InvalidOperationException(
                     "MPI has begun in this process before, and begins but once. Keep the exchange for the whole program.");
             this.library.Initialize();
-            begun = true;
+            hasBegun = true;
             (Rank, Size) = (this.library.Rank, this.library.Size);
             if (launcher.Size is { } size && size != Size)
                 throw new InvalidOperationException(
@@ -87,9 +90,40 @@ public sealed class MpiExchange : IGradientExchange, IDisposable
     public void Sum(Tensor bucket)
     {
         ArgumentNullException.ThrowIfNull(bucket);
-        if (bucket.dtype is not (ScalarType.Float32 or ScalarType.Float64))
-            throw new ArgumentException($"MPI adds up float32 and float64; got {bucket.dtype}.", nameof(bucket));
+        CheckSummed(bucket);
         Each(bucket, nameof(bucket), part => library.Sum(part.bytes, bucket.dtype == ScalarType.Float64));
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Most MPI libraries move a sum on only while the program is in one of their functions: in this one too.</remarks>
+    public void BeginSum(Tensor bucket)
+    {
+        ArgumentNullException.ThrowIfNull(bucket);
+        ObjectDisposedException.ThrowIf(disposed, this);
+        CheckSummed(bucket);
+        if (bucket.device_type != DeviceType.CPU)
+            throw new ArgumentException($"Sums may overlap for tensors on the CPU; got one on {bucket.device}. Use {nameof(Sum)}.",
+                nameof(bucket));
+        begun.RemoveAll(b =>
+        {
+            if (!library.IsDone(b.Request)) return false;
+            b.Part.Dispose();
+            return true;
+        });
+        Each(bucket, nameof(bucket), part =>
+            begun.Add((library.BeginSum(part.bytes, bucket.dtype == ScalarType.Float64), part.alias().DetachFromDisposeScope())));
+    }
+
+    /// <inheritdoc/>
+    public void EndSums()
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        foreach (var (request, part) in begun)
+        {
+            library.Wait(request);
+            part.Dispose();
+        }
+        begun.Clear();
     }
 
     /// <inheritdoc/>
@@ -122,6 +156,12 @@ public sealed class MpiExchange : IGradientExchange, IDisposable
         if (disposed) return;
         disposed = true;
         lock (gate) library.FinalizeAll();
+    }
+
+    private static void CheckSummed(Tensor bucket)
+    {
+        if (bucket.dtype is not (ScalarType.Float32 or ScalarType.Float64))
+            throw new ArgumentException($"MPI adds up float32 and float64; got {bucket.dtype}.", nameof(bucket));
     }
 
     // in parts whose count is an int of C, and whose bytes are a span; those of another device by way of the CPU

@@ -17,7 +17,10 @@ internal sealed unsafe class MpiLibrary
     private static readonly string[] any = ["libmpi.so", "libmpich.so", "libmpi.dylib"];
 
     private readonly nint library, world, floats, doubles, bytes, sum;
-    private readonly void* inPlace;
+    private readonly void* inPlace, ignored;
+
+    // sums that have begun are on a group of their own, so that no order binds them to other calls
+    private nint overlapping;
 
     private MpiLibrary(nint library, string name)
     {
@@ -33,6 +36,7 @@ internal sealed unsafe class MpiLibrary
         Family = MpiFamily.Mpich;
         (world, floats, doubles, bytes, sum) = (0x44000000, 0x4c00040a, 0x4c00080b, 0x4c00010d, 0x58000003);
         inPlace = (void*)-1;
+        ignored = (void*)1;
     }
 
     public string Name { get; }
@@ -93,6 +97,9 @@ internal sealed unsafe class MpiLibrary
         // errors come back, and are thrown by name
         var handler = Family == MpiFamily.OpenMpi ? At("ompi_mpi_errors_return") : 0x54000001;
         Check("MPI_Comm_set_errhandler", ((delegate* unmanaged<nint, nint, int>)At("MPI_Comm_set_errhandler"))(world, handler));
+        // a handle of MPICH is an int, which fills the lower half
+        fixed (nint* p = &overlapping)
+            Check("MPI_Comm_dup", ((delegate* unmanaged<nint, nint*, int>)At("MPI_Comm_dup"))(world, p));
     }
 
     public int Rank => Number("MPI_Comm_rank");
@@ -107,6 +114,30 @@ internal sealed unsafe class MpiLibrary
             Check("MPI_Allreduce", ((delegate* unmanaged<void*, void*, int, nint, nint, nint, int>)At("MPI_Allreduce"))(inPlace, p, count,
                 isDouble ? doubles : floats, sum, world));
     }
+
+    /// <summary>Begins to add up numbers over all processes, in place, where they stay until <see cref="IsDone"/>.</summary>
+    /// <returns>The request.</returns>
+    public nint BeginSum(Span<byte> values, bool isDouble)
+    {
+        var count = values.Length / (isDouble ? sizeof(double) : sizeof(float));
+        nint request = 0;
+        fixed (byte* p = values)
+            Check("MPI_Iallreduce", ((delegate* unmanaged<void*, void*, int, nint, nint, nint, nint*, int>)At("MPI_Iallreduce"))(inPlace, p,
+                count, isDouble ? doubles : floats, sum, overlapping, &request));
+        return request;
+    }
+
+    /// <summary>Moves a request on, and says whether it has ended. One that has must not be asked again.</summary>
+    public bool IsDone(nint request)
+    {
+        int flag;
+        Check("MPI_Test", ((delegate* unmanaged<nint*, int*, void*, int>)At("MPI_Test"))(&request, &flag, ignored));
+        return flag != 0;
+    }
+
+    /// <summary>Waits for a request.</summary>
+    public void Wait(nint request) =>
+        Check("MPI_Wait", ((delegate* unmanaged<nint*, void*, int>)At("MPI_Wait"))(&request, ignored));
 
     /// <summary>Gives all processes the bytes of one.</summary>
     public void Broadcast(Span<byte> values, int root)

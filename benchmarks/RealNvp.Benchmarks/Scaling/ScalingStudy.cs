@@ -30,10 +30,10 @@ internal static class ScalingStudy
         return command;
     }
 
-    public static Command Exchange()
+    public static Command Network()
     {
         var some = Some();
-        var command = new Command("exchange", "On two processes of mpirun: times sums, and steps of two beside those of one.") { some };
+        var command = new Command("network", "On two processes of mpirun: times sums, and steps of two beside those of one.") { some };
         command.SetAction(parsed =>
         {
             set_num_threads(1);

@@ -56,7 +56,7 @@ public sealed partial class AnomalyDetector
                 file.CheckModel(model);
             }
             return new AnomalyDetector([.. members], ownsFlows: true, file.Columns, file.Kind, file.Typical, file.Grids,
-                _ => file.Calibration);
+                _ => file.Calibration, file.Asked);
         }
         catch
         {
@@ -75,7 +75,7 @@ public sealed partial class AnomalyDetector
         var file = new DetectorFile
         {
             Name = nameof(AnomalyDetector), Columns = Columns, Kind = Kind, Typical = typical, Calibration = calibration, Grids = grids,
-            Whitened = [.. members.Select(m => m.Whitening is not null)],
+            Whitened = [.. members.Select(m => m.Whitening is not null)], Asked = asked,
             Whitening = members.FirstOrDefault(m => m.Whitening is not null)?.Whitening,
         };
         target.Write(stream =>

@@ -94,7 +94,7 @@ public sealed partial class AnomalyDetector
             // what was learned until the training was stopped is calibrated too
             return new AnomalyDetector([.. training.Members], ownsFlows: true, columns, options.Score, training.Typical,
                 [.. Enumerable.Range(0, kept.Length).Select(c => Grid(x, c))],
-                made => made.ScoresOf(calibration, owner, null, CancellationToken.None))
+                made => made.ScoresOf(calibration, owner, null, CancellationToken.None), options.Members)
             { Trainings = [.. training.Results] };
         }
         catch

@@ -31,9 +31,13 @@ public sealed partial class AnomalyDetector : IDisposable
     private readonly int[] kept;
     private readonly double[][] grids;
 
+    // the members that the options asked for
+    private readonly int asked;
+
     private AnomalyDetector(DetectorMember[] members, bool ownsFlows, IReadOnlyList<AnomalyColumn> columns, AnomalyScoreKind kind,
-        double typical, double[][] grids, Func<AnomalyDetector, double[]> calibration)
+        double typical, double[][] grids, Func<AnomalyDetector, double[]> calibration, int asked = 0)
     {
+        this.asked = asked;
         (this.members, this.ownsFlows, Columns, Kind, this.typical, this.grids) = (members, ownsFlows, columns, kind, typical, grids);
         kept = [.. Enumerable.Range(0, columns.Count).Where(c => columns[c].Kind != ColumnKind.Constant)];
         this.calibration = [.. calibration(this).Order()];
@@ -60,8 +64,14 @@ public sealed partial class AnomalyDetector : IDisposable
     /// <summary>1 / (n + 1): the smallest p-value, and the smallest share of false alarms that can be asked for.</summary>
     public double SmallestPValue => 1.0 / (calibration.Length + 1);
 
-    /// <summary>What was found in columns and should be known, in sentences; empty if there is nothing to say.</summary>
-    public IReadOnlyList<string> Notes => [.. Columns.Select(c => c.Note).OfType<string>()];
+    /// <summary>What was found in columns and should be known, and whether flows are missing because their time was over, in sentences;
+    /// empty if there is nothing to say.</summary>
+    public IReadOnlyList<string> Notes => [.. Columns.Select(c => c.Note).Append(members.Length >= asked ? null
+        : string.Create(CultureInfo.InvariantCulture,
+            $"{members.Length:N0} of {asked:N0} members {(members.Length == 1 ? "was" : "were")} trained: the time was over " +
+            $"({nameof(AnomalyOptions)}.{nameof(AnomalyOptions.MaxDuration)}), or the training was cancelled. Give it more time, or " +
+            $"fewer rows."))
+        .OfType<string>()];
 
     /// <summary>How the training of each member went; empty for a detector that was loaded or made of flows.</summary>
     public IReadOnlyList<TrainingResult> Trainings { get; private init; } = [];

@@ -33,6 +33,9 @@ internal sealed class DetectorFile
 
     public required Whitening? Whitening { get; init; }
 
+    /// <summary>The members that the options asked for; 0 in a file from before it was kept.</summary>
+    public required int Asked { get; init; }
+
     public void Write(Stream stream)
     {
         using var scope = NewDisposeScope();
@@ -52,6 +55,7 @@ internal sealed class DetectorFile
             ["grid_sizes"] = tensor([.. Grids.Select(g => (long)g.Length)], device: CPU),
             ["grids"] = Numbers([.. Grids.SelectMany(g => g)]),
             ["members"] = tensor([.. Whitened.Select(w => w ? 1L : 0)], device: CPU),
+            ["members_asked"] = tensor([(long)Asked], device: CPU),
         };
         if (Whitening is { } whitening)
             (tensors["whitening/mean"], tensors["whitening/deviation"], tensors["whitening/matrix"]) =
@@ -91,6 +95,8 @@ internal sealed class DetectorFile
             throw Damaged("the values that it tries in columns do not fit together");
         if (members.Length is < 1 or > AnomalyOptions.MostMembers || members.Any(m => m is not (0 or 1)))
             throw Damaged("it does not say which members it has");
+        double[] asked = file.Tensors.ContainsKey("members_asked") ? Numbers("members_asked") : [0];
+        if (asked is not [>= 0 and <= AnomalyOptions.MostMembers]) throw Damaged("'members_asked' is no number of members");
         Whitening? whitening = null;
         if (members.Contains(1))
         {
@@ -109,7 +115,7 @@ internal sealed class DetectorFile
                 Constant = (ColumnKind)kinds[c] == ColumnKind.Constant ? constants[c] : null,
             })],
             Kind = (AnomalyScoreKind)score, Typical = typical[0], Calibration = calibration, Grids = grids,
-            Whitened = Array.ConvertAll(members, m => m == 1), Whitening = whitening,
+            Whitened = Array.ConvertAll(members, m => m == 1), Whitening = whitening, Asked = (int)asked[0],
         };
     }
 

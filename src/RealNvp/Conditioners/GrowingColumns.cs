@@ -11,7 +11,8 @@ internal sealed class GrowingColumns
 
     public GrowingColumns(long examples, long most, ScalarType type, Device device)
     {
-        if (!is_grad_enabled()) buffer = empty([examples, most], dtype: type, device: device);
+        // zeros: products of bfloat16 on processors with tiles of matrices (AMX) read a number behind an odd row, and NaN times 0 is NaN
+        if (!is_grad_enabled()) buffer = zeros([examples, most], dtype: type, device: device);
         Known = buffer?.narrow(1, 0, 0) ?? empty([examples, 0], dtype: type, device: device);
     }
 

@@ -16,6 +16,11 @@ internal abstract class ProcessGroup
     /// <summary>The sum over all processes, a new tensor, with gradients: that of the sum is the sum of theirs.</summary>
     public abstract Tensor Sum(Tensor values);
 
+    /// <summary>Mean and biased variance (C) over all rows of all processes, over all dimensions but 1, with gradients.</summary>
+    /// <param name="x">The own rows (N, C, ...).</param>
+    /// <param name="weight">1 for elements that count and 0 for others, broadcasting to x.</param>
+    public abstract (Tensor Mean, Tensor Variance) Moments(Tensor x, Tensor weight);
+
     /// <summary>An error that all processes throw alike, so that none need be told of it.</summary>
     public abstract Exception Agreed(Exception error);
 

@@ -9,16 +9,18 @@ internal static class LayerChain
     /// <summary>Runs as many layers as go in one operation, from one of them on; null if that is none.</summary>
     /// <param name="layers">The layers in the order in which they are applied.</param>
     /// <param name="at">The first.</param>
+    /// <param name="end">Behind the last that may go along.</param>
     /// <param name="input">What it gets.</param>
     /// <param name="pass">The pass.</param>
     /// <param name="inverse">The direction of all of them.</param>
-    public static (Tensor Value, Tensor? LogDet, int Count)? Run(Bijection[] layers, int at, Tensor input, Pass pass, bool inverse)
+    public static (Tensor Value, Tensor? LogDet, int Count)? Run(Bijection[] layers, int at, int end, Tensor input, Pass pass,
+        bool inverse)
     {
-        if (at + 1 >= layers.Length || layers[at] is not IJoinsChain || layers[at + 1] is not IJoinsChain) return null;
+        if (at + 1 >= end || layers[at] is not IJoinsChain || layers[at + 1] is not IJoinsChain) return null;
         if (!CanRun(input, pass)) return null;
         using var scope = NewDisposeScope();
-        var steps = new List<ChainStep>(layers.Length - at);
-        while (at + steps.Count < layers.Length && StepFor(layers[at + steps.Count], input, pass, inverse) is { } step) steps.Add(step);
+        var steps = new List<ChainStep>(end - at);
+        while (at + steps.Count < end && StepFor(layers[at + steps.Count], input, pass, inverse) is { } step) steps.Add(step);
         if (!RowChain.IsWorth(steps)) return null;
         var (value, logDet) = RowChain.Run(steps, input, pass.Context);
         return (scope.MoveToOuter(value), logDet is null ? null : scope.MoveToOuter(logDet), steps.Count);

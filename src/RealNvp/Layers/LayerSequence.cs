@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Operations;
 using static TorchSharp.torch;
 
 namespace RealNvp.Layers;
@@ -11,9 +12,25 @@ internal static class LayerSequence
     {
         var value = input;
         Tensor? total = null;
+        // layers that others run, or that are computed again, are not where autograd would hear of them
+        var watch = BackwardWatch.Current is { } listening && pass.State is null or { Runner: null, Tape: null } && is_grad_enabled()
+            ? listening : null;
         for (var i = 0; i < layers.Length;)
         {
-            var (next, logDet, count) = Next(layers, i, value, pass, inverse);
+            var end = layers.Length;
+            if (watch is not null && layers[i] is not Composite)
+            {
+                if (value.requires_grad && watch.ShouldBegin(layers[i]))
+                {
+                    var marked = StretchMark.Apply(value, watch, watch.Begin())[0];
+                    if (!ReferenceEquals(value, input)) value.Dispose();
+                    value = marked;
+                }
+                end = i + watch.CountUntilFull(layers, i);
+                watch.Note(layers[i]);
+            }
+            var (next, logDet, count) = Next(layers, i, end, value, pass, inverse);
+            for (var more = i + 1; more < i + count; more++) watch?.Note(layers[more]);
             i += count;
             if (!ReferenceEquals(value, input) && !ReferenceEquals(value, next)) value.Dispose();
             value = next;
@@ -32,7 +49,8 @@ internal static class LayerSequence
     }
 
     // as many layers as go in one: all that somebody else runs, two that go together, or one
-    private static (Tensor Value, Tensor? LogDet, int Count) Next(Bijection[] layers, int at, Tensor value, Pass pass, bool inverse)
+    private static (Tensor Value, Tensor? LogDet, int Count) Next(Bijection[] layers, int at, int chainEnd, Tensor value, Pass pass,
+        bool inverse)
     {
         if (pass.State?.Runner is { } runner)
         {
@@ -41,7 +59,7 @@ internal static class LayerSequence
             var (y, det) = end > at ? runner.Run(layers[at..end], value, pass, inverse) : layers[at].Run(value, pass, inverse);
             return (y, det, Math.Max(1, end - at));
         }
-        if (LayerChain.Run(layers, at, value, pass, inverse) is { } chain) return (chain.Value, chain.LogDet, chain.Count);
+        if (LayerChain.Run(layers, at, chainEnd, value, pass, inverse) is { } chain) return (chain.Value, chain.LogDet, chain.Count);
         if (at + 1 < layers.Length && (inverse ? layers[at].RunJoined(layers[at + 1], value, pass, inverse)
             : layers[at + 1].RunJoined(layers[at], value, pass, inverse)) is { } pair)
             return (pair.Value, pair.LogDet, 2);

@@ -14,8 +14,9 @@ internal static class RunningMoments
     /// <param name="weight">1 for elements that count and 0 for others, broadcasting to x; null if all count.</param>
     public static (Tensor Mean, Tensor Variance) Of(Tensor x, Tensor? weight)
     {
+        if (RowShare.Exchanging is { } share)
+            return share.Group!.Moments(x, share.Counts ? weight ?? ones(1, x.dtype, x.device) : zeros(1, x.dtype, x.device));
         var dims = Enumerable.Range(0, (int)x.dim()).Where(d => d != 1).Select(d => (long)d).ToArray();
-        if (RowShare.Exchanging is { } share) return OfAll(x, weight, dims, share);
         if (weight is null)
         {
             var (variance, average) = x.var_mean(dims, unbiased: false);
@@ -26,20 +27,6 @@ internal static class RunningMoments
         var mean = x.mul(w).sum(dims).div(count);
         var centred = x.sub(PerChannel(mean, x.dim())).mul(w);
         return (mean, centred.mul(centred).sum(dims).div(count));
-    }
-
-    // as of one process that has all rows, with the gradients of that: the mean first, then the squares about it
-    private static (Tensor Mean, Tensor Variance) OfAll(Tensor x, Tensor? weight, long[] dims, RowShare share)
-    {
-        var w = (weight ?? ones_like(x)).expand(x.shape);
-        if (!share.Counts) w = zeros_like(w);
-        var group = share.Group!;
-        // in float64, so that it does not matter how the rows are parted
-        Tensor Total(Tensor values) => group.Sum(values.sum(dims, type: ScalarType.Float64));
-        var count = Total(w.detach()).clamp_min(Scalars.One);
-        var mean = Total(x.mul(w)).div(count).to(x.dtype);
-        var centred = x.sub(PerChannel(mean, x.dim())).mul(w);
-        return (mean, Total(centred.mul(centred)).div(count).to(x.dtype));
     }
 
     /// <summary>

@@ -11,6 +11,9 @@ public sealed partial class Trainer
 {
     private Ranks? ranks;
 
+    /// <summary>The least size of a part of the gradients that is summed while the backward pass goes on, in bytes.</summary>
+    internal long BucketBytes { get; set; } = GradientBuckets.DefaultBytes;
+
     // whether this process writes files for all
     private bool Writes => ranks is not { Rank: > 0 };
 

@@ -60,6 +60,7 @@ public sealed partial class Trainer
         {
             Hook = AfterBackward,
             Ranks = ranks,
+            BucketBytes = BucketBytes,
         };
         // a checkpoint may be of the end of a training that stopped early
         var reason = run.Validation is not null && state.EpochsWithoutGain >= Options.Patience ? StopReason.EarlyStopped

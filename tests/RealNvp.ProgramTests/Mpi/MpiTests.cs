@@ -31,7 +31,8 @@ public class MpiTests
     {
         using var scope = NewDisposeScope();
         using var model = Model(seed);
-        using var trainer = new Trainer(model, how) { Exchange = exchange };
+        // gradients are summed in parts while the backward pass goes on
+        using var trainer = new Trainer(model, how) { Exchange = exchange, BucketBytes = 300 };
         var data = TrainingData.From(Rows(100));
         return trainer.Fit(exchange is null ? data : data.Shard(exchange));
     }
@@ -100,7 +101,17 @@ public class MpiTests
             {
                 var values = arange(100, dtype: dtype).mul(exchange.Rank + 1);
                 exchange.Sum(values);
-                values.equal(arange(100, dtype: dtype).mul(exchange.Size * (exchange.Size + 1) / 2)).all().item<bool>().Should().BeTrue();
+                var expected = arange(100, dtype: dtype).mul(exchange.Size * (exchange.Size + 1) / 2);
+                values.equal(expected).all().item<bool>().Should().BeTrue();
+                // three sums that have begun, and one between them that has no order with them
+                Tensor[] begun = [.. Enumerable.Range(0, 3).Select(i => arange(100, dtype: dtype).mul(exchange.Rank + 1).add(i))];
+                if (exchange.Rank == 0) exchange.Sum(values);
+                foreach (var bucket in begun) exchange.BeginSum(bucket);
+                if (exchange.Rank != 0) exchange.Sum(values);
+                exchange.EndSums();
+                for (var i = 0; i < 3; i++)
+                    begun[i].equal(expected.add(i * exchange.Size)).all().item<bool>().Should().BeTrue();
+                values.equal(expected.mul(exchange.Size)).all().item<bool>().Should().BeTrue();
             }
             var bytes = arange(30, dtype: ScalarType.Byte).add(exchange.Rank).to(ScalarType.Byte);
             exchange.Broadcast(bytes, 1);
@@ -110,6 +121,8 @@ public class MpiTests
         exchange.MostElements = 1 << 28;
         exchange.Barrier();
         exchange.Invoking(e => e.Sum(ones(3, dtype: ScalarType.Int64))).Should().Throw<ArgumentException>().WithMessage("*float32*");
+        exchange.Invoking(e => e.BeginSum(ones(3, dtype: ScalarType.Int64))).Should().Throw<ArgumentException>().WithMessage("*float32*");
+        exchange.Invoking(e => e.BeginSum(ones(3, 4).t())).Should().Throw<ArgumentException>().WithMessage("*contiguous*");
         exchange.Invoking(e => e.Sum(ones(3, 4).t())).Should().Throw<ArgumentException>().WithMessage("*contiguous*");
     }
 
@@ -177,7 +190,7 @@ public class MpiTests
             using var model = Model(1);
             using var trainer = new Trainer(model,
                 options with { Epochs = 6, CheckpointPath = Path.Combine(folder, "training.safetensors") })
-            { Exchange = exchange };
+            { Exchange = exchange, BucketBytes = 300 };
             var victim = int.Parse(File.ReadAllText(Path.Combine(folder, "victim")), CultureInfo.InvariantCulture);
             trainer.AfterBackward = step =>
             {

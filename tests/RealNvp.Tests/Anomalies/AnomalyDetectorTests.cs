@@ -116,6 +116,16 @@ public class AnomalyDetectorTests
         using var late = AnomalyDetector.Fit(Rows(60, 1), Tiny with { MaxDuration = TimeSpan.FromTicks(1),
             Training = new TrainingOptions { Epochs = 1_000_000, Patience = 1_000_000 } });
         late.Trainings.Should().ContainSingle().Which.Reason.Should().Be(StopReason.TimeLimit);
+        // flows that were asked for and are not there are no secret, in the file neither
+        var note = $"1 of {Tiny.Members} members was trained: the time was over*";
+        late.Notes.Should().ContainMatch(note);
+        using var stream = new MemoryStream();
+        late.Save(stream);
+        stream.Position = 0;
+        using var loaded = AnomalyDetector.Load(stream);
+        loaded.ToString().Should().Be(late.ToString()).And.Match($"*{note}");
+        using var whole = AnomalyDetector.Fit(Rows(60, 1), Tiny);
+        whole.Notes.Should().NotContainMatch("*members*");
     }
 
     [Fact]

@@ -57,8 +57,10 @@ public class GoldenImporterTests
         using var scope = NewDisposeScope();
         using var golden = new GoldenFile("zuko_cnf_solver_3d");
         using var imported = new ZukoImporter().FromStateDict(Weights(golden));
+        // our own error at 1e-6 is some 1e-5, and as the network has elu, whose second derivative jumps, it is another one on each
+        // processor. The reference is right to about 1e-6
+        using var tighter = Layers.PassState.Tighten(1e-2);
         var (z, logDet) = imported.Flow.Bijection.Forward(golden["x"]);
-        // the network has elu, whose second derivative jumps: the reference is right to about 1e-6
         z.sub(golden["reference/z"]).abs().max().item<double>().Should().BeLessThan(5e-6);
         logDet.sub(golden["reference/logabsdet"]).abs().max().item<double>().Should().BeLessThan(5e-6);
     }

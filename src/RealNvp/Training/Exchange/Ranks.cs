@@ -33,6 +33,8 @@ internal sealed class Ranks : ProcessGroup
         return error;
     }
 
+    public override (Tensor Mean, Tensor Variance) Moments(Tensor x, Tensor weight) => RankMoments.Of(x, weight, this);
+
     public override Tensor Sum(Tensor values)
     {
         if (is_grad_enabled() && values.requires_grad) return RankSum.Apply(values, this)[0];
@@ -46,6 +48,15 @@ internal sealed class Ranks : ProcessGroup
     {
         if (Size > 1) exchange.Sum(values);
     }
+
+    /// <summary>Whether sums of gradients may begin while the backward pass goes on.</summary>
+    public bool Overlaps => Size > 1 && exchange is IOverlappingExchange;
+
+    /// <summary>Begins to add up a contiguous tensor, in place; only if it <see cref="Overlaps"/>.</summary>
+    public void BeginSum(Tensor values) => ((IOverlappingExchange)exchange).BeginSum(values);
+
+    /// <summary>Waits for all sums that have begun.</summary>
+    public void EndSums() => ((IOverlappingExchange)exchange).EndSums();
 
     /// <summary>Adds up numbers.</summary>
     public double[] Sum(params double[] values)

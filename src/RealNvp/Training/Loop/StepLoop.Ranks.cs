@@ -16,11 +16,12 @@ internal sealed partial class StepLoop
         Tensor own;
         using (RowShare.Enter(share, ranks))
         {
-            own = BatchLoss.Part(BatchLoss.Of(objective, Flow, batch, seed), batch, share);
+            using (BackwardWatch.Enter(buckets!.Watch()))
+                own = BatchLoss.Part(BatchLoss.Of(objective, Flow, batch, seed), batch, share);
             // a backward pass that computes activations again draws the same noise, and takes the same statistics
             Backward(own);
         }
-        var mean = buckets!.Sum(own);
+        var mean = buckets.Sum(own);
         if (Hook is not null) mean = Told(batch, step, mean);
         var loss = mean.FetchDouble();
         if (!double.IsFinite(loss)) throw LossFault(ranks, batch, seed, own, loss);

@@ -59,6 +59,15 @@ internal sealed partial class StepLoop : IDisposable
         init => (field, buckets) = (value, value is null ? null : new GradientBuckets(value, parameters));
     }
 
+    /// <summary>The least size of a part of the gradients that is summed while the backward pass goes on, in bytes.</summary>
+    public long BucketBytes
+    {
+        init
+        {
+            if (buckets is not null) buckets.LeastBytes = value;
+        }
+    }
+
     /// <summary>The number of steps, those included whose loss is not known yet.</summary>
     public long Taken => state.Step + (pending?.Count ?? 0);
 

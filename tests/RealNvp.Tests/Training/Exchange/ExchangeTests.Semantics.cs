@@ -25,7 +25,7 @@ public partial class ExchangeTests
             using var scope = NewDisposeScope();
             using var flow = model?.Invoke(exchange) ?? Small();
             using var trainer = new Trainer(flow, objective ?? Objective.MaximumLikelihood, own?.Invoke(exchange)
-                ?? how) { Exchange = exchange };
+                ?? how) { Exchange = exchange, BucketBytes = 100 };
             set?.Invoke(exchange, trainer);
             return trainer.Fit(data?.Invoke(exchange) ?? Part(exchange), cancellationToken: token?.Invoke(exchange.Rank) ?? default);
         });
@@ -53,7 +53,7 @@ public partial class ExchangeTests
                 model.to(float64);
                 using var trainer = Trainer.Resume(copy, model, o => o with { Epochs = 4, CheckpointPath = null });
                 trainer.Exchange = exchange;
-                return trainer.Fit(TrainingData.From(Rows(70, 3)).Shard(exchange));
+                return trainer.Fit(TrainingData.From(InRange(70)).Shard(exchange));
             });
             foreach (var result in resumed)
                 for (var epoch = 0; epoch < 4; epoch++)

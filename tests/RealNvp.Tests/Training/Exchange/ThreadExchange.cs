@@ -5,9 +5,14 @@ using static TorchSharp.torch;
 namespace RealNvp.Tests.Training.Exchange;
 
 /// <summary>Processes that are threads of this one: what they say is added up in the order of their ranks.</summary>
-public sealed class ThreadExchange : IGradientExchange
+public sealed class ThreadExchange : IOverlappingExchange
 {
     private readonly Meeting meeting;
+
+    // what has begun, and a copy of it: nobody may touch it before it has ended
+    private readonly List<(Tensor Bucket, Tensor Copy)> begun = [];
+
+    private Tensor? given;
 
     private ThreadExchange(Meeting meeting, int rank) => (this.meeting, Rank) = (meeting, rank);
 
@@ -34,10 +39,11 @@ public sealed class ThreadExchange : IGradientExchange
     public static (T[] Results, Exception?[] Faults) RunAll<T>(int size, Func<ThreadExchange, T> work)
     {
         var meeting = new Meeting(size);
-        var (results, faults) = (new T[size], new Exception?[size]);
+        var (results, faults, exchanges) = (new T[size], new Exception?[size], new ThreadExchange[size]);
         var threads = Enumerable.Range(0, size).Select(rank => new Thread(() =>
         {
-            try { results[rank] = work(new ThreadExchange(meeting, rank)); }
+            var exchange = exchanges[rank] = new ThreadExchange(meeting, rank);
+            try { results[rank] = work(exchange); }
             catch (Exception e)
             {
                 faults[rank] = e;
@@ -46,6 +52,7 @@ public sealed class ThreadExchange : IGradientExchange
         foreach (var thread in threads) thread.Start();
         foreach (var thread in threads)
             thread.Join(TimeSpan.FromSeconds(120)).Should().BeTrue("a process that waits for ever is what an exchange must prevent");
+        foreach (var exchange in exchanges) exchange.given?.Dispose();
         return (results, faults);
     }
 
@@ -54,31 +61,56 @@ public sealed class ThreadExchange : IGradientExchange
         bucket.is_contiguous().Should().BeTrue();
         Calls.Add($"sum {bucket.dtype} {bucket.numel()}");
         using var _ = no_grad();
-        // disposed when all have read it
-        using var own = bucket.detach().clone().DetachFromDisposeScope();
-        var all = meeting.Meet(Rank, $"sum {bucket.dtype} {bucket.numel()}", own);
+        var all = Meet($"sum {bucket.dtype} {bucket.numel()}", bucket);
         using var total = all[0].clone().DetachFromDisposeScope();
         for (var rank = 1; rank < Size; rank++) total.add_(all[rank]);
         bucket.copy_(total);
-        meeting.Meet(Rank, "taken", null);
+    }
+
+    public void BeginSum(Tensor bucket)
+    {
+        Calls.Add($"begin {bucket.dtype} {bucket.numel()}");
+        bucket.device_type.Should().Be(DeviceType.CPU);
+        using var _ = no_grad();
+        begun.Add((bucket.alias().DetachFromDisposeScope(), bucket.clone().DetachFromDisposeScope()));
+    }
+
+    public void EndSums()
+    {
+        Calls.Add("end");
+        foreach (var (bucket, copy) in begun)
+            using (bucket)
+            using (copy)
+            {
+                bucket.bytes.SequenceEqual(copy.bytes).Should().BeTrue();
+                Sum(bucket);
+            }
+        begun.Clear();
     }
 
     public void Broadcast(Tensor values, int root)
     {
         Calls.Add($"broadcast {values.dtype} {values.numel()} of {root}");
         using var _ = no_grad();
-        using var own = values.detach().clone().DetachFromDisposeScope();
-        var all = meeting.Meet(Rank, $"broadcast {values.dtype} {values.numel()} of {root}", own);
-        values.copy_(all[root]);
-        meeting.Meet(Rank, "taken", null);
+        values.copy_(Meet($"broadcast {values.dtype} {values.numel()} of {root}", values)[root]);
     }
 
-    public void Barrier() => meeting.Meet(Rank, "barrier", null);
+    public void Barrier() => Meet("barrier", null);
 
     public void Abort(string reason)
     {
         Aborted = reason;
         meeting.Break($"process {Rank}: {reason}");
+    }
+
+    // once for each call: whoever comes to the next one has read what was given in this one, and it is freed then
+    private Tensor[] Meet(string call, Tensor? value)
+    {
+        var own = value?.detach().clone().DetachFromDisposeScope();
+        var all = meeting.Meet(Rank, call, own);
+        given?.Dispose();
+        given = own;
+        return all;
     }
 
     public sealed class BrokenException(string message) : Exception(message);
@@ -87,7 +119,7 @@ public sealed class ThreadExchange : IGradientExchange
     private sealed class Meeting(int size)
     {
         private readonly object gate = new();
-        private readonly Tensor?[] given = new Tensor?[size];
+        private Tensor?[] given = new Tensor?[size];
         private readonly string[] asked = new string[size];
         private int here, round;
         private string? broken;
@@ -99,7 +131,10 @@ public sealed class ThreadExchange : IGradientExchange
             lock (gate)
             {
                 if (broken is not null) throw new BrokenException(broken);
-                if (value is not null) given[rank] = value;
+                // another array in each round: others may still read that of the last one
+                if (here == 0) given = new Tensor?[size];
+                var all = given;
+                all[rank] = value;
                 asked[rank] = call;
                 var mine = round;
                 if (++here == size)
@@ -116,7 +151,7 @@ public sealed class ThreadExchange : IGradientExchange
                     Monitor.PulseAll(gate);
                     throw new BrokenException(broken);
                 }
-                return Array.ConvertAll(given, g => g!);
+                return all!;
             }
         }
 
