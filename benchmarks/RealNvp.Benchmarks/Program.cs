@@ -46,8 +46,8 @@ internal static class Program
         root.Subcommands.Add(Anomalies.ChoiceStudy.Command());
         root.Subcommands.Add(OdeErrors.Command());
         root.Subcommands.Add(RowSpeed.Command());
-        root.Subcommands.Add(Scaling.ScalingStudy.Scaling());
-        root.Subcommands.Add(Scaling.ScalingStudy.Network());
+        root.Subcommands.Add(Scaling.ScalingStudy.StepsCommand());
+        root.Subcommands.Add(Scaling.ScalingStudy.NetworkCommand());
         root.Subcommands.Add(ExchangeCost.Command());
         root.SetAction(parsed =>
         {

@@ -13,7 +13,7 @@ internal static class ScalingStudy
     private static readonly int[] sizes = [2, 8, 64, 1024];
     private static readonly TimeSpan all = TimeSpan.FromSeconds(1.5);
 
-    public static Command Scaling()
+    public static Command StepsCommand()
     {
         var some = Some();
         var others = new Option<bool>("--others") { Description = "Only what does not divide, and scoring." };
@@ -30,7 +30,7 @@ internal static class ScalingStudy
         return command;
     }
 
-    public static Command Network()
+    public static Command NetworkCommand()
     {
         var some = Some();
         var command = new Command("network", "On two processes of mpirun: times sums, and steps of two beside those of one.") { some };
