@@ -45,6 +45,8 @@ internal static class Program
         root.Subcommands.Add(Anomalies.ScoringSpeed.Command());
         root.Subcommands.Add(Anomalies.ChoiceStudy.Command());
         root.Subcommands.Add(OdeErrors.Command());
+        root.Subcommands.Add(Scaling.ScalingStudy.StepsCommand());
+        root.Subcommands.Add(Scaling.ScalingStudy.NetworkCommand());
         root.Subcommands.Add(ExchangeCost.Command());
         root.SetAction(parsed =>
         {

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using RealNvp.Benchmarks;
 using RealNvp.Benchmarks.Presets;
+using RealNvp.Benchmarks.Scaling;
 using RealNvp.Samples.Common;
 using RealNvp.Tests.Infrastructure;
 using TorchSharp;
@@ -28,6 +29,30 @@ public class BenchmarkTests
         (sample.Phase, sample.ManagedBytes).Should().Be(("sample", null));
         var count = Protocol.Read<Timed>(lines[3]);
         (count.Phase, count.Times.Count, count.ManagedBytes > 0).Should().Be(("sample", 0, true));
+    }
+
+    [Fact]
+    public void Steps_of_several_processes_are_forecast_by_what_a_step_exchanges()
+    {
+        // one sum of few numbers, and the gradients with the loss; batch normalization sums in addition
+        var (plain, images) = (ScalingCase.All.Single(c => c.Name == "`Toy2D`"), ScalingCase.All.Single(c => c.Name == "`Digits8x8`"));
+        var sums = plain.Sums();
+        sums[0].Should().BeLessThan(100);
+        sums.Sum().Should().BeInRange(plain.Weights * 4, (plain.Weights * 4) + 2000);
+        images.Sums().Should().HaveCountGreaterThan(10 + sums.Count);
+
+        var network = new Network("a network", 1e-3, 1e-6);
+        network.Sum(1, 1000).Should().Be(0);
+        network.Sum(4, 1000).Should().BeApproximately((2 * 2 * 1e-3) + (2 * 0.75 * 1e-3), 1e-12);
+        ScalingStudy.Exchanged(network, 2, [0, 1000]).Should().BeApproximately((2 * 2e-3) + 1e-3, 1e-12);
+        var found = Network.Of("found", network.Sum(2, 0), network.Sum(2, 5000), 5000);
+        found.Alpha.Should().BeApproximately(1e-3, 1e-12);
+        found.Beta.Should().BeApproximately(1e-6, 1e-12);
+
+        using var output = new StringWriter();
+        ScalingStudy.Run(output, [plain], TimeSpan.FromSeconds(0.02));
+        output.ToString().Should().MatchRegex(@"`Toy2D` \| 0\.\d+ M \| \d+ \| 0\.\d+ MB \| \d+\.\d \|")
+            .And.MatchRegex(@"\| \d+ % \(\d+ %\) \|");
     }
 
     [Fact]
