@@ -11,7 +11,7 @@ namespace RealNvp.Benchmarks;
 /// backward pass. Start it by <c>mpirun</c>.</summary>
 internal static class ExchangeCost
 {
-    private static readonly (string Name, Func<FlowModel> Model, long Rows)[] presets =
+    private static readonly (string Name, Func<FlowModel> Model, int Rows)[] presets =
     [
         ("Toy2D", () => new RealNvpModel(RealNvpOptions.Toy2D, 1), 256),
         ("Tabular(10)", () => new RealNvpModel(RealNvpOptions.Tabular(10), 1), 256),
@@ -46,7 +46,7 @@ internal static class ExchangeCost
         return command;
     }
 
-    private static void Time(MpiExchange exchange, string name, Func<FlowModel> make, long rows, int steps, int turns, long bytes)
+    private static void Time(MpiExchange exchange, string name, Func<FlowModel> make, int rows, int steps, int turns, long bytes)
     {
         using var scope = NewDisposeScope();
         using var flow = make();
