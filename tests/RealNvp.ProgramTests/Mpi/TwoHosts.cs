@@ -57,7 +57,12 @@ internal sealed class TwoHosts : IDisposable
             "--mca", "btl_tcp_if_include", $"{Net}.0/24", "--mca", "oob_tcp_if_include", $"{Net}.0/24",
             "--mca", "mpi_yield_when_idle", "1", .. MpiRun.Variables.SelectMany(v => new[] { "-x", v }), "-n", "2",
         ]
-        : new[] { "-launcher", "rsh", "-launcher-exec", agent, "-hosts", $"{Net}.1,{Net}.2", "-n", "2" }];
+        // else its networks (UCX, libfabric) find that both have one memory, and do not use the cable
+        : new[]
+        {
+            "-launcher", "rsh", "-launcher-exec", agent, "-genv", "UCX_TLS", "tcp,self", "-genv", "FI_PROVIDER", "tcp",
+            "-hosts", $"{Net}.1,{Net}.2", "-n", "2",
+        }];
 
     /// <summary>The bytes that the second host has received.</summary>
     public long Received

@@ -1,11 +1,8 @@
-using System.Globalization;
-using System.Text.RegularExpressions;
 using global::Parquet;
 using RealNvp.Samples.Common;
 using RealNvp.Samples.Parquet;
 using RealNvp.Samples.Scoring;
 using RealNvp.Tests.Infrastructure;
-using RealNvp.Tests.Mpi;
 using RealNvp.Tests.Training.Exchange;
 using TorchSharp;
 
@@ -13,7 +10,7 @@ namespace RealNvp.Tests.Samples;
 
 /// <summary>Training from row groups of Parquet, alone and on several processes.</summary>
 [Collection("Console")]
-public partial class ParquetSampleTests
+public class ParquetSampleTests
 {
     // 21 row groups, of which the last is short: the lanes are not even
     private static readonly MadeTable made = new(Rows: 20 * 48 + 17, Columns: 3, GroupRows: 48);
@@ -143,38 +140,6 @@ public partial class ParquetSampleTests
             .And.MatchRegex("reads 40 row groups, 8 of them for validation").And.MatchRegex(@"held-out log-likelihood -?\d")
             .And.MatchRegex(@"[\d,]+ rows a second").And.MatchRegex(@"memory of a process at most [\d,]+ MB");
     }
-
-    [SlowFact]
-    public void A_table_that_fits_no_process_trains_on_two_and_does_not_fit_if_it_is_read_whole()
-    {
-        MpiRun.Need("mpirun.openmpi");
-        using var folder = new TemporaryFolder();
-        var path = Made(folder, Large);
-        // of each process: half of the table is more than the limit
-        (Large.Rows * Large.Columns * sizeof(float) / 2).Should().BeGreaterThan(LimitKilobytes * 1024L);
-        (int Code, string Said) Train(params string[] more) => MpiRun.Program([.. MpiRun.Launch("mpirun.openmpi", 2), "sh", "-c",
-            $"ulimit -d {LimitKilobytes}; exec \"$@\"", "sh", "dotnet", MpiRun.Sample("Parquet"), "--mpi", "--data", path, "--epochs", "1",
-            "--batch", "8192", "--layers", "2", "--hidden", "8", "--out", folder.At("out"), .. more], folder.Path,
-            ("DOTNET_GCHeapHardLimit", "0x10000000"));
-        var (code, said) = Train();
-        code.Should().Be(0, said);
-        said.Should().MatchRegex(@"held-out log-likelihood -?\d");
-        var peaks = Peak().Match(said).Groups[1].Value.Split(", ").Select(p => double.Parse(p, CultureInfo.InvariantCulture)).ToArray();
-        peaks.Should().HaveCount(2).And.OnlyContain(p => p < LimitKilobytes / 1024.0);
-        // the limit is one: the same rows in memory are too many for it
-        (code, said) = Train("--in-memory");
-        code.Should().NotBe(0, said);
-        said.Should().MatchRegex("(?i)memory");
-    }
-
-    // 3.3 GB as float32
-    private static MadeTable Large => new(Rows: 1_600_000, Columns: 512, GroupRows: 2_000);
-
-    // of the writable memory of a process, with libtorch and .NET in it
-    private const int LimitKilobytes = 1_500_000;
-
-    [GeneratedRegex(@"memory of a process at most ([\d, ]+) MB")]
-    private static partial Regex Peak();
 
     [Fact]
     public void Numbers_of_all_types_are_read_and_other_columns_are_left_out()
