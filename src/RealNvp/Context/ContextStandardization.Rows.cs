@@ -1,4 +1,3 @@
-using RealNvp.Internal;
 using RealNvp.Kernels;
 using RealNvp.Layers;
 
@@ -7,6 +6,6 @@ namespace RealNvp;
 /// <content>The contexts of few rows.</content>
 public sealed partial class ContextStandardization : IRowEncoder
 {
-    RowStep IRowEncoder.Rows(RowBuilder builder) => Standardizing.Rows(builder, [.. Enumerable.Range(0, (int)Size)], () => mean,
+    RowStep IRowEncoder.Rows(RowBuilder builder) => builder.Standardized([.. Enumerable.Range(0, (int)Size)], () => mean,
         () => mean_rest, () => log_std);
 }

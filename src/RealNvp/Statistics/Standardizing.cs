@@ -1,6 +1,4 @@
 using System.Globalization;
-using RealNvp.Kernels;
-using RealNvp.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -31,16 +29,6 @@ internal static class Standardizing
     public static string? FaultIn(IReadOnlyDictionary<string, Tensor> state) =>
         BufferLaws.First(BufferLaws.Finite(state, "mean"), BufferLaws.Finite(state, Rest), BufferLaws.Within(state, "log_std", -MostLog,
             MostLog));
-
-    /// <summary>The standardization on few rows, whose buffers are read as they lie.</summary>
-    /// <param name="builder">Gets the buffers.</param>
-    /// <param name="at">The features.</param>
-    /// <param name="mean">The first number of the centre.</param>
-    /// <param name="rest">The second.</param>
-    /// <param name="logStd">The logarithm of the scale.</param>
-    public static RowStep Rows(RowBuilder builder, int[] at, Func<Tensor> mean, Func<Tensor> rest, Func<Tensor> logStd) =>
-        new WeightScaleRows(at, ScaleForm.MinusLog, builder.Numbers(logStd)) { Centre = builder.Numbers(mean),
-            Rest = builder.Numbers(rest) };
 
     public static FeatureScaling Defined(FeatureScaling scaling, string parameter) =>
         Enum.IsDefined(scaling) ? scaling

@@ -1,4 +1,3 @@
-using RealNvp.Internal;
 using RealNvp.Layers;
 
 namespace RealNvp;
@@ -8,7 +7,7 @@ public sealed partial class Standardization : IRowLayer
 {
     int[]? IRowLayer.AddRows(RowBuilder builder, int[] at, bool inverse, bool head)
     {
-        builder.Add(Standardizing.Rows(builder, at, () => mean, () => mean_rest, () => log_std), inverse);
+        builder.Add(builder.Standardized(at, () => mean, () => mean_rest, () => log_std), inverse);
         return at;
     }
 }
