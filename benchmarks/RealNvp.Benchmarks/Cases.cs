@@ -40,7 +40,8 @@ public static class Cases
         ?? throw new ArgumentException($"There is no case '{name}', but {string.Join(", ", All.Select(c => c.Name))}.", nameof(name));
 
     /// <summary>A preset that answers one row, four and sixteen, as a service asks it, on one thread, by tensors, in spans, and by the
-    /// scorer without libtorch, a block of whose rows stands beside; and how long a program takes from its start to its first answer.</summary>
+    /// scorer without libtorch, a block of whose rows stands beside; and how long a program takes from its start to its first
+    /// answer.</summary>
     private static IEnumerable<BenchmarkCase> Rows(string name, long features, ModelOptions options)
     {
         double gigaFlop;
@@ -49,8 +50,8 @@ public static class Cases
         foreach (var rows in (int[])[1, 4, 16, 96])
             yield return new($"{name}_b{rows}", rows, rows * gigaFlop, () => Awake(options.NewModel(seed: 0)), () => randn(rows, features))
             {
-                Phases = rows > 16 ? ["scorer", "read"] : ["logprob", "encode", "decode", "sample", "span", "scorer", "scorer-sample", "read",
-                    .. rows == 1 ? (string[])["cold"] : []],
+                Phases = rows > 16 ? ["scorer", "read"] : ["logprob", "encode", "decode", "sample", "span", "scorer", "scorer-sample",
+                    "read", .. rows == 1 ? (string[])["cold"] : []],
                 Threads = 1,
                 Repeats = 25,
             };
