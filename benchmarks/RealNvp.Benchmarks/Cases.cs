@@ -29,25 +29,29 @@ public static class Cases
         Glow("glow32_k32_b16", 32) with { Phases = ["train"], Reversible = true },
         .. Rows("row_toy2d", 2, RealNvpOptions.Toy2D),
         .. Rows("row_affine", 10, RealNvpOptions.Tabular(10)),
+        .. Rows("row_rqs2d", 2, SplineFlowOptions.Toy2D),
         .. Rows("row_rqs", 10, SplineFlowOptions.Tabular(10)),
         .. Rows("row_maf", 10, MafOptions.Tabular(10)),
+        .. Rows("row_iaf", 10, IafOptions.Tabular(10)),
     ];
 
     /// <summary>The case of a name, of those that are timed, or the product that a machine is measured by.</summary>
     public static BenchmarkCase Find(string name) => All.Append(ProductWorkload.Case).FirstOrDefault(c => c.Name == name)
         ?? throw new ArgumentException($"There is no case '{name}', but {string.Join(", ", All.Select(c => c.Name))}.", nameof(name));
 
-    /// <summary>A preset that answers one row, four and sixteen, as a service asks it, on one thread; and how long a program
-    /// takes from its start to its first answer.</summary>
+    /// <summary>A preset that answers one row, four and sixteen, as a service asks it, on one thread, by tensors, in spans, and by the
+    /// scorer without libtorch, a block of whose rows stands beside; and how long a program takes from its start to its first
+    /// answer.</summary>
     private static IEnumerable<BenchmarkCase> Rows(string name, long features, ModelOptions options)
     {
         double gigaFlop;
         using (var scope = NewDisposeScope())
         using (var flow = options.NewModel(seed: 0)) gigaFlop = 2e-9 * flow.parameters().Where(p => p.dim() == 2).Sum(p => p.numel());
-        foreach (var rows in (int[])[1, 4, 16])
+        foreach (var rows in (int[])[1, 4, 16, 96])
             yield return new($"{name}_b{rows}", rows, rows * gigaFlop, () => Awake(options.NewModel(seed: 0)), () => randn(rows, features))
             {
-                Phases = ["logprob", "encode", "decode", "sample", "read", .. rows == 1 ? (string[])["cold"] : []],
+                Phases = rows > 16 ? ["scorer", "read"] : ["logprob", "encode", "decode", "sample", "span", "scorer", "scorer-sample",
+                    "read", .. rows == 1 ? (string[])["cold"] : []],
                 Threads = 1,
                 Repeats = 25,
             };

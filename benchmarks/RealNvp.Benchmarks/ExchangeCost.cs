@@ -34,8 +34,8 @@ internal static class ExchangeCost
             if (exchange.Rank == 0)
             {
                 Console.WriteLine($"{exchange.Version}, {exchange.Size} processes");
-                Console.WriteLine("| preset | weights | a step, one sum | of it in the exchange | a step, in parts | of it in the exchange | " +
-                    "ratio |");
+                Console.WriteLine("| preset | weights | a step, one sum | of it in the exchange | a step, in parts | of it in the " +
+                    "exchange | ratio |");
                 Console.WriteLine("|---|---|---|---|---|---|---|");
             }
             foreach (var preset in presets)
@@ -57,7 +57,8 @@ internal static class ExchangeCost
         for (var turn = 0; turn < turns; turn++)
             foreach (var way in new[] { 0, 1 })
             {
-                using var trainer = new Trainer(flow, new TrainingOptions { Epochs = 1, BatchSize = rows, ValidationFraction = 0, Seed = 1 });
+                var training = new TrainingOptions { Epochs = 1, BatchSize = (int)rows, ValidationFraction = 0, Seed = 1 };
+                using var trainer = new Trainer(flow, training);
                 var timed = way == 0 ? new Timed(exchange) : new TimedOverlap(exchange);
                 (trainer.Exchange, trainer.BucketBytes) = (timed, bytes);
                 var (clock, at) = (Stopwatch.StartNew(), 0.0);

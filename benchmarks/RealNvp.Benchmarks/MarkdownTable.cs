@@ -21,7 +21,8 @@ internal static class MarkdownTable
                 "| native calls | managed | peak, MB (growth) | steady turns | fastest peer | fastest peer, tuned |";
             yield return "|---|---|---|---|---|---|---|---|---|---|---|---|";
             foreach (var ours in run.Where(m => m.Peer is Report.Ours or Report.Reversible && m.Phase != "read"))
-                yield return Row(ours, run);
+                // what the machine can do is what it did at its best in the whole run, also after this case
+                yield return Row(ours with { Peak = peak, BestProduct = product }, run);
         }
         if (all.Any(m => m.IsSteady == false))
         {

@@ -9,7 +9,7 @@ internal static class Program
     {
         var name = new Option<string?>("--case") { Description = "The case of this name, or else all whose name contains it." };
         var phase = new Option<string?>("--phase") {
-            Description = "Only this phase: train, logprob or sample; of rows also encode, decode and cold." };
+            Description = "Only this phase: train, logprob or sample; of rows also encode, decode, span, scorer, scorer-sample and cold." };
         var threads = new Option<int>("--threads") { Description = "Threads of torch and of our kernels.",
             DefaultValueFactory = _ => Environment.ProcessorCount };
         var device = new Option<string>("--device") { Description = "cpu or cuda.", DefaultValueFactory = _ => "cpu" };
@@ -45,7 +45,8 @@ internal static class Program
         root.Subcommands.Add(Anomalies.ScoringSpeed.Command());
         root.Subcommands.Add(Anomalies.ChoiceStudy.Command());
         root.Subcommands.Add(OdeErrors.Command());
-        root.Subcommands.Add(RowSpeed.Command());
+        root.Subcommands.Add(Scaling.ScalingStudy.StepsCommand());
+        root.Subcommands.Add(Scaling.ScalingStudy.NetworkCommand());
         root.Subcommands.Add(ExchangeCost.Command());
         root.SetAction(parsed =>
         {

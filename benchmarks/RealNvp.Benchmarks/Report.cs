@@ -13,11 +13,11 @@ internal static class Report
     public const string Reversible = "RealNvp, reversible";
 
     public const string Head =
-        "case               phase        median      min      p90      p99 ms  of the peak, of the best product  calls (nested)   managed B"
-            + "   peak MB (growth)  steady turns";
+        "case               phase             median      min      p90      p99 ms  of the peak, of the best product  calls (nested)   "
+            + "managed B   peak MB (growth)  steady turns";
 
     public static string Row(Measurement m) => string.Create(CultureInfo.InvariantCulture,
-        $"{m.Case,-18} {m.Phase,-8} {m.Median,10:F4} {m.Min,8:F4} {m.P90,8:F4} {m.P99,8:F4}   " +
+        $"{m.Case,-18} {m.Phase,-13} {m.Median,10:F4} {m.Min,8:F4} {m.P90,8:F4} {m.P99,8:F4}   " +
             $"{Parts(m),13} " +
             $"{(m.NativeCalls is { } calls ? $"{calls} ({m.NestedCalls})" : "n/a"),17} {m.ManagedBytes,11} {m.PeakRssMb,7:F0} " +
             $"(+{Math.Max(0, m.PeakRssMb - m.RssBeforeMb):F0})  {Turns(m)}");

@@ -1,3 +1,4 @@
+using RealNvp.Scoring;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -14,6 +15,8 @@ public sealed class Workload : IWorkload
     private readonly Tensor x;
     private readonly AdamOptimizer adam;
     private readonly WeightReading? reading;
+    private readonly float[] row = [], numbers = [];
+    private readonly FlowScorer? scorer;
     private Tensor? z;
     private long steps;
 
@@ -31,6 +34,13 @@ public sealed class Workload : IWorkload
         using (var data = made.Data()) x = data.to(device, copy: true).DetachFromDisposeScope();
         adam = new AdamOptimizer(flow);
         reading = made.Phases.Contains("read") ? new WeightReading(flow.parameters()) : null;
+        if (!made.Phases.Contains("scorer")) return;
+        using var file = new MemoryStream();
+        ((FlowModel)flow).Save(file);
+        file.Position = 0;
+        scorer = FlowScorer.Load(file);
+        row = x.data<float>().ToArray();
+        numbers = new float[row.Length];
     }
 
     /// <summary>The number of weights.</summary>
@@ -65,10 +75,11 @@ public sealed class Workload : IWorkload
             GC.WaitForPendingFinalizers();
             return;
         }
-        if (phase == "read")
+        switch (phase)
         {
-            reading!.Read();
-            return;
+            case "read": reading!.Read(); return;
+            case "scorer": scorer!.LogProb(row, numbers.AsSpan(0, made.Batch)); return;
+            case "scorer-sample": scorer!.Sample(numbers, seed: 1); return;
         }
         Mode(training: false);
         using var gradients = no_grad();
@@ -78,6 +89,7 @@ public sealed class Workload : IWorkload
             case "encode": flow.Encode(x); break;
             case "decode": flow.Decode(z ??= flow.Encode(x).DetachFromDisposeScope()); break;
             case "sample": flow.Sample(made.Batch); break;
+            case "span": flow.LogProbInto(row, numbers.AsSpan(0, made.Batch)); break;
             default: throw new ArgumentException($"There is no phase '{phase}'.", nameof(phase));
         }
     }

@@ -35,7 +35,8 @@ internal static partial class FlowLoading
         if (options.Dtype is { } dtype) model.to(dtype);
         var (name, full, seconds, rows) = (model.GetName(), Path.GetFullPath(file), watch.Elapsed.TotalSeconds, model.Info.TrainingRows);
         ends.Add(model, full, options.StopTimeout);
-        Loaded(logger, name, full, seconds, rows);
+        if (rows is { } count) LoadedFitted(logger, name, full, seconds, count);
+        else Loaded(logger, name, full, seconds);
         foreach (var warning in model.Warnings) Warned(logger, full, warning);
         return model;
     }
@@ -47,7 +48,11 @@ internal static partial class FlowLoading
 
     [LoggerMessage(Level = LogLevel.Information,
         Message = "Loaded {Model} from {Path} in {Seconds:0.000} s; it was trained on {Rows} rows.")]
-    private static partial void Loaded(ILogger logger, string model, string path, double seconds, long? rows);
+    private static partial void LoadedFitted(ILogger logger, string model, string path, double seconds, long rows);
+
+    // of a model that was not made by Fit nobody knows the rows
+    [LoggerMessage(Level = LogLevel.Information, Message = "Loaded {Model} from {Path} in {Seconds:0.000} s.")]
+    private static partial void Loaded(ILogger logger, string model, string path, double seconds);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The flow of {Path}: {Warning}")]
     private static partial void Warned(ILogger logger, string path, string warning);

@@ -7,11 +7,12 @@ namespace Microsoft.Extensions.DependencyInjection;
 
 /// <summary>Flows as services: one instance for all requests, which the container loads and disposes.</summary>
 /// <remarks>
-/// A flow is asked for by its own class, such as <see cref="RealNvpModel"/>, and the first one that is registered also as
-/// <see cref="FlowModel"/> and <see cref="Flow"/>. It is in evaluation mode, so any number of requests may use it at once. The container
-/// disposes it when it is disposed itself, which a host does when it has stopped: dispose nothing that comes from there. Calls that still
-/// run then have their results, and the container waits for them (<see cref="FlowServiceOptions.StopTimeout"/>); later ones get an
-/// <see cref="ObjectDisposedException"/>.
+/// A flow is asked for by its own class, such as <see cref="RealNvpModel"/>. <see cref="FlowModel"/> is the one that was registered
+/// without a class, or else the first one, and <see cref="Flow"/> is always the same one. Of two that are registered alike the later one
+/// counts, as for all services: several of a class have keys. A flow is in evaluation mode, so any number of requests may use it at once.
+/// The container disposes it when it is disposed itself, which a host does when it has stopped: dispose nothing that comes from there.
+/// Calls that still run then have their results, and the container waits for them (<see cref="FlowServiceOptions.StopTimeout"/>); later
+/// ones get an <see cref="ObjectDisposedException"/>.
 /// </remarks>
 public static class FlowServiceCollectionExtensions
 {
@@ -51,7 +52,7 @@ public static class FlowServiceCollectionExtensions
         services.TryAddSingleton(provider => new FlowEnds(FlowLoading.Logger(provider)));
         services.AddSingleton(provider => FlowLoading.Load<TModel>(provider, path, options, key: null));
         if (typeof(TModel) != typeof(FlowModel)) services.TryAddSingleton<FlowModel>(provider => provider.GetRequiredService<TModel>());
-        services.TryAddSingleton<Flow>(provider => provider.GetRequiredService<TModel>());
+        services.TryAddSingleton<Flow>(provider => provider.GetRequiredService<FlowModel>());
         if (options.LoadAtStart)
             services.AddSingleton<IHostedService>(provider => new FlowStart(() => provider.GetRequiredService<TModel>()));
         return services;
@@ -86,7 +87,7 @@ public static class FlowServiceCollectionExtensions
         services.AddKeyedSingleton(key, (provider, _) => FlowLoading.Load<TModel>(provider, path, options, key));
         if (typeof(TModel) != typeof(FlowModel))
             services.TryAddKeyedSingleton<FlowModel>(key, (provider, k) => provider.GetRequiredKeyedService<TModel>(k));
-        services.TryAddKeyedSingleton<Flow>(key, (provider, k) => provider.GetRequiredKeyedService<TModel>(k));
+        services.TryAddKeyedSingleton<Flow>(key, (provider, k) => provider.GetRequiredKeyedService<FlowModel>(k));
         if (options.LoadAtStart)
             services.AddSingleton<IHostedService>(provider => new FlowStart(() => provider.GetRequiredKeyedService<TModel>(key)));
         return services;

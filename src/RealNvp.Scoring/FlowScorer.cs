@@ -57,13 +57,15 @@ public sealed unsafe class FlowScorer
     /// <summary>log p(x | context) in nats of each row: minus infinity outside of the support, NaN for a row whose values pass the
     /// largest number of float32 on their way.</summary>
     /// <param name="x">(N, D), one row behind the other. All values finite.</param>
-    /// <param name="logProb">Gets N numbers.</param>
+    /// <param name="logProb">Gets N numbers, in memory that overlaps neither <paramref name="x"/> nor <paramref name="context"/>.</param>
     /// <param name="context">(N, C) for a flow with a context, else empty. All values finite.</param>
-    /// <exception cref="ArgumentException">A length does not fit, or a value is NaN or infinite.</exception>
+    /// <exception cref="ArgumentException">A length does not fit, a value is NaN or infinite, or spans overlap.</exception>
     public void LogProb(ReadOnlySpan<float> x, Span<float> logProb, ReadOnlySpan<float> context = default)
     {
         var rows = CheckRows(x, nameof(x), context);
         CheckLength(logProb.Length, rows, nameof(logProb), "one number a row");
+        CheckApart(logProb, nameof(logProb), x, nameof(x));
+        CheckApart(logProb, nameof(logProb), context, nameof(context));
         fixed (float* from = x, given = context, to = logProb) plan.LogProb(from, given, rows, to);
         GC.KeepAlive(memory);
     }
@@ -83,32 +85,33 @@ public sealed unsafe class FlowScorer
 
     /// <summary>Maps data to latents: z = f(x).</summary>
     /// <param name="x">(N, D), one row behind the other. All values finite.</param>
-    /// <param name="z">Gets (N, D). May be the memory of <paramref name="x"/>, and must not overlap it in another way.</param>
+    /// <param name="z">Gets (N, D). May be the memory of <paramref name="x"/>; overlaps nothing in another way.</param>
     /// <param name="context">(N, C) for a flow with a context, else empty. All values finite.</param>
-    /// <param name="logDet">Gets log|det ∂z/∂x| of each row, N numbers; empty if it is not wanted.</param>
-    /// <exception cref="ArgumentException">A length does not fit, or a value is NaN or infinite.</exception>
+    /// <param name="logDet">Gets log|det ∂z/∂x| of each row, N numbers; empty if it is not wanted. Overlaps nothing.</param>
+    /// <exception cref="ArgumentException">A length does not fit, a value is NaN or infinite, or spans overlap.</exception>
     public void Encode(ReadOnlySpan<float> x, Span<float> z, ReadOnlySpan<float> context = default, Span<float> logDet = default) =>
         Map(x, nameof(x), z, nameof(z), context, logDet, inverse: false);
 
     /// <summary>Maps latents to data: x = f⁻¹(z).</summary>
     /// <param name="z">(N, D), one row behind the other. All values finite.</param>
-    /// <param name="x">Gets (N, D). May be the memory of <paramref name="z"/>, and must not overlap it in another way.</param>
+    /// <param name="x">Gets (N, D). May be the memory of <paramref name="z"/>; overlaps nothing in another way.</param>
     /// <param name="context">(N, C) for a flow with a context, else empty. All values finite.</param>
-    /// <param name="logDet">Gets log|det ∂x/∂z| of each row, N numbers; empty if it is not wanted.</param>
-    /// <exception cref="ArgumentException">A length does not fit, or a value is NaN or infinite.</exception>
+    /// <param name="logDet">Gets log|det ∂x/∂z| of each row, N numbers; empty if it is not wanted. Overlaps nothing.</param>
+    /// <exception cref="ArgumentException">A length does not fit, a value is NaN or infinite, or spans overlap.</exception>
     public void Decode(ReadOnlySpan<float> z, Span<float> x, ReadOnlySpan<float> context = default, Span<float> logDet = default) =>
         Map(z, nameof(z), x, nameof(x), context, logDet, inverse: true);
 
     /// <summary>Draws rows from p(x | context).</summary>
-    /// <param name="x">Gets (N, D); its length says how many.</param>
+    /// <param name="x">Gets (N, D); its length says how many. Does not overlap <paramref name="context"/>.</param>
     /// <param name="seed">The same seed gives the same rows, on every machine up to rounding. They are not those that the package RealNvp
     /// draws with this seed.</param>
     /// <param name="context">(N, C) for a flow with a context, else empty. All values finite.</param>
-    /// <exception cref="ArgumentException">A length does not fit, or a value is NaN or infinite.</exception>
+    /// <exception cref="ArgumentException">A length does not fit, a value is NaN or infinite, or spans overlap.</exception>
     public void Sample(Span<float> x, long seed, ReadOnlySpan<float> context = default)
     {
         var rows = Rows(x.Length, nameof(x));
         CheckContext(context, rows);
+        CheckApart(x, nameof(x), context, nameof(context));
         var random = new RowRandom(seed);
         fixed (float* given = context, to = x) plan.Sample(ref random, given, rows, to);
         GC.KeepAlive(memory);
@@ -122,6 +125,10 @@ public sealed unsafe class FlowScorer
         if (!logDet.IsEmpty) CheckLength(logDet.Length, rows, nameof(logDet), "one number a row, or none");
         if (from.Overlaps(to, out var offset) && offset != 0)
             throw new ArgumentException($"{toName} overlaps {fromName}. Give the same memory for both, or memory that is apart.", toName);
+        CheckApart(to, toName, context, nameof(context));
+        CheckApart(logDet, nameof(logDet), from, fromName);
+        CheckApart(logDet, nameof(logDet), to, toName);
+        CheckApart(logDet, nameof(logDet), context, nameof(context));
         fixed (float* source = from, given = context, target = to, sums = logDet) plan.Map(source, given, rows, inverse, target, sums);
         GC.KeepAlive(memory);
     }
@@ -149,6 +156,13 @@ public sealed unsafe class FlowScorer
     private static void CheckLength(int length, int expected, string name, string what)
     {
         if (length != expected) throw new ArgumentException($"{name} holds {what}, {expected}; got {length}.", name);
+    }
+
+    // results are written block by block: what later blocks read must not be among them
+    private static void CheckApart(ReadOnlySpan<float> result, string resultName, ReadOnlySpan<float> other, string otherName)
+    {
+        if (result.Overlaps(other))
+            throw new ArgumentException($"{resultName} overlaps {otherName}. Give memory that is apart.", resultName);
     }
 
     private static void CheckFinite(ReadOnlySpan<float> values, int columns, string name)

@@ -39,7 +39,7 @@ public partial class Flow
         }
         catch (OnnxExportException e) when (e.Part is { } part)
         {
-            throw new OnnxExportException($"{GetName()}: {PlaceOf(part)} {e.Message}", e);
+            throw new OnnxExportException($"{GetName()}: {PlaceOf(part)} {e.Reason}", e);
         }
     }
 }

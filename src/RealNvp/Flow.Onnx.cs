@@ -66,7 +66,7 @@ public partial class Flow
         }
         catch (OnnxExportException e) when (e.Part is { } part)
         {
-            throw new OnnxExportException($"{owner}: {PlaceOf(part)} {e.Message}", e);
+            throw new OnnxExportException($"{owner}: {PlaceOf(part)} {e.Reason}", e);
         }
     }
 

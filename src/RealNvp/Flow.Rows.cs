@@ -67,6 +67,35 @@ public partial class Flow
         return null;
     }
 
+    /// <summary>Draws few examples, in the order of the random numbers that the other way has. If the latents have no finite examples,
+    /// the result is null and they are in <paramref name="latents"/>: the other way goes on with them.</summary>
+    private unsafe Tensor? FewSamples(long count, double temperature, long? seed, ScalarType? dtype, out Tensor? latents)
+    {
+        latents = null;
+        if (count is < 1 or > FlowRows.Most || InputShape.Count != 1 || !(temperature >= 0 && double.IsFinite(temperature))
+            || RowShare.Current is not null) return null;
+        var begun = FlowMetrics.Begin();
+        using var gate = EvaluationGate.Read(this);
+        if (FewRows(FewOf.Examples) is not { DrawsAlone: true } few || dtype is { } wanted && wanted != few.Type) return null;
+        var places = stackalloc nint[few.Places];
+        if (!few.TryPlace(places)) return null;
+        using var gradients = no_grad();
+        using var scope = NewDisposeScope();
+        using var random = PassState.Seed(seed);
+        var z = base_density.Sample(count, temperature, few.Type, CPU, PassState.Current?.Generator);
+        if (few.TryRead(z, null, few.Type == ScalarType.Float64, out var call))
+        {
+            var result = empty([count, few.Features], few.Type, CPU);
+            if (few.Map(call with { Weights = places }, inverse: true, Memory(result, few.Type)))
+            {
+                FlowMetrics.End(begun, "sample", this, count);
+                return scope.MoveToOuter(result);
+            }
+        }
+        latents = scope.MoveToOuter(z);
+        return null;
+    }
+
     // data of latents that have been drawn, with features of contexts; the call has entered the gate
     private unsafe (Tensor X, Tensor LogDet)? FewSamples(Tensor z, Tensor? features)
     {

@@ -31,10 +31,16 @@ public partial class Flow
     public Tensor Sample(long count, Tensor? context = null, double temperature = 1, long? seed = null, ScalarType? dtype = null,
         int? batchSize = null, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
-        using var wanted = Wanted(dtype);
-        using var scope = NewDisposeScope();
-        return scope.MoveToOuter(OutDtype(SampleFor(count, context, temperature, seed, $"{GetName()}.{nameof(Sample)}",
-            Passing(batchSize, progress, cancellationToken), wantsLogProb: false).Samples, dtype));
+        Tensor? latents = null;
+        if (context is null && IsPlain(batchSize, progress, cancellationToken)
+            && FewSamples(count, temperature, seed, dtype, out latents) is { } few) return few;
+        using (latents)
+        {
+            using var wanted = Wanted(dtype);
+            using var scope = NewDisposeScope();
+            return scope.MoveToOuter(OutDtype(SampleFor(count, context, temperature, seed, $"{GetName()}.{nameof(Sample)}",
+                Passing(batchSize, progress, cancellationToken), wantsLogProb: false, latents).Samples, dtype));
+        }
     }
 
     /// <summary>Draws examples with their log-probability under the model, in one pass. Without gradients.</summary>
@@ -81,9 +87,9 @@ public partial class Flow
     }
 
     /// <summary>Draws examples for <paramref name="owner"/>, without gradients, arranged by
-    /// context; null for a log-probability that is not wanted.</summary>
+    /// context; null for a log-probability that is not wanted. Latents that have been drawn are not drawn again.</summary>
     internal (Tensor Samples, Tensor? LogProb) SampleFor(long count, Tensor? context, double temperature, long? seed, string owner,
-        Passes passes, bool wantsLogProb = true)
+        Passes passes, bool wantsLogProb = true, Tensor? latents = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         if (!(temperature >= 0 && double.IsFinite(temperature)))
@@ -91,7 +97,8 @@ public partial class Flow
         CheckContext(context, null, owner);
         using var gradients = no_grad();
         using var scope = NewDisposeScope();
-        var (x, logProb) = ByContext(Draw(count, context, temperature, seed, owner, passes, check: true, wantsLogProb), count, context);
+        var (x, logProb) = ByContext(Draw(count, context, temperature, seed, owner, passes, check: true, wantsLogProb, latents), count,
+            context);
         return (scope.MoveToOuter(x), logProb is null ? null : scope.MoveToOuter(logProb));
     }
 
@@ -137,21 +144,21 @@ public partial class Flow
     /// Differentiable if gradients are on. Runs in the caller's dispose scope; arguments are checked.
     /// </summary>
     internal (Tensor X, Tensor? LogProb) Draw(long count, Tensor? context, double temperature, long? seed, string owner, Passes passes,
-        bool check = true, bool wantsLogProb = true)
+        bool check = true, bool wantsLogProb = true, Tensor? drawn = null)
     {
         const string operation = "sample";
         var begun = FlowMetrics.Begin();
         try
         {
-            var drawn = DrawRows(count, context, temperature, seed, owner, passes, check, wantsLogProb);
+            var result = DrawRows(count, context, temperature, seed, owner, passes, check, wantsLogProb, drawn);
             FlowMetrics.End(begun, operation, this, count * (context?.shape[0] ?? 1));
-            return drawn;
+            return result;
         }
         catch (Exception e) when (FlowMetrics.Failed(begun, operation, this, e)) { throw; }
     }
 
     private (Tensor X, Tensor? LogProb) DrawRows(long count, Tensor? context, double temperature, long? seed, string owner, Passes passes,
-        bool check, bool wantsLogProb)
+        bool check, bool wantsLogProb, Tensor? drawn)
     {
         using var mode = EvaluationGate.Evaluate(this);
         var weight = KnownWeight;
@@ -163,7 +170,7 @@ public partial class Flow
         try
         {
             features = Features(context, dtype, owner)?.repeat_interleave(count, 0);
-            z = Latents(total, temperature, dtype, device, ForBase(features));
+            z = drawn ?? Latents(total, temperature, dtype, device, ForBase(features));
         }
         catch (ExternalException e) when (MemoryCheck.Of(e, owner, total, total) is { } error) { throw error; }
         if (is_grad_enabled() && !z.requires_grad && base_density.parameters().Any(p => p.requires_grad))

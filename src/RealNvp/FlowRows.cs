@@ -34,6 +34,9 @@ internal sealed unsafe class FlowRows
     /// <summary>Whether it knows the density too.</summary>
     public bool HasDensity => plan!.HasDensity;
 
+    /// <summary>Whether the density draws latents by itself: no module of it, or of a user's, has a mode that matters.</summary>
+    public bool DrawsAlone { get; private init; }
+
     /// <summary>How many places of weights a call needs.</summary>
     public int Places => tensors.Count;
 
@@ -46,7 +49,10 @@ internal sealed unsafe class FlowRows
     {
         var builder = new RowBuilder(type);
         var plan = Plan(flow, builder);
-        return new(type, builder.Tensors, builder.Tensors.Count <= RowTensors.Most ? plan : null);
+        return new(type, builder.Tensors, builder.Tensors.Count <= RowTensors.Most ? plan : null)
+        {
+            DrawsAlone = flow.ContextSize == 0 && flow.BaseDensity is IRowDensity && !flow.BaseDensity.children().Any(),
+        };
     }
 
     private static RowPlan? Plan(Flow flow, RowBuilder builder)

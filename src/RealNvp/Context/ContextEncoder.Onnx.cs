@@ -13,7 +13,7 @@ public abstract partial class ContextEncoder
     public OnnxValue ToOnnx(OnnxGraph graph, string name = "context")
     {
         ArgumentNullException.ThrowIfNull(graph);
-        using var _ = graph.Within(GetName());
+        using var _ = graph.Within(this);
         return this is IOnnxEncoder writing ? writing.WriteOnnx(graph, name) : throw new OnnxExportException(
             $"does not say how it is written as a graph of ONNX. Implement {nameof(IOnnxEncoder)} in {GetType().Name}.", this);
     }

@@ -15,7 +15,7 @@ public abstract partial class Density
     {
         ArgumentNullException.ThrowIfNull(z);
         CheckAlive();
-        using var _ = z.Graph.Within(GetName());
+        using var _ = z.Graph.Within(this);
         return this is IOnnxDensity writing ? writing.WriteOnnx(z, ContextSize > 0 ? context : null) : throw new OnnxExportException(
             $"does not say how it is written as a graph of ONNX. Implement {nameof(IOnnxDensity)} in {GetType().Name}.", this);
     }

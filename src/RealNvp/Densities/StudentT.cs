@@ -15,6 +15,11 @@ namespace RealNvp;
 /// </remarks>
 public sealed partial class StudentT : Density, IConstantBuffers, IStateLaws, IElementCdf
 {
+    private const double LeastUniform = 1e-16;
+
+    // numbers that are done sooner one by one than by a dozen operations
+    private const int MostFew = 1024;
+
     private static readonly Scalar least = Scalars.Of(StudentRows.Least), most = Scalars.Of(StudentRows.Most),
         halfLogPi = Scalars.Of(0.5 * Math.Log(Math.PI));
     private readonly Tensor log_degrees;
@@ -69,12 +74,34 @@ public sealed partial class StudentT : Density, IConstantBuffers, IStateLaws, IE
         using var scope = NewDisposeScope();
         long[] size = [count, Shape.NumElements];
         // polar: cos θ √(ν (w^(−2/ν) − 1)), exact for every ν (Bailey, Mathematics of Computation 62, 1994)
-        var angle = Noise.Uniform(size, ScalarType.Float64, device, generator).mul(Scalars.Of(2 * Math.PI));
-        var logUniform = Noise.Uniform(size, ScalarType.Float64, device, generator).clamp_min(Scalars.Of(1e-16)).log();
+        Tensor turns = Noise.Uniform(size, ScalarType.Float64, device, generator),
+            uniform = Noise.Uniform(size, ScalarType.Float64, device, generator);
+        if (FewOf(turns, uniform, temperature, dtype) is { } few) return scope.MoveToOuter(few.reshape(Shape.WithBatch(count)));
+        var angle = turns.mul(Scalars.Of(2 * Math.PI));
+        var logUniform = uniform.clamp_min(Scalars.Of(LeastUniform)).log();
         var nu = Degrees.to(float64);
         var z = angle.cos().mul(logUniform.mul(nu.reciprocal()).mul(Scalars.Of(-2)).expm1().mul(nu).sqrt());
         if (temperature != 1) z = z.mul(Scalars.Of(temperature));
         return scope.MoveToOuter(z.to(dtype).reshape(Shape.WithBatch(count)));
+    }
+
+    // the same of few numbers on the CPU without gradients; null if these are others
+    private unsafe Tensor? FewOf(Tensor turns, Tensor uniform, double temperature, ScalarType dtype)
+    {
+        var count = Shape.NumElements;
+        if (turns.device_type != DeviceType.CPU || turns.numel() is 0 or > MostFew || is_grad_enabled()
+            || dtype is not (ScalarType.Float32 or ScalarType.Float64) || !turns.is_contiguous() || !uniform.is_contiguous()
+            || log_degrees.dtype is not (ScalarType.Float32 or ScalarType.Float64)
+            || !KernelMemory.TryGet(log_degrees.Handle, log_degrees.dtype, count, out var logs)) return null;
+        double* angle = KernelMemory.Pointer<double>(turns), below = KernelMemory.Pointer<double>(uniform);
+        var single = log_degrees.dtype == ScalarType.Float32;
+        for (long i = 0; i < turns.numel(); i++)
+        {
+            var nu = StudentRows.Degrees(single ? ((float*)logs)[i % count] : ((double*)logs)[i % count]);
+            var radius = Math.Sqrt(nu * SpecialFunctions.ExpMinusOne(-2 / nu * Math.Log(Math.Max(below[i], LeastUniform))));
+            angle[i] = Math.Cos(2 * Math.PI * angle[i]) * radius * temperature;
+        }
+        return turns.to(dtype);
     }
 
     /// <inheritdoc/>

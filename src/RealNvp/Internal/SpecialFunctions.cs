@@ -16,6 +16,13 @@ internal static class SpecialFunctions
             + ((1.0 / 12 - (r * (1.0 / 360 - (r * (1.0 / 1260 - (r * (1.0 / 1680 - (r / 1188)))))))) / x);
     }
 
+    /// <summary>exp(x) − 1 with a small relative error for small x too, where .NET's own subtracts (Kahan).</summary>
+    public static double ExpMinusOne(double x)
+    {
+        var exp = Math.Exp(x);
+        return exp == 1 ? x : Math.Abs(x) > 1 ? exp - 1 : (exp - 1) * x / Math.Log(exp);
+    }
+
     /// <summary>The regularized incomplete beta function Iₓ(a, b), for a and b above 0 and x in 0 ... 1, by its continued fraction
     /// (DLMF 8.17.22), evaluated by Lentz's method.</summary>
     public static double IncompleteBeta(double x, double a, double b)

@@ -21,7 +21,7 @@ public abstract partial class Bijection
     {
         ArgumentNullException.ThrowIfNull(input);
         CheckAlive();
-        using var _ = input.Graph.Within(GetName());
+        using var _ = input.Graph.Within(this);
         if (this is IOnnxBijection writing) return writing.WriteOnnx(input, ContextSize > 0 ? context : null, inverse);
         if (MovesValues) return (input.Moved(x => Run(x, Pass.Here(null), inverse).Value.alias()), null);
         throw new OnnxExportException(

@@ -44,6 +44,14 @@ internal sealed class RowBuilder(ScalarType type)
         return Single ? new WeightNumbers<float>(Weight(tensor), count) : new WeightNumbers<double>(Weight(tensor), count);
     }
 
+    /// <summary>A standardization, of features or of contexts, whose buffers are read as they lie.</summary>
+    /// <param name="at">The features.</param>
+    /// <param name="mean">The first number of the centre.</param>
+    /// <param name="rest">The second.</param>
+    /// <param name="logStd">The logarithm of the scale.</param>
+    public RowStep Standardized(int[] at, Func<Tensor> mean, Func<Tensor> rest, Func<Tensor> logStd) =>
+        new WeightScaleRows(at, ScaleForm.MinusLog, Numbers(logStd)) { Centre = Numbers(mean), Rest = Numbers(rest) };
+
     /// <summary>Adds a step.</summary>
     public void Add(RowStep step, bool inverse) => steps.Add(inverse ? new TurnedRows(step) : step);
 

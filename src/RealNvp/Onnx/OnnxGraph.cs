@@ -30,6 +30,7 @@ public sealed partial class OnnxGraph
     private List<OnnxNode> nodes = [];
     private int next;
     private string within = "";
+    private nn.Module? writing;
 
     /// <summary>Makes an empty graph.</summary>
     /// <param name="name">Its name.</param>
@@ -162,13 +163,17 @@ public sealed partial class OnnxGraph
         return result;
     }
 
-    /// <summary>What is written until it is disposed is named after a part.</summary>
-    internal Naming Within(string part)
+    /// <summary>What is written until it is disposed is named after a part, and its errors are that part's.</summary>
+    internal Naming Within(nn.Module part)
     {
-        var before = within;
-        within = $"{before}{part}.{next++}/";
-        return new Naming(this, before);
+        var before = new Naming(this, within, writing);
+        (within, writing) = ($"{within}{part.GetName()}.{next++}/", part);
+        return before;
     }
+
+    /// <summary>The error for what the part that is being written asks for.</summary>
+    internal OnnxExportException Fault(string message) =>
+        writing is null ? new($"The graph {message}") : new(message, writing);
 
     /// <summary>Whether values between inputs and outputs are float64, though these are float32.</summary>
     internal bool IsWide => Dtype != outside;
@@ -238,8 +243,8 @@ public sealed partial class OnnxGraph
     }
 
     /// <summary>Puts the names back.</summary>
-    internal readonly struct Naming(OnnxGraph graph, string before) : IDisposable
+    internal readonly struct Naming(OnnxGraph graph, string within, nn.Module? writing) : IDisposable
     {
-        public void Dispose() => graph.within = before;
+        public void Dispose() => (graph.within, graph.writing) = (within, writing);
     }
 }

@@ -52,7 +52,7 @@ public static class OnnxNetworks
             using var width = graph.In(ScalarType.Float32);
             return Write(network, input.To(ScalarType.Float32), context?.To(ScalarType.Float32)).To(ScalarType.Float64);
         }
-        using var _ = graph.Within(network.GetName());
+        using var _ = graph.Within(network);
         if (network is IOnnxNetwork writing) return writing.WriteOnnx(input, context);
         return known.TryGetValue(network.GetType(), out var write) ? write(network, input) : throw Unknown(network);
     }

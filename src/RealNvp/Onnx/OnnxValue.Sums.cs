@@ -76,7 +76,7 @@ public sealed partial class OnnxValue
                 $"A convolution with a weight of {EventShape.Format(weight.shape)} takes (N, {weight.shape[1]}, H, W); got {this}.",
                 nameof(weight));
         if (Type == ScalarType.Float64)
-            throw new OnnxExportException(
+            throw Graph.Fault(
                 "has convolutions, which OnnxRuntime has in float32 alone. Export float32: leave out OnnxOptions.Dtype.");
         OnnxValue[] all = [this, Graph.Constant(weight, Type), .. bias is null ? (OnnxValue[])[] : [Graph.Constant(bias, Type)]];
         long Size(int d) => shape[d] + (2 * padding) - weight.shape[d] + 1;

@@ -14,6 +14,10 @@ internal sealed class PyTorchArchive : PyTorchSource
     {
         length = stream.Length;
         zip = new ZipArchive(stream, ZipArchiveMode.Read, leaveOpen: true);
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        // Python takes the last one, others the first: one file with two meanings
+        if (zip.Entries.FirstOrDefault(e => !names.Add(e.FullName)) is { } twice)
+            throw new FormatException($"it has '{FileText.Name(twice.FullName)}' twice, and readers do not agree which one counts");
         ZipArchiveEntry[] pickles = [.. zip.Entries.Where(e => e.FullName.EndsWith("/data.pkl", StringComparison.Ordinal)).Take(2)];
         if (pickles.Length != 1)
             throw new FormatException($"it is a zip archive with {(pickles.Length == 0 ? "no" : "more than one")} data.pkl");

@@ -29,6 +29,7 @@ internal static class SafeTensorsHeaderReader
         Span<byte> prefix = stackalloc byte[8];
         source.ReadExactly(prefix);
         var length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
+        if (length > MaxHeaderBytes && OtherKind(prefix) is { } kind) throw Bad(source, kind);
         if (length < 2)
             throw Bad(source, $"it gives a header length of {length} bytes, but the shortest header, {{}}, has 2");
         if (source.Left is { } follow && length > (ulong)follow)
@@ -52,6 +53,13 @@ internal static class SafeTensorsHeaderReader
                 : $"its header is not JSON in UTF-8 as the format wants it ({e.Message.TrimEnd('.')})", e);
         }
     }
+
+    // files that people take for ours
+    private static string? OtherKind(ReadOnlySpan<byte> first) =>
+        first.StartsWith("PK\u0003\u0004"u8) || first is [0x80, <= 5, 0x8a, 10, ..]
+            ? "it begins as a file of torch.save does (.pt, .pth), which PyTorchFile.Load and the importers of the package RealNvp read"
+        : first.SequenceEqual("version "u8) ? "it begins as a pointer of Git LFS does, in the place of the file. Fetch it: git lfs pull"
+        : null;
 
     /// <summary>The tensors must cover the data exactly: no hole, no overlap; and in a file on disk no byte left over.</summary>
     private static void CheckTiles(IEnumerable<TensorRecord> entries, TensorTable header, SafeTensorsSource source)

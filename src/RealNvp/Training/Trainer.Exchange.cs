@@ -42,6 +42,7 @@ public sealed partial class Trainer
         try
         {
             ranks = all;
+            CompareVersions(all);
             all.Together(() => CheckShards(data, validation));
             all.Together(() => RankCheck.Modules(modules, Objective, Options, data.HasExamples && Objective.Traits.DataAreFlowInputs
                 && state.Step == 0));
@@ -71,6 +72,15 @@ public sealed partial class Trainer
         }
     }
 
+    // first of all, and in every version in this way: what comes after it may be another exchange in another version
+    private static void CompareVersions(Ranks all)
+    {
+        if (all.Size == 1) return;
+        var own = typeof(Trainer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
+        var first = all.Text(own, 0);
+        all.Together(() => Compare(all, "version of the library", own, first));
+    }
+
     // what differs would train another model on each process, or leave one waiting for the others
     private void Compare(Ranks all, TrainingData data, TrainingData? validation)
     {
@@ -79,12 +89,16 @@ public sealed partial class Trainer
         string[] first = [.. own.Select(part => all.Text(part.Text, 0))];
         all.Together(() =>
         {
-            for (var i = 0; i < own.Length; i++)
-                if (own[i].Text != first[i])
-                    throw new InvalidOperationException(
-                        $"Process {all.Rank} of {all.Size} has another {own[i].Name} than process 0. Here: {Short(own[i].Text)}. There: " +
-                        $"{Short(first[i])}. Start all processes with the same program, options and files.");
+            for (var i = 0; i < own.Length; i++) Compare(all, own[i].Name, own[i].Text, first[i]);
         });
+    }
+
+    private static void Compare(Ranks all, string name, string own, string first)
+    {
+        if (own != first)
+            throw new InvalidOperationException(
+                $"Process {all.Rank} of {all.Size} has another {name} than process 0. Here: {Short(own)}. There: {Short(first)}. Start " +
+                $"all processes with the same program, options and files.");
     }
 
     private (string Name, string Text)[] Description(TrainingData data, TrainingData? validation)
@@ -96,8 +110,6 @@ public sealed partial class Trainer
         var metadata = flow.FileMetadata();
         return
         [
-            ("version of the library", typeof(Trainer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()
-                ?.InformationalVersion ?? ""),
             ("record of options of the training", FileJson.Write(options)),
             ("flow", string.Join("; ", metadata.Where(m => m.Key is StateFile.OptionsKey or StateFile.KindKey)
                 .OrderBy(m => m.Key, StringComparer.Ordinal).Select(m => m.Value)

@@ -14,7 +14,7 @@ public abstract partial class ScalarTransformer
     public (OnnxValue Value, OnnxValue? LogDerivative) ToOnnx(OnnxValue input, OnnxValue parameters, bool inverse)
     {
         ArgumentNullException.ThrowIfNull(input);
-        using var _ = input.Graph.Within(GetName());
+        using var _ = input.Graph.Within(this);
         return this is IOnnxTransformer writing ? writing.WriteOnnx(input, parameters, inverse) : throw new OnnxExportException(
             $"does not say how it is written as a graph of ONNX. Implement {nameof(IOnnxTransformer)} in {GetType().Name}.", this);
     }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using System.Text;
 using RealNvp.Tests.Infrastructure;
 
@@ -10,7 +11,10 @@ internal static class MpiRun
     /// <summary>The launchers that may be there.</summary>
     public static TheoryData<string> Launchers => ["mpirun.openmpi", "mpirun.mpich"];
 
-    private const string Variable = "REALNVP_MPI_FOLDER";
+    private const string Variable = "REALNVP_MPI_FOLDER", Threads = "OMP_NUM_THREADS", Terminal = "TERM";
+
+    /// <summary>The variables that all processes need, also those on another host.</summary>
+    public static string[] Variables => [Variable, Threads, Terminal];
 
     /// <summary>The folder of the run that this process is a part of; null if it is none.</summary>
     public static string? Folder => Environment.GetEnvironmentVariable(Variable);
@@ -19,14 +23,17 @@ internal static class MpiRun
     public static void Need(string launcher) => Assert.SkipUnless(Environment.GetEnvironmentVariable("PATH")!.Split(Path.PathSeparator)
         .Any(folder => File.Exists(Path.Combine(folder, launcher))), $"{launcher} is not on this machine");
 
-    /// <summary>Starts a method of a class on some processes.</summary>
-    public static Running Start(string launcher, int size, Type type, string method, string folder)
+    /// <summary>Starts a method of a class by a command that starts processes.</summary>
+    public static Running Start(string[] launch, Type type, string method, string folder)
     {
         string[] program = Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet"
             ? [Environment.ProcessPath!, type.Assembly.Location] : [Environment.ProcessPath!];
-        return Start([.. Launch(launcher, size), .. program, "-noColor", "-explicit", "only", "-method", $"{type.FullName}.{method}"],
-            folder);
+        return Start([.. launch, .. program, "-noColor", "-explicit", "only", "-method", $"{type.FullName}.{method}"], folder);
     }
+
+    /// <summary>A program of a sample, as the build left it.</summary>
+    public static string Sample(string name) => Path.Combine(Repository.At("samples", name, "bin", Repository.Configuration, "net10.0",
+        RuntimeInformation.RuntimeIdentifier), $"RealNvp.Samples.{name}.dll");
 
     /// <summary>The command that starts what comes behind it on some processes.</summary>
     // busy machines have fewer cores than processes, and build machines run as root
@@ -35,26 +42,27 @@ internal static class MpiRun
         : [launcher, "-n", $"{size}"];
 
     /// <summary>Runs a method on some processes to its end, and gives what they said.</summary>
-    public static (int Code, string Said) Run(string launcher, int size, Type type, string method, string folder)
+    public static (int Code, string Said) Run(string[] launch, Type type, string method, string folder)
     {
-        using var running = Start(launcher, size, type, method, folder);
+        using var running = Start(launch, type, method, folder);
         return running.End(TimeSpan.FromSeconds(120));
     }
 
     /// <summary>Runs a program to its end, and gives what it said.</summary>
-    public static (int Code, string Said) Program(string[] command, string folder)
+    public static (int Code, string Said) Program(string[] command, string folder, params (string Name, string Value)[] variables)
     {
-        using var running = Start(command, folder);
-        return running.End(TimeSpan.FromMinutes(4));
+        using var running = Start(command, folder, variables);
+        return running.End(TimeSpan.FromMinutes(8));
     }
 
-    private static Running Start(string[] command, string folder)
+    private static Running Start(string[] command, string folder, params (string Name, string Value)[] variables)
     {
         var info = new ProcessStartInfo(command[0], command[1..]) { UseShellExecute = false, RedirectStandardOutput = true,
             RedirectStandardError = true, WorkingDirectory = folder };
         info.Environment[Variable] = folder;
-        info.Environment["OMP_NUM_THREADS"] = "1";
-        info.Environment["TERM"] = "dumb";
+        info.Environment[Threads] = "1";
+        info.Environment[Terminal] = "dumb";
+        foreach (var (name, value) in variables) info.Environment[name] = value;
         return new Running(Process.Start(info)!);
     }
 

@@ -39,6 +39,40 @@ public sealed class FlowServiceTests : IDisposable
         any.GetRequiredService<FlowModel>().Should().BeOfType<RealNvpModel>().And.BeSameAs(any.GetRequiredService<Flow>());
     }
 
+    [Theory, InlineData(null), InlineData("key")]
+    public void Of_several_flows_Flow_is_the_one_that_FlowModel_is_in_whatever_order_they_are_registered(string? key)
+    {
+        var other = path + ".nice";
+        using (var model = new NiceModel(NiceOptions.Tabular(2), seed: 1)) model.Save(other);
+        try
+        {
+            void Add<T>(IServiceCollection services, string file) where T : FlowModel
+            {
+                if (key is null) services.AddFlow<T>(file);
+                else services.AddKeyedFlow<T>(key, file);
+            }
+
+            void Typed(IServiceCollection s) => Add<RealNvpModel>(s, path);
+            void Nice(IServiceCollection s) => Add<NiceModel>(s, other);
+            void Any(IServiceCollection s) => Add<FlowModel>(s, other);
+            void AnyToo(IServiceCollection s) => Add<FlowModel>(s, path);
+            var cases = new (Type Expected, Action<IServiceCollection>[] Added)[]
+            {
+                (typeof(RealNvpModel), [Typed, Nice]), (typeof(NiceModel), [Nice, Typed]), (typeof(NiceModel), [Typed, Any]),
+                (typeof(NiceModel), [Any, Typed]), (typeof(NiceModel), [AnyToo, Any]), (typeof(RealNvpModel), [Any, Nice, AnyToo]),
+            };
+            foreach (var (expected, added) in cases)
+            {
+                var services = new ServiceCollection();
+                foreach (var add in added) add(services);
+                using var provider = services.BuildServiceProvider();
+                provider.GetRequiredKeyedService<FlowModel>(key).Should().BeOfType(expected)
+                    .And.BeSameAs(provider.GetRequiredKeyedService<Flow>(key));
+            }
+        }
+        finally { File.Delete(other); }
+    }
+
     [Fact]
     public void The_container_disposes_the_flow_once_and_only_if_it_was_loaded()
     {
@@ -73,7 +107,8 @@ public sealed class FlowServiceTests : IDisposable
         foreach (var service in provider.GetServices<IHostedService>().Cast<IHostedLifecycleService>())
         {
             await service.StartingAsync(default);
-            log.Lines.Should().ContainSingle().Which.Should().StartWith("Information: Loaded RealNvpModel from " + path);
+            log.Lines.Should().ContainSingle().Which.Should().StartWith("Information: Loaded RealNvpModel from " + path)
+                .And.EndWith(" s.", "it has no rows to tell");
             await service.StartAsync(default);
             await service.StopAsync(default);
         }

@@ -28,6 +28,53 @@ public unsafe class RowProductTests
         finally { LaneWidth.Bits = before; }
     }
 
+    [Theory, InlineData(512), InlineData(256), InlineData(128)]
+    public void Units_see_the_part_that_is_theirs(int bits)
+    {
+        var before = LaneWidth.Bits;
+        LaneWidth.Bits = bits;
+        try
+        {
+            foreach (var width in (int[])[3, 8, 10, 16, 17, 40, 100])
+                foreach (var row in (int[])[1, 2, 3, 16])
+                    foreach (var apart in (int[])[1, 3])
+                    {
+                        CheckFlights<float>(row, width, apart, 1e-5);
+                        CheckFlights<double>(row, width, apart, 1e-13);
+                    }
+        }
+        finally { LaneWidth.Bits = before; }
+    }
+
+    // flights of all sizes, with what they see anywhere; the units of one lie some rows of the weight apart
+    private static void CheckFlights<T>(int rows, int width, int apart, double tolerance)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        var random = new Random(rows + (100 * width) + apart);
+        RowFlight[] flights = [.. ((int[])[0, 1, 2, 4, 7, 9, 14, 0, 70, 65, 130, 3]).Select(count =>
+        {
+            var from = random.Next(width);
+            // the last row that a flight reads is the last one of the weight
+            return new RowFlight(((nint)random.Next(2) * width) + from, from, random.Next(width - from + 1), count);
+        })];
+        var units = flights.Sum(f => f.Units);
+        Room<T> x = new(rows * width), weight = new(((130 * apart) + 1) * width), result = new(rows * units);
+        foreach (var room in (Room<T>[])[x, weight]) room.Fill(random);
+        RowProduct<T>.Run(rows, new(x.At, 1, width), width, weight.At, (nint)apart * width, flights,
+            new RowFinish<T> { Result = new(result.At, 1, units) });
+        double farthest = 0;
+        var unit = 0;
+        foreach (var (at, from, inputs, count) in flights)
+            for (var i = 0; i < count; i++, unit++)
+                for (var r = 0; r < rows; r++)
+                {
+                    double expected = 0;
+                    for (var k = 0; k < inputs; k++) expected += x[(r * width) + from + k] * weight[(int)at + (i * apart * width) + k];
+                    farthest = Math.Max(farthest, Math.Abs(result[(r * units) + unit] - expected));
+                }
+        farthest.Should().BeLessThan(tolerance, "of {0} rows, {1} inputs, units {2} apart", rows, width, apart);
+    }
+
     [Fact]
     public void A_number_that_is_not_one_stays()
     {

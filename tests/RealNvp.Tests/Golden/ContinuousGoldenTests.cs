@@ -61,12 +61,13 @@ public class ContinuousGoldenTests
     {
         using var scope = NewDisposeScope();
         using var golden = new GoldenFile("zuko_cnf_solver_3d");
-        using var layer = new ContinuousLayer(new Zuko(golden), [3], new() { Tolerance = 1e-8 });
+        using var layer = new ContinuousLayer(new Zuko(golden), [3], new() { Tolerance = 1e-10 });
         layer.eval();
         var (z, logDet) = layer.Forward(golden["x"]);
-        // the network has ELU, whose second derivative jumps: the reference is right to about 1e-6
-        Close(z, golden["reference/z"], 5e-6);
-        Close(logDet, golden["reference/logabsdet"], 5e-6);
+        // The divergence has kinks, as ELU has two pieces, and what a step of one tolerance misses there is chance: with 1e-8 some 1e-5, by
+        // another solver too. The reference is right to 1e-7.
+        Close(z, golden["reference/z"], 2e-6);
+        Close(logDet, golden["reference/logabsdet"], 2e-6);
     }
 
     private static void Close(Tensor ours, Tensor theirs, double tolerance)

@@ -37,6 +37,31 @@ public class OnnxUserTests
     }
 
     [Fact]
+    public void A_convolution_in_float64_and_a_differential_equation_are_refused_with_the_part_and_its_place_by_each_way_to_a_graph()
+    {
+        using var glow = new GlowModel(GlowOptions.Digits8x8 with { Hidden = 4, Layers = 1 }, seed: 1);
+        using var image = new RealNvpModel(RealNvpOptions.Digits8x8 with { Hidden = 4 }, seed: 1);
+        foreach (var flow in new FlowModel[] { glow, image })
+            ((Action)(() => flow.ToOnnx(new() { Dtype = float64 }))).Should().Throw<OnnxExportException>()
+                .WithMessage($"{flow.GetType().Name}.ToOnnx: bijection.layers.* (*) has convolutions*float32 alone*");
+        using var mine = new Flow([1, 2, 2], new AdditiveCouplingLayer([1, 2, 2], Mask.Checkerboard(2, 2), nn.Sequential(
+            nn.Conv2d(1, 1, 3, padding: 1))));
+        ((Action)(() => mine.ToOnnx(new() { Dtype = float64 }))).Should().Throw<OnnxExportException>()
+            .WithMessage("Flow.ToOnnx: bijection.conditioner*0 (Conv2d) has convolutions*");
+        using var solved = new FfjordModel(FfjordOptions.Toy2D, seed: 1);
+        ((Action)(() => solved.ToOnnx())).Should().Throw<OnnxExportException>()
+            .WithMessage("FfjordModel.ToOnnx: bijection.layers.* (ContinuousLayer) solves a differential equation*has no graph. Take *");
+
+        // without a flow around it, a part has its name and no place
+        var graph = new OnnxGraph("part", float64);
+        var x = graph.Input("x", [1, 2, 2]);
+        ((Action)(() => mine.Bijection.ToOnnx(x))).Should().Throw<OnnxExportException>().WithMessage("Conv2d has convolutions*");
+        ((Action)(() => x.Convolve(ones(1, 1, 1, 1)))).Should().Throw<OnnxExportException>().WithMessage("The graph has convolutions*");
+        // and nothing that was refused is left behind in the names of what follows
+        (x + 1).Name.Should().StartWith("Add_");
+    }
+
+    [Fact]
     public void The_modules_of_TorchSharp_that_are_known_compute_the_same()
     {
         using var scope = NewDisposeScope();

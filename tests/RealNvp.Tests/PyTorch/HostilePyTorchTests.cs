@@ -180,6 +180,22 @@ public sealed class HostilePyTorchTests : IDisposable
         Refused(path, "*its storages have * bytes in all, but the file has *");
     }
 
+    [Theory, InlineData("a/data.pkl"), InlineData("a/data/0"), InlineData("a/byteorder")]
+    public void An_entry_that_is_there_twice_is_refused_for_readers_do_not_agree_which_one_counts(string name)
+    {
+        var path = folder.At("twice.pt");
+        using (var zip = ZipFile.Open(path, ZipArchiveMode.Create))
+        {
+            Write(zip, "a/data.pkl", Encoding.Latin1.GetBytes(Tensor(4, 0, [4], [1])), CompressionLevel.NoCompression);
+            Write(zip, "a/byteorder", "little"u8.ToArray(), CompressionLevel.NoCompression);
+            Write(zip, "a/data/0", new byte[16], CompressionLevel.NoCompression);
+        }
+        PyTorchFile.Load(path).Dispose();
+        using (var zip = ZipFile.Open(path, ZipArchiveMode.Update))
+            Write(zip, name, [.. Enumerable.Repeat((byte)1, 16)], CompressionLevel.NoCompression);
+        Refused(path, $"*it has '{name}' twice*");
+    }
+
     [Fact]
     public void A_damaged_number_is_found_by_the_checksum()
     {

@@ -136,6 +136,16 @@ public class PyTorchFileTests
         absent.Should().Throw<FileNotFoundException>();
     }
 
+    [Theory, InlineData("state_dict.pt"), InlineData("state_dict_legacy.pt")]
+    public void What_reads_safetensors_says_of_a_file_of_torch_save_what_reads_it(string name)
+    {
+        foreach (var load in new Action[] { () => SafeTensors.Load(At(name)), () => FlowModel.Load(At(name)),
+            () => RealNvp.Scoring.FlowScorer.Load(At(name)) })
+            load.Should().Throw<InvalidDataException>().WithMessage("*begins as a file of torch.save does*PyTorchFile.Load*");
+        using var pointer = new MemoryStream("version https://git-lfs.github.com/spec/v1"u8.ToArray());
+        ((Action)(() => FlowModel.Load(pointer))).Should().Throw<InvalidDataException>().WithMessage("*pointer of Git LFS*git lfs pull*");
+    }
+
     [Fact]
     public void A_stream_is_read_as_a_file_is()
     {

@@ -111,6 +111,38 @@ public sealed class ScorerUseTests
     }
 
     [Fact]
+    public void Results_in_memory_that_is_still_read_or_written_are_refused_for_they_would_change_what_later_blocks_read()
+    {
+        using var model = ScorerModels.Create("Tabular, context");
+        var scorer = ScorerModels.Load(model);
+        // more rows than a block; 4 features and 3 of a context
+        const int n = 100;
+        var memory = new float[20 * n];
+        Span<float> X() => memory.AsSpan(0, 4 * n);
+        Span<float> Context() => memory.AsSpan(4 * n, 3 * n);
+        Span<float> Z() => memory.AsSpan(8 * n, 4 * n);
+        Span<float> Sums(int at) => memory.AsSpan(at, n);
+        var calls = new (Action Call, string Message)[]
+        {
+            (() => scorer.LogProb(X(), Sums(0), Context()), "logProb overlaps x*"),
+            (() => scorer.LogProb(X(), Sums(3 * n), Context()), "logProb overlaps x*"),
+            (() => scorer.LogProb(X(), Sums((7 * n) - 1), Context()), "logProb overlaps context*"),
+            (() => scorer.Encode(X(), memory.AsSpan(1, 4 * n), Context()), "z overlaps x*"),
+            (() => scorer.Encode(X(), memory.AsSpan(5 * n, 4 * n), Context()), "z overlaps context*"),
+            (() => scorer.Encode(X(), Z(), Context(), Sums(n)), "logDet overlaps x*"),
+            (() => scorer.Encode(X(), Z(), Context(), Sums(9 * n)), "logDet overlaps z*"),
+            (() => scorer.Encode(X(), Z(), Context(), Sums(4 * n)), "logDet overlaps context*"),
+            (() => scorer.Decode(Z(), X(), Context(), Sums(0)), "logDet overlaps x*"),
+            (() => scorer.Decode(X(), X(), Context(), Sums(0)), "logDet overlaps z*"),
+            (() => scorer.Sample(memory.AsSpan(6 * n, 4 * n), 1, Context()), "x overlaps context*"),
+        };
+        foreach (var (call, message) in calls) call.Should().Throw<ArgumentException>().WithMessage(message);
+        memory.Should().OnlyContain(v => v == 0, "nothing was computed");
+        scorer.Encode(X(), X(), Context(), Sums(8 * n));
+        scorer.LogProb(X(), Sums(7 * n), Context());
+    }
+
+    [Fact]
     public void No_rows_give_no_results_and_the_memory_of_the_input_may_get_the_output()
     {
         using var model = ScorerModels.Create("Toy2D");

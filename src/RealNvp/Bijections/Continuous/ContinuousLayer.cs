@@ -21,7 +21,7 @@ namespace RealNvp;
 /// are not random, its log-determinants are; the noise comes from the seed of the pass.</para>
 /// <para>State-dict keys: <c>dynamics.*</c>. It owns the dynamics.</para>
 /// </remarks>
-public sealed class ContinuousLayer : Bijection, IFollowsVelocity
+public sealed partial class ContinuousLayer : Bijection, IFollowsVelocity
 {
     private readonly Dynamics dynamics;
     private readonly EventShape shape;

@@ -1,4 +1,3 @@
-using RealNvp.Kernels;
 using RealNvp.Layers;
 
 namespace RealNvp;
@@ -8,10 +7,7 @@ public sealed partial class Standardization : IRowLayer
 {
     int[]? IRowLayer.AddRows(RowBuilder builder, int[] at, bool inverse, bool head)
     {
-        builder.Add(new WeightScaleRows(at, ScaleForm.MinusLog, builder.Numbers(() => log_std))
-        {
-            Centre = builder.Numbers(() => mean), Rest = builder.Numbers(() => mean_rest),
-        }, inverse);
+        builder.Add(builder.Standardized(at, () => mean, () => mean_rest, () => log_std), inverse);
         return at;
     }
 }

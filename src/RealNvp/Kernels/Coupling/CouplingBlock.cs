@@ -24,11 +24,14 @@ internal unsafe struct CouplingBlock
     /// <summary>The gradient of the value.</summary>
     public float* OfValue;
 
-    /// <summary>The gradient of the log-determinant, one a row.</summary>
+    /// <summary>The gradient of the log-determinant, one a row; or one an element, if <see cref="IsColumn"/>.</summary>
     public float* OfLogDet;
 
     /// <summary>From one of those to the next.</summary>
     public nint OfLogDetRow;
+
+    /// <summary>Whether it is one feature of many rows, which lie side by side as if they were the columns of one.</summary>
+    public bool IsColumn;
 
     /// <summary>Gets the gradient of the input.</summary>
     public float* OfInput;

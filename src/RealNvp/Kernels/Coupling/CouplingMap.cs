@@ -23,7 +23,7 @@ internal readonly unsafe struct CouplingMap(ElementwiseCode map, bool inverse, f
         var streams = stackalloc Stream<float>[8];
         var count = Common(b, streams);
         streams[count++] = b.In(b.OfValue);
-        streams[count++] = CouplingBlock.ByRow(b.OfLogDet, b.OfLogDetRow);
+        streams[count++] = b.IsColumn ? b.In(b.OfLogDet) : CouplingBlock.ByRow(b.OfLogDet, b.OfLogDetRow);
         streams[count++] = b.Out(b.OfInput);
         streams[count++] = b.Parameters(b.OfRaw, map.Parameters, output: true);
         if (weight != null) streams[count++] = b.Out(b.OfWeight);

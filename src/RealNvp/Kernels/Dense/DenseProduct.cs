@@ -90,6 +90,9 @@ internal static unsafe class DenseProduct
         where TVectors : struct, IDenseNumber
     {
         var row = first;
+        if (TVectors.Value == DenseTile.Vectors && TLanes.Count * sizeof(T) == 64 && steps >= DenseTile.TallSteps)
+            for (; row <= end - DenseTile.TallRows; row += DenseTile.TallRows)
+                DenseTile.Tall<TLanes, T>(a + (row * aRow), aRow, aStep, b, bStep, steps, finish, row * finish->Stride, column);
         for (; row <= end - DenseTile.Rows; row += DenseTile.Rows)
             DenseTile.Run<TLanes, T, Dense6, TVectors>(a + (row * aRow), aRow, aStep, b, bStep, steps, finish, row * finish->Stride,
                 column);

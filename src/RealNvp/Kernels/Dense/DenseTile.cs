@@ -36,6 +36,9 @@ internal static unsafe class DenseTile
 {
     public const int Rows = 6, Vectors = 2;
 
+    /// <summary>The rows of <see cref="Tall"/>, and the steps from which on it is the faster one.</summary>
+    public const int TallRows = 12, TallSteps = 128;
+
     /// <summary>Σ over steps of a[row·<paramref name="aRow"/> + step·<paramref name="aStep"/>]·b[step·<paramref name="bStep"/>
     /// + column], finished at <paramref name="at"/> (row 0) and <paramref name="column"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -111,6 +114,98 @@ internal static unsafe class DenseTile
         if (TRows.Value > 3) Row<TLanes, T, TVectors>(s30, s31, bias, gate, addend, result, relu, at + (3 * stride), column);
         if (TRows.Value > 4) Row<TLanes, T, TVectors>(s40, s41, bias, gate, addend, result, relu, at + (4 * stride), column);
         if (TRows.Value > 5) Row<TLanes, T, TVectors>(s50, s51, bias, gate, addend, result, relu, at + (5 * stride), column);
+    }
+
+    /// <summary>As <see cref="Run"/>, for twelve rows of two vectors.</summary>
+    /// <remarks>
+    /// Vectors of 512 bits have 32 registers. Twelve rows share what is read of the right side, whose panels for two threads of one core do
+    /// not fit its first-level cache. The sums go through memory at the end: a compiler that has them in registers beyond the loop keeps
+    /// some of them in memory within it too.
+    /// </remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
+    public static void Tall<TLanes, T>(T* a, nint aRow, nint aStep, T* b, nint bStep, nint steps, DenseFinish<T>* finish, nint at,
+        nint column)
+        where TLanes : struct, ILanes<TLanes, T>
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        TLanes s00 = TLanes.Zero, s10 = TLanes.Zero, s20 = TLanes.Zero, s30 = TLanes.Zero, s40 = TLanes.Zero, s50 = TLanes.Zero;
+        TLanes s01 = TLanes.Zero, s11 = TLanes.Zero, s21 = TLanes.Zero, s31 = TLanes.Zero, s41 = TLanes.Zero, s51 = TLanes.Zero;
+        TLanes s60 = TLanes.Zero, s70 = TLanes.Zero, s80 = TLanes.Zero, s90 = TLanes.Zero, sA0 = TLanes.Zero, sB0 = TLanes.Zero;
+        TLanes s61 = TLanes.Zero, s71 = TLanes.Zero, s81 = TLanes.Zero, s91 = TLanes.Zero, sA1 = TLanes.Zero, sB1 = TLanes.Zero;
+        var sums = stackalloc T[TallRows * Vectors * TLanes.Count];
+        nint row3 = 3 * aRow, row5 = 5 * aRow;
+        var low = a + (6 * aRow);
+        for (; steps > 0; steps--)
+        {
+            TLanes b0 = TLanes.Load(b), b1 = TLanes.Load(b + TLanes.Count);
+            TLanes x;
+            x = TLanes.Create(*a);
+            TLanes.Accumulate(ref s00, x, b0);
+            TLanes.Accumulate(ref s01, x, b1);
+            x = TLanes.Create(a[aRow]);
+            TLanes.Accumulate(ref s10, x, b0);
+            TLanes.Accumulate(ref s11, x, b1);
+            x = TLanes.Create(a[2 * aRow]);
+            TLanes.Accumulate(ref s20, x, b0);
+            TLanes.Accumulate(ref s21, x, b1);
+            x = TLanes.Create(a[row3]);
+            TLanes.Accumulate(ref s30, x, b0);
+            TLanes.Accumulate(ref s31, x, b1);
+            x = TLanes.Create(a[4 * aRow]);
+            TLanes.Accumulate(ref s40, x, b0);
+            TLanes.Accumulate(ref s41, x, b1);
+            x = TLanes.Create(a[row5]);
+            TLanes.Accumulate(ref s50, x, b0);
+            TLanes.Accumulate(ref s51, x, b1);
+            x = TLanes.Create(*low);
+            TLanes.Accumulate(ref s60, x, b0);
+            TLanes.Accumulate(ref s61, x, b1);
+            x = TLanes.Create(low[aRow]);
+            TLanes.Accumulate(ref s70, x, b0);
+            TLanes.Accumulate(ref s71, x, b1);
+            x = TLanes.Create(low[2 * aRow]);
+            TLanes.Accumulate(ref s80, x, b0);
+            TLanes.Accumulate(ref s81, x, b1);
+            x = TLanes.Create(low[row3]);
+            TLanes.Accumulate(ref s90, x, b0);
+            TLanes.Accumulate(ref s91, x, b1);
+            x = TLanes.Create(low[4 * aRow]);
+            TLanes.Accumulate(ref sA0, x, b0);
+            TLanes.Accumulate(ref sA1, x, b1);
+            x = TLanes.Create(low[row5]);
+            TLanes.Accumulate(ref sB0, x, b0);
+            TLanes.Accumulate(ref sB1, x, b1);
+            a += aStep;
+            low += aStep;
+            b += bStep;
+        }
+        TLanes.Store(s00, sums);
+        TLanes.Store(s01, sums + TLanes.Count);
+        TLanes.Store(s10, sums + (2 * TLanes.Count));
+        TLanes.Store(s11, sums + (3 * TLanes.Count));
+        TLanes.Store(s20, sums + (4 * TLanes.Count));
+        TLanes.Store(s21, sums + (5 * TLanes.Count));
+        TLanes.Store(s30, sums + (6 * TLanes.Count));
+        TLanes.Store(s31, sums + (7 * TLanes.Count));
+        TLanes.Store(s40, sums + (8 * TLanes.Count));
+        TLanes.Store(s41, sums + (9 * TLanes.Count));
+        TLanes.Store(s50, sums + (10 * TLanes.Count));
+        TLanes.Store(s51, sums + (11 * TLanes.Count));
+        TLanes.Store(s60, sums + (12 * TLanes.Count));
+        TLanes.Store(s61, sums + (13 * TLanes.Count));
+        TLanes.Store(s70, sums + (14 * TLanes.Count));
+        TLanes.Store(s71, sums + (15 * TLanes.Count));
+        TLanes.Store(s80, sums + (16 * TLanes.Count));
+        TLanes.Store(s81, sums + (17 * TLanes.Count));
+        TLanes.Store(s90, sums + (18 * TLanes.Count));
+        TLanes.Store(s91, sums + (19 * TLanes.Count));
+        TLanes.Store(sA0, sums + (20 * TLanes.Count));
+        TLanes.Store(sA1, sums + (21 * TLanes.Count));
+        TLanes.Store(sB0, sums + (22 * TLanes.Count));
+        TLanes.Store(sB1, sums + (23 * TLanes.Count));
+        for (var row = 0; row < TallRows; row++, sums += Vectors * TLanes.Count, at += finish->Stride)
+            Row<TLanes, T, Dense2>(TLanes.Load(sums), TLanes.Load(sums + TLanes.Count), finish->Bias, finish->Gate, finish->Addend,
+                finish->Result, finish->Relu, at + column, column);
     }
 
     /// <summary>What becomes of the sums of a row.</summary>

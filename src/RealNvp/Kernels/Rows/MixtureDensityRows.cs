@@ -12,6 +12,9 @@ internal sealed unsafe class MixtureDensityRows<T> : RowDensity where T : unmana
     private readonly RowNumbers means, logScales;
     private readonly RowNetwork<T>? network;
 
+    // numbers that never change, as Finish leaves them, and the terms behind them; null if one of them may
+    private readonly double[]? known;
+
     /// <param name="logits">K numbers; null for one normal.</param>
     /// <param name="means">(K, D).</param>
     /// <param name="logScales">(K, D).</param>
@@ -21,45 +24,65 @@ internal sealed unsafe class MixtureDensityRows<T> : RowDensity where T : unmana
         (this.logits, this.means, this.logScales, this.network) = (logits, means, logScales, network);
         components = logits?.Count ?? 1;
         features = means.Count / components;
+        if (network is not null || logits is not (null or FixedNumbers) || means is not FixedNumbers || logScales is not FixedNumbers)
+            return;
+        known = new double[Numbers + components];
+        fixed (double* numbers = known)
+        {
+            Read(default, numbers);
+            Finish(numbers, numbers + Numbers);
+        }
     }
 
     // logits, means, log-scales
     private int Numbers => (logits?.Count ?? 0) + (2 * means.Count);
 
-    public override long Scratch => RowScratch.Size<double>(2L * components) + (2 * RowScratch.Size<double>(Numbers))
+    public override long Scratch => (2 * RowScratch.Size<double>(components)) + (2 * RowScratch.Size<double>(Numbers))
         + (network is null ? 0 : network.Scratch + RowScratch.Size<T>((long)RowBlock.Most * network.InputStride)
             + RowScratch.Size<T>((long)RowBlock.Most * network.OutputStride));
 
     public override void LogProb(in RowBlock block)
     {
-        var given = Begin(block, out var terms, out var all, out var own);
-        if (given == null) Finish(own, terms);
-        for (var row = 0; row < block.Rows; row++)
+        var scratch = new RowScratch(block.Scratch);
+        double* sums = scratch.Take<double>(components), terms = scratch.Take<double>(components);
+        fixed (double* held = known)
         {
-            if (given != null)
+            double* all = null, own = held;
+            T* given = null;
+            if (held != null) terms = held + Numbers;
+            else
             {
-                Fill(all, given + ((nint)row * network!.OutputStride), own);
-                Finish(own, terms);
+                given = Begin(block, ref scratch, out all, out own);
+                if (given == null) Finish(own, terms);
             }
-            var z = block.X + ((nint)row * block.Features);
-            for (var k = 0; k < components; k++)
+            for (var row = 0; row < block.Rows; row++)
             {
-                var sum = terms[k];
-                double* mean = Means(own) + (k * features), scale = LogScales(own) + (k * features);
-                for (var i = 0; i < features; i++)
+                if (given != null)
                 {
-                    var u = (z[i] - mean[i]) * scale[i];
-                    sum -= 0.5 * u * u;
+                    Fill(all, given + ((nint)row * network!.OutputStride), own);
+                    Finish(own, terms);
                 }
-                terms[components + k] = sum;
+                var z = block.X + ((nint)row * block.Features);
+                for (var k = 0; k < components; k++)
+                {
+                    var sum = terms[k];
+                    double* mean = Means(own) + (k * features), scale = LogScales(own) + (k * features);
+                    for (var i = 0; i < features; i++)
+                    {
+                        var u = (z[i] - mean[i]) * scale[i];
+                        sum -= 0.5 * u * u;
+                    }
+                    sums[k] = sum;
+                }
+                block.LogDet[row] += components == 1 ? sums[0] : LogSum(sums, components);
             }
-            block.LogDet[row] += components == 1 ? terms[1] : LogSum(terms + components, components);
         }
     }
 
     public override void Sample(in RowBlock block, ref RowRandom random)
     {
-        var given = Begin(block, out _, out var all, out var own);
+        var scratch = new RowScratch(block.Scratch);
+        var given = Begin(block, ref scratch, out var all, out var own);
         for (var row = 0; row < block.Rows; row++)
         {
             if (given != null) Fill(all, given + ((nint)row * network!.OutputStride), own);
@@ -79,20 +102,23 @@ internal sealed unsafe class MixtureDensityRows<T> : RowDensity where T : unmana
         }
     }
 
+    private void Read(in RowBlock block, double* to)
+    {
+        logits?.Read(block, to);
+        means.Read(block, Means(to));
+        logScales.Read(block, LogScales(to));
+    }
+
     private double* Means(double* numbers) => numbers + (logits?.Count ?? 0);
 
     private double* LogScales(double* numbers) => Means(numbers) + means.Count;
 
     // the numbers without a context, twice, and what the network gives for each row; null without one
-    private T* Begin(in RowBlock block, out double* terms, out double* all, out double* own)
+    private T* Begin(in RowBlock block, ref RowScratch scratch, out double* all, out double* own)
     {
-        var scratch = new RowScratch(block.Scratch);
-        terms = scratch.Take<double>(2L * components);
         all = scratch.Take<double>(Numbers);
         own = scratch.Take<double>(Numbers);
-        logits?.Read(block, all);
-        means.Read(block, Means(all));
-        logScales.Read(block, LogScales(all));
+        Read(block, all);
         new ReadOnlySpan<double>(all, Numbers).CopyTo(new Span<double>(own, Numbers));
         if (network is null) return null;
         var input = scratch.Take<T>((long)RowBlock.Most * network.InputStride);

@@ -62,7 +62,8 @@ internal static unsafe class SequenceBackward
             var shape = Call.Shape;
             var (hidden, outputs) = ((long)DenseCall.Block * shape.UnitStride, (long)DenseCall.Block * shape.RawStride);
             // gradients of the results of hidden layers, of parameters in two orders; a part of a group; columns
-            var scratch = KernelScratch.Own(((shape.Layers + 1L) * hidden) + (2 * outputs) + (4 * DenseCall.Block) + (DenseCall.Block
+            var columns = (5L + (2 * shape.Parameters)) * DenseCall.Block;
+            var scratch = KernelScratch.Own(((shape.Layers + 1L) * hidden) + (2 * outputs) + columns + (DenseCall.Block
                 * (2L * DenseProduct.Stride(1) + DenseProduct.Stride(Math.Max(shape.Features, shape.Program.Context)))));
             var block = new SequenceSteps<TLanes>
             {
@@ -70,7 +71,7 @@ internal static unsafe class SequenceBackward
                 Raw = scratch + (shape.Layers * hidden), OfInput = To.X,
             };
             block.Columns = block.Raw + outputs;
-            block.Features = block.Columns + (4 * DenseCall.Block);
+            block.Features = block.Columns + columns;
             var ordered = block.Features + (2L * DenseCall.Block * DenseProduct.Stride(1));
             var input = ordered + outputs;
             var most = DenseCall.BlockOf(End - Start);

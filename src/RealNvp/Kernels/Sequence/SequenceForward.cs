@@ -33,7 +33,7 @@ internal static unsafe class SequenceForward
         // results of each layer from outside of a group, those that a residual block adds later, what the context adds, columns
         var own = tape == null ? shape.TapeSize(DenseCall.Block) : 0;
         var search = 2L * (3 + shape.Parameters);
-        var scratch = KernelScratch.Own((((2L * shape.Layers) - 1) * units) + own + ((3 + search) * DenseCall.Block));
+        var scratch = KernelScratch.Own((((2L * shape.Layers) - 1) * units) + own + ((3 + search + shape.Parameters) * DenseCall.Block));
         var columns = scratch + (((2L * shape.Layers) - 1) * units) + own;
         var worst = 0.0;
         var most = DenseCall.BlockOf(end - start);
@@ -137,10 +137,11 @@ internal static unsafe class SequenceForward
             DenseProduct.Multiply<Lanes256<float>, float>(Tape.Units(last - 1) + part.Column, Shape.UnitStride, 1,
                 Weights.InnerPanels(step, last), 0, Rows, part.Columns, part.Steps, new() { Addend = raw, Result = raw,
                     Stride = Shape.RawStride });
-            var block = new CouplingBlock { Rows = Rows, Columns = 1, Input = Columns, Raw = raw, RawRow = Shape.RawStride,
-                Value = Columns + DenseCall.Block, LogDerivative = Columns + (2 * DenseCall.Block) };
+            var block = new CouplingBlock { Rows = 1, Columns = Rows, IsColumn = true, Input = Columns, Value = Columns + DenseCall.Block,
+                LogDerivative = Columns + (2 * DenseCall.Block), Raw = Columns + (3 * DenseCall.Block) };
             for (var row = 0; row < Rows; row++) block.Input[row] = From[(row * Call.Net.XStride) + feature];
-            if (Shape.Searches[feature] is { } search) Root(search, block);
+            if (Shape.Searches[feature] is { } search) Root(search, raw, block.Input, Columns + ((3 + Shape.Parameters) * DenseCall.Block));
+            Shape.TakeColumn(raw, block.Raw, Rows, Shape.Maps[feature].Parameters);
             Call.Map(feature).Values(block);
             for (var row = 0; row < Rows; row++)
             {
@@ -152,15 +153,15 @@ internal static unsafe class SequenceForward
         }
 
         // what is mapped becomes its root, at which the inverse is computed
-        private void Root(ElementwiseCode search, in CouplingBlock block)
+        private void Root(ElementwiseCode search, float* raw, float* input, float* memory)
         {
             var each = search.Parameters;
-            double* target = (double*)(Columns + (3 * DenseCall.Block)), root = target + DenseCall.Block, rest = root + DenseCall.Block,
+            double* target = (double*)memory, root = target + DenseCall.Block, rest = root + DenseCall.Block,
                 wide = rest + DenseCall.Block;
             for (var row = 0; row < Rows; row++)
             {
-                target[row] = block.Input[row];
-                for (var p = 0; p < each; p++) wide[(row * each) + p] = block.Raw[(row * block.RawRow) + p];
+                target[row] = input[row];
+                for (var p = 0; p < each; p++) wide[(row * each) + p] = raw[((nint)row * Shape.RawStride) + p];
             }
             var streams = stackalloc Stream<double>[4];
             streams[0] = new((nint)target, 1, 1, false);
@@ -170,7 +171,7 @@ internal static unsafe class SequenceForward
             search.Run(new ElementJob<double> { Streams = streams, Count = 4, Inner = 1, Runs = 1, Start = 0, End = Rows });
             for (var row = 0; row < Rows; row++)
             {
-                block.Input[row] = (float)root[row];
+                input[row] = (float)root[row];
                 Residual = Worse(Residual, rest[row]);
             }
         }

@@ -103,6 +103,26 @@ internal sealed unsafe class SequenceShape
             for (var i = 0; i < columns; i++) to[i] += from[i];
     }
 
+    /// <summary>Lays the parameters of one feature side by side, the first ones of all rows before the second ones.</summary>
+    public void TakeColumn(float* raw, float* to, int rows, int parameters)
+    {
+        for (var p = 0; p < parameters; p++, raw++)
+        {
+            var from = raw;
+            for (var row = 0; row < rows; row++, from += RawStride) *to++ = *from;
+        }
+    }
+
+    /// <summary>The way back.</summary>
+    public void PutColumn(float* from, float* raw, int rows, int parameters)
+    {
+        for (var p = 0; p < parameters; p++, raw++)
+        {
+            var to = raw;
+            for (var row = 0; row < rows; row++, to += RawStride) *to = *from++;
+        }
+    }
+
     /// <summary>Multiply-adds of an example: about half of the weights are masked.</summary>
     public double Work => (0.5 * Program.Weights) + (Features * (Maps[0].Cost + (Searches[0]?.Cost ?? 0)));
 }

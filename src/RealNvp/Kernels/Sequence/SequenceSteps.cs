@@ -15,7 +15,7 @@ internal unsafe struct SequenceSteps<TLanes> where TLanes : struct, ILanes<TLane
     /// <summary>Get the gradients of the results of hidden layers, and of parameters in the order of the steps.</summary>
     public float* Results, Raw;
 
-    /// <summary>Memory: a part of a group, four columns, and columns of features.</summary>
+    /// <summary>Memory: a part of a group; five columns, parameters and their gradients, each a column; and columns of features.</summary>
     public float* Part, Columns, Features;
 
     /// <summary>Gets the gradient of the input, (N, D); null if it is not wanted.</summary>
@@ -75,9 +75,10 @@ internal unsafe struct SequenceSteps<TLanes> where TLanes : struct, ILanes<TLane
             part.Steps, new DenseFinish<float> { Result = inner, Stride = stride });
         var block = new CouplingBlock
         {
-            Rows = Rows, Columns = 1, Input = Columns, Raw = Tape.Raw + (step * Shape.Parameters), RawRow = Shape.RawStride,
-            OfValue = Columns + DenseCall.Block, OfLogDet = Slopes.OfLogDet + (Row * Slopes.OfLogDetRow), OfLogDetRow = Slopes.OfLogDetRow,
-            OfInput = Columns + (2 * DenseCall.Block), OfRaw = raw, OfWeight = Columns + (3 * DenseCall.Block),
+            Rows = 1, Columns = Rows, IsColumn = true, Input = Columns, OfValue = Columns + DenseCall.Block,
+            OfInput = Columns + (2 * DenseCall.Block), OfWeight = Columns + (3 * DenseCall.Block),
+            OfLogDet = Columns + (4 * DenseCall.Block), Raw = Columns + (5 * DenseCall.Block),
+            OfRaw = Columns + ((5 + Shape.Parameters) * DenseCall.Block),
         };
         float* value = Slopes.Value + ((nint)Row * features) + feature, from = Call.Net.X + (Row * Call.Net.XStride) + feature,
             slope = Slopes.OfValue + ((nint)Row * features) + feature;
@@ -89,9 +90,12 @@ internal unsafe struct SequenceSteps<TLanes> where TLanes : struct, ILanes<TLane
             var seen = Features[(row * stride) + step - group.Start] + inner[row * stride];
             if (Shape.Limit > 0) seen *= InputLimit.Derivative(x, Shape.Limit);
             block.OfValue[row] = slope[(nint)row * features] + seen;
+            block.OfLogDet[row] = Slopes.OfLogDet[(Row + row) * Slopes.OfLogDetRow];
         }
         var own = Shape.Maps[feature].Parameters;
+        Shape.TakeColumn(Tape.Raw + (step * Shape.Parameters), block.Raw, Rows, own);
         Call.Map(feature).Gradients(block);
+        Shape.PutColumn(block.OfRaw, raw, Rows, own);
         for (var row = 0; row < Rows; row++)
         {
             for (var p = own; p < Shape.Parameters; p++) raw[(row * Shape.RawStride) + p] = 0;

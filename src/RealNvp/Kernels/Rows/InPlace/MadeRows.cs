@@ -10,11 +10,13 @@ namespace RealNvp.Kernels;
 /// <param name="Limit">The limit of what it sees; 0 for none.</param>
 internal sealed record MadeShape(DenseProgram Program, int[] Order, int[] Ends, int PerFeature, double Limit);
 
-/// <summary>An autoregressive layer whose weights are read as they lie: in both directions feature by feature, each hidden unit once, from
-/// the units that it sees. Masks need not be read: who sees whom is a matter of where units are.</summary>
+/// <summary>An autoregressive layer whose weights are read as they lie, each hidden unit once, from the units that it sees. Masks need not
+/// be read: who sees whom is a matter of where units are.</summary>
 /// <remarks>
-/// All units of a step see the features before it and no others, so these are shown to the first layer one after the other; the units of
-/// the other layers see those before them. The direction of one pass does the same, and maps all features at the end.
+/// All units of a step see the features before it and no others, and the units of the other layers see those up to their step. In the
+/// direction of one pass all features are known, so that each layer is one product, whose units see as much as they may; in the other
+/// one feature follows the other. In an order whose first features do not lie side by side they are shown to the first layer one after
+/// the other in both.
 /// </remarks>
 /// <param name="at">Where the features are.</param>
 /// <param name="made">The network.</param>
@@ -26,8 +28,33 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
     private readonly int features = made.Order.Length, layers = made.Program.Layers.Count, hidden = made.Program.Layers[0].Outputs,
         outputs = made.Program.Outputs, context = made.Program.Context;
 
+    // what the units of a first layer see, and those of another; what the parameters of the features see, in the order of the steps
+    private readonly RowFlight[]? first = First(made);
+    private readonly RowFlight[] inner = [.. Enumerable.Range(0, made.Order.Length).Select(step => new RowFlight(
+        (nint)Start(made, step) * made.Program.Layers[0].Outputs, 0, made.Ends[step], made.Ends[step] - Start(made, step)))];
+    private readonly RowFlight[] last = [.. made.Order.Select((feature, step) => new RowFlight(
+        (nint)feature * made.Program.Layers[0].Outputs, 0, made.Ends[step], made.PerFeature))];
+
     // the numbers of a layer's units
     private readonly long size = RowUnits<T>.Size(made.Program.Layers[0].Outputs);
+
+    private static int Start(MadeShape made, int step) => step == 0 ? 0 : made.Ends[step - 1];
+
+    // null if the features that are known do not lie side by side in each step
+    private static RowFlight[]? First(MadeShape made)
+    {
+        var features = made.Order.Length;
+        var flights = new RowFlight[features];
+        var (least, most) = (features, -1);
+        for (var step = 0; step < features; step++)
+        {
+            if (step > 0) (least, most) = (Math.Min(least, made.Order[step - 1]), Math.Max(most, made.Order[step - 1]));
+            if (step > 0 && most - least >= step) return null;
+            var from = step == 0 ? 0 : least;
+            flights[step] = new(((nint)Start(made, step) * features) + from, from, step, made.Ends[step] - Start(made, step));
+        }
+        return flights;
+    }
 
     public override long Scratch
     {
@@ -36,7 +63,8 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
             var elements = (long)RowUnits<T>.MostRows * features;
             return RowScratch.Size<T>(RowUnits<T>.Size(features)) + RowScratch.Size<T>((layers + 1) * size)
                 + RowScratch.Size<T>((long)RowUnits<T>.MostRows * outputs) + (3 * RowScratch.Size<T>(elements))
-                + RowScratch.Size<T>((long)RowBlock.Most * DenseProduct.Stride(Math.Max(1, context))) + map.Scratch(elements);
+                + RowScratch.Size<T>((long)RowBlock.Most * DenseProduct.Stride(Math.Max(1, context)))
+                + Math.Max(map.Scratch(elements), RowScratch.Size<T>((long)RowUnits<T>.MostRows * outputs));
         }
     }
 
@@ -55,31 +83,56 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
     {
         var memory = new RowScratch(block.Scratch);
         var seen = RowUnits<T>.Place(memory.Take<T>(RowUnits<T>.Size(features)), features);
-        new Span<T>(seen.At, block.Rows * (int)seen.Row).Clear();
+        if (first is null) new Span<T>(seen.At, block.Rows * (int)seen.Row).Clear();
         // activations of each layer, what is added later, and what the context adds
-        var units = memory.Take<T>((layers + 1) * size);
-        var state = new State { Rows = block.Rows, Seen = seen, Units = units, Weights = block.Weights };
-        for (var i = 0; i < layers - 1; i++) new Span<T>(Layer(state, i).At, block.Rows * (int)Layer(state, i).Row).Clear();
+        var state = new State { Rows = block.Rows, Seen = seen, Units = memory.Take<T>((layers + 1) * size), Weights = block.Weights };
         var raw = memory.Take<T>((long)RowUnits<T>.MostRows * outputs);
         var count = (long)RowUnits<T>.MostRows * features;
         var elements = new RowElements<T> { Rows = block.Rows, Columns = inverse ? 1 : features, Input = memory.Take<T>(count), Raw = raw,
             RawRow = inverse ? made.PerFeature : outputs, Value = memory.Take<T>(count), LogDerivative = memory.Take<T>(count) };
         if (context > 0) Given(state, block, ref memory);
         var rest = memory.Take(0);
+        if (!inverse)
+        {
+            Pass(state, block, raw, rest);
+            RowColumns.Gather(block, at, elements.Input, features);
+            map.Run(elements, block, inverse: false, rest);
+            RowColumns.Put(block, at, elements);
+            return;
+        }
         for (var step = 0; step < features; step++)
         {
+            for (var layer = 0; layer < layers - 1; layer++) Hidden(state, layer, step, step + 1);
             var feature = made.Order[step];
-            // parameters of all features side by side in a row, or those of this one
-            var to = inverse ? new RowUnits<T>(raw, 1, made.PerFeature) : new RowUnits<T>(raw + feature, features, outputs);
-            Step(state, step, to);
-            if (inverse) Map(block, elements, feature, rest);
-            for (var row = 0; row < block.Rows; row++)
-                seen[feature, row] = RowLimit<T>.Of(T.CreateTruncating(block.X[((nint)row * block.Features) + at[feature]]), made.Limit);
+            Product(state, layers - 1, last.AsSpan(step, 1), new RowFinish<T> { Bias = (T*)state.Weights[own.Biases[^1]] + feature,
+                BiasStep = features, Result = new(raw, 1, made.PerFeature) });
+            Map(block, elements, feature, rest);
+            See(state, block, feature);
         }
-        if (inverse) return;
-        RowColumns.Gather(block, at, elements.Input, features);
-        map.Run(elements, block, inverse: false, rest);
-        RowColumns.Put(block, at, elements);
+    }
+
+    // all parameters: those of the first kind of all features, and so on
+    private void Pass(in State state, in RowBlock block, T* raw, float* rest)
+    {
+        for (var step = 0; step < features; step++)
+        {
+            if (first is null) Hidden(state, 0, step, step + 1);
+            See(state, block, made.Order[step]);
+        }
+        for (var layer = first is null ? 1 : 0; layer < layers - 1; layer++) Hidden(state, layer, 0, features);
+        var ordered = (T*)rest;
+        Product(state, layers - 1, last, new RowFinish<T> { Result = new(ordered, 1, outputs) });
+        var bias = (T*)state.Weights[own.Biases[^1]];
+        for (var row = 0; row < block.Rows; row++, raw += outputs)
+            for (var step = 0; step < features; step++)
+                for (int p = 0, i = made.Order[step]; p < made.PerFeature; p++, i += features) raw[i] = *ordered++ + bias[i];
+    }
+
+    private void See(in State state, in RowBlock block, int feature)
+    {
+        for (var row = 0; row < block.Rows; row++)
+            state.Seen[feature, row] =
+                RowLimit<T>.Of(T.CreateTruncating(block.X[((nint)row * block.Features) + at[feature]]), made.Limit);
     }
 
     private struct State
@@ -101,38 +154,26 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
             new RowFinish<T> { Result = Layer(state, layers) });
     }
 
-    // the units that become known, and the parameters of the feature
-    private void Step(in State state, int step, RowUnits<T> parameters)
+    // the units of a hidden layer that become known in some steps
+    private void Hidden(in State state, int layer, int step, int end)
     {
-        int start = step == 0 ? 0 : made.Ends[step - 1], end = made.Ends[step];
-        var program = made.Program;
-        var x = state.Seen;
-        var inputs = features;
-        for (var i = 0; i < layers - 1; i++)
-        {
-            var relu = Layer(state, i);
-            if (end > start)
-            {
-                var sums = Layer(state, layers - 1).From(start);
-                var finish = new RowFinish<T> { Bias = (T*)state.Weights[own.Biases[i]] + start, BiasStep = 1, Relu = relu.From(start) };
-                if (program.IsAddedLater(i)) finish.Result = sums;
-                if (program.Layers[i].AddsSkip) finish.Addend = sums;
-                if (i == 0 && context > 0) finish.Addend = Layer(state, layers).From(start);
-                var width = program.Layers[i].Inputs;
-                RowProduct<T>.Run(state.Rows, x, inputs, (T*)state.Weights[own.Weights[i]] + ((nint)start * width), width, end - start,
-                    finish);
-            }
-            x = relu;
-            // to the end of a vector: units that are not known yet are 0
-            inputs = Math.Min(hidden, (end + 15) / 16 * 16);
-        }
-        var feature = made.Order[step];
-        RowProduct<T>.Run(state.Rows, x, inputs, (T*)state.Weights[own.Weights[layers - 1]] + ((nint)feature * hidden),
-            (nint)features * hidden, made.PerFeature, new RowFinish<T>
-            {
-                Bias = (T*)state.Weights[own.Biases[layers - 1]] + feature, BiasStep = features, Result = parameters,
-            });
+        var (start, program) = (Start(made, step), made.Program);
+        if (made.Ends[end - 1] == start) return;
+        var sums = Layer(state, layers - 1).From(start);
+        var finish = new RowFinish<T> { Bias = (T*)state.Weights[own.Biases[layer]] + start, BiasStep = 1,
+            Relu = Layer(state, layer).From(start) };
+        if (program.IsAddedLater(layer)) finish.Result = sums;
+        if (program.Layers[layer].AddsSkip) finish.Addend = sums;
+        if (layer == 0 && context > 0) finish.Addend = Layer(state, layers).From(start);
+        if (layer > 0) Product(state, layer, inner.AsSpan(step, end - step), finish);
+        else if (first is not null) Product(state, 0, first.AsSpan(step, end - step), finish);
+        else Product(state, 0, [new((nint)start * features, 0, features, made.Ends[step] - start)], finish);
     }
+
+    private void Product(in State state, int layer, ReadOnlySpan<RowFlight> flights, in RowFinish<T> finish) => RowProduct<T>.Run(
+        state.Rows, layer == 0 ? state.Seen : Layer(state, layer - 1), made.Program.Layers[layer].Inputs,
+        (T*)state.Weights[own.Weights[layer]], layer < layers - 1 ? made.Program.Layers[layer].Inputs : (nint)features * hidden, flights,
+        finish);
 
     private void Map(in RowBlock block, in RowElements<T> elements, int feature, float* rest)
     {

@@ -11,7 +11,7 @@ internal static unsafe class RowProduct<T> where T : unmanaged, IBinaryFloatingP
     /// <summary>Units that are summed before they are finished.</summary>
     private const int Together = 64;
 
-    /// <summary>Computes units.</summary>
+    /// <summary>Computes units that all see the same.</summary>
     /// <param name="rows">The rows, at most <see cref="RowUnits{T}.MostRows"/>.</param>
     /// <param name="x">What the units see, side by side.</param>
     /// <param name="inputs">How much of it.</param>
@@ -19,23 +19,59 @@ internal static unsafe class RowProduct<T> where T : unmanaged, IBinaryFloatingP
     /// <param name="weightRow">From one unit's numbers to those of the next.</param>
     /// <param name="units">How many units.</param>
     /// <param name="finish">What becomes of the sums.</param>
+    public static void Run(int rows, RowUnits<T> x, int inputs, T* weight, nint weightRow, int units, in RowFinish<T> finish) =>
+        Run(rows, x, inputs, weight, weightRow, [new(0, 0, inputs, units)], finish);
+
+    /// <summary>Computes units that see parts of what is before them, all at once.</summary>
+    /// <param name="rows">The rows, at most <see cref="RowUnits{T}.MostRows"/>.</param>
+    /// <param name="x">What units see, side by side.</param>
+    /// <param name="width">How much there is of it, and of the numbers of a unit.</param>
+    /// <param name="weight">W, the numbers of a unit side by side.</param>
+    /// <param name="weightRow">From one unit's numbers to those of the next in a flight.</param>
+    /// <param name="flights">The units, in the order of the results.</param>
+    /// <param name="finish">What becomes of the sums.</param>
     [SkipLocalsInit]
-    public static void Run(int rows, RowUnits<T> x, int inputs, T* weight, nint weightRow, int units, in RowFinish<T> finish)
+    public static void Run(int rows, RowUnits<T> x, int width, T* weight, nint weightRow, ReadOnlySpan<RowFlight> flights,
+        in RowFinish<T> finish)
     {
         var sums = stackalloc T[RowUnits<T>.MostRows * Together];
-        // the widest vectors that the inputs fill
-        var bytes = Math.Min(LaneWidth.Bits / 8, inputs * sizeof(T));
-        for (var unit = 0; unit < units; unit += Together)
-        {
-            // these numbers of the weight stay in the first cache, for all rows
-            var some = Math.Min(Together, units - unit);
-            var from = weight + (unit * weightRow);
-            if (bytes >= 64) RowDots<Lanes512<T>, T>.Run(rows, x.At, x.Row, inputs, from, weightRow, some, sums, Together);
-            else if (bytes >= 32) RowDots<Lanes256<T>, T>.Run(rows, x.At, x.Row, inputs, from, weightRow, some, sums, Together);
-            else if (bytes >= 16) RowDots<Lanes128<T>, T>.Run(rows, x.At, x.Row, inputs, from, weightRow, some, sums, Together);
-            else RowDots<Lanes1<T>, T>.Run(rows, x.At, x.Row, inputs, from, weightRow, some, sums, Together);
-            for (var row = 0; row < rows; row++) Finish(sums + (row * Together), row, unit, some, finish);
-        }
+        var done = 0;
+        fixed (RowFlight* all = flights)
+            for (var at = 0; at < flights.Length;)
+            {
+                int units = 0, count = 0;
+                for (; at + count < flights.Length && units + all[at + count].Units <= Together; count++) units += all[at + count].Units;
+                if (count > 0)
+                {
+                    Some(rows, x, width, weight, weightRow, all + at, count, sums, done, units, finish);
+                    at += count;
+                    done += units;
+                    continue;
+                }
+                // a flight of more
+                for (var unit = 0; unit < all[at].Units; unit += Together)
+                {
+                    units = Math.Min(Together, all[at].Units - unit);
+                    var part = all[at] with { Weight = all[at].Weight + (unit * weightRow), Units = units };
+                    Some(rows, x, width, weight, weightRow, &part, 1, sums, done, units, finish);
+                    done += units;
+                }
+                at++;
+            }
+    }
+
+    // these numbers of the weight stay in the first cache, for all rows
+    private static void Some(int rows, RowUnits<T> x, int width, T* weight, nint weightRow, RowFlight* flights, int count, T* sums,
+        int first, int units, in RowFinish<T> finish)
+    {
+        if (units == 0) return;
+        // the widest vectors that there is room for
+        var bytes = Math.Min(LaneWidth.Bits / 8, width * sizeof(T));
+        if (bytes >= 64) RowDots<Lanes512<T>, T>.Run(rows, x.At, x.Row, width, weight, weightRow, flights, count, sums, Together);
+        else if (bytes >= 32) RowDots<Lanes256<T>, T>.Run(rows, x.At, x.Row, width, weight, weightRow, flights, count, sums, Together);
+        else if (bytes >= 16) RowDots<Lanes128<T>, T>.Run(rows, x.At, x.Row, width, weight, weightRow, flights, count, sums, Together);
+        else RowDots<Lanes1<T>, T>.Run(rows, x.At, x.Row, width, weight, weightRow, flights, count, sums, Together);
+        for (var row = 0; row < rows; row++) Finish(sums + (row * Together), row, first, units, finish);
     }
 
     private static void Finish(T* sums, int row, int first, int units, in RowFinish<T> finish)

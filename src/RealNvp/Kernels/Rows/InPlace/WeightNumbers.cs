@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.InteropServices;
 
 namespace RealNvp.Kernels;
 
@@ -11,6 +12,30 @@ internal sealed unsafe class WeightNumbers<T>(int index, int count) : RowNumbers
     {
         var from = (T*)block.Weights[index];
         for (var i = 0; i < Count; i++) to[i] = double.CreateTruncating(from[i]);
+    }
+}
+
+/// <summary>A function of numbers that seldom change. Each call compares them with those of the call before, bit by bit, so that a result
+/// is always that of the numbers themselves.</summary>
+/// <param name="function">The function of a number.</param>
+internal sealed unsafe class KeptFunction(Func<double, double> function)
+{
+    // numbers, and behind them the results; replaced as a whole, so that threads need no lock
+    private double[]? kept;
+
+    /// <summary>Replaces numbers by their results.</summary>
+    public void Apply(double* numbers, int count)
+    {
+        var given = new Span<double>(numbers, count);
+        if (kept is not { } known || known.Length != 2 * count
+            || !MemoryMarshal.Cast<double, long>(given).SequenceEqual(MemoryMarshal.Cast<double, long>(known.AsSpan(0, count))))
+        {
+            known = new double[2 * count];
+            given.CopyTo(known);
+            for (var i = 0; i < count; i++) known[count + i] = function(given[i]);
+            kept = known;
+        }
+        known.AsSpan(count).CopyTo(given);
     }
 }
 
@@ -34,6 +59,7 @@ internal enum ScaleForm
 internal sealed unsafe class WeightScaleRows(int[] at, ScaleForm form, RowNumbers scale) : ScaleStep(at)
 {
     private readonly int count = at.Length;
+    private readonly KeptFunction forward = new(Math.Exp), back = new(Math.Exp);
 
     /// <summary>c; null for 0.</summary>
     public RowNumbers? Centre { get; init; }
@@ -59,8 +85,9 @@ internal sealed unsafe class WeightScaleRows(int[] at, ScaleForm form, RowNumber
         {
             var s = form switch { ScaleForm.Log => scales[i], ScaleForm.MinusLog => -scales[i], _ => -0.5 * Math.Log(scales[i] + Epsilon) };
             logDet += s;
-            scales[i] = Math.Exp(inverse ? -s : s);
+            scales[i] = inverse ? -s : s;
         }
+        (inverse ? back : forward).Apply(scales, count);
         return logDet;
     }
 
@@ -76,22 +103,29 @@ internal sealed unsafe class WeightScaleRows(int[] at, ScaleForm form, RowNumber
 /// <param name="logGamma">log Γ, which .NET does not have.</param>
 internal sealed unsafe class WeightStudentRows(RowNumbers logDegrees, Func<double, double> logGamma) : RowDensity
 {
-    public override long Scratch => RowScratch.Size<double>(logDegrees.Count);
+    private readonly KeptFunction degrees = new(StudentRows.Degrees),
+        constants = new(log => StudentRows.Constant(StudentRows.Degrees(log), logGamma));
+
+    public override long Scratch => 2 * RowScratch.Size<double>(logDegrees.Count);
 
     public override void LogProb(in RowBlock block)
     {
-        var degrees = new RowScratch(block.Scratch).Take<double>(logDegrees.Count);
-        logDegrees.Read(block, degrees);
-        for (var i = 0; i < logDegrees.Count; i++)
+        var count = logDegrees.Count;
+        var memory = new RowScratch(block.Scratch);
+        double* nus = memory.Take<double>(count), logs = memory.Take<double>(count);
+        logDegrees.Read(block, nus);
+        new ReadOnlySpan<double>(nus, count).CopyTo(new Span<double>(logs, count));
+        degrees.Apply(nus, count);
+        constants.Apply(logs, count);
+        for (var i = 0; i < count; i++)
         {
-            var nu = StudentRows.Degrees(degrees[i]);
-            var constant = StudentRows.Constant(nu, logGamma);
+            double nu = nus[i], root = Math.Sqrt(nu);
             for (var row = 0; row < block.Rows; row++)
             {
                 // log(1 + z²/ν), for z whose square is no number too
-                var u = Math.Abs(block.X[((nint)row * block.Features) + i]) / Math.Sqrt(nu);
+                var u = Math.Abs(block.X[((nint)row * block.Features) + i]) / root;
                 var tail = u <= 1 ? Math.Log(1 + (u * u)) : (2 * Math.Log(u)) + Math.Log(1 + (1 / u / u));
-                block.LogDet[row] += constant - (0.5 * (nu + 1) * tail);
+                block.LogDet[row] += logs[i] - (0.5 * (nu + 1) * tail);
             }
         }
     }
