@@ -24,7 +24,7 @@ internal static class ExchangeCost
         var steps = new Option<int>("--steps") { Description = "Steps in a turn.", DefaultValueFactory = _ => 20 };
         var turns = new Option<int>("--turns") { Description = "Turns of each way.", DefaultValueFactory = _ => 5 };
         var bytes = new Option<long>("--bucket") { Description = "The least size of a part of the gradients, in bytes.",
-            DefaultValueFactory = _ => GradientBuckets.DefaultBytes };
+            DefaultValueFactory = _ => 1 << 20 };
         var name = new Option<string?>("--preset") { Description = "Only presets whose name contains it." };
         var command = new Command("exchange", "Times steps of the processes of mpirun, with one sum of the gradients and with parts.")
             { steps, turns, bytes, name };

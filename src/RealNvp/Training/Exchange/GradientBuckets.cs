@@ -14,8 +14,8 @@ namespace RealNvp;
 /// </remarks>
 internal sealed class GradientBuckets : BackwardWatch
 {
-    /// <summary>Below it, the nodes that part the backward pass cost more than the exchange that they hide.</summary>
-    public const long DefaultBytes = 1 << 20;
+    /// <summary>Parts of 1 MB cost a step of two processes on one machine more than they hid: see docs/decisions/0063.</summary>
+    public const long DefaultBytes = 4 << 20;
 
     // a weight that no layer was seen to have, and those before the first mark: they are summed after the backward pass
     private const int Rest = 0;
