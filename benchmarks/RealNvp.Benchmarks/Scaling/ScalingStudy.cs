@@ -199,7 +199,7 @@ internal static class ScalingStudy
             using var scope = NewDisposeScope();
             flow.zero_grad();
             var rows = x.index_select(0, randint(x.shape[0], [batch], dtype: ScalarType.Int64, generator: generator));
-            flow.LogProb(rows).mean().neg().backward();
+            flow.NegativeLogLikelihood(rows).backward();
             foreach (var parameter in flow.parameters())
                 if (parameter.grad is { } gradient) sum += gradient.pow(2).sum().ToDouble() / times;
         }
