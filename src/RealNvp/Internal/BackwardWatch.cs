@@ -1,4 +1,3 @@
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace RealNvp.Internal;
@@ -13,26 +12,12 @@ namespace RealNvp.Internal;
 /// node is done.</para>
 /// <para>A weight belongs to the stretch of the first layer that has it. One that is used before that layer too, by whom nobody sees, gets
 /// more later: the listener must look for it.</para>
-/// <para>It is a field of the thread, as <see cref="RowShare"/>, and of the forward pass alone.</para>
 /// </remarks>
 internal abstract class BackwardWatch
 {
-    [ThreadStatic] private static BackwardWatch? current;
-
-    /// <summary>That of the forward pass that runs on this thread; null if nobody listens.</summary>
-    public static BackwardWatch? Current => current;
-
     /// <summary>Whether the stretch has enough weights, and a layer that is to run would bring more, so that it should begin another
     /// one.</summary>
     public abstract bool ShouldBegin(nn.Module layer);
-
-    /// <summary>Listens to the layers of this thread until disposed; null to none.</summary>
-    public static Scope Enter(BackwardWatch? watch)
-    {
-        var scope = new Scope(current);
-        current = watch;
-        return scope;
-    }
 
     /// <summary>Begins a stretch, and gives its number, from 1; what runs before the first one is stretch 0.</summary>
     public abstract int Begin();
@@ -47,9 +32,4 @@ internal abstract class BackwardWatch
 
     /// <summary>Says that the backward pass has come to the beginning of a stretch. On the thread that runs that pass.</summary>
     public abstract void Reached(int stretch);
-
-    public readonly struct Scope(BackwardWatch? previous) : IDisposable
-    {
-        public void Dispose() => current = previous;
-    }
 }

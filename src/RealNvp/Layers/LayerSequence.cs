@@ -13,8 +13,7 @@ internal static class LayerSequence
         var value = input;
         Tensor? total = null;
         // layers that others run, or that are computed again, are not where autograd would hear of them
-        var watch = BackwardWatch.Current is { } listening && pass.State is null or { Runner: null, Tape: null } && is_grad_enabled()
-            ? listening : null;
+        var watch = pass.State is { Watch: { } listening, Runner: null, Tape: null } && is_grad_enabled() ? listening : null;
         for (var i = 0; i < layers.Length;)
         {
             var end = layers.Length;

@@ -33,6 +33,9 @@ internal sealed record PassState
     /// <summary>What layers write on, or are computed again from; null for nothing.</summary>
     public PassTape? Tape { get; private init; }
 
+    /// <summary>Who hears in the backward pass which layers are done; null if nobody wants to.</summary>
+    public BackwardWatch? Watch { get; private init; }
+
     /// <summary>Where layers say how far off their log-determinants are; null if nobody asks.</summary>
     public LogDetErrors? Errors { get; private init; }
 
@@ -79,6 +82,11 @@ internal sealed record PassState
 
     /// <summary>Lets layers write on a tape, or be computed again from it, until disposed.</summary>
     public static Scope OnTape(PassTape tape) => Enter((current ?? nothing) with { Tape = tape });
+
+    /// <summary>Lets somebody hear, in the backward pass of what runs until disposed, which layers are done; null changes
+    /// nothing.</summary>
+    public static Scope WatchedBy(BackwardWatch? watch) => watch is null ? new Scope(current, null)
+        : Enter((current ?? nothing) with { Watch = watch });
 
     /// <summary>Calls <paramref name="action"/> after every layer's run on this thread, until disposed.</summary>
     public static Scope Observe(Action<LayerRun> action) => Enter((current ?? nothing) with { Observer = action });

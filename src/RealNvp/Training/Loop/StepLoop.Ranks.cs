@@ -1,5 +1,6 @@
 using System.Globalization;
 using RealNvp.Internal;
+using RealNvp.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -16,7 +17,7 @@ internal sealed partial class StepLoop
         Tensor own;
         using (RowShare.Enter(share, ranks))
         {
-            using (BackwardWatch.Enter(buckets!.Watch()))
+            using (PassState.WatchedBy(buckets!.Watch()))
                 own = BatchLoss.Part(BatchLoss.Of(objective, Flow, batch, seed), batch, share);
             // a backward pass that computes activations again draws the same noise, and takes the same statistics
             Backward(own);
