@@ -82,10 +82,13 @@ internal static unsafe partial class KernelMemory
     /// <summary>Gives a handle back that <see cref="TakeGradient"/> gave; the gradient itself stays.</summary>
     public static void ReleaseGradient(IntPtr gradient) => THSTensor_dispose(gradient);
 
-    /// <summary>Makes a tensor the gradient of another one; false if that has one already, or is of another size or dtype.</summary>
+    /// <summary>Makes a tensor the gradient of another one; false if that has one already, or they differ in size, dtype or layout.</summary>
     public static bool SetGradient(IntPtr tensor, IntPtr gradient)
     {
-        if (THSTensor_numel(tensor) != THSTensor_numel(gradient) || THSTensor_type(tensor) != THSTensor_type(gradient)) return false;
+        if (THSTensor_numel(tensor) != THSTensor_numel(gradient) || THSTensor_type(tensor) != THSTensor_type(gradient)
+            || THSTensor_device_type(tensor) != THSTensor_device_type(gradient)
+            || THSTensor_is_contiguous(tensor) == 0 || THSTensor_is_contiguous(gradient) == 0)
+            return false;
         if (THSTensor_grad(tensor) is var there && there != 0)
         {
             THSTensor_dispose(there);

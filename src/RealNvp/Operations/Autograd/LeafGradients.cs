@@ -44,7 +44,7 @@ internal static unsafe class LeafGradients
     {
         lock (gate)
         {
-            for (var i = 0; i < leaves.Length; i++)
+            for (var i = 0; i < Math.Min(leaves.Length, gradients.Count); i++)
             {
                 // a module that was disposed since has no weights to give gradients to
                 if (leaves[i] is not { IsInvalid: false } leaf || gradients[i] is not { } gradient) continue;
