@@ -82,7 +82,8 @@ internal static unsafe partial class KernelMemory
     /// <summary>Gives a handle back that <see cref="TakeGradient"/> gave; the gradient itself stays.</summary>
     public static void ReleaseGradient(IntPtr gradient) => THSTensor_dispose(gradient);
 
-    /// <summary>Makes a tensor the gradient of another one; false if that has one already, or they differ in size, dtype or layout.</summary>
+    /// <summary>Makes a tensor the gradient of another one; false if that has one already, or they differ in size, dtype or
+    /// layout.</summary>
     public static bool SetGradient(IntPtr tensor, IntPtr gradient)
     {
         if (THSTensor_numel(tensor) != THSTensor_numel(gradient) || THSTensor_type(tensor) != THSTensor_type(gradient)

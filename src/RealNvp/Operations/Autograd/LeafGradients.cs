@@ -35,7 +35,8 @@ internal static unsafe class LeafGradients
     public static bool IsPlain => Entries() == 0 && !is_grad_enabled();
 
     /// <summary>Whether the gradient of a tensor is kept in it: nothing has made it, and it wants one.</summary>
-    public static bool IsLeaf(Tensor tensor) => tensor.Handle is var handle && KernelMemory.WantsGradient(handle) && KernelMemory.IsLeaf(handle);
+    public static bool IsLeaf(Tensor tensor) =>
+        tensor.Handle is var handle && KernelMemory.WantsGradient(handle) && KernelMemory.IsLeaf(handle);
 
     /// <summary>Adds gradients to those of their leaves, frees them, and takes them off the list.</summary>
     /// <param name="leaves">For each gradient its leaf, or null if it goes to autograd.</param>

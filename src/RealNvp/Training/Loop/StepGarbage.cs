@@ -1,8 +1,8 @@
 namespace RealNvp;
 
-/// <summary>Collects what steps of training leave: TorchSharp frees its small native objects by finalizers only, so that memory grows until
-/// there is a collection.</summary>
-/// <remarks>One of the youngest generation takes a millisecond, as much as half a step of a small flow, so it waits for some garbage.</remarks>
+/// <summary>Collects what steps of training leave: TorchSharp frees its small native objects by finalizers only, so that memory
+/// grows until there is a collection.</summary>
+/// <remarks>One of the youngest generation takes a millisecond, half a step of a small flow, so it waits for some garbage.</remarks>
 internal struct StepGarbage
 {
     // no more often than this, however much other threads allocate
