@@ -1,4 +1,5 @@
 using RealNvp.Tests.Infrastructure;
+using RealNvp.Kernels;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -9,6 +10,35 @@ namespace RealNvp.Tests.Training;
 /// average in it, gradients that it cannot read as they are.</summary>
 public sealed class AdamPassTests
 {
+    [Theory, InlineData(false), InlineData(true)]
+    public void A_mean_of_a_dead_weight_ends_at_zero_and_not_among_the_denormal_numbers(bool isDouble)
+    {
+        if (isDouble) Ends(1e-300, 2.2250738585072014e-308);
+        else Ends(1e-30f, 1.17549435e-38f);
+
+        // a vector and a rest, whose last element is alive
+        static unsafe void Ends<T>(T small, T least) where T : unmanaged, System.Numerics.IBinaryFloatingPointIeee754<T>
+        {
+            const int Count = 19;
+            T* numbers = stackalloc T[4 * Count];
+            T* p = numbers, g = numbers + Count, m = numbers + (2 * Count), v = numbers + (3 * Count);
+            for (var i = 0; i < Count; i++) (p[i], g[i], m[i], v[i]) = (T.One, T.Zero, i % 2 == 0 ? small : -small, T.One);
+            g[Count - 1] = T.One;
+            m[1] = T.NaN;
+            var block = new AdamBlock { IsDouble = typeof(T) == typeof(double), Length = Count, Parameter = p, Gradient = g, Average = m,
+                Square = v, Step = new(0.9, 0.999, 1e-8, 0, 1, 1e-3, 1) };
+            for (var step = 0; step < 500; step++)
+            {
+                AdamKernel.Apply<T>(block, 0, Count);
+                for (var i = 0; i < Count; i++) (m[i] == T.Zero || !(T.Abs(m[i]) < least)).Should().BeTrue("of element {0}", i);
+            }
+            for (var i = 0; i < Count - 1; i++)
+                if (i != 1) m[i].Should().Be(T.Zero);
+            T.IsNaN(m[1]).Should().BeTrue("a number that is none is no small number");
+            (m[Count - 1] > T.CreateChecked(0.9)).Should().BeTrue();
+        }
+    }
+
     [Fact]
     public void A_fused_step_allocates_nothing()
     {
