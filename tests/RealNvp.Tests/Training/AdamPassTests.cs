@@ -1,5 +1,5 @@
-using RealNvp.Tests.Infrastructure;
 using RealNvp.Kernels;
+using RealNvp.Tests.Infrastructure;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
