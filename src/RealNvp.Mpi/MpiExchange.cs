@@ -155,7 +155,8 @@ public sealed class MpiExchange : IOverlappingExchange, IDisposable
     public void BeginTraining()
     {
         using var _ = Enter();
-        if (trains) throw new InvalidOperationException($"A training uses this {nameof(MpiExchange)} already. Train one flow after another.");
+        if (trains)
+            throw new InvalidOperationException($"A training uses this {nameof(MpiExchange)} already. Train one flow after another.");
         Meet();
         trains = true;
     }
@@ -204,9 +205,9 @@ public sealed class MpiExchange : IOverlappingExchange, IDisposable
         if (Array.FindIndex(left, l => l > 0) is not (>= 0 and var first)) return;
         parted = true;
         throw new InvalidOperationException(
-            $"Process {Rank} of {Size} waits for all, to train or in a barrier, but process {first} has come to the end of its program or " +
-            $"has disposed its {nameof(MpiExchange)}. All processes must call {nameof(Trainer.Fit)}, and as often: what only process 0 " +
-            $"should do, such as printing and saving, comes after it.");
+            $"Process {Rank} of {Size} waits for all, to train or in a barrier, but process {first} has come to the end of its program " +
+            $"or has disposed its {nameof(MpiExchange)}. All processes must call {nameof(Trainer.Fit)}, and as often: what only process " +
+            $"0 should do, such as printing and saving, comes after it.");
     }
 
     // MPI takes calls from one thread at a time, and says nothing if there are two

@@ -33,8 +33,9 @@ internal static class ScalingStudy
     public static Command NetworkCommand()
     {
         var some = Some();
-        var command = new Command("network", "On two processes of mpirun: times sums, and steps of two beside those of one, about 10 s for each preset if " +
-            "each process has a core of its own. Without --case that is all presets; --case none times the sums alone.") { some };
+        var command = new Command("network", "On two processes of mpirun: times sums, and steps of two beside those of one, about 10 s for " +
+            "each preset if each process has a core of its own. Without --case that is all presets; --case none times the sums alone.")
+            { some };
         command.SetAction(parsed =>
         {
             set_num_threads(1);
@@ -188,7 +189,8 @@ internal static class ScalingStudy
             }
             else Trainer.FitLayers(flow, TrainingData.From(x));
             flow.train();
-            var (small, large) = (SquaredGradient(flow, x, Small, 10 * repeats, generator), SquaredGradient(flow, x, Large, repeats, generator));
+            var (small, large) = (SquaredGradient(flow, x, Small, 10 * repeats, generator),
+                SquaredGradient(flow, x, Large, repeats, generator));
             Line(output, $"scale of the gradient's noise after {epochs} more epoch(s): {NoiseScale(small, Small, large, Large):F0} rows");
         }
     }
