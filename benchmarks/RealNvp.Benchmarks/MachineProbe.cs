@@ -57,7 +57,8 @@ internal sealed class MachineProbe
         return float.IsNaN(sink) ? 0 : 2e-9 * Steps * Chains * Vector256<float>.Count / seconds;
     }
 
-    // not inlined: within its caller, as the JIT compiles that after thirty calls, the sums are in memory and the loop takes three to fifteen times as long
+    // not inlined: within its caller, as the JIT compiles that after thirty calls, the sums are in memory and the loop takes three to
+    // fifteen times as long
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static float Multiply512(int steps)
     {

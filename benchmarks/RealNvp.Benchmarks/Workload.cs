@@ -7,9 +7,6 @@ namespace RealNvp.Benchmarks;
 /// <summary>A case that is ready to run: its flow, its data, its optimizer.</summary>
 public sealed class Workload : IWorkload
 {
-    // as often as the trainer does: small native objects are freed by finalizers only
-    private const int CollectEvery = 10;
-
     private readonly BenchmarkCase made;
     private readonly Flow flow;
     private readonly Tensor x;
@@ -18,7 +15,8 @@ public sealed class Workload : IWorkload
     private readonly float[] row = [], numbers = [];
     private readonly FlowScorer? scorer;
     private Tensor? z;
-    private long steps;
+    // as the trainer does
+    private StepGarbage garbage;
 
     /// <summary>Makes the flow and its data on a device.</summary>
     /// <param name="made">The case.</param>
@@ -70,9 +68,7 @@ public sealed class Workload : IWorkload
             adam.ZeroGradients();
             flow.NegativeLogLikelihood(x).backward();
             adam.Step(1e-4);
-            if (++steps % CollectEvery != 0) return;
-            GC.Collect(0);
-            GC.WaitForPendingFinalizers();
+            garbage.StepDone();
             return;
         }
         switch (phase)

@@ -19,10 +19,12 @@ public class ChainTests
         using var scope = NewDisposeScope();
         using var model = PresetTable.Create(name);
         RandomWeights.Draw(model, seed: 4, spread: 0.1);
+        // in float32, as kernels want it
+        model.to(float32);
         model.train();
         using var generator = new Generator(8);
         var x = randn(PresetTable.All[name].Shape.WithBatch(130), generator: generator).mul(0.5);
-        var context = PresetTable.Context(PresetTable.All[name], 130);
+        var context = PresetTable.Context(PresetTable.All[name], 130)?.to(float32);
         Tensor[] Step(bool chain)
         {
             using var _ = KernelSwitch.Set(chain, nameof(KernelSwitches.Chain));

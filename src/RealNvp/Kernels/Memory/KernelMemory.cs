@@ -66,6 +66,9 @@ internal static unsafe partial class KernelMemory
     /// <summary>Whether a tensor wants gradients.</summary>
     public static bool WantsGradient(IntPtr tensor) => THSTensor_requires_grad(tensor) != 0;
 
+    /// <summary>Whether no operation has made a tensor, so that its gradient is kept in it.</summary>
+    public static bool IsLeaf(IntPtr tensor) => THSTensor_is_leaf(tensor) != 0;
+
     /// <summary>The dtype of a tensor.</summary>
     public static ScalarType TypeOf(IntPtr tensor) => (ScalarType)THSTensor_type(tensor);
 
@@ -78,6 +81,23 @@ internal static unsafe partial class KernelMemory
 
     /// <summary>Gives a handle back that <see cref="TakeGradient"/> gave; the gradient itself stays.</summary>
     public static void ReleaseGradient(IntPtr gradient) => THSTensor_dispose(gradient);
+
+    /// <summary>Makes a tensor the gradient of another one; false if that has one already, or they differ in size, dtype or
+    /// layout.</summary>
+    public static bool SetGradient(IntPtr tensor, IntPtr gradient)
+    {
+        if (THSTensor_numel(tensor) != THSTensor_numel(gradient) || THSTensor_type(tensor) != THSTensor_type(gradient)
+            || THSTensor_device_type(tensor) != THSTensor_device_type(gradient)
+            || THSTensor_is_contiguous(tensor) == 0 || THSTensor_is_contiguous(gradient) == 0)
+            return false;
+        if (THSTensor_grad(tensor) is var there && there != 0)
+        {
+            THSTensor_dispose(there);
+            return false;
+        }
+        THSTensor_set_grad(tensor, gradient);
+        return true;
+    }
 
     /// <summary>Removes the gradient of a tensor.</summary>
     public static void ClearGradient(IntPtr tensor) => THSTensor_set_grad(tensor, 0);
@@ -96,6 +116,9 @@ internal static unsafe partial class KernelMemory
 
     [LibraryImport("LibTorchSharp"), SuppressGCTransition]
     private static partial int THSTensor_requires_grad(IntPtr tensor);
+
+    [LibraryImport("LibTorchSharp"), SuppressGCTransition]
+    private static partial byte THSTensor_is_leaf(IntPtr tensor);
 
     [LibraryImport("LibTorchSharp"), SuppressGCTransition]
     private static partial long THSTensor_ndimension(IntPtr tensor);

@@ -16,7 +16,7 @@ namespace RealNvp.Operations;
 internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> where T : KernelFunction<T>, new()
 {
     private const int SmallOutput = 1 << 18;
-    private const string ArgumentCountKey = "arguments", TensorCountKey = "tensors", FaultsKey = "faults";
+    private const string ArgumentCountKey = "arguments", TensorCountKey = "tensors", LeavesKey = "leaves", FaultsKey = "faults";
 
     /// <inheritdoc/>
     public override string Name => typeof(T).Name;
@@ -36,6 +36,10 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     /// <summary>Whether <see cref="Differentiate"/> makes tensors that outlive it
     /// beside those that it returns; it then frees all others itself.</summary>
     protected virtual bool KeepsTensors => false;
+
+    /// <summary>Whether the gradients of <see cref="Differentiate"/> are new tensors, which nobody else has and of which none is a part of
+    /// another one, so that they may become those of weights as they are.</summary>
+    protected virtual bool OwnsGradients => false;
 
     /// <summary>
     /// Hands results without a gradient, such as the statistics of a batch, from <see cref="Compute"/> to the caller of
@@ -81,6 +85,8 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
         ctx.save_data(ArgumentCountKey, vars.Length);
         ctx.save_data(TensorCountKey, vars.Count(v => v is Tensor));
         ctx.save_data(FaultsKey, KernelFault.Here);
+        if (OwnsGradients && LeafGradients.CanTake)
+            ctx.save_data(LeavesKey, Array.ConvertAll(vars, v => v is Tensor tensor && LeafGradients.IsLeaf(tensor) ? tensor : null));
         beside = null;
         using var scope = NewDisposeScope();
         var outputs = Compute(ctx, vars);
@@ -99,6 +105,7 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
         returned.Clear();
         using var scope = KeepsTensors ? null : NewDisposeScope();
         var results = Gradients(ctx, grad_outputs);
+        if (ctx.get_data(LeavesKey) is Tensor?[] leaves && LeafGradients.IsPlain) LeafGradients.Take(leaves, results);
         foreach (var result in results)
         {
             if (result is null) continue;

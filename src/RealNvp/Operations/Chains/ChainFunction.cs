@@ -10,6 +10,8 @@ internal sealed class ChainFunction : KernelFunction<ChainFunction>
 {
     private const string ChainKey = "chain", ContextKey = "context";
 
+    protected override bool OwnsGradients => true;
+
     protected override List<Tensor> Compute(autograd.AutogradContext context, object[] arguments)
     {
         var (chain, hasContext) = ((RowChain)arguments[^2], (bool)arguments[^1]);

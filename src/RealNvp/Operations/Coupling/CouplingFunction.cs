@@ -28,6 +28,8 @@ internal sealed class CouplingFunction : KernelFunction<CouplingFunction>
         return (value, logDet);
     }
 
+    protected override bool OwnsGradients => true;
+
     protected override List<Tensor> Compute(autograd.AutogradContext context, object[] arguments)
     {
         var (plan, hasContext, inverse) = ((CouplingPlan)arguments[^3], (bool)arguments[^2], (bool)arguments[^1]);

@@ -19,6 +19,8 @@ internal sealed class DenseFunction : KernelFunction<DenseFunction>
         return output;
     }
 
+    protected override bool OwnsGradients => true;
+
     protected override List<Tensor> Compute(autograd.AutogradContext context, object[] arguments)
     {
         var tensors = arguments.OfType<Tensor>().ToList();

@@ -14,6 +14,8 @@ internal sealed class ResidualFunction : KernelFunction<ResidualFunction>
 {
     private const string ProgramKey = "program", NormsKey = "norms", ShiftKey = "shift", LogDetKey = "logDet";
 
+    protected override bool OwnsGradients => true;
+
     protected override List<Tensor> Compute(autograd.AutogradContext context, object[] arguments)
     {
         var (program, norms) = ((ResidualProgram)arguments[^4], (SpectralPair?[])arguments[^3]);

@@ -26,6 +26,8 @@ internal sealed class SequenceFunction : KernelFunction<SequenceFunction>
         return (value, logDet);
     }
 
+    protected override bool OwnsGradients => true;
+
     protected override List<Tensor> Compute(autograd.AutogradContext context, object[] arguments)
     {
         var (plan, hasContext) = ((SequencePlan)arguments[^2], (bool)arguments[^1]);

@@ -12,9 +12,6 @@ namespace RealNvp;
 /// several steps together: see <see cref="PendingSteps"/>.</remarks>
 internal sealed partial class StepLoop : IDisposable
 {
-    // TorchSharp's small native objects are freed by finalizers only; a young collection now and then keeps memory flat
-    private const int CollectEvery = 10;
-
     private readonly TrainedModules modules;
     private readonly Objective objective;
     private readonly IOptimizer optimizer;
@@ -28,6 +25,7 @@ internal sealed partial class StepLoop : IDisposable
     private readonly StepFault faults;
     private readonly PendingSteps? pending;
     private readonly GradientBuckets? buckets;
+    private StepGarbage garbage;
 
     /// <param name="modules">What is trained.</param>
     /// <param name="objective">What is made small.</param>
@@ -99,11 +97,7 @@ internal sealed partial class StepLoop : IDisposable
             catch (NoInverseException e) { throw faults.NoInverse(e, step); }
             catch (OdeException e) { throw faults.Unsolved(e, step); }
         }
-        if ((step + 1) % CollectEvery == 0)
-        {
-            GC.Collect(0);
-            GC.WaitForPendingFinalizers();
-        }
+        garbage.StepDone();
         if (pending is not null)
         {
             if (pending.AreDue) Settle();
