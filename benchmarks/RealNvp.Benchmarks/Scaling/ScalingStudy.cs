@@ -33,8 +33,8 @@ internal static class ScalingStudy
     public static Command NetworkCommand()
     {
         var some = Some();
-        var command = new Command("network", "On two processes of mpirun: times sums, and steps of two beside those of one, about 10 s for " +
-            "each preset if each process has a core of its own. Without --case that is all presets; --case none times the sums alone.")
+        var command = new Command("network", "On two processes of mpirun: times sums, and steps of two beside those of one, about 10 s " +
+            "for each preset if each process has a core of its own. Without --case that is all presets; --case none times the sums alone.")
             { some };
         command.SetAction(parsed =>
         {

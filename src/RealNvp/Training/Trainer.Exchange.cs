@@ -92,10 +92,12 @@ public sealed partial class Trainer
         foreach (var (given, name) in new[] { (data, nameof(data)), (validation, "validation data") })
         {
             var part = given as ShardData;
-            all.Same(part?.MarkOfAll ?? "none", $"whole of {name}", $"Of data that are parted by {nameof(TrainingData.Shard)} each process " +
-                $"has all, and keeps a part: read or make the same on all, by the same file or seed; or, if each process has data of its " +
-                $"own, call {nameof(TrainingData.AsShard)}().");
-            if (part is { IsParted: false, Own: TensorData { Count: > 1 } own } && all.Copies(own.Mark, "have the same examples") is { } found)
+            all.Same(part?.MarkOfAll ?? "none", $"whole of {name}", $"Of data that are parted by {nameof(TrainingData.Shard)} each " +
+                $"process has all, and keeps a part: read or make the same on all, by the same file or seed; or, if each process has data " +
+                $"of its own, call {nameof(TrainingData.AsShard)}().");
+            // all have the same kind, so all look
+            if (part is { IsParted: false, Own: TensorData own }
+                && all.Copies(own.Count > 1 ? own.Mark : null, "have the same examples") is { } found)
                 Warn(found);
         }
     }
@@ -258,7 +260,8 @@ public sealed partial class Trainer
     }
 
     // Weights that differ are a fault of a layer or an exchange, and would go apart further in each step; but for the last digits, which
-    // processors of several kinds round in their own ways. Gradients are sums that all have, so those do not grow, and all take process 0's.
+    // processors of several kinds round in their own ways. Gradients are sums that all have, so those do not grow, and all take those of
+    // process 0.
     private void CheckSameWeights()
     {
         if (ranks is not { Size: > 1 } group) return;

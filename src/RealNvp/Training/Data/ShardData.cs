@@ -20,7 +20,8 @@ internal sealed class ShardData(TrainingData own, bool parted, string? mark) : T
 
     /// <summary>What kind of data, in words: all processes must have the same.</summary>
     public string Kind => own is TensorData tensors
-        ? $"tensors{(parted ? " that all have" : "")}, with weights: {tensors.IsWeighted}, with contexts: {tensors.Whole?.Context is not null}"
+        ? $"tensors{(parted ? " that all have" : "")}, with weights: {tensors.IsWeighted}, with contexts: " +
+            $"{tensors.Whole?.Context is not null}"
         : parted ? "batches that all read" : "own batches";
 
     public override long? Count => own.Count;

@@ -36,7 +36,8 @@ public partial class ExchangeTests
             var (_, faults, aborted) = FitAll(2, once, data);
             aborted.Should().OnlyContain(a => a == null);
             faults.Should().AllBeOfType<InvalidOperationException>();
-            faults[0]!.Message.Should().Contain("Process 1 of 2").And.Contain("than process 0").And.Contain("seed").And.Contain("AsShard()");
+            faults[0]!.Message.Should().Contain("Process 1 of 2").And.Contain("than process 0").And.Contain("seed").And
+                .Contain("AsShard()");
         }
         // a loader that mixes anew by itself, from the second epoch on
         var epoch = new[] { 0L, 0L };
@@ -146,7 +147,8 @@ public partial class ExchangeTests
                 using var scope = NewDisposeScope();
                 using var model = Moved(Of(name), float32);
                 var (x, context, weights) = Of(name).Data();
-                Train(model, TrainingData.From(x, context, weights).Shard(exchange), options with { MaxSteps = 2 }, exchange, buckets: buckets);
+                Train(model, TrainingData.From(x, context, weights).Shard(exchange), options with { MaxSteps = 2 }, exchange,
+                    buckets: buckets);
                 if (exchange.Rank == 0) all = [.. exchange.Calls.Where(c => c.StartsWith("begin", StringComparison.Ordinal))];
                 return true;
             });
@@ -206,6 +208,7 @@ public partial class ExchangeTests
         weights[1].Should().Equal(weights[0]);
         results[0].Warnings.Should().ContainSingle(w => w.Contains(Tells, StringComparison.Ordinal));
         With(0).Results[0].Warnings.Should().NotContain(w => w.Contains(Tells, StringComparison.Ordinal));
-        With(0.5).Faults.Should().OnlyContain(f => f is InvalidOperationException && f.Message.Contains("of process 1 is not that of process 0"));
+        With(0.5).Faults.Should().OnlyContain(f => f is InvalidOperationException
+            && f.Message.Contains("of process 1 is not that of process 0"));
     }
 }
