@@ -184,6 +184,7 @@ public sealed class MpiExchange : IOverlappingExchange, IDisposable
                 $"task of {nameof(Trainer.FitAsync)} has ended.");
         using var inCall = Enter();
         disposed = true;
+        AppDomain.CurrentDomain.ProcessExit -= EndsEarly;
         // whoever waits for this process in a barrier, or to begin a training, hears that it leaves
         if (!parted) library.Meet(1);
         lock (gate) library.FinalizeAll();
