@@ -19,8 +19,8 @@ internal sealed unsafe class MpiLibrary
     private readonly nint library, world, floats, doubles, bytes, sum;
     private readonly void* inPlace, ignored;
 
-    // sums that have begun are on a group of their own, so that no order binds them to other calls
-    private nint overlapping;
+    // sums that have begun are on a group of their own, so that no order binds them to other calls; so is who comes and who leaves
+    private nint overlapping, meeting;
 
     private MpiLibrary(nint library, string name)
     {
@@ -97,9 +97,15 @@ internal sealed unsafe class MpiLibrary
         // errors come back, and are thrown by name
         var handler = Family == MpiFamily.OpenMpi ? At("ompi_mpi_errors_return") : 0x54000001;
         Check("MPI_Comm_set_errhandler", ((delegate* unmanaged<nint, nint, int>)At("MPI_Comm_set_errhandler"))(world, handler));
-        // a handle of MPICH is an int, which fills the lower half
-        fixed (nint* p = &overlapping)
-            Check("MPI_Comm_dup", ((delegate* unmanaged<nint, nint*, int>)At("MPI_Comm_dup"))(world, p));
+        (overlapping, meeting) = (Another(), Another());
+    }
+
+    // a handle of MPICH is an int, which fills the lower half
+    private nint Another()
+    {
+        nint group = 0;
+        Check("MPI_Comm_dup", ((delegate* unmanaged<nint, nint*, int>)At("MPI_Comm_dup"))(world, &group));
+        return group;
     }
 
     public int Rank => Number("MPI_Comm_rank");
@@ -147,7 +153,16 @@ internal sealed unsafe class MpiLibrary
                 world));
     }
 
-    public void Barrier() => Check("MPI_Barrier", ((delegate* unmanaged<nint, int>)At("MPI_Barrier"))(world));
+    /// <summary>Says a number to all processes, once all are here, and gives what each has said, by rank.</summary>
+    public double[] Meet(double own)
+    {
+        var said = new double[Size];
+        said[Rank] = own;
+        fixed (double* p = said)
+            Check("MPI_Allreduce", ((delegate* unmanaged<void*, void*, int, nint, nint, nint, int>)At("MPI_Allreduce"))(inPlace, p,
+                said.Length, doubles, sum, meeting));
+        return said;
+    }
 
     public void Abort(int code) => ((delegate* unmanaged<nint, int, int>)At("MPI_Abort"))(world, code);
 

@@ -7,7 +7,7 @@ namespace RealNvp.Mpi;
 /// <summary>Sums tensors of GPUs by NCCL, where they are, and leaves all else to another exchange, such as
 /// <see cref="MpiExchange"/>.</summary>
 /// <remarks>
-/// <para><b>It has not run on a GPU yet.</b> Its calls are tested against a table of functions that stands for the library.</para>
+/// <para><b>It has never run on a GPU.</b> Its calls are tested against a table of functions that stands for the library.</para>
 /// <para>Each process has one GPU: let the launcher set <c>CUDA_VISIBLE_DEVICES</c>, so that it is <c>cuda:0</c> in each. The group of
 /// GPUs is made at the first sum. Sums are asked for on CUDA's default stream, on which TorchSharp 0.107 computes, so nothing waits for
 /// them.</para>
@@ -67,6 +67,12 @@ public sealed partial class NcclExchange : IGradientExchange, IDisposable
 
     /// <inheritdoc/>
     public void Barrier() => control.Barrier();
+
+    /// <inheritdoc/>
+    public void BeginTraining() => control.BeginTraining();
+
+    /// <inheritdoc/>
+    public void EndTraining() => control.EndTraining();
 
     /// <inheritdoc/>
     public void Abort(string reason)

@@ -33,7 +33,9 @@ internal static class ScalingStudy
     public static Command NetworkCommand()
     {
         var some = Some();
-        var command = new Command("network", "On two processes of mpirun: times sums, and steps of two beside those of one.") { some };
+        var command = new Command("network", "On two processes of mpirun: times sums, and steps of two beside those of one, about 10 s " +
+            "for each preset if each process has a core of its own. Without --case that is all presets; --case none times the sums alone.")
+            { some };
         command.SetAction(parsed =>
         {
             set_num_threads(1);
@@ -136,7 +138,11 @@ internal static class ScalingStudy
     }
 
     /// <summary>What each process does for all rows, the scale of the gradient's noise, and the rate of scoring.</summary>
-    public static void Others(TextWriter output, TimeSpan time)
+    /// <param name="output">Where to write.</param>
+    /// <param name="time">How long to time each.</param>
+    /// <param name="rows">The rows of the table that the gradient's noise is looked at on.</param>
+    /// <param name="repeats">How many large batches of it; ten times as many small ones.</param>
+    public static void Others(TextWriter output, TimeSpan time, int rows = 40_000, int repeats = 20)
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(1);
@@ -156,25 +162,24 @@ internal static class ScalingStudy
 
         using var flow = RealNvpOptions.Tabular(10).NewModel(1);
         flow.eval();
-        float[] rows = randn([2048, 10], generator: generator).data<float>().ToArray(), scores = new float[2048];
-        var call = Best(() => flow.LogProbInto(rows, scores), time);
+        float[] batch = randn([2048, 10], generator: generator).data<float>().ToArray(), scores = new float[2048];
+        var call = Best(() => flow.LogProbInto(batch, scores), time);
         var rate = scores.Length / call;
         var hours = 1e9 / rate / 3600;
         Line(output, $"scoring: {rate:N0} rows a second, a billion in {hours:F1} hours, on 64 cores in {hours * 60 / 64:F1} minutes");
-        NoiseScale(output);
+        NoiseScale(output, rows, repeats);
     }
 
-    // B = tr(S)/|G|^2, from |g|^2 of small and large batches (McCandlish and others, 2018, appendix A)
-    private static void NoiseScale(TextWriter output)
+    private static void NoiseScale(TextWriter output, int count, int repeats)
     {
-        const int Rows = 40_000, Small = 64, Large = 4096;
+        const int Small = 64, Large = 4096;
         using var scope = NewDisposeScope();
         using var generator = new Generator(3);
-        var first = randn([Rows, 1], generator: generator);
+        var first = randn([count, 1], generator: generator);
         var columns = new List<Tensor> { first };
-        for (var c = 1; c < 10; c++) columns.Add((columns[^1] * 1.5).sin() + (0.3 * randn([Rows, 1], generator: generator)));
+        for (var c = 1; c < 10; c++) columns.Add((columns[^1] * 1.5).sin() + (0.3 * randn([count, 1], generator: generator)));
         var x = cat([.. columns], 1);
-        using var flow = RealNvpOptions.Tabular(10, Rows).NewModel(1);
+        using var flow = RealNvpOptions.Tabular(10, count).NewModel(1);
         foreach (var epochs in new[] { 0, 1, 4 })
         {
             if (epochs > 0)
@@ -184,11 +189,18 @@ internal static class ScalingStudy
             }
             else Trainer.FitLayers(flow, TrainingData.From(x));
             flow.train();
-            var (small, large) = (SquaredGradient(flow, x, Small, 200, generator), SquaredGradient(flow, x, Large, 20, generator));
-            var signal = ((Large * large) - (Small * small)) / (Large - Small);
-            var noise = (small - large) / ((1.0 / Small) - (1.0 / Large));
-            Line(output, $"scale of the gradient's noise after {epochs} more epoch(s): {noise / signal:F0} rows");
+            var (small, large) = (SquaredGradient(flow, x, Small, 10 * repeats, generator),
+                SquaredGradient(flow, x, Large, repeats, generator));
+            Line(output, $"scale of the gradient's noise after {epochs} more epoch(s): {NoiseScale(small, Small, large, Large):F0} rows");
         }
+    }
+
+    /// <summary>B = tr(Σ)/|G|², from the mean |g|² of batches of two sizes (McCandlish and others, 2018, appendix A).</summary>
+    public static double NoiseScale(double small, int rowsOfSmall, double large, int rowsOfLarge)
+    {
+        var signal = ((rowsOfLarge * large) - (rowsOfSmall * small)) / (rowsOfLarge - rowsOfSmall);
+        var noise = (small - large) / ((1.0 / rowsOfSmall) - (1.0 / rowsOfLarge));
+        return noise / signal;
     }
 
     private static double SquaredGradient(Flow flow, Tensor x, int batch, int times, Generator generator)

@@ -47,19 +47,20 @@ internal static class LayerSequence
             return total.add(logDet, Scalars.One);
     }
 
-    // as many layers as go in one: all that somebody else runs, two that go together, or one
-    private static (Tensor Value, Tensor? LogDet, int Count) Next(Bijection[] layers, int at, int chainEnd, Tensor value, Pass pass,
+    // as many layers as go in one: all that somebody else runs, two that go together, or one. No further than the end, so that what
+    // one process can do in one and another cannot (a processor, a kernel that is off) changes no part of the gradients
+    private static (Tensor Value, Tensor? LogDet, int Count) Next(Bijection[] layers, int at, int end, Tensor value, Pass pass,
         bool inverse)
     {
         if (pass.State?.Runner is { } runner)
         {
-            var end = at;
-            while (end < layers.Length && runner.Takes(layers[end])) end++;
-            var (y, det) = end > at ? runner.Run(layers[at..end], value, pass, inverse) : layers[at].Run(value, pass, inverse);
-            return (y, det, Math.Max(1, end - at));
+            var taken = at;
+            while (taken < layers.Length && runner.Takes(layers[taken])) taken++;
+            var (y, det) = taken > at ? runner.Run(layers[at..taken], value, pass, inverse) : layers[at].Run(value, pass, inverse);
+            return (y, det, Math.Max(1, taken - at));
         }
-        if (LayerChain.Run(layers, at, chainEnd, value, pass, inverse) is { } chain) return (chain.Value, chain.LogDet, chain.Count);
-        if (at + 1 < layers.Length && (inverse ? layers[at].RunJoined(layers[at + 1], value, pass, inverse)
+        if (LayerChain.Run(layers, at, end, value, pass, inverse) is { } chain) return (chain.Value, chain.LogDet, chain.Count);
+        if (at + 1 < end && (inverse ? layers[at].RunJoined(layers[at + 1], value, pass, inverse)
             : layers[at + 1].RunJoined(layers[at], value, pass, inverse)) is { } pair)
             return (pair.Value, pair.LogDet, 2);
         var (next, logDet) = layers[at].Run(value, pass, inverse);

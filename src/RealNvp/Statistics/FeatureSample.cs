@@ -53,6 +53,26 @@ internal sealed class FeatureSample : IDisposable
         }), 0));
     }
 
+    /// <summary>Joins the samples of all processes, each of which has some of the examples, at least one: all of them if they are few,
+    /// else as many of each process as its part in all examples. All have the same then.</summary>
+    public void Join(ProcessGroup group)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        Join();
+        var counts = group.Gather(tensor([kept, (double)seen])).FetchDoubles();
+        double[] keeps = [.. counts.Where((_, i) => i % 2 == 0)], sees = [.. counts.Where((_, i) => i % 2 == 1)];
+        var fits = keeps.Sum() <= most;
+        var shares = keeps.Zip(sees, (keep, see) => (long)(fits ? keep : Math.Min(keep, most * see / sees.Sum()))).ToArray();
+        var own = shares[group.Rank];
+        var chosen = own == kept ? rows! : rows!.index_select(0, tensor([.. Enumerable.Range(0, (int)own).Select(i => i * kept / own)]));
+        var all = zeros([shares.Sum(), rows!.shape[1]], ScalarType.Float64, CPU);
+        if (own > 0) all.narrow(0, shares.Take(group.Rank).Sum(), own).copy_(chosen);
+        rows.Dispose();
+        rows = scope.Detach(group.Sum(all));
+        (kept, seen) = (rows.shape[0], (long)sees.Sum());
+    }
+
     public void Dispose()
     {
         parts.ForEach(p => p.Dispose());

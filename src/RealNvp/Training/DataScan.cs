@@ -41,25 +41,31 @@ internal sealed class DataScan : IDisposable
     }
 
     /// <summary>What there is to say of data in tensors for a flow.</summary>
-    public static IReadOnlyList<string> Of(Flow flow, TrainingData data)
+    /// <param name="flow">The flow.</param>
+    /// <param name="data">The examples of this process.</param>
+    /// <param name="group">Who has others; null if these are all. What is said is of all then.</param>
+    public static IReadOnlyList<string> Of(Flow flow, TrainingData data, ProcessGroup? group)
     {
         var found = new List<string>();
         if (data.Whole is not { } whole) return found;
         if (flow.InputShape.Count == 1 && !flow.Bijection.AcceptsIntegers)
-            found.AddRange(Of(whole.X, "column", flow.Bijection.ConvertsDtype ? null : flow.WeightType, Reached(flow)));
+            found.AddRange(Of(whole.X, "column", flow.Bijection.ConvertsDtype ? null : flow.WeightType, Reached(flow),
+                group));
         if (whole.Context is { } context && flow.ContextEncoder is null or ContextStandardization)
-            found.AddRange(Of(context, "context column", flow.ContextEncoder is null ? flow.WeightType : null, []));
+            found.AddRange(Of(context, "context column", flow.ContextEncoder is null ? flow.WeightType : null, [], group));
         return found;
     }
 
-    private static List<string> Of(Tensor x, string what, ScalarType? weights, HashSet<int> reached)
+    private static List<string> Of(Tensor x, string what, ScalarType? weights, HashSet<int> reached, ProcessGroup? group)
     {
-        if (!x.is_floating_point() || x.dim() != 2 || x.shape[0] < 3) return [];
         using var scope = NewDisposeScope();
         using var _ = no_grad();
+        // on all processes, or on none
+        var skips = !x.is_floating_point() || x.dim() != 2;
+        if (group is null ? skips : group.Sum(tensor([skips ? 1.0 : 0])).FetchDouble() > 0) return [];
         using var scan = new DataScan(what, reached);
         foreach (var part in Batch.Rows(x.detach())) scan.Add(part);
-        return scan.Findings(x.dtype == ScalarType.Float64 && weights == ScalarType.Float32);
+        return scan.Findings(x.dtype == ScalarType.Float64 && weights == ScalarType.Float32, group);
     }
 
     /// <summary>A look at the data of a loader, batch by batch; null if there is nothing to look at.</summary>
@@ -67,7 +73,8 @@ internal sealed class DataScan : IDisposable
         flow.InputShape.Count == 1 && !flow.Bijection.AcceptsIntegers ? new DataScan("column", Reached(flow)) : null;
 
     /// <summary>What there is to say of a loader's batches, once all were added.</summary>
-    public List<string> Findings() => rows < 3 ? [] : Findings(rounds: false);
+    /// <param name="group">Who has other rows; null if these are all.</param>
+    public List<string> Findings(ProcessGroup? group) => Findings(rounds: false, group);
 
     /// <summary>Adds the next rows (N, D).</summary>
     public void Add(Tensor part)
@@ -91,10 +98,29 @@ internal sealed class DataScan : IDisposable
             : before[i])];
     }
 
-    private List<string> Findings(bool rounds)
+    // what a part of the rows has in common, or far out, is nothing to say of all of them
+    private void Join(ProcessGroup group)
+    {
+        var counts = group.Gather(tensor([(double)rows])).FetchDoubles();
+        var first = counts.Take(group.Rank).Sum();
+        (double, long)[] All((double Value, long Row)[] own, Func<double, double, bool> beats)
+        {
+            var said = group.Gather(tensor([.. own.SelectMany(o => new[] { o.Value, first + o.Row })])).FetchDoubles();
+            return [.. own.Select((_, c) => Enumerable.Range(0, group.Size).Select(rank => (rank * 2 * own.Length) + (2 * c))
+                .Select(at => (Value: said[at], Row: (long)said[at + 1])).Aggregate((a, b) => beats(b.Value, a.Value) ? b : a))];
+        }
+        (least, most) = (All(least, (a, b) => a < b), All(most, (a, b) => a > b));
+        moments.Join(group);
+        sample.Join(group);
+        rows = (long)counts.Sum();
+    }
+
+    private List<string> Findings(bool rounds, ProcessGroup? group)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
+        if (group is not null) Join(group);
+        if (rows < 3) return [];
         var q = sample.Quantiles(0.5, 0.25, 0.75);
         var (medians, lows, highs) = (q[0].FetchDoubles(), q[1].FetchDoubles(), q[2].FetchDoubles());
         var (means, variances) = (moments.Mean.FetchDoubles(), moments.Variance().FetchDoubles());

@@ -125,12 +125,12 @@ internal sealed class LayerFitting
             }
             count++;
         }
-        if (scan is not null) findings.AddRange(scan.Findings());
         if (count == 0)
             throw new ArgumentException(
                 $"{owner}: the data loader gave no batch. Pass a sequence that can be enumerated again, for the pass that fits layers " +
                 $"to the data and for each epoch; or fit them with a tensor of examples first: " +
                 $"{nameof(Trainer)}.{nameof(Trainer.FitLayers)}.", nameof(data));
+        if (scan is not null) findings.AddRange(scan.Findings(group));
     }
 
     private (Tensor, Tensor?) OnDevice(Tensor x, Tensor? context)

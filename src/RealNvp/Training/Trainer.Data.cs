@@ -70,7 +70,7 @@ public sealed partial class Trainer
             Warn($"{name} takes numbers from data and has none: the objective {Objective.Name} does not say which data those are. Fit " +
                 $"it before training: {nameof(Trainer)}.{nameof(FitLayers)}, or the layer's own method.");
         if (!flowInputs) return;
-        if (data.Whole is not null) foreach (var warning in DataScan.Of(flow, data)) Warn(warning);
+        if (data.Whole is not null) foreach (var warning in DataScan.Of(flow, data, group)) Warn(warning);
         foreach (var warning in LayerFitting.Fit(flow, data, again: false, $"{nameof(Trainer)}.{nameof(Fit)}", group, cancellationToken))
             Warn(warning);
     }

@@ -39,9 +39,11 @@ public sealed partial class Trainer
     {
         var all = new Ranks(Exchange!);
         TrainingData? train = null, held = null;
+        using var use = new ExchangeUse(Exchange!);
         try
         {
             ranks = all;
+            all.Begin();
             CompareVersions(all);
             all.Together(() => CheckShards(data, validation));
             all.Together(() => RankCheck.Modules(modules, Objective, Options, data.HasExamples && Objective.Traits.DataAreFlowInputs
@@ -69,43 +71,41 @@ public sealed partial class Trainer
             if (!ReferenceEquals(train, data)) train?.ReleaseSplit();
             if (!ReferenceEquals(held, validation)) held?.ReleaseSplit();
             ranks = null;
+            all.End();
         }
     }
 
     // first of all, and in every version in this way: what comes after it may be another exchange in another version
     private static void CompareVersions(Ranks all)
     {
-        if (all.Size == 1) return;
         var own = typeof(Trainer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
-        var first = all.Text(own, 0);
-        all.Together(() => Compare(all, "version of the library", own, first));
+        all.Same(own, "version of the library", SameProgram);
     }
+
+    private const string SameProgram = "Start all processes with the same program, options and files.";
 
     // what differs would train another model on each process, or leave one waiting for the others
     private void Compare(Ranks all, TrainingData data, TrainingData? validation)
     {
         if (all.Size == 1) return;
-        var own = all.Together(() => Description(data, validation));
-        string[] first = [.. own.Select(part => all.Text(part.Text, 0))];
-        all.Together(() =>
+        foreach (var (name, text) in all.Together(() => Description(data, validation))) all.Same(text, name, SameProgram);
+        foreach (var (given, name) in new[] { (data, nameof(data)), (validation, "validation data") })
         {
-            for (var i = 0; i < own.Length; i++) Compare(all, own[i].Name, own[i].Text, first[i]);
-        });
-    }
-
-    private static void Compare(Ranks all, string name, string own, string first)
-    {
-        if (own != first)
-            throw new InvalidOperationException(
-                $"Process {all.Rank} of {all.Size} has another {name} than process 0. Here: {Short(own)}. There: {Short(first)}. Start " +
-                $"all processes with the same program, options and files.");
+            var part = given as ShardData;
+            all.Same(part?.MarkOfAll ?? "none", $"whole of {name}", $"Of data that are parted by {nameof(TrainingData.Shard)} each " +
+                $"process has all, and keeps a part: read or make the same on all, by the same file or seed; or, if each process has data " +
+                $"of its own, call {nameof(TrainingData.AsShard)}().");
+            // all have the same kind, so all look
+            if (part is { IsParted: false, Own: TensorData own }
+                && all.Copies(own.Count > 1 ? own.Mark : null, "have the same examples") is { } found)
+                Warn(found);
+        }
     }
 
     private (string Name, string Text)[] Description(TrainingData data, TrainingData? validation)
     {
         using var scope = NewDisposeScope();
-        static string Kind(TrainingData? of) => of is null ? "none" : (of as ShardData)?.Own is TensorData tensors
-            ? $"tensors, with weights: {tensors.IsWeighted}, with contexts: {tensors.Whole?.Context is not null}" : "batches";
+        static string Kind(TrainingData? of) => of is null ? "none" : (of as ShardData)?.Kind ?? "whole";
         var options = Options with { Schedule = OwnSchedule.InFile(Options.Schedule) };
         var metadata = flow.FileMetadata();
         return
@@ -114,6 +114,8 @@ public sealed partial class Trainer
             ("flow", string.Join("; ", metadata.Where(m => m.Key is StateFile.OptionsKey or StateFile.KindKey)
                 .OrderBy(m => m.Key, StringComparer.Ordinal).Select(m => m.Value)
                 .Concat(modules.State().Select(t => $"{t.Key} {EventShape.Format(t.Value.shape)} {t.Value.dtype}")))),
+            ("choice of weights that are trained", string.Join(", ", modules.Parameters.Where(p => p.Parameter.requires_grad)
+                .Select(p => p.Name))),
             ("objective", Objective.Name),
             ("optimizer", optimizer.Name),
             ("state of the training", $"step {state.Step}, epoch {state.Epoch}, batch {state.Batch}"),
@@ -123,8 +125,6 @@ public sealed partial class Trainer
             ("kind of validation data", Kind(validation)),
         ];
     }
-
-    private static string Short(string text) => text.Length <= 400 ? text : text[..400] + "...";
 
     private static string Hash(IEnumerable<Tensor> tensors)
     {
@@ -159,6 +159,7 @@ public sealed partial class Trainer
         var group = ranks!;
         using var batches = run.Train.Batches(Options.BatchSize, StepSeeds.OfOrder(Options.Seed, state.Epoch), state.Batch).GetEnumerator();
         TrainingBatch? spare = null;
+        var isFirst = true;
         try
         {
             while (true)
@@ -166,6 +167,8 @@ public sealed partial class Trainer
                 var there = batches.MoveNext();
                 using var given = there ? ExampleWeights.Counting(batches.Current, $"Epoch {state.Epoch + 1}, step {loop.Taken + 1}")
                     : null;
+                if (isFirst && group.Size > 1 && (run.Train as ShardedBatches)?.Look(given) is { } found) Warn(found);
+                isFirst = false;
                 if (given is not null) spare ??= Spare(given);
                 var rows = given is null or { Share.Counts: false } ? 0 : given.Count;
                 var said = Say(group, given, rows, there, cancellationToken.IsCancellationRequested, run.TimeIsUp);
@@ -256,20 +259,51 @@ public sealed partial class Trainer
         };
     }
 
-    // weights that differ are a fault of a layer or an exchange, and would go apart further in each step
+    // Weights that differ are a fault of a layer or an exchange, and would go apart further in each step; but for the last digits, which
+    // processors of several kinds round in their own ways. Gradients are sums that all have, so those do not grow, and all take those of
+    // process 0.
     private void CheckSameWeights()
     {
         if (ranks is not { Size: > 1 } group) return;
-        var named = modules.State();
-        var hashes = named.ToDictionary(t => t.Key, t => (double)long.Parse(Hash([t.Value]), System.Globalization.NumberStyles.HexNumber,
-            System.Globalization.CultureInfo.InvariantCulture));
-        double[] own = [.. hashes.Values], first = group.OfFirst(own);
-        var differs = Array.FindIndex(own.Zip(first).ToArray(), p => p.First != p.Second);
-        var (rank, name) = group.First(differs < 0 ? null : hashes.Keys.ElementAt(differs));
+        using var all = NewDisposeScope();
+        var named = modules.State().Concat(average?.LiveState().Select(t => KeyValuePair.Create($"the average of {t.Key}", t.Value)) ?? [])
+            .ToArray();
+        double[] own = [.. named.Select(t => (double)long.Parse(Hash([t.Value]), System.Globalization.NumberStyles.HexNumber,
+            System.Globalization.CultureInfo.InvariantCulture))], first = group.OfFirst(own);
+        var differ = group.Sum([.. own.Zip(first, (a, b) => a == b ? 0.0 : 1)]);
+        string? fault = null;
+        foreach (var (name, live) in named.Where((_, i) => differ[i] > 0))
+        {
+            using var scope = NewDisposeScope();
+            using var _ = no_grad();
+            var before = live.detach().clone();
+            group.Broadcast([live]);
+            if (!IsRounding(before, live)) fault ??= name;
+        }
+        var (rank, which) = group.First(fault);
         if (rank >= 0)
             throw group.Agreed(new InvalidOperationException(
-                $"After epoch {state.Epoch + 1}, {name} of process {rank} is not that of process 0. A layer of yours " +
+                $"After epoch {state.Epoch + 1}, {which} of process {rank} is not that of process 0. A layer of yours " +
                 $"changes it by the rows of its own process or by random numbers of its own, or the exchange gives processes different " +
                 $"sums."));
+        if (differ.Sum() > 0)
+            Warn("The processes round in different ways, as processors of several kinds do. After each epoch all take the weights of " +
+                "process 0.");
+    }
+
+    // whether two are one but for what the steps of an epoch have rounded
+    private bool IsRounding(Tensor some, Tensor other)
+    {
+        if (!some.is_floating_point()) return false;
+        var (a, b) = (some.to(ScalarType.Float64, CPU), other.to(ScalarType.Float64, CPU));
+        var digit = some.dtype switch
+        {
+            ScalarType.Float64 => Math.ScaleB(1, -52),
+            ScalarType.Float32 => Math.ScaleB(1, -23),
+            ScalarType.Float16 => Math.ScaleB(1, -10),
+            _ => Math.ScaleB(1, -7),
+        };
+        const double Few = 32;
+        return a.sub(b).abs().max().FetchDouble() <= Few * Math.Sqrt(state.Batch + 1) * digit * Math.Max(1, b.abs().max().FetchDouble());
     }
 }

@@ -1,3 +1,5 @@
+using RealNvp.Internal;
+
 namespace RealNvp;
 
 /// <content>One call of <see cref="Fit"/>, from what is checked before it to its result.</content>
@@ -88,10 +90,17 @@ public sealed partial class Trainer
             modules.Evaluate();
             running = false;
         }
-        if (ranks is not null) state.Warnings = ranks.Union(state.Warnings);
+        if (ranks is not null) state.Warnings = Once(ranks.Union(state.Warnings));
         Finish();
         Describe(data, validation);
         return Result(source, run.HeldOut, reason);
+    }
+
+    // each process tries the inverse on its own examples: one that cannot be undone is told of once
+    private static IReadOnlyList<string> Once(IReadOnlyList<string> warnings)
+    {
+        var first = warnings.FirstOrDefault(RoundTrip.IsWarning);
+        return [.. warnings.Where(w => w == first || !RoundTrip.IsWarning(w))];
     }
 
     private void CheckBefore(TrainingData data, TrainingData? validation)

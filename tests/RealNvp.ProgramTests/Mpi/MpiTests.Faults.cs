@@ -137,6 +137,60 @@ public partial class MpiTests
         });
     }
 
+    public static TheoryData<string, string, string> Leavings
+    {
+        get
+        {
+            var all = new TheoryData<string, string, string>();
+            foreach (var launcher in new[] { "mpirun.openmpi", "mpirun.mpich" })
+            {
+                all.Add(launcher, "trains alone", "process 1 has come to the end of its program");
+                all.Add(launcher, "trains once more", "process 1 has come to the end of its program");
+                all.Add(launcher, "disposes while it trains", "is disposed while a training uses it");
+                all.Add(launcher, "exits", "Process 1 of 2 ends before it has disposed");
+            }
+            return all;
+        }
+    }
+
+    [SlowTheory, MemberData(nameof(Leavings))]
+    public void A_process_that_others_would_wait_for_in_vain_ends_all_with_a_message(string launcher, string what, string message)
+    {
+        MpiRun.Need(launcher);
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.At("what"), what);
+        var (code, said) = MpiRun.Run(MpiRun.Launch(launcher, 2), typeof(MpiTests), nameof(Leaves), folder.Path);
+        code.Should().NotBe(0, said);
+        said.Should().Contain(message);
+    }
+
+    [Fact(Explicit = true)]
+    public void Leaves()
+    {
+        if (MpiRun.Folder is not { } folder) return;
+        var what = File.ReadAllText(Path.Combine(folder, "what"));
+        MpiExchange.Run(exchange =>
+        {
+            if (what != "trains alone") Fit(_ => { });
+            if (what is "trains alone" or "trains once more" && exchange.Rank == 0) Fit(_ => { });
+            if (what is "disposes while it trains" or "exits")
+                Fit(_ =>
+                {
+                    if (exchange.Rank == 0) return;
+                    if (what == "exits") Environment.Exit(0);
+                    exchange.Dispose();
+                });
+
+            void Fit(Action<GradientStep> hook)
+            {
+                using var scope = NewDisposeScope();
+                using var model = Model(1);
+                using var trainer = new Trainer(model, options) { Exchange = exchange, AfterBackward = hook };
+                trainer.Fit(TrainingData.From(Rows(100)).Shard(exchange));
+            }
+        });
+    }
+
     [SlowTheory, MemberData(nameof(Launchers))]
     public void Other_options_on_a_process_are_refused_at_the_start(string launcher)
     {
@@ -200,6 +254,4 @@ public partial class MpiTests
         File.WriteAllBytes(Path.Combine(into, Library), bytes);
         return other;
     }
-
-    /// <summary>The commands of the pages that start samples by mpirun.</summary>
 }

@@ -83,11 +83,55 @@ public partial class MpiTests
         MpiExchange.Run(exchange =>
         {
             Sums(exchange);
+            Threads(exchange, folder);
             var result = Train(exchange, options, seed: 1 + exchange.Rank);
             File.WriteAllLines(Path.Combine(folder, $"{exchange.Rank}.txt"), [exchange.Version,
                 new FileInfo("/proc/self/ns/net").LinkTarget ?? "", .. Losses(result)]);
             FluentActions.Invoking(() => new MpiExchange()).Should().Throw<InvalidOperationException>().WithMessage("*begins but once*");
         });
+    }
+
+    // the second process comes late, and until then the first one is in a call
+    private static void Threads(MpiExchange exchange, string folder)
+    {
+        var gone = Path.Combine(folder, "refused");
+        using var one = ones(1);
+        if (exchange.Rank > 0)
+        {
+            while (!File.Exists(gone)) Thread.Sleep(10);
+            exchange.Sum(one);
+            return;
+        }
+        var inside = new Thread(() =>
+        {
+            var isDone = false;
+            while (!isDone)
+            {
+                // refused too, if the other thread is in its call at this moment
+                try
+                {
+                    exchange.Sum(one);
+                    isDone = true;
+                }
+                catch (InvalidOperationException) { Thread.Yield(); }
+            }
+        });
+        inside.Start();
+        var refused = 0;
+        while (refused == 0 && inside.IsAlive)
+        {
+            // before the thread is in its call, this one is alone in one that asks nothing of others
+            try
+            {
+                exchange.EndSums();
+                Thread.Yield();
+            }
+            catch (InvalidOperationException e) when (e.Message.Contains("Two threads", StringComparison.Ordinal)) { refused++; }
+        }
+        refused.Should().Be(1);
+        File.WriteAllText(gone, "");
+        inside.Join();
+        one.item<float>().Should().Be(exchange.Size);
     }
 
     // in parts of seven elements: what a count of 2^31 and more needs
@@ -126,6 +170,7 @@ public partial class MpiTests
         exchange.Invoking(e => e.Sum(ones(3, 4).t())).Should().Throw<ArgumentException>().WithMessage("*contiguous*");
     }
 
+    /// <summary>The commands of the pages that start samples by mpirun.</summary>
     public static TheoryData<string, string> Commands
     {
         get
@@ -198,6 +243,7 @@ public partial class MpiTests
     }
 
     [Theory, InlineData("OMPI_COMM_WORLD_SIZE", "libmpi.so.40"), InlineData("PMI_SIZE", "libmpich.so.12"),
+        InlineData("MV2_COMM_WORLD_SIZE", "libmpich.so.12"), InlineData("SLURM_STEP_NUM_TASKS", "libmpi.so.40"),
         InlineData("NONE", "libmpi.so.40")]
     public void The_library_of_the_launchers_family_is_tried_first(string variable, string first)
     {

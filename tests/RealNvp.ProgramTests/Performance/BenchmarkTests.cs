@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
 using RealNvp.Benchmarks;
 using RealNvp.Benchmarks.Presets;
 using RealNvp.Benchmarks.Scaling;
@@ -53,6 +55,31 @@ public class BenchmarkTests
         ScalingStudy.Run(output, [plain], TimeSpan.FromSeconds(0.02));
         output.ToString().Should().MatchRegex(@"`Toy2D` \| 0\.\d+ M \| \d+ \| 0\.\d+ MB \| \d+\.\d \|")
             .And.MatchRegex(@"\| \d+ % \(\d+ %\) \|");
+    }
+
+    [Fact]
+    [LeavesNoTensors]
+    public void What_does_not_divide_is_timed_and_a_billion_rows_are_those_of_the_rate()
+    {
+        // batches of B rows have |g|² = |G|² + tr(Σ)/B, here with |G|² = 2 and tr(Σ) = 600
+        ScalingStudy.NoiseScale(2 + (600.0 / 64), 64, 2 + (600.0 / 4096), 4096).Should().BeApproximately(300, 1e-9);
+
+        using var output = new StringWriter();
+        ScalingStudy.Others(output, TimeSpan.FromSeconds(0.02), rows: 600, repeats: 1);
+        var lines = output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        lines.Should().HaveCount(7);
+        double[] Numbers(string line) => [.. Regex.Matches(line, @"\d[\d,]*(\.\d+)?").Select(m => double.Parse(m.Value,
+            CultureInfo.InvariantCulture))];
+        Numbers(lines[0])[0].Should().Be(64);
+        Numbers(lines[1])[0].Should().Be(65_536);
+        Numbers(lines[1])[1].Should().BeGreaterThan(Numbers(lines[0])[1], "noise of more digits takes longer");
+        lines[2].Should().MatchRegex("^order of a million rows, for one of two processes: [1-9]\\d* ms$");
+        var (rate, hours, minutes) = Numbers(lines[3]) is [var r, var h, _, var m] ? (r, h, m) : default;
+        rate.Should().BeGreaterThan(100);
+        hours.Should().BeApproximately(1e9 / rate / 3600, 0.06);
+        minutes.Should().BeApproximately(1e9 / rate / 60 / 64, 0.06);
+        lines[4..].Select(l => Regex.Replace(l, @"-?\d+ rows$", "n rows")).Should().Equal(
+            new[] { 0, 1, 4 }.Select(epochs => $"scale of the gradient's noise after {epochs} more epoch(s): n rows"));
     }
 
     [Fact]

@@ -1,8 +1,11 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
 using global::Parquet;
 using RealNvp.Samples.Common;
 using RealNvp.Samples.Parquet;
 using RealNvp.Samples.Scoring;
 using RealNvp.Tests.Infrastructure;
+using RealNvp.Tests.Mpi;
 using RealNvp.Tests.Training.Exchange;
 using TorchSharp;
 
@@ -139,6 +142,38 @@ public class ParquetSampleTests
         output.ToString().Should().Contain("200,000 rows of 8 columns, 40 row groups, 6 MB in memory")
             .And.MatchRegex("reads 40 row groups, 8 of them for validation").And.MatchRegex(@"held-out log-likelihood -?\d")
             .And.MatchRegex(@"[\d,]+ rows a second").And.MatchRegex(@"memory of a process at most [\d,]+ MB");
+    }
+
+    // the commands of the sample's README. Linux holds a process to such a limit; a table of 1 GB is written for it
+    [SlowFact]
+    public void A_table_that_is_larger_than_the_memory_of_a_process_trains_by_row_groups_on_one_and_two_and_not_in_memory()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "the limit of memory (ulimit -d) is one of Linux");
+        using var folder = new TemporaryFolder();
+        Assert.SkipUnless(new DriveInfo(folder.Path).AvailableFreeSpace > 3L << 30, "3 GB of disk are needed for a table of 1 GB");
+        const int LimitKilobytes = 900_000;
+        MadeTable large = new(Rows: 500_000, Columns: 512, GroupRows: 2_000);
+        (large.Rows * large.Columns * sizeof(float)).Should().BeGreaterThan(LimitKilobytes * 1024L);
+        var path = Made(folder, large);
+        // one arena: those of other threads reserve memory that counts and is not used
+        (int Code, string Said) Train(string[] launch, params string[] more) => MpiRun.Program([.. launch, "sh", "-c",
+            $"ulimit -c 0 && ulimit -d {LimitKilobytes} && exec \"$@\"", "sh", "dotnet", MpiRun.Sample("Parquet"), "--data", path,
+            "--epochs", "1", "--layers", "2", "--hidden", "8", "--out", folder.At("out"), .. more], folder.Path,
+            ("DOTNET_GCHeapHardLimit", "0x10000000"), ("MALLOC_ARENA_MAX", "1"));
+        double HeldOut((int Code, string Said) run)
+        {
+            run.Code.Should().Be(0, run.Said);
+            run.Said.Should().MatchRegex(@"held-out log-likelihood -?\d");
+            return double.Parse(Regex.Match(run.Said, @"held-out log-likelihood (-?[\d.]+)").Groups[1].Value, CultureInfo.InvariantCulture);
+        }
+        var alone = HeldOut(Train([]));
+        // the same rows are too many to be held at once, so the limit is one
+        var (code, said) = Train([], "--in-memory");
+        code.Should().NotBe(0, said);
+        said.Should().Contain("can't allocate memory");
+        // each of two processes has the same limit
+        MpiRun.Need("mpirun.openmpi");
+        HeldOut(Train(MpiRun.Launch("mpirun.openmpi", 2), "--mpi")).Should().BeApproximately(alone, 0.01 * Math.Abs(alone));
     }
 
     [Fact]

@@ -19,8 +19,19 @@ internal sealed class PartedBatches(TrainingData all, int rank, int size) : Trai
 
     public override long? BatchesPerEpoch(int batchSize) => all.BatchesPerEpoch(batchSize);
 
-    public override IEnumerable<TrainingBatch> Batches(int batchSize, long seed, long skip) =>
-        all.Batches(batchSize, seed, skip).Select(Part);
+    /// <summary>What tells the first whole batch that was given last time from others, which all processes must have the same; null if
+    /// there was none.</summary>
+    public string? MarkOfFirst { get; private set; }
+
+    public override IEnumerable<TrainingBatch> Batches(int batchSize, long seed, long skip)
+    {
+        MarkOfFirst = null;
+        foreach (var batch in all.Batches(batchSize, seed, skip))
+        {
+            MarkOfFirst ??= batch.Mark;
+            yield return Part(batch);
+        }
+    }
 
     public override IEnumerable<TrainingBatch> InOrder() => all.InOrder().Select(Part).Where(HasRows);
 

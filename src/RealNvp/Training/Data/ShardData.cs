@@ -6,9 +6,23 @@ namespace RealNvp;
 /// <summary>Data of which other processes have more. A trainer asks them what, and trains on <see cref="ShardedTensors"/> or
 /// <see cref="ShardedBatches"/>.</summary>
 /// <param name="own">What this process has.</param>
-internal sealed class ShardData(TrainingData own) : TrainingData
+/// <param name="parted">Whether all processes have the same data, of which these are a part.</param>
+/// <param name="mark">What tells those data from others; null if nothing does, or if there are none.</param>
+internal sealed class ShardData(TrainingData own, bool parted, string? mark) : TrainingData
 {
     public TrainingData Own => own;
+
+    /// <summary>Whether all processes have the same data, of which these are a part.</summary>
+    public bool IsParted => parted;
+
+    /// <summary>What tells those data from others; null if nothing does.</summary>
+    public string? MarkOfAll => mark;
+
+    /// <summary>What kind of data, in words: all processes must have the same.</summary>
+    public string Kind => own is TensorData tensors
+        ? $"tensors{(parted ? " that all have" : "")}, with weights: {tensors.IsWeighted}, with contexts: " +
+            $"{tensors.Whole?.Context is not null}"
+        : parted ? "batches that all read" : "own batches";
 
     public override long? Count => own.Count;
 

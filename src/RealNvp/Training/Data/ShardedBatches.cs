@@ -7,6 +7,7 @@ internal sealed class ShardedBatches : TrainingData
     private readonly TrainingData own;
     private readonly Ranks ranks;
     private readonly Dictionary<int, long?> agreed = [];
+    private bool hasLooked;
 
     public ShardedBatches(TrainingData own, Ranks ranks, long? count)
     {
@@ -15,6 +16,24 @@ internal sealed class ShardedBatches : TrainingData
     }
 
     public override long? Count { get; }
+
+    /// <summary>Refuses batches that are not the same on all processes, of which each would take its rows, and finds processes that have
+    /// the same ones, though each should have its own.</summary>
+    /// <param name="first">The first batch of an epoch on this process; null if it has none.</param>
+    /// <returns>A sentence for the user; null if there is nothing to say.</returns>
+    /// <exception cref="InvalidOperationException">They are not the same, on any process.</exception>
+    public string? Look(TrainingBatch? first)
+    {
+        if (own is not PartedBatches parted)
+        {
+            if (hasLooked) return null;
+            hasLooked = true;
+            return ranks.Copies(first is { Count: > 1 } ? first.Mark : null, "give the same batches");
+        }
+        ranks.Same(parted.MarkOfFirst ?? "none", "first batch", $"A loader whose batches are parted by {nameof(Shard)} gives the same " +
+            $"ones on all processes: shuffle by the same seed; or, if each process reads data of its own, call {nameof(AsShard)}().");
+        return null;
+    }
 
     public override bool HasExamples => own.HasExamples;
 

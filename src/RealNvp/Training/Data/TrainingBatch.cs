@@ -110,6 +110,9 @@ public sealed class TrainingBatch : IDisposable
         return new(Mapped(x), Mapped(Context), Mapped(weights)) { WeightsAreChecked = WeightsAreChecked, Share = share };
     }
 
+    /// <summary>What tells these rows from others.</summary>
+    internal string Mark => RowDigest.OfSome([.. new[] { x, Context, weights }.OfType<Tensor>()], null);
+
     /// <summary>The number of bytes that it keeps.</summary>
     internal long Bytes => Size(x) + Size(Context) + Size(weights);
 

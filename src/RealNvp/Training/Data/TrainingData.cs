@@ -137,7 +137,7 @@ public abstract class TrainingData
         ArgumentOutOfRangeException.ThrowIfLessThan(size, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(rank);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(rank, size);
-        return new ShardData(PartOf(rank, size));
+        return new ShardData(PartOf(rank, size), parted: true, size == 1 ? null : Mark);
     }
 
     /// <summary>As <see cref="Shard(int, int)"/>, for the processes of an exchange.</summary>
@@ -156,7 +156,7 @@ public abstract class TrainingData
     /// has no batch left takes part with none until all are through. Data of your own are asked for batches of
     /// <see cref="TrainingOptions.BatchSize"/> divided by the number of processes.
     /// </remarks>
-    public TrainingData AsShard() => new ShardData(this);
+    public TrainingData AsShard() => new ShardData(this, parted: false, null);
 
     /// <summary>The part of one process.</summary>
     internal virtual TrainingData PartOf(int rank, int size) => new PartedBatches(this, rank, size);

@@ -4,7 +4,7 @@ namespace RealNvp;
 
 /// <summary>
 /// Several processes that train one model together, each on a part of the data: what a <see cref="Trainer"/> asks of them
-/// (<see cref="Trainer.Exchange"/>). RealNvp.Mpi has one over MPI and one over NCCL; an own one has these six members.
+/// (<see cref="Trainer.Exchange"/>). RealNvp.Mpi has one over MPI and one over NCCL; an own one has six members.
 /// </summary>
 /// <remarks>
 /// <para>All processes call the same methods in the same order, with tensors of the same shape and dtype; a call returns when the result
@@ -34,6 +34,14 @@ public interface IGradientExchange
 
     /// <summary>Returns when all processes have called it.</summary>
     void Barrier();
+
+    /// <summary>Says that a training begins on this process; returns when all have said so. A <see cref="Barrier"/>, unless
+    /// overridden.</summary>
+    /// <exception cref="InvalidOperationException">A process will never come here, as it has left.</exception>
+    void BeginTraining() => Barrier();
+
+    /// <summary>Says that the training has ended on this process, well or not. Nothing, unless overridden.</summary>
+    void EndTraining() { }
 
     /// <summary>Ends the work of all processes, because this one cannot go on and others would wait for it for ever.</summary>
     /// <remarks>It may end the process and not return.</remarks>

@@ -49,6 +49,18 @@ internal sealed class Ranks : ProcessGroup
         if (Size > 1) exchange.Sum(values);
     }
 
+    /// <summary>Begins a training on all processes.</summary>
+    public void Begin()
+    {
+        if (Size > 1) exchange.BeginTraining();
+    }
+
+    /// <summary>Ends it on this one.</summary>
+    public void End()
+    {
+        if (Size > 1) exchange.EndTraining();
+    }
+
     /// <summary>Whether sums of gradients may begin while the backward pass goes on.</summary>
     public bool Overlaps => Size > 1 && exchange is IOverlappingExchange;
 
@@ -160,6 +172,38 @@ internal sealed class Ranks : ProcessGroup
         work();
         return true;
     });
+
+    /// <summary>Throws on all processes if one of them says something else than process 0.</summary>
+    /// <param name="own">What this process says.</param>
+    /// <param name="name">Of what.</param>
+    /// <param name="advice">A sentence on what to do.</param>
+    /// <exception cref="InvalidOperationException">One says something else.</exception>
+    public void Same(string own, string name, string advice)
+    {
+        static string Short(string text) => text.Length <= 400 ? text : text[..400] + "...";
+        if (Size == 1) return;
+        var first = Text(own, 0);
+        Together(() =>
+        {
+            if (own != first)
+                throw new InvalidOperationException($"Process {Rank} of {Size} has another {name} than process 0. Here: {Short(own)}. " +
+                    $"There: {Short(first)}. {advice}");
+        });
+    }
+
+    /// <summary>A sentence that tells of processes that say the same, though each should have data of its own; null if none do.</summary>
+    /// <param name="mark">What tells the data of this process from others; null if it has none to compare.</param>
+    /// <param name="what">What two such processes do.</param>
+    public string? Copies(string? mark, string what)
+    {
+        if (Size == 1) return null;
+        var all = Enumerable.Range(0, Size).Select(rank => Text(mark, rank)).ToArray();
+        for (var rank = 1; rank < Size; rank++)
+            if (all[rank].Length > 0 && Array.IndexOf(all, all[rank]) is var first && first < rank)
+                return $"Processes {first} and {rank} {what} ({all[rank]}), so each of them counts twice. If all processes have the same " +
+                    $"data, pass data.{nameof(TrainingData.Shard)}(exchange) instead of data.{nameof(TrainingData.AsShard)}().";
+        return null;
+    }
 
     /// <summary>Tells the others that this process fails, unless all do.</summary>
     public void Fail(Exception error)
