@@ -4,7 +4,7 @@ namespace RealNvp.Benchmarks;
 
 /// <summary>Runs a case in our worker and in the peers' at the same time of
 /// day: a few rounds of one, a few of the next, and round again.</summary>
-internal sealed class Conductor(int rounds, int mostTurns, int threads, IReadOnlyList<string> ours,
+internal sealed class Conductor(int rounds, int mostTurns, double warmUp, int threads, IReadOnlyList<string> ours,
     IReadOnlyList<IReadOnlyList<string>> peers)
 {
     // between two turns the threads of the one before fall asleep
@@ -15,9 +15,10 @@ internal sealed class Conductor(int rounds, int mostTurns, int threads, IReadOnl
     private const double Steady = 0.85;
     private const int EnoughSteady = Turns / 2;
 
-    // all libraries are warmed up alike: three rounds at a time, for half a second, and no longer than it takes
+    // all libraries are warmed up alike: three rounds at a time, for so long and no longer than it takes. The JIT compiles the hot methods of ours for
+    // some 2 s: a step of training takes twice as long before
     private const int WarmRounds = 3;
-    private static readonly TimeSpan warm = TimeSpan.FromMilliseconds(500);
+    private readonly TimeSpan warm = TimeSpan.FromSeconds(warmUp);
 
     private readonly Dictionary<int, MachineProbe> probes = [];
 
@@ -90,8 +91,8 @@ internal sealed class Conductor(int rounds, int mostTurns, int threads, IReadOnl
         }
     }
 
-    /// <summary>Three rounds and again, until half a second has gone; then what a worker of ours counts.</summary>
-    private static Timed? Warm(WorkerProcess worker, string phase)
+    /// <summary>Three rounds and again, until the time to warm up has gone; then what a worker of ours counts.</summary>
+    private Timed? Warm(WorkerProcess worker, string phase)
     {
         Timed? first = null;
         for (var clock = Stopwatch.StartNew(); first is null || clock.Elapsed < warm;)

@@ -18,6 +18,8 @@ internal static class Program
         var turns = new Option<int>("--turns") {
             Description = "The most turns of each library, until the machine was at its full speed in four of them.",
             DefaultValueFactory = _ => 16 };
+        var warmUp = new Option<double>("--warm-up") { Description = "Seconds of each phase before it is timed, in each library.",
+            DefaultValueFactory = _ => 3 };
         var plain = new Option<bool>("--untuned") { Description = "Without CpuTuning.Apply(), as in a program that does not call it." };
         var off = new Option<string[]>("--without") {
             Description = "Kernels that are switched off: Spline, Mixture, Affine, Dense, Coupling, Chain, Sequence, Image, Winograd, " +
@@ -36,7 +38,7 @@ internal static class Program
             Hidden = true };
         var cold = new Option<bool>("--cold") { Description = "Builds one case, scores once, and says so.", Hidden = true };
         var root = new RootCommand("Times training steps, log-probabilities and samples. Run it while nothing else runs.") { name, phase,
-            threads, device, rounds, turns, plain, off, peers, compare, json, table, reversible, serve, cold };
+            threads, device, rounds, turns, warmUp, plain, off, peers, compare, json, table, reversible, serve, cold };
 
         root.Subcommands.Add(Presets.PresetStudy.Command());
         root.Subcommands.Add(OdeLoopStudy.Command());
@@ -74,8 +76,8 @@ internal static class Program
                 StringSplitOptions.RemoveEmptyEntries)])];
             var known = parsed.GetValue(compare) is { } file
                 ? File.ReadLines(file).Where(l => l.StartsWith('{')).Select(Protocol.Read<Measurement>).ToList() : [];
-            var run = new BenchmarkRun(new Conductor(parsed.GetValue(rounds), parsed.GetValue(turns), parsed.GetValue(threads), ours,
-                others),
+            var run = new BenchmarkRun(new Conductor(parsed.GetValue(rounds), parsed.GetValue(turns), parsed.GetValue(warmUp),
+                parsed.GetValue(threads), ours, others),
                 known, parsed.GetValue(json), parsed.GetValue(phase));
             run.Start();
             // a whole name is that case alone
