@@ -87,8 +87,7 @@ public class BenchmarkTests
     {
         var output = new StringWriter();
         var row = Cases.Find("row_toy2d_b1");
-        Worker.Serve(row, 1, cuda: false, tuned: false, new StringReader("time collecting 2000
-"), output).Should().Be(0);
+        Worker.Serve(row, 1, cuda: false, tuned: false, new StringReader("time collecting 2000\n"), output).Should().Be(0);
         var timed = Protocol.Read<Timed>(output.ToString().Split('\n')[1]);
         timed.Collections.Should().BePositive();
         var ready = new Ready(Report.Ours, row.Name, row.Phases, 1, "", true);

@@ -43,7 +43,7 @@ public class MadeRowsTests
         {
             (0, _) => new AdditiveTransformer(),
             (3, 1) => new SplineTransformer(bins: 5, bound: 3),
-            (3, 2) => new MixtureTransformer(components: 3),
+            (3, 2) => new MixtureCdfTransformer(components: 3),
             _ => new AffineTransformer([1]),
         };
         AutoregressiveLayer Layer()
