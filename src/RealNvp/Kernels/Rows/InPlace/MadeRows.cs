@@ -36,6 +36,7 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
         (nint)feature * made.Program.Layers[0].Outputs, 0, made.Ends[step], made.PerFeature))];
 
     private readonly MadeSteps<T> steps = new(made, own);
+    private readonly MadeRow single = new(made, own);
 
     // the numbers of a layer's units
     private readonly long size = RowUnits<T>.Size(made.Program.Layers[0].Outputs);
@@ -65,9 +66,9 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
             var elements = (long)RowUnits<T>.MostRows * features;
             var pass = RowScratch.Size<T>(RowUnits<T>.Size(features)) + RowScratch.Size<T>(layers * size)
                 + RowScratch.Size<T>((long)RowUnits<T>.MostRows * outputs) + (3 * RowScratch.Size<T>(elements))
-                + Math.Max(map.Scratch(elements), RowScratch.Size<T>((long)RowUnits<T>.MostRows * outputs));
+                + Math.Max(Math.Max(map.Scratch(elements), single.Scratch), RowScratch.Size<T>((long)RowUnits<T>.MostRows * outputs));
             return RowScratch.Size<T>(size) + RowScratch.Size<T>((long)RowBlock.Most * DenseProduct.Stride(Math.Max(1, context)))
-                + Math.Max(pass, steps.Scratch + map.Scratch(RowUnits<T>.MostRows));
+                + Math.Max(pass, Math.Max(steps.Scratch, single.Scratch) + map.Scratch(RowUnits<T>.MostRows));
         }
     }
 
@@ -88,9 +89,12 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
         // what the context adds
         var given = memory.Take<T>(size);
         if (context > 0) Given(block, given, ref memory);
+        var added = context > 0 ? given : null;
+        var isSingle = block.Rows == 1 && map is RowMap<float> && single.CanRun;
         if (inverse)
         {
-            steps.Run(block, at, map, context > 0 ? given : null, memory);
+            if (isSingle) single.Run(block, at, (RowMap<float>)(object)map, (float*)added, memory);
+            else steps.Run(block, at, map, added, memory);
             return;
         }
         var seen = RowUnits<T>.Place(memory.Take<T>(RowUnits<T>.Size(features)), features);
@@ -103,7 +107,8 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
         var elements = new RowElements<T> { Rows = block.Rows, Columns = features, Input = memory.Take<T>(count), Raw = raw,
             RawRow = outputs, Value = memory.Take<T>(count), LogDerivative = memory.Take<T>(count) };
         var rest = memory.Take(0);
-        Pass(state, block, raw, rest);
+        if (isSingle) single.Pass(block, at, (float*)added, (float*)raw, new RowScratch(rest));
+        else Pass(state, block, raw, rest);
         RowColumns.Gather(block, at, elements.Input, features);
         map.Run(elements, block, inverse: false, rest);
         RowColumns.Put(block, at, elements);

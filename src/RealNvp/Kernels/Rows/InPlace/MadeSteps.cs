@@ -20,8 +20,6 @@ internal sealed unsafe class MadeSteps<T>(MadeShape made, NetworkWeights own) wh
     // for each step how many features lie before the last one that is known
     private readonly int[] seen = [.. Enumerable.Range(0, made.Order.Length).Select(step => made.Order[..step].Append(-1).Max() + 1)];
 
-    private readonly MadeRow single = new(made, own);
-
     // a hidden layer: what it reads, and what becomes of its units. Numbers of a row lie side by side.
     private struct Layer
     {
@@ -31,10 +29,10 @@ internal sealed unsafe class MadeSteps<T>(MadeShape made, NetworkWeights own) wh
     }
 
     /// <summary>The numbers of scratch memory that <see cref="Run"/> needs, that of the map left out.</summary>
-    public long Scratch => Math.Max(single.Scratch, RowScratch.Size<T>((long)RowUnits<T>.MostRows * seenRow)
+    public long Scratch => RowScratch.Size<T>((long)RowUnits<T>.MostRows * seenRow)
         + RowScratch.Size<T>((long)RowUnits<T>.MostRows * row * (last + 2))
         + RowScratch.Size<T>(RowUnits<T>.MostRows * RowProduct<T>.Together)
-        + RowScratch.Size<T>((long)RowUnits<T>.MostRows * (made.PerFeature + 3)));
+        + RowScratch.Size<T>((long)RowUnits<T>.MostRows * (made.PerFeature + 3));
 
     /// <summary>Takes rows from latents to data, and adds the log-determinants.</summary>
     /// <param name="block">The rows, at most <see cref="RowUnits{T}.MostRows"/>.</param>
@@ -47,11 +45,6 @@ internal sealed unsafe class MadeSteps<T>(MadeShape made, NetworkWeights own) wh
     public void Run(in RowBlock block, int[] at, RowMap<T> map, T* given, RowScratch memory)
     {
         var rows = block.Rows;
-        if (rows == 1 && map is RowMap<float> one && single.CanRun)
-        {
-            single.Run(block, at, one, (float*)given, memory);
-            return;
-        }
         var known = memory.Take<T>((long)RowUnits<T>.MostRows * seenRow);
         var units = memory.Take<T>((long)RowUnits<T>.MostRows * row * (last + 2));
         var sums = memory.Take<T>(RowUnits<T>.MostRows * RowProduct<T>.Together);
