@@ -50,8 +50,8 @@ public static class Cases
         foreach (var rows in (int[])[1, 4, 16, 96])
             yield return new($"{name}_b{rows}", rows, rows * gigaFlop, () => Awake(options.NewModel(seed: 0)), () => randn(rows, features))
             {
-                Phases = rows > 16 ? ["scorer", "read"] : ["logprob", "encode", "decode", "sample", "span", "scorer", "scorer-sample",
-                    "read", .. rows == 1 ? (string[])["cold"] : []],
+                Phases = rows > 16 ? ["scorer", "read"] : ["logprob", "encode", "decode", "sample", "span", "collecting", "scorer",
+                    "scorer-sample", "read", .. rows == 1 ? (string[])["cold"] : []],
                 Threads = 1,
                 Repeats = 25,
             };

@@ -38,7 +38,7 @@ internal static class MarkdownTable
             .ToList();
         var name = ours.Peer == Report.Reversible ? ours.Case + ", reversible" : ours.Case;
         return string.Create(CultureInfo.InvariantCulture,
-            $"| {name} | {ours.Phase} | {Time(ours.Median)} ({Time(ours.Min)}; " +
+            $"| {name} | {ours.Phase}{Collections(ours)} | {Time(ours.Median)} ({Time(ours.Min)}; " +
                 $"{Time(ours.P90)}{(ours.P99 is { } p ? "; " + Time(p) : "")}) | " +
             $"{(ours.Reading is null ? Part(ours.Floor / ours.Median) : "")} | " +
             $"{(ours.Reading is null ? Part(ours.GigaFlop * 1000 / ours.BestProduct / ours.Median) : "")} | " +
@@ -48,6 +48,9 @@ internal static class MarkdownTable
             $"{(ours.Turns is { } turns ? $"{ours.SteadyTurns} of {turns}" : "")} | " +
             $"{Fastest(peers.Where(p => !p.Tuned), ours)} | {Fastest(peers.Where(p => p.Tuned), ours)} |");
     }
+
+    private static string Collections(Measurement ours) => ours.Phase == "collecting" && ours.Collections is { } collections
+        ? string.Create(CultureInfo.InvariantCulture, $" ({collections} collections in {ours.Rounds} calls)") : "";
 
     private static string Fastest(IEnumerable<Measurement> peers, Measurement ours) => peers.MinBy(p => p.Median) is { } best
         ? string.Create(CultureInfo.InvariantCulture,

@@ -17,6 +17,9 @@ internal sealed record Measurement(string Peer, string Case, string Phase, int T
     /// <summary>99 of 100 rounds took at most so long, in ms; null of fewer than 100 rounds.</summary>
     public double? P99 { get; init; }
 
+    /// <summary>The collections of garbage during these rounds; null of another runtime.</summary>
+    public int? Collections { get; init; }
+
     /// <summary>The arithmetic of the phase in matrix products and convolutions, in GFLOP.</summary>
     public double? GigaFlop { get; init; }
 
@@ -69,6 +72,7 @@ internal sealed record Measurement(string Peer, string Case, string Phase, int T
             NestedCalls = first.NestedCalls,
             ManagedBytes = first.ManagedBytes,
             WorkingMb = first.WorkingMb,
+            Collections = parts.Sum(p => p.Collections),
         };
     }
 }

@@ -9,7 +9,8 @@ internal static class Program
     {
         var name = new Option<string?>("--case") { Description = "The case of this name, or else all whose name contains it." };
         var phase = new Option<string?>("--phase") {
-            Description = "Only this phase: train, logprob or sample; of rows also encode, decode, span, scorer, scorer-sample and cold." };
+            Description = "Only this phase: train, logprob or sample; of rows also encode, decode, span, collecting, scorer, scorer-sample "
+                + "and cold." };
         var threads = new Option<int>("--threads") { Description = "Threads of torch and of our kernels.",
             DefaultValueFactory = _ => Environment.ProcessorCount };
         var device = new Option<string>("--device") { Description = "cpu or cuda.", DefaultValueFactory = _ => "cpu" };

@@ -30,6 +30,9 @@ internal sealed record Timed(string Phase, IReadOnlyList<double> Times, double P
 
     /// <summary>Bytes of managed memory that the phase allocates.</summary>
     public long? ManagedBytes { get; init; }
+
+    /// <summary>The collections of garbage while it was timed; null of another runtime.</summary>
+    public int? Collections { get; init; }
 }
 
 /// <summary>How the lines are written.</summary>

@@ -20,7 +20,8 @@ internal static class Report
         $"{m.Case,-18} {m.Phase,-13} {m.Median,10:F4} {m.Min,8:F4} {m.P90,8:F4} {m.P99,8:F4}   " +
             $"{Parts(m),13} " +
             $"{(m.NativeCalls is { } calls ? $"{calls} ({m.NestedCalls})" : "n/a"),17} {m.ManagedBytes,11} {m.PeakRssMb,7:F0} " +
-            $"(+{Math.Max(0, m.PeakRssMb - m.RssBeforeMb):F0})  {Turns(m)}");
+            $"(+{Math.Max(0, m.PeakRssMb - m.RssBeforeMb):F0})  {Turns(m)}" +
+            $"{(m.Phase == "collecting" ? $"; {m.Collections} collections in {m.Rounds} calls" : "")}");
 
     /// <summary>One line a peer: how many times longer it took than we did.</summary>
     public static string Ratio(Measurement peer, Measurement ours) => string.Create(CultureInfo.InvariantCulture,

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using RealNvp.Kernels;
 using static TorchSharp.torch;
@@ -19,6 +20,8 @@ internal sealed class WeightReading
     }
 
     /// <summary>The sum of all weights, so that the loads are not left out.</summary>
+    // compiled once for good: code that is replaced in the middle of its loop began each call in the slow one
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public unsafe float Read()
     {
         Vector512<float> s0 = default, s1 = default, s2 = default, s3 = default;

@@ -15,6 +15,7 @@ internal static class Worker
         TorchBackend.EnsureAvailable();
         torch.set_num_threads(threads);
         using var workload = row.Load(cuda ? torch.CUDA : torch.CPU, reversible);
+        var waits = torch.cuda.is_available();
         var version = typeof(torch).Assembly.GetName().Version!.ToString(3);
         output.WriteLine(Protocol.Write(new Ready(reversible ? Report.Reversible : Report.Ours, row.Name,
             [.. row.Phases.Where(p => p != "peer")], workload.Parameters,
@@ -25,7 +26,7 @@ internal static class Worker
             if (words is ["quit"]) break;
             var answer = words switch
             {
-                ["time", var phase, var count] => Time(workload, phase, int.Parse(count, CultureInfo.InvariantCulture)),
+                ["time", var phase, var count] => Time(workload, phase, int.Parse(count, CultureInfo.InvariantCulture), waits),
                 ["count", var phase] => Count(workload, phase),
                 _ => null,
             };
@@ -56,19 +57,22 @@ internal static class Worker
         return 0;
     }
 
-    private static Timed Time(IWorkload workload, string phase, int rounds)
+    // a device is asked for before: the question takes as long as a small layer
+    private static Timed Time(IWorkload workload, string phase, int rounds, bool waits)
     {
+        using var collecting = phase == "collecting" ? new CollectingThread() : null;
         var resident = ProcessMemory.Resident;
         ProcessMemory.ResetPeak();
         var times = new double[rounds];
+        var collections = GC.CollectionCount(0);
         for (var i = 0; i < rounds; i++)
         {
             var watch = Stopwatch.StartNew();
             workload.Run(phase);
-            if (torch.cuda.is_available()) torch.cuda.synchronize();
+            if (waits) torch.cuda.synchronize();
             times[i] = watch.Elapsed.TotalMilliseconds;
         }
-        return new Timed(phase, times, ProcessMemory.Peak, resident);
+        return new Timed(phase, times, ProcessMemory.Peak, resident) { Collections = GC.CollectionCount(0) - collections };
     }
 
     private static Timed Count(IWorkload workload, string phase)

@@ -81,7 +81,7 @@ public sealed class Workload : IWorkload
         using var gradients = no_grad();
         switch (phase)
         {
-            case "logprob": flow.LogProb(x); break;
+            case "logprob" or "collecting": flow.LogProb(x); break;
             case "encode": flow.Encode(x); break;
             case "decode": flow.Decode(z ??= flow.Encode(x).DetachFromDisposeScope()); break;
             case "sample": flow.Sample(made.Batch); break;

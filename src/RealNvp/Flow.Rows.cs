@@ -79,21 +79,51 @@ public partial class Flow
         if (FewRows(FewOf.Examples) is not { DrawsAlone: true } few || dtype is { } wanted && wanted != few.Type) return null;
         var places = stackalloc nint[few.Places];
         if (!few.TryPlace(places)) return null;
+        using var random = PassState.Seed(seed);
+        var generator = PassState.Current?.Generator;
+        var type = few.Type;
+        if (base_density is IDrawsRows drawing && count * few.Features <= MostOnStack)
+        {
+            var numbers = stackalloc double[(int)count * few.Features];
+            if (drawing.TryDraw((int)count, temperature, generator, numbers))
+            {
+                if (few.TryCall((int)count, numbers, default, type == ScalarType.Float64, out var drawn)
+                    && Mapped(few, drawn with { Weights = places }, type) is { } made)
+                {
+                    FlowMetrics.End(begun, "sample", this, count);
+                    return made;
+                }
+                latents = Latents(numbers, count, type);
+                return null;
+            }
+        }
         using var gradients = no_grad();
         using var scope = NewDisposeScope();
-        using var random = PassState.Seed(seed);
-        var z = base_density.Sample(count, temperature, few.Type, CPU, PassState.Current?.Generator);
-        if (few.TryRead(z, null, few.Type == ScalarType.Float64, out var call))
+        var z = base_density.Sample(count, temperature, type, CPU, generator);
+        if (few.TryRead(z, null, type == ScalarType.Float64, out var call)
+            && Mapped(few, call with { Weights = places }, type) is { } result)
         {
-            var result = empty([count, few.Features], few.Type, CPU);
-            if (few.Map(call with { Weights = places }, inverse: true, Memory(result, few.Type)))
-            {
-                FlowMetrics.End(begun, "sample", this, count);
-                return scope.MoveToOuter(result);
-            }
+            FlowMetrics.End(begun, "sample", this, count);
+            return scope.MoveToOuter(result);
         }
         latents = scope.MoveToOuter(z);
         return null;
+    }
+
+    // examples; null if they are not finite
+    private static Tensor? Mapped(FlowRows few, in RowCall call, ScalarType type)
+    {
+        var result = empty([call.Rows, few.Features], type, CPU);
+        if (few.Map(call, inverse: true, Memory(result, type))) return result;
+        result.Dispose();
+        return null;
+    }
+
+    private unsafe Tensor Latents(double* numbers, long count, ScalarType type)
+    {
+        using var scope = NewDisposeScope();
+        var size = count * InputShape[0];
+        return scope.MoveToOuter(tensor(new ReadOnlySpan<double>(numbers, (int)size).ToArray(), [count, InputShape[0]]).to(type));
     }
 
     // data of latents that have been drawn, with features of contexts; the call has entered the gate

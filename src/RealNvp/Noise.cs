@@ -36,6 +36,11 @@ public static class Noise
         catch (ExternalException e) { throw Failed(size, dtype, device, e); }
     }
 
+    /// <summary>So few uniform numbers of float64 on the CPU that memory suffices: those of <see cref="Uniform"/>, as one
+    /// operation.</summary>
+    internal static Tensor Few(long count, Generator? generator) => rand([count], dtype: ScalarType.Float64, device: CPU,
+        generator: generator);
+
     /// <summary>Draws independent standard normal numbers. The caller disposes them; without gradients.</summary>
     /// <param name="size">The shape of the result.</param>
     /// <param name="dtype">float16, bfloat16, float32 or float64.</param>

@@ -88,19 +88,11 @@ public sealed partial class StudentT : Density, IConstantBuffers, IStateLaws, IE
     // the same of few numbers on the CPU without gradients; null if these are others
     private unsafe Tensor? FewOf(Tensor turns, Tensor uniform, double temperature, ScalarType dtype)
     {
-        var count = Shape.NumElements;
         if (turns.device_type != DeviceType.CPU || turns.numel() is 0 or > MostFew || is_grad_enabled()
             || dtype is not (ScalarType.Float32 or ScalarType.Float64) || !turns.is_contiguous() || !uniform.is_contiguous()
-            || log_degrees.dtype is not (ScalarType.Float32 or ScalarType.Float64)
-            || !KernelMemory.TryGet(log_degrees.Handle, log_degrees.dtype, count, out var logs)) return null;
-        double* angle = KernelMemory.Pointer<double>(turns), below = KernelMemory.Pointer<double>(uniform);
-        var single = log_degrees.dtype == ScalarType.Float32;
-        for (long i = 0; i < turns.numel(); i++)
-        {
-            var nu = StudentRows.Degrees(single ? ((float*)logs)[i % count] : ((double*)logs)[i % count]);
-            var radius = Math.Sqrt(nu * SpecialFunctions.ExpMinusOne(-2 / nu * Math.Log(Math.Max(below[i], LeastUniform))));
-            angle[i] = Math.Cos(2 * Math.PI * angle[i]) * radius * temperature;
-        }
+            || !TryReadDegrees(out var logs)) return null;
+        var angle = KernelMemory.Pointer<double>(turns);
+        Polar(angle, KernelMemory.Pointer<double>(uniform), turns.numel(), logs, temperature, angle);
         return turns.to(dtype);
     }
 

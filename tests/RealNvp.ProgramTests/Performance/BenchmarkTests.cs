@@ -100,12 +100,28 @@ public class BenchmarkTests
         var commands = string.Concat(row.Phases.Where(p => p != "cold").Select(p => $"time {p} 2\n"));
         Worker.Serve(row, 1, cuda: false, tuned: false, new StringReader(commands), output).Should().Be(0);
         output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(l => Protocol.Read<Timed>(l).Phase)
-            .Should().Equal("logprob", "encode", "decode", "sample", "span", "scorer", "scorer-sample", "read");
+            .Should().Equal("logprob", "encode", "decode", "sample", "span", "collecting", "scorer", "scorer-sample", "read");
 
         using var scope = torch.NewDisposeScope();
         using var flow = row.Make();
         var sum = flow.parameters().Aggregate(torch.zeros(1), (all, p) => all + p.detach().sum());
         new WeightReading(flow.parameters()).Read().Should().BeApproximately(sum.ToSingle(), 0.01f);
+    }
+
+    [Fact]
+    [LeavesNoTensors]
+    public void Rows_beside_a_thread_that_collects_are_timed_with_the_number_of_collections()
+    {
+        var output = new StringWriter();
+        var row = Cases.Find("row_toy2d_b1");
+        Worker.Serve(row, 1, cuda: false, tuned: false, new StringReader("time collecting 2000\n"), output).Should().Be(0);
+        var timed = Protocol.Read<Timed>(output.ToString().Split('\n')[1]);
+        timed.Collections.Should().BePositive();
+        var ready = new Ready(Report.Ours, row.Name, row.Phases, 1, "", true);
+        var m = Measurement.Of(ready, row, "collecting", 1, timed, [timed, timed]);
+        (m.Collections, m.P99 >= m.Median).Should().Be((2 * timed.Collections, true));
+        Report.Row(m).Should().EndWith($"; {m.Collections} collections in 4000 calls");
+        string.Join('\n', MarkdownTable.Of([m])).Should().Contain($"collecting ({m.Collections} collections in 4000 calls)");
     }
 
     [Fact]

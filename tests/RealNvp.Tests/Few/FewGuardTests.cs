@@ -15,10 +15,10 @@ public class FewGuardTests
     private static readonly Dictionary<string, (int Calls, int Bytes, int SampleCalls, int SampleBytes)> limits = new()
     {
         ["RealNvp, Toy2D"] = (1, 200, 2, 1536),
-        ["RealNvp, Tabular(10)"] = (1, 200, 8, 2000),
-        ["Spline, Tabular(10)"] = (1, 200, 8, 2000),
-        ["MAF, Tabular(10)"] = (1, 200, 8, 2000),
-        ["IAF, Tabular(10)"] = (1, 200, 8, 2000),
+        ["RealNvp, Tabular(10)"] = (1, 200, 2, 400),
+        ["Spline, Tabular(10)"] = (1, 200, 2, 400),
+        ["MAF, Tabular(10)"] = (1, 200, 2, 400),
+        ["IAF, Tabular(10)"] = (1, 200, 2, 400),
     };
 
     private static readonly Dictionary<string, ModelOptions> options = new()

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace RealNvp.Kernels;
 
@@ -22,10 +23,16 @@ internal unsafe struct ElementJob<T> where T : unmanaged, IBinaryFloatingPointIe
 
     public bool Inverse, Gradient;
 
+    /// <summary>Gets the map of one vector, in place of rows that are computed; null for rows.</summary>
+    public StrongBox<ElementVectors<T>?>? Vectors;
+
     /// <summary>Runs a kernel over the rows.</summary>
     public readonly void Run<TLanes, TKernel>(TKernel kernel) where TLanes : struct, ILanes<TLanes, T>
-        where TKernel : struct, IElementKernel<T> =>
-        ElementTiles<TLanes, T, TKernel>.Run(kernel, this);
+        where TKernel : struct, IElementKernel<T>
+    {
+        if (Vectors is not null) Vectors.Value = new ElementVectors<TLanes, T, TKernel>(kernel);
+        else ElementTiles<TLanes, T, TKernel>.Run(kernel, this);
+    }
 }
 
 /// <summary>An elementwise map on numbers: its kernel and that of its gradients.</summary>
@@ -43,6 +50,14 @@ internal abstract class ElementwiseCode
     /// <summary>Computes rows on this thread, with vectors as wide as there are.</summary>
     public void Run<T>(in ElementJob<T> job) where T : unmanaged, IBinaryFloatingPointIeee754<T> =>
         LaneWidth.Run<Code<T>, T>(new Code<T>(this, job));
+
+    /// <summary>The map of one vector, as wide as there are.</summary>
+    public ElementVectors<T> Vectors<T>(bool inverse) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        StrongBox<ElementVectors<T>?> box = new();
+        Run(new ElementJob<T> { Inverse = inverse, Vectors = box });
+        return box.Value!;
+    }
 
     /// <summary>Lets the job run the kernel of the map, or that of its gradients.</summary>
     protected abstract void Run<TLanes, T>(in ElementJob<T> job) where TLanes : struct, ILanes<TLanes, T>

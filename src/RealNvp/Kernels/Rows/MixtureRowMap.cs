@@ -11,11 +11,16 @@ internal sealed unsafe class MixtureRowMap<T>(ElementwiseCode code, ElementwiseC
     // y, parameters, root and residual as numbers of float64, and the root in the dtype of the flow
     public override long Scratch(long elements) => (RowScratch.Size<double>(elements) * (Parameters + 3)) + RowScratch.Size<T>(elements);
 
+    public override int Whole(int elements) => Whole<double>(elements);
+
     public override void Run(in RowElements<T> elements, in RowBlock block, bool inverse, float* scratch)
     {
         if (inverse) Search(elements, block, scratch);
         else base.Run(elements, block, false, scratch);
     }
+
+    public override void RunWhole(in RowElements<T> elements, in RowBlock block, bool inverse, float* scratch) =>
+        Run(elements, block, inverse, scratch);
 
     private void Search(in RowElements<T> elements, in RowBlock block, float* scratch)
     {

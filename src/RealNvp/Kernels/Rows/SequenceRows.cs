@@ -10,7 +10,8 @@ internal sealed unsafe class SequenceRows(CouplingRows<float> pass, DenseSteps s
     bool inverted) : RowStep
 {
     public override long Scratch => Math.Max(pass.Scratch, RowScratch.Size(steps.StateSize(RowBlock.Most)) + network.Scratch
-        + RowScratch.Size((long)RowBlock.Most * steps.ParameterStride) + (3 * RowScratch.Size(RowBlock.Most)) + map.Scratch(RowBlock.Most));
+        + RowScratch.Size((long)RowBlock.Most * steps.ParameterStride) + RowScratch.Size((long)RowBlock.Most * (steps.PerFeature + 3))
+        + map.Scratch(RowBlock.Most));
 
     public override void Run(in RowBlock block, bool inverse)
     {
@@ -24,16 +25,23 @@ internal sealed unsafe class SequenceRows(CouplingRows<float> pass, DenseSteps s
         var scratch = new RowScratch(block.Scratch);
         var state = scratch.Take(steps.StateSize(RowBlock.Most));
         var raw = scratch.Take((long)RowBlock.Most * steps.ParameterStride);
-        var part = new RowElements<float> { Rows = rows, Columns = 1, Input = scratch.Take(RowBlock.Most), Raw = raw,
-            RawRow = steps.ParameterStride, Value = scratch.Take(RowBlock.Most), LogDerivative = scratch.Take(RowBlock.Most) };
+        // a feature of all rows side by side, with what fills their last vector up
+        var columns = map.Whole(rows);
+        var side = scratch.Take((long)RowBlock.Most * (steps.PerFeature + 3));
+        new Span<float>(side, columns * (steps.PerFeature + 1)).Clear();
+        var input = side + (columns * steps.PerFeature);
+        var part = new RowElements<float> { Rows = 1, Columns = columns, Raw = side, Input = input, Value = input + columns,
+            LogDerivative = input + (2 * columns) };
         var rest = scratch.Take(0);
         if (steps.HasContext) network.Add(block, rest, steps.Added(state, rows), steps.AddedStride);
         for (var step = 0; step < steps.Features; step++)
         {
             steps.Step(state, rows, step, 0, rows, raw);
             var x = block.X + steps.FeatureOf(step);
-            for (var row = 0; row < rows; row++) part.Input[row] = (float)x[(nint)row * block.Features];
-            map.Run(part, block, inverse: true, rest);
+            for (var p = 0; p < steps.PerFeature; p++)
+                for (nint row = 0; row < rows; row++) side[(p * columns) + row] = raw[(row * steps.ParameterStride) + p];
+            for (var row = 0; row < rows; row++) input[row] = (float)x[(nint)row * block.Features];
+            map.RunWhole(part, block, inverse: true, rest);
             for (var row = 0; row < rows; row++)
             {
                 x[(nint)row * block.Features] = part.Value[row];

@@ -35,6 +35,9 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
     private readonly RowFlight[] last = [.. made.Order.Select((feature, step) => new RowFlight(
         (nint)feature * made.Program.Layers[0].Outputs, 0, made.Ends[step], made.PerFeature))];
 
+    private readonly MadeSteps<T> steps = new(made, own);
+    private readonly MadeRow single = new(made, own);
+
     // the numbers of a layer's units
     private readonly long size = RowUnits<T>.Size(made.Program.Layers[0].Outputs);
 
@@ -61,10 +64,11 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
         get
         {
             var elements = (long)RowUnits<T>.MostRows * features;
-            return RowScratch.Size<T>(RowUnits<T>.Size(features)) + RowScratch.Size<T>((layers + 1) * size)
+            var pass = RowScratch.Size<T>(RowUnits<T>.Size(features)) + RowScratch.Size<T>(layers * size)
                 + RowScratch.Size<T>((long)RowUnits<T>.MostRows * outputs) + (3 * RowScratch.Size<T>(elements))
-                + RowScratch.Size<T>((long)RowBlock.Most * DenseProduct.Stride(Math.Max(1, context)))
-                + Math.Max(map.Scratch(elements), RowScratch.Size<T>((long)RowUnits<T>.MostRows * outputs));
+                + Math.Max(Math.Max(map.Scratch(elements), single.Scratch), RowScratch.Size<T>((long)RowUnits<T>.MostRows * outputs));
+            return RowScratch.Size<T>(size) + RowScratch.Size<T>((long)RowBlock.Most * DenseProduct.Stride(Math.Max(1, context)))
+                + Math.Max(pass, Math.Max(steps.Scratch, single.Scratch) + map.Scratch(RowUnits<T>.MostRows));
         }
     }
 
@@ -82,33 +86,32 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
     private void Few(in RowBlock block, bool inverse)
     {
         var memory = new RowScratch(block.Scratch);
-        var seen = RowUnits<T>.Place(memory.Take<T>(RowUnits<T>.Size(features)), features);
-        if (first is null) new Span<T>(seen.At, block.Rows * (int)seen.Row).Clear();
-        // activations of each layer, what is added later, and what the context adds
-        var state = new State { Rows = block.Rows, Seen = seen, Units = memory.Take<T>((layers + 1) * size), Weights = block.Weights };
-        var raw = memory.Take<T>((long)RowUnits<T>.MostRows * outputs);
-        var count = (long)RowUnits<T>.MostRows * features;
-        var elements = new RowElements<T> { Rows = block.Rows, Columns = inverse ? 1 : features, Input = memory.Take<T>(count), Raw = raw,
-            RawRow = inverse ? made.PerFeature : outputs, Value = memory.Take<T>(count), LogDerivative = memory.Take<T>(count) };
-        if (context > 0) Given(state, block, ref memory);
-        var rest = memory.Take(0);
-        if (!inverse)
+        // what the context adds
+        var given = memory.Take<T>(size);
+        if (context > 0) Given(block, given, ref memory);
+        var added = context > 0 ? given : null;
+        var isSingle = block.Rows == 1 && map is RowMap<float> && single.CanRun;
+        if (inverse)
         {
-            Pass(state, block, raw, rest);
-            RowColumns.Gather(block, at, elements.Input, features);
-            map.Run(elements, block, inverse: false, rest);
-            RowColumns.Put(block, at, elements);
+            if (isSingle) single.Run(block, at, (RowMap<float>)(object)map, (float*)added, memory);
+            else steps.Run(block, at, map, added, memory);
             return;
         }
-        for (var step = 0; step < features; step++)
-        {
-            for (var layer = 0; layer < layers - 1; layer++) Hidden(state, layer, step, step + 1);
-            var feature = made.Order[step];
-            Product(state, layers - 1, last.AsSpan(step, 1), new RowFinish<T> { Bias = (T*)state.Weights[own.Biases[^1]] + feature,
-                BiasStep = features, Result = new(raw, 1, made.PerFeature) });
-            Map(block, elements, feature, rest);
-            See(state, block, feature);
-        }
+        var seen = RowUnits<T>.Place(memory.Take<T>(RowUnits<T>.Size(features)), features);
+        if (first is null) new Span<T>(seen.At, block.Rows * (int)seen.Row).Clear();
+        // activations of each layer, and what is added later
+        var state = new State { Rows = block.Rows, Seen = seen, Units = memory.Take<T>(layers * size), Given = given,
+            Weights = block.Weights };
+        var raw = memory.Take<T>((long)RowUnits<T>.MostRows * outputs);
+        var count = (long)RowUnits<T>.MostRows * features;
+        var elements = new RowElements<T> { Rows = block.Rows, Columns = features, Input = memory.Take<T>(count), Raw = raw,
+            RawRow = outputs, Value = memory.Take<T>(count), LogDerivative = memory.Take<T>(count) };
+        var rest = memory.Take(0);
+        if (isSingle) single.Pass(block, at, (float*)added, (float*)raw, new RowScratch(rest));
+        else Pass(state, block, raw, rest);
+        RowColumns.Gather(block, at, elements.Input, features);
+        map.Run(elements, block, inverse: false, rest);
+        RowColumns.Put(block, at, elements);
     }
 
     // all parameters: those of the first kind of all features, and so on
@@ -139,19 +142,19 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
     {
         public int Rows;
         public RowUnits<T> Seen;
-        public T* Units;
+        public T* Units, Given;
         public nint* Weights;
     }
 
     private RowUnits<T> Layer(in State state, int layer) => RowUnits<T>.Place(state.Units + (layer * size), hidden);
 
     // what the context adds to the first layer, for all units
-    private void Given(in State state, in RowBlock block, ref RowScratch memory)
+    private void Given(in RowBlock block, T* to, ref RowScratch memory)
     {
         var stride = DenseProduct.Stride(context);
         var given = RowLimit<T>.Context(block, context, stride, made.Limit, memory.Take<T>((long)RowBlock.Most * stride));
-        RowProduct<T>.Run(state.Rows, new(given, 1, stride), context, (T*)state.Weights[own.Context], context, hidden,
-            new RowFinish<T> { Result = Layer(state, layers) });
+        RowProduct<T>.Run(block.Rows, new(given, 1, stride), context, (T*)block.Weights[own.Context], context, hidden,
+            new RowFinish<T> { Result = RowUnits<T>.Place(to, hidden) });
     }
 
     // the units of a hidden layer that become known in some steps
@@ -164,7 +167,7 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
             Relu = Layer(state, layer).From(start) };
         if (program.IsAddedLater(layer)) finish.Result = sums;
         if (program.Layers[layer].AddsSkip) finish.Addend = sums;
-        if (layer == 0 && context > 0) finish.Addend = Layer(state, layers).From(start);
+        if (layer == 0 && context > 0) finish.Addend = RowUnits<T>.Place(state.Given, hidden).From(start);
         if (layer > 0) Product(state, layer, inner.AsSpan(step, end - step), finish);
         else if (first is not null) Product(state, 0, first.AsSpan(step, end - step), finish);
         else Product(state, 0, [new((nint)start * features, 0, features, made.Ends[step] - start)], finish);
@@ -174,16 +177,4 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
         state.Rows, layer == 0 ? state.Seen : Layer(state, layer - 1), made.Program.Layers[layer].Inputs,
         (T*)state.Weights[own.Weights[layer]], layer < layers - 1 ? made.Program.Layers[layer].Inputs : (nint)features * hidden, flights,
         finish);
-
-    private void Map(in RowBlock block, in RowElements<T> elements, int feature, float* rest)
-    {
-        var x = block.X + at[feature];
-        for (var row = 0; row < block.Rows; row++) elements.Input[row] = T.CreateTruncating(x[(nint)row * block.Features]);
-        map.Run(elements, block, inverse: true, rest);
-        for (var row = 0; row < block.Rows; row++)
-        {
-            x[(nint)row * block.Features] = double.CreateTruncating(elements.Value[row]);
-            block.LogDet[row] += double.CreateTruncating(elements.LogDerivative[row]);
-        }
-    }
 }

@@ -55,7 +55,7 @@ internal static unsafe class RowDots<TLanes, T>
 
     // a tile is in one place of each method: the JIT does not keep the sums of several in registers
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining), SkipLocalsInit]
     private static void Run<TRows>(T* x, nint xRow, int width, T* weight, nint weightRow, RowFlight* flights, int count, T* sums,
         nint sumsRow, T* window)
         where TRows : struct, IDenseNumber
@@ -82,7 +82,7 @@ internal static unsafe class RowDots<TLanes, T>
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining), SkipLocalsInit]
     private static void One(T* x, int width, T* weight, nint weightRow, RowFlight* flights, int count, T* sums, T* window)
     {
         var memory = stackalloc T[TLanes.Count];

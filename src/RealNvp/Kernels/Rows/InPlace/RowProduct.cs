@@ -8,8 +8,8 @@ namespace RealNvp.Kernels;
 /// other, and a sum over the lanes at the end.</remarks>
 internal static unsafe class RowProduct<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
-    /// <summary>Units that are summed before they are finished.</summary>
-    private const int Together = 64;
+    /// <summary>Units that are summed before they are finished, and from the sums of one row to those of the next.</summary>
+    public const int Together = 64;
 
     /// <summary>Computes units that all see the same.</summary>
     /// <param name="rows">The rows, at most <see cref="RowUnits{T}.MostRows"/>.</param>
@@ -60,17 +60,31 @@ internal static unsafe class RowProduct<T> where T : unmanaged, IBinaryFloatingP
             }
     }
 
+    /// <summary>The numbers of a vector, the widest that there is room for in so many.</summary>
+    public static int VectorOf(int width)
+    {
+        var bytes = Math.Min(LaneWidth.Bits / 8, width * sizeof(T));
+        return (bytes >= 64 ? 64 : bytes >= 32 ? 32 : bytes >= 16 ? 16 : sizeof(T)) / sizeof(T);
+    }
+
+    /// <summary>The sums of at most <see cref="Together"/> units, without an end: see <see cref="RowDots{TLanes, T}.Run"/>.</summary>
+    public static void Sums(int rows, RowUnits<T> x, int width, T* weight, nint weightRow, RowFlight* flights, int count, T* sums)
+    {
+        switch (VectorOf(width) * sizeof(T))
+        {
+            case 64: RowDots<Lanes512<T>, T>.Run(rows, x.At, x.Row, width, weight, weightRow, flights, count, sums, Together); break;
+            case 32: RowDots<Lanes256<T>, T>.Run(rows, x.At, x.Row, width, weight, weightRow, flights, count, sums, Together); break;
+            case 16: RowDots<Lanes128<T>, T>.Run(rows, x.At, x.Row, width, weight, weightRow, flights, count, sums, Together); break;
+            default: RowDots<Lanes1<T>, T>.Run(rows, x.At, x.Row, width, weight, weightRow, flights, count, sums, Together); break;
+        }
+    }
+
     // these numbers of the weight stay in the first cache, for all rows
     private static void Some(int rows, RowUnits<T> x, int width, T* weight, nint weightRow, RowFlight* flights, int count, T* sums,
         int first, int units, in RowFinish<T> finish)
     {
         if (units == 0) return;
-        // the widest vectors that there is room for
-        var bytes = Math.Min(LaneWidth.Bits / 8, width * sizeof(T));
-        if (bytes >= 64) RowDots<Lanes512<T>, T>.Run(rows, x.At, x.Row, width, weight, weightRow, flights, count, sums, Together);
-        else if (bytes >= 32) RowDots<Lanes256<T>, T>.Run(rows, x.At, x.Row, width, weight, weightRow, flights, count, sums, Together);
-        else if (bytes >= 16) RowDots<Lanes128<T>, T>.Run(rows, x.At, x.Row, width, weight, weightRow, flights, count, sums, Together);
-        else RowDots<Lanes1<T>, T>.Run(rows, x.At, x.Row, width, weight, weightRow, flights, count, sums, Together);
+        Sums(rows, x, width, weight, weightRow, flights, count, sums);
         for (var row = 0; row < rows; row++) Finish(sums + (row * Together), row, first, units, finish);
     }
 
