@@ -93,8 +93,8 @@ public sealed partial class Trainer
         {
             var part = given as ShardData;
             all.Same(part?.MarkOfAll ?? "none", $"whole of {name}", $"Of data that are parted by {nameof(TrainingData.Shard)} each " +
-                $"process has all, and keeps a part: read or make the same on all, by the same file or seed; or, if each process has data " +
-                $"of its own, call {nameof(TrainingData.AsShard)}().");
+                $"process has all, and keeps a part: read or make the same on all, by the same file or seed; or, if each process has " +
+                $"data of its own, call {nameof(TrainingData.AsShard)}().");
             // all have the same kind, so all look
             if (part is { IsParted: false, Own: TensorData own }
                 && all.Copies(own.Count > 1 ? own.Mark : null, "have the same examples") is { } found)

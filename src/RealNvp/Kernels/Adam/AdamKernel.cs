@@ -16,9 +16,10 @@ internal static unsafe class AdamKernel
     /// and a = a + share (p - a) for the moving average a, for the elements from <paramref name="start"/> to before <paramref name="end"/>.
     /// </summary>
     /// <remarks>
-    /// <para>The vector part and the rest do the same operations in the same order: an element's result does not depend on its place.</para>
-    /// <para>A mean smaller than all normal numbers is set to 0. The gradient of a dead unit or a masked weight stays 0, and within 800 steps
-    /// its mean would be among the denormal numbers and stay there: a step over such weights takes more than twice as long.</para>
+    /// <para>The vector part and the rest do the same operations in the same order: an element's result does not depend on its
+    /// place.</para>
+    /// <para>A mean smaller than all normal numbers is set to 0. The gradient of a dead unit or a masked weight stays 0, and within 800
+    /// steps its mean would be among the denormal numbers and stay there: a step over such weights takes more than twice as long.</para>
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Apply<T>(in AdamBlock block, int start, int end) where T : unmanaged, IBinaryFloatingPointIeee754<T>
@@ -34,8 +35,8 @@ internal static unsafe class AdamKernel
         var i = start;
         Vector512<T> scales = Vector512.Create(scale), decays = Vector512.Create(decay), epsilons = Vector512.Create(epsilon);
         Vector512<T> sizes = Vector512.Create(size), corrections = Vector512.Create(correction), shares = Vector512.Create(share);
-        Vector512<T> leasts = Vector512.Create(least), betas1 = Vector512.Create(beta1), betas2 = Vector512.Create(beta2), rests1 = Vector512.Create(rest1),
-            rests2 = Vector512.Create(rest2);
+        Vector512<T> leasts = Vector512.Create(least), betas1 = Vector512.Create(beta1), betas2 = Vector512.Create(beta2);
+        Vector512<T> rests1 = Vector512.Create(rest1), rests2 = Vector512.Create(rest2);
         for (; i <= end - Vector512<T>.Count; i += Vector512<T>.Count)
         {
             var weights = Vector512.Load(p + i);
