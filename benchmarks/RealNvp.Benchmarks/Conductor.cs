@@ -15,8 +15,8 @@ internal sealed class Conductor(int rounds, int mostTurns, double warmUp, int th
     private const double Steady = 0.85;
     private const int EnoughSteady = Turns / 2;
 
-    // all libraries are warmed up alike: three rounds at a time, for so long and no longer than it takes. The JIT compiles the hot methods of
-    // ours for some 2 s: a step of training takes twice as long before
+    // all libraries are warmed up alike: three rounds at a time, for so long and no longer than it takes. The JIT compiles the hot
+    // methods of ours for some 2 s: a step of training takes twice as long before
     private const int WarmRounds = 3;
     private readonly TimeSpan warm = TimeSpan.FromSeconds(warmUp);
 
