@@ -141,11 +141,11 @@ internal sealed class Ranks : ProcessGroup
         return first < 0 ? (-1, "") : (first, Text(own, first));
     }
 
-    /// <summary>All sentences that any process has, each once.</summary>
+    /// <summary>All sentences that any process has, each once, in the same order on all.</summary>
     public IReadOnlyList<string> Union(IReadOnlyList<string> own)
     {
         if (Size == 1) return own;
-        var all = new List<string>(own);
+        var all = new List<string>();
         for (var rank = 0; rank < Size; rank++)
             all.AddRange(Text(string.Join('\0', own), rank).Split('\0', StringSplitOptions.RemoveEmptyEntries));
         return [.. all.Distinct(StringComparer.Ordinal)];
