@@ -85,15 +85,22 @@ internal static class MpiRun
 
         public (int Code, string Said) End(TimeSpan within)
         {
-            process.WaitForExit((int)within.TotalMilliseconds).Should().BeTrue($"the processes must end; they said {said}");
+            var ended = process.WaitForExit((int)within.TotalMilliseconds);
+            // what they said may still come in
+            if (!ended) ended.Should().BeTrue("the processes must end; they said {0}", Said());
             process.WaitForExit();
-            lock (said) return (process.ExitCode, said.ToString());
+            return (process.ExitCode, Said());
         }
 
         public void Dispose()
         {
             if (!process.HasExited) process.Kill(entireProcessTree: true);
             process.Dispose();
+        }
+
+        private string Said()
+        {
+            lock (said) return said.ToString();
         }
 
         private void Add(string? line)
