@@ -9,8 +9,6 @@ namespace RealNvp.Kernels;
 /// Compiled for speed at once: a short training would end before the runtime has found out that these are worth it.</remarks>
 internal static unsafe class AdamKernel
 {
-    private const double SmallestNormalFloat = 1.1754943508222875e-38, SmallestNormalDouble = 2.2250738585072014e-308;
-
     /// <summary>
     /// g' = scale g + λ p, m = β1 m + (1 - β1) g', v = β2 v + (1 - β2) g'², p = p - stepSize m / (sqrt(v) / rootCorrection2 + ε),
     /// and a = a + share (p - a) for the moving average a, for the elements from <paramref name="start"/> to before <paramref name="end"/>.
@@ -29,7 +27,7 @@ internal static unsafe class AdamKernel
         T scale = T.CreateChecked(step.GradientScale), decay = T.CreateChecked(step.WeightDecay), epsilon = T.CreateChecked(step.Epsilon);
         T beta1 = T.CreateChecked(step.Beta1), beta2 = T.CreateChecked(step.Beta2), share = T.CreateChecked(block.Share);
         T rest1 = T.CreateChecked(1 - step.Beta1), rest2 = T.CreateChecked(1 - step.Beta2);
-        var least = T.CreateChecked(typeof(T) == typeof(double) ? SmallestNormalDouble : SmallestNormalFloat);
+        var least = T.CreateChecked(SmallestNormal.Of<T>());
         T size = T.CreateChecked(step.StepSize), correction = T.CreateChecked(1 / step.RootCorrection2);
 
         var i = start;

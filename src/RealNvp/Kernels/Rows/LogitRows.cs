@@ -11,7 +11,7 @@ internal sealed unsafe class LogitRows(int[] at, double alpha) : RowStep
     {
         var x = block.X;
         // the numbers next to 0 and 1 in the dtype of the flow, as the layer has them
-        var (tiny, epsilon) = (block.Single ? 1.1754943508222875e-38 : 2.2250738585072014e-308, block.Epsilon);
+        var (tiny, epsilon) = (SmallestNormal.Of(block.Single), block.Epsilon);
         for (var row = 0; row < block.Rows; row++, x += block.Features)
         {
             double sum = 0;

@@ -121,5 +121,5 @@ internal struct SplineCurve<TLanes, T> where TLanes : struct, ILanes<TLanes, T> 
         return Steepness * quotient * quotient;
     }
 
-    private static TLanes Smallest => TLanes.Number(typeof(T) == typeof(float) ? 1.1754944e-38 : 2.2250738585072014e-308);
+    private static TLanes Smallest => TLanes.Number(SmallestNormal.Of<T>());
 }
