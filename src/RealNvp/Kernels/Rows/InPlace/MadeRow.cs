@@ -32,12 +32,6 @@ internal sealed unsafe class MadeRow(MadeShape made, NetworkWeights own)
     /// <summary>Whether there is such a processor, and the network is one.</summary>
     public bool CanRun => Avx512F.IsSupported && LaneWidth.Bits == 512 && hidden % Width == 0;
 
-    // where a vector of what is seen is, and the numbers of a unit that it meets
-    private struct Place
-    {
-        public nint X, Weight;
-    }
-
     /// <summary>The numbers of scratch memory that <see cref="Run"/> and <see cref="Pass"/> need, that of the map left out.</summary>
     public long Scratch => RowScratch.Size(known) + RowScratch.Size(((long)tail * features) + Width) + Math.Max(
         RowScratch.Size((2L * hidden * last) + (2 * hidden)) + RowScratch.Size(hidden) + RowScratch.Size((made.PerFeature + 3) * Width),
@@ -53,7 +47,7 @@ internal sealed unsafe class MadeRow(MadeShape made, NetworkWeights own)
         var masks = memory.Take(hidden);
         var raw = memory.Take((made.PerFeature + 3) * Width);
         new Span<float>(units, 2 * hidden * last).Clear();
-        var places = stackalloc Place[(hidden / Width * 2) + (known / Width)];
+        var places = stackalloc MadePlace[(hidden / Width * 2) + (known / Width)];
         // numbers that are one in all lanes; those of the next ones are written over the lanes that are too many
         var columns = map.Whole(1);
         var input = raw + (made.PerFeature * columns);
@@ -70,7 +64,7 @@ internal sealed unsafe class MadeRow(MadeShape made, NetworkWeights own)
                 for (int unit = start, window = 0; unit < end; unit += Width, window += Width)
                 {
                     nint from = Math.Min(unit, hidden - Width);
-                    Units(sees, places, seen[step], first.Of(from), features, (float*)block.Weights[own.Biases[0]] + from,
+                    MadeUnits.Run(sees, places, seen[step], first.Of(from), features, (float*)block.Weights[own.Biases[0]] + from,
                         given == null ? null : given + from, made.Program.IsAddedLater(0) ? Sum(units, 0) + from : null, masks + window,
                         Fresh(units, 0) + window);
                 }
@@ -108,7 +102,7 @@ internal sealed unsafe class MadeRow(MadeShape made, NetworkWeights own)
         return new(all, ends, before, features);
     }
 
-    private static void Whole(Place* places, int count)
+    private static void Whole(MadePlace* places, int count)
     {
         for (var i = 0; i < count; i++) places[i] = new() { X = i * Width, Weight = i * Width };
     }
@@ -130,7 +124,7 @@ internal sealed unsafe class MadeRow(MadeShape made, NetworkWeights own)
         float* x = memory.Take((2L * Behind) + (2 * hidden) + (4 * Width)), next = x + Behind, sums = next + Behind,
             window = sums + (2 * hidden), ones = window + (2 * Width), mask = ones + Width;
         Vector512<int>.AllBitsSet.Store((int*)ones);
-        var places = stackalloc Place[(Math.Max(hidden, known) / Width) + 1];
+        var places = stackalloc MadePlace[(Math.Max(hidden, known) / Width) + 1];
         Whole(places, Math.Max(hidden, known) / Width);
         for (var layer = 0; layer < last; layer++)
         {
@@ -148,7 +142,7 @@ internal sealed unsafe class MadeRow(MadeShape made, NetworkWeights own)
                     // numbers behind those of this step are written over by the next ones, those before it are there already
                     var isWhole = from == start;
                     if (!isWhole) Mask(mask, start, end);
-                    Units(layer == 0 ? sees : x, places, count, layer == 0 ? first.Of(from) : weight + (from * hidden),
+                    MadeUnits.Run(layer == 0 ? sees : x, places, count, layer == 0 ? first.Of(from) : weight + (from * hidden),
                         layer == 0 ? features : hidden, bias + from, addend == null ? null : addend + from,
                         sum == null ? null : isWhole ? sum + from : window + Width, ones, isWhole ? next + from : window);
                     if (isWhole) continue;
@@ -175,7 +169,7 @@ internal sealed unsafe class MadeRow(MadeShape made, NetworkWeights own)
     }
 
     // what a unit of a step sees in a pass: whole vectors, and the one at the end in place of a whole one
-    private int Until(Place* places, int step)
+    private int Until(MadePlace* places, int step)
     {
         var whole = made.Ends[step] / Width;
         if (made.Ends[step] % Width == 0) return whole;
@@ -196,6 +190,7 @@ internal sealed unsafe class MadeRow(MadeShape made, NetworkWeights own)
 
     private static void Merge(float* window, float* mask, float* to) =>
         Vector512.ConditionalSelect(Vector512.Load(mask), Vector512.Load(window), Vector512.Load(to)).Store(to);
+
     // behind the units of a layer are its windows, behind all layers what is added later, by turns
     private float* Known(float* units, int layer) => units + ((nint)layer * 2 * hidden);
 
@@ -216,7 +211,7 @@ internal sealed unsafe class MadeRow(MadeShape made, NetworkWeights own)
     }
 
     // what a unit of a step sees: vectors of units that were known before, and windows of this step
-    private int Places(Place* places, int start, int end)
+    private int Places(MadePlace* places, int start, int end)
     {
         var count = 0;
         for (; count * Width < start; count++) places[count] = new() { X = count * Width, Weight = count * Width };
@@ -225,7 +220,7 @@ internal sealed unsafe class MadeRow(MadeShape made, NetworkWeights own)
         return count;
     }
 
-    private void Hidden(in RowBlock block, float* units, Place* places, int count, int start, int end, float* masks)
+    private void Hidden(in RowBlock block, float* units, MadePlace* places, int count, int start, int end, float* masks)
     {
         for (var layer = 1; layer < last; layer++)
         {
@@ -237,20 +232,20 @@ internal sealed unsafe class MadeRow(MadeShape made, NetworkWeights own)
             for (int unit = start, window = 0; unit < end; unit += Width, window += Width)
             {
                 nint from = Math.Min(unit, hidden - Width);
-                Units(x, places, count, weight + (from * hidden), hidden, bias + from, addend == null ? null : addend + from,
+                MadeUnits.Run(x, places, count, weight + (from * hidden), hidden, bias + from, addend == null ? null : addend + from,
                     sum == null ? null : sum + from, masks + window, to + window);
             }
         }
     }
 
     // each parameter of a feature in all lanes, so that the map reads vectors that were written as such
-    private void Parameters(in RowBlock block, float* x, Place* places, int count, int feature, float* raw, int columns)
+    private void Parameters(in RowBlock block, float* x, MadePlace* places, int count, int feature, float* raw, int columns)
     {
         for (var p = 0; p < made.PerFeature; p++, raw += columns)
             Vector512.Create(Parameter(block, x, places, count, p, feature)).Store(raw);
     }
 
-    private float Parameter(in RowBlock block, float* x, Place* places, int count, int parameter, int feature)
+    private float Parameter(in RowBlock block, float* x, MadePlace* places, int count, int parameter, int feature)
     {
         var output = ((nint)parameter * features) + feature;
         var weight = (float*)block.Weights[own.Weights[last]] + (output * hidden);
@@ -275,87 +270,5 @@ internal sealed unsafe class MadeRow(MadeShape made, NetworkWeights own)
             var at = units + Math.Min(unit, hidden - Width);
             (Vector512.Load((int*)at) | Vector512.Load((int*)fresh)).Store((int*)at);
         }
-    }
-
-    // relu of sixteen units; it is not put into another method, which would keep sums in memory
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Units(float* x, Place* places, int count, float* weight, nint apart, float* bias, float* addend, float* result,
-        float* mask, float* to)
-    {
-        Vector512<float> s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default, s6 = default, s7 = default,
-            s8 = default, s9 = default, s10 = default, s11 = default, s12 = default, s13 = default, s14 = default, s15 = default;
-        nint two = 2 * apart, three = 3 * apart, four = 4 * apart;
-        for (var end = places + count; places < end; places++)
-        {
-            var v = Vector512.Load(x + places->X);
-            float* a = weight + places->Weight, b = a + four, c = b + four, d = c + four;
-            s0 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(a), s0);
-            s1 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(a + apart), s1);
-            s2 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(a + two), s2);
-            s3 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(a + three), s3);
-            s4 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(b), s4);
-            s5 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(b + apart), s5);
-            s6 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(b + two), s6);
-            s7 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(b + three), s7);
-            s8 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(c), s8);
-            s9 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(c + apart), s9);
-            s10 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(c + two), s10);
-            s11 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(c + three), s11);
-            s12 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(d), s12);
-            s13 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(d + apart), s13);
-            s14 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(d + two), s14);
-            s15 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(d + three), s15);
-        }
-        // sums over the lanes: after each fold a vector holds half as many numbers of twice as many units
-        s0 = Eights(s0, s8);
-        s1 = Eights(s1, s9);
-        s2 = Eights(s2, s10);
-        s3 = Eights(s3, s11);
-        s4 = Eights(s4, s12);
-        s5 = Eights(s5, s13);
-        s6 = Eights(s6, s14);
-        s7 = Eights(s7, s15);
-        s0 = Fours(s0, s4);
-        s1 = Fours(s1, s5);
-        s2 = Fours(s2, s6);
-        s3 = Fours(s3, s7);
-        var sum = Ones(Twos(s0, s2), Twos(s1, s3));
-        var more = Vector512.Load(bias);
-        if (addend != null) more += Vector512.Load(addend);
-        sum += more;
-        if (result != null) sum.Store(result);
-        // NaN stays
-        (Vector512.MaxNative(Vector512<float>.Zero, sum).AsInt32() & Vector512.Load((int*)mask)).Store((int*)to);
-    }
-
-    // lanes of a where their number has no 8 in it, and of b where it has
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Eights(Vector512<float> a, Vector512<float> b)
-    {
-        var inB = Vector512.Create(0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1).AsSingle();
-        return Vector512.ConditionalSelect(inB, b, a) + Avx512F.Shuffle4x128(a, b, 0x4E);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Fours(Vector512<float> a, Vector512<float> b)
-    {
-        var inB = Vector512.Create(0, 0, 0, 0, -1, -1, -1, -1, 0, 0, 0, 0, -1, -1, -1, -1).AsSingle();
-        var other = Vector512.ConditionalSelect(inB, a, b);
-        return Vector512.ConditionalSelect(inB, b, a) + Avx512F.Shuffle4x128(other, other, 0xB1);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Twos(Vector512<float> a, Vector512<float> b)
-    {
-        var inB = Vector512.Create(0, 0, -1, -1, 0, 0, -1, -1, 0, 0, -1, -1, 0, 0, -1, -1).AsSingle();
-        return Vector512.ConditionalSelect(inB, b, a) + Avx512F.Shuffle(a, b, 0x4E);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Ones(Vector512<float> a, Vector512<float> b)
-    {
-        var inB = Vector512.Create(0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1).AsSingle();
-        var other = Vector512.ConditionalSelect(inB, a, b);
-        return Vector512.ConditionalSelect(inB, b, a) + Avx512F.Shuffle(other, other, 0xB1);
     }
 }

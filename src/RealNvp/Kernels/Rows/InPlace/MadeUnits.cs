@@ -1,0 +1,108 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace RealNvp.Kernels;
+
+/// <summary>Where a vector of what is seen is, and the numbers of a unit that it meets.</summary>
+internal struct MadePlace
+{
+    public nint X, Weight;
+}
+
+/// <summary>The product of <see cref="MadeRow"/>: sixteen units, whose sums over the lanes of vectors become one vector.</summary>
+internal static unsafe class MadeUnits
+{
+    /// <summary>relu of sixteen units.</summary>
+    /// <param name="x">What they see.</param>
+    /// <param name="places">Its vectors.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="weight">The weight of the first unit.</param>
+    /// <param name="apart">The distance between the weights of two units.</param>
+    /// <param name="bias">Sixteen numbers.</param>
+    /// <param name="addend">Sixteen more; null for none.</param>
+    /// <param name="result">Gets the sums before relu; null if nobody wants them.</param>
+    /// <param name="mask">All bits of the units that count; the others give 0.</param>
+    /// <param name="to">Gets the units.</param>
+    /// <remarks>It is not put into another method, which would keep sums in memory.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    public static void Run(float* x, MadePlace* places, int count, float* weight, nint apart, float* bias, float* addend, float* result,
+        float* mask, float* to)
+    {
+        Vector512<float> s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default, s6 = default, s7 = default,
+            s8 = default, s9 = default, s10 = default, s11 = default, s12 = default, s13 = default, s14 = default, s15 = default;
+        nint two = 2 * apart, three = 3 * apart, four = 4 * apart;
+        for (var end = places + count; places < end; places++)
+        {
+            var v = Vector512.Load(x + places->X);
+            float* a = weight + places->Weight, b = a + four, c = b + four, d = c + four;
+            s0 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(a), s0);
+            s1 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(a + apart), s1);
+            s2 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(a + two), s2);
+            s3 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(a + three), s3);
+            s4 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(b), s4);
+            s5 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(b + apart), s5);
+            s6 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(b + two), s6);
+            s7 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(b + three), s7);
+            s8 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(c), s8);
+            s9 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(c + apart), s9);
+            s10 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(c + two), s10);
+            s11 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(c + three), s11);
+            s12 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(d), s12);
+            s13 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(d + apart), s13);
+            s14 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(d + two), s14);
+            s15 = Avx512F.FusedMultiplyAdd(v, Vector512.Load(d + three), s15);
+        }
+        // sums over the lanes: after each fold a vector holds half as many numbers of twice as many units
+        s0 = Eights(s0, s8);
+        s1 = Eights(s1, s9);
+        s2 = Eights(s2, s10);
+        s3 = Eights(s3, s11);
+        s4 = Eights(s4, s12);
+        s5 = Eights(s5, s13);
+        s6 = Eights(s6, s14);
+        s7 = Eights(s7, s15);
+        s0 = Fours(s0, s4);
+        s1 = Fours(s1, s5);
+        s2 = Fours(s2, s6);
+        s3 = Fours(s3, s7);
+        var sum = Ones(Twos(s0, s2), Twos(s1, s3));
+        var more = Vector512.Load(bias);
+        if (addend != null) more += Vector512.Load(addend);
+        sum += more;
+        if (result != null) sum.Store(result);
+        // NaN stays
+        (Vector512.MaxNative(Vector512<float>.Zero, sum).AsInt32() & Vector512.Load((int*)mask)).Store((int*)to);
+    }
+
+    // lanes of a where their number has no 8 in it, and of b where it has
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Eights(Vector512<float> a, Vector512<float> b)
+    {
+        var inB = Vector512.Create(0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1).AsSingle();
+        return Vector512.ConditionalSelect(inB, b, a) + Avx512F.Shuffle4x128(a, b, 0x4E);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Fours(Vector512<float> a, Vector512<float> b)
+    {
+        var inB = Vector512.Create(0, 0, 0, 0, -1, -1, -1, -1, 0, 0, 0, 0, -1, -1, -1, -1).AsSingle();
+        var other = Vector512.ConditionalSelect(inB, a, b);
+        return Vector512.ConditionalSelect(inB, b, a) + Avx512F.Shuffle4x128(other, other, 0xB1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Twos(Vector512<float> a, Vector512<float> b)
+    {
+        var inB = Vector512.Create(0, 0, -1, -1, 0, 0, -1, -1, 0, 0, -1, -1, 0, 0, -1, -1).AsSingle();
+        return Vector512.ConditionalSelect(inB, b, a) + Avx512F.Shuffle(a, b, 0x4E);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Ones(Vector512<float> a, Vector512<float> b)
+    {
+        var inB = Vector512.Create(0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1).AsSingle();
+        var other = Vector512.ConditionalSelect(inB, a, b);
+        return Vector512.ConditionalSelect(inB, b, a) + Avx512F.Shuffle(other, other, 0xB1);
+    }
+}
