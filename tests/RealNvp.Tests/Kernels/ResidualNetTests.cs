@@ -226,8 +226,9 @@ public class ResidualNetTests
         all.AddRange([.. Norm(), .. Conv(o, c, 1), Random(1, n, o, h, w)]);
         var form = new ResidualNetForm(blocks, hasNorms);
         form.Count.Should().Be(all.Count - 1);
-        return (new(form, [.. Enumerable.Range(0, form.Norms).Select(_ => new ImageNorm(Random(0.1, c), ones(c), zeros([], ScalarType.Int64),
-            0.9, 1e-5))], OfBatch: true, Counts: true), [.. all]);
+        var norms = Enumerable.Range(0, form.Norms)
+            .Select(_ => new ImageNorm(Random(0.1, c), ones(c), zeros([], ScalarType.Int64), 0.9, 1e-5));
+        return (new(form, [.. norms], OfBatch: true, Counts: true), [.. all]);
     }
 
     // in the root mean square: behind many layers, the largest of a few differences is a matter of luck

@@ -21,7 +21,8 @@ internal static class WeightNorm
         return is_grad_enabled() && (v.requires_grad || g.requires_grad) ? WeightNormFunction.Apply(v, g)[0] : Forward(v, g);
     }
 
-    public static Tensor Norm(Tensor v) => v.mul(v).sum([1, 2, 3], keepdim: true).clamp_min(Scalars.Of(WeightNormRows.SmallestSquare)).sqrt();
+    public static Tensor Norm(Tensor v) => v.mul(v).sum([1, 2, 3], keepdim: true)
+        .clamp_min(Scalars.Of(WeightNormRows.SmallestSquare)).sqrt();
 
     internal static Tensor Reference(Tensor v, Tensor g) => v.mul(g.div(Norm(v)));
 

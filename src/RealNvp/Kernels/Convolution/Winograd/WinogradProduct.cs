@@ -5,8 +5,7 @@ namespace RealNvp.Kernels;
 /// <summary>The products between transformed tiles: as <see cref="DenseProduct"/>, for panels as wide as their rows lie apart.</summary>
 /// <remarks>
 /// These have few steps, 32 or 64 channels or the tiles of a block, so that what surrounds the loop counts. Vectors of 512 bits have 32
-/// registers: eight rows of two vectors, of which blocks of tiles and most numbers of channels are multiples, and nothing but a store at the
-/// end.
+/// registers: eight rows of two vectors, of which blocks of tiles and most numbers of channels are multiples, and a store at the end.
 /// </remarks>
 internal static unsafe class WinogradProduct
 {
