@@ -152,7 +152,7 @@ internal static unsafe class DenseBackward
         }
         if (ofInput)
             DenseProduct.Multiply<TLanes, float>(here, DenseProduct.Stride(outputs), 1, call.Panels(0), 0, rows, program.Inputs, outputs,
-                new DenseFinish<float> { Result = next, Stride = DenseProduct.Stride(program.Inputs) });
+                new DenseFinish<float> { Result = next, Stride = DenseProduct.Stride(program.Inputs) }, program.Bands?[0].OutputsOf);
         return next;
     }
 

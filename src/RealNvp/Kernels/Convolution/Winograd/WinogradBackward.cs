@@ -38,7 +38,7 @@ internal static unsafe class WinogradBackward
         float* sums) where TLanes : struct, ILanes<TLanes, float>
     {
         var stride = WinogradShape.Stride(shape.C);
-        var (plane, largest) = (WinogradShape.Plane(stride), WinogradShape.Plane(DenseTile.Vectors * TLanes.Count));
+        var (plane, largest) = (WinogradShape.Plane(stride), WinogradShape.Plane(WinogradShape.FullPanel(TLanes.Count)));
         var patches = KernelScratch.Own((WinogradShape.Positions * (plane + largest)) + shape.C);
         var gradients = patches + (WinogradShape.Positions * plane);
         var outside = gradients + (WinogradShape.Positions * largest);
@@ -49,7 +49,7 @@ internal static unsafe class WinogradBackward
             var first = block * WinogradShape.Block;
             var tiles = Math.Min(WinogradShape.Block, shape.Tiles - first);
             WinogradTiles.Patches<TLanes>(shape, input, outside, first, tiles, patches);
-            for (var column = 0; column < shape.K; column += DenseTile.Vectors * TLanes.Count)
+            for (var column = 0; column < shape.K; column += WinogradShape.FullPanel(TLanes.Count))
             {
                 var width = WinogradShape.PanelWidth(column, shape.K, TLanes.Count);
                 var apart = WinogradShape.Plane(width);

@@ -23,7 +23,7 @@ internal static unsafe class WinogradForward
         int start, int end) where TLanes : struct, ILanes<TLanes, float>
     {
         var stride = WinogradShape.Stride(shape.C);
-        var (plane, largest) = (WinogradShape.Plane(stride), WinogradShape.Plane(DenseTile.Vectors * TLanes.Count));
+        var (plane, largest) = (WinogradShape.Plane(stride), WinogradShape.Plane(WinogradShape.FullPanel(TLanes.Count)));
         var patches = KernelScratch.Own((WinogradShape.Positions * (plane + largest)) + stride + WinogradShape.Stride(shape.K));
         var products = patches + (WinogradShape.Positions * plane);
         var outside = products + (WinogradShape.Positions * largest);
@@ -37,7 +37,7 @@ internal static unsafe class WinogradForward
             var tiles = Math.Min(WinogradShape.Block, shape.Tiles - first);
             WinogradTiles.Patches<TLanes>(shape, input, outside, first, tiles, patches);
             // a panel's products are transformed back while they are in the first-level cache
-            for (var column = 0; column < shape.K; column += DenseTile.Vectors * TLanes.Count)
+            for (var column = 0; column < shape.K; column += WinogradShape.FullPanel(TLanes.Count))
             {
                 var width = WinogradShape.PanelWidth(column, shape.K, TLanes.Count);
                 var apart = WinogradShape.Plane(width);

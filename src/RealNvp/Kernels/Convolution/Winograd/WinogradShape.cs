@@ -43,5 +43,8 @@ internal readonly record struct WinogradShape(int N, int C, int K, int H, int W)
     public static int Whole(int channels, int lanes) => (channels + lanes - 1) / lanes * lanes;
 
     /// <summary>The width of the panel of weights that begins at a column.</summary>
-    public static int PanelWidth(int column, int columns, int lanes) => columns - column > lanes ? DenseTile.Vectors * lanes : lanes;
+    public static int PanelWidth(int column, int columns, int lanes) => DensePanels.Of<float>(lanes).Width(column, columns);
+
+    /// <summary>The columns of a panel, but for the last one.</summary>
+    public static int FullPanel(int lanes) => DensePanels.Of<float>(lanes).Full;
 }

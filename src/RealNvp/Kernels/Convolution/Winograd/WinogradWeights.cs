@@ -34,7 +34,7 @@ internal static unsafe class WinogradWeights
         // an element costs about as much as 100 multiply-adds
         KernelThreads.For(shape.C, 100.0 * shape.C * shape.K, DenseCall.Grain, (start, end) =>
         {
-            for (var column = 0; column < shape.K; column += DenseTile.Vectors * TLanes.Count)
+            for (var column = 0; column < shape.K; column += WinogradShape.FullPanel(TLanes.Count))
                 Panel<TLanes>(shape, weight, column, (int)start, (int)end, panels + PanelAt(shape, column));
         });
     }
@@ -67,7 +67,7 @@ internal static unsafe class WinogradWeights
     {
         KernelThreads.For(shape.C, (100.0 + (8 * shape.Shares)) * shape.C * shape.K, DenseCall.Grain, (start, end) =>
         {
-            for (var column = 0; column < shape.K; column += DenseTile.Vectors * TLanes.Count)
+            for (var column = 0; column < shape.K; column += WinogradShape.FullPanel(TLanes.Count))
                 PanelGradient<TLanes>(shape, shares + PanelAt(shape, column), share, column, (int)start, (int)end, gradient);
         });
     }
