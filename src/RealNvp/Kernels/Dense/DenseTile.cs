@@ -107,13 +107,14 @@ internal static unsafe class DenseTile
             return;
         }
         // in registers: as far as the compiler knows, a result that is stored might change what `finish` points at
-        var to = *finish;
-        Row<TLanes, T, TVectors>(s00, s01, s02, s03, to, at, column);
-        if (TRows.Value > 1) Row<TLanes, T, TVectors>(s10, s11, s12, s13, to, at + to.Stride, column);
-        if (TRows.Value > 2) Row<TLanes, T, TVectors>(s20, s21, s22, s23, to, at + (2 * to.Stride), column);
-        if (TRows.Value > 3) Row<TLanes, T, TVectors>(s30, s31, s32, s33, to, at + (3 * to.Stride), column);
-        if (TRows.Value > 4) Row<TLanes, T, TVectors>(s40, s41, s42, s43, to, at + (4 * to.Stride), column);
-        if (TRows.Value > 5) Row<TLanes, T, TVectors>(s50, s51, s52, s53, to, at + (5 * to.Stride), column);
+        T* bias = finish->Bias, gate = finish->Gate, addend = finish->Addend, result = finish->Result, relu = finish->Relu;
+        var stride = finish->Stride;
+        Row<TLanes, T, TVectors>(s00, s01, s02, s03, bias, gate, addend, result, relu, at, column);
+        if (TRows.Value > 1) Row<TLanes, T, TVectors>(s10, s11, s12, s13, bias, gate, addend, result, relu, at + stride, column);
+        if (TRows.Value > 2) Row<TLanes, T, TVectors>(s20, s21, s22, s23, bias, gate, addend, result, relu, at + (2 * stride), column);
+        if (TRows.Value > 3) Row<TLanes, T, TVectors>(s30, s31, s32, s33, bias, gate, addend, result, relu, at + (3 * stride), column);
+        if (TRows.Value > 4) Row<TLanes, T, TVectors>(s40, s41, s42, s43, bias, gate, addend, result, relu, at + (4 * stride), column);
+        if (TRows.Value > 5) Row<TLanes, T, TVectors>(s50, s51, s52, s53, bias, gate, addend, result, relu, at + (5 * stride), column);
     }
 
     /// <summary>As <see cref="Run"/>, for twelve rows of two vectors of 512 bits, whose panel is narrow.</summary>
@@ -167,39 +168,40 @@ internal static unsafe class DenseTile
 
     /// <summary>What becomes of the sums of a row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Row<TLanes, T, TVectors>(TLanes s0, TLanes s1, TLanes s2, TLanes s3, in DenseFinish<T> to, nint at, nint column)
+    public static void Row<TLanes, T, TVectors>(TLanes s0, TLanes s1, TLanes s2, TLanes s3, T* bias, T* gate, T* addend,
+        T* result, T* relu, nint at, nint column)
         where TLanes : struct, ILanes<TLanes, T>
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
         where TVectors : struct, IDenseNumber
     {
-        if (to.Bias != null)
+        if (bias != null)
         {
-            TLanes.Add(ref s0, to.Bias + column);
-            if (TVectors.Value > 1) TLanes.Add(ref s1, to.Bias + column + TLanes.Count);
-            if (TVectors.Value > 2) TLanes.Add(ref s2, to.Bias + column + (2 * TLanes.Count));
-            if (TVectors.Value > 3) TLanes.Add(ref s3, to.Bias + column + (3 * TLanes.Count));
+            TLanes.Add(ref s0, bias + column);
+            if (TVectors.Value > 1) TLanes.Add(ref s1, bias + column + TLanes.Count);
+            if (TVectors.Value > 2) TLanes.Add(ref s2, bias + column + (2 * TLanes.Count));
+            if (TVectors.Value > 3) TLanes.Add(ref s3, bias + column + (3 * TLanes.Count));
         }
-        if (to.Gate != null)
+        if (gate != null)
         {
-            s0 = LaneMath<TLanes, T>.Gate(s0, TLanes.Load(to.Gate + at));
-            if (TVectors.Value > 1) s1 = LaneMath<TLanes, T>.Gate(s1, TLanes.Load(to.Gate + at + TLanes.Count));
-            if (TVectors.Value > 2) s2 = LaneMath<TLanes, T>.Gate(s2, TLanes.Load(to.Gate + at + (2 * TLanes.Count)));
-            if (TVectors.Value > 3) s3 = LaneMath<TLanes, T>.Gate(s3, TLanes.Load(to.Gate + at + (3 * TLanes.Count)));
+            s0 = LaneMath<TLanes, T>.Gate(s0, TLanes.Load(gate + at));
+            if (TVectors.Value > 1) s1 = LaneMath<TLanes, T>.Gate(s1, TLanes.Load(gate + at + TLanes.Count));
+            if (TVectors.Value > 2) s2 = LaneMath<TLanes, T>.Gate(s2, TLanes.Load(gate + at + (2 * TLanes.Count)));
+            if (TVectors.Value > 3) s3 = LaneMath<TLanes, T>.Gate(s3, TLanes.Load(gate + at + (3 * TLanes.Count)));
         }
-        if (to.Addend != null)
+        if (addend != null)
         {
-            TLanes.Add(ref s0, to.Addend + at);
-            if (TVectors.Value > 1) TLanes.Add(ref s1, to.Addend + at + TLanes.Count);
-            if (TVectors.Value > 2) TLanes.Add(ref s2, to.Addend + at + (2 * TLanes.Count));
-            if (TVectors.Value > 3) TLanes.Add(ref s3, to.Addend + at + (3 * TLanes.Count));
+            TLanes.Add(ref s0, addend + at);
+            if (TVectors.Value > 1) TLanes.Add(ref s1, addend + at + TLanes.Count);
+            if (TVectors.Value > 2) TLanes.Add(ref s2, addend + at + (2 * TLanes.Count));
+            if (TVectors.Value > 3) TLanes.Add(ref s3, addend + at + (3 * TLanes.Count));
         }
-        if (to.Result != null) Keep<TLanes, T, TVectors>(s0, s1, s2, s3, to.Result + at);
-        if (to.Relu == null) return;
+        if (result != null) Keep<TLanes, T, TVectors>(s0, s1, s2, s3, result + at);
+        if (relu == null) return;
         s0 = LaneMath<TLanes, T>.Relu(s0);
         if (TVectors.Value > 1) s1 = LaneMath<TLanes, T>.Relu(s1);
         if (TVectors.Value > 2) s2 = LaneMath<TLanes, T>.Relu(s2);
         if (TVectors.Value > 3) s3 = LaneMath<TLanes, T>.Relu(s3);
-        Keep<TLanes, T, TVectors>(s0, s1, s2, s3, to.Relu + at);
+        Keep<TLanes, T, TVectors>(s0, s1, s2, s3, relu + at);
     }
 
     // what becomes of sums that are in memory
@@ -209,12 +211,12 @@ internal static unsafe class DenseTile
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
         where TVectors : struct, IDenseNumber
     {
-        var to = *finish;
-        for (var row = 0; row < rows; row++, sums += TVectors.Value * TLanes.Count, at += to.Stride)
+        T* bias = finish->Bias, gate = finish->Gate, addend = finish->Addend, result = finish->Result, relu = finish->Relu;
+        for (var row = 0; row < rows; row++, sums += TVectors.Value * TLanes.Count, at += finish->Stride)
         {
             TLanes s0 = TLanes.Load(sums), s1 = Right<TLanes, T, TVectors>(sums, 1);
             TLanes s2 = Right<TLanes, T, TVectors>(sums, 2), s3 = Right<TLanes, T, TVectors>(sums, 3);
-            Row<TLanes, T, TVectors>(s0, s1, s2, s3, to, at, column);
+            Row<TLanes, T, TVectors>(s0, s1, s2, s3, bias, gate, addend, result, relu, at, column);
         }
     }
 
