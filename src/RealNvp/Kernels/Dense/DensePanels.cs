@@ -1,6 +1,6 @@
 namespace RealNvp.Kernels;
 
-/// <summary>How the columns of a right side are cut into panels: as many columns as a tile has, and what is left in whole vectors.</summary>
+/// <summary>How the columns of a right side are cut into panels: as many columns as a tile has, and at the end whole vectors.</summary>
 internal readonly struct DensePanels
 {
     private readonly int lanes;
