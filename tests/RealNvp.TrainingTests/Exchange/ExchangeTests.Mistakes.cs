@@ -71,11 +71,12 @@ public partial class ExchangeTests
             .And.Contain("processes: 3").And.Contain("batches of at least 3 rows").And.Contain("fewer processes").And.Contain("FitLayers");
         FitAll(2, once, Of(1, 2, 2, 1)).Faults.Should().OnlyContain(f => f == null, "two processes have a row each of some batch");
         FitAll(3, once, Of(1, 2, 3, 1)).Faults.Should().OnlyContain(f => f == null);
-        FitAll(3, once, Of(1, 2, 2, 1), _ => new RealNvpModel(RealNvpOptions.Tabular(2) with { Layers = 2, Hidden = 8, Standardize = false },
-            1)).Faults.Should().OnlyContain(f => f == null, "nothing is fitted, and a step may leave a process without rows");
+        FitAll(3, once, Of(1, 2, 2, 1), _ =>
+            new RealNvpModel(RealNvpOptions.Tabular(2) with { Layers = 2, Hidden = 8, Standardize = false }, 1)).Faults
+            .Should().OnlyContain(f => f == null, "nothing is fitted, and a step may leave a process without rows");
         // batches of their own, of which one process has none
-        FitAll(2, once, e => TrainingData.FromBatches(new Again(() => Batches(e.Rank, 3 * e.Rank)), 3).AsShard()).Faults[0]!.Message.Should()
-            .Contain("Process 0 of 2 got no batch").And.Contain("each process at least one");
+        FitAll(2, once, e => TrainingData.FromBatches(new Again(() => Batches(e.Rank, 3 * e.Rank)), 3).AsShard()).Faults[0]!.Message
+            .Should().Contain("Process 0 of 2 got no batch").And.Contain("each process at least one");
     }
 
     [Fact]
