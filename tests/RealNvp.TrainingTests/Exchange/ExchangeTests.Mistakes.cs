@@ -66,9 +66,12 @@ public partial class ExchangeTests
         static Func<ThreadExchange, TrainingData> Of(params long[] sizes) => exchange => TrainingData.FromBatches(new Again(() =>
             sizes.Select((rows, i) => Rows(rows, 2, i))), sizes.Length).Shard(exchange);
         var refused = FitAll(3, once, Of(1, 2, 2, 1)).Faults;
-        refused.Should().AllBeOfType<ArgumentException>("each process reads all batches");
-        refused.Select(f => f!.Message).Distinct().Should().ContainSingle().Which.Should().Contain("Batches: 4, of at most 2 rows")
-            .And.Contain("processes: 3").And.Contain("batches of at least 3 rows").And.Contain("fewer processes").And.Contain("FitLayers");
+        // each process finds it, or hears of it from one that was faster
+        refused.Should().Contain(f => f is ArgumentException).And.OnlyContain(f => f is ArgumentException
+            || f is ThreadExchange.BrokenException);
+        foreach (var fault in refused)
+            fault!.Message.Should().Contain("Batches: 4, of at most 2 rows; processes: 3").And.Contain("batches of at least 3 rows").And
+                .Contain("fewer processes").And.Contain("FitLayers");
         FitAll(2, once, Of(1, 2, 2, 1)).Faults.Should().OnlyContain(f => f == null, "two processes have a row each of some batch");
         FitAll(3, once, Of(1, 2, 3, 1)).Faults.Should().OnlyContain(f => f == null);
         FitAll(3, once, Of(1, 2, 2, 1), _ =>
