@@ -57,6 +57,15 @@ public sealed partial class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IState
         return BufferLaws.RunningStatistics(state);
     }
 
+    /// <summary>γ and β.</summary>
+    internal (Tensor Weight, Tensor Bias) Parts => (weight, bias);
+
+    /// <summary>What it keeps beside them.</summary>
+    internal ImageNorm Averages => new(running_mean, running_var, num_batches_tracked, Momentum, Eps);
+
+    /// <summary>Whether a batch is normalized by its own statistics alone in training.</summary>
+    internal bool NormalizesBatch => Statistics == BatchStatistics.Current && RowShare.Exchanging is null;
+
     /// <summary>Normalizes (N, C, ...). The caller disposes the result.</summary>
     public override Tensor forward(Tensor input)
     {
@@ -91,7 +100,7 @@ public sealed partial class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IState
     {
         var current = training && input.shape[0] > 0;
         var differentiable = IsDifferentiable(input);
-        if (!NormRelu.CanRun(input, weight) || (current ? !NormalizesBatch(input) : differentiable)) return call(input).relu_();
+        if (!NormRelu.CanRun(input, weight) || (current ? !IsNormalized(input) : differentiable)) return call(input).relu_();
         using var scope = NewDisposeScope();
         if (!current) return scope.MoveToOuter(NormRelu.Known(input, running_mean, running_var, weight, bias, Eps));
         var result = differentiable ? NormReluFunction.Apply(input, weight, bias, Eps) : NormRelu.Batch(input, weight, bias, Eps);
@@ -102,7 +111,7 @@ public sealed partial class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IState
     /// <summary>A 3×3 convolution of <see cref="Relu"/>, as one node of the graph; null if there is none for it.</summary>
     internal Tensor? ReluConvolution(Tensor input, Tensor kernel, Tensor? kernelBias)
     {
-        if (!training || input.shape[0] == 0 || !NormalizesBatch(input) || !IsDifferentiable(input)
+        if (!training || input.shape[0] == 0 || !IsNormalized(input) || !IsDifferentiable(input)
                 || !NormConvolution.CanRun(input, weight, kernel, kernelBias))
             return null;
         using var scope = NewDisposeScope();
@@ -130,8 +139,7 @@ public sealed partial class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IState
 
     private bool IsDifferentiable(Tensor input) => is_grad_enabled() && (input.requires_grad || weight.requires_grad || bias.requires_grad);
 
-    private bool NormalizesBatch(Tensor input) =>
-        Statistics == BatchStatistics.Current && input.numel() != input.shape[1] && RowShare.Exchanging is null;
+    private bool IsNormalized(Tensor input) => NormalizesBatch && input.numel() != input.shape[1];
 
     // computed again, a batch counts no second time
     private void Track(Tensor mean, Tensor variance, Tensor input)

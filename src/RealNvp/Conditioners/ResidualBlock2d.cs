@@ -19,9 +19,17 @@ internal sealed partial class ResidualBlock2d : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    /// <summary>The weights of its parts, in the order in which they run.</summary>
+    internal IEnumerable<Tensor> Parts => [.. Of(in_norm), .. in_conv.Parts, .. Of(out_norm), .. out_conv.Parts];
+
+    /// <summary>Its normalizations.</summary>
+    internal IEnumerable<ChannelBatchNorm> Norms => in_norm is null || out_norm is null ? [] : [in_norm, out_norm];
+
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
         return scope.MoveToOuter(out_conv.AfterRelu(out_norm, in_conv.AfterRelu(in_norm, input)).add_(input, Scalars.One));
     }
+
+    private static Tensor[] Of(ChannelBatchNorm? norm) => norm is null ? [] : [norm.Parts.Weight, norm.Parts.Bias];
 }

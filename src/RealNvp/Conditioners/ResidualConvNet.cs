@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Layers;
 using RealNvp.Operations;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -71,6 +72,7 @@ public sealed partial class ResidualConvNet : Conditioner
         var h = in_norm is null ? input : in_norm.call(input);
         if (doubled) h = h.mul(Scalars.Two);
         if (concatenated) h = cat([h, h.neg()], 1).relu();
+        if (Kernel(h, context) is { } whole) return scope.MoveToOuter(whole);
         if (ChannelsLast.CanRun(h)) h = ChannelsLast.Of(h);
         h = in_conv.call(h);
         if (this.context is not null && context is not null) h = h.add(this.context.call(context).unsqueeze(-1).unsqueeze(-1), Scalars.One);
@@ -82,5 +84,30 @@ public sealed partial class ResidualConvNet : Conditioner
             skip.add_(one, Scalars.One);
         }
         return scope.MoveToOuter(out_conv.AfterRelu(out_norm, skip));
+    }
+
+    // all behind the first normalization as one kernel; null if there is none for it
+    private Tensor? Kernel(Tensor input, Tensor? given)
+    {
+        if ((context is not null && given is not null) || !in_conv.IsExact || (out_norm is { } norm && training && !norm.NormalizesBatch))
+            return null;
+        List<Tensor> tensors = [input, .. in_conv.Parts, .. in_skip.Parts];
+        List<ImageNorm> norms = [];
+        for (var i = 0; i < blocks.Count; i++)
+        {
+            tensors.AddRange(blocks[i].Parts);
+            tensors.AddRange(skips[i].Parts);
+            norms.AddRange(blocks[i].Norms.Select(n => n.Averages));
+        }
+        if (out_norm is not null)
+        {
+            tensors.AddRange([out_norm.Parts.Weight, out_norm.Parts.Bias]);
+            norms.Add(out_norm.Averages);
+        }
+        tensors.AddRange(out_conv.Parts);
+        // computed again, a batch counts no second time
+        var counts = PassState.Current?.Tape is not { IsReplaying: true };
+        var net = new ResidualNet(new(blocks.Count, out_norm is not null), norms, training, counts);
+        return net.CanRun(tensors) ? net.Run(tensors) : null;
     }
 }

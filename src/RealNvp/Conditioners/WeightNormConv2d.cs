@@ -48,6 +48,12 @@ public sealed partial class WeightNormConv2d : nn.Module<Tensor, Tensor>, IHasCo
     /// <summary>v, the weight before its normalization.</summary>
     internal Tensor Direction => weight_v;
 
+    /// <summary>v, g and the bias if there is one.</summary>
+    internal IEnumerable<Tensor> Parts => bias is null ? [weight_v, weight_g] : [weight_v, weight_g, bias];
+
+    /// <summary>Whether it computes in the dtype of the input.</summary>
+    internal bool IsExact => compute is null;
+
     ScalarType? IHasComputeDtype.ComputeDtype { get => compute; set => compute = value; }
 
     /// <summary>Convolves relu of what a normalization makes of (N, I, H, W), or of the input itself if it is null.</summary>

@@ -44,6 +44,10 @@ internal static class KernelSwitches
     /// <summary>RealNvp.Kernels.ConvNet: Glow's network of three convolutions. Needs <see cref="Image"/> too.</summary>
     public static bool ConvNet { get; set; } = IsOn(nameof(ConvNet));
 
+    /// <summary>RealNvp.Kernels.ResidualNet: Real NVP's network of images. Needs <see cref="Image"/> and <see cref="Winograd"/>
+    /// too.</summary>
+    public static bool ResidualNet { get; set; } = IsOn(nameof(ResidualNet));
+
     /// <summary>RealNvp.Kernels.Ode: the steps of solvers of differential equations.</summary>
     public static bool Ode { get; set; } = IsOn(nameof(Ode));
 

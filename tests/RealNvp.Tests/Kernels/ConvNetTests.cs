@@ -128,6 +128,17 @@ public class ConvNetTests
     }
 
     [Fact]
+    public void Weights_get_the_bits_that_autograd_would_give_them()
+    {
+        using var scope = NewDisposeScope();
+        var tensors = Draw(3, 6, 16, 12, 8, 10);
+        var taken = KernelResults.Gradients(t => ConvNet.Run([.. t]), tensors, float32);
+        using var _ = KernelSwitch.Set(false, nameof(KernelSwitches.Leaves));
+        var given = KernelResults.Gradients(t => ConvNet.Run([.. t]), tensors, float32);
+        for (var k = 0; k < given.Length; k++) KernelResults.Same(taken[k], given[k]).Should().BeTrue("of {0}", names[k]);
+    }
+
+    [Fact]
     public void Gradients_have_gradients()
     {
         using var scope = NewDisposeScope();

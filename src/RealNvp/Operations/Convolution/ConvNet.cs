@@ -96,7 +96,7 @@ internal static unsafe class ConvNet
         var taps = results[0] is null ? null : Floats(shape.Pixels, shape.Stride);
         weights.ScaleLast(shape, At(last));
         WinogradForward.Run<TLanes>(shape.Last.Reversed, At(gradient), 0, ConvNetWeights.Taps(At(last), shape.M).Reversed, null,
-            At(ofOuter));
+            null, At(ofOuter));
         if (result.First != null)
         {
             WinogradBackward.Run<TLanes>(shape.Last, At(outer), 1, At(gradient), ConvNetWeights.Taps(result.Last, shape.M),
@@ -111,8 +111,8 @@ internal static unsafe class ConvNet
         GC.KeepAlive(taps);
     }
 
-    // hidden channels are whole vectors, and the outputs at least one, since they are the inputs of a convolution in the gradient
-    private static bool IsWide(ConvNetShape shape) => LaneWidth.Floats == 16 && shape.M % 16 == 0 && shape.O >= 16;
+    // hidden channels are whole vectors
+    private static bool IsWide(ConvNetShape shape) => LaneWidth.Floats == 16 && shape.M % 16 == 0;
 
     private static ConvNetShape Shape(IReadOnlyList<Tensor> tensors)
     {

@@ -6,6 +6,8 @@ namespace RealNvp.Operations;
 /// <summary><see cref="ConvNet"/> with its gradients. It keeps what both relus gave, and of the convolutions nothing else.</summary>
 internal sealed class ConvNetFunction : KernelFunction<ConvNetFunction>
 {
+    protected override bool OwnsGradients => true;
+
     protected override List<Tensor> Compute(autograd.AutogradContext context, object[] arguments)
     {
         var tensors = arguments.Cast<Tensor>().ToList();

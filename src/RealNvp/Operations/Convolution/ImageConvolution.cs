@@ -53,6 +53,6 @@ internal static class ImageConvolution
     }
 
     // few tiles don't pay for the transform of the weights, and few products not for those of the images
-    private static bool IsFaster(long[] size, long[] kernel) => size[0] * ((size[2] + 1) / 2) * ((size[3] + 1) / 2) >= 96
+    internal static bool IsFaster(long[] size, long[] kernel) => size[0] * ((size[2] + 1) / 2) * ((size[3] + 1) / 2) >= 96
         && kernel[0] * kernel[1] >= 1024;
 }

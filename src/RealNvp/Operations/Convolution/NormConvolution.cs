@@ -59,6 +59,8 @@ internal sealed class NormConvolutionFunction : KernelFunction<NormConvolutionFu
 {
     private const string EpsKey = "eps";
 
+    protected override bool OwnsGradients => true;
+
     protected override List<Tensor> Compute(autograd.AutogradContext context, object[] arguments)
     {
         var (tensors, eps) = (arguments.OfType<Tensor>().ToList(), (double)arguments[^1]);

@@ -11,9 +11,6 @@ namespace RealNvp.Operations;
 /// </summary>
 internal static unsafe class NormRelu
 {
-    // rows (pixels) that are summed in float32 before float64 takes over: the sums do not depend on the number of threads
-    private const int ChunkRows = 256;
-
     /// <summary>Whether the kernel can run on x.</summary>
     public static bool CanRun(Tensor x, Tensor weight) =>
         KernelSwitches.Image && ChannelsLast.Is(x) && x.shape[1] >= 8 && x.numel() > 0 && weight.dtype == ScalarType.Float32
@@ -30,8 +27,8 @@ internal static unsafe class NormRelu
     /// <summary>The same into memory for (N, H, W, C).</summary>
     public static void Known(Tensor x, Tensor mean, Tensor variance, Tensor weight, Tensor bias, double eps, float* y)
     {
-        var channels = (int)x.shape[1];
-        Scale(x, y, Coefficients(mean, variance, weight, bias, eps, channels), channels);
+        NormRows.Run(At(x), y, Rows(x), Channels(x), Line(mean, variance, weight, bias, eps));
+        GC.KeepAlive(x);
     }
 
     /// <summary>y with the statistics of the batch.</summary>
@@ -46,23 +43,12 @@ internal static unsafe class NormRelu
     /// <summary>The same into memory for (N, H, W, C).</summary>
     public static (Tensor Mean, Tensor Variance) Batch(Tensor x, Tensor weight, Tensor bias, double eps, float* y)
     {
-        var channels = (int)x.shape[1];
-        var rows = x.numel() / channels;
+        var channels = Channels(x);
         Tensor mean = empty(channels, dtype: ScalarType.Float32, device: CPU),
             variance = empty(channels, dtype: ScalarType.Float32, device: CPU);
-        float* px = KernelMemory.Pointer<float>(x), m = KernelMemory.Pointer<float>(mean), v = KernelMemory.Pointer<float>(variance);
-        // sums of the distance from about the mean lose nothing where the mean is large against the spread
-        var about = new float[channels];
-        ImageRows.FirstMean(px, (int)Math.Min(rows, 64), channels, about);
-        var sums = ImageRows.Sum(rows, channels, ChunkRows, (start, count, into) => ImageRows.AddSquares(px + (start * channels), count,
-            channels, about, into));
-        for (var c = 0; c < channels; c++)
-        {
-            var off = sums[c] / rows;
-            m[c] = (float)(about[c] + off);
-            v[c] = (float)Math.Max(0, (sums[channels + c] / rows) - (off * off));
-        }
-        Scale(x, y, Coefficients(mean, variance, weight, bias, eps, channels), channels);
+        NormRows.Moments(At(x), Rows(x), channels, At(mean), At(variance));
+        NormRows.Run(At(x), y, Rows(x), channels, Line(mean, variance, weight, bias, eps));
+        GC.KeepAlive(x);
         return (mean, variance);
     }
 
@@ -79,31 +65,13 @@ internal static unsafe class NormRelu
     public static (Tensor X, Tensor Weight, Tensor Bias) Backward(Tensor x, Tensor weight, Tensor bias, Tensor mean, Tensor variance,
         double eps, float* pg)
     {
-        var channels = (int)x.shape[1];
-        var rows = x.numel() / channels;
         var dx = Like(x);
         Tensor dWeight = empty_like(weight), dBias = empty_like(bias);
-        float* px = KernelMemory.Pointer<float>(x), pdx = KernelMemory.Pointer<float>(dx);
-        float* m = KernelMemory.Pointer<float>(mean), v = KernelMemory.Pointer<float>(variance), dw = KernelMemory.Pointer<float>(dWeight),
-            db = KernelMemory.Pointer<float>(dBias);
-        var line = Coefficients(mean, variance, weight, bias, eps, channels);
-        var means = new ReadOnlySpan<float>(m, channels).ToArray();
-        var sums = ImageRows.Sum(rows, channels, ChunkRows, (start, count, into) =>
-            ImageRows.AddGradients(px + (start * channels), pg + (start * channels), count, channels, line, means, into));
-        // dx = a (g − Σg/M − x̂ Σ(g x̂)/M) with x̂ = (x − μ)/√(σ² + ε), as a·g + p·x + q
-        var terms = new float[2 * channels];
-        for (var c = 0; c < channels; c++)
-        {
-            var scale = 1 / Math.Sqrt(v[c] + eps);
-            var along = sums[channels + c] * scale;
-            (dw[c], db[c]) = ((float)along, (float)sums[c]);
-            var p = -line[c] * along * scale / rows;
-            (terms[c], terms[channels + c]) = ((float)p, (float)((-line[c] * sums[c] / rows) - (p * m[c])));
-        }
-        KernelThreads.For(rows, (double)rows * channels, 1 << 16, (start, end) =>
-            ImageRows.InputGradient(px + (start * channels), pg + (start * channels), pdx + (start * channels), (int)(end - start),
-                channels, line, terms));
+        NormRows.Backward(At(x), pg, At(dx), null, Rows(x), Channels(x), Line(mean, variance, weight, bias, eps), At(mean), At(variance),
+            eps, At(dWeight), At(dBias));
         GC.KeepAlive(x);
+        GC.KeepAlive(mean);
+        GC.KeepAlive(variance);
         return (dx, dWeight, dBias);
     }
 
@@ -115,16 +83,9 @@ internal static unsafe class NormRelu
         return (centred.mul(RunningMoments.PerChannel(a, 4)).add(RunningMoments.PerChannel(bias, 4), Scalars.One).relu(), mean, variance);
     }
 
-    private static float[] Coefficients(Tensor mean, Tensor variance, Tensor weight, Tensor bias, double eps, int channels)
+    private static float[] Line(Tensor mean, Tensor variance, Tensor weight, Tensor bias, double eps)
     {
-        var line = new float[2 * channels];
-        float* m = KernelMemory.Pointer<float>(mean), v = KernelMemory.Pointer<float>(variance), g = KernelMemory.Pointer<float>(weight),
-            s = KernelMemory.Pointer<float>(bias);
-        for (var c = 0; c < channels; c++)
-        {
-            var a = g[c] / Math.Sqrt(v[c] + eps);
-            (line[c], line[channels + c]) = ((float)a, (float)(s[c] - (m[c] * a)));
-        }
+        var line = NormRows.Line(At(mean), At(variance), At(weight), At(bias), eps, (int)weight.numel());
         GC.KeepAlive(mean);
         GC.KeepAlive(variance);
         GC.KeepAlive(weight);
@@ -138,20 +99,19 @@ internal static unsafe class NormRelu
         return ChannelsLast.Empty(size[0], size[1], size[2], size[3]);
     }
 
-    private static void Scale(Tensor x, float* py, float[] line, int channels)
-    {
-        var px = KernelMemory.Pointer<float>(x);
-        var rows = x.numel() / channels;
-        KernelThreads.For(rows, (double)rows * channels, 1 << 16, (start, end) =>
-            ImageRows.ScaleRelu(px + (start * channels), py + (start * channels), (int)(end - start), channels, line));
-        GC.KeepAlive(x);
-    }
+    private static int Channels(Tensor x) => (int)x.shape[1];
+
+    private static long Rows(Tensor x) => x.numel() / x.shape[1];
+
+    private static float* At(Tensor tensor) => KernelMemory.Pointer<float>(tensor);
 }
 
 /// <summary><see cref="NormRelu.Batch(Tensor, Tensor, Tensor, double)"/> with its gradient: y, and the statistics without one.</summary>
 internal sealed class NormReluFunction : KernelFunction<NormReluFunction>
 {
     private const string EpsKey = "eps";
+
+    protected override bool OwnsGradients => true;
 
     protected override List<Tensor> Compute(autograd.AutogradContext context, object[] arguments)
     {

@@ -237,6 +237,8 @@ internal sealed class ScaledLinearFunction : KernelFunction<ScaledLinearFunction
 {
     private const string FormKey = "form";
 
+    protected override bool OwnsGradients => true;
+
     /// <summary>Arguments: x, lu, and s and b if there are any; the <see cref="ScaledLinear"/>.</summary>
     protected override List<Tensor> Compute(autograd.AutogradContext context, object[] arguments)
     {

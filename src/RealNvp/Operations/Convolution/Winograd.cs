@@ -11,7 +11,7 @@ namespace RealNvp.Operations;
 /// </remarks>
 internal static unsafe class Winograd
 {
-    /// <summary>The fewest channels on either side: one vector.</summary>
+    /// <summary>The fewest channels on either side: half of the widest vector.</summary>
     public const int Channels = 8;
 
     /// <summary>The convolution; without a graph.</summary>
@@ -60,7 +60,7 @@ internal static unsafe class Winograd
             : empty([shape.K, shape.C, 3, 3], ScalarType.Float32, CPU);
         var bias = hasBias ? empty([shape.K], ScalarType.Float32, CPU) : null;
         float* g = KernelMemory.Pointer<float>(gradient), b = bias is null ? null : KernelMemory.Pointer<float>(bias);
-        if (IsWide(shape)) WinogradBackward.Run<Lanes512<float>>(shape, x, border, g, Weight(result), b);
+        if (IsWide) WinogradBackward.Run<Lanes512<float>>(shape, x, border, g, Weight(result), b);
         else WinogradBackward.Run<Lanes256<float>>(shape, x, border, g, Weight(result), b);
         GC.KeepAlive(gradient);
         return (result, bias);
@@ -72,12 +72,11 @@ internal static unsafe class Winograd
     /// <summary>The convolution on memory: (N, H, W, C) to (N, H, W, K).</summary>
     public static void Convolve(WinogradShape shape, float* input, float border, WinogradWeight weight, float* bias, float* output)
     {
-        if (IsWide(shape)) WinogradForward.Run<Lanes512<float>>(shape, input, border, weight, bias, output);
-        else WinogradForward.Run<Lanes256<float>>(shape, input, border, weight, bias, output);
+        if (IsWide) WinogradForward.Run<Lanes512<float>>(shape, input, border, weight, bias, null, output);
+        else WinogradForward.Run<Lanes256<float>>(shape, input, border, weight, bias, null, output);
     }
 
-    // the channels of one side are the inputs of one of the three convolutions, and must be one vector
-    private static bool IsWide(WinogradShape shape) => LaneWidth.Floats == 16 && Math.Min(shape.C, shape.K) >= 16;
+    private static bool IsWide => LaneWidth.Floats == 16;
 
     /// <summary>The sizes for an input and a weight.</summary>
     public static WinogradShape Shape(Tensor input, Tensor weight)

@@ -9,6 +9,8 @@ internal sealed class WinogradFunction : KernelFunction<WinogradFunction>
 {
     private const string BorderKey = "border";
 
+    protected override bool OwnsGradients => true;
+
     protected override List<Tensor> Compute(autograd.AutogradContext context, object[] arguments)
     {
         var tensors = arguments.OfType<Tensor>().ToList();

@@ -30,7 +30,7 @@ internal static unsafe class ConvNetBackward
             {
                 var job = new Share { Shape = shape, Padded = padded, Inner = inner, Outer = outer, OfOuter = ofOuter, Taps = taps,
                     First = panels, Second = panels + first, Sums = result.First == null ? null : shares + ((nint)i * size) };
-                Blocks<TLanes>(job, (int)(shape.Blocks * i / shape.Shares), (int)(shape.Blocks * (i + 1) / shape.Shares));
+                Blocks<TLanes>(job, (int)(shape.GradientBlocks * i / shape.Shares), (int)(shape.GradientBlocks * (i + 1) / shape.Shares));
             }
         });
         if (result.First != null) Add<TLanes>(shape, shares, size, result);
@@ -47,14 +47,14 @@ internal static unsafe class ConvNetBackward
     {
         var shape = job.Shape;
         int m = shape.M, taps = shape.Taps;
-        var patches = KernelScratch.Own(ConvNetShape.Block * ((long)shape.Stride + m));
-        var gradients = patches + (ConvNetShape.Block * (nint)shape.Stride);
+        var patches = KernelScratch.Own(ConvNetShape.GradientBlock * ((long)shape.Stride + m));
+        var gradients = patches + (ConvNetShape.GradientBlock * (nint)shape.Stride);
         float* product = job.Sums, firstProduct = product + ((nint)m * m), bias = firstProduct + ((nint)taps * m), firstBias = bias + m;
         if (product != null) new Span<float>(bias, 2 * m).Clear();
         for (var block = start; block < end; block++)
         {
-            var at = block * ConvNetShape.Block;
-            var count = Math.Min(ConvNetShape.Block, shape.Pixels - at);
+            var at = block * ConvNetShape.GradientBlock;
+            var count = Math.Min(ConvNetShape.GradientBlock, shape.Pixels - at);
             float* ofOuter = job.OfOuter + ((nint)at * m), inner = job.Inner + ((nint)at * m);
             Gate<TLanes>(ofOuter, job.Outer + ((nint)at * m), (nint)count * m);
             DenseProduct.Multiply<TLanes, float>(ofOuter, m, 1, job.Second, 0, count, m, m,

@@ -40,6 +40,7 @@ internal static unsafe class ConvNetForward
                     new DenseFinish<float> { Bias = weights.SecondBias, Relu = outer + ((nint)at * shape.M), Stride = shape.M });
             }
         });
-        WinogradForward.Run<TLanes>(shape.Last, outer, 1, ConvNetWeights.Taps(last, shape.M), last + (9 * (nint)shape.M * shape.O), output);
+        WinogradForward.Run<TLanes>(shape.Last, outer, 1, ConvNetWeights.Taps(last, shape.M), last + (9 * (nint)shape.M * shape.O), null,
+            output);
     }
 }

@@ -7,6 +7,10 @@ internal readonly record struct ConvNetShape(int N, int I, int M, int O, int H, 
     /// <summary>Pixels that go through the first two convolutions together. A multiple of the rows of a <see cref="DenseTile"/>.</summary>
     public const int Block = 48;
 
+    /// <summary>Pixels that go through their gradients together: many steps of the products that give the gradients of weights, whose
+    /// sums are read and written once for each block.</summary>
+    public const int GradientBlock = 144;
+
     public int Pixels => N * H * W;
 
     public int Blocks => (Pixels + Block - 1) / Block;
@@ -21,8 +25,10 @@ internal readonly record struct ConvNetShape(int N, int I, int M, int O, int H, 
     /// <summary>The elements of all images with a border of one pixel, channels last, and what a vector may read beyond.</summary>
     public long PaddedSize => ((long)N * (H + 2) * (W + 2) * I) + 16;
 
+    public int GradientBlocks => (Pixels + GradientBlock - 1) / GradientBlock;
+
     /// <summary>Parts of the pixels whose gradients of weights are summed apart: the same for any number of threads.</summary>
-    public int Shares => Blocks switch { >= 24 => 8, >= 12 => 4, >= 4 => 2, _ => 1 };
+    public int Shares => GradientBlocks switch { >= 48 => 8, >= 4 => 4, >= 2 => 2, _ => 1 };
 
     /// <summary>Multiply-adds of the first two convolutions.</summary>
     public double Work => (double)Pixels * M * (Taps + M);

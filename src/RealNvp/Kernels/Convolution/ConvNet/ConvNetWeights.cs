@@ -28,8 +28,7 @@ internal readonly unsafe struct ConvNetWeights
         for (var o = 0; o < shape.O; o++)
         {
             var factor = Factor(Scale[o]);
-            float* from = Last + ((nint)o * each), row = to + ((nint)o * each);
-            for (var i = 0; i < each; i++) row[i] = from[i] * factor;
+            ImageMath.Scale(Last + ((nint)o * each), to + ((nint)o * each), each, factor);
             to[((nint)shape.O * each) + o] = LastBias[o] * factor;
         }
     }
@@ -44,7 +43,7 @@ internal readonly unsafe struct ConvNetWeights
             var factor = Factor(Scale[o]);
             float* gradient = weight + ((nint)o * each), value = Last + ((nint)o * each);
             var along = ((double)ImageMath.Dot(gradient, value, each)) + (bias[o] * LastBias[o]);
-            for (var i = 0; i < each; i++) gradient[i] *= factor;
+            ImageMath.Scale(gradient, gradient, each, factor);
             bias[o] *= factor;
             // beyond its limits nothing moves the scale
             scale[o] = Scale[o] is < -Limit or > Limit ? 0 : (float)(Speed * factor * along);

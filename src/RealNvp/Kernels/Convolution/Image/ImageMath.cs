@@ -15,6 +15,14 @@ internal static unsafe class ImageMath
         return total;
     }
 
+    /// <summary>b = p·a; both may be the same.</summary>
+    public static void Scale(float* a, float* b, int count, float p)
+    {
+        var (ps, i) = (Vector512.Create(p), 0);
+        for (; i <= count - 16; i += 16) (Vector512.Load(a + i) * ps).Store(b + i);
+        for (; i < count; i++) b[i] = a[i] * p;
+    }
+
     /// <summary>a = p·a + q·b.</summary>
     public static void Combine(float* a, float* b, int count, float p, float q)
     {

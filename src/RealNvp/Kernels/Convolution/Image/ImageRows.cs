@@ -130,13 +130,14 @@ internal static unsafe class ImageRows
         }
     }
 
-    /// <summary>dx = a·g + p·x + q, with g where a·x + b is positive.</summary>
-    public static void InputGradient(float* x, float* g, float* dx, int rows, int channels, float[] line, float[] terms)
+    /// <summary>dx = a·g + p·x + q, with g where a·x + b is positive, and what <paramref name="addend"/> has, unless it is null.</summary>
+    public static void InputGradient(float* x, float* g, float* dx, float* addend, int rows, int channels, float[] line, float[] terms)
     {
+        var more = addend == null ? 0 : channels;
         fixed (float* a = line, p = terms)
         {
             float* b = a + channels, q = p + channels;
-            for (var r = 0; r < rows; r++, x += channels, g += channels, dx += channels)
+            for (var r = 0; r < rows; r++, x += channels, g += channels, dx += channels, addend += more)
             {
                 var c = 0;
                 for (; c <= channels - 16; c += 16)
@@ -144,13 +145,16 @@ internal static unsafe class ImageRows
                     var (value, scale) = (Vector512.Load(x + c), Vector512.Load(a + c));
                     var kept = Vector512.GreaterThan(Vector512.FusedMultiplyAdd(value, scale, Vector512.Load(b + c)),
                         Vector512<float>.Zero) & Vector512.Load(g + c);
-                    Vector512.FusedMultiplyAdd(kept, scale, Vector512.FusedMultiplyAdd(value, Vector512.Load(p + c), Vector512.Load(q + c)))
-                        .Store(dx + c);
+                    var result = Vector512.FusedMultiplyAdd(kept, scale, Vector512.FusedMultiplyAdd(value, Vector512.Load(p + c),
+                        Vector512.Load(q + c)));
+                    if (more != 0) result += Vector512.Load(addend + c);
+                    result.Store(dx + c);
                 }
                 for (; c < channels; c++)
                 {
                     var kept = MathF.FusedMultiplyAdd(x[c], a[c], b[c]) > 0 ? g[c] : 0;
-                    dx[c] = MathF.FusedMultiplyAdd(kept, a[c], MathF.FusedMultiplyAdd(x[c], p[c], q[c]));
+                    var result = MathF.FusedMultiplyAdd(kept, a[c], MathF.FusedMultiplyAdd(x[c], p[c], q[c]));
+                    dx[c] = more == 0 ? result : result + addend[c];
                 }
             }
         }

@@ -9,6 +9,7 @@ internal sealed class LuMatrix
     private readonly int size;
     private readonly int[] rows;
     private readonly double[] packed, upper;
+    private double[]? whole;
 
     /// <summary>Reads the packed form.</summary>
     /// <param name="packed">C rows: L below the diagonal, log|diagonal of U| on it, U above.</param>
@@ -32,7 +33,9 @@ internal sealed class LuMatrix
     public double LogDet { get; }
 
     /// <summary>W, row by row.</summary>
-    public double[] Product()
+    public double[] Product() => whole ??= Multiply();
+
+    private double[] Multiply()
     {
         var product = new double[size * size];
         for (var r = 0; r < size; r++)

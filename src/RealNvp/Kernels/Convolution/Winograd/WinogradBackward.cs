@@ -4,7 +4,7 @@ namespace RealNvp.Kernels;
 internal static unsafe class WinogradBackward
 {
     /// <summary>Computes the gradients.</summary>
-    /// <param name="shape">The sizes of the convolution; C is one vector at least.</param>
+    /// <param name="shape">The sizes of the convolution; C is half a vector at least.</param>
     /// <param name="input">(N, H, W, C).</param>
     /// <param name="border">What is around the input.</param>
     /// <param name="gradient">Of the output, (N, H, W, K).</param>
@@ -39,15 +39,15 @@ internal static unsafe class WinogradBackward
     {
         var stride = WinogradShape.Stride(shape.C);
         var (plane, largest) = (WinogradShape.Plane(stride), WinogradShape.Plane(DenseTile.Vectors * TLanes.Count));
-        var patches = KernelScratch.Own((WinogradShape.Positions * (plane + largest)) + shape.C);
+        var patches = KernelScratch.Own((WinogradShape.Positions * (plane + largest)) + stride);
         var gradients = patches + (WinogradShape.Positions * plane);
         var outside = gradients + (WinogradShape.Positions * largest);
-        new Span<float>(outside, shape.C).Fill(border);
+        new Span<float>(outside, stride).Fill(border);
         new Span<float>(sums, WinogradShape.Stride(shape.K)).Clear();
         for (var block = start; block < end; block++)
         {
-            var first = block * WinogradShape.Block;
-            var tiles = Math.Min(WinogradShape.Block, shape.Tiles - first);
+            var first = block * shape.Block;
+            var tiles = Math.Min(shape.Block, shape.Tiles - first);
             WinogradTiles.Patches<TLanes>(shape, input, outside, first, tiles, patches);
             for (var column = 0; column < shape.K; column += DenseTile.Vectors * TLanes.Count)
             {
@@ -57,10 +57,8 @@ internal static unsafe class WinogradBackward
                 for (var position = 0; position < WinogradShape.Positions; position++)
                 {
                     var panel = panels + WinogradWeights.PanelAt(shape, column) + ((nint)position * shape.C * width);
-                    var finish = new DenseFinish<float> { Addend = block == start ? null : panel, Result = panel, Stride = width };
-                    DenseProduct.Multiply<TLanes, float>(patches + (position * plane), 1, stride, gradients + (position * apart), width,
-                        shape.C,
-                        width, tiles, finish);
+                    WinogradProduct.Multiply<TLanes>(patches + (position * plane), 1, stride, gradients + (position * apart), width,
+                        shape.C, tiles, adds: block > start, panel);
                 }
             }
         }

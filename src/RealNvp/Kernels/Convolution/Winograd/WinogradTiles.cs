@@ -17,6 +17,9 @@ internal static unsafe class WinogradTiles
             Column = 2 * (tile % shape.Across);
         }
 
+        /// <summary>Whether the last pixel of the last image is under the tile.</summary>
+        public readonly bool IsAtEnd => Image == shape.N - 1 && Row + 3 > shape.H - 1 && Column + 3 > shape.W - 1;
+
         public void Next()
         {
             if ((Column += 2) < shape.W) return;
@@ -27,15 +30,20 @@ internal static unsafe class WinogradTiles
         }
     }
 
-    /// <summary>Transforms the 4×4 patches under tiles of an image of C channels, at least one
-    /// vector; what is outside of the image is read at <paramref name="outside"/>.</summary>
+    /// <summary>Transforms the 4×4 patches under tiles of an image of C channels, at least half a vector; what is outside of the image is
+    /// read at <paramref name="outside"/>, a vector at least. What it writes beyond the channels means nothing.</summary>
     public static void Patches<TLanes>(WinogradShape shape, float* image, float* outside, int first, int tiles, float* to)
         where TLanes : struct, ILanes<TLanes, float>
     {
         var d = stackalloc float*[16];
         var stride = WinogradShape.Stride(shape.C);
         var plane = WinogradShape.Plane(stride);
-        nint channels = shape.C, line = (nint)shape.W * channels;
+        nint channels = shape.C, line = (nint)shape.W * channels, read = Math.Max(channels, TLanes.Count);
+        // a vector that is read from the last pixel on must not go beyond the image
+        var last = image + (((((nint)shape.N * shape.H) * shape.W) - 1) * channels);
+        var whole = stackalloc float[TLanes.Count];
+        var isNarrow = channels < TLanes.Count;
+        if (isNarrow) Copy(last, whole, shape.C);
         var place = new Place(shape, first);
         for (var tile = 0; tile < tiles; tile++, to += stride)
         {
@@ -47,7 +55,9 @@ internal static unsafe class WinogradTiles
                     d[(4 * i) + j] = inside && (uint)(place.Column - 1 + j) < (uint)shape.W ? corner + (i * line) + (j * channels)
                         : outside;
             }
-            WinogradTransform.Input<TLanes>(d, channels, to, plane);
+            if (isNarrow && place.IsAtEnd)
+                for (var i = 0; i < 16; i++) if (d[i] == last) d[i] = whole;
+            WinogradTransform.Input<TLanes>(d, read, to, plane);
             place.Next();
         }
     }
@@ -60,9 +70,10 @@ internal static unsafe class WinogradTiles
     /// <param name="column">The first channel of the panel.</param>
     /// <param name="first">The first tile.</param>
     /// <param name="tiles">The number of tiles.</param>
+    /// <param name="addend">An image that is added, or null.</param>
     /// <param name="image">Gets the outputs.</param>
     public static void Outputs<TLanes>(WinogradShape shape, float* products, int width, float* bias, int column, int first, int tiles,
-        float* image) where TLanes : struct, ILanes<TLanes, float>
+        float* addend, float* image) where TLanes : struct, ILanes<TLanes, float>
     {
         var plane = WinogradShape.Plane(width);
         var present = Math.Min(width, shape.K - column);
@@ -74,17 +85,20 @@ internal static unsafe class WinogradTiles
         {
             var to = image + ((((nint)place.Image * shape.H) + place.Row) * line) + (place.Column * channels) + column;
             bool right = place.Column + 1 < shape.W, below = place.Row + 1 < shape.H;
-            if (present == width)
+            if (addend != null && present == width && right && below)
+                WinogradTransform.OutputAdded<TLanes>(products, plane, bias, width, to, channels, line, addend + (to - image));
+            else if (addend == null && present == width)
                 WinogradTransform.Output<TLanes>(products, plane, bias, width, to, right ? to + channels : spare, below ? to + line
                     : spare, right && below ? to + line + channels : spare);
             else
             {
                 WinogradTransform.Output<TLanes>(products, plane, bias, width, spare, spare + width, spare + (2 * width),
                     spare + (3 * width));
-                Copy(spare, to, present);
-                if (right) Copy(spare + width, to + channels, present);
-                if (below) Copy(spare + (2 * width), to + line, present);
-                if (right && below) Copy(spare + (3 * width), to + line + channels, present);
+                var added = addend == null ? null : addend + (to - image);
+                Put(spare, added, 0, to, present);
+                if (right) Put(spare + width, added, channels, to, present);
+                if (below) Put(spare + (2 * width), added, line, to, present);
+                if (right && below) Put(spare + (3 * width), added, line + channels, to, present);
             }
             place.Next();
         }
@@ -130,6 +144,12 @@ internal static unsafe class WinogradTiles
             WinogradTransform.OutputAdjoint<TLanes>(y, y01, y10, y11, width, to, plane, sums);
             place.Next();
         }
+    }
+
+    private static void Put(float* from, float* added, nint at, float* to, int count)
+    {
+        if (added == null) Copy(from, to + at, count);
+        else for (nint i = 0; i < count; i++) to[at + i] = from[i] + added[at + i];
     }
 
     private static void Copy(float* from, float* to, int count) => new ReadOnlySpan<float>(from, count).CopyTo(new Span<float>(to, count));

@@ -69,6 +69,26 @@ internal static unsafe class WinogradTransform
         }
     }
 
+    /// <summary>The same, with what lies at <paramref name="added"/> as the outputs lie at <paramref name="y"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void OutputAdded<TLanes>(float* m, nint plane, float* bias, nint channels, float* y, nint right, nint below,
+        float* added) where TLanes : struct, ILanes<TLanes, float>
+    {
+        for (nint c = 0; c < channels; c += TLanes.Count, y += TLanes.Count, added += TLanes.Count)
+        {
+            var from = m + c;
+            OutputColumn<TLanes>(from, 4 * plane, out var p0, out var q0);
+            OutputColumn<TLanes>(from + plane, 4 * plane, out var p1, out var q1);
+            OutputColumn<TLanes>(from + (2 * plane), 4 * plane, out var p2, out var q2);
+            OutputColumn<TLanes>(from + (3 * plane), 4 * plane, out var p3, out var q3);
+            var b = TLanes.Load(bias + c);
+            TLanes.Store(((p0 + (p1 + p2)) + b) + TLanes.Load(added), y);
+            TLanes.Store((((p1 - p2) - p3) + b) + TLanes.Load(added + right), y + right);
+            TLanes.Store(((q0 + (q1 + q2)) + b) + TLanes.Load(added + below), y + below);
+            TLanes.Store((((q1 - q2) - q3) + b) + TLanes.Load(added + below + right), y + below + right);
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void OutputColumn<TLanes>(float* m, nint row, out TLanes first, out TLanes second)
         where TLanes : struct, ILanes<TLanes, float>

@@ -11,6 +11,9 @@ internal readonly unsafe record struct WinogradWeight(nint First, nint Output, n
 {
     public float* Memory => (float*)First;
 
+    /// <summary>A weight (K, 3, 3, C).</summary>
+    public static WinogradWeight ChannelsLast(float* memory, int inputs) => new((nint)memory, 9 * (nint)inputs, 1, inputs);
+
     /// <summary>The weight of the convolution that gives the gradient of
     /// the input: from outputs to inputs, turned by half a turn.</summary>
     public WinogradWeight Reversed => new((nint)(Memory + (8 * Tap)), Input, Output, -Tap);
@@ -20,6 +23,9 @@ internal readonly unsafe record struct WinogradWeight(nint First, nint Output, n
 /// <see cref="DenseTile"/> has columns: [panel][position][input][column].</summary>
 internal static unsafe class WinogradWeights
 {
+    // what an element of a weight costs, in multiply-adds: some 10 ns, and its 16 numbers of a share some 4
+    private const double TransformWork = 700, ShareWork = 300;
+
     /// <summary>The elements of all panels.</summary>
     public static long Size(WinogradShape shape, int lanes) =>
         (long)WinogradShape.Positions * shape.C * WinogradShape.Whole(shape.K, lanes);
@@ -31,8 +37,7 @@ internal static unsafe class WinogradWeights
     public static void Transform<TLanes>(WinogradShape shape, WinogradWeight weight, float* panels)
         where TLanes : struct, ILanes<TLanes, float>
     {
-        // an element costs about as much as 100 multiply-adds
-        KernelThreads.For(shape.C, 100.0 * shape.C * shape.K, DenseCall.Grain, (start, end) =>
+        KernelThreads.For(shape.C, TransformWork * shape.C * shape.K, DenseCall.Grain, (start, end) =>
         {
             for (var column = 0; column < shape.K; column += DenseTile.Vectors * TLanes.Count)
                 Panel<TLanes>(shape, weight, column, (int)start, (int)end, panels + PanelAt(shape, column));
@@ -65,7 +70,7 @@ internal static unsafe class WinogradWeights
     public static void Gradient<TLanes>(WinogradShape shape, float* shares, nint share, WinogradWeight gradient)
         where TLanes : struct, ILanes<TLanes, float>
     {
-        KernelThreads.For(shape.C, (100.0 + (8 * shape.Shares)) * shape.C * shape.K, DenseCall.Grain, (start, end) =>
+        KernelThreads.For(shape.C, (TransformWork + (ShareWork * shape.Shares)) * shape.C * shape.K, DenseCall.Grain, (start, end) =>
         {
             for (var column = 0; column < shape.K; column += DenseTile.Vectors * TLanes.Count)
                 PanelGradient<TLanes>(shape, shares + PanelAt(shape, column), share, column, (int)start, (int)end, gradient);
