@@ -89,7 +89,7 @@ public class NeverNanTests
         var options = PresetTable.All[name];
         // the table's tolerance is for float64
         if (options is FfjordOptions solved) options = solved with { Tolerance = null };
-        using var model = options.NewModel();
+        using var model = options.NewModel(seed: 1);
         model.eval();
         using (no_grad())
             foreach (var parameter in model.parameters()) parameter.normal_(0, 10, generator);
@@ -110,14 +110,15 @@ public class NeverNanTests
                 var logProb = model.LogProb(x, context, seed: 1);
                 if (logProb.item<float>() == float.NegativeInfinity)
                 {
-                    // what float64 can hold says that it, or the latent, is beyond all that float32 can hold
+                    // what float64 can hold says that the latent is beyond all that float32 can hold, or the sum of squares that a
+                    // normal density halves
                     using var exact = options.NewModel();
                     exact.load_state_dict(new Dictionary<string, Tensor>(model.state_dict()));
                     exact.to(float64);
                     var latent = exact.Encode(x.detach().to(float64), context?.to(float64), seed: 1).abs().max().item<double>();
                     if (latent <= float.MaxValue)
                         exact.LogProb(x.detach().to(float64), context?.to(float64), seed: 1).item<double>().Should()
-                            .BeLessThan(-float.MaxValue);
+                            .BeLessThan(-float.MaxValue / 2);
                     continue;
                 }
                 IsFinite(logProb).Should().BeTrue();
