@@ -24,7 +24,8 @@ internal sealed class SplineCode(SplineShape shape) : ElementwiseCode
 
     public override double Cost => 100 * shape.Bins;
 
-    protected override void Run<TLanes, T>(in ElementJob<T> job) => job.Run<TLanes, SplineKernel<TLanes, T>>(new(shape, job.Inverse));
+    protected override void Run<TLanes, T>(in ElementJob<T> job) =>
+        job.Run<TLanes, SplineKernel<TLanes, T>>(new(shape, job.Inverse, recorded: false));
 }
 
 /// <summary>Mixtures of logistics, values alone; inverse, the input is the root.</summary>

@@ -6,6 +6,7 @@ using Xunit.v3;
 // kernels on few cores only wait for each other: one test at a time is both safe and fast.
 [assembly: Parallelization(Mode = ParallelMode.None)]
 [assembly: AssemblyFixture(typeof(TorchSettings))]
+[assembly: SeedsRandomNumbers]
 
 namespace RealNvp.Tests.Infrastructure;
 

@@ -1,3 +1,4 @@
+using System.Numerics;
 using RealNvp.Kernels;
 using RealNvp.Operations;
 using RealNvp.Tests.Infrastructure;
@@ -25,6 +26,13 @@ public sealed class SplineKernelTests : IDisposable
         from bins in new[] { 2, 8, 64 }
         from inverse in new[] { false, true }
         select (tails, bins, inverse));
+
+    public static TheoryData<int, int, bool, int> Records => new(
+        from ends in Enum.GetValues<SplineEnds>()
+        from bins in new[] { 8, 33 }
+        from inverse in new[] { false, true }
+        from bits in new[] { 512, 256, 128, 0 }
+        select ((int)ends, bins, inverse, bits));
 
     public void Dispose()
     {
@@ -56,6 +64,38 @@ public sealed class SplineKernelTests : IDisposable
         // in a bin of 1/64 the place is known to 64 ε
         Agree([.. kernel.Skip(1)], [.. reference.Skip(1)], 1e-6 * bins);
     }
+
+    [Theory, MemberData(nameof(Records))]
+    public void Gradients_of_a_record_are_those_of_the_parameters(int ends, int bins, bool inverse, int bits)
+    {
+        LaneWidth.Bits = bits;
+        var shape = new SplineShape(bins, -1, 4, (SplineEnds)ends, 1e-3, 1e-3);
+        shape.Records.Should().BeTrue();
+        // whole vectors, what is left of runs in two to four pieces and more, and a last vector that would take elements twice
+        foreach (var columns in new[] { 1, 5, 8, 21, 22, 31, 40 })
+        {
+            Compare<double>(shape, inverse, columns, 1e-12);
+            Compare<float>(shape, inverse, columns, 3e-6);
+        }
+    }
+
+    [Theory, InlineData(false), InlineData(true)]
+    public void Gradients_of_a_record_are_as_close_to_float64_as_those_of_the_parameters(bool inverse)
+    {
+        var shape = new SplineShape(8, -3, 3, SplineEnds.Linear, 1e-3, 1e-3);
+        foreach (var spread in new[] { 2.0, 16.0 })
+        {
+            var exact = Apply<double>(shape, inverse, 500, 7, spread, recorded: false);
+            var (parameters, record) = (Apply<float>(shape, inverse, 500, 7, spread, recorded: false),
+                Apply<float>(shape, inverse, 500, 7, spread, recorded: true));
+            for (var i = 2; i < exact.Length; i++)
+                Error(record[i], exact[i]).Should().BeLessThan(1.1 * Error(parameters[i], exact[i]), "result {0}, spread {1}", i, spread);
+        }
+    }
+
+    [Fact]
+    public void An_element_with_few_derivatives_has_no_record() =>
+        new SplineShape(7, -1, 1, SplineEnds.Linear, 1e-3, 1e-3).Records.Should().BeFalse();
 
     [Theory, MemberData(nameof(Directions))]
     public void In_float32_kernels_are_closer_to_float64_than_the_reference(SplineTails tails, int bins, bool inverse)
@@ -193,4 +233,57 @@ public sealed class SplineKernelTests : IDisposable
     private static TransformerData Make(SplineTransformer spline, long[] shape, ScalarType dtype, double spread) =>
         TransformerData.Make(spline, shape, dtype, spread, centre: (spline.Low + spline.High) / 2, width: (spline.High - spline.Low) / 4,
             on => KernelSwitches.Spline = on);
+
+    private static double Error(double[] values, double[] exact) => values.Zip(exact, (a, b) => Math.Abs(a - b)).Average();
+
+    private static void Compare<T>(SplineShape shape, bool inverse, int columns, double tolerance)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        const int rows = 7;
+        var expected = Apply<T>(shape, inverse, rows, columns, 3, recorded: false);
+        var found = Apply<T>(shape, inverse, rows, columns, 3, recorded: true);
+        // value and log-derivative do not know of the record
+        found[0].Should().Equal(expected[0]);
+        found[1].Should().Equal(expected[1]);
+        foreach (var i in new[] { 2, 3 })
+        {
+            var most = expected[i].Max(Math.Abs);
+            for (var j = 0; j < expected[i].Length; j++)
+                found[i][j].Should().BeApproximately(expected[i][j], tolerance * most, "result {0}, element {1} of {2} columns", i, j,
+                    columns);
+        }
+    }
+
+    // value, log-derivative, and the gradients of the input and of the parameters
+    private static unsafe double[][] Apply<T>(SplineShape shape, bool inverse, int rows, int columns, double spread, bool recorded)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        var random = new Random(1);
+        var (count, parameters) = (rows * columns, shape.Parameters);
+        // numbers of float32, so that both dtypes map the same
+        T[] Numbers(int number, double center, double size) =>
+            [.. Enumerable.Range(0, number).Select(_ => T.CreateChecked((float)(center + (size * (random.NextDouble() - 0.5)))))];
+        // some lie beyond the interval
+        var input = Numbers(count, (shape.Low + shape.High) / 2, 1.1 * (shape.High - shape.Low));
+        var (raw, ofValue, ofLog) = (Numbers(count * parameters, 0, spread), Numbers(count, 0, 2), Numbers(count, 0, 2));
+        T[] value = new T[count], log = new T[count], ofInput = new T[count], ofRaw = new T[count * parameters];
+        fixed (T* x = input, p = raw, gy = ofValue, gl = ofLog, y = value, l = log, gx = ofInput, gp = ofRaw)
+        {
+            var map = new SplineMap(shape);
+            var streams = stackalloc Stream<T>[6];
+            Stream<T> Of(T* at, bool output) => new((nint)at, columns, 1, output);
+            Stream<T> All(T* at, bool output) => new((nint)at, columns * parameters, parameters, output) { Block = columns };
+            var job = new ElementJob<T> { Streams = streams, Count = 4, Inner = columns, Runs = 1, End = rows, Inverse = inverse,
+                Recorded = recorded };
+            (streams[0], streams[1], streams[2], streams[3]) = (Of(x, false), All(p, false) with { InPlace = recorded }, Of(y, true),
+                Of(l, true));
+            map.Run(job);
+            (streams[1], streams[2], streams[3], streams[4], streams[5]) = (All(p, false), Of(gy, false), Of(gl, false), Of(gx, true),
+                All(gp, true));
+            job.Gradient = true;
+            job.Count = 6;
+            map.Run(job);
+        }
+        return [.. new[] { value, log, ofInput, ofRaw }.Select(numbers => numbers.Select(double.CreateChecked).ToArray())];
+    }
 }

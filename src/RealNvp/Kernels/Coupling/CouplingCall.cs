@@ -15,10 +15,12 @@ internal sealed unsafe class CouplingCall(CouplingShape shape, DenseCall net, bo
     public double Work => net.Rows * (net.Program.Weights + (shape.Columns * shape.Map.Cost));
 
     /// <summary>Maps rows.</summary>
-    public void Map(in CouplingBlock b) => Code.Values(b);
+    /// <param name="b">Where they are.</param>
+    /// <param name="recorded">Whether the parameters are on a tape for <see cref="Gradients"/>, and of no use for anything else.</param>
+    public void Map(in CouplingBlock b, bool recorded) => Code.Values(b, recorded);
 
-    /// <summary>The gradients of <see cref="Map"/>.</summary>
-    public void Gradients(in CouplingBlock b) => Code.Gradients(b);
+    /// <summary>The gradients of <see cref="Map"/>, from the tape.</summary>
+    public void Gradients(in CouplingBlock b) => Code.Gradients(b, recorded: true);
 
     private CouplingMap Code => new(shape.Map, inverse, weight, weights);
 }

@@ -53,7 +53,7 @@ internal static unsafe class CouplingForward
             DenseBlock.Run<TLanes>(program, net.Packed, own ? read : x + shape.ReadRun, own ? inputs : net.XStride, net.ContextAt(row),
                 net.ContextStride, block.Rows, new(tape, net.Rows, row), scratch, block.Raw);
             CouplingShape.Gather(x, net.XStride, shape.ChangedAt, changed, columns, block.Rows);
-            call.Map(block);
+            call.Map(block, recorded: tape != null);
             Write(shape.ChangedAt, x, net.XStride, block, y + ((nint)row * features), features, logDet + row, adds);
         }
     }

@@ -152,15 +152,16 @@ internal static unsafe class DenseBackward
         }
         if (ofInput)
             DenseProduct.Multiply<TLanes, float>(here, DenseProduct.Stride(outputs), 1, call.Panels(0), 0, rows, program.Inputs, outputs,
-                new DenseFinish<float> { Result = next, Stride = DenseProduct.Stride(program.Inputs) });
+                new DenseFinish<float> { Result = next, Stride = DenseProduct.Stride(program.Inputs) }, program.Bands?[0].OutputsOf);
         return next;
     }
 
-    /// <summary>gᵀ·h: rows are outputs, columns are inputs, steps are the examples.</summary>
+    /// <summary>gᵀ·h: rows are outputs, columns are inputs, steps are the examples. What is beyond the inputs in h is cleared.</summary>
     public static void Weight<TLanes>(float* gradient, nint stride, float* input, nint width, float* sum, nint sumStride, int rows,
         int outputs, int inputs, bool add, DenseBand? band = null)
         where TLanes : struct, ILanes<TLanes, float>
     {
+        DenseBlock.ClearRest(input, width, rows, inputs);
         var finish = new DenseFinish<float> { Addend = add ? sum : null, Result = sum, Stride = sumStride };
         if (band is null) DenseProduct.Multiply<TLanes, float>(gradient, 1, stride, input, width, outputs, inputs, rows, finish);
         else DenseProduct.MultiplyRows<TLanes, float>(gradient, 1, stride, input, width, outputs, inputs, rows, finish, band.OutputsOf);

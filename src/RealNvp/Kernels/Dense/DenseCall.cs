@@ -72,16 +72,16 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
         }
         packed = new(Program, KernelScratch.Shared(PackedSize()));
         FillBiases();
-        Pack(layer => layer.Outputs, (weight, mask, outputs, inputs, column, to) => DensePacking.Forward((float*)weight, (float*)mask,
-            inputs, outputs, inputs, column, LaneWidth.Floats, (float*)to));
+        Pack(layer => layer.Outputs, (weight, mask, outputs, inputs, column, panels, to) => DensePacking.Forward((float*)weight,
+            (float*)mask, inputs, outputs, inputs, column, panels, (float*)to));
     }
 
     /// <summary>Packs all weights for g·W.</summary>
     public void PackBackward(float* memory)
     {
         packed = new(Program, memory);
-        Pack(layer => layer.Inputs, (weight, mask, outputs, inputs, column, to) => DensePacking.Backward((float*)weight, (float*)mask,
-            outputs, inputs, column, LaneWidth.Floats, (float*)to));
+        Pack(layer => layer.Inputs, (weight, mask, outputs, inputs, column, panels, to) => DensePacking.Backward((float*)weight,
+            (float*)mask, outputs, inputs, column, panels, (float*)to));
     }
 
     private void FillBiases()
@@ -89,14 +89,14 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
         for (var i = 0; i < Biases.Length; i++) packed.FillBias(Program, i, Biases[i]);
     }
 
-    private void Pack(Func<DenseLayer, int> columns, Action<nint, nint, int, int, int, nint> panel)
+    private void Pack(Func<DenseLayer, int> columns, Action<nint, nint, int, int, int, DensePanels, nint> panel)
     {
-        var width = DenseTile.Vectors * LaneWidth.Floats;
+        var (panels, ofContext) = (Program.Panels(LaneWidth.Floats), DensePanels.Of<float>(LaneWidth.Floats));
         var work = new List<(int Layer, int Column)>();
         for (var i = 0; i < Weights.Length; i++)
-            for (var column = 0; column < columns(Program.Layers[i]); column += width) work.Add((i, column));
+            for (var column = 0; column < columns(Program.Layers[i]); column += panels.Full) work.Add((i, column));
         if (Context != null)
-            for (var column = 0; column < columns(new(Program.Context, Program.Layers[0].Outputs, false)); column += width)
+            for (var column = 0; column < columns(new(Program.Context, Program.Layers[0].Outputs, false)); column += ofContext.Full)
                 work.Add((-1, column));
         // an element costs about as much as 16 multiply-adds
         KernelThreads.For(work.Count, 16.0 * Program.Weights, Grain, (start, end) =>
@@ -104,10 +104,11 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
             for (var i = (int)start; i < end; i++)
             {
                 var (layer, column) = work[i];
-                if (layer < 0) panel((nint)ContextWeight, 0, Program.Layers[0].Outputs, Program.Context, column, (nint)ContextPanels);
+                if (layer < 0)
+                    panel((nint)ContextWeight, 0, Program.Layers[0].Outputs, Program.Context, column, ofContext, (nint)ContextPanels);
                 else
                     panel((nint)Weights[layer], (nint)Masks[layer], Program.Layers[layer].Outputs, Program.Layers[layer].Inputs, column,
-                        (nint)Panels(layer));
+                        panels, (nint)Panels(layer));
             }
         });
     }

@@ -13,15 +13,13 @@ internal static unsafe class DensePacking
     /// <summary>The elements of a packed matrix.</summary>
     public static int Size(int columns, int steps, int lanes) => (columns + lanes - 1) / lanes * lanes * steps;
 
-    /// <summary>The width of the panel that begins at a column.</summary>
-    private static int Width(int column, int columns, int lanes) => columns - column > lanes ? 2 * lanes : lanes;
-
     /// <summary>One panel for x·Wᵀ: columns are outputs, steps are inputs. The
     /// rows of the weight lie <paramref name="stride"/> apart.</summary>
-    public static void Forward<T>(T* weight, T* mask, nint stride, int outputs, int inputs, int column, int lanes, T* to)
+    public static void Forward<T>(T* weight, T* mask, nint stride, int outputs, int inputs, int column, DensePanels panels,
+        T* to)
         where T : unmanaged, INumberBase<T>
     {
-        var width = Width(column, outputs, lanes);
+        var width = panels.Width(column, outputs);
         var present = Math.Min(width, outputs - column);
         to += (nint)column * inputs;
         for (var j = 0; j < width; j += 8)
@@ -46,10 +44,11 @@ internal static unsafe class DensePacking
     }
 
     /// <summary>One panel for g·W: columns are inputs, steps are outputs.</summary>
-    public static void Backward<T>(T* weight, T* mask, int outputs, int inputs, int column, int lanes, T* to)
+    public static void Backward<T>(T* weight, T* mask, int outputs, int inputs, int column, DensePanels panels,
+        T* to)
         where T : unmanaged, INumberBase<T>
     {
-        var width = Width(column, inputs, lanes);
+        var width = panels.Width(column, inputs);
         var present = Math.Min(width, inputs - column);
         to += (nint)column * outputs;
         for (var step = 0; step < outputs; step++)

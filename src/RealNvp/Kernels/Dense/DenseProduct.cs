@@ -35,13 +35,14 @@ internal static unsafe class DenseProduct
         where TLanes : struct, ILanes<TLanes, T>
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        for (var column = 0; column < columns; column += DenseTile.Vectors * TLanes.Count)
+        var panels = DensePanels.Of<T>(TLanes.Count, stepsOf is not null);
+        for (var column = 0; column < columns; column += panels.Full)
         {
-            var isWide = columns - column > TLanes.Count;
-            var (first, end) = stepsOf is null ? (0, steps) : stepsOf(column, isWide ? 2 * TLanes.Count : TLanes.Count);
-            var step = bStep != 0 ? bStep : isWide ? 2 * TLanes.Count : TLanes.Count;
+            var width = panels.Width(column, columns);
+            var (first, end) = stepsOf is null ? (0, steps) : stepsOf(column, width);
+            var step = bStep != 0 ? bStep : width;
             var panel = (bStep == 0 ? b + ((nint)column * steps) : b + column) + (first * step);
-            Panel<TLanes, T>(isWide, a + (first * aStep), aRow, aStep, panel, step, 0, rows, end - first, &finish, column);
+            Panel<TLanes, T>(width, a + (first * aStep), aRow, aStep, panel, step, 0, rows, end - first, &finish, column);
         }
     }
 
@@ -62,25 +63,30 @@ internal static unsafe class DenseProduct
         where TLanes : struct, ILanes<TLanes, T>
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        for (var column = 0; column < columns; column += DenseTile.Vectors * TLanes.Count)
+        var panels = DensePanels.Of<T>(TLanes.Count, isMasked: true);
+        for (var column = 0; column < columns; column += panels.Full)
         {
-            var isWide = columns - column > TLanes.Count;
-            var width = isWide ? 2 * TLanes.Count : TLanes.Count;
+            var width = panels.Width(column, columns);
             var (first, end) = rowsOf(column, width);
-            Panel<TLanes, T>(isWide, a, aRow, aStep, b + column, bStep, first, end, steps, &finish, column);
+            Panel<TLanes, T>(width, a, aRow, aStep, b + column, bStep, first, end, steps, &finish, column);
             if (finish.Addend != null) continue;
             for (var row = 0; row < rows; row++)
                 if (row < first || row >= end) new Span<T>(finish.Result + (row * finish.Stride) + column, width).Clear();
         }
     }
 
-    private static void Panel<TLanes, T>(bool isWide, T* a, nint aRow, nint aStep, T* b, nint bStep, int first, int end, int steps,
+    private static void Panel<TLanes, T>(int width, T* a, nint aRow, nint aStep, T* b, nint bStep, int first, int end, int steps,
         DenseFinish<T>* finish, int column)
         where TLanes : struct, ILanes<TLanes, T>
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        if (isWide) Panel<TLanes, T, Dense2>(a, aRow, aStep, b, bStep, first, end, steps, finish, column);
-        else Panel<TLanes, T, Dense1>(a, aRow, aStep, b, bStep, first, end, steps, finish, column);
+        switch (width / TLanes.Count)
+        {
+            case 1: Panel<TLanes, T, Dense1>(a, aRow, aStep, b, bStep, first, end, steps, finish, column); break;
+            case 2: Panel<TLanes, T, Dense2>(a, aRow, aStep, b, bStep, first, end, steps, finish, column); break;
+            case 3: Panel<TLanes, T, Dense3>(a, aRow, aStep, b, bStep, first, end, steps, finish, column); break;
+            default: Panel<TLanes, T, Dense4>(a, aRow, aStep, b, bStep, first, end, steps, finish, column); break;
+        }
     }
 
     private static void Panel<TLanes, T, TVectors>(T* a, nint aRow, nint aStep, T* b, nint bStep, int first, int end, int steps,

@@ -54,6 +54,9 @@ internal sealed class DenseProgram
     /// <summary>Where the weight of each layer has anything; null if that is everywhere.</summary>
     public IReadOnlyList<DenseBand>? Bands { get; }
 
+    /// <summary>The panels of packed weights, for vectors of so many float32 numbers; the context has a weight without a mask.</summary>
+    public DensePanels Panels(int lanes) => DensePanels.Of<float>(lanes, Bands is not null);
+
     public int Inputs => Layers[0].Inputs;
 
     public int Outputs => Layers[^1].Outputs;

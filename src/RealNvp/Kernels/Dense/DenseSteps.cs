@@ -154,8 +154,9 @@ internal unsafe class DenseSteps
 
     private static void Pack(float* weight, nint rowStride, int outputs, int inputs, float* to)
     {
-        for (var column = 0; column < outputs; column += DenseTile.Vectors * Lanes)
-            DensePacking.Forward(weight, null, rowStride, outputs, inputs, column, Lanes, to);
+        var panels = DensePanels.Of<float>(Lanes);
+        for (var column = 0; column < outputs; column += panels.Full)
+            DensePacking.Forward(weight, null, rowStride, outputs, inputs, column, panels, to);
     }
 
     private static long At(int column, int step, int columns, int steps)

@@ -27,21 +27,27 @@ internal unsafe struct DenseFinish<T> where T : unmanaged
     public nint Stride;
 }
 
-/// <summary>The innermost part of all products: some rows times two vectors, summed in registers.</summary>
+/// <summary>The innermost part of all products: some rows times some vectors, summed in registers.</summary>
 /// <remarks>
-/// Six rows of two vectors need 12 sums, 2 vectors of the right side and 1 of the left: they fit the 16 registers of AVX2, and 12 chains of
-/// additions are enough to hide the latency of a multiply-add.
+/// <para>Six rows of two vectors need 12 sums, 2 vectors of the right side and 1 of the left: they fit the 16 registers of AVX2, and 12
+/// chains of additions are enough to hide the latency of a multiply-add.</para>
+/// <para>Vectors of 512 bits have 32 registers: six rows of four vectors. What counts there is how many instructions come with a
+/// multiply-add: while somebody else uses the other half of a core, fewer begin in a cycle, which a loop of nothing but multiply-adds
+/// does not notice. Two steps of six rows of four are 48 multiply-adds, 8 loads, 12 copies of a number to all lanes, and 5 others.</para>
 /// </remarks>
 internal static unsafe class DenseTile
 {
-    public const int Rows = 6, Vectors = 2;
+    /// <summary>The rows of a tile, its vectors, and its vectors if they have 512 bits.</summary>
+    public const int Rows = 6, Vectors = 2, WideVectors = 4;
 
     /// <summary>The rows of <see cref="Tall"/>, and the steps from which on it is the faster one.</summary>
     public const int TallRows = 12, TallSteps = 128;
 
     /// <summary>Σ over steps of a[row·<paramref name="aRow"/> + step·<paramref name="aStep"/>]·b[step·<paramref name="bStep"/>
     /// + column], finished at <paramref name="at"/> (row 0) and <paramref name="column"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    /// <remarks>More than 12 sums go through memory at the end: a compiler that has them in registers beyond the loop keeps some of them
+    /// in memory within it too.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
     public static void Run<TLanes, T, TRows, TVectors>(T* a, nint aRow, nint aStep, T* b, nint bStep, nint steps, DenseFinish<T>* finish,
         nint at, nint column)
         where TLanes : struct, ILanes<TLanes, T>
@@ -51,77 +57,67 @@ internal static unsafe class DenseTile
     {
         TLanes s00 = TLanes.Zero, s10 = TLanes.Zero, s20 = TLanes.Zero, s30 = TLanes.Zero, s40 = TLanes.Zero, s50 = TLanes.Zero;
         TLanes s01 = TLanes.Zero, s11 = TLanes.Zero, s21 = TLanes.Zero, s31 = TLanes.Zero, s41 = TLanes.Zero, s51 = TLanes.Zero;
-        nint row3 = 3 * aRow, row5 = 5 * aRow;
-        for (; steps > 0; steps--)
+        TLanes s02 = TLanes.Zero, s12 = TLanes.Zero, s22 = TLanes.Zero, s32 = TLanes.Zero, s42 = TLanes.Zero, s52 = TLanes.Zero;
+        TLanes s03 = TLanes.Zero, s13 = TLanes.Zero, s23 = TLanes.Zero, s33 = TLanes.Zero, s43 = TLanes.Zero, s53 = TLanes.Zero;
+        nint row2 = 2 * aRow, row3 = 3 * aRow, row4 = 4 * aRow, row5 = 5 * aRow;
+        for (; steps > 1; steps -= 2)
         {
-            var b0 = TLanes.Load(b);
-            if (TVectors.Value == 1)
-            {
-                TLanes.Accumulate(ref s00, b0, a);
-                if (TRows.Value > 1) TLanes.Accumulate(ref s10, b0, a + aRow);
-                if (TRows.Value > 2) TLanes.Accumulate(ref s20, b0, a + (2 * aRow));
-                if (TRows.Value > 3) TLanes.Accumulate(ref s30, b0, a + row3);
-                if (TRows.Value > 4) TLanes.Accumulate(ref s40, b0, a + (4 * aRow));
-                if (TRows.Value > 5) TLanes.Accumulate(ref s50, b0, a + row5);
-            }
-            else
-            {
-                var b1 = TLanes.Load(b + TLanes.Count);
-                var x = TLanes.Create(*a);
-                TLanes.Accumulate(ref s00, x, b0);
-                TLanes.Accumulate(ref s01, x, b1);
-                if (TRows.Value > 1)
-                {
-                    x = TLanes.Create(a[aRow]);
-                    TLanes.Accumulate(ref s10, x, b0);
-                    TLanes.Accumulate(ref s11, x, b1);
-                }
-                if (TRows.Value > 2)
-                {
-                    x = TLanes.Create(a[2 * aRow]);
-                    TLanes.Accumulate(ref s20, x, b0);
-                    TLanes.Accumulate(ref s21, x, b1);
-                }
-                if (TRows.Value > 3)
-                {
-                    x = TLanes.Create(a[row3]);
-                    TLanes.Accumulate(ref s30, x, b0);
-                    TLanes.Accumulate(ref s31, x, b1);
-                }
-                if (TRows.Value > 4)
-                {
-                    x = TLanes.Create(a[4 * aRow]);
-                    TLanes.Accumulate(ref s40, x, b0);
-                    TLanes.Accumulate(ref s41, x, b1);
-                }
-                if (TRows.Value > 5)
-                {
-                    x = TLanes.Create(a[row5]);
-                    TLanes.Accumulate(ref s50, x, b0);
-                    TLanes.Accumulate(ref s51, x, b1);
-                }
-            }
-            a += aStep;
-            b += bStep;
+            TLanes b0 = TLanes.Load(b), b1 = Right<TLanes, T, TVectors>(b, 1);
+            TLanes b2 = Right<TLanes, T, TVectors>(b, 2), b3 = Right<TLanes, T, TVectors>(b, 3);
+            Add<TLanes, T, TVectors>(ref s00, ref s01, ref s02, ref s03, *a, b0, b1, b2, b3);
+            if (TRows.Value > 1) Add<TLanes, T, TVectors>(ref s10, ref s11, ref s12, ref s13, a[aRow], b0, b1, b2, b3);
+            if (TRows.Value > 2) Add<TLanes, T, TVectors>(ref s20, ref s21, ref s22, ref s23, a[row2], b0, b1, b2, b3);
+            if (TRows.Value > 3) Add<TLanes, T, TVectors>(ref s30, ref s31, ref s32, ref s33, a[row3], b0, b1, b2, b3);
+            if (TRows.Value > 4) Add<TLanes, T, TVectors>(ref s40, ref s41, ref s42, ref s43, a[row4], b0, b1, b2, b3);
+            if (TRows.Value > 5) Add<TLanes, T, TVectors>(ref s50, ref s51, ref s52, ref s53, a[row5], b0, b1, b2, b3);
+            T* odd = a + aStep, below = b + bStep;
+            TLanes c0 = TLanes.Load(below), c1 = Right<TLanes, T, TVectors>(below, 1);
+            TLanes c2 = Right<TLanes, T, TVectors>(below, 2), c3 = Right<TLanes, T, TVectors>(below, 3);
+            Add<TLanes, T, TVectors>(ref s00, ref s01, ref s02, ref s03, *odd, c0, c1, c2, c3);
+            if (TRows.Value > 1) Add<TLanes, T, TVectors>(ref s10, ref s11, ref s12, ref s13, odd[aRow], c0, c1, c2, c3);
+            if (TRows.Value > 2) Add<TLanes, T, TVectors>(ref s20, ref s21, ref s22, ref s23, odd[row2], c0, c1, c2, c3);
+            if (TRows.Value > 3) Add<TLanes, T, TVectors>(ref s30, ref s31, ref s32, ref s33, odd[row3], c0, c1, c2, c3);
+            if (TRows.Value > 4) Add<TLanes, T, TVectors>(ref s40, ref s41, ref s42, ref s43, odd[row4], c0, c1, c2, c3);
+            if (TRows.Value > 5) Add<TLanes, T, TVectors>(ref s50, ref s51, ref s52, ref s53, odd[row5], c0, c1, c2, c3);
+            a = odd + aStep;
+            b = below + bStep;
+        }
+        if (steps > 0)
+        {
+            TLanes b0 = TLanes.Load(b), b1 = Right<TLanes, T, TVectors>(b, 1);
+            TLanes b2 = Right<TLanes, T, TVectors>(b, 2), b3 = Right<TLanes, T, TVectors>(b, 3);
+            Add<TLanes, T, TVectors>(ref s00, ref s01, ref s02, ref s03, *a, b0, b1, b2, b3);
+            if (TRows.Value > 1) Add<TLanes, T, TVectors>(ref s10, ref s11, ref s12, ref s13, a[aRow], b0, b1, b2, b3);
+            if (TRows.Value > 2) Add<TLanes, T, TVectors>(ref s20, ref s21, ref s22, ref s23, a[row2], b0, b1, b2, b3);
+            if (TRows.Value > 3) Add<TLanes, T, TVectors>(ref s30, ref s31, ref s32, ref s33, a[row3], b0, b1, b2, b3);
+            if (TRows.Value > 4) Add<TLanes, T, TVectors>(ref s40, ref s41, ref s42, ref s43, a[row4], b0, b1, b2, b3);
+            if (TRows.Value > 5) Add<TLanes, T, TVectors>(ref s50, ref s51, ref s52, ref s53, a[row5], b0, b1, b2, b3);
+        }
+        at += column;
+        if (TRows.Value * TVectors.Value > Rows * Vectors)
+        {
+            var sums = stackalloc T[Rows * WideVectors * TLanes.Count];
+            Keep<TLanes, T, TVectors>(s00, s01, s02, s03, sums);
+            if (TRows.Value > 1) Keep<TLanes, T, TVectors>(s10, s11, s12, s13, sums + (TVectors.Value * TLanes.Count));
+            if (TRows.Value > 2) Keep<TLanes, T, TVectors>(s20, s21, s22, s23, sums + (2 * TVectors.Value * TLanes.Count));
+            if (TRows.Value > 3) Keep<TLanes, T, TVectors>(s30, s31, s32, s33, sums + (3 * TVectors.Value * TLanes.Count));
+            if (TRows.Value > 4) Keep<TLanes, T, TVectors>(s40, s41, s42, s43, sums + (4 * TVectors.Value * TLanes.Count));
+            if (TRows.Value > 5) Keep<TLanes, T, TVectors>(s50, s51, s52, s53, sums + (5 * TVectors.Value * TLanes.Count));
+            Finish<TLanes, T, TVectors>(sums, TRows.Value, finish, at, column);
+            return;
         }
         // in registers: as far as the compiler knows, a result that is stored might change what `finish` points at
         T* bias = finish->Bias, gate = finish->Gate, addend = finish->Addend, result = finish->Result, relu = finish->Relu;
         var stride = finish->Stride;
-        at += column;
-        Row<TLanes, T, TVectors>(s00, s01, bias, gate, addend, result, relu, at, column);
-        if (TRows.Value > 1) Row<TLanes, T, TVectors>(s10, s11, bias, gate, addend, result, relu, at + stride, column);
-        if (TRows.Value > 2) Row<TLanes, T, TVectors>(s20, s21, bias, gate, addend, result, relu, at + (2 * stride), column);
-        if (TRows.Value > 3) Row<TLanes, T, TVectors>(s30, s31, bias, gate, addend, result, relu, at + (3 * stride), column);
-        if (TRows.Value > 4) Row<TLanes, T, TVectors>(s40, s41, bias, gate, addend, result, relu, at + (4 * stride), column);
-        if (TRows.Value > 5) Row<TLanes, T, TVectors>(s50, s51, bias, gate, addend, result, relu, at + (5 * stride), column);
+        Row<TLanes, T, TVectors>(s00, s01, s02, s03, bias, gate, addend, result, relu, at, column);
+        if (TRows.Value > 1) Row<TLanes, T, TVectors>(s10, s11, s12, s13, bias, gate, addend, result, relu, at + stride, column);
+        if (TRows.Value > 2) Row<TLanes, T, TVectors>(s20, s21, s22, s23, bias, gate, addend, result, relu, at + (2 * stride), column);
+        if (TRows.Value > 3) Row<TLanes, T, TVectors>(s30, s31, s32, s33, bias, gate, addend, result, relu, at + (3 * stride), column);
+        if (TRows.Value > 4) Row<TLanes, T, TVectors>(s40, s41, s42, s43, bias, gate, addend, result, relu, at + (4 * stride), column);
+        if (TRows.Value > 5) Row<TLanes, T, TVectors>(s50, s51, s52, s53, bias, gate, addend, result, relu, at + (5 * stride), column);
     }
 
-    /// <summary>As <see cref="Run"/>, for twelve rows of two vectors.</summary>
-    /// <remarks>
-    /// Vectors of 512 bits have 32 registers. Twelve rows share what is read of the right side, whose panels for two threads of one core do
-    /// not fit its first-level cache. The sums go through memory at the end: a compiler that has them in registers beyond the loop keeps
-    /// some of them in memory within it too.
-    /// </remarks>
+    /// <summary>As <see cref="Run"/>, for twelve rows of two vectors of 512 bits, whose panel is narrow.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
     public static void Tall<TLanes, T>(T* a, nint aRow, nint aStep, T* b, nint bStep, nint steps, DenseFinish<T>* finish, nint at,
         nint column)
@@ -129,115 +125,133 @@ internal static unsafe class DenseTile
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         TLanes s00 = TLanes.Zero, s10 = TLanes.Zero, s20 = TLanes.Zero, s30 = TLanes.Zero, s40 = TLanes.Zero, s50 = TLanes.Zero;
-        TLanes s01 = TLanes.Zero, s11 = TLanes.Zero, s21 = TLanes.Zero, s31 = TLanes.Zero, s41 = TLanes.Zero, s51 = TLanes.Zero;
         TLanes s60 = TLanes.Zero, s70 = TLanes.Zero, s80 = TLanes.Zero, s90 = TLanes.Zero, sA0 = TLanes.Zero, sB0 = TLanes.Zero;
+        TLanes s01 = TLanes.Zero, s11 = TLanes.Zero, s21 = TLanes.Zero, s31 = TLanes.Zero, s41 = TLanes.Zero, s51 = TLanes.Zero;
         TLanes s61 = TLanes.Zero, s71 = TLanes.Zero, s81 = TLanes.Zero, s91 = TLanes.Zero, sA1 = TLanes.Zero, sB1 = TLanes.Zero;
-        var sums = stackalloc T[TallRows * Vectors * TLanes.Count];
-        nint row3 = 3 * aRow, row5 = 5 * aRow;
+        nint row2 = 2 * aRow, row3 = 3 * aRow, row4 = 4 * aRow, row5 = 5 * aRow;
+        var none = TLanes.Zero;
         var low = a + (6 * aRow);
         for (; steps > 0; steps--)
         {
             TLanes b0 = TLanes.Load(b), b1 = TLanes.Load(b + TLanes.Count);
-            TLanes x;
-            x = TLanes.Create(*a);
-            TLanes.Accumulate(ref s00, x, b0);
-            TLanes.Accumulate(ref s01, x, b1);
-            x = TLanes.Create(a[aRow]);
-            TLanes.Accumulate(ref s10, x, b0);
-            TLanes.Accumulate(ref s11, x, b1);
-            x = TLanes.Create(a[2 * aRow]);
-            TLanes.Accumulate(ref s20, x, b0);
-            TLanes.Accumulate(ref s21, x, b1);
-            x = TLanes.Create(a[row3]);
-            TLanes.Accumulate(ref s30, x, b0);
-            TLanes.Accumulate(ref s31, x, b1);
-            x = TLanes.Create(a[4 * aRow]);
-            TLanes.Accumulate(ref s40, x, b0);
-            TLanes.Accumulate(ref s41, x, b1);
-            x = TLanes.Create(a[row5]);
-            TLanes.Accumulate(ref s50, x, b0);
-            TLanes.Accumulate(ref s51, x, b1);
-            x = TLanes.Create(*low);
-            TLanes.Accumulate(ref s60, x, b0);
-            TLanes.Accumulate(ref s61, x, b1);
-            x = TLanes.Create(low[aRow]);
-            TLanes.Accumulate(ref s70, x, b0);
-            TLanes.Accumulate(ref s71, x, b1);
-            x = TLanes.Create(low[2 * aRow]);
-            TLanes.Accumulate(ref s80, x, b0);
-            TLanes.Accumulate(ref s81, x, b1);
-            x = TLanes.Create(low[row3]);
-            TLanes.Accumulate(ref s90, x, b0);
-            TLanes.Accumulate(ref s91, x, b1);
-            x = TLanes.Create(low[4 * aRow]);
-            TLanes.Accumulate(ref sA0, x, b0);
-            TLanes.Accumulate(ref sA1, x, b1);
-            x = TLanes.Create(low[row5]);
-            TLanes.Accumulate(ref sB0, x, b0);
-            TLanes.Accumulate(ref sB1, x, b1);
+            Add<TLanes, T, Dense2>(ref s00, ref s01, ref none, ref none, *a, b0, b1, b0, b1);
+            Add<TLanes, T, Dense2>(ref s10, ref s11, ref none, ref none, a[aRow], b0, b1, b0, b1);
+            Add<TLanes, T, Dense2>(ref s20, ref s21, ref none, ref none, a[row2], b0, b1, b0, b1);
+            Add<TLanes, T, Dense2>(ref s30, ref s31, ref none, ref none, a[row3], b0, b1, b0, b1);
+            Add<TLanes, T, Dense2>(ref s40, ref s41, ref none, ref none, a[row4], b0, b1, b0, b1);
+            Add<TLanes, T, Dense2>(ref s50, ref s51, ref none, ref none, a[row5], b0, b1, b0, b1);
+            Add<TLanes, T, Dense2>(ref s60, ref s61, ref none, ref none, *low, b0, b1, b0, b1);
+            Add<TLanes, T, Dense2>(ref s70, ref s71, ref none, ref none, low[aRow], b0, b1, b0, b1);
+            Add<TLanes, T, Dense2>(ref s80, ref s81, ref none, ref none, low[row2], b0, b1, b0, b1);
+            Add<TLanes, T, Dense2>(ref s90, ref s91, ref none, ref none, low[row3], b0, b1, b0, b1);
+            Add<TLanes, T, Dense2>(ref sA0, ref sA1, ref none, ref none, low[row4], b0, b1, b0, b1);
+            Add<TLanes, T, Dense2>(ref sB0, ref sB1, ref none, ref none, low[row5], b0, b1, b0, b1);
             a += aStep;
             low += aStep;
             b += bStep;
         }
-        TLanes.Store(s00, sums);
-        TLanes.Store(s01, sums + TLanes.Count);
-        TLanes.Store(s10, sums + (2 * TLanes.Count));
-        TLanes.Store(s11, sums + (3 * TLanes.Count));
-        TLanes.Store(s20, sums + (4 * TLanes.Count));
-        TLanes.Store(s21, sums + (5 * TLanes.Count));
-        TLanes.Store(s30, sums + (6 * TLanes.Count));
-        TLanes.Store(s31, sums + (7 * TLanes.Count));
-        TLanes.Store(s40, sums + (8 * TLanes.Count));
-        TLanes.Store(s41, sums + (9 * TLanes.Count));
-        TLanes.Store(s50, sums + (10 * TLanes.Count));
-        TLanes.Store(s51, sums + (11 * TLanes.Count));
-        TLanes.Store(s60, sums + (12 * TLanes.Count));
-        TLanes.Store(s61, sums + (13 * TLanes.Count));
-        TLanes.Store(s70, sums + (14 * TLanes.Count));
-        TLanes.Store(s71, sums + (15 * TLanes.Count));
-        TLanes.Store(s80, sums + (16 * TLanes.Count));
-        TLanes.Store(s81, sums + (17 * TLanes.Count));
-        TLanes.Store(s90, sums + (18 * TLanes.Count));
-        TLanes.Store(s91, sums + (19 * TLanes.Count));
-        TLanes.Store(sA0, sums + (20 * TLanes.Count));
-        TLanes.Store(sA1, sums + (21 * TLanes.Count));
-        TLanes.Store(sB0, sums + (22 * TLanes.Count));
-        TLanes.Store(sB1, sums + (23 * TLanes.Count));
-        for (var row = 0; row < TallRows; row++, sums += Vectors * TLanes.Count, at += finish->Stride)
-            Row<TLanes, T, Dense2>(TLanes.Load(sums), TLanes.Load(sums + TLanes.Count), finish->Bias, finish->Gate, finish->Addend,
-                finish->Result, finish->Relu, at + column, column);
+        var sums = stackalloc T[TallRows * Vectors * TLanes.Count];
+        Keep<TLanes, T, Dense2>(s00, s01, none, none, sums + (0 * TLanes.Count));
+        Keep<TLanes, T, Dense2>(s10, s11, none, none, sums + (2 * TLanes.Count));
+        Keep<TLanes, T, Dense2>(s20, s21, none, none, sums + (4 * TLanes.Count));
+        Keep<TLanes, T, Dense2>(s30, s31, none, none, sums + (6 * TLanes.Count));
+        Keep<TLanes, T, Dense2>(s40, s41, none, none, sums + (8 * TLanes.Count));
+        Keep<TLanes, T, Dense2>(s50, s51, none, none, sums + (10 * TLanes.Count));
+        Keep<TLanes, T, Dense2>(s60, s61, none, none, sums + (12 * TLanes.Count));
+        Keep<TLanes, T, Dense2>(s70, s71, none, none, sums + (14 * TLanes.Count));
+        Keep<TLanes, T, Dense2>(s80, s81, none, none, sums + (16 * TLanes.Count));
+        Keep<TLanes, T, Dense2>(s90, s91, none, none, sums + (18 * TLanes.Count));
+        Keep<TLanes, T, Dense2>(sA0, sA1, none, none, sums + (20 * TLanes.Count));
+        Keep<TLanes, T, Dense2>(sB0, sB1, none, none, sums + (22 * TLanes.Count));
+        Finish<TLanes, T, Dense2>(sums, TallRows, finish, at + column, column);
     }
 
     /// <summary>What becomes of the sums of a row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Row<TLanes, T, TVectors>(TLanes first, TLanes second, T* bias, T* gate, T* addend, T* result,
-        T* relu, nint at, nint column)
+    public static void Row<TLanes, T, TVectors>(TLanes s0, TLanes s1, TLanes s2, TLanes s3, T* bias, T* gate, T* addend,
+        T* result, T* relu, nint at, nint column)
         where TLanes : struct, ILanes<TLanes, T>
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
         where TVectors : struct, IDenseNumber
     {
         if (bias != null)
         {
-            TLanes.Add(ref first, bias + column);
-            if (TVectors.Value > 1) TLanes.Add(ref second, bias + column + TLanes.Count);
+            TLanes.Add(ref s0, bias + column);
+            if (TVectors.Value > 1) TLanes.Add(ref s1, bias + column + TLanes.Count);
+            if (TVectors.Value > 2) TLanes.Add(ref s2, bias + column + (2 * TLanes.Count));
+            if (TVectors.Value > 3) TLanes.Add(ref s3, bias + column + (3 * TLanes.Count));
         }
         if (gate != null)
         {
-            first = LaneMath<TLanes, T>.Gate(first, TLanes.Load(gate + at));
-            if (TVectors.Value > 1) second = LaneMath<TLanes, T>.Gate(second, TLanes.Load(gate + at + TLanes.Count));
+            s0 = LaneMath<TLanes, T>.Gate(s0, TLanes.Load(gate + at));
+            if (TVectors.Value > 1) s1 = LaneMath<TLanes, T>.Gate(s1, TLanes.Load(gate + at + TLanes.Count));
+            if (TVectors.Value > 2) s2 = LaneMath<TLanes, T>.Gate(s2, TLanes.Load(gate + at + (2 * TLanes.Count)));
+            if (TVectors.Value > 3) s3 = LaneMath<TLanes, T>.Gate(s3, TLanes.Load(gate + at + (3 * TLanes.Count)));
         }
         if (addend != null)
         {
-            TLanes.Add(ref first, addend + at);
-            if (TVectors.Value > 1) TLanes.Add(ref second, addend + at + TLanes.Count);
+            TLanes.Add(ref s0, addend + at);
+            if (TVectors.Value > 1) TLanes.Add(ref s1, addend + at + TLanes.Count);
+            if (TVectors.Value > 2) TLanes.Add(ref s2, addend + at + (2 * TLanes.Count));
+            if (TVectors.Value > 3) TLanes.Add(ref s3, addend + at + (3 * TLanes.Count));
         }
-        if (result != null)
-        {
-            TLanes.Store(first, result + at);
-            if (TVectors.Value > 1) TLanes.Store(second, result + at + TLanes.Count);
-        }
+        if (result != null) Keep<TLanes, T, TVectors>(s0, s1, s2, s3, result + at);
         if (relu == null) return;
-        TLanes.Store(LaneMath<TLanes, T>.Relu(first), relu + at);
-        if (TVectors.Value > 1) TLanes.Store(LaneMath<TLanes, T>.Relu(second), relu + at + TLanes.Count);
+        s0 = LaneMath<TLanes, T>.Relu(s0);
+        if (TVectors.Value > 1) s1 = LaneMath<TLanes, T>.Relu(s1);
+        if (TVectors.Value > 2) s2 = LaneMath<TLanes, T>.Relu(s2);
+        if (TVectors.Value > 3) s3 = LaneMath<TLanes, T>.Relu(s3);
+        Keep<TLanes, T, TVectors>(s0, s1, s2, s3, relu + at);
+    }
+
+    // what becomes of sums that are in memory
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Finish<TLanes, T, TVectors>(T* sums, int rows, DenseFinish<T>* finish, nint at, nint column)
+        where TLanes : struct, ILanes<TLanes, T>
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+        where TVectors : struct, IDenseNumber
+    {
+        T* bias = finish->Bias, gate = finish->Gate, addend = finish->Addend, result = finish->Result, relu = finish->Relu;
+        for (var row = 0; row < rows; row++, sums += TVectors.Value * TLanes.Count, at += finish->Stride)
+        {
+            TLanes s0 = TLanes.Load(sums), s1 = Right<TLanes, T, TVectors>(sums, 1);
+            TLanes s2 = Right<TLanes, T, TVectors>(sums, 2), s3 = Right<TLanes, T, TVectors>(sums, 3);
+            Row<TLanes, T, TVectors>(s0, s1, s2, s3, bias, gate, addend, result, relu, at, column);
+        }
+    }
+
+    // a vector of a row of the right side, if the tile has it
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TLanes Right<TLanes, T, TVectors>(T* from, int vector)
+        where TLanes : struct, ILanes<TLanes, T>
+        where T : unmanaged
+        where TVectors : struct, IDenseNumber =>
+        vector < TVectors.Value ? TLanes.Load(from + (vector * TLanes.Count)) : default;
+
+    // a number of the left side times a row of the right one
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add<TLanes, T, TVectors>(ref TLanes s0, ref TLanes s1, ref TLanes s2, ref TLanes s3, T a, TLanes b0, TLanes b1,
+        TLanes b2, TLanes b3)
+        where TLanes : struct, ILanes<TLanes, T>
+        where T : unmanaged
+        where TVectors : struct, IDenseNumber
+    {
+        var x = TLanes.Create(a);
+        TLanes.Accumulate(ref s0, x, b0);
+        if (TVectors.Value > 1) TLanes.Accumulate(ref s1, x, b1);
+        if (TVectors.Value > 2) TLanes.Accumulate(ref s2, x, b2);
+        if (TVectors.Value > 3) TLanes.Accumulate(ref s3, x, b3);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Keep<TLanes, T, TVectors>(TLanes s0, TLanes s1, TLanes s2, TLanes s3, T* to)
+        where TLanes : struct, ILanes<TLanes, T>
+        where T : unmanaged
+        where TVectors : struct, IDenseNumber
+    {
+        TLanes.Store(s0, to);
+        if (TVectors.Value > 1) TLanes.Store(s1, to + TLanes.Count);
+        if (TVectors.Value > 2) TLanes.Store(s2, to + (2 * TLanes.Count));
+        if (TVectors.Value > 3) TLanes.Store(s3, to + (3 * TLanes.Count));
     }
 }

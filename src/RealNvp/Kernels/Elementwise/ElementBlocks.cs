@@ -51,7 +51,7 @@ internal static unsafe class ElementBlocks<TLanes, T, TKernel>
                         for (var s = 0; s < streams.Length; s++) at[s] += width;
                     }
                     for (var s = 0; s < streams.Length; s++)
-                        if (streams[s].Output) Store(streams[s], row, run, column, count, tiles[s], size);
+                        if (streams[s].IsWritten) Store(streams[s], row, run, column, count, tiles[s], size);
                 }
     }
 

@@ -25,6 +25,7 @@ internal static unsafe class ElementTiles<TLanes, T, TKernel>
         var (inner, runs) = (job.Inner, job.Runs);
         var width = TLanes.Count;
         var total = 0;
+        var isInPlace = false;
         foreach (ref readonly var stream in streams)
         {
             if (stream.Blocks > 0 && stream.Step != 1)
@@ -33,6 +34,7 @@ internal static unsafe class ElementTiles<TLanes, T, TKernel>
                 return;
             }
             total += Math.Max(stream.Blocks, 1);
+            isInPlace |= stream.InPlace;
         }
         var memory = stackalloc T[(total + kernel.Scratch + 1) * width];
         // vectors of the stack on the boundaries of cache lines
@@ -54,7 +56,7 @@ internal static unsafe class ElementTiles<TLanes, T, TKernel>
         // the pieces of runs in the tile
         var pieces = stackalloc Piece[width];
         int count = 0, filled = 0;
-        var direct = inner > width && (width - (inner % width)) * 6 <= inner ? inner : inner / width * width;
+        var direct = !isInPlace && inner > width && (width - (inner % width)) * 6 <= inner ? inner : inner / width * width;
         for (var row = job.Start; row < job.End; row++)
             for (long run = 0; run < runs; run++)
             {
@@ -103,36 +105,77 @@ internal static unsafe class ElementTiles<TLanes, T, TKernel>
     private static void Flush(ref TKernel kernel, ReadOnlySpan<Stream<T>> streams, T** tiles, nint* steps, T* scratch, Piece* pieces,
         int count)
     {
-        var width = TLanes.Count;
+        // vectors of few pieces need no copy of each
+        var wide = ElementPieces.IsSupported && TLanes.Count * sizeof(T) == 64 && count <= ElementPieces.Most;
+        var masks = default(ElementPieces);
+        if (wide)
+            for (int piece = 0, lane = 0; piece < ElementPieces.Most; piece++)
+            {
+                var end = piece < count ? lane + (pieces[piece].Count * Words) : lane;
+                masks.Set(piece, lane, end);
+                lane = end;
+            }
+        var places = stackalloc float*[ElementPieces.Most];
         for (var s = 0; s < streams.Length; s++)
         {
-            ref readonly var stream = ref streams[s];
-            if (stream.Output) continue;
-            var lane = tiles[s];
-            int blocks = stream.Blocks;
-            long block = stream.Block;
-            for (var piece = pieces; piece < pieces + count; lane += piece->Count, piece++)
+            if (streams[s].Output) continue;
+            if (wide && streams[s].Blocks > 0)
             {
-                var from = stream.At(piece->Row, piece->Run);
-                if (blocks == 0) new Span<T>(lane, piece->Count).Fill(*from);
-                else if (piece->Count == 1) One(from + piece->Column, block, lane, width, blocks);
-                else Copy(from + piece->Column, block, lane, width, piece->Count, blocks);
+                Places(streams[s], pieces, count, places);
+                masks.Load(places, (nint)streams[s].Block * Words, (float*)tiles[s], streams[s].Blocks);
             }
+            else Gather(streams[s], tiles[s], pieces, count);
         }
         kernel.Run(tiles, steps, scratch);
         for (var s = 0; s < streams.Length; s++)
         {
-            ref readonly var stream = ref streams[s];
-            if (!stream.Output) continue;
-            var lane = tiles[s];
-            int blocks = stream.Blocks;
-            long block = stream.Block;
-            for (var piece = pieces; piece < pieces + count; lane += piece->Count, piece++)
+            if (!streams[s].IsWritten) continue;
+            if (wide)
             {
-                var to = stream.At(piece->Row, piece->Run) + piece->Column;
-                if (piece->Count == 1) One(lane, width, to, block, blocks);
-                else Copy(lane, width, to, block, piece->Count, blocks);
+                Places(streams[s], pieces, count, places);
+                masks.Store((float*)tiles[s], places, (nint)streams[s].Block * Words, streams[s].Blocks);
             }
+            else Scatter(streams[s], tiles[s], pieces, count);
+        }
+    }
+
+    // lanes of four bytes in an element
+    private static int Words => sizeof(T) / sizeof(float);
+
+    // where the first lane of each piece's vector would be
+    private static void Places(in Stream<T> stream, Piece* pieces, int count, float** places)
+    {
+        var lane = 0;
+        for (var i = 0; i < ElementPieces.Most; i++)
+        {
+            // a piece that is none has no lane; its place must be one that may be computed
+            places[i] = i < count ? (float*)(stream.At(pieces[i].Row, pieces[i].Run) + pieces[i].Column - lane) : places[0];
+            if (i < count) lane += pieces[i].Count;
+        }
+    }
+
+    private static void Gather(in Stream<T> stream, T* lane, Piece* pieces, int count)
+    {
+        int blocks = stream.Blocks, width = TLanes.Count;
+        long block = stream.Block;
+        for (var piece = pieces; piece < pieces + count; lane += piece->Count, piece++)
+        {
+            var from = stream.At(piece->Row, piece->Run);
+            if (blocks == 0) new Span<T>(lane, piece->Count).Fill(*from);
+            else if (piece->Count == 1) One(from + piece->Column, block, lane, width, blocks);
+            else Copy(from + piece->Column, block, lane, width, piece->Count, blocks);
+        }
+    }
+
+    private static void Scatter(in Stream<T> stream, T* lane, Piece* pieces, int count)
+    {
+        int blocks = stream.Blocks, width = TLanes.Count;
+        long block = stream.Block;
+        for (var piece = pieces; piece < pieces + count; lane += piece->Count, piece++)
+        {
+            var to = stream.At(piece->Row, piece->Run) + piece->Column;
+            if (piece->Count == 1) One(lane, width, to, block, blocks);
+            else Copy(lane, width, to, block, piece->Count, blocks);
         }
     }
 

@@ -23,6 +23,10 @@ internal unsafe struct ElementJob<T> where T : unmanaged, IBinaryFloatingPointIe
 
     public bool Inverse, Gradient;
 
+    /// <summary>Whether values leave a record in the place of the parameters, and gradients find that there: see
+    /// <see cref="ElementwiseCode.Records"/>.</summary>
+    public bool Recorded;
+
     /// <summary>Gets the map of one vector, in place of rows that are computed; null for rows.</summary>
     public StrongBox<ElementVectors<T>?>? Vectors;
 
@@ -43,6 +47,10 @@ internal abstract class ElementwiseCode
 
     /// <summary>Whether a learned number, one in all or one a feature or channel, is one of its streams.</summary>
     public virtual bool HasWeight => false;
+
+    /// <summary>Whether values can write down what the gradients need, where the parameters were, so that it need not be computed
+    /// again. The gradients are the same up to rounding.</summary>
+    public virtual bool Records => false;
 
     /// <summary>What an element costs, in multiply-adds.</summary>
     public abstract double Cost { get; }

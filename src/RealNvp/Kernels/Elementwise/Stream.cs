@@ -8,6 +8,12 @@ namespace RealNvp.Kernels;
 /// <param name="Output">Whether it is written.</param>
 internal readonly unsafe record struct Stream<T>(nint Start, long Row, int Blocks, bool Output) where T : unmanaged
 {
+    /// <summary>Whether what was read is written over: of an element the numbers that its kernel writes, and no element twice.</summary>
+    public bool InPlace { get; init; }
+
+    /// <summary>Whether the kernel writes to it.</summary>
+    public bool IsWritten => Output || InPlace;
+
     /// <summary>From one run of a row to the next.</summary>
     public long Run { get; init; }
 

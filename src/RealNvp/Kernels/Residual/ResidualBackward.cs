@@ -80,12 +80,15 @@ internal static unsafe class ResidualBackward
                 pass.GradientStride = width;
                 sums.Beta(share, i) += pass.Run<TLanes>(step.Activation);
                 if (to.Weights[i] != null)
+                {
+                    DenseBlock.ClearRest(activated, width, all, step.Inputs);
                     DenseProduct.Multiply<TLanes, T>(here, 1, stride, activated, width, step.Outputs, step.Inputs, all, new DenseFinish<T>
                     {
                         Addend = add ? own + sums.Weight(i) : null,
                         Result = own + sums.Weight(i),
                         Stride = width,
                     });
+                }
                 if (to.Biases[i] != null) Columns(here, stride, own + sums.Bias(i), rows, step.Outputs, add);
                 // the activation takes fewer numbers than it gives, if it is a pair
                 if (width != DenseProduct.Stride(step.Before)) Narrow(next, width, DenseProduct.Stride(step.Before), step.Before, all);

@@ -70,7 +70,7 @@ internal sealed unsafe class ResidualCall<T>(ResidualProgram program, int rows, 
     /// <summary>Packs all weights, for x·Wᵀ or for g·W.</summary>
     public void Pack(T* memory, bool backward)
     {
-        var lanes = LaneWidth.Count<T>();
+        var cut = DensePanels.Of<T>(LaneWidth.Count<T>());
         for (var i = 0; i < panels.Length; i++)
         {
             panels[i] = memory;
@@ -89,10 +89,10 @@ internal sealed unsafe class ResidualCall<T>(ResidualProgram program, int rows, 
                     ResidualVectors.Scale(weight, Scales[i], scaled, (long)step.Outputs * step.Inputs);
                     weight = scaled;
                 }
-                for (var column = 0; column < (backward ? step.Inputs : step.Outputs); column += DenseTile.Vectors * lanes)
+                for (var column = 0; column < (backward ? step.Inputs : step.Outputs); column += cut.Full)
                 {
-                    if (backward) DensePacking.Backward(weight, null, step.Outputs, step.Inputs, column, lanes, panels[i]);
-                    else DensePacking.Forward(weight, null, step.Inputs, step.Outputs, step.Inputs, column, lanes, panels[i]);
+                    if (backward) DensePacking.Backward(weight, null, step.Outputs, step.Inputs, column, cut, panels[i]);
+                    else DensePacking.Forward(weight, null, step.Inputs, step.Outputs, step.Inputs, column, cut, panels[i]);
                 }
             }
         });

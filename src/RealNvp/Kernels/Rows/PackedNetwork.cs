@@ -18,17 +18,17 @@ internal sealed unsafe class PackedNetwork : RowNetwork<float>
     {
         packed = new DensePacked(program, memory);
         new Span<float>(memory, checked((int)Size(program))).Clear();
-        var width = DenseTile.Vectors * LaneWidth.Floats;
+        var (panels, ofContext) = (program.Panels(LaneWidth.Floats), DensePanels.Of<float>(LaneWidth.Floats));
         for (var i = 0; i < program.Layers.Count; i++)
         {
             var (inputs, outputs) = (program.Layers[i].Inputs, program.Layers[i].Outputs);
             if (biases[i] != null) packed.FillBias(program, i, biases[i]);
-            for (var column = 0; column < outputs; column += width)
-                DensePacking.Forward(weights[i], masks[i], inputs, outputs, inputs, column, LaneWidth.Floats, packed.Panels(i));
+            for (var column = 0; column < outputs; column += panels.Full)
+                DensePacking.Forward(weights[i], masks[i], inputs, outputs, inputs, column, panels, packed.Panels(i));
         }
-        for (var column = 0; column < program.Layers[0].Outputs && program.Context > 0; column += width)
+        for (var column = 0; column < program.Layers[0].Outputs && program.Context > 0; column += ofContext.Full)
             DensePacking.Forward(contextWeight, null, program.Context, program.Layers[0].Outputs, program.Context, column,
-                LaneWidth.Floats, packed.ContextPanels);
+                ofContext, packed.ContextPanels);
     }
 
     /// <summary>The numbers of memory that packed weights need.</summary>

@@ -120,8 +120,8 @@ internal sealed unsafe class SequenceWeights
         var weights = new SequenceWeights(call.Shape.Backward, memory);
         weights.Pack(call.Net, true);
         if (call.Net.Context != null)
-            Rows(call.Net.ContextWeight, call.Shape.Program.Context, call.Shape.Program.Context, call.Shape.Hidden, LaneWidth.Floats,
-                weights.ContextPanels);
+            Rows(call.Net.ContextWeight, call.Shape.Program.Context, call.Shape.Program.Context, call.Shape.Hidden,
+                DensePanels.Of<float>(LaneWidth.Floats), weights.ContextPanels);
         return weights;
     }
 
@@ -171,18 +171,19 @@ internal sealed unsafe class SequenceWeights
     {
         weight += (part.Row * stride) + part.Column;
         if (part.Columns == 0 || part.Steps == 0) return;
-        if (backward) Rows(weight, stride, part.Columns, part.Steps, lanes, to);
+        var panels = DensePanels.Of<float>(lanes);
+        if (backward) Rows(weight, stride, part.Columns, part.Steps, panels, to);
         else
-            for (var column = 0; column < part.Columns; column += DenseTile.Vectors * lanes)
-                DensePacking.Forward(weight, null, stride, part.Columns, part.Steps, column, lanes, to);
+            for (var column = 0; column < part.Columns; column += panels.Full)
+                DensePacking.Forward(weight, null, stride, part.Columns, part.Steps, column, panels, to);
     }
 
     // panels whose columns are those of the weight, and whose steps are its rows
-    private static void Rows(float* weight, nint stride, int columns, int steps, int lanes, float* to)
+    private static void Rows(float* weight, nint stride, int columns, int steps, DensePanels panels, float* to)
     {
-        for (var column = 0; column < columns; column += DenseTile.Vectors * lanes)
+        for (var column = 0; column < columns; column += panels.Full)
         {
-            var width = columns - column > lanes ? DenseTile.Vectors * lanes : lanes;
+            var width = panels.Width(column, columns);
             var present = Math.Min(width, columns - column);
             for (var step = 0; step < steps; step++, to += width)
             {

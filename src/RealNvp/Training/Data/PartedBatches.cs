@@ -33,7 +33,25 @@ internal sealed class PartedBatches(TrainingData all, int rank, int size) : Trai
         }
     }
 
-    public override IEnumerable<TrainingBatch> InOrder() => all.InOrder().Select(Part).Where(HasRows);
+    /// <summary>The rows of this process; batches in which it has none are left out.</summary>
+    /// <exception cref="ArgumentException">No batch has a row for each process, so some could fit no layer. Each process reads all
+    /// batches, so all say the same.</exception>
+    public override IEnumerable<TrainingBatch> InOrder()
+    {
+        var (count, most) = (0L, 0L);
+        foreach (var batch in all.InOrder())
+        {
+            (count, most) = (count + 1, Math.Max(most, batch.Count));
+            var part = Part(batch);
+            if (HasRows(part)) yield return part;
+        }
+        if (count > 0 && most < size)
+            throw new ArgumentException(
+                $"The data loader gives too few rows at a time: each process takes its rows of each batch, and some would have none to " +
+                $"fit layers to. Batches: {count}, of at most {most} rows; processes: {size}. Give batches of at least {size} rows, use " +
+                $"fewer processes, or fit the layers first, on all processes to the same examples: " +
+                $"{nameof(Trainer)}.{nameof(Trainer.FitLayers)}.", "data");
+    }
 
     internal override void CheckAlive(string parameter) => all.CheckAlive(parameter);
 

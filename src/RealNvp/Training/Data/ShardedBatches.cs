@@ -47,7 +47,22 @@ internal sealed class ShardedBatches : TrainingData
 
     public override IEnumerable<TrainingBatch> Batches(int batchSize, long seed, long skip) => own.Batches(Size(batchSize), seed, skip);
 
-    public override IEnumerable<TrainingBatch> InOrder() => own.InOrder();
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">This process has no batch.</exception>
+    public override IEnumerable<TrainingBatch> InOrder()
+    {
+        var any = false;
+        foreach (var batch in own.InOrder())
+        {
+            any = true;
+            yield return batch;
+        }
+        if (!any && ranks.Size > 1)
+            throw new ArgumentException(
+                $"Process {ranks.Rank} of {ranks.Size} got no batch from its data loader, in the pass that fits layers to the data. Give " +
+                $"each process at least one. Pass a sequence that can be enumerated again, for that pass and for each epoch; or fit the " +
+                $"layers first: {nameof(Trainer)}.{nameof(Trainer.FitLayers)}.", "data");
+    }
 
     internal override void CheckAlive(string parameter) => own.CheckAlive(parameter);
 

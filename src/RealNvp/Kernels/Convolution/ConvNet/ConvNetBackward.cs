@@ -20,10 +20,11 @@ internal static unsafe class ConvNetBackward
         var panels = KernelScratch.Shared(first + second + (shape.M * (long)shape.Taps) + (shape.Shares * (long)size));
         float* ordered = panels + first + second, shares = ordered + (shape.M * (nint)shape.Taps);
         weights.OrderFirst(shape, ordered);
-        for (var column = 0; column < shape.Taps; column += DenseTile.Vectors * TLanes.Count)
-            DensePacking.Backward(ordered, null, shape.M, shape.Taps, column, TLanes.Count, panels);
-        for (var column = 0; column < shape.M; column += DenseTile.Vectors * TLanes.Count)
-            DensePacking.Backward(weights.Second, null, shape.M, shape.M, column, TLanes.Count, panels + first);
+        var cut = DensePanels.Of<float>(TLanes.Count);
+        for (var column = 0; column < shape.Taps; column += cut.Full)
+            DensePacking.Backward(ordered, null, shape.M, shape.Taps, column, cut, panels);
+        for (var column = 0; column < shape.M; column += cut.Full)
+            DensePacking.Backward(weights.Second, null, shape.M, shape.M, column, cut, panels + first);
         KernelThreads.For(shape.Shares, 2 * shape.Work, DenseCall.Grain, (start, end) =>
         {
             for (var i = start; i < end; i++)

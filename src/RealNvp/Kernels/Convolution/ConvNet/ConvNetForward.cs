@@ -18,10 +18,11 @@ internal static unsafe class ConvNetForward
         var panels = KernelScratch.Shared((long)first + second + (shape.M * (long)shape.Taps));
         var ordered = panels + first + second;
         weights.OrderFirst(shape, ordered);
-        for (var column = 0; column < shape.M; column += DenseTile.Vectors * TLanes.Count)
+        var cut = DensePanels.Of<float>(TLanes.Count);
+        for (var column = 0; column < shape.M; column += cut.Full)
         {
-            DensePacking.Forward(ordered, null, shape.Taps, shape.M, shape.Taps, column, TLanes.Count, panels);
-            DensePacking.Forward(weights.Second, null, shape.M, shape.M, shape.M, column, TLanes.Count, panels + first);
+            DensePacking.Forward(ordered, null, shape.Taps, shape.M, shape.Taps, column, cut, panels);
+            DensePacking.Forward(weights.Second, null, shape.M, shape.M, shape.M, column, cut, panels + first);
         }
         KernelThreads.For(shape.Blocks, shape.Work, DenseCall.Grain, (start, end) =>
         {

@@ -37,8 +37,8 @@ internal struct SplineCurve<TLanes, T> where TLanes : struct, ILanes<TLanes, T> 
     /// <param name="last">The number of the last bin.</param>
     /// <param name="curve">The result.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Locate(TLanes value, bool inverse, in SplineBin<TLanes> bin, in SplineSearch<TLanes, T> search, bool linear, T last,
-        out SplineCurve<TLanes, T> curve)
+    public static void Locate(in TLanes value, bool inverse, in SplineBin<TLanes> bin, in SplineSearch<TLanes, T> search, bool linear,
+        T last, out SplineCurve<TLanes, T> curve)
     {
         Unsafe.SkipInit(out curve);
         var one = TLanes.Number(1);
@@ -56,7 +56,7 @@ internal struct SplineCurve<TLanes, T> where TLanes : struct, ILanes<TLanes, T> 
         var above = TLanes.Select(curve.IsLast, LaneMath<TLanes, T>.Unit((TLanes.Create(search.High) - value) / axis.Size), one - below);
         (curve.At, curve.Rest) = (below, above);
         if (inverse) Root(below, above, ref curve);
-        Sums(ref curve);
+        curve.Sum();
     }
 
     /// <summary>θ of η and 1 − η.</summary>
@@ -77,13 +77,14 @@ internal struct SplineCurve<TLanes, T> where TLanes : struct, ILanes<TLanes, T> 
         curve.Rest = TLanes.Select(fromLeft, far, near);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Sums(ref SplineCurve<TLanes, T> curve)
+    /// <summary>Computes D and P.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Sum()
     {
-        var (t, u) = (curve.At, curve.Rest);
+        var (t, u) = (At, Rest);
         var both = t * u;
-        curve.Below = TLanes.MultiplyAdd(curve.Slope, TLanes.MultiplyAdd(t, t, u * u), (curve.Left + curve.Right) * both);
-        curve.Steepness = (curve.Right * t * t) + ((curve.Slope + curve.Slope) * both) + (curve.Left * u * u);
+        Below = TLanes.MultiplyAdd(Slope, TLanes.MultiplyAdd(t, t, u * u), (Left + Right) * both);
+        Steepness = (Right * t * t) + ((Slope + Slope) * both) + (Left * u * u);
     }
 
     /// <summary>y.</summary>

@@ -11,7 +11,10 @@ namespace RealNvp.Kernels;
 /// The inverse map has the gradient of the implicit function: that of the forward map at the root, for the upstream gradients
 /// −λ and −g' with λ = (g − g' ∂log y'/∂x)/y'.
 /// </remarks>
-internal readonly unsafe struct SplineGradient<TLanes, T>(SplineShape shape, bool inverse) : IElementKernel<T>
+/// <param name="shape">The spline.</param>
+/// <param name="inverse">The direction.</param>
+/// <param name="recorded">Whether a <see cref="SplineRecord{TLanes, T}"/> is in the place of the parameters.</param>
+internal readonly unsafe struct SplineGradient<TLanes, T>(SplineShape shape, bool inverse, bool recorded) : IElementKernel<T>
     where TLanes : struct, ILanes<TLanes, T>
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
@@ -20,16 +23,27 @@ internal readonly unsafe struct SplineGradient<TLanes, T>(SplineShape shape, boo
     private readonly SplineEnds ends = shape.Ends;
 
     /// <inheritdoc/>
-    public int Scratch => search.Scratch;
+    public int Scratch => search.Scratch + (Unsafe.SizeOf<SplineBinGradients<TLanes, T>>() / Unsafe.SizeOf<TLanes>());
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
     public void Run(T** at, nint* steps, T* scratch)
     {
         var input = TLanes.Load(at[0]);
-        var inside = SplineKernel<TLanes, T>.Inside(input, at[0], search.Low, search.High, ends, scratch);
-        search.Run(inside, inverse, at[1], steps[1], scratch, out var bin);
-        SplineCurve<TLanes, T>.Locate(inside, inverse, bin, search, ends == SplineEnds.Linear, T.CreateTruncating(bins - 1), out var curve);
+        ref var state = ref search.State(scratch);
+        ref var inside = ref state.Inside;
+        ref var bin = ref state.Bin;
+        ref var curve = ref state.Curve;
+        ref var gradients = ref Unsafe.AsRef<SplineBinGradients<TLanes, T>>(scratch + (search.Scratch * TLanes.Count));
+        inside = SplineKernel<TLanes, T>.Inside(input, at[0], search.Low, search.High, ends, scratch);
+        if (recorded) SplineRecord<TLanes, T>.Read(search, at[1], steps[1], bins, ref state);
+        else
+        {
+            search.Run(inside, inverse, at[1], steps[1], scratch, out bin);
+            SplineCurve<TLanes, T>.Locate(inside, inverse, bin, search, ends == SplineEnds.Linear, T.CreateTruncating(bins - 1), out curve);
+            Shares(bin.X, out state.X);
+            Shares(bin.Y, out state.Y);
+        }
         var (ofValue, ofLog) = (TLanes.Load(at[2]), TLanes.Load(at[3]));
         var zero = TLanes.Number(0);
         var within = ends == SplineEnds.Circular ? TLanes.Same(zero, zero) : SplineKernel<TLanes, T>.Within(input, search.Low, search.High);
@@ -42,23 +56,36 @@ internal readonly unsafe struct SplineGradient<TLanes, T>(SplineShape shape, boo
             ofTail = ofValue * derivative;
             ofLog = TLanes.Select(within, ofLog, TLanes.MultiplyAdd(input - inside, ofTail, ofLog));
         }
-        SplineBinGradients<TLanes, T>.Compute(curve, bin, ofValue, ofLog, inverse, out var gradients);
+        SplineBinGradients<TLanes, T>.Compute(curve, bin, ofValue, ofLog, inverse, out gradients);
         TLanes.Store(TLanes.Select(within, gradients.Input, ofTail), at[4]);
         if (ends == SplineEnds.Linear) gradients.Keep(within);
         var output = at[5];
         var outputStep = steps[5];
-        WriteSizes(scratch, 0, bin.X, bin.Index, gradients.WidthBefore, gradients.WidthHere, gradients.WidthChange, output, outputStep);
-        WriteSizes(scratch, 1, bin.Y, bin.Index, gradients.HeightBefore, gradients.HeightHere, gradients.HeightChange,
-            output + (bins * outputStep), outputStep);
+        var exponentials = recorded ? at[1] : search.Exponential(scratch, 0, 0);
+        var step = recorded ? steps[1] : (nint)(search.Exponential(scratch, 0, 1) - exponentials);
+        WriteSizes(exponentials, step, state.X, bin.Index, gradients.WidthBefore, gradients.WidthHere, gradients.WidthChange, output,
+            outputStep);
+        WriteSizes(exponentials + (bins * step), step, state.Y, bin.Index, gradients.HeightBefore, gradients.HeightHere,
+            gradients.HeightChange, output + (bins * outputStep), outputStep);
         WriteDerivatives(bin.Index, gradients.Left, gradients.Right, output + (2 * bins * outputStep), outputStep);
+    }
+
+    /// <summary>The parts of the softmax before the bin, in it and after it, from sums that carry their rounding.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Shares(in SplineAxis<TLanes> axis, out SplineShares<TLanes> shares)
+    {
+        var part = TLanes.Number(1) / axis.Sum;
+        (shares.First, shares.Own) = (axis.Before * part, axis.Own * part);
+        shares.Last = TLanes.Max(TLanes.Number(0), (axis.Sum - axis.Before - axis.Own + (axis.SumRest - axis.BeforeRest)) * part);
+        shares.Scale = axis.Scale;
     }
 
     /// <summary>
     /// The gradient through the softmax of sizes whose gradients are one number before a bin, another one in it and 0 after it.
     /// </summary>
-    /// <param name="scratch">The memory of the search.</param>
-    /// <param name="number">0 for widths, 1 for heights.</param>
-    /// <param name="axis">The axis.</param>
+    /// <param name="exponentials">The exponentials of the axis.</param>
+    /// <param name="apart">From one to the next.</param>
+    /// <param name="shares">The parts of the softmax.</param>
     /// <param name="index">The bin.</param>
     /// <param name="before">The gradient of each size before it.</param>
     /// <param name="here">The gradient of its size.</param>
@@ -66,30 +93,29 @@ internal readonly unsafe struct SplineGradient<TLanes, T>(SplineShape shape, boo
     /// <param name="output">The gradients of the weights.</param>
     /// <param name="step">From one to the next.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void WriteSizes(T* scratch, int number, in SplineAxis<TLanes> axis, TLanes index, TLanes before, TLanes here, TLanes change,
-        T* output, nint step)
+    private void WriteSizes(T* exponentials, nint apart, in SplineShares<TLanes> shares, in TLanes index, in TLanes before,
+        in TLanes here, in TLanes change, T* output, nint step)
     {
-        // the parts of the softmax before the bin, in it and after it
-        var part = TLanes.Number(1) / axis.Sum;
-        var (first, own) = (axis.Before * part, axis.Own * part);
-        var last = TLanes.Max(TLanes.Number(0), (axis.Sum - axis.Before - axis.Own + (axis.SumRest - axis.BeforeRest)) * part);
-        var scale = axis.Scale;
+        var bin = index;
         // gₖ − Σ pⱼ gⱼ, by 1 = first + own + last without the cancellation
-        var ofFirst = scale * TLanes.MultiplyAdd(change, own, before * last);
-        var ofOwn = scale * ((here * last) - (change * first));
-        var ofLast = -(scale * TLanes.MultiplyAdd(before, first, here * own));
+        var scale = shares.Scale;
+        var ofFirst = scale * TLanes.MultiplyAdd(change, shares.Own, before * shares.Last);
+        var ofOwn = scale * ((here * shares.Last) - (change * shares.First));
+        var ofLast = -(scale * TLanes.MultiplyAdd(before, shares.First, here * shares.Own));
         var k = TLanes.Number(0);
         var one = TLanes.Number(1);
-        for (var i = 0; i < bins; i++, k += one, output += step)
+        var count = bins;
+        for (var i = 0; i < count; i++, k += one, output += step, exponentials += apart)
         {
-            var factor = TLanes.Select(TLanes.Above(index, k), ofFirst, TLanes.Select(TLanes.Same(index, k), ofOwn, ofLast));
-            TLanes.Store(factor * TLanes.Load(search.Exponential(scratch, number, i)), output);
+            var factor = TLanes.Select(TLanes.Above(bin, k), ofFirst, TLanes.Select(TLanes.Same(bin, k), ofOwn, ofLast));
+            TLanes.Store(factor * TLanes.Load(exponentials), output);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void WriteDerivatives(TLanes index, TLanes left, TLanes right, T* output, nint step)
+    private void WriteDerivatives(in TLanes bin, in TLanes ofLeft, in TLanes ofRight, T* output, nint step)
     {
+        var (index, left, right) = (bin, ofLeft, ofRight);
         var zero = TLanes.Number(0);
         for (var i = 0; i < derivatives; i++)
         {

@@ -4,7 +4,10 @@ using System.Runtime.CompilerServices;
 namespace RealNvp.Kernels;
 
 /// <summary>Value and log-derivative of a vector of elements in one pass. Streams: input, parameters; value, log-derivative.</summary>
-internal readonly unsafe struct SplineKernel<TLanes, T>(SplineShape shape, bool inverse) : IElementKernel<T>
+/// <param name="shape">The spline.</param>
+/// <param name="inverse">The direction.</param>
+/// <param name="recorded">Whether a <see cref="SplineRecord{TLanes, T}"/> takes the place of the parameters.</param>
+internal readonly unsafe struct SplineKernel<TLanes, T>(SplineShape shape, bool inverse, bool recorded) : IElementKernel<T>
     where TLanes : struct, ILanes<TLanes, T>
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
@@ -16,13 +19,18 @@ internal readonly unsafe struct SplineKernel<TLanes, T>(SplineShape shape, bool 
     public int Scratch => search.Scratch;
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
     public void Run(T** at, nint* steps, T* scratch)
     {
         var input = TLanes.Load(at[0]);
-        var inside = Inside(input, at[0], search.Low, search.High, ends, scratch);
-        search.Run(inside, inverse, at[1], steps[1], scratch, out var bin);
-        SplineCurve<TLanes, T>.Locate(inside, inverse, bin, search, ends == SplineEnds.Linear, T.CreateTruncating(bins - 1), out var curve);
+        ref var state = ref search.State(scratch);
+        ref var inside = ref state.Inside;
+        ref var bin = ref state.Bin;
+        ref var curve = ref state.Curve;
+        inside = Inside(input, at[0], search.Low, search.High, ends, scratch);
+        search.Run(inside, inverse, at[1], steps[1], scratch, out bin);
+        SplineCurve<TLanes, T>.Locate(inside, inverse, bin, search, ends == SplineEnds.Linear, T.CreateTruncating(bins - 1), out curve);
+        if (recorded) SplineRecord<TLanes, T>.Write(search, scratch, bins, bin.Index, curve, at[1], steps[1]);
         var logDerivative = curve.LogDerivative();
         var value = inverse ? curve.X(bin.X, search.High) : curve.Y(bin.Y, search.High);
         if (inverse) logDerivative = -logDerivative;

@@ -44,9 +44,13 @@ internal readonly unsafe struct SplineSearch<TLanes, T> where TLanes : struct, I
 
     public T High { get; }
 
-    /// <summary>Numbers of memory for each lane: for both axes and each bin an
-    /// exponential, the sum before it, and the rest of the sum.</summary>
-    public int Scratch => 6 * bins;
+    /// <summary>Numbers of memory for each lane: for both axes and each bin an exponential, the sum before it, and the rest of the sum;
+    /// then a <see cref="SplineState{TLanes, T}"/>.</summary>
+    public int Scratch => (6 * bins) + SplineState<TLanes, T>.Vectors;
+
+    /// <summary>The state in that memory.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ref SplineState<TLanes, T> State(T* scratch) => ref SplineState<TLanes, T>.In(scratch + (6 * bins * TLanes.Count));
 
     /// <summary>The bin of each value, from the parameters of a vector of elements.</summary>
     /// <param name="value">Values inside of the interval.</param>
@@ -57,7 +61,7 @@ internal readonly unsafe struct SplineSearch<TLanes, T> where TLanes : struct, I
     /// widths and then those of the heights, see <see cref="Exponential"/>.</param>
     /// <param name="bin">The result.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Run(TLanes value, bool inverse, T* parameters, nint step, T* scratch, out SplineBin<TLanes> bin)
+    public void Run(in TLanes value, bool inverse, T* parameters, nint step, T* scratch, out SplineBin<TLanes> bin)
     {
         Unsafe.SkipInit(out bin);
         Softmax(parameters, step, scratch, ref bin.X);
@@ -65,6 +69,15 @@ internal readonly unsafe struct SplineSearch<TLanes, T> where TLanes : struct, I
         Find(value, inverse, scratch, parameters + (2 * bins * step), step, ref bin);
         Finish(bin.Index, ref bin.X);
         Finish(bin.Index, ref bin.Y);
+    }
+
+    /// <summary>The share of the interval that an exponential of 1 has, and the size of a bin, from its exponential and 1 divided by the
+    /// sum of all.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Sizes(TLanes own, TLanes part, out TLanes scale, out TLanes size)
+    {
+        scale = TLanes.Create(share) * part;
+        size = TLanes.MultiplyAdd(own, scale, TLanes.Create(floor));
     }
 
     /// <summary>Where the exponential of a bin is.</summary>
@@ -95,8 +108,9 @@ internal readonly unsafe struct SplineSearch<TLanes, T> where TLanes : struct, I
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Find(TLanes value, bool inverse, T* scratch, T* derivatives, nint step, ref SplineBin<TLanes> bin)
+    private void Find(in TLanes given, bool inverse, T* scratch, T* derivatives, nint step, ref SplineBin<TLanes> bin)
     {
+        var value = given;
         var x = scratch;
         var y = scratch + (3 * bins * TLanes.Count);
         var own = inverse ? y : x;

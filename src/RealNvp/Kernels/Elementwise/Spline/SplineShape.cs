@@ -22,6 +22,9 @@ internal sealed record SplineShape(int Bins, double Low, double High, SplineEnds
     /// <summary>The derivatives among the parameters of an element.</summary>
     public int Derivatives => Ends switch { SplineEnds.Linear => Bins - 1, SplineEnds.Box => Bins + 1, _ => Bins };
 
+    /// <summary>Whether an element has as many derivatives as a <see cref="SplineRecord{TLanes, T}"/> has numbers.</summary>
+    public bool Records => Derivatives >= SplineRecord<Lanes1<float>, float>.Numbers;
+
     /// <summary>All parameters of an element: widths, heights, derivatives.</summary>
     public int Parameters => (2 * Bins) + Derivatives;
 }

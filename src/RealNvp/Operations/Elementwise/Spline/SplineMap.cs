@@ -18,6 +18,8 @@ internal sealed class SplineMap(SplineShape shape) : ElementwiseMap
     public override (double Forward, double Backward) Grain =>
         (Worth / (2 * shape.Bins * ForwardCost), Worth / (2 * shape.Bins * BackwardCost));
 
+    public override bool Records => shape.Records;
+
     public override bool IsOn => KernelSwitches.Spline;
 
     public override (Tensor Value, Tensor LogDerivative) Reference(Tensor input, Tensor parameters, Tensor? weight, bool inverse,
@@ -26,7 +28,7 @@ internal sealed class SplineMap(SplineShape shape) : ElementwiseMap
 
     protected override void Run<TLanes, T>(in ElementJob<T> job)
     {
-        if (job.Gradient) job.Run<TLanes, SplineGradient<TLanes, T>>(new(shape, job.Inverse));
-        else job.Run<TLanes, SplineKernel<TLanes, T>>(new(shape, job.Inverse));
+        if (job.Gradient) job.Run<TLanes, SplineGradient<TLanes, T>>(new(shape, job.Inverse, job.Recorded));
+        else job.Run<TLanes, SplineKernel<TLanes, T>>(new(shape, job.Inverse, job.Recorded));
     }
 }

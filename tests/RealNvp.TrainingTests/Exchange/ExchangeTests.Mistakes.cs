@@ -61,6 +61,28 @@ public partial class ExchangeTests
     }
 
     [Fact]
+    public void Batches_that_are_all_smaller_than_the_number_of_processes_are_refused_if_layers_must_be_fitted_to_them()
+    {
+        static Func<ThreadExchange, TrainingData> Of(params long[] sizes) => exchange => TrainingData.FromBatches(new Again(() =>
+            sizes.Select((rows, i) => Rows(rows, 2, i))), sizes.Length).Shard(exchange);
+        var refused = FitAll(3, once, Of(1, 2, 2, 1)).Faults;
+        // each process finds it, or hears of it from one that was faster
+        refused.Should().Contain(f => f is ArgumentException).And.OnlyContain(f => f is ArgumentException
+            || f is ThreadExchange.BrokenException);
+        foreach (var fault in refused)
+            fault!.Message.Should().Contain("Batches: 4, of at most 2 rows; processes: 3").And.Contain("batches of at least 3 rows").And
+                .Contain("fewer processes").And.Contain("FitLayers");
+        FitAll(2, once, Of(1, 2, 2, 1)).Faults.Should().OnlyContain(f => f == null, "two processes have a row each of some batch");
+        FitAll(3, once, Of(1, 2, 3, 1)).Faults.Should().OnlyContain(f => f == null);
+        FitAll(3, once, Of(1, 2, 2, 1), _ =>
+            new RealNvpModel(RealNvpOptions.Tabular(2) with { Layers = 2, Hidden = 8, Standardize = false }, 1)).Faults
+            .Should().OnlyContain(f => f == null, "nothing is fitted, and a step may leave a process without rows");
+        // batches of their own, of which one process has none
+        FitAll(2, once, e => TrainingData.FromBatches(new Again(() => Batches(e.Rank, 3 * e.Rank)), 3).AsShard()).Faults[0]!.Message
+            .Should().Contain("Process 0 of 2 got no batch").And.Contain("each process at least one");
+    }
+
+    [Fact]
     public void What_is_said_of_the_data_is_of_all_rows()
     {
         string[] Said(int size, Func<Tensor> rows, Func<Tensor, int, TrainingData> data, bool standardize = true)
