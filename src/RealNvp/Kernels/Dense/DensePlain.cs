@@ -126,6 +126,6 @@ internal static unsafe class DensePlain
         for (var row = 0; row < rows; row++, sums += Widest)
             for (var j = 0; j < width; j += Block)
                 DenseTile.Row<Lanes256<float>, float, Dense1>(Lanes256<float>.Load(sums + j), default, default, default, finish->Bias,
-                    finish->Gate, finish->Addend, finish->Result, finish->Relu, (row * finish->Stride) + column + j, column + j);
+                    finish->Gate, finish->Addend, finish->Result, finish->Relu, (row * finish->Stride) + column + j, column + j, Block);
     }
 }
