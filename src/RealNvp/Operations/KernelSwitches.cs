@@ -20,8 +20,8 @@ internal static class KernelSwitches
     /// <summary>RealNvp.Kernels.Dense: networks of linear layers.</summary>
     public static bool Dense { get; set; } = IsOn(nameof(Dense));
 
-    /// <summary>RealNvp.Kernels.Coupling: whole couplings and autoregressive layers of
-    /// vectors. Needs <see cref="Dense"/> and the switch of the map too.</summary>
+    /// <summary>RealNvp.Kernels.Coupling: whole couplings and autoregressive layers of vectors, and Glow's couplings of images. Needs
+    /// <see cref="Dense"/> or <see cref="ConvNet"/>, and the switch of the map too.</summary>
     public static bool Coupling { get; set; } = IsOn(nameof(Coupling));
 
     /// <summary>RealNvp.Kernels.Rows: whole flows of vectors on few rows. Needs <see cref="Coupling"/>,

@@ -61,7 +61,8 @@ public class ImageCouplingTests
             return [value.detach(), leaf.grad!, .. layer.parameters().Select(p => p.grad!.clone())];
         }
         var expected = Gradients(x, slope, Kernels.Separate);
-        foreach (var input in new[] { cat([x, x], 1).narrow(1, 12, 12), ChannelsLast.Of(x), x.transpose(2, 3).contiguous().transpose(2, 3) })
+        Tensor[] inputs = [cat([x, x], 1).narrow(1, 12, 12), ChannelsLast.Of(x), x.transpose(2, 3).contiguous().transpose(2, 3)];
+        foreach (var input in inputs)
             foreach (var ofValue in new[] { slope, ChannelsLast.Of(slope), cat([slope, slope], 1).narrow(1, 12, 12) })
             {
                 var actual = Gradients(input, ofValue, Kernels.Fused);

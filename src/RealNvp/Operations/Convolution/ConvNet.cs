@@ -32,7 +32,8 @@ internal static unsafe class ConvNet
         if (!KernelSwitches.ConvNet || !LaneWidth.ServesProducts || !ChannelsLast.CanRun(x)) return false;
         for (var i = 1; i < Count; i++) if (tensors[i].dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(tensors[i])) return false;
         var (size, inputs, outputs) = (x.shape, tensors[1].shape, tensors[5].shape);
-        if (channels != inputs[1] || channels > size[1] || inputs[0] % Winograd.Channels != 0 || outputs[0] < Winograd.Channels) return false;
+        if (channels != inputs[1] || channels > size[1]) return false;
+        if (inputs[0] % Winograd.Channels != 0 || outputs[0] < Winograd.Channels) return false;
         var pixels = size[0] * (size[2] + 2) * (size[3] + 2);
         return x.numel() > 0 && pixels < int.MaxValue / 2
             && (inputs[0] * (inputs[0] + (9 * inputs[1]) + (9 * outputs[0]))) + (pixels * 9) < int.MaxValue / 2;
@@ -86,7 +87,7 @@ internal static unsafe class ConvNet
         return results;
     }
 
-    /// <summary>The gradients of the weights, null where <paramref name="ofWeights"/> is false, and in memory that of x.</summary>
+    /// <summary>The gradients of the weights, null if <paramref name="ofWeights"/> is false; that of x goes to memory.</summary>
     /// <param name="tensors">The tensors.</param>
     /// <param name="first">The first channel of x that was read.</param>
     /// <param name="inner">Relu of the first layer.</param>
