@@ -27,6 +27,9 @@ public sealed record BenchmarkCase(string Name, int Batch, double GigaFlop, Func
     /// <summary>Training steps that rebuild activations are timed in turn with ordinary ones, and the memory of both is measured.</summary>
     public bool Reversible { get; init; }
 
+    /// <summary>Whether a product of matrices is timed in turn with it. Few rows are bound by the reading of their weights.</summary>
+    public bool IsOfProducts => GigaFlop > 0 && Name != ProductWorkload.Name && !Phases.Contains("read");
+
     /// <summary>The arithmetic of a phase in GFLOP; 0 if a phase has none that counts.</summary>
     public double GigaFlopOf(string phase) => phase switch { "train" => 3 * GigaFlop, "read" or "cold" => 0, _ => GigaFlop };
 

@@ -7,14 +7,11 @@ namespace RealNvp.Benchmarks;
 /// <param name="only">The only phase, or null for all.</param>
 internal sealed class BenchmarkRun(Conductor conductor, IReadOnlyList<Measurement> known, string? json, string? only)
 {
-    // of each number of threads: a product of two threads says nothing of one
-    private readonly Dictionary<int, double> products = [];
-
     /// <summary>Says what runs, and where.</summary>
     public void Start()
     {
         Console.WriteLine($"{Report.Machine()}; {Report.Runtime()}");
-        MeasureProduct(ProductWorkload.Case);
+        MeasureProduct(conductor.Threads);
         Console.WriteLine(Report.Head);
     }
 
@@ -22,12 +19,13 @@ internal sealed class BenchmarkRun(Conductor conductor, IReadOnlyList<Measuremen
     public void Time(BenchmarkCase row)
     {
         var phases = row.Phases.Where(p => only is null || p == only || p == "read").ToArray();
-        if (row.Threads is { } threads && !products.ContainsKey(threads)) MeasureProduct(ProductWorkload.Case with { Threads = threads });
+        // of each number of threads: a product of two threads says nothing of one
+        if (row.Threads is { } threads && conductor.BestProduct(threads) is null) MeasureProduct(threads);
         // reading comes first: the others stand beside it
         var measured = conductor.Run(row with { Phases = [.. phases.OrderBy(p => p != "read")] });
         (Measurement? Ours, double? Reading) last = default;
         foreach (var m in measured.Select(m => m with { Peak = conductor.Peak(row), Machine = Report.Machine(), Runtime = Report.Runtime(),
-            BestProduct = products.GetValueOrDefault(m.Threads) is > 0 and var best ? best : null }))
+            BestProduct = conductor.BestProduct(m.Threads) }))
         {
             if (m.Phase == "read") last.Reading = m.Median;
             var line = m with { Reading = last.Reading };
@@ -44,12 +42,9 @@ internal sealed class BenchmarkRun(Conductor conductor, IReadOnlyList<Measuremen
         }
     }
 
-    private void MeasureProduct(BenchmarkCase product)
+    private void MeasureProduct(int threads)
     {
-        foreach (var m in conductor.Run(product))
-        {
-            products[m.Threads] = Math.Max(products.GetValueOrDefault(m.Threads), m.Rate ?? 0);
-            Console.WriteLine(Report.Product(m with { Peak = conductor.Peak(product) }));
-        }
+        foreach (var m in conductor.Products(threads))
+            Console.WriteLine(Report.Product(m with { Peak = conductor.Peak(ProductWorkload.Case with { Threads = threads }) }));
     }
 }

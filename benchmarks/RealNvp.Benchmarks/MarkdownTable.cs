@@ -17,8 +17,9 @@ internal static class MarkdownTable
                 string.Create(CultureInfo.InvariantCulture, $"Multiply-adds: {peak:F0} GFLOP/s at the most") +
                 (product > 0 ? string.Create(CultureInfo.InvariantCulture, $", the fastest product: {product:F0} GFLOP/s.") : ".");
             yield return "";
-            yield return "| case | phase | ms: median (least; 90 %; 99 %) | of the peak | of the best product | readings of the weights " +
-                "| native calls | managed | peak, MB (growth) | steady turns | fastest peer | fastest peer, tuned |";
+            yield return "| case | phase | ms: median (least; 90 %; 99 %) | of the peak | of the best product (and in its turns) " +
+                "| readings of the weights | native calls | managed | peak, MB (growth) | steady turns | fastest peer " +
+                "| fastest peer, tuned |";
             yield return "|---|---|---|---|---|---|---|---|---|---|---|---|";
             foreach (var ours in run.Where(m => m.Peer is Report.Ours or Report.Reversible && m.Phase != "read"))
                 // what the machine can do is what it did at its best in the whole run, also after this case
@@ -41,7 +42,8 @@ internal static class MarkdownTable
             $"| {name} | {ours.Phase}{Collections(ours)} | {Time(ours.Median)} ({Time(ours.Min)}; " +
                 $"{Time(ours.P90)}{(ours.P99 is { } p ? "; " + Time(p) : "")}) | " +
             $"{(ours.Reading is null ? Part(ours.Floor / ours.Median) : "")} | " +
-            $"{(ours.Reading is null ? Part(ours.GigaFlop * 1000 / ours.BestProduct / ours.Median) : "")} | " +
+            $"{(ours.Reading is null ? Part(ours.GigaFlop * 1000 / ours.BestProduct / ours.Median) : "")}" +
+            $"{(ours.OfProductInTurns is { } part ? $" ({Part(part)})" : "")} | " +
             $"{(ours.Phase == "cold" ? "" : (ours.Median / ours.Reading)?.ToString("F1", CultureInfo.InvariantCulture))} | " +
             $"{ours.NativeCalls} | {(ours.ManagedBytes is { } bytes ? $"{bytes / 1024.0:F0} KB" : "")} | " +
             $"{ours.PeakRssMb:F0}{(ours.RssBeforeMb > 0 ? $" (+{Math.Max(0, ours.PeakRssMb - ours.RssBeforeMb):F0})" : "")} | " +

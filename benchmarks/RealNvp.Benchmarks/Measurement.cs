@@ -29,6 +29,12 @@ internal sealed record Measurement(string Peer, string Case, string Phase, int T
     /// <summary>The rate of the fastest product of 4096×256 and 256×256 of any library in this run, in GFLOP/s.</summary>
     public double? BestProduct { get; init; }
 
+    /// <summary>The rate of the same product in the turns of this phase, between those of the libraries: the median, in GFLOP/s.</summary>
+    public double? ProductInTurns { get; init; }
+
+    /// <summary>The rate of the median as a part of <see cref="ProductInTurns"/>: both meet the same minutes of the machine.</summary>
+    public double? OfProductInTurns => ProductInTurns > 0 && GigaFlop > 0 ? GigaFlop * 1000 / Median / ProductInTurns : null;
+
     /// <summary>The time that the arithmetic takes at <see cref="Peak"/>, in ms.</summary>
     public double? Floor => Peak > 0 && GigaFlop > 0 ? GigaFlop / Peak * 1000 : null;
 

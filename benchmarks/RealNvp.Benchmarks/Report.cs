@@ -13,12 +13,12 @@ internal static class Report
     public const string Reversible = "RealNvp, reversible";
 
     public const string Head =
-        "case               phase             median      min      p90      p99 ms  of the peak, of the best product  calls (nested)   "
+        "case               phase             median      min      p90      p99 ms  of the peak, best product, in turns  calls (nested)   "
             + "managed B   peak MB (growth)  steady turns";
 
     public static string Row(Measurement m) => string.Create(CultureInfo.InvariantCulture,
         $"{m.Case,-18} {m.Phase,-13} {m.Median,10:F4} {m.Min,8:F4} {m.P90,8:F4} {m.P99,8:F4}   " +
-            $"{Parts(m),13} " +
+            $"{Parts(m),20} " +
             $"{(m.NativeCalls is { } calls ? $"{calls} ({m.NestedCalls})" : "n/a"),17} {m.ManagedBytes,11} {m.PeakRssMb,7:F0} " +
             $"(+{Math.Max(0, m.PeakRssMb - m.RssBeforeMb):F0})  {Turns(m)}" +
             $"{(m.Phase == "collecting" ? $"; {m.Collections} collections in {m.Rounds} calls" : "")}");
@@ -39,7 +39,7 @@ internal static class Report
         { Phase: "read" or "cold" } => "",
         { Reading: { } reading } => string.Create(CultureInfo.InvariantCulture, $"{m.Median / reading:F1} readings"),
         { Floor: { } floor } => string.Create(CultureInfo.InvariantCulture,
-            $"{floor / m.Median,6:P0} {m.GigaFlop * 1000 / m.BestProduct / m.Median,6:P0}"),
+            $"{floor / m.Median,6:P0} {m.GigaFlop * 1000 / m.BestProduct / m.Median,6:P0} {m.OfProductInTurns,6:P0}"),
         _ => "",
     };
 

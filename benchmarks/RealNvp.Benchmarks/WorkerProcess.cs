@@ -8,7 +8,11 @@ internal sealed class WorkerProcess : IDisposable
 {
     private readonly Process process;
 
-    private WorkerProcess(Process process, Ready ready) => (this.process, Ready) = (process, ready);
+    private WorkerProcess(Process process, Ready ready, IReadOnlyList<string> command) =>
+        (this.process, Ready, Command) = (process, ready, command);
+
+    /// <summary>What started it.</summary>
+    public IReadOnlyList<string> Command { get; }
 
     /// <summary>What it said when its case was built.</summary>
     public Ready Ready { get; }
@@ -22,7 +26,7 @@ internal sealed class WorkerProcess : IDisposable
             if (line.StartsWith('{'))
             {
                 var ready = Protocol.Read<Ready>(line);
-                if (ready.Error is null) return new WorkerProcess(process, ready);
+                if (ready.Error is null) return new WorkerProcess(process, ready, command);
                 Console.Error.WriteLine($"{string.Join(' ', command)}: {ready.Error}");
                 break;
             }

@@ -166,6 +166,8 @@ public class BenchmarkTests
         // a GFLOP at 200 GFLOP/s is 5 ms, half of ours and a quarter of the other's; at 125 it is 8
         lines.Single(l => l.Contains("| 10.0 (")).Should().Contain("| 50 % | 80 % |").And.Contain("2.50×");
         lines.Single(l => l.Contains("| 20.0 (")).Should().Contain("| 25 % | 40 % |").And.NotContain("×");
+        // 100 GFLOP/s are half of a product that took its turns with us
+        MarkdownTable.Of([Line(Report.Ours, 10, true) with { ProductInTurns = 200 }]).Last().Should().Contain("| 50 % | 80 % (50 %) |");
     }
 
     [Fact]

@@ -65,13 +65,17 @@ internal static unsafe class CouplingForward
         for (var row = 0; row < block.Rows; row++, x += stride, y += features)
         {
             if (at.Length < features) new ReadOnlySpan<float>(x, features).CopyTo(new Span<float>(y, features));
-            double sum = 0;
-            for (var i = 0; i < at.Length; i++)
+            for (var i = 0; i < at.Length; i++) y[at[i]] = *value++;
+            // two chains of additions: one after the other would take longer than all else here
+            double even = 0, odd = 0;
+            for (var i = 0; i < at.Length - 1; i += 2)
             {
-                y[at[i]] = *value++;
-                sum += *logDerivative++;
+                even += logDerivative[i];
+                odd += logDerivative[i + 1];
             }
-            logDet[row] = adds ? logDet[row] + (float)sum : (float)sum;
+            if (at.Length % 2 != 0) even += logDerivative[at.Length - 1];
+            logDerivative += at.Length;
+            logDet[row] = (float)(even + odd) + (adds ? logDet[row] : 0);
         }
     }
 }

@@ -11,6 +11,9 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
     /// <summary>Rows of a block.</summary>
     public const int Block = DenseBlock.Rows;
 
+    /// <summary>Steps of a panel that are packed in one piece.</summary>
+    private const int PackedAtOnce = 64;
+
     private DensePacked packed;
 
     public DenseProgram Program => program;
@@ -72,16 +75,14 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
         }
         packed = new(Program, KernelScratch.Shared(PackedSize()));
         FillBiases();
-        Pack(layer => layer.Outputs, (weight, mask, outputs, inputs, column, panels, to) => DensePacking.Forward((float*)weight,
-            (float*)mask, inputs, outputs, inputs, column, panels, (float*)to));
+        Pack(backward: false);
     }
 
     /// <summary>Packs all weights for g·W.</summary>
     public void PackBackward(float* memory)
     {
         packed = new(Program, memory);
-        Pack(layer => layer.Inputs, (weight, mask, outputs, inputs, column, panels, to) => DensePacking.Backward((float*)weight,
-            (float*)mask, outputs, inputs, column, panels, (float*)to));
+        Pack(backward: true);
     }
 
     private void FillBiases()
@@ -89,27 +90,46 @@ internal sealed unsafe class DenseCall(DenseProgram program, int rows)
         for (var i = 0; i < Biases.Length; i++) packed.FillBias(Program, i, Biases[i]);
     }
 
-    private void Pack(Func<DenseLayer, int> columns, Action<nint, nint, int, int, int, DensePanels, nint> panel)
+    // pieces of about one size, so that all threads have as much to do; an element costs about as much as 16 multiply-adds
+    private void Pack(bool backward)
     {
-        var (panels, ofContext) = (Program.Panels(LaneWidth.Floats), DensePanels.Of<float>(LaneWidth.Floats));
-        var work = new List<(int Layer, int Column)>();
-        for (var i = 0; i < Weights.Length; i++)
-            for (var column = 0; column < columns(Program.Layers[i]); column += panels.Full) work.Add((i, column));
-        if (Context != null)
-            for (var column = 0; column < columns(new(Program.Context, Program.Layers[0].Outputs, false)); column += ofContext.Full)
-                work.Add((-1, column));
-        // an element costs about as much as 16 multiply-adds
-        KernelThreads.For(work.Count, 16.0 * Program.Weights, Grain, (start, end) =>
+        var pieces = 0;
+        for (var i = FirstPacked; i < Weights.Length; i++)
         {
-            for (var i = (int)start; i < end; i++)
-            {
-                var (layer, column) = work[i];
-                if (layer < 0)
-                    panel((nint)ContextWeight, 0, Program.Layers[0].Outputs, Program.Context, column, ofContext, (nint)ContextPanels);
-                else
-                    panel((nint)Weights[layer], (nint)Masks[layer], Program.Layers[layer].Outputs, Program.Layers[layer].Inputs, column,
-                        panels, (nint)Panels(layer));
-            }
-        });
+            var (layer, panels) = Packing(i);
+            var (columns, steps) = Sides(layer, backward);
+            pieces += (columns + panels.Full - 1) / panels.Full * ((steps + PackedAtOnce - 1) / PackedAtOnce);
+        }
+        KernelThreads.For(pieces, 16.0 * Program.Weights, Grain, (start, end) => Pack(backward, start, end));
     }
+
+    private void Pack(bool backward, long start, long end)
+    {
+        var piece = 0L;
+        for (var i = FirstPacked; i < Weights.Length; i++)
+        {
+            var (layer, panels) = Packing(i);
+            var (columns, steps) = Sides(layer, backward);
+            float* weight = i < 0 ? ContextWeight : Weights[i], mask = i < 0 ? null : Masks[i], to = i < 0 ? ContextPanels : Panels(i);
+            for (var column = 0; column < columns; column += panels.Full)
+                for (var first = 0; first < steps; first += PackedAtOnce, piece++)
+                {
+                    if (piece < start || piece >= end) continue;
+                    var last = Math.Min(first + PackedAtOnce, steps);
+                    if (backward)
+                        DensePacking.Backward(weight, mask, layer.Inputs, layer.Outputs, layer.Inputs, column, first, last, panels, to);
+                    else DensePacking.Forward(weight, mask, layer.Inputs, layer.Outputs, layer.Inputs, column, first, last, panels, to);
+                }
+        }
+    }
+
+    // the weight of the context comes before those of the layers
+    private int FirstPacked => Context == null ? 0 : -1;
+
+    private (DenseLayer Layer, DensePanels Panels) Packing(int i) => i < 0
+        ? (new(Program.Context, Program.Layers[0].Outputs, false), DensePanels.Of<float>(LaneWidth.Floats))
+        : (Program.Layers[i], Program.Panels(LaneWidth.Floats));
+
+    private static (int Columns, int Steps) Sides(DenseLayer layer, bool backward) =>
+        backward ? (layer.Inputs, layer.Outputs) : (layer.Outputs, layer.Inputs);
 }

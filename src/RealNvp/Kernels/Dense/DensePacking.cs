@@ -13,48 +13,59 @@ internal static unsafe class DensePacking
     /// <summary>The elements of a packed matrix.</summary>
     public static int Size(int columns, int steps, int lanes) => (columns + lanes - 1) / lanes * lanes * steps;
 
-    /// <summary>One panel for x·Wᵀ: columns are outputs, steps are inputs. The
+    /// <summary>All panels for x·Wᵀ.</summary>
+    public static void Forward<T>(T* weight, T* mask, nint stride, int outputs, int inputs, DensePanels panels, T* to)
+        where T : unmanaged, INumberBase<T>
+    {
+        for (var column = 0; column < outputs; column += panels.Full)
+            Forward(weight, mask, stride, outputs, inputs, column, 0, inputs, panels, to);
+    }
+
+    /// <summary>All panels for g·W.</summary>
+    public static void Backward<T>(T* weight, T* mask, nint stride, int outputs, int inputs, DensePanels panels, T* to)
+        where T : unmanaged, INumberBase<T>
+    {
+        for (var column = 0; column < inputs; column += panels.Full)
+            Backward(weight, mask, stride, outputs, inputs, column, 0, outputs, panels, to);
+    }
+
+    /// <summary>Steps of one panel for x·Wᵀ: columns are outputs, steps are inputs. The
     /// rows of the weight lie <paramref name="stride"/> apart.</summary>
-    public static void Forward<T>(T* weight, T* mask, nint stride, int outputs, int inputs, int column, DensePanels panels,
-        T* to)
+    public static void Forward<T>(T* weight, T* mask, nint stride, int outputs, int inputs, int column, int first, int end,
+        DensePanels panels, T* to)
         where T : unmanaged, INumberBase<T>
     {
         var width = panels.Width(column, outputs);
         var present = Math.Min(width, outputs - column);
         to += (nint)column * inputs;
-        for (var j = 0; j < width; j += 8)
-        {
-            var full = typeof(T) == typeof(float) && Avx.IsSupported && j + 8 <= present;
-            var step = 0;
-            if (full)
-                for (; step + 8 <= inputs; step += 8)
+        // squares of 16 by 16: a line of the cache is read and written once
+        for (var j = 0; j < width; j += 16)
+            for (var step = first; step < end; step += 16)
+                for (var part = 0; part < 4; part++)
                 {
-                    var at = ((column + j) * stride) + step;
-                    Transpose((float*)(weight + at), mask == null ? null
-                        : (float*)(mask + at), stride, (float*)(to + ((nint)step * width) + j),
-                        width);
+                    int i = j + (8 * (part & 1)), k = step + (4 * (part & 2));
+                    if (i >= width || k >= end) continue;
+                    var at = ((column + i) * stride) + k;
+                    T* from = weight + at, by = mask == null ? null : mask + at, into = to + ((nint)k * width) + i;
+                    if (typeof(T) == typeof(float) && Avx.IsSupported && i + 8 <= present && k + 8 <= end)
+                        Transpose((float*)from, (float*)by, stride, (float*)into, width);
+                    else Copy(from, by, stride, into, width, Math.Min(8, width - i), present - i, Math.Min(8, end - k));
                 }
-            for (; step < inputs; step++)
-                for (var i = j; i < Math.Min(j + 8, width); i++)
-                {
-                    var at = ((column + i) * stride) + step;
-                    to[((nint)step * width) + i] = i >= present ? T.Zero : mask == null ? weight[at] : weight[at] * mask[at];
-                }
-        }
     }
 
-    /// <summary>One panel for g·W: columns are inputs, steps are outputs.</summary>
-    public static void Backward<T>(T* weight, T* mask, int outputs, int inputs, int column, DensePanels panels,
-        T* to)
+    /// <summary>Steps of one panel for g·W: columns are inputs, steps are outputs. The
+    /// rows of the weight lie <paramref name="stride"/> apart.</summary>
+    public static void Backward<T>(T* weight, T* mask, nint stride, int outputs, int inputs, int column, int first, int end,
+        DensePanels panels, T* to)
         where T : unmanaged, INumberBase<T>
     {
         var width = panels.Width(column, inputs);
         var present = Math.Min(width, inputs - column);
-        to += (nint)column * outputs;
-        for (var step = 0; step < outputs; step++)
+        to += ((nint)column * outputs) + ((nint)first * width);
+        for (var step = first; step < end; step++)
         {
-            var from = weight + ((nint)step * inputs) + column;
-            var by = mask == null ? null : mask + ((nint)step * inputs) + column;
+            var from = weight + (step * stride) + column;
+            var by = mask == null ? null : mask + (step * stride) + column;
             var i = 0;
             if (by == null) new ReadOnlySpan<T>(from, i = present).CopyTo(new Span<T>(to, present));
             for (; i + 8 <= present; i += 8)
@@ -66,6 +77,18 @@ internal static unsafe class DensePacking
             for (; i < width; i++) to[i] = T.Zero;
             to += width;
         }
+    }
+
+    // fewer than 8 by 8, and zeros for the columns that are not present
+    private static void Copy<T>(T* from, T* mask, nint stride, T* to, nint width, int columns, int present, int steps)
+        where T : unmanaged, INumberBase<T>
+    {
+        for (var step = 0; step < steps; step++)
+            for (var i = 0; i < columns; i++)
+            {
+                var at = (i * stride) + step;
+                to[(step * width) + i] = i >= present ? T.Zero : mask == null ? from[at] : from[at] * mask[at];
+            }
     }
 
     // 8 by 8: pairs, then quarters, then halves change places

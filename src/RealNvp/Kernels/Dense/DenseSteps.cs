@@ -152,12 +152,8 @@ internal unsafe class DenseSteps
         Pack(weights[^1] + ((nint)order[step] * width), (nint)features * width, perFeature, end, to);
     }
 
-    private static void Pack(float* weight, nint rowStride, int outputs, int inputs, float* to)
-    {
-        var panels = DensePanels.Of<float>(Lanes);
-        for (var column = 0; column < outputs; column += panels.Full)
-            DensePacking.Forward(weight, null, rowStride, outputs, inputs, column, panels, to);
-    }
+    private static void Pack(float* weight, nint rowStride, int outputs, int inputs, float* to) =>
+        DensePacking.Forward(weight, null, rowStride, outputs, inputs, DensePanels.Of<float>(Lanes), to);
 
     private static long At(int column, int step, int columns, int steps)
     {

@@ -89,11 +89,8 @@ internal sealed unsafe class ResidualCall<T>(ResidualProgram program, int rows, 
                     ResidualVectors.Scale(weight, Scales[i], scaled, (long)step.Outputs * step.Inputs);
                     weight = scaled;
                 }
-                for (var column = 0; column < (backward ? step.Inputs : step.Outputs); column += cut.Full)
-                {
-                    if (backward) DensePacking.Backward(weight, null, step.Outputs, step.Inputs, column, cut, panels[i]);
-                    else DensePacking.Forward(weight, null, step.Inputs, step.Outputs, step.Inputs, column, cut, panels[i]);
-                }
+                if (backward) DensePacking.Backward(weight, null, step.Inputs, step.Outputs, step.Inputs, cut, panels[i]);
+                else DensePacking.Forward(weight, null, step.Inputs, step.Outputs, step.Inputs, cut, panels[i]);
             }
         });
     }

@@ -23,12 +23,11 @@ internal sealed unsafe class PackedNetwork : RowNetwork<float>
         {
             var (inputs, outputs) = (program.Layers[i].Inputs, program.Layers[i].Outputs);
             if (biases[i] != null) packed.FillBias(program, i, biases[i]);
-            for (var column = 0; column < outputs; column += panels.Full)
-                DensePacking.Forward(weights[i], masks[i], inputs, outputs, inputs, column, panels, packed.Panels(i));
+            DensePacking.Forward(weights[i], masks[i], inputs, outputs, inputs, panels, packed.Panels(i));
         }
-        for (var column = 0; column < program.Layers[0].Outputs && program.Context > 0; column += ofContext.Full)
-            DensePacking.Forward(contextWeight, null, program.Context, program.Layers[0].Outputs, program.Context, column,
-                ofContext, packed.ContextPanels);
+        if (program.Context > 0)
+            DensePacking.Forward(contextWeight, null, program.Context, program.Layers[0].Outputs, program.Context, ofContext,
+                packed.ContextPanels);
     }
 
     /// <summary>The numbers of memory that packed weights need.</summary>

@@ -120,7 +120,7 @@ internal sealed unsafe class SequenceWeights
         var weights = new SequenceWeights(call.Shape.Backward, memory);
         weights.Pack(call.Net, true);
         if (call.Net.Context != null)
-            Rows(call.Net.ContextWeight, call.Shape.Program.Context, call.Shape.Program.Context, call.Shape.Hidden,
+            DensePacking.Backward(call.Net.ContextWeight, null, call.Shape.Program.Context, call.Shape.Hidden, call.Shape.Program.Context,
                 DensePanels.Of<float>(LaneWidth.Floats), weights.ContextPanels);
         return weights;
     }
@@ -172,24 +172,7 @@ internal sealed unsafe class SequenceWeights
         weight += (part.Row * stride) + part.Column;
         if (part.Columns == 0 || part.Steps == 0) return;
         var panels = DensePanels.Of<float>(lanes);
-        if (backward) Rows(weight, stride, part.Columns, part.Steps, panels, to);
-        else
-            for (var column = 0; column < part.Columns; column += panels.Full)
-                DensePacking.Forward(weight, null, stride, part.Columns, part.Steps, column, panels, to);
-    }
-
-    // panels whose columns are those of the weight, and whose steps are its rows
-    private static void Rows(float* weight, nint stride, int columns, int steps, DensePanels panels, float* to)
-    {
-        for (var column = 0; column < columns; column += panels.Full)
-        {
-            var width = panels.Width(column, columns);
-            var present = Math.Min(width, columns - column);
-            for (var step = 0; step < steps; step++, to += width)
-            {
-                new ReadOnlySpan<float>(weight + (step * stride) + column, present).CopyTo(new Span<float>(to, present));
-                new Span<float>(to + present, width - present).Clear();
-            }
-        }
+        if (backward) DensePacking.Backward(weight, null, stride, part.Steps, part.Columns, panels, to);
+        else DensePacking.Forward(weight, null, stride, part.Columns, part.Steps, panels, to);
     }
 }

@@ -34,8 +34,8 @@ internal sealed class PartedBatches(TrainingData all, int rank, int size) : Trai
     }
 
     /// <summary>The rows of this process; batches in which it has none are left out.</summary>
-    /// <exception cref="ArgumentException">No batch has a row for each process, so some could fit no layer. Each process reads all
-    /// batches, so all say the same.</exception>
+    /// <exception cref="ArgumentException">No batch has a row for each process, so some could fit no layer. A process that reads all
+    /// batches finds it at their end; one that had enough with its first rows hears of it from the others.</exception>
     public override IEnumerable<TrainingBatch> InOrder()
     {
         var (count, most) = (0L, 0L);

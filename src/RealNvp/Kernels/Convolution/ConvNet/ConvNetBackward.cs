@@ -21,10 +21,8 @@ internal static unsafe class ConvNetBackward
         float* ordered = panels + first + second, shares = ordered + (shape.M * (nint)shape.Taps);
         weights.OrderFirst(shape, ordered);
         var cut = DensePanels.Of<float>(TLanes.Count);
-        for (var column = 0; column < shape.Taps; column += cut.Full)
-            DensePacking.Backward(ordered, null, shape.M, shape.Taps, column, cut, panels);
-        for (var column = 0; column < shape.M; column += cut.Full)
-            DensePacking.Backward(weights.Second, null, shape.M, shape.M, column, cut, panels + first);
+        DensePacking.Backward(ordered, null, shape.Taps, shape.M, shape.Taps, cut, panels);
+        DensePacking.Backward(weights.Second, null, shape.M, shape.M, shape.M, cut, panels + first);
         KernelThreads.For(shape.Shares, 2 * shape.Work, DenseCall.Grain, (start, end) =>
         {
             for (var i = start; i < end; i++)
@@ -59,19 +57,17 @@ internal static unsafe class ConvNetBackward
             float* ofOuter = job.OfOuter + ((nint)at * m), inner = job.Inner + ((nint)at * m);
             Gate<TLanes>(ofOuter, job.Outer + ((nint)at * m), (nint)count * m);
             DenseProduct.Multiply<TLanes, float>(ofOuter, m, 1, job.Second, 0, count, m, m,
-                new DenseFinish<float> { Gate = inner, Result = gradients,
-                Stride = m });
+                new DenseFinish<float> { Gate = inner, Result = gradients, Stride = m });
             if (product != null)
             {
                 var next = block > start;
-                AddRows<TLanes>(ofOuter, count, m, bias);
-                AddRows<TLanes>(gradients, count, m, firstBias);
-                DenseProduct.Multiply<TLanes, float>(ofOuter, 1, m, inner, m, m, m, count, new DenseFinish<float> { Addend = next ? product
-                    : null, Result = product, Stride = m });
+                RowShares.AddRows<TLanes>(ofOuter, count, m, bias);
+                RowShares.AddRows<TLanes>(gradients, count, m, firstBias);
+                DenseProduct.Multiply<TLanes, float>(ofOuter, 1, m, inner, m, m, m, count,
+                    new DenseFinish<float> { Addend = next ? product : null, Result = product, Stride = m });
                 ConvNetImages.Patches<TLanes>(shape, job.Padded, at, count, patches);
                 DenseProduct.Multiply<TLanes, float>(patches, 1, shape.Stride, gradients, m, taps, m, count,
-                    new DenseFinish<float> { Addend = next
-                    ? firstProduct : null, Result = firstProduct, Stride = m });
+                    new DenseFinish<float> { Addend = next ? firstProduct : null, Result = firstProduct, Stride = m });
             }
             if (job.Taps != null)
                 DenseProduct.Multiply<TLanes, float>(gradients, m, 1, job.First, 0, count, taps, m,
@@ -83,17 +79,6 @@ internal static unsafe class ConvNetBackward
     {
         for (nint i = 0; i < count; i += TLanes.Count)
             TLanes.Store(LaneMath<TLanes, float>.Gate(TLanes.Load(gradient + i), TLanes.Load(result + i)), gradient + i);
-    }
-
-    private static void AddRows<TLanes>(float* rows, int count, int columns, float* sums) where TLanes : struct, ILanes<TLanes, float>
-    {
-        for (nint c = 0; c < columns; c += TLanes.Count)
-        {
-            var sum = TLanes.Zero;
-            var from = rows + c;
-            for (var r = 0; r < count; r++, from += columns) sum += TLanes.Load(from);
-            TLanes.Store(TLanes.Load(sums + c) + sum, sums + c);
-        }
     }
 
     // shares are added in their order

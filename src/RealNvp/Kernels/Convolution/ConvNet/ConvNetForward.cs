@@ -19,11 +19,8 @@ internal static unsafe class ConvNetForward
         var ordered = panels + first + second;
         weights.OrderFirst(shape, ordered);
         var cut = DensePanels.Of<float>(TLanes.Count);
-        for (var column = 0; column < shape.M; column += cut.Full)
-        {
-            DensePacking.Forward(ordered, null, shape.Taps, shape.M, shape.Taps, column, cut, panels);
-            DensePacking.Forward(weights.Second, null, shape.M, shape.M, shape.M, column, cut, panels + first);
-        }
+        DensePacking.Forward(ordered, null, shape.Taps, shape.M, shape.Taps, cut, panels);
+        DensePacking.Forward(weights.Second, null, shape.M, shape.M, shape.M, cut, panels + first);
         KernelThreads.For(shape.Blocks, shape.Work, DenseCall.Grain, (start, end) =>
         {
             // rows that do not push each other out of the cache

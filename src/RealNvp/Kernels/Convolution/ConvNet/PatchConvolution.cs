@@ -13,8 +13,7 @@ internal static unsafe class PatchConvolution
         where TLanes : struct, ILanes<TLanes, float>
     {
         var panels = KernelScratch.Shared(DensePacking.Size(shape.M, shape.Taps, TLanes.Count));
-        for (var column = 0; column < shape.M; column += DensePanels.Of<float>(TLanes.Count).Full)
-            DensePacking.Forward(weight, null, shape.Taps, shape.M, shape.Taps, column, DensePanels.Of<float>(TLanes.Count), panels);
+        DensePacking.Forward(weight, null, shape.Taps, shape.M, shape.Taps, DensePanels.Of<float>(TLanes.Count), panels);
         KernelThreads.For(shape.Blocks, (double)shape.Pixels * shape.M * shape.Taps, DenseCall.Grain, (start, end) =>
         {
             var patches = KernelScratch.Own(ConvNetShape.Block * (long)shape.Stride);
@@ -45,8 +44,7 @@ internal static unsafe class PatchConvolution
         var size = (nint)m * (stride + 1);
         var panels = KernelScratch.Shared(packed + (shares * size));
         var sums = panels + packed;
-        for (var column = 0; column < shape.Taps && taps != null; column += DensePanels.Of<float>(TLanes.Count).Full)
-            DensePacking.Backward(weight, null, m, shape.Taps, column, DensePanels.Of<float>(TLanes.Count), panels);
+        if (taps != null) DensePacking.Backward(weight, null, shape.Taps, m, shape.Taps, DensePanels.Of<float>(TLanes.Count), panels);
         KernelThreads.For(shares, 2.0 * shape.Pixels * m * shape.Taps, DenseCall.Grain, (start, end) =>
         {
             var patches = KernelScratch.Own(ConvNetShape.GradientBlock * (long)stride);

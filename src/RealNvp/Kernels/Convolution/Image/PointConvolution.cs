@@ -24,8 +24,7 @@ internal static unsafe class PointConvolution
         var added = panels + size;
         new Span<float>(added, whole).Clear();
         new ReadOnlySpan<float>(bias, outputs).CopyTo(new Span<float>(added, outputs));
-        for (var column = 0; column < outputs; column += DensePanels.Of<float>(TLanes.Count).Full)
-            DensePacking.Forward(weight, null, inputs, outputs, inputs, column, DensePanels.Of<float>(TLanes.Count), panels);
+        DensePacking.Forward(weight, null, inputs, outputs, inputs, DensePanels.Of<float>(TLanes.Count), panels);
         KernelThreads.For((pixels + Block - 1) / Block, (double)pixels * inputs * outputs, DenseCall.Grain, (start, end) =>
         {
             // rows that are no whole vectors would write over the next one
@@ -61,8 +60,7 @@ internal static unsafe class PointConvolution
         var size = (nint)(outputs * inputs) + outputs;
         var panels = KernelScratch.Shared(packed + (shares * size));
         var sums = panels + packed;
-        for (var column = 0; column < inputs; column += DensePanels.Of<float>(TLanes.Count).Full)
-            DensePacking.Backward(weight, null, outputs, inputs, column, DensePanels.Of<float>(TLanes.Count), panels);
+        DensePacking.Backward(weight, null, inputs, outputs, inputs, DensePanels.Of<float>(TLanes.Count), panels);
         KernelThreads.For(shares, 2.0 * pixels * inputs * outputs, DenseCall.Grain, (start, end) =>
         {
             for (var share = (nint)start; share < end; share++)

@@ -13,9 +13,6 @@ internal readonly record struct ResidualNetShape(int N, int I, int C, int O, int
     /// sum.</summary>
     public int Images => (2 * Blocks) + 2;
 
-    /// <summary>The normalizations: two in each block, and one of the sum.</summary>
-    public int Norms => (2 * Blocks) + 1;
-
     /// <summary>The first convolution.</summary>
     public ConvNetShape First => new(N, I, C, O, H, W);
 
