@@ -111,7 +111,8 @@ public class ImageCouplingTests
         }
         var (fused, plain) = (Second(Kernels.Fused), Second(Kernels.None));
         fused.Length.Should().Be(plain.Length);
-        for (var i = 0; i < fused.Length; i++) KernelResults.ApartOfLargest(fused[i], plain[i]).Should().BeLessThan(2e-4, "of result {0}", i);
+        for (var i = 0; i < fused.Length; i++)
+            KernelResults.ApartOfLargest(fused[i], plain[i]).Should().BeLessThan(2e-4, "of result {0}", i);
     }
 
     [Fact]
