@@ -46,15 +46,19 @@ public sealed partial class GlowConvNet : Conditioner
     public override Tensor forward(Tensor input, Tensor? context)
     {
         Check.Network(input, context, InputShape!.Value, ContextSize, $"{nameof(GlowConvNet)}.forward", first.Weight);
-        if ((this.context is null || context is null) && !ConditionerMath.IsReduced(first.ComputeDtype, input))
-        {
-            var (weight, bias, scale) = last.Parts;
-            Tensor[] all = [input, first.Weight, first.Bias, second.Weight, second.Bias, weight, bias, scale];
-            if (ConvNet.CanRun(all)) return ConvNet.Run(all);
-        }
+        if ((this.context is null || context is null) && KernelTensors(input) is { } all && ConvNet.CanRun(all)) return ConvNet.Run(all);
         using var scope = NewDisposeScope();
         var h = first.call(ChannelsLast.CanRun(input) ? ChannelsLast.Of(input) : input);
         if (this.context is not null && context is not null) h = h.add(this.context.call(context).unsqueeze(2).unsqueeze(3), Scalars.One);
         return scope.MoveToOuter(last.call(second.call(h.relu_()).relu_()));
+    }
+
+    /// <summary>An input and the weights, as <see cref="ConvNet"/> takes them; null if the network computes in another dtype, or is
+    /// disposed.</summary>
+    internal Tensor[]? KernelTensors(Tensor input)
+    {
+        if (first.Weight.IsInvalid || ConditionerMath.IsReduced(first.ComputeDtype, input)) return null;
+        var (weight, bias, scale) = last.Parts;
+        return [input, first.Weight, first.Bias, second.Weight, second.Bias, weight, bias, scale];
     }
 }

@@ -22,6 +22,7 @@ public partial class CouplingLayer : Bijection, IStepsBack, IJoinsChain
     private readonly Partition partition;
     private readonly bool networkIsChecked;
     private readonly FusedCoupling? plan;
+    private readonly FusedImageCoupling? imagePlan;
 
     /// <summary>Makes a coupling, and its network by a function of the sizes.</summary>
     /// <param name="inputShape">The shape of one example, such as [C, H, W] or [D].</param>
@@ -87,6 +88,7 @@ public partial class CouplingLayer : Bijection, IStepsBack, IJoinsChain
         if (partition is SplitPartition split && inputShape.Count == 1)
             plan = FusedCoupling.Of(split.KeptAt, split.ChangedAt, conditioner, transformer, partition.Kept, partition.Changed,
                 partition.Merge);
+        if (partition is SplitPartition parts && inputShape.Count == 3) imagePlan = FusedImageCoupling.Of(parts, conditioner, transformer);
         RegisterComponents();
     }
 
@@ -201,7 +203,7 @@ public partial class CouplingLayer : Bijection, IStepsBack, IJoinsChain
 
     private (Tensor, Tensor?) Transform(Tensor input, Tensor? context, bool inverse)
     {
-        if (plan?.TryRun(input, context, inverse) is { } fused) return fused;
+        if ((plan?.TryRun(input, context, inverse) ?? imagePlan?.TryRun(input, inverse)) is { } fused) return fused;
         var parameters = partition.Restrict(Parameters(partition.Kept(input), context));
         var (output, logDet) = Map(partition.Changed(input), parameters, inverse);
         return (partition.Merge(input, output), logDet);

@@ -136,6 +136,9 @@ internal sealed class SplitPartition : Partition
     /// <summary>The channels or features that change.</summary>
     public int[] ChangedAt { get; }
 
+    /// <summary>Whether what is kept is one run of channels or features, and what changes another.</summary>
+    public bool IsTwoRuns => mergeIndex is null;
+
     public override EventShape KeptShape => With(KeptAt.Length);
 
     public override EventShape ChangedShape => With(ChangedAt.Length);

@@ -23,7 +23,8 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
 
     /// <summary>
     /// The outputs. Runs without gradients. Save the tensor arguments in the context, first and in their order, then what else
-    /// <see cref="Differentiate"/> needs; arguments that are no tensors come last, and go through <c>save_data</c>.
+    /// <see cref="Differentiate"/> needs, or do it by <see cref="SavedTensors"/>; arguments that are no tensors come last, and go through
+    /// <c>save_data</c>.
     /// </summary>
     protected abstract List<Tensor> Compute(autograd.AutogradContext context, object[] arguments);
 
@@ -40,6 +41,14 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     /// <summary>Whether the gradients of <see cref="Differentiate"/> are new tensors, which nobody else has and of which none is a part of
     /// another one, so that they may become those of weights as they are.</summary>
     protected virtual bool OwnsGradients => false;
+
+    /// <summary>What <see cref="Compute"/> saved, first the tensor arguments; they may have been changed since.</summary>
+    private protected virtual IEnumerable<Tensor> Saved(autograd.AutogradContext context) => context.get_saved_variables();
+
+    /// <summary>The arguments that are weights, if the pass that runs gives each of these its gradient, so that
+    /// <see cref="LeafGradients.Take(Tensor, IntPtr)"/> may do it; null if autograd has to.</summary>
+    private protected static Tensor?[]? Leaves(autograd.AutogradContext context) =>
+        context.get_data(LeavesKey) is Tensor?[] leaves && LeafGradients.IsPlain ? leaves : null;
 
     /// <summary>
     /// Hands results without a gradient, such as the statistics of a batch, from <see cref="Compute"/> to the caller of
@@ -105,7 +114,7 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
         returned.Clear();
         using var scope = KeepsTensors ? null : NewDisposeScope();
         var results = Gradients(ctx, grad_outputs);
-        if (ctx.get_data(LeavesKey) is Tensor?[] leaves && LeafGradients.IsPlain) LeafGradients.Take(leaves, results);
+        if (Leaves(ctx) is { } leaves) LeafGradients.Take(leaves, results);
         foreach (var result in results)
         {
             if (result is null) continue;
@@ -131,7 +140,7 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
             var arguments = (int)ctx.get_data(ArgumentCountKey);
             try
             {
-                var tensors = ctx.get_saved_variables().Take((int)ctx.get_data(TensorCountKey))
+                var tensors = Saved(ctx).Take((int)ctx.get_data(TensorCountKey))
                     .Select(v => full_like(v, Scalars.Of(float.NaN), requires_grad: false));
                 return [.. tensors, .. Enumerable.Repeat<Tensor?>(null, arguments - (int)ctx.get_data(TensorCountKey))];
             }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -18,14 +17,15 @@ namespace RealNvp.Operations;
 internal static unsafe class LeafGradients
 {
     // torch::autograd::get_current_graph_task_exec_info(): null if no pass runs on this thread
-    private const string Library = "libtorch_cpu.so", Question = "_ZN5torch8autograd32get_current_graph_task_exec_infoEv";
+    private const string Question = "_ZN5torch8autograd32get_current_graph_task_exec_infoEv";
 
     // std::unordered_map of libstdc++ and of libc++: two words for the buckets, one for the first entry, then the number of entries
     private const int CountOffset = 3 * sizeof(long);
 
     // autograd has a lock for each leaf
     private static readonly Lock gate = new();
-    private static readonly delegate* unmanaged[SuppressGCTransition]<byte*> question = Find();
+    private static readonly delegate* unmanaged[SuppressGCTransition]<byte*> question =
+        (delegate* unmanaged[SuppressGCTransition]<byte*>)LibtorchFunction.Find(Question);
     private static readonly Lazy<bool> works = new(Try);
 
     /// <summary>Whether it is on here, and libtorch answers.</summary>
@@ -58,16 +58,16 @@ internal static unsafe class LeafGradients
         }
     }
 
+    /// <summary>Makes a gradient that of a leaf that has none yet; false if autograd has to add it.</summary>
+    /// <param name="leaf">The leaf.</param>
+    /// <param name="gradient">A handle of a gradient as of <see cref="Take(Tensor?[], List{Tensor?})"/>, which stays the caller's.</param>
+    public static bool Take(Tensor leaf, IntPtr gradient)
+    {
+        lock (gate) return !leaf.IsInvalid && KernelMemory.SetGradient(leaf.Handle, gradient);
+    }
+
     // -1: no pass runs
     private static long Entries() => question() is var map && map == null ? -1 : *(long*)(map + CountOffset);
-
-    private static delegate* unmanaged[SuppressGCTransition]<byte*> Find()
-    {
-        // it is loaded already: by its name the loader finds that one
-        if (!OperatingSystem.IsLinux() || !NativeLibrary.TryLoad(Library, out var library)) return null;
-        return NativeLibrary.TryGetExport(library, Question, out var address)
-            ? (delegate* unmanaged[SuppressGCTransition]<byte*>)address : null;
-    }
 
     private static bool Try()
     {

@@ -23,13 +23,17 @@ internal static unsafe class ConvNet
     public static Tensor Factor(Tensor scale) => scale.clamp(minusLimit, limit).mul(speed).exp();
 
     /// <summary>Whether the kernel can run on these.</summary>
-    public static bool CanRun(IReadOnlyList<Tensor> tensors)
+    public static bool CanRun(IReadOnlyList<Tensor> tensors) => CanRun(tensors, tensors[0].dim() == 4 ? tensors[0].shape[1] : 0);
+
+    /// <summary>The same, if it reads so many channels of x.</summary>
+    public static bool CanRun(IReadOnlyList<Tensor> tensors, long channels)
     {
         var x = tensors[0];
         if (!KernelSwitches.ConvNet || !LaneWidth.ServesProducts || !ChannelsLast.CanRun(x)) return false;
         for (var i = 1; i < Count; i++) if (tensors[i].dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(tensors[i])) return false;
         var (size, inputs, outputs) = (x.shape, tensors[1].shape, tensors[5].shape);
-        if (size[1] != inputs[1] || inputs[0] % Winograd.Channels != 0 || outputs[0] < Winograd.Channels) return false;
+        if (channels != inputs[1] || channels > size[1]) return false;
+        if (inputs[0] % Winograd.Channels != 0 || outputs[0] < Winograd.Channels) return false;
         var pixels = size[0] * (size[2] + 2) * (size[3] + 2);
         return x.numel() > 0 && pixels < int.MaxValue / 2
             && (inputs[0] * (inputs[0] + (9 * inputs[1]) + (9 * outputs[0]))) + (pixels * 9) < int.MaxValue / 2;
@@ -53,18 +57,21 @@ internal static unsafe class ConvNet
 
     /// <summary>The output, and relu of both inner layers (pixels, M), the
     /// first of them only where both are to be kept for gradients.</summary>
-    internal static (Tensor Output, Tensor? Inner, Tensor Outer) Forward(IReadOnlyList<Tensor> tensors, bool keep)
+    /// <param name="tensors">The tensors.</param>
+    /// <param name="keep">Whether they are to be kept.</param>
+    /// <param name="first">The first channel of x that is read, of as many as the first weight has inputs.</param>
+    internal static (Tensor Output, Tensor? Inner, Tensor Outer) Forward(IReadOnlyList<Tensor> tensors, bool keep, long first = 0)
     {
         var shape = Shape(tensors);
         var output = ChannelsLast.Empty(shape.N, shape.O, shape.H, shape.W);
         var (inner, outer) = (keep ? Floats(shape.Pixels, shape.M) : null, Floats(shape.Pixels, shape.M));
-        var (padded, last, weights) = (Padded(shape, tensors[0]), Floats(ConvNetWeights.LastSize(shape)), Weights(tensors));
-        weights.ScaleLast(shape, At(last));
-        if (IsWide(shape)) ConvNetForward.Run<Lanes512<float>>(shape, At(padded), weights, At(last), At(inner), At(outer), At(output));
-        else ConvNetForward.Run<Lanes256<float>>(shape, At(padded), weights, At(last), At(inner), At(outer), At(output));
+        var weights = Weights(tensors);
+        Room(shape, out var padded, out var last);
+        Pad(shape, tensors[0], first, padded);
+        weights.ScaleLast(shape, last);
+        if (IsWide(shape)) ConvNetForward.Run<Lanes512<float>>(shape, padded, weights, last, At(inner), At(outer), At(output));
+        else ConvNetForward.Run<Lanes256<float>>(shape, padded, weights, last, At(inner), At(outer), At(output));
         GC.KeepAlive(tensors);
-        GC.KeepAlive(padded);
-        GC.KeepAlive(last);
         return (output, inner, outer);
     }
 
@@ -74,12 +81,35 @@ internal static unsafe class ConvNet
         bool ofWeights)
     {
         var shape = Shape(tensors);
+        var ofX = ofImages ? empty([shape.N, shape.I, shape.H, shape.W], ScalarType.Float32, CPU) : null;
+        var results = Backward(tensors, 0, inner, outer, gradient, At(ofX), (nint)shape.I * shape.H * shape.W, null, ofWeights);
+        results[0] = ofX;
+        return results;
+    }
+
+    /// <summary>The gradients of the weights, null if <paramref name="ofWeights"/> is false; that of x goes to memory.</summary>
+    /// <param name="tensors">The tensors.</param>
+    /// <param name="first">The first channel of x that was read.</param>
+    /// <param name="inner">Relu of the first layer.</param>
+    /// <param name="outer">Relu of the second layer.</param>
+    /// <param name="gradient">The gradient of the output.</param>
+    /// <param name="ofImages">Gets that of x, planes one after the other; null if it is not wanted.</param>
+    /// <param name="apart">From one image of it to the next.</param>
+    /// <param name="addend">Added to it, of the same distances; or null.</param>
+    /// <param name="ofWeights">Whether those of the weights are wanted.</param>
+    internal static Tensor?[] Backward(IReadOnlyList<Tensor> tensors, long first, Tensor inner, Tensor outer, Tensor gradient,
+        float* ofImages, nint apart, float* addend, bool ofWeights)
+    {
+        var shape = Shape(tensors);
         var results = new Tensor?[Count];
-        if (ofImages) results[0] = empty([shape.N, shape.I, shape.H, shape.W], ScalarType.Float32, CPU);
         for (var i = 1; i < Count && ofWeights; i++) results[i] = empty_like(tensors[i]);
         var g = ChannelsLast.Of(gradient);
-        if (IsWide(shape)) Backward<Lanes512<float>>(shape, tensors, inner, outer, g, results);
-        else Backward<Lanes256<float>>(shape, tensors, inner, outer, g, results);
+        var taps = ofImages == null ? null : Floats(shape.Pixels, shape.Stride);
+        if (IsWide(shape)) Backward<Lanes512<float>>(shape, tensors, first, inner, outer, g, At(taps), results);
+        else Backward<Lanes256<float>>(shape, tensors, first, inner, outer, g, At(taps), results);
+        if (taps is not null && IsWide(shape)) ConvNetImages.Gather<Lanes512<float>>(shape, At(taps), ofImages, apart, addend);
+        else if (taps is not null) ConvNetImages.Gather<Lanes256<float>>(shape, At(taps), ofImages, apart, addend);
+        GC.KeepAlive(taps);
         GC.KeepAlive(tensors);
         GC.KeepAlive(inner);
         GC.KeepAlive(outer);
@@ -87,28 +117,24 @@ internal static unsafe class ConvNet
         return results;
     }
 
-    private static void Backward<TLanes>(ConvNetShape shape, IReadOnlyList<Tensor> tensors, Tensor inner, Tensor outer, Tensor gradient,
-        Tensor?[] results) where TLanes : struct, ILanes<TLanes, float>
+    private static void Backward<TLanes>(ConvNetShape shape, IReadOnlyList<Tensor> tensors, long first, Tensor inner, Tensor outer,
+        Tensor gradient, float* taps, Tensor?[] results) where TLanes : struct, ILanes<TLanes, float>
     {
         var (weights, result) = (Weights(tensors), Weights(results));
-        Tensor ofOuter = Floats(shape.Pixels, shape.M), last = Floats(ConvNetWeights.LastSize(shape));
-        var padded = result.First == null ? null : Padded(shape, tensors[0]);
-        var taps = results[0] is null ? null : Floats(shape.Pixels, shape.Stride);
-        weights.ScaleLast(shape, At(last));
-        WinogradForward.Run<TLanes>(shape.Last.Reversed, At(gradient), 0, ConvNetWeights.Taps(At(last), shape.M).Reversed, null,
-            null, At(ofOuter));
+        var ofOuter = Floats(shape.Pixels, shape.M);
+        Room(shape, out var padded, out var last);
+        if (result.First != null) Pad(shape, tensors[0], first, padded);
+        weights.ScaleLast(shape, last);
+        WinogradForward.Run<TLanes>(shape.Last.Reversed, At(gradient), 0, ConvNetWeights.Taps(last, shape.M).Reversed, null, null,
+            At(ofOuter));
         if (result.First != null)
         {
             WinogradBackward.Run<TLanes>(shape.Last, At(outer), 1, At(gradient), ConvNetWeights.Taps(result.Last, shape.M),
                 result.LastBias);
             weights.UnscaleLast(shape, result.Last, result.LastBias, result.Scale);
         }
-        ConvNetBackward.Run<TLanes>(shape, At(padded), weights, At(inner), At(outer), At(ofOuter), At(taps), result);
-        if (taps is not null) ConvNetImages.Gather<TLanes>(shape, At(taps), At(results[0]));
+        ConvNetBackward.Run<TLanes>(shape, padded, weights, At(inner), At(outer), At(ofOuter), taps, result);
         GC.KeepAlive(ofOuter);
-        GC.KeepAlive(last);
-        GC.KeepAlive(padded);
-        GC.KeepAlive(taps);
     }
 
     // hidden channels are whole vectors
@@ -116,8 +142,8 @@ internal static unsafe class ConvNet
 
     private static ConvNetShape Shape(IReadOnlyList<Tensor> tensors)
     {
-        var size = tensors[0].shape;
-        return new((int)size[0], (int)size[1], (int)tensors[1].shape[0], (int)tensors[5].shape[0], (int)size[2], (int)size[3]);
+        var (size, first) = (tensors[0].shape, tensors[1].shape);
+        return new((int)size[0], (int)first[1], (int)first[0], (int)tensors[5].shape[0], (int)size[2], (int)size[3]);
     }
 
     private static ConvNetWeights Weights(IReadOnlyList<Tensor?> t) => new()
@@ -126,12 +152,19 @@ internal static unsafe class ConvNet
             Scale = At(t[7]),
     };
 
-    private static Tensor Padded(ConvNetShape shape, Tensor x)
+    // for the images with their border, and for the last weight with its scale
+    private static void Room(ConvNetShape shape, out float* padded, out float* last)
     {
-        var padded = Floats(shape.PaddedSize);
-        ConvNetImages.Pad(shape, At(x), x.stride(), At(padded));
+        var size = (shape.PaddedSize + 15) / 16 * 16;
+        padded = KernelScratch.Held(size + ConvNetWeights.LastSize(shape));
+        last = padded + size;
+    }
+
+    private static void Pad(ConvNetShape shape, Tensor x, long first, float* padded)
+    {
+        var strides = x.stride();
+        ConvNetImages.Pad(shape, At(x) + (first * strides[1]), strides, padded);
         GC.KeepAlive(x);
-        return padded;
     }
 
     private static Tensor Floats(params long[] size) => empty(size, ScalarType.Float32, CPU);

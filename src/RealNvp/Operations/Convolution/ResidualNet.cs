@@ -102,8 +102,9 @@ internal sealed unsafe record ResidualNet(ResidualNetForm Form, IReadOnlyList<Im
         if (taps is not null)
         {
             results[0] = empty([shape.N, shape.I, shape.H, shape.W], ScalarType.Float32, CPU);
-            if (IsWide(shape)) ConvNetImages.Gather<Lanes512<float>>(shape.First, At(taps), At(results[0]));
-            else ConvNetImages.Gather<Lanes256<float>>(shape.First, At(taps), At(results[0]));
+            var each = (nint)shape.First.I * shape.First.H * shape.First.W;
+            if (IsWide(shape)) ConvNetImages.Gather<Lanes512<float>>(shape.First, At(taps), At(results[0]), each, null);
+            else ConvNetImages.Gather<Lanes256<float>>(shape.First, At(taps), At(results[0]), each, null);
         }
         GC.KeepAlive(t);
         GC.KeepAlive(images);

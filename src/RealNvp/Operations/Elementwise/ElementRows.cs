@@ -22,12 +22,13 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
     private bool joined = true;
 
     /// <param name="like">A tensor with one number for each element: (N, D) or (N, C, ...).</param>
-    public ElementRows(Tensor like)
+    /// <param name="of">So many of its channels are elements; null for all. Only for (N, C, ...).</param>
+    public ElementRows(Tensor like, long? of = null)
     {
         var size = like.shape;
         rows = size[0];
         isVector = size.Length == 2;
-        channels = isVector ? 1 : size[1];
+        channels = isVector ? 1 : of ?? size[1];
         length = isVector ? size[1] : 1;
         for (var d = 2; d < size.Length; d++) length *= size[d];
     }
@@ -35,11 +36,11 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
     /// <summary>The elements of an example.</summary>
     public long Elements => channels * length;
 
-    /// <summary>Adds a tensor that is read, with so many numbers an element.</summary>
-    public void Read(Tensor tensor, int each) => Add(tensor, ElementLayout.Of(tensor)!.Value, each, output: false);
+    /// <summary>Adds a tensor that is read, with so many numbers an element; its elements begin at a channel.</summary>
+    public void Read(Tensor tensor, int each, long first = 0) => Add(tensor, ElementLayout.Of(tensor)!.Value, each, output: false, first);
 
     /// <summary>Adds a tensor that is written.</summary>
-    public void Write(Tensor tensor, int each) => Add(tensor, ElementLayout.Of(tensor)!.Value, each, output: true);
+    public void Write(Tensor tensor, int each, long first = 0) => Add(tensor, ElementLayout.Of(tensor)!.Value, each, output: true, first);
 
     /// <summary>Adds a gradient that comes in, of the shape of the elements.
     /// Makes a copy in the caller's scope if a kernel needs one.</summary>
@@ -123,10 +124,10 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
         }
     }
 
-    private void Add(Tensor tensor, ElementLayout layout, int each, bool output)
+    private void Add(Tensor tensor, ElementLayout layout, int each, bool output, long first = 0)
     {
         joined &= isVector || channels == 1 || (layout.Step == 1 && layout.Run == length);
-        Place(tensor, new((nint)KernelMemory.Pointer<T>(tensor), layout.Row, each, output)
+        Place(tensor, new((nint)(KernelMemory.Pointer<T>(tensor) + (first * layout.Run)), layout.Row, each, output)
         {
             Run = layout.Run,
             Step = layout.Step,

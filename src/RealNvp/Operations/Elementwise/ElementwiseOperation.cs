@@ -17,7 +17,8 @@ internal static class ElementwiseOperation
 {
     /// <summary>Whether the kernel can run: it is on, and can read these tensors and the map's weight.</summary>
     public static bool CanRun(ElementwiseMap map, Tensor input, Tensor parameters) =>
-        map.IsOn && ElementLayout.CanRun(input, parameters, map.Parameters) && (map.Weight is not { } weight || CanRead(weight, input));
+        map.IsOn && ElementLayout.CanRun(input, parameters, map.Parameters)
+        && (map.Weight is not { } weight || CanRead(weight, input, input.shape[1]));
 
     /// <summary>Value, and log-derivative of each element or log-determinant (N),
     /// with gradients if they are wanted. The caller disposes both.</summary>
@@ -115,6 +116,52 @@ internal static class ElementwiseOperation
         return (value, log);
     }
 
+    /// <summary>The map of some channels of images (N, C, ...) into the same channels of others, and the log-determinant. Without a
+    /// graph.</summary>
+    /// <param name="call">The map, with the sum of log-derivatives; no inverse that is a search.</param>
+    /// <param name="at">(N, C, ...), evenly spaced.</param>
+    /// <param name="first">The first channel.</param>
+    /// <param name="parameters">Those of the channels, P for each.</param>
+    /// <param name="weight">The map's weight.</param>
+    /// <param name="value">Of the shape of <paramref name="at"/>: its channels get the values.</param>
+    /// <param name="logDet">(N), gets the log-determinant.</param>
+    public static void RunChannels(ElementwiseCall call, Tensor at, long first, Tensor parameters, Tensor? weight, Tensor value,
+        Tensor logDet)
+    {
+        var rows = new ElementRows<float>(at, parameters.shape[1] / call.Map.Parameters);
+        rows.Read(at, 1, first);
+        rows.Read(parameters, call.Map.Parameters);
+        if (weight is not null) rows.ReadWeight(weight);
+        rows.Write(value, 1, first);
+        rows.WriteSum(logDet);
+        rows.Run(call.Map, call.Inverse, gradient: false, call.Map.Grain.Forward);
+    }
+
+    /// <summary>The gradients of <see cref="RunChannels"/>; the caller disposes them, and has a dispose scope.</summary>
+    /// <param name="call">The map.</param>
+    /// <param name="at">The images.</param>
+    /// <param name="first">The first channel.</param>
+    /// <param name="parameters">The parameters, channels last.</param>
+    /// <param name="weight">The map's weight.</param>
+    /// <param name="ofValue">The gradient of the value, evenly spaced; only the channels are read.</param>
+    /// <param name="ofLogDet">The gradient of the log-determinant.</param>
+    /// <param name="ofInput">Its channels get the gradient of the images.</param>
+    public static (Tensor Parameters, Tensor? Weight) ChannelGradients(ElementwiseCall call, Tensor at, long first, Tensor parameters,
+        Tensor? weight, Tensor ofValue, Tensor ofLogDet, Tensor ofInput)
+    {
+        var size = parameters.shape;
+        var ofParameters = ChannelsLast.Empty(size[0], size[1], size[2], size[3]);
+        var rows = new ElementRows<float>(at, size[1] / call.Map.Parameters);
+        rows.Read(at, 1, first);
+        rows.Read(parameters, call.Map.Parameters);
+        if (weight is not null) rows.ReadWeight(weight);
+        rows.Read(ofValue, 1, first);
+        rows.ReadByRow(ofLogDet);
+        rows.Write(ofInput, 1, first);
+        rows.Write(ofParameters, call.Map.Parameters);
+        return (ofParameters, GradientsOf(call, rows, weight));
+    }
+
     private static (Tensor Input, Tensor Parameters, Tensor? Weight) Gradients<T>(ElementwiseCall call, Tensor at, Tensor parameters,
         Tensor? weight, Tensor ofValue, Tensor ofLog)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
@@ -131,16 +178,26 @@ internal static class ElementwiseOperation
         else rows.ReadGradient(ofLog);
         rows.Write(ofInput, 1);
         rows.Write(ofParameters, call.Map.Parameters);
-        var byExample = weight is null ? null : rows.WriteWeightGradient(weight);
-        rows.Run(call.Map, call.Inverse, gradient: true, call.Map.Grain.Backward);
-        return (ofInput, ofParameters, byExample?.sum([0L]).to(at.dtype).reshape(weight!.shape));
+        return (ofInput, ofParameters, GradientsOf(call, rows, weight));
     }
 
-    // one in all, one a feature of vectors, or one a channel
-    private static bool CanRead(Tensor weight, Tensor input)
+    // runs the gradients, with that of the weight behind them
+    private static Tensor? GradientsOf<T>(ElementwiseCall call, ElementRows<T> rows, Tensor? weight)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        var byExample = weight is null ? null : rows.WriteWeightGradient(weight);
+        rows.Run(call.Map, call.Inverse, gradient: true, call.Map.Grain.Backward);
+        return byExample?.sum([0L]).to(weight!.dtype).reshape(weight.shape);
+    }
+
+    /// <summary>Whether a kernel can read a map's weight: one in all, one a feature of vectors, or one a channel.</summary>
+    /// <param name="weight">The weight.</param>
+    /// <param name="input">What the map is of.</param>
+    /// <param name="channels">The channels or features that it changes.</param>
+    public static bool CanRead(Tensor weight, Tensor input, long channels)
     {
         if (weight.dtype != input.dtype || !KernelMemory.IsContiguous(weight)) return false;
         return weight.numel() == 1
-            || (weight.dim() == input.dim() - 1 && weight.shape[0] == input.shape[1] && weight.numel() == weight.shape[0]);
+            || (weight.dim() == input.dim() - 1 && weight.shape[0] == channels && weight.numel() == weight.shape[0]);
     }
 }

@@ -46,23 +46,27 @@ internal static unsafe class ConvNetImages
     /// <summary>Adds the gradients of taps up at the pixels that they were read from; the adjoint of <see cref="Patches"/>.</summary>
     /// <param name="shape">The sizes.</param>
     /// <param name="taps">A row for each pixel.</param>
-    /// <param name="to">Gets the gradient of the images (N, I, H, W).</param>
-    public static void Gather<TLanes>(ConvNetShape shape, float* taps, float* to) where TLanes : struct, ILanes<TLanes, float>
+    /// <param name="to">Gets the gradient of the images: planes of pixels, one channel after the other.</param>
+    /// <param name="apart">From one image of it to the next.</param>
+    /// <param name="addend">Added to it, of the same distances; null if there is none.</param>
+    public static void Gather<TLanes>(ConvNetShape shape, float* taps, float* to, nint apart, float* addend)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         KernelThreads.For((long)shape.N * shape.H, 8.0 * shape.Pixels * shape.Taps, DenseCall.Grain, (start, end) =>
         {
-            for (var row = start; row < end; row++) Row<TLanes>(shape, taps, to, row);
+            for (var row = start; row < end; row++) Row<TLanes>(shape, taps, to, apart, addend, row);
         });
     }
 
-    private static void Row<TLanes>(ConvNetShape shape, float* taps, float* to, long row) where TLanes : struct, ILanes<TLanes, float>
+    private static void Row<TLanes>(ConvNetShape shape, float* taps, float* to, nint apart, float* addend, long row)
+        where TLanes : struct, ILanes<TLanes, float>
     {
         nint channels = shape.I, stride = shape.Stride, plane = (nint)shape.H * shape.W;
         var sums = stackalloc float[(shape.I + 15) / 16 * 16];
         var (image, y) = ((nint)(row / shape.H), (int)(row % shape.H));
         int top = y + 1 < shape.H ? 0 : 1, bottom = y > 0 ? 2 : 1;
-        var into = to + (image * channels * plane) + ((nint)y * shape.W);
-        for (var x = 0; x < shape.W; x++, into++)
+        var at = (image * apart) + ((nint)y * shape.W);
+        for (var x = 0; x < shape.W; x++, at++)
         {
             int left = x + 1 < shape.W ? 0 : 1, right = x > 0 ? 2 : 1;
             for (nint c = 0; c < channels; c += TLanes.Count)
@@ -74,7 +78,9 @@ internal static unsafe class ConvNetImages
                             + (((3 * down) + across) * channels) + c);
                 TLanes.Store(sum, sums + c);
             }
-            for (nint c = 0; c < channels; c++) into[c * plane] = sums[c];
+            var into = to + at;
+            if (addend == null) for (nint c = 0; c < channels; c++) into[c * plane] = sums[c];
+            else for (nint c = 0; c < channels; c++) into[c * plane] = addend[at + (c * plane)] + sums[c];
         }
     }
 }

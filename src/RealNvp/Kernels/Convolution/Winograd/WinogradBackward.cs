@@ -38,7 +38,8 @@ internal static unsafe class WinogradBackward
         float* sums) where TLanes : struct, ILanes<TLanes, float>
     {
         var stride = WinogradShape.Stride(shape.C);
-        var (plane, largest) = (WinogradShape.Plane(stride), WinogradShape.Plane(DenseTile.Vectors * TLanes.Count));
+        var cut = DensePanels.Of<float>(TLanes.Count);
+        var (plane, largest) = (WinogradShape.Plane(stride), WinogradShape.Plane(cut.Full));
         var patches = KernelScratch.Own((WinogradShape.Positions * (plane + largest)) + stride);
         var gradients = patches + (WinogradShape.Positions * plane);
         var outside = gradients + (WinogradShape.Positions * largest);
@@ -49,16 +50,17 @@ internal static unsafe class WinogradBackward
             var first = block * shape.Block;
             var tiles = Math.Min(shape.Block, shape.Tiles - first);
             WinogradTiles.Patches<TLanes>(shape, input, outside, first, tiles, patches);
-            for (var column = 0; column < shape.K; column += DenseTile.Vectors * TLanes.Count)
+            for (var column = 0; column < shape.K; column += cut.Full)
             {
-                var width = WinogradShape.PanelWidth(column, shape.K, TLanes.Count);
+                var width = cut.Width(column, shape.K);
                 var apart = WinogradShape.Plane(width);
                 WinogradTiles.Gradients<TLanes>(shape, gradient, column, width, first, tiles, gradients, sums + column);
                 for (var position = 0; position < WinogradShape.Positions; position++)
                 {
                     var panel = panels + WinogradWeights.PanelAt(shape, column) + ((nint)position * shape.C * width);
-                    WinogradProduct.Multiply<TLanes>(patches + (position * plane), 1, stride, gradients + (position * apart), width,
-                        shape.C, tiles, adds: block > start, panel);
+                    DenseProduct.Multiply<TLanes, float>(patches + (position * plane), 1, stride, gradients + (position * apart), width,
+                        shape.C, width, tiles,
+                        new DenseFinish<float> { Addend = block > start ? panel : null, Result = panel, Stride = width });
                 }
             }
         }

@@ -25,7 +25,8 @@ internal static unsafe class WinogradForward
         float* output, int start, int end) where TLanes : struct, ILanes<TLanes, float>
     {
         var stride = WinogradShape.Stride(shape.C);
-        var (plane, largest) = (WinogradShape.Plane(stride), WinogradShape.Plane(DenseTile.Vectors * TLanes.Count));
+        var cut = DensePanels.Of<float>(TLanes.Count);
+        var (plane, largest) = (WinogradShape.Plane(stride), WinogradShape.Plane(cut.Full));
         var patches = KernelScratch.Own((WinogradShape.Positions * (plane + largest)) + stride + WinogradShape.Stride(shape.K));
         var products = patches + (WinogradShape.Positions * plane);
         var outside = products + (WinogradShape.Positions * largest);
@@ -38,15 +39,16 @@ internal static unsafe class WinogradForward
             var first = block * shape.Block;
             var tiles = Math.Min(shape.Block, shape.Tiles - first);
             WinogradTiles.Patches<TLanes>(shape, input, outside, first, tiles, patches);
-            // a panel's products are transformed back while they are in the first-level cache
-            for (var column = 0; column < shape.K; column += DenseTile.Vectors * TLanes.Count)
+            // a panel's products are transformed back while they are in the caches
+            for (var column = 0; column < shape.K; column += cut.Full)
             {
-                var width = WinogradShape.PanelWidth(column, shape.K, TLanes.Count);
+                var width = cut.Width(column, shape.K);
                 var apart = WinogradShape.Plane(width);
                 var panel = panels + WinogradWeights.PanelAt(shape, column);
                 for (var position = 0; position < WinogradShape.Positions; position++)
-                    WinogradProduct.Multiply<TLanes>(patches + (position * plane), stride, 1, panel + ((nint)position * shape.C * width),
-                        width, tiles, shape.C, adds: false, products + (position * apart));
+                    DenseProduct.Multiply<TLanes, float>(patches + (position * plane), stride, 1,
+                        panel + ((nint)position * shape.C * width), width, tiles, width, shape.C,
+                        new DenseFinish<float> { Result = products + (position * apart), Stride = width });
                 WinogradTiles.Outputs<TLanes>(shape, products, width, added + column, column, first, tiles, addend, output);
             }
         }

@@ -4,7 +4,8 @@ namespace RealNvp.Kernels;
 /// tiles of 2×2 outputs, and the layout of what it computes with.</summary>
 internal readonly record struct WinogradShape(int N, int C, int K, int H, int W)
 {
-    // tiles that are transformed and multiplied together, so that they stay in the second-level cache: a multiple of the rows of a product
+    // tiles that are transformed and multiplied together, so that they stay in the second-level cache; the
+    // largest number is a multiple of the rows of a product's tile
     private const int LargestBlock = 72, SmallestBlock = 16;
 
     /// <summary>Positions in a transformed tile: 4×4.</summary>
@@ -41,7 +42,4 @@ internal readonly record struct WinogradShape(int N, int C, int K, int H, int W)
 
     /// <summary>Channels filled up to whole vectors.</summary>
     public static int Whole(int channels, int lanes) => (channels + lanes - 1) / lanes * lanes;
-
-    /// <summary>The width of the panel of weights that begins at a column.</summary>
-    public static int PanelWidth(int column, int columns, int lanes) => columns - column > lanes ? DenseTile.Vectors * lanes : lanes;
 }

@@ -37,9 +37,10 @@ internal static unsafe class WinogradWeights
     public static void Transform<TLanes>(WinogradShape shape, WinogradWeight weight, float* panels)
         where TLanes : struct, ILanes<TLanes, float>
     {
+        var cut = DensePanels.Of<float>(TLanes.Count);
         KernelThreads.For(shape.C, TransformWork * shape.C * shape.K, DenseCall.Grain, (start, end) =>
         {
-            for (var column = 0; column < shape.K; column += DenseTile.Vectors * TLanes.Count)
+            for (var column = 0; column < shape.K; column += cut.Full)
                 Panel<TLanes>(shape, weight, column, (int)start, (int)end, panels + PanelAt(shape, column));
         });
     }
@@ -48,7 +49,7 @@ internal static unsafe class WinogradWeights
     private static void Panel<TLanes>(WinogradShape shape, WinogradWeight weight, int column, int start, int end, float* to)
         where TLanes : struct, ILanes<TLanes, float>
     {
-        var width = WinogradShape.PanelWidth(column, shape.K, TLanes.Count);
+        var width = DensePanels.Of<float>(TLanes.Count).Width(column, shape.K);
         var present = Math.Min(width, shape.K - column);
         var taps = stackalloc float[9 * width];
         new Span<float>(taps, 9 * width).Clear();
@@ -70,9 +71,10 @@ internal static unsafe class WinogradWeights
     public static void Gradient<TLanes>(WinogradShape shape, float* shares, nint share, WinogradWeight gradient)
         where TLanes : struct, ILanes<TLanes, float>
     {
+        var cut = DensePanels.Of<float>(TLanes.Count);
         KernelThreads.For(shape.C, (TransformWork + (ShareWork * shape.Shares)) * shape.C * shape.K, DenseCall.Grain, (start, end) =>
         {
-            for (var column = 0; column < shape.K; column += DenseTile.Vectors * TLanes.Count)
+            for (var column = 0; column < shape.K; column += cut.Full)
                 PanelGradient<TLanes>(shape, shares + PanelAt(shape, column), share, column, (int)start, (int)end, gradient);
         });
     }
@@ -81,7 +83,7 @@ internal static unsafe class WinogradWeights
     private static void PanelGradient<TLanes>(WinogradShape shape, float* shares, nint share, int column, int start, int end,
         WinogradWeight gradient) where TLanes : struct, ILanes<TLanes, float>
     {
-        var width = WinogradShape.PanelWidth(column, shape.K, TLanes.Count);
+        var width = DensePanels.Of<float>(TLanes.Count).Width(column, shape.K);
         var present = Math.Min(width, shape.K - column);
         float* sums = stackalloc float[WinogradShape.Positions * width], taps = stackalloc float[9 * width];
         nint plane = (nint)shape.C * width, apart = gradient.Output;

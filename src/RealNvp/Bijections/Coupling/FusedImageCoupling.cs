@@ -1,0 +1,39 @@
+using RealNvp.Internal;
+using RealNvp.Operations;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp;
+
+/// <summary>A coupling of images by Glow's network as one operation: what an
+/// <see cref="ImageCoupling"/> asks of a layer's modules.</summary>
+internal sealed class FusedImageCoupling
+{
+    private readonly GlowConvNet network;
+    private readonly ImageCoupling plan;
+
+    private FusedImageCoupling(GlowConvNet network, ImageCoupling plan) => (this.network, this.plan) = (network, plan);
+
+    /// <summary>Describes a layer; null if there is no kernel for its network or its map, or if they do not fit.</summary>
+    /// <param name="partition">Which channels are kept, and which change.</param>
+    /// <param name="network">The network.</param>
+    /// <param name="transformer">The map.</param>
+    public static FusedImageCoupling? Of(SplitPartition partition, nn.Module network, ScalarTransformer transformer)
+    {
+        if (network is not GlowConvNet { ContextSize: 0 } net || transformer.Map is not { } map || !partition.IsTwoRuns) return null;
+        var (kept, changed) = (partition.KeptAt, partition.ChangedAt);
+        if (net.InputShape!.Value[0] != kept.Length || net.OutputShape!.Value[0] != map.Parameters * changed.Length) return null;
+        return new FusedImageCoupling(net, new ImageCoupling(map, kept.Length, kept[0] == 0));
+    }
+
+    /// <summary>Value and log-determinant; null if the kernel cannot run on this tensor. The caller disposes both.</summary>
+    public (Tensor Value, Tensor LogDet)? TryRun(Tensor input, bool inverse)
+    {
+        if (network.KernelTensors(input) is not { } tensors || ModuleHooks.Any(network)) return null;
+        if (plan.Map.Weight is { } weight) tensors = [.. tensors, weight];
+        if (!plan.CanRun(tensors, inverse)) return null;
+        using var scope = NewDisposeScope();
+        var (value, logDet) = plan.Run(tensors, inverse);
+        return (scope.MoveToOuter(value), scope.MoveToOuter(logDet));
+    }
+}
