@@ -1,5 +1,6 @@
 using System.Runtime.ExceptionServices;
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -16,7 +17,7 @@ namespace RealNvp.Operations;
 internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> where T : KernelFunction<T>, new()
 {
     private const int SmallOutput = 1 << 18;
-    private const string ArgumentCountKey = "arguments", TensorCountKey = "tensors", LeavesKey = "leaves", FaultsKey = "faults";
+    private const string WantedKey = "wanted", FaultsKey = "faults";
 
     /// <inheritdoc/>
     public override string Name => typeof(T).Name;
@@ -82,11 +83,10 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     public sealed override List<Tensor> forward(autograd.AutogradContext ctx, params object[] vars)
     {
         KernelFault.Throw();
-        ctx.save_data(ArgumentCountKey, vars.Length);
-        ctx.save_data(TensorCountKey, vars.Count(v => v is Tensor));
+        ctx.save_data(WantedKey, Array.ConvertAll(vars, Wanted));
         ctx.save_data(FaultsKey, KernelFault.Here);
-        if (OwnsGradients && LeafGradients.CanTake)
-            ctx.save_data(LeavesKey, Array.ConvertAll(vars, v => v is Tensor tensor && LeafGradients.IsLeaf(tensor) ? tensor : null));
+        // asked here, since it cannot be tried within a backward pass
+        if (OwnsGradients) _ = LeafGradients.CanTake;
         beside = null;
         using var scope = NewDisposeScope();
         var outputs = Compute(ctx, vars);
@@ -104,8 +104,9 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
         foreach (var past in returned ??= []) past.Dispose();
         returned.Clear();
         using var scope = KeepsTensors ? null : NewDisposeScope();
-        var results = Gradients(ctx, grad_outputs);
-        if (ctx.get_data(LeavesKey) is Tensor?[] leaves && LeafGradients.IsPlain) LeafGradients.Take(leaves, results);
+        var wanted = (object?[])ctx.get_data(WantedKey);
+        var results = Gradients(ctx, grad_outputs, wanted);
+        if (OwnsGradients && LeafGradients.CanTake && LeafGradients.IsPlain) LeafGradients.Take(wanted, results);
         foreach (var result in results)
         {
             if (result is null) continue;
@@ -122,21 +123,29 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     // layers at once.
     [ThreadStatic] private static List<Tensor>? returned;
 
-    private List<Tensor?> Gradients(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
+    private List<Tensor?> Gradients(autograd.AutogradContext ctx, List<Tensor> grad_outputs, object?[] wanted)
     {
         try { return Differentiate(ctx, grad_outputs); }
         catch (Exception error)
         {
             KernelFault.Keep(error, (KernelFault)ctx.get_data(FaultsKey));
-            var arguments = (int)ctx.get_data(ArgumentCountKey);
-            try
-            {
-                var tensors = ctx.get_saved_variables().Take((int)ctx.get_data(TensorCountKey))
-                    .Select(v => full_like(v, Scalars.Of(float.NaN), requires_grad: false));
-                return [.. tensors, .. Enumerable.Repeat<Tensor?>(null, arguments - (int)ctx.get_data(TensorCountKey))];
-            }
-            // a saved tensor was changed in place: then there is not even a shape
-            catch (Exception) { return [.. Enumerable.Repeat<Tensor?>(null, arguments)]; }
+            return [.. wanted.Select(w => Nan(w, grad_outputs[0]))];
         }
+    }
+
+    // What an argument asks for: a leaf itself, since it may get its gradient from here; the shape of what an operation has made; null for
+    // what wants no gradient. Saved tensors cannot say it when it is needed: one that was changed in place is not given out, and
+    // autograd.grad ends the process if a gradient that it was asked for is not there.
+    private static object? Wanted(object argument)
+    {
+        if (argument is not Tensor tensor || !KernelMemory.WantsGradient(tensor.Handle)) return null;
+        if (KernelMemory.IsLeaf(tensor.Handle)) return tensor;
+        return tensor.shape;   // as one value of two types it would become a tensor of numbers
+    }
+
+    private static Tensor? Nan(object? wanted, Tensor like)
+    {
+        var shape = wanted is Tensor leaf ? leaf.IsInvalid ? null : leaf.shape : (long[]?)wanted;
+        return shape is null ? null : full(shape, Scalars.Of(float.NaN), like.dtype, like.device);
     }
 }

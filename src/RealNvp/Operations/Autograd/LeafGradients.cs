@@ -26,29 +26,36 @@ internal static unsafe class LeafGradients
     // autograd has a lock for each leaf
     private static readonly Lock gate = new();
     private static readonly delegate* unmanaged[SuppressGCTransition]<byte*> question = Find();
-    private static readonly Lazy<bool> works = new(Try);
 
-    /// <summary>Whether it is on here, and libtorch answers.</summary>
-    public static bool CanTake => KernelSwitches.Leaves && question != null && works.Value;
+    // 0 until it was tried
+    private static volatile int works;
+
+    /// <summary>Whether it is on here, and libtorch answers. That is tried once, outside of a backward pass: until then it is no.</summary>
+    public static bool CanTake
+    {
+        get
+        {
+            if (!KernelSwitches.Leaves || question == null) return false;
+            if (works == 0 && Entries() == -1) works = Try() ? 1 : -1;
+            return works > 0;
+        }
+    }
 
     /// <summary>Whether the backward pass that runs on this thread gives each leaf its gradient, and makes no graph of it.</summary>
     public static bool IsPlain => Entries() == 0 && !is_grad_enabled();
 
-    /// <summary>Whether the gradient of a tensor is kept in it: nothing has made it, and it wants one.</summary>
-    public static bool IsLeaf(Tensor tensor) =>
-        tensor.Handle is var handle && KernelMemory.WantsGradient(handle) && KernelMemory.IsLeaf(handle);
-
     /// <summary>Makes gradients those of leaves that have none yet, and takes them off the list; autograd adds up the rest.</summary>
-    /// <param name="leaves">For each gradient its leaf, or null if it goes to autograd.</param>
+    /// <param name="leaves">For each gradient its leaf, or what is none if it goes to autograd.</param>
     /// <param name="gradients">Gradients that nobody else has, each of the shape and dtype of its leaf; null if there is none.</param>
-    public static void Take(Tensor?[] leaves, List<Tensor?> gradients)
+    public static void Take(object?[] leaves, List<Tensor?> gradients)
     {
         lock (gate)
         {
             for (var i = 0; i < Math.Min(leaves.Length, gradients.Count); i++)
             {
-                // a module that was disposed since has no weights to give gradients to
-                if (leaves[i] is not { IsInvalid: false } leaf || gradients[i] is not { } gradient) continue;
+                // a module that was disposed since has no weights to give gradients to, and one that was frozen since wants none
+                if (leaves[i] is not Tensor { IsInvalid: false } leaf || gradients[i] is not { } gradient) continue;
+                if (!KernelMemory.WantsGradient(leaf.Handle)) continue;
                 if (KernelMemory.SetGradient(leaf.Handle, gradient.Handle))
                 {
                     gradients[i] = null;
@@ -71,7 +78,6 @@ internal static unsafe class LeafGradients
 
     private static bool Try()
     {
-        if (Entries() != -1) return false;
         using var scope = NewDisposeScope();
         using var on = enable_grad();
         var leaf = ones(1, requires_grad: true);
