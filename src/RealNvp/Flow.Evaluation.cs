@@ -20,8 +20,11 @@ public partial class Flow
     /// <returns>A tensor without dimensions.</returns>
     public Tensor NegativeLogLikelihood(Tensor x, Tensor? context = null, long? seed = null)
     {
-        using var scope = NewDisposeScope();
-        return scope.MoveToOuter(TrainingLogProb(x, context, seed).mean().neg());
+        return Training(x, context, seed, static (flow, owner, input, features) =>
+        {
+            var (z, logDet) = flow.Applied(owner, input, flow.ForBijection(features));
+            return flow.base_density.MeanLoss(z, logDet, flow.ForBase(features));
+        });
     }
 
     /// <summary>log p(x | context) of each example in nats, with a graph and in the module's own mode:
@@ -31,7 +34,10 @@ public partial class Flow
     /// <param name="context">(N, C) for a conditional flow.</param>
     /// <param name="seed">Fixes the noise; null draws from torch's generator.</param>
     /// <returns>(N), which the caller disposes.</returns>
-    public Tensor TrainingLogProb(Tensor x, Tensor? context = null, long? seed = null)
+    public Tensor TrainingLogProb(Tensor x, Tensor? context = null, long? seed = null) =>
+        Training(x, context, seed, static (flow, owner, input, features) => flow.LogProbOf(owner, input, features));
+
+    private Tensor Training(Tensor x, Tensor? context, long? seed, Func<Flow, string, Tensor, Tensor?, Tensor> compute)
     {
         var owner = $"{GetName()}.{nameof(NegativeLogLikelihood)}";
         using var mode = EvaluationGate.Own(this);
@@ -42,7 +48,7 @@ public partial class Flow
         using var session = training ? reversible?.Start() ?? ReversibleSession.Suspend() : ReversibleSession.Suspend();
         using var random = PassState.Seed(seed);
         var input = Prepared(x);
-        return scope.MoveToOuter(LogProbOf(owner, input, Features(context, input.dtype, owner, mayWait: false)));
+        return scope.MoveToOuter(compute(this, owner, input, Features(context, input.dtype, owner, mayWait: false)));
     }
 
     /// <summary>The mean log-likelihood of a data set, computed in batches, without gradients and in evaluation mode.</summary>

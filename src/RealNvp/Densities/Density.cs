@@ -52,13 +52,32 @@ public abstract partial class Density : nn.Module, IDescribed
     /// <exception cref="ArgumentException">An argument has another shape, dtype or device.</exception>
     public Tensor LogProb(Tensor z, Tensor? context = null)
     {
+        CheckLatents(z, context);
+        using var scope = NewDisposeScope();
+        return scope.MoveToOuter(LogProbCore(z, context));
+    }
+
+    /// <summary>The mean over a batch of −log p(z | context) − log|det|, without dimensions. The caller disposes it.</summary>
+    /// <param name="z">(N, ...), N of at least 1.</param>
+    /// <param name="logDet">The log-determinants (N) of the map that gave z.</param>
+    /// <param name="context">(N, C) for a conditional density; null for any other.</param>
+    internal Tensor MeanLoss(Tensor z, Tensor logDet, Tensor? context)
+    {
+        CheckLatents(z, context);
+        using var scope = NewDisposeScope();
+        return scope.MoveToOuter(MeanLossCore(z, logDet) ?? LogProbCore(z, context).add(logDet, Scalars.One).mean().neg());
+    }
+
+    /// <summary>What <see cref="MeanLoss"/> gives, in fewer operations; null if there is no such way.</summary>
+    private protected virtual Tensor? MeanLossCore(Tensor z, Tensor logDet) => null;
+
+    private void CheckLatents(Tensor z, Tensor? context)
+    {
         CheckAlive();
         var owner = $"{GetName()}.{nameof(LogProb)}";
         Check.Batch(z, nameof(z), owner, Shape);
         Check.Like(z, nameof(z), owner, parameters().FirstOrDefault());
         Check.Context(context, ContextSize, z.shape[0], owner, z);
-        using var scope = NewDisposeScope();
-        return scope.MoveToOuter(LogProbCore(z, context));
     }
 
     /// <summary>Draws <paramref name="count"/> latents of shape (N, ...). The caller disposes them.</summary>

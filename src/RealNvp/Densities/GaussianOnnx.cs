@@ -9,6 +9,9 @@ internal static class GaussianOnnx
     public static OnnxValue LogProb(OnnxValue x, OnnxValue mean, OnnxValue logScale)
     {
         var u = (x - mean) * (-logScale).Exp();
-        return -((u * u * 0.5) + logScale + (0.5 * Math.Log(2 * Math.PI))).Sum(-1);
+        return (MinusHalfSquare(u) - logScale - (0.5 * Math.Log(2 * Math.PI))).Sum(-1);
     }
+
+    /// <summary>−½ u², finite where that is a number of the dtype: u² need not be one.</summary>
+    public static OnnxValue MinusHalfSquare(OnnxValue u) => u * -0.5 * u;
 }

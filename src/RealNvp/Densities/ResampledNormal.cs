@@ -90,7 +90,7 @@ public sealed partial class ResampledNormal : Density, IStateLaws
     {
         using var scope = NewDisposeScope();
         var flat = z.flatten(1);
-        var normal = flat.mul(flat).sum(1).mul(Scalars.MinusHalf).sub(halfLogTwoPiD);
+        var normal = Gaussian.MinusHalfSquare(flat).sum(1).sub(halfLogTwoPiD);
         if (Tries == 1) return scope.MoveToOuter(normal);
         var total = (training ? TrainingNormalizer() : normalizer.detach()).clamp(least, most);
         var logAlpha = total.neg().log1p().mul(triesLessOne);

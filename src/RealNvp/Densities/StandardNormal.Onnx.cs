@@ -5,5 +5,5 @@ namespace RealNvp;
 public sealed partial class StandardNormal : IOnnxDensity
 {
     OnnxValue IOnnxDensity.WriteOnnx(OnnxValue z, OnnxValue? context) =>
-        ((z * z).SumExamples() * -0.5) - (0.5 * Shape.NumElements * Math.Log(2 * Math.PI));
+        GaussianOnnx.MinusHalfSquare(z).SumExamples() - (0.5 * Shape.NumElements * Math.Log(2 * Math.PI));
 }

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Operations;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -21,8 +22,10 @@ public sealed partial class StandardNormal : Density, IElementCdf
     {
         using var scope = NewDisposeScope();
         var flat = z.flatten(1);
-        return scope.MoveToOuter(flat.mul(flat).sum(1).mul(Scalars.MinusHalf).sub(logNormalizer));
+        return scope.MoveToOuter(Gaussian.MinusHalfSquare(flat).sum(1).sub(logNormalizer));
     }
+
+    private protected override Tensor? MeanLossCore(Tensor z, Tensor logDet) => NormalLossFunction.Run(z, logDet);
 
     /// <inheritdoc/>
     public Tensor Cdf(Tensor z, Tensor? context)

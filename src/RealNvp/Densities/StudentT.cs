@@ -48,11 +48,7 @@ public sealed partial class StudentT : Density, IConstantBuffers, IStateLaws, IE
         var nu = Degrees;
         var half = nu.mul(Scalars.Half);
         var above = half.add(Scalars.Half, Scalars.One);
-        // log(1 + z²/ν), for z whose square is no number of the dtype too
-        var size = z.flatten(1).abs().mul(nu.sqrt().reciprocal());
-        var large = size.clamp_min(Scalars.One);
-        var tail = size.clamp_max(Scalars.One).pow(Scalars.Two).log1p().where(size.le(Scalars.One),
-            large.reciprocal().pow(Scalars.Two).log1p().add(large.log().mul(Scalars.Two), Scalars.One));
+        var tail = Gaussian.LogOnePlusSquare(z.flatten(1).abs().mul(nu.sqrt().reciprocal()));
         var constant = above.lgamma().sub(half.lgamma()).sub(nu.log().mul(Scalars.Half)).sub(halfLogPi);
         return scope.MoveToOuter(constant.sub(above.mul(tail)).sum(1));
     }

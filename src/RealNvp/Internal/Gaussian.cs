@@ -26,6 +26,17 @@ internal static class Gaussian
     public static Tensor LogProb(Tensor x, Tensor mean, Tensor logScale)
     {
         var u = x.sub(mean).mul(logScale.neg().exp());
-        return u.mul(u).mul(Scalars.Half).add(logScale, Scalars.One).add(halfLogTwoPi, Scalars.One).sum([-1L]).neg();
+        return MinusHalfSquare(u).sub(logScale).sub(halfLogTwoPi).sum([-1L]);
+    }
+
+    /// <summary>−½ u², finite where that is a number of the dtype: u² need not be one. The same bits as half of the square.</summary>
+    public static Tensor MinusHalfSquare(Tensor u) => u.mul(Scalars.MinusHalf).mul(u);
+
+    /// <summary>log(1 + u²) for u of 0 or more, whose square need not be a number of the dtype.</summary>
+    public static Tensor LogOnePlusSquare(Tensor u)
+    {
+        var large = u.clamp_min(Scalars.One);
+        return u.clamp_max(Scalars.One).pow(Scalars.Two).log1p().where(u.le(Scalars.One),
+            large.reciprocal().pow(Scalars.Two).log1p().add(large.log().mul(Scalars.Two), Scalars.One));
     }
 }

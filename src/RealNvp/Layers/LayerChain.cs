@@ -39,5 +39,5 @@ internal static class LayerChain
     }
 
     private static bool IsMatrix(Tensor matrix) =>
-        matrix.dim() == 2 && DenseNetwork.IsMatrix(matrix, matrix.shape[1]) && matrix.numel() is > 0 and <= int.MaxValue;
+        matrix.dim() == 2 && DenseNetwork.IsMatrix(matrix, matrix.size(1)) && matrix.numel() is > 0 and <= int.MaxValue;
 }

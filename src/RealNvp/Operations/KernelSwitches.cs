@@ -57,7 +57,11 @@ internal static class KernelSwitches
     /// <summary>RealNvp.Kernels.Dynamics: whole solves of continuous flows whose velocity is a network of the library's.</summary>
     public static bool Dynamics { get; set; } = IsOn(nameof(Dynamics));
 
-    /// <summary>RealNvp.Kernels.Leaves: gradients of kernels go to weights without autograd's copies.</summary>
+    /// <summary>RealNvp.Kernels.Loss: the training loss of latents with a standard normal density as one operation.</summary>
+    public static bool Loss { get; set; } = IsOn(nameof(Loss));
+
+    /// <summary>RealNvp.Kernels.Leaves: gradients of kernels go to weights without autograd's copies, and weights are not saved one by
+    /// one for the backward pass.</summary>
     public static bool Leaves { get; set; } = IsOn(nameof(Leaves));
 
     private static bool IsOn(string name) => !AppContext.TryGetSwitch("RealNvp.Kernels." + name, out var on) || on;

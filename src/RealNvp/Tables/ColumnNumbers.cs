@@ -108,6 +108,6 @@ internal sealed record ColumnNumbers
         if (schema.Upper is { } high) return (-Math.Log(high - x), -Math.Log(high - x));
         if (!schema.HeavyTails) return (x - Centre, 0);
         var u = (x - Centre) / Scale;
-        return (Math.Asinh(u), -Math.Log(Scale) - (0.5 * Math.Log(1 + (u * u))));
+        return (Math.Asinh(u), -Math.Log(Scale) - (0.5 * Kernels.RowDensity.LogOnePlusSquare(u)));
     }
 }

@@ -14,7 +14,7 @@ internal static class HeadMath
     private static readonly double logTwoPi = Math.Log(2 * Math.PI);
 
     /// <summary>log of the standard normal density.</summary>
-    public static Tensor LogDensity(Tensor y) => y.pow(Scalars.Two).mul(Scalars.MinusHalf).sub(Scalars.Of(0.5 * logTwoPi));
+    public static Tensor LogDensity(Tensor y) => Gaussian.MinusHalfSquare(y).sub(Scalars.Of(0.5 * logTwoPi));
 
     /// <summary>The standard normal distribution function.</summary>
     public static Tensor Distribution(Tensor y) => y.mul(Scalars.Of(-Math.Sqrt(0.5))).erfc().mul(Scalars.Half);
@@ -77,7 +77,7 @@ internal static class HeadMath
     {
         using Scalar log = Scalars.New(-Math.Log(head.Numbers.Deviation) - (head.HeavyTails ? Math.Log(head.Numbers.Scale) : 0));
         var flat = head.HeavyTails
-            ? steps.mul(Scalars.Of(1 / head.Numbers.Scale)).pow(Scalars.Two).log1p().mul(Scalars.MinusHalf) : zeros_like(steps);
+            ? Gaussian.LogOnePlusSquare(steps.abs().mul(Scalars.Of(1 / head.Numbers.Scale))).mul(Scalars.MinusHalf) : zeros_like(steps);
         return flat.add(log, Scalars.One);
     }
 

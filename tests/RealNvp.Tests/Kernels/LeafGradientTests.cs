@@ -129,6 +129,75 @@ public class LeafGradientTests
             KernelResults.ApartOfLargest(parameter.grad!, gradient.mul(2 * Each)).Should().BeLessThan(1e-5);
     }
 
+    [Theory, InlineData(true), InlineData(false)]
+    public void A_flow_may_be_gone_before_the_backward_pass(bool take)
+    {
+        using var _ = KernelSwitch.Set(take, nameof(KernelSwitches.Leaves));
+        using var scope = NewDisposeScope();
+        var model = Create("Toy2D");
+        model.eval();
+        Tensor x = randn(30, 2).requires_grad_(), y = x.detach().clone().requires_grad_();
+        model.NegativeLogLikelihood(x).backward();
+        var loss = model.NegativeLogLikelihood(y);
+        model.Dispose();
+        // what was freed would be taken again
+        for (var i = 0; i < 200; i++) zeros(64, 64).Dispose();
+        loss.backward();
+        KernelResults.Same(x.grad!, y.grad!).Should().BeTrue();
+    }
+
+    [Theory, InlineData(true), InlineData(false)]
+    public void A_weight_that_is_frozen_before_the_backward_pass_gets_nothing(bool take)
+    {
+        using var _ = KernelSwitch.Set(take, nameof(KernelSwitches.Leaves));
+        using var scope = NewDisposeScope();
+        using var model = Create("Toy2D");
+        var loss = model.NegativeLogLikelihood(randn(30, 2));
+        var weights = model.parameters().ToArray();
+        weights[2].requires_grad_(false);
+        loss.backward();
+        weights[2].grad.Should().BeNull();
+        weights[0].grad.Should().NotBeNull();
+    }
+
+    [Fact]
+    public void A_gradient_that_is_kept_never_changes()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Create("Toy2D");
+        using var adam = new AdamOptimizer(model);
+        var x = randn(30, 2);
+        Tensor[] Step()
+        {
+            adam.ZeroGradients();
+            model.NegativeLogLikelihood(x).backward();
+            Tensor[] gradients = [.. model.parameters().Select(p => p.grad).OfType<Tensor>()];
+            adam.Step(0.1);
+            return gradients;
+        }
+        var first = Step();
+        first.Should().NotBeEmpty();
+        var before = first.Select(g => g.clone()).ToArray();
+        Step();
+        for (var i = 0; i < first.Length; i++) KernelResults.Same(first[i], before[i]).Should().BeTrue();
+    }
+
+    [Theory, InlineData(true), InlineData(false)]
+    public void Weights_made_in_inference_mode_train_in_no_way(bool take)
+    {
+        using var _ = KernelSwitch.Set(take, nameof(KernelSwitches.Leaves));
+        using var scope = NewDisposeScope();
+        FlowModel model;
+        using (inference_mode()) model = Create("Toy2D");
+        using var __ = model;
+        model.parameters().First().requires_grad.Should().BeTrue();
+        var train = () => model.NegativeLogLikelihood(randn(30, 2));
+        train.Should().Throw<Exception>().WithMessage("*Inference tensors cannot be saved for backward*");
+    }
+
+    [Fact]
+    public void Weights_are_not_saved_one_by_one() => SavedTensors.CanKeep.Should().BeTrue("the libtorch of this package is known");
+
     [Fact]
     public void No_gradient_is_copied()
     {

@@ -26,6 +26,7 @@ internal sealed class DenseProgram
         Layers = [.. outputs.Select((n, i) => new DenseLayer(checked((int)(i == 0 ? inputs : outputs[i - 1])), checked((int)n), residual
             && i > 0 && i % 2 == 0 && i < outputs.Count - 1))];
         Widest = Layers.Max(l => Math.Max(l.Inputs, l.Outputs));
+        MostInputs = Layers.Max(l => l.Inputs);
         Weights = Layers.Sum(l => (long)l.Inputs * l.Outputs) + ((long)Context * Layers[0].Outputs);
     }
 
@@ -47,6 +48,9 @@ internal sealed class DenseProgram
 
     /// <summary>The most inputs or outputs that a layer has.</summary>
     public int Widest { get; }
+
+    /// <summary>The most inputs that a layer has.</summary>
+    public int MostInputs { get; }
 
     /// <summary>The elements of all weights, biases left out: the multiply-adds of one example.</summary>
     public long Weights { get; }

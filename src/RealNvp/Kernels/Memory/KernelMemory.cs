@@ -95,6 +95,55 @@ internal static unsafe partial class KernelMemory
     public static bool IsFloats(IntPtr tensor) => THSTensor_is_contiguous(tensor) != 0
         && THSTensor_type(tensor) == (sbyte)ScalarType.Float32 && THSTensor_device_type(tensor) == (int)DeviceType.CPU;
 
+    /// <summary>A size of a tensor that has this dimension.</summary>
+    public static long SizeOf(IntPtr tensor, long dimension) => THSTensor_size(tensor, dimension);
+
+    /// <summary>The shape of a tensor.</summary>
+    public static long[] ShapeOf(IntPtr tensor)
+    {
+        var shape = new long[THSTensor_ndimension(tensor)];
+        for (var i = 0; i < shape.Length; i++) shape[i] = THSTensor_size(tensor, i);
+        return shape;
+    }
+
+    /// <summary>The number of elements of a tensor.</summary>
+    public static long CountOf(IntPtr tensor) => THSTensor_numel(tensor);
+
+    /// <summary>The first element of a tensor of float32 numbers, or null for 0.</summary>
+    public static float* FloatsOf(IntPtr tensor) => tensor == 0 ? null : (float*)THSTensor_data(tensor);
+
+    /// <summary>A new tensor of float32 numbers on the CPU in the shape of another one, whose numbers are not set, as a handle: for
+    /// tensors that no managed code gets to see. Give it to <see cref="Release"/>.</summary>
+    /// <exception cref="ExternalException">There is no memory for it.</exception>
+    public static IntPtr NewFloatsLike(IntPtr tensor)
+    {
+        var dimensions = (int)THSTensor_ndimension(tensor);
+        var sizes = stackalloc long[dimensions];
+        for (var i = 0; i < dimensions; i++) sizes[i] = THSTensor_size(tensor, i);
+        var made = NewFloats(sizes, dimensions);
+        if (made != 0) return made;
+        // as TorchSharp does: tensors that nobody has disposed may hold the memory
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        made = NewFloats(sizes, dimensions);
+        if (made == 0) CheckForErrors();
+        return made;
+    }
+
+    /// <summary>Frees a handle.</summary>
+    public static void Release(IntPtr tensor) => THSTensor_dispose(tensor);
+
+    /// <summary>A new handle of a tensor that is the same to autograd, and to its memory.</summary>
+    public static IntPtr Alias(IntPtr tensor)
+    {
+        var alias = THSTensor_alias(tensor);
+        if (alias == 0) CheckForErrors();
+        return alias;
+    }
+
+    private static IntPtr NewFloats(long* sizes, int dimensions) =>
+        THSTensor_empty((IntPtr)sizes, dimensions, (sbyte)ScalarType.Float32, (int)DeviceType.CPU, -1, 0);
+
     /// <summary>A new handle of the gradient, or 0 if there is none; give it to <see cref="ReleaseGradient"/>.</summary>
     public static IntPtr TakeGradient(IntPtr tensor) => THSTensor_grad(tensor);
 
@@ -126,6 +175,12 @@ internal static unsafe partial class KernelMemory
 
     [LibraryImport("LibTorchSharp")]
     private static partial void THSTensor_set_grad(IntPtr tensor, IntPtr gradient);
+
+    [LibraryImport("LibTorchSharp")]
+    private static partial IntPtr THSTensor_empty(IntPtr sizes, int dimensions, sbyte type, int device, int index, byte wantsGradient);
+
+    [LibraryImport("LibTorchSharp")]
+    private static partial IntPtr THSTensor_alias(IntPtr tensor);
 
     [LibraryImport("LibTorchSharp")]
     private static partial void THSTensor_dispose(IntPtr tensor);

@@ -15,6 +15,13 @@ internal abstract unsafe class RowDensity
     /// <summary>Fills the rows.</summary>
     public abstract void Sample(in RowBlock block, ref RowRandom random);
 
+    /// <summary>log(1 + u²), for u whose square is no number too.</summary>
+    public static double LogOnePlusSquare(double u)
+    {
+        var size = Math.Abs(u);
+        return size <= 1 ? Math.Log(1 + (size * size)) : (2 * Math.Log(size)) + Math.Log(1 + (1 / size / size));
+    }
+
     /// <summary>log(1 + exp(−a)) for a of 0 or more.</summary>
     protected static double Softplus(double minus) => Math.Log(1 + Math.Exp(-minus));
 }
@@ -99,7 +106,7 @@ internal sealed class StudentRows : ElementDensity
     protected override double LogProb(double z, int feature, double epsilon)
     {
         var u = z * reciprocalRoots[feature];
-        return constants[feature] - (powers[feature] * Math.Log(1 + (u * u)));
+        return constants[feature] - (powers[feature] * LogOnePlusSquare(u));
     }
 
     // polar, exact for every ν (Bailey, Mathematics of Computation 62, 1994)

@@ -17,14 +17,15 @@ namespace RealNvp.Operations;
 internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> where T : KernelFunction<T>, new()
 {
     private const int SmallOutput = 1 << 18;
-    private const string WantedKey = "wanted", FaultsKey = "faults";
+    private const string WantedKey = "wanted", LeavesKey = "leaves", FaultsKey = "faults";
 
     /// <inheritdoc/>
     public override string Name => typeof(T).Name;
 
     /// <summary>
     /// The outputs. Runs without gradients. Save the tensor arguments in the context, first and in their order, then what else
-    /// <see cref="Differentiate"/> needs; arguments that are no tensors come last, and go through <c>save_data</c>.
+    /// <see cref="Differentiate"/> needs, or do it by <see cref="SavedTensors"/>; arguments that are no tensors come last, and go through
+    /// <c>save_data</c>.
     /// </summary>
     protected abstract List<Tensor> Compute(autograd.AutogradContext context, object[] arguments);
 
@@ -41,6 +42,11 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     /// <summary>Whether the gradients of <see cref="Differentiate"/> are new tensors, which nobody else has and of which none is a part of
     /// another one, so that they may become those of weights as they are.</summary>
     protected virtual bool OwnsGradients => false;
+
+    /// <summary>The arguments that are weights, if the pass that runs gives each of these its gradient, so that
+    /// <see cref="LeafGradients.Take(Tensor, IntPtr)"/> may do it; null if autograd has to.</summary>
+    private protected static Tensor?[]? Leaves(autograd.AutogradContext context) =>
+        context.get_data(LeavesKey) is Tensor?[] leaves && LeafGradients.IsPlain ? leaves : null;
 
     /// <summary>
     /// Hands results without a gradient, such as the statistics of a batch, from <see cref="Compute"/> to the caller of
@@ -85,8 +91,8 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
         KernelFault.Throw();
         ctx.save_data(WantedKey, Array.ConvertAll(vars, Wanted));
         ctx.save_data(FaultsKey, KernelFault.Here);
-        // asked here, since it cannot be tried within a backward pass
-        if (OwnsGradients) _ = LeafGradients.CanTake;
+        if (OwnsGradients && LeafGradients.CanTake)
+            ctx.save_data(LeavesKey, Array.ConvertAll(vars, v => v is Tensor tensor && LeafGradients.IsLeaf(tensor) ? tensor : null));
         beside = null;
         using var scope = NewDisposeScope();
         var outputs = Compute(ctx, vars);
@@ -104,9 +110,8 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
         foreach (var past in returned ??= []) past.Dispose();
         returned.Clear();
         using var scope = KeepsTensors ? null : NewDisposeScope();
-        var wanted = (object?[])ctx.get_data(WantedKey);
-        var results = Gradients(ctx, grad_outputs, wanted);
-        if (OwnsGradients && LeafGradients.CanTake && LeafGradients.IsPlain) LeafGradients.Take(wanted, results);
+        var results = Gradients(ctx, grad_outputs);
+        if (Leaves(ctx) is { } leaves) LeafGradients.Take(leaves, results);
         foreach (var result in results)
         {
             if (result is null) continue;
@@ -123,19 +128,19 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     // layers at once.
     [ThreadStatic] private static List<Tensor>? returned;
 
-    private List<Tensor?> Gradients(autograd.AutogradContext ctx, List<Tensor> grad_outputs, object?[] wanted)
+    private List<Tensor?> Gradients(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
     {
         try { return Differentiate(ctx, grad_outputs); }
         catch (Exception error)
         {
             KernelFault.Keep(error, (KernelFault)ctx.get_data(FaultsKey));
-            return [.. wanted.Select(w => Nan(w, grad_outputs[0]))];
+            return [.. ((object?[])ctx.get_data(WantedKey)).Select(w => Nan(w, grad_outputs[0]))];
         }
     }
 
-    // What an argument asks for: a leaf itself, since it may get its gradient from here; the shape of what an operation has made; null for
-    // what wants no gradient. Saved tensors cannot say it when it is needed: one that was changed in place is not given out, and
-    // autograd.grad ends the process if a gradient that it was asked for is not there.
+    // What an argument asks for: a leaf itself; the shape of what an operation has made; null for what wants no gradient. Saved tensors
+    // cannot say it when it is needed: one that was changed in place is not given out, and autograd.grad ends the process if a gradient
+    // that it was asked for is not there.
     private static object? Wanted(object argument)
     {
         if (argument is not Tensor tensor || !KernelMemory.WantsGradient(tensor.Handle)) return null;

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -18,45 +17,38 @@ namespace RealNvp.Operations;
 internal static unsafe class LeafGradients
 {
     // torch::autograd::get_current_graph_task_exec_info(): null if no pass runs on this thread
-    private const string Library = "libtorch_cpu.so", Question = "_ZN5torch8autograd32get_current_graph_task_exec_infoEv";
+    private const string Question = "_ZN5torch8autograd32get_current_graph_task_exec_infoEv";
 
     // std::unordered_map of libstdc++ and of libc++: two words for the buckets, one for the first entry, then the number of entries
     private const int CountOffset = 3 * sizeof(long);
 
     // autograd has a lock for each leaf
     private static readonly Lock gate = new();
-    private static readonly delegate* unmanaged[SuppressGCTransition]<byte*> question = Find();
+    private static readonly delegate* unmanaged[SuppressGCTransition]<byte*> question =
+        (delegate* unmanaged[SuppressGCTransition]<byte*>)LibtorchFunction.Find(Question);
+    private static readonly Lazy<bool> works = new(Try);
 
-    // 0 until it was tried
-    private static volatile int works;
-
-    /// <summary>Whether it is on here, and libtorch answers. That is tried once, outside of a backward pass: until then it is no.</summary>
-    public static bool CanTake
-    {
-        get
-        {
-            if (!KernelSwitches.Leaves || question == null) return false;
-            if (works == 0 && Entries() == -1) works = Try() ? 1 : -1;
-            return works > 0;
-        }
-    }
+    /// <summary>Whether it is on here, and libtorch answers.</summary>
+    public static bool CanTake => KernelSwitches.Leaves && question != null && works.Value;
 
     /// <summary>Whether the backward pass that runs on this thread gives each leaf its gradient, and makes no graph of it.</summary>
     public static bool IsPlain => Entries() == 0 && !is_grad_enabled();
 
+    /// <summary>Whether the gradient of a tensor is kept in it: nothing has made it, and it wants one.</summary>
+    public static bool IsLeaf(Tensor tensor) =>
+        tensor.Handle is var handle && KernelMemory.WantsGradient(handle) && KernelMemory.IsLeaf(handle);
+
     /// <summary>Makes gradients those of leaves that have none yet, and takes them off the list; autograd adds up the rest.</summary>
-    /// <param name="leaves">For each gradient its leaf, or what is none if it goes to autograd.</param>
+    /// <param name="leaves">For each gradient its leaf, or null if it goes to autograd.</param>
     /// <param name="gradients">Gradients that nobody else has, each of the shape and dtype of its leaf; null if there is none.</param>
-    public static void Take(object?[] leaves, List<Tensor?> gradients)
+    public static void Take(Tensor?[] leaves, List<Tensor?> gradients)
     {
         lock (gate)
         {
             for (var i = 0; i < Math.Min(leaves.Length, gradients.Count); i++)
             {
-                // a module that was disposed since has no weights to give gradients to, and one that was frozen since wants none
-                if (leaves[i] is not Tensor { IsInvalid: false } leaf || gradients[i] is not { } gradient) continue;
-                if (!KernelMemory.WantsGradient(leaf.Handle)) continue;
-                if (KernelMemory.SetGradient(leaf.Handle, gradient.Handle))
+                if (leaves[i] is { } leaf && gradients[i] is { } gradient && Takes(leaf)
+                        && KernelMemory.SetGradient(leaf.Handle, gradient.Handle))
                 {
                     gradients[i] = null;
                     gradient.Dispose();
@@ -65,19 +57,23 @@ internal static unsafe class LeafGradients
         }
     }
 
+    /// <summary>Makes a gradient that of a leaf that has none yet; false if autograd has to add it.</summary>
+    /// <param name="leaf">The leaf.</param>
+    /// <param name="gradient">A handle of a gradient as of <see cref="Take(Tensor?[], List{Tensor?})"/>, which stays the caller's.</param>
+    public static bool Take(Tensor leaf, IntPtr gradient)
+    {
+        lock (gate) return Takes(leaf) && KernelMemory.SetGradient(leaf.Handle, gradient);
+    }
+
+    // a module that was disposed since the forward pass has no weights to give gradients to, and one that was frozen wants none
+    private static bool Takes(Tensor leaf) => !leaf.IsInvalid && KernelMemory.WantsGradient(leaf.Handle);
+
     // -1: no pass runs
     private static long Entries() => question() is var map && map == null ? -1 : *(long*)(map + CountOffset);
 
-    private static delegate* unmanaged[SuppressGCTransition]<byte*> Find()
-    {
-        // it is loaded already: by its name the loader finds that one
-        if (!OperatingSystem.IsLinux() || !NativeLibrary.TryLoad(Library, out var library)) return null;
-        return NativeLibrary.TryGetExport(library, Question, out var address)
-            ? (delegate* unmanaged[SuppressGCTransition]<byte*>)address : null;
-    }
-
     private static bool Try()
     {
+        if (Entries() != -1) return false;
         using var scope = NewDisposeScope();
         using var on = enable_grad();
         var leaf = ones(1, requires_grad: true);

@@ -1,4 +1,3 @@
-using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -15,27 +14,41 @@ internal sealed class ChainFunction : KernelFunction<ChainFunction>
     protected override List<Tensor> Compute(autograd.AutogradContext context, object[] arguments)
     {
         var (chain, hasContext) = ((RowChain)arguments[^2], (bool)arguments[^1]);
-        var tensors = new List<Tensor>(arguments.Length - 1);
+        var tensors = new List<Tensor>(arguments.Length - 2);
         for (var i = 0; i < arguments.Length - 2; i++) tensors.Add((Tensor)arguments[i]);
-        var shape = tensors[0].shape;
-        var tape = empty([chain.TapeSize(checked((int)shape[0]), checked((int)shape[1]))], ScalarType.Float32, CPU);
+        var tape = empty([chain.TapeSize(tensors[0])], ScalarType.Float32, CPU);
         var (value, logDet) = chain.Forward(tensors, hasContext, tape);
-        tensors.Add(tape);
         context.save_data(ChainKey, chain);
         context.save_data(ContextKey, hasContext);
-        context.save_for_backward(tensors);
+        SavedTensors.Save(context, tensors, tape);
         return [value, logDet];
     }
 
-    protected override List<Tensor?> Differentiate(autograd.AutogradContext context, List<Tensor> gradients)
+    protected override unsafe List<Tensor?> Differentiate(autograd.AutogradContext context, List<Tensor> gradients)
     {
         var (chain, hasContext) = ((RowChain)context.get_data(ChainKey), (bool)context.get_data(ContextKey));
-        var saved = context.get_saved_variables();
-        var tape = saved[^1];
-        saved.RemoveAt(saved.Count - 1);
-        var results = is_grad_enabled()
-            ? KernelReference.Differentiate(i => { var (y, l) = chain.Reference(i, hasContext); return [y, l]; }, saved, gradients)
-            : chain.Backward(saved, hasContext, tape, gradients[0], gradients[1]);
+        var saved = SavedTensors.Of(context);
+        List<Tensor?> results;
+        if (is_grad_enabled())
+        {
+            var tensors = saved.Tensors(context);
+            tensors.RemoveAt(tensors.Count - 1);
+            results = KernelReference.Differentiate(inputs =>
+            {
+                var (value, logDet) = chain.Reference(inputs, hasContext);
+                return [value, logDet];
+            }, tensors, gradients);
+        }
+        else
+        {
+            fixed (IntPtr* weights = saved.Weights)
+            {
+                ReadOnlySpan<IntPtr> all = saved.Handles(context, weights);
+                using var made = new NewGradients(all[..^1]);
+                chain.Backward(all[..^1], hasContext, all[^1], gradients[0], gradients[1], made);
+                results = made.Give(Leaves(context));
+            }
+        }
         results.AddRange([null, null]);
         return results;
     }

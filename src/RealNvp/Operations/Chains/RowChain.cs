@@ -58,29 +58,30 @@ internal sealed unsafe class RowChain
         return (value, steps.Exists(step => step.HasLogDet) ? logDet : null);
     }
 
-    /// <summary>The numbers of the tape for so many rows: the input of each step but the first, and what each step needs.</summary>
-    public long TapeSize(int rows, int features)
+    /// <summary>The numbers of the tape for such an input: the input of each step but the first, and what each step needs.</summary>
+    public long TapeSize(Tensor input)
     {
-        var size = (steps.Length - 1) * Whole((long)rows * features);
-        foreach (var step in steps) size += Whole(step.TapeSize(rows));
-        return size;
+        var (rows, features, _) = Sizes(input.Handle, 0);
+        return TapeSize(rows, features);
     }
 
     /// <summary>Value and log-determinant, without a graph.</summary>
     /// <param name="all">Input, context if there is one, and the weights of all steps.</param>
     /// <param name="hasContext">Whether there is a context.</param>
     /// <param name="tape">Gets what the gradients need; null if there will be none.</param>
-    public (Tensor Value, Tensor LogDet) Forward(IReadOnlyList<Tensor> all, bool hasContext, Tensor? tape)
+    public (Tensor Value, Tensor LogDet) Forward(List<Tensor> all, bool hasContext, Tensor? tape)
     {
-        var (rows, features, seen) = Sizes(all, hasContext);
+        var handles = new IntPtr[all.Count];
+        for (var i = 0; i < handles.Length; i++) handles[i] = all[i].Handle;
+        var (rows, features, seen) = Sizes(handles[0], hasContext ? handles[1] : 0);
         Tensor value = empty([rows, features], ScalarType.Float32, CPU), logDet = empty([rows], ScalarType.Float32, CPU);
         var size = Whole((long)rows * features);
         // without a tape the values between steps are in two places by turns
         using var between = tape is null && steps.Length > 1 ? empty([2 * size], ScalarType.Float32, CPU) : null;
-        float* x = KernelMemory.Pointer<float>(all[0]), context = hasContext ? KernelMemory.Pointer<float>(all[1]) : null;
+        float* x = KernelMemory.FloatsOf(handles[0]), context = hasContext ? KernelMemory.FloatsOf(handles[1]) : null;
         float* sum = KernelMemory.Pointer<float>(logDet), at = KernelMemory.Floats(tape ?? between);
         new Span<float>(sum, rows).Clear();
-        var weights = Weights(all, hasContext, null);
+        var weights = Weights(handles, hasContext, null);
         var first = 0;
         for (var i = 0; i < steps.Length; i++)
         {
@@ -92,32 +93,36 @@ internal sealed unsafe class RowChain
             x = y;
             first += counts[i];
         }
+        GC.KeepAlive(all);
         return (value, logDet);
     }
 
-    /// <summary>The gradients, null for what requires none.</summary>
-    /// <param name="all">As of <see cref="Forward"/>.</param>
+    /// <summary>Writes the gradients.</summary>
+    /// <param name="all">Handles of what <see cref="Forward"/> got.</param>
     /// <param name="hasContext">Whether there is a context.</param>
-    /// <param name="tape">What <see cref="Forward"/> wrote down.</param>
+    /// <param name="tape">What <see cref="Forward"/> wrote down, as a handle.</param>
     /// <param name="ofValue">The gradient of the value (N, D).</param>
     /// <param name="ofLogDet">The gradient of the log-determinant (N).</param>
-    public List<Tensor?> Backward(IReadOnlyList<Tensor> all, bool hasContext, Tensor tape, Tensor ofValue, Tensor ofLogDet)
+    /// <param name="gradients">Gets those that are wanted.</param>
+    public void Backward(ReadOnlySpan<IntPtr> all, bool hasContext, IntPtr tape, Tensor ofValue, Tensor ofLogDet, NewGradients gradients)
     {
-        var (rows, features, seen) = Sizes(all, hasContext);
-        var results = new List<Tensor?>(all.Count);
-        foreach (var tensor in all) results.Add(tensor.requires_grad ? empty(tensor.shape, ScalarType.Float32, CPU) : null);
-        if (hasContext && results[1] is { } given) new Span<float>(KernelMemory.Pointer<float>(given), rows * seen).Clear();
+        var (rows, features, seen) = Sizes(all[0], hasContext ? all[1] : 0);
+        float* context = null, ofContext = null;
+        if (hasContext)
+        {
+            context = KernelMemory.FloatsOf(all[1]);
+            ofContext = gradients[1];
+        }
+        if (ofContext != null) new Span<float>(ofContext, rows * seen).Clear();
         var size = Whole((long)rows * features);
         using var room = empty([(2 * size) + rows], ScalarType.Float32, CPU);
         using var plain = ofValue.contiguous();
         float* between = KernelMemory.Pointer<float>(room), sum = between + (2 * size), slope = KernelMemory.Pointer<float>(plain);
-        float* context = hasContext ? KernelMemory.Pointer<float>(all[1]) : null;
-        float* ofContext = hasContext ? KernelMemory.Floats(results[1]) : null;
         var (from, step) = ((nint)KernelMemory.Pointer<float>(ofLogDet), (nint)ofLogDet.stride(0));
         for (var row = 0; row < rows; row++) sum[row] = ((float*)from)[row * step];
 
-        var weights = Weights(all, hasContext, results);
-        float* end = KernelMemory.Pointer<float>(tape) + TapeSize(rows, features), input = KernelMemory.Pointer<float>(all[0]);
+        var weights = Weights(all, hasContext, gradients);
+        float* end = KernelMemory.FloatsOf(tape) + TapeSize(rows, features), input = KernelMemory.FloatsOf(all[0]);
         var first = counts.Sum();
         for (var i = steps.Length - 1; i >= 0; i--)
         {
@@ -126,13 +131,12 @@ internal sealed unsafe class RowChain
             var length = steps[i].TapeSize(rows);
             var at = end - (i == steps.Length - 1 ? 0 : size) - Whole(length);
             var x = i == 0 ? input : at - size;
-            var ofInput = i == 0 ? KernelMemory.Floats(results[0]) : between + (i % 2 * size);
+            var ofInput = i == 0 ? gradients[0] : between + (i % 2 * size);
             steps[i].Backward(new(rows, features, seen, x, context, new(at, checked((int)length)), slope, sum, ofInput, ofContext, weights,
                 first));
             end = at;
             slope = ofInput;
         }
-        return results;
     }
 
     /// <summary>The chain in plain operations. Runs in a dispose scope.</summary>
@@ -150,21 +154,29 @@ internal sealed unsafe class RowChain
         return (value, total ?? zeros(all[0].shape[0], dtype: value.dtype, device: value.device));
     }
 
-    private static ChainWeights Weights(IReadOnlyList<Tensor> all, bool hasContext, List<Tensor?>? gradients)
+    private long TapeSize(int rows, int features)
+    {
+        var size = (steps.Length - 1) * Whole((long)rows * features);
+        foreach (var step in steps) size += Whole(step.TapeSize(rows));
+        return size;
+    }
+
+    private static ChainWeights Weights(ReadOnlySpan<IntPtr> all, bool hasContext, NewGradients? gradients)
     {
         var from = hasContext ? 2 : 1;
-        var weights = new ChainWeights(all.Count - from);
-        for (var i = from; i < all.Count; i++)
+        var weights = new ChainWeights(all.Length - from);
+        for (var i = from; i < all.Length; i++)
         {
-            weights.From[i - from] = KernelMemory.Pointer<float>(all[i]);
-            weights.Lengths[i - from] = checked((int)all[i].numel());
-            if (gradients is not null) weights.To[i - from] = KernelMemory.Floats(gradients[i]);
+            weights.From[i - from] = KernelMemory.FloatsOf(all[i]);
+            weights.Lengths[i - from] = checked((int)KernelMemory.CountOf(all[i]));
+            if (gradients is not null) weights.To[i - from] = gradients[i];
         }
         return weights;
     }
 
-    private static (int Rows, int Features, int Context) Sizes(IReadOnlyList<Tensor> all, bool hasContext) =>
-        (checked((int)all[0].shape[0]), checked((int)all[0].shape[1]), hasContext ? checked((int)all[1].shape[1]) : 0);
+    private static (int Rows, int Features, int Context) Sizes(IntPtr input, IntPtr context) =>
+        (checked((int)KernelMemory.SizeOf(input, 0)), checked((int)KernelMemory.SizeOf(input, 1)),
+            context == 0 ? 0 : checked((int)KernelMemory.SizeOf(context, 1)));
 
     private static long Whole(long count) => (count + Line - 1) / Line * Line;
 }

@@ -66,9 +66,7 @@ internal sealed class CouplingPlan
     {
         if (!DenseNetwork.CanRun(Shape.Program, all, hasContext, Shape.Features)) return false;
         if (Map.Weight is not { } weight) return true;
-        if (weight.dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(weight)
-                || (weight.numel() != 1 && weight.numel() != Shape.Columns))
-            return false;
+        if (!KernelMemory.IsFloats(weight.Handle) || (weight.numel() != 1 && weight.numel() != Shape.Columns)) return false;
         all.Add(weight);
         return true;
     }

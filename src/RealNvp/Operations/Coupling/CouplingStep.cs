@@ -10,7 +10,9 @@ internal sealed unsafe class CouplingStep : ChainStep
     private readonly CouplingPlan plan;
     private readonly List<Tensor> weights;
     private readonly bool hasContext, takesContext, inverse;
-    private readonly int mapWeights;
+
+    // the numbers of the weight of the map, which may be disposed before the backward pass as the other weights may
+    private readonly int mapNumbers;
 
     /// <summary>Describes the step of one call.</summary>
     /// <param name="plan">The layer.</param>
@@ -19,10 +21,11 @@ internal sealed unsafe class CouplingStep : ChainStep
     /// <param name="hasContext">Whether there is a context.</param>
     /// <param name="takesContext">Whether it is that of the chain, and not the first of the weights.</param>
     /// <param name="inverse">The direction.</param>
-    public CouplingStep(CouplingPlan plan, List<Tensor> weights, bool hasContext, bool takesContext, bool inverse) =>
-        // asked now: the module of the weights may be disposed before the backward pass, for which the node has them
-        (this.plan, this.weights, this.hasContext, this.takesContext, this.inverse, mapWeights) = (plan, weights, hasContext, takesContext,
-            inverse, plan.Map.HasWeight ? (int)weights[^1].numel() : 0);
+    public CouplingStep(CouplingPlan plan, List<Tensor> weights, bool hasContext, bool takesContext, bool inverse)
+    {
+        (this.plan, this.weights, this.hasContext, this.takesContext, this.inverse) = (plan, weights, hasContext, takesContext, inverse);
+        mapNumbers = plan.Map.HasWeight ? (int)weights[^1].numel() : 0;
+    }
 
     public override IReadOnlyList<Tensor> Weights => weights;
 
@@ -100,7 +103,7 @@ internal sealed unsafe class CouplingStep : ChainStep
             Biases = Pick(pointers, First + 1, 2),
             Masks = pointers.Length - map > masks ? Pick(pointers, masks, 1) : new float*[layers],
         };
-        return new(plan.Shape, net, inverse, map > 0 ? pointers[^1] : null, mapWeights);
+        return new(plan.Shape, net, inverse, map > 0 ? pointers[^1] : null, mapNumbers);
     }
 
     private float*[] Pick(float*[] all, int first, int apart)

@@ -39,9 +39,9 @@ internal static class DenseNetwork
     internal static bool CanRun(DenseProgram program, List<Tensor> all, bool hasContext, int columns = 0)
     {
         if (!KernelSwitches.Dense || !LaneWidth.ServesProducts || !program.LastIsActivated) return false;
-        if (!IsMatrix(all[0], columns > 0 ? columns : program.Inputs) || all[0].shape[0] is 0 or > int.MaxValue) return false;
-        if (program.Layers.Any(l => l.Inputs > MostInputs) || program.Outputs > MostOutputs) return false;
-        if (hasContext && !(IsMatrix(all[1], program.Context) && all[1].shape[0] == all[0].shape[0])) return false;
+        if (!IsMatrix(all[0], columns > 0 ? columns : program.Inputs) || all[0].size(0) is 0 or > int.MaxValue) return false;
+        if (program.MostInputs > MostInputs || program.Outputs > MostOutputs) return false;
+        if (hasContext && !(IsMatrix(all[1], program.Context) && all[1].size(0) == all[0].size(0))) return false;
         var at = hasContext ? 2 : 1;
         if (hasContext && !KernelMemory.Is(all[at++], ScalarType.Float32, program.Layers[0].Outputs, program.Context)) return false;
         foreach (var layer in program.Layers)
@@ -56,7 +56,7 @@ internal static class DenseNetwork
     /// <summary>Whether a matrix is one of float32 numbers on the CPU, with so many columns.</summary>
     internal static bool IsMatrix(Tensor matrix, long columns) =>
         matrix.dtype == ScalarType.Float32 && matrix.device_type == DeviceType.CPU && !matrix.is_sparse && matrix.dim() == 2
-            && matrix.shape[1] == columns;
+            && matrix.size(1) == columns;
 
     // a kernel takes any distance between rows, but the numbers of a row must lie together
     internal static Tensor Rows(Tensor matrix) => matrix.stride(1) == 1 ? matrix : matrix.contiguous();

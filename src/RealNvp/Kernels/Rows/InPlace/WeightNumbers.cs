@@ -122,9 +122,7 @@ internal sealed unsafe class WeightStudentRows(RowNumbers logDegrees, Func<doubl
             double nu = nus[i], root = Math.Sqrt(nu);
             for (var row = 0; row < block.Rows; row++)
             {
-                // log(1 + z²/ν), for z whose square is no number too
-                var u = Math.Abs(block.X[((nint)row * block.Features) + i]) / root;
-                var tail = u <= 1 ? Math.Log(1 + (u * u)) : (2 * Math.Log(u)) + Math.Log(1 + (1 / u / u));
+                var tail = LogOnePlusSquare(block.X[((nint)row * block.Features) + i] / root);
                 block.LogDet[row] += logs[i] - (0.5 * (nu + 1) * tail);
             }
         }
