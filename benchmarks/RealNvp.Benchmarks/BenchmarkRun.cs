@@ -8,8 +8,17 @@ namespace RealNvp.Benchmarks;
 internal sealed class BenchmarkRun(Conductor conductor, IReadOnlyList<Measurement> known, string? json, string? only)
 {
     /// <summary>Says what runs, and where.</summary>
+    /// <exception cref="BenchmarkException">The file of results cannot be written.</exception>
     public void Start()
     {
+        try
+        {
+            if (json is not null) File.AppendAllText(json, "");
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new BenchmarkException($"'{json}' cannot be written: {error.Message}");
+        }
         Console.WriteLine($"{Report.Machine()}; {Report.Runtime()}");
         MeasureProduct(conductor.Threads);
         Console.WriteLine(Report.Head);

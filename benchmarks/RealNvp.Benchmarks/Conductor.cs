@@ -4,8 +4,15 @@ namespace RealNvp.Benchmarks;
 
 /// <summary>Runs a case in our worker and in the peers' at the same time of
 /// day: a few rounds of one, a few of the next, and round again.</summary>
+/// <param name="rounds">Timed calls of each phase.</param>
+/// <param name="mostTurns">The most turns of each library.</param>
+/// <param name="warmUp">Seconds of each phase before it is timed.</param>
+/// <param name="threads">Threads of torch and of our kernels.</param>
+/// <param name="ours">What starts a worker of ours.</param>
+/// <param name="peers">What starts those of the peers.</param>
+/// <param name="patience">Seconds until a worker that says nothing is left out.</param>
 internal sealed class Conductor(int rounds, int mostTurns, double warmUp, int threads, IReadOnlyList<string> ours,
-    IReadOnlyList<IReadOnlyList<string>> peers)
+    IReadOnlyList<IReadOnlyList<string>> peers, double patience = 600)
 {
     // between two turns the threads of the one before fall asleep
     private static readonly TimeSpan pause = TimeSpan.FromMilliseconds(60);
@@ -19,6 +26,7 @@ internal sealed class Conductor(int rounds, int mostTurns, double warmUp, int th
     // methods of ours for some 2 s: a step of training takes twice as long before
     private const int WarmRounds = 3;
     private readonly TimeSpan warm = TimeSpan.FromSeconds(warmUp);
+    private readonly TimeSpan patience = TimeSpan.FromSeconds(patience);
 
     private const int ProductRounds = 10;
 
@@ -33,6 +41,9 @@ internal sealed class Conductor(int rounds, int mostTurns, double warmUp, int th
     /// <summary>The machine's peak of so many threads as this run has found it so far, in GFLOP/s.</summary>
     public double Peak(BenchmarkCase row) => Probe(row).Best;
 
+    /// <summary>Whether a worker was given up, so that something is missing.</summary>
+    public bool HasLost { get; private set; }
+
     /// <summary>The rate of the fastest product of 4096×256 and 256×256 on so many threads, in GFLOP/s; null if none was timed.</summary>
     public double? BestProduct(int count) => products.TryGetValue(count, out var best) ? best.Rate : null;
 
@@ -40,20 +51,41 @@ internal sealed class Conductor(int rounds, int mostTurns, double warmUp, int th
     public IEnumerable<Measurement> Products(int count) => Run(ProductWorkload.Case with { Threads = count });
 
     /// <summary>Times the phases of a case, ours first.</summary>
+    /// <exception cref="BenchmarkException">A program is not there or is no worker, or our own gave no answer.</exception>
     public IEnumerable<Measurement> Run(BenchmarkCase row)
     {
         var workers = new List<WorkerProcess>();
         try
         {
             foreach (var command in Commands(row))
-                if (WorkerProcess.Start([.. command, "--serve"]) is { } worker) workers.Add(worker);
+            {
+                try
+                {
+                    if (WorkerProcess.Start(command, patience) is { } worker) workers.Add(worker);
+                }
+                // the product comes first: what cannot do that is a mistake in the command
+                catch (BenchmarkException error) when (workers.Count > 0 && row.Name != ProductWorkload.Name)
+                {
+                    HasLost = true;
+                    Console.Error.WriteLine($"Left out of {row.Name}: {error.Message}");
+                }
+            }
             using var product = row.IsOfProducts && products.TryGetValue(row.Threads ?? threads, out var best)
-                ? WorkerProcess.Start(best.Command) : null;
+                ? WorkerProcess.Start(best.Command, patience) : null;
             foreach (var phase in row.Phases)
+            {
                 foreach (var measured in phase == "cold" ? Cold(row, workers) : Timed(row, phase, workers, product))
                     yield return measured;
+                // a ratio needs ours
+                if (workers.Count == 0 || workers[0] is { IsOut: true } or { Ready.Peer: not Report.Ours })
+                    throw new BenchmarkException($"Our own worker gave no answer to {row.Name}, {phase}.");
+            }
         }
-        finally { workers.ForEach(w => w.Dispose()); }
+        finally
+        {
+            HasLost |= workers.Exists(w => w.IsOut);
+            workers.ForEach(w => w.Dispose());
+        }
     }
 
     private IEnumerable<IReadOnlyList<string>> Commands(BenchmarkCase row)
@@ -71,14 +103,17 @@ internal sealed class Conductor(int rounds, int mostTurns, double warmUp, int th
         var parts = workers.ConvertAll(_ => new List<(Timed Timed, double Rate)>());
         var ofProduct = new List<(Timed Timed, double Rate)>();
         var perTurn = Math.Max(1, rounds * row.Repeats / Turns);
-        for (var turn = 0; turn < mostTurns
-            && (turn < Turns || parts.Exists(p => p.Count > 0 && Good(p, probe).Count < EnoughSteady)); turn++)
+        for (var turn = 0; turn < mostTurns && firsts.Exists(f => f is not null)
+            && (turn < Turns || workers.Zip(parts).Any(p => !p.First.IsOut && p.Second.Count > 0
+                && Good(p.Second, probe).Count < EnoughSteady)); turn++)
         {
             for (var i = 0; i < workers.Count; i++)
-                if (firsts[i] is not null) Turn(workers[i], phase, perTurn, probe, parts[i]);
+                if (firsts[i] is not null && !workers[i].IsOut) Turn(workers[i], phase, perTurn, probe, parts[i]);
             if (product is not null) Turn(product, products[row.Threads ?? threads].Phase, ProductRounds, probe, ofProduct);
         }
         // one rule for all: a ratio of a good minute to a bad one would mean nothing
+        for (var i = 0; i < workers.Count; i++)
+            if (workers[i].IsOut) parts[i].Clear();
         var isSteady = parts.TrueForAll(p => p.Count == 0 || Good(p, probe).Count >= EnoughSteady);
         List<Timed> Counting(List<(Timed Timed, double Rate)> all) => isSteady ? Good(all, probe) : all.ConvertAll(p => p.Timed);
         var timesOfProduct = Counting(ofProduct).SelectMany(t => t.Times).Order().ToArray();
@@ -108,15 +143,17 @@ internal sealed class Conductor(int rounds, int mostTurns, double warmUp, int th
     /// <summary>Processes from their start to their first answer, in turn. A process is no loop: the machine's rate says little.</summary>
     private IEnumerable<Measurement> Cold(BenchmarkCase row, List<WorkerProcess> workers)
     {
-        var commands = Commands(row).Where(c => !c.Contains("--reversible")).ToArray();
-        var times = commands.Select(_ => new List<(double Milliseconds, Timed Line)>()).ToArray();
+        var libraries = workers.Where(w => !w.IsOut && w.Ready.Peer != Report.Reversible).ToArray();
+        var times = Array.ConvertAll(libraries, _ => new List<(double Milliseconds, Timed Line)>());
         for (var turn = 0; turn < Turns; turn++)
-            for (var i = 0; i < commands.Length; i++)
-                if (WorkerProcess.Cold([.. commands[i], "--cold"]) is { } cold) times[i].Add(cold);
-        foreach (var measured in times.Zip(workers).Where(t => t.First.Count > 0))
+            for (var i = 0; i < libraries.Length; i++)
+                // one that could not the first time will not
+                if (turn == times[i].Count && WorkerProcess.Cold(libraries[i].Command, patience) is { } cold) times[i].Add(cold);
+        for (var i = 0; i < libraries.Length; i++)
         {
-            var timed = new Timed("cold", [.. measured.First.Select(t => t.Milliseconds)], measured.First.Max(t => t.Line.PeakRssMb), 0);
-            yield return Measurement.Of(measured.Second.Ready, row, "cold", row.Threads ?? threads, timed, [timed]);
+            if (times[i].Count == 0) continue;
+            var timed = new Timed("cold", [.. times[i].Select(t => t.Milliseconds)], times[i].Max(t => t.Line.PeakRssMb), 0);
+            yield return Measurement.Of(libraries[i].Ready, row, "cold", row.Threads ?? threads, timed, [timed]);
         }
     }
 

@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace RealNvp.Benchmarks;
 
 /// <summary>One line of the result: who ran what, and how long it took.</summary>
@@ -61,6 +63,33 @@ internal sealed record Measurement(string Peer, string Case, string Phase, int T
     public string? Machine { get; init; }
 
     public string? Runtime { get; init; }
+
+    /// <summary>The results in a file, one JSON object a line; empty lines and comments, which begin with #, say nothing.</summary>
+    /// <exception cref="BenchmarkException">The file cannot be read, or a line is no result.</exception>
+    public static IReadOnlyList<Measurement> ReadAll(string path)
+    {
+        string[] lines;
+        try { lines = File.ReadAllLines(path); }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new BenchmarkException($"'{path}' cannot be read: {error.Message}");
+        }
+        var all = new List<Measurement>(lines.Length);
+        for (var i = 0; i < lines.Length; i++)
+        {
+            var line = lines[i].Trim();
+            if (line.Length == 0 || line[0] == '#') continue;
+            Measurement? read = null;
+            try { read = Protocol.Read<Measurement>(line); }
+            catch (JsonException) { }
+            if (read is not { Peer: not null, Case: not null, Phase: not null, Median: > 0, Min: > 0 })
+                throw new BenchmarkException($"'{path}', line {i + 1}, is no result of --json, which is one JSON object with peer, case, " +
+                    $"phase, median and more: {(line.Length > 100 ? line[..100] + "..." : line)} If a run was ended there, delete the " +
+                    "line.");
+            all.Add(read);
+        }
+        return all;
+    }
 
     public static Measurement Of(Ready ready, BenchmarkCase row, string phase, int threads, Timed first, IReadOnlyList<Timed> parts)
     {

@@ -435,7 +435,7 @@ def time_phase(phase, function, rounds):
         start = time.perf_counter()
         function()
         times.append(round((time.perf_counter() - start) * 1e3, 4))
-    return {"phase": phase, "times": times, "peak_rss_mb": memory("VmHWM"), "rss_before_mb": before}
+    return {"phase": phase, "times": times, "peak_rss_mb": memory("VmHWM") or 0, "rss_before_mb": before or 0}
 
 
 def serve(args):

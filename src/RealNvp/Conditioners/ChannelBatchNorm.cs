@@ -100,7 +100,7 @@ public sealed partial class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IState
     {
         var current = training && input.shape[0] > 0;
         var differentiable = IsDifferentiable(input);
-        if (!NormRelu.CanRun(input, weight) || (current ? !IsNormalized(input) : differentiable)) return call(input).relu_();
+        if (!NormRelu.CanRun(input, weight, bias) || (current ? !IsNormalized(input) : differentiable)) return call(input).relu_();
         using var scope = NewDisposeScope();
         if (!current) return scope.MoveToOuter(NormRelu.Known(input, running_mean, running_var, weight, bias, Eps));
         var result = differentiable ? NormReluFunction.Apply(input, weight, bias, Eps) : NormRelu.Batch(input, weight, bias, Eps);
@@ -112,7 +112,7 @@ public sealed partial class ChannelBatchNorm : nn.Module<Tensor, Tensor>, IState
     internal Tensor? ReluConvolution(Tensor input, Tensor kernel, Tensor? kernelBias)
     {
         if (!training || input.shape[0] == 0 || !IsNormalized(input) || !IsDifferentiable(input)
-                || !NormConvolution.CanRun(input, weight, kernel, kernelBias))
+                || !NormConvolution.CanRun(input, weight, bias, kernel, kernelBias))
             return null;
         using var scope = NewDisposeScope();
         var result = NormConvolution.Apply(input, weight, bias, Eps, kernel, kernelBias);

@@ -28,9 +28,9 @@ internal sealed partial class DenseModules
         builder.Tensors.Require(() => !single || ComputeDtype is null);
         var hooks = ModuleHooks.Of(network);
         builder.Tensors.Require(() => !ModuleHooks.Any(hooks));
-        return new([.. layers.Select(layer => builder.Weight(() => layer.weight!))],
-            [.. layers.Select(layer => builder.Weight(() => layer.bias!))],
-            context is { } given ? builder.Weight(() => given.weight!) : -1);
+        return new([.. layers.Zip(Program.Layers, (layer, size) => builder.Weight(() => layer.weight!, size.Outputs, size.Inputs))],
+            [.. layers.Zip(Program.Layers, (layer, size) => builder.Weight(() => layer.bias!, size.Outputs))],
+            context is { } given ? builder.Weight(() => given.weight!, Program.Layers[0].Outputs, Program.Context) : -1);
     }
 
     /// <summary>The network over weights that are read as they lie; null if it has masks.</summary>

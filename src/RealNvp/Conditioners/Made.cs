@@ -126,7 +126,9 @@ public sealed partial class Made : Conditioner, IDenseNetwork, IHasComputeDtype
         var rows = OrderOf(positions);
         // a pass of the whole network rounds at the same places
         var type = ConditionerMath.IsReduced(dense.ComputeDtype, like) ? dense.ComputeDtype!.Value : like.dtype;
-        var layers = Array.ConvertAll(Layers, layer => (Weight: layer.weight!.to(type), Bias: layer.bias!.to(type)));
+        // who owns the network may have removed a bias
+        var layers = Array.ConvertAll(Layers, layer => (Weight: layer.weight!.to(type),
+            Bias: layer.bias?.to(type) ?? zeros(layer.weight!.shape[0], dtype: type, device: like.device)));
         // columns in the order of the features; rows of the last layer by feature
         layers[0].Weight = layers[0].Weight.index_select(1, order.Value);
         var outputs = layers[^1].Weight.view(ParametersPerFeature, Features, width).transpose(0, 1);

@@ -20,7 +20,8 @@ internal static class LayerChain
         if (!CanRun(input, pass)) return null;
         using var scope = NewDisposeScope();
         var steps = new List<ChainStep>(end - at);
-        while (at + steps.Count < end && StepFor(layers[at + steps.Count], input, pass, inverse) is { } step) steps.Add(step);
+        while (at + steps.Count < end && StepFor(layers[at + steps.Count], input, pass, inverse) is { } step
+            && RowChain.HasRoom(step, input.shape[0])) steps.Add(step);
         if (!RowChain.IsWorth(steps)) return null;
         var (value, logDet) = RowChain.Run(steps, input, pass.Context);
         return (scope.MoveToOuter(value), logDet is null ? null : scope.MoveToOuter(logDet), steps.Count);

@@ -35,7 +35,9 @@ internal sealed class RowBuilder(ScalarType type)
     public IReadOnlyList<RowStep> Steps => steps;
 
     /// <summary>Adds a weight, and gives its number.</summary>
-    public int Weight(Func<Tensor> tensor) => Tensors.Add(tensor, type);
+    /// <param name="tensor">Gives it as it is now.</param>
+    /// <param name="shape">The shape that it must have, else the tensors of a call go on; without one, that which it has now.</param>
+    public int Weight(Func<Tensor> tensor, params long[] shape) => Tensors.Add(tensor, type, shape);
 
     /// <summary>Numbers of a weight, in float64.</summary>
     public RowNumbers Numbers(Func<Tensor> tensor)

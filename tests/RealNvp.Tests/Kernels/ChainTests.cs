@@ -153,6 +153,58 @@ public class ChainTests
         act.Should().Throw<Exception>().WithMessage("*modified by an inplace operation*");
     }
 
+    [Fact]
+    public void An_input_that_is_changed_in_place_gives_no_wrong_gradient_to_who_asks_for_one()
+    {
+        using var scope = NewDisposeScope();
+        using var chain = new Chain(Coupling(0, 0), Coupling(1, 0));
+        RandomWeights.Draw(chain, 1);
+        var (x, _) = Inputs(10, 0);
+        var leaf = x.detach().requires_grad_();
+        var input = leaf.mul(2);
+        var loss = chain.Forward(input).LogDet.sum();
+        using (no_grad()) input.add_(1);
+        Tensor[] asked = [leaf, .. chain.parameters()];
+        // one that is not there would end the process
+        foreach (var gradient in autograd.grad([loss], asked)) gradient.isnan().all().item<bool>().Should().BeTrue();
+        var next = () => chain.Forward(x.detach().requires_grad_());
+        next.Should().Throw<Exception>().WithMessage("*modified by an inplace operation*");
+    }
+
+    [Fact]
+    public void Layers_may_be_disposed_before_the_backward_pass()
+    {
+        using var scope = NewDisposeScope();
+        var (x, _) = Inputs(10, 0);
+        Tensor Gradient(bool disposes)
+        {
+            manual_seed(5);
+            using var chain = new Chain(Coupling(0, 0), Coupling(1, 0));
+            RandomWeights.Draw(chain, 1, spread: 0.3);
+            var leaf = x.detach().requires_grad_();
+            var (value, logDet) = chain.Forward(leaf);
+            if (disposes) chain.Dispose();
+            (value.square().sum() + logDet.sum()).backward();
+            KernelFault.Throw();
+            return leaf.grad!;
+        }
+        KernelResults.Same(Gradient(true), Gradient(false)).Should().BeTrue();
+    }
+
+    [Fact]
+    public void A_step_whose_tape_is_too_long_for_a_span_is_a_layer_alone()
+    {
+        using var scope = NewDisposeScope();
+        using var long1 = new Stretch(5) { TapeOfRow = int.MaxValue };
+        using var chain = new Chain(Coupling(0, 0), Coupling(1, 0), long1, Coupling(0, 0));
+        RandomWeights.Draw(chain, 1, spread: 0.3);
+        var (x, _) = Inputs(10, 0);
+        chain.Forward(x.detach().requires_grad_()).LogDet.sum().backward();
+        KernelFault.Throw();
+        long1.Alone.Should().Be(1);
+        chain.parameters().Count(p => p.grad is null).Should().Be(0);
+    }
+
     private static Tensor[] Results(Bijection layer, int rows, int contextSize, bool inverse, bool chain)
     {
         using var _ = KernelSwitch.Set(chain, nameof(KernelSwitches.Chain));

@@ -23,7 +23,7 @@ public class LeafGradientTests
     [Fact]
     public void Outside_of_a_backward_pass_there_is_none() => LeafGradients.IsPlain.Should().BeFalse();
 
-    [Theory, MemberData(nameof(Models))]
+    [Theory, MemberData(nameof(Models)), InlineData("Digits8x8")]
     public void A_backward_pass_gives_the_same_bits(string name) => Same(name, (loss, _) =>
     {
         loss.backward();
@@ -67,6 +67,17 @@ public class LeafGradientTests
         var penalty = first.Select(g => g.square().sum()).Aggregate((a, b) => a + b);
         return [.. autograd.grad([penalty], weights, allow_unused: true)];
     });
+
+    [Theory, MemberData(nameof(Models)), InlineData("Digits8x8")]
+    public void A_weight_that_is_frozen_after_the_forward_pass_gets_none(string name) => Same(name, (loss, weights) =>
+    {
+        var frozen = weights.Where((_, i) => i % 3 == 0).ToArray();
+        foreach (var weight in frozen) weight.requires_grad = false;
+        loss.backward();
+        frozen.Count(w => w.grad is not null).Should().Be(0);
+        foreach (var weight in frozen) weight.requires_grad = true;
+        return null;
+    }, digits: 1e-6);   // a weight of two nodes is summed in another order
 
     [Fact]
     public void A_weight_that_is_used_outside_too_gets_both_gradients() => Same("Toy2D", (loss, weights) =>

@@ -16,7 +16,7 @@ public class NormConvolutionTests
     {
         using var scope = NewDisposeScope();
         var tensors = Draw(n, c, k, h, w, hasBias);
-        NormConvolution.CanRun(tensors[0], tensors[1], tensors[3], hasBias ? tensors[4] : null).Should().BeTrue();
+        NormConvolution.CanRun(tensors[0], tensors[1], tensors[2], tensors[3], hasBias ? tensors[4] : null).Should().BeTrue();
         var exact = KernelResults.Gradients(Plain, tensors, float64);
         var plain = KernelResults.Gradients(Plain, tensors, float32);
         var fast = KernelResults.Gradients(Fast, tensors, float32);

@@ -19,10 +19,13 @@ internal sealed class Stretch : Bijection, IJoinsChain
 
     public int Alone { get; private set; }
 
+    /// <summary>What it writes down for each row, in numbers, and never reads.</summary>
+    public long TapeOfRow { get; init; }
+
     public ChainStep? StepFor(Tensor input, Pass pass, bool inverse)
     {
         Steps++;
-        return new Step(s, inverse);
+        return new Step(s, inverse, TapeOfRow);
     }
 
     protected override (Tensor Value, Tensor? LogDet) ForwardCore(Tensor x, Pass pass)
@@ -39,8 +42,10 @@ internal sealed class Stretch : Bijection, IJoinsChain
         return (x.mul(log.exp()), log.sum().expand(x.shape[0]));
     }
 
-    private sealed class Step(Tensor s, bool inverse) : ChainStep
+    private sealed class Step(Tensor s, bool inverse, long tapeOfRow) : ChainStep
     {
+        public override long TapeSize(int rows) => rows * tapeOfRow;
+
         public override IReadOnlyList<Tensor> Weights => [s];
 
         public override void Forward(in ChainRows rows)

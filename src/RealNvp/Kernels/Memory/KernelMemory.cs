@@ -33,6 +33,25 @@ internal static unsafe partial class KernelMemory
         return fits;
     }
 
+    /// <summary>Whether a kernel may read a tensor as one block of so many numbers in so many dimensions: strided and contiguous on the
+    /// CPU, of this dtype and shape. Ask it of every weight: who owns a module may have put another one in its place or removed it, and a kernel
+    /// that reads one by the sizes of its layer reads past the end of a smaller one.</summary>
+    public static bool Is(Tensor? tensor, ScalarType type, params ReadOnlySpan<long> shape) =>
+        tensor is not null && TryGet(tensor.Handle, type, shape, out _);
+
+    /// <inheritdoc cref="TryGet(IntPtr, ScalarType, long, out void*)"/>
+    public static bool TryGet(IntPtr tensor, ScalarType type, ReadOnlySpan<long> shape, out void* memory)
+    {
+        memory = null;
+        if (THSTensor_is_contiguous(tensor) == 0 || THSTensor_type(tensor) != (sbyte)type
+            || THSTensor_device_type(tensor) != (int)DeviceType.CPU || THSTensor_ndimension(tensor) != shape.Length)
+            return false;
+        for (var i = 0; i < shape.Length; i++)
+            if (THSTensor_size(tensor, i) != shape[i]) return false;
+        memory = THSTensor_data(tensor);
+        return true;
+    }
+
     /// <summary>The memory of a tensor that is known to have been what is expected when its memory was there: the same,
     /// unless it has moved, or its dimensions have changed places.</summary>
     public static bool IsStill(IntPtr tensor, void* memory) => THSTensor_data(tensor) == memory && THSTensor_is_contiguous(tensor) != 0;

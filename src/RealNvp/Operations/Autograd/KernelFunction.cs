@@ -1,5 +1,6 @@
 using System.Runtime.ExceptionServices;
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -16,7 +17,7 @@ namespace RealNvp.Operations;
 internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> where T : KernelFunction<T>, new()
 {
     private const int SmallOutput = 1 << 18;
-    private const string ArgumentCountKey = "arguments", TensorCountKey = "tensors", LeavesKey = "leaves", FaultsKey = "faults";
+    private const string WantedKey = "wanted", LeavesKey = "leaves", FaultsKey = "faults";
 
     /// <inheritdoc/>
     public override string Name => typeof(T).Name;
@@ -41,9 +42,6 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     /// <summary>Whether the gradients of <see cref="Differentiate"/> are new tensors, which nobody else has and of which none is a part of
     /// another one, so that they may become those of weights as they are.</summary>
     protected virtual bool OwnsGradients => false;
-
-    /// <summary>What <see cref="Compute"/> saved, first the tensor arguments; they may have been changed since.</summary>
-    private protected virtual IEnumerable<Tensor> Saved(autograd.AutogradContext context) => context.get_saved_variables();
 
     /// <summary>The arguments that are weights, if the pass that runs gives each of these its gradient, so that
     /// <see cref="LeafGradients.Take(Tensor, IntPtr)"/> may do it; null if autograd has to.</summary>
@@ -91,8 +89,7 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     public sealed override List<Tensor> forward(autograd.AutogradContext ctx, params object[] vars)
     {
         KernelFault.Throw();
-        ctx.save_data(ArgumentCountKey, vars.Length);
-        ctx.save_data(TensorCountKey, vars.Count(v => v is Tensor));
+        ctx.save_data(WantedKey, Array.ConvertAll(vars, Wanted));
         ctx.save_data(FaultsKey, KernelFault.Here);
         if (OwnsGradients && LeafGradients.CanTake)
             ctx.save_data(LeavesKey, Array.ConvertAll(vars, v => v is Tensor tensor && LeafGradients.IsLeaf(tensor) ? tensor : null));
@@ -137,15 +134,23 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
         catch (Exception error)
         {
             KernelFault.Keep(error, (KernelFault)ctx.get_data(FaultsKey));
-            var arguments = (int)ctx.get_data(ArgumentCountKey);
-            try
-            {
-                var tensors = Saved(ctx).Take((int)ctx.get_data(TensorCountKey))
-                    .Select(v => full_like(v, Scalars.Of(float.NaN), requires_grad: false));
-                return [.. tensors, .. Enumerable.Repeat<Tensor?>(null, arguments - (int)ctx.get_data(TensorCountKey))];
-            }
-            // a saved tensor was changed in place: then there is not even a shape
-            catch (Exception) { return [.. Enumerable.Repeat<Tensor?>(null, arguments)]; }
+            return [.. ((object?[])ctx.get_data(WantedKey)).Select(w => Nan(w, grad_outputs[0]))];
         }
+    }
+
+    // What an argument asks for: a leaf itself; the shape of what an operation has made; null for what wants no gradient. Saved tensors
+    // cannot say it when it is needed: one that was changed in place is not given out, and autograd.grad ends the process if a gradient
+    // that it was asked for is not there.
+    private static object? Wanted(object argument)
+    {
+        if (argument is not Tensor tensor || !KernelMemory.WantsGradient(tensor.Handle)) return null;
+        if (KernelMemory.IsLeaf(tensor.Handle)) return tensor;
+        return tensor.shape;   // as one value of two types it would become a tensor of numbers
+    }
+
+    private static Tensor? Nan(object? wanted, Tensor like)
+    {
+        var shape = wanted is Tensor leaf ? leaf.IsInvalid ? null : leaf.shape : (long[]?)wanted;
+        return shape is null ? null : full(shape, Scalars.Of(float.NaN), like.dtype, like.device);
     }
 }

@@ -47,9 +47,8 @@ internal static unsafe class LeafGradients
         {
             for (var i = 0; i < Math.Min(leaves.Length, gradients.Count); i++)
             {
-                // a module that was disposed since has no weights to give gradients to
-                if (leaves[i] is not { IsInvalid: false } leaf || gradients[i] is not { } gradient) continue;
-                if (KernelMemory.SetGradient(leaf.Handle, gradient.Handle))
+                if (leaves[i] is { } leaf && gradients[i] is { } gradient && Takes(leaf)
+                        && KernelMemory.SetGradient(leaf.Handle, gradient.Handle))
                 {
                     gradients[i] = null;
                     gradient.Dispose();
@@ -63,8 +62,11 @@ internal static unsafe class LeafGradients
     /// <param name="gradient">A handle of a gradient as of <see cref="Take(Tensor?[], List{Tensor?})"/>, which stays the caller's.</param>
     public static bool Take(Tensor leaf, IntPtr gradient)
     {
-        lock (gate) return !leaf.IsInvalid && KernelMemory.SetGradient(leaf.Handle, gradient);
+        lock (gate) return Takes(leaf) && KernelMemory.SetGradient(leaf.Handle, gradient);
     }
+
+    // a module that was disposed since the forward pass has no weights to give gradients to, and one that was frozen wants none
+    private static bool Takes(Tensor leaf) => !leaf.IsInvalid && KernelMemory.WantsGradient(leaf.Handle);
 
     // -1: no pass runs
     private static long Entries() => question() is var map && map == null ? -1 : *(long*)(map + CountOffset);

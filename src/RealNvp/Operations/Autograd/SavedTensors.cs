@@ -83,12 +83,11 @@ internal sealed unsafe class SavedTensors
 
     /// <summary>Each tensor with its place in the graph, first the arguments, in the caller's dispose scope.</summary>
     /// <param name="context">That of the node.</param>
-    /// <param name="asTheyAre">Whether they may have been changed.</param>
-    public List<Tensor> Tensors(autograd.AutogradContext context, bool asTheyAre = false)
+    public List<Tensor> Tensors(autograd.AutogradContext context)
     {
         fixed (IntPtr* weights = Weights)
         {
-            if (!asTheyAre) Handles(context, weights);
+            Handles(context, weights);
             var rest = context.get_saved_variables();
             var all = new List<Tensor>(Weights.Length);
             for (int i = 0, next = 0; i < Weights.Length; i++)

@@ -52,7 +52,4 @@ internal sealed class ChainFunction : KernelFunction<ChainFunction>
         results.AddRange([null, null]);
         return results;
     }
-
-    private protected override IEnumerable<Tensor> Saved(autograd.AutogradContext context) =>
-        SavedTensors.Of(context).Tensors(context, asTheyAre: true);
 }

@@ -35,6 +35,9 @@ internal sealed unsafe class RowChain
         return true;
     }
 
+    /// <summary>Whether what a step writes down for its gradients fits a span; else a layer is alone.</summary>
+    public static bool HasRoom(ChainStep step, long rows) => !is_grad_enabled() || step.TapeSize((int)rows) <= int.MaxValue;
+
     /// <summary>Value (N, D) and log-determinant (N), null if it is 0. Runs in a dispose scope.</summary>
     /// <param name="steps">The steps, whose weights can be read.</param>
     /// <param name="input">(N, D), float32 on the CPU.</param>

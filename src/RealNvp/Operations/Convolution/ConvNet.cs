@@ -30,9 +30,13 @@ internal static unsafe class ConvNet
     {
         var x = tensors[0];
         if (!KernelSwitches.ConvNet || !LaneWidth.ServesProducts || !ChannelsLast.CanRun(x)) return false;
-        for (var i = 1; i < Count; i++) if (tensors[i].dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(tensors[i])) return false;
         var (size, inputs, outputs) = (x.shape, tensors[1].shape, tensors[5].shape);
-        if (channels != inputs[1] || channels > size[1]) return false;
+        if (channels > size[1] || inputs.Length != 4 || outputs.Length != 4) return false;
+        bool Fits(int at, params ReadOnlySpan<long> shape) => KernelMemory.Is(tensors[at], ScalarType.Float32, shape);
+        var (m, o) = (inputs[0], outputs[0]);
+        if (!(Fits(1, m, channels, 3, 3) && Fits(2, m) && Fits(3, m, m, 1, 1) && Fits(4, m) && Fits(5, o, m, 3, 3) && Fits(6, o)
+                && tensors[7].numel() == o && Fits(7, tensors[7].shape)))
+            return false;
         if (inputs[0] % Winograd.Channels != 0 || outputs[0] < Winograd.Channels) return false;
         var pixels = size[0] * (size[2] + 2) * (size[3] + 2);
         return x.numel() > 0 && pixels < int.MaxValue / 2

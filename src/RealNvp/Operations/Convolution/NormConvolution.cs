@@ -15,8 +15,8 @@ namespace RealNvp.Operations;
 internal static unsafe class NormConvolution
 {
     /// <summary>Whether it can run on these: images and a weight that <see cref="Winograd"/> is worth it for.</summary>
-    public static bool CanRun(Tensor x, Tensor scale, Tensor weight, Tensor? bias) =>
-        NormRelu.CanRun(x, scale) && ImageConvolution.ShouldRun(x, weight, bias) && Winograd.HasEvenTaps(weight);
+    public static bool CanRun(Tensor x, Tensor scale, Tensor shift, Tensor weight, Tensor? bias) =>
+        NormRelu.CanRun(x, scale, shift) && ImageConvolution.ShouldRun(x, weight, bias) && Winograd.HasEvenTaps(weight);
 
     /// <summary>The convolution (N, K, H, W), and μ and the biased σ² of x; with gradients.</summary>
     public static List<Tensor> Apply(Tensor x, Tensor scale, Tensor shift, double eps, Tensor weight, Tensor? bias) =>

@@ -12,9 +12,9 @@ namespace RealNvp.Operations;
 internal static unsafe class NormRelu
 {
     /// <summary>Whether the kernel can run on x.</summary>
-    public static bool CanRun(Tensor x, Tensor weight) =>
-        KernelSwitches.Image && ChannelsLast.Is(x) && x.shape[1] >= 8 && x.numel() > 0 && weight.dtype == ScalarType.Float32
-            && weight.numel() == x.shape[1];
+    public static bool CanRun(Tensor x, Tensor weight, Tensor bias) =>
+        KernelSwitches.Image && ChannelsLast.Is(x) && x.shape[1] >= 8 && x.numel() > 0
+            && KernelMemory.Is(weight, ScalarType.Float32, x.shape[1]) && KernelMemory.Is(bias, ScalarType.Float32, x.shape[1]);
 
     /// <summary>y for statistics that are known; without gradients.</summary>
     public static Tensor Known(Tensor x, Tensor mean, Tensor variance, Tensor weight, Tensor bias, double eps)

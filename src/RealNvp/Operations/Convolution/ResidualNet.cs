@@ -23,15 +23,33 @@ internal sealed unsafe record ResidualNet(ResidualNetForm Form, IReadOnlyList<Im
     {
         var x = t[0];
         if (!KernelSwitches.ResidualNet || !KernelSwitches.Winograd || !LaneWidth.ServesProducts || !ChannelsLast.CanRun(x)) return false;
-        for (var i = 1; i < t.Count; i++) if (t[i].dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(t[i])) return false;
         var (size, hidden) = (x.shape, t[ResidualNetForm.FirstAt].shape[0]);
-        if (size[1] != t[ResidualNetForm.FirstAt].shape[1] || hidden % Winograd.Channels != 0) return false;
+        if (hidden % Winograd.Channels != 0 || !Fit(t, size[1], hidden)) return false;
         foreach (var norm in Norms) if (!norm.CanRun(hidden)) return false;
         if (!OfBatch && Form.HasNorms && IsDifferentiable(t)) return false;
         // one value has no spread
         var pixels = size[0] * size[2] * size[3];
         return x.numel() > 0 && pixels > 1 && pixels * Math.Max(hidden, 9 * size[1]) < int.MaxValue / 2
             && ImageConvolution.IsFaster(size, [hidden, hidden, 3, 3]);
+    }
+
+    private bool Fit(IReadOnlyList<Tensor> t, long inputs, long hidden)
+    {
+        bool Conv(int at, long outputs, long from, long side, bool hasBias = true) =>
+            KernelMemory.Is(t[at], ScalarType.Float32, outputs, from, side, side)
+                && KernelMemory.Is(t[at + 1], ScalarType.Float32, outputs, 1, 1, 1)
+                && (!hasBias || KernelMemory.Is(t[at + 2], ScalarType.Float32, outputs));
+        bool Norm(int at) => !Form.HasNorms
+            || (KernelMemory.Is(t[at], ScalarType.Float32, hidden) && KernelMemory.Is(t[at + 1], ScalarType.Float32, hidden));
+        if (t.Count != Form.Count || !Conv(ResidualNetForm.FirstAt, hidden, inputs, 3) || !Conv(Form.SkipAt(0), hidden, hidden, 1)
+                || !Norm(Form.LastAt - 2) || !Conv(Form.LastAt, t[Form.LastAt].shape[0], hidden, 1))
+            return false;
+        for (var i = 0; i < Form.Blocks; i++)
+            if (!(Norm(Form.InnerAt(i) - 2) && Conv(Form.InnerAt(i), hidden, hidden, 3, hasBias: !Form.HasNorms)
+                    && Norm(Form.OuterAt(i) - 2) && Conv(Form.OuterAt(i), hidden, hidden, 3)
+                    && Conv(Form.SkipAt(i + 1), hidden, hidden, 1)))
+                return false;
+        return true;
     }
 
     /// <summary>The output (N, O, H, W), channels last; the caller disposes it.</summary>

@@ -30,9 +30,11 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
     /// <param name="inverse">The direction.</param>
     public static unsafe ScaledLinear? Of(Tensor x, Tensor lu, Tensor permutation, Tensor sign, Tensor? scale, Tensor? shift, bool inverse)
     {
-        if (!ChannelsLast.CanRun(x) || x.numel() == 0 || x.shape[1] is var c && c > MostChannels || lu.shape[0] != c) return null;
-        if (!IsFloats(lu) || !IsFloats(sign) || !KernelMemory.IsContiguous(permutation)
-                || (scale is not null && !(IsFloats(scale) && IsFloats(shift!))))
+        if (!ChannelsLast.CanRun(x) || x.numel() == 0 || x.shape[1] is var c && c > MostChannels) return null;
+        bool IsFloats(Tensor t, params ReadOnlySpan<long> shape) => KernelMemory.Is(t, ScalarType.Float32, shape);
+        if (!IsFloats(lu, c, c) || !IsFloats(sign, c) || !KernelMemory.Is(permutation, ScalarType.Int64, c)
+                || (scale is not null && !(scale.numel() == c && shift!.numel() == c && IsFloats(scale, scale.shape)
+                && IsFloats(shift, shift.shape))))
             return null;
         if (inverse && is_grad_enabled() && (x.requires_grad || lu.requires_grad || scale is { requires_grad: true }
                 || shift is { requires_grad: true }))
@@ -219,8 +221,6 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         if (stride[3] == 1 && stride[2] == size[3] && stride[1] == size[2] * size[3]) return (x, stride[0]);
         return (x.contiguous(), size[1] * size[2] * size[3]);
     }
-
-    private static bool IsFloats(Tensor t) => t.dtype == ScalarType.Float32 && KernelMemory.IsContiguous(t);
 
     private static unsafe Span<float> Floats(Tensor t) => new(KernelMemory.Pointer<float>(t), checked((int)t.numel()));
 

@@ -15,8 +15,8 @@ internal static class WeightNorm
     /// <param name="fused">Whether kernels may run.</param>
     public static Tensor Of(Tensor v, Tensor g, bool fused)
     {
-        if (!fused || v.dtype != ScalarType.Float32 || g.dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(v)
-                || !KernelMemory.IsContiguous(g))
+        if (!fused || v.dim() != 4 || v.dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(v)
+                || !KernelMemory.Is(g, ScalarType.Float32, v.shape[0], 1, 1, 1))
             return Reference(v, g);
         return is_grad_enabled() && (v.requires_grad || g.requires_grad) ? WeightNormFunction.Apply(v, g)[0] : Forward(v, g);
     }

@@ -42,8 +42,14 @@ internal static class DenseNetwork
         if (!IsMatrix(all[0], columns > 0 ? columns : program.Inputs) || all[0].size(0) is 0 or > int.MaxValue) return false;
         if (program.MostInputs > MostInputs || program.Outputs > MostOutputs) return false;
         if (hasContext && !(IsMatrix(all[1], program.Context) && all[1].size(0) == all[0].size(0))) return false;
-        for (var i = hasContext ? 2 : 1; i < all.Count; i++)
-            if (!KernelMemory.IsFloats(all[i].Handle)) return false;
+        var at = hasContext ? 2 : 1;
+        if (hasContext && !KernelMemory.Is(all[at++], ScalarType.Float32, program.Layers[0].Outputs, program.Context)) return false;
+        foreach (var layer in program.Layers)
+            if (!KernelMemory.Is(all[at++], ScalarType.Float32, layer.Outputs, layer.Inputs)
+                    || !KernelMemory.Is(all[at++], ScalarType.Float32, layer.Outputs))
+                return false;
+        for (var i = 0; at < all.Count; i++)
+            if (!KernelMemory.Is(all[at++], ScalarType.Float32, program.Layers[i].Outputs, program.Layers[i].Inputs)) return false;
         return true;
     }
 

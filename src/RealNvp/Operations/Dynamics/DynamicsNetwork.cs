@@ -35,12 +35,16 @@ internal sealed class DynamicsNetwork
     /// <summary>Whether the kernel takes these weights for states like this one.</summary>
     public bool Takes(Tensor state, Tensor? context)
     {
-        foreach (var layer in Layers)
+        for (var i = 0; i < Layers.Count; i++)
         {
+            var (layer, size) = (Layers[i], Program.Layers[i]);
+            if (i > 0 && size.Inputs != Program.Layers[i - 1].Outputs) return false;
             if (layer.GateContext is not null || layer.ShiftContext is not null)
                 if (context is null || context.dtype != state.dtype || context.device_type != state.device_type) return false;
-            foreach (var tensor in new[] { layer.Weight, layer.Bias, layer.Gate, layer.GateBias, layer.Shift })
-                if (tensor is not null && (tensor.dtype != state.dtype || !KernelMemory.IsContiguous(tensor))) return false;
+            bool Fits(Tensor? tensor, params ReadOnlySpan<long> shape) => tensor is null || KernelMemory.Is(tensor, state.dtype, shape);
+            if (!(Fits(layer.Weight, size.Outputs, size.Inputs) && Fits(layer.Bias, size.Outputs) && Fits(layer.Gate, size.Outputs, 1)
+                    && Fits(layer.GateBias, size.Outputs) && Fits(layer.Shift, size.Outputs, size.Times)))
+                return false;
         }
         return true;
     }

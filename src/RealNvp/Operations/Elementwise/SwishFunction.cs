@@ -56,7 +56,8 @@ internal sealed class SwishFunction : KernelFunction<SwishFunction>
     }
 
     private static bool CanRun(Tensor input, Tensor? tangents, Tensor beta) => KernelSwitches.Dense && input.device_type == DeviceType.CPU
-        && input.dtype is ScalarType.Float32 or ScalarType.Float64 && beta.dtype == input.dtype && input.dim() >= 2 && input.numel() > 0
+        && input.dtype is ScalarType.Float32 or ScalarType.Float64 && beta.dtype == input.dtype && beta.numel() == 1
+        && input.dim() >= 2 && input.numel() > 0
         && (tangents is null || tangents.dtype == input.dtype);
 
     private static List<Tensor> Forward(Tensor input, Tensor? tangents, Tensor beta, double factor)

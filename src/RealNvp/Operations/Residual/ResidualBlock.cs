@@ -66,12 +66,19 @@ internal static class ResidualBlock
         && x.dim() == 2 && x.shape[0] is > 0 and <= int.MaxValue && x.shape[1] == program.Features
         && program.Widest <= Widest && (!logDet || program.Features <= ResidualDeterminant.Most)
         && x.dtype is ScalarType.Float32 or ScalarType.Float64 && x.device_type == DeviceType.CPU && !x.is_sparse
-        && AreReadable(weights, x.dtype) && AreReadable(biases, x.dtype) && AreReadable(betas, x.dtype);
+        && AreReadable(program, x.dtype, weights, biases, betas);
 
-    private static bool AreReadable(ReadOnlySpan<Tensor?> tensors, ScalarType dtype)
+    private static bool AreReadable(ResidualProgram program, ScalarType dtype, ReadOnlySpan<Tensor?> weights, ReadOnlySpan<Tensor?> biases,
+        ReadOnlySpan<Tensor?> betas)
     {
-        foreach (var tensor in tensors)
-            if (tensor is not null && !(tensor.dtype == dtype && KernelMemory.IsContiguous(tensor))) return false;
+        for (var i = 0; i < program.Steps.Length; i++)
+        {
+            var step = program.Steps[i];
+            if (weights[i] is { } weight && !KernelMemory.Is(weight, dtype, step.Outputs, step.Inputs)) return false;
+            if (biases[i] is { } bias && !KernelMemory.Is(bias, dtype, step.Outputs)) return false;
+        }
+        foreach (var beta in betas)
+            if (beta is not null && !(beta.numel() == 1 && beta.dtype == dtype && KernelMemory.IsContiguous(beta))) return false;
         return true;
     }
 

@@ -27,9 +27,10 @@ internal sealed unsafe class RowTensors
     /// <summary>Adds a tensor, and gives its number in the plan.</summary>
     /// <param name="tensor">Gives the tensor as it is now; asked in each call.</param>
     /// <param name="type">The dtype that it must have.</param>
-    public int Add(Func<Tensor> tensor, ScalarType type)
+    /// <param name="shape">The shape that it must have; null for the one that it has now.</param>
+    public int Add(Func<Tensor> tensor, ScalarType type, params long[]? shape)
     {
-        sources.Add(new(tensor, type, tensor().numel()));
+        sources.Add(new(tensor, type, shape is { Length: > 0 } ? shape : tensor().shape));
         return sources.Count - 1;
     }
 
@@ -53,7 +54,7 @@ internal sealed unsafe class RowTensors
                 to[i] = seen.At;
                 continue;
             }
-            if (!KernelMemory.TryGet(handle, source.Type, source.Count, out var memory)) return false;
+            if (!KernelMemory.TryGet(handle, source.Type, source.Shape, out var memory)) return false;
             to[i] = (nint)memory;
             source.Seen = new(tensor, to[i]);
         }
@@ -68,11 +69,11 @@ internal sealed unsafe class RowTensors
         public nint At => at;
     }
 
-    private struct Source(Func<Tensor?> tensor, ScalarType type, long count)
+    private struct Source(Func<Tensor?> tensor, ScalarType type, long[] shape)
     {
         public readonly Func<Tensor?> Tensor = tensor;
         public readonly ScalarType Type = type;
-        public readonly long Count = count;
+        public readonly long[] Shape = shape;
         public Sight? Seen;
     }
 }
