@@ -17,7 +17,7 @@ namespace RealNvp.Operations;
 internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> where T : KernelFunction<T>, new()
 {
     private const int SmallOutput = 1 << 18;
-    private const string WantedKey = "wanted", LeavesKey = "leaves", FaultsKey = "faults";
+    private const string WantedKey = "wanted", FaultsKey = "faults";
 
     /// <inheritdoc/>
     public override string Name => typeof(T).Name;
@@ -43,10 +43,10 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     /// another one, so that they may become those of weights as they are.</summary>
     protected virtual bool OwnsGradients => false;
 
-    /// <summary>The arguments that are weights, if the pass that runs gives each of these its gradient, so that
-    /// <see cref="LeafGradients.Take(Tensor, IntPtr)"/> may do it; null if autograd has to.</summary>
-    private protected static Tensor?[]? Leaves(autograd.AutogradContext context) =>
-        context.get_data(LeavesKey) is Tensor?[] leaves && LeafGradients.IsPlain ? leaves : null;
+    /// <summary>For each argument itself, if it is a weight that wants a gradient, if the pass that runs gives all these their
+    /// gradients, so that <see cref="LeafGradients.Take(Tensor, IntPtr)"/> may do it; null if autograd has to.</summary>
+    private protected static object?[]? Leaves(autograd.AutogradContext context) =>
+        LeafGradients.CanTake && LeafGradients.IsPlain ? (object?[])context.get_data(WantedKey) : null;
 
     /// <summary>
     /// Hands results without a gradient, such as the statistics of a batch, from <see cref="Compute"/> to the caller of
@@ -91,8 +91,6 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
         KernelFault.Throw();
         ctx.save_data(WantedKey, Array.ConvertAll(vars, Wanted));
         ctx.save_data(FaultsKey, KernelFault.Here);
-        if (OwnsGradients && LeafGradients.CanTake)
-            ctx.save_data(LeavesKey, Array.ConvertAll(vars, v => v is Tensor tensor && LeafGradients.IsLeaf(tensor) ? tensor : null));
         beside = null;
         using var scope = NewDisposeScope();
         var outputs = Compute(ctx, vars);
@@ -111,7 +109,7 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
         returned.Clear();
         using var scope = KeepsTensors ? null : NewDisposeScope();
         var results = Gradients(ctx, grad_outputs);
-        if (Leaves(ctx) is { } leaves) LeafGradients.Take(leaves, results);
+        if (OwnsGradients && Leaves(ctx) is { } leaves) LeafGradients.Take(leaves, results);
         foreach (var result in results)
         {
             if (result is null) continue;
@@ -144,7 +142,7 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     private static object? Wanted(object argument)
     {
         if (argument is not Tensor tensor || !KernelMemory.WantsGradient(tensor.Handle)) return null;
-        if (KernelMemory.IsLeaf(tensor.Handle)) return tensor;
+        if (LeafGradients.IsLeaf(tensor)) return tensor;
         return tensor.shape;   // as one value of two types it would become a tensor of numbers
     }
 

@@ -39,15 +39,15 @@ internal static unsafe class LeafGradients
         tensor.Handle is var handle && KernelMemory.WantsGradient(handle) && KernelMemory.IsLeaf(handle);
 
     /// <summary>Makes gradients those of leaves that have none yet, and takes them off the list; autograd adds up the rest.</summary>
-    /// <param name="leaves">For each gradient its leaf, or null if it goes to autograd.</param>
+    /// <param name="leaves">For each gradient its leaf, or something else if it goes to autograd.</param>
     /// <param name="gradients">Gradients that nobody else has, each of the shape and dtype of its leaf; null if there is none.</param>
-    public static void Take(Tensor?[] leaves, List<Tensor?> gradients)
+    public static void Take(object?[] leaves, List<Tensor?> gradients)
     {
         lock (gate)
         {
             for (var i = 0; i < Math.Min(leaves.Length, gradients.Count); i++)
             {
-                if (leaves[i] is { } leaf && gradients[i] is { } gradient && Takes(leaf)
+                if (leaves[i] is Tensor leaf && gradients[i] is { } gradient && Takes(leaf)
                         && KernelMemory.SetGradient(leaf.Handle, gradient.Handle))
                 {
                     gradients[i] = null;
@@ -59,7 +59,7 @@ internal static unsafe class LeafGradients
 
     /// <summary>Makes a gradient that of a leaf that has none yet; false if autograd has to add it.</summary>
     /// <param name="leaf">The leaf.</param>
-    /// <param name="gradient">A handle of a gradient as of <see cref="Take(Tensor?[], List{Tensor?})"/>, which stays the caller's.</param>
+    /// <param name="gradient">A handle of a gradient as of <see cref="Take(object?[], List{Tensor?})"/>, which stays the caller's.</param>
     public static bool Take(Tensor leaf, IntPtr gradient)
     {
         lock (gate) return Takes(leaf) && KernelMemory.SetGradient(leaf.Handle, gradient);

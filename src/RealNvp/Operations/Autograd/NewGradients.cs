@@ -31,15 +31,15 @@ internal sealed unsafe class NewGradients : IDisposable
     public float* this[int index] => KernelMemory.FloatsOf(made[index]);
 
     /// <summary>Gives gradients to leaves, and returns the others; null if there is none, or a leaf has it. Once.</summary>
-    /// <param name="leaves">For each gradient its leaf or null; null if all gradients are autograd's.</param>
-    public List<Tensor?> Give(Tensor?[]? leaves)
+    /// <param name="leaves">For each gradient its leaf or something else; null if all gradients are autograd's.</param>
+    public List<Tensor?> Give(object?[]? leaves)
     {
         var rest = new List<Tensor?>(made.Length + 2);
         for (var i = 0; i < made.Length; i++)
         {
             var gradient = made[i];
             made[i] = 0;
-            if (gradient != 0 && leaves?[i] is { } leaf && LeafGradients.Take(leaf, gradient))
+            if (gradient != 0 && leaves?[i] is Tensor leaf && LeafGradients.Take(leaf, gradient))
             {
                 KernelMemory.Release(gradient);
                 gradient = 0;
