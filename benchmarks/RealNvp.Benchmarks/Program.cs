@@ -23,7 +23,7 @@ internal static class Program
         var plain = new Option<bool>("--untuned") { Description = "Without CpuTuning.Apply(), as in a program that does not call it." };
         var off = new Option<string[]>("--without") {
             Description = "Kernels that are switched off: Spline, Mixture, Affine, Dense, Coupling, Chain, Sequence, Image, Winograd, " +
-                "ConvNet, Residual, Leaves.",
+                "ConvNet, Residual, Loss, Leaves.",
             AllowMultipleArgumentsPerToken = true };
         var peers = new Option<string[]>("--peer") {
             Description =
