@@ -34,8 +34,8 @@ internal static unsafe partial class KernelMemory
     }
 
     /// <summary>Whether a kernel may read a tensor as one block of so many numbers in so many dimensions: strided and contiguous on the
-    /// CPU, of this dtype and shape. Ask it of every weight: who owns a module may have put another one in its place or removed it, and a kernel
-    /// that reads one by the sizes of its layer reads past the end of a smaller one.</summary>
+    /// CPU, of this dtype and shape. Ask it of every weight: who owns a module may have put another one in its place or removed it, and a
+    /// kernel that reads one by the sizes of its layer reads past the end of a smaller one.</summary>
     public static bool Is(Tensor? tensor, ScalarType type, params ReadOnlySpan<long> shape) =>
         tensor is not null && TryGet(tensor.Handle, type, shape, out _);
 
