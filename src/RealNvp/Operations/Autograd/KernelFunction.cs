@@ -91,6 +91,8 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
         KernelFault.Throw();
         ctx.save_data(WantedKey, Array.ConvertAll(vars, Wanted));
         ctx.save_data(FaultsKey, KernelFault.Here);
+        // libtorch is asked whether it answers here: within a backward pass it cannot be
+        if (OwnsGradients) _ = LeafGradients.CanTake;
         beside = null;
         using var scope = NewDisposeScope();
         var outputs = Compute(ctx, vars);
