@@ -145,7 +145,7 @@ internal abstract class KernelFunction<T> : autograd.MultiTensorFunction<T> wher
     {
         if (argument is not Tensor tensor || !KernelMemory.WantsGradient(tensor.Handle)) return null;
         if (LeafGradients.IsLeaf(tensor)) return tensor;
-        return tensor.shape;   // as one value of two types it would become a tensor of numbers
+        return KernelMemory.ShapeOf(tensor.Handle);   // as one value of two types it would become a tensor of numbers
     }
 
     private static Tensor? Nan(object? wanted, Tensor like)

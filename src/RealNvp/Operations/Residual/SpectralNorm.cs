@@ -11,8 +11,8 @@ internal static class SpectralNorm
     /// <summary>Whether the kernel can run for a weight (outputs, ...), which is a matrix row by row, and its vectors.</summary>
     public static bool CanRun(Tensor weight, Tensor u, Tensor v) => KernelSwitches.Residual
         && weight.dtype is ScalarType.Float32 or ScalarType.Float64 && u.dtype == weight.dtype && v.dtype == weight.dtype
-        && KernelMemory.IsContiguous(weight) && weight.numel() > 0 && KernelMemory.Is(u, u.dtype, weight.shape[0])
-        && KernelMemory.Is(v, v.dtype, weight.numel() / weight.shape[0]);
+        && KernelMemory.IsContiguous(weight) && weight.numel() > 0 && KernelMemory.Is(u, u.dtype, weight.size(0))
+        && KernelMemory.Is(v, v.dtype, weight.numel() / weight.size(0));
 
     /// <summary>Takes the vectors on, in their place, to the next pair that is near enough.</summary>
     /// <returns>The pair, whose gradient is that of its last step, and whether the vectors were far at first.</returns>
