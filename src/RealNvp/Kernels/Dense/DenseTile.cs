@@ -3,30 +3,6 @@ using System.Runtime.CompilerServices;
 
 namespace RealNvp.Kernels;
 
-/// <summary>What becomes of a product before it is stored; null if a part is
-/// not wanted. All matrices have the same distance between rows.</summary>
-/// <typeparam name="T">float or double.</typeparam>
-internal unsafe struct DenseFinish<T> where T : unmanaged
-{
-    /// <summary>Added to each row.</summary>
-    public T* Bias;
-
-    /// <summary>Results of relu: sets the product to 0 if they are 0.</summary>
-    public T* Gate;
-
-    /// <summary>Added, after <see cref="Gate"/>.</summary>
-    public T* Addend;
-
-    /// <summary>Gets the result; may be <see cref="Addend"/>.</summary>
-    public T* Result;
-
-    /// <summary>Gets relu of the result.</summary>
-    public T* Relu;
-
-    /// <summary>The distance between rows.</summary>
-    public nint Stride;
-}
-
 /// <summary>The innermost part of all products: some rows times some vectors, summed in registers.</summary>
 /// <remarks>
 /// <para>Six rows of two vectors need 12 sums, 2 vectors of the right side and 1 of the left: they fit the 16 registers of AVX2, and 12
@@ -161,21 +137,13 @@ internal static unsafe class DenseTile
     {
         T* bias = finish->Bias, gate = finish->Gate, addend = finish->Addend, result = finish->Result, relu = finish->Relu;
         nint lanes = TLanes.Count;
-        for (var row = 0; row < rows; row++, sums += TVectors.Value * TLanes.Count, at += finish->Stride)
+        for (var row = 0; row < rows; row++, sums += TVectors.Value * lanes, at += finish->Stride)
         {
-            TLanes s0 = TLanes.Load(sums), s1 = Right<TLanes, T, TVectors>(sums, 1);
-            TLanes s2 = Right<TLanes, T, TVectors>(sums, 2), s3 = Right<TLanes, T, TVectors>(sums, 3);
+            TLanes s1 = default, s2 = default, s3 = default;
+            Load<TLanes, T, TVectors>(out var s0, ref s1, ref s2, ref s3, sums, lanes);
             Row<TLanes, T, TVectors>(s0, s1, s2, s3, bias, gate, addend, result, relu, at, column, lanes);
         }
     }
-
-    // a vector of a row of the right side, if the tile has it
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TLanes Right<TLanes, T, TVectors>(T* from, int vector)
-        where TLanes : struct, ILanes<TLanes, T>
-        where T : unmanaged
-        where TVectors : struct, IDenseNumber =>
-        vector < TVectors.Value ? TLanes.Load(from + (vector * TLanes.Count)) : default;
 
     // a column of the left side times a row of the right one. That a tile has a row or a vector is asked of types, which the compiler
     // knows before it inlines anything: numbers would each be a call to inline, and from some number of calls on it inlines no more
@@ -190,10 +158,8 @@ internal static unsafe class DenseTile
         where TRows : struct, IDenseNumber
         where TVectors : struct, IDenseNumber
     {
-        TLanes b0 = TLanes.Load(b), b1 = default, b2 = default, b3 = default;
-        if (typeof(TVectors) != typeof(Dense1)) b1 = TLanes.Load(b + lanes);
-        if (typeof(TVectors) == typeof(Dense3) || typeof(TVectors) == typeof(Dense4)) b2 = TLanes.Load(b + (2 * lanes));
-        if (typeof(TVectors) == typeof(Dense4)) b3 = TLanes.Load(b + (3 * lanes));
+        TLanes b1 = default, b2 = default, b3 = default;
+        Load<TLanes, T, TVectors>(out var b0, ref b1, ref b2, ref b3, b, lanes);
         Add<TLanes, T, TVectors>(ref s00, ref s01, ref s02, ref s03, a, b0, b1, b2, b3);
         if (typeof(TRows) == typeof(Dense1)) return;
         Add<TLanes, T, TVectors>(ref s10, ref s11, ref s12, ref s13, a + row1, b0, b1, b2, b3);
@@ -249,6 +215,22 @@ internal static unsafe class DenseTile
         Keep<TLanes, T, TVectors>(s40, s41, s42, s43, to + (4 * row), lanes);
         if (typeof(TRows) == typeof(Dense5)) return;
         Keep<TLanes, T, TVectors>(s50, s51, s52, s53, to + (5 * row), lanes);
+    }
+
+    // the vectors of a row
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Load<TLanes, T, TVectors>(out TLanes s0, ref TLanes s1, ref TLanes s2, ref TLanes s3, T* from, nint lanes)
+        where TLanes : struct, ILanes<TLanes, T>
+        where T : unmanaged
+        where TVectors : struct, IDenseNumber
+    {
+        s0 = TLanes.Load(from);
+        if (typeof(TVectors) == typeof(Dense1)) return;
+        s1 = TLanes.Load(from + lanes);
+        if (typeof(TVectors) == typeof(Dense2)) return;
+        s2 = TLanes.Load(from + (2 * lanes));
+        if (typeof(TVectors) == typeof(Dense3)) return;
+        s3 = TLanes.Load(from + (3 * lanes));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
