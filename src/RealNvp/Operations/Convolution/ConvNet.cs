@@ -37,10 +37,10 @@ internal static unsafe class ConvNet
         if (!(Fits(1, m, channels, 3, 3) && Fits(2, m) && Fits(3, m, m, 1, 1) && Fits(4, m) && Fits(5, o, m, 3, 3) && Fits(6, o)
                 && tensors[7].numel() == o && Fits(7, tensors[7].shape)))
             return false;
-        if (inputs[0] % Winograd.Channels != 0 || outputs[0] < Winograd.Channels) return false;
+        if (m % Winograd.Channels != 0 || o < Winograd.Channels) return false;
         var pixels = size[0] * (size[2] + 2) * (size[3] + 2);
         return x.numel() > 0 && pixels < int.MaxValue / 2
-            && (inputs[0] * (inputs[0] + (9 * inputs[1]) + (9 * outputs[0]))) + (pixels * 9) < int.MaxValue / 2;
+            && (m * (m + (9 * channels) + (9 * o))) + (pixels * 9) < int.MaxValue / 2;
     }
 
     /// <summary>The output (N, O, H, W), channels last, with gradients if they are wanted; the caller disposes it.</summary>
