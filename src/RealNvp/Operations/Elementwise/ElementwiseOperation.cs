@@ -105,10 +105,7 @@ internal static class ElementwiseOperation
         var size = at.shape;
         Tensor value = empty(size, dtype: at.dtype, device: CPU), log = call.Sums ? empty(size[0], dtype: at.dtype, device: CPU)
             : empty(size, dtype: at.dtype, device: CPU);
-        var rows = new ElementRows<T>(at);
-        rows.Read(at, 1);
-        rows.Read(parameters, call.Map.Parameters);
-        if (weight is not null) rows.ReadWeight(weight);
+        var rows = Inputs<T>(call, at, parameters, weight);
         rows.Write(value, 1);
         if (call.Sums) rows.WriteSum(log);
         else rows.Write(log, 1);
@@ -128,10 +125,7 @@ internal static class ElementwiseOperation
     public static void RunChannels(ElementwiseCall call, Tensor at, long first, Tensor parameters, Tensor? weight, Tensor value,
         Tensor logDet)
     {
-        var rows = new ElementRows<float>(at, parameters.shape[1] / call.Map.Parameters);
-        rows.Read(at, 1, first);
-        rows.Read(parameters, call.Map.Parameters);
-        if (weight is not null) rows.ReadWeight(weight);
+        var rows = Inputs<float>(call, at, parameters, weight, first, parameters.shape[1] / call.Map.Parameters);
         rows.Write(value, 1, first);
         rows.WriteSum(logDet);
         rows.Run(call.Map, call.Inverse, gradient: false, call.Map.Grain.Forward);
@@ -151,10 +145,7 @@ internal static class ElementwiseOperation
     {
         var size = parameters.shape;
         var ofParameters = ChannelsLast.Empty(size[0], size[1], size[2], size[3]);
-        var rows = new ElementRows<float>(at, size[1] / call.Map.Parameters);
-        rows.Read(at, 1, first);
-        rows.Read(parameters, call.Map.Parameters);
-        if (weight is not null) rows.ReadWeight(weight);
+        var rows = Inputs<float>(call, at, parameters, weight, first, size[1] / call.Map.Parameters);
         rows.Read(ofValue, 1, first);
         rows.ReadByRow(ofLogDet);
         rows.Write(ofInput, 1, first);
@@ -169,16 +160,25 @@ internal static class ElementwiseOperation
         var size = at.shape;
         var ofInput = empty(size, dtype: at.dtype, device: CPU);
         var ofParameters = ChannelsLast.Is(parameters) ? empty_like(parameters) : empty(parameters.shape, dtype: at.dtype, device: CPU);
-        var rows = new ElementRows<T>(at);
-        rows.Read(at, 1);
-        rows.Read(parameters, call.Map.Parameters);
-        if (weight is not null) rows.ReadWeight(weight);
+        var rows = Inputs<T>(call, at, parameters, weight);
         rows.ReadGradient(ofValue);
         if (call.Sums) rows.ReadByRow(ofLog);
         else rows.ReadGradient(ofLog);
         rows.Write(ofInput, 1);
         rows.Write(ofParameters, call.Map.Parameters);
         return (ofInput, ofParameters, GradientsOf(call, rows, weight));
+    }
+
+    // what the map and its gradients read first; of so many channels from the first one on, if not of all
+    private static ElementRows<T> Inputs<T>(ElementwiseCall call, Tensor at, Tensor parameters, Tensor? weight, long first = 0,
+        long? of = null)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        var rows = new ElementRows<T>(at, of);
+        rows.Read(at, 1, first);
+        rows.Read(parameters, call.Map.Parameters);
+        if (weight is not null) rows.ReadWeight(weight);
+        return rows;
     }
 
     // runs the gradients, with that of the weight behind them
