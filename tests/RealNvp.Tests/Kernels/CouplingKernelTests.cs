@@ -2,6 +2,7 @@ using RealNvp.Operations;
 using RealNvp.Tests.Infrastructure;
 using RealNvp.Tests.Laws;
 using TorchSharp;
+using static RealNvp.Tests.Kernels.CouplingResults;
 using static TorchSharp.torch;
 
 namespace RealNvp.Tests.Kernels;
@@ -35,9 +36,9 @@ public class CouplingKernelTests
         {
             using var layer = Make(map, kind);
             var (x, context) = Inputs(layer, rows);
-            var fused = Results(layer, x, context, inverse, Kernels.Fused);
-            var separate = Results(layer, x, context, inverse, Kernels.Separate);
-            var plain = Results(layer, x, context, inverse, Kernels.None);
+            var fused = Results(layer, x, context, inverse, CouplingKernels.Fused);
+            var separate = Results(layer, x, context, inverse, CouplingKernels.Separate);
+            var plain = Results(layer, x, context, inverse, CouplingKernels.None);
             for (var i = 0; i < fused.Length; i++)
             {
                 fused[i].shape.Should().Equal(plain[i].shape);
@@ -63,7 +64,8 @@ public class CouplingKernelTests
         var (x, _) = Inputs(layer, 40);
         foreach (var inverse in new[] { false, true })
         {
-            var (fused, separate) = (Results(layer, x, null, inverse, Kernels.Fused), Results(layer, x, null, inverse, Kernels.Separate));
+            var (fused, separate) = (Results(layer, x, null, inverse, CouplingKernels.Fused),
+                Results(layer, x, null, inverse, CouplingKernels.Separate));
             for (var i = 0; i < fused.Length; i++)
             {
                 if (fused[i].numel() == 0) continue;
@@ -86,7 +88,7 @@ public class CouplingKernelTests
             foreach (var threads in new[] { 1, 2 })
             {
                 set_num_threads(threads);
-                results.Add([.. Results(layer, x, context, inverse: false, Kernels.Fused).Select(t => t.contiguous().data<float>()
+                results.Add([.. Results(layer, x, context, inverse: false, CouplingKernels.Fused).Select(t => t.contiguous().data<float>()
                     .ToArray())]);
             }
         }
@@ -110,12 +112,12 @@ public class CouplingKernelTests
         using var scope = NewDisposeScope();
         using var layer = Make(map, kind);
         var (x, context) = Inputs(layer, 5);
-        Tensor[] Second(Kernels kernel)
+        Tensor[] Second(CouplingKernels kernel)
         {
             using var _ = Switch(kernel);
             return KernelResults.SecondGradients(layer, leaf => layer.Forward(leaf, context), x);
         }
-        var (fused, plain) = (Second(Kernels.Fused), Second(Kernels.None));
+        var (fused, plain) = (Second(CouplingKernels.Fused), Second(CouplingKernels.None));
         fused.Length.Should().Be(plain.Length);
         for (var i = 0; i < fused.Length; i++) KernelResults.ApartOfLargest(fused[i], plain[i]).Should().BeLessThan(1e-4);
     }
@@ -128,14 +130,14 @@ public class CouplingKernelTests
         var (x, context) = Inputs(layer, 9);
         var frozen = layer.named_parameters().Where((_, i) => i % 2 == 0).Select(p => p.parameter).ToArray();
         foreach (var parameter in frozen) parameter.requires_grad_(false);
-        Tensor[] Gradients(Kernels kernel)
+        Tensor[] Gradients(CouplingKernels kernel)
         {
             using var _ = Switch(kernel);
             layer.zero_grad();
             layer.Forward(x, context).LogDet.sum().backward();
             return [.. layer.parameters().Where(p => p.requires_grad && p.grad is not null).Select(p => p.grad!.clone())];
         }
-        var (fused, plain) = (Gradients(Kernels.Fused), Gradients(Kernels.Separate));
+        var (fused, plain) = (Gradients(CouplingKernels.Fused), Gradients(CouplingKernels.Separate));
         fused.Length.Should().Be(plain.Length).And.BePositive();
         for (var i = 0; i < fused.Length; i++) KernelResults.ApartOfLargest(fused[i], plain[i]).Should().BeLessThan(1e-5);
         frozen.Count(p => p.grad is not null).Should().Be(0);
@@ -150,8 +152,8 @@ public class CouplingKernelTests
         var x = randn(11, 12);
         foreach (var input in new[] { x.narrow(1, 3, 7), x.t().narrow(1, 0, 7).contiguous(), randn(7, 6).t(), zeros(0, 7) })
         {
-            var (value, logDet) = Run(layer, input, null, inverse: false, Kernels.Fused);
-            var (plain, plainLogDet) = Run(layer, input, null, inverse: false, Kernels.None);
+            var (value, logDet) = Run(layer, input, null, inverse: false, CouplingKernels.Fused);
+            var (plain, plainLogDet) = Run(layer, input, null, inverse: false, CouplingKernels.None);
             KernelResults.ApartOfLargest(value, plain).Should().BeLessThan(1e-6);
             KernelResults.ApartOfLargest(logDet, plainLogDet).Should().BeLessThan(1e-6);
         }
@@ -184,8 +186,8 @@ public class CouplingKernelTests
         var scale = layer.get_parameter("transformer.scale")!;
         using (no_grad()) scale[0] = 20;
         var (x, _) = Inputs(layer, 6);
-        var (fused, plain) = (Results(layer, x, null, inverse: false, Kernels.Fused),
-            Results(layer, x, null, inverse: false, Kernels.Separate));
+        var (fused, plain) = (Results(layer, x, null, inverse: false, CouplingKernels.Fused),
+            Results(layer, x, null, inverse: false, CouplingKernels.Separate));
         for (var i = 0; i < fused.Length; i++) KernelResults.ApartOfLargest(fused[i], plain[i]).Should().BeLessThan(1e-5);
         scale.grad![0].item<float>().Should().Be(0);
     }
@@ -240,36 +242,4 @@ public class CouplingKernelTests
         return (randn([rows, layer.InputShape!.Value[0]], generator: generator), layer.ContextSize > 0
             ? randn([rows, layer.ContextSize], generator: generator) : null);
     }
-
-    private static (Tensor Value, Tensor LogDet) Run(Bijection layer, Tensor x, Tensor? context, bool inverse, Kernels kernels)
-    {
-        using var _ = Switch(kernels);
-        return inverse ? layer.Inverse(x, context) : layer.Forward(x, context);
-    }
-
-    /// <summary>Value and log-determinant, then the gradients of input, context and parameters.</summary>
-    private static Tensor[] Results(Bijection layer, Tensor x, Tensor? context, bool inverse, Kernels kernels)
-    {
-        layer.zero_grad();
-        var (leaf, given) = (x.detach().requires_grad_(), context?.detach().requires_grad_());
-        var (value, logDet) = Run(layer, leaf, given, inverse, kernels);
-        using var generator = new Generator(9);
-        var (g, l) = (randn(value.shape, generator: generator).to(x.dtype), randn(logDet.shape, generator: generator).to(x.dtype));
-        value.mul(g).sum().add(logDet.mul(l).sum()).backward();
-        return [value.detach(), logDet.detach(), leaf.grad!, given?.grad ?? zeros(0), .. layer.parameters().Select(p => p.grad!.clone())];
-    }
-
-    private enum Kernels
-    {
-        None,
-        Separate,
-        Fused,
-    }
-
-    private static IDisposable Switch(Kernels kernels) => kernels switch
-    {
-        Kernels.None => KernelSwitch.AllOff(),
-        Kernels.Separate => KernelSwitch.Set(false, nameof(KernelSwitches.Coupling)),
-        _ => KernelSwitch.Set(true, nameof(KernelSwitches.Coupling)),
-    };
 }

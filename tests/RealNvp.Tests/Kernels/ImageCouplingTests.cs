@@ -2,6 +2,7 @@ using RealNvp.Operations;
 using RealNvp.Tests.Infrastructure;
 using RealNvp.Tests.Laws;
 using TorchSharp;
+using static RealNvp.Tests.Kernels.CouplingResults;
 using static TorchSharp.torch;
 
 namespace RealNvp.Tests.Kernels;
@@ -28,8 +29,8 @@ public class ImageCouplingTests
         using var layer = Make(map, keepsFirst);
         var x = Draw(5);
         Joins(layer, x, inverse).Should().BeTrue();
-        var (fused, separate, plain) = (Results(layer, x, inverse, Kernels.Fused), Results(layer, x, inverse, Kernels.Separate),
-            Results(layer, x, inverse, Kernels.None));
+        var (fused, separate, plain) = (Results(layer, x, null, inverse, CouplingKernels.Fused),
+            Results(layer, x, null, inverse, CouplingKernels.Separate), Results(layer, x, null, inverse, CouplingKernels.None));
         fused.Length.Should().Be(separate.Length);
         for (var i = 0; i < fused.Length; i++)
         {
@@ -40,7 +41,7 @@ public class ImageCouplingTests
         }
         using (no_grad())
         {
-            var (value, logDet) = Run(layer, x, inverse, Kernels.Fused);
+            var (value, logDet) = Run(layer, x, null, inverse, CouplingKernels.Fused);
             KernelResults.Same(value, fused[0]).Should().BeTrue();
             KernelResults.Same(logDet, fused[1]).Should().BeTrue();
         }
@@ -52,20 +53,20 @@ public class ImageCouplingTests
         using var scope = NewDisposeScope();
         using var layer = Make("sigmoid", keepsFirst: true);
         var (x, slope) = (Draw(3), Draw(3, seed: 4));
-        Tensor[] Gradients(Tensor input, Tensor ofValue, Kernels kernels)
+        Tensor[] Gradients(Tensor input, Tensor ofValue, CouplingKernels kernels)
         {
             layer.zero_grad();
             var leaf = input.detach().requires_grad_();
-            var (value, logDet) = Run(layer, leaf, inverse, kernels);
+            var (value, logDet) = Run(layer, leaf, null, inverse, kernels);
             autograd.backward([value, logDet], [ofValue, ones(1).expand(3)]);
             return [value.detach(), leaf.grad!, .. layer.parameters().Select(p => p.grad!.clone())];
         }
-        var expected = Gradients(x, slope, Kernels.Separate);
+        var expected = Gradients(x, slope, CouplingKernels.Separate);
         Tensor[] inputs = [cat([x, x], 1).narrow(1, 12, 12), ChannelsLast.Of(x), x.transpose(2, 3).contiguous().transpose(2, 3)];
         foreach (var input in inputs)
             foreach (var ofValue in new[] { slope, ChannelsLast.Of(slope), cat([slope, slope], 1).narrow(1, 12, 12) })
             {
-                var actual = Gradients(input, ofValue, Kernels.Fused);
+                var actual = Gradients(input, ofValue, CouplingKernels.Fused);
                 for (var i = 0; i < expected.Length; i++) KernelResults.Same(actual[i], expected[i]).Should().BeTrue("of result {0}", i);
             }
     }
@@ -81,15 +82,15 @@ public class ImageCouplingTests
         foreach (var wanted in all.Select(p => p.name).Append("all").Append("x"))
         {
             foreach (var (name, parameter) in all) parameter.requires_grad_(wanted == name || wanted == "all");
-            Tensor?[] Gradients(Kernels kernels)
+            Tensor?[] Gradients(CouplingKernels kernels)
             {
                 foreach (var (_, parameter) in all) parameter.grad = null;
                 var leaf = x.detach().requires_grad_(wanted == "x");
-                var (value, logDet) = Run(layer, leaf, inverse: false, kernels);
+                var (value, logDet) = Run(layer, leaf, null, inverse: false, kernels);
                 value.square().sum().add(logDet.sum()).backward();
                 return [leaf.grad, .. all.Select(p => p.parameter.grad?.clone())];
             }
-            var (fused, separate) = (Gradients(Kernels.Fused), Gradients(Kernels.Separate));
+            var (fused, separate) = (Gradients(CouplingKernels.Fused), Gradients(CouplingKernels.Separate));
             fused.Count(g => g is not null).Should().Be(wanted == "all" ? all.Length : 1);
             for (var i = 0; i < fused.Length; i++)
             {
@@ -104,12 +105,12 @@ public class ImageCouplingTests
     {
         using var scope = NewDisposeScope();
         using var layer = Make(map, keepsFirst: true);
-        Tensor[] Second(Kernels kernels)
+        Tensor[] Second(CouplingKernels kernels)
         {
             using var _ = Switch(kernels);
             return KernelResults.SecondGradients(layer, leaf => inverse ? layer.Inverse(leaf) : layer.Forward(leaf), Draw(2));
         }
-        var (fused, plain) = (Second(Kernels.Fused), Second(Kernels.None));
+        var (fused, plain) = (Second(CouplingKernels.Fused), Second(CouplingKernels.None));
         fused.Length.Should().Be(plain.Length);
         for (var i = 0; i < fused.Length; i++)
             KernelResults.ApartOfLargest(fused[i], plain[i]).Should().BeLessThan(2e-4, "of result {0}", i);
@@ -125,9 +126,9 @@ public class ImageCouplingTests
         try
         {
             set_num_threads(1);
-            var one = Results(layer, x, inverse: false, Kernels.Fused);
+            var one = Results(layer, x, null, inverse: false, CouplingKernels.Fused);
             set_num_threads(2);
-            var two = Results(layer, x, inverse: false, Kernels.Fused);
+            var two = Results(layer, x, null, inverse: false, CouplingKernels.Fused);
             for (var i = 0; i < one.Length; i++) KernelResults.Same(one[i], two[i]).Should().BeTrue("of result {0}", i);
         }
         finally { set_num_threads(before); }
@@ -138,9 +139,9 @@ public class ImageCouplingTests
     {
         using var scope = NewDisposeScope();
         using var layer = Make("affine", keepsFirst: true);
-        var taken = Results(layer, Draw(3), inverse: false, Kernels.Fused);
+        var taken = Results(layer, Draw(3), null, inverse: false, CouplingKernels.Fused);
         using var _ = KernelSwitch.Set(false, nameof(KernelSwitches.Leaves));
-        var given = Results(layer, Draw(3), inverse: false, Kernels.Fused);
+        var given = Results(layer, Draw(3), null, inverse: false, CouplingKernels.Fused);
         for (var i = 0; i < given.Length; i++) KernelResults.Same(taken[i], given[i]).Should().BeTrue("of result {0}", i);
     }
 
@@ -152,7 +153,8 @@ public class ImageCouplingTests
         var x = Draw(3);
         x[1, 2, 3, 4] = value;
         using var _ = no_grad();
-        var (fused, plain) = (Run(layer, x, inverse: false, Kernels.Fused), Run(layer, x, inverse: false, Kernels.None));
+        var (fused, plain) = (Run(layer, x, null, inverse: false, CouplingKernels.Fused),
+            Run(layer, x, null, inverse: false, CouplingKernels.None));
         KernelResults.Same(fused.Value.isfinite(), plain.Value.isfinite()).Should().BeTrue();
         fused.LogDet.isfinite().data<bool>().ToArray().Should().Equal(true, false, true);
     }
@@ -210,7 +212,7 @@ public class ImageCouplingTests
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        Dictionary<string, long> Calls(Kernels kernels)
+        Dictionary<string, long> Calls(CouplingKernels kernels)
         {
             using var on = Switch(kernels);
             using var calls = RealNvp.Benchmarks.NativeCalls.Start(byName: true);
@@ -219,7 +221,7 @@ public class ImageCouplingTests
             else layer.Forward(x, context);
             return new(calls.Names);
         }
-        var (fused, separate) = (Calls(Kernels.Fused), Calls(Kernels.Separate));
+        var (fused, separate) = (Calls(CouplingKernels.Fused), Calls(CouplingKernels.Separate));
         return fused.Count != separate.Count || fused.Any(f => separate.GetValueOrDefault(f.Key) != f.Value);
     }
 
@@ -246,36 +248,4 @@ public class ImageCouplingTests
         using var generator = new Generator((ulong)seed);
         return randn([count, .. shape], generator: generator);
     }
-
-    private static (Tensor Value, Tensor LogDet) Run(Bijection layer, Tensor x, bool inverse, Kernels kernels)
-    {
-        using var _ = Switch(kernels);
-        return inverse ? layer.Inverse(x) : layer.Forward(x);
-    }
-
-    /// <summary>Value and log-determinant, then the gradients of input and parameters.</summary>
-    private static Tensor[] Results(Bijection layer, Tensor x, bool inverse, Kernels kernels)
-    {
-        layer.zero_grad();
-        var leaf = x.detach().requires_grad_();
-        var (value, logDet) = Run(layer, leaf, inverse, kernels);
-        using var generator = new Generator(9);
-        var (g, l) = (randn(value.shape, generator: generator), randn(logDet.shape, generator: generator));
-        value.mul(g).sum().add(logDet.mul(l).sum()).backward();
-        return [value.detach(), logDet.detach(), leaf.grad!, .. layer.parameters().Select(p => p.grad!.clone())];
-    }
-
-    private enum Kernels
-    {
-        None,
-        Separate,
-        Fused,
-    }
-
-    private static IDisposable Switch(Kernels kernels) => kernels switch
-    {
-        Kernels.None => KernelSwitch.AllOff(),
-        Kernels.Separate => KernelSwitch.Set(false, nameof(KernelSwitches.Coupling)),
-        _ => KernelSwitch.Set(true, nameof(KernelSwitches.Coupling)),
-    };
 }
