@@ -28,6 +28,7 @@ internal sealed class Conductor(int rounds, int mostTurns, double warmUp, int th
     private readonly TimeSpan warm = TimeSpan.FromSeconds(warmUp);
     private readonly TimeSpan patience = TimeSpan.FromSeconds(patience);
 
+    // calls of the product in a turn
     private const int ProductRounds = 10;
 
     private readonly Dictionary<int, MachineProbe> probes = [];
