@@ -16,14 +16,30 @@ internal readonly unsafe struct AffineElement<TLanes, T>(AffineForm form) : IEle
     public int Scratch => 0;
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    /// <remarks>Each form is a method of its own: both together, or with the loop around them, are more than the compiler
+    /// inlines.</remarks>
     public void Run(T** at, nint* steps, T* scratch)
     {
-        var output = numbers.Sigmoid ? 2 : 3;
-        var a = numbers.Sigmoid ? TLanes.Number(1) : TLanes.Load(at[2]);
-        var value = AffineMath<TLanes, T>.Map(numbers, TLanes.Load(at[0]), TLanes.Load(at[1]), TLanes.Load(at[1] + steps[1]), a, out var s);
-        TLanes.Store(value, at[output]);
-        TLanes.Store(TLanes.Create(numbers.Direction) * s, at[output + 1]);
+        if (numbers.Sigmoid) OfSigmoid(at, steps);
+        else OfTanh(at, steps);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private void OfSigmoid(T** at, nint* steps)
+    {
+        var value = AffineMath<TLanes, T>.Map(numbers, true, TLanes.Load(at[0]), TLanes.Load(at[1]), TLanes.Load(at[1] + steps[1]),
+            TLanes.Number(1), out var s);
+        TLanes.Store(value, at[2]);
+        TLanes.Store(TLanes.Create(numbers.Direction) * s, at[3]);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private void OfTanh(T** at, nint* steps)
+    {
+        var value = AffineMath<TLanes, T>.Map(numbers, false, TLanes.Load(at[0]), TLanes.Load(at[1]), TLanes.Load(at[1] + steps[1]),
+            TLanes.Load(at[2]), out var s);
+        TLanes.Store(value, at[3]);
+        TLanes.Store(TLanes.Create(numbers.Direction) * s, at[4]);
     }
 }
 
@@ -41,16 +57,36 @@ internal readonly unsafe struct AffineElementGradient<TLanes, T>(AffineForm form
     public int Scratch => 0;
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    /// <remarks>Each form is a method of its own: both together, or with the loop around them, are more than the compiler
+    /// inlines.</remarks>
     public void Run(T** at, nint* steps, T* scratch)
     {
-        var next = numbers.Sigmoid ? 2 : 3;
-        var a = numbers.Sigmoid ? TLanes.Number(1) : TLanes.Load(at[2]);
-        AffineMath<TLanes, T>.Gradients(numbers, TLanes.Load(at[0]), TLanes.Load(at[1]), TLanes.Load(at[1] + steps[1]), a,
-            TLanes.Load(at[next]), TLanes.Load(at[next + 1]), out var found);
-        TLanes.Store(found.Input, at[next + 2]);
-        TLanes.Store(found.Raw, at[next + 3]);
-        TLanes.Store(found.Shift, at[next + 3] + steps[next + 3]);
-        if (!numbers.Sigmoid) TLanes.Store(found.Scale, at[next + 4]);
+        if (numbers.Sigmoid) OfSigmoid(at, steps);
+        else OfTanh(at, steps);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private void OfSigmoid(T** at, nint* steps)
+    {
+        AffineMath<TLanes, T>.Gradients(numbers, true, TLanes.Load(at[0]), TLanes.Load(at[1]), TLanes.Load(at[1] + steps[1]),
+            TLanes.Number(1), TLanes.Load(at[2]), TLanes.Load(at[3]), out var found);
+        Store(found, at + 4, steps + 4);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private void OfTanh(T** at, nint* steps)
+    {
+        AffineMath<TLanes, T>.Gradients(numbers, false, TLanes.Load(at[0]), TLanes.Load(at[1]), TLanes.Load(at[1] + steps[1]),
+            TLanes.Load(at[2]), TLanes.Load(at[3]), TLanes.Load(at[4]), out var found);
+        Store(found, at + 5, steps + 5);
+        TLanes.Store(found.Scale, at[7]);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(in AffineGradients<TLanes> found, T** to, nint* steps)
+    {
+        TLanes.Store(found.Input, to[0]);
+        TLanes.Store(found.Raw, to[1]);
+        TLanes.Store(found.Shift, to[1] + steps[1]);
     }
 }

@@ -14,7 +14,7 @@ internal readonly struct AffineNumbers<T>(AffineForm form) where T : unmanaged, 
 /// <summary>The gradients of one vector of an affine map.</summary>
 internal struct AffineGradients<TLanes>
 {
-    /// <summary>Those of x, of r, of t, and of a where the form has it.</summary>
+    /// <summary>Those of x, of r, of t, and of a (0 if the form has none).</summary>
     public TLanes Input, Raw, Shift, Scale;
 }
 
@@ -60,22 +60,25 @@ internal static class AffineMath<TLanes, T> where TLanes : struct, ILanes<TLanes
         TLanes.Max(TLanes.Number(-AffineForm.MaxLogScale), TLanes.Min(TLanes.Number(AffineForm.MaxLogScale), a));
 
     /// <summary>y = (x + p·t)·exp(d·s) + q·t, and s.</summary>
-    /// <param name="form">p, q, d, and how s is made of r.</param>
+    /// <param name="form">p, q and d.</param>
+    /// <param name="sigmoid">How s is made of r; a constant, so that the compiler takes in only what one of both needs.</param>
     /// <param name="x">The input.</param>
     /// <param name="raw">r.</param>
     /// <param name="shift">t.</param>
     /// <param name="a">The scale of tanh, as it is learned; of no meaning with a sigmoid.</param>
     /// <param name="s">The result: log|dy/dx| is d·s.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TLanes Map(in AffineNumbers<T> form, TLanes x, TLanes raw, TLanes shift, TLanes a, out TLanes s)
+    public static TLanes Map(in AffineNumbers<T> form, bool sigmoid, TLanes x, TLanes raw, TLanes shift, TLanes a,
+        out TLanes s)
     {
-        s = form.Sigmoid ? LogSigmoid(Logit(raw)) : Limited(a) * Tanh(raw);
+        s = sigmoid ? LogSigmoid(Logit(raw)) : Limited(a) * Tanh(raw);
         var scaled = TLanes.MultiplyAdd(TLanes.Create(form.Before), shift, x) * LaneMath<TLanes, T>.Exp(TLanes.Create(form.Direction) * s);
         return TLanes.MultiplyAdd(TLanes.Create(form.After), shift, scaled);
     }
 
     /// <summary>All gradients of y = (x + p·t)·exp(d·s) + q·t and of its log-derivative d·s.</summary>
-    /// <param name="form">p, q, d, and how s is made of r.</param>
+    /// <param name="form">p, q and d.</param>
+    /// <param name="sigmoid">How s is made of r; a constant, so that the compiler takes in only what one of both needs.</param>
     /// <param name="x">The input.</param>
     /// <param name="raw">r.</param>
     /// <param name="shift">t.</param>
@@ -84,22 +87,23 @@ internal static class AffineMath<TLanes, T> where TLanes : struct, ILanes<TLanes
     /// <param name="ofLog">The gradient of the log-derivative.</param>
     /// <param name="found">The result.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Gradients(in AffineNumbers<T> form, TLanes x, TLanes raw, TLanes shift, TLanes a, TLanes ofValue, TLanes ofLog,
-        out AffineGradients<TLanes> found)
+    public static void Gradients(in AffineNumbers<T> form, bool sigmoid, TLanes x, TLanes raw, TLanes shift, TLanes a, TLanes ofValue,
+        TLanes ofLog, out AffineGradients<TLanes> found)
     {
         TLanes one = TLanes.Number(1), direction = TLanes.Create(form.Direction), before = TLanes.Create(form.Before);
-        var logit = Logit(raw);
-        var tanh = form.Sigmoid ? one : Tanh(raw);
-        var limited = Limited(a);
-        var s = form.Sigmoid ? LogSigmoid(logit) : limited * tanh;
+        var logit = sigmoid ? Logit(raw) : one;
+        var tanh = sigmoid ? one : Tanh(raw);
+        var limited = sigmoid ? one : Limited(a);
+        var s = sigmoid ? LogSigmoid(logit) : limited * tanh;
         var ofInput = ofValue * LaneMath<TLanes, T>.Exp(direction * s);
         var ofScale = direction * TLanes.MultiplyAdd(ofInput, TLanes.MultiplyAdd(before, shift, x), ofLog);
         found.Input = ofInput;
         found.Shift = TLanes.MultiplyAdd(before, ofInput, TLanes.Create(form.After) * ofValue);
         // a scale beyond its limit acts as if it were at it, so nothing moves it
-        found.Scale = TLanes.Select(TLanes.AtLeast(TLanes.Number(AffineForm.MaxLogScale), TLanes.Abs(a)), ofScale * tanh, TLanes.Zero);
+        found.Scale = sigmoid ? TLanes.Zero
+            : TLanes.Select(TLanes.AtLeast(TLanes.Number(AffineForm.MaxLogScale), TLanes.Abs(a)), ofScale * tanh, TLanes.Zero);
         // of the sigmoid 1 − σ(v), and nothing below the least v
-        found.Raw = form.Sigmoid
+        found.Raw = sigmoid
             ? TLanes.Select(TLanes.Above(TLanes.Number(AffineForm.MinLogit), raw + TLanes.Number(2)), TLanes.Number(0),
                 ofScale * (one / (one + LaneMath<TLanes, T>.Exp(logit))))
             : ofScale * limited * TLanes.MultiplyAdd(-tanh, tanh, one);
