@@ -8,7 +8,8 @@ namespace RealNvp.Operations;
 
 /// <summary>A whole solve of a velocity that is a network of linear layers, in one pass: each block of examples takes
 /// all of its steps while its numbers are in the cache.</summary>
-/// <remarks>Its reference is the same solve step by step with the network as a module.</remarks>
+/// <remarks>Its reference is the same solve step by step with the network as a module; <see cref="DynamicsReference"/> takes the steps
+/// of a solve once more, for gradients of gradients.</remarks>
 internal static unsafe class DynamicsOperation
 {
     // beyond this a column of lanes no longer fits a cache, and large products are faster
@@ -16,7 +17,9 @@ internal static unsafe class DynamicsOperation
 
     // what a layer may keep of the stages of a step for its gradients
     private const long MostTape = 1 << 21;
-    private const int OfLayer = 7;
+
+    /// <summary>The tensors of a layer among those of a solve, and those among them that differ from row to row.</summary>
+    public const int OfLayer = 7, OfRowsFrom = 5;
 
     /// <summary>Whether the kernel takes a solve.</summary>
     public static bool CanRun(DynamicsNetwork network, Tensor start, Tensor? context) => KernelSwitches.Dynamics
@@ -56,7 +59,7 @@ internal static unsafe class DynamicsOperation
             tensors.AddRange([layer.Weight, layer.Bias, layer.Gate, layer.GateBias, layer.Shift, gate, shift]);
         }
         using var mode = no_grad();
-        var shape = new DynamicsShape(network.Program, divergence, scheme);
+        var shape = new DynamicsShape(network.Program, divergence, scheme, network.WithSlope);
         var joined = divergence == DynamicsDivergence.Joined ? network.Joined() : null;
         return start.dtype == ScalarType.Float32
             ? Run(Call<float>(shape, tensors, joined), shape, tensors, start, control, firstStep, records, budget)
