@@ -19,10 +19,7 @@ internal static unsafe class ConvNetBackward
         var size = (nint)shape.M * (shape.M + shape.Taps + 2);
         var panels = KernelScratch.Shared(first + second + (shape.M * (long)shape.Taps) + (shape.Shares * (long)size));
         float* ordered = panels + first + second, shares = ordered + (shape.M * (nint)shape.Taps);
-        weights.OrderFirst(shape, ordered);
-        var cut = DensePanels.Of<float>(TLanes.Count);
-        DensePacking.Backward(ordered, null, shape.Taps, shape.M, shape.Taps, cut, panels);
-        DensePacking.Backward(weights.Second, null, shape.M, shape.M, shape.M, cut, panels + first);
+        weights.PackInner(shape, DensePanels.Of<float>(TLanes.Count), backward: true, ordered, panels, panels + first);
         KernelThreads.For(shape.Shares, 2 * shape.Work, DenseCall.Grain, (start, end) =>
         {
             for (var i = start; i < end; i++)
