@@ -37,7 +37,8 @@ internal sealed class BenchmarkRun(Conductor conductor, IReadOnlyList<Measuremen
             BestProduct = conductor.BestProduct(m.Threads) }))
         {
             if (m.Phase == "read") last.Reading = m.Median;
-            var line = m with { Reading = last.Reading };
+            // that of the same turns, or else of its own
+            var line = m with { Reading = m.Reading ?? last.Reading };
             if (m.Peer == Report.Ours)
             {
                 last.Ours = line;

@@ -23,10 +23,15 @@ internal sealed class Conductor(int rounds, int mostTurns, double warmUp, int th
     private const int EnoughSteady = Turns / 2;
 
     // all libraries are warmed up alike: three rounds at a time, for so long and no longer than it takes. The JIT compiles the hot
-    // methods of ours for some 2 s: a step of training takes twice as long before
-    private const int WarmRounds = 3;
+    // methods of ours for some 2 s: a step of training takes twice as long before. If it is not done by then, which is that it has
+    // compiled nothing for a while, all wait longer, but not for ever: something may be compiled now and then
+    private const int WarmRounds = 3, MostWarm = 4;
+    private static readonly TimeSpan still = TimeSpan.FromSeconds(0.6);
     private readonly TimeSpan warm = TimeSpan.FromSeconds(warmUp);
     private readonly TimeSpan patience = TimeSpan.FromSeconds(patience);
+
+    // the phase that reads all weights once
+    private const string Read = "read";
 
     // calls of the product in a turn
     private const int ProductRounds = 10;
@@ -100,9 +105,10 @@ internal sealed class Conductor(int rounds, int mostTurns, double warmUp, int th
     private IEnumerable<Measurement> Timed(BenchmarkCase row, string phase, List<WorkerProcess> workers, WorkerProcess? product)
     {
         var probe = Probe(row);
-        var firsts = workers.ConvertAll(w => Warm(w, phase));
+        var firsts = workers.ConvertAll(w => Warm(w, phase, WarmRounds * row.Repeats, warm));
         var parts = workers.ConvertAll(_ => new List<(Timed Timed, double Rate)>());
-        var ofProduct = new List<(Timed Timed, double Rate)>();
+        List<(Timed Timed, double Rate)> ofProduct = [], ofReading = [];
+        var reads = row.Phases.Contains(Read) && phase != Read;
         var perTurn = Math.Max(1, rounds * row.Repeats / Turns);
         for (var turn = 0; turn < mostTurns && firsts.Exists(f => f is not null)
             && (turn < Turns || workers.Zip(parts).Any(p => !p.First.IsOut && p.Second.Count > 0
@@ -110,6 +116,7 @@ internal sealed class Conductor(int rounds, int mostTurns, double warmUp, int th
         {
             for (var i = 0; i < workers.Count; i++)
                 if (firsts[i] is not null && !workers[i].IsOut) Turn(workers[i], phase, perTurn, probe, parts[i]);
+            if (reads) Turn(workers[0], Read, perTurn, probe, ofReading);
             if (product is not null) Turn(product, products[row.Threads ?? threads].Phase, ProductRounds, probe, ofProduct);
         }
         // one rule for all: a ratio of a good minute to a bad one would mean nothing
@@ -118,12 +125,14 @@ internal sealed class Conductor(int rounds, int mostTurns, double warmUp, int th
         var isSteady = parts.TrueForAll(p => p.Count == 0 || Good(p, probe).Count >= EnoughSteady);
         List<Timed> Counting(List<(Timed Timed, double Rate)> all) => isSteady ? Good(all, probe) : all.ConvertAll(p => p.Timed);
         var timesOfProduct = Counting(ofProduct).SelectMany(t => t.Times).Order().ToArray();
+        var timesOfReading = Counting(ofReading).SelectMany(t => t.Times).Order().ToArray();
         for (var i = 0; i < workers.Count; i++)
         {
             if (firsts[i] is not { } first || parts[i].Count == 0) continue;
             var measured = Measurement.Of(workers[i].Ready, row, phase, row.Threads ?? threads, first, Counting(parts[i])) with {
                 Turns = parts[i].Count, SteadyTurns = Good(parts[i], probe).Count, IsSteady = isSteady,
                 Speed = parts[i].Select(p => p.Rate).Order().ElementAt(parts[i].Count / 2) / probe.Best,
+                Reading = timesOfReading.Length > 0 ? timesOfReading[timesOfReading.Length / 2] : null,
                 ProductInTurns = timesOfProduct.Length > 0
                     ? ProductWorkload.GigaFlop * 1000 / timesOfProduct[timesOfProduct.Length / 2] : null };
             if (row.Name == ProductWorkload.Name && measured.Rate > (BestProduct(measured.Threads) ?? 0))
@@ -158,14 +167,21 @@ internal sealed class Conductor(int rounds, int mostTurns, double warmUp, int th
         }
     }
 
-    /// <summary>Three rounds and again, until the time to warm up has gone; then what a worker of ours counts.</summary>
-    private Timed? Warm(WorkerProcess worker, string phase)
+    /// <summary>Some rounds and again, until the time to warm up has gone and the JIT is done; then what a worker of ours
+    /// counts.</summary>
+    internal static Timed? Warm(WorkerProcess worker, string phase, int count, TimeSpan warm)
     {
         Timed? first = null;
-        for (var clock = Stopwatch.StartNew(); first is null || clock.Elapsed < warm;)
+        long? compiled = null;
+        var clock = Stopwatch.StartNew();
+        for (var since = Stopwatch.StartNew(); first is null || clock.Elapsed < warm
+            || (since.Elapsed < still && clock.Elapsed < MostWarm * warm);)
         {
-            if (worker.Time(phase, WarmRounds) is not { } timed) return null;
+            if (worker.Time(phase, count) is not { } timed) return null;
             first ??= timed;
+            if (timed.Compiled == compiled) continue;
+            compiled = timed.Compiled;
+            since.Restart();
         }
         return worker.Count(phase) is { } counted ? counted with { RssBeforeMb = first.RssBeforeMb, PeakRssMb = first.PeakRssMb } : first;
     }

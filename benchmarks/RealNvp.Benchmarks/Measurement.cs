@@ -43,7 +43,7 @@ internal sealed record Measurement(string Peer, string Case, string Phase, int T
     /// <summary>The least time's rate, in GFLOP/s.</summary>
     public double? Rate => GigaFlop > 0 ? GigaFlop / Min * 1000 : null;
 
-    /// <summary>The time that one reading of all weights took in this run, in ms, of a case that asks.</summary>
+    /// <summary>The time that one reading of all weights took in the turns of this phase, in ms: the median, of a case that asks.</summary>
     public double? Reading { get; init; }
 
     /// <summary>How often it was its turn.</summary>

@@ -33,6 +33,10 @@ internal sealed record Timed(string Phase, IReadOnlyList<double> Times, double P
 
     /// <summary>The collections of garbage while it was timed; null of another runtime.</summary>
     public int? Collections { get; init; }
+
+    /// <summary>The methods that the JIT has compiled in this process so far, those that it compiled again counted again; null of another
+    /// runtime.</summary>
+    public long? Compiled { get; init; }
 }
 
 /// <summary>How the lines are written.</summary>

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime;
 using TorchSharp;
 
 namespace RealNvp.Benchmarks;
@@ -72,7 +73,10 @@ internal static class Worker
             if (waits) torch.cuda.synchronize();
             times[i] = watch.Elapsed.TotalMilliseconds;
         }
-        return new Timed(phase, times, ProcessMemory.Peak, resident) { Collections = GC.CollectionCount(0) - collections };
+        return new Timed(phase, times, ProcessMemory.Peak, resident) {
+            Collections = GC.CollectionCount(0) - collections,
+            Compiled = JitInfo.GetCompiledMethodCount(),
+        };
     }
 
     private static Timed Count(IWorkload workload, string phase)

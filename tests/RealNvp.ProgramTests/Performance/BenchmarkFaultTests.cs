@@ -39,6 +39,26 @@ public class BenchmarkFaultTests
         worker.IsOut.Should().BeFalse();
     }
 
+    [Fact]
+    public void A_worker_that_still_compiles_is_warmed_up_until_it_does_not()
+    {
+        using var folder = new TemporaryFolder();
+        var calls = folder.At("calls");
+        // eight answers with something new, longer than the time to warm up
+        using var worker = WorkerProcess.Start(Worker(folder, $$"""
+            n=$((n+1)); echo $n > {{calls}}; [ $n -gt 8 ] || sleep 0.2
+            echo "{\"phase\": \"train\", \"times\": [1], \"peak_rss_mb\": 1, \"rss_before_mb\": $n, \"compiled\": $((n < 8 ? n : 8))}"
+            """), patience)!;
+        Conductor.Warm(worker, "train", 3, TimeSpan.FromSeconds(1))!.RssBeforeMb.Should().Be(1, "that was before the first call");
+        int.Parse(File.ReadAllText(calls), System.Globalization.CultureInfo.InvariantCulture).Should().BeGreaterThan(8);
+        // one that never ends to compile is timed all the same
+        using var restless = WorkerProcess.Start(Worker(folder, """
+            n=$((n+1)); sleep 0.05
+            echo "{\"phase\": \"train\", \"times\": [1], \"peak_rss_mb\": 1, \"rss_before_mb\": 1, \"compiled\": $n}"
+            """), patience)!;
+        Conductor.Warm(restless, "train", 3, TimeSpan.FromSeconds(0.1)).Should().NotBeNull();
+    }
+
     [Theory]
     [InlineData("exit 5")]
     [InlineData("echo '{\"phase\": \"tra'")]

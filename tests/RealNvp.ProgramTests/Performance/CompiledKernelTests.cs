@@ -11,9 +11,9 @@ namespace RealNvp.Tests.Performance;
 /// call, vectors go through memory, and a tile of few steps takes four times as long.</remarks>
 public class CompiledKernelTests
 {
-    // calls that are meant: methods of their own that others share, none of which is of lanes; the check of the stack never happens
-    private static readonly Regex OfLanes = new(@"\bcall\b.*\[RealNvp\.Kernels\.(Lanes(1|128|256|512)`1\[\w+\]|LaneMath`2\[.*\]|AffineMath`2\[.*\]"
-        + @"|Dense[1-6]|Stream`1\[\w+\]):", RegexOptions.CultureInvariant);
+    // what is meant to be part of its caller
+    private static readonly Regex OfLanes = new(@"\bcall\b.*\[RealNvp\.Kernels\.(Lanes(1|128|256|512)`1\[\w+\]|LaneMath`2\[.*\]|"
+        + @"AffineMath`2\[.*\]|Dense[1-6]|Stream`1\[\w+\]):", RegexOptions.CultureInvariant);
 
     [Theory, InlineData("maf_b512", "1"), InlineData("maf_b512", "0"), InlineData("tab_rqs_b512", "1"), InlineData("tab_rqs_b512", "0"),
         InlineData("glow32_b16", "1"), InlineData("glow32_b16", "0")]
@@ -50,6 +50,7 @@ public class CompiledKernelTests
                 if (method.Contains("DenseTile:", StringComparison.Ordinal)) tiles++;
             }
             else if (method.Length > 0 && line.Contains(" call ", StringComparison.Ordinal)
+                // a tile calls nothing at all, but for the check of the stack, which never happens
                 && (OfLanes.IsMatch(line) || (method.Contains("DenseTile:", StringComparison.Ordinal)
                     && !line.Contains("CORINFO_HELP_FAIL_FAST", StringComparison.Ordinal)))) calls.Add(method + line);
         }

@@ -78,7 +78,7 @@ public sealed class ConcatSquashMlp : Dynamics
     }
 
     internal override DynamicsNetwork Network => new([.. layers.Select(l => l.Kernel)], SmoothActivations.Kernel(activation),
-        h => SmoothActivations.WithSlope(activation, h));
+        SmoothActivations.WithSlope(activation));
 
     // the layers at the times, in the caller's scope
     private DenseTangents At(Tensor t, Tensor? context) =>

@@ -21,8 +21,9 @@ internal static unsafe class DenseTile
 
     /// <summary>Σ over steps of a[row·<paramref name="aRow"/> + step·<paramref name="aStep"/>]·b[step·<paramref name="bStep"/>
     /// + column], finished at <paramref name="at"/> (row 0) and <paramref name="column"/>.</summary>
-    /// <remarks>The sums go through memory at the end: a compiler that has them in registers beyond the loop keeps some of them
-    /// in memory within it too, and what becomes of each row in its own code would be more than it inlines.</remarks>
+    /// <remarks>Sums that are not the result themselves go through memory at the end: a compiler that has them in registers beyond the
+    /// loop keeps some of them in memory within it too, and what becomes of each row in its own code would be more than it
+    /// inlines.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
     public static void Run<TLanes, T, TRows, TVectors>(T* a, nint aRow, nint aStep, T* b, nint bStep, nint steps, DenseFinish<T>* finish,
         nint at, nint column)
@@ -57,9 +58,11 @@ internal static unsafe class DenseTile
                 ref s40, ref s41, ref s42, ref s43, ref s50, ref s51, ref s52, ref s53,
                 a, aRow, row2, row3, row4, row5, b, lanes);
         var sums = stackalloc T[Rows * WideVectors * TLanes.Count];
+        var done = finish->Bias == null && finish->Gate == null && finish->Addend == null && finish->Relu == null;
         KeepRows<TLanes, T, TRows, TVectors>(s00, s01, s02, s03, s10, s11, s12, s13, s20, s21, s22, s23,
-            s30, s31, s32, s33, s40, s41, s42, s43, s50, s51, s52, s53, sums, lanes);
-        Finish<TLanes, T, TVectors>(sums, TRows.Value, finish, at + column, column);
+            s30, s31, s32, s33, s40, s41, s42, s43, s50, s51, s52, s53, done ? finish->Result + at + column : sums,
+            done ? finish->Stride : TVectors.Value * lanes, lanes);
+        if (!done) Finish<TLanes, T, TVectors>(sums, TRows.Value, finish, at + column, column);
     }
 
     /// <summary>As <see cref="Run"/>, for twelve rows of two vectors of 512 bits, whose panel is narrow.</summary>
@@ -191,19 +194,18 @@ internal static unsafe class DenseTile
         TLanes.Accumulate(ref s3, x, b3);
     }
 
-    // the sums of a tile, row after row
+    // the sums of a tile, rows so far apart
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void KeepRows<TLanes, T, TRows, TVectors>(TLanes s00, TLanes s01, TLanes s02, TLanes s03,
         TLanes s10, TLanes s11, TLanes s12, TLanes s13, TLanes s20, TLanes s21, TLanes s22, TLanes s23,
         TLanes s30, TLanes s31, TLanes s32, TLanes s33, TLanes s40, TLanes s41, TLanes s42, TLanes s43,
         TLanes s50, TLanes s51, TLanes s52, TLanes s53,
-        T* to, nint lanes)
+        T* to, nint row, nint lanes)
         where TLanes : struct, ILanes<TLanes, T>
         where T : unmanaged
         where TRows : struct, IDenseNumber
         where TVectors : struct, IDenseNumber
     {
-        var row = TVectors.Value * lanes;
         Keep<TLanes, T, TVectors>(s00, s01, s02, s03, to, lanes);
         if (typeof(TRows) == typeof(Dense1)) return;
         Keep<TLanes, T, TVectors>(s10, s11, s12, s13, to + row, lanes);

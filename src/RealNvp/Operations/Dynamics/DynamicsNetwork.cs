@@ -26,8 +26,8 @@ internal sealed class DynamicsNetwork
         Func<Tensor, (Tensor Value, Tensor Slope)> withSlope)
     {
         (Layers, WithSlope) = (layers, withSlope);
-        Program = new([.. layers.Select(l => new DynamicsLayer((int)l.Weight.shape[1], (int)l.Weight.shape[0], l.Gate is not null,
-            l.Shift is null ? 0 : (int)l.Shift.shape[1]))], function);
+        Program = new([.. layers.Select(l => new DynamicsLayer((int)l.Weight.size(1), (int)l.Weight.size(0), l.Gate is not null,
+            l.Shift is null ? 0 : (int)l.Shift.size(1)))], function);
     }
 
     public IReadOnlyList<DynamicsWeights> Layers { get; }

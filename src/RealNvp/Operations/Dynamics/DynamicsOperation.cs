@@ -24,13 +24,13 @@ internal static unsafe class DynamicsOperation
     /// <summary>Whether the kernel takes a solve.</summary>
     public static bool CanRun(DynamicsNetwork network, Tensor start, Tensor? context) => KernelSwitches.Dynamics
         && start.device_type == DeviceType.CPU && start.dtype is ScalarType.Float32 or ScalarType.Float64
-        && start.shape[0] is > 0 and < 1 << 24 && network.Program.Widest <= Widest && network.Takes(start, context);
+        && start.size(0) is > 0 and < 1 << 24 && network.Program.Widest <= Widest && network.Takes(start, context);
 
     /// <summary>Whether it takes one with gradients: by D directions, if
     /// plain operations do not have the divergence for much less.</summary>
     public static bool CanDifferentiate(DynamicsNetwork network, Tensor start, OdeScheme scheme)
     {
-        var (program, wantsDivergence) = (network.Program, start.shape[1] > network.Program.Features);
+        var (program, wantsDivergence) = (network.Program, start.size(1) > network.Program.Features);
         var columns = wantsDivergence ? 1L + program.Features : 1;
         return scheme.Count * columns * program.Widest * (long)LaneWidth.Floats * sizeof(float) <= MostTape
             && !(wantsDivergence && program.CanJoin && program.Features > 8);
@@ -48,7 +48,7 @@ internal static unsafe class DynamicsOperation
     public static DynamicsRun Solve(DynamicsNetwork network, Tensor start, Tensor? context, OdeScheme scheme, OdeControl control,
         double? firstStep, bool records = false, long budget = long.MaxValue)
     {
-        var wantsDivergence = start.shape[1] > network.Program.Features;
+        var wantsDivergence = start.size(1) > network.Program.Features;
         var divergence = !wantsDivergence ? DynamicsDivergence.None
             : network.Program.CanJoin && network.Program.Features > 1 && !records ? DynamicsDivergence.Joined : DynamicsDivergence.Tangents;
         List<Tensor?> tensors = [];
@@ -85,7 +85,7 @@ internal static unsafe class DynamicsOperation
     {
         var walk = new DynamicsWalk<T>(Call<T>(shape, tensors, null), shape.Scheme)
         {
-            Rows = (int)gradient.shape[0],
+            Rows = (int)gradient.size(0),
             First = KernelMemory.Pointer<long>(taken.First),
             Steps = KernelMemory.Pointer<double>(taken.Steps),
             States = KernelMemory.Pointer<T>(taken.States),
@@ -133,7 +133,7 @@ internal static unsafe class DynamicsOperation
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var value = start.detach().clone().contiguous();
-        var n = (int)value.shape[0];
+        var n = (int)value.size(0);
         var eights = (double*)KernelScratch.Held((12L * n) + (value.numel() * (sizeof(T) / sizeof(float))));
         var counts = (long*)(eights + (2 * n));
         var job = new DynamicsJob<T>(call, shape.Scheme, control)
@@ -182,7 +182,7 @@ internal static unsafe class DynamicsOperation
         try
         {
             if (failed) return null;
-            var width = (int)like.shape[1];
+            var width = (int)like.size(1);
             var first = empty(accepted.Length + 1, dtype: ScalarType.Int64, device: CPU);
             var place = KernelMemory.Pointer<long>(first);
             place[0] = 0;

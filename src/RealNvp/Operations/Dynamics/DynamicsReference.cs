@@ -15,7 +15,7 @@ internal static class DynamicsReference
     /// <param name="taken">Its steps.</param>
     public static Tensor Of(DynamicsShape shape, Tensor start, IReadOnlyList<Tensor?> tensors, DynamicsSteps taken)
     {
-        var (n, state) = (start.shape[0], start);
+        var (n, state) = (start.size(0), start);
         // the next step of each example, and how many are left of its own
         var next = taken.First.narrow(0, 0, n);
         var left = taken.First.narrow(0, 1, n).sub(next);
@@ -23,7 +23,7 @@ internal static class DynamicsReference
         {
             var index = left.gt(Scalars.Zero).nonzero().squeeze(1);
             var step = taken.Steps.index_select(0, next.index_select(0, index));
-            var all = index.shape[0] == n;
+            var all = index.size(0) == n;
             var rows = all ? state : state.index_select(0, index);
             var moved = rows.add(Increment(shape, rows, step.select(1, 0), step.select(1, 1),
                 [.. tensors.Select((t, i) => all || t is null || i % DynamicsOperation.OfLayer < DynamicsOperation.OfRowsFrom ? t
@@ -45,7 +45,7 @@ internal static class DynamicsReference
     {
         var network = new DenseTangents(layers, h => withSlope(h).Value, withSlope);
         if (!wantsDivergence) return network.Velocity(y);
-        var (velocity, divergence) = network.Divergence(y.narrow(1, 0, y.shape[1] - 1));
+        var (velocity, divergence) = network.Divergence(y.narrow(1, 0, y.size(1) - 1));
         return cat([velocity, divergence.unsqueeze(1)], 1);
     }
 
@@ -60,7 +60,7 @@ internal static class DynamicsReference
         Tensor? scale = null;
         if (weights.Gate is not null)
             scale = Sum(nn.functional.linear(column, weights.Gate, weights.GateBias), gate)!.sigmoid();
-        if (weights.Shift is not null) shift = Sum(nn.functional.linear(Seen(column, weights.Shift.shape[1]), weights.Shift), shift);
+        if (weights.Shift is not null) shift = Sum(nn.functional.linear(Seen(column, weights.Shift.size(1)), weights.Shift), shift);
         return new(weights.Weight, weights.Bias, scale, shift);
     }
 

@@ -36,7 +36,8 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
         (nint)feature * made.Program.Layers[0].Outputs, 0, made.Ends[step], made.PerFeature))];
 
     private readonly MadeSteps<T> steps = new(made, own);
-    private readonly MadeRow single = new(made, own);
+    private readonly MadeRow? single = typeof(T) == typeof(float) ? MadeRow.Of(made, own) : null;
+    private readonly MadePass? pass = typeof(T) == typeof(float) ? MadePass.Of(made, own) : null;
 
     // the numbers of a layer's units
     private readonly long size = RowUnits<T>.Size(made.Program.Layers[0].Outputs);
@@ -64,11 +65,11 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
         get
         {
             var elements = (long)RowUnits<T>.MostRows * features;
-            var pass = RowScratch.Size<T>(RowUnits<T>.Size(features)) + RowScratch.Size<T>(layers * size)
+            var forward = RowScratch.Size<T>(RowUnits<T>.Size(features)) + RowScratch.Size<T>(layers * size)
                 + RowScratch.Size<T>((long)RowUnits<T>.MostRows * outputs) + (3 * RowScratch.Size<T>(elements))
-                + Math.Max(Math.Max(map.Scratch(elements), single.Scratch), RowScratch.Size<T>((long)RowUnits<T>.MostRows * outputs));
+                + Math.Max(Math.Max(map.Scratch(elements), pass?.Scratch ?? 0), RowScratch.Size<T>((long)RowUnits<T>.MostRows * outputs));
             return RowScratch.Size<T>(size) + RowScratch.Size<T>((long)RowBlock.Most * DenseProduct.Stride(Math.Max(1, context)))
-                + Math.Max(pass, Math.Max(steps.Scratch, single.Scratch) + map.Scratch(RowUnits<T>.MostRows));
+                + Math.Max(forward, Math.Max(steps.Scratch, single?.Scratch ?? 0) + map.Scratch(RowUnits<T>.MostRows));
         }
     }
 
@@ -90,10 +91,10 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
         var given = memory.Take<T>(size);
         if (context > 0) Given(block, given, ref memory);
         var added = context > 0 ? given : null;
-        var isSingle = block.Rows == 1 && map is RowMap<float> && single.CanRun;
+        var isSingle = block.Rows == 1 && map is RowMap<float>;
         if (inverse)
         {
-            if (isSingle) single.Run(block, at, (RowMap<float>)(object)map, (float*)added, memory);
+            if (isSingle && MadeRow.CanRun && single is not null) single.Run(block, at, (RowMap<float>)(object)map, (float*)added, memory);
             else steps.Run(block, at, map, added, memory);
             return;
         }
@@ -107,7 +108,7 @@ internal sealed unsafe class MadeRows<T>(int[] at, MadeShape made, NetworkWeight
         var elements = new RowElements<T> { Rows = block.Rows, Columns = features, Input = memory.Take<T>(count), Raw = raw,
             RawRow = outputs, Value = memory.Take<T>(count), LogDerivative = memory.Take<T>(count) };
         var rest = memory.Take(0);
-        if (isSingle) single.Pass(block, at, (float*)added, (float*)raw, new RowScratch(rest));
+        if (isSingle && MadePass.CanRun && pass is not null) pass.Run(block, at, (float*)added, (float*)raw, new RowScratch(rest));
         else Pass(state, block, raw, rest);
         RowColumns.Gather(block, at, elements.Input, features);
         map.Run(elements, block, inverse: false, rest);
