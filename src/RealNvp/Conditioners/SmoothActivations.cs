@@ -11,6 +11,10 @@ internal static class SmoothActivations
     private const double Alpha = 1.6732632423543772, Lambda = 1.0507009873554805;
     private static readonly Scalar lambda = Scalars.Of(Lambda), scaled = Scalars.Of(Lambda * Alpha);
 
+    // one for each, so that nothing is allocated for a solve
+    private static readonly Func<Tensor, (Tensor Value, Tensor Slope)>[] functions = [.. Enum.GetValues<SmoothActivation>()
+        .Select(a => (Func<Tensor, (Tensor Value, Tensor Slope)>)(h => WithSlope(a, h)))];
+
     /// <summary>What kernels call it.</summary>
     public static Kernels.SmoothFunction Kernel(SmoothActivation activation) => activation switch
     {
@@ -44,6 +48,9 @@ internal static class SmoothActivations
         var (value, slope) = Both(activation, h);
         return (scope.MoveToOuter(value), scope.MoveToOuter(slope));
     }
+
+    /// <summary>The same as a function.</summary>
+    public static Func<Tensor, (Tensor Value, Tensor Slope)> WithSlope(SmoothActivation activation) => functions[(int)activation];
 
     public static SmoothActivation Check(SmoothActivation activation, string parameter) =>
         Enum.IsDefined(activation) ? activation

@@ -39,7 +39,7 @@ internal static partial class Check
         Batch(input, nameof(input), owner, shape);
         OfWeights(input!, nameof(input), owner, weight);
         if (contextSize == 0) return;
-        ContextShape(context, contextSize, input!.shape[0], owner);
+        ContextShape(context, contextSize, input!.size(0), owner);
         OfWeights(context!, nameof(context), owner, weight);
     }
 
@@ -49,8 +49,8 @@ internal static partial class Check
         Tensor(input, nameof(input));
         if (weight.IsInvalid) throw Disposed(owner);
         var shape = input!.shape;
-        if (shape.Length < 2 || shape[1] != weight.shape[0])
-            throw new ArgumentException($"{owner} expects input of shape (N, {weight.shape[0]}, ...); got {EventShape.Format(shape)}.",
+        if (shape.Length < 2 || shape[1] != weight.size(0))
+            throw new ArgumentException($"{owner} expects input of shape (N, {weight.size(0)}, ...); got {EventShape.Format(shape)}.",
                 nameof(input));
         OfWeights(input, nameof(input), owner, weight);
     }
@@ -222,7 +222,7 @@ internal static partial class Check
             throw new ArgumentException(
                 $"{owner} takes no context, but one of shape {EventShape.Format(context.shape)} was given. Build it with a context size " +
                 $"to make it conditional.", nameof(context));
-        if (context.dim() != 2 || context.shape[1] != size || (examples is { } e && context.shape[0] != e))
+        if (context.dim() != 2 || context.size(1) != size || (examples is { } e && context.size(0) != e))
             throw new ArgumentException(
                 $"{owner} expects a context of shape {shape}{(examples is null ? "" : ", one row an example")}; got " +
                 $"{EventShape.Format(context.shape)}.{(context.dim() == 1 || IsWhole(context) ? Labels : "")}", nameof(context));
@@ -248,7 +248,7 @@ internal static partial class Check
         var bad = tensor.isfinite().logical_not();
         var at = bad.nonzero();
         throw new ArgumentException(
-            $"{owner} expects finite values; {parameter} holds {at.shape[0]} value(s) that are NaN or infinite, the first at index " +
+            $"{owner} expects finite values; {parameter} holds {at.size(0)} value(s) that are NaN or infinite, the first at index " +
             $"{EventShape.Format(at[0].FetchInt64s())}. Remove or replace " +
             $"them.{(bad.dim() > 1 ? $" They are in {Rows(bad.flatten(1).any(1))}." : "")}", parameter);
     }
@@ -262,8 +262,8 @@ internal static partial class Check
         const int most = 10;
         using var scope = NewDisposeScope();
         var rows = mask.nonzero().flatten();
-        var (count, names) = (rows.shape[0],
-            string.Join(", ", rows.narrow(0, 0, Math.Min(most, rows.shape[0])).FetchInt64s().Select(r => r + first)));
+        var (count, names) = (rows.size(0),
+            string.Join(", ", rows.narrow(0, 0, Math.Min(most, rows.size(0))).FetchInt64s().Select(r => r + first)));
         var named = count == 1 ? $"row {names}" : count <= most ? $"rows {names}"
             : FormattableString.Invariant($"{count:N0} rows ({names}, ...)");
         return verbs is not { } v ? named : $"{named} {(count == 1 ? v.One : v.More)}";
@@ -276,9 +276,9 @@ internal static partial class Check
     public static void Times(Tensor? t, Tensor x, string owner)
     {
         Tensor(t, nameof(t));
-        if (t!.dim() != 1 || t.shape[0] != x.shape[0])
+        if (t!.dim() != 1 || t.size(0) != x.size(0))
             throw new ArgumentException(
-                $"{owner} expects t of shape ({x.shape[0]}), one time for each example; got {EventShape.Format(t.shape)}.", nameof(t));
+                $"{owner} expects t of shape ({x.size(0)}), one time for each example; got {EventShape.Format(t.shape)}.", nameof(t));
         if (t.dtype != x.dtype || t.device_type != x.device_type || t.device_index != x.device_index)
             throw new ArgumentException(
                 $"{owner} expects t with the dtype and on the device of x, {x.dtype} on {x.device}; got {t.dtype} on {t.device}. " +

@@ -106,6 +106,6 @@ public abstract partial class Bijection : nn.Module, IDescribed
         Check.Batch(input, parameter, owner, expected);
         var weight = parameters().FirstOrDefault() ?? buffers().FirstOrDefault(b => b.is_floating_point());
         Check.Like(input, parameter, owner, weight, anyDtype);
-        Check.Context(context, ContextSize, input.shape[0], owner, weight);
+        Check.Context(context, ContextSize, input.size(0), owner, weight);
     }
 }

@@ -49,14 +49,26 @@ internal sealed class OdeFunction : KernelFunction<OdeFunction>
     protected override List<Tensor?> Differentiate(autograd.AutogradContext context, List<Tensor> gradients)
     {
         var job = (OdeJob)context.get_data(JobKey);
-        OdeRun.RefuseSecondDerivatives();
         var saved = context.get_saved_variables();
         var count = saved.Count - job.Layout.Tensors;
         var record = new OdeRecord([.. saved.Skip(count)], job.Layout, job.Plan, saved[0]);
         var given = saved.Skip(1).Take(job.Given).ToArray();
         var parameters = saved.Skip(1 + job.Given).Take(count - 1 - job.Given).ToArray();
+        if (is_grad_enabled())
+        {
+            if (job.System.With(parameters) is null) OdeRun.RefuseSecondDerivatives();
+            return [.. KernelReference.Differentiate(inputs => [Replay(job, record, inputs)], saved.GetRange(0, count), [gradients[0]]),
+                null];
+        }
         using var found = new OdeGradients(gradients[0], given, parameters);
         new OdeBackward(new OdeReplay(job.System, job.Plan.Tableau), record, given, found).Run();
         return [found.State, .. found.Given, .. OdeGradients.OfParameters(parameters), null];
+    }
+
+    // all steps in one graph, in which every tensor that has a gradient is one of the inputs
+    private static Tensor Replay(OdeJob job, OdeRecord record, IReadOnlyList<Tensor> inputs)
+    {
+        var system = job.System.With([.. inputs.Skip(1 + job.Given)])!;
+        return new OdeReplay(system, job.Plan.Tableau).All(record, inputs[0], [.. inputs.Skip(1).Take(job.Given)]);
     }
 }

@@ -44,7 +44,8 @@ internal static class OdeRun
     {
         if (is_grad_enabled())
             throw new NotSupportedException(
-                $"This solve gives no gradients of gradients. Use {nameof(OdeGradient)}.{nameof(OdeGradient.Graph)} for this loss.");
+                $"This solve gives no gradients of gradients (create_graph). Use {nameof(OdeGradient)}.{nameof(OdeGradient.Graph)} for " +
+                $"this loss, which {nameof(OdeOptions)} and the ContinuousOptions of a layer have as Gradient.");
     }
 
     private static bool Differentiates(OdeSystem system, Tensor start, IReadOnlyList<Tensor> given, OdePlan plan)

@@ -15,6 +15,11 @@ internal abstract class OdeSystem
     /// <param name="given">What each example has of its own beside y.</param>
     public virtual (DynamicsNetwork Network, Tensor? Context)? Fused(IReadOnlyList<Tensor> given) => null;
 
+    /// <summary>f with other tensors in the place of <see cref="Parameters"/>, in plain operations: for gradients of gradients, which need
+    /// an f that depends on nothing but what it is given. Null if that cannot be had.</summary>
+    /// <param name="parameters">One for each of <see cref="Parameters"/>.</param>
+    public virtual OdeSystem? With(IReadOnlyList<Tensor> parameters) => null;
+
     /// <summary>f(t, y) (n, M), contiguous, for n of the examples.</summary>
     /// <param name="t">(n), in the dtype of y.</param>
     /// <param name="y">(n, M).</param>

@@ -26,7 +26,9 @@ internal static class RunningMoments
         var count = w.sum(dims).clamp_min(Scalars.One);
         var mean = x.mul(w).sum(dims).div(count);
         var centred = x.sub(PerChannel(mean, x.dim())).mul(w);
-        return (mean, centred.mul(centred).sum(dims).div(count));
+        // what the sum of large numbers has lost of the mean would count as spread
+        var rest = centred.sum(dims).div(count);
+        return (mean.add(rest, Scalars.One), centred.mul(centred).sum(dims).div(count).sub(rest.mul(rest)).clamp_min(Scalars.Zero));
     }
 
     /// <summary>

@@ -77,7 +77,8 @@ public sealed class ConcatSquashMlp : Dynamics
         return (scope.MoveToOuter(velocity), scope.MoveToOuter(products));
     }
 
-    internal override DynamicsNetwork Network => new([.. layers.Select(l => l.Kernel)], SmoothActivations.Kernel(activation));
+    internal override DynamicsNetwork Network => new([.. layers.Select(l => l.Kernel)], SmoothActivations.Kernel(activation),
+        SmoothActivations.WithSlope(activation));
 
     // the layers at the times, in the caller's scope
     private DenseTangents At(Tensor t, Tensor? context) =>

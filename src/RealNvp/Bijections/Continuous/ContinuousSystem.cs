@@ -26,8 +26,19 @@ internal sealed class ContinuousSystem(Dynamics dynamics, EventShape shape, Dive
 
     public override (DynamicsNetwork Network, Tensor? Context)? Fused(IReadOnlyList<Tensor> given)
     {
-        if (extras.Count > 1 || (extras.Count == 1 && (extras.LogDets == 0 || divergence != DivergenceKind.Exact))) return null;
-        return dynamics.Network is { } network ? (network, hasContext ? given[0] : null) : null;
+        return IsNetwork && dynamics.Network is { } network ? (network, hasContext ? given[0] : null) : null;
+    }
+
+    // whether x, and its exact log-determinant if it is wanted, are all there is
+    private bool IsNetwork => extras.Count == 0 || (extras.Count == 1 && extras.LogDets == 1 && divergence == DivergenceKind.Exact);
+
+    // a module's own parameters are a part of the graph that leads to the state, and cannot be told from those of this solve
+    public override OdeSystem? With(IReadOnlyList<Tensor> parameters)
+    {
+        if (!IsNetwork || dynamics.Network is not { } network) return null;
+        var places = new Dictionary<IntPtr, Tensor>();
+        for (var i = 0; i < parameters.Count; i++) places[this.parameters[i].Handle] = parameters[i];
+        return new Replaced(network, places, extras.LogDets > 0, hasContext);
     }
 
     public override Tensor Evaluate(Tensor t, Tensor y, IReadOnlyList<Tensor> given)
@@ -128,5 +139,14 @@ internal sealed class ContinuousSystem(Dynamics dynamics, EventShape shape, Dive
         if (extras.Kinetic) parts.Add(flat.pow(Scalars.Two).sum(1, keepdim: true));
         if (extras.Frobenius) parts.Add(frobenius!.unsqueeze(1));
         return cat(parts, 1);
+    }
+
+    private sealed class Replaced(DynamicsNetwork network, Dictionary<IntPtr, Tensor> places, bool wantsDivergence, bool hasContext)
+        : OdeSystem
+    {
+        public override IReadOnlyList<Tensor> Parameters => [.. places.Values];
+
+        public override Tensor Evaluate(Tensor t, Tensor y, IReadOnlyList<Tensor> given) =>
+            network.Slope(t, y, hasContext ? given[0] : null, wantsDivergence, weight => places[weight.Handle]);
     }
 }

@@ -119,7 +119,7 @@ public sealed class TimeMlp : Dynamics
     internal override DynamicsNetwork? Network => circles.Length > 0 ? null : new([.. layers.Select((l, i) => i == 0
         ? new DynamicsWeights(l.weight!, l.bias, Shift: time.weight, ShiftContext: context?.weight)
             : new DynamicsWeights(l.weight!, l.bias))],
-        SmoothActivations.Kernel(activation));
+        SmoothActivations.Kernel(activation), SmoothActivations.WithSlope(activation));
 
     /// <inheritdoc/>
     protected override void _toEpilog(ScalarType? dtype, Device? device, bool non_blocking)

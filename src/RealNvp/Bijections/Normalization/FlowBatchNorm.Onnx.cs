@@ -13,16 +13,16 @@ public sealed partial class FlowBatchNorm : IOnnxBijection
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var logScale = running_var.to(float64).add(epsilon, Scalars.One).log().mul(inverse ? Scalars.Half : Scalars.MinusHalf);
-        var (scale, mean) = (logScale.exp(), running_mean.to(float64));
-        var shift = inverse ? mean : mean.neg().mul(scale);
-        var (a, b) = (RunningMoments.PerChannel(scale, input.Shape.Count), RunningMoments.PerChannel(shift, input.Shape.Count));
+        var a = RunningMoments.PerChannel(logScale.exp(), input.Shape.Count);
+        var mean = RunningMoments.PerChannel(running_mean.to(float64), input.Shape.Count);
         if (partition?.Changes is { } changes)
         {
             a = a.sub(Scalars.One).mul(changes).add(Scalars.One, Scalars.One);
-            b = b.mul(changes);
+            mean = mean.mul(changes);
         }
         var part = partition is null ? input : PartitionOnnx.Changed(partition, input);
-        var value = (part * input.Graph.Constant(a)) + input.Graph.Constant(b);
+        var (factor, centre) = (input.Graph.Constant(a), input.Graph.Constant(mean));
+        var value = inverse ? (part * factor) + centre : (part - centre) * factor;
         var pixels = elements is null ? part.Shape.Skip(2).Aggregate(1.0, (n, s) => n * s) : 1;
         var sum = (elements is null ? logScale : logScale.mul(elements.Value)).sum().mul(Scalars.Of(pixels));
         return (partition is null ? value : PartitionOnnx.Merge(partition, input, value), input.Graph.Constant(sum.reshape(1, 1)));

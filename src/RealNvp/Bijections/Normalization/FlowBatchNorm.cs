@@ -85,17 +85,14 @@ public sealed partial class FlowBatchNorm : Bijection, IStateLaws, ISumsBatch
     {
         var part = partition?.Changed(x) ?? x;
         var (mean, variance) = training && x.shape[0] > 0 ? Track(part, pass.Tape) : (running_mean, running_var);
-        var logScale = variance.add(epsilon, Scalars.One).log().mul(Scalars.MinusHalf);
-        var scale = logScale.exp();
-        return Finish(x, part, scale, mean.neg().mul(scale), logScale);
+        return Finish(x, part, mean, variance.add(epsilon, Scalars.One).log().mul(Scalars.MinusHalf), inverse: false);
     }
 
     /// <inheritdoc/>
     protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass)
     {
         var (mean, variance) = training ? Tracked(pass.Tape) : (running_mean, running_var);
-        var logScale = variance.add(epsilon, Scalars.One).log().mul(Scalars.Half);
-        return Finish(z, partition?.Changed(z) ?? z, logScale.exp(), mean, logScale);
+        return Finish(z, partition?.Changed(z) ?? z, mean, variance.add(epsilon, Scalars.One).log().mul(Scalars.Half), inverse: true);
     }
 
     private (Tensor Mean, Tensor Variance) Track(Tensor part, PassTape? tape)
@@ -131,17 +128,18 @@ public sealed partial class FlowBatchNorm : Bijection, IStateLaws, ISumsBatch
         return (running_mean, running_var);
     }
 
-    private (Tensor, Tensor?) Finish(Tensor input, Tensor part, Tensor scale, Tensor shift, Tensor logScale)
+    // (x − μ)·a, or x·a + μ for the inverse: the difference has all digits if x is far from 0 beside its spread, where x·a − μ·a has not
+    private (Tensor, Tensor?) Finish(Tensor input, Tensor part, Tensor mean, Tensor logScale, bool inverse)
     {
         var dimensions = input.dim();
-        var (a, b) = (RunningMoments.PerChannel(scale, dimensions), RunningMoments.PerChannel(shift, dimensions));
+        var (a, centre) = (RunningMoments.PerChannel(logScale.exp(), dimensions), RunningMoments.PerChannel(mean, dimensions));
         if (partition?.Changes is { } changes)
         {
-            // kept elements: factor 1 and shift 0
+            // kept elements: factor 1 and centre 0
             a = a.sub(Scalars.One).mul(changes).add(Scalars.One, Scalars.One);
-            b = b.mul(changes);
+            centre = centre.mul(changes);
         }
-        var value = part.mul(a).add(b, Scalars.One);
+        var value = inverse ? part.mul(a).add(centre, Scalars.One) : part.sub(centre).mul(a);
         var count = elements is not null ? logScale.mul(elements.Value).sum() : logScale.sum();
         var perChannel = elements is not null ? 1 : part.shape.Skip(2).Aggregate(1L, (n, s) => n * s);
         var logDet = (perChannel == 1 ? count : count.mul(Scalars.Of(perChannel))).repeat(input.shape[0]);

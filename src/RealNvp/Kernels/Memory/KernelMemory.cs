@@ -106,6 +106,19 @@ internal static unsafe partial class KernelMemory
         return shape;
     }
 
+    /// <summary>The same as <c>tensor.shape</c>, which calls back for an array of memory that never moves, and so takes more than a
+    /// microsecond: a pass of Glow asks for a thousand.</summary>
+    public static long[] Sizes(this Tensor tensor) => ShapeOf(tensor.Handle);
+
+    /// <summary>The same as <c>tensor.stride()</c>, of a tensor that has strides; see <see cref="Sizes"/>.</summary>
+    public static long[] Strides(this Tensor tensor)
+    {
+        var handle = tensor.Handle;
+        var strides = new long[THSTensor_ndimension(handle)];
+        for (var i = 0; i < strides.Length; i++) strides[i] = THSTensor_stride(handle, i);
+        return strides;
+    }
+
     /// <summary>The number of elements of a tensor.</summary>
     public static long CountOf(IntPtr tensor) => THSTensor_numel(tensor);
 
@@ -199,6 +212,9 @@ internal static unsafe partial class KernelMemory
 
     [LibraryImport("LibTorchSharp"), SuppressGCTransition]
     private static partial long THSTensor_size(IntPtr tensor, long dimension);
+
+    [LibraryImport("LibTorchSharp"), SuppressGCTransition]
+    private static partial long THSTensor_stride(IntPtr tensor, long dimension);
 
     [LibraryImport("LibTorchSharp"), SuppressGCTransition]
     private static partial byte THSTensor_is_contiguous(IntPtr tensor);

@@ -151,7 +151,7 @@ internal sealed unsafe class RowChain
             value = y;
             if (logDet is not null) total = total is null ? logDet : total.add(logDet, Internal.Scalars.One);
         }
-        return (value, total ?? zeros(all[0].shape[0], dtype: value.dtype, device: value.device));
+        return (value, total ?? zeros(all[0].size(0), dtype: value.dtype, device: value.device));
     }
 
     private long TapeSize(int rows, int features)

@@ -1,3 +1,4 @@
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -18,7 +19,7 @@ internal static class ChannelsLast
     public static bool Is(Tensor x)
     {
         if (x.dtype != ScalarType.Float32 || x.device_type != DeviceType.CPU || x.is_sparse || x.dim() != 4) return false;
-        var (size, stride) = (x.shape, x.stride());
+        var (size, stride) = (x.Sizes(), x.Strides());
         return stride[1] == 1 && stride[3] == size[1] && stride[2] == size[1] * size[3]
             && (size[0] == 1 || stride[0] == size[1] * size[2] * size[3]);
     }

@@ -23,19 +23,19 @@ internal static unsafe class ConvNet
     public static Tensor Factor(Tensor scale) => scale.clamp(minusLimit, limit).mul(speed).exp();
 
     /// <summary>Whether the kernel can run on these.</summary>
-    public static bool CanRun(IReadOnlyList<Tensor> tensors) => CanRun(tensors, tensors[0].dim() == 4 ? tensors[0].shape[1] : 0);
+    public static bool CanRun(IReadOnlyList<Tensor> tensors) => CanRun(tensors, tensors[0].dim() == 4 ? tensors[0].size(1) : 0);
 
     /// <summary>The same, if it reads so many channels of x.</summary>
     public static bool CanRun(IReadOnlyList<Tensor> tensors, long channels)
     {
         var x = tensors[0];
         if (!KernelSwitches.ConvNet || !LaneWidth.ServesProducts || !ChannelsLast.CanRun(x)) return false;
-        var (size, inputs, outputs) = (x.shape, tensors[1].shape, tensors[5].shape);
+        var (size, inputs, outputs) = (x.Sizes(), tensors[1].Sizes(), tensors[5].Sizes());
         if (channels > size[1] || inputs.Length != 4 || outputs.Length != 4) return false;
         bool Fits(int at, params ReadOnlySpan<long> shape) => KernelMemory.Is(tensors[at], ScalarType.Float32, shape);
         var (m, o) = (inputs[0], outputs[0]);
         if (!(Fits(1, m, channels, 3, 3) && Fits(2, m) && Fits(3, m, m, 1, 1) && Fits(4, m) && Fits(5, o, m, 3, 3) && Fits(6, o)
-                && tensors[7].numel() == o && Fits(7, tensors[7].shape)))
+                && tensors[7].numel() == o && Fits(7, tensors[7].Sizes())))
             return false;
         if (m % Winograd.Channels != 0 || o < Winograd.Channels) return false;
         var pixels = size[0] * (size[2] + 2) * (size[3] + 2);
@@ -146,8 +146,8 @@ internal static unsafe class ConvNet
 
     private static ConvNetShape Shape(IReadOnlyList<Tensor> tensors)
     {
-        var (size, first) = (tensors[0].shape, tensors[1].shape);
-        return new((int)size[0], (int)first[1], (int)first[0], (int)tensors[5].shape[0], (int)size[2], (int)size[3]);
+        var (size, first) = (tensors[0].Sizes(), tensors[1].Sizes());
+        return new((int)size[0], (int)first[1], (int)first[0], (int)tensors[5].size(0), (int)size[2], (int)size[3]);
     }
 
     private static ConvNetWeights Weights(IReadOnlyList<Tensor?> t) => new()
@@ -166,7 +166,7 @@ internal static unsafe class ConvNet
 
     private static void Pad(ConvNetShape shape, Tensor x, long first, float* padded)
     {
-        var strides = x.stride();
+        var strides = x.Strides();
         ConvNetImages.Pad(shape, At(x) + (first * strides[1]), strides, padded);
         GC.KeepAlive(x);
     }

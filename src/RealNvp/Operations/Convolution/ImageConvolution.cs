@@ -18,7 +18,7 @@ internal static class ImageConvolution
 
     /// <summary>Whether <see cref="Winograd"/> can run on these tensors, and is faster.</summary>
     public static bool ShouldRun(Tensor input, Tensor weight, Tensor? bias) =>
-        CanRun(input, weight, bias) && IsFaster(input.shape, weight.shape);
+        CanRun(input, weight, bias) && IsFaster(input.Sizes(), weight.Sizes());
 
     /// <summary><see cref="Winograd"/> on tensors that <see cref="CanRun"/> allows, however small they are.</summary>
     internal static Tensor Fast(Tensor input, Tensor weight, Tensor? bias, float border)
@@ -44,10 +44,10 @@ internal static class ImageConvolution
     {
         if (!KernelSwitches.Winograd || !LaneWidth.ServesProducts || !ChannelsLast.CanRun(input) || !ChannelsLast.CanRun(weight))
             return false;
-        var (size, kernel) = (input.shape, weight.shape);
+        var (size, kernel) = (input.Sizes(), weight.Sizes());
         if (kernel[2] != 3 || kernel[3] != 3 || size[1] != kernel[1] || Math.Min(kernel[0], kernel[1]) < Winograd.Channels) return false;
         if (bias is not null && !(bias.dtype == ScalarType.Float32 && KernelMemory.IsContiguous(bias) && bias.dim() == 1
-                && bias.shape[0] == kernel[0]))
+                && bias.size(0) == kernel[0]))
             return false;
         return input.numel() > 0 && Math.Max(size[0] * (size[2] + 1) * (size[3] + 1), Math.Max(kernel[0], kernel[1])) < int.MaxValue / 2;
     }

@@ -20,8 +20,8 @@ internal sealed unsafe record ImageCoupling(ElementwiseMap Map, int Kept, bool K
     {
         var x = tensors[0];
         if (!KernelSwitches.Coupling || !Map.IsOn || (inverse && Map.InverseIsSearch) || !ConvNet.CanRun(tensors, Kept)) return false;
-        var changed = x.shape[1] - Kept;
-        return changed * Map.Parameters == tensors[5].shape[0]
+        var changed = x.size(1) - Kept;
+        return changed * Map.Parameters == tensors[5].size(0)
             && (Map.Weight is not { } weight || ElementwiseOperation.CanRead(weight, x, changed));
     }
 
@@ -41,7 +41,7 @@ internal sealed unsafe record ImageCoupling(ElementwiseMap Map, int Kept, bool K
     /// <summary>The same in plain operations.</summary>
     public (Tensor Value, Tensor LogDet) Reference(IReadOnlyList<Tensor> tensors, bool inverse)
     {
-        var (x, rest) = (tensors[0], tensors[0].shape[1] - Kept);
+        var (x, rest) = (tensors[0], tensors[0].size(1) - Kept);
         Tensor kept = x.narrow(1, KeepsFirst ? 0 : rest, Kept), changed = x.narrow(1, KeepsFirst ? Kept : 0, rest);
         var parameters = ConvNet.Reference([kept, .. tensors.Skip(1)]);
         var (value, logDet) = ElementwiseOperation.Reference(new(Map, inverse, Sums: true), changed, parameters, Weight(tensors), null);
@@ -54,10 +54,10 @@ internal sealed unsafe record ImageCoupling(ElementwiseMap Map, int Kept, bool K
         var x = tensors[0];
         var place = new Place(this, x);
         var (parameters, inner, outer) = ConvNet.Forward(tensors, keep, place.Kept);
-        Tensor value = empty(x.shape, ScalarType.Float32, CPU), logDet = empty(x.shape[0], ScalarType.Float32, CPU);
+        Tensor value = empty(x.Sizes(), ScalarType.Float32, CPU), logDet = empty(x.size(0), ScalarType.Float32, CPU);
         ElementwiseOperation.RunChannels(new(Map, inverse, Sums: true), x, place.Changed, parameters, Weight(tensors), value, logDet);
         float* from = KernelMemory.Pointer<float>(x) + place.At, to = KernelMemory.Pointer<float>(value) + place.At;
-        for (var n = x.shape[0]; n > 0; n--, from += place.Each, to += place.Each)
+        for (var n = x.size(0); n > 0; n--, from += place.Each, to += place.Each)
             new ReadOnlySpan<float>(from, place.Count).CopyTo(new(to, place.Count));
         GC.KeepAlive(x);
         return (value, logDet, keep ? [parameters, inner!, outer] : []);
@@ -74,7 +74,7 @@ internal sealed unsafe record ImageCoupling(ElementwiseMap Map, int Kept, bool K
     {
         var x = tensors[0];
         var place = new Place(this, x);
-        var ofX = empty(x.shape, ScalarType.Float32, CPU);
+        var ofX = empty(x.Sizes(), ScalarType.Float32, CPU);
         var slope = KernelMemory.IsFloats(ofValue.Handle) ? ofValue : ofValue.contiguous();
         var (ofParameters, ofWeight) = ElementwiseOperation.ChannelGradients(new(Map, inverse, Sums: true), x, place.Changed, tape[0],
             Weight(tensors), slope, ofLogDet, ofX);
@@ -101,7 +101,7 @@ internal sealed unsafe record ImageCoupling(ElementwiseMap Map, int Kept, bool K
     {
         public Place(ImageCoupling coupling, Tensor x)
         {
-            var size = x.shape;
+            var size = x.Sizes();
             var (rest, plane) = (size[1] - coupling.Kept, size[2] * size[3]);
             (Kept, Changed) = coupling.KeepsFirst ? (0, coupling.Kept) : (rest, 0);
             (Each, At, Count) = ((nint)(size[1] * plane), (nint)(Kept * plane), checked((int)(coupling.Kept * plane)));

@@ -1,4 +1,5 @@
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -20,12 +21,12 @@ internal static class LuMath
 
     /// <summary>The log-determinant (N) of a batch, from that of one pixel.</summary>
     public static Tensor ByExample(Tensor logDet, Tensor x) =>
-        logDet.mul(Scalars.Of(x.shape.Skip(2).Aggregate(1L, (n, s) => n * s))).repeat(x.shape[0]);
+        logDet.mul(Scalars.Of(x.Sizes().Skip(2).Aggregate(1L, (n, s) => n * s))).repeat(x.size(0));
 
     /// <summary>L and U from the packed form.</summary>
     public static (Tensor Lower, Tensor Upper) Triangles(Tensor packed, Tensor sign)
     {
         var u = packed.triu(1).add(packed.diagonal().exp().mul(sign.to(packed.dtype)).diag(), Scalars.One);
-        return (packed.tril(-1).add(eye(packed.shape[0], dtype: packed.dtype, device: packed.device), Scalars.One), u);
+        return (packed.tril(-1).add(eye(packed.size(0), dtype: packed.dtype, device: packed.device), Scalars.One), u);
     }
 }

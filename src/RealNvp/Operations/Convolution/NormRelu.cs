@@ -13,8 +13,8 @@ internal static unsafe class NormRelu
 {
     /// <summary>Whether the kernel can run on x.</summary>
     public static bool CanRun(Tensor x, Tensor weight, Tensor bias) =>
-        KernelSwitches.Image && ChannelsLast.Is(x) && x.shape[1] >= 8 && x.numel() > 0
-            && KernelMemory.Is(weight, ScalarType.Float32, x.shape[1]) && KernelMemory.Is(bias, ScalarType.Float32, x.shape[1]);
+        KernelSwitches.Image && ChannelsLast.Is(x) && x.size(1) >= 8 && x.numel() > 0
+            && KernelMemory.Is(weight, ScalarType.Float32, x.size(1)) && KernelMemory.Is(bias, ScalarType.Float32, x.size(1));
 
     /// <summary>y for statistics that are known; without gradients.</summary>
     public static Tensor Known(Tensor x, Tensor mean, Tensor variance, Tensor weight, Tensor bias, double eps)
@@ -95,13 +95,13 @@ internal static unsafe class NormRelu
 
     private static Tensor Like(Tensor x)
     {
-        var size = x.shape;
+        var size = x.Sizes();
         return ChannelsLast.Empty(size[0], size[1], size[2], size[3]);
     }
 
-    private static int Channels(Tensor x) => (int)x.shape[1];
+    private static int Channels(Tensor x) => (int)x.size(1);
 
-    private static long Rows(Tensor x) => x.numel() / x.shape[1];
+    private static long Rows(Tensor x) => x.numel() / x.size(1);
 
     private static float* At(Tensor tensor) => KernelMemory.Pointer<float>(tensor);
 }

@@ -23,7 +23,7 @@ internal sealed unsafe record ResidualNet(ResidualNetForm Form, IReadOnlyList<Im
     {
         var x = t[0];
         if (!KernelSwitches.ResidualNet || !KernelSwitches.Winograd || !LaneWidth.ServesProducts || !ChannelsLast.CanRun(x)) return false;
-        var (size, hidden) = (x.shape, t[ResidualNetForm.FirstAt].shape[0]);
+        var (size, hidden) = (x.Sizes(), t[ResidualNetForm.FirstAt].size(0));
         if (hidden % Winograd.Channels != 0 || !Fit(t, size[1], hidden)) return false;
         foreach (var norm in Norms) if (!norm.CanRun(hidden)) return false;
         if (!OfBatch && Form.HasNorms && IsDifferentiable(t)) return false;
@@ -42,7 +42,7 @@ internal sealed unsafe record ResidualNet(ResidualNetForm Form, IReadOnlyList<Im
         bool Norm(int at) => !Form.HasNorms
             || (KernelMemory.Is(t[at], ScalarType.Float32, hidden) && KernelMemory.Is(t[at + 1], ScalarType.Float32, hidden));
         if (t.Count != Form.Count || !Conv(ResidualNetForm.FirstAt, hidden, inputs, 3) || !Conv(Form.SkipAt(0), hidden, hidden, 1)
-                || !Norm(Form.LastAt - 2) || !Conv(Form.LastAt, t[Form.LastAt].shape[0], hidden, 1))
+                || !Norm(Form.LastAt - 2) || !Conv(Form.LastAt, t[Form.LastAt].size(0), hidden, 1))
             return false;
         for (var i = 0; i < Form.Blocks; i++)
             if (!(Norm(Form.InnerAt(i) - 2) && Conv(Form.InnerAt(i), hidden, hidden, 3, hasBias: !Form.HasNorms)
@@ -66,7 +66,7 @@ internal sealed unsafe record ResidualNet(ResidualNetForm Form, IReadOnlyList<Im
         Tensor Conv(int at, Tensor x, Tensor? bias)
         {
             var weight = WeightNorm.Reference(t[at], t[at + 1]);
-            var padding = weight.shape[2] / 2;
+            var padding = weight.size(2) / 2;
             return nn.functional.conv2d(x, weight, bias, padding: [padding, padding]);
         }
         Tensor Norm(int at, int index, Tensor x)
@@ -148,8 +148,8 @@ internal sealed unsafe record ResidualNet(ResidualNetForm Form, IReadOnlyList<Im
 
     private ResidualNetShape Shape(IReadOnlyList<Tensor> t)
     {
-        var size = t[0].shape;
-        return new((int)size[0], (int)size[1], (int)t[ResidualNetForm.FirstAt].shape[0], (int)t[Form.LastAt].shape[0], (int)size[2],
+        var size = t[0].Sizes();
+        return new((int)size[0], (int)size[1], (int)t[ResidualNetForm.FirstAt].size(0), (int)t[Form.LastAt].size(0), (int)size[2],
             (int)size[3], Form.Blocks);
     }
 
@@ -188,7 +188,7 @@ internal sealed unsafe record ResidualNet(ResidualNetForm Form, IReadOnlyList<Im
     private static Tensor Padded(ResidualNetShape shape, Tensor x)
     {
         var padded = Floats(shape.First.PaddedSize);
-        ConvNetImages.Pad(shape.First, At(x), x.stride(), At(padded));
+        ConvNetImages.Pad(shape.First, At(x), x.Strides(), At(padded));
         GC.KeepAlive(x);
         return padded;
     }

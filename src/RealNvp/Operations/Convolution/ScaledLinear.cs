@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
 using RealNvp.Internal;
 using RealNvp.Kernels;
@@ -14,8 +15,8 @@ namespace RealNvp.Operations;
 /// <param name="Sign">The signs of U's diagonal.</param>
 internal sealed record ScaledLinear(int[] Rows, float[] Sign)
 {
-    // beyond it the products of libraries are faster
-    private const int MostChannels = 128;
+    // work that is worth a thread of its own, in multiply-adds of matrices that are too small to run at the speed of others
+    private const double Grain = 1 << 18;
 
     // examples whose gradients are added in float32 before float64 takes over
     private const int MostExamples = 16;
@@ -30,11 +31,12 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
     /// <param name="inverse">The direction.</param>
     public static unsafe ScaledLinear? Of(Tensor x, Tensor lu, Tensor permutation, Tensor sign, Tensor? scale, Tensor? shift, bool inverse)
     {
-        if (!ChannelsLast.CanRun(x) || x.numel() == 0 || x.shape[1] is var c && c > MostChannels) return null;
+        // beyond so many the products of libraries are faster
+        if (!ChannelsLast.CanRun(x) || x.numel() == 0 || x.size(1) is var c && c > LuMatrix.MostRows) return null;
         bool IsFloats(Tensor t, params ReadOnlySpan<long> shape) => KernelMemory.Is(t, ScalarType.Float32, shape);
         if (!IsFloats(lu, c, c) || !IsFloats(sign, c) || !KernelMemory.Is(permutation, ScalarType.Int64, c)
-                || (scale is not null && !(scale.numel() == c && shift!.numel() == c && IsFloats(scale, scale.shape)
-                && IsFloats(shift, shift.shape))))
+                || (scale is not null && !(scale.numel() == c && shift!.numel() == c && IsFloats(scale, scale.Sizes())
+                && IsFloats(shift, shift.Sizes()))))
             return null;
         if (inverse && is_grad_enabled() && (x.requires_grad || lu.requires_grad || scale is { requires_grad: true }
                 || shift is { requires_grad: true }))
@@ -69,54 +71,59 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
 
     internal unsafe (Tensor Value, Tensor LogDet) Compute(Tensor x, Tensor lu, Tensor? scale, Tensor? shift, bool inverse)
     {
-        var size = x.shape;
+        var size = x.Sizes();
         var (count, channels, pixels) = (size[0], Rows.Length, checked((int)(size[2] * size[3])));
-        var matrix = new LuMatrix(Floats(lu), Rows, Sign);
+        using var matrix = new LuMatrix(Floats(lu), Rows, Sign);
         var factors = Factors(matrix, scale, shift, inverse);
         var (from, batch) = Lines(x);
         Tensor y = empty(size, dtype: ScalarType.Float32, device: CPU), logDet = empty(count, dtype: ScalarType.Float32, device: CPU);
         Floats(logDet).Fill((float)((inverse ? -pixels : pixels) * (matrix.LogDet + Sum(scale))));
         float* px = KernelMemory.Pointer<float>(from), py = KernelMemory.Pointer<float>(y);
         var each = channels * pixels;
-        KernelThreads.For(count, (double)count * each * channels, 1 << 19, (start, end) =>
+        KernelThreads.For(count, (double)count * each * channels, Grain, (start, end) =>
         {
-            fixed (float* m = factors.Matrix, c = factors.Shift)
+            fixed (float* m = factors)
             {
+                var added = m + (channels * channels);
                 using var room = new Room(PixelLanes.Scratch(channels));
-                for (var n = start; n < end; n++) PixelLanes.Run(m, c, px + (n * batch), py + (n * each), channels, pixels, room.Memory);
+                for (var n = start; n < end; n++)
+                    PixelLanes.Run(m, added, px + (n * batch), py + (n * each), channels, pixels, room.Memory);
             }
         });
+        ArrayPool<float>.Shared.Return(factors);
         GC.KeepAlive(from);
         return (y, logDet);
     }
 
     /// <summary>The gradients of x, lu, s and b; the last two null if there are none.</summary>
     internal (Tensor X, Tensor Lu, Tensor? Scale, Tensor? Shift) Differentiate(Tensor x, Tensor lu, Tensor? scale, Tensor? shift,
-        Tensor gradient, Tensor logDetGradient) =>
-        Differentiate(new LuMatrix(Floats(lu), Rows, Sign), x, null, lu, scale, shift, gradient, logDetGradient);
+        Tensor gradient, Tensor logDetGradient) => Differentiate(x, null, lu, scale, shift, gradient, logDetGradient);
 
     /// <summary>From the value, x and the gradients of x, lu, s and b; the last two null if there are none.</summary>
     internal (Tensor X, Tensor Gradient, Tensor Lu, Tensor? Scale, Tensor? Shift) StepBack(Tensor value, Tensor lu, Tensor? scale,
         Tensor? shift, Tensor gradient, Tensor logDetGradient)
     {
-        var x = empty(value.shape, dtype: ScalarType.Float32, device: CPU);
-        var (ofX, dlu, ds, db) = Differentiate(new LuMatrix(Floats(lu), Rows, Sign), x, value, lu, scale, shift, gradient, logDetGradient);
+        var x = empty(value.Sizes(), dtype: ScalarType.Float32, device: CPU);
+        var (ofX, dlu, ds, db) = Differentiate(x, value, lu, scale, shift, gradient, logDetGradient);
         return (x, ofX, dlu, ds, db);
     }
 
     // where there is a value, x is written here, and is what the value comes from
-    private unsafe (Tensor X, Tensor Lu, Tensor? Scale, Tensor? Shift) Differentiate(LuMatrix matrix, Tensor x, Tensor? value, Tensor lu,
-        Tensor? scale, Tensor? shift, Tensor gradient, Tensor logDetGradient)
+    private unsafe (Tensor X, Tensor Lu, Tensor? Scale, Tensor? Shift) Differentiate(Tensor x, Tensor? value, Tensor lu, Tensor? scale,
+        Tensor? shift, Tensor gradient, Tensor logDetGradient)
     {
-        var size = x.shape;
+        using var matrix = new LuMatrix(Floats(lu), Rows, Sign);
+        var size = x.Sizes();
         var (count, channels, pixels) = (size[0], Rows.Length, checked((int)(size[2] * size[3])));
-        var undo = value is null ? default : Factors(matrix, scale, shift, inverse: true);
+        var undo = value is null ? null : Factors(matrix, scale, shift, inverse: true);
         var (given, givenBatch) = value is null ? (x, 0) : Lines(value);
         var factors = Factors(matrix, scale, shift, inverse: false);
-        var turned = new float[channels * channels];
+        // what the gradient is multiplied by: the matrix turned, with no shift
+        var turned = ArrayPool<float>.Shared.Rent(channels * (channels + 1));
         for (var i = 0; i < channels; i++)
-            for (var j = 0; j < channels; j++) turned[(j * channels) + i] = factors.Matrix[(i * channels) + j];
-        var zeros = new float[channels];
+            for (var j = 0; j < channels; j++) turned[(j * channels) + i] = factors[(i * channels) + j];
+        turned.AsSpan(channels * channels, channels).Clear();
+        ArrayPool<float>.Shared.Return(factors);
         var ((values, batch), (gradients, gradientBatch)) = (Lines(x), Lines(gradient));
         var dx = empty(size, dtype: ScalarType.Float32, device: CPU);
         float* px = KernelMemory.Pointer<float>(values), pg = KernelMemory.Pointer<float>(gradients), pdx = KernelMemory.Pointer<float>(dx),
@@ -125,16 +132,18 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         // parts of a fixed size, so that the sums do not depend on the number of threads
         var examples = Math.Clamp((count + 3) / 4, 1, MostExamples);
         var (parts, width) = ((count + examples - 1) / examples, PixelLanes.Width(channels));
-        var sums = new float[parts * channels * width];
-        KernelThreads.For(parts, (double)count * each * channels, 1 << 18, (start, end) =>
+        var sums = ArrayPool<float>.Shared.Rent(checked((int)(parts * channels * width)));
+        sums.AsSpan().Clear();
+        KernelThreads.For(parts, (double)count * each * channels, Grain, (start, end) =>
         {
-            fixed (float* m = turned, c = zeros, all = sums, back = undo.Matrix, origin = undo.Shift)
+            fixed (float* m = turned, all = sums, back = undo)
             {
+                float* zeros = m + (channels * channels), origin = back + (channels * channels);
                 using var room = new Room(PixelLanes.Scratch(channels));
                 for (var n = start * examples; n < Math.Min(end * examples, count); n++)
                 {
                     if (back != null) PixelLanes.Run(back, origin, pz + (n * givenBatch), px + (n * batch), channels, pixels, room.Memory);
-                    PixelLanes.Run(m, c, pg + (n * gradientBatch), pdx + (n * each), channels, pixels, room.Memory);
+                    PixelLanes.Run(m, zeros, pg + (n * gradientBatch), pdx + (n * each), channels, pixels, room.Memory);
                     PixelLanes.AddGradient(px + (n * batch), pg + (n * gradientBatch), channels, pixels,
                         all + (n / examples * channels * width), room.Memory);
                 }
@@ -144,7 +153,11 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         GC.KeepAlive(values);
         GC.KeepAlive(gradients);
         var logDet = pixels * logDetGradient.sum(ScalarType.Float64).item<double>();
-        return Weights(matrix, lu, scale, shift, sums, (int)parts, width, logDet, dx);
+        var results = Weights(matrix, lu, scale, shift, sums, (int)parts, width, logDet, dx);
+        ArrayPool<float>.Shared.Return(turned);
+        ArrayPool<float>.Shared.Return(sums);
+        if (undo is not null) ArrayPool<float>.Shared.Return(undo);
+        return results;
     }
 
     // from Σ g·xᵀ and Σ g: with u = x ⊙ exp(s) + b, ∂W = Σ g·uᵀ
@@ -153,22 +166,28 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
     {
         var channels = Rows.Length;
         var (dlu, ds, db) = (empty_like(lu), scale is null ? null : empty_like(scale), shift is null ? null : empty_like(shift));
-        var product = new double[channels * channels];
-        var w = scale is null ? product : matrix.Product();
-        double[] along = new double[channels], down = new double[channels];
-        var (s, b) = (Exp(scale, 1), shift is null ? new float[channels] : Floats(shift).ToArray());
+        var rented = ArrayPool<double>.Shared.Rent(channels * channels);
+        var product = rented.AsSpan(0, channels * channels);
+        var w = scale is null ? [] : matrix.Product();
+        Span<double> along = stackalloc double[channels], down = stackalloc double[channels], s = stackalloc double[channels];
+        Span<float> none = stackalloc float[channels];
+        none.Clear();
+        var b = shift is null ? none : Floats(shift);
+        Exp(scale, 1, s);
+        along.Clear();
+        down.Clear();
         for (var i = 0; i < channels; i++)
         {
             var total = Add(sums, parts, width, i, channels);
             for (var j = 0; j < channels; j++)
             {
                 var (ofElement, at) = (Add(sums, parts, width, i, j), (i * channels) + j);
-                along[j] += ofElement * w[at] * s[j];
-                down[j] += total * w[at];
+                if (scale is not null) (along[j], down[j]) = (along[j] + (ofElement * w[at] * s[j]), down[j] + (total * w[at]));
                 product[at] = (ofElement * s[j]) + (total * b[j]);
             }
         }
         matrix.Gradient(product, logDet, Floats(dlu));
+        ArrayPool<double>.Shared.Return(rented);
         for (var j = 0; j < channels && ds is not null; j++) (Floats(ds)[j], Floats(db!)[j]) = ((float)(along[j] + logDet), (float)down[j]);
         return (dx, dlu, ds, db);
     }
@@ -180,11 +199,14 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         return sum;
     }
 
-    private (float[] Matrix, float[] Shift) Factors(LuMatrix matrix, Tensor? scale, Tensor? shift, bool inverse)
+    // the matrix, row by row, and behind it what is added; the caller returns the array to the pool
+    private float[] Factors(LuMatrix matrix, Tensor? scale, Tensor? shift, bool inverse)
     {
         var channels = Rows.Length;
-        var (factors, added) = (new float[channels * channels], new float[channels]);
-        var (w, s) = (inverse ? matrix.Inverse() : matrix.Product(), Exp(scale, inverse ? -1 : 1));
+        var factors = ArrayPool<float>.Shared.Rent(channels * (channels + 1));
+        Span<double> s = stackalloc double[channels];
+        Exp(scale, inverse ? -1 : 1, s);
+        var w = inverse ? matrix.Inverse() : matrix.Product();
         var b = shift is null ? [] : Floats(shift);
         for (var i = 0; i < channels; i++)
         {
@@ -194,17 +216,17 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
                 factors[(i * channels) + j] = (float)(w[(i * channels) + j] * s[inverse ? i : j]);
                 if (b.Length > 0 && !inverse) sum += w[(i * channels) + j] * b[j];
             }
-            added[i] = (float)(b.Length > 0 && inverse ? -s[i] * b[i] : sum);
+            factors[(channels * channels) + i] = (float)(b.Length > 0 && inverse ? -s[i] * b[i] : sum);
         }
-        return (factors, added);
+        return factors;
     }
 
-    private double[] Exp(Tensor? scale, double sign)
+    private static void Exp(Tensor? scale, double sign, Span<double> result)
     {
-        var result = new double[Rows.Length];
-        Array.Fill(result, 1);
-        for (var i = 0; i < result.Length && scale is not null; i++) result[i] = Math.Exp(sign * Floats(scale)[i]);
-        return result;
+        result.Fill(1);
+        if (scale is null) return;
+        var values = Floats(scale);
+        for (var i = 0; i < result.Length; i++) result[i] = Math.Exp(sign * values[i]);
     }
 
     private static double Sum(Tensor? scale)
@@ -217,7 +239,7 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
     // rows of pixels that lie together, and from one example to the next
     private static (Tensor Rows, long Batch) Lines(Tensor x)
     {
-        var (size, stride) = (x.shape, x.stride());
+        var (size, stride) = (x.Sizes(), x.Strides());
         if (stride[3] == 1 && stride[2] == size[3] && stride[1] == size[2] * size[3]) return (x, stride[0]);
         return (x.contiguous(), size[1] * size[2] * size[3]);
     }

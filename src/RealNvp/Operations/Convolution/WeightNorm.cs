@@ -16,7 +16,7 @@ internal static class WeightNorm
     public static Tensor Of(Tensor v, Tensor g, bool fused)
     {
         if (!fused || v.dim() != 4 || v.dtype != ScalarType.Float32 || !KernelMemory.IsContiguous(v)
-                || !KernelMemory.Is(g, ScalarType.Float32, v.shape[0], 1, 1, 1))
+                || !KernelMemory.Is(g, ScalarType.Float32, v.size(0), 1, 1, 1))
             return Reference(v, g);
         return is_grad_enabled() && (v.requires_grad || g.requires_grad) ? WeightNormFunction.Apply(v, g)[0] : Forward(v, g);
     }
@@ -28,7 +28,7 @@ internal static class WeightNorm
 
     internal static unsafe Tensor Forward(Tensor v, Tensor g)
     {
-        var size = v.shape;
+        var size = v.Sizes();
         var w = ChannelsLast.Empty(size[0], size[1], size[2], size[3]);
         WeightNormRows.Run(KernelMemory.Pointer<float>(v), KernelMemory.Pointer<float>(g), KernelMemory.Pointer<float>(w), (int)size[0],
             (int)size[1], (int)(size[2] * size[3]));
@@ -40,9 +40,9 @@ internal static class WeightNorm
     /// <summary>∂v and ∂g, from a ∂w that is contiguous or lies channels last.</summary>
     internal static unsafe (Tensor V, Tensor G) Backward(Tensor v, Tensor g, Tensor gradient)
     {
-        var size = v.shape;
+        var size = v.Sizes();
         var (dv, dg) = (empty_like(v), empty_like(g));
-        var stride = gradient.stride();
+        var stride = gradient.Strides();
         // the taps of a row lie evenly in both layouts, and so do the rows
         WeightNormRows.Backward(KernelMemory.Pointer<float>(v), KernelMemory.Pointer<float>(g), KernelMemory.Pointer<float>(gradient),
             stride[0], stride[1], size[3] > 1 ? stride[3] : 1, KernelMemory.Pointer<float>(dv), KernelMemory.Pointer<float>(dg),

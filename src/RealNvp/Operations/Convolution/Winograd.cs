@@ -81,14 +81,14 @@ internal static unsafe class Winograd
     /// <summary>The sizes for an input and a weight.</summary>
     public static WinogradShape Shape(Tensor input, Tensor weight)
     {
-        var size = input.shape;
-        return new WinogradShape((int)size[0], (int)size[1], (int)weight.shape[0], (int)size[2], (int)size[3]);
+        var size = input.Sizes();
+        return new WinogradShape((int)size[0], (int)size[1], (int)weight.size(0), (int)size[2], (int)size[3]);
     }
 
     /// <summary>Where a weight lies.</summary>
     public static WinogradWeight Weight(Tensor weight)
     {
-        var stride = weight.stride();
+        var stride = weight.Strides();
         return new((nint)KernelMemory.Pointer<float>(weight), (nint)stride[0], (nint)stride[1], (nint)stride[3]);
     }
 }

@@ -21,7 +21,7 @@ internal sealed class CouplingFunction : KernelFunction<CouplingFunction>
     public static unsafe (Tensor Value, Tensor LogDet) Forward(CouplingPlan plan, IReadOnlyList<Tensor> all, bool hasContext, bool inverse,
         Tensor? tape)
     {
-        var rows = all[0].shape[0];
+        var rows = all[0].size(0);
         Tensor value = empty([rows, plan.Shape.Features], ScalarType.Float32, CPU), logDet = empty([rows], ScalarType.Float32, CPU);
         CouplingForward.Run(Call(plan, all, Tensors(plan, all, hasContext), inverse), KernelMemory.Floats(tape),
             KernelMemory.Pointer<float>(value), KernelMemory.Pointer<float>(logDet));
@@ -35,7 +35,7 @@ internal sealed class CouplingFunction : KernelFunction<CouplingFunction>
         var (plan, hasContext, inverse) = ((CouplingPlan)arguments[^3], (bool)arguments[^2], (bool)arguments[^1]);
         var tensors = new List<Tensor>(arguments.Length - 2);
         for (var i = 0; i < arguments.Length - 3; i++) tensors.Add((Tensor)arguments[i]);
-        var tape = empty([CouplingForward.TapeSize(plan.Shape.Program, tensors[0].shape[0])], ScalarType.Float32, CPU);
+        var tape = empty([CouplingForward.TapeSize(plan.Shape.Program, tensors[0].size(0))], ScalarType.Float32, CPU);
         var (value, logDet) = Forward(plan, tensors, hasContext, inverse, tape);
         tensors.Add(tape);
         context.save_data(PlanKey, plan);

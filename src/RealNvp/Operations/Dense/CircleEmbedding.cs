@@ -22,9 +22,9 @@ internal readonly record struct CircleEmbedding(Tensor Plain, Tensor Circular, T
     /// <summary>(K, N, O): the weight (O, E) times the derivatives along the elements from start on. In the caller's scope.</summary>
     public Tensor Columns(Tensor weight, Tensor x, long start, long count)
     {
-        var unit = zeros(count, x.shape[1], dtype: x.dtype, device: x.device);
+        var unit = zeros(count, x.size(1), dtype: x.dtype, device: x.device);
         unit.diagonal(start).fill_(Scalars.One);
-        return Products(weight, x, unit.unsqueeze(1).expand(count, x.shape[0], x.shape[1]));
+        return Products(weight, x, unit.unsqueeze(1).expand(count, x.size(0), x.size(1)));
     }
 
     /// <summary>(K, N, O): the weight (O, E) times the derivatives along vectors (K, N, D). In the caller's scope.</summary>

@@ -14,7 +14,7 @@ internal sealed class DenseFunction : KernelFunction<DenseFunction>
     /// <summary>The network's output without a graph.</summary>
     public static unsafe Tensor Forward(DenseProgram program, DenseTensors tensors, Tensor? tape)
     {
-        var output = empty([tensors.X.shape[0], program.Outputs], ScalarType.Float32, tensors.X.device);
+        var output = empty([tensors.X.size(0), program.Outputs], ScalarType.Float32, tensors.X.device);
         DenseForward.Run(tensors.Call(), KernelMemory.Floats(tape), KernelMemory.Pointer<float>(output));
         return output;
     }
@@ -26,7 +26,7 @@ internal sealed class DenseFunction : KernelFunction<DenseFunction>
         var tensors = arguments.OfType<Tensor>().ToList();
         var program = (DenseProgram)arguments[^2];
         var hasContext = (bool)arguments[^1];
-        var tape = empty([DenseForward.TapeSize(program, tensors[0].shape[0])], ScalarType.Float32, tensors[0].device);
+        var tape = empty([DenseForward.TapeSize(program, tensors[0].size(0))], ScalarType.Float32, tensors[0].device);
         var output = Forward(program, new DenseTensors(program, tensors, hasContext), tape);
         context.save_data(ProgramKey, program);
         context.save_data(ContextKey, hasContext);

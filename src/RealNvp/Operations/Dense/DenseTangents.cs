@@ -34,13 +34,13 @@ internal sealed class DenseTangents(IReadOnlyList<TangentLayer> layers, Func<Ten
     public (Tensor Velocity, Tensor Divergence) Divergence(Tensor x)
     {
         var (velocity, slopes) = Slopes(x);
-        if (layers.Count == 1) return (velocity, Diagonal(layers[0].Weight.diagonal().unsqueeze(0).expand(x.shape[0], -1)));
+        if (layers.Count == 1) return (velocity, Diagonal(layers[0].Weight.diagonal().unsqueeze(0).expand(x.size(0), -1)));
         if (circles is null && layers.Count == 2)
             return (velocity, Diagonal(nn.functional.linear(slopes[0], layers[0].Weight.t().mul(layers[1].Weight))));
         if (circles is null && HasShortcut(layers.Count, layers[^1].IsUniform)) return (velocity, Bilinear(slopes));
         Tensor? sum = null;
-        var size = x.shape[1];
-        var block = BlockOf(x.shape[0], size);
+        var size = x.size(1);
+        var block = BlockOf(x.size(0), size);
         for (long start = 0; start < size; start += block)
         {
             using var inside = NewDisposeScope();
@@ -100,7 +100,7 @@ internal sealed class DenseTangents(IReadOnlyList<TangentLayer> layers, Func<Ten
 
     private long BlockOf(long rows, long size)
     {
-        var widest = layers.Max(l => l.Weight.shape[0]);
+        var widest = layers.Max(l => l.Weight.size(0));
         return Math.Clamp(BlockElements / Math.Max(1, rows * widest), 1, size);
     }
 }

@@ -45,7 +45,7 @@ internal sealed class DenseTensors
     public Tensor? Mask(int layer) => HasMasks ? all[Masks + layer] : null;
 
     /// <summary>Where the numbers of the call are.</summary>
-    public unsafe DenseCall Call() => new(program, checked((int)X.shape[0]))
+    public unsafe DenseCall Call() => new(program, checked((int)X.size(0)))
     {
         X = KernelMemory.Pointer<float>(X),
         XStride = (nint)X.stride(0),

@@ -14,7 +14,7 @@ internal static class RidgeSolve
     /// <param name="ridge">λ as a part of the mean of each diagonal.</param>
     public static unsafe Tensor Run(Tensor gram, Tensor right, double ridge)
     {
-        var (count, m) = (right.shape[0], (int)right.shape[1]);
+        var (count, m) = (right.size(0), (int)right.size(1));
         if (gram.device_type != DeviceType.CPU || m > RidgeSystems.Most || gram.dtype is not (ScalarType.Float32 or ScalarType.Float64))
         {
             var added = gram.diagonal(0, 1, 2).mean([1L]).mul(Scalars.Of(ridge)).clamp_min(Scalars.Of(1e-30)).reshape(count, 1, 1);

@@ -27,7 +27,7 @@ internal sealed unsafe class SequenceOperation
     public SequenceOperation(DenseProgram program, DenseTensors tensors, Tensor? given, long[] order, long[] ends, long perFeature,
         double? limit)
     {
-        (this.order, rows, this.perFeature) = (order, (int)tensors.X.shape[0], perFeature);
+        (this.order, rows, this.perFeature) = (order, (int)tensors.X.size(0), perFeature);
         sequence = new DenseSequence(program, rows, order, ends, perFeature, limit, given is not null);
         memory = empty([sequence.Size], ScalarType.Float32, tensors.X.device);
         var context = given?.contiguous();

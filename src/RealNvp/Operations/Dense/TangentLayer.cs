@@ -12,7 +12,7 @@ namespace RealNvp.Operations;
 internal readonly record struct TangentLayer(Tensor Weight, Tensor? Bias, Tensor? Scale = null, Tensor? Shift = null)
 {
     /// <summary>Whether all rows have one scale.</summary>
-    public bool IsUniform => Scale is null || Scale.shape[0] == 1;
+    public bool IsUniform => Scale is null || Scale.size(0) == 1;
 
     /// <summary>(N, I) to (N, O), in the caller's scope.</summary>
     public Tensor Apply(Tensor x)

@@ -92,7 +92,7 @@ internal sealed class NormalLossFunction : KernelFunction<NormalLossFunction>
     private static Tensor Reference(Tensor z, Tensor logDet)
     {
         var flat = z.flatten(1);
-        var constant = Scalars.Of(0.5 * flat.shape[1] * Math.Log(2 * Math.PI));
+        var constant = Scalars.Of(0.5 * flat.size(1) * Math.Log(2 * Math.PI));
         return Gaussian.MinusHalfSquare(flat).sum(1).sub(constant).add(logDet, Scalars.One).mean().neg();
     }
 }

@@ -29,14 +29,21 @@ internal sealed class DynamicsFunction : KernelFunction<DynamicsFunction>
     protected override List<Tensor?> Differentiate(autograd.AutogradContext context, List<Tensor> gradients)
     {
         var job = (Job)context.get_data(JobKey);
-        if (is_grad_enabled())
-            throw new NotSupportedException("This solve gives no gradients of gradients. Ask for the gradient by one graph for this loss.");
         var saved = context.get_saved_variables();
         var next = 1;
         Tensor?[] tensors = [.. job.Has.Select(has => has ? saved[next++] : null)];
         var taken = new DynamicsSteps(saved[next], saved[next + 1], saved[next + 2]);
+        if (is_grad_enabled())
+            return [.. KernelReference.Differentiate(inputs => [DynamicsReference.Of(job.Shape, inputs[0], Placed(job.Has, inputs), taken)],
+                saved.GetRange(0, next), [gradients[0]]), null, null, null, null];
         var (start, weights) = DynamicsOperation.Back(job.Shape, tensors, taken, gradients[0].contiguous());
         return [start, .. weights.Where((_, i) => job.Has[i]), null, null, null, null];
+    }
+
+    private static Tensor?[] Placed(bool[] has, IReadOnlyList<Tensor> inputs)
+    {
+        var next = 1;
+        return [.. has.Select(h => h ? inputs[next++] : null)];
     }
 
     private sealed record Job(DynamicsShape Shape, bool[] Has);

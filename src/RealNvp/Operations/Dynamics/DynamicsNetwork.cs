@@ -21,16 +21,21 @@ internal sealed class DynamicsNetwork
 {
     /// <param name="layers">The layers, at least 2; the last one has no function behind it.</param>
     /// <param name="function">The function behind all others.</param>
-    public DynamicsNetwork(IReadOnlyList<DynamicsWeights> layers, SmoothFunction function)
+    /// <param name="withSlope">The same and its derivative, in plain operations.</param>
+    public DynamicsNetwork(IReadOnlyList<DynamicsWeights> layers, SmoothFunction function,
+        Func<Tensor, (Tensor Value, Tensor Slope)> withSlope)
     {
-        Layers = layers;
-        Program = new([.. layers.Select(l => new DynamicsLayer((int)l.Weight.shape[1], (int)l.Weight.shape[0], l.Gate is not null,
-            l.Shift is null ? 0 : (int)l.Shift.shape[1]))], function);
+        (Layers, WithSlope) = (layers, withSlope);
+        Program = new([.. layers.Select(l => new DynamicsLayer((int)l.Weight.size(1), (int)l.Weight.size(0), l.Gate is not null,
+            l.Shift is null ? 0 : (int)l.Shift.size(1)))], function);
     }
 
     public IReadOnlyList<DynamicsWeights> Layers { get; }
 
     public DynamicsProgram Program { get; }
+
+    /// <summary>The function between the layers, and its derivative, in plain operations.</summary>
+    public Func<Tensor, (Tensor Value, Tensor Slope)> WithSlope { get; }
 
     /// <summary>Whether the kernel takes these weights for states like this one.</summary>
     public bool Takes(Tensor state, Tensor? context)
@@ -53,6 +58,21 @@ internal sealed class DynamicsNetwork
     /// In the caller's scope, with a graph if gradients are on.</summary>
     public (Tensor? Gate, Tensor? Shift) Offsets(int layer, Tensor? context) =>
         (Offset(Layers[layer].GateContext, context), Offset(Layers[layer].ShiftContext, context));
+
+    /// <summary>dy/dt (n, M) in plain operations, with gradients of any order: the velocity, and the divergence behind it if it is
+    /// wanted. In the caller's scope.</summary>
+    /// <param name="t">(n), in the dtype of y.</param>
+    /// <param name="y">(n, M).</param>
+    /// <param name="context">(n, C), or null.</param>
+    /// <param name="wantsDivergence">Whether M is D + 1.</param>
+    /// <param name="place">The tensor in the place of a weight.</param>
+    public Tensor Slope(Tensor t, Tensor y, Tensor? context, bool wantsDivergence, Func<Tensor, Tensor> place)
+    {
+        Tensor? Placed(Tensor? weight) => weight is null ? null : place(weight);
+        var layers = Layers.Select(l => DynamicsReference.At(new(place(l.Weight), Placed(l.Bias), Placed(l.Gate), Placed(l.GateBias),
+            Placed(l.Shift)), Offset(Placed(l.GateContext), context), Offset(Placed(l.ShiftContext), context), t));
+        return DynamicsReference.Slope([.. layers], WithSlope, y, wantsDivergence);
+    }
 
     /// <summary>B of <see cref="DynamicsDivergence.Joined"/>: W₁ ∘ W₀ᵀ for two
     /// layers, since Σₖ (W₁)ₖₕ (W₀)ₕₖ sₕ; W₁ ∘ (W₀ W₂)ᵀ for three.</summary>

@@ -8,7 +8,8 @@ namespace RealNvp.Operations;
 
 /// <summary>A whole solve of a velocity that is a network of linear layers, in one pass: each block of examples takes
 /// all of its steps while its numbers are in the cache.</summary>
-/// <remarks>Its reference is the same solve step by step with the network as a module.</remarks>
+/// <remarks>Its reference is the same solve step by step with the network as a module; <see cref="DynamicsReference"/> takes the steps
+/// of a solve once more, for gradients of gradients.</remarks>
 internal static unsafe class DynamicsOperation
 {
     // beyond this a column of lanes no longer fits a cache, and large products are faster
@@ -16,18 +17,20 @@ internal static unsafe class DynamicsOperation
 
     // what a layer may keep of the stages of a step for its gradients
     private const long MostTape = 1 << 21;
-    private const int OfLayer = 7;
+
+    /// <summary>The tensors of a layer among those of a solve, and those among them that differ from row to row.</summary>
+    public const int OfLayer = 7, OfRowsFrom = 5;
 
     /// <summary>Whether the kernel takes a solve.</summary>
     public static bool CanRun(DynamicsNetwork network, Tensor start, Tensor? context) => KernelSwitches.Dynamics
         && start.device_type == DeviceType.CPU && start.dtype is ScalarType.Float32 or ScalarType.Float64
-        && start.shape[0] is > 0 and < 1 << 24 && network.Program.Widest <= Widest && network.Takes(start, context);
+        && start.size(0) is > 0 and < 1 << 24 && network.Program.Widest <= Widest && network.Takes(start, context);
 
     /// <summary>Whether it takes one with gradients: by D directions, if
     /// plain operations do not have the divergence for much less.</summary>
     public static bool CanDifferentiate(DynamicsNetwork network, Tensor start, OdeScheme scheme)
     {
-        var (program, wantsDivergence) = (network.Program, start.shape[1] > network.Program.Features);
+        var (program, wantsDivergence) = (network.Program, start.size(1) > network.Program.Features);
         var columns = wantsDivergence ? 1L + program.Features : 1;
         return scheme.Count * columns * program.Widest * (long)LaneWidth.Floats * sizeof(float) <= MostTape
             && !(wantsDivergence && program.CanJoin && program.Features > 8);
@@ -45,7 +48,7 @@ internal static unsafe class DynamicsOperation
     public static DynamicsRun Solve(DynamicsNetwork network, Tensor start, Tensor? context, OdeScheme scheme, OdeControl control,
         double? firstStep, bool records = false, long budget = long.MaxValue)
     {
-        var wantsDivergence = start.shape[1] > network.Program.Features;
+        var wantsDivergence = start.size(1) > network.Program.Features;
         var divergence = !wantsDivergence ? DynamicsDivergence.None
             : network.Program.CanJoin && network.Program.Features > 1 && !records ? DynamicsDivergence.Joined : DynamicsDivergence.Tangents;
         List<Tensor?> tensors = [];
@@ -56,7 +59,7 @@ internal static unsafe class DynamicsOperation
             tensors.AddRange([layer.Weight, layer.Bias, layer.Gate, layer.GateBias, layer.Shift, gate, shift]);
         }
         using var mode = no_grad();
-        var shape = new DynamicsShape(network.Program, divergence, scheme);
+        var shape = new DynamicsShape(network.Program, divergence, scheme, network.WithSlope);
         var joined = divergence == DynamicsDivergence.Joined ? network.Joined() : null;
         return start.dtype == ScalarType.Float32
             ? Run(Call<float>(shape, tensors, joined), shape, tensors, start, control, firstStep, records, budget)
@@ -82,7 +85,7 @@ internal static unsafe class DynamicsOperation
     {
         var walk = new DynamicsWalk<T>(Call<T>(shape, tensors, null), shape.Scheme)
         {
-            Rows = (int)gradient.shape[0],
+            Rows = (int)gradient.size(0),
             First = KernelMemory.Pointer<long>(taken.First),
             Steps = KernelMemory.Pointer<double>(taken.Steps),
             States = KernelMemory.Pointer<T>(taken.States),
@@ -130,7 +133,7 @@ internal static unsafe class DynamicsOperation
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var value = start.detach().clone().contiguous();
-        var n = (int)value.shape[0];
+        var n = (int)value.size(0);
         var eights = (double*)KernelScratch.Held((12L * n) + (value.numel() * (sizeof(T) / sizeof(float))));
         var counts = (long*)(eights + (2 * n));
         var job = new DynamicsJob<T>(call, shape.Scheme, control)
@@ -179,7 +182,7 @@ internal static unsafe class DynamicsOperation
         try
         {
             if (failed) return null;
-            var width = (int)like.shape[1];
+            var width = (int)like.size(1);
             var first = empty(accepted.Length + 1, dtype: ScalarType.Int64, device: CPU);
             var place = KernelMemory.Pointer<long>(first);
             place[0] = 0;

@@ -7,7 +7,9 @@ namespace RealNvp.Operations;
 /// <param name="Program">The network.</param>
 /// <param name="Divergence">How the divergence is had.</param>
 /// <param name="Scheme">The method.</param>
-internal sealed record DynamicsShape(DynamicsProgram Program, DynamicsDivergence Divergence, OdeScheme Scheme);
+/// <param name="WithSlope">The function between the layers, and its derivative, in plain operations.</param>
+internal sealed record DynamicsShape(DynamicsProgram Program, DynamicsDivergence Divergence, OdeScheme Scheme,
+    Func<Tensor, (Tensor Value, Tensor Slope)> WithSlope);
 
 /// <summary>A solve that has run.</summary>
 /// <param name="Shape">What it is.</param>

@@ -1,3 +1,4 @@
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -11,7 +12,7 @@ internal readonly record struct ElementLayout(long Row, long Run, long Step)
     public static ElementLayout? Of(Tensor tensor)
     {
         if (tensor.device_type != DeviceType.CPU || tensor.is_sparse) return null;
-        var (size, stride) = (tensor.shape, tensor.stride());
+        var (size, stride) = (tensor.Sizes(), tensor.Strides());
         if (size.Length == 2) return new(stride[0], 0, size[1] == 1 ? 1 : stride[1]);
         if (size.Length < 2) return null;
         long step = 0, next = 0;
@@ -30,7 +31,7 @@ internal readonly record struct ElementLayout(long Row, long Run, long Step)
     public static bool CanRun(Tensor input, Tensor parameters, int each)
     {
         if (input.dtype != parameters.dtype || input.dtype is not (ScalarType.Float32 or ScalarType.Float64)) return false;
-        var (size, given) = (input.shape, parameters.shape);
+        var (size, given) = (input.Sizes(), parameters.Sizes());
         return size.Length >= 2 && (size[0] == 0 || input.numel() > 0) && given.Length == size.Length && given[0] == size[0]
             && given[1] == each * size[1] && given.AsSpan(2).SequenceEqual(size.AsSpan(2))
             && Of(input) is not null && Of(parameters) is not null;

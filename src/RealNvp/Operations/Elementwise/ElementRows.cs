@@ -25,7 +25,7 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
     /// <param name="of">So many of its channels are elements; null for all. Only for (N, C, ...).</param>
     public ElementRows(Tensor like, long? of = null)
     {
-        var size = like.shape;
+        var size = like.Sizes();
         rows = size[0];
         isVector = size.Length == 2;
         channels = isVector ? 1 : of ?? size[1];
@@ -46,7 +46,7 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
     /// Makes a copy in the caller's scope if a kernel needs one.</summary>
     public void ReadGradient(Tensor gradient)
     {
-        var (size, stride) = (gradient.shape, gradient.stride());
+        var (size, stride) = (gradient.Sizes(), gradient.Strides());
         // a sum over the elements of an example has one gradient for all of them
         var one = true;
         for (var d = 1; d < size.Length; d++) one &= size[d] == 1 || stride[d] == 0;

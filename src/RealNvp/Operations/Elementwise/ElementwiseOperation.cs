@@ -18,7 +18,7 @@ internal static class ElementwiseOperation
     /// <summary>Whether the kernel can run: it is on, and can read these tensors and the map's weight.</summary>
     public static bool CanRun(ElementwiseMap map, Tensor input, Tensor parameters) =>
         map.IsOn && ElementLayout.CanRun(input, parameters, map.Parameters)
-        && (map.Weight is not { } weight || CanRead(weight, input, input.shape[1]));
+        && (map.Weight is not { } weight || CanRead(weight, input, input.size(1)));
 
     /// <summary>Value, and log-derivative of each element or log-determinant (N),
     /// with gradients if they are wanted. The caller disposes both.</summary>
@@ -102,7 +102,7 @@ internal static class ElementwiseOperation
     private static (Tensor Value, Tensor Log) Run<T>(ElementwiseCall call, Tensor at, Tensor parameters, Tensor? weight)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        var size = at.shape;
+        var size = at.Sizes();
         Tensor value = empty(size, dtype: at.dtype, device: CPU), log = call.Sums ? empty(size[0], dtype: at.dtype, device: CPU)
             : empty(size, dtype: at.dtype, device: CPU);
         var rows = Inputs<T>(call, at, parameters, weight);
@@ -125,7 +125,7 @@ internal static class ElementwiseOperation
     public static void RunChannels(ElementwiseCall call, Tensor at, long first, Tensor parameters, Tensor? weight, Tensor value,
         Tensor logDet)
     {
-        var rows = Inputs<float>(call, at, parameters, weight, first, parameters.shape[1] / call.Map.Parameters);
+        var rows = Inputs<float>(call, at, parameters, weight, first, parameters.size(1) / call.Map.Parameters);
         rows.Write(value, 1, first);
         rows.WriteSum(logDet);
         rows.Run(call.Map, call.Inverse, gradient: false, call.Map.Grain.Forward);
@@ -143,7 +143,7 @@ internal static class ElementwiseOperation
     public static (Tensor Parameters, Tensor? Weight) ChannelGradients(ElementwiseCall call, Tensor at, long first, Tensor parameters,
         Tensor? weight, Tensor ofValue, Tensor ofLogDet, Tensor ofInput)
     {
-        var size = parameters.shape;
+        var size = parameters.Sizes();
         var ofParameters = ChannelsLast.Empty(size[0], size[1], size[2], size[3]);
         var rows = Inputs<float>(call, at, parameters, weight, first, size[1] / call.Map.Parameters);
         rows.Read(ofValue, 1, first);
@@ -157,9 +157,9 @@ internal static class ElementwiseOperation
         Tensor? weight, Tensor ofValue, Tensor ofLog)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        var size = at.shape;
+        var size = at.Sizes();
         var ofInput = empty(size, dtype: at.dtype, device: CPU);
-        var ofParameters = ChannelsLast.Is(parameters) ? empty_like(parameters) : empty(parameters.shape, dtype: at.dtype, device: CPU);
+        var ofParameters = ChannelsLast.Is(parameters) ? empty_like(parameters) : empty(parameters.Sizes(), dtype: at.dtype, device: CPU);
         var rows = Inputs<T>(call, at, parameters, weight);
         rows.ReadGradient(ofValue);
         if (call.Sums) rows.ReadByRow(ofLog);
@@ -187,7 +187,7 @@ internal static class ElementwiseOperation
     {
         var byExample = weight is null ? null : rows.WriteWeightGradient(weight);
         rows.Run(call.Map, call.Inverse, gradient: true, call.Map.Grain.Backward);
-        return byExample?.sum([0L]).to(weight!.dtype).reshape(weight.shape);
+        return byExample?.sum([0L]).to(weight!.dtype).reshape(weight.Sizes());
     }
 
     /// <summary>Whether a kernel can read a map's weight: one in all, one a feature of vectors, or one a channel.</summary>
@@ -198,6 +198,6 @@ internal static class ElementwiseOperation
     {
         if (weight.dtype != input.dtype || !KernelMemory.IsContiguous(weight)) return false;
         return weight.numel() == 1
-            || (weight.dim() == input.dim() - 1 && weight.shape[0] == channels && weight.numel() == weight.shape[0]);
+            || (weight.dim() == input.dim() - 1 && weight.size(0) == channels && weight.numel() == weight.size(0));
     }
 }

@@ -105,8 +105,8 @@ internal sealed class SwishFunction : KernelFunction<SwishFunction>
     {
         Input = KernelMemory.Pointer<T>(input),
         Tangents = tangents is null ? null : KernelMemory.Pointer<T>(tangents),
-        Width = input.numel() / input.shape[0],
-        Count = tangents is null ? 0 : (int)tangents.shape[1],
+        Width = input.numel() / input.size(0),
+        Count = tangents is null ? 0 : (int)tangents.size(1),
         Beta = typeof(T) == typeof(float) ? *KernelMemory.Pointer<float>(beta) : *KernelMemory.Pointer<double>(beta),
         Factor = factor,
     };

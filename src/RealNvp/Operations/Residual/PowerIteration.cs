@@ -68,7 +68,7 @@ internal static class PowerIteration
     }
 
     /// <summary>Whether <see cref="Converge"/> is cheap, whatever the singular values are.</summary>
-    public static bool IsSmall(Tensor left, Tensor right) => Math.Min(left.shape[0], right.shape[0]) <= MostSquared;
+    public static bool IsSmall(Tensor left, Tensor right) => Math.Min(left.size(0), right.size(0)) <= MostSquared;
 
     /// <summary>The pair to all digits, from one that may be near. In float64.
     /// On a device it takes a number of steps, and looks at nothing.</summary>
@@ -90,11 +90,11 @@ internal static class PowerIteration
     // the left vector from the powers of W·Wᵀ or Wᵀ·W, whichever is smaller; null if the map is not finite or 0
     private static Tensor? Squared(LinearOperator map, Tensor left, Tensor right)
     {
-        var ofOutputs = left.shape[0] <= right.shape[0];
+        var ofOutputs = left.size(0) <= right.size(0);
         // rows W x of all unit vectors x, or rows Wᵀ y
         var rows = map.Matrix is { } matrix ? (ofOutputs ? matrix : matrix.t()) : ofOutputs
-            ? map.TimesTransposed(eye(left.shape[0], dtype: left.dtype, device: left.device))
-            : map.Times(eye(right.shape[0], dtype: right.dtype, device: right.device));
+            ? map.TimesTransposed(eye(left.size(0), dtype: left.dtype, device: left.device))
+            : map.Times(eye(right.size(0), dtype: right.dtype, device: right.device));
         var power = rows.mm(rows.t());
         for (var i = 0; i < Squarings; i++)
         {

@@ -63,7 +63,7 @@ internal static class ResidualBlock
     /// <param name="logDet">Whether the log-determinant is asked for.</param>
     public static bool CanRun(ResidualProgram program, Tensor x, ReadOnlySpan<Tensor?> weights, ReadOnlySpan<Tensor?> biases,
         ReadOnlySpan<Tensor?> betas, bool logDet) => KernelSwitches.Residual
-        && x.dim() == 2 && x.shape[0] is > 0 and <= int.MaxValue && x.shape[1] == program.Features
+        && x.dim() == 2 && x.size(0) is > 0 and <= int.MaxValue && x.size(1) == program.Features
         && program.Widest <= Widest && (!logDet || program.Features <= ResidualDeterminant.Most)
         && x.dtype is ScalarType.Float32 or ScalarType.Float64 && x.device_type == DeviceType.CPU && !x.is_sparse
         && AreReadable(program, x.dtype, weights, biases, betas);
@@ -109,7 +109,7 @@ internal static class ResidualBlock
     public static (Tensor Z, Tensor? LogDet) Forward(ResidualTensors tensors, bool wantsLogDet, Func<long, Tensor>? tape)
     {
         var z = empty_like(tensors.X, requires_grad: false);
-        var logDet = wantsLogDet ? empty(tensors.X.shape[0], dtype: z.dtype, device: z.device) : null;
+        var logDet = wantsLogDet ? empty(tensors.X.size(0), dtype: z.dtype, device: z.device) : null;
         if (z.dtype == ScalarType.Float32) Forward<float>(tensors, z, logDet, tape);
         else Forward<double>(tensors, z, logDet, tape);
         return (z, logDet);
@@ -127,7 +127,7 @@ internal static class ResidualBlock
             biases[i] = KernelMemory.Pointer<T>(tensors.Biases[i]);
             betas[i] = tensors.Betas[i] is { } beta ? Softplus(double.CreateTruncating(*KernelMemory.Pointer<T>(beta))) : 1;
         }
-        return new(tensors.Program, (int)tensors.X.shape[0], wantsLogDet ? tensors.Program.Features : 0)
+        return new(tensors.Program, (int)tensors.X.size(0), wantsLogDet ? tensors.Program.Features : 0)
         {
             X = KernelMemory.Pointer<T>(tensors.X),
             Shift = tensors.Shift is { } shift ? KernelMemory.Pointer<T>(shift) : null,

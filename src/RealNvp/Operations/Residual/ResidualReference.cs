@@ -14,7 +14,7 @@ internal static class ResidualReference
     public static List<Tensor> Run(ResidualTensors tensors, bool wantsLogDet)
     {
         var (program, x) = (tensors.Program, tensors.X);
-        var (n, d) = (x.shape[0], x.shape[1]);
+        var (n, d) = (x.size(0), x.size(1));
         var (value, tangents) = (x, eye(d, dtype: x.dtype, device: x.device).expand(n, d, d));
         if (program.Limit is { } c)
         {
@@ -67,7 +67,7 @@ internal static class ResidualReference
 
     private static Tensor Largest(Tensor weight, SpectralPair norm)
     {
-        var (outputs, inputs) = (weight.shape[0], weight.shape[1]);
+        var (outputs, inputs) = (weight.size(0), weight.size(1));
         var all = SpectralNorm.Vectors(norm).to(weight.dtype).to(weight.device);
         if (norm.HasStep(outputs, inputs))
             return PowerIteration.Value(weight.t().mv(SpectralNorm.Start(all, outputs, inputs)), weight.mv).Upper;

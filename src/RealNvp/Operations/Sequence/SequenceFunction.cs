@@ -17,7 +17,7 @@ internal sealed class SequenceFunction : KernelFunction<SequenceFunction>
     /// <param name="tape">Gets what the gradients need; null if none are wanted.</param>
     public static unsafe (Tensor Value, Tensor LogDet) Forward(SequencePlan plan, IReadOnlyList<Tensor> all, bool hasContext, Tensor? tape)
     {
-        var rows = all[0].shape[0];
+        var rows = all[0].size(0);
         Tensor value = empty([rows, plan.Shape.Features], ScalarType.Float32, CPU), logDet = empty([rows], ScalarType.Float32, CPU);
         var tensors = Tensors(plan, all, hasContext);
         var residual = SequenceForward.Run(Call(plan, all, tensors), KernelMemory.Floats(tape), KernelMemory.Pointer<float>(value),
@@ -33,7 +33,7 @@ internal sealed class SequenceFunction : KernelFunction<SequenceFunction>
         var (plan, hasContext) = ((SequencePlan)arguments[^2], (bool)arguments[^1]);
         var tensors = new List<Tensor>(arguments.Length - 2);
         for (var i = 0; i < arguments.Length - 2; i++) tensors.Add((Tensor)arguments[i]);
-        var tape = empty([plan.Shape.TapeSize(tensors[0].shape[0])], ScalarType.Float32, CPU);
+        var tape = empty([plan.Shape.TapeSize(tensors[0].size(0))], ScalarType.Float32, CPU);
         var (value, logDet) = Forward(plan, tensors, hasContext, tape);
         context.save_data(PlanKey, plan);
         context.save_data(ContextKey, hasContext);

@@ -57,14 +57,14 @@ internal sealed class SequencePlan
         var weight = maps[0].HasWeight ? all[^1] : null;
         var parts = all.Take(all.Count - (weight is null ? 0 : 1)).ToArray();
         var known = new Tensor[features];
-        Array.Fill(known, zeros(z.shape[0], 1, dtype: z.dtype, device: z.device));
+        Array.Fill(known, zeros(z.size(0), 1, dtype: z.dtype, device: z.device));
         Tensor? total = null;
         foreach (var feature in Shape.Order)
         {
             parts[0] = InputLimitReference.Of(cat(known, 1), Shape.Limit > 0 ? Shape.Limit : null);
             var map = maps[feature];
             var parameters = DenseReference.Forward(Shape.Program, new DenseTensors(Shape.Program, parts, hasContext))
-                .reshape(z.shape[0], Shape.Parameters, features).select(2, feature).narrow(1, 0, map.Parameters);
+                .reshape(z.size(0), Shape.Parameters, features).select(2, feature).narrow(1, 0, map.Parameters);
             var (value, log) = map.Reference(z.narrow(1, feature, 1), parameters, weight, inverse: true);
             known[feature] = value;
             var term = log.squeeze(1);

@@ -19,10 +19,7 @@ internal static unsafe class ConvNetBackward
         var size = (nint)shape.M * (shape.M + shape.Taps + 2);
         var panels = KernelScratch.Shared(first + second + (shape.M * (long)shape.Taps) + (shape.Shares * (long)size));
         float* ordered = panels + first + second, shares = ordered + (shape.M * (nint)shape.Taps);
-        weights.OrderFirst(shape, ordered);
-        var cut = DensePanels.Of<float>(TLanes.Count);
-        DensePacking.Backward(ordered, null, shape.Taps, shape.M, shape.Taps, cut, panels);
-        DensePacking.Backward(weights.Second, null, shape.M, shape.M, shape.M, cut, panels + first);
+        weights.PackInner(shape, DensePanels.Of<float>(TLanes.Count), backward: true, ordered, panels, panels + first);
         KernelThreads.For(shape.Shares, 2 * shape.Work, DenseCall.Grain, (start, end) =>
         {
             for (var i = start; i < end; i++)
@@ -85,8 +82,9 @@ internal static unsafe class ConvNetBackward
     private static void Add<TLanes>(ConvNetShape shape, float* shares, nint size, ConvNetWeights result)
         where TLanes : struct, ILanes<TLanes, float>
     {
-        int m = shape.M, rows = m + shape.Taps + 2;
-        KernelThreads.For(rows, 2.0 * shape.Shares * size, DenseCall.Grain, (start, end) =>
+        int m = shape.M, rows = m + shape.Taps + 2, count = shape.Shares;
+        // a number that is read from beyond the second-level cache takes as long as 16 multiply-adds
+        KernelThreads.For(rows, 16.0 * count * size, DenseCall.Grain, (start, end) =>
         {
             var sums = stackalloc float[m];
             for (var row = start; row < end; row++)
@@ -95,7 +93,7 @@ internal static unsafe class ConvNetBackward
                 {
                     var from = shares + ((nint)row * m) + c;
                     var sum = TLanes.Load(from);
-                    for (var i = 1; i < shape.Shares; i++) sum += TLanes.Load(from + (i * size));
+                    for (var i = 1; i < count; i++) sum += TLanes.Load(from + (i * size));
                     TLanes.Store(sum, sums + c);
                 }
                 var tap = row - m;

@@ -16,11 +16,7 @@ internal static unsafe class ConvNetForward
     {
         int first = DensePacking.Size(shape.M, shape.Taps, TLanes.Count), second = DensePacking.Size(shape.M, shape.M, TLanes.Count);
         var panels = KernelScratch.Shared((long)first + second + (shape.M * (long)shape.Taps));
-        var ordered = panels + first + second;
-        weights.OrderFirst(shape, ordered);
-        var cut = DensePanels.Of<float>(TLanes.Count);
-        DensePacking.Forward(ordered, null, shape.Taps, shape.M, shape.Taps, cut, panels);
-        DensePacking.Forward(weights.Second, null, shape.M, shape.M, shape.M, cut, panels + first);
+        weights.PackInner(shape, DensePanels.Of<float>(TLanes.Count), backward: false, panels + first + second, panels, panels + first);
         KernelThreads.For(shape.Blocks, shape.Work, DenseCall.Grain, (start, end) =>
         {
             // rows that do not push each other out of the cache

@@ -1,15 +1,24 @@
+using System.Buffers;
 using System.Numerics;
 using System.Runtime.InteropServices;
 
 namespace RealNvp.Kernels;
 
 /// <summary>The matrix W = P·L·U from its packed form, in float64: row r of W is row π(r) of L·U.</summary>
-internal sealed class LuMatrix
+/// <remarks>All its matrices are parts of one array of the pool, which it has until it is disposed: a model has some dozens of these
+/// in each pass, of up to 128 KB a matrix.</remarks>
+internal sealed class LuMatrix : IDisposable
 {
+    /// <summary>The most rows.</summary>
+    public const int MostRows = 128;
+
+    // the packed form, U, W, and two for what comes up on the way
+    private const int Matrices = 5;
+
     private readonly int size;
     private readonly int[] rows;
-    private readonly double[] packed, upper;
-    private double[]? whole;
+    private readonly double[] room;
+    private bool isMultiplied;
 
     /// <summary>Reads the packed form.</summary>
     /// <param name="packed">C rows: L below the diagonal, log|diagonal of U| on it, U above.</param>
@@ -18,13 +27,13 @@ internal sealed class LuMatrix
     public LuMatrix(ReadOnlySpan<float> packed, int[] rows, float[] sign)
     {
         (this.rows, size) = (rows, rows.Length);
-        this.packed = new double[size * size];
-        upper = new double[size * size];
-        for (var i = 0; i < packed.Length; i++) this.packed[i] = packed[i];
+        room = ArrayPool<double>.Shared.Rent(Matrices * size * size);
+        for (var i = 0; i < packed.Length; i++) Packed[i] = packed[i];
+        Upper.Clear();
         for (var i = 0; i < size; i++)
         {
-            Row(this.packed, i)[i..].CopyTo(Row(upper, i)[i..]);
-            upper[(i * size) + i] = Math.Exp(packed[(i * size) + i]) * sign[i];
+            Row(Packed, i)[i..].CopyTo(Row(Upper, i)[i..]);
+            Upper[(i * size) + i] = Math.Exp(packed[(i * size) + i]) * sign[i];
             LogDet += packed[(i * size) + i];
         }
     }
@@ -32,66 +41,75 @@ internal sealed class LuMatrix
     /// <summary>log|det W|.</summary>
     public double LogDet { get; }
 
-    /// <summary>W, row by row.</summary>
-    public double[] Product() => whole ??= Multiply();
+    private Span<double> Packed => Matrix(0);
 
-    private double[] Multiply()
+    private Span<double> Upper => Matrix(1);
+
+    /// <inheritdoc/>
+    public void Dispose() => ArrayPool<double>.Shared.Return(room);
+
+    /// <summary>W, row by row.</summary>
+    public ReadOnlySpan<double> Product()
     {
-        var product = new double[size * size];
+        var product = Matrix(2);
+        if (isMultiplied) return product;
+        isMultiplied = true;
         for (var r = 0; r < size; r++)
         {
             var i = rows[r];
             var row = Row(product, r);
-            Row(upper, i).CopyTo(row);
-            for (var k = 0; k < i; k++) Add(row[k..], Row(upper, k)[k..], packed[(i * size) + k]);
+            Row(Upper, i).CopyTo(row);
+            for (var k = 0; k < i; k++) Add(row[k..], Row(Upper, k)[k..], Packed[(i * size) + k]);
         }
         return product;
     }
 
-    /// <summary>W⁻¹ = U⁻¹·L⁻¹·Pᵀ, row by row.</summary>
-    public double[] Inverse()
+    /// <summary>W⁻¹ = U⁻¹·L⁻¹·Pᵀ, row by row, until the next call.</summary>
+    public ReadOnlySpan<double> Inverse()
     {
-        var solved = new double[size * size];
+        Span<double> solved = Matrix(3), inverse = Matrix(4);
+        solved.Clear();
         for (var i = 0; i < size; i++)
         {
             var row = Row(solved, i);
             row[i] = 1;
-            for (var k = 0; k < i; k++) Add(row, Row(solved, k), -packed[(i * size) + k]);
+            for (var k = 0; k < i; k++) Add(row, Row(solved, k), -Packed[(i * size) + k]);
         }
         for (var i = size - 1; i >= 0; i--)
         {
             var row = Row(solved, i);
-            for (var k = i + 1; k < size; k++) Add(row, Row(solved, k), -upper[(i * size) + k]);
-            var pivot = upper[(i * size) + i];
+            for (var k = i + 1; k < size; k++) Add(row, Row(solved, k), -Upper[(i * size) + k]);
+            var pivot = Upper[(i * size) + i];
             for (var j = 0; j < size; j++) row[j] /= pivot;
         }
-        var inverse = new double[size * size];
         for (var i = 0; i < size; i++)
             for (var r = 0; r < size; r++) inverse[(i * size) + r] = solved[(i * size) + rows[r]];
         return inverse;
     }
 
     /// <summary>The gradient of the packed form, from that of W and that of log|det W|.</summary>
-    public void Gradient(double[] product, double logDet, Span<float> result)
+    public void Gradient(ReadOnlySpan<double> product, double logDet, Span<float> result)
     {
         // ∂(LU), by rows; then ∂L = ∂(LU)·Uᵀ below the diagonal and ∂U = Lᵀ·∂(LU) from it on
-        var from = new double[size * size];
-        for (var r = 0; r < size; r++) Row(product, r).CopyTo(Row(from, rows[r]));
-        var line = new double[size];
+        var from = Matrix(3);
+        for (var r = 0; r < size; r++) product.Slice(r * size, size).CopyTo(Row(from, rows[r]));
+        var line = Matrix(4)[..size];
         for (var k = 0; k < size; k++)
         {
             Row(from, k).CopyTo(line);
             for (var i = k + 1; i < size; i++)
             {
-                Add(line.AsSpan(k), Row(from, i)[k..], packed[(i * size) + k]);
-                result[(i * size) + k] = (float)Dot(Row(from, i)[k..], Row(upper, k)[k..]);
+                Add(line[k..], Row(from, i)[k..], Packed[(i * size) + k]);
+                result[(i * size) + k] = (float)Dot(Row(from, i)[k..], Row(Upper, k)[k..]);
             }
-            line[k] = (line[k] * upper[(k * size) + k]) + logDet;
+            line[k] = (line[k] * Upper[(k * size) + k]) + logDet;
             for (var j = k; j < size; j++) result[(k * size) + j] = (float)line[j];
         }
     }
 
-    private Span<double> Row(double[] matrix, int row) => matrix.AsSpan(row * size, size);
+    private Span<double> Matrix(int number) => room.AsSpan(number * size * size, size * size);
+
+    private Span<double> Row(Span<double> matrix, int row) => matrix.Slice(row * size, size);
 
     private static void Add(Span<double> to, ReadOnlySpan<double> from, double factor)
     {

@@ -9,23 +9,39 @@ internal static unsafe class NormRows
     // rows (pixels) that are summed in float32 before float64 takes over: the sums do not depend on the number of threads
     private const int ChunkRows = 256;
 
+    // (μ − k)² / σ² from which on sums of distances from k are taken again: four deviations cost four bits of a sum of squares
+    private const double Far = 16;
+
     // elements that are worth a thread of their own
     private const double Grain = 1 << 16;
 
     /// <summary>μ and the biased σ² of each channel.</summary>
     public static void Moments(float* x, long rows, int channels, float* mean, float* variance)
     {
-        // sums of the distance from about the mean lose nothing where the mean is large against the spread
+        // sums of the distance from about the mean lose nothing if the mean is large beside the spread
         var about = new float[channels];
         ImageRows.FirstMean(x, (int)Math.Min(rows, 64), channels, about);
+        // the first rows may be far from all others, such as those of an image with an edge of one colour
+        if (Measure(x, rows, channels, about, mean, variance)) return;
+        new ReadOnlySpan<float>(mean, channels).CopyTo(about);
+        Measure(x, rows, channels, about, mean, variance);
+    }
+
+    // the moments, by the distances from some numbers; whether these are near enough to the means
+    private static bool Measure(float* x, long rows, int channels, float[] about, float* mean, float* variance)
+    {
         var sums = ImageRows.Sum(rows, channels, ChunkRows, (start, count, into) => ImageRows.AddSquares(x + (start * channels), count,
             channels, about, into));
+        var near = true;
         for (var c = 0; c < channels; c++)
         {
             var off = sums[c] / rows;
+            var spread = (sums[channels + c] / rows) - (off * off);
             mean[c] = (float)(about[c] + off);
-            variance[c] = (float)Math.Max(0, (sums[channels + c] / rows) - (off * off));
+            variance[c] = (float)Math.Max(0, spread);
+            near &= !(off * off > Far * spread);
         }
+        return near;
     }
 
     /// <summary>All a, then all b; a = 1 and b = 0 if there is no γ: relu alone.</summary>

@@ -30,7 +30,7 @@ internal sealed class AffineMap(bool shiftFirst, Func<Tensor>? weight) : Element
         Tensor? root = null)
     {
         using var scope = NewDisposeScope();
-        var half = parameters.shape[1] / 2;
+        var half = parameters.size(1) / 2;
         Tensor raw = parameters.narrow(1, 0, half), shift = parameters.narrow(1, half, half);
         var s = weight is null ? nn.functional.logsigmoid(raw.add(Scalars.Two, Scalars.One).clamp_min(least))
             : weight.clamp(minusLimit, limit).mul(raw.tanh());

@@ -37,8 +37,8 @@ internal sealed class MixtureMap(int components, string owner) : ElementwiseMap
     {
         using var scope = NewDisposeScope();
         var (target, wide) = (y.to(ScalarType.Float64), parameters.to(ScalarType.Float64));
-        Tensor root = empty(y.shape, dtype: ScalarType.Float64, device: y.device),
-            residual = empty(y.shape, dtype: ScalarType.Float64, device: y.device);
+        Tensor root = empty(y.Sizes(), dtype: ScalarType.Float64, device: y.device),
+            residual = empty(y.Sizes(), dtype: ScalarType.Float64, device: y.device);
         var rows = new ElementRows<double>(target);
         rows.Read(target, 1);
         rows.Read(wide, Parameters);

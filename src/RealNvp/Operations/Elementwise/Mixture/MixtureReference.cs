@@ -70,7 +70,7 @@ internal sealed class MixtureReference(int components, string owner)
     private (Tensor LogWeights, Tensor Means, Tensor LogSizes, Tensor LogScale, Tensor Shift) Split(Tensor x, Tensor parameters)
     {
         var k = components;
-        var all = parameters.unflatten(1, [Parameters, x.shape[1]]);
+        var all = parameters.unflatten(1, [Parameters, x.size(1)]);
         return (all.narrow(1, 0, k).log_softmax(1), all.narrow(1, k, k), all.narrow(1, 2 * k, k).mul(sizeRate).tanh().mul(maxSize),
             all.select(1, 3 * k).mul(scaleRate).tanh().mul(maxScale), all.select(1, (3 * k) + 1));
     }

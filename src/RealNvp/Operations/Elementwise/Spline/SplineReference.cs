@@ -54,7 +54,7 @@ internal sealed class SplineReference(SplineShape shape)
     private (Tensor X, Tensor Width, Tensor Y, Tensor Height, Tensor Left, Tensor Right) Bin(Tensor inside, Tensor parameters, bool inverse)
     {
         // (N, P, C, ...)
-        var all = parameters.unflatten(1, [shape.Parameters, inside.shape[1]]);
+        var all = parameters.unflatten(1, [shape.Parameters, inside.size(1)]);
         var (x, widths) = Knots(all.narrow(1, 0, shape.Bins));
         var (y, heights) = Knots(all.narrow(1, shape.Bins, shape.Bins));
         var values = inside.unsqueeze(1);
