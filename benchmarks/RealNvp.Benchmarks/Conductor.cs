@@ -25,7 +25,7 @@ internal sealed class Conductor(int rounds, int mostTurns, double warmUp, int th
     // all libraries are warmed up alike: three rounds at a time, for so long and no longer than it takes. The JIT compiles the hot
     // methods of ours for some 2 s: a step of training takes twice as long before. If it is not done by then, which is that it has
     // compiled nothing for a while, all wait longer, but not for ever: something may be compiled now and then
-    private const int WarmRounds = 3, MostWarm = 4;
+    private const int WarmRounds = 3, MostWarm = 10;
     private static readonly TimeSpan still = TimeSpan.FromSeconds(0.6);
     private readonly TimeSpan warm = TimeSpan.FromSeconds(warmUp);
     private readonly TimeSpan patience = TimeSpan.FromSeconds(patience);

@@ -46,7 +46,7 @@ public class BenchmarkFaultTests
         var calls = folder.At("calls");
         // eight answers with something new, longer than the time to warm up
         using var worker = WorkerProcess.Start(Worker(folder, $$"""
-            n=$((n+1)); echo $n > {{calls}}; [ $n -gt 8 ] || sleep 0.2
+            n=$((n+1)); echo $n > {{calls}}; [ $n -gt 8 ] || sleep 0.3
             echo "{\"phase\": \"train\", \"times\": [1], \"peak_rss_mb\": 1, \"rss_before_mb\": $n, \"compiled\": $((n < 8 ? n : 8))}"
             """), patience)!;
         Conductor.Warm(worker, "train", 3, TimeSpan.FromSeconds(1))!.RssBeforeMb.Should().Be(1, "that was before the first call");
