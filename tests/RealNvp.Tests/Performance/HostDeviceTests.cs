@@ -21,6 +21,7 @@ public partial class HostDeviceTests
         ["Bijections/Residual/FixedPoint.cs"] = "a root is searched until it is found",
         ["Bijections/Residual/ImplicitFunction.cs"] = "the gradient of an inverse is searched until it is found",
         ["Bijections/Residual/SeriesLogDet.cs"] = "the number of terms is drawn on the CPU",
+        ["Operations/Dynamics/DynamicsReference.cs"] = "gradients of gradients of a solve on the CPU: each example has its own steps",
         ["Operations/Residual/PowerIteration.cs"] =
             "on the CPU, power iteration goes on until it has arrived; on a device it takes a fixed number of steps",
         ["Operations/Elementwise/Mixture/MixtureMap.cs"] = "a root is searched until it is found",
@@ -83,6 +84,7 @@ public partial class HostDeviceTests
         ["Flow.Finite.cs"] = "names the rows of an error",
         ["FixedPoint.cs"] = "a search, whose examples leave the batch when they have arrived",
         ["RidgeSolve.cs"] = "a step of such a search",
+        ["DynamicsReference.cs"] = "steps of examples on the CPU, each as many as it took",
         ["MissingValues.cs"] = "names the cells of an error",
         ["ShardedTensors.cs"] = "parts the examples of a training once, where they lie",
         ["Whitening.cs"] = "Fit of a detector takes the axes of the covariance, once",
