@@ -132,8 +132,9 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         // parts of a fixed size, so that the sums do not depend on the number of threads
         var examples = Math.Clamp((count + 3) / 4, 1, MostExamples);
         var (parts, width) = ((count + examples - 1) / examples, PixelLanes.Width(channels));
-        var sums = ArrayPool<float>.Shared.Rent(checked((int)(parts * channels * width)));
-        sums.AsSpan().Clear();
+        var length = checked((int)(parts * channels * width));
+        var sums = ArrayPool<float>.Shared.Rent(length);
+        sums.AsSpan(0, length).Clear();
         KernelThreads.For(parts, (double)count * each * channels, Grain, (start, end) =>
         {
             fixed (float* m = turned, all = sums, back = undo)
