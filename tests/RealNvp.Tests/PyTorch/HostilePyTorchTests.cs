@@ -102,7 +102,7 @@ public sealed class HostilePyTorchTests : IDisposable
     {
         string[] names = ["state_dict.pt", "state_dict_legacy.pt", "state_dict_protocol5.pt", "values.pt", "values_legacy.pt"];
         var good = names.Select(name => File.ReadAllBytes(PyTorchFileTests.At(name))).ToArray();
-        var pickles = good.Select(Pickle).ToArray();
+        var pickles = good.Select(FileBytes.Pickle).ToArray();
         var random = new Random(20261129);
         int loaded = 0, refused = 0;
         long largest = 0;
@@ -116,7 +116,7 @@ public sealed class HostilePyTorchTests : IDisposable
             {
                 var pickle = (byte[])pickles[from]!.Clone();
                 for (var flips = random.Next(1, 4); flips > 0; flips--) pickle[random.Next(pickle.Length)] = (byte)random.Next(256);
-                bad = Replaced(good[from], pickle);
+                bad = FileBytes.Replaced(good[from], pickle);
             }
             else
             {
@@ -175,7 +175,7 @@ public sealed class HostilePyTorchTests : IDisposable
             for (var i = 0; i < count; i++) Write(zip, $"a/data/{i:d3}", i == 0 ? new byte[bytes] : [], CompressionLevel.NoCompression);
         }
         var file = File.ReadAllBytes(path);
-        Overlap(file, bytes);
+        FileBytes.Overlap(file, bytes);
         File.WriteAllBytes(path, file);
         Refused(path, "*its storages have * bytes in all, but the file has *");
     }
@@ -264,44 +264,4 @@ public sealed class HostilePyTorchTests : IDisposable
     // each list has the one before ten times
     private static string Laughs() => "(" + string.Concat(Enumerable.Range(1, 30).Select(i =>
         $"]q{(char)i}({(i == 1 ? "N" : string.Concat(Enumerable.Repeat($"h{(char)(i - 1)}", 10)))}e")) + "t.";
-
-    // the pickle of an archive
-    private static byte[]? Pickle(byte[] file)
-    {
-        if (file[0] != 'P') return null;
-        using var zip = new ZipArchive(new MemoryStream(file));
-        using var stream = zip.Entries.Single(e => e.Name == "data.pkl").Open();
-        using var copy = new MemoryStream();
-        stream.CopyTo(copy);
-        return copy.ToArray();
-    }
-
-    private static byte[] Replaced(byte[] file, byte[] pickle)
-    {
-        var old = Pickle(file)!;
-        var (before, after) = (BitConverter.GetBytes(Crc32.Add(0, old)), BitConverter.GetBytes(Crc32.Add(0, pickle)));
-        var changed = (byte[])file.Clone();
-        pickle.CopyTo(changed, file.AsSpan().IndexOf(old));
-        // in the entry's header or behind its data, and in the directory
-        for (var at = 0; changed.AsSpan(at).IndexOf(before) is >= 0 and var next; at += next + 4) after.CopyTo(changed, at + next);
-        return changed;
-    }
-
-    // makes each entry of the directory that is empty the one before
-    private static void Overlap(byte[] file, int bytes)
-    {
-        byte[]? sizes = null, place = null;
-        for (var at = file.AsSpan().IndexOf("PK\u0001\u0002"u8); at >= 0;)
-        {
-            var size = BitConverter.ToInt32(file, at + 20);
-            if (size == bytes) (sizes, place) = (file[(at + 16)..(at + 28)], file[(at + 42)..(at + 46)]);
-            else if (size == 0)
-            {
-                sizes!.CopyTo(file, at + 16);
-                place!.CopyTo(file, at + 42);
-            }
-            var next = file.AsSpan(at + 4).IndexOf("PK\u0001\u0002"u8);
-            at = next < 0 ? -1 : at + 4 + next;
-        }
-    }
 }
