@@ -16,7 +16,12 @@ public static class SampleProgram
     {
         ArgumentNullException.ThrowIfNull(command);
         var parsed = command.Parse(args);
-        if (parsed.Errors.Count > 0) return Fail($"{parsed.Errors[0].Message} Use --help for the list of options.");
+        if (parsed.Errors.Count > 0)
+        {
+            // of a word that nobody knows the first error may say that a command is missing
+            var error = parsed.Errors.FirstOrDefault(e => parsed.UnmatchedTokens.Any(t => e.Message.Contains(t, StringComparison.Ordinal)));
+            return Fail($"{(error ?? parsed.Errors[0]).Message} Use --help for the list of options.");
+        }
         try
         {
             return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
