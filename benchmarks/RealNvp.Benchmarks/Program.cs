@@ -53,6 +53,7 @@ internal static class Program
 
         root.Subcommands.Add(Presets.PresetStudy.Command());
         root.Subcommands.Add(OdeLoopStudy.Command());
+        root.Subcommands.Add(SlowCalls.Command());
         root.Subcommands.Add(Faults.FaultStudy.Command());
         root.Subcommands.Add(Anomalies.AnomalyStudy.Command());
         root.Subcommands.Add(Anomalies.AnomalyStudy.ReportCommand());
@@ -131,7 +132,8 @@ internal static class Program
             $"{string.Join(", ", named.SelectMany(c => c.Phases).Distinct())}.");
     }
 
-    private static void Between<T>(Option<T> option, T least, T most) where T : struct, INumber<T> =>
+    /// <summary>Refuses other values of an option.</summary>
+    internal static void Between<T>(Option<T> option, T least, T most) where T : struct, INumber<T> =>
         option.Validators.Add(result =>
         {
             // what is no number is an error of the parser's

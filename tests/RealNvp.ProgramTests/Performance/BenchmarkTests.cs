@@ -12,7 +12,10 @@ namespace RealNvp.Tests.Performance;
 
 public class BenchmarkTests
 {
-    public static TheoryData<string> Names => [.. Cases.All.Select(c => c.Name)];
+    // its log-probability takes a minute
+    private const string Slow = "residual28_b16";
+
+    public static TheoryData<string> Names => [.. Cases.All.Select(c => c.Name).Where(name => name != Slow)];
 
     [Fact]
     [LeavesNoTensors]
@@ -110,6 +113,26 @@ public class BenchmarkTests
 
     [Fact]
     [LeavesNoTensors]
+    public void Slow_calls_are_counted_beside_stretches_and_readings_and_each_is_written_down()
+    {
+        using StringWriter output = new(), trace = new();
+        SlowCalls.Run(output, Program.Chosen("row_rqs2d_b1", "span"), "span", 200, TimeSpan.FromSeconds(0.1), trace);
+        var cells = output.ToString().Split('\n')[2].Split('|', StringSplitOptions.TrimEntries)[1..^1];
+        cells[..3].Should().SatisfyRespectively(name => name.Should().Be("row_rqs2d_b1"), phase => phase.Should().Be("span"),
+            median => median.Should().MatchRegex(@"^\d+\.\d \[\d+\.\d\]$"));
+        var numbers = cells[3..].Select(cell => double.Parse(cell, CultureInfo.InvariantCulture)).ToArray();
+        numbers[..3].Should().OnlyContain(tail => tail >= 1);
+        numbers[4..8].Sum().Should().BeLessThanOrEqualTo(4 * numbers[3]);
+        numbers[8].Should().BeLessThanOrEqualTo(numbers[3]);
+        var lines = trace.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        lines.Should().HaveCount(600).And.OnlyContain(line =>
+            Regex.IsMatch(line, "^row_rqs2d_b1,span,(call|stretch|reading),[0-9]+,[0-9]+\\r?$"));
+        var starts = lines.Where(line => line.Contains(",call,")).Select(line => long.Parse(line.Split(',')[3])).ToArray();
+        starts.Should().BeInAscendingOrder();
+    }
+
+    [Fact]
+    [LeavesNoTensors]
     public void Rows_beside_a_thread_that_collects_are_timed_with_the_number_of_collections()
     {
         var output = new StringWriter();
@@ -179,6 +202,11 @@ public class BenchmarkTests
         (m.Median, m.P90, m.P99, m.Max).Should().Be((100.5, 180, 198, 200));
         Measurement.Of(ready, Cases.Find("row_maf_b1"), "logprob", 1, timed, [timed with { Times = [1, 2] }]).P99.Should().BeNull();
     }
+
+    [SlowFact]
+    [LeavesNoTensors]
+    public void A_slow_case_makes_a_flow_whose_density_is_that_of_its_samples() =>
+        Every_case_makes_a_flow_whose_density_is_that_of_its_samples(Slow);
 
     [Theory]
     [MemberData(nameof(Names))]
