@@ -29,8 +29,7 @@ public class PresetLaws
                 || k.Key.Split(", ", StringSplitOptions.None).Contains(name)), "{0}.{1} is a preset", type.Name, name);
     }
 
-    [Theory, InlineData("Toy2D"), InlineData("Tabular"), InlineData("Tabular, context"),
-        InlineData("Image, odd last scale, context, additive"), InlineData("NICE, Tabular"), InlineData("Spline, Tabular"),
+    [Theory, InlineData("Toy2D"), InlineData("Tabular"), InlineData("NICE, Tabular"), InlineData("Spline, Tabular"),
         InlineData("Spline, Tabular, two circles among five"), InlineData("MAF, Tabular"), InlineData("MAF, SplineTabular"),
         InlineData("IAF, Tabular"), InlineData("Glow, continuous, context, plain matrices, fixed priors"),
         InlineData("Glow, CelebAHq256x256"), InlineData("Residual, Toy2D"), InlineData("Residual, Tabular, context")]

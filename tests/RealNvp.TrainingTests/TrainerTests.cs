@@ -187,7 +187,7 @@ public class TrainerTests
     {
         using var scope = NewDisposeScope();
         var preset = (RealNvpImageOptions)PresetTable.RealNvp("Digits8x8");
-        var options = preset with { Hidden = 8, NetworkBatchNorm = networkBatchNorm, Statistics = statistics };
+        var options = preset with { Blocks = 1, Hidden = 8, NetworkBatchNorm = networkBatchNorm, Statistics = statistics };
         using var model = new RealNvpModel(options, seed: 1);
         var x = Integers(options, 512);
         using var trainer = new Trainer(model, TrainingOptions.For(options) with { Epochs = 12, ValidationFraction = 0,

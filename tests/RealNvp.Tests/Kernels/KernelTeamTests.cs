@@ -11,7 +11,9 @@ public class KernelTeamTests
         for (var run = 1; run <= 5000; run++)
         {
             team.Count(1 + (run % 7), threads);
-            team.Counts[..(1 + (run % 7))].Should().AllBeEquivalentTo(1);
+            // without a call of the assertions in each of five thousand runs, which would take most of the time
+            if (Array.FindIndex(team.Counts, 0, 1 + (run % 7), count => count != 1) is var part and >= 0)
+                Assert.Fail($"In run {run} part {part} was done {team.Counts[part]} times.");
         }
     }
 

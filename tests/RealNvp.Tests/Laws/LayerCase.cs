@@ -16,6 +16,9 @@ public sealed record LayerCase(string Name, Func<Bijection> Make, EventShape Sha
     /// <summary>Whether a check takes so long that the one far from the initialization is left to the slow tests.</summary>
     public bool IsSlow { get; init; }
 
+    /// <summary>Whether it takes half a minute, so that both are left to them.</summary>
+    public bool IsVerySlow { get; init; }
+
     /// <summary>Makes examples that the layer accepts; normal numbers where null.</summary>
     public Func<Tensor>? Sample { get; init; }
 
