@@ -71,7 +71,8 @@ internal static partial class SlowCalls
         TextWriter? trace)
     {
         output.WriteLine("| case | phase | median, µs [readings] | 99 % of the calls, medians | of a stretch | of a reading "
-            + "| over 2 medians | with a collection | with a compilation | with a switch of threads | with a page fault | with none of them |");
+            + "| over 2 medians | with a collection | with a compilation | with a switch of threads | with a page fault "
+            + "| with none of them |");
         output.WriteLine("|---|---|---|---|---|---|---|---|---|---|---|---|");
         foreach (var row in chosen)
         {
