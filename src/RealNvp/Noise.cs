@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using RealNvp.Internal;
+using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -38,8 +39,8 @@ public static class Noise
 
     /// <summary>So few uniform numbers of float64 on the CPU that memory suffices: those of <see cref="Uniform"/>, as one
     /// operation.</summary>
-    internal static Tensor Few(long count, Generator? generator) => rand([count], dtype: ScalarType.Float64, device: CPU,
-        generator: generator);
+    /// <returns>Where they are, until this thread asks again.</returns>
+    internal static unsafe double* Few(long count, Generator? generator) => DrawnNumbers.Uniform(count, generator);
 
     /// <summary>Draws independent standard normal numbers. The caller disposes them; without gradients.</summary>
     /// <param name="size">The shape of the result.</param>

@@ -17,8 +17,7 @@ public sealed unsafe partial class StudentT : IDrawsRows
         if (!TryReadDegrees(out var logs)) return false;
         var size = count * Shape.NumElements;
         // all turns, and then all radii, as two tensors of noise would be drawn
-        using var noise = Noise.Few(2 * size, generator);
-        var turns = KernelMemory.Pointer<double>(noise);
+        var turns = Noise.Few(2 * size, generator);
         Polar(turns, turns + size, size, logs, temperature, z);
         return true;
     }

@@ -122,6 +122,9 @@ internal static unsafe partial class KernelMemory
     /// <summary>The number of elements of a tensor.</summary>
     public static long CountOf(IntPtr tensor) => THSTensor_numel(tensor);
 
+    /// <summary>The first element of a tensor.</summary>
+    public static void* DataOf(IntPtr tensor) => THSTensor_data(tensor);
+
     /// <summary>The first element of a tensor of float32 numbers, or null for 0.</summary>
     public static float* FloatsOf(IntPtr tensor) => tensor == 0 ? null : (float*)THSTensor_data(tensor);
 
@@ -133,12 +136,21 @@ internal static unsafe partial class KernelMemory
         var dimensions = (int)THSTensor_ndimension(tensor);
         var sizes = stackalloc long[dimensions];
         for (var i = 0; i < dimensions; i++) sizes[i] = THSTensor_size(tensor, i);
-        var made = NewFloats(sizes, dimensions);
+        return New(sizes, dimensions, ScalarType.Float32);
+    }
+
+    /// <summary>A new vector of float64 on the CPU, whose numbers are not set, as a handle: as <see cref="NewFloatsLike"/>.</summary>
+    /// <exception cref="ExternalException">There is no memory for it.</exception>
+    public static IntPtr NewDoubles(long count) => New(&count, 1, ScalarType.Float64);
+
+    private static IntPtr New(long* sizes, int dimensions, ScalarType type)
+    {
+        var made = TryNew(sizes, dimensions, type);
         if (made != 0) return made;
         // as TorchSharp does: tensors that nobody has disposed may hold the memory
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        made = NewFloats(sizes, dimensions);
+        made = TryNew(sizes, dimensions, type);
         if (made == 0) CheckForErrors();
         return made;
     }
@@ -154,8 +166,8 @@ internal static unsafe partial class KernelMemory
         return alias;
     }
 
-    private static IntPtr NewFloats(long* sizes, int dimensions) =>
-        THSTensor_empty((IntPtr)sizes, dimensions, (sbyte)ScalarType.Float32, (int)DeviceType.CPU, -1, 0);
+    private static IntPtr TryNew(long* sizes, int dimensions, ScalarType type) =>
+        THSTensor_empty((IntPtr)sizes, dimensions, (sbyte)type, (int)DeviceType.CPU, -1, 0);
 
     /// <summary>A new handle of the gradient, or 0 if there is none; give it to <see cref="ReleaseGradient"/>.</summary>
     public static IntPtr TakeGradient(IntPtr tensor) => THSTensor_grad(tensor);
