@@ -48,6 +48,41 @@ public class NoiseTests
     }
 
     [Fact, LeavesNoTensors]
+    public async Task Few_numbers_are_those_of_torch_in_memory_that_each_thread_keeps()
+    {
+        static unsafe nint Check(ulong seed, long count)
+        {
+            using var scope = NewDisposeScope();
+            using Generator ours = new(seed), theirs = new(seed), again = new(seed);
+            var expected = rand([count], float64, generator: theirs).data<double>().ToArray();
+            Numbers(count, ours).Should().Equal(expected);
+            return (nint)Noise.Few(count, again);
+        }
+        static unsafe double[] Numbers(long count, Generator? generator) => new ReadOnlySpan<double>(Noise.Few(count, generator), (int)count)
+            .ToArray();
+        Check(1, 20).Should().Be(Check(2, 20), "the same memory serves the next draw of as many");
+        Check(3, 7);
+        Check(4, 640);
+        manual_seed(5);
+        var without = Numbers(3, null);
+        manual_seed(5);
+        using (var expected = rand([3], float64)) without.Should().Equal(expected.data<double>());
+
+        // threads at once, which end: what they kept is freed with them
+        var here = Check(6, 20);
+        var there = new nint[4];
+        await Task.WhenAll(Enumerable.Range(0, there.Length).Select(i => Task.Factory.StartNew(() =>
+        {
+            for (var time = 0; time < 50; time++) there[i] = Check((ulong)(10 + i), 20);
+        }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
+        there.Should().NotContain(here);
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        Check(7, 20);
+        using (inference_mode()) Check(8, 20);
+    }
+
+    [Fact, LeavesNoTensors]
     public void A_generator_that_was_made_for_a_GPU_serves_since_it_is_one_of_the_CPU()
     {
         using var scope = NewDisposeScope();

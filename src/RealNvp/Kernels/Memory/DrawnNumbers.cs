@@ -30,14 +30,12 @@ internal sealed unsafe partial class DrawnNumbers
     {
         var numbers = kept;
         if (numbers is null || numbers.count != count) kept = numbers = new(count);
-        var drawn = THSTensor_uniform_(numbers.tensor, 0, 1, generator?.Handle ?? 0);
+        THSTensor_uniform_(numbers.tensor, 0, 1, generator?.Handle ?? 0);
         GC.KeepAlive(generator);
-        if (drawn == 0) CheckForErrors();
-        // another handle of the same tensor
-        KernelMemory.Release(drawn);
+        CheckForErrors();
         return (double*)KernelMemory.DataOf(numbers.tensor);
     }
 
     [LibraryImport("LibTorchSharp")]
-    private static partial IntPtr THSTensor_uniform_(IntPtr tensor, double low, double high, IntPtr generator);
+    private static partial void THSTensor_uniform_(IntPtr tensor, double low, double high, IntPtr generator);
 }

@@ -24,6 +24,9 @@ internal sealed unsafe class MadeRow
     // the units at the end of the first layer's weight, behind whose numbers a vector would read what is not there
     private readonly int tail;
 
+    // the product of a hidden layer behind the first one
+    private readonly delegate*<float*, MadePlace*, int, float*, nint, float*, float*, float*, float*, float*, void> run;
+
     // for each step, what the tables behind hold for it
     private readonly Step[] steps;
 
@@ -42,6 +45,13 @@ internal sealed unsafe class MadeRow
         var layers = made.Program.Layers;
         (features, last, hidden) = (made.Order.Length, layers.Count - 1, layers[0].Outputs);
         known = (features + Width - 1) / Width * Width;
+        run = hidden switch
+        {
+            64 => &MadeUnits.Run<Apart64>,
+            128 => &MadeUnits.Run<Apart128>,
+            256 => &MadeUnits.Run<Apart256>,
+            _ => &MadeUnits.Run<AnyApart>,
+        };
         tail = Math.Min(hidden, Width + ((Width - 1 + features - 1) / features));
         addsSkip = [.. layers.Select(layer => layer.AddsSkip)];
         isAddedLater = [.. layers.Select((_, i) => made.Program.IsAddedLater(i))];
@@ -98,9 +108,9 @@ internal sealed unsafe class MadeRow
                 for (int unit = step.Start, window = 0; unit < step.End; unit += Width, window += Width)
                 {
                     nint from = Math.Min(unit, hidden - Width);
-                    MadeUnits.Run(sees, allPlaces, step.Seen, first.Of(from), features, (float*)block.Weights[own.Biases[0]] + from,
-                        given == null ? null : given + from, isAddedLater[0] ? Sum(units, 0) + from : null, mask + window,
-                        Fresh(units, 0) + window);
+                    MadeUnits.Run<AnyApart>(sees, allPlaces, step.Seen, first.Of(from), features,
+                        (float*)block.Weights[own.Biases[0]] + from, given == null ? null : given + from,
+                        isAddedLater[0] ? Sum(units, 0) + from : null, mask + window, Fresh(units, 0) + window);
                 }
                 if (step.End > step.Start) Hidden(block, units, seen, step, mask);
                 Parameters(block, Known(units, last - 1), seen, step.Count, feature, raw, columns);
@@ -152,7 +162,7 @@ internal sealed unsafe class MadeRow
             for (int unit = step.Start, window = 0; unit < step.End; unit += Width, window += Width)
             {
                 nint from = Math.Min(unit, hidden - Width);
-                MadeUnits.Run(x, places, step.Count, weight + (from * hidden), hidden, bias + from, addend == null ? null : addend + from,
+                run(x, places, step.Count, weight + (from * hidden), hidden, bias + from, addend == null ? null : addend + from,
                     sum == null ? null : sum + from, masks + window, to + window);
             }
         }

@@ -10,6 +10,38 @@ internal struct MadePlace
     public nint X, Weight;
 }
 
+/// <summary>The distance between the weights of two units, known when code is compiled: then an address is a register and a number,
+/// and a multiply-add with its load is one operation of the processor, where one with two registers is two.</summary>
+internal interface IApart
+{
+    /// <summary>The distance in numbers; 0 if it is not known before.</summary>
+    static abstract nint Numbers { get; }
+}
+
+/// <inheritdoc cref="IApart"/>
+internal readonly struct Apart64 : IApart
+{
+    public static nint Numbers => 64;
+}
+
+/// <inheritdoc cref="IApart"/>
+internal readonly struct Apart128 : IApart
+{
+    public static nint Numbers => 128;
+}
+
+/// <inheritdoc cref="IApart"/>
+internal readonly struct Apart256 : IApart
+{
+    public static nint Numbers => 256;
+}
+
+/// <inheritdoc cref="IApart"/>
+internal readonly struct AnyApart : IApart
+{
+    public static nint Numbers => 0;
+}
+
 /// <summary>The product of <see cref="MadeRow"/>: sixteen units, whose sums over the lanes of vectors become one vector.</summary>
 internal static unsafe class MadeUnits
 {
@@ -18,7 +50,7 @@ internal static unsafe class MadeUnits
     /// <param name="places">Its vectors.</param>
     /// <param name="count">How many.</param>
     /// <param name="weight">The weight of the first unit.</param>
-    /// <param name="apart">The distance between the weights of two units.</param>
+    /// <param name="distance">The distance between the weights of two units.</param>
     /// <param name="bias">Sixteen numbers.</param>
     /// <param name="addend">Sixteen more; null for none.</param>
     /// <param name="result">Gets the sums before relu; null if nobody wants them.</param>
@@ -26,12 +58,12 @@ internal static unsafe class MadeUnits
     /// <param name="to">Gets the units.</param>
     /// <remarks>It is not put into another method, which would keep sums in memory.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    public static void Run(float* x, MadePlace* places, int count, float* weight, nint apart, float* bias, float* addend, float* result,
-        float* mask, float* to)
+    public static void Run<TApart>(float* x, MadePlace* places, int count, float* weight, nint distance, float* bias, float* addend,
+        float* result, float* mask, float* to) where TApart : struct, IApart
     {
         Vector512<float> s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default, s6 = default, s7 = default,
             s8 = default, s9 = default, s10 = default, s11 = default, s12 = default, s13 = default, s14 = default, s15 = default;
-        nint two = 2 * apart, three = 3 * apart, four = 4 * apart;
+        nint apart = TApart.Numbers != 0 ? TApart.Numbers : distance, two = 2 * apart, three = 3 * apart, four = 4 * apart;
         for (var end = places + count; places < end; places++)
         {
             var v = Vector512.Load(x + places->X);
