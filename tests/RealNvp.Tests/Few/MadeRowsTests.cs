@@ -12,8 +12,8 @@ namespace RealNvp.Tests.Few;
 [LeavesNoTensors]
 public class MadeRowsTests
 {
-    private static readonly (long Features, long Hidden)[] sizes = [(1, 16), (2, 16), (2, 100), (3, 32), (5, 13), (6, 48), (7, 256), (10, 128),
-        (16, 32), (17, 160), (20, 16), (33, 40), (40, 64), (70, 64)];
+    private static readonly (long Features, long Hidden)[] sizes = [(1, 16), (2, 16), (2, 100), (3, 32), (5, 13), (6, 48), (7, 256),
+        (10, 128), (16, 32), (17, 160), (20, 16), (33, 40), (40, 64), (70, 64)];
 
     [Theory, InlineData(512), InlineData(256), InlineData(128)]
     public void They_are_what_tensors_give(int bits)
