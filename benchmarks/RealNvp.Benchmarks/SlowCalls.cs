@@ -45,6 +45,7 @@ internal static partial class SlowCalls
                 CpuTuning.Apply();
                 TorchBackend.EnsureAvailable();
                 torch.set_num_threads(1);
+                Console.WriteLine($"{Report.Machine()}; {Report.Runtime()}\n");
                 Run(Console.Out, chosen, parsed.GetValue(phase), parsed.GetValue(calls), TimeSpan.FromSeconds(3), file);
                 return 0;
             }
@@ -60,7 +61,7 @@ internal static partial class SlowCalls
     private static StreamWriter? Writer(string? path)
     {
         try { return path is null ? null : new StreamWriter(path); }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException)
         {
             throw new BenchmarkException($"'{path}' cannot be written: {error.Message}");
         }
