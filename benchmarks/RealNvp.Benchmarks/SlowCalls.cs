@@ -29,8 +29,8 @@ internal static partial class SlowCalls
         var phase = new Option<string?>("--phase") { Description = $"Only this phase: {string.Join(", ", phases)}." };
         var calls = new Option<int>("--calls") { Description = "Timed calls.", DefaultValueFactory = _ => 10_000 };
         var trace = new Option<string?>("--trace") {
-            Description = "Writes each call to this file: case, phase, what it is, when it began and how long it took, in nanoseconds of "
-                + "the monotonic clock, as traces of the system have it." };
+            Description = "Writes each to this file: case, phase, 'call', 'stretch' or 'reading', when it began and how long it took, in "
+                + "nanoseconds of the monotonic clock, as traces of the system have it." };
         var command = new Command("slow", "Counts the slow ones of many calls of one row, beside stretches of arithmetic as long.") {
             name, phase, calls, trace };
         phase.AcceptOnlyFromAmong(phases);
@@ -39,8 +39,11 @@ internal static partial class SlowCalls
         {
             try
             {
-                var chosen = Program.Chosen(parsed.GetValue(name), parsed.GetValue(phase) ?? "span").Where(c => c.Batch == 1).ToArray();
-                if (chosen.Length == 0) throw new BenchmarkException($"No case of one row has '{parsed.GetValue(name)}' in its name.");
+                var ofOne = Cases.All.Where(c => c.Batch == 1 && c.Phases.Contains("read")).ToArray();
+                var chosen = Array.FindAll(ofOne, c => c.Name.Contains(parsed.GetValue(name) ?? "", StringComparison.Ordinal));
+                if (chosen.Length == 0)
+                    throw new BenchmarkException($"No case of one row has '{parsed.GetValue(name)}' in its name; there are "
+                        + $"{string.Join(", ", ofOne.Select(c => c.Name))}.");
                 using var file = Writer(parsed.GetValue(trace));
                 CpuTuning.Apply();
                 TorchBackend.EnsureAvailable();
@@ -49,9 +52,10 @@ internal static partial class SlowCalls
                 Run(Console.Out, chosen, parsed.GetValue(phase), parsed.GetValue(calls), TimeSpan.FromSeconds(3), file);
                 return 0;
             }
-            catch (BenchmarkException error)
+            catch (Exception error) when (error is BenchmarkException or IOException)
             {
-                Console.Error.WriteLine(error.Message);
+                Console.Error.WriteLine(error is BenchmarkException ? error.Message
+                    : $"'{parsed.GetValue(trace)}' cannot be written: {error.Message}");
                 return 1;
             }
         });
@@ -71,8 +75,8 @@ internal static partial class SlowCalls
     public static void Run(TextWriter output, IReadOnlyList<BenchmarkCase> chosen, string? phase, int calls, TimeSpan warmUp,
         TextWriter? trace)
     {
-        output.WriteLine("| case | phase | median, µs [readings] | 99 % of the calls, medians | of a stretch | of a reading "
-            + "| over 2 medians | with a collection | with a compilation | with a switch of threads | with a page fault "
+        output.WriteLine("| case | phase | median, µs [readings] | 99 % / median of calls | of stretches | of readings "
+            + "| calls over 2 medians | with a collection | with a compilation | with a switch of threads | with a page fault "
             + "| with none of them |");
         output.WriteLine("|---|---|---|---|---|---|---|---|---|---|---|---|");
         foreach (var row in chosen)

@@ -1,3 +1,4 @@
+using RealNvp.Benchmarks;
 using RealNvp.Tests.Densities;
 using RealNvp.Tests.Infrastructure;
 using RealNvp.Tests.Laws;
@@ -80,6 +81,27 @@ public class NoiseTests
         GC.WaitForPendingFinalizers();
         Check(7, 20);
         using (inference_mode()) Check(8, 20);
+        // on a thread that draws in this mode first
+        await Task.Factory.StartNew(() =>
+        {
+            using (inference_mode()) Check(9, 20);
+            Check(9, 20);
+        }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    [Fact, LeavesNoTensors]
+    public unsafe void Counts_that_change_from_draw_to_draw_keep_no_memory_of_those_before()
+    {
+        if (NativeCalls.Start() is not { } probe) return;
+        probe.Dispose();
+        using var generator = new Generator(1);
+        foreach (var counts in (long[][])[[20, 40, 60, 320], [20, 37, 54, 71]])
+        {
+            foreach (var count in counts) Noise.Few(count, generator);
+            using var calls = NativeCalls.Start(memory: true)!;
+            for (var time = 0; time < 500; time++) Noise.Few(counts[time % counts.Length], generator);
+            calls.PeakGrowth.Should().BeLessThan(65_536, "of the counts {0}", string.Join(", ", counts));
+        }
     }
 
     [Fact, LeavesNoTensors]

@@ -7,29 +7,43 @@ namespace RealNvp.Kernels;
 /// which matters among the microseconds of one sample.</summary>
 internal sealed unsafe partial class DrawnNumbers
 {
-    [ThreadStatic] private static DrawnNumbers? kept;
-    private readonly IntPtr tensor;
+    // a place for each of few rows, whose counts are multiples of one number: a prime, so that no two of them meet
+    private const int Places = 17;
+
+    [ThreadStatic] private static DrawnNumbers?[]? kept;
     private readonly long count;
+    private IntPtr tensor;
 
     private DrawnNumbers(long count)
     {
         this.count = count;
+        // one that is made in this mode may not be drawn into outside of it
+        using var mode = inference_mode(false);
         tensor = KernelMemory.NewDoubles(count);
     }
 
-    ~DrawnNumbers()
+    ~DrawnNumbers() => Free();
+
+    private void Free()
     {
         if (tensor != 0) KernelMemory.Release(tensor);
+        tensor = 0;
     }
 
     /// <summary>Draws numbers that are uniform in [0, 1), those that <c>torch.rand</c> of as many gives.</summary>
     /// <param name="count">How many, so few that memory suffices.</param>
     /// <param name="generator">The source, of the CPU; null is torch's own.</param>
-    /// <returns>Where they are, until this thread draws again.</returns>
+    /// <returns>Where they are, until this thread draws as many again, or others in their place.</returns>
     public static double* Uniform(long count, Generator? generator)
     {
-        var numbers = kept;
-        if (numbers is null || numbers.count != count) kept = numbers = new(count);
+        ref var numbers = ref (kept ??= new DrawnNumbers?[Places])[count % Places];
+        if (numbers is null || numbers.count != count)
+        {
+            var made = new DrawnNumbers(count);
+            // now: so small an object waits long for the collector, and its memory with it
+            numbers?.Free();
+            numbers = made;
+        }
         THSTensor_uniform_(numbers.tensor, 0, 1, generator?.Handle ?? 0);
         GC.KeepAlive(generator);
         CheckForErrors();
