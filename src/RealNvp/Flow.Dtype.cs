@@ -11,9 +11,10 @@ public partial class Flow
     // in a box: a tensor in a field would become a part of the state
     private readonly System.Runtime.CompilerServices.StrongBox<Tensor?> first = new();
 
-    /// <summary>Data as the bijection takes them: in the dtype of the weights,
-    /// or as they are where its first layer converts them itself.</summary>
-    private Tensor InDtype(Tensor x) => bijection.ConvertsDtype ? x : InWeightDtype(x);
+    /// <summary>Data as the bijection takes them: in the dtype of the weights, or as they are if its first layer converts them itself and
+    /// they have at least as many digits. With fewer, what that layer does before it converts would round.</summary>
+    private Tensor InDtype(Tensor x) =>
+        bijection.ConvertsDtype && (x.dtype == float64 || WeightDtype(x.dtype) != float64) ? x : InWeightDtype(x);
 
     /// <summary>Floating-point numbers in the dtype of the weights; others stay.</summary>
     private Tensor InWeightDtype(Tensor x) =>
