@@ -167,6 +167,10 @@ internal sealed class Conductor(int rounds, int mostTurns, double warmUp, int th
         }
     }
 
+    /// <summary>Whether to go on warming up after so long, the last of which without anything compiled.</summary>
+    internal static bool IsCold(TimeSpan since, TimeSpan sinceCompiled, TimeSpan warm) =>
+        since < warm || (sinceCompiled < still && since < MostWarm * warm);
+
     /// <summary>Some rounds and again, until the time to warm up has gone and the JIT is done; then what a worker of ours
     /// counts.</summary>
     internal static Timed? Warm(WorkerProcess worker, string phase, int count, TimeSpan warm)
@@ -174,8 +178,7 @@ internal sealed class Conductor(int rounds, int mostTurns, double warmUp, int th
         Timed? first = null;
         long? compiled = null;
         var clock = Stopwatch.StartNew();
-        for (var since = Stopwatch.StartNew(); first is null || clock.Elapsed < warm
-            || (since.Elapsed < still && clock.Elapsed < MostWarm * warm);)
+        for (var since = Stopwatch.StartNew(); first is null || IsCold(clock.Elapsed, since.Elapsed, warm);)
         {
             if (worker.Time(phase, count) is not { } timed) return null;
             first ??= timed;

@@ -16,9 +16,6 @@ namespace RealNvp.Benchmarks;
 /// </summary>
 internal static partial class SlowCalls
 {
-    // as the other benchmark is warmed up
-    private const int MostWarm = 10;
-    private static readonly TimeSpan still = TimeSpan.FromSeconds(0.6);
     private static readonly string[] phases = ["logprob", "encode", "decode", "sample", "span", "scorer"];
 
     /// <summary>The command.</summary>
@@ -112,8 +109,7 @@ internal static partial class SlowCalls
     private static void Warm(IWorkload workload, string phase, TimeSpan warmUp)
     {
         var compiled = 0L;
-        for (Stopwatch all = Stopwatch.StartNew(), since = Stopwatch.StartNew();
-            all.Elapsed < warmUp || (since.Elapsed < still && all.Elapsed < MostWarm * warmUp);)
+        for (Stopwatch all = Stopwatch.StartNew(), since = Stopwatch.StartNew(); Conductor.IsCold(all.Elapsed, since.Elapsed, warmUp);)
         {
             workload.Run(phase);
             workload.Run("read");
