@@ -31,6 +31,34 @@ public class OwnJoiningTests
         scale.Joined.Should().BeGreaterThan(2);
     }
 
+    [Theory, InlineData(false), InlineData(true)]
+    public void Two_neighbours_are_one_step_among_others(bool inverse)
+    {
+        using var scope = NewDisposeScope();
+        static CouplingLayer Coupling(bool even) => new AffineCouplingLayer([3], even ? Mask.Alternating(3) : !Mask.Alternating(3),
+            size => new Mlp(size.Inputs, size.Outputs, 8, 1));
+        var (shift, scale) = (new Shift(3, network: false), new Scale(3, stepsBack: true) { IsStep = true });
+        using var chain = new Chain(Coupling(true), shift, scale, Coupling(false));
+        Draw(chain);
+        using var generator = new Generator(3);
+        var x = randn([5, 3], generator: generator);
+        Tensor[] Results()
+        {
+            chain.zero_grad();
+            var leaf = x.detach().requires_grad_();
+            var (value, logDet) = inverse ? chain.Inverse(leaf) : chain.Forward(leaf);
+            value.pow(3).sum().add(logDet.square().sum()).backward();
+            return [value, logDet, leaf.grad!, .. chain.parameters().Select(p => p.grad!.clone())];
+        }
+        var together = Results();
+        (shift.Runs, scale.Joined, scale.Steps).Should().Be((0, 0, 1), "all four are one operation");
+        scale.IsStep = false;
+        var apart = Results();
+        scale.Joined.Should().Be(1);
+        for (var i = 0; i < apart.Length; i++)
+            (together[i] - apart[i]).abs().max().item<float>().Should().BeLessThan(1e-5f * (1 + apart[i].abs().max().item<float>()));
+    }
+
     [Fact]
     public void A_chain_of_them_is_proved_like_any_other() =>
         FlowCheck.Verify(() => new Chain(new Shift(3, network: false), new Scale(3, stepsBack: true)), [3]).ThrowIfFailed();
@@ -166,6 +194,17 @@ public class OwnJoiningTests
 
         public bool Refuses { get; init; }
 
+        public bool IsStep { get; set; }
+
+        public int Steps { get; private set; }
+
+        public ChainStep? StepJoined(Bijection before, Tensor input, Pass pass, bool inverse)
+        {
+            if (before is not Shift shift || !IsStep) return null;
+            Steps++;
+            return new Both(shift.B, a, inverse);
+        }
+
         public (Tensor Value, Tensor? LogDet)? RunJoined(Bijection before, Tensor input, Pass pass, bool inverse)
         {
             if (before is not Shift shift || Refuses) return null;
@@ -194,5 +233,48 @@ public class OwnJoiningTests
         protected override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => (z * (-a).exp(), LogDet(z).neg());
 
         private Tensor LogDet(Tensor x) => a.sum().expand(x.shape[0]);
+    }
+
+    /// <summary>z = exp(a)·(x + b) on spans.</summary>
+    private sealed class Both(Tensor b, Tensor a, bool inverse) : ChainStep
+    {
+        public override IReadOnlyList<Tensor> Weights => [b, a];
+
+        public override void Forward(in ChainRows rows)
+        {
+            var (d, total) = (rows.Features, 0f);
+            for (var i = 0; i < rows.Input.Length; i++)
+            {
+                var (shift, scale) = (rows.Weight(0)[i % d], MathF.Exp(rows.Weight(1)[i % d]));
+                rows.Value[i] = inverse ? (rows.Input[i] / scale) - shift : (rows.Input[i] + shift) * scale;
+            }
+            foreach (var one in rows.Weight(1)) total += inverse ? -one : one;
+            foreach (ref var sum in rows.LogDet) sum += total;
+        }
+
+        public override void Backward(in ChainGradients rows)
+        {
+            var d = rows.Features;
+            Span<float> ofB = rows.OfWeight(0), ofA = rows.OfWeight(1);
+            ofB.Clear();
+            ofA.Clear();
+            for (var i = 0; i < rows.Input.Length; i++)
+            {
+                var (j, g) = (i % d, rows.OfValue[i]);
+                var (shift, scale) = (rows.Weight(0)[j], MathF.Exp(rows.Weight(1)[j]));
+                if (!rows.OfInput.IsEmpty) rows.OfInput[i] = inverse ? g / scale : g * scale;
+                if (!ofB.IsEmpty) ofB[j] += inverse ? -g : g * scale;
+                var ofLogDet = rows.OfLogDet[i / d];
+                if (!ofA.IsEmpty)
+                    ofA[j] += inverse ? (-g * rows.Input[i] / scale) - ofLogDet : (g * (rows.Input[i] + shift) * scale) + ofLogDet;
+            }
+        }
+
+        public override (Tensor Value, Tensor? LogDet) Reference(Tensor input, Tensor? context, IReadOnlyList<Tensor> weights)
+        {
+            var (shift, log) = (weights[0], weights[1]);
+            var sum = log.sum().expand(input.shape[0]);
+            return inverse ? ((input * (-log).exp()) - shift, -sum) : ((input + shift) * log.exp(), sum);
+        }
     }
 }

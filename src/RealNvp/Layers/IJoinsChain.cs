@@ -2,8 +2,8 @@ using static TorchSharp.torch;
 
 namespace RealNvp;
 
-/// <summary>A layer of vectors that may be a step of a chain that runs as one: neighbours that are such layers are one operation and one
-/// node of autograd, so that small models train several times faster.</summary>
+/// <summary>A layer that may be a step of a chain that runs as one: neighbours that are such layers are one operation and one node of
+/// autograd, so that small models train several times faster.</summary>
 /// <remarks>
 /// <para>Nothing needs it, and it changes no result but by rounding. Neighbours are layers next to each other in a
 /// <see cref="Composite"/>, in the same direction and for the same part. Whenever somebody looks at each layer, as the search for a
@@ -14,7 +14,8 @@ namespace RealNvp;
 public interface IJoinsChain
 {
     /// <summary>The layer as a step, for one call; null if it is better run alone, as with hooks or dropout.</summary>
-    /// <param name="input">A matrix (N, D), N of at least 1, float32 on the CPU, such as the layer gets: its numbers may be others.</param>
+    /// <param name="input">Such as the layer gets: a matrix (N, D) or images (N, C, H, W), N of at least 1, float32 on the CPU. Ask it for
+    /// its shape, which is that of all steps: its numbers may be others.</param>
     /// <param name="pass">The context, and where random numbers come from.</param>
     /// <param name="inverse">The direction.</param>
     ChainStep? StepFor(Tensor input, Pass pass, bool inverse);

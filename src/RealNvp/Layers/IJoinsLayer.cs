@@ -22,6 +22,15 @@ public interface IJoinsLayer
     /// are better run alone, which is decided before anything is changed.</returns>
     (Tensor Value, Tensor? LogDet)? RunJoined(Bijection before, Tensor input, Pass pass, bool inverse);
 
+    /// <summary>Both as one step of a chain that runs as one (<see cref="IJoinsChain"/>), for one call; null, as by itself, if they are
+    /// better run alone or by <see cref="RunJoined"/>.</summary>
+    /// <param name="before">The neighbour before this layer in Forward's order: ask whether it is one that can be joined.</param>
+    /// <param name="input">Such as Forward gives to <paramref name="before"/>, or Inverse to this layer; see
+    /// <see cref="IJoinsChain.StepFor"/>.</param>
+    /// <param name="pass">The context, and where random numbers come from.</param>
+    /// <param name="inverse">The direction: this layer is undone first, and then the other.</param>
+    ChainStep? StepJoined(Bijection before, Tensor input, Pass pass, bool inverse) => null;
+
     /// <summary>A step of a backward pass through both, after Forward of both has run together (<see cref="IStepsBack"/>); null, as by
     /// itself, if the two are better taken alone.</summary>
     /// <param name="backward">The context, the gradient of the log-determinants, and where the gradients of weights go.</param>

@@ -17,7 +17,7 @@ public readonly unsafe ref struct ChainRows
     /// <summary>N.</summary>
     public int Count { get; }
 
-    /// <summary>D.</summary>
+    /// <summary>D; of images C·H·W.</summary>
     public int Features { get; }
 
     /// <summary>C; 0 if there is no context.</summary>

@@ -52,8 +52,7 @@ public partial class HostDeviceTests
         "Internal/HostFetch.cs", "Internal/RandomState.cs", "Serialization/GeneratorState.cs",
         // a network of a user's is tried when the layer is built
         "Conditioners/OrderCheck.cs",
-        "Shapes/Mask.cs", "Operations/Convolution/ScaledLinear.cs",
-            "Serialization/SafeTensorsData.cs", "Training/AverageSlot.cs",
+        "Shapes/Mask.cs", "Serialization/SafeTensorsData.cs", "Training/AverageSlot.cs",
         // what processes tell each other goes through the memory of the CPU
         "Training/Exchange/Ranks.cs", "Training/Trainer.Exchange.cs",
         // an export writes numbers to a file

@@ -143,7 +143,8 @@ public partial class CouplingLayer : Bijection, IStepsBack, IJoinsChain
     protected sealed override (Tensor Value, Tensor? LogDet) InverseCore(Tensor z, Pass pass) => Transform(z, pass.Context, inverse: true);
 
     /// <inheritdoc/>
-    ChainStep? IJoinsChain.StepFor(Tensor input, Pass pass, bool inverse) => plan?.StepFor(input, pass.Context, inverse);
+    ChainStep? IJoinsChain.StepFor(Tensor input, Pass pass, bool inverse) =>
+        plan?.StepFor(input, pass.Context, inverse) ?? imagePlan?.StepFor(input, inverse);
 
     /// <inheritdoc/>
     // the network sees the same in both directions, so what it keeps of a batch does no harm; the inverse of a mixture is a search

@@ -27,13 +27,18 @@ internal sealed class FusedImageCoupling
     }
 
     /// <summary>Value and log-determinant; null if the kernel cannot run on this tensor. The caller disposes both.</summary>
-    public (Tensor Value, Tensor LogDet)? TryRun(Tensor input, bool inverse)
+    public (Tensor Value, Tensor? LogDet)? TryRun(Tensor input, bool inverse)
     {
-        if (network.KernelTensors(input) is not { } tensors || ModuleHooks.Any(network)) return null;
-        if (plan.Map.Weight is { } weight) tensors = [.. tensors, weight];
-        if (!plan.CanRun(tensors, inverse)) return null;
+        if (StepFor(input, inverse) is not { } step) return null;
         using var scope = NewDisposeScope();
-        var (value, logDet) = plan.Run(tensors, inverse);
-        return (scope.MoveToOuter(value), scope.MoveToOuter(logDet));
+        var (value, logDet) = RowChain.Run([step], input, null);
+        return (scope.MoveToOuter(value), scope.MoveToOuter(logDet!));
+    }
+
+    /// <summary>The layer as a step of a chain (<see cref="IJoinsChain"/>); null if the kernel cannot run on such an input.</summary>
+    public ChainStep? StepFor(Tensor like, bool inverse)
+    {
+        if (network.KernelTensors(like) is not { } tensors || ModuleHooks.Any(network)) return null;
+        return plan.StepFor(plan.Map.Weight is { } weight ? [.. tensors, weight] : tensors, inverse);
     }
 }

@@ -18,7 +18,7 @@ namespace RealNvp;
 /// <c>sign</c> (C); <c>weight</c> (C, C); <c>reflections</c> (K, C); <c>reflections</c> and <c>upper</c> (C, C: the logarithm of the
 /// diagonal on it, nothing that counts below it).</para>
 /// </remarks>
-public sealed partial class InvertibleLinearLayer : Bijection, IConstantBuffers, IStateLaws, IStepsBack, IJoinsLayer
+public sealed partial class InvertibleLinearLayer : Bijection, IConstantBuffers, IStateLaws, IStepsBack, IJoinsLayer, IJoinsChain
 {
     private readonly TorchSharp.Modules.Parameter? weight, lu, reflections, upper;
     private readonly Tensor? permutation, sign;
@@ -128,9 +128,17 @@ public sealed partial class InvertibleLinearLayer : Bijection, IConstantBuffers,
     (Tensor Value, Tensor? LogDet)? IJoinsLayer.RunJoined(Bijection before, Tensor input, Pass pass, bool inverse) =>
         before is ActNorm { WantsBatch: false } norm ? Fused(norm, input, inverse) : null;
 
-    private (Tensor Value, Tensor? LogDet)? Fused(ActNorm? before, Tensor input, bool inverse) =>
+    ChainStep? IJoinsLayer.StepJoined(Bijection before, Tensor input, Pass pass, bool inverse) =>
+        before is ActNorm { WantsBatch: false } norm ? Step(norm, input, inverse) : null;
+
+    ChainStep? IJoinsChain.StepFor(Tensor input, Pass pass, bool inverse) => Step(null, input, inverse);
+
+    private ScaledLinearStep? Step(ActNorm? before, Tensor input, bool inverse) =>
         Form == LinearForm.Lu && ScaledLinear.Of(input, lu!, permutation!, sign!, before?.Scale, before?.Shift, inverse) is { } fused
-            ? fused.Run(input, lu!, before?.Scale, before?.Shift, inverse) : null;
+            ? fused.Step(lu!, before?.Scale, before?.Shift, inverse) : null;
+
+    private (Tensor Value, Tensor? LogDet)? Fused(ActNorm? before, Tensor input, bool inverse) =>
+        Step(before, input, inverse) is { } step ? RowChain.Run([step], input, null) : null;
 
     // only the matrix needs a graph: with z = W·x, the gradients are Wᵀ·g for x and g·xᵀ for W
     (Tensor Input, Tensor Gradient) IStepsBack.StepBack(BackwardStep step, Tensor output, Tensor gradient, bool inverse)

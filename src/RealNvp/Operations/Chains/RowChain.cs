@@ -18,7 +18,7 @@ internal sealed unsafe class RowChain
         counts = Array.ConvertAll(this.steps, step => step.Weights.Count);
     }
 
-    /// <summary>Whether some steps can run on a matrix (N, D), and it is worth it: at least two of them have weights.</summary>
+    /// <summary>Whether some steps are worth a chain: at least two of them have weights.</summary>
     public static bool IsWorth(List<ChainStep> steps)
     {
         var weighing = 0;
@@ -38,9 +38,9 @@ internal sealed unsafe class RowChain
     /// <summary>Whether what a step writes down for its gradients fits a span; else a layer is alone.</summary>
     public static bool HasRoom(ChainStep step, long rows) => !is_grad_enabled() || step.TapeSize((int)rows) <= int.MaxValue;
 
-    /// <summary>Value (N, D) and log-determinant (N), null if it is 0. Runs in a dispose scope.</summary>
+    /// <summary>Value and log-determinant (N), null if it is 0. Runs in a dispose scope.</summary>
     /// <param name="steps">The steps, whose weights can be read.</param>
-    /// <param name="input">(N, D), float32 on the CPU.</param>
+    /// <param name="input">(N, D) or (N, C, H, W), float32 on the CPU.</param>
     /// <param name="context">(N, C), the same; null if there is none.</param>
     public static (Tensor Value, Tensor? LogDet) Run(List<ChainStep> steps, Tensor input, Tensor? context)
     {
@@ -74,7 +74,7 @@ internal sealed unsafe class RowChain
         var handles = new IntPtr[all.Count];
         for (var i = 0; i < handles.Length; i++) handles[i] = all[i].Handle;
         var (rows, features, seen) = Sizes(handles[0], hasContext ? handles[1] : 0);
-        Tensor value = empty([rows, features], ScalarType.Float32, CPU), logDet = empty([rows], ScalarType.Float32, CPU);
+        Tensor value = empty(all[0].Sizes(), ScalarType.Float32, CPU), logDet = empty([rows], ScalarType.Float32, CPU);
         var size = Whole((long)rows * features);
         // without a tape the values between steps are in two places by turns
         using var between = tape is null && steps.Length > 1 ? empty([2 * size], ScalarType.Float32, CPU) : null;
@@ -101,7 +101,7 @@ internal sealed unsafe class RowChain
     /// <param name="all">Handles of what <see cref="Forward"/> got.</param>
     /// <param name="hasContext">Whether there is a context.</param>
     /// <param name="tape">What <see cref="Forward"/> wrote down, as a handle.</param>
-    /// <param name="ofValue">The gradient of the value (N, D).</param>
+    /// <param name="ofValue">The gradient of the value.</param>
     /// <param name="ofLogDet">The gradient of the log-determinant (N).</param>
     /// <param name="gradients">Gets those that are wanted.</param>
     public void Backward(ReadOnlySpan<IntPtr> all, bool hasContext, IntPtr tape, Tensor ofValue, Tensor ofLogDet, NewGradients gradients)
@@ -175,8 +175,8 @@ internal sealed unsafe class RowChain
     }
 
     private static (int Rows, int Features, int Context) Sizes(IntPtr input, IntPtr context) =>
-        (checked((int)KernelMemory.SizeOf(input, 0)), checked((int)KernelMemory.SizeOf(input, 1)),
-            context == 0 ? 0 : checked((int)KernelMemory.SizeOf(context, 1)));
+        KernelMemory.SizeOf(input, 0) is var rows && rows == 0 ? default : (checked((int)rows),
+            checked((int)(KernelMemory.CountOf(input) / rows)), context == 0 ? 0 : checked((int)KernelMemory.SizeOf(context, 1)));
 
     private static long Whole(long count) => (count + Line - 1) / Line * Line;
 }

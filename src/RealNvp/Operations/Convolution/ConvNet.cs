@@ -63,20 +63,32 @@ internal static unsafe class ConvNet
     /// first of them only where both are to be kept for gradients.</summary>
     /// <param name="tensors">The tensors.</param>
     /// <param name="keep">Whether they are to be kept.</param>
-    /// <param name="first">The first channel of x that is read, of as many as the first weight has inputs.</param>
-    internal static (Tensor Output, Tensor? Inner, Tensor Outer) Forward(IReadOnlyList<Tensor> tensors, bool keep, long first = 0)
+    internal static (Tensor Output, Tensor? Inner, Tensor Outer) Forward(IReadOnlyList<Tensor> tensors, bool keep)
     {
         var shape = Shape(tensors);
         var output = ChannelsLast.Empty(shape.N, shape.O, shape.H, shape.W);
         var (inner, outer) = (keep ? Floats(shape.Pixels, shape.M) : null, Floats(shape.Pixels, shape.M));
-        var weights = Weights(tensors);
-        Room(shape, out var padded, out var last);
-        Pad(shape, tensors[0], first, padded);
-        weights.ScaleLast(shape, last);
-        if (IsWide(shape)) ConvNetForward.Run<Lanes512<float>>(shape, padded, weights, last, At(inner), At(outer), At(output));
-        else ConvNetForward.Run<Lanes256<float>>(shape, padded, weights, last, At(inner), At(outer), At(output));
+        Forward(shape, At(tensors[0]), tensors[0].Strides(), Weights(tensors), At(inner), At(outer), At(output));
         GC.KeepAlive(tensors);
         return (output, inner, outer);
+    }
+
+    /// <summary>The same on memory.</summary>
+    /// <param name="shape">The sizes.</param>
+    /// <param name="x">The first number of the images.</param>
+    /// <param name="strides">The distances between their numbers.</param>
+    /// <param name="weights">The weights.</param>
+    /// <param name="inner">Gets relu of the first layer, unless it is null.</param>
+    /// <param name="outer">Gets relu of the second layer.</param>
+    /// <param name="output">Gets (N, H, W, O).</param>
+    internal static void Forward(ConvNetShape shape, float* x, ReadOnlySpan<long> strides, ConvNetWeights weights, float* inner,
+        float* outer, float* output)
+    {
+        Room(shape, out var padded, out var last);
+        ConvNetImages.Pad(shape, x, strides, padded);
+        weights.ScaleLast(shape, last);
+        if (IsWide(shape)) ConvNetForward.Run<Lanes512<float>>(shape, padded, weights, last, inner, outer, output);
+        else ConvNetForward.Run<Lanes256<float>>(shape, padded, weights, last, inner, outer, output);
     }
 
     /// <summary>The gradients of the tensors, those of the weights or that of x being null
@@ -85,35 +97,13 @@ internal static unsafe class ConvNet
         bool ofWeights)
     {
         var shape = Shape(tensors);
-        var ofX = ofImages ? empty([shape.N, shape.I, shape.H, shape.W], ScalarType.Float32, CPU) : null;
-        var results = Backward(tensors, 0, inner, outer, gradient, At(ofX), (nint)shape.I * shape.H * shape.W, null, ofWeights);
-        results[0] = ofX;
-        return results;
-    }
-
-    /// <summary>The gradients of the weights, null if <paramref name="ofWeights"/> is false; that of x goes to memory.</summary>
-    /// <param name="tensors">The tensors.</param>
-    /// <param name="first">The first channel of x that was read.</param>
-    /// <param name="inner">Relu of the first layer.</param>
-    /// <param name="outer">Relu of the second layer.</param>
-    /// <param name="gradient">The gradient of the output.</param>
-    /// <param name="ofImages">Gets that of x, planes one after the other; null if it is not wanted.</param>
-    /// <param name="apart">From one image of it to the next.</param>
-    /// <param name="addend">Added to it, of the same distances; or null.</param>
-    /// <param name="ofWeights">Whether those of the weights are wanted.</param>
-    internal static Tensor?[] Backward(IReadOnlyList<Tensor> tensors, long first, Tensor inner, Tensor outer, Tensor gradient,
-        float* ofImages, nint apart, float* addend, bool ofWeights)
-    {
-        var shape = Shape(tensors);
         var results = new Tensor?[Count];
+        if (ofImages) results[0] = Floats(shape.N, shape.I, shape.H, shape.W);
         for (var i = 1; i < Count && ofWeights; i++) results[i] = empty_like(tensors[i]);
         var g = ChannelsLast.Of(gradient);
-        var taps = ofImages == null ? null : Floats(shape.Pixels, shape.Stride);
-        if (IsWide(shape)) Backward<Lanes512<float>>(shape, tensors, first, inner, outer, g, At(taps), results);
-        else Backward<Lanes256<float>>(shape, tensors, first, inner, outer, g, At(taps), results);
-        if (taps is not null && IsWide(shape)) ConvNetImages.Gather<Lanes512<float>>(shape, At(taps), ofImages, apart, addend);
-        else if (taps is not null) ConvNetImages.Gather<Lanes256<float>>(shape, At(taps), ofImages, apart, addend);
-        GC.KeepAlive(taps);
+        using var room = Floats(shape.BackwardRoom(ofImages));
+        Backward(shape, At(tensors[0]), tensors[0].Strides(), Weights(tensors), At(inner), At(outer), At(g),
+            new() { To = At(results[0]), Apart = (nint)shape.I * shape.H * shape.W }, Weights(results), At(room));
         GC.KeepAlive(tensors);
         GC.KeepAlive(inner);
         GC.KeepAlive(outer);
@@ -121,24 +111,53 @@ internal static unsafe class ConvNet
         return results;
     }
 
-    private static void Backward<TLanes>(ConvNetShape shape, IReadOnlyList<Tensor> tensors, long first, Tensor inner, Tensor outer,
-        Tensor gradient, float* taps, Tensor?[] results) where TLanes : struct, ILanes<TLanes, float>
+    /// <summary>Where the gradient of the images goes.</summary>
+    internal struct ImageGradient
     {
-        var (weights, result) = (Weights(tensors), Weights(results));
-        var ofOuter = Floats(shape.Pixels, shape.M);
+        /// <summary>Gets it, planes one after the other; null if it is not wanted.</summary>
+        public float* To;
+
+        /// <summary>From one image of it to the next.</summary>
+        public nint Apart;
+
+        /// <summary>Added to it, of the same distances; or null.</summary>
+        public float* Addend;
+    }
+
+    /// <summary>The gradients on memory.</summary>
+    /// <param name="shape">The sizes.</param>
+    /// <param name="x">The first number of the images.</param>
+    /// <param name="strides">The distances between their numbers.</param>
+    /// <param name="weights">The weights.</param>
+    /// <param name="inner">Relu of the first layer.</param>
+    /// <param name="outer">Relu of the second layer.</param>
+    /// <param name="gradient">That of the output (N, H, W, O).</param>
+    /// <param name="images">Where the gradient of the images goes.</param>
+    /// <param name="results">Get those of the weights; all are null, or none.</param>
+    /// <param name="room">Memory of <see cref="ConvNetShape.BackwardRoom"/>.</param>
+    internal static void Backward(ConvNetShape shape, float* x, ReadOnlySpan<long> strides, ConvNetWeights weights, float* inner,
+        float* outer, float* gradient, ImageGradient images, ConvNetWeights results, float* room)
+    {
+        if (IsWide(shape)) Backward<Lanes512<float>>(shape, x, strides, weights, inner, outer, gradient, images, results, room);
+        else Backward<Lanes256<float>>(shape, x, strides, weights, inner, outer, gradient, images, results, room);
+    }
+
+    private static void Backward<TLanes>(ConvNetShape shape, float* x, ReadOnlySpan<long> strides, ConvNetWeights weights, float* inner,
+        float* outer, float* gradient, ImageGradient images, ConvNetWeights results, float* ofOuter)
+        where TLanes : struct, ILanes<TLanes, float>
+    {
+        var taps = images.To == null ? null : ofOuter + shape.InnerSize;
         Room(shape, out var padded, out var last);
-        if (result.First != null) Pad(shape, tensors[0], first, padded);
+        if (results.First != null) ConvNetImages.Pad(shape, x, strides, padded);
         weights.ScaleLast(shape, last);
-        WinogradForward.Run<TLanes>(shape.Last.Reversed, At(gradient), 0, ConvNetWeights.Taps(last, shape.M).Reversed, null, null,
-            At(ofOuter));
-        if (result.First != null)
+        WinogradForward.Run<TLanes>(shape.Last.Reversed, gradient, 0, ConvNetWeights.Taps(last, shape.M).Reversed, null, null, ofOuter);
+        if (results.First != null)
         {
-            WinogradBackward.Run<TLanes>(shape.Last, At(outer), 1, At(gradient), ConvNetWeights.Taps(result.Last, shape.M),
-                result.LastBias);
-            weights.UnscaleLast(shape, result.Last, result.LastBias, result.Scale);
+            WinogradBackward.Run<TLanes>(shape.Last, outer, 1, gradient, ConvNetWeights.Taps(results.Last, shape.M), results.LastBias);
+            weights.UnscaleLast(shape, results.Last, results.LastBias, results.Scale);
         }
-        ConvNetBackward.Run<TLanes>(shape, padded, weights, At(inner), At(outer), At(ofOuter), taps, result);
-        GC.KeepAlive(ofOuter);
+        ConvNetBackward.Run<TLanes>(shape, padded, weights, inner, outer, ofOuter, taps, results);
+        if (taps != null) ConvNetImages.Gather<TLanes>(shape, taps, images.To, images.Apart, images.Addend);
     }
 
     // hidden channels are whole vectors
@@ -162,13 +181,6 @@ internal static unsafe class ConvNet
         var size = (shape.PaddedSize + 15) / 16 * 16;
         padded = KernelScratch.Held(size + ConvNetWeights.LastSize(shape));
         last = padded + size;
-    }
-
-    private static void Pad(ConvNetShape shape, Tensor x, long first, float* padded)
-    {
-        var strides = x.Strides();
-        ConvNetImages.Pad(shape, At(x) + (first * strides[1]), strides, padded);
-        GC.KeepAlive(x);
     }
 
     private static Tensor Floats(params long[] size) => empty(size, ScalarType.Float32, CPU);

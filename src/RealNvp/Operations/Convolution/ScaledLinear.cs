@@ -43,18 +43,16 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
             return null;
         var rows = new int[c];
         for (var i = 0; i < rows.Length; i++) rows[i] = (int)KernelMemory.Pointer<long>(permutation)[i];
-        return new(rows, Floats(sign).ToArray());
+        return new(rows, new ReadOnlySpan<float>(At(sign), rows.Length).ToArray());
     }
 
-    /// <summary>The value and the log-determinant (N) of the map, with gradients if they are wanted.</summary>
-    public (Tensor Value, Tensor LogDet) Run(Tensor x, Tensor lu, Tensor? scale, Tensor? shift, bool inverse)
-    {
-        if (inverse || !is_grad_enabled() || !(x.requires_grad || lu.requires_grad || scale is { requires_grad: true }
-            || shift is { requires_grad: true }))
-            return Compute(x, lu, scale, shift, inverse);
-        var outputs = scale is null ? ScaledLinearFunction.Apply(x, lu, this) : ScaledLinearFunction.Apply(x, lu, scale, shift!, this);
-        return (outputs[0], outputs[1]);
-    }
+    /// <summary>The map of one call as a step of a chain.</summary>
+    /// <param name="lu">The packed form (C, C).</param>
+    /// <param name="scale">s (C), or null.</param>
+    /// <param name="shift">b (C), if there is s.</param>
+    /// <param name="inverse">The direction; no gradients go through the inverse.</param>
+    public ScaledLinearStep Step(Tensor lu, Tensor? scale, Tensor? shift, bool inverse) =>
+        new(this, scale is null ? [lu] : [lu, scale, shift!], inverse);
 
     /// <summary>The same in plain operations.</summary>
     public (Tensor Value, Tensor LogDet) Reference(Tensor x, Tensor lu, Tensor? scale, Tensor? shift)
@@ -69,17 +67,22 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         return (LuMath.Apply(LuMath.FromLu(lu, rows, sign), scaled), LuMath.ByExample(logDet, x));
     }
 
-    internal unsafe (Tensor Value, Tensor LogDet) Compute(Tensor x, Tensor lu, Tensor? scale, Tensor? shift, bool inverse)
+    /// <summary>Writes the value, and adds the log-determinants.</summary>
+    /// <param name="count">N.</param>
+    /// <param name="pixels">H·W.</param>
+    /// <param name="x">(N, C, H·W).</param>
+    /// <param name="weights">The weights.</param>
+    /// <param name="inverse">The direction.</param>
+    /// <param name="y">Gets the value.</param>
+    /// <param name="logDet">(N), to which they are added.</param>
+    public unsafe void Forward(int count, int pixels, float* x, in LinearWeights weights, bool inverse, float* y, float* logDet)
     {
-        var size = x.Sizes();
-        var (count, channels, pixels) = (size[0], Rows.Length, checked((int)(size[2] * size[3])));
-        using var matrix = new LuMatrix(Floats(lu), Rows, Sign);
-        var factors = Factors(matrix, scale, shift, inverse);
-        var (from, batch) = Lines(x);
-        Tensor y = empty(size, dtype: ScalarType.Float32, device: CPU), logDet = empty(count, dtype: ScalarType.Float32, device: CPU);
-        Floats(logDet).Fill((float)((inverse ? -pixels : pixels) * (matrix.LogDet + Sum(scale))));
-        float* px = KernelMemory.Pointer<float>(from), py = KernelMemory.Pointer<float>(y);
-        var each = channels * pixels;
+        var channels = Rows.Length;
+        using var matrix = new LuMatrix(new(weights.Lu, channels * channels), Rows, Sign);
+        var factors = Factors(matrix, weights, inverse);
+        var all = (float)((inverse ? -pixels : pixels) * (matrix.LogDet + Sum(weights.Scale)));
+        for (var n = 0; n < count; n++) logDet[n] += all;
+        var each = (long)channels * pixels;
         KernelThreads.For(count, (double)count * each * channels, Grain, (start, end) =>
         {
             fixed (float* m = factors)
@@ -87,52 +90,57 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
                 var added = m + (channels * channels);
                 using var room = new Room(PixelLanes.Scratch(channels));
                 for (var n = start; n < end; n++)
-                    PixelLanes.Run(m, added, px + (n * batch), py + (n * each), channels, pixels, room.Memory);
+                    PixelLanes.Run(m, added, x + (n * each), y + (n * each), channels, pixels, room.Memory);
             }
         });
         ArrayPool<float>.Shared.Return(factors);
-        GC.KeepAlive(from);
-        return (y, logDet);
     }
 
-    /// <summary>The gradients of x, lu, s and b; the last two null if there are none.</summary>
-    internal (Tensor X, Tensor Lu, Tensor? Scale, Tensor? Shift) Differentiate(Tensor x, Tensor lu, Tensor? scale, Tensor? shift,
-        Tensor gradient, Tensor logDetGradient) => Differentiate(x, null, lu, scale, shift, gradient, logDetGradient);
-
     /// <summary>From the value, x and the gradients of x, lu, s and b; the last two null if there are none.</summary>
-    internal (Tensor X, Tensor Gradient, Tensor Lu, Tensor? Scale, Tensor? Shift) StepBack(Tensor value, Tensor lu, Tensor? scale,
+    internal unsafe (Tensor X, Tensor Gradient, Tensor Lu, Tensor? Scale, Tensor? Shift) StepBack(Tensor value, Tensor lu, Tensor? scale,
         Tensor? shift, Tensor gradient, Tensor logDetGradient)
     {
-        var x = empty(value.Sizes(), dtype: ScalarType.Float32, device: CPU);
-        var (ofX, dlu, ds, db) = Differentiate(x, value, lu, scale, shift, gradient, logDetGradient);
+        var size = value.Sizes();
+        Tensor x = Floats(size), ofX = Floats(size), dlu = Floats(lu.Sizes());
+        var (ds, db) = (scale is null ? null : Floats(scale.Sizes()), shift is null ? null : Floats(shift.Sizes()));
+        Tensor from = value.contiguous(), slope = gradient.contiguous();
+        var ofLogDet = Of(logDetGradient);
+        Backward(checked((int)size[0]), checked((int)(size[2] * size[3])), At(x), At(from),
+            new(At(lu), KernelMemory.Floats(scale), KernelMemory.Floats(shift)), At(slope), ofLogDet, At(ofX),
+            new(At(dlu), KernelMemory.Floats(ds), KernelMemory.Floats(db)));
+        GC.KeepAlive(from);
+        GC.KeepAlive(slope);
         return (x, ofX, dlu, ds, db);
     }
 
-    // where there is a value, x is written here, and is what the value comes from
-    private unsafe (Tensor X, Tensor Lu, Tensor? Scale, Tensor? Shift) Differentiate(Tensor x, Tensor? value, Tensor lu, Tensor? scale,
-        Tensor? shift, Tensor gradient, Tensor logDetGradient)
+    /// <summary>Writes the gradients.</summary>
+    /// <param name="count">N.</param>
+    /// <param name="pixels">H·W.</param>
+    /// <param name="x">(N, C, H·W); is written if there is <paramref name="value"/>.</param>
+    /// <param name="value">What x was mapped to, to find x from it; or null.</param>
+    /// <param name="weights">The weights.</param>
+    /// <param name="gradient">The gradient of the value.</param>
+    /// <param name="ofLogDet">The sum of the gradients of the log-determinants.</param>
+    /// <param name="ofX">Gets the gradient of x, unless it is null.</param>
+    /// <param name="results">Get the gradients of the weights, but for those that are null.</param>
+    public unsafe void Backward(int count, int pixels, float* x, float* value, in LinearWeights weights, float* gradient, double ofLogDet,
+        float* ofX, in LinearWeights results)
     {
-        using var matrix = new LuMatrix(Floats(lu), Rows, Sign);
-        var size = x.Sizes();
-        var (count, channels, pixels) = (size[0], Rows.Length, checked((int)(size[2] * size[3])));
-        var undo = value is null ? null : Factors(matrix, scale, shift, inverse: true);
-        var (given, givenBatch) = value is null ? (x, 0) : Lines(value);
-        var factors = Factors(matrix, scale, shift, inverse: false);
+        var channels = Rows.Length;
+        using var matrix = new LuMatrix(new(weights.Lu, channels * channels), Rows, Sign);
+        var undo = value == null ? null : Factors(matrix, weights, inverse: true);
+        var factors = Factors(matrix, weights, inverse: false);
         // what the gradient is multiplied by: the matrix turned, with no shift
         var turned = ArrayPool<float>.Shared.Rent(channels * (channels + 1));
         for (var i = 0; i < channels; i++)
             for (var j = 0; j < channels; j++) turned[(j * channels) + i] = factors[(i * channels) + j];
         turned.AsSpan(channels * channels, channels).Clear();
         ArrayPool<float>.Shared.Return(factors);
-        var ((values, batch), (gradients, gradientBatch)) = (Lines(x), Lines(gradient));
-        var dx = empty(size, dtype: ScalarType.Float32, device: CPU);
-        float* px = KernelMemory.Pointer<float>(values), pg = KernelMemory.Pointer<float>(gradients), pdx = KernelMemory.Pointer<float>(dx),
-            pz = KernelMemory.Pointer<float>(given);
-        var each = channels * pixels;
+        var each = (long)channels * pixels;
         // parts of a fixed size, so that the sums do not depend on the number of threads
         var examples = Math.Clamp((count + 3) / 4, 1, MostExamples);
         var (parts, width) = ((count + examples - 1) / examples, PixelLanes.Width(channels));
-        var length = checked((int)(parts * channels * width));
+        var length = checked(parts * channels * width);
         var sums = ArrayPool<float>.Shared.Rent(length);
         sums.AsSpan(0, length).Clear();
         KernelThreads.For(parts, (double)count * each * channels, Grain, (start, end) =>
@@ -143,38 +151,30 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
                 using var room = new Room(PixelLanes.Scratch(channels));
                 for (var n = start * examples; n < Math.Min(end * examples, count); n++)
                 {
-                    if (back != null) PixelLanes.Run(back, origin, pz + (n * givenBatch), px + (n * batch), channels, pixels, room.Memory);
-                    PixelLanes.Run(m, zeros, pg + (n * gradientBatch), pdx + (n * each), channels, pixels, room.Memory);
-                    PixelLanes.AddGradient(px + (n * batch), pg + (n * gradientBatch), channels, pixels,
-                        all + (n / examples * channels * width), room.Memory);
+                    float* xn = x + (n * each), gn = gradient + (n * each);
+                    if (back != null) PixelLanes.Run(back, origin, value + (n * each), xn, channels, pixels, room.Memory);
+                    if (ofX != null) PixelLanes.Run(m, zeros, gn, ofX + (n * each), channels, pixels, room.Memory);
+                    PixelLanes.AddGradient(xn, gn, channels, pixels, all + (n / examples * channels * width), room.Memory);
                 }
             }
         });
-        GC.KeepAlive(given);
-        GC.KeepAlive(values);
-        GC.KeepAlive(gradients);
-        var logDet = pixels * logDetGradient.sum(ScalarType.Float64).item<double>();
-        var results = Weights(matrix, lu, scale, shift, sums, (int)parts, width, logDet, dx);
+        Sums(matrix, weights, sums, parts, width, pixels * ofLogDet, results);
         ArrayPool<float>.Shared.Return(turned);
         ArrayPool<float>.Shared.Return(sums);
         if (undo is not null) ArrayPool<float>.Shared.Return(undo);
-        return results;
     }
 
     // from Σ g·xᵀ and Σ g: with u = x ⊙ exp(s) + b, ∂W = Σ g·uᵀ
-    private (Tensor, Tensor, Tensor?, Tensor?) Weights(LuMatrix matrix, Tensor lu, Tensor? scale, Tensor? shift, float[] sums, int parts,
-        int width, double logDet, Tensor dx)
+    private unsafe void Sums(LuMatrix matrix, in LinearWeights weights, float[] sums, int parts, int width, double logDet,
+        in LinearWeights results)
     {
         var channels = Rows.Length;
-        var (dlu, ds, db) = (empty_like(lu), scale is null ? null : empty_like(scale), shift is null ? null : empty_like(shift));
         var rented = ArrayPool<double>.Shared.Rent(channels * channels);
         var product = rented.AsSpan(0, channels * channels);
-        var w = scale is null ? [] : matrix.Product();
+        var isScaled = weights.Scale != null;
+        var w = isScaled ? matrix.Product() : [];
         Span<double> along = stackalloc double[channels], down = stackalloc double[channels], s = stackalloc double[channels];
-        Span<float> none = stackalloc float[channels];
-        none.Clear();
-        var b = shift is null ? none : Floats(shift);
-        Exp(scale, 1, s);
+        Exp(weights.Scale, 1, s);
         along.Clear();
         down.Clear();
         for (var i = 0; i < channels; i++)
@@ -183,14 +183,17 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
             for (var j = 0; j < channels; j++)
             {
                 var (ofElement, at) = (Add(sums, parts, width, i, j), (i * channels) + j);
-                if (scale is not null) (along[j], down[j]) = (along[j] + (ofElement * w[at] * s[j]), down[j] + (total * w[at]));
-                product[at] = (ofElement * s[j]) + (total * b[j]);
+                if (isScaled) (along[j], down[j]) = (along[j] + (ofElement * w[at] * s[j]), down[j] + (total * w[at]));
+                product[at] = (ofElement * s[j]) + (isScaled ? total * weights.Shift[j] : 0);
             }
         }
-        matrix.Gradient(product, logDet, Floats(dlu));
+        if (results.Lu != null) matrix.Gradient(product, logDet, new(results.Lu, channels * channels));
         ArrayPool<double>.Shared.Return(rented);
-        for (var j = 0; j < channels && ds is not null; j++) (Floats(ds)[j], Floats(db!)[j]) = ((float)(along[j] + logDet), (float)down[j]);
-        return (dx, dlu, ds, db);
+        for (var j = 0; j < channels; j++)
+        {
+            if (results.Scale != null) results.Scale[j] = (float)(along[j] + logDet);
+            if (results.Shift != null) results.Shift[j] = (float)down[j];
+        }
     }
 
     private double Add(float[] sums, int parts, int width, int row, int column)
@@ -201,87 +204,58 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
     }
 
     // the matrix, row by row, and behind it what is added; the caller returns the array to the pool
-    private float[] Factors(LuMatrix matrix, Tensor? scale, Tensor? shift, bool inverse)
+    private unsafe float[] Factors(LuMatrix matrix, in LinearWeights weights, bool inverse)
     {
         var channels = Rows.Length;
         var factors = ArrayPool<float>.Shared.Rent(channels * (channels + 1));
         Span<double> s = stackalloc double[channels];
-        Exp(scale, inverse ? -1 : 1, s);
+        Exp(weights.Scale, inverse ? -1 : 1, s);
         var w = inverse ? matrix.Inverse() : matrix.Product();
-        var b = shift is null ? [] : Floats(shift);
+        var b = weights.Shift;
         for (var i = 0; i < channels; i++)
         {
             double sum = 0;
             for (var j = 0; j < channels; j++)
             {
                 factors[(i * channels) + j] = (float)(w[(i * channels) + j] * s[inverse ? i : j]);
-                if (b.Length > 0 && !inverse) sum += w[(i * channels) + j] * b[j];
+                if (b != null && !inverse) sum += w[(i * channels) + j] * b[j];
             }
-            factors[(channels * channels) + i] = (float)(b.Length > 0 && inverse ? -s[i] * b[i] : sum);
+            factors[(channels * channels) + i] = (float)(b != null && inverse ? -s[i] * b[i] : sum);
         }
         return factors;
     }
 
-    private static void Exp(Tensor? scale, double sign, Span<double> result)
+    private static unsafe void Exp(float* scale, double sign, Span<double> result)
     {
         result.Fill(1);
-        if (scale is null) return;
-        var values = Floats(scale);
-        for (var i = 0; i < result.Length; i++) result[i] = Math.Exp(sign * values[i]);
+        if (scale == null) return;
+        for (var i = 0; i < result.Length; i++) result[i] = Math.Exp(sign * scale[i]);
     }
 
-    private static double Sum(Tensor? scale)
+    private unsafe double Sum(float* scale)
     {
         double sum = 0;
-        if (scale is not null) foreach (var s in Floats(scale)) sum += s;
+        for (var i = 0; i < Rows.Length && scale != null; i++) sum += scale[i];
         return sum;
     }
 
-    // rows of pixels that lie together, and from one example to the next
-    private static (Tensor Rows, long Batch) Lines(Tensor x)
+    private static unsafe double Of(Tensor logDetGradient)
     {
-        var (size, stride) = (x.Sizes(), x.Strides());
-        if (stride[3] == 1 && stride[2] == size[3] && stride[1] == size[2] * size[3]) return (x, stride[0]);
-        return (x.contiguous(), size[1] * size[2] * size[3]);
+        double sum = 0;
+        var from = At(logDetGradient);
+        var step = logDetGradient.stride(0);
+        for (long n = 0, count = logDetGradient.size(0); n < count; n++) sum += from[n * step];
+        return sum;
     }
 
-    private static unsafe Span<float> Floats(Tensor t) => new(KernelMemory.Pointer<float>(t), checked((int)t.numel()));
+    private static Tensor Floats(long[] size) => empty(size, dtype: ScalarType.Float32, device: CPU);
+
+    private static unsafe float* At(Tensor t) => KernelMemory.Pointer<float>(t);
 
     private readonly unsafe struct Room(int count) : IDisposable
     {
         public readonly float* Memory = (float*)NativeMemory.AlignedAlloc((nuint)count * sizeof(float), 64);
 
         public void Dispose() => NativeMemory.AlignedFree(Memory);
-    }
-}
-
-/// <summary><see cref="ScaledLinear"/> with its gradient.</summary>
-internal sealed class ScaledLinearFunction : KernelFunction<ScaledLinearFunction>
-{
-    private const string FormKey = "form";
-
-    protected override bool OwnsGradients => true;
-
-    /// <summary>Arguments: x, lu, and s and b if there are any; the <see cref="ScaledLinear"/>.</summary>
-    protected override List<Tensor> Compute(autograd.AutogradContext context, object[] arguments)
-    {
-        var (tensors, form) = (arguments[..^1].Cast<Tensor>().ToList(), (ScaledLinear)arguments[^1]);
-        context.save_data(FormKey, form);
-        context.save_for_backward(tensors);
-        var (value, logDet) = form.Compute(tensors[0], tensors[1], tensors.ElementAtOrDefault(2), tensors.ElementAtOrDefault(3),
-            inverse: false);
-        return [value, logDet];
-    }
-
-    protected override List<Tensor?> Differentiate(autograd.AutogradContext context, List<Tensor> gradients)
-    {
-        var saved = context.get_saved_variables();
-        var form = (ScaledLinear)context.get_data(FormKey);
-        if (is_grad_enabled())
-            return [.. KernelReference.Differentiate(i => { var (z, l) = form.Reference(i[0], i[1], i.ElementAtOrDefault(2),
-                i.ElementAtOrDefault(3)); return [z, l]; }, saved, gradients), null];
-        var (x, lu, scale, shift) = form.Differentiate(saved[0], saved[1], saved.ElementAtOrDefault(2), saved.ElementAtOrDefault(3),
-            gradients[0], gradients[1]);
-        return saved.Count == 2 ? [x, lu, null] : [x, lu, scale, shift, null];
     }
 }

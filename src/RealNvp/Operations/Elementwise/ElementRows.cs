@@ -22,25 +22,33 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
     private bool joined = true;
 
     /// <param name="like">A tensor with one number for each element: (N, D) or (N, C, ...).</param>
-    /// <param name="of">So many of its channels are elements; null for all. Only for (N, C, ...).</param>
-    public ElementRows(Tensor like, long? of = null)
+    public ElementRows(Tensor like)
     {
         var size = like.Sizes();
         rows = size[0];
         isVector = size.Length == 2;
-        channels = isVector ? 1 : of ?? size[1];
+        channels = isVector ? 1 : size[1];
         length = isVector ? size[1] : 1;
         for (var d = 2; d < size.Length; d++) length *= size[d];
     }
 
+    /// <param name="images">Images of which some channels are elements, in memory that the caller keeps.</param>
+    public ElementRows(ImageChannels images) => (rows, channels, length) = (images.N, images.Count, images.Plane);
+
     /// <summary>The elements of an example.</summary>
     public long Elements => channels * length;
 
-    /// <summary>Adds a tensor that is read, with so many numbers an element; its elements begin at a channel.</summary>
-    public void Read(Tensor tensor, int each, long first = 0) => Add(tensor, ElementLayout.Of(tensor)!.Value, each, output: false, first);
+    /// <summary>Adds a tensor that is read, with so many numbers an element.</summary>
+    public void Read(Tensor tensor, int each) => Add(tensor, ElementLayout.Of(tensor)!.Value, each, output: false);
+
+    /// <summary>Adds memory that is read, with so many numbers an element.</summary>
+    public void Read(T* at, ElementLayout layout, int each) => Add(null, at, layout, each, output: false);
+
+    /// <summary>Adds memory that is written.</summary>
+    public void Write(T* at, ElementLayout layout, int each) => Add(null, at, layout, each, output: true);
 
     /// <summary>Adds a tensor that is written.</summary>
-    public void Write(Tensor tensor, int each, long first = 0) => Add(tensor, ElementLayout.Of(tensor)!.Value, each, output: true, first);
+    public void Write(Tensor tensor, int each) => Add(tensor, ElementLayout.Of(tensor)!.Value, each, output: true);
 
     /// <summary>Adds a gradient that comes in, of the shape of the elements.
     /// Makes a copy in the caller's scope if a kernel needs one.</summary>
@@ -58,17 +66,23 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
     /// <summary>Adds numbers that all elements of an example get, from the first column.</summary>
     public void ReadByRow(Tensor tensor) => Place(tensor, new((nint)KernelMemory.Pointer<T>(tensor), tensor.stride(0), 0, false));
 
+    /// <summary>Adds numbers that all elements of an example get, one an example.</summary>
+    public void ReadByRow(T* at) => Place(null, new((nint)at, 1, 0, false));
+
     /// <summary>Adds a learned number, one in all or one a feature or channel.</summary>
-    public void ReadWeight(Tensor weight)
-    {
-        var start = (nint)KernelMemory.Pointer<T>(weight);
-        var each = weight.numel() > 1;
-        if (each && !isVector) joined = false;
-        Place(weight, each && isVector ? new(start, 0, 1, false) : new(start, 0, 0, false) { Run = each ? 1 : 0 });
-    }
+    public void ReadWeight(Tensor weight) => ReadWeight(weight, KernelMemory.Pointer<T>(weight), weight.numel());
+
+    /// <summary>Adds a learned number, one in all or one a channel.</summary>
+    public void ReadWeight(T* at, long count) => ReadWeight(null, at, count);
 
     /// <summary>Adds a sum over the elements of an example (N), of any floating-point dtype.</summary>
-    public void WriteSum(Tensor to) => PlaceSum(to, 1, 0);
+    public void WriteSum(Tensor to) => PlaceSum(to, KernelMemory.Pointer<byte>(to), to.dtype == ScalarType.Float64, 1, 0);
+
+    /// <summary>Adds a sum over the elements of an example, which is added to what is there (N).</summary>
+    public void AddSum(float* to) => PlaceSum(null, to, false, 1, 0, adds: true);
+
+    /// <summary>Adds sums over the elements of an example, or of each of its channels: (N, width) numbers.</summary>
+    public void WriteSums(double* to, long width) => PlaceSum(null, to, true, width, width > 1 ? 1 : 0);
 
     /// <summary>A tensor for the gradient of a learned number by example: (N, 1), or (N, number
     /// of features or channels); in float64 where it holds sums, which may cancel.</summary>
@@ -76,9 +90,8 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
     {
         var width = weight.numel();
         var to = empty([rows, width], dtype: isVector && width > 1 ? weight.dtype : ScalarType.Float64, device: CPU);
-        if (width == 1) PlaceSum(to, 1, 0);
-        else if (isVector) Place(to, new Stream<T>((nint)KernelMemory.Pointer<T>(to), width, 1, true));
-        else PlaceSum(to, width, 1);
+        if (isVector && width > 1) Place(to, new Stream<T>((nint)KernelMemory.Pointer<T>(to), width, 1, true));
+        else PlaceSum(to, KernelMemory.Pointer<byte>(to), isDouble: true, width, width > 1 ? 1 : 0);
         return to;
     }
 
@@ -124,10 +137,13 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
         }
     }
 
-    private void Add(Tensor tensor, ElementLayout layout, int each, bool output, long first = 0)
+    private void Add(Tensor tensor, ElementLayout layout, int each, bool output) =>
+        Add(tensor, KernelMemory.Pointer<T>(tensor), layout, each, output);
+
+    private void Add(Tensor? tensor, T* at, ElementLayout layout, int each, bool output)
     {
         joined &= isVector || channels == 1 || (layout.Step == 1 && layout.Run == length);
-        Place(tensor, new((nint)(KernelMemory.Pointer<T>(tensor) + (first * layout.Run)), layout.Row, each, output)
+        Place(tensor, new((nint)at, layout.Row, each, output)
         {
             Run = layout.Run,
             Step = layout.Step,
@@ -135,16 +151,23 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
         });
     }
 
-    private void Place(Tensor tensor, Stream<T> stream) => (alive[count], streams[count++]) = (tensor, stream);
-
-    private void PlaceSum(Tensor to, long row, long run)
+    private void ReadWeight(Tensor? weight, T* at, long count)
     {
-        sums[sumCount++] = new((nint)KernelMemory.Pointer<byte>(to), to.dtype == ScalarType.Float64, row, run, count);
-        Place(to, default);
+        var each = count > 1;
+        if (each && !isVector) joined = false;
+        Place(weight, each && isVector ? new((nint)at, 0, 1, false) : new((nint)at, 0, 0, false) { Run = each ? 1 : 0 });
+    }
+
+    private void Place(Tensor? tensor, Stream<T> stream) => (alive[count], streams[count++]) = (tensor, stream);
+
+    private void PlaceSum(Tensor? tensor, void* to, bool isDouble, long row, long run, bool adds = false)
+    {
+        sums[sumCount++] = new((nint)to, isDouble, row, run, count, adds);
+        Place(tensor, default);
     }
 
     // where the sums of a stream's numbers go: from one row to the next, and from one run to the next, or 0 for one sum a row
-    private readonly struct Sum(nint to, bool isDouble, long row, long run, int stream)
+    private readonly struct Sum(nint to, bool isDouble, long row, long run, int stream, bool adds)
     {
         public readonly long Row = row, Run = run;
         public readonly int Stream = stream;
@@ -152,7 +175,7 @@ internal sealed unsafe class ElementRows<T> where T : unmanaged, IBinaryFloating
         public void Set(long at, double value)
         {
             if (isDouble) ((double*)to)[at] = value;
-            else ((float*)to)[at] = (float)value;
+            else ((float*)to)[at] = adds ? ((float*)to)[at] + (float)value : (float)value;
         }
     }
 }

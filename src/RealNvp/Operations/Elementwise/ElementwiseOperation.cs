@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Numerics;
 using RealNvp.Internal;
 using RealNvp.Kernels;
@@ -113,44 +114,68 @@ internal static class ElementwiseOperation
         return (value, log);
     }
 
-    /// <summary>The map of some channels of images (N, C, ...) into the same channels of others, and the log-determinant. Without a
-    /// graph.</summary>
-    /// <param name="call">The map, with the sum of log-derivatives; no inverse that is a search.</param>
-    /// <param name="at">(N, C, ...), evenly spaced.</param>
-    /// <param name="first">The first channel.</param>
-    /// <param name="parameters">Those of the channels, P for each.</param>
-    /// <param name="weight">The map's weight.</param>
-    /// <param name="value">Of the shape of <paramref name="at"/>: its channels get the values.</param>
-    /// <param name="logDet">(N), gets the log-determinant.</param>
-    public static void RunChannels(ElementwiseCall call, Tensor at, long first, Tensor parameters, Tensor? weight, Tensor value,
-        Tensor logDet)
+    /// <summary>The map of some channels of images into the same channels of others, on memory; its log-determinant is added.</summary>
+    /// <param name="call">The map; no inverse that is a search.</param>
+    /// <param name="images">How the images lie, and which channels.</param>
+    /// <param name="from">The images.</param>
+    /// <param name="parameters">Those of the channels, P for each, channels last.</param>
+    /// <param name="weight">The map's weight, or null.</param>
+    /// <param name="weights">Its numbers: 1, or one a channel.</param>
+    /// <param name="to">Images that lie as these: the channels get the values.</param>
+    /// <param name="logDet">(N), to which the log-determinant is added.</param>
+    public static unsafe void RunChannels(ElementwiseCall call, ImageChannels images, float* from, float* parameters, float* weight,
+        long weights, float* to, float* logDet)
     {
-        var rows = Inputs<float>(call, at, parameters, weight, first, parameters.size(1) / call.Map.Parameters);
-        rows.Write(value, 1, first);
-        rows.WriteSum(logDet);
+        var rows = Inputs(call, images, from, parameters, weight, weights);
+        rows.Write(to + images.At, images.Layout, 1);
+        rows.AddSum(logDet);
         rows.Run(call.Map, call.Inverse, gradient: false, call.Map.Grain.Forward);
     }
 
-    /// <summary>The gradients of <see cref="RunChannels"/>; the caller disposes them, and has a dispose scope.</summary>
+    /// <summary>The gradients of <see cref="RunChannels"/>.</summary>
     /// <param name="call">The map.</param>
-    /// <param name="at">The images.</param>
-    /// <param name="first">The first channel.</param>
-    /// <param name="parameters">The parameters, channels last.</param>
-    /// <param name="weight">The map's weight.</param>
-    /// <param name="ofValue">The gradient of the value, evenly spaced; only the channels are read.</param>
-    /// <param name="ofLogDet">The gradient of the log-determinant.</param>
+    /// <param name="images">How the images lie, and which channels.</param>
+    /// <param name="from">The images.</param>
+    /// <param name="parameters">The parameters.</param>
+    /// <param name="weight">The map's weight, or null.</param>
+    /// <param name="weights">Its numbers.</param>
+    /// <param name="ofValue">The gradient of the value; only the channels are read.</param>
+    /// <param name="ofLogDet">The gradient of the log-determinant (N).</param>
     /// <param name="ofInput">Its channels get the gradient of the images.</param>
-    public static (Tensor Parameters, Tensor? Weight) ChannelGradients(ElementwiseCall call, Tensor at, long first, Tensor parameters,
-        Tensor? weight, Tensor ofValue, Tensor ofLogDet, Tensor ofInput)
+    /// <param name="ofParameters">Gets that of the parameters, channels last.</param>
+    /// <param name="ofWeight">Gets that of the weight, if there is one.</param>
+    public static unsafe void ChannelGradients(ElementwiseCall call, ImageChannels images, float* from, float* parameters, float* weight,
+        long weights, float* ofValue, float* ofLogDet, float* ofInput, float* ofParameters, Span<float> ofWeight)
     {
-        var size = parameters.Sizes();
-        var ofParameters = ChannelsLast.Empty(size[0], size[1], size[2], size[3]);
-        var rows = Inputs<float>(call, at, parameters, weight, first, size[1] / call.Map.Parameters);
-        rows.Read(ofValue, 1, first);
+        var rows = Inputs(call, images, from, parameters, weight, weights);
+        rows.Read(ofValue + images.At, images.Layout, 1);
         rows.ReadByRow(ofLogDet);
-        rows.Write(ofInput, 1, first);
-        rows.Write(ofParameters, call.Map.Parameters);
-        return (ofParameters, GradientsOf(call, rows, weight));
+        rows.Write(ofInput + images.At, images.Layout, 1);
+        rows.Write(ofParameters, images.Last(call.Map.Parameters), call.Map.Parameters);
+        var count = checked((int)(images.N * weights));
+        var sums = ArrayPool<double>.Shared.Rent(Math.Max(1, count));
+        fixed (double* byExample = sums)
+        {
+            if (weight != null) rows.WriteSums(byExample, weights);
+            rows.Run(call.Map, call.Inverse, gradient: true, call.Map.Grain.Backward);
+            for (var i = 0; i < ofWeight.Length; i++)
+            {
+                double sum = 0;
+                for (long at = i; at < count; at += weights) sum += byExample[at];
+                ofWeight[i] = (float)sum;
+            }
+        }
+        ArrayPool<double>.Shared.Return(sums);
+    }
+
+    private static unsafe ElementRows<float> Inputs(ElementwiseCall call, ImageChannels images, float* from, float* parameters,
+        float* weight, long weights)
+    {
+        var rows = new ElementRows<float>(images);
+        rows.Read(from + images.At, images.Layout, 1);
+        rows.Read(parameters, images.Last(call.Map.Parameters), call.Map.Parameters);
+        if (weight != null) rows.ReadWeight(weight, weights);
+        return rows;
     }
 
     private static (Tensor Input, Tensor Parameters, Tensor? Weight) Gradients<T>(ElementwiseCall call, Tensor at, Tensor parameters,
@@ -169,13 +194,12 @@ internal static class ElementwiseOperation
         return (ofInput, ofParameters, GradientsOf(call, rows, weight));
     }
 
-    // what the map and its gradients read first; of so many channels from the first one on, if not of all
-    private static ElementRows<T> Inputs<T>(ElementwiseCall call, Tensor at, Tensor parameters, Tensor? weight, long first = 0,
-        long? of = null)
+    // what the map and its gradients read first
+    private static ElementRows<T> Inputs<T>(ElementwiseCall call, Tensor at, Tensor parameters, Tensor? weight)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        var rows = new ElementRows<T>(at, of);
-        rows.Read(at, 1, first);
+        var rows = new ElementRows<T>(at);
+        rows.Read(at, 1);
         rows.Read(parameters, call.Map.Parameters);
         if (weight is not null) rows.ReadWeight(weight);
         return rows;

@@ -4,8 +4,9 @@ namespace RealNvp.Kernels;
 internal static unsafe class ConvNetImages
 {
     /// <summary>Copies images with any distances between their numbers to (N, H + 2, W + 2, I), with zeros at the border.</summary>
-    public static void Pad(ConvNetShape shape, float* images, long[] strides, float* to)
+    public static void Pad(ConvNetShape shape, float* images, ReadOnlySpan<long> strides, float* to)
     {
+        var (byImage, byChannel, byRow, byPixel) = (strides[0], strides[1], strides[2], strides[3]);
         var (across, each) = (shape.W + 2, (long)(shape.H + 2) * (shape.W + 2) * shape.I);
         // a number of these takes about a nanosecond, as long as 64 multiply-adds
         KernelThreads.For(shape.N, 64.0 * shape.N * each, DenseCall.Grain, (start, end) =>
@@ -17,9 +18,9 @@ internal static unsafe class ConvNetImages
                 for (var y = 0; y < shape.H; y++)
                     for (var c = 0; c < shape.I; c++)
                     {
-                        var from = images + (n * strides[0]) + (c * strides[1]) + (y * strides[2]);
+                        var from = images + (n * byImage) + (c * byChannel) + (y * byRow);
                         var into = padded + ((((y + 1L) * across) + 1) * shape.I) + c;
-                        for (var x = 0; x < shape.W; x++, from += strides[3], into += shape.I) *into = *from;
+                        for (var x = 0; x < shape.W; x++, from += byPixel, into += shape.I) *into = *from;
                     }
             }
         });

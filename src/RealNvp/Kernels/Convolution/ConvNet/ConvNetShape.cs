@@ -25,6 +25,15 @@ internal readonly record struct ConvNetShape(int N, int I, int M, int O, int H, 
     /// <summary>The elements of all images with a border of one pixel, channels last, and what a vector may read beyond.</summary>
     public long PaddedSize => ((long)N * (H + 2) * (W + 2) * I) + 16;
 
+    /// <summary>The numbers of what a relu gave, in whole cache lines.</summary>
+    public long InnerSize => ((long)Pixels * M + 15) / 16 * 16;
+
+    /// <summary>The numbers of a result, in whole cache lines.</summary>
+    public long OutputSize => ((long)Pixels * O + 15) / 16 * 16;
+
+    /// <summary>What gradients need beside their results: those of a relu, and of all taps if that of the images is wanted.</summary>
+    public long BackwardRoom(bool ofImages) => InnerSize + (ofImages ? (long)Pixels * Stride : 0);
+
     public int GradientBlocks => (Pixels + GradientBlock - 1) / GradientBlock;
 
     /// <summary>Parts of the pixels whose gradients of weights are summed apart: the same for any number of threads.</summary>

@@ -1,0 +1,132 @@
+using RealNvp.Kernels;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace RealNvp.Operations;
+
+/// <summary><see cref="ImageCoupling"/> as a step of a chain.</summary>
+internal sealed unsafe class ImageCouplingStep : ChainStep
+{
+    // the weights of the network; that of the map is behind them
+    private const int Network = ConvNet.Count - 1;
+
+    private readonly ImageCoupling coupling;
+    private readonly Tensor[] weights;
+    private readonly bool inverse;
+    private readonly ConvNetShape one;
+    private readonly int channels;
+
+    // the numbers of the map's weight, which may be disposed before the backward pass as the others may
+    private readonly long mapNumbers;
+
+    /// <summary>Describes the step of one call.</summary>
+    /// <param name="coupling">The layer.</param>
+    /// <param name="tensors">Its tensors, the first of which is like the input.</param>
+    /// <param name="inverse">The direction.</param>
+    public ImageCouplingStep(ImageCoupling coupling, Tensor[] tensors, bool inverse)
+    {
+        (this.coupling, weights, this.inverse) = (coupling, tensors[1..], inverse);
+        var (size, first) = (tensors[0].Sizes(), tensors[1].Sizes());
+        channels = (int)size[1];
+        one = new(1, (int)first[1], (int)first[0], (int)tensors[5].size(0), (int)size[2], (int)size[3]);
+        mapNumbers = weights.Length > Network ? weights[Network].numel() : 0;
+    }
+
+    public override IReadOnlyList<Tensor> Weights => weights;
+
+    // the parameters, and what both relus gave
+    public override long TapeSize(int rows) => Shape(rows).OutputSize + (2 * Shape(rows).InnerSize);
+
+    public override void Forward(in ChainRows rows)
+    {
+        var (shape, images) = (Shape(rows.Count), Images(rows.Count));
+        using var room = rows.Tape.IsEmpty ? Floats(shape.OutputSize + shape.InnerSize) : null;
+        var network = new ConvNetWeights { First = rows.WeightAt(0), FirstBias = rows.WeightAt(1), Second = rows.WeightAt(2),
+            SecondBias = rows.WeightAt(3), Last = rows.WeightAt(4), LastBias = rows.WeightAt(5), Scale = rows.WeightAt(6) };
+        float* x = (float*)rows.InputAt, value = (float*)rows.ValueAt;
+        fixed (float* tape = rows.Tape)
+        {
+            var parameters = tape == null ? KernelMemory.Pointer<float>(room!) : tape;
+            var outer = parameters + shape.OutputSize;
+            ConvNet.Forward(shape, x + KeptAt, Strides, network, tape == null ? null : outer + shape.InnerSize, outer, parameters);
+            ElementwiseOperation.RunChannels(Call, images, x, parameters, MapWeight(rows), mapNumbers, value, (float*)rows.LogDetAt);
+        }
+        var (each, count) = ((nint)channels * Plane, coupling.Kept * Plane);
+        float* from = x + KeptAt, to = value + KeptAt;
+        for (var n = 0; n < rows.Count; n++, from += each, to += each) new ReadOnlySpan<float>(from, count).CopyTo(new(to, count));
+    }
+
+    public override void Backward(in ChainGradients rows)
+    {
+        var (shape, images) = (Shape(rows.Count), Images(rows.Count));
+        bool wantsX = rows.OfInputAt != 0, ofNetwork = false, ofAll = true;
+        for (var i = 0; i < Network; i++)
+        {
+            ofNetwork |= rows.OfWeightAt(i) != null;
+            ofAll &= rows.OfWeightAt(i) != null;
+        }
+        // the gradients of the network's weights are computed together
+        var missing = ofNetwork && !ofAll ? Missing(rows) : 0;
+        var all = rows.Count * (long)channels * Plane;
+        var parts = shape.OutputSize + (wantsX ? 0 : Whole(all)) + missing;
+        using var room = Floats(parts + shape.BackwardRoom(wantsX));
+        float* ofParameters = KernelMemory.Pointer<float>(room), free = ofParameters + shape.OutputSize;
+        float* x = (float*)rows.InputAt, slope = (float*)rows.OfValueAt, ofX = wantsX ? (float*)rows.OfInputAt : Take(ref free, all);
+        fixed (float* tape = rows.Tape)
+        {
+            var outer = tape + shape.OutputSize;
+            ElementwiseOperation.ChannelGradients(Call, images, x, tape, mapNumbers > 0 ? rows.WeightAt(Network) : null, mapNumbers, slope,
+                (float*)rows.OfLogDetAt, ofX, ofParameters, mapNumbers > 0 ? rows.OfWeight(Network) : []);
+            if (!wantsX && !ofNetwork) return;
+            var network = new ConvNetWeights { First = rows.WeightAt(0), FirstBias = rows.WeightAt(1), Second = rows.WeightAt(2),
+                SecondBias = rows.WeightAt(3), Last = rows.WeightAt(4), LastBias = rows.WeightAt(5), Scale = rows.WeightAt(6) };
+            var results = ofNetwork ? new ConvNetWeights { First = To(rows, 0, ref free), FirstBias = To(rows, 1, ref free),
+                Second = To(rows, 2, ref free), SecondBias = To(rows, 3, ref free), Last = To(rows, 4, ref free),
+                LastBias = To(rows, 5, ref free), Scale = To(rows, 6, ref free) } : default;
+            ConvNet.Backward(shape, x + KeptAt, Strides, network, outer + shape.InnerSize, outer, ofParameters,
+                new() { To = wantsX ? ofX + KeptAt : null, Apart = (nint)channels * Plane, Addend = slope + KeptAt }, results, free);
+        }
+    }
+
+    public override (Tensor Value, Tensor? LogDet) Reference(Tensor input, Tensor? context, IReadOnlyList<Tensor> weights) =>
+        coupling.Reference([input, .. weights], inverse);
+
+    private ElementwiseCall Call => new(coupling.Map, inverse, Sums: true);
+
+    private int Plane => one.H * one.W;
+
+    // from the beginning of an image to the channels that are kept
+    private nint KeptAt => coupling.KeepsFirst ? 0 : (nint)(channels - coupling.Kept) * Plane;
+
+    private long[] Strides => [(long)channels * Plane, Plane, one.W, 1];
+
+    private ConvNetShape Shape(int rows) => one with { N = rows };
+
+    private ImageChannels Images(int rows) =>
+        new(rows, channels, Plane, coupling.KeepsFirst ? coupling.Kept : 0, channels - coupling.Kept);
+
+    private float* MapWeight(in ChainRows rows) => mapNumbers > 0 ? rows.WeightAt(Network) : null;
+
+    // the numbers of the network's weights whose gradients nobody wants, each in whole cache lines
+    private static long Missing(in ChainGradients rows)
+    {
+        long count = 0;
+        for (var i = 0; i < Network; i++)
+            if (rows.OfWeightAt(i) == null) count += Whole(rows.Weight(i).Length);
+        return count;
+    }
+
+    private static float* To(in ChainGradients rows, int index, ref float* free) =>
+        rows.OfWeightAt(index) is var to && to != null ? to : Take(ref free, rows.Weight(index).Length);
+
+    private static float* Take(ref float* free, long count)
+    {
+        var taken = free;
+        free += Whole(count);
+        return taken;
+    }
+
+    private static long Whole(long count) => (count + 15) / 16 * 16;
+
+    private static Tensor Floats(long count) => empty([count], ScalarType.Float32, CPU);
+}
