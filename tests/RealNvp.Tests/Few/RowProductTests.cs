@@ -28,6 +28,32 @@ public unsafe class RowProductTests
         finally { LaneWidth.Bits = before; }
     }
 
+    // eight vectors of a row stay in registers
+    [Fact]
+    public void A_row_of_eight_vectors_is_a_product_too()
+    {
+        foreach (var units in (int[])[7, 8, 9, 16, 63, 64, 65, 128, 135])
+        {
+            Wide<float>(128, units, 2e-5);
+            Wide<float>(64, units, 2e-5);
+            Wide<double>(64, units, 1e-13);
+        }
+    }
+
+    private static void Wide<T>(int inputs, int units, double tolerance) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        var random = new Random(units);
+        Room<T> x = new(inputs), weight = new(inputs * units), result = new(units);
+        foreach (var room in (Room<T>[])[x, weight]) room.Fill(random);
+        RowProduct<T>.Run(1, new(x.At, 1, inputs), inputs, weight.At, inputs, units, new RowFinish<T> { Result = new(result.At, 1, units) });
+        for (var i = 0; i < units; i++)
+        {
+            double expected = 0;
+            for (var k = 0; k < inputs; k++) expected += x[k] * weight[(i * inputs) + k];
+            result[i].Should().BeApproximately(expected, tolerance, "of unit {0} of {1}, {2} inputs", i, units, inputs);
+        }
+    }
+
     [Theory, InlineData(512), InlineData(256), InlineData(128)]
     public void Units_see_the_part_that_is_theirs(int bits)
     {

@@ -22,6 +22,9 @@ internal static unsafe class RowDots<TLanes, T>
     // units and the most rows of a tile
     private const int Units = 4, Most = 4;
 
+    // vectors of a row that stay in registers beside as many sums
+    private const int Held = 8;
+
     // four rows of four sums, with what they are made of, need more registers than AVX2 has
     private static int MostRows => TLanes.Count == 1 || Vector512.IsHardwareAccelerated ? Most : 2;
 
@@ -90,6 +93,8 @@ internal static unsafe class RowDots<TLanes, T>
         {
             var units = flight->Units;
             if (units < 2 * Units) Run<Dense1>(x, 0, width, weight, weightRow, flight, 1, sums, 0, window);
+            else if (typeof(TLanes) == typeof(Lanes512<T>) && flight->Inputs == Held * TLanes.Count && weightRow == Held * TLanes.Count)
+                Whole(x + flight->From, weight + flight->Weight, units, sums);
             else
             {
                 T* from = x + flight->From, w = weight + flight->Weight;
@@ -101,6 +106,44 @@ internal static unsafe class RowDots<TLanes, T>
                 }
             }
             sums += units;
+        }
+    }
+
+    // one row of eight vectors, which stay in registers: the weight comes in the order in which it lies, as the processor fetches best
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining), SkipLocalsInit]
+    private static void Whole(T* x, T* weight, int units, T* sums)
+    {
+        TLanes v0 = TLanes.Load(x), v1 = TLanes.Load(x + TLanes.Count), v2 = TLanes.Load(x + (2 * TLanes.Count)),
+            v3 = TLanes.Load(x + (3 * TLanes.Count)), v4 = TLanes.Load(x + (4 * TLanes.Count)), v5 = TLanes.Load(x + (5 * TLanes.Count)),
+            v6 = TLanes.Load(x + (6 * TLanes.Count)), v7 = TLanes.Load(x + (7 * TLanes.Count));
+        for (var unit = 0; unit < units; unit += 2 * Units)
+        {
+            var at = Math.Min(unit, units - (2 * Units));
+            var w = weight + (at * (Held * TLanes.Count));
+            TLanes s0 = TLanes.Zero, s1 = TLanes.Zero, s2 = TLanes.Zero, s3 = TLanes.Zero;
+            TLanes s4 = TLanes.Zero, s5 = TLanes.Zero, s6 = TLanes.Zero, s7 = TLanes.Zero;
+            Dot(ref s0, w);
+            Dot(ref s1, w + (Held * TLanes.Count));
+            Dot(ref s2, w + (2 * Held * TLanes.Count));
+            Dot(ref s3, w + (3 * Held * TLanes.Count));
+            Dot(ref s4, w + (4 * Held * TLanes.Count));
+            Dot(ref s5, w + (5 * Held * TLanes.Count));
+            Dot(ref s6, w + (6 * Held * TLanes.Count));
+            Dot(ref s7, w + (7 * Held * TLanes.Count));
+            Sum(s0, s1, s2, s3, s4, s5, s6, s7, sums + at, sums + at + Units);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        void Dot(ref TLanes sum, T* a)
+        {
+            TLanes.Accumulate(ref sum, v0, TLanes.Load(a));
+            TLanes.Accumulate(ref sum, v1, TLanes.Load(a + TLanes.Count));
+            TLanes.Accumulate(ref sum, v2, TLanes.Load(a + (2 * TLanes.Count)));
+            TLanes.Accumulate(ref sum, v3, TLanes.Load(a + (3 * TLanes.Count)));
+            TLanes.Accumulate(ref sum, v4, TLanes.Load(a + (4 * TLanes.Count)));
+            TLanes.Accumulate(ref sum, v5, TLanes.Load(a + (5 * TLanes.Count)));
+            TLanes.Accumulate(ref sum, v6, TLanes.Load(a + (6 * TLanes.Count)));
+            TLanes.Accumulate(ref sum, v7, TLanes.Load(a + (7 * TLanes.Count)));
         }
     }
 
