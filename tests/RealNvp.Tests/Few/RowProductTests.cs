@@ -45,7 +45,8 @@ public unsafe class RowProductTests
         var random = new Random(units);
         Room<T> x = new(inputs), weight = new(inputs * units), result = new(units);
         foreach (var room in (Room<T>[])[x, weight]) room.Fill(random);
-        RowProduct<T>.Run(1, new(x.At, 1, inputs), inputs, weight.At, inputs, units, new RowFinish<T> { Result = new(result.At, 1, units) });
+        RowProduct<T>.Run(1, new(x.At, 1, inputs), inputs, weight.At, inputs, units,
+            new RowFinish<T> { Result = new(result.At, 1, units) });
         for (var i = 0; i < units; i++)
         {
             double expected = 0;
