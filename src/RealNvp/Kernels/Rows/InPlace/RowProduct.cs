@@ -8,7 +8,7 @@ namespace RealNvp.Kernels;
 /// other, and a sum over the lanes at the end.</remarks>
 internal static unsafe class RowProduct<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
-    /// <summary>Units that are summed before they are finished, and from the sums of one row to those of the next.</summary>
+    /// <summary>Units of several rows that are summed before they are finished, and from the sums of one row to those of the next.</summary>
     public const int Together = 64;
 
     /// <summary>Computes units that all see the same.</summary>
@@ -35,12 +35,13 @@ internal static unsafe class RowProduct<T> where T : unmanaged, IBinaryFloatingP
         in RowFinish<T> finish)
     {
         var sums = stackalloc T[RowUnits<T>.MostRows * Together];
-        var done = 0;
+        // one row reads the weight once, so that as many as there is room for may go together
+        var (done, most) = (0, rows == 1 ? RowUnits<T>.MostRows * Together : Together);
         fixed (RowFlight* all = flights)
             for (var at = 0; at < flights.Length;)
             {
                 int units = 0, count = 0;
-                for (; at + count < flights.Length && units + all[at + count].Units <= Together; count++) units += all[at + count].Units;
+                for (; at + count < flights.Length && units + all[at + count].Units <= most; count++) units += all[at + count].Units;
                 if (count > 0)
                 {
                     Some(rows, x, width, weight, weightRow, all + at, count, sums, done, units, finish);
@@ -49,9 +50,9 @@ internal static unsafe class RowProduct<T> where T : unmanaged, IBinaryFloatingP
                     continue;
                 }
                 // a flight of more
-                for (var unit = 0; unit < all[at].Units; unit += Together)
+                for (var unit = 0; unit < all[at].Units; unit += most)
                 {
-                    units = Math.Min(Together, all[at].Units - unit);
+                    units = Math.Min(most, all[at].Units - unit);
                     var part = all[at] with { Weight = all[at].Weight + (unit * weightRow), Units = units };
                     Some(rows, x, width, weight, weightRow, &part, 1, sums, done, units, finish);
                     done += units;
@@ -67,7 +68,7 @@ internal static unsafe class RowProduct<T> where T : unmanaged, IBinaryFloatingP
         return (bytes >= 64 ? 64 : bytes >= 32 ? 32 : bytes >= 16 ? 16 : sizeof(T)) / sizeof(T);
     }
 
-    /// <summary>The sums of at most <see cref="Together"/> units, without an end: see <see cref="RowDots{TLanes, T}.Run"/>.</summary>
+    /// <summary>The sums of at most <see cref="Together"/> units, of one row of any number, without an end: see <see cref="RowDots{TLanes, T}.Run"/>.</summary>
     public static void Sums(int rows, RowUnits<T> x, int width, T* weight, nint weightRow, RowFlight* flights, int count, T* sums)
     {
         switch (VectorOf(width) * sizeof(T))
@@ -93,7 +94,8 @@ internal static unsafe class RowProduct<T> where T : unmanaged, IBinaryFloatingP
         var done = 0;
         var sideBySide = (finish.Bias == null || finish.BiasStep == 1) && IsSide(finish.Addend) && IsSide(finish.Result)
             && IsSide(finish.Relu);
-        if (sideBySide && LaneWidth.Bits >= 256) done = Vectors<Lanes256<T>>(sums, row, first, 0, units, finish);
+        if (sideBySide && LaneWidth.Bits >= 512) done = Vectors<Lanes512<T>>(sums, row, first, 0, units, finish);
+        if (sideBySide && LaneWidth.Bits >= 256) done = Vectors<Lanes256<T>>(sums, row, first, done, units, finish);
         if (sideBySide) done = Vectors<Lanes128<T>>(sums, row, first, done, units, finish);
         for (var i = done; i < units; i++)
         {
