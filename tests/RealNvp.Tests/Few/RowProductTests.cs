@@ -38,6 +38,9 @@ public unsafe class RowProductTests
             Wide<float>(64, units, 2e-5);
             Wide<double>(64, units, 1e-13);
         }
+        // more units than go together
+        Wide<float>(128, 1030, 2e-5);
+        Wide<float>(3, 2050, 1e-6);
     }
 
     private static void Wide<T>(int inputs, int units, double tolerance) where T : unmanaged, IBinaryFloatingPointIeee754<T>

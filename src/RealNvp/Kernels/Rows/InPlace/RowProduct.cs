@@ -68,7 +68,8 @@ internal static unsafe class RowProduct<T> where T : unmanaged, IBinaryFloatingP
         return (bytes >= 64 ? 64 : bytes >= 32 ? 32 : bytes >= 16 ? 16 : sizeof(T)) / sizeof(T);
     }
 
-    /// <summary>The sums of at most <see cref="Together"/> units, of one row of any number, without an end: see <see cref="RowDots{TLanes, T}.Run"/>.</summary>
+    /// <summary>The sums of at most <see cref="Together"/> units, of one row of any number, without an end: see
+    /// <see cref="RowDots{TLanes, T}.Run"/>.</summary>
     public static void Sums(int rows, RowUnits<T> x, int width, T* weight, nint weightRow, RowFlight* flights, int count, T* sums)
     {
         switch (VectorOf(width) * sizeof(T))
