@@ -29,7 +29,7 @@ internal sealed class FusedImageCoupling
     /// <summary>Value and log-determinant; null if the kernel cannot run on this tensor. The caller disposes both.</summary>
     public (Tensor Value, Tensor? LogDet)? TryRun(Tensor input, bool inverse)
     {
-        if (StepFor(input, inverse) is not { } step) return null;
+        if (StepFor(input, inverse) is not { } step || !RowChain.HasRoom(step, input.size(0))) return null;
         using var scope = NewDisposeScope();
         var (value, logDet) = RowChain.Run([step], input, null);
         return (scope.MoveToOuter(value), scope.MoveToOuter(logDet!));

@@ -175,8 +175,8 @@ internal sealed unsafe class RowChain
     }
 
     private static (int Rows, int Features, int Context) Sizes(IntPtr input, IntPtr context) =>
-        KernelMemory.SizeOf(input, 0) is var rows && rows == 0 ? default : (checked((int)rows),
-            checked((int)(KernelMemory.CountOf(input) / rows)), context == 0 ? 0 : checked((int)KernelMemory.SizeOf(context, 1)));
+        (checked((int)KernelMemory.SizeOf(input, 0)), checked((int)(KernelMemory.CountOf(input) / KernelMemory.SizeOf(input, 0))),
+            context == 0 ? 0 : checked((int)KernelMemory.SizeOf(context, 1)));
 
     private static long Whole(long count) => (count + Line - 1) / Line * Line;
 }

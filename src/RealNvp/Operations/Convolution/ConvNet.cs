@@ -169,11 +169,12 @@ internal static unsafe class ConvNet
         return new((int)size[0], (int)first[1], (int)first[0], (int)tensors[5].size(0), (int)size[2], (int)size[3]);
     }
 
-    private static ConvNetWeights Weights(IReadOnlyList<Tensor?> t) => new()
+    private static ConvNetWeights Weights(IReadOnlyList<Tensor?> t)
     {
-        First = At(t[1]), FirstBias = At(t[2]), Second = At(t[3]), SecondBias = At(t[4]), Last = At(t[5]), LastBias = At(t[6]),
-            Scale = At(t[7]),
-    };
+        var pointers = stackalloc float*[Count - 1];
+        for (var i = 1; i < Count; i++) pointers[i - 1] = At(t[i]);
+        return ConvNetWeights.Of(pointers);
+    }
 
     // for the images with their border, and for the last weight with its scale
     private static void Room(ConvNetShape shape, out float* padded, out float* last)

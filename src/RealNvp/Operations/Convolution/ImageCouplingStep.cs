@@ -41,14 +41,15 @@ internal sealed unsafe class ImageCouplingStep : ChainStep
     {
         var (shape, images) = (Shape(rows.Count), Images(rows.Count));
         using var room = rows.Tape.IsEmpty ? Floats(shape.OutputSize + shape.InnerSize) : null;
-        var network = new ConvNetWeights { First = rows.WeightAt(0), FirstBias = rows.WeightAt(1), Second = rows.WeightAt(2),
-            SecondBias = rows.WeightAt(3), Last = rows.WeightAt(4), LastBias = rows.WeightAt(5), Scale = rows.WeightAt(6) };
+        var pointers = stackalloc float*[Network];
+        for (var i = 0; i < Network; i++) pointers[i] = rows.WeightAt(i);
         float* x = (float*)rows.InputAt, value = (float*)rows.ValueAt;
         fixed (float* tape = rows.Tape)
         {
             var parameters = tape == null ? KernelMemory.Pointer<float>(room!) : tape;
             var outer = parameters + shape.OutputSize;
-            ConvNet.Forward(shape, x + KeptAt, Strides, network, tape == null ? null : outer + shape.InnerSize, outer, parameters);
+            ConvNet.Forward(shape, x + KeptAt, Strides, ConvNetWeights.Of(pointers), tape == null ? null : outer + shape.InnerSize, outer,
+                parameters);
             ElementwiseOperation.RunChannels(Call, images, x, parameters, MapWeight(rows), mapNumbers, value, (float*)rows.LogDetAt);
         }
         var (each, count) = ((nint)channels * Plane, coupling.Kept * Plane);
@@ -59,17 +60,17 @@ internal sealed unsafe class ImageCouplingStep : ChainStep
     public override void Backward(in ChainGradients rows)
     {
         var (shape, images) = (Shape(rows.Count), Images(rows.Count));
-        bool wantsX = rows.OfInputAt != 0, ofNetwork = false, ofAll = true;
+        float** pointers = stackalloc float*[Network], gradients = stackalloc float*[Network];
+        bool wantsX = rows.OfInputAt != 0, ofNetwork = false;
+        long unwanted = 0, all = rows.Count * (long)channels * Plane;
         for (var i = 0; i < Network; i++)
         {
-            ofNetwork |= rows.OfWeightAt(i) != null;
-            ofAll &= rows.OfWeightAt(i) != null;
+            pointers[i] = rows.WeightAt(i);
+            gradients[i] = rows.OfWeightAt(i);
+            ofNetwork |= gradients[i] != null;
+            if (gradients[i] == null) unwanted += Whole(rows.Weight(i).Length);
         }
-        // the gradients of the network's weights are computed together
-        var missing = ofNetwork && !ofAll ? Missing(rows) : 0;
-        var all = rows.Count * (long)channels * Plane;
-        var parts = shape.OutputSize + (wantsX ? 0 : Whole(all)) + missing;
-        using var room = Floats(parts + shape.BackwardRoom(wantsX));
+        using var room = Floats(shape.OutputSize + (wantsX ? 0 : Whole(all)) + (ofNetwork ? unwanted : 0) + shape.BackwardRoom(wantsX));
         float* ofParameters = KernelMemory.Pointer<float>(room), free = ofParameters + shape.OutputSize;
         float* x = (float*)rows.InputAt, slope = (float*)rows.OfValueAt, ofX = wantsX ? (float*)rows.OfInputAt : Take(ref free, all);
         fixed (float* tape = rows.Tape)
@@ -78,13 +79,12 @@ internal sealed unsafe class ImageCouplingStep : ChainStep
             ElementwiseOperation.ChannelGradients(Call, images, x, tape, mapNumbers > 0 ? rows.WeightAt(Network) : null, mapNumbers, slope,
                 (float*)rows.OfLogDetAt, ofX, ofParameters, mapNumbers > 0 ? rows.OfWeight(Network) : []);
             if (!wantsX && !ofNetwork) return;
-            var network = new ConvNetWeights { First = rows.WeightAt(0), FirstBias = rows.WeightAt(1), Second = rows.WeightAt(2),
-                SecondBias = rows.WeightAt(3), Last = rows.WeightAt(4), LastBias = rows.WeightAt(5), Scale = rows.WeightAt(6) };
-            var results = ofNetwork ? new ConvNetWeights { First = To(rows, 0, ref free), FirstBias = To(rows, 1, ref free),
-                Second = To(rows, 2, ref free), SecondBias = To(rows, 3, ref free), Last = To(rows, 4, ref free),
-                LastBias = To(rows, 5, ref free), Scale = To(rows, 6, ref free) } : default;
-            ConvNet.Backward(shape, x + KeptAt, Strides, network, outer + shape.InnerSize, outer, ofParameters,
-                new() { To = wantsX ? ofX + KeptAt : null, Apart = (nint)channels * Plane, Addend = slope + KeptAt }, results, free);
+            // the gradients of the network's weights are computed together
+            for (var i = 0; i < Network && ofNetwork; i++)
+                if (gradients[i] == null) gradients[i] = Take(ref free, rows.Weight(i).Length);
+            ConvNet.Backward(shape, x + KeptAt, Strides, ConvNetWeights.Of(pointers), outer + shape.InnerSize, outer, ofParameters,
+                new() { To = wantsX ? ofX + KeptAt : null, Apart = (nint)channels * Plane, Addend = slope + KeptAt },
+                ConvNetWeights.Of(gradients), free);
         }
     }
 
@@ -106,18 +106,6 @@ internal sealed unsafe class ImageCouplingStep : ChainStep
         new(rows, channels, Plane, coupling.KeepsFirst ? coupling.Kept : 0, channels - coupling.Kept);
 
     private float* MapWeight(in ChainRows rows) => mapNumbers > 0 ? rows.WeightAt(Network) : null;
-
-    // the numbers of the network's weights whose gradients nobody wants, each in whole cache lines
-    private static long Missing(in ChainGradients rows)
-    {
-        long count = 0;
-        for (var i = 0; i < Network; i++)
-            if (rows.OfWeightAt(i) == null) count += Whole(rows.Weight(i).Length);
-        return count;
-    }
-
-    private static float* To(in ChainGradients rows, int index, ref float* free) =>
-        rows.OfWeightAt(index) is var to && to != null ? to : Take(ref free, rows.Weight(index).Length);
 
     private static float* Take(ref float* free, long count)
     {

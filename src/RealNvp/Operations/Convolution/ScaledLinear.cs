@@ -137,6 +137,7 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         turned.AsSpan(channels * channels, channels).Clear();
         ArrayPool<float>.Shared.Return(factors);
         var each = (long)channels * pixels;
+        var ofWeights = results.Lu != null || results.Scale != null || results.Shift != null;
         // parts of a fixed size, so that the sums do not depend on the number of threads
         var examples = Math.Clamp((count + 3) / 4, 1, MostExamples);
         var (parts, width) = ((count + examples - 1) / examples, PixelLanes.Width(channels));
@@ -154,11 +155,12 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
                     float* xn = x + (n * each), gn = gradient + (n * each);
                     if (back != null) PixelLanes.Run(back, origin, value + (n * each), xn, channels, pixels, room.Memory);
                     if (ofX != null) PixelLanes.Run(m, zeros, gn, ofX + (n * each), channels, pixels, room.Memory);
+                    if (!ofWeights) continue;
                     PixelLanes.AddGradient(xn, gn, channels, pixels, all + (n / examples * channels * width), room.Memory);
                 }
             }
         });
-        Sums(matrix, weights, sums, parts, width, pixels * ofLogDet, results);
+        if (ofWeights) Sums(matrix, weights, sums, parts, width, pixels * ofLogDet, results);
         ArrayPool<float>.Shared.Return(turned);
         ArrayPool<float>.Shared.Return(sums);
         if (undo is not null) ArrayPool<float>.Shared.Return(undo);

@@ -21,6 +21,12 @@ internal readonly unsafe struct ConvNetWeights
     public float* LastBias { get; init; }
     public float* Scale { get; init; }
 
+    /// <summary>All seven in their order.</summary>
+    public static ConvNetWeights Of(float** all) => new()
+    {
+        First = all[0], FirstBias = all[1], Second = all[2], SecondBias = all[3], Last = all[4], LastBias = all[5], Scale = all[6],
+    };
+
     /// <summary>The elements of <see cref="ScaleLast"/>: a weight and a bias.</summary>
     public static long LastSize(ConvNetShape shape) => ((9L * shape.M) + 1) * shape.O;
 

@@ -8,7 +8,8 @@ namespace RealNvp.Kernels;
 /// other, and a sum over the lanes at the end.</remarks>
 internal static unsafe class RowProduct<T> where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
-    /// <summary>Units of several rows that are summed before they are finished, and from the sums of one row to those of the next.</summary>
+    /// <summary>Units of several rows that are summed before they are finished, and the distance from the sums of one row to those of
+    /// the next.</summary>
     public const int Together = 64;
 
     /// <summary>Computes units that all see the same.</summary>
