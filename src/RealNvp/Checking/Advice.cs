@@ -34,6 +34,9 @@ internal static class Advice
             "Do not detach tensors from the dispose scope of the call, and dispose what is cached before it is replaced.",
         FlowLaw.DeviceFollowsInput => "Pass device: x.device to zeros, ones, arange, rand and tensor.",
         FlowLaw.DtypeFollowsInput => "Pass dtype: x.dtype to zeros, ones, arange, rand and tensor.",
+        FlowLaw.StepAgrees =>
+            "Let the step write all of Value and Tape, add to LogDet and OfContext, and write, not add to, OfInput and OfWeight, whose " +
+                "memory holds anything before.",
         FlowLaw.KeepsLength => "Let KeepsLength be false, or restore the length: z·|x|/|z|.",
         FlowLaw.ContinuousOnCircles =>
             "Let networks see cos and sin of a circle (CircularInput), map it by something with equal slopes at both edges, or claim no " +

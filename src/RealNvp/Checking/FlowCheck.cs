@@ -102,6 +102,7 @@ public static class FlowCheck
                 new CircleLaws(subject, recorder).Check(probe);
                 new BatchLaws(subject, recorder, probes).Check(probe);
                 new StateLaws(subject, recorder, probes).Check(probe);
+                new StepLaws(subject, recorder).Check(probe);
             }
         }
         return new FlowCheckReport($"{layer.GetName()} {shape}", [.. recorder.Results.OrderBy(r => r.Law)], clock.Elapsed);

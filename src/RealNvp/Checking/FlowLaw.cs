@@ -81,4 +81,8 @@ public enum FlowLaw
 
     /// <summary>Where <see cref="Bijection.KeepsLength"/> says that |z| = |x|, it is so.</summary>
     KeepsLength,
+
+    /// <summary>Where the layer is a step of a chain (<see cref="IJoinsChain"/>), the step gives the value, log-determinant and gradients
+    /// that the layer gives alone, and adds and writes what it must.</summary>
+    StepAgrees,
 }

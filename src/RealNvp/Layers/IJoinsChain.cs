@@ -13,9 +13,11 @@ namespace RealNvp;
 /// </remarks>
 public interface IJoinsChain
 {
-    /// <summary>The layer as a step, for one call; null if it is better run alone, as with hooks or dropout.</summary>
+    /// <summary>The layer as a step, for one call; null if it is better run alone, as with hooks or dropout. Draw nothing and change
+    /// nothing here: the layer may be asked, and run alone.</summary>
     /// <param name="input">Such as the layer gets: a matrix (N, D) or images (N, C, H, W), N of at least 1, float32 on the CPU. Ask it for
-    /// its shape, which is that of all steps: its numbers may be others.</param>
+    /// its shape, which is that of all steps, and for nothing else: its numbers may be others, and whether it wants a gradient says nothing
+    /// of what the step gets, which weights of other layers may have made.</param>
     /// <param name="pass">The context, and where random numbers come from.</param>
     /// <param name="inverse">The direction.</param>
     ChainStep? StepFor(Tensor input, Pass pass, bool inverse);

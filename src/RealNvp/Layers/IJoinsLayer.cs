@@ -23,7 +23,8 @@ public interface IJoinsLayer
     (Tensor Value, Tensor? LogDet)? RunJoined(Bijection before, Tensor input, Pass pass, bool inverse);
 
     /// <summary>Both as one step of a chain that runs as one (<see cref="IJoinsChain"/>), for one call; null, as by itself, if they are
-    /// better run alone or by <see cref="RunJoined"/>.</summary>
+    /// better run alone or by <see cref="RunJoined"/>. Draw nothing and change nothing here, as in
+    /// <see cref="IJoinsChain.StepFor"/>.</summary>
     /// <param name="before">The neighbour before this layer in Forward's order: ask whether it is one that can be joined.</param>
     /// <param name="input">Such as Forward gives to <paramref name="before"/>, or Inverse to this layer; see
     /// <see cref="IJoinsChain.StepFor"/>.</param>

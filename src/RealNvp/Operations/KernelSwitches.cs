@@ -28,7 +28,7 @@ internal static class KernelSwitches
     /// <see cref="Dense"/> and the switches of the maps too.</summary>
     public static bool Rows { get; set; } = IsOn(nameof(Rows));
 
-    /// <summary>RealNvp.Kernels.Chain: several layers of vectors as one operation. Needs the switches of the layers too.</summary>
+    /// <summary>RealNvp.Kernels.Chain: several layers as one operation. Needs the switches of the layers too.</summary>
     public static bool Chain { get; set; } = IsOn(nameof(Chain));
 
     /// <summary>RealNvp.Kernels.Sequence: the inverse of autoregressive layers of vectors, feature by feature. Needs

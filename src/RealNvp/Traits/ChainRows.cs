@@ -4,13 +4,14 @@ namespace RealNvp;
 public readonly unsafe ref struct ChainRows
 {
     private readonly ChainWeights weights;
-    private readonly int first;
+    private readonly int first, weightCount;
 
     internal ChainRows(int count, int features, int contextFeatures, float* input, float* context, float* value, float* logDet,
-        Span<float> tape, ChainWeights weights, int first)
+        Span<float> tape, ChainWeights weights, int first, int weightCount)
     {
         (Count, Features, ContextFeatures, InputAt, ContextAt) = (count, features, contextFeatures, (nint)input, (nint)context);
         (ValueAt, LogDetAt, this.weights, this.first) = ((nint)value, (nint)logDet, weights, first);
+        this.weightCount = weightCount;
         Tape = tape;
     }
 
@@ -40,7 +41,7 @@ public readonly unsafe ref struct ChainRows
 
     /// <summary>The numbers of a weight.</summary>
     /// <param name="index">Its place in <see cref="ChainStep.Weights"/>.</param>
-    public ReadOnlySpan<float> Weight(int index) => new(WeightAt(index), weights.Lengths[first + index]);
+    public ReadOnlySpan<float> Weight(int index) => new(WeightAt(ChainWeights.Check(index, weightCount)), weights.Lengths[first + index]);
 
     internal nint InputAt { get; }
 

@@ -98,15 +98,53 @@ public class ImageChainTests
             }
     }
 
-    [Fact]
-    public void Gradients_of_gradients_are_those_of_plain_operations()
+    // what a layer gets may want gradients because of weights of the layers before it alone
+    [Theory, InlineData(1), InlineData(2), InlineData(3), InlineData(4), InlineData(5), InlineData(6), InlineData(7), InlineData(8)]
+    public void Any_weights_may_be_frozen_in_both_directions(int seed)
+    {
+        using var scope = NewDisposeScope();
+        var random = new Random(seed);
+        manual_seed(seed);
+        using var chain = new Chain([.. Enumerable.Range(0, 7).Select(_ => Layer(random)), Coupling(true)]);
+        RandomWeights.Draw(chain, seed, spread: 0.1);
+        chain.eval();
+        foreach (var layer in chain.Layers.SkipLast(1))
+            if (random.Next(2) == 0)
+                foreach (var parameter in layer.parameters()) parameter.requires_grad_(false);
+        var x = Draw(4);
+        foreach (var inverse in new[] { false, true })
+        {
+            Tensor?[] Gradients(IDisposable switches)
+            {
+                using var _ = switches;
+                chain.zero_grad();
+                var (value, logDet) = inverse ? chain.Inverse(x) : chain.Forward(x);
+                value.pow(3).sum().add(logDet.square().sum()).backward();
+                KernelFault.Throw();
+                return [value.detach(), logDet.detach(), .. chain.parameters().Select(p => p.grad?.clone())];
+            }
+            var (together, alone) = (Gradients(KernelSwitch.Set(true, nameof(KernelSwitches.Chain))),
+                Gradients(KernelSwitch.Set(false, nameof(KernelSwitches.Chain))));
+            var plain = Gradients(KernelSwitch.AllOff());
+            for (var i = 0; i < plain.Length; i++)
+            {
+                (together[i] is null, alone[i] is null).Should().Be((plain[i] is null, plain[i] is null), "of result {0}", i);
+                if (together[i] is not { } one) continue;
+                KernelResults.ApartOfLargest(one, alone[i]!).Should().BeLessThan(2e-5, "of result {0}, inverse {1}", i, inverse);
+                KernelResults.ApartOfLargest(one, plain[i]!).Should().BeLessThan(2e-3, "of result {0}, inverse {1}", i, inverse);
+            }
+        }
+    }
+
+    [Theory, InlineData(false), InlineData(true)]
+    public void Gradients_of_gradients_are_those_of_plain_operations(bool inverse)
     {
         using var scope = NewDisposeScope();
         using var chain = Steps(2, 3);
         Tensor[] Second(IDisposable off)
         {
             using var _ = off;
-            return KernelResults.SecondGradients(chain, leaf => chain.Forward(leaf), Draw(2));
+            return KernelResults.SecondGradients(chain, leaf => inverse ? chain.Inverse(leaf) : chain.Forward(leaf), Draw(2));
         }
         var (together, plain) = (Second(KernelSwitch.Set(true, nameof(KernelSwitches.Chain))), Second(KernelSwitch.AllOff()));
         together.Length.Should().Be(plain.Length).And.BeGreaterThan(10);

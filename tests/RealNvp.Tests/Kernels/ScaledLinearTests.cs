@@ -93,12 +93,12 @@ public class ScaledLinearTests
         {
             using var __ = chain;
             var x = randn(2, 3, 4, 4);
-            foreach (var output in new[] { 0, 1 })
+            foreach (var (output, inverse) in new[] { (0, false), (1, false), (0, true), (1, true) })
             {
                 double[] Norms()
                 {
                     var leaf = x.detach().requires_grad_(true);
-                    var (z, logDet) = chain.Forward(leaf);
+                    var (z, logDet) = inverse ? chain.Inverse(leaf) : chain.Forward(leaf);
                     List<Tensor> inputs = output == 0 ? [leaf, .. chain.parameters()]
                         : [.. chain.named_parameters().Where(p => !p.name.EndsWith("shift")).Select(p => p.parameter)];
                     var first = autograd.grad([output == 0 ? z.pow(3).sum() : logDet.pow(2).sum()], inputs, retain_graph: true,
@@ -178,10 +178,17 @@ public class ScaledLinearTests
         autograd.backward([z, logDet], [upstream.to(dtype), upstreamLog.to(dtype)]);
         var results = new Dictionary<string, Tensor> { ["z"] = z.detach(), ["log-det"] = logDet.detach(), ["gradient of x"] = input.grad! };
         foreach (var (name, parameter) in chain.named_parameters()) results["gradient of " + name] = parameter.grad!.clone();
+        chain.zero_grad();
+        var latent = x.to(dtype).detach().requires_grad_(true);
+        var (inverse, minus) = chain.Inverse(latent);
+        autograd.backward([inverse, minus], [upstream.to(dtype), upstreamLog.to(dtype)]);
+        (results["inverse"], results["inverse log-det"], results["gradient of z"]) = (inverse.detach(), minus.detach(), latent.grad!);
+        foreach (var (name, parameter) in chain.named_parameters()) results["inverse gradient of " + name] = parameter.grad!.clone();
         using (no_grad())
         {
-            var (inverse, minus) = chain.Inverse(x.to(dtype));
-            (results["inverse"], results["inverse log-det"]) = (inverse, minus);
+            var (same, log) = chain.Inverse(x.to(dtype));
+            Apart(same, inverse.detach()).Should().BeLessThan(1e-12);
+            Apart(log, minus.detach()).Should().BeLessThan(1e-12);
         }
         chain.zero_grad();
         chain.to(float32);

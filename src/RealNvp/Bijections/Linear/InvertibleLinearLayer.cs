@@ -134,7 +134,7 @@ public sealed partial class InvertibleLinearLayer : Bijection, IConstantBuffers,
     ChainStep? IJoinsChain.StepFor(Tensor input, Pass pass, bool inverse) => Step(null, input, inverse);
 
     private ScaledLinearStep? Step(ActNorm? before, Tensor input, bool inverse) =>
-        Form == LinearForm.Lu && ScaledLinear.Of(input, lu!, permutation!, sign!, before?.Scale, before?.Shift, inverse) is { } fused
+        Form == LinearForm.Lu && ScaledLinear.Of(input, lu!, permutation!, sign!, before?.Scale, before?.Shift) is { } fused
             ? fused.Step(lu!, before?.Scale, before?.Shift, inverse) : null;
 
     private (Tensor Value, Tensor? LogDet)? Fused(ActNorm? before, Tensor input, bool inverse) =>
@@ -159,7 +159,7 @@ public sealed partial class InvertibleLinearLayer : Bijection, IConstantBuffers,
     private (Tensor Input, Tensor Gradient)? FusedBack(BackwardStep step, ActNorm? before, Tensor output, Tensor gradient)
     {
         if (Form != LinearForm.Lu
-                || ScaledLinear.Of(output, lu!, permutation!, sign!, before?.Scale, before?.Shift, inverse: true) is not { } fused)
+                || ScaledLinear.Of(output, lu!, permutation!, sign!, before?.Scale, before?.Shift) is not { } fused)
             return null;
         var (input, slope, dlu, scale, shift) = fused.StepBack(output, lu!, before?.Scale, before?.Shift, gradient, step.LogDetGradient);
         step.AddGradient(lu!, dlu);

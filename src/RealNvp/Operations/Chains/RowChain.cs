@@ -36,7 +36,14 @@ internal sealed unsafe class RowChain
     }
 
     /// <summary>Whether what a step writes down for its gradients fits a span; else a layer is alone.</summary>
-    public static bool HasRoom(ChainStep step, long rows) => !is_grad_enabled() || step.TapeSize((int)rows) <= int.MaxValue;
+    /// <exception cref="InvalidOperationException">The step says that it is less than nothing.</exception>
+    public static bool HasRoom(ChainStep step, long rows)
+    {
+        if (!is_grad_enabled()) return true;
+        var size = step.TapeSize((int)rows);
+        return size >= 0 ? size <= int.MaxValue : throw new InvalidOperationException(
+            $"{step.GetType().Name}.{nameof(ChainStep.TapeSize)} of {rows} rows is {size}; it must be 0 or more.");
+    }
 
     /// <summary>Value and log-determinant (N), null if it is 0. Runs in a dispose scope.</summary>
     /// <param name="steps">The steps, whose weights can be read.</param>
@@ -89,7 +96,7 @@ internal sealed unsafe class RowChain
             if (tape is not null) at += Whole(own.Length);
             var y = i == steps.Length - 1 ? KernelMemory.Pointer<float>(value) : tape is null ? at + (i % 2 * size) : at;
             if (tape is not null) at += size;
-            steps[i].Forward(new(rows, features, seen, x, context, y, sum, own, weights, first));
+            steps[i].Forward(new(rows, features, seen, x, context, y, sum, own, weights, first, counts[i]));
             x = y;
             first += counts[i];
         }
@@ -133,7 +140,7 @@ internal sealed unsafe class RowChain
             var x = i == 0 ? input : at - size;
             var ofInput = i == 0 ? gradients[0] : between + (i % 2 * size);
             steps[i].Backward(new(rows, features, seen, x, context, new(at, checked((int)length)), slope, sum, ofInput, ofContext, weights,
-                first));
+                first, counts[i]));
             end = at;
             slope = ofInput;
         }

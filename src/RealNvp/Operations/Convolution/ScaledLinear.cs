@@ -28,8 +28,7 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
     /// <param name="sign">The signs of U's diagonal (C).</param>
     /// <param name="scale">s (C), or null.</param>
     /// <param name="shift">b (C), if there is s.</param>
-    /// <param name="inverse">The direction.</param>
-    public static unsafe ScaledLinear? Of(Tensor x, Tensor lu, Tensor permutation, Tensor sign, Tensor? scale, Tensor? shift, bool inverse)
+    public static unsafe ScaledLinear? Of(Tensor x, Tensor lu, Tensor permutation, Tensor sign, Tensor? scale, Tensor? shift)
     {
         // beyond so many the products of libraries are faster
         if (!ChannelsLast.CanRun(x) || x.numel() == 0 || x.size(1) is var c && c > LuMatrix.MostRows) return null;
@@ -37,9 +36,6 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         if (!IsFloats(lu, c, c) || !IsFloats(sign, c) || !KernelMemory.Is(permutation, ScalarType.Int64, c)
                 || (scale is not null && !(scale.numel() == c && shift!.numel() == c && IsFloats(scale, scale.Sizes())
                 && IsFloats(shift, shift.Sizes()))))
-            return null;
-        if (inverse && is_grad_enabled() && (x.requires_grad || lu.requires_grad || scale is { requires_grad: true }
-                || shift is { requires_grad: true }))
             return null;
         var rows = new int[c];
         for (var i = 0; i < rows.Length; i++) rows[i] = (int)KernelMemory.Pointer<long>(permutation)[i];
@@ -50,13 +46,14 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
     /// <param name="lu">The packed form (C, C).</param>
     /// <param name="scale">s (C), or null.</param>
     /// <param name="shift">b (C), if there is s.</param>
-    /// <param name="inverse">The direction; no gradients go through the inverse.</param>
+    /// <param name="inverse">The direction.</param>
     public ScaledLinearStep Step(Tensor lu, Tensor? scale, Tensor? shift, bool inverse) =>
         new(this, scale is null ? [lu] : [lu, scale, shift!], inverse);
 
     /// <summary>The same in plain operations.</summary>
-    public (Tensor Value, Tensor LogDet) Reference(Tensor x, Tensor lu, Tensor? scale, Tensor? shift)
+    public (Tensor Value, Tensor LogDet) Reference(Tensor x, Tensor lu, Tensor? scale, Tensor? shift, bool inverse)
     {
+        if (inverse) return InverseReference(x, lu, scale, shift);
         var (rows, sign) = (tensor([.. Rows.Select(r => (long)r)], device: x.device), tensor(Sign, dtype: lu.dtype, device: x.device));
         var (scaled, logDet) = (x, lu.diagonal().sum());
         if (scale is not null)
@@ -65,6 +62,20 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
             logDet = logDet.add(scale.sum(), Scalars.One);
         }
         return (LuMath.Apply(LuMath.FromLu(lu, rows, sign), scaled), LuMath.ByExample(logDet, x));
+    }
+
+    private (Tensor Value, Tensor LogDet) InverseReference(Tensor z, Tensor lu, Tensor? scale, Tensor? shift)
+    {
+        var wide = lu.to(ScalarType.Float64);
+        var (rows, sign) = (tensor([.. Rows.Select(r => (long)r)], device: z.device), tensor(Sign, dtype: wide.dtype, device: z.device));
+        var value = LuMath.Apply(linalg.inv(LuMath.FromLu(wide, rows, sign)).to(z.dtype), z);
+        var logDet = lu.diagonal().sum();
+        if (scale is not null)
+        {
+            value = value.sub(RunningMoments.PerChannel(shift!, 4)).mul(RunningMoments.PerChannel(scale, 4).neg().exp());
+            logDet = logDet.add(scale.sum(), Scalars.One);
+        }
+        return (value, LuMath.ByExample(logDet, z).neg());
     }
 
     /// <summary>Writes the value, and adds the log-determinants.</summary>
@@ -105,7 +116,7 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         var (ds, db) = (scale is null ? null : Floats(scale.Sizes()), shift is null ? null : Floats(shift.Sizes()));
         Tensor from = value.contiguous(), slope = gradient.contiguous();
         var ofLogDet = Of(logDetGradient);
-        Backward(checked((int)size[0]), checked((int)(size[2] * size[3])), At(x), At(from),
+        StepBack(checked((int)size[0]), checked((int)(size[2] * size[3])), At(x), At(from),
             new(At(lu), KernelMemory.Floats(scale), KernelMemory.Floats(shift)), At(slope), ofLogDet, At(ofX),
             new(At(dlu), KernelMemory.Floats(ds), KernelMemory.Floats(db)));
         GC.KeepAlive(from);
@@ -116,54 +127,84 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
     /// <summary>Writes the gradients.</summary>
     /// <param name="count">N.</param>
     /// <param name="pixels">H·W.</param>
-    /// <param name="x">(N, C, H·W); is written if there is <paramref name="value"/>.</param>
-    /// <param name="value">What x was mapped to, to find x from it; or null.</param>
+    /// <param name="x">(N, C, H·W).</param>
     /// <param name="weights">The weights.</param>
+    /// <param name="inverse">The direction.</param>
     /// <param name="gradient">The gradient of the value.</param>
     /// <param name="ofLogDet">The sum of the gradients of the log-determinants.</param>
     /// <param name="ofX">Gets the gradient of x, unless it is null.</param>
     /// <param name="results">Get the gradients of the weights, but for those that are null.</param>
-    public unsafe void Backward(int count, int pixels, float* x, float* value, in LinearWeights weights, float* gradient, double ofLogDet,
+    public unsafe void Backward(int count, int pixels, float* x, in LinearWeights weights, bool inverse, float* gradient, double ofLogDet,
         float* ofX, in LinearWeights results)
     {
+        using var matrix = new LuMatrix(new(weights.Lu, Rows.Length * Rows.Length), Rows, Sign);
+        var turned = Turned(Factors(matrix, weights, inverse));
+        var part = new Images { Count = count, Pixels = pixels, X = x, Gradient = gradient, OfX = ofX };
+        Run(matrix, part, null, turned, weights, pixels * ofLogDet, inverse, results);
+    }
+
+    private unsafe void StepBack(int count, int pixels, float* x, float* value, in LinearWeights weights, float* gradient, double ofLogDet,
+        float* ofX, in LinearWeights results)
+    {
+        using var matrix = new LuMatrix(new(weights.Lu, Rows.Length * Rows.Length), Rows, Sign);
+        var undo = Factors(matrix, weights, inverse: true);
+        var turned = Turned(Factors(matrix, weights, inverse: false));
+        var part = new Images { Count = count, Pixels = pixels, X = x, Value = value, Gradient = gradient, OfX = ofX };
+        Run(matrix, part, undo, turned, weights, pixels * ofLogDet, inverse: false, results);
+        ArrayPool<float>.Shared.Return(undo);
+    }
+
+    // where all of it is, (N, C, H·W); x is computed if there is the value that it was mapped to
+    private unsafe struct Images
+    {
+        public int Count, Pixels;
+        public float* X, Value, Gradient, OfX;
+    }
+
+    private unsafe void Run(LuMatrix matrix, Images at, float[]? undo, float[] turned, in LinearWeights weights, double logDet,
+        bool inverse, in LinearWeights results)
+    {
         var channels = Rows.Length;
-        using var matrix = new LuMatrix(new(weights.Lu, channels * channels), Rows, Sign);
-        var undo = value == null ? null : Factors(matrix, weights, inverse: true);
-        var factors = Factors(matrix, weights, inverse: false);
-        // what the gradient is multiplied by: the matrix turned, with no shift
-        var turned = ArrayPool<float>.Shared.Rent(channels * (channels + 1));
-        for (var i = 0; i < channels; i++)
-            for (var j = 0; j < channels; j++) turned[(j * channels) + i] = factors[(i * channels) + j];
-        turned.AsSpan(channels * channels, channels).Clear();
-        ArrayPool<float>.Shared.Return(factors);
-        var each = (long)channels * pixels;
+        var each = (long)channels * at.Pixels;
         var ofWeights = results.Lu != null || results.Scale != null || results.Shift != null;
         // parts of a fixed size, so that the sums do not depend on the number of threads
-        var examples = Math.Clamp((count + 3) / 4, 1, MostExamples);
-        var (parts, width) = ((count + examples - 1) / examples, PixelLanes.Width(channels));
+        var examples = Math.Clamp((at.Count + 3) / 4, 1, MostExamples);
+        var (parts, width) = ((at.Count + examples - 1) / examples, PixelLanes.Width(channels));
         var length = checked(parts * channels * width);
         var sums = ArrayPool<float>.Shared.Rent(length);
         sums.AsSpan(0, length).Clear();
-        KernelThreads.For(parts, (double)count * each * channels, Grain, (start, end) =>
+        KernelThreads.For(parts, (double)at.Count * each * channels, Grain, (start, end) =>
         {
             fixed (float* m = turned, all = sums, back = undo)
             {
                 float* zeros = m + (channels * channels), origin = back + (channels * channels);
                 using var room = new Room(PixelLanes.Scratch(channels));
-                for (var n = start * examples; n < Math.Min(end * examples, count); n++)
+                for (var n = start * examples; n < Math.Min(end * examples, at.Count); n++)
                 {
-                    float* xn = x + (n * each), gn = gradient + (n * each);
-                    if (back != null) PixelLanes.Run(back, origin, value + (n * each), xn, channels, pixels, room.Memory);
-                    if (ofX != null) PixelLanes.Run(m, zeros, gn, ofX + (n * each), channels, pixels, room.Memory);
+                    float* x = at.X + (n * each), g = at.Gradient + (n * each);
+                    if (back != null) PixelLanes.Run(back, origin, at.Value + (n * each), x, channels, at.Pixels, room.Memory);
+                    if (at.OfX != null) PixelLanes.Run(m, zeros, g, at.OfX + (n * each), channels, at.Pixels, room.Memory);
                     if (!ofWeights) continue;
-                    PixelLanes.AddGradient(xn, gn, channels, pixels, all + (n / examples * channels * width), room.Memory);
+                    PixelLanes.AddGradient(x, g, channels, at.Pixels, all + (n / examples * channels * width), room.Memory);
                 }
             }
         });
-        if (ofWeights) Sums(matrix, weights, sums, parts, width, pixels * ofLogDet, results);
+        if (ofWeights && inverse) InverseSums(matrix, weights, sums, parts, width, logDet, results);
+        else if (ofWeights) Sums(matrix, weights, sums, parts, width, logDet, results);
         ArrayPool<float>.Shared.Return(turned);
         ArrayPool<float>.Shared.Return(sums);
-        if (undo is not null) ArrayPool<float>.Shared.Return(undo);
+    }
+
+    // what a gradient is multiplied by: the matrix turned, with no shift. The caller returns the array to the pool; this returns the other
+    private float[] Turned(float[] factors)
+    {
+        var channels = Rows.Length;
+        var turned = ArrayPool<float>.Shared.Rent(channels * (channels + 1));
+        for (var i = 0; i < channels; i++)
+            for (var j = 0; j < channels; j++) turned[(j * channels) + i] = factors[(i * channels) + j];
+        turned.AsSpan(channels * channels, channels).Clear();
+        ArrayPool<float>.Shared.Return(factors);
+        return turned;
     }
 
     // from Σ g·xᵀ and Σ g: with u = x ⊙ exp(s) + b, ∂W = Σ g·uᵀ
@@ -196,6 +237,33 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
             if (results.Scale != null) results.Scale[j] = (float)(along[j] + logDet);
             if (results.Shift != null) results.Shift[j] = (float)down[j];
         }
+    }
+
+    // from Σ g·zᵀ and Σ g of the gradient g of x = (W⁻¹·z − b) ⊙ exp(−s):
+    // with h = g ⊙ exp(−s), ∂(W⁻¹) = Σ h·zᵀ and ∂b = −Σ h
+    private unsafe void InverseSums(LuMatrix matrix, in LinearWeights weights, float[] sums, int parts, int width, double logDet,
+        in LinearWeights results)
+    {
+        var channels = Rows.Length;
+        var rented = ArrayPool<double>.Shared.Rent(channels * channels);
+        var ofInverse = rented.AsSpan(0, channels * channels);
+        Span<double> s = stackalloc double[channels];
+        Exp(weights.Scale, -1, s);
+        var w = weights.Scale == null ? [] : matrix.Inverse();
+        for (var i = 0; i < channels; i++)
+        {
+            double down = s[i] * Add(sums, parts, width, i, channels), along = 0;
+            for (var j = 0; j < channels; j++)
+            {
+                var at = (i * channels) + j;
+                ofInverse[at] = s[i] * Add(sums, parts, width, i, j);
+                if (weights.Scale != null) along += w[at] * ofInverse[at];
+            }
+            if (results.Scale != null) results.Scale[i] = (float)((weights.Shift[i] * down) - along - logDet);
+            if (results.Shift != null) results.Shift[i] = (float)-down;
+        }
+        if (results.Lu != null) matrix.InverseGradient(ofInverse, -logDet, new(results.Lu, channels * channels));
+        ArrayPool<double>.Shared.Return(rented);
     }
 
     private double Add(float[] sums, int parts, int width, int row, int column)

@@ -14,7 +14,7 @@ internal readonly unsafe struct LinearWeights(float* lu, float* scale, float* sh
 /// <summary><see cref="ScaledLinear"/> as a step of a chain.</summary>
 /// <param name="form">The fixed parts of the layer.</param>
 /// <param name="weights">The packed matrix, and scale and shift if there are any.</param>
-/// <param name="inverse">The direction; no gradients go through the inverse.</param>
+/// <param name="inverse">The direction.</param>
 internal sealed unsafe class ScaledLinearStep(ScaledLinear form, Tensor[] weights, bool inverse) : ChainStep
 {
     public override IReadOnlyList<Tensor> Weights => weights;
@@ -29,12 +29,12 @@ internal sealed unsafe class ScaledLinearStep(ScaledLinear form, Tensor[] weight
         double ofLogDet = 0;
         foreach (var one in rows.OfLogDet) ofLogDet += one;
         var isAlone = weights.Length == 1;
-        form.Backward(rows.Count, rows.Features / form.Rows.Length, (float*)rows.InputAt, null,
-            isAlone ? new(rows.WeightAt(0), null, null) : new(rows.WeightAt(0), rows.WeightAt(1), rows.WeightAt(2)), (float*)rows.OfValueAt,
-            ofLogDet, (float*)rows.OfInputAt,
+        form.Backward(rows.Count, rows.Features / form.Rows.Length, (float*)rows.InputAt,
+            isAlone ? new(rows.WeightAt(0), null, null) : new(rows.WeightAt(0), rows.WeightAt(1), rows.WeightAt(2)), inverse,
+            (float*)rows.OfValueAt, ofLogDet, (float*)rows.OfInputAt,
             isAlone ? new(rows.OfWeightAt(0), null, null) : new(rows.OfWeightAt(0), rows.OfWeightAt(1), rows.OfWeightAt(2)));
     }
 
     public override (Tensor Value, Tensor? LogDet) Reference(Tensor input, Tensor? context, IReadOnlyList<Tensor> weights) =>
-        form.Reference(input, weights[0], weights.Count > 1 ? weights[1] : null, weights.Count > 1 ? weights[2] : null);
+        form.Reference(input, weights[0], weights.Count > 1 ? weights[1] : null, weights.Count > 1 ? weights[2] : null, inverse);
 }

@@ -107,6 +107,21 @@ internal sealed class LuMatrix : IDisposable
         }
     }
 
+    /// <summary>The gradient of the packed form, from that of W⁻¹ and that of log|det W|.</summary>
+    public void InverseGradient(ReadOnlySpan<double> ofInverse, double logDet, Span<float> result)
+    {
+        // ∂W = −W⁻ᵀ·∂(W⁻¹)·W⁻ᵀ
+        Inverse();
+        Span<double> inverse = Matrix(4), left = Matrix(3), product = Matrix(2);
+        left.Clear();
+        for (var k = 0; k < size; k++)
+            for (var i = 0; i < size; i++) Add(Row(left, i), ofInverse.Slice(k * size, size), -inverse[(k * size) + i]);
+        isMultiplied = false;
+        for (var i = 0; i < size; i++)
+            for (var j = 0; j < size; j++) product[(i * size) + j] = Dot(Row(left, i), Row(inverse, j));
+        Gradient(product, logDet, result);
+    }
+
     private Span<double> Matrix(int number) => room.AsSpan(number * size * size, size * size);
 
     private Span<double> Row(Span<double> matrix, int row) => matrix.Slice(row * size, size);
