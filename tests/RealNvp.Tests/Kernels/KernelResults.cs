@@ -1,3 +1,5 @@
+using RealNvp.Operations;
+using RealNvp.Tests.Infrastructure;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -13,6 +15,28 @@ internal static class KernelResults
         var y = map(leaves);
         autograd.backward([y], [tensors[^1].to(dtype)]);
         return [y.detach(), .. leaves.Select(l => l.grad!)];
+    }
+
+    /// <summary>What a layer gives, with chains or layer by layer: value and log-determinant, and gradients of input, context and weights.
+    /// Without a graph it must give the same.</summary>
+    public static Tensor[] OfLayer(Bijection layer, Tensor x, Tensor? context, bool inverse, bool chain)
+    {
+        using var _ = KernelSwitch.Set(chain, nameof(KernelSwitches.Chain));
+        layer.zero_grad();
+        var (leaf, given) = (x.detach().requires_grad_(), context?.detach().requires_grad_());
+        var (value, logDet) = inverse ? layer.Inverse(leaf, given) : layer.Forward(leaf, given);
+        using var generator = new Generator(9);
+        var (g, l) = (randn(value.shape, generator: generator), randn(logDet.shape, generator: generator));
+        value.mul(g).sum().add(logDet.mul(l).sum()).backward();
+        KernelFault.Throw();
+        using (no_grad())
+        {
+            var (same, sum) = inverse ? layer.Inverse(leaf, given) : layer.Forward(leaf, given);
+            ApartOfLargest(same, value).Should().BeLessThan(1e-4);
+            ApartOfLargest(sum, logDet).Should().BeLessThan(1e-4);
+        }
+        return [value.detach(), logDet.detach(), leaf.grad!, given?.grad ?? zeros(0),
+            .. layer.parameters().Where(p => p.grad is not null).Select(p => p.grad!.clone())];
     }
 
     /// <summary>The gradients of a gradient of a layer: of its input, and of each weight that has one.</summary>

@@ -16,7 +16,7 @@ internal sealed class ChainFunction : KernelFunction<ChainFunction>
         var (chain, hasContext) = ((RowChain)arguments[^2], (bool)arguments[^1]);
         var tensors = new List<Tensor>(arguments.Length - 2);
         for (var i = 0; i < arguments.Length - 2; i++) tensors.Add((Tensor)arguments[i]);
-        var tape = empty([chain.TapeSize(tensors[0])], ScalarType.Float32, CPU);
+        var tape = chain.NewTape(tensors[0]);
         var (value, logDet) = chain.Forward(tensors, hasContext, tape);
         context.save_data(ChainKey, chain);
         context.save_data(ContextKey, hasContext);
@@ -32,7 +32,7 @@ internal sealed class ChainFunction : KernelFunction<ChainFunction>
         if (is_grad_enabled())
         {
             var tensors = saved.Tensors(context);
-            tensors.RemoveAt(tensors.Count - 1);
+            tensors.RemoveRange(chain.Tensors(hasContext), tensors.Count - chain.Tensors(hasContext));
             results = KernelReference.Differentiate(inputs =>
             {
                 var (value, logDet) = chain.Reference(inputs, hasContext);
@@ -44,8 +44,9 @@ internal sealed class ChainFunction : KernelFunction<ChainFunction>
             fixed (IntPtr* weights = saved.Weights)
             {
                 ReadOnlySpan<IntPtr> all = saved.Handles(context, weights);
-                using var made = new NewGradients(all[..^1]);
-                chain.Backward(all[..^1], hasContext, all[^1], gradients[0], gradients[1], made);
+                var arguments = all[..chain.Tensors(hasContext)];
+                using var made = new NewGradients(arguments);
+                chain.Backward(arguments, hasContext, all[arguments.Length..], gradients[0], gradients[1], made);
                 results = made.Give(Leaves(context));
             }
         }

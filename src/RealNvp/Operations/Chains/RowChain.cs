@@ -9,6 +9,10 @@ internal sealed unsafe class RowChain
 {
     // numbers of a cache line, at which each part of the tape begins
     private const long Line = 16;
+
+    // numbers of a tensor of the tape, but for a step that needs more: glibc asks the system anew for each tensor of 32 MB or more
+    private const long MostOfTensor = (8 << 20) - 1024;
+
     private readonly ChainStep[] steps;
     private readonly int[] counts;
 
@@ -52,7 +56,7 @@ internal sealed unsafe class RowChain
     public static (Tensor Value, Tensor? LogDet) Run(List<ChainStep> steps, Tensor input, Tensor? context)
     {
         var chain = new RowChain(steps);
-        var all = new List<Tensor>(2 + chain.counts.Sum()) { input.contiguous() };
+        var all = new List<Tensor>(chain.Tensors(true)) { input.contiguous() };
         if (context is not null) all.Add(context.contiguous());
         foreach (var step in steps) all.AddRange(step.Weights);
         Tensor value, logDet;
@@ -65,18 +69,22 @@ internal sealed unsafe class RowChain
         return (value, steps.Exists(step => step.HasLogDet) ? logDet : null);
     }
 
-    /// <summary>The numbers of the tape for such an input: the input of each step but the first, and what each step needs.</summary>
-    public long TapeSize(Tensor input)
+    /// <summary>The tensors that it computes with: input, context if there is one, and the weights of all steps.</summary>
+    public int Tensors(bool hasContext) => (hasContext ? 2 : 1) + counts.Sum();
+
+    /// <summary>Memory for the tape of such an input: what each step needs, and the input of each but the first. The caller disposes the
+    /// tensors.</summary>
+    public Tensor[] NewTape(Tensor input)
     {
         var (rows, features, _) = Sizes(input.Handle, 0);
-        return TapeSize(rows, features);
+        return [.. Places(rows, features).Sizes.Select(size => empty([size], ScalarType.Float32, CPU))];
     }
 
     /// <summary>Value and log-determinant, without a graph.</summary>
     /// <param name="all">Input, context if there is one, and the weights of all steps.</param>
     /// <param name="hasContext">Whether there is a context.</param>
     /// <param name="tape">Gets what the gradients need; null if there will be none.</param>
-    public (Tensor Value, Tensor LogDet) Forward(List<Tensor> all, bool hasContext, Tensor? tape)
+    public (Tensor Value, Tensor LogDet) Forward(List<Tensor> all, bool hasContext, Tensor[]? tape)
     {
         var handles = new IntPtr[all.Count];
         for (var i = 0; i < handles.Length; i++) handles[i] = all[i].Handle;
@@ -84,34 +92,42 @@ internal sealed unsafe class RowChain
         Tensor value = empty(all[0].Sizes(), ScalarType.Float32, CPU), logDet = empty([rows], ScalarType.Float32, CPU);
         var size = Whole((long)rows * features);
         // without a tape the values between steps are in two places by turns
-        using var between = tape is null && steps.Length > 1 ? empty([2 * size], ScalarType.Float32, CPU) : null;
+        using var between = new KernelRoom(tape is null && steps.Length > 1 ? 2 * size : 0);
+        var places = tape is null ? null : Places(rows, features).Places;
         float* x = KernelMemory.FloatsOf(handles[0]), context = hasContext ? KernelMemory.FloatsOf(handles[1]) : null;
-        float* sum = KernelMemory.Pointer<float>(logDet), at = KernelMemory.Floats(tape ?? between);
+        float* sum = KernelMemory.Pointer<float>(logDet), room = between.Memory;
         new Span<float>(sum, rows).Clear();
         var weights = Weights(handles, hasContext, null);
         var first = 0;
         for (var i = 0; i < steps.Length; i++)
         {
-            var own = tape is null ? default : new Span<float>(at, checked((int)steps[i].TapeSize(rows)));
-            if (tape is not null) at += Whole(own.Length);
-            var y = i == steps.Length - 1 ? KernelMemory.Pointer<float>(value) : tape is null ? at + (i % 2 * size) : at;
-            if (tape is not null) at += size;
+            Span<float> own = default;
+            var y = room + (i % 2 * size);
+            if (tape is not null)
+            {
+                var at = KernelMemory.Pointer<float>(tape[places![i].Tensor]) + places[i].At;
+                own = new(at, places[i].Length);
+                y = at + Whole(places[i].Length);
+            }
+            if (i == steps.Length - 1) y = KernelMemory.Pointer<float>(value);
             steps[i].Forward(new(rows, features, seen, x, context, y, sum, own, weights, first, counts[i]));
             x = y;
             first += counts[i];
         }
         GC.KeepAlive(all);
+        GC.KeepAlive(tape);
         return (value, logDet);
     }
 
     /// <summary>Writes the gradients.</summary>
     /// <param name="all">Handles of what <see cref="Forward"/> got.</param>
     /// <param name="hasContext">Whether there is a context.</param>
-    /// <param name="tape">What <see cref="Forward"/> wrote down, as a handle.</param>
+    /// <param name="tape">What <see cref="Forward"/> wrote down, as handles.</param>
     /// <param name="ofValue">The gradient of the value.</param>
     /// <param name="ofLogDet">The gradient of the log-determinant (N).</param>
     /// <param name="gradients">Gets those that are wanted.</param>
-    public void Backward(ReadOnlySpan<IntPtr> all, bool hasContext, IntPtr tape, Tensor ofValue, Tensor ofLogDet, NewGradients gradients)
+    public void Backward(ReadOnlySpan<IntPtr> all, bool hasContext, ReadOnlySpan<IntPtr> tape, Tensor ofValue, Tensor ofLogDet,
+        NewGradients gradients)
     {
         var (rows, features, seen) = Sizes(all[0], hasContext ? all[1] : 0);
         float* context = null, ofContext = null;
@@ -122,26 +138,23 @@ internal sealed unsafe class RowChain
         }
         if (ofContext != null) new Span<float>(ofContext, rows * seen).Clear();
         var size = Whole((long)rows * features);
-        using var room = empty([(2 * size) + rows], ScalarType.Float32, CPU);
+        using var room = new KernelRoom((2 * size) + rows);
         using var plain = ofValue.contiguous();
-        float* between = KernelMemory.Pointer<float>(room), sum = between + (2 * size), slope = KernelMemory.Pointer<float>(plain);
+        float* between = room.Memory, sum = between + (2 * size), slope = KernelMemory.Pointer<float>(plain);
         var (from, step) = ((nint)KernelMemory.Pointer<float>(ofLogDet), (nint)ofLogDet.stride(0));
         for (var row = 0; row < rows; row++) sum[row] = ((float*)from)[row * step];
 
         var weights = Weights(all, hasContext, gradients);
-        float* end = KernelMemory.FloatsOf(tape) + TapeSize(rows, features), input = KernelMemory.FloatsOf(all[0]);
+        var places = Places(rows, features).Places;
+        float* At(Place place, ReadOnlySpan<IntPtr> tape) => KernelMemory.FloatsOf(tape[place.Tensor]) + place.At;
         var first = counts.Sum();
         for (var i = steps.Length - 1; i >= 0; i--)
         {
             first -= counts[i];
-            // the tape of a step, with the value after it but for the last one
-            var length = steps[i].TapeSize(rows);
-            var at = end - (i == steps.Length - 1 ? 0 : size) - Whole(length);
-            var x = i == 0 ? input : at - size;
+            var x = i == 0 ? KernelMemory.FloatsOf(all[0]) : At(places[i - 1], tape) + Whole(places[i - 1].Length);
             var ofInput = i == 0 ? gradients[0] : between + (i % 2 * size);
-            steps[i].Backward(new(rows, features, seen, x, context, new(at, checked((int)length)), slope, sum, ofInput, ofContext, weights,
-                first, counts[i]));
-            end = at;
+            var own = new Span<float>(At(places[i], tape), places[i].Length);
+            steps[i].Backward(new(rows, features, seen, x, context, own, slope, sum, ofInput, ofContext, weights, first, counts[i]));
             slope = ofInput;
         }
     }
@@ -161,11 +174,19 @@ internal sealed unsafe class RowChain
         return (value, total ?? zeros(all[0].size(0), dtype: value.dtype, device: value.device));
     }
 
-    private long TapeSize(int rows, int features)
+    // of each step what it writes down, and behind that its value, but for the last one
+    private (Place[] Places, List<long> Sizes) Places(int rows, int features)
     {
-        var size = (steps.Length - 1) * Whole((long)rows * features);
-        foreach (var step in steps) size += Whole(step.TapeSize(rows));
-        return size;
+        var (places, sizes) = (new Place[steps.Length], new List<long>());
+        for (var i = 0; i < places.Length; i++)
+        {
+            var length = checked((int)steps[i].TapeSize(rows));
+            var size = Whole(length) + (i == places.Length - 1 ? 0 : Whole((long)rows * features));
+            if (i == 0 || sizes[^1] + size > MostOfTensor) sizes.Add(0);
+            places[i] = new(sizes.Count - 1, sizes[^1], length);
+            sizes[^1] += size;
+        }
+        return (places, sizes);
     }
 
     private static ChainWeights Weights(ReadOnlySpan<IntPtr> all, bool hasContext, NewGradients? gradients)
@@ -186,4 +207,6 @@ internal sealed unsafe class RowChain
             context == 0 ? 0 : checked((int)KernelMemory.SizeOf(context, 1)));
 
     private static long Whole(long count) => (count + Line - 1) / Line * Line;
+
+    private readonly record struct Place(int Tensor, long At, int Length);
 }

@@ -101,9 +101,9 @@ internal static unsafe class ConvNet
         if (ofImages) results[0] = Floats(shape.N, shape.I, shape.H, shape.W);
         for (var i = 1; i < Count && ofWeights; i++) results[i] = empty_like(tensors[i]);
         var g = ChannelsLast.Of(gradient);
-        using var room = Floats(shape.BackwardRoom(ofImages));
+        using var room = new KernelRoom(shape.BackwardRoom(ofImages));
         Backward(shape, At(tensors[0]), tensors[0].Strides(), Weights(tensors), At(inner), At(outer), At(g),
-            new() { To = At(results[0]), Apart = (nint)shape.I * shape.H * shape.W }, Weights(results), At(room));
+            new() { To = At(results[0]), Apart = (nint)shape.I * shape.H * shape.W }, Weights(results), room.Memory);
         GC.KeepAlive(tensors);
         GC.KeepAlive(inner);
         GC.KeepAlive(outer);

@@ -40,13 +40,13 @@ internal sealed unsafe class ImageCouplingStep : ChainStep
     public override void Forward(in ChainRows rows)
     {
         var (shape, images) = (Shape(rows.Count), Images(rows.Count));
-        using var room = rows.Tape.IsEmpty ? Floats(shape.OutputSize + shape.InnerSize) : null;
+        using var room = new KernelRoom(rows.Tape.IsEmpty ? shape.OutputSize + shape.InnerSize : 0);
         var pointers = stackalloc float*[Network];
         for (var i = 0; i < Network; i++) pointers[i] = rows.WeightAt(i);
         float* x = (float*)rows.InputAt, value = (float*)rows.ValueAt;
         fixed (float* tape = rows.Tape)
         {
-            var parameters = tape == null ? KernelMemory.Pointer<float>(room!) : tape;
+            var parameters = tape == null ? room.Memory : tape;
             var outer = parameters + shape.OutputSize;
             ConvNet.Forward(shape, x + KeptAt, Strides, ConvNetWeights.Of(pointers), tape == null ? null : outer + shape.InnerSize, outer,
                 parameters);
@@ -70,8 +70,9 @@ internal sealed unsafe class ImageCouplingStep : ChainStep
             ofNetwork |= gradients[i] != null;
             if (gradients[i] == null) unwanted += Whole(rows.Weight(i).Length);
         }
-        using var room = Floats(shape.OutputSize + (wantsX ? 0 : Whole(all)) + (ofNetwork ? unwanted : 0) + shape.BackwardRoom(wantsX));
-        float* ofParameters = KernelMemory.Pointer<float>(room), free = ofParameters + shape.OutputSize;
+        using var room = new KernelRoom(shape.OutputSize + (wantsX ? 0 : Whole(all)) + (ofNetwork ? unwanted : 0)
+            + shape.BackwardRoom(wantsX));
+        float* ofParameters = room.Memory, free = ofParameters + shape.OutputSize;
         float* x = (float*)rows.InputAt, slope = (float*)rows.OfValueAt, ofX = wantsX ? (float*)rows.OfInputAt : Take(ref free, all);
         fixed (float* tape = rows.Tape)
         {
@@ -115,6 +116,4 @@ internal sealed unsafe class ImageCouplingStep : ChainStep
     }
 
     private static long Whole(long count) => (count + 15) / 16 * 16;
-
-    private static Tensor Floats(long count) => empty([count], ScalarType.Float32, CPU);
 }
