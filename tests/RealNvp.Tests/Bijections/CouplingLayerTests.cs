@@ -54,6 +54,26 @@ public class CouplingLayerTests
             .WithMessage("*(FirstExample) maps (2, 2) to (1, 4); it must map (N, 2) to (N, 4)*");
     }
 
+    // what such a network gets is a copy, and the result has the numbers of the input
+    [Theory, InlineData(false), InlineData(true)]
+    public void A_network_may_write_to_what_it_gets_of_scattered_features(bool inverse)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        using var layer = new CouplingLayer([4], Mask.Alternating(4), new AffineTransformer([2]), new WritesToItsInput());
+        var x = randn(5, 4);
+        var before = x.clone();
+        var value = inverse ? layer.Inverse(x).Value : layer.Forward(x).Value;
+        x.eq(before).all().item<bool>().Should().BeTrue();
+        var kept = tensor(layer.Mask.Kept.ToArray());
+        value.eq(before).logical_or(kept.logical_not()).all().item<bool>().Should().BeTrue();
+    }
+
+    private sealed class WritesToItsInput() : nn.Module<Tensor, Tensor>(nameof(WritesToItsInput))
+    {
+        public override Tensor forward(Tensor input) => cat([input.mul_(3), input], 1);
+    }
+
     private sealed class FirstExample() : nn.Module<Tensor, Tensor>(nameof(FirstExample))
     {
         public override Tensor forward(Tensor input) => zeros(1, 4);

@@ -87,7 +87,7 @@ public partial class CouplingLayer : Bijection, IStepsBack, IJoinsChain
         CircularFeatures = CouplingCircles.Of(inputShape, mask, Sizes, transformer, conditioner);
         if (partition is SplitPartition split && inputShape.Count == 1)
             plan = FusedCoupling.Of(split.KeptAt, split.ChangedAt, conditioner, transformer, partition.Kept, partition.Changed,
-                partition.Merge);
+                (x, changed) => partition.Merge(x, changed));
         if (partition is SplitPartition parts && inputShape.Count == 3) imagePlan = FusedImageCoupling.Of(parts, conditioner, transformer);
         RegisterComponents();
     }
@@ -205,9 +205,10 @@ public partial class CouplingLayer : Bijection, IStepsBack, IJoinsChain
     private (Tensor, Tensor?) Transform(Tensor input, Tensor? context, bool inverse)
     {
         if ((plan?.TryRun(input, context, inverse) ?? imagePlan?.TryRun(input, inverse)) is { } fused) return fused;
-        var parameters = partition.Restrict(Parameters(partition.Kept(input), context));
+        var kept = partition.Kept(input);
+        var parameters = partition.Restrict(Parameters(kept, context));
         var (output, logDet) = Map(partition.Changed(input), parameters, inverse);
-        return (partition.Merge(input, output), logDet);
+        return (partition.Merge(input, output, kept), logDet);
     }
 
     private (Tensor Value, Tensor? LogDet) Map(Tensor changed, Tensor parameters, bool inverse)

@@ -27,7 +27,11 @@ internal abstract class Partition
     public virtual Tensor Restrict(Tensor parameters) => parameters;
 
     /// <summary>Puts the transformed part back beside the kept part of <paramref name="x"/>.</summary>
-    public abstract Tensor Merge(Tensor x, Tensor changed);
+    /// <param name="x">The example.</param>
+    /// <param name="changed">The transformed part.</param>
+    /// <param name="kept">What <see cref="Kept"/> gave; null to take it anew. It is taken anew if it was a copy, which a network may have
+    /// written to.</param>
+    public abstract Tensor Merge(Tensor x, Tensor changed, Tensor? kept = null);
 
     /// <summary>
     /// The gradient with respect to the example, from that with respect to the merged result, and from those that came through the
@@ -103,7 +107,7 @@ internal sealed class DensePartition(EventShape shape, Mask mask, Func<Constant,
         return parameters.unflatten(1, [repeats, channels]).mul(changes.Value.unsqueeze(1)).flatten(1, 2);
     }
 
-    public override Tensor Merge(Tensor x, Tensor changed) => changed;
+    public override Tensor Merge(Tensor x, Tensor changed, Tensor? kept = null) => changed;
 
     // all of the example went through the transformer, the kept part as it was
     public override Tensor MergeGradients(Tensor result, Tensor kept, Tensor changed) => changed.addcmul(kept, keeps.Value, Scalars.One);
@@ -147,7 +151,8 @@ internal sealed class SplitPartition : Partition
 
     public override Tensor Changed(Tensor x) => Take(x, changedRun, changedIndex);
 
-    public override Tensor Merge(Tensor x, Tensor changed) => Join(Kept(x), changed);
+    public override Tensor Merge(Tensor x, Tensor changed, Tensor? kept = null) =>
+        Join(kept is not null && IsTwoRuns ? kept : Kept(x), changed);
 
     public override Tensor MergeGradients(Tensor result, Tensor kept, Tensor changed) => Join(Kept(result).add(kept, Scalars.One), changed);
 
