@@ -9,20 +9,21 @@ namespace RealNvp.Tests.Kernels;
 
 public class ScaledLinearTests
 {
-    [Theory]
-    [InlineData(16, 12, 16, 16), InlineData(16, 48, 4, 4), InlineData(1, 1, 1, 1), InlineData(3, 5, 7, 3), InlineData(2, 13, 1, 33),
-        InlineData(33, 24, 8, 8), InlineData(1, 128, 2, 2)]
-    [LeavesNoTensors]
-    public void Values_and_gradients_are_as_close_to_float64_as_those_of_plain_tensors(long n, long c, long h, long w)
+    public static TheoryData<long[]> Shapes => new([16, 12, 16, 16], [16, 48, 4, 4], [1, 1, 1, 1], [3, 5, 7, 3], [2, 13, 1, 33],
+        [33, 24, 8, 8], [1, 128, 2, 2], [5, 6, 1, 1], [1, 1], [7, 17], [200, 10], [65, 64], [513, 43], [300, 128]);
+
+    [Theory, MemberData(nameof(Shapes)), LeavesNoTensors]
+    public void Values_and_gradients_are_as_close_to_float64_as_those_of_plain_tensors(long[] shape)
     {
         using var scope = NewDisposeScope();
         manual_seed(3);
-        foreach (var (norm, chain) in Layers(c))
+        foreach (var (norm, chain) in Layers(shape))
         {
             using var _ = chain;
-            foreach (var layout in new Func<Tensor, Tensor>[] { t => t, ChannelsLast.Of, t => cat([t, t], 1).narrow(1, 0, c) })
+            foreach (var layout in new Func<Tensor, Tensor>[] { t => t, t => t.transpose(0, -1).contiguous().transpose(0, -1),
+                t => cat([t, t], 1).narrow(1, 0, shape[1]), t => shape.Length > 2 ? ChannelsLast.Of(t) : t })
             {
-                var (x, upstream, upstreamLog) = (randn(n, c, h, w), randn(n, c, h, w), randn(n));
+                var (x, upstream, upstreamLog) = (randn(shape), randn(shape), randn(shape[0]));
                 var exact = Results(chain, x, upstream, upstreamLog, kernel: false, float64);
                 var plain = Results(chain, x, upstream, upstreamLog, kernel: false, float32);
                 var bits = LaneWidth.Bits;
@@ -42,16 +43,16 @@ public class ScaledLinearTests
         }
     }
 
-    [Fact, LeavesNoTensors]
-    public void The_inverse_undoes_it_and_has_minus_its_log_determinant()
+    [Theory, InlineData(new long[] { 5, 24, 3, 5 }), InlineData(new long[] { 50, 24 }), LeavesNoTensors]
+    public void The_inverse_undoes_it_and_has_minus_its_log_determinant(long[] shape)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         manual_seed(4);
-        foreach (var (norm, chain) in Layers(24))
+        foreach (var (norm, chain) in Layers(shape))
         {
             using var __ = chain;
-            var x = randn(5, 24, 3, 5);
+            var x = randn(shape);
             var (z, logDet) = chain.Forward(x);
             var (back, minus) = chain.Inverse(z);
             Apart(back, x).Should().BeLessThan(2e-4, "normalized {0}", norm);
@@ -62,16 +63,16 @@ public class ScaledLinearTests
         }
     }
 
-    [Fact, LeavesNoTensors]
-    public void Results_do_not_depend_on_the_number_of_threads()
+    [Theory, InlineData(new long[] { 64, 24, 16, 16 }), InlineData(new long[] { 4100, 24 }), LeavesNoTensors]
+    public void Results_do_not_depend_on_the_number_of_threads(long[] shape)
     {
         using var scope = NewDisposeScope();
         manual_seed(5);
         var threads = get_num_threads();
-        foreach (var (_, chain) in Layers(24))
+        foreach (var (_, chain) in Layers(shape))
         {
             using var __ = chain;
-            var (x, upstream, upstreamLog) = (randn(64, 24, 16, 16), randn(64, 24, 16, 16), randn(64));
+            var (x, upstream, upstreamLog) = (randn(shape), randn(shape), randn(shape[0]));
             try
             {
                 set_num_threads(1);
@@ -84,15 +85,15 @@ public class ScaledLinearTests
         }
     }
 
-    [Fact, LeavesNoTensors]
-    public void Either_output_alone_has_gradients_and_they_have_gradients()
+    [Theory, InlineData(new long[] { 2, 3, 4, 4 }), InlineData(new long[] { 20, 3 }), LeavesNoTensors]
+    public void Either_output_alone_has_gradients_and_they_have_gradients(long[] shape)
     {
         using var scope = NewDisposeScope();
         manual_seed(6);
-        foreach (var (_, chain) in Layers(3))
+        foreach (var (_, chain) in Layers(shape))
         {
             using var __ = chain;
-            var x = randn(2, 3, 4, 4);
+            var x = randn(shape);
             foreach (var (output, inverse) in new[] { (0, false), (1, false), (0, true), (1, true) })
             {
                 double[] Norms()
@@ -135,17 +136,17 @@ public class ScaledLinearTests
         chain.Forward(x.narrow(0, 0, 0)).Value.shape.Should().Equal(0, 4, 6, 6);
     }
 
-    [Fact, LeavesNoTensors]
-    public void Large_and_small_scales_give_what_plain_tensors_give()
+    [Theory, InlineData(new long[] { 2, 4, 2, 2 }), InlineData(new long[] { 2, 4 }), LeavesNoTensors]
+    public void Large_and_small_scales_give_what_plain_tensors_give(long[] shape)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         foreach (var s in new[] { -60f, 60f, float.NaN })
         {
-            using var chain = new Chain(new ActNorm([4, 2, 2]), new InvertibleLinearLayer([4, 2, 2]));
+            using var chain = new Chain(new ActNorm(shape[1..]), new InvertibleLinearLayer(shape[1..]));
             chain.eval();
             chain.state_dict().First(p => p.Key.EndsWith("log_scale")).Value.fill_(s);
-            var x = randn(2, 4, 2, 2);
+            var x = randn(shape);
             var (z, logDet) = chain.Forward(x);
             var plain = Plainly(() => chain.Forward(x));
             if (float.IsNaN(s)) (z.isnan().all().item<bool>() && logDet.isnan().all().item<bool>()).Should().BeTrue();
@@ -155,12 +156,13 @@ public class ScaledLinearTests
         }
     }
 
-    private static IEnumerable<(bool Norm, Chain Chain)> Layers(long channels)
+    private static IEnumerable<(bool Norm, Chain Chain)> Layers(long[] batch)
     {
+        EventShape shape = batch.Length == 2 ? [batch[1]] : [batch[1], -1, -1];
         foreach (var norm in new[] { false, true })
         {
-            var linear = new InvertibleLinearLayer([channels, -1, -1]);
-            var chain = norm ? new Chain(new ActNorm([channels, -1, -1]), linear) : new Chain(linear);
+            var linear = new InvertibleLinearLayer(shape);
+            var chain = norm ? new Chain(new ActNorm(shape), linear) : new Chain(linear);
             using (no_grad()) foreach (var p in chain.parameters()) p.add_(randn_like(p).mul(0.1));
             chain.eval();
             yield return (norm, chain);
@@ -170,7 +172,7 @@ public class ScaledLinearTests
     private static Dictionary<string, Tensor> Results(Chain chain, Tensor x, Tensor upstream, Tensor upstreamLog, bool kernel,
         ScalarType dtype)
     {
-        using var _ = KernelSwitch.Set(kernel, nameof(KernelSwitches.Image));
+        using var _ = KernelSwitch.Set(kernel, nameof(KernelSwitches.Image), nameof(KernelSwitches.Dense));
         chain.to(dtype);
         chain.zero_grad();
         var input = x.to(dtype).detach().requires_grad_(true);
@@ -197,7 +199,7 @@ public class ScaledLinearTests
 
     private static T Plainly<T>(Func<T> run)
     {
-        using var _ = KernelSwitch.Set(false, nameof(KernelSwitches.Image));
+        using var _ = KernelSwitch.Set(false, nameof(KernelSwitches.Image), nameof(KernelSwitches.Dense));
         return run();
     }
 

@@ -97,7 +97,7 @@ public partial class HostDeviceTests
         ["InvertibleLinearLayer.cs"] =
             "starts from a rotation, which is factored on the CPU; the inverse of the plain form refuses a singular matrix",
         ["PeriodicConv2d.cs"] = "the inverse refuses a matrix that is nearly singular",
-        ["ScaledLinear.cs"] = "compares with the kernel on the CPU",
+        ["ScaledLinear.Reference.cs"] = "compares with the kernel on the CPU",
         ["OrderCheck.cs"] = "a network of a user's is tried when the layer is built",
         ["ExampleWeights.cs"] = "weights of examples are looked at before training, and those of a data loader with each batch",
         ["MatchedPairs.cs"] = "flow matching solves an assignment on the host for each batch",

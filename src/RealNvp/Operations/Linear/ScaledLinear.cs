@@ -1,6 +1,4 @@
 using System.Buffers;
-using System.Runtime.InteropServices;
-using RealNvp.Internal;
 using RealNvp.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -8,21 +6,21 @@ using static TorchSharp.torch;
 namespace RealNvp.Operations;
 
 /// <summary>
-/// A matrix W = P·L·U at each pixel of images, alone or with a scale and a shift of each channel before it, as one product a pixel:
-/// z = W·(x ⊙ exp(s) + b) = (W·diag(exp s))·x + W·b.
+/// A matrix W = P·L·U at each pixel of images or of vectors, alone or with a scale and a shift of each channel before it, as one product
+/// a pixel: z = W·(x ⊙ exp(s) + b) = (W·diag(exp s))·x + W·b. A vector (N, C) is an image of one pixel.
 /// </summary>
 /// <param name="Rows">The permutation π.</param>
 /// <param name="Sign">The signs of U's diagonal.</param>
-internal sealed record ScaledLinear(int[] Rows, float[] Sign)
+internal sealed partial record ScaledLinear(int[] Rows, float[] Sign)
 {
     // work that is worth a thread of its own, in multiply-adds of matrices that are too small to run at the speed of others
     private const double Grain = 1 << 18;
 
-    // examples whose gradients are added in float32 before float64 takes over
-    private const int MostExamples = 16;
+    // examples whose gradients are added in float32 before float64 takes over, images and those of one pixel
+    private const int MostImages = 16, MostVectors = 256;
 
     /// <summary>The fixed parts of a layer, if the kernel can run on it; else null.</summary>
-    /// <param name="x">(N, C, H, W).</param>
+    /// <param name="x">(N, C, H, W) or (N, C).</param>
     /// <param name="lu">The packed form (C, C).</param>
     /// <param name="permutation">π (C).</param>
     /// <param name="sign">The signs of U's diagonal (C).</param>
@@ -31,7 +29,7 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
     public static unsafe ScaledLinear? Of(Tensor x, Tensor lu, Tensor permutation, Tensor sign, Tensor? scale, Tensor? shift)
     {
         // beyond so many the products of libraries are faster
-        if (!ChannelsLast.CanRun(x) || x.numel() == 0 || x.size(1) is var c && c > LuMatrix.MostRows) return null;
+        if (!CanRun(x) || x.numel() == 0 || x.size(1) is var c && c > LuMatrix.MostRows) return null;
         bool IsFloats(Tensor t, params ReadOnlySpan<long> shape) => KernelMemory.Is(t, ScalarType.Float32, shape);
         if (!IsFloats(lu, c, c) || !IsFloats(sign, c) || !KernelMemory.Is(permutation, ScalarType.Int64, c)
                 || (scale is not null && !(scale.numel() == c && shift!.numel() == c && IsFloats(scale, scale.Sizes())
@@ -50,34 +48,6 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
     public ScaledLinearStep Step(Tensor lu, Tensor? scale, Tensor? shift, bool inverse) =>
         new(this, scale is null ? [lu] : [lu, scale, shift!], inverse);
 
-    /// <summary>The same in plain operations.</summary>
-    public (Tensor Value, Tensor LogDet) Reference(Tensor x, Tensor lu, Tensor? scale, Tensor? shift, bool inverse)
-    {
-        if (inverse) return InverseReference(x, lu, scale, shift);
-        var (rows, sign) = (tensor([.. Rows.Select(r => (long)r)], device: x.device), tensor(Sign, dtype: lu.dtype, device: x.device));
-        var (scaled, logDet) = (x, lu.diagonal().sum());
-        if (scale is not null)
-        {
-            scaled = x.mul(RunningMoments.PerChannel(scale, 4).exp()).add(RunningMoments.PerChannel(shift!, 4), Scalars.One);
-            logDet = logDet.add(scale.sum(), Scalars.One);
-        }
-        return (LuMath.Apply(LuMath.FromLu(lu, rows, sign), scaled), LuMath.ByExample(logDet, x));
-    }
-
-    private (Tensor Value, Tensor LogDet) InverseReference(Tensor z, Tensor lu, Tensor? scale, Tensor? shift)
-    {
-        var wide = lu.to(ScalarType.Float64);
-        var (rows, sign) = (tensor([.. Rows.Select(r => (long)r)], device: z.device), tensor(Sign, dtype: wide.dtype, device: z.device));
-        var value = LuMath.Apply(linalg.inv(LuMath.FromLu(wide, rows, sign)).to(z.dtype), z);
-        var logDet = lu.diagonal().sum();
-        if (scale is not null)
-        {
-            value = value.sub(RunningMoments.PerChannel(shift!, 4)).mul(RunningMoments.PerChannel(scale, 4).neg().exp());
-            logDet = logDet.add(scale.sum(), Scalars.One);
-        }
-        return (value, LuMath.ByExample(logDet, z).neg());
-    }
-
     /// <summary>Writes the value, and adds the log-determinants.</summary>
     /// <param name="count">N.</param>
     /// <param name="pixels">H·W.</param>
@@ -88,23 +58,13 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
     /// <param name="logDet">(N), to which they are added.</param>
     public unsafe void Forward(int count, int pixels, float* x, in LinearWeights weights, bool inverse, float* y, float* logDet)
     {
-        var channels = Rows.Length;
-        using var matrix = new LuMatrix(new(weights.Lu, channels * channels), Rows, Sign);
-        var factors = Factors(matrix, weights, inverse);
+        using var matrix = new LuMatrix(new(weights.Lu, Rows.Length * Rows.Length), Rows, Sign);
+        using var product = Product(matrix, weights, pixels, inverse);
         var all = (float)((inverse ? -pixels : pixels) * (matrix.LogDet + Sum(weights.Scale)));
         for (var n = 0; n < count; n++) logDet[n] += all;
-        var each = (long)channels * pixels;
-        KernelThreads.For(count, (double)count * each * channels, Grain, (start, end) =>
-        {
-            fixed (float* m = factors)
-            {
-                var added = m + (channels * channels);
-                using var room = new Room(PixelLanes.Scratch(channels));
-                for (var n = start; n < end; n++)
-                    PixelLanes.Run(m, added, x + (n * each), y + (n * each), channels, pixels, room.Memory);
-            }
-        });
-        ArrayPool<float>.Shared.Return(factors);
+        var each = (long)Rows.Length * pixels;
+        KernelThreads.For(count, (double)count * each * Rows.Length, Grain, (start, end) =>
+            product.Run(x + (start * each), y + (start * each), (int)(end - start)));
     }
 
     /// <summary>From the value, x and the gradients of x, lu, s and b; the last two null if there are none.</summary>
@@ -116,7 +76,7 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         var (ds, db) = (scale is null ? null : Floats(scale.Sizes()), shift is null ? null : Floats(shift.Sizes()));
         Tensor from = value.contiguous(), slope = gradient.contiguous();
         var ofLogDet = Of(logDetGradient);
-        StepBack(checked((int)size[0]), checked((int)(size[2] * size[3])), At(x), At(from),
+        StepBack(checked((int)size[0]), checked((int)(value.numel() / (size[0] * size[1]))), At(x), At(from),
             new(At(lu), KernelMemory.Floats(scale), KernelMemory.Floats(shift)), At(slope), ofLogDet, At(ofX),
             new(At(dlu), KernelMemory.Floats(ds), KernelMemory.Floats(db)));
         GC.KeepAlive(from);
@@ -138,8 +98,9 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         float* ofX, in LinearWeights results)
     {
         using var matrix = new LuMatrix(new(weights.Lu, Rows.Length * Rows.Length), Rows, Sign);
-        var turned = Turned(Factors(matrix, weights, inverse));
-        var part = new Images { Count = count, Pixels = pixels, X = x, Gradient = gradient, OfX = ofX };
+        using var product = Product(matrix, weights, pixels, inverse);
+        using var turned = product.Turned();
+        var part = new Examples { Count = count, Pixels = pixels, X = x, Gradient = gradient, OfX = ofX };
         Run(matrix, part, null, turned, weights, pixels * ofLogDet, inverse, results);
     }
 
@@ -147,64 +108,50 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         float* ofX, in LinearWeights results)
     {
         using var matrix = new LuMatrix(new(weights.Lu, Rows.Length * Rows.Length), Rows, Sign);
-        var undo = Factors(matrix, weights, inverse: true);
-        var turned = Turned(Factors(matrix, weights, inverse: false));
-        var part = new Images { Count = count, Pixels = pixels, X = x, Value = value, Gradient = gradient, OfX = ofX };
+        using var undo = Product(matrix, weights, pixels, inverse: true);
+        using var product = Product(matrix, weights, pixels, inverse: false);
+        using var turned = product.Turned();
+        var part = new Examples { Count = count, Pixels = pixels, X = x, Value = value, Gradient = gradient, OfX = ofX };
         Run(matrix, part, undo, turned, weights, pixels * ofLogDet, inverse: false, results);
-        ArrayPool<float>.Shared.Return(undo);
     }
 
     // where all of it is, (N, C, H·W); x is computed if there is the value that it was mapped to
-    private unsafe struct Images
+    private unsafe struct Examples
     {
         public int Count, Pixels;
         public float* X, Value, Gradient, OfX;
     }
 
-    private unsafe void Run(LuMatrix matrix, Images at, float[]? undo, float[] turned, in LinearWeights weights, double logDet,
-        bool inverse, in LinearWeights results)
+    private unsafe void Run(LuMatrix matrix, Examples at, LinearProduct? undo, LinearProduct turned, in LinearWeights weights,
+        double logDet, bool inverse, in LinearWeights results)
     {
         var channels = Rows.Length;
         var each = (long)channels * at.Pixels;
         var ofWeights = results.Lu != null || results.Scale != null || results.Shift != null;
         // parts of a fixed size, so that the sums do not depend on the number of threads
-        var examples = Math.Clamp((at.Count + 3) / 4, 1, MostExamples);
-        var (parts, width) = ((at.Count + examples - 1) / examples, PixelLanes.Width(channels));
+        var most = Math.Clamp((at.Count + 3) / 4, 1, at.Pixels == 1 ? MostVectors : MostImages);
+        var (parts, width) = ((at.Count + most - 1) / most, LinearProduct.Width(channels, at.Pixels));
         var length = checked(parts * channels * width);
         var sums = ArrayPool<float>.Shared.Rent(length);
         sums.AsSpan(0, length).Clear();
         KernelThreads.For(parts, (double)at.Count * each * channels, Grain, (start, end) =>
         {
-            fixed (float* m = turned, all = sums, back = undo)
+            fixed (float* all = sums)
             {
-                float* zeros = m + (channels * channels), origin = back + (channels * channels);
-                using var room = new Room(PixelLanes.Scratch(channels));
-                for (var n = start * examples; n < Math.Min(end * examples, at.Count); n++)
+                for (var part = start; part < end; part++)
                 {
-                    float* x = at.X + (n * each), g = at.Gradient + (n * each);
-                    if (back != null) PixelLanes.Run(back, origin, at.Value + (n * each), x, channels, at.Pixels, room.Memory);
-                    if (at.OfX != null) PixelLanes.Run(m, zeros, g, at.OfX + (n * each), channels, at.Pixels, room.Memory);
-                    if (!ofWeights) continue;
-                    PixelLanes.AddGradient(x, g, channels, at.Pixels, all + (n / examples * channels * width), room.Memory);
+                    var first = part * most;
+                    var count = (int)Math.Min(most, at.Count - first);
+                    float* x = at.X + (first * each), g = at.Gradient + (first * each);
+                    undo?.Run(at.Value + (first * each), x, count);
+                    if (at.OfX != null) turned.Run(g, at.OfX + (first * each), count);
+                    if (ofWeights) LinearProduct.AddGradient(x, g, channels, at.Pixels, count, all + (part * channels * width));
                 }
             }
         });
         if (ofWeights && inverse) InverseSums(matrix, weights, sums, parts, width, logDet, results);
         else if (ofWeights) Sums(matrix, weights, sums, parts, width, logDet, results);
-        ArrayPool<float>.Shared.Return(turned);
         ArrayPool<float>.Shared.Return(sums);
-    }
-
-    // what a gradient is multiplied by: the matrix turned, with no shift. The caller returns the array to the pool; this returns the other
-    private float[] Turned(float[] factors)
-    {
-        var channels = Rows.Length;
-        var turned = ArrayPool<float>.Shared.Rent(channels * (channels + 1));
-        for (var i = 0; i < channels; i++)
-            for (var j = 0; j < channels; j++) turned[(j * channels) + i] = factors[(i * channels) + j];
-        turned.AsSpan(channels * channels, channels).Clear();
-        ArrayPool<float>.Shared.Return(factors);
-        return turned;
     }
 
     // from Σ g·xᵀ and Σ g: with u = x ⊙ exp(s) + b, ∂W = Σ g·uᵀ
@@ -273,11 +220,11 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
         return sum;
     }
 
-    // the matrix, row by row, and behind it what is added; the caller returns the array to the pool
-    private unsafe float[] Factors(LuMatrix matrix, in LinearWeights weights, bool inverse)
+    // all of the map
+    private unsafe LinearProduct Product(LuMatrix matrix, in LinearWeights weights, int pixels, bool inverse)
     {
         var channels = Rows.Length;
-        var factors = ArrayPool<float>.Shared.Rent(channels * (channels + 1));
+        var product = new LinearProduct(channels, pixels);
         Span<double> s = stackalloc double[channels];
         Exp(weights.Scale, inverse ? -1 : 1, s);
         var w = inverse ? matrix.Inverse() : matrix.Product();
@@ -287,12 +234,12 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
             double sum = 0;
             for (var j = 0; j < channels; j++)
             {
-                factors[(i * channels) + j] = (float)(w[(i * channels) + j] * s[inverse ? i : j]);
+                product[i, j] = (float)(w[(i * channels) + j] * s[inverse ? i : j]);
                 if (b != null && !inverse) sum += w[(i * channels) + j] * b[j];
             }
-            factors[(channels * channels) + i] = (float)(b != null && inverse ? -s[i] * b[i] : sum);
+            product.Added[i] = (float)(b != null && inverse ? -s[i] * b[i] : sum);
         }
-        return factors;
+        return product;
     }
 
     private static unsafe void Exp(float* scale, double sign, Span<double> result)
@@ -320,12 +267,8 @@ internal sealed record ScaledLinear(int[] Rows, float[] Sign)
 
     private static Tensor Floats(long[] size) => empty(size, dtype: ScalarType.Float32, device: CPU);
 
+    private static bool CanRun(Tensor x) => x.dim() == 2
+        ? KernelSwitches.Dense && LaneWidth.ServesProducts && DenseNetwork.IsMatrix(x, x.size(1)) : ChannelsLast.CanRun(x);
+
     private static unsafe float* At(Tensor t) => KernelMemory.Pointer<float>(t);
-
-    private readonly unsafe struct Room(int count) : IDisposable
-    {
-        public readonly float* Memory = (float*)NativeMemory.AlignedAlloc((nuint)count * sizeof(float), 64);
-
-        public void Dispose() => NativeMemory.AlignedFree(Memory);
-    }
 }
