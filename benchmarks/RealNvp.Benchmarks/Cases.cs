@@ -14,6 +14,8 @@ public static class Cases
         Vector("tab_affine", 43, 10, 256, 4096, mask => Affine(43, mask, 256)),
         Vector("tab_rqs", 43, 10, 256, 512, mask => Spline(43, mask, 256), parameters: 23),
         Vector("tab_rqs", 43, 10, 256, 4096, mask => Spline(43, mask, 256), parameters: 23),
+        new("nsf_b512", 512, 512 * OfRow(SplineFlowOptions.Tabular(10)), () => Awake(SplineFlowOptions.Tabular(10).NewModel(seed: 0)),
+            () => randn(512, 10)),
         new("maf_b512", 512, Made(512), () => Autoregressive(inverse: false), () => randn(512, 43)),
         new("iaf_b512", 512, Made(512), () => Autoregressive(inverse: true), () => randn(512, 43)),
         // 14 evaluations of three hidden layers of 64, with two derivatives
@@ -44,9 +46,7 @@ public static class Cases
     /// answer.</summary>
     private static IEnumerable<BenchmarkCase> Rows(string name, long features, ModelOptions options)
     {
-        double gigaFlop;
-        using (var scope = NewDisposeScope())
-        using (var flow = options.NewModel(seed: 0)) gigaFlop = 2e-9 * flow.parameters().Where(p => p.dim() == 2).Sum(p => p.numel());
+        var gigaFlop = OfRow(options);
         foreach (var rows in (int[])[1, 4, 16, 96])
             yield return new($"{name}_b{rows}", rows, rows * gigaFlop, () => Awake(options.NewModel(seed: 0)), () => randn(rows, features))
             {
@@ -55,6 +55,14 @@ public static class Cases
                 Threads = 1,
                 Repeats = 25,
             };
+    }
+
+    /// <summary>The GFLOP of the matrices of a preset, for a row.</summary>
+    private static double OfRow(ModelOptions options)
+    {
+        using var scope = NewDisposeScope();
+        using var flow = options.NewModel(seed: 0);
+        return 2e-9 * flow.parameters().Where(p => p.dim() == 2).Sum(p => p.numel());
     }
 
     /// <summary>Couplings between alternating masks, each with a network of two hidden layers, as nflows and its kin are timed.</summary>

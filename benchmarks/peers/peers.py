@@ -45,6 +45,7 @@ SIZES = {"toy2d_affine_b256": (2, 8, 64, 256), "tab_affine_b512": (43, 10, 256, 
 ROWS = {f"row_{name}_b{batch}": (kind, batch, *sizes) for name, kind, sizes in (
     ("toy2d", "affine", (2, 8, 64, 1)), ("affine", "affine", (10, 10, 128, 2)), ("rqs", "rqs", (10, 10, 128, 2)),
     ("maf", "maf", (10, 5, 128, 2))) for batch in (1, 4, 16)}
+ROWS["nsf_b512"] = ("rqs", 512, 10, 10, 128, 2)  # the same preset in training
 PRODUCT = "product_4096x256x256"  # what the machine is measured by, of any peer
 COUPLING, GLOW = tuple(SIZES)[:5], ("glow32_b16", "glow32_k32_b16")
 RESIDUAL = ("resflow2d_b500",)
