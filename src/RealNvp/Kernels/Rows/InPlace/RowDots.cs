@@ -1,8 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace RealNvp.Kernels;
 
@@ -130,7 +128,7 @@ internal static unsafe class RowDots<TLanes, T>
             Dot(ref s5, w + (5 * Held * TLanes.Count));
             Dot(ref s6, w + (6 * Held * TLanes.Count));
             Dot(ref s7, w + (7 * Held * TLanes.Count));
-            Sum(s0, s1, s2, s3, s4, s5, s6, s7, sums + at, sums + at + Units);
+            RowSums<TLanes, T>.Store(s0, s1, s2, s3, s4, s5, s6, s7, sums + at, sums + at + Units);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -193,7 +191,7 @@ internal static unsafe class RowDots<TLanes, T>
             (step, stop) = (last, last + 1);
             end = null;
         }
-        Sum(s0, s1, s2, s3, s4, s5, s6, s7, sums, sums + Units);
+        RowSums<TLanes, T>.Store(s0, s1, s2, s3, s4, s5, s6, s7, sums, sums + Units);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -249,87 +247,9 @@ internal static unsafe class RowDots<TLanes, T>
             (step, stop) = (last, last + 1);
             end = null;
         }
-        Sum(s00, s01, s02, s03, s10, s11, s12, s13, sums, TRows.Value > 1 ? sums + sumsRow : null);
+        RowSums<TLanes, T>.Store(s00, s01, s02, s03, s10, s11, s12, s13, sums, TRows.Value > 1 ? sums + sumsRow : null);
         if (TRows.Value > 2)
-            Sum(s20, s21, s22, s23, s30, s31, s32, s33, sums + (2 * sumsRow), TRows.Value > 3 ? sums + (3 * sumsRow) : null);
-    }
-
-    // the sums over the lanes of twice four vectors
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Sum(TLanes a0, TLanes a1, TLanes a2, TLanes a3, TLanes b0, TLanes b1, TLanes b2, TLanes b3, T* a, T* b)
-    {
-        if (typeof(TLanes) == typeof(Lanes512<float>) && Avx512F.IsSupported)
-        {
-            // each lane of four numbers: the four partial sums of a vector
-            Vector512<float> first = Quarters(Wide(a0), Wide(a1), Wide(a2), Wide(a3)),
-                second = Quarters(Wide(b0), Wide(b1), Wide(b2), Wide(b3));
-            var pairs = Avx512F.Shuffle(first, second, 0x88) + Avx512F.Shuffle(first, second, 0xDD);
-            pairs += Avx512F.Shuffle(pairs, pairs, 0xB1);
-            var all = Avx512F.PermuteVar16x32(pairs, Vector512.Create(0, 4, 8, 12, 2, 6, 10, 14, 0, 4, 8, 12, 2, 6, 10, 14)).GetLower();
-            all.GetLower().Store((float*)a);
-            if (b != null) all.GetUpper().Store((float*)b);
-            return;
-        }
-        Sum(a0, a1, a2, a3, a);
-        if (b != null) Sum(b0, b1, b2, b3, b);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Wide(TLanes a) => Unsafe.BitCast<TLanes, Vector512<float>>(a);
-
-    // lane i holds four numbers whose sum is that of vector i
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Quarters(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d)
-    {
-        var ab = Avx512F.Shuffle4x128(a, b, 0x44) + Avx512F.Shuffle4x128(a, b, 0xEE);
-        var cd = Avx512F.Shuffle4x128(c, d, 0x44) + Avx512F.Shuffle4x128(c, d, 0xEE);
-        return Avx512F.Shuffle4x128(ab, cd, 0x88) + Avx512F.Shuffle4x128(ab, cd, 0xDD);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Sum(TLanes a, TLanes b, TLanes c, TLanes d, T* to)
-    {
-        if (typeof(TLanes) == typeof(Lanes256<float>) && Avx.IsSupported)
-        {
-            var all = Avx.HorizontalAdd(Avx.HorizontalAdd(Narrow(a), Narrow(b)), Avx.HorizontalAdd(Narrow(c), Narrow(d)));
-            (all.GetLower() + all.GetUpper()).Store((float*)to);
-            return;
-        }
-        to[0] = TLanes.Sum(a);
-        to[1] = TLanes.Sum(b);
-        to[2] = TLanes.Sum(c);
-        to[3] = TLanes.Sum(d);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Narrow(TLanes a) => Unsafe.BitCast<TLanes, Vector256<float>>(a);
-}
-
-/// <summary>Which numbers of a vector count: 1 for each that does, and 0 for the others.</summary>
-internal static unsafe class RowWindow<T> where T : unmanaged
-{
-    private const int Widest = 16;
-
-    /// <summary>What the others take; for a method that the JIT compiles once, who asks for it is one that is compiled again.</summary>
-    public static T* Numbers { get; } = New();
-
-    /// <summary>The numbers of a vector from that one on.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static T* From(T* numbers, nint first) => numbers + Widest - first;
-
-    /// <summary>Those before that one.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static T* To(T* numbers, nint end) => numbers + (2 * Widest) - end;
-
-    private static T* New()
-    {
-        var all = (T*)NativeMemory.AlignedAlloc((nuint)(3 * Widest * sizeof(T)), 64);
-        for (var i = 0; i < 3 * Widest; i++)
-        {
-            var one = i / Widest == 1 ? 1 : 0;
-            if (typeof(T) == typeof(float)) ((float*)all)[i] = one;
-            else ((double*)all)[i] = one;
-        }
-        return all;
+            RowSums<TLanes, T>.Store(s20, s21, s22, s23, s30, s31, s32, s33, sums + (2 * sumsRow),
+                TRows.Value > 3 ? sums + (3 * sumsRow) : null);
     }
 }
