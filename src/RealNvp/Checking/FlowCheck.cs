@@ -1,5 +1,6 @@
-using System.Globalization;
 using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.CompilerServices;
 using RealNvp.Internal;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -32,6 +33,7 @@ public static class FlowCheck
     /// <param name="shape">The shape of one example, all sizes known.</param>
     /// <param name="options">Settings; null for the defaults.</param>
     /// <exception cref="ArgumentException">The shape does not fit the bijection or is too large, or an option is out of range.</exception>
+    [OverloadResolutionPriority(1)]   // numbers are a shape, and not the tensor that TorchSharp makes of them
     public static FlowCheckReport Verify(Bijection bijection, EventShape shape, FlowCheckOptions? options = null) =>
         Verify(() => Given(bijection), owned: false, shape, null, options ?? new());
 
@@ -50,6 +52,7 @@ public static class FlowCheck
     /// <param name="shape">The shape of one example, all sizes known.</param>
     /// <param name="options">Settings; null for the defaults.</param>
     /// <exception cref="ArgumentException">The shape does not fit the bijection or is too large, or an option is out of range.</exception>
+    [OverloadResolutionPriority(1)]   // numbers are a shape, and not the tensor that TorchSharp makes of them
     public static FlowCheckReport Verify(Func<Bijection> make, EventShape shape, FlowCheckOptions? options = null) =>
         Verify(() => Made(make), owned: true, shape, null, options ?? new());
 

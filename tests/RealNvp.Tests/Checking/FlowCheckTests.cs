@@ -57,6 +57,16 @@ public class FlowCheckTests
         other.Results.Should().NotEqual(one.Results);
     }
 
+    // TorchSharp makes a tensor of such an array too
+    [Fact]
+    public void An_array_of_sizes_is_a_shape()
+    {
+        var shape = new long[] { 4 };
+        FlowCheck.Verify(Coupling, shape).Results.Should().Equal(FlowCheck.Verify(Coupling, [4]).Results);
+        using var layer = Coupling();
+        FlowCheck.Verify(layer, shape).Passed.Should().BeTrue();
+    }
+
     [Fact]
     public void A_report_names_the_layer_and_every_law()
     {
