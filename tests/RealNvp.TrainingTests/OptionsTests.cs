@@ -56,7 +56,7 @@ public class OptionsTests
         ["Shape must have at least 2 features: a coupling keeps one and transforms another; got (1,)."] = vector with { Shape = [1] },
         ["Shape must have at most 4,194,304 elements; got (3, 2048, 2048)."] = image with { Shape = [3, 2048, 2048] },
         ["ContextSize must be in 0 ... 1048576; got -1."] = vector with { ContextSize = -1 },
-        ["Scales is too large for images of 27×30: height and width must be divisible by 2. Crop the images to 26×30, or pad them to " +
+        ["Scales does not fit images of 27×30: height and width must be divisible by 2. Crop the images to 26×30, or pad them to " +
             "28×30, or use Scales = 1; got 2."] = image with { Shape = [1, 27, 30], Scales = 2 },
         ["Levels must be 0 (continuous data) or in 2 ... 16,777,216; got 1."] = vector with { Levels = 1 },
         ["LogitAlpha must be in 1E-06 ... 0.49: nearer to 0, the edges of the data have no logit in float32; nearer to 0.5, all data " +
@@ -68,7 +68,7 @@ public class OptionsTests
         ["Standardize does not go together with Levels or LogitAlpha; got True."] = image with { Standardize = true },
         ["Layers must be in 2 ... 4096; got 1."] = vector with { Layers = 1 },
         ["Scales must be in 1 ... 16; got 0."] = image with { Scales = 0 },
-        ["Scales is too large for images of 6×8: height and width must be divisible by 4. Crop the images to 4×8, or pad them to 8×8, " +
+        ["Scales does not fit images of 6×8: height and width must be divisible by 4. Crop the images to 4×8, or pad them to 8×8, " +
             "or use Scales = 2; got 3."] = image with { Shape = [1, 6, 8], Scales = 3 },
         ["Scales is too large for images of 4×4: the last scale needs at least 2 pixels. Use Scales = 2; got 3."] =
             image with { Shape = [1, 4, 4], Scales = 3 },
@@ -180,7 +180,7 @@ public class OptionsTests
         Refused(MafOptions.SplineTabular(3) with { Bound = 1e-3 }, "MafOptions.Bound must be in 0.01 ... 100: *; got 0.001*");
         Refused(IafOptions.SplineTabular(3) with { Bound = double.NaN }, "IafOptions.Bound must be in 0.01 ... 100: *; got NaN*");
         Refused(GlowOptions.Digits8x8 with { Shape = [1, 1, 9], Scales = 1 },
-            "GlowOptions.Scales is too large for images of 1×9: height and width must be divisible by 2. Pad the images to 2×10; got 1.*");
+            "GlowOptions.Scales does not fit images of 1×9: height and width must be divisible by 2. Pad the images to 2×10; got 1.*");
         Refused(GlowOptions.Digits8x8 with { Shape = [3, 12, 20], Scales = 3 },
             "*divisible by 8. Crop the images to 8×16, or pad them to 16×24, or use Scales = 2; got 3.*");
 

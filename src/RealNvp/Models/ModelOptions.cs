@@ -208,7 +208,7 @@ public abstract partial record ModelOptions : ITrainingDefaults, IModelRecord
         var unit = 1L << halvings(scales);
         var fewer = most > 0 && most < scales ? $", or use {nameof(RealNvpImageOptions.Scales)} = {most}" : "";
         Require(Divides(scales), nameof(RealNvpImageOptions.Scales), scales,
-            $"is too large for images of {height}×{width}: height and width must be divisible by {unit}. " +
+            $"does not fit images of {height}×{width}: height and width must be divisible by {unit}. " +
             $"{BlockShapes.Fitting(height, width, unit)}{fewer}");
         Require(false, nameof(RealNvpImageOptions.Scales), scales,
             $"is too large for images of {height}×{width}: the last scale needs at least {pixels} pixels. " +
