@@ -2,6 +2,7 @@ using RealNvp.Kernels;
 using RealNvp.Layers;
 using RealNvp.Operations;
 using RealNvp.Tests.Infrastructure;
+using RealNvp.Tests.Laws;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -154,6 +155,29 @@ public class ScaledLinearTests
                 (Apart(z, plain.Value), Apart(logDet, plain.LogDet)).Should().Match<(double, double)>(d => d.Item1 < 2e-6
                     && d.Item2 < 1e-6);
         }
+    }
+
+    [Theory, InlineData(new long[] { 20, 12, 5, 7 }), InlineData(new long[] { 300, 12 }), LeavesNoTensors]
+    public void Data_far_from_zero_lose_no_digits(long[] shape)
+    {
+        using var scope = NewDisposeScope();
+        manual_seed(8);
+        EventShape one = shape[1..];
+        using var chain = new Chain(new ActNorm(one), new InvertibleLinearLayer(one));
+        RandomWeights.Draw(chain, 8, spread: 0.1);
+        chain.eval();
+        // mean 1000 and deviation 0.01, which the ActNorm takes to 0 and 1
+        using (no_grad())
+        {
+            var state = chain.state_dict();
+            state.First(p => p.Key.EndsWith("log_scale")).Value.fill_((float)Math.Log(100));
+            state.First(p => p.Key.EndsWith("shift")).Value.fill_((float)(-1000 * Math.Exp((float)Math.Log(100))));
+        }
+        var (x, upstream, upstreamLog) = (randn(shape).mul(0.01).add(1000), randn(shape), randn(shape[0]));
+        var exact = Results(chain, x, upstream, upstreamLog, kernel: false, float64);
+        var fused = Results(chain, x, upstream, upstreamLog, kernel: true, float32);
+        foreach (var name in exact.Keys.Where(name => !name.StartsWith("inverse") && name != "log-det" && name != "gradient of z"))
+            Apart(fused[name], exact[name]).Should().BeLessThan(3e-6, "of {0}", name);
     }
 
     private static IEnumerable<(bool Norm, Chain Chain)> Layers(long[] batch)

@@ -1,7 +1,7 @@
 namespace RealNvp.Kernels;
 
-/// <summary>A matrix M (C, C) and what is added, c (C), at each pixel of images or for each row of numbers, which are examples of one
-/// pixel: in the order in which the product of these reads them.</summary>
+/// <summary>M·(x + b) + c at each pixel of images or for each row of numbers, which are examples of one pixel; with M (C, C), b and c
+/// (C) in the order in which the product of these reads them.</summary>
 internal sealed unsafe class LinearProduct : IDisposable
 {
     private readonly int channels, pixels, stride;
@@ -14,9 +14,9 @@ internal sealed unsafe class LinearProduct : IDisposable
     {
         (this.channels, this.pixels) = (channels, pixels);
         stride = pixels == 1 ? VectorProduct.Stride(channels) : channels;
-        room = new((channels + 1) * stride);
+        room = new((channels + 2) * stride);
         numbers = room.Memory;
-        new Span<float>(numbers, (channels + 1) * stride).Clear();
+        new Span<float>(numbers, (channels + 2) * stride).Clear();
     }
 
     /// <summary>An element of M. All are 0 at first.</summary>
@@ -25,34 +25,43 @@ internal sealed unsafe class LinearProduct : IDisposable
     /// <summary>c. It is 0 at first.</summary>
     public Span<float> Added => new(numbers + (channels * stride), channels);
 
+    /// <summary>b. It is 0 at first, and counts if <see cref="HasBefore"/> says so.</summary>
+    public Span<float> Before => new(numbers + ((channels + 1) * stride), channels);
+
+    /// <summary>Whether there is b.</summary>
+    public bool HasBefore { get; set; }
+
+    private float* B => HasBefore ? numbers + ((channels + 1) * stride) : null;
+
     /// <summary>The numbers of a row of a gradient.</summary>
     public static int Width(int channels, int pixels) => pixels == 1 ? VectorProduct.Width(channels) : PixelLanes.Width(channels);
 
-    /// <summary>Adds Σ g·xᵀ over the pixels of all examples to rows of <see cref="Width"/>, and behind the C of each row Σ g.</summary>
-    public static void AddGradient(float* x, float* g, int channels, int pixels, int examples, float* sums)
+    /// <summary>Adds Σ g·(x + b)ᵀ over the pixels of all examples to rows of <see cref="Width"/>, and behind the C of each row
+    /// Σ g.</summary>
+    public void AddGradient(float* x, float* g, int examples, float* sums)
     {
         if (pixels == 1)
         {
-            VectorProduct.AddGradient(x, g, channels, examples, sums);
+            VectorProduct.AddGradient(x, B, g, channels, examples, sums);
             return;
         }
         var room = KernelScratch.Own(PixelLanes.Scratch(channels));
         var each = channels * pixels;
-        for (var n = 0; n < examples; n++, x += each, g += each) PixelLanes.AddGradient(x, g, channels, pixels, sums, room);
+        for (var n = 0; n < examples; n++, x += each, g += each) PixelLanes.AddGradient(x, B, g, channels, pixels, sums, room);
     }
 
-    /// <summary>y = M·x + c for examples that lie one after the other.</summary>
+    /// <summary>y = M·(x + b) + c for examples that lie one after the other.</summary>
     public void Run(float* x, float* y, int examples)
     {
         var added = numbers + (channels * stride);
         if (pixels == 1)
         {
-            VectorProduct.Run(numbers, added, x, y, channels, examples);
+            VectorProduct.Run(numbers, B, added, x, y, channels, examples);
             return;
         }
         var room = KernelScratch.Own(PixelLanes.Scratch(channels));
         var each = channels * pixels;
-        for (var n = 0; n < examples; n++, x += each, y += each) PixelLanes.Run(numbers, added, x, y, channels, pixels, room);
+        for (var n = 0; n < examples; n++, x += each, y += each) PixelLanes.Run(numbers, B, added, x, y, channels, pixels, room);
     }
 
     /// <summary>Mᵀ, with nothing added.</summary>

@@ -22,26 +22,43 @@ internal static unsafe class PixelProduct<TLanes> where TLanes : struct, ILanes<
 
     private static int Block => 2 * TLanes.Count;
 
-    /// <summary>y = M·x + c at each pixel.</summary>
+    /// <summary>y = M·(x + b) + c at each pixel; b may be null.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run(float* matrix, float* shift, float* x, float* y, int channels, int pixels, float* scratch)
+    public static void Run(float* matrix, float* before, float* added, float* x, float* y, int channels, int pixels, float* scratch)
     {
+        float* from = scratch, to = scratch + (channels * Block);
         var p = 0;
-        for (; p <= pixels - Block; p += Block) RunBlock(matrix, shift, x + p, y + p, channels, pixels);
+        for (; p <= pixels - Block; p += Block)
+        {
+            if (before == null)
+            {
+                RunBlock(matrix, added, x + p, pixels, y + p, pixels, channels);
+                continue;
+            }
+            var row = x + p;
+            for (var c = 0; c < channels; c++, row += pixels)
+            {
+                var b = TLanes.Create(before[c]);
+                Store(TLanes.Load(row) + b, TLanes.Load(row + TLanes.Count) + b, from + (c * Block));
+            }
+            RunBlock(matrix, added, from, Block, y + p, pixels, channels);
+        }
         var rest = pixels - p;
         if (rest == 0) return;
-        float* from = scratch, to = scratch + (channels * Block);
         for (var c = 0; c < channels; c++)
-            for (var i = 0; i < Block; i++) from[(c * Block) + i] = i < rest ? x[((long)c * pixels) + p + i] : 0;
-        RunBlock(matrix, shift, from, to, channels, Block);
+        {
+            var b = before == null ? 0 : before[c];
+            for (var i = 0; i < Block; i++) from[(c * Block) + i] = i < rest ? x[((long)c * pixels) + p + i] + b : 0;
+        }
+        RunBlock(matrix, added, from, Block, to, Block, channels);
         for (var c = 0; c < channels; c++)
             for (var i = 0; i < rest; i++) y[((long)c * pixels) + p + i] = to[(c * Block) + i];
     }
 
-    /// <summary>Adds Σ g·xᵀ over the pixels of an example to rows of
-    /// <see cref="PixelProduct.Width"/>, and behind the C of each row Σ g.</summary>
+    /// <summary>Adds Σ g·(x + b)ᵀ over the pixels of an example to rows of
+    /// <see cref="PixelProduct.Width"/>, and behind the C of each row Σ g; b may be null.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void AddGradient(float* x, float* g, int channels, int pixels, float* sums, float* scratch)
+    public static void AddGradient(float* x, float* before, float* g, int channels, int pixels, float* sums, float* scratch)
     {
         var width = PixelProduct.Width(channels, TLanes.Count);
         for (var start = 0; start < pixels; start += Turned)
@@ -50,8 +67,9 @@ internal static unsafe class PixelProduct<TLanes> where TLanes : struct, ILanes<
             for (var c = 0; c < width; c++)
             {
                 float* row = x + ((long)c * pixels) + start, to = scratch + c;
+                var b = before == null || c >= channels ? 0 : before[c];
                 // a channel of ones gives the sums
-                if (c < channels) for (var p = 0; p < count; p++, to += width) *to = row[p];
+                if (c < channels) for (var p = 0; p < count; p++, to += width) *to = row[p] + b;
                 else for (var p = 0; p < count; p++, to += width) *to = c == channels ? 1 : 0;
             }
             var o = 0;
@@ -60,20 +78,19 @@ internal static unsafe class PixelProduct<TLanes> where TLanes : struct, ILanes<
         }
     }
 
-    private static void RunBlock(float* matrix, float* shift, float* x, float* y, int channels, int step)
+    private static void RunBlock(float* matrix, float* added, float* x, int xStep, float* y, int yStep, int channels)
     {
         var o = 0;
-        for (; o <= channels - 4; o += 4) RunFour(matrix + (o * channels), shift + o, x, y + ((long)o * step), channels, step);
-        for (; o < channels; o++) RunOne(matrix + (o * channels), shift + o, x, y + ((long)o * step), channels, step);
+        for (; o <= channels - 4; o += 4) RunFour(matrix + (o * channels), added + o, x, xStep, y + ((long)o * yStep), yStep, channels);
+        for (; o < channels; o++) RunOne(matrix + (o * channels), added + o, x, xStep, y + ((long)o * yStep), channels);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void RunFour(float* m, float* shift, float* x, float* y, int channels, int step)
+    private static void RunFour(float* m, float* added, float* x, int xStep, float* y, int yStep, int channels)
     {
-        TLanes a0 = TLanes.Create(shift[0]), a1 = TLanes.Create(shift[1]), a2 = TLanes.Create(shift[2]), a3 = TLanes.Create(shift[3]);
-        TLanes b0 = a0, b1 = a1, b2 = a2, b3 = a3;
+        TLanes a0 = TLanes.Zero, a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
         float* m1 = m + channels, m2 = m1 + channels, m3 = m2 + channels;
-        for (var i = 0; i < channels; i++, x += step)
+        for (var i = 0; i < channels; i++, x += xStep)
         {
             TLanes left = TLanes.Load(x), right = TLanes.Load(x + TLanes.Count);
             var k = TLanes.Create(m[i]);
@@ -89,23 +106,25 @@ internal static unsafe class PixelProduct<TLanes> where TLanes : struct, ILanes<
             TLanes.Accumulate(ref a3, k, left);
             TLanes.Accumulate(ref b3, k, right);
         }
-        Store(a0, b0, y);
-        Store(a1, b1, y + step);
-        Store(a2, b2, y + (2L * step));
-        Store(a3, b3, y + (3L * step));
+        // last: a large one would take the digits of small products
+        TLanes c0 = TLanes.Create(added[0]), c1 = TLanes.Create(added[1]), c2 = TLanes.Create(added[2]), c3 = TLanes.Create(added[3]);
+        Store(a0 + c0, b0 + c0, y);
+        Store(a1 + c1, b1 + c1, y + yStep);
+        Store(a2 + c2, b2 + c2, y + (2L * yStep));
+        Store(a3 + c3, b3 + c3, y + (3L * yStep));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void RunOne(float* m, float* shift, float* x, float* y, int channels, int step)
+    private static void RunOne(float* m, float* added, float* x, int xStep, float* y, int channels)
     {
-        TLanes a = TLanes.Create(*shift), b = a;
-        for (var i = 0; i < channels; i++, x += step)
+        TLanes a = TLanes.Zero, b = a, c = TLanes.Create(*added);
+        for (var i = 0; i < channels; i++, x += xStep)
         {
             var k = TLanes.Create(m[i]);
             TLanes.Accumulate(ref a, k, TLanes.Load(x));
             TLanes.Accumulate(ref b, k, TLanes.Load(x + TLanes.Count));
         }
-        Store(a, b, y);
+        Store(a + c, b + c, y);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

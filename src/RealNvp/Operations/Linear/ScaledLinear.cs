@@ -7,8 +7,9 @@ namespace RealNvp.Operations;
 
 /// <summary>
 /// A matrix W = P·L·U at each pixel of images or of vectors, alone or with a scale and a shift of each channel before it, as one product
-/// a pixel: z = W·(x ⊙ exp(s) + b) = (W·diag(exp s))·x + W·b. A vector (N, C) is an image of one pixel.
+/// a pixel: z = W·(x ⊙ exp(s) + b) = (W·diag(exp s))·(x + b ⊙ exp(−s)). A vector (N, C) is an image of one pixel.
 /// </summary>
+/// <remarks>What is added goes to x, and not W·b to the product: for data far from zero both would be large and nearly cancel.</remarks>
 /// <param name="Rows">The permutation π.</param>
 /// <param name="Sign">The signs of U's diagonal.</param>
 internal sealed partial record ScaledLinear(int[] Rows, float[] Sign)
@@ -18,6 +19,9 @@ internal sealed partial record ScaledLinear(int[] Rows, float[] Sign)
 
     // examples whose gradients are added in float32 before float64 takes over, images and those of one pixel
     private const int MostImages = 16, MostVectors = 256;
+
+    // the largest number that is added to x: times exp(s) it neither is too large nor takes what is too small
+    private const float MostBefore = 1e15f;
 
     /// <summary>The fixed parts of a layer, if the kernel can run on it; else null.</summary>
     /// <param name="x">(N, C, H, W) or (N, C).</param>
@@ -101,7 +105,7 @@ internal sealed partial record ScaledLinear(int[] Rows, float[] Sign)
         using var product = Product(matrix, weights, pixels, inverse);
         using var turned = product.Turned();
         var part = new Examples { Count = count, Pixels = pixels, X = x, Gradient = gradient, OfX = ofX };
-        Run(matrix, part, null, turned, weights, pixels * ofLogDet, inverse, results);
+        Run(matrix, part, null, product, turned, weights, pixels * ofLogDet, inverse, results);
     }
 
     private unsafe void StepBack(int count, int pixels, float* x, float* value, in LinearWeights weights, float* gradient, double ofLogDet,
@@ -112,7 +116,7 @@ internal sealed partial record ScaledLinear(int[] Rows, float[] Sign)
         using var product = Product(matrix, weights, pixels, inverse: false);
         using var turned = product.Turned();
         var part = new Examples { Count = count, Pixels = pixels, X = x, Value = value, Gradient = gradient, OfX = ofX };
-        Run(matrix, part, undo, turned, weights, pixels * ofLogDet, inverse: false, results);
+        Run(matrix, part, undo, product, turned, weights, pixels * ofLogDet, inverse: false, results);
     }
 
     // where all of it is, (N, C, H·W); x is computed if there is the value that it was mapped to
@@ -122,8 +126,8 @@ internal sealed partial record ScaledLinear(int[] Rows, float[] Sign)
         public float* X, Value, Gradient, OfX;
     }
 
-    private unsafe void Run(LuMatrix matrix, Examples at, LinearProduct? undo, LinearProduct turned, in LinearWeights weights,
-        double logDet, bool inverse, in LinearWeights results)
+    private unsafe void Run(LuMatrix matrix, Examples at, LinearProduct? undo, LinearProduct map, LinearProduct turned,
+        in LinearWeights weights, double logDet, bool inverse, in LinearWeights results)
     {
         var channels = Rows.Length;
         var each = (long)channels * at.Pixels;
@@ -145,26 +149,28 @@ internal sealed partial record ScaledLinear(int[] Rows, float[] Sign)
                     float* x = at.X + (first * each), g = at.Gradient + (first * each);
                     undo?.Run(at.Value + (first * each), x, count);
                     if (at.OfX != null) turned.Run(g, at.OfX + (first * each), count);
-                    if (ofWeights) LinearProduct.AddGradient(x, g, channels, at.Pixels, count, all + (part * channels * width));
+                    if (ofWeights) map.AddGradient(x, g, count, all + (part * channels * width));
                 }
             }
         });
         if (ofWeights && inverse) InverseSums(matrix, weights, sums, parts, width, logDet, results);
-        else if (ofWeights) Sums(matrix, weights, sums, parts, width, logDet, results);
+        else if (ofWeights) Sums(matrix, map, weights, sums, parts, width, logDet, results);
         ArrayPool<float>.Shared.Return(sums);
     }
 
-    // from Σ g·xᵀ and Σ g: with u = x ⊙ exp(s) + b, ∂W = Σ g·uᵀ
-    private unsafe void Sums(LuMatrix matrix, in LinearWeights weights, float[] sums, int parts, int width, double logDet,
-        in LinearWeights results)
+    // from Σ g·(x + a)ᵀ and Σ g, with a that is nearly b ⊙ exp(−s): with u = x ⊙ exp(s) + b, ∂W = Σ g·uᵀ
+    private unsafe void Sums(LuMatrix matrix, LinearProduct map, in LinearWeights weights, float[] sums, int parts, int width,
+        double logDet, in LinearWeights results)
     {
         var channels = Rows.Length;
         var rented = ArrayPool<double>.Shared.Rent(channels * channels);
         var product = rented.AsSpan(0, channels * channels);
         var isScaled = weights.Scale != null;
         var w = isScaled ? matrix.Product() : [];
-        Span<double> along = stackalloc double[channels], down = stackalloc double[channels], s = stackalloc double[channels];
+        Span<double> along = stackalloc double[channels], down = stackalloc double[channels], s = stackalloc double[channels],
+            rest = stackalloc double[channels];
         Exp(weights.Scale, 1, s);
+        for (var j = 0; j < channels; j++) rest[j] = isScaled ? weights.Shift[j] - (s[j] * map.Before[j]) : 0;
         along.Clear();
         down.Clear();
         for (var i = 0; i < channels; i++)
@@ -172,16 +178,17 @@ internal sealed partial record ScaledLinear(int[] Rows, float[] Sign)
             var total = Add(sums, parts, width, i, channels);
             for (var j = 0; j < channels; j++)
             {
-                var (ofElement, at) = (Add(sums, parts, width, i, j), (i * channels) + j);
-                if (isScaled) (along[j], down[j]) = (along[j] + (ofElement * w[at] * s[j]), down[j] + (total * w[at]));
-                product[at] = (ofElement * s[j]) + (isScaled ? total * weights.Shift[j] : 0);
+                var at = (i * channels) + j;
+                product[at] = (s[j] * Add(sums, parts, width, i, j)) + (total * rest[j]);
+                // of s: what W has before it without the shift
+                if (isScaled) (along[j], down[j]) = (along[j] + (product[at] * w[at]), down[j] + (total * w[at]));
             }
         }
         if (results.Lu != null) matrix.Gradient(product, logDet, new(results.Lu, channels * channels));
         ArrayPool<double>.Shared.Return(rented);
         for (var j = 0; j < channels; j++)
         {
-            if (results.Scale != null) results.Scale[j] = (float)(along[j] + logDet);
+            if (results.Scale != null) results.Scale[j] = (float)(along[j] - (down[j] * weights.Shift[j]) + logDet);
             if (results.Shift != null) results.Shift[j] = (float)down[j];
         }
     }
@@ -220,24 +227,30 @@ internal sealed partial record ScaledLinear(int[] Rows, float[] Sign)
         return sum;
     }
 
-    // all of the map
+    // all of the map: forward (W·diag(exp s))·(x + a) + W·(b − a ⊙ exp(s)), with a that is b ⊙ exp(−s) in float32
     private unsafe LinearProduct Product(LuMatrix matrix, in LinearWeights weights, int pixels, bool inverse)
     {
         var channels = Rows.Length;
-        var product = new LinearProduct(channels, pixels);
-        Span<double> s = stackalloc double[channels];
+        var product = new LinearProduct(channels, pixels) { HasBefore = weights.Scale != null && !inverse };
+        Span<double> s = stackalloc double[channels], rest = stackalloc double[channels];
         Exp(weights.Scale, inverse ? -1 : 1, s);
+        rest.Clear();
+        for (var j = 0; j < channels && product.HasBefore; j++)
+        {
+            var before = (float)(weights.Shift[j] / s[j]);
+            product.Before[j] = Math.Abs(before) <= MostBefore ? before : 0;
+            rest[j] = weights.Shift[j] - (s[j] * product.Before[j]);
+        }
         var w = inverse ? matrix.Inverse() : matrix.Product();
-        var b = weights.Shift;
         for (var i = 0; i < channels; i++)
         {
             double sum = 0;
             for (var j = 0; j < channels; j++)
             {
                 product[i, j] = (float)(w[(i * channels) + j] * s[inverse ? i : j]);
-                if (b != null && !inverse) sum += w[(i * channels) + j] * b[j];
+                sum += w[(i * channels) + j] * rest[j];
             }
-            product.Added[i] = (float)(b != null && inverse ? -s[i] * b[i] : sum);
+            product.Added[i] = (float)(inverse && weights.Scale != null ? -s[i] * weights.Shift[i] : sum);
         }
         return product;
     }
