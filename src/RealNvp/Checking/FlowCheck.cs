@@ -164,7 +164,8 @@ public static class FlowCheck
         if (sample.dim() < 1 || !sample.is_floating_point())
             throw new ArgumentException(
                 $"FlowCheck needs a floating-point sample of shape (N, ...); got {sample.dtype} of shape " +
-                $"{EventShape.Format(sample.shape)}.", nameof(sample));
+                $"{EventShape.Format(sample.shape)}. The shape of one example is written as [4] or [3, 8, 8], or is a long[].",
+                nameof(sample));
         return EventShape.Create(sample.shape.AsSpan(1));
     }
 }

@@ -65,6 +65,10 @@ public class FlowCheckTests
         FlowCheck.Verify(Coupling, shape).Results.Should().Equal(FlowCheck.Verify(Coupling, [4]).Results);
         using var layer = Coupling();
         FlowCheck.Verify(layer, shape).Passed.Should().BeTrue();
+        // of other whole numbers it makes a tensor, and nothing else
+        using var scope = NewDisposeScope();
+        foreach (var verify in new Action[] { () => FlowCheck.Verify(layer, new int[] { 4 }), () => FlowCheck.Verify(layer, 4) })
+            verify.Should().Throw<ArgumentException>().WithMessage("*shape of one example is written as*");
     }
 
     [Fact]

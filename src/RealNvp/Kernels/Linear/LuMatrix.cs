@@ -1,6 +1,6 @@
 using System.Buffers;
-using System.Numerics;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace RealNvp.Kernels;
 
@@ -128,21 +128,30 @@ internal sealed class LuMatrix : IDisposable
 
     private static void Add(Span<double> to, ReadOnlySpan<double> from, double factor)
     {
-        var a = MemoryMarshal.Cast<double, Vector<double>>(to);
-        var b = MemoryMarshal.Cast<double, Vector<double>>(from);
-        var factors = new Vector<double>(factor);
+        var a = MemoryMarshal.Cast<double, Vector512<double>>(to);
+        var b = MemoryMarshal.Cast<double, Vector512<double>>(from);
+        var factors = Vector512.Create(factor);
         for (var i = 0; i < a.Length && i < b.Length; i++) a[i] += b[i] * factors;
-        for (var i = a.Length * Vector<double>.Count; i < to.Length; i++) to[i] += from[i] * factor;
+        for (var i = a.Length * Vector512<double>.Count; i < to.Length; i++) to[i] += from[i] * factor;
     }
 
     private static double Dot(ReadOnlySpan<double> a, ReadOnlySpan<double> b)
     {
-        var x = MemoryMarshal.Cast<double, Vector<double>>(a);
-        var y = MemoryMarshal.Cast<double, Vector<double>>(b);
-        var sums = Vector<double>.Zero;
-        for (var i = 0; i < x.Length && i < y.Length; i++) sums += x[i] * y[i];
-        var sum = Vector.Sum(sums);
-        for (var i = x.Length * Vector<double>.Count; i < a.Length; i++) sum += a[i] * b[i];
+        var x = MemoryMarshal.Cast<double, Vector512<double>>(a);
+        var y = MemoryMarshal.Cast<double, Vector512<double>>(b);
+        // four sums, each of which need not wait for the others
+        Vector512<double> s0 = default, s1 = default, s2 = default, s3 = default;
+        var i = 0;
+        for (; i + 4 <= x.Length && i + 4 <= y.Length; i += 4)
+        {
+            s0 += x[i] * y[i];
+            s1 += x[i + 1] * y[i + 1];
+            s2 += x[i + 2] * y[i + 2];
+            s3 += x[i + 3] * y[i + 3];
+        }
+        for (; i < x.Length && i < y.Length; i++) s0 += x[i] * y[i];
+        var sum = Vector512.Sum(s0 + s1 + (s2 + s3));
+        for (i = x.Length * Vector512<double>.Count; i < a.Length; i++) sum += a[i] * b[i];
         return sum;
     }
 }

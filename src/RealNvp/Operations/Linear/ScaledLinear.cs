@@ -40,7 +40,13 @@ internal sealed partial record ScaledLinear(int[] Rows, float[] Sign)
                 && IsFloats(shift, shift.Sizes()))))
             return null;
         var rows = new int[c];
-        for (var i = 0; i < rows.Length; i++) rows[i] = (int)KernelMemory.Pointer<long>(permutation)[i];
+        for (var i = 0; i < rows.Length; i++)
+        {
+            // a buffer may hold anything
+            var row = KernelMemory.Pointer<long>(permutation)[i];
+            if ((ulong)row >= (ulong)c) return null;
+            rows[i] = (int)row;
+        }
         return new(rows, new ReadOnlySpan<float>(At(sign), rows.Length).ToArray());
     }
 
