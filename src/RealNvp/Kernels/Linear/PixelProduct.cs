@@ -39,7 +39,8 @@ internal static unsafe class PixelProduct<TLanes> where TLanes : struct, ILanes<
             for (var c = 0; c < channels; c++, row += pixels)
             {
                 var b = TLanes.Create(before[c]);
-                Store(TLanes.Load(row) + b, TLanes.Load(row + TLanes.Count) + b, from + (c * Block));
+                TLanes.Store(TLanes.Load(row) + b, from + (c * Block));
+                TLanes.Store(TLanes.Load(row + TLanes.Count) + b, from + (c * Block) + TLanes.Count);
             }
             RunBlock(matrix, added, from, Block, y + p, pixels, channels);
         }
