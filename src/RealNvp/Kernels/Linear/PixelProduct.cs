@@ -32,7 +32,7 @@ internal static unsafe class PixelProduct<TLanes> where TLanes : struct, ILanes<
         {
             if (before == null)
             {
-                RunBlock(matrix, added, x + p, pixels, y + p, pixels, channels);
+                Products(matrix, channels, channels, channels, added, x + p, pixels, y + p, pixels);
                 continue;
             }
             var row = x + p;
@@ -42,7 +42,7 @@ internal static unsafe class PixelProduct<TLanes> where TLanes : struct, ILanes<
                 TLanes.Store(TLanes.Load(row) + b, from + (c * Block));
                 TLanes.Store(TLanes.Load(row + TLanes.Count) + b, from + (c * Block) + TLanes.Count);
             }
-            RunBlock(matrix, added, from, Block, y + p, pixels, channels);
+            Products(matrix, channels, channels, channels, added, from, Block, y + p, pixels);
         }
         var rest = pixels - p;
         if (rest == 0) return;
@@ -51,7 +51,7 @@ internal static unsafe class PixelProduct<TLanes> where TLanes : struct, ILanes<
             var b = before == null ? 0 : before[c];
             for (var i = 0; i < Block; i++) from[(c * Block) + i] = i < rest ? x[((long)c * pixels) + p + i] + b : 0;
         }
-        RunBlock(matrix, added, from, Block, to, Block, channels);
+        Products(matrix, channels, channels, channels, added, from, Block, to, Block);
         for (var c = 0; c < channels; c++)
             for (var i = 0; i < rest; i++) y[((long)c * pixels) + p + i] = to[(c * Block) + i];
     }
@@ -73,25 +73,25 @@ internal static unsafe class PixelProduct<TLanes> where TLanes : struct, ILanes<
                 if (c < channels) for (var p = 0; p < count; p++, to += width) *to = row[p] + b;
                 else for (var p = 0; p < count; p++, to += width) *to = c == channels ? 1 : 0;
             }
-            var o = 0;
-            for (; o <= channels - 4; o += 4) AddFour(g + ((long)o * pixels) + start, pixels, count, width, sums + (o * width), scratch);
-            for (; o < channels; o++) AddOne(g + ((long)o * pixels) + start, count, width, sums + (o * width), scratch);
+            for (var j = 0; j < width; j += Block)
+                Products(g + start, pixels, channels, count, null, scratch + j, width, sums + j, width);
         }
     }
 
-    private static void RunBlock(float* matrix, float* added, float* x, int xStep, float* y, int yStep, int channels)
+    // rows of m, each of so many steps, times two vectors of each row of x; and what is added to a row, or if that is null, what is there
+    private static void Products(float* m, int apart, int rows, int steps, float* added, float* x, int xStep, float* y, int yStep)
     {
         var o = 0;
-        for (; o <= channels - 4; o += 4) RunFour(matrix + (o * channels), added + o, x, xStep, y + ((long)o * yStep), yStep, channels);
-        for (; o < channels; o++) RunOne(matrix + (o * channels), added + o, x, xStep, y + ((long)o * yStep), channels);
+        for (; o <= rows - 4; o += 4) Four(m + ((long)o * apart), apart, steps, added, o, x, xStep, y + ((long)o * yStep), yStep);
+        for (; o < rows; o++) One(m + ((long)o * apart), steps, added, o, x, xStep, y + ((long)o * yStep));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void RunFour(float* m, float* added, float* x, int xStep, float* y, int yStep, int channels)
+    private static void Four(float* m, int apart, int steps, float* added, int row, float* x, int xStep, float* y, int yStep)
     {
         TLanes a0 = TLanes.Zero, a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
-        float* m1 = m + channels, m2 = m1 + channels, m3 = m2 + channels;
-        for (var i = 0; i < channels; i++, x += xStep)
+        float* m1 = m + apart, m2 = m1 + apart, m3 = m2 + apart;
+        for (var i = 0; i < steps; i++, x += xStep)
         {
             TLanes left = TLanes.Load(x), right = TLanes.Load(x + TLanes.Count);
             var k = TLanes.Create(m[i]);
@@ -107,82 +107,31 @@ internal static unsafe class PixelProduct<TLanes> where TLanes : struct, ILanes<
             TLanes.Accumulate(ref a3, k, left);
             TLanes.Accumulate(ref b3, k, right);
         }
-        // last: a large one would take the digits of small products
-        TLanes c0 = TLanes.Create(added[0]), c1 = TLanes.Create(added[1]), c2 = TLanes.Create(added[2]), c3 = TLanes.Create(added[3]);
-        Store(a0 + c0, b0 + c0, y);
-        Store(a1 + c1, b1 + c1, y + yStep);
-        Store(a2 + c2, b2 + c2, y + (2L * yStep));
-        Store(a3 + c3, b3 + c3, y + (3L * yStep));
+        Finish(a0, b0, added, row, y);
+        Finish(a1, b1, added, row + 1, y + yStep);
+        Finish(a2, b2, added, row + 2, y + (2L * yStep));
+        Finish(a3, b3, added, row + 3, y + (3L * yStep));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void RunOne(float* m, float* added, float* x, int xStep, float* y, int channels)
+    private static void One(float* m, int steps, float* added, int row, float* x, int xStep, float* y)
     {
-        TLanes a = TLanes.Zero, b = a, c = TLanes.Create(*added);
-        for (var i = 0; i < channels; i++, x += xStep)
+        TLanes a = TLanes.Zero, b = a;
+        for (var i = 0; i < steps; i++, x += xStep)
         {
             var k = TLanes.Create(m[i]);
             TLanes.Accumulate(ref a, k, TLanes.Load(x));
             TLanes.Accumulate(ref b, k, TLanes.Load(x + TLanes.Count));
         }
-        Store(a + c, b + c, y);
+        Finish(a, b, added, row, y);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddFour(float* g, int step, int count, int width, float* sums, float* turned)
-    {
-        float* g1 = g + step, g2 = g1 + step, g3 = g2 + step;
-        for (var j = 0; j < width; j += 2 * TLanes.Count)
-        {
-            TLanes a0 = TLanes.Create(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
-            var x = turned + j;
-            for (var p = 0; p < count; p++, x += width)
-            {
-                TLanes left = TLanes.Load(x), right = TLanes.Load(x + TLanes.Count);
-                var k = TLanes.Create(g[p]);
-                TLanes.Accumulate(ref a0, k, left);
-                TLanes.Accumulate(ref b0, k, right);
-                k = TLanes.Create(g1[p]);
-                TLanes.Accumulate(ref a1, k, left);
-                TLanes.Accumulate(ref b1, k, right);
-                k = TLanes.Create(g2[p]);
-                TLanes.Accumulate(ref a2, k, left);
-                TLanes.Accumulate(ref b2, k, right);
-                k = TLanes.Create(g3[p]);
-                TLanes.Accumulate(ref a3, k, left);
-                TLanes.Accumulate(ref b3, k, right);
-            }
-            Add(a0, b0, sums + j);
-            Add(a1, b1, sums + width + j);
-            Add(a2, b2, sums + (2 * width) + j);
-            Add(a3, b3, sums + (3 * width) + j);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddOne(float* g, int count, int width, float* sums, float* turned)
-    {
-        for (var j = 0; j < width; j += 2 * TLanes.Count)
-        {
-            TLanes a = TLanes.Create(0), b = a;
-            var x = turned + j;
-            for (var p = 0; p < count; p++, x += width)
-            {
-                var k = TLanes.Create(g[p]);
-                TLanes.Accumulate(ref a, k, TLanes.Load(x));
-                TLanes.Accumulate(ref b, k, TLanes.Load(x + TLanes.Count));
-            }
-            Add(a, b, sums + j);
-        }
-    }
-
+    // last: a large number that is added first would take the digits of small products
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(TLanes a, TLanes b, float* to)
+    private static void Finish(TLanes a, TLanes b, float* added, int row, float* to)
     {
-        TLanes.Store(a, to);
-        TLanes.Store(b, to + TLanes.Count);
+        TLanes c = added == null ? TLanes.Load(to) : TLanes.Create(added[row]), d = added == null ? TLanes.Load(to + TLanes.Count) : c;
+        TLanes.Store(c + a, to);
+        TLanes.Store(d + b, to + TLanes.Count);
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Add(TLanes a, TLanes b, float* to) => Store(TLanes.Load(to) + a, TLanes.Load(to + TLanes.Count) + b, to);
 }
