@@ -10,6 +10,9 @@ internal readonly unsafe struct KernelRoom(long elements) : IDisposable
     /// <summary>The first number.</summary>
     public float* Memory { get; } = (float*)NativeMemory.AlignedAlloc(checked((nuint)elements * sizeof(float)), 64);
 
+    /// <summary>So many numbers in whole cache lines, for parts that each begin with one.</summary>
+    public static long Whole(long count) => (count + 15) / 16 * 16;
+
     /// <inheritdoc/>
     public void Dispose() => NativeMemory.AlignedFree(Memory);
 }

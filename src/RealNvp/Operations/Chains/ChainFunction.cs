@@ -16,8 +16,7 @@ internal sealed class ChainFunction : KernelFunction<ChainFunction>
         var (chain, hasContext) = ((RowChain)arguments[^2], (bool)arguments[^1]);
         var tensors = new List<Tensor>(arguments.Length - 2);
         for (var i = 0; i < arguments.Length - 2; i++) tensors.Add((Tensor)arguments[i]);
-        var tape = chain.NewTape(tensors[0]);
-        var (value, logDet) = chain.Forward(tensors, hasContext, tape);
+        var (value, logDet, tape) = chain.Forward(tensors, hasContext, keeps: true);
         context.save_data(ChainKey, chain);
         context.save_data(ContextKey, hasContext);
         SavedTensors.Save(context, tensors, tape);

@@ -7,9 +7,6 @@ namespace RealNvp.Operations;
 /// <summary>Steps of a chain as one operation.</summary>
 internal sealed unsafe class RowChain
 {
-    // numbers of a cache line, at which each part of the tape begins
-    private const long Line = 16;
-
     // numbers of a tensor of the tape, but for a step that needs more: glibc asks the system anew for each tensor of 32 MB or more
     private const long MostOfTensor = (8 << 20) - 1024;
 
@@ -65,35 +62,29 @@ internal sealed unsafe class RowChain
             var outputs = ChainFunction.Apply([.. all, chain, context is not null]);
             (value, logDet) = (outputs[0], outputs[1]);
         }
-        else (value, logDet) = chain.Forward(all, context is not null, null);
+        else (value, logDet, _) = chain.Forward(all, context is not null, keeps: false);
         return (value, steps.Exists(step => step.HasLogDet) ? logDet : null);
     }
 
     /// <summary>The tensors that it computes with: input, context if there is one, and the weights of all steps.</summary>
     public int Tensors(bool hasContext) => (hasContext ? 2 : 1) + counts.Sum();
 
-    /// <summary>Memory for the tape of such an input: what each step needs, and the input of each but the first. The caller disposes the
-    /// tensors.</summary>
-    public Tensor[] NewTape(Tensor input)
-    {
-        var (rows, features, _) = Sizes(input.Handle, 0);
-        return [.. Places(rows, features).Sizes.Select(size => empty([size], ScalarType.Float32, CPU))];
-    }
-
-    /// <summary>Value and log-determinant, without a graph.</summary>
+    /// <summary>Value and log-determinant, without a graph, and the tape: what each step needs for its gradients, and the input of each but
+    /// the first.</summary>
     /// <param name="all">Input, context if there is one, and the weights of all steps.</param>
     /// <param name="hasContext">Whether there is a context.</param>
-    /// <param name="tape">Gets what the gradients need; null if there will be none.</param>
-    public (Tensor Value, Tensor LogDet) Forward(List<Tensor> all, bool hasContext, Tensor[]? tape)
+    /// <param name="keeps">Whether there will be gradients; else the tape is empty.</param>
+    public (Tensor Value, Tensor LogDet, Tensor[] Tape) Forward(List<Tensor> all, bool hasContext, bool keeps)
     {
         var handles = new IntPtr[all.Count];
         for (var i = 0; i < handles.Length; i++) handles[i] = all[i].Handle;
         var (rows, features, seen) = Sizes(handles[0], hasContext ? handles[1] : 0);
+        var (places, sizes) = keeps ? Places(rows, features) : ([], []);
+        Tensor[] tape = [.. sizes.Select(count => empty([count], ScalarType.Float32, CPU))];
         Tensor value = empty(all[0].Sizes(), ScalarType.Float32, CPU), logDet = empty([rows], ScalarType.Float32, CPU);
-        var size = Whole((long)rows * features);
+        var size = KernelRoom.Whole((long)rows * features);
         // without a tape the values between steps are in two places by turns
-        using var between = new KernelRoom(tape is null && steps.Length > 1 ? 2 * size : 0);
-        var places = tape is null ? null : Places(rows, features).Places;
+        using var between = new KernelRoom(keeps || steps.Length == 1 ? 0 : 2 * size);
         float* x = KernelMemory.FloatsOf(handles[0]), context = hasContext ? KernelMemory.FloatsOf(handles[1]) : null;
         float* sum = KernelMemory.Pointer<float>(logDet), room = between.Memory;
         new Span<float>(sum, rows).Clear();
@@ -103,11 +94,11 @@ internal sealed unsafe class RowChain
         {
             Span<float> own = default;
             var y = room + (i % 2 * size);
-            if (tape is not null)
+            if (keeps)
             {
-                var at = KernelMemory.Pointer<float>(tape[places![i].Tensor]) + places[i].At;
+                var at = KernelMemory.Pointer<float>(tape[places[i].Tensor]) + places[i].At;
                 own = new(at, places[i].Length);
-                y = at + Whole(places[i].Length);
+                y = at + KernelRoom.Whole(places[i].Length);
             }
             if (i == steps.Length - 1) y = KernelMemory.Pointer<float>(value);
             steps[i].Forward(new(rows, features, seen, x, context, y, sum, own, weights, first, counts[i]));
@@ -116,7 +107,7 @@ internal sealed unsafe class RowChain
         }
         GC.KeepAlive(all);
         GC.KeepAlive(tape);
-        return (value, logDet);
+        return (value, logDet, tape);
     }
 
     /// <summary>Writes the gradients.</summary>
@@ -137,7 +128,7 @@ internal sealed unsafe class RowChain
             ofContext = gradients[1];
         }
         if (ofContext != null) new Span<float>(ofContext, rows * seen).Clear();
-        var size = Whole((long)rows * features);
+        var size = KernelRoom.Whole((long)rows * features);
         using var room = new KernelRoom((2 * size) + rows);
         using var plain = ofValue.contiguous();
         float* between = room.Memory, sum = between + (2 * size), slope = KernelMemory.Pointer<float>(plain);
@@ -151,7 +142,7 @@ internal sealed unsafe class RowChain
         for (var i = steps.Length - 1; i >= 0; i--)
         {
             first -= counts[i];
-            var x = i == 0 ? KernelMemory.FloatsOf(all[0]) : At(places[i - 1], tape) + Whole(places[i - 1].Length);
+            var x = i == 0 ? KernelMemory.FloatsOf(all[0]) : At(places[i - 1], tape) + KernelRoom.Whole(places[i - 1].Length);
             var ofInput = i == 0 ? gradients[0] : between + (i % 2 * size);
             var own = new Span<float>(At(places[i], tape), places[i].Length);
             steps[i].Backward(new(rows, features, seen, x, context, own, slope, sum, ofInput, ofContext, weights, first, counts[i]));
@@ -181,7 +172,7 @@ internal sealed unsafe class RowChain
         for (var i = 0; i < places.Length; i++)
         {
             var length = checked((int)steps[i].TapeSize(rows));
-            var size = Whole(length) + (i == places.Length - 1 ? 0 : Whole((long)rows * features));
+            var size = KernelRoom.Whole(length) + (i == places.Length - 1 ? 0 : KernelRoom.Whole((long)rows * features));
             if (i == 0 || sizes[^1] + size > MostOfTensor) sizes.Add(0);
             places[i] = new(sizes.Count - 1, sizes[^1], length);
             sizes[^1] += size;
@@ -205,8 +196,6 @@ internal sealed unsafe class RowChain
     private static (int Rows, int Features, int Context) Sizes(IntPtr input, IntPtr context) =>
         (checked((int)KernelMemory.SizeOf(input, 0)), checked((int)(KernelMemory.CountOf(input) / KernelMemory.SizeOf(input, 0))),
             context == 0 ? 0 : checked((int)KernelMemory.SizeOf(context, 1)));
-
-    private static long Whole(long count) => (count + Line - 1) / Line * Line;
 
     private readonly record struct Place(int Tensor, long At, int Length);
 }

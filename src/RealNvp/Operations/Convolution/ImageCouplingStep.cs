@@ -68,9 +68,9 @@ internal sealed unsafe class ImageCouplingStep : ChainStep
             pointers[i] = rows.WeightAt(i);
             gradients[i] = rows.OfWeightAt(i);
             ofNetwork |= gradients[i] != null;
-            if (gradients[i] == null) unwanted += Whole(rows.Weight(i).Length);
+            if (gradients[i] == null) unwanted += KernelRoom.Whole(rows.Weight(i).Length);
         }
-        using var room = new KernelRoom(shape.OutputSize + (wantsX ? 0 : Whole(all)) + (ofNetwork ? unwanted : 0)
+        using var room = new KernelRoom(shape.OutputSize + (wantsX ? 0 : KernelRoom.Whole(all)) + (ofNetwork ? unwanted : 0)
             + shape.BackwardRoom(wantsX));
         float* ofParameters = room.Memory, free = ofParameters + shape.OutputSize;
         float* x = (float*)rows.InputAt, slope = (float*)rows.OfValueAt, ofX = wantsX ? (float*)rows.OfInputAt : Take(ref free, all);
@@ -111,9 +111,7 @@ internal sealed unsafe class ImageCouplingStep : ChainStep
     private static float* Take(ref float* free, long count)
     {
         var taken = free;
-        free += Whole(count);
+        free += KernelRoom.Whole(count);
         return taken;
     }
-
-    private static long Whole(long count) => (count + 15) / 16 * 16;
 }
