@@ -5,14 +5,16 @@ namespace RealNvp.Kernels;
 internal sealed unsafe class LinearProduct : IDisposable
 {
     private readonly int channels, pixels, stride;
+    private readonly bool hasBefore;
     private readonly KernelRoom room;
     private readonly float* numbers;
 
     /// <param name="channels">C.</param>
     /// <param name="pixels">H·W.</param>
-    public LinearProduct(int channels, int pixels)
+    /// <param name="hasBefore">Whether there is b.</param>
+    public LinearProduct(int channels, int pixels, bool hasBefore = false)
     {
-        (this.channels, this.pixels) = (channels, pixels);
+        (this.channels, this.pixels, this.hasBefore) = (channels, pixels, hasBefore);
         stride = pixels == 1 ? VectorProduct.Stride(channels) : channels;
         room = new((channels + 2) * stride);
         numbers = room.Memory;
@@ -25,13 +27,10 @@ internal sealed unsafe class LinearProduct : IDisposable
     /// <summary>c. It is 0 at first.</summary>
     public Span<float> Added => new(numbers + (channels * stride), channels);
 
-    /// <summary>b. It is 0 at first, and counts if <see cref="HasBefore"/> says so.</summary>
+    /// <summary>b. It is 0 at first.</summary>
     public Span<float> Before => new(numbers + ((channels + 1) * stride), channels);
 
-    /// <summary>Whether there is b.</summary>
-    public bool HasBefore { get; set; }
-
-    private float* B => HasBefore ? numbers + ((channels + 1) * stride) : null;
+    private float* B => hasBefore ? numbers + ((channels + 1) * stride) : null;
 
     /// <summary>The numbers of a row of a gradient.</summary>
     public static int Width(int channels, int pixels) => pixels == 1 ? VectorProduct.Width(channels) : PixelLanes.Width(channels);

@@ -176,7 +176,7 @@ internal sealed partial record ScaledLinear(int[] Rows, float[] Sign)
         Span<double> along = stackalloc double[channels], down = stackalloc double[channels], s = stackalloc double[channels],
             rest = stackalloc double[channels];
         Exp(weights.Scale, 1, s);
-        for (var j = 0; j < channels; j++) rest[j] = isScaled ? weights.Shift[j] - (s[j] * map.Before[j]) : 0;
+        Rest(weights, s, map, rest);
         along.Clear();
         down.Clear();
         for (var i = 0; i < channels; i++)
@@ -237,16 +237,17 @@ internal sealed partial record ScaledLinear(int[] Rows, float[] Sign)
     private unsafe LinearProduct Product(LuMatrix matrix, in LinearWeights weights, int pixels, bool inverse)
     {
         var channels = Rows.Length;
-        var product = new LinearProduct(channels, pixels) { HasBefore = weights.Scale != null && !inverse };
+        var hasBefore = weights.Scale != null && !inverse;
+        var product = new LinearProduct(channels, pixels, hasBefore);
         Span<double> s = stackalloc double[channels], rest = stackalloc double[channels];
         Exp(weights.Scale, inverse ? -1 : 1, s);
         rest.Clear();
-        for (var j = 0; j < channels && product.HasBefore; j++)
+        for (var j = 0; j < channels && hasBefore; j++)
         {
             var before = (float)(weights.Shift[j] / s[j]);
             product.Before[j] = Math.Abs(before) <= MostBefore ? before : 0;
-            rest[j] = weights.Shift[j] - (s[j] * product.Before[j]);
         }
+        if (hasBefore) Rest(weights, s, product, rest);
         var w = inverse ? matrix.Inverse() : matrix.Product();
         for (var i = 0; i < channels; i++)
         {
@@ -259,6 +260,12 @@ internal sealed partial record ScaledLinear(int[] Rows, float[] Sign)
             product.Added[i] = (float)(inverse && weights.Scale != null ? -s[i] * weights.Shift[i] : sum);
         }
         return product;
+    }
+
+    // what of b is not added before the product
+    private static unsafe void Rest(in LinearWeights weights, ReadOnlySpan<double> s, LinearProduct map, Span<double> rest)
+    {
+        for (var j = 0; j < rest.Length; j++) rest[j] = weights.Shift == null ? 0 : weights.Shift[j] - (s[j] * map.Before[j]);
     }
 
     private static unsafe void Exp(float* scale, double sign, Span<double> result)
