@@ -230,7 +230,7 @@ public class ChainTests
     private static Tensor[] Results(Bijection layer, int rows, int contextSize, bool inverse, bool chain)
     {
         var (x, context) = Inputs(rows, contextSize);
-        return KernelResults.OfLayer(layer, x, context, inverse, chain);
+        return KernelResults.OfLayer(layer, x, context, inverse, chain, rounding: 1e-5);
     }
 
     private static (Tensor X, Tensor? Context) Inputs(int rows, int contextSize)
